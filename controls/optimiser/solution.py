@@ -56,7 +56,9 @@ class Solution(Model):
     goal that came first; `case.model_copy(update={"kept": kept})` is the case that was solved last.
     """
 
-    status: Literal["optimal", "feasible"] = Field(description="feasible: stopped at the time limit, see gap")
+    status: Literal["optimal", "feasible", "ruled"] = Field(
+        description="feasible: stopped at the time limit, see gap; ruled: by habit, and the best of nothing"
+    )
     objective: float
     bound: float
     gap: float = Field(ge=0, description="(objective - bound) / |objective|, a share")

@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from controls.optimiser.backends.expressions import Floats
-from controls.optimiser.case import DispatchCase, case_of, without_control
-from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Device, Numbers, numbers
+from controls.optimiser.case import DispatchCase, case_of
+from controls.optimiser.devices.device import MONEY, numbers
 from controls.optimiser.devices.kinds import device_assets, devices_of
 from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
 from controls.planning.desk import Desk
 from controls.planning.frozen_plan import series_of
+from controls.planning.habit import closed_series, habit_of
 from controls.planning.make import make_plan_now, solved_plan
 from controls.planning.plan_inputs import STEP, Measured, quarter_start
 from controls.planning.prices import prices_between
-from controls.planning.replay.decisions import done
 from controls.planning.site_request import request_of
 from controls.planning.starting_states import assumption, left_out, not_measured, starting_states
 from controls.planning.summary import Block, blocks
@@ -43,32 +42,20 @@ def habit_cost(plan: Plan) -> float | Finding:
     leaves in them. Of a plan over scenarios: on the P50 of its forecasts. Finding: it cannot be compared.
     """
     case = case_of(plan.request).model_copy(update={"uncertain": None})
-    alone = without_control(case, series_of(plan).devices)
-    rest = solve(alone)
-    if isinstance(rest, Finding):
-        return rest
-    step_h, columns = np.array(case.step_h), {name: numbers(found) for name, found in rest.series.devices.items()}
-    devices = list(alone.devices)
-    for device in _by_themselves(case, step_h):
-        decisions = device.by_rule(alone.model_copy(update={"devices": tuple(devices)}).net_kw(columns), step_h) or {}
-        columns[device.device_id] = done(device, decisions, step_h)
-        devices.append(device)
-    ruled = alone.model_copy(update={"devices": tuple(devices)})
-    costs = costs_of(ruled, _series(ruled, columns))
+    found = habit_of(case, series_of(plan).devices)
+    if isinstance(found, Finding):
+        return found
+    ruled, columns = found
+    costs = costs_of(ruled, closed_series(ruled, columns))
     paid = sum(cost for kind, cost in costs.items() if kind in MONEY)
     if "stored" in costs:
         # What is left has a price of its own.
         return paid
-    mine = (one for one in devices[len(alone.devices) :] if one.state)
+    # Those that nobody plans and that are still there.
+    mine = [one for one in ruled.devices if one.without_control() is None and one.state]
     left = {one.device_id: float(columns[one.device_id][one.state.column][-1]) for one in mine if one.state}
     more = _worth(case, series_of(plan), left)
     return more if isinstance(more, Finding) else paid + more
-
-
-def _by_themselves(case: DispatchCase, step_h: Floats) -> list[Device]:
-    """What nobody plans is not gone: stores that follow the meter by a rule of their own."""
-    nothing = np.zeros(step_h.size)
-    return [one for one in case.devices if one.without_control() is None and one.by_rule(nothing, step_h) is not None]
 
 
 def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> float | Finding:
@@ -92,15 +79,6 @@ def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> flo
         return as_planned.money - as_left.money
     said = "what habit leaves in the stores cannot be compared with the plan"
     return Finding(code="no_habit_cost", message=said, scope=case.case_id)
-
-
-def _series(case: DispatchCase, columns: dict[str, Numbers]) -> Series:
-    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
-    return Series(connection=_tuples(closing), devices={name: _tuples(found) for name, found in columns.items()})
-
-
-def _tuples(found: Numbers) -> Columns:
-    return {name: tuple(values.tolist()) for name, values in found.items()}
 
 
 # Costs are shown in hundredths.

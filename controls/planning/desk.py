@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.weather_issues import WeatherStore
@@ -91,6 +92,7 @@ class Desk:
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
     came of a plan. away_until_utc: of the holiday that holds. weather: as forecast; None: nobody keeps any.
+    experiments: their drawn days follow the habit.
     """
 
     site: Site
@@ -104,6 +106,7 @@ class Desk:
     away_until_utc: datetime | None = None
     read_since: Callable[[Plan, datetime], Since] = lambda _plan, _now_utc: Since()
     weather: WeatherStore | None = None
+    experiments: ExperimentStore | None = None
 
     def forecast(self, target: str | None) -> Forecast | None:
         """The newest forecast of a target, where it is one; of one hour's that by quarter hours, where it reaches."""

@@ -5,9 +5,9 @@ from functools import partial
 
 from controls.optimiser.case import case_of
 from controls.optimiser.explain.explain import explain
-from controls.optimiser.solve import solve
 from controls.planning.desk import HORIZON, Desk, measured_states, newest
 from controls.planning.frozen_plan import commands_of, make_plan
+from controls.planning.habit import arm_of, is_new_day, solved_request
 from controls.planning.plan_inputs import by_role, joined, makes_a_plan, price_digest, quarter_start
 from controls.planning.prices import prices_between
 from controls.planning.sensor_fallback import LOOKED_BACK, sensor_fallback
@@ -39,18 +39,26 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     request = request_of(desk, begin.site, begin.states, prices, labels=known.labels | begin.labels)
     if isinstance(request, Finding):
         return request
+    arm = arm_of(desk.experiments, request, now)
+    if arm is not None:
+        request = request.model_copy(update={"follows": arm.day.followed})
     made = solved_plan(desk, request, version=desk.plans.next_version(site.site_id), because=because)
     if isinstance(made, Finding):
         return made
     # epoch=0: the agent puts its own in when it sends.
-    return desk.plans.add_with_commands(made, commands_of(made, site, epoch=0), desk.clock).plan
+    stored = desk.plans.add_with_commands(made, commands_of(made, site, epoch=0), desk.clock).plan
+    if arm is not None and desk.experiments is not None:
+        desk.experiments.follow(
+            arm.experiment, arm.day.model_copy(update={"plan_id": stored.plan_id}), desk.clock
+        )  # fmt: skip
+    return stored
 
 
 def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str = "") -> Plan | Finding:
     """The plan of a request, with why it is so; not stored."""
     case = case_of(request)
     # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
-    solution = solve(case, time_zone=desk.site.time_zone)
+    solution = solved_request(request, time_zone=desk.site.time_zone)
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
@@ -90,6 +98,7 @@ def plan_trigger(desk: Desk) -> Decision:
         mode=desk.mode,
         now_utc=now,
         away_until_utc=desk.away_until_utc,
+        is_new_day=is_new_day(desk.experiments, last, now),
         other_forecasts={
             role: made.forecast_id for role, made in (by_role(site, of_devices) | {"price": of_prices}).items() if made
         },

@@ -45,6 +45,8 @@ def summarise(plan: Plan, *, time_zone: str) -> str:
     notes += [note for device in devices if isinstance(device, Room) and (note := _comfort_note(plan, device))]
     if plan.status == "feasible":
         notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
+    elif plan.status == "ruled":
+        notes.insert(0, "it follows the former habit, as drawn for this day of the experiment")
     elif plan.gap > _NEAR:
         notes.insert(0, f"it is at most {plan.gap:.2%} from the best there is")
     if plan.risk is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from types import MappingProxyType
 from typing import Literal
 
@@ -31,7 +32,7 @@ _MINUTE = timedelta(minutes=1)
 Kind = Literal[
     "no plan", "an hour", "a car came or went", "new prices", "a new forecast", "another mode", "the sun",
     "a store off its plan", "an override", "a device off its plan", "a device silent or back",
-    "a holiday",
+    "a holiday", "a day of an experiment",
 ]  # fmt: skip
 
 
@@ -129,6 +130,7 @@ def replan(
     other_forecasts: Mapping[str, str] = MappingProxyType({}),
     silent: Collection[str] | None = None,
     away_until_utc: datetime | None = None,
+    is_new_day: bool = False,
 ) -> Decision:
     """Plan again where there is no plan, or forecast, prices, mode, sun, a device or a measured state are not as the
     last one counted on, or it is older than MAX_AGE; but never within MIN_INTERVAL of the last plan.
@@ -137,11 +139,14 @@ def replan(
     states: as measured, by asset id; one that is not known is no reason. other_forecasts: the newest of sun and prices,
     by role; one that the plan did not rest on is no reason. silent: devices that do not tell their state, where the
     others do; None: nobody asked. away_until_utc: of the holiday that holds.
+    is_new_day: whether a day of an experiment began since the last plan.
     """
     age = None if last_plan is None else now_utc - last_plan.created_at_utc
     newest = {"load": forecast_id, **other_forecasts}
     holiday = "" if away_until_utc is None else f"{away_until_utc:%Y-%m-%dT%H:%MZ}"
-    found = _triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent, holiday)
+    begun = [Trigger("a day of an experiment", "a day of the experiment began or ended")] if is_new_day else []
+    others = _triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent, holiday)
+    found = chain(begun, others)
     asked = first_due(found, age)
     if asked is None:
         return Decision(should_plan=False, reason="the last plan still holds")

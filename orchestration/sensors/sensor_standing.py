@@ -13,7 +13,14 @@ import dagster as dg
 
 from assets.kpi.incremental.stage import versions_texts
 from assets.sites.load_sites import site_marks
-from assets.stores.schema import tables_advice, tables_control, tables_demand_response, tables_orders, tables_signals
+from assets.stores.schema import (
+    tables_advice,
+    tables_control,
+    tables_demand_response,
+    tables_experiments,
+    tables_orders,
+    tables_signals,
+)
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals, baseline_versions
 from assets.stores.schema.tables_push import api_keys
 from assets.stores.schema.tables_readings import lake_merges
@@ -26,7 +33,9 @@ from orchestration.warehouse.dbt import fingerprint
 
 # No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes it,
 # and merged files hold the same readings.
-_DOMAINS = (tables_control, tables_orders, tables_demand_response, tables_signals, tables_advice)
+_DOMAINS = (
+    tables_control, tables_orders, tables_demand_response, tables_experiments, tables_signals, tables_advice,
+)  # fmt: skip
 _BESIDE = (*(each for domain in _DOMAINS for each in vars(domain).values()), api_keys, signatures, lake_merges)
 RESTS_ON = tuple(table for table in PROTECTED if table not in _BESIDE)
 # Another process may be of another version of the code, which may judge otherwise: it asks in full once.

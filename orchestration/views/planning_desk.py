@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
@@ -45,4 +46,5 @@ def desk_of(project: Project, store: Store, lake: Lake, site: Site, clock: Clock
         read_since=read_since,
         away_until_utc=None if holiday is None else holiday.until_utc,
         weather=WeatherStore(store),
+        experiments=ExperimentStore(store),
     )

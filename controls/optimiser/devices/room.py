@@ -269,7 +269,8 @@ class Room(InShares, Device, _Figures):
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
         """The temperature that comes of it."""
-        return self.heated(decisions["heating_kw"] / self.heater_kw, step_h)
+        # With its switchings, as `solved` asks for them.
+        return self.told(self.heated(decisions["heating_kw"] / self.heater_kw, step_h))
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Its thermostat."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from assets.stores.ledgers.plans import StoredContent
 from controls.optimiser.solution import Solution
-from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import content_hash, steps_of
+from controls.planning.habit import solved_request
 from data_quality.contracts.control.plan import Plan, PlanStep
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -59,7 +59,7 @@ def solved_again(stored: StoredContent) -> PlanReplay:
     """
     plan, content = stored.plan, stored.content
     is_whole = content_hash(content["request"], content["steps"]) == plan.plan_hash
-    answer = solve(plan.request)
+    answer = solved_request(plan.request)
     frame: dict[str, Any] = {
         **plan.model_dump(include={"plan_id", "version", "created_at_utc", "plan_hash", "solver"}),
         "start_utc": plan.request.start_utc,

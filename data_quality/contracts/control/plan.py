@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from data_quality.contracts.control.experiment import Arm
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioSet
@@ -145,6 +146,9 @@ class PlanRequest(Model):
     objective: Objective = Field(default=Objective(), exclude_if=lambda objective: objective.is_default)
     carbon_kgco2e_per_kwh: tuple[float, ...] | None = Field(default=None, exclude_if=lambda known: known is None)
     uncertain: ScenarioSet | None = Field(default=None, exclude_if=lambda known: known is None)
+    follows: Arm = Field(
+        default="plan", exclude_if=lambda arm: arm == "plan", description="habit: by rule, on a day of an experiment"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -1,9 +1,9 @@
-"""Results of what-ifs. Frozen: it imports nothing of ours, a test holds its SHA-256."""
+"""Experiments: designs, days, ends. Frozen: it imports nothing of ours, a test holds its SHA-256."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030"
+revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
@@ -12,16 +12,19 @@ depends_on = None
 def upgrade() -> None:
     """Create the table and the triggers that keep it append-only."""
     op.create_table(
-        "what_if_results",
+        "experiment_acts",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("result_id", sa.String(16), nullable=False),
+        sa.Column("experiment_id", sa.String(64), nullable=False),
         sa.Column("site_id", sa.String(64), nullable=False),
-        sa.Column("result", sa.Text, nullable=False),
+        sa.Column("act", sa.String(8), nullable=False, comment="start, day or stop"),
+        sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: the planner"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("said", sa.Text, nullable=False, comment="The act whole: the design with every arm, or a day"),
         sa.Column("recorded_at_utc", sa.String(27), nullable=False),
-        sa.Index("ix_what_if_results_site", "site_id", "result_id"),
+        sa.Index("ix_experiment_acts_site", "site_id", "experiment_id"),
     )
     for verb in ("UPDATE", "DELETE", "TRUNCATE"):
-        _refuse("what_if_results", verb)
+        _refuse("experiment_acts", verb)
 
 
 def _refuse(table: str, verb: str) -> None:

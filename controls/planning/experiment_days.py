@@ -1,0 +1,131 @@
+"""Days of an experiment as they were followed, with what each cost by the site's tariffs and what was known before it.
+
+What is adjusted for is read from the first plan of each day: forecasts made before its arm could do anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from assets.experiments.saving import SpanOutcome
+from assets.kpi.mart_windows import Window
+from assets.kpi.running_cost.interval_costs import interval_costs
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.plans import PlanStore
+from controls.optimiser.case import case_of
+from controls.planning.plan_inputs import STEP
+from data_quality.contracts.control.experiment import Arm, Drawn, Experiment, FollowedDay
+from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+
+_NO_PLAN = "no plan was made in it"
+_NO_COST = "the meter or the price of a quarter hour is missing"
+
+
+class ExperimentDay(Model):
+    """A drawn span with what became of it. cost: energy by the tariffs, in the site's currency; None: not known (yet).
+
+    is_compared: whether it counts; why: where it does not, or not as drawn. plan_id: its first plan, the evidence.
+    """
+
+    start_utc: datetime
+    end_utc: datetime
+    arm: Arm
+    followed: Arm | None = None
+    is_compared: bool = False
+    cost: float | None = None
+    known: dict[str, float] = {}
+    plan_id: str = ""
+    why: str = ""
+
+
+def experiment_days(
+    site: Site,
+    lake: Lake,
+    plans: PlanStore,
+    experiment: Experiment,
+    followed: Sequence[FollowedDay],
+    *,
+    until_utc: datetime,
+) -> tuple[ExperimentDay, ...]:
+    """Every span of the design; those that are over by then with their cost.
+
+    A day counts for its arm as drawn, though a later plan of it had to leave the habit: what is left out is known
+    before its arm acts, and the saving that is told is rather too small.
+    """
+    first: dict[datetime, FollowedDay] = {}
+    last: dict[datetime, FollowedDay] = {}
+    for day in followed:
+        first.setdefault(day.start_utc, day)
+        last[day.start_utc] = day
+    costs = _costs(site, lake, experiment, until_utc)
+    found = []
+    for span in experiment.spans:
+        told, cost = first.get(span.start_utc), costs.get(span.start_utc)
+        is_over = span.end_utc <= until_utc
+        why = "" if not is_over else _NO_PLAN if told is None else told.why or ("" if cost is not None else _NO_COST)
+        if told is not None and not why and last[span.start_utc].followed != told.followed:
+            why = f"left within the day: {last[span.start_utc].why}"
+        found.append(
+            ExperimentDay(
+                start_utc=span.start_utc, end_utc=span.end_utc, arm=span.arm,
+                followed=None if told is None else last[span.start_utc].followed,
+                is_compared=is_over and told is not None and told.is_comparable and cost is not None,
+                cost=cost if is_over else None, plan_id="" if told is None else told.plan_id, why=why,
+                known={} if told is None or not is_over else known_before(plans.get(told.plan_id), span),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def outcomes_of(days: Sequence[ExperimentDay]) -> list[SpanOutcome]:
+    """The days that count, each with the arm of the day before it."""
+    before: list[Arm] = ["plan", *(day.arm for day in days)]
+    return [
+        SpanOutcome(start_utc=day.start_utc, arm=day.arm, before=prior, cost=day.cost, known=day.known)
+        for day, prior in zip(days, before, strict=False)
+        if day.is_compared and day.cost is not None
+    ]
+
+
+def known_before(plan: Plan, span: Drawn) -> dict[str, float]:
+    """Means over the span of what the plan expected: outdoor temperature, price, sun and load, where it knew them."""
+    request, case = plan.request, case_of(plan.request)
+    within = np.array([span.start_utc <= start < span.end_utc for start, _ in case.windows_utc])
+    hours = np.array(request.steps_h)
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.average(np.array(values)[within], weights=hours[within]))
+
+    outdoor = [found for one in request.devices if (found := one.figures.get("outdoor_degc"))]
+    suns = [one.figures["pv_kw"] for one in request.devices if "pv_kw" in one.figures]
+    if not within.any():
+        return {}
+    known: dict[str, float] = {"outdoor_degc": mean(outdoor[0])} if outdoor else {}
+    known["import_price_per_kwh"] = mean(request.import_price_per_kwh)
+    if suns:
+        known["sun_kw"] = sum(mean(each) for each in suns)
+    return known | {"load_kw": mean(request.load_kw)}
+
+
+def _costs(site: Site, lake: Lake, experiment: Experiment, until_utc: datetime) -> Mapping[datetime, float]:
+    """What the energy of each span that is over cost, where every quarter hour of it is known.
+
+    A demand charge or a fee belongs to a month and to no day: neither is counted.
+    """
+    here, end_utc = zone(site.time_zone), min(until_utc, experiment.end_utc)
+    if end_utc <= experiment.start_utc:
+        return {}
+    days = (experiment.start_utc.astimezone(here).date(), end_utc.astimezone(here).date() + timedelta(days=1))
+    frame = interval_costs(site, lake, [Window(site_id=site.site_id, first=days[0], after=days[1])])
+    good = frame.filter(pl.col("is_present") & pl.col("energy_cost").is_not_null())
+    found = {}
+    for span in experiment.spans:
+        own = good.filter(pl.col("interval_start_utc").is_between(span.start_utc, span.end_utc, closed="left"))
+        if span.end_utc <= end_utc and own.height == (span.end_utc - span.start_utc) // STEP:
+            found[span.start_utc] = float(own["energy_cost"].sum())
+    return found
