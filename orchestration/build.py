@@ -18,6 +18,7 @@ import data_quality.defs
 import ml.defs
 import reports.defs
 from data_quality.contracts.time import SystemClock
+from orchestration.advice_asset import advise, core_site__recommendations
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
 from orchestration.resources import ProjectResource
@@ -79,9 +80,14 @@ def build_defs(
 ) -> dg.Definitions:
     """The whole graph, with some resources replaced and some assets added."""
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules(list(SHELLS)), core_event__settlement, *extra_assets],
+        assets=[
+            *dg.load_assets_from_modules(list(SHELLS)),
+            core_event__settlement,
+            core_site__recommendations,
+            *extra_assets,
+        ],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=[*JOBS, workflows, dr_event, dr_settle],
+        jobs=[*JOBS, workflows, dr_event, dr_settle, advise],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

@@ -85,7 +85,7 @@ def _clean(rng: np.random.Generator) -> Plant:
     size = float(rng.uniform(0.5, 3))
 
     def load(on: float, off: float, share: float) -> np.ndarray:
-        return size * np.where(active, on, off) * _noise(rng, share)
+        return np.asarray(size * np.where(active, on, off) * _noise(rng, share))
 
     heat_slope = size * float(rng.uniform(30, 60))
     by_day = np.bincount(day, degc) / 24

@@ -70,8 +70,8 @@ def rows() -> tuple[list[str], list[str]]:
         local, is_open = clock.hour, clock.weekday() < 5 and clock.date() not in free
         people = is_open and 8 <= local < 17
         long = is_open and 4 <= local < 21 and clock.date() < date(2026, 6, 10)
-        fans = 12 if long or people or (is_open and local in (7, 17)) else 1
-        lights = 6 if people else 0.5
+        fans = 12.0 if long or people or (is_open and local in (7, 17)) else 1.0
+        lights = 6.0 if people else 0.5
         fans, lights = (float(each * (1 + 0.03 * rng.standard_normal())) for each in (fans, lights))
         kwh = {"fans": fans, "lights": lights, "main": fans + lights}
         people_there.append(f"people,{at.isoformat()},{40 if people else 0}")

@@ -31,6 +31,7 @@ ASSETS = {
     "core_site__forecast_models",
     "core_site__forecast_scores",
     "core_site__plan",
+    "core_site__recommendations",
     "core_site__reference",
     "core_site__released_commands",
     "core_site__weather_forecast",
@@ -99,6 +100,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "workflows",
         "dr_event",
         "dr_settle",
+        "advise",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {

@@ -125,7 +125,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
             for field in EVENT_FIELDS
         ),
         *(("dr_event_number", spring | {"event": EVENT_ID, "part": part, "field": field}) for part, field in DR_FIELDS),
-        ("advice_number", spring | {"kind": "demand_charge", "scope": "site:plant", "field": "savings_money"}),
+        ("advice_number", spring | {"kind": "base_load", "scope": "meter:moulding", "field": "savings_kwh"}),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())
