@@ -144,6 +144,7 @@ def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
 
 
 def scope_name(site: Site, scope: str) -> str:
+    """The name of the meter or site that a recommendation is about."""
     kind, _, name = scope.partition(":")
     return site.stream_name(name) if kind == "meter" else site.name
 

@@ -140,8 +140,8 @@ def _choice(known: Sequence[Recommendation], address: Address) -> Choice:
         Option(text=Sentence("Open ({0})", sum(each.is_open for each in known)),
                href=address.href(status=None, page=None), is_chosen=not chosen),
         *(
-            Option(text=Sentence("{0} ({1})", Sentence(STATES[name][0]), count), href=address.href(status=name, page=None),
-                   is_chosen=chosen == name)
+            Option(text=Sentence("{0} ({1})", Sentence(STATES[name][0]), count),
+                   href=address.href(status=name, page=None), is_chosen=chosen == name)
             for name, count in counts.items() if count
         ),
     ]  # fmt: skip
