@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 52_251,
     "dbt_project": 2_317,
     "ml": 20_054,
-    "controls": 37_386,
+    "controls": 37_387,
     "reports": 24_334,
     "orchestration": 37_080,
 }
