@@ -138,7 +138,18 @@ def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> t
     for several streams or units, and for a unit that is no energy, power or volume.
     """
     found = _read_energy(source.path, _vouched(source), frequency, zone)
-    rows = _one_stream(found, source)
+    return _of_energy(_one_stream(found, source), found, source)
+
+
+def streams(source: Source, zone: str) -> tuple[pl.DataFrame, Unit, list[Finding]]:
+    """As `energy_rows`, of all meters of a file with a column of meters. Raises BadInput."""
+    found = _read_energy(source.path, _vouched(source), "hourly", zone)
+    if found.rows.is_empty():
+        raise BadInput("there is no reading", file=str(source.path), reason="no_rows")
+    return _of_energy(found.rows, found, source)
+
+
+def _of_energy(rows: pl.DataFrame, found: FileRead, source: Source) -> tuple[pl.DataFrame, Unit, list[Finding]]:
     known = _one_unit(rows, source.path)
     if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
         raise BadInput(
