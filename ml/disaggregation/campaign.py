@@ -11,23 +11,10 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disaggregation import LoadClass
 from ml.disaggregation.circuit import Circuit, Mask
 from ml.disaggregation.circuit_features import Matrix, features
-from ml.disaggregation.class_model import (
-    BoostingParams,
-    Decision,
-    Estimate,
-    Raw,
-    States,
-    decide,
-    f1_of,
-    fit_states,
-    folds_of,
-    held_out,
-    probability_of,
-)
+from ml.disaggregation.class_model import BoostingParams, ClassModel, Estimate, fit_class
 from ml.disaggregation.reconcile import reconciled
-from ml.disaggregation.second_look import looked_again, second_features, switching
 from ml.disaggregation.week_band import WeekBand, week_band
-from ml.features.series import Index, Vector
+from ml.features.series import Vector
 
 # A class that was on in fewer of the training hours, or held less of its energy, is not estimable.
 LEAST_HOURS, LEAST_ENERGY = 0.05, 0.01
@@ -42,17 +29,13 @@ NO_REST = 0.02
 
 @dataclass(frozen=True)
 class TrainedClass:
-    """A class of a campaign. states, decision: None where it is not estimable; band: None for too few weeks.
+    """A class of a campaign. model: None where it is not estimable; band: None for too few weeks.
 
-    again: the second look's classifier; None where the first look did better on held-out weeks. f1: of the on-state on
-    them. variance_kwh2: of held-out errors of a step that is off, and of one that is on.
+    variance_kwh2: of held-out errors of a step that is off, and of one that is on.
     """
 
     spec: LoadClass
-    states: States | None = None
-    decision: Decision | None = None
-    again: object = None
-    f1: float | None = None
+    model: ClassModel | None = None
     variance_kwh2: tuple[float, float] = (0.0, 0.0)
     band: WeekBand | None = None
 
@@ -91,81 +74,28 @@ def train_campaign(
             absent[spec.name] = why
         findings += [why] if why is not None else _members(circuit, spec, train)
     known = circuit.kwh[train]
-    is_whole = not absent and sum(taught.values()).sum() >= (1 - NO_REST) * known.sum()
-    learner = _Learner(
-        (features(circuit) if matrix is None else matrix)[train],
-        circuit.week[train],
-        known,
-        params or BoostingParams(),
-    )
-    specs = [spec for spec in classes if spec.name not in absent]
-    trained = learner.learn(specs, taught, on_kwh, is_whole=is_whole, per_week=7 * circuit.per_day)
-    trained |= {spec.name: TrainedClass(spec) for spec in classes if spec.name in absent}
-    return Campaign(tuple(trained[spec.name] for spec in classes), bool(is_whole), train, tuple(findings))
-
-
-@dataclass(frozen=True)
-class _Learner:
-    """Training steps of a circuit: features, local weeks, and its energy."""
-
-    matrix: Matrix
-    week: Index
-    circuit_kwh: Vector
-    params: BoostingParams
-
-    def learn(
-        self,
-        specs: Sequence[LoadClass],
-        taught: Mapping[str, Vector],
-        on_kwh: Mapping[str, float],
-        *,
-        is_whole: bool,
-        per_week: int,
-    ) -> dict[str, TrainedClass]:
-        """Trained classes by name, with bands of the estimates as they are reconciled in the report."""
-        fold = folds_of(self.week)
-        is_on = {spec.name: taught[spec.name] > on_kwh[spec.name] for spec in specs}
-        raw = {name: held_out(self.matrix, taught[name], on, fold, self.params) for name, on in is_on.items()}
-        second = second_features(raw, self.circuit_kwh) if len(switching(raw)) > 1 else None
-        trained, found = {}, {}
-        for spec in specs:
-            name, kwh = spec.name, taught[spec.name]
-            states = fit_states(self.matrix, kwh, is_on[name], self.params)
-            each = _chosen(spec, states, raw[name], kwh, on_kwh[name], is_on[name])
-            found[name] = each.decision.of(raw[name]) if each.decision else found[name]
-            if second is not None and raw[name].probability is not None:
-                other, again = looked_again(raw[name], second, is_on[name], fold, self.params)
-                better = replace(_chosen(spec, states, other, kwh, on_kwh[name], is_on[name]), again=again)
-                if (better.f1 or 0.0) > (each.f1 or 0.0) and better.decision:
-                    each, found[name] = better, better.decision.of(other)
-            trained[name] = replace(each, variance_kwh2=_variances(found[name], kwh))
-        known = _reconciled(trained, found, self.circuit_kwh, is_whole=is_whole)
-        return {
-            name: replace(each, band=week_band(known[name].kwh - taught[name], self.week, per_week))
-            for name, each in trained.items()
-        }
-
-
-def _chosen(spec: LoadClass, states: States, raw: Raw, kwh: Vector, on_kwh: float, is_on: Mask) -> TrainedClass:
-    decision = decide(raw, kwh, on_kwh)
-    f1 = None if raw.probability is None else f1_of(decision.of(raw).is_on, is_on)
-    return TrainedClass(spec, states, decision, f1=f1)
+    is_whole = not absent and sum(kwh.sum() for kwh in taught.values()) >= (1 - NO_REST) * known.sum()
+    rows, week = (features(circuit) if matrix is None else matrix)[train], circuit.week[train]
+    trained = {}
+    for spec in classes:
+        name, model = spec.name, None
+        if name not in absent:
+            model = fit_class(rows, taught[name], week, on_kwh=on_kwh[name], params=params or BoostingParams())
+        variance = (0.0, 0.0) if model is None else _variances(model.held_out, taught[name])
+        trained[name] = TrainedClass(spec, model, variance)
+    raw = {name: each.model.held_out for name, each in trained.items() if each.model}
+    for name, each in _reconciled(trained, raw, known, is_whole=is_whole).items():
+        # Errors of estimates that were reconciled, as those of the report are.
+        band = week_band(each.kwh - taught[name], week, 7 * circuit.per_day)
+        trained[name] = replace(trained[name], band=band)
+    return Campaign(tuple(trained.values()), bool(is_whole), train, tuple(findings))
 
 
 def estimate_campaign(campaign: Campaign, circuit: Circuit, span: slice, matrix: Matrix) -> dict[str, Estimate]:
     """Reconciled estimates of the steps of a span, by estimable class."""
     trained = {each.spec.name: each for each in campaign.classes}
-    raw = {name: each.states.raw(matrix[span]) for name, each in trained.items() if each.states}
-    known = circuit.kwh[span]
-    second = second_features(raw, known) if any(each.again is not None for each in trained.values()) else None
-    found = {}
-    for name, given in raw.items():
-        each, first = trained[name], given
-        if each.again is not None and second is not None:
-            first = replace(given, probability=probability_of(each.again, second))
-        if each.decision:
-            found[name] = each.decision.of(first)
-    return _reconciled(trained, found, known, is_whole=campaign.is_whole)
+    raw = {name: each.model.estimate(matrix[span]) for name, each in trained.items() if each.model}
+    return _reconciled(trained, raw, circuit.kwh[span], is_whole=campaign.is_whole)
 
 
 def copied_days(circuit: Circuit) -> Mask:

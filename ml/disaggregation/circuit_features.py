@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from ml.disaggregation.circuit import Circuit
-from ml.features.series import Vector
+from ml.features.series import Index, Vector
 
 Matrix = npt.NDArray[np.float32]
 # Distances of edges and widths of windows, in steps; days and weeks where they are few steps.
@@ -24,31 +24,36 @@ def features(circuit: Circuit) -> Matrix:
     """One row a step. NaN where a window or a neighbour has no reading."""
     known = circuit.kwh[np.isfinite(circuit.kwh)]
     top = float(np.percentile(known, SELDOM)) if len(known) else 1.0
-    columns = [*_level(circuit.kwh, circuit, is_main=True), circuit.civil.minute, circuit.civil.weekday]
+    # Narrow one by one: a year of minutes in double precision is a gigabyte.
+    return np.column_stack([values.astype(np.float32) for values in _columns(circuit, top)])
+
+
+def _columns(circuit: Circuit, top: float) -> Iterator[Vector | Index]:
+    yield from _level(circuit.kwh, circuit, is_main=True)
+    yield from (circuit.civil.minute, circuit.civil.weekday)
     for values in circuit.beside.values():
-        columns += _level(values, circuit, is_main=False)
+        yield from _level(values, circuit, is_main=False)
     for share in STRETCHES:
-        columns += _stretches([circuit.kwh, *circuit.beside.values()], share * top)
-    return np.column_stack(columns).astype(np.float32)
+        yield from _stretches([circuit.kwh, *circuit.beside.values()], share * top)
 
 
-def _level(values: Vector, circuit: Circuit, *, is_main: bool) -> list[Vector]:
+def _level(values: Vector, circuit: Circuit, *, is_main: bool) -> Iterator[Vector]:
     """A column itself, its edges and its windows; fewer of them beside the circuit."""
     day, week = circuit.per_day, 7 * circuit.per_day
     edges = EDGES if is_main else EDGES[:2]
     centred = CENTRED if is_main else CENTRED[1::2]
     one_sided = ONE_SIDED if is_main else ONE_SIDED[1::2]
     longer = tuple(width for width in (day, week) if width <= LONGEST)
-    found = [values]
+    yield values
     for steps in (*edges, *longer[:1]):
-        found += [values - _shifted(values, steps), values - _shifted(values, -steps)]
+        yield values - _shifted(values, steps)
+        yield values - _shifted(values, -steps)
     series = pl.Series(values).fill_nan(None)
     for width in (*centred, *longer):
-        found += list(_rolled(series, width, is_centred=True))
+        yield from _rolled(series, width, is_centred=True)
     for width in one_sided:
-        found += list(_rolled(series, width, is_centred=False))
-        found += [each[::-1] for each in _rolled(series.reverse(), width, is_centred=False)]
-    return found
+        yield from _rolled(series, width, is_centred=False)
+        yield from (each[::-1] for each in _rolled(series.reverse(), width, is_centred=False))
 
 
 def _shifted(values: Vector, steps: int) -> Vector:

@@ -1,8 +1,10 @@
-"""Model of one class of load: an on-state classifier and a regression of its energy, both by gradient boosting.
+"""Model of one class of load: an on-state classifier and regressions of its energy, both by gradient boosting.
 
-Thresholds and the scale of the energy are chosen on weeks of the training that the model did not see.
+Each is one model a fold of training weeks, and their mean is the estimate. Thresholds, and the steps that teach an
+energy, come from what the models say of weeks that they did not see.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -16,32 +18,30 @@ from ml.features.series import Index, Vector
 
 # A class outside these shares of on-steps never switches: it has an energy, and no on-state to learn.
 SWITCHES = (0.002, 0.98)
-# Steps of one state below which its energy is their mean.
+# Steps below which an energy is their mean.
 FEW = 50
 # Energy of the off-state, as a share of the class's, above which it is estimated and not taken as its mean.
 OFF_ENERGY = 0.1
 # Rows above which three folds do; below, a fold is cheap and each sees more of the year.
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
-# Probability of the on-state below which a step's energy while on is the usual one.
-UNLIKELY = 0.02
+# Of many rows, one in so many counts for all where the class is off and was not on within so many steps.
+THIN, NEAR = 3, 30
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
-SCALES = (0.5, 2.0)
 
 
 class BoostingParams(Model):
     """Parameters of the gradient boosting, the same for all circuits. small: for fewer rows than MANY_ROWS."""
 
-    trees: int = 100
-    small_trees: int = 150
+    trees: int = 80
+    small_trees: int = 100
     leaves: int = 31
     small_leaves: int = 15
     features_per_split: float = 0.3
     l2: float = 1.0
     seed: int = 0
 
-    def estimator(self, rows: int, *, share: float = 1.0) -> dict[str, Any]:
-        """Keyword arguments of scikit-learn's HistGradientBoosting for so many rows, with this share of the trees."""
-        is_large = rows > MANY_ROWS
+    def estimator(self, *, is_large: bool, share: float = 1.0) -> dict[str, Any]:
+        """Keyword arguments of scikit-learn's HistGradientBoosting, with this share of the trees."""
         return {
             "max_iter": round(share * (self.trees if is_large else self.small_trees)),
             "learning_rate": 0.1,
@@ -55,15 +55,6 @@ class BoostingParams(Model):
 
 
 @dataclass(frozen=True)
-class Raw:
-    """Probability of the on-state (None: never switches), and the energy of a step that is on and that is off, kWh."""
-
-    probability: Vector | None
-    on_kwh: Vector
-    off_kwh: Vector
-
-
-@dataclass(frozen=True)
 class Estimate:
     """Energy and on-state of a class by step."""
 
@@ -72,56 +63,128 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class States:
-    """Fitted models of a class, each scikit-learn's or a number. classifier: None for a class that never switches.
+class ClassModel:
+    """A fitted class, one model a fold. classifiers: none for a class that never switches.
 
-    usual_kwh: mean energy of a step that is on.
+    on, off: energy of a step that is called on or off, kWh. on_kwh: energy of a step above which it is on. sure,
+    likely: probabilities of the hysteresis. held_out: estimates of the training steps by models that had not seen their
+    week; f1: of its on-state, None for a class that never switches.
     """
 
-    classifier: Any
-    on: Any
-    off: Any
-    usual_kwh: float
-
-    def raw(self, matrix: Matrix) -> Raw:
-        """Raw estimates of steps."""
-        if self.classifier is None:
-            return Raw(None, _predicted(self.on, matrix), _predicted(self.off, matrix))
-        probability = probability_of(self.classifier, matrix)
-        on_kwh, may_be = np.full(len(matrix), self.usual_kwh), probability >= UNLIKELY
-        # The regression of a year of minutes is for the few that may be on.
-        if may_be.any():
-            on_kwh[may_be] = _predicted(self.on, matrix[may_be])
-        return Raw(probability, on_kwh, _predicted(self.off, matrix))
-
-
-@dataclass(frozen=True)
-class Decision:
-    """From raw estimates to energy and on-state. on_kwh: energy of a step above which a class is on.
-
-    sure, likely: probabilities of the hysteresis. scale: of the energy.
-    """
-
+    classifiers: tuple[Any, ...]
+    on: tuple[Any, ...]
+    off: tuple[Any, ...]
     on_kwh: float
     sure: float
     likely: float
-    scale: float
+    held_out: Estimate
+    f1: float | None
 
-    def of(self, raw: Raw) -> Estimate:
-        """The estimate of raw steps."""
-        if raw.probability is None:
-            kwh = np.maximum(raw.on_kwh * self.scale, 0.0)
+    def estimate(self, matrix: Matrix) -> Estimate:
+        """Estimate of consecutive steps."""
+        if not self.classifiers:
+            kwh = np.maximum(_mean_of(self.on, matrix), 0.0)
             return Estimate(kwh, kwh > self.on_kwh)
-        is_on = hysteresis(raw.probability, self.sure, self.likely)
-        kwh = np.where(is_on, raw.on_kwh, raw.off_kwh) * self.scale
+        is_on = hysteresis(_mean_of(self.classifiers, matrix), self.sure, self.likely)
+        kwh = np.zeros(len(matrix))
+        for models, called in ((self.on, is_on), (self.off, ~is_on)):
+            kwh[called] = _mean_of(models, matrix[called])
         return Estimate(np.maximum(kwh, 0.0), is_on)
 
 
-def decide(raw: Raw, kwh: Vector, on_kwh: float) -> Decision:
-    """The decision that fits raw estimates of held-out steps best: thresholds by F1, scale by total energy."""
-    sure, likely = (0.5, 0.5) if raw.probability is None else _thresholds(raw.probability, kwh > on_kwh)
-    rough = Decision(on_kwh, sure, likely, 1.0).of(raw).kwh.sum()
-    return Decision(on_kwh, sure, likely, float(np.clip(kwh.sum() / max(rough, 1e-12), *SCALES)))
+def fit_class(matrix: Matrix, kwh: Vector, week: Index, *, on_kwh: float, params: BoostingParams) -> ClassModel:
+    """Fit one class on training steps in order of time. kwh: its energy; week: local week of each step."""
+    is_on, fold = kwh > on_kwh, folds_of(week)
+    learner = _Learner(matrix, kwh, fold, params)
+    if not SWITCHES[0] <= is_on.mean() <= SWITCHES[1]:
+        models, found = learner.energy(np.ones(len(kwh), dtype=bool))
+        held_out = Estimate(found, found > on_kwh)
+        return ClassModel((), models, (), on_kwh, 0.5, 0.5, held_out, None)
+    classifiers, probability = learner.state(is_on)
+    sure, likely = _thresholds(probability, is_on)
+    called = hysteresis(probability, sure, likely)
+    # Taught by what is called on, and not by what was: a call that may be wrong has less energy.
+    on, kwh_on = learner.energy(called)
+    off, kwh_off = learner.energy(~called, share=0.5)
+    held_out = Estimate(kwh_on + kwh_off, called)
+    return ClassModel(classifiers, on, off, on_kwh, sure, likely, held_out, f1_of(called, is_on))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    matrix: Matrix
+    kwh: Vector
+    fold: Index
+    params: BoostingParams
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.kwh) > MANY_ROWS
+
+    def state(self, is_on: Mask) -> tuple[tuple[Any, ...], Vector]:
+        """Classifiers of the on-state, and their held-out probabilities."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        weight = _weights(is_on) if self.is_large else np.ones(len(is_on))
+
+        def fit(rows: Mask) -> Any:
+            rows = rows & (weight > 0)
+            if is_on[rows].all() or not is_on[rows].any():
+                return float(is_on[rows].mean())
+            boosting = HistGradientBoostingClassifier(**self.params.estimator(is_large=self.is_large))
+            return boosting.fit(self.matrix[rows], is_on[rows], sample_weight=weight[rows])
+
+        return self._crossed(fit, np.ones(len(is_on), dtype=bool))
+
+    def energy(self, among: Mask, *, share: float = 1.0) -> tuple[tuple[Any, ...], Vector]:
+        """Regressions of the energy of some steps, and their held-out estimates; zero elsewhere.
+
+        What a class that is off draws seldom matters, and its steps are most of all: then it is their mean.
+        """
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        matters = share == 1.0 or self.kwh[among].sum() > OFF_ENERGY * self.kwh.sum()
+
+        def fit(rows: Mask) -> Any:
+            if not matters or rows.sum() < FEW or not self.kwh[rows].any():
+                return float(self.kwh[rows].mean()) if rows.any() else 0.0
+            boosting = HistGradientBoostingRegressor(**self.params.estimator(is_large=self.is_large, share=share))
+            return boosting.fit(self.matrix[rows], self.kwh[rows])
+
+        models, found = self._crossed(fit, among)
+        return models, np.maximum(found, 0.0)
+
+    def _crossed(self, fit: Callable[[Mask], Any], among: Mask) -> tuple[tuple[Any, ...], Vector]:
+        """One model a fold, taught by the others, and what it says of its own."""
+        models, found = [], np.zeros(len(self.fold))
+        for number in np.unique(self.fold):
+            own = self.fold == number
+            models.append(fit(among & ~own))
+            found[own & among] = _mean_of((models[-1],), self.matrix[own & among])
+        return tuple(models), found
+
+
+def _weights(is_on: Mask) -> Vector:
+    """Weights of steps that teach an on-state: of those far from any on-step one in THIN counts, for all of them."""
+    edges = np.concatenate([[0], np.cumsum(is_on)])
+    steps = np.arange(len(is_on))
+    nearby = edges[np.minimum(steps + NEAR + 1, len(is_on))] - edges[np.maximum(steps - NEAR, 0)]
+    return np.where(nearby > 0, 1.0, np.where(steps % THIN == 0, float(THIN), 0.0))
+
+
+def _mean_of(models: tuple[Any, ...], matrix: Matrix) -> Vector:
+    """Mean of what models say, each a classifier, a regression or a number."""
+    found = np.zeros(len(matrix))
+    if not len(matrix):
+        return found
+    for model in models:
+        if isinstance(model, float):
+            found += model
+        elif hasattr(model, "predict_proba"):
+            found += model.predict_proba(matrix)[:, 1]
+        else:
+            found += model.predict(matrix)
+    return found / max(len(models), 1)
 
 
 def f1_of(found: Mask, true: Mask) -> float:
@@ -151,73 +214,4 @@ def folds_of(week: Index) -> Index:
     numbers = np.unique(week)
     count = min(LARGE_FOLDS if len(week) > MANY_ROWS else MOST_FOLDS, len(numbers))
     found: Index = np.searchsorted(numbers, week) % count
-    return found
-
-
-def held_out(matrix: Matrix, kwh: Vector, is_on: Mask, fold: Index, params: BoostingParams) -> Raw:
-    """Raw estimates of steps by models that have not seen their fold."""
-    switches = _switches(is_on)
-    probability, on, off = (np.zeros(len(kwh)) for _ in range(3))
-    for number in np.unique(fold):
-        left = fold == number
-        raw = fit_states(matrix[~left], kwh[~left], is_on[~left], params, switches=switches).raw(matrix[left])
-        on[left], off[left] = raw.on_kwh, raw.off_kwh
-        if raw.probability is not None:
-            probability[left] = raw.probability
-    return Raw(probability if switches else None, on, off)
-
-
-def _switches(is_on: Mask) -> bool:
-    return bool(SWITCHES[0] <= is_on.mean() <= SWITCHES[1])
-
-
-def fit_states(
-    matrix: Matrix, kwh: Vector, is_on: Mask, params: BoostingParams, *, switches: bool | None = None
-) -> States:
-    """Models of a class from its training steps. switches: whether it has an on-state; None: by its share of them."""
-    if not (_switches(is_on) if switches is None else switches):
-        return States(None, _regression(matrix, kwh, params), 0.0, _mean(kwh))
-    # What a class that is off draws seldom matters, and its steps are most of all.
-    off = ~is_on
-    has_off = kwh[off].sum() > OFF_ENERGY * kwh.sum()
-    idle = _regression(matrix[off], kwh[off], params, share=0.5) if has_off else _mean(kwh[off])
-    on = _regression(matrix[is_on], kwh[is_on], params)
-    return States(fit_classifier(matrix, is_on, params), on, idle, _mean(kwh[is_on]))
-
-
-def fit_classifier(matrix: Matrix, is_on: Mask, params: BoostingParams, *, share: float = 1.0) -> Any:
-    """A classifier, or the share of on-steps where there is but one state."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    mean = float(is_on.mean())
-    if not 0 < mean < 1:
-        return mean
-    return HistGradientBoostingClassifier(**params.estimator(len(is_on), share=share)).fit(matrix, is_on)
-
-
-def probability_of(classifier: Any, matrix: Matrix) -> Vector:
-    """Probability of the on-state."""
-    if isinstance(classifier, float):
-        return np.full(len(matrix), classifier)
-    found: Vector = classifier.predict_proba(matrix)[:, 1]
-    return found
-
-
-def _mean(kwh: Vector) -> float:
-    return float(kwh.mean()) if len(kwh) else 0.0
-
-
-def _regression(matrix: Matrix, kwh: Vector, params: BoostingParams, *, share: float = 1.0) -> Any:
-    """A regression, or the mean where the steps are few or alike."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    if len(kwh) < FEW or not kwh.any():
-        return _mean(kwh)
-    return HistGradientBoostingRegressor(**params.estimator(len(kwh), share=share)).fit(matrix, kwh)
-
-
-def _predicted(model: Any, matrix: Matrix) -> Vector:
-    if isinstance(model, float):
-        return np.full(len(matrix), model)
-    found: Vector = model.predict(matrix)
     return found

@@ -123,7 +123,7 @@ def _sum(found: dict[str, Estimate], whole: Vector) -> Vector:
 def _taught(
     each: TrainedClass, found: Estimate | None, whole: Vector, weeks: float, circuit: Circuit, far: Finding | None
 ) -> ClassEnergy:
-    f1 = each.f1
+    f1 = None if each.model is None else each.model.f1
     if found is None:
         return _class(each.spec.name, "campaign", estimable=False, extrapolated=far is not None)
     kwh, total = float(np.nansum(found.kwh)), float(np.nansum(whole))
@@ -223,7 +223,7 @@ def _findings(
     if gaps:
         said = f"{gaps:,} of {len(whole):,} intervals of the report span have no reading: no class is estimated there."
         found.append(Finding(code="gaps", message=said, severity="info", facts={"intervals": gaps}))
-    if campaign and any(each.states and each.band is None for each in campaign.classes):
+    if campaign and any(each.model and each.band is None for each in campaign.classes):
         said = "the training has fewer than three weeks to measure errors on: the classes have no interval."
         found.append(Finding(code="no_band", message=said))
     if loads:

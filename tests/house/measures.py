@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 12_814,
+    "data_quality": 12_926,
     "assets": 52_143,
     "dbt_project": 2_317,
-    "ml": 20_054,
+    "ml": 21_164,
     "controls": 36_683,
     "reports": 24_334,
-    "orchestration": 36_831,
+    "orchestration": 36_973,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
