@@ -176,7 +176,7 @@ def score_winter() -> bool:
     train = (circuit.start_utc, datetime(2011, 5, 1, tzinfo=UTC))
     end = (train[1], circuit.instant(len(circuit.kwh)))
     # Whether a class is estimable does not hang on its trees.
-    few = BoostingParams(small_trees=20)
+    few = BoostingParams(small_trees=1)
     matrix = features(circuit)
     single = [LoadClass(name=name, meters=(name,)) for name in circuit.submeters]
     alone = disaggregate(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from orchestration.cli.main import build_app
 from tests.ml.disaggregation.a_shop import WEEKS, loads, write_energy, write_submeters
 
-TRAIN, REPORT = "2025-01-06/2025-02-17", "2025-02-17/2025-03-03"
+TRAIN, REPORT = "2025-01-06/2025-01-27", "2025-02-17/2025-03-03"
 TAUGHT = 6 * 168
 
 
@@ -67,7 +67,7 @@ def test_what_sub_meters_taught_is_found_where_there_were_none(found: Any, shop:
         true = shop[each["name"]][TAUGHT:]
         assert each["kwh"] == pytest.approx(true.sum(), rel=0.1), each
     oven = np.array([row["on"] for row in found["rows"] if row["name"] == "oven"])
-    assert (oven == (shop["oven"][TAUGHT:] > 1)).mean() > 0.97
+    assert (oven == (shop["oven"][TAUGHT:] > 1)).mean() > 0.95
     server = next(each for each in found["classes"] if each["name"] == "server")
     assert server["f1_held_out"] is None
     assert server["confidence_label"] == "high"
