@@ -1,6 +1,6 @@
 """Features of a circuit's steps: level, edges, windows, steady stretches and the local clock. Not causal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ def _shifted(values: Vector, steps: int) -> Vector:
 
 def _rolled(series: pl.Series, width: int, *, is_centred: bool) -> Iterator[Vector]:
     """Least, largest and mean value of the windows, and their spread where they are centred."""
-    rolled = [series.rolling_min, series.rolling_max, series.rolling_mean]
+    rolled: list[Callable[..., pl.Series]] = [series.rolling_min, series.rolling_max, series.rolling_mean]
     for function in [*rolled, series.rolling_std] if is_centred else rolled:
         found = function(width, min_samples=1, center=is_centred)
         yield found.fill_null(float("nan")).to_numpy().copy()
