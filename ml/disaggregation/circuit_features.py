@@ -70,7 +70,9 @@ def _shifted(values: Vector, steps: int) -> Vector:
 def _rolled(series: pl.Series, width: int, *, is_centred: bool) -> Iterator[Vector]:
     """Least, largest and mean value of the windows, and their spread where they are centred."""
     rolled: list[Callable[..., pl.Series]] = [series.rolling_min, series.rolling_max, series.rolling_mean]
-    for function in [*rolled, series.rolling_std] if is_centred else rolled:
+    if is_centred:
+        rolled.append(series.rolling_std)
+    for function in rolled:
         found = function(width, min_samples=1, center=is_centred)
         yield found.fill_null(float("nan")).to_numpy().copy()
 

@@ -20,7 +20,7 @@ BUDGETS = {
     "data_quality": 12_926,
     "assets": 52_143,
     "dbt_project": 2_317,
-    "ml": 21_164,
+    "ml": 21_166,
     "controls": 36_683,
     "reports": 24_334,
     "orchestration": 36_973,
