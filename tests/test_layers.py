@@ -48,6 +48,7 @@ HOME = {
     "pyarrow": ("assets.stores",),
     "statsmodels": ("ml.baselines", "ml.rooms", "ml.anomalies.stl"),
     "lightgbm": ("ml.forecasts", "ml.anomalies"),
+    "sklearn": ("ml.disaggregation",),
     "optuna": ("ml.forecasts",),
     "pvlib": ("ml.features",),
     "httpx": ("assets.feeds", "orchestration.notices"),

@@ -93,8 +93,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
     `event` (demand_response), `workflows` (run_workflows), `advice` (run_advice).
     """
-    from orchestration.demonstration.demo_advice import run_advice
-    from orchestration.demonstration.demo_workflows import demand_response, run_workflows
+    from orchestration.demonstration.demo_workflows import demand_response, run_advice, run_workflows
 
     project = make_demo_project(folder, until=until)
     steps = Steps(say, 15)

@@ -1,4 +1,6 @@
-"""Acts of the demo's people: an event at the tower, and the factory's digest with a task of its worst anomaly."""
+"""Acts of the demo's people: an event at the tower, the factory's digest with a task of its worst anomaly, and
+a recommendation that is accepted.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -10,10 +12,11 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
+from orchestration.advice_asset import last_year
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
-from orchestration.views import work_orders
+from orchestration.views import advice, work_orders
 from orchestration.views.anomaly_view import finding_of
 from orchestration.workflows.run import advance, look, workflow_named
 from orchestration.workflows.steps import digest_of
@@ -60,3 +63,26 @@ def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], N
             order_id = made.order_id
             say(f"task {made.order_id} {made.priority}: {made.title}")
     return {"digest": str(text), "order": order_id}
+
+
+def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None]) -> dict[str, Any]:
+    """Number of recommendations by site, and id, order and baseline of the one that Anna accepted; None of none."""
+    from ml.defs import tracker_of
+
+    anna = load_people(project.project.people_file).acting("anna", Role.APPROVER)
+    found, accepted = dict[str, int](), None
+    with closing(OpenProject(str(project.project.root))) as opened:
+        for site_id in ("factory", "tower"):
+            site = opened.site(site_id)
+            made = advice.run(opened, site, last_year(site, clock), clock, sources=opened.sources(keeps=False))
+            found[site_id] = len(made)
+            say(f"{site.name}: {len(made)} recommendations")
+            best = next((each for each in made if each.savings_kwh > 0 and each.status == "new"), None)
+            if accepted is None and best is not None:
+                after, _ = advice.accept(
+                    opened, best, clock, person=anna, reason="Demo: it costs an hour of work",
+                    tracker=tracker_of(project),
+                )  # fmt: skip
+                accepted = {"id": after.recommendation_id, "order": after.order_id, "baseline": after.baseline}
+                say(f"accepted: {after.kind} of {after.scope}, task {after.order_id}")
+    return {"recommendations": found, "accepted": accepted}

@@ -140,19 +140,33 @@ def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> t
     """The rows of one stream (columns of FileRead.rows), the unit of its values, and what was refused. Raises BadInput
     for several streams or units, and for a unit that is no energy, power or volume.
     """
-    given, source = source, _vouched(source)
-    found = _read_energy(source.path, source.mapping, frequency, zone)
-    rows = _one_stream(found, source)
-    known = _one_unit(rows, source.path)
+    named = _vouched(source)
+    found = _read_energy(named.path, named.mapping, frequency, zone)
+    return _of_energy(_one_stream(found, named), found, source, named)
+
+
+def streams(source: Source, zone: str) -> tuple[pl.DataFrame, Unit, list[Finding]]:
+    """As `energy_rows`, of all meters of a file with a column of meters. Raises BadInput."""
+    named = _vouched(source)
+    found = _read_energy(named.path, named.mapping, "hourly", zone)
+    if found.rows.is_empty():
+        raise BadInput("there is no reading", file=str(source.path), reason="no_rows")
+    return _of_energy(found.rows, found, source, named)
+
+
+def _of_energy(
+    rows: pl.DataFrame, found: FileRead, given: Source, named: Source
+) -> tuple[pl.DataFrame, Unit, list[Finding]]:
+    known = _one_unit(rows, named.path)
     if known.canonical not in ("kwh", "m3") or known.behaviour is not Behaviour.AMOUNT:
         raise BadInput(
             f"the energy is in {known.code}; expected energy, power or gas volume (kwh, kw, therm, m3 …)",
-            file=str(source.path),
+            file=str(named.path),
             line=1,
             reason="wrong_unit",
         )
-    unread = [] if given.mapping is not None or source.mapping is None else _unread(source.path, source.mapping)
-    return rows, known, [*_rejected(found, source.path), *unread]
+    unread = [] if given.mapping is not None or named.mapping is None else _unread(named.path, named.mapping)
+    return rows, known, [*_rejected(found, named.path), *unread]
 
 
 def _unread(path: Path, plain: ColumnMap) -> list[Finding]:

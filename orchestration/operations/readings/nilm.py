@@ -1,0 +1,140 @@
+"""`meterloom nilm run`: the energy of a circuit by class of load, from plain files. Nothing is stored."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.disaggregation import ClassEnergy, LoadClass, LoadSignatures
+from data_quality.contracts.yaml_file import load_model
+from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
+from orchestration.operations.operation import STATELESS, Call, Option, operation
+
+if TYPE_CHECKING:
+    from data_quality.contracts.reporting.disaggregation import Disaggregation
+
+_CLASSES = (
+    "class: {name} | kWh: {kwh:,.1f} | share: {share:.1%} | 90 %: {band} | confidence: {confidence:.2f} "
+    "{confidence_label} | on h: {on_h} | F1 held out: {f1_held_out:.2f} | from: {origin}"
+)
+
+
+@operation(
+    "nilm run",
+    takes=STATELESS,
+    example="--energy main.csv --submeters campaign.csv --train 2025-01-06/2025-02-17 --tz Europe/Paris",
+)
+def nilm_run(
+    call: Call,
+    energy: Annotated[Path, Option("--energy", help="The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")],
+    submeters: Annotated[
+        Path | None, Option("--submeters", help="meter,timestamp,kwh of a campaign; weeks of it suffice.")
+    ] = None,
+    train: Annotated[str | None, Option("--train", help="Span that teaches, START/END.")] = None,
+    report: Annotated[str | None, Option("--report", help="Span that is estimated, START/END; else all.")] = None,
+    meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,
+    tz: Annotated[str | None, Option("--tz", help="Zone of the local calendar (IANA).")] = None,
+    signatures: Annotated[
+        Path | None, Option("--signatures", help="Loads without a sub-meter, described by rating, duty, hours (YAML).")
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        Option("--beside", help="Further column of the energy file: reactive power, voltage, PV. Repeatable."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, Option("--class", help="A class of several sub-meters, NAME=METER,METER. Repeatable.")
+    ] = None,
+    on_above: Annotated[
+        list[str] | None, Option("--on-above", help="Power above which a class is on, NAME=KW. Repeatable.")
+    ] = None,
+) -> Answer:
+    """Share out a circuit's energy among classes of load, taught by sub-meters of some weeks or described by rating.
+
+    An estimate with its band and confidence, never for live control. A class that the training hardly saw is not
+    estimable; the energy that no class holds is the rest.
+    """
+    from ml.baselines.usage_tables.read_usage import Source
+    from ml.disaggregation.campaign import train_campaign
+    from ml.disaggregation.circuit_features import features
+    from ml.disaggregation.disaggregate import disaggregate, expect_readings
+    from ml.disaggregation.read_circuit import local_span, read_circuit
+
+    if submeters is None and signatures is None:
+        raise BadInput("expected sub-meters or described loads", reason="bad_request", mend="give --submeters FILE")
+    if submeters is not None and train is None:
+        raise BadInput("expected the span that teaches", reason="bad_request", mend="give --train START/END")
+    call.doing("reading the files")
+    loads = () if signatures is None else load_model(signatures, LoadSignatures).loads
+    circuit, findings = read_circuit(Source(energy, None, meter), submeters, beside=beside or (), zone=tz)
+    span = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
+    asked = span if report is None else local_span(report, "--report", circuit.zone)
+    expect_readings(circuit, asked)
+    campaign, matrix = None, None
+    if train is not None and submeters is not None:
+        call.doing("learning the classes")
+        classes = _classes(sorted(circuit.submeters), group or (), on_above or ())
+        matrix = features(circuit)
+        campaign = train_campaign(circuit, classes, local_span(train, "--train", circuit.zone), matrix=matrix)
+    call.doing("estimating the report span")
+    found = disaggregate(circuit, asked, campaign=campaign, loads=loads, matrix=matrix)
+    found = found.model_copy(update={"findings": (*findings, *found.findings)})
+    is_answered = any(each.estimable for each in found.classes)
+    return Answer(found, _table(found), _text(found), exit_code=0 if is_answered else CHECK_FAILED)
+
+
+def _table(found: "Disaggregation") -> Table:
+    def band(each: ClassEnergy) -> str:
+        return "none" if each.interval_kwh is None else f"{each.interval_kwh[0]:,.1f} to {each.interval_kwh[1]:,.1f}"
+
+    def on_h(each: ClassEnergy) -> str:
+        return "-" if each.on_seconds is None else f"{each.on_seconds / 3600:,.0f}"
+
+    def origin(each: ClassEnergy) -> str:
+        if not each.estimable:
+            return "not estimable"
+        return "description" if each.mode == "signature" else "extrapolated" if each.extrapolated else "campaign"
+
+    return Table(found.classes, _CLASSES, band=band, on_h=on_h, origin=origin)
+
+
+def _text(found: "Disaggregation") -> str:
+    share = found.rest_kwh / found.circuit_kwh if found.circuit_kwh else 0.0
+    rest = f"rest: {found.rest_kwh:,.1f} of {found.circuit_kwh:,.1f} kWh ({share:.1%}); not for live control"
+    return "\n".join([rest, *finding_lines(found.findings)])
+
+
+def _classes(meters: Sequence[str], groups: Iterable[str], on_above: Iterable[str]) -> list[LoadClass]:
+    """Classes of sub-meters: groups as asked, each other meter a class of its own. Raises BadInput."""
+    named = {name: tuple(part.strip() for part in members.split(",")) for name, members in _pairs(groups, "--class")}
+    grouped = {member for members in named.values() for member in members}
+    if len(grouped) != sum(map(len, named.values())):
+        raise BadInput("--class: a sub-meter stands in two classes; expected each in one", reason="bad_class")
+    named |= {meter: (meter,) for meter in meters if meter not in grouped}
+    limits = dict(_pairs(on_above, "--on-above"))
+    if unknown := sorted(limits.keys() - named.keys()):
+        raise BadInput(
+            f"--on-above {unknown[0]!r}: no such class; there are {', '.join(named)}", reason="unknown_class"
+        )
+    return [
+        LoadClass(name=name, meters=members, on_kw=_kw(name, limits[name]) if name in limits else None)
+        for name, members in named.items()
+    ]
+
+
+def _pairs(texts: Iterable[str], option: str) -> list[tuple[str, str]]:
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise BadInput(f"{option} {text!r}: expected NAME=VALUE", reason="bad_class")
+        found.append((name.strip(), value.strip()))
+    return found
+
+
+def _kw(name: str, text: str) -> float:
+    from orchestration.operations.options import number
+
+    found = float(number(text, f"--on-above {name}"))
+    if found < 0:
+        raise BadInput(f"--on-above {name}={text}: expected a power of zero or more, kW", reason="bad_power")
+    return found
