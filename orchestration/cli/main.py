@@ -173,7 +173,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "forecast",
         "models",
     ),
-    "Prove": ("baseline", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
+    "Prove": ("baseline", "nilm", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": (
         "advise",
         "plan",
