@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -203,7 +204,7 @@ def _rows(names: Sequence[str], found: dict[str, Estimate], circuit: Circuit, sp
 
 
 def _digest(circuit: Circuit, campaign: Campaign | None, loads: Sequence[LoadSignature], span: slice) -> str:
-    parts = [circuit.kwh, *circuit.beside.values(), *circuit.submeters.values()]
+    parts: list[Any] = [circuit.kwh, *circuit.beside.values(), *circuit.submeters.values()]
     said = [circuit.start_utc.isoformat(), str(circuit.step), str(span), circuit.zone]
     said += [load.model_dump_json() for load in loads]
     if campaign is not None:
