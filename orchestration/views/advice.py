@@ -27,6 +27,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
 from reports.figure_book import FigureBook
+from reports.pages.advice import title_of
 from reports.recompute.advice_again import advice_of, exact, inputs_of
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import named, page_word
@@ -198,7 +199,8 @@ def accept(
         use = _use_of(site, of)
         order = WorkOrders(store).create(
             WorkOrder(
-                order_id="", site_id=of.site_id, title=f"{of.kind.replace('_', ' ')}: {of.scope}"[:200], priority="P3",
+                order_id="", site_id=of.site_id, priority="P3",
+                title=page_word(title_of(of, scope_name(site, of.scope)), site.locale)[:200],
                 source_kind="recommendation",
                 source_id=f"{use.seu_id}/{of.recommendation_id}"[:64] if use else of.recommendation_id,
                 figure_ids=tuple(each.figure_id for each in of.figures), person_id=person.person_id,
