@@ -75,6 +75,7 @@ PATTERNS = {
     r"^\S(.{0,78}\S)?$": "one line of 80 characters at most, without blanks at its ends",
     r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$": "letters, digits and _ . : / -, 128 at most, as meter/power",
     r"^([A-Z][A-Z0-9_]{2,63})?$": "the name of an environment variable, as METER_PASSWORD",
+    r"^([0-9A-F]{2}(:[0-9A-F]{2}){9})?$": "ten pairs of hexadecimal digits with colons, as 0A:1B:…",
     r"^read_[a-z0-9_]+$": "a value that a template reads, as read_power_kw",
     r"^[a-z][a-z-]+,\d{1,7}$": "a BACnet object, as analog-input,1",
     r"^[A-Za-z0-9._-]{1,253}(:\d{1,5})?$": "host or host:port, as 10.0.0.5:502",

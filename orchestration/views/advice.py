@@ -277,6 +277,7 @@ def measure(
     measured = MeasuredSaving(
         start=found.start, end=found.end, days=found.compared_days, savings_kwh=found.savings_kwh,
         interval_kwh=(Decimal(repr(low)), Decimal(repr(high))), baseline=of.baseline,
+        claimed_kwh=found.claimed_kwh, findings=found.findings,
     )  # fmt: skip
     ledger, said = Recommendations(project.store), {"person_id": person.person_id, "reason": reason}
     with project.store.together():

@@ -207,6 +207,8 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
     found.append(("payback", _payback(of, locale)))
     if of.measured is not None:
         measured = _saving("Measured saving", of.measured.savings_kwh, "kwh", of.measured.interval_kwh, locale)
+        if of.measured.claimed_kwh is None:
+            measured = measured.model_copy(update={"note": Sentence("{0}; not to be claimed", measured.note)})
         found.append(("realised", measured))
         if told.estimated_kwh is not None:
             beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)

@@ -182,6 +182,8 @@ def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(projec
     assert low < estimated < high or abs(saved - estimated) < 0.1 * saved
     states = [each.status for each in Recommendations(project.store).history(measured)]
     assert states == ["new", "accepted", "done", "measured"]
+    # Nobody approved its baseline.
+    assert (row["measured"]["claimed_kwh"], measured.measured.claimed_kwh) == (None, None)
 
 
 @pytest.mark.parametrize(

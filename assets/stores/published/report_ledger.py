@@ -163,9 +163,11 @@ class ReportStore:
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id with its whole trace, or None."""
+        # Those of recommendations stand in no report, but where the recommendation is kept. Both are asked whatever is
+        # found, so that nobody learns by the clock that there is a figure which is not theirs.
         found = self._figures(figure_table.c.figure_id == figure_id)
-        # Those of recommendations stand in no report, but where the recommendation is kept.
-        return found[0] if found else Recommendations(self.store).figure(figure_id)
+        advised = Recommendations(self.store).figure(figure_id)
+        return found[0] if found else advised
 
     def figures(self, report_id: str, revision: int) -> list[Figure]:
         """All figures of a revision, inputs before what is made of them."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Figure
 
@@ -47,7 +48,8 @@ class AdviceSentence(Model):
 class MeasuredSaving(Model):
     """The realised saving of an accepted recommendation: baseline's expected energy less metered energy.
 
-    interval_kwh: at 90 %; days: local days compared. baseline: `id@version`.
+    interval_kwh: at 90 %; days: local days compared. baseline: `id@version`. claimed_kwh: the saving where nothing
+    stands against claiming it; None: what does, in `findings`.
     """
 
     start: date
@@ -56,6 +58,8 @@ class MeasuredSaving(Model):
     savings_kwh: Decimal
     interval_kwh: Interval
     baseline: str
+    claimed_kwh: Decimal | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 class Recommendation(Model):

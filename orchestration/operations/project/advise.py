@@ -166,7 +166,9 @@ def _measured(shown: dict[str, Any]) -> str:
     if not saved:
         return ""
     low, high = saved["interval_kwh"]
+    against = "; ".join(str(each["message"]) for each in saved["findings"]) or "its baseline is not approved"
+    barred = "" if saved["claimed_kwh"] is not None else f"\nnot to be claimed: {against}"
     return (
         f"saved {saved['savings_kwh']:,.0f} kWh ({low:,.0f} to {high:,.0f}) on {saved['days']} days; "
-        f"estimated for as many days: {saved['estimated_kwh']:,.0f} kWh"
+        f"estimated for as many days: {saved['estimated_kwh']:,.0f} kWh{barred}"
     )
