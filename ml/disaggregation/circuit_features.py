@@ -16,7 +16,7 @@ CENTRED = (5, 11, 31, 61)
 ONE_SIDED = (5, 15, 30, 60, 120)
 LONGEST = 200
 # Power of a step that ends a steady stretch, as shares of what the circuit seldom exceeds.
-STRETCHES = (0.03, 0.1)
+STRETCHES = (0.03, 0.1, 0.3)
 SELDOM = 99.0
 
 

@@ -1,7 +1,6 @@
 """Model of one class of load: an on-state classifier and regressions of its energy, both by gradient boosting.
 
-Each is one model a fold of training weeks, and their mean is the estimate. Thresholds, and the steps that teach an
-energy, come from what the models say of weeks that they did not see.
+Thresholds come from what models say of training weeks that they did not see.
 """
 
 from collections.abc import Callable
@@ -24,34 +23,37 @@ FEW = 50
 OFF_ENERGY = 0.1
 # Rows above which three folds do; below, a fold is cheap and each sees more of the year.
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
-# Of many rows, one in so many counts for all where the class is off and was not on within so many steps.
+# Of many rows, one in so many teaches the on-state where the class is not on within so many steps.
 THIN, NEAR = 3, 30
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
+# F1 that a pair of thresholds may lack, for as many steps on as there were.
+SLACK = 0.005
 
 
 class BoostingParams(Model):
     """Parameters of the gradient boosting, the same for all circuits. small: for fewer rows than MANY_ROWS."""
 
-    trees: int = 80
+    trees: int = 60
     small_trees: int = 100
     leaves: int = 31
     small_leaves: int = 15
+    small_seeds: int = 2
     features_per_split: float = 0.3
     l2: float = 1.0
     seed: int = 0
 
-    def estimator(self, *, is_large: bool, share: float = 1.0) -> dict[str, Any]:
-        """Keyword arguments of scikit-learn's HistGradientBoosting, with this share of the trees."""
-        return {
+    def estimators(self, *, is_large: bool, share: float = 1.0) -> list[dict[str, Any]]:
+        """Keyword arguments of scikit-learn's HistGradientBoosting, one a seed, with this share of the trees."""
+        same = {
             "max_iter": round(share * (self.trees if is_large else self.small_trees)),
-            "learning_rate": 0.1,
+            "learning_rate": 0.15 if is_large else 0.1,
             "max_leaf_nodes": self.leaves if is_large else self.small_leaves,
             "min_samples_leaf": 40 if is_large else 15,
             "l2_regularization": self.l2,
             "max_features": self.features_per_split,
             "early_stopping": False,
-            "random_state": self.seed,
         }
+        return [{**same, "random_state": self.seed + n} for n in range(1 if is_large else self.small_seeds)]
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,16 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ClassModel:
-    """A fitted class, one model a fold. classifiers: none for a class that never switches.
+    """A fitted class. classifier: None for a class that never switches. A model is one a seed, or a number.
 
-    on, off: energy of a step that is called on or off, kWh. on_kwh: energy of a step above which it is on. sure,
+    on, off: energy of a step that is on or off, kWh. on_kwh: energy of a step above which it is on. sure,
     likely: probabilities of the hysteresis. held_out: estimates of the training steps by models that had not seen their
     week; f1: of its on-state, None for a class that never switches.
     """
 
-    classifiers: tuple[Any, ...]
-    on: tuple[Any, ...]
-    off: tuple[Any, ...]
+    classifier: Any
+    on: Any
+    off: Any
     on_kwh: float
     sure: float
     likely: float
@@ -82,13 +84,13 @@ class ClassModel:
 
     def estimate(self, matrix: Matrix) -> Estimate:
         """Estimate of consecutive steps."""
-        if not self.classifiers:
-            kwh = np.maximum(_mean_of(self.on, matrix), 0.0)
+        if self.classifier is None:
+            kwh = np.maximum(_said(self.on, matrix), 0.0)
             return Estimate(kwh, kwh > self.on_kwh)
-        is_on = hysteresis(_mean_of(self.classifiers, matrix), self.sure, self.likely)
+        is_on = hysteresis(_said(self.classifier, matrix), self.sure, self.likely)
         kwh = np.zeros(len(matrix))
-        for models, called in ((self.on, is_on), (self.off, ~is_on)):
-            kwh[called] = _mean_of(models, matrix[called])
+        for model, called in ((self.on, is_on), (self.off, ~is_on)):
+            kwh[called] = _said(model, matrix[called])
         return Estimate(np.maximum(kwh, 0.0), is_on)
 
 
@@ -97,17 +99,17 @@ def fit_class(matrix: Matrix, kwh: Vector, week: Index, *, on_kwh: float, params
     is_on, fold = kwh > on_kwh, folds_of(week)
     learner = _Learner(matrix, kwh, fold, params)
     if not SWITCHES[0] <= is_on.mean() <= SWITCHES[1]:
-        models, found = learner.energy(np.ones(len(kwh), dtype=bool))
+        every = np.ones(len(kwh), dtype=bool)
+        model, found = learner.energy(every, every)
         held_out = Estimate(found, found > on_kwh)
-        return ClassModel((), models, (), on_kwh, 0.5, 0.5, held_out, None)
-    classifiers, probability = learner.state(is_on)
+        return ClassModel(None, model, 0.0, on_kwh, 0.5, 0.5, held_out, None)
+    classifier, probability = learner.state(is_on)
     sure, likely = _thresholds(probability, is_on)
     called = hysteresis(probability, sure, likely)
-    # Taught by what is called on, and not by what was: a call that may be wrong has less energy.
-    on, kwh_on = learner.energy(called)
-    off, kwh_off = learner.energy(~called, share=0.5)
+    on, kwh_on = learner.energy(is_on, called)
+    off, kwh_off = learner.energy(~is_on, ~called, share=0.5)
     held_out = Estimate(kwh_on + kwh_off, called)
-    return ClassModel(classifiers, on, off, on_kwh, sure, likely, held_out, f1_of(called, is_on))
+    return ClassModel(classifier, on, off, on_kwh, sure, likely, held_out, f1_of(called, is_on))
 
 
 @dataclass(frozen=True)
@@ -121,70 +123,70 @@ class _Learner:
     def is_large(self) -> bool:
         return len(self.kwh) > MANY_ROWS
 
-    def state(self, is_on: Mask) -> tuple[tuple[Any, ...], Vector]:
-        """Classifiers of the on-state, and their held-out probabilities."""
+    def state(self, is_on: Mask) -> tuple[Any, Vector]:
+        """The classifier of the on-state, and held-out probabilities."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        weight = _weights(is_on) if self.is_large else np.ones(len(is_on))
-
         def fit(rows: Mask) -> Any:
-            rows = rows & (weight > 0)
             if is_on[rows].all() or not is_on[rows].any():
                 return float(is_on[rows].mean())
-            boosting = HistGradientBoostingClassifier(**self.params.estimator(is_large=self.is_large))
-            return boosting.fit(self.matrix[rows], is_on[rows], sample_weight=weight[rows])
+            each = [HistGradientBoostingClassifier(**kw) for kw in self.params.estimators(is_large=self.is_large)]
+            return [boosting.fit(self._rows(rows), is_on[rows]) for boosting in each]
 
-        return self._crossed(fit, np.ones(len(is_on), dtype=bool))
+        every = np.ones(len(is_on), dtype=bool)
+        return self._crossed(fit, _teaches(is_on) if self.is_large else every, every)
 
-    def energy(self, among: Mask, *, share: float = 1.0) -> tuple[tuple[Any, ...], Vector]:
-        """Regressions of the energy of some steps, and their held-out estimates; zero elsewhere.
+    def energy(self, taught: Mask, asked: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
+        """A regression of the energy of some steps, and held-out estimates of those asked; zero elsewhere.
 
         What a class that is off draws seldom matters, and its steps are most of all: then it is their mean.
         """
         from sklearn.ensemble import HistGradientBoostingRegressor
 
-        matters = share == 1.0 or self.kwh[among].sum() > OFF_ENERGY * self.kwh.sum()
+        matters = share == 1.0 or self.kwh[taught].sum() > OFF_ENERGY * self.kwh.sum()
 
         def fit(rows: Mask) -> Any:
             if not matters or rows.sum() < FEW or not self.kwh[rows].any():
                 return float(self.kwh[rows].mean()) if rows.any() else 0.0
-            boosting = HistGradientBoostingRegressor(**self.params.estimator(is_large=self.is_large, share=share))
-            return boosting.fit(self.matrix[rows], self.kwh[rows])
+            given = self.params.estimators(is_large=self.is_large, share=share)
+            return [HistGradientBoostingRegressor(**kw).fit(self._rows(rows), self.kwh[rows]) for kw in given]
 
-        models, found = self._crossed(fit, among)
-        return models, np.maximum(found, 0.0)
+        model, found = self._crossed(fit, taught, asked)
+        return model, np.maximum(found, 0.0)
 
-    def _crossed(self, fit: Callable[[Mask], Any], among: Mask) -> tuple[tuple[Any, ...], Vector]:
-        """One model a fold, taught by the others, and what it says of its own."""
-        models, found = [], np.zeros(len(self.fold))
+    def _rows(self, rows: Mask) -> Matrix:
+        """Features of some steps. One without any value there says nothing, and cannot be binned: zero."""
+        found: Matrix = self.matrix[rows]
+        found[:, np.isnan(found).all(axis=0)] = 0.0
+        return found
+
+    def _crossed(self, fit: Callable[[Mask], Any], taught: Mask, asked: Mask) -> tuple[Any, Vector]:
+        """The model of all steps, and what models of the other folds say of each one."""
+        found = np.zeros(len(self.fold))
         for number in np.unique(self.fold):
             own = self.fold == number
-            models.append(fit(among & ~own))
-            found[own & among] = _mean_of((models[-1],), self.matrix[own & among])
-        return tuple(models), found
+            found[own & asked] = _said(fit(taught & ~own), self.matrix[own & asked])
+        return fit(taught), found
 
 
-def _weights(is_on: Mask) -> Vector:
-    """Weights of steps that teach an on-state: of those far from any on-step one in THIN counts, for all of them."""
+def _teaches(is_on: Mask) -> Mask:
+    """Steps that teach an on-state: those near an on-step, and one in THIN of the rest. Weights would be slow."""
     edges = np.concatenate([[0], np.cumsum(is_on)])
     steps = np.arange(len(is_on))
     nearby = edges[np.minimum(steps + NEAR + 1, len(is_on))] - edges[np.maximum(steps - NEAR, 0)]
-    return np.where(nearby > 0, 1.0, np.where(steps % THIN == 0, float(THIN), 0.0))
+    found: Mask = (nearby > 0) | (steps % THIN == 0)
+    return found
 
 
-def _mean_of(models: tuple[Any, ...], matrix: Matrix) -> Vector:
-    """Mean of what models say, each a classifier, a regression or a number."""
-    found = np.zeros(len(matrix))
-    if not len(matrix):
-        return found
-    for model in models:
-        if isinstance(model, float):
-            found += model
-        elif hasattr(model, "predict_proba"):
-            found += model.predict_proba(matrix)[:, 1]
-        else:
-            found += model.predict(matrix)
-    return found / max(len(models), 1)
+def _said(model: Any, matrix: Matrix) -> Vector:
+    """What a number or the mean of classifiers or regressions says of steps."""
+    if isinstance(model, float) or not len(matrix):
+        return np.full(len(matrix), model if isinstance(model, float) else 0.0)
+    said = [
+        each.predict_proba(matrix)[:, 1] if hasattr(each, "predict_proba") else each.predict(matrix) for each in model
+    ]
+    found: Vector = np.mean(said, axis=0)
+    return found
 
 
 def f1_of(found: Mask, true: Mask) -> float:
@@ -204,9 +206,14 @@ def hysteresis(probability: Vector, sure: float, likely: float) -> Mask:
 
 
 def _thresholds(probability: Vector, is_on: Mask) -> tuple[float, float]:
-    """The pair with the best F1; of equal ones the first."""
-    pairs = [(sure, likely) for sure, likely in product(LEVELS, LEVELS) if likely <= sure]
-    return max(pairs, key=lambda pair: f1_of(hysteresis(probability, *pair), is_on))
+    """The pair with the best F1, or so near to it that calls as many steps on as there were: energies add up then."""
+    pairs = [(float(sure), float(likely)) for sure, likely in product(LEVELS, LEVELS) if likely <= sure]
+    scored = []
+    for pair in pairs:
+        called = hysteresis(probability, *pair)
+        scored.append((f1_of(called, is_on), abs(int(called.sum()) - int(is_on.sum())), pair))
+    least = max(scored)[0] - SLACK
+    return min((amiss, pair) for f1, amiss, pair in scored if f1 >= least)[1]
 
 
 def folds_of(week: Index) -> Index:

@@ -71,3 +71,10 @@ def test_a_span_of_another_load_is_extrapolated_and_less_sure(circuit: Circuit) 
 
 def test_the_same_input_gives_the_same_answer(circuit: Circuit) -> None:
     assert answer(circuit) == answer(circuit)
+
+
+def test_a_column_without_a_reading_in_the_training_teaches_nothing_and_stops_nothing(circuit: Circuit) -> None:
+    late = np.full(len(circuit.kwh), np.nan)
+    late[TAUGHT:] = 1.0
+    server = LoadClass(name="server", meters=("server",))
+    assert answer(replace(circuit, beside={"pv_kw": late}), server).classes[0].estimable
