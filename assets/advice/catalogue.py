@@ -12,7 +12,7 @@ from data_quality.contracts.yaml_file import load_model
 
 
 class Cost(Model):
-    """What a measure of a kind costs, in a currency, with the source of the number."""
+    """The price of a measure of a kind, in a currency, with the source of the number."""
 
     fixed: float = Field(ge=0)
     currency: str

@@ -87,7 +87,7 @@ def hours_above(meter_kwh: np.ndarray, quantile: float) -> float:
 
 
 def counts_as(values: np.ndarray, count: int) -> float:
-    """How many independent values so many neighbours count as, by the lag-1 autocorrelation of a sample (5.5)."""
+    """Effective number of independent values of so many neighbours, by the lag-1 autocorrelation of a sample (5.5)."""
     rest = values - values.mean()
     spread = float(rest @ rest)
     rho = float(rest[:-1] @ rest[1:]) / spread if values.size > 2 and spread > 0 else 0.0

@@ -24,7 +24,7 @@ class Answered:
 
 
 class Preference(Model):
-    """What is known of a person's taste for a kind, as it can be shown and forgotten. until_utc: of the last answer."""
+    """A person's preference for a kind, as it can be shown and forgotten. until_utc: of the last answer."""
 
     kind: str
     accepted: int

@@ -113,7 +113,7 @@ def known_before(plan: Plan, span: Drawn) -> dict[str, float]:
 
 
 def _costs(site: Site, lake: Lake, experiment: Experiment, until_utc: datetime) -> Mapping[datetime, float]:
-    """What the energy of each span that is over cost, where every quarter hour of it is known.
+    """Cost of energy of each span that is over, where every quarter hour of it is known.
 
     A demand charge or a fee belongs to a month and to no day: neither is counted.
     """

@@ -60,7 +60,7 @@ def habit_of(case: DispatchCase, planned: Mapping[str, Columns] | None = None) -
 
 
 def _by_themselves(case: DispatchCase, step_h: Floats) -> list[Device]:
-    """What nobody plans is not gone: stores that follow the meter by a rule of their own."""
+    """Stores that nobody plans, which follow the meter by a rule of their own."""
     nothing = np.zeros(step_h.size)
     return [one for one in case.devices if one.without_control() is None and one.by_rule(nothing, step_h) is not None]
 
@@ -129,7 +129,7 @@ class ArmToday:
 
 
 def arm_of(experiments: ExperimentStore | None, request: PlanRequest, now_utc: datetime) -> ArmToday | None:
-    """What a plan that is made now follows; None where no experiment runs. The one place that is asked.
+    """The arm that a plan made now follows; None where no experiment runs. The one place that is asked.
 
     Whether the habit keeps every limit is asked on days of either arm; where it does not, the plan is followed.
     """

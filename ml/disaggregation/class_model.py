@@ -179,7 +179,7 @@ def _teaches(is_on: Mask) -> Mask:
 
 
 def _said(model: Any, matrix: Matrix) -> Vector:
-    """What a number or the mean of classifiers or regressions says of steps."""
+    """The estimate of steps by a constant, or by the mean of classifiers or regressions."""
     if isinstance(model, float) or not len(matrix):
         return np.full(len(matrix), model if isinstance(model, float) else 0.0)
     said = [

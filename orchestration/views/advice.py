@@ -273,10 +273,10 @@ def measure(
     )  # fmt: skip
     if isinstance(found, Finding):
         raise BadInput(found.message, reason=found.code)
-    low, high = found.interval_kwh or (float("-inf"), float("inf"))
+    band = found.interval_kwh
     measured = MeasuredSaving(
         start=found.start, end=found.end, days=found.compared_days, savings_kwh=found.savings_kwh,
-        interval_kwh=(Decimal(repr(low)), Decimal(repr(high))), baseline=of.baseline,
+        interval_kwh=None if band is None else (Decimal(repr(band[0])), Decimal(repr(band[1]))), baseline=of.baseline,
         claimed_kwh=found.claimed_kwh, findings=found.findings,
     )  # fmt: skip
     ledger, said = Recommendations(project.store), {"person_id": person.person_id, "reason": reason}

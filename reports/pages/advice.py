@@ -208,7 +208,7 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
     if of.measured is not None:
         measured = _saving("Measured saving", of.measured.savings_kwh, "kwh", of.measured.interval_kwh, locale)
         if of.measured.claimed_kwh is None:
-            measured = measured.model_copy(update={"note": Sentence("{0}; not to be claimed", measured.note)})
+            measured = measured.model_copy(update={"note": Sentence("{0}; not to be claimed", measured.note or "–")})
         found.append(("realised", measured))
         if told.estimated_kwh is not None:
             beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)
@@ -277,8 +277,8 @@ def _calibration(compared: Sequence[Recommendation], scopes: Mapping[str, str], 
             ChartRow(label="Estimated", values=estimated, role="expected"),
             ChartRow(
                 label="Measured", values=tuple(float(each.savings_kwh) for each in saved),
-                low=tuple(float(each.interval_kwh[0]) for each in saved),
-                high=tuple(float(each.interval_kwh[1]) for each in saved),
+                low=tuple(float(each.interval_kwh[0]) if each.interval_kwh else None for each in saved),
+                high=tuple(float(each.interval_kwh[1]) if each.interval_kwh else None for each in saved),
             ),
         ),
         note="For the days that were measured; 90 % bands.",

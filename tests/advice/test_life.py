@@ -176,7 +176,7 @@ def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(projec
     assert measured.measured is not None
     assert (measured.status, measured.measured.start) == ("measured", date(2026, 6, 11))
     row = advice.row(project.site("plant"), measured, "en")
-    low, high = (float(each) for each in measured.measured.interval_kwh)
+    low, high = (float(each) for each in measured.measured.interval_kwh or ())
     saved, estimated = float(measured.measured.savings_kwh), row["measured"]["estimated_kwh"]
     assert saved == pytest.approx(estimated, rel=0.15)
     assert low < estimated < high or abs(saved - estimated) < 0.1 * saved

@@ -109,3 +109,13 @@ def test_what_was_saved_stands_beside_the_estimate(acted: Asking) -> None:
     assert "610" in shown  # 1,200 kWh of 59 days, for 30 of them
     assert "Estimated and measured saving" in page(acted, "/advice")
     assert "measure" in ACTS
+
+
+def test_a_saving_without_an_interval_is_shown_without_one(acted: Asking) -> None:
+    saved = MeasuredSaving(
+        start=date(2025, 4, 1), end=date(2025, 5, 1), days=30, savings_kwh=Decimal(500), interval_kwh=None,
+        baseline="b@1",
+    )  # fmt: skip
+    kept(acted, measured=saved, status="measured", baseline="b@1")
+    assert "–; not to be claimed" in page(acted)
+    assert "Estimated and measured saving" in page(acted, "/advice")

@@ -14,5 +14,5 @@ def bill_of(supply: Supply, load: Load) -> Bill:
 
 
 def paid(supply: Supply, load: Load) -> float:
-    """What that bill comes to."""
+    """The total of that bill."""
     return float(bill_of(supply, load).total)

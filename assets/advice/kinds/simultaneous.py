@@ -44,7 +44,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
 
 
 def _standby(kwh: np.ndarray, hour: np.ndarray, is_beside: np.ndarray | None) -> np.ndarray:
-    """What it takes at each hour of the day in weather that does not ask for it; of too few such hours its lowest."""
+    """Its usual load by hour of the day in weather that does not ask for it; of too few such hours its lowest."""
     if is_beside is None or is_beside.sum() < _LEAST_BESIDE:
         return np.full(kwh.size, hours_above(kwh, 0.1))
     usual = np.full(24, hours_above(kwh[is_beside], 0.5))

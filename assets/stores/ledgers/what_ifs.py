@@ -20,7 +20,7 @@ class WhatIfs:
         self._store = store
 
     def of(self, site_id: str | None = None) -> list[WhatIfResult]:
-        """Those of a site, or all; the oldest first."""
+        """Results of a site, or of all; the oldest first."""
         return _RESULTS.history(self._store, site_id=site_id)
 
     def holding(self, figure: str) -> tuple[WhatIfResult, WhatIfVariant, str] | None:

@@ -63,7 +63,7 @@ class Experiment(Model):
 
 
 class FollowedDay(Model):
-    """What the planner did in a span, told with its first plan there.
+    """Arm and reason of a span, as stored with its first plan.
 
     is_comparable: whether the habit would have kept every limit, asked on days of either arm alike, so that leaving a
     day out does not depend on its arm. followed: what it did; why: where that is not the arm, or nothing is comparable.

@@ -48,15 +48,15 @@ class AdviceSentence(Model):
 class MeasuredSaving(Model):
     """The realised saving of an accepted recommendation: baseline's expected energy less metered energy.
 
-    interval_kwh: at 90 %; days: local days compared. baseline: `id@version`. claimed_kwh: the saving where nothing
-    stands against claiming it; None: what does, in `findings`.
+    interval_kwh: at 90 %, None where no uncertainty can be told; days: local days compared. baseline: `id@version`.
+    claimed_kwh: the saving where nothing stands against claiming it; None: what does, in `findings`.
     """
 
     start: date
     end: date
     days: int
     savings_kwh: Decimal
-    interval_kwh: Interval
+    interval_kwh: Interval | None
     baseline: str
     claimed_kwh: Decimal | None = None
     findings: tuple[Finding, ...] = ()

@@ -263,7 +263,7 @@ def _shape(header: list[str]) -> list[str]:
 
 
 def _in_file(path: Path, read: Callable[[Path], Read]) -> Read:
-    """What a reader makes of a file; its refusal names the file."""
+    """The result of a reader on a file; its refusal names the file."""
     try:
         return read(path)
     except BadInput as fault:

@@ -165,10 +165,11 @@ def _measured(shown: dict[str, Any]) -> str:
     saved = shown["measured"]
     if not saved:
         return ""
-    low, high = saved["interval_kwh"]
+    band = saved["interval_kwh"]
+    within = "no interval" if band is None else f"{band[0]:,.0f} to {band[1]:,.0f}"
     against = "; ".join(str(each["message"]) for each in saved["findings"]) or "its baseline is not approved"
     barred = "" if saved["claimed_kwh"] is not None else f"\nnot to be claimed: {against}"
     return (
-        f"saved {saved['savings_kwh']:,.0f} kWh ({low:,.0f} to {high:,.0f}) on {saved['days']} days; "
+        f"saved {saved['savings_kwh']:,.0f} kWh ({within}) on {saved['days']} days; "
         f"estimated for as many days: {saved['estimated_kwh']:,.0f} kWh{barred}"
     )
