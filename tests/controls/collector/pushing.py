@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,13 +81,16 @@ def door(project: Path) -> Iterator[Opened]:
     words = [sys.executable, "-m", "controls.collector.receive_main", "--project", str(project)]
     process = subprocess.Popen(words, env={**os.environ, "METERLOOM_PUSH__PORT": str(port)}, stderr=subprocess.PIPE)
     try:
-        for _ in range(300):
+        # The port is taken before the rest is there: only an answer says that the door is open.
+        for _ in range(1200):
             if process.poll() is not None:
                 raise AssertionError((process.stderr.read() if process.stderr else b"").decode())
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            with suppress(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=60)
+                break
             time.sleep(0.05)
+        else:
+            raise AssertionError("the door does not open")
         yield Opened(f"http://127.0.0.1:{port}", process)
     finally:
         process.send_signal(signal.SIGINT)
