@@ -352,6 +352,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/enpi": (f"{EMS}/enpi{SITE}&seu={{seu}}&period={{period}}&trend=true",),
     f"{EMS}/carbon/factors": (f"{EMS}/carbon/factors{SITE}", f"{EMS}/carbon/factors{SITE}&on=2025-06-01&history=true"),
     f"{EMS}/carbon/report": (f"{EMS}/carbon/report{SITE}&period={{period}}",),
+    f"{EMS}/workflows/{{name}}": (f"{EMS}/workflows/daily_digest{SITE}",),
     f"{EMS}/reports": (f"{EMS}/reports{SITE}",),
     f"{EMS}/dispatch": (f"{EMS}/dispatch?site=home",),
     f"{EMS}/dispatch/ledger": (f"{EMS}/dispatch/ledger?site=home",),

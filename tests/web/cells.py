@@ -203,6 +203,7 @@ CELLS: dict[tuple[str, str], Cell] = {
         body='{{"programme": "own_peak", "event": "2025-03-17T17:00Z/2025-03-17T18:00Z", "target_kw": 5}}',
     ),
     ("GET", "/api/v1/ems/dr/events/{event}"): Cell(f"/api/v1/ems/dr/events/none{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/workflows/{name}"): Cell(f"/api/v1/ems/workflows/daily_digest{_SITE}", about="site"),
     ("POST", "/api/v1/ems/workflows/instances/{instance_id}/approve"): Cell(
         f"/api/v1/ems/workflows/instances/none/approve{_SITE}", about="site", body=_REASON
     ),

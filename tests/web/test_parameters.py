@@ -76,6 +76,7 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     (f"{EMS}/analytics/savings", "breakdown"): (MARCH, "meter"),
     (f"{EMS}/analytics/savings", "scope"): (MARCH, "seu:hvac"),
     (f"{EMS}/alerts/{{rule}}/preview", "months"): ({"site": "plant"}, "0"),
+    (f"{EMS}/workflows/{{name}}", "most"): ({"site": "plant"}, "0"),
     (f"{EMS}/why", "at"): (RUNNING, OTHER["at"]),
     (f"{EMS}/why", "baseline"): (USE, BASELINE),
     (f"{EMS}/why", "confidence"): (USE, "0.5"),
@@ -199,7 +200,7 @@ def told(answer: Answer) -> tuple[int, bytes]:
 @pytest.mark.parametrize(("path", "name"), DECLARED, ids=lambda each: each.removeprefix(EMS))
 def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, path: str, name: str) -> None:
     base, value = OWN.get((path, name), (BASES.get(path, {}), OTHER.get(name, "")))
-    real = path.replace("{site_id}", "plant").replace("{figure_id}", figure_id)
+    real = path.replace("{site_id}", "plant").replace("{figure_id}", figure_id).replace("{name}", "daily_digest")
     if name == "cursor":
         base = {**base, "limit": "1"}
         first = anne.get(real, **base)

@@ -9,7 +9,7 @@ from data_quality.contracts.time import zone
 from data_quality.contracts.workflow import Daily, Instance, Workflow
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
-from orchestration.operations.options import ReasonOption, SiteOption
+from orchestration.operations.options import OnlySiteOption, ReasonOption, SiteOption
 from orchestration.workflows.run import advance, decide, look, workflow_named, workflows_of
 from orchestration.workflows.triggers import At
 
@@ -36,11 +36,12 @@ def workflows_list(call: Call) -> Answer:
 def workflows_show(
     call: Call,
     name: NameArgument,
+    site: OnlySiteOption = None,
     most: Annotated[int, Option("--most", help="The newest so many instances.", min=1, max=10_000)] = 50,
 ) -> Answer:
     """Show a workflow with its newest instances and their steps."""
     workflow = workflow_named(call.project, name)
-    found = WorkflowInstances(call.project.store).standing(workflow=name)[::-1][:most]
+    found = WorkflowInstances(call.project.store).standing(site, workflow=name)[::-1][:most]
     steps = [each.model_dump() for each in workflow.ordered()]
     result = {"workflows": [_row(call, workflow)], "steps": steps, "instances": [instance_row(each) for each in found]}
     return Answer(result, INSTANCES, f"{workflow.name}: {workflow.trigger}")

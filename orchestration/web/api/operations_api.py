@@ -31,6 +31,7 @@ ENDPOINTS = (
     ("/alerts/{rule}/preview", "project.alerts", "alerts test", Permission.ANOMALY_READ),
     ("/orders", "project.orders", "orders list", Permission.ANOMALY_READ),
     ("/orders/{order}", "project.orders", "orders show", Permission.ANOMALY_READ),
+    ("/workflows/{name}", "project.workflows", "workflows show", Permission.ANOMALY_READ),
     ("/dr/events", "demand_response.dr_event", "dr event list", Permission.DR_READ),
     ("/dr/events/{event}", "demand_response.dr_event", "dr event show", Permission.DR_READ),
     ("/dr/loads", "demand_response.dr_plan", "dr loads list", Permission.DR_READ),
