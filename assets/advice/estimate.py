@@ -86,10 +86,22 @@ def hours_above(meter_kwh: np.ndarray, quantile: float) -> float:
     return float(np.quantile(known, quantile)) if known.size else 0.0
 
 
+def variance_of_runs(values: np.ndarray, runs: np.ndarray) -> float:
+    """Variance of the sum of runs of so many neighbours each, apart from each other, by a first-order memory."""
+    rho = _memory(values)
+    of_each = runs * (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**runs) / (1 - rho) ** 2
+    return float(np.var(values) * of_each.sum())
+
+
 def counts_as(values: np.ndarray, count: int) -> float:
     """Effective number of independent values of so many neighbours, by the lag-1 autocorrelation of a sample (5.5)."""
+    rho = _memory(values)
+    return count * (1 - rho) / (1 + rho)
+
+
+def _memory(values: np.ndarray) -> float:
+    """Lag-1 autocorrelation, from 0 to 0.95."""
     rest = values - values.mean()
     spread = float(rest @ rest)
     rho = float(rest[:-1] @ rest[1:]) / spread if values.size > 2 and spread > 0 else 0.0
-    rho = min(max(rho, 0.0), 0.95)
-    return count * (1 - rho) / (1 + rho)
+    return min(max(rho, 0.0), 0.95)

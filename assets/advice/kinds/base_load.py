@@ -11,6 +11,8 @@ _NIGHT_FROM, _NIGHT_TO = 22, 5
 # A cell of the week in which a load can be off: its lower fifth is below this share of the usual high.
 _OFF_SHARE = 0.7
 _LEAST_RISE = 0.05
+# Standard deviation of what blocks taken for low and hours not compared leave out, on 191 simulated site-years.
+_FORM_ERROR = 0.0075
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
@@ -27,7 +29,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
             "count": (float(sum(part[3] for part in parts)), "count"),
             "excess_kw": (float(saved.sum() / max((saved > 0).sum(), 1)), "kw"),
         }
-        error = float(np.sqrt(sum(part[1] ** 2 for part in parts)))
+        error = float(np.hypot(np.hypot.reduce([part[1] for part in parts]), _FORM_ERROR * saved.sum()))
         yield Estimate(f"meter:{meter.meter_id}", {meter.meter_id: saved}, error, numbers=numbers)
 
 

@@ -23,12 +23,15 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         if idle.sum() < 100 or busy.sum() < 100:
             continue
         running, idling = float(np.median(meter.kwh[busy])), float(np.median(meter.kwh[idle]))
-        leak = idling - _STANDBY * running
+        # The running load holds the leak too: the standby is a share of what is left of it.
+        leak = (idling - _STANDBY * running) / (1 - _STANDBY)
         if leak < _LEAST_LEAK * running or running <= 0:
             continue
         # Under pressure a leak draws while air is used too.
         saved = np.minimum(leak, np.nan_to_num(meter.kwh))
         spread = 1.4826 * float(np.median(np.abs(meter.kwh[idle] - idling)))
-        error = (saved > 0).sum() * float(np.hypot(_STANDBY_ERROR * running, 1.25 * spread / np.sqrt(idle.sum())))
+        error = (saved > 0).sum() * float(
+            np.hypot(_STANDBY_ERROR * (running - leak), 1.25 * spread / np.sqrt(idle.sum()))
+        )
         numbers = {"idle_kw": (idling, "kw"), "running_kw": (running, "kw"), "leak_kw": (leak, "kw")}
         yield Estimate(f"meter:{meter.meter_id}", {meter.meter_id: saved}, float(error), numbers=numbers)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from assets.advice.estimate import Estimate, counts_as
+from assets.advice.estimate import Estimate, counts_as, variance_of_runs
 from assets.advice.site_hours import MeterHours, SiteHours
 
 # Hours that a start may be ahead of the activity, and a stop behind it.
@@ -55,10 +55,11 @@ def _of(site: SiteHours, meter: MeterHours, first: np.ndarray, last: np.ndarray)
     if hours < _LEAST_HOURS or days < _LEAST_SHARE * open_day.sum():
         return None
     quiet = idle & ~is_on
-    level, spread = float(kwh[quiet].mean()), float(np.std(kwh[quiet]))
+    level = float(kwh[quiet].mean())
     saved = np.where(beyond, np.maximum(kwh - level, 0), 0.0)
-    fewer = counts_as(kwh[quiet], 1)
-    error = spread * hours * float(np.sqrt((1 / hours + 1 / int(quiet.sum())) / fewer))
+    # What the hours would have drawn, a run of them a day, and the level that they are held against.
+    of_level = float(np.var(kwh[quiet])) / counts_as(kwh[quiet], int(quiet.sum()))
+    error = float(np.sqrt(variance_of_runs(kwh[quiet], np.bincount(site.day[beyond])) + hours**2 * of_level))
     numbers = {
         "early_h": (float((beyond & before).sum() / days), "h"), "late_h": (float((beyond & after).sum() / days), "h"),
         "days": (float(days), "count"),
