@@ -45,7 +45,14 @@ def rule_rows(rule: LimitRule, site: Site, read: ReadMart, start: date, end: dat
 
 
 def _read(
-    name: str, day: str, site: Site, read: ReadMart, span: tuple[date, date], *, where: pl.Expr, columns: tuple[str, ...]
+    name: str,
+    day: str,
+    site: Site,
+    read: ReadMart,
+    span: tuple[date, date],
+    *,
+    where: pl.Expr,
+    columns: tuple[str, ...],
 ) -> Iterator[tuple[Any, ...]]:
     start, end = span
     is_within = pl.col(day).is_between(start, end, closed="left")
