@@ -162,7 +162,7 @@ class OpenProject:
     @property
     def people(self) -> People:
         """Who may do what."""
-        return load_people(self.project.people_file)
+        return load_people(self.project.people_file, self.cache)
 
     @property
     def names(self) -> dict[str, str]:

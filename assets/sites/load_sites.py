@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from shutil import copymode
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -71,11 +71,11 @@ _METER_KEY = re.compile(r"meter '([^']+)': (parents|formula|made_from|is_seconda
 
 
 class _Read(NamedTuple):
-    """A site file as it was read. mark: size, times and inode, where these say that it is still the same."""
+    """A file as it was read. mark: size, times and inode, where these say that it is still the same."""
 
     mark: tuple[int, ...] | None
     sha256: str
-    site: Site
+    model: Any
 
 
 def load_site(path: Path, cache: ProjectCache | None = None) -> Site:
@@ -83,18 +83,21 @@ def load_site(path: Path, cache: ProjectCache | None = None) -> Site:
 
     cache: of its project: a file that says the same is read once.
     """
-    if cache is None or not path.is_file():
-        return _site(path)
-    files: Place[Path, _Read] = cache.place("site_files")
+    return _site(path) if cache is None or not path.is_file() else _read_once(path, cache, _site)
+
+
+def _read_once(path: Path, cache: ProjectCache, read: Callable[[Path], M]) -> M:
+    files: Place[Path, _Read] = cache.place("model_files")
     stat, known = path.stat(), files.get(path)
     mark = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
     if known is not None and known.mark == mark:
-        return known.site
+        return cast(M, known.model)
     sha256 = file_sha256(path)
-    site = known.site if known is not None and known.sha256 == sha256 else _site(path)
+    model: M = known.model if known is not None and known.sha256 == sha256 else read(path)
     # One that was written a moment ago may be written again within the same tick of the disk's clock.
     is_settled = time.time_ns() - stat.st_ctime_ns > _SETTLED_NS
-    return files.put(path, _Read(mark if is_settled else None, sha256, site)).site
+    files.put(path, _Read(mark if is_settled else None, sha256, model))
+    return model
 
 
 def _site(path: Path) -> Site:
@@ -229,11 +232,12 @@ def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
         yield load(beside)
 
 
-def load_people(path: Path) -> People:
-    """The people file. Raises BadConfiguration; of reason no_people where there is none."""
+def load_people(path: Path, cache: ProjectCache | None = None) -> People:
+    """The people file. Raises BadConfiguration; of reason no_people where there is none. cache: as in `load_site`."""
     if not path.exists():
         raise BadInput(NOBODY, file=str(path), reason="no_people")
-    return load_model(path, People)
+    read = partial(load_model, model=People)
+    return read(path) if cache is None or not path.is_file() else _read_once(path, cache, read)
 
 
 @once

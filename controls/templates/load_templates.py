@@ -1,6 +1,7 @@
 """Read device templates. Hardware is data: a new device is a YAML file in this folder, and no code."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -10,7 +11,7 @@ from controls.templates.mqtt_topics import MqttTopics
 from controls.templates.register_places import RegisterPlace
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.yaml_file import load_model
+from data_quality.contracts.yaml_file import load_model, text_of
 
 FOLDER = Path(__file__).parent
 # What stands for the number in the names of a template's `repeat`.
@@ -235,12 +236,19 @@ def load_template(name: str, folder: Path = FOLDER) -> Template:
     if name not in template_names(folder):
         known = ", ".join(template_names(folder)) or "none"
         raise BadInput(f"unknown device template {name!r}; there are {known}", reason="unknown_template")
-    template = load_model(folder / f"{name}.yaml", Template)
+    path = folder / f"{name}.yaml"
+    template = _parsed(path, text_of(path))
     # A copied file whose name was changed and whose content was not would drive another device.
     if template.template != name:
         raise BadInput(
             f"the file says template {template.template!r}; expected {name!r}",
-            file=str(folder / f"{name}.yaml"),
+            file=str(path),
             reason="bad_configuration",
         )
     return template
+
+
+# A list of devices asks for the same few templates some twenty times, and each takes some 10 ms to parse.
+@lru_cache(maxsize=64)
+def _parsed(path: Path, _text: str) -> Template:
+    return load_model(path, Template)

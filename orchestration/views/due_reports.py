@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from assets.stores.lake.batches import newest_entry
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period, zone
 from reports.lifecycle.due import due_periods, first_of_period
@@ -30,10 +31,15 @@ def due_starts(project: "OpenProject", site: Site, now_utc: datetime, *, report:
 
 def _local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, date] | None:
     """First and last local day with readings: the lake files them by UTC days, which lie in two local ones."""
-    known = project.lake.span(site.site_id)
-    if known is None:
-        return None
-    return _local(project, site, known[0], months, min), _local(project, site, known[1], months, max)
+
+    def found() -> tuple[date, date] | None:
+        known = project.lake.span(site.site_id)
+        if known is None:
+            return None
+        return _local(project, site, known[0], months, min), _local(project, site, known[1], months, max)
+
+    key = (site.site_id, site.time_zone, months, newest_entry(project.store, site.site_id))
+    return project.cache.once("local_days", key, found)
 
 
 def _local(project: "OpenProject", site: Site, day: date, months: int, edge: Callable[[Iterable[date]], date]) -> date:
@@ -43,5 +49,5 @@ def _local(project: "OpenProject", site: Site, day: date, months: int, edge: Cal
     local = [at.astimezone(here).date() for at in (start, end - timedelta.resolution)]
     if len({first_of_period(each, months) for each in local}) == 1:
         return edge(local)
-    times = project.lake.current(site.site_id, start_utc=start, end_utc=end)["interval_start_utc"]
+    times = project.lake.current(site.site_id, start_utc=start, end_utc=end, columns=())["interval_start_utc"]
     return edge([at.astimezone(here).date() for at in (times.min(), times.max()) if isinstance(at, datetime)] or local)

@@ -119,20 +119,21 @@ def as_taken(
 def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
     """What decides what is seen, beside what it rests on: the address, the kind asked for, and the person's rights.
 
-    The local day decides what `today` is; the token of the forms stands in every page of one sign-in.
+    The token of the forms stands in every page of one sign-in.
     """
-    person = ask.person
     return (
         request.url.path,
         request.url.query,
         request.headers.get("accept", "") if request.url.path.startswith("/api/") else "",
-        # A period such as today begins anew at every site's own midnight, which is a whole quarter hour of UTC.
-        int(ask.now_utc.timestamp() // 900),
-        tuple(sorted(person.roles)),
-        person.sites,
-        person.tenants,
-        "" if request.url.path.startswith("/api/") else f"{person.person_id}|{ask.csrf}|{ask.banner}|{ask.looks}",
+        *turn(ask),
+        "" if request.url.path.startswith("/api/") else f"{ask.person.person_id}|{ask.csrf}|{ask.banner}|{ask.looks}",
     )
+
+
+def turn(ask: Ask) -> tuple[Hashable, ...]:
+    """The quarter hour and the person's rights: what every kept answer is of, beside what it rests on."""
+    # A period such as today begins anew at every site's own midnight, which is a whole quarter hour of UTC.
+    return int(ask.now_utc.timestamp() // 900), tuple(sorted(ask.person.roles)), ask.person.sites, ask.person.tenants
 
 
 BASE = "/api/v1/ems"

@@ -140,6 +140,10 @@ def stamp_of(ask: Ask, site: Site) -> str:
 def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
     """As stamp_of, for answers about energy uses: their baselines and adjustments are a part of it."""
     known, project = list(sites), ask.project
+    # Once an answer, as stamp_of: several tiles of a board ask it.
+    key = f"uses of {' '.join(each.site_id for each in known)}"
+    if key in ask.stamps:
+        return ask.stamps[key]
     # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
     is_past = ask.address.as_of_utc is not None
     told = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
@@ -149,7 +153,8 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
             told.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
     records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
     told += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
-    return "|".join(told)
+    ask.stamps[key] = "|".join(told)
+    return ask.stamps[key]
 
 
 def scopes_of(ask: Ask, site: Site) -> dict[str, str]:

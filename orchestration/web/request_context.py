@@ -66,7 +66,7 @@ class Ask:
     looks: Mapping[str, str] = field(default_factory=dict)
     nav: tuple[Nav, ...] = ()
     now_utc: datetime = field(init=False)
-    # Of its sites, by id: what everything that is shown of one rests on (queries.py: stamp_of).
+    # Of its sites, by id, and of their uses: what everything that is shown rests on (queries.py: stamp_of).
     stamps: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

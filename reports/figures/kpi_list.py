@@ -4,7 +4,7 @@ A KPI that cannot be known is a figure without a value whose status is the findi
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -139,11 +139,23 @@ def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: dat
     version = sources.baseline(row["baseline_id"], row["baseline_version"])
     versions = {seu.seu_id: version}
     days = UseDays(site, span, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir)
+    own = days
+    if marts_dir is not None:
+        # Drivers are read once for all months of a year, which cost twelve times as much one by one.
+        years = Period(
+            label="", start=date(span.start.year, 1, 1), end=date((span.end - timedelta(days=1)).year + 1, 1, 1),
+            time_zone=site.time_zone,
+        )  # fmt: skip
+        key = ("use days", site.site_id, seu.seu_id, version.baseline_id, version.version, years.start, years.end)
+        own = sources.keep(
+            (*key, as_of_utc),
+            lambda: UseDays(site, years, sources=sources, versions=versions, as_of_utc=as_of_utc, marts_dir=marts_dir),
+        )
     # First of all days that are known: where readings are asked, each row's are a part of these.
     against = against_use(
         sources, site, seu, version, end=span.end, as_of_utc=as_of_utc, pairs=lambda every: days.pairs(seu, every)
     )
-    result = enpi_for(days.pairs(seu, span), seu_id=seu.seu_id, version=version, period=span)
+    result = enpi_for(own.pairs(seu, span), seu_id=seu.seu_id, version=version, period=span)
     return claim_of(site, seu, result, against).not_claimed
 
 

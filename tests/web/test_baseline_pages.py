@@ -13,6 +13,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
+from orchestration.web.queries import stamp_of_uses
+from orchestration.web.request_context import Ask
+from reports.pages.address import Address
 from tests.reports.publish.conftest import MakeDesk, desk
 from tests.web.asking import PAGE, Answer
 from tests.web.marts_world import THEO, Asking
@@ -46,6 +49,12 @@ def refitted(asking: Asking, by: str = "ben", *findings: Finding) -> BaselineVer
     return asking.project.baselines.add(fit, "run", "f" * 64, by, asking.clock)
 
 
+def stamp(asking: Asking) -> str:
+    """What the tiles about energy uses are kept under."""
+    ask = Ask(asking.project, asking.person, Address(path="/board/exec"), asking.clock)
+    return stamp_of_uses(ask, asking.project.sites.values())
+
+
 def place(version: BaselineVersion) -> str:
     return f"/baselines/plant/{version.baseline.seu_id}"
 
@@ -76,6 +85,14 @@ def test_another_person_approves_once_and_the_version_before_is_superseded(keyle
     assert status(keyless, version) is BaselineStatus.APPROVED
     assert "Approved by Anna" in page(keyless, version)
     assert "superseded" in page(keyless, version, version="1")
+
+
+def test_the_results_show_an_approval_at_once(keyless: Asking) -> None:
+    version = refitted(keyless)
+    stamps = [stamp(keyless)]
+    assert [stamp(keyless), keyless.get("/board/exec", [PAGE]).status] == [*stamps, 200]
+    assert approve(keyless, version).status == 303
+    assert stamp(keyless) not in stamps
 
 
 def test_own_work_is_offered_no_approval_and_refused(keyless: Asking) -> None:

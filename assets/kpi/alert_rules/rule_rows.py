@@ -1,7 +1,7 @@
 """Rows of the published marts that a rule with a limit is judged by."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -45,12 +45,19 @@ def rule_rows(rule: LimitRule, site: Site, read: ReadMart, start: date, end: dat
 
 
 def _read(
-    name: str, day: str, site: Site, read: ReadMart, span: tuple[date, date], *, where: pl.Expr
-) -> Iterator[dict[str, Any]]:
+    name: str,
+    day: str,
+    site: Site,
+    read: ReadMart,
+    span: tuple[date, date],
+    *,
+    where: pl.Expr,
+    columns: tuple[str, ...],
+) -> Iterator[tuple[Any, ...]]:
     start, end = span
     is_within = pl.col(day).is_between(start, end, closed="left")
     years = range(start.year, end.year + 1)
-    return read(name, site_id=site.site_id, years=years, where=is_within & where).iter_rows(named=True)
+    return read(name, site_id=site.site_id, years=years, where=is_within & where).select(columns).iter_rows()
 
 
 def _hours(rule: ThresholdRule, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
@@ -67,33 +74,34 @@ def _hours(rule: ThresholdRule, site: Site, read: ReadMart, start: date, end: da
         local = pl.col("hour_start_utc").dt.convert_time_zone(site.time_zone).dt.time()
         is_after, is_before = local >= rule.hours.start, local < rule.hours.end
         where = where & (is_after & is_before if rule.hours.start < rule.hours.end else is_after | is_before)
-    for each in _read(name, "local_date", site, read, (start, end), where=where):
-        at_utc = each["hour_start_utc"]
-        yield Row(at_utc, at_utc + HOUR, float(each[column]))
+    columns = ("hour_start_utc", column)
+    for at_utc, value in _read(name, "local_date", site, read, (start, end), where=where, columns=columns):
+        yield Row(at_utc, at_utc + HOUR, float(value))
 
 
 def _kpis(rule: ThresholdRule, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
     mart = "mart_seu__kpi_values" if rule.measure.startswith("delta_") else "mart_site__kpi_values"
     where = (pl.col("scope") == _scope(rule, site)) & (pl.col("grain") == rule.grain)
     where = where & (pl.col("kpi") == rule.measure) & pl.col("value").is_not_null() & pl.col("finding").is_null()
-    for each in _read(mart, "period_start", site, read, (start, end), where=where):
-        start_utc, end_utc = (local_midnight_utc(each[name], site.time_zone) for name in ("period_start", "period_end"))
-        yield Row(start_utc, end_utc, float(each["value"]))
+    columns = ("period_start", "period_end", "value")
+    for *days, value in _read(mart, "period_start", site, read, (start, end), where=where, columns=columns):
+        start_utc, end_utc = (local_midnight_utc(each, site.time_zone) for each in days)
+        yield Row(start_utc, end_utc, float(value))
 
 
 def _peaks(site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
+    name, columns = "mart_site__quarter_hour_running", ("interval_start_utc", "month_peak_kw")
     where = pl.col("month_peak_kw").is_not_null()
-    for each in _read("mart_site__quarter_hour_running", "local_date", site, read, (start, end), where=where):
-        at_utc: datetime = each["interval_start_utc"]
-        yield Row(at_utc, at_utc + QUARTER, float(each["month_peak_kw"]))
+    for at_utc, peak_kw in _read(name, "local_date", site, read, (start, end), where=where, columns=columns):
+        yield Row(at_utc, at_utc + QUARTER, float(peak_kw))
 
 
 def _days(column: str, whole: float, site: Site, read: ReadMart, start: date, end: date) -> Iterator[Row]:
     where = pl.col(column).is_not_null()
-    for each in _read("mart_site__day_projection", "local_date", site, read, (start, end), where=where):
-        day: date = each["local_date"]
+    name, columns = "mart_site__day_projection", ("local_date", column)
+    for day, value in _read(name, "local_date", site, read, (start, end), where=where, columns=columns):
         start_utc, end_utc = (local_midnight_utc(at, site.time_zone) for at in (day, day + DAY))
-        yield Row(start_utc, end_utc, float(each[column]) / whole)
+        yield Row(start_utc, end_utc, float(value) / whole)
 
 
 def _scope(rule: ThresholdRule, site: Site) -> str:

@@ -1,6 +1,6 @@
 """Figures of boards, not stored: made of mart rows or by a named computation, each with its reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from assets.stores.warehouse.marts import if_published
+from assets.stores.warehouse.marts import if_published, mart_files
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
@@ -66,9 +66,13 @@ class Show:
         self.whys[figure.figure_id] = why_asked(query, self.address)
         return Shown(figure=figure, why=self.whys[figure.figure_id])
 
-    def mart(self, name: str, where: pl.Expr | None = None, *, scope: str | None = None) -> pl.DataFrame:
-        """Rows of the site, or of one of its scopes; none where the mart is not published yet."""
-        read = partial(self.read, name, site_id=self.site.site_id, scope=scope, where=where)
+    def mart(
+        self, name: str, where: pl.Expr | None = None, *, scope: str | None = None, years: Collection[int] | None = None
+    ) -> pl.DataFrame:
+        """Rows of the site, or of one of its scopes; none where the mart is not published yet. years: those of their
+        days that may be wanted: what else is kept of a mart leaves no place for others.
+        """
+        read = partial(self.read, name, site_id=self.site.site_id, scope=scope, where=where, years=years)
         return if_published(read, lambda _: pl.DataFrame())
 
     def figures(self, rows: pl.DataFrame) -> list[Figure]:
@@ -84,7 +88,7 @@ class Show:
             & (pl.col("period_end") <= end)
             & (pl.col("scope") == scope)
         )
-        return self.mart("mart_site__kpi_values", where, scope=scope)
+        return self.mart("mart_site__kpi_values", where, scope=scope, years=range(start.year, end.year + 1))
 
     def one(self, kpi: str, scope: str, grain: str, start: date, end: date) -> Shown | None:
         """One row of the marts, or None."""
@@ -165,6 +169,10 @@ class Show:
 
     def newest(self, name: str, column: str = "period_end") -> date | None:
         """The end of the last span that a mart holds of the site."""
-        rows = self.mart(name)
+        years = if_published(
+            lambda: [int(each.stem) for each in mart_files(self.read.marts_dir, name, site_id=self.site.site_id)],
+            lambda _: [],
+        )
+        rows = self.mart(name, years=years[-1:])
         found: Any = rows[column].max() if rows.height else None
         return found if isinstance(found, date) else None

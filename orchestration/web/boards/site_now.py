@@ -50,7 +50,8 @@ class SiteNow:
         first = self.show.as_of_utc.date() - timedelta(days=62)
         newest = self.show.newest("mart_site__day_projection", "local_date")
         first = first if newest is None else min(first, newest - timedelta(days=62))
-        return self.show.mart("mart_site__quarter_hour_running", pl.col("local_date") >= first)
+        years = range(first.year, self.show.as_of_utc.year + 2)
+        return self.show.mart("mart_site__quarter_hour_running", pl.col("local_date") >= first, years=years)
 
     @cached_property
     def running(self) -> RunningFigures | None:
@@ -120,7 +121,7 @@ class SiteNow:
 
     def _coarse(self, found: RunningFigures) -> RunningFigures:
         where = (pl.col("scope") == self.scope) & (pl.col("period_start") >= found.month_start)
-        days = self.show.mart("mart_scope__day_kpi", where)
+        days = self.show.mart("mart_scope__day_kpi", where, scope=self.scope)
         coarsest: Any = days["max_source_minutes"].max() if days.height else None
         if coarsest is None or coarsest <= found.window_minutes:
             return found

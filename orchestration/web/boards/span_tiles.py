@@ -41,7 +41,7 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     """Widget 3: the twelve months that end with the newest whole one; which area it is stands beside it."""
     # The month of today is not over; what is read of it makes no year whole.
     is_over = pl.col("period_end") <= now.day + timedelta(days=0 if now.is_today else 1)
-    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & is_over)
+    rows = now.show.mart("mart_scope__rolling_kpi", (pl.col("scope") == scope) & is_over, scope=scope)
     area = now.site.floor_area_definition
     named = {"key": "eui", "title": "Energy by floor area", "label": "Rolling 12 months"}
     common = now.common() | {"reason": "no complete month yet"} | named
@@ -298,7 +298,7 @@ def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
 
 def newest_year(now: SiteNow) -> Period:
     """The newest local year of which a month is published; the present one where none is."""
-    rows = now.show.mart("mart_scope__year_kpi", pl.col("scope") == now.scope)
+    rows = now.show.mart("mart_scope__year_kpi", pl.col("scope") == now.scope, scope=now.scope)
     newest = rows["period_start"].max() if rows.height else None
     year = newest.year if isinstance(newest, date) else now.day.year
     return Period(label=str(year), start=date(year, 1, 1), end=date(year + 1, 1, 1), time_zone=now.site.time_zone)
@@ -319,7 +319,7 @@ def all_sites(sites: Sequence[SiteNow], period: Period) -> sites_table.SitesTabl
 
 def newest_month(now: SiteNow) -> Period:
     """The newest local month that is published; the present one where none is."""
-    rows = now.show.mart("mart_scope__month_kpi", pl.col("scope") == now.scope)
+    rows = now.show.mart("mart_scope__month_kpi", pl.col("scope") == now.scope, scope=now.scope)
     newest = rows["period_start"].max() if rows.height else None
     start = newest if isinstance(newest, date) else now.day.replace(day=1)
     return Period(label=f"{start:%Y-%m}", start=start, end=months_after(start, 1), time_zone=now.site.time_zone)

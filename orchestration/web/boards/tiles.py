@@ -10,8 +10,8 @@ from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, no
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked, Tile
-from orchestration.web.cache import answers_of
-from orchestration.web.queries import stamp_of_uses
+from orchestration.web.cache import answers_of, turn
+from orchestration.web.queries import stamp_of, stamp_of_uses
 from reports.pages.board import boards, placed
 from reports.pages.page import Widget
 from reports.pages.widgets import (
@@ -78,19 +78,26 @@ TILES: Mapping[str, Tile] = {
 }
 
 
-# Judged over every day of years: made again when what they rest on is another, and after five minutes.
-SLOW = ("savings", "savings_uses", "projects")
-_KEPT_S = 300
+# Of spans that are over: made again when what they rest on is another. Of marts, readings and site files alone, or of
+# what is known of uses too: of baselines and adjustments.
+OF_MARTS = ("scope_use", "scope_cost", "cost_year", "carbon_year", "eui", "renewable", "submeters")
+OF_USES = ("savings", "savings_uses", "savings_months", "projects", "cost_bridge", "sites")
 
 
 def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
-    """The tile as it was made of the same marts, readings, site files, baselines and adjustments."""
-    show = asked.site.show
+    """The tile as it was made of the same state of things for somebody of the same rights."""
+    show, sites = asked.site.show, [each.site for each in asked.sites]
     ask = show.ask
-    rests = stamp_of_uses(ask, [each.site for each in asked.sites])
-    turn = int(ask.now_utc.timestamp() // _KEPT_S)
+    rests = stamp_of_uses(ask, sites) if key in OF_USES else "|".join(stamp_of(ask, each) for each in sites)
     # The address stands in every link of the tile.
-    named = (key, show.address.href(), str(asked.period), tuple(each.site.site_id for each in asked.sites), turn)
+    named = (
+        key,
+        show.address.href(),
+        asked.scope,
+        str(asked.period),
+        tuple(each.site_id for each in sites),
+        *turn(ask),
+    )
 
     def make() -> tuple[bytes, str]:
         widget = tile.make(asked)
@@ -117,7 +124,7 @@ def tiles_of(board: str, asked: Asked) -> list[Widget]:
     is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and asked.is_part)
     made = [
         if_published(
-            partial(_kept, key, tile, asked) if key in SLOW else partial(tile.make, asked),
+            partial(_kept, key, tile, asked) if key in (*OF_MARTS, *OF_USES) else partial(tile.make, asked),
             partial(_without, key, asked),
         )
         for key in boards()[board].tiles
