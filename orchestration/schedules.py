@@ -12,7 +12,8 @@ import dagster as dg
 
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import months_after
+from data_quality.contracts.time import months_after, zone
+from orchestration.advice_asset import advise
 from orchestration.jobs import (
     anomalies,
     bill_audit,
@@ -32,7 +33,7 @@ from orchestration.partitions import PARTITION_TAG, SITES, SITES_TAG, Asked, key
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
 from orchestration.views.due_reports import due_starts
-from reports.lifecycle.due import due_since_utc
+from reports.lifecycle.due import DAYS_AFTER, due_since_utc
 
 # What a schedule answers.
 Requests = Iterator[dg.RunRequest | dg.SkipReason]
@@ -283,6 +284,26 @@ def daily_bill_audits(context: dg.ScheduleEvaluationContext, project: ProjectRes
     yield from one_run_a_site(context, due, key=key, none="no bill is stored")
 
 
+@in_utc(job=advise, cron_schedule="35 * * * *")
+def monthly_advice(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Looks for savings in the last twelve whole months of every site that has readings of the last of them.
+
+    Looks every hour, 35 minutes past. A month is due from the fifth day after it, in the site's own time, when most
+    readings are in; one run a site and month of the job advise. A second run of a month adds nothing to what stands.
+    """
+    due = []
+    for site_id, site in project.sites.items():
+        today = context.scheduled_execution_time.astimezone(zone(site.time_zone)).date()
+        span = project.lake.span(site_id)
+        if today.day > DAYS_AFTER and span is not None and span[1] >= months_after(today.replace(day=1), -1):
+            due.append((site_id, today.replace(day=1)))
+    context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(site_id for site_id, _ in due))
+    if not due:
+        yield dg.SkipReason("no site has a month that is due")
+    for site_id, month in sorted(due):
+        yield dg.RunRequest(run_key=f"advise:{site_id}:{month:%Y-%m}", partition_key=site_id)
+
+
 @in_utc(job=trust, cron_schedule="50 2 * * *")
 def daily_trust(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Looks whether everything on which safety, money or approval rests is still what was written.
@@ -315,4 +336,5 @@ SCHEDULES = [
     weekly_retraining,
     nightly_forecast_scores,
     nightly_anomalies,
+    monthly_advice,
 ]

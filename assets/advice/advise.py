@@ -1,7 +1,7 @@
 """Recommendations of a site's hours: every kind asked, overlaps netted, hours priced. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from assets.advice.kinds import (
     base_load,
     billing_fault,
     compressed_air,
+    contracted_power,
     demand_charge,
+    ev_hours,
+    from_what_ifs,
     power_factor,
     setpoint,
     simultaneous,
@@ -24,6 +27,7 @@ KINDS: Mapping[str, Callable[[SiteHours], Iterator[Estimate]]] = {
     "base_load": base_load.find, "start_stop": start_stop.find, "simultaneous": simultaneous.find,
     "setpoint": setpoint.find, "compressed_air": compressed_air.find, "demand_charge": demand_charge.find,
     "power_factor": power_factor.find, "billing_fault": billing_fault.find,
+    "contracted_power": contracted_power.find, "ev_hours": ev_hours.find, **from_what_ifs.KINDS,
 }  # fmt: skip
 # Energy that two recommendations claim is the earlier one's; one that keeps less than this share of its own is gone.
 _LEAST_KEPT = 0.3
@@ -35,13 +39,15 @@ _DECIMALS = 3
 class Advice:
     """One recommendation's numbers: value and unit by name, rounded to three decimals, and its confidence.
 
-    An interval is `low_NAME` and `high_NAME`; a number that is unknown is not there.
+    An interval is `low_NAME` and `high_NAME`; a number that is unknown is not there. texts: names that stand in its
+    sentences, and the source of its cost.
     """
 
     kind: str
     scope: str
     numbers: Mapping[str, tuple[float, str]]
     confidence: float
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, name: str) -> float | None:
         """The number of that name, or None."""
@@ -56,17 +62,43 @@ def advise(site: SiteHours, *, currency: str, estimated_share: float = 0.0) -> l
     """
     found = [(kind, each) for kind, find in KINDS.items() for each in find(site) if _is_sure(site, each)]
     # The surest first: of one waste that two kinds see, the narrower description stays.
-    found.sort(key=lambda pair: (pair[1].error_kwh / max(pair[1].total_kwh, 1e-9), pair[0], pair[1].scope))
-    advice = [_priced(site, kind, each, currency, estimated_share) for kind, each in _netted(site, found)]
+    found.sort(key=lambda pair: (_width(pair[1]), pair[0], pair[1].scope))
+    netted = _netted_bills(_netted(site, found))
+    advice = [_priced(site, kind, each, currency, estimated_share) for kind, each in netted]
     return sorted(advice, key=lambda each: (-(each.value("savings_money") or 0), -(each.value("savings_kwh") or 0)))
 
 
 def _is_sure(site: SiteHours, estimate: Estimate) -> bool:
     """Whether the 90 % interval is above zero, and the saving above a five-hundredth of what its meters used."""
     if estimate.money is not None:
-        return estimate.money - Z90 * estimate.money_error > 0
+        return estimate.money_band[0] > 0
     used = sum(float(np.nansum(each.kwh)) for each in site.meters if each.meter_id in estimate.saved_kwh)
     return estimate.total_kwh - Z90 * estimate.error_kwh > 0 and estimate.total_kwh > _LEAST_SHARE_OF_USE * used
+
+
+def _width(estimate: Estimate) -> float:
+    """Half the 90 % interval over the saving: of energy, else of money."""
+    if estimate.total_kwh > 0:
+        return Z90 * estimate.error_kwh / estimate.total_kwh
+    low, high = estimate.money_band
+    return (high - low) / 2 / estimate.money if estimate.money else 1.0
+
+
+def _netted_bills(found: Iterator[tuple[str, Estimate]]) -> Iterator[tuple[str, Estimate]]:
+    """Each saving of a bill less what earlier ones of the same lines save: two together save as the greater does."""
+    claimed = dict[str, float]()
+    for kind, estimate in found:
+        if not estimate.money:
+            yield kind, estimate
+            continue
+        others = {name for name, each in catalogue().kinds.items() if kind in each.overlaps}
+        taken = sum(claimed.get(name, 0.0) for name in others | catalogue().kinds[kind].overlaps)
+        share = 1 - taken / estimate.money
+        if share < _LEAST_KEPT:
+            continue
+        low, high = (each * share for each in estimate.money_band)
+        claimed[kind] = claimed.get(kind, 0.0) + estimate.money * share
+        yield kind, replace(estimate, money=estimate.money * share, money_interval=(low, high))
 
 
 def _netted(site: SiteHours, found: list[tuple[str, Estimate]]) -> Iterator[tuple[str, Estimate]]:
@@ -95,27 +127,28 @@ def _netted(site: SiteHours, found: list[tuple[str, Estimate]]) -> Iterator[tupl
 def _priced(site: SiteHours, kind: str, estimate: Estimate, currency: str, estimated_share: float) -> Advice:
     """The estimate in kWh, money and kg CO2e with intervals, cost and payback as far as they are known."""
     kwh, half = estimate.total_kwh, Z90 * estimate.error_kwh
-    numbers: dict[str, tuple[float, str]] = dict(estimate.numbers)
-    _put(numbers, "savings_kwh", kwh, half, "kwh")
+    numbers: dict[str, tuple[float, str]] = {}
+    _put(numbers, "savings_kwh", kwh, kwh - half, kwh + half, "kwh")
     by_unit = {"price_per_kwh": ("savings_money", "currency"), "kgco2e_per_kwh": ("savings_kgco2e", "kgco2e")}
     for rate, (name, unit) in by_unit.items():
         amount = _amount(site, estimate, rate)
         if amount is not None:
-            _put(numbers, name, amount, half * amount / kwh if kwh > 0 else 0.0, unit)
+            share = half / kwh if kwh > 0 else 0.0
+            _put(numbers, name, amount, amount * (1 - share), amount * (1 + share), unit)
     if estimate.money is not None:
-        _put(numbers, "savings_money", estimate.money, Z90 * estimate.money_error, "currency")
-    _put_cost(numbers, kind, currency, (site.end - site.start).days / 365.25 * 12)
-    main, width = (kwh, half) if kwh > 0 else (estimate.money or 0.0, Z90 * estimate.money_error)
-    confidence = (1 - min(1.0, width / main if main > 0 else 1.0)) * (1 - estimated_share)
+        _put(numbers, "savings_money", estimate.money, *estimate.money_band, "currency")
+    numbers |= estimate.numbers
+    texts = {"scope": estimate.scope, **_put_cost(numbers, kind, currency, site.months), **estimate.texts}
+    confidence = (1 - min(1.0, _width(estimate))) * (1 - estimated_share)
     rounded = {name: (round(value, _DECIMALS) + 0.0, unit) for name, (value, unit) in numbers.items()}
-    return Advice(kind, estimate.scope, rounded, round(confidence, _DECIMALS))
+    return Advice(kind, estimate.scope, rounded, round(confidence, _DECIMALS), texts)
 
 
-def _put(numbers: dict[str, tuple[float, str]], name: str, value: float, half: float, unit: str) -> None:
+def _put(numbers: dict[str, tuple[float, str]], name: str, value: float, low: float, high: float, unit: str) -> None:
     """The number with its interval; nobody saves less than nothing."""
     numbers[name] = value, unit
-    numbers[f"low_{name}"] = max(value - half, 0.0), unit
-    numbers[f"high_{name}"] = value + half, unit
+    numbers[f"low_{name}"] = max(low, 0.0), unit
+    numbers[f"high_{name}"] = high, unit
 
 
 def _amount(site: SiteHours, estimate: Estimate, rate: str) -> float | None:
@@ -130,14 +163,21 @@ def _amount(site: SiteHours, estimate: Estimate, rate: str) -> float | None:
     return total
 
 
-def _put_cost(numbers: dict[str, tuple[float, str]], kind: str, currency: str, months: float) -> None:
-    """Cost and payback, months, where the catalogue has a cost in the site's currency and the saving is known."""
+def _put_cost(numbers: dict[str, tuple[float, str]], kind: str, currency: str, months: float) -> Mapping[str, str]:
+    """Cost and payback, months, where the catalogue has a cost in the site's currency; the source of the cost.
+
+    The payback is from the least cost at the highest saving to the highest cost at the least.
+    """
     cost = catalogue().kinds[kind].cost
-    if cost is None or cost.currency != currency:
-        return
-    numbers["cost_money"] = cost.fixed, "currency"
-    ends = (("payback_months", ""), ("low_payback_months", "high_"), ("high_payback_months", "low_"))
-    for name, end in ends:
+    if cost is None or cost.currency != currency or (cost.per and cost.per not in numbers):
+        return {}
+    units = numbers[cost.per][0] if cost.per else 1.0
+    low, high = cost.low * units, cost.high * units
+    _put(numbers, "cost_money", (low + high) / 2, low, high, "currency")
+    ends = (("payback_months", "", (low + high) / 2), ("low_payback_months", "high_", low),
+            ("high_payback_months", "low_", high))  # fmt: skip
+    for name, end, price in ends:
         money = numbers.get(f"{end}savings_money", (0.0, ""))[0]
         if money > 0:
-            numbers[name] = cost.fixed / money * months, "months"
+            numbers[name] = price / money * months, "months"
+    return {"cost_source": cost.source}

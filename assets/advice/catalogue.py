@@ -12,21 +12,30 @@ from data_quality.contracts.yaml_file import load_model
 
 
 class Cost(Model):
-    """The price of a measure of a kind, in a currency, with the source of the number."""
+    """The price of a measure of a kind, from low to high in a currency, with the source of the numbers.
 
-    fixed: float = Field(ge=0)
+    per: the number of an estimate that it is for each unit of, as `compensation_kvar`; empty: of the whole measure.
+    """
+
+    low: float = Field(ge=0)
+    high: float = Field(ge=0)
+    per: str = ""
     currency: str
     source: str = Field(min_length=1)
 
 
 class Kind(Model):
-    """One kind. found: pattern and the names of what stands in its places; fails: what must be true for it to fail."""
+    """One kind. found: pattern and the names of what stands in its places; fails: what must be true for it to fail.
+
+    overlaps: kinds that save the same lines of a bill; of two the surer keeps its saving.
+    """
 
     difficulty: int = Field(ge=1, le=5)
     workflow: str
     found: tuple[str, tuple[str, ...]]
     fails: str
     cost: Cost | None = None
+    overlaps: frozenset[str] = frozenset()
 
 
 class KindCatalogue(Model):

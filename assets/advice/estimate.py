@@ -16,7 +16,8 @@ class Estimate:
     """kWh that a meter's hours would not have needed, with the standard error of their sum.
 
     scope: `meter:…` or `site:…`. money: where the bill engine tells the saving, else hours are priced. numbers: value
-    and unit of what the sentences quote, by name.
+    and unit of what the sentences quote, by name; one of a saving, cost or payback stands for what is made of the rest.
+    money_interval: at 90 %, where it is not even. texts: names that stand in sentences, and the source of a cost.
     """
 
     scope: str
@@ -25,11 +26,19 @@ class Estimate:
     money: float | None = None
     money_error: float = 0.0
     numbers: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    money_interval: tuple[float, float] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def total_kwh(self) -> float:
         """The saving, kWh."""
         return float(sum(np.nansum(each) for each in self.saved_kwh.values()))
+
+    @property
+    def money_band(self) -> tuple[float, float]:
+        """The 90 % interval of the money."""
+        money, half = self.money or 0.0, Z90 * self.money_error
+        return self.money_interval or (money - half, money + half)
 
 
 class _Levels(NamedTuple):

@@ -1,6 +1,6 @@
 """The hours of a site from its readings: what the kinds of recommendation are asked about. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from assets.advice.catalogue import roles_of
-from assets.advice.site_hours import MeterHours, SiteHours, Supply, WeatherSlope
+from assets.advice.site_hours import Charger, MeterHours, SiteHours, Supply, WeatherSlope
 from assets.carbon.factor_choice.factor_view import FactorView
 from assets.kpi.running_cost.interval_costs import metered
 from assets.sites.calendar import quarter_hours, types_around
 from assets.sites.generation import generation
 from assets.tariffs.periods import known_prices, tariffs_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.control.what_if import WhatIfVariant
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
@@ -44,6 +45,7 @@ def site_hours(
     factors: FactorView,
     baselines: Sequence[BaselineVersion] = (),
     overbilled: Mapping[str, Decimal] | None = None,
+    what_ifs: Sequence[WhatIfVariant] = (),
 ) -> MadeHours:
     """The hours of a period. readings: LAKE_SCHEMA, unique by key. Raises BadInput for tariffs that overlap."""
     calendar = quarter_hours(site, period.start, period.end).with_columns(
@@ -68,6 +70,7 @@ def site_hours(
         declared_degc=None if degrees is None else {
             "hdd": float(degrees.heating_base_degc), "cdd": float(degrees.cooling_base_degc)},
         supply=_supply(site, period, own), overbilled=overbilled,
+        chargers=tuple(_chargers(site)), what_ifs=tuple(what_ifs),
     )  # fmt: skip
     consumed = own.filter(pl.col("register") == CONSUMPTION_REGISTER)
     estimated = consumed["quality_code"].is_in([int(code) for code in ESTIMATED_CODES]).mean()
@@ -173,6 +176,14 @@ def _slopes(baselines: Sequence[BaselineVersion], site: Site) -> tuple[WeatherSl
         for term, _, base in [_term(each.name)]
         if term
     )  # fmt: skip
+
+
+def _chargers(site: Site) -> Iterator[Charger]:
+    """Chargers with a meter, a power and an hour of departure that holds for every day."""
+    for asset in site.assets:
+        leaves, max_kw = asset.params.get("departure"), asset.numbers.get("max_kw")
+        if asset.kind == "ev_charger" and asset.meter and max_kw and isinstance(leaves, str):
+            yield Charger(asset.meter, max_kw, int(leaves.partition(":")[0]))
 
 
 def _term(name: str) -> tuple[str, str, str]:

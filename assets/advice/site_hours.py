@@ -10,6 +10,7 @@ import numpy as np
 from assets.bills.engine.bill_load import Load
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType
+from data_quality.contracts.control.what_if import WhatIfVariant
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,21 @@ class Supply:
 
 
 @dataclass(frozen=True)
+class Charger:
+    """A charger of cars with a meter of its own: its power, and the local hour at which its car leaves each day."""
+
+    meter_id: str
+    max_kw: float
+    departure_hour: int
+
+
+@dataclass(frozen=True)
 class SiteHours:
     """Hours [start, end) of local days. hour: of the local clock; day: number of the local day from 0.
 
     is_free: weekend or holiday; activity: production or people (None: no driver tells); outdoor_degc likewise.
     declared_degc: bases of degree days by term, as the site declares them. overbilled: excess by stored bill.
+    what_ifs: variants of stored what-ifs, of each change those of the newest that tried it.
     """
 
     site_id: str
@@ -72,6 +83,14 @@ class SiteHours:
     slopes: tuple[WeatherSlope, ...] = ()
     supply: Supply | None = None
     overbilled: Mapping[str, Decimal] | None = None
+    chargers: tuple[Charger, ...] = ()
+    what_ifs: tuple[WhatIfVariant, ...] = ()
+
+    @property
+    def months(self) -> float:
+        """The length of the period: calendar months where they are whole, else days of a mean month."""
+        whole = (self.end.year - self.start.year) * 12 + self.end.month - self.start.month
+        return float(whole) if self.end.day == self.start.day else (self.end - self.start).days / 365.25 * 12
 
     def of_role(self, role: str) -> list[MeterHours]:
         """Meters of a role that no other meter of the same role is above."""

@@ -29,7 +29,7 @@ def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[
     folder = project.project.root / "bills"
     folder.mkdir(exist_ok=True)
     paths = []
-    # How many of the dated tariffs the supplier is behind.
+    # How many of the dated tariffs the supplier's prices of energy are behind.
     for behind, (start, end) in enumerate(last_months(until)):
         made, tariff = _billed(project, site, start, end, behind)
         path = folder / f"{BILLED}_{start:%Y-%m}_synthetic.csv"
@@ -61,7 +61,8 @@ def _billed(project: ProjectResource, site: Site, start: date, end: date, behind
 
 def _in_force(tariffs: Sequence[Tariff], day: date, behind: int) -> Tariff:
     begun = sorted((each for each in tariffs if each.valid_from <= day), key=lambda each: each.valid_from)
-    return begun[-1 - behind]
+    older = begun[-1 - behind]
+    return begun[-1].model_copy(update={"tariff_id": older.tariff_id, "name": older.name, "periods": older.periods})
 
 
 def _write(path: Path, site: Site, made: BillPeriod, tariff: Tariff) -> None:

@@ -85,7 +85,7 @@ def _recommendation(
         savings_money=exact(advice.value("savings_money")), interval_money=_interval(advice, "savings_money"),
         currency=site.currency, savings_kgco2e=exact(advice.value("savings_kgco2e")),
         interval_kgco2e=_interval(advice, "savings_kgco2e"), cost_money=exact(advice.value("cost_money")),
-        cost_source=kind.cost.source if kind.cost and advice.value("cost_money") is not None else "",
+        interval_cost=_interval(advice, "cost_money"), cost_source=advice.texts.get("cost_source", ""),
         payback_months=exact(advice.value("payback_months")), interval_months=_interval(advice, "payback_months"),
         difficulty=kind.difficulty, confidence=advice.confidence, workflow=kind.workflow,
         sentences=_sentences(advice, is_synthetic=book.is_synthetic), figures=figures,
@@ -108,11 +108,18 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
             told.append((saved, (name, f"low_{name}", f"high_{name}")))
     if advice.value("savings_money") is None:
         told.append(("No price is known for all of these hours: the money is not known", ()))
-    if advice.value("payback_months") is None:
+    cost, payback = (
+        (name, f"low_{name}", f"high_{name}") if advice.value(name) is not None else ()
+        for name in ("cost_money", "payback_months")
+    )
+    if not cost:
         told.append(("The cost is not known: there is no payback", ()))
+    elif not payback:
+        told.append(("It costs {0} (between {1} and {2})", cost))
     else:
-        ends = ("cost_money", "payback_months", "low_payback_months", "high_payback_months")
-        told.append(("It costs {0} and pays back in {1} months (between {2} and {3})", ends))
+        told.append(
+            ("It costs {0} (between {1} and {2}) and pays back in {3} months (between {4} and {5})", cost + payback)
+        )
     told.append((kind.fails, ()))
     if is_synthetic:
         told.append(("Readings behind it are simulated: nothing of it may be published", ()))
@@ -120,7 +127,8 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
         AdviceSentence(
             pattern=pattern,
             places=tuple(
-                AdvicePlace(text=advice.scope) if name == "scope" else AdvicePlace(figure=name) for name in names
+                AdvicePlace(text=advice.texts[name]) if name in advice.texts else AdvicePlace(figure=name)
+                for name in names
             ),
         )
         for pattern, names in told
@@ -145,9 +153,9 @@ def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
 
 
 def scope_name(site: Site, scope: str) -> str:
-    """The name of the meter or site that a recommendation is about."""
+    """The name of the meter or site that a recommendation is about; of anything else the text itself."""
     kind, _, name = scope.partition(":")
-    return site.stream_name(name) if kind == "meter" else site.name
+    return site.stream_name(name) if kind == "meter" else site.name if kind == "site" else scope
 
 
 def row(site: Site, of: Recommendation, locale: str) -> dict[str, Any]:
@@ -158,6 +166,7 @@ def row(site: Site, of: Recommendation, locale: str) -> dict[str, Any]:
         "start": of.start, "end": of.end, "savings_kwh": of.savings_kwh, "interval_kwh": of.interval_kwh,
         "savings_money": of.savings_money, "interval_money": of.interval_money, "currency": of.currency,
         "savings_kgco2e": of.savings_kgco2e, "interval_kgco2e": of.interval_kgco2e, "cost_money": of.cost_money,
+        "interval_cost": of.interval_cost,
         "cost_source": of.cost_source, "payback_months": of.payback_months, "interval_months": of.interval_months,
         "difficulty": of.difficulty, "confidence": of.confidence, "confidence_label": of.confidence_label,
         "sentences": worded(site, of, locale), "workflow": of.workflow, "is_synthetic": of.is_synthetic,

@@ -24,6 +24,8 @@ TITLES: Mapping[str, str] = {
     "simultaneous": "Heating and cooling at once: {0}", "setpoint": "Temperature set-point: {0}",
     "compressed_air": "Compressed-air leaks: {0}", "demand_charge": "Peak demand: {0}",
     "power_factor": "Power factor: {0}", "billing_fault": "Billing faults: {0}",
+    "contracted_power": "Contracted power: {0}", "ev_hours": "Car charging hours: {0}", "pv": "Solar power: {0}",
+    "battery": "Battery: {0}", "tariff_switch": "Another tariff: {0}",
 }  # fmt: skip
 STATES: Mapping[RecommendationState, tuple[str, Look]] = {
     "new": ("new", "info"), "acknowledged": ("acknowledged", "info"), "scheduled": ("scheduled", "info"),
@@ -163,7 +165,7 @@ def _card(site: Site, of: Recommendation, scopes: Mapping[str, str], address: Ad
     if of.savings_kgco2e:
         numbers.append(_saving("Emissions", of.savings_kgco2e, "kgco2e", None, locale))
     if of.cost_money is not None:
-        numbers.append(_saving("Cost", of.cost_money, of.currency, None, locale))
+        numbers.append(_saving("Cost", of.cost_money, of.currency, of.interval_cost, locale))
     numbers.append(_payback(of, locale))
     return Widget(
         key=f"advice-{of.recommendation_id}", title=title_of(of, scopes[of.recommendation_id]), state="value",

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from assets.advice.advise import Advice, advise
 from assets.advice.from_readings import site_hours
 from assets.stores.ledgers.bill_ledger import notifications_of
+from assets.stores.ledgers.what_ifs import WhatIfs
 from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.control.what_if import WhatIfResult
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
@@ -33,6 +35,7 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
             factors=sources.factors(site, as_of_utc),
             baselines=[each for each in in_force.values() if each.status.has_approval],
             overbilled=_overbilled(sources, site, period, as_of_utc),
+            what_ifs=[one for each in _what_ifs(sources, site, period, as_of_utc) for one in each.variants],
         )  # fmt: skip
         advice = advise(found.hours, currency=site.currency, estimated_share=found.estimated_share)
         return MadeAdvice(advice, found.estimated_share, found.is_synthetic)
@@ -59,11 +62,26 @@ def exact(value: float | None) -> Decimal | None:
 
 
 def inputs_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[TraceInput]:
-    """Readings, site file and calendar behind every number of the period's recommendations."""
+    """Readings, site file, calendar and what-ifs behind every number of the period's recommendations."""
     return [
         sources.lake_input(site, period.start, period.end, as_of_utc), sources.site_input(site),
         *sources.calendar_inputs(site, period.start, period.end),
+        *(TraceInput(kind="version", id=each.result_id, role="what_if")
+          for each in _what_ifs(sources, site, period, as_of_utc)),
     ]  # fmt: skip
+
+
+def _what_ifs(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[WhatIfResult]:
+    """Stored what-ifs whose readings end with the period or after it, each with the changes that none newer tries."""
+    found, tried = list[WhatIfResult](), set[tuple[str, ...]]()
+    for result in reversed(WhatIfs(sources.lake.store).of(site.site_id, as_of_utc=as_of_utc)):
+        if result.end < period.end or result.currency != site.currency:
+            continue
+        new = tuple(each for each in result.variants if each.changes not in tried)
+        tried.update(each.changes for each in new)
+        if new:
+            found.append(result.model_copy(update={"variants": new}))
+    return found
 
 
 def _overbilled(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> dict[str, Decimal]:

@@ -8,9 +8,10 @@ from decimal import Decimal
 import numpy as np
 from scipy.signal import lfilter
 
-from assets.advice.site_hours import MeterHours, SiteHours, Supply, WeatherSlope
+from assets.advice.site_hours import Charger, MeterHours, SiteHours, Supply, WeatherSlope
 from assets.bills.engine.bill_load import Load, nano
 from data_quality.contracts.billing.tariff import Tariff
+from data_quality.contracts.billing.tariff_charges import CapacityCharge
 
 HOURS = 365 * 24
 KINDS = (
@@ -25,6 +26,9 @@ TARIFF = Tariff.model_validate(
         "reactive": [{"charge_id": "reactive", "price_per_kvarh": "0.02", "tan_phi": "0.5"}],
     }
 )  # fmt: skip
+# Kinds that came later draw from their own stream: the site-years of the others stay as they were measured.
+LATER = ("contracted_power", "ev_hours")
+_DEAR, _CHEAP, _DEPARTURE = 0.3, 0.18, 7
 _PRICE, _FACTOR, _GAS_PRICE, _GAS_FACTOR = 0.2, 0.35, 0.08, 0.2
 
 
@@ -53,6 +57,8 @@ class Plant:
     heat_slope: float = 0.0
     heat_base: float = 15.5
     spikes: np.ndarray | None = None
+    contracted_share: float | None = None
+    car: np.ndarray | None = None
 
 
 def site_year(seed: int, *, wasted: tuple[str, ...] | None = None) -> tuple[SiteHours, Truth]:
@@ -61,6 +67,10 @@ def site_year(seed: int, *, wasted: tuple[str, ...] | None = None) -> tuple[Site
     plant = _clean(rng)
     chosen = [kind for kind in KINDS if rng.random() < 0.5] if wasted is None else list(wasted)
     for kind in chosen:
+        _WASTE[kind](plant)
+    plant.rng = np.random.default_rng([seed, 1])
+    later = [kind for kind in LATER if plant.rng.random() < 0.5] if wasted is None else []
+    for kind in later:
         _WASTE[kind](plant)
     return _site(plant), plant.truth
 
@@ -169,6 +179,26 @@ def _power_factor(plant: Plant) -> None:
     plant.kvarh_share = float(plant.rng.uniform(0.7, 1.1))
 
 
+def _contracted_power(plant: Plant) -> None:
+    plant.contracted_share = float(plant.rng.uniform(1.15, 1.8))
+
+
+def _ev_hours(plant: Plant) -> None:
+    """A car of 11 kW that comes at six and takes dear hours first; from ten to six energy is cheap."""
+    rng, car = plant.rng, np.zeros(HOURS)
+    dear = 0.0
+    for day in np.flatnonzero(rng.random(364) < rng.uniform(0.4, 0.9)):
+        left, at = float(rng.uniform(8, 40)), int(day) * 24 + int(rng.integers(17, 20))
+        while left > 0:
+            car[at] = min(left, 11.0)
+            dear += car[at] if plant.hour[at] < 22 else 0.0
+            left -= car[at]
+            at += 1
+    # What it took in its first hour before it can be put off is its own: the rest fits into eight cheap hours.
+    plant.car = car
+    plant.truth.kwh["ev_hours"], plant.truth.money["ev_hours"] = 0.0, dear * (_DEAR - _CHEAP)
+
+
 def _billing_fault(plant: Plant) -> None:
     amount = round(float(plant.rng.uniform(50, 900)), 2)
     plant.overbilled = {"bill-1": Decimal(str(amount)), "bill-2": Decimal("-12.5")}
@@ -178,13 +208,14 @@ def _billing_fault(plant: Plant) -> None:
 _WASTE: dict[str, Callable[[Plant], None]] = {
     "base_load": _base_load, "start_stop": _start_stop, "simultaneous": _simultaneous, "setpoint": _setpoint,
     "compressed_air": _compressed_air, "demand_charge": _demand_charge, "power_factor": _power_factor,
-    "billing_fault": _billing_fault,
+    "billing_fault": _billing_fault, "contracted_power": _contracted_power, "ev_hours": _ev_hours,
 }  # fmt: skip
 
 
 def _site(plant: Plant) -> SiteHours:
     """The site as the advisor sees it."""
     main = np.sum([kwh for name, kwh in plant.kwh.items() if name != "boiler"], axis=0)
+    main = main if plant.car is None else main + plant.car
     if plant.spikes is not None:
         peak_kw = _put_spikes(plant, main)
         plant.truth.kwh["demand_charge"], plant.truth.money["demand_charge"] = 0.0, 9 * peak_kw
@@ -200,9 +231,31 @@ def _site(plant: Plant) -> SiteHours:
         site_id="site", start=date(2025, 1, 1), end=date(2026, 1, 1), hour=plant.hour, day=plant.day,
         is_free=plant.is_free, meters=tuple(meters), outdoor_degc=plant.degc, activity=plant.active,
         declared_degc={"hdd": 15.5, "cdd": 18.0}, overbilled=plant.overbilled,
-        supply=Supply(load, (TARIFF,), "UTC", "EUR"),
+        supply=Supply(load, (_tariff(plant, main),), "UTC", "EUR"),
     )  # fmt: skip
+    if plant.car is not None:
+        price = np.where((plant.hour < 6) | (plant.hour >= 22), _CHEAP, _DEAR)
+        car = replace(_meter("car", plant.car, ("main",)), price_per_kwh=price)
+        made = replace(made, meters=(*made.meters, car), chargers=(Charger("car", 11.0, _DEPARTURE),))
     return replace(made, slopes=_fitted(plant))
+
+
+def _tariff(plant: Plant, main: np.ndarray) -> Tariff:
+    """The tariff; where power is contracted, well above the highest hour, at a price that excess costs three times."""
+    if plant.contracted_share is None:
+        return TARIFF
+    months = np.arange(np.datetime64("2025-01-01"), np.datetime64("2026-01-01")).astype("datetime64[M]").astype(int)
+    peaks = [float(main[months[plant.day] == each].max()) for each in np.unique(months)]
+    contracted = plant.contracted_share * max(peaks)
+    levels = np.arange(1.0, contracted)
+    costs = 12 * 4 * levels + 12 * np.maximum(np.subtract.outer(peaks, levels), 0).sum(axis=0)
+    plant.truth.kwh["contracted_power"] = 0.0
+    plant.truth.money["contracted_power"] = 12 * 4 * contracted - float(costs.min())
+    charge = {
+        "charge_id": "contract", "contracted": Decimal(str(contracted)), "price_per_unit": "4",
+        "excess_price_per_unit": "12", "window_minutes": 60,
+    }  # fmt: skip
+    return TARIFF.model_copy(update={"capacity": (CapacityCharge.model_validate(charge),)})
 
 
 def _put_spikes(plant: Plant, main: np.ndarray) -> float:

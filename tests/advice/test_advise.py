@@ -9,19 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.advice.advise import KINDS as MODULE_KINDS
 from assets.advice.advise import Advice, advise
 from assets.advice.catalogue import Cost, catalogue, roles_of
 from assets.advice.estimate import Estimate, two_levels
+from assets.advice.kinds.from_what_ifs import KINDS as RELIVED
 from assets.advice.site_hours import SiteHours
-from tests.advice.site_years import KINDS, site_year
+from data_quality.contracts.control.what_if import Change, Price, WhatIfVariant
+from tests.advice.site_years import KINDS, LATER, site_year
 from tests.bench.advice_bench import score
 
 
 def test_every_kind_of_the_catalogue_has_a_file_and_a_waste_of_the_generator() -> None:
-    assert tuple(catalogue().kinds) == KINDS
+    assert tuple(catalogue().kinds) == tuple(MODULE_KINDS) == (*KINDS, *LATER, *RELIVED)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *LATER])
 def test_a_waste_is_found_as_what_it_is_and_with_what_it_took(kind: str) -> None:
     site, truth = site_year(7, wasted=(kind,))
     [found] = advise(site, currency="EUR")
@@ -99,14 +102,74 @@ def test_a_cost_that_is_not_known_has_no_payback_and_one_that_is_has_an_interval
     site, _ = site_year(7, wasted=("start_stop",))
     assert only(site, "start_stop").value("payback_months") is None
     kinds: Any = dict(catalogue().kinds)
-    cost = Cost(fixed=1000, currency="EUR", source="Offer of a fitter")
+    cost = Cost(low=1000, high=2000, currency="EUR", source="Offer of a fitter")
     kinds["start_stop"] = kinds["start_stop"].model_copy(update={"cost": cost})
     known = catalogue().model_copy(update={"kinds": kinds})
     monkeypatch.setattr("assets.advice.advise.catalogue", lambda: known)
     found = only(site, "start_stop")
     low, mid, high = (found.value(f"{end}payback_months") or 0 for end in ("low_", "", "high_"))
     assert 0 < low <= mid <= high
-    assert mid == pytest.approx(1000 / (found.value("savings_money") or 0) * 12, rel=1e-2)
+    assert low == pytest.approx(1000 / (found.value("high_savings_money") or 0) * 12, rel=1e-2)
+    assert mid == pytest.approx(1500 / (found.value("savings_money") or 0) * 12, rel=1e-2)
+
+
+def variant(name: str, change: Change, saving: float, **beside: Any) -> WhatIfVariant:
+    return WhatIfVariant(
+        name=name, changes=(change,), cost=1000 - saving, without=1000, saving=saving,
+        interval=beside.pop("interval", (saving * 0.8, saving * 1.1)), cost_interval=(0, 1), policy="plain", months=(),
+        **beside,
+    )  # fmt: skip
+
+
+def test_a_stored_what_if_is_advised_with_its_own_interval_cost_and_payback() -> None:
+    site, _ = site_year(7, wasted=())
+    price = Price(low=400, high=600, source="Offer")
+    pays = variant("pv 4kW", "pv", 100.0, price=price, payback_years=5.0, payback_interval=(3.6, 7.5))
+    more = variant("pv 8kW", "pv", 150.0, price=price, payback_years=9.0, payback_interval=(7, 12))
+    unsure, both = variant("tariff x", "tariff", 80.0, interval=(-5.0, 90.0)), variant("b", "battery", 300.0)
+    [found] = advise(
+        replace(site, what_ifs=(more, pays, unsure, both.model_copy(update={"changes": ("battery", "pv")}))),
+        currency="EUR",
+    )
+    assert (found.kind, found.texts["variant"], found.texts["cost_source"]) == ("pv", "pv 4kW", "Offer")
+    assert [found.value(f"{end}savings_money") for end in ("low_", "", "high_")] == [80.0, 100.0, 110.0]
+    assert [found.value(f"{end}payback_months") for end in ("low_", "", "high_")] == [43.2, 60.0, 90.0]
+    assert (found.value("low_cost_money"), found.value("high_cost_money")) == (400.0, 600.0)
+    assert found.value("savings_kwh") == 0
+
+
+def test_of_two_that_save_the_same_lines_of_a_bill_both_together_save_as_the_greater_does() -> None:
+    site, _ = site_year(7, wasted=("demand_charge",))
+    [peaks] = advise(site, currency="EUR")
+    alone = peaks.value("savings_money") or 0
+    battery = variant("battery 20kWh", "battery", 2 * alone)
+    both = advise(replace(site, what_ifs=(battery,)), currency="EUR")
+    assert {each.kind for each in both} == {"demand_charge", "battery"}
+    assert sum(each.value("savings_money") or 0 for each in both) == pytest.approx(2 * alone, rel=1e-3)
+    small = variant("battery 5kWh", "battery", 1.1 * alone)
+    assert [each.kind for each in advise(replace(site, what_ifs=(small,)), currency="EUR")] == ["demand_charge"]
+
+
+def test_a_contract_without_a_charge_for_excess_has_no_best_level() -> None:
+    site, _ = site_year(7, wasted=("contracted_power",))
+    assert site.supply is not None
+    free = tuple(
+        each.model_copy(update={"capacity": tuple(one.model_copy(update={"excess_price_per_unit": Decimal(0)})
+                                                  for one in each.capacity)})
+        for each in site.supply.tariffs
+    )  # fmt: skip
+    assert advise(replace(site, supply=replace(site.supply, tariffs=free)), currency="EUR") == []
+
+
+def test_a_car_that_charges_in_its_cheapest_hours_is_not_advised() -> None:
+    site, _ = site_year(7, wasted=("ev_hours",))
+    flat = tuple(replace(each, price_per_kwh=np.full(site.hour.size, 0.2)) for each in site.meters)
+    assert advise(replace(site, meters=flat), currency="EUR") == []
+    # What the site itself made was not bought dearly.
+    sun = tuple(
+        replace(each, kwh=np.zeros(site.hour.size)) if each.meter_id == "main" else each for each in site.meters
+    )
+    assert "ev_hours" not in [each.kind for each in advise(replace(site, meters=sun), currency="EUR")]
 
 
 def test_readings_that_are_estimated_take_from_the_confidence() -> None:

@@ -15,9 +15,11 @@ import pytest
 from assets.sites.calendar import usual_holidays
 from assets.stores.audit import bad_rows
 from assets.stores.ledgers.recommendations import Recommendations
+from assets.stores.ledgers.what_ifs import WhatIfs
 from assets.stores.ledgers.work_orders import WorkOrders
 from assets.stores.schema.tables_advice import recommendations
 from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.control.what_if import Price, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.recommendation import Recommendation
@@ -128,6 +130,37 @@ def test_every_number_of_every_sentence_is_a_figure_that_its_trace_makes_again(p
     assert len(quoted) == 12
     for name in quoted:
         assert trace_figure(name, reports=project.reports, sources=sources).is_equal
+
+
+def test_a_stored_what_if_is_advised_and_its_numbers_trace_to_it(project: OpenProject) -> None:
+    months = tuple(WhatIfMonth(month=date(2025 + n // 12, n % 12 + 1, 1), cost=70, without=100) for n in range(5, 17))
+    variant = WhatIfVariant(
+        name="battery 10kWh", changes=("battery",), cost=840, without=1200, saving=360, interval=(300, 420),
+        cost_interval=(800, 900), price=Price(low=2000, high=4000, source="Offer of a fitter"), payback_years=8.3,
+        payback_interval=(4.8, 13.3), policy="self_consumption", months=months,
+    )  # fmt: skip
+    made = WhatIfResult(
+        site_id="plant", currency="EUR", start=FIRST, end=date(2026, 6, 1), seed=1, without=1200,
+        without_interval=(1100, 1300), billed=None, policy="self_consumption", variants=(variant,), synthetic_share=0,
+        readings_sha256="0" * 64, assumptions=(), findings=(),
+    )  # fmt: skip
+    older = made.model_copy(update={"start": date(2024, 6, 1), "end": FIRST})
+    kept, _ = (WhatIfs(project.store).keep(each, NOW) for each in (made, older))
+    site = project.site("plant")
+    found = advice.run(project, site, parse_period(PERIOD, site.time_zone), LATER, sources=project.sources())
+    [battery] = [each for each in found if each.kind == "battery"]
+    assert battery.savings_money == 360
+    assert (battery.interval_money, battery.interval_cost) == (
+        (Decimal(300), Decimal(420)),
+        (Decimal(2000), Decimal(4000)),
+    )
+    assert battery.cost_source == "Offer of a fitter"
+    [told] = [each for each in advice.worded(site, battery, "en") if "battery 10kWh" in each["text"]]
+    sources = project.sources()
+    for name in told["figure_ids"]:
+        report = trace_figure(name, reports=project.reports, sources=sources)
+        assert report.is_equal
+        assert kept.result_id in [each.id for each in report.inputs]
 
 
 def test_the_saving_is_what_the_fans_took_and_costs_what_the_tariff_says(project: OpenProject) -> None:

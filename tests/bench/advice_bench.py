@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from assets.advice.advise import Advice, advise
-from tests.advice.site_years import KINDS, Truth, site_year
+from tests.advice.site_years import KINDS, LATER, Truth, site_year
 
 # Kinds were developed on seeds below 50.
 FIRST = 1000
@@ -85,7 +85,7 @@ def main(count: int, first: int = FIRST) -> None:
     print(f"value of the top five {found.top / found.best:.3f}")
     print(f"recommendations a site-year without waste {clean.false.total() / count:.2f}")
     print(f"slowest site-year {found.seconds:.2f} s of processor")
-    for kind in KINDS:
+    for kind in (*KINDS, *LATER):
         share = found.inside[kind] / max(found.hit[kind], 1)
         print(f"  {kind}: {found.hit[kind]} of {found.wanted[kind]}, false {found.false[kind]}, inside {share:.2f}")
 

@@ -356,6 +356,8 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/reports": (f"{EMS}/reports{SITE}",),
     f"{EMS}/dispatch": (f"{EMS}/dispatch?site=home",),
     f"{EMS}/dispatch/ledger": (f"{EMS}/dispatch/ledger?site=home",),
+    f"{EMS}/recommendations": (f"{EMS}/recommendations?site=factory",),
+    f"{EMS}/recommendations/{{recommendation}}": (f"{EMS}/recommendations/none?site=factory",),
     f"{EMS}/what-ifs": (f"{EMS}/what-ifs", f"{EMS}/what-ifs?site=home"),
     f"{EMS}/weather": (f"{EMS}/weather?site=home",),
     f"{EMS}/devices/catalogue": (f"{EMS}/devices/catalogue?kind=battery",),

@@ -112,6 +112,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "hourly_execution",
         "hourly_forecasts",
         "hourly_weather",
+        "monthly_advice",
         "nightly_anomalies",
         "nightly_forecast_scores",
         "quarter_hourly_pulls",

@@ -136,6 +136,16 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/api/v1/ems/reports"): Cell(f"/api/v1/ems/reports{_SITE}", about="site"),
     ("GET", "/api/v1/ems/dispatch"): Cell(f"/api/v1/ems/dispatch{_SITE}", about="site"),
     ("GET", "/api/v1/ems/dispatch/ledger"): Cell(f"/api/v1/ems/dispatch/ledger{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/recommendations"): Cell(f"/api/v1/ems/recommendations{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/recommendations/{recommendation}"): Cell(
+        f"/api/v1/ems/recommendations/none{_SITE}", about="site"
+    ),
+    **{
+        ("POST", f"/api/v1/ems/recommendations/{{recommendation_id}}/{act}"): Cell(
+            f"/api/v1/ems/recommendations/none/{act}{_SITE}", about="site", body=_REASON
+        )
+        for act in ("acknowledge", "schedule", "dismiss", "accept", "measure")
+    },
     ("GET", "/api/v1/ems/what-ifs"): Cell(f"/api/v1/ems/what-ifs{_SITE}", about="site"),
     ("GET", "/api/v1/ems/weather"): Cell(f"/api/v1/ems/weather{_SITE}", about="site"),
     ("GET", "/api/v1/ems/devices/catalogue"): Cell("/api/v1/ems/devices/catalogue", about=""),

@@ -90,6 +90,24 @@ def test_an_act_is_kept_with_person_and_reason_and_twice_is_once(acted: Asking) 
     assert "looked at" in page(acted)
 
 
+def test_a_program_reads_and_acts_by_the_words_of_the_command_and_twice_is_once(acted: Asking) -> None:
+    ledger = kept(acted)
+    assert [each["id"] for each in acted.json("/recommendations", site="plant")["recommendations"]] == [ONE]
+    assert acted.json(f"/recommendations/{ONE[:5]}", site="plant")["history"][0]["status"] == "new"
+    path = f"/api/v1/ems/recommendations/{ONE}"
+    assert posted(acted, f"{path}/schedule?site=plant", {"reason": "x", "due": "soon"}).status in (400, 422)
+    sent = [posted(acted, f"{path}/schedule?site=plant", {"reason": "shutdown", "due": "2027-03-01"}) for _ in "ab"]
+    assert [(each.status, each.said["recommendations"][0]["status"]) for each in sent] == [(200, "scheduled")] * 2
+    assert [(each.status, str(each.due)) for each in ledger.history(ledger.named(ONE))][1:] == [
+        ("scheduled", "2027-03-01")
+    ]
+    assert posted(acted, f"{path}/acknowledge?site=plant", {"reason": "late"}).status == 422
+    assert posted(acted, f"{path[:-1]}/dismiss?site=plant", {"reason": "none"}).status == 404
+    stranger = tenant(acted)
+    assert stranger.get(path, site="plant").status in (403, 404)
+    assert posted(stranger, f"{path}/dismiss?site=plant", {"reason": "x"}).status in (403, 404)
+
+
 def test_who_may_not_act_is_offered_nothing_and_refused(acted: Asking) -> None:
     kept(acted)
     stranger = tenant(acted)

@@ -22,6 +22,7 @@ from reports.pages.address import KNOWN
 from tests.web.asking import Answer
 from tests.web.marts_world import Asking
 from tests.web.openapi_golden import present
+from tests.web.test_advice_pages import kept
 from tests.web.why_world import ANNE, LATER, posted
 
 pytestmark = pytest.mark.slow
@@ -38,7 +39,7 @@ OF_SITE = (
     "alerts", "anomalies", "anomalies/events", "orders", "meters", "meters/proposals", "readings/edits",
     "readings/events", "quarantine",
     "bills", "baselines", "baselines/adjustments", "carbon/factors", "reports", "dispatch", "dispatch/ledger",
-    "weather", "what-ifs",
+    "weather", "what-ifs", "recommendations",
 )  # fmt: skip
 OTHER = {
     "site": "nowhere", "scope": "meter:hvac", "as_of": EARLY, "locale": "de", "compare": "previous", "grain": "day",
@@ -106,6 +107,11 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         )
     },
     (f"{EMS}/baselines/adjustments", "as_of"): ({"site": "plant"}, FUTURE),
+    (f"{EMS}/recommendations/{{recommendation}}", "as_of"): ({"site": "plant"}, FUTURE),
+    **{
+        (f"{EMS}/recommendations", name): ({"site": "plant"}, value)
+        for name, value in (("status", "done"), ("search", "nowhere"), ("page", "2"), ("size", "0"))
+    },
 }
 # Each of these would change nothing.
 IDLE = (
@@ -182,6 +188,7 @@ def _store_some_of_each(project: OpenProject, clock: FixedClock, folder: Path) -
             source="feed", issued_at_utc=known, available_at_utc=known, start_utc=known.replace(minute=0), values=values
         )  # fmt: skip
         project.weather.add("plant", [told], clock)
+    kept(Asking(project, clock, ANNE))
     bill = folder / "bill.csv"
     bill.write_text(BILL)
     BillStore(folder / "var" / "bills", project.store).keep_bill(bill, read_bill(bill), site_id="plant", clock=clock)

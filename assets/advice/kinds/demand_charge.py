@@ -19,7 +19,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     if supply is None or not any(tariff.demand for tariff in supply.tariffs):
         return
     load = supply.load.load
-    month = _months(site, load.size)
+    month = months_of(site, load.size)
     cut, peaks, spacing = load.copy(), 0, list[float]()
     for number in np.unique(month):
         of = np.flatnonzero(month == number)
@@ -45,7 +45,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     yield Estimate(f"site:{site.site_id}", money=money, money_error=error, numbers=numbers)
 
 
-def _months(site: SiteHours, size: int) -> np.ndarray:
+def months_of(site: SiteHours, size: int) -> np.ndarray:
     """The month of each interval of the load, by its local day."""
     days = np.arange(np.datetime64(site.start), np.datetime64(site.end))
     per_hour = size // site.day.size

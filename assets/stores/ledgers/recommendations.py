@@ -33,9 +33,12 @@ class Recommendations:
         wanted = {"site_id": of.site_id, "recommendation_id": of.recommendation_id}
         return _ROWS.history(self._store, as_of_utc=as_of_utc, **wanted)
 
-    def named(self, start: str, *, as_of_utc: datetime | None = None) -> Recommendation:
-        """The recommendation whose id starts so. Raises BadInput (no_recommendation) for none, or several."""
-        known = self.standing(as_of_utc=as_of_utc)
+    def named(self, start: str, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> Recommendation:
+        """The recommendation whose id starts so, of a site or of any.
+
+        Raises BadInput (no_recommendation) for none, or several.
+        """
+        known = self.standing(site_id, as_of_utc=as_of_utc)
         found = [each for each in known if start and each.recommendation_id.startswith(start)]
         if len(found) != 1:
             said = f"{len(found)} recommendations have" if found else "no recommendation has"

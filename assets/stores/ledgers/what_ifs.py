@@ -1,5 +1,6 @@
 """Stored what-ifs, append-only: variants of a site with their months, of which each figure is made again."""
 
+from datetime import datetime
 from hashlib import sha256
 
 from assets.stores.journal import AppendOnly, document_in, row_of
@@ -19,9 +20,9 @@ class WhatIfs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, site_id: str | None = None) -> list[WhatIfResult]:
-        """Results of a site, or of all; the oldest first."""
-        return _RESULTS.history(self._store, site_id=site_id)
+    def of(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[WhatIfResult]:
+        """Results of a site, or of all, as known at T; the oldest first."""
+        return _RESULTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id)
 
     def holding(self, figure: str) -> tuple[WhatIfResult, WhatIfVariant, str] | None:
         """The result, the variant and the name of one of FIGURES behind an id; None for an id of none."""

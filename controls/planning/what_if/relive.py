@@ -109,6 +109,10 @@ def _told(
         **{name: figures[name] for name in FIGURES if not name.endswith(("_low", "_high"))},
         interval=saved,
         cost_interval=band(other.cost),
+        saving_kgco2e_interval=(
+            None if base.kgco2e is None or other.kgco2e is None else band(base.kgco2e - other.kgco2e)
+        ),
+        changes=variant.changes,
         price=price,
         payback_interval=payback_interval(price, saved),
         policy=other.policy,

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from data_quality.contracts.billing.tariff import Tariff
-from data_quality.contracts.control.what_if import Price
+from data_quality.contracts.control.what_if import Change, Price
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, Site
@@ -33,6 +33,12 @@ class Variant(Model):
     heat_pump_kw: float | None = Field(default=None, gt=0)
     tariffs: tuple[Tariff, ...] = ()
     cost: float | None = Field(default=None, ge=0)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What it changes of the site."""
+        sizes: dict[Change, object] = {"battery": self.battery_kwh, "pv": self.pv_kw, "heat_pump": self.heat_pump_kw}
+        return (*(name for name, size in sizes.items() if size is not None), *(("tariff",) if self.tariffs else ()))
 
 
 class _UnitPrice(Model):

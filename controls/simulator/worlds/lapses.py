@@ -22,7 +22,7 @@ _DIGITS = 4
 class Lapse:
     """A meter that drew so much more in some nights, of which the first begins on a local day.
 
-    hours: of the local clock, where not the night; a negative kw is less, down to nothing.
+    hours: of the local clock, where not the night; a negative kw is less, down to nothing. weekdays: Monday is 0.
     """
 
     meter: str
@@ -30,6 +30,7 @@ class Lapse:
     nights: int
     kw: float
     hours: tuple[int, int] = (EVENING, MORNING)
+    weekdays: frozenset[int] = frozenset(range(7))
 
 
 def lapses_of(site_id: str, until: date) -> tuple[Lapse, ...]:
@@ -72,6 +73,7 @@ def with_lapses(made: SimulatedSite, site: Site, lapses: Sequence[Lapse]) -> Sim
         is_then = (hour >= begin) | (hour < end) if end < begin else (hour >= begin) & (hour < end)
         is_own = pl.col("meter").is_in(_above(site, each.meter)) & (pl.col("register") == "import")
         is_on = is_own & is_then & day.is_between(each.first, each.first + timedelta(days=each.nights - 1))
+        is_on &= (day.dt.weekday() - 1).is_in(list(each.weekdays))
         more = (pl.col("kwh") + each.kw * CANONICAL_MINUTES / 60).clip(lower_bound=0.0).round(_DIGITS)
         meters = meters.with_columns(kwh=pl.when(is_on).then(more).otherwise("kwh"))
     return replace(made, meters=meters)

@@ -1,6 +1,7 @@
 """A what-if: a year of a site's own readings re-lived with another battery, PV system, heat pump or tariff."""
 
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from data_quality.contracts.model import Model
 FIGURES = ("cost", "without", "saving", "saving_low", "saving_high", "kgco2e", "saving_kgco2e", "payback_years")
 # Low and high end of a 90 % interval.
 Interval = tuple[float, float]
+Change = Literal["battery", "pv", "heat_pump", "tariff"]
 
 
 class WhatIfMonth(Model):
@@ -40,6 +42,7 @@ class WhatIfVariant(Model):
     cost, without: bills with the change and of the present configuration, both re-lived. saving: the difference, with
     its 90 % interval. policy: what runs the devices, the cheaper of two over the whole span. kgco2e: of the import.
     payback_years: price over saving, None where either is not known or nothing is saved. figure_ids: of FIGURES.
+    changes: what it changes of the site; empty in rows that are older than the field, as saving_kgco2e_interval is.
     """
 
     name: str
@@ -50,6 +53,8 @@ class WhatIfVariant(Model):
     cost_interval: Interval
     kgco2e: float | None = None
     saving_kgco2e: float | None = None
+    saving_kgco2e_interval: Interval | None = None
+    changes: tuple[Change, ...] = ()
     price: Price | None = None
     payback_years: float | None = None
     payback_interval: tuple[float | None, float | None] | None = None

@@ -85,6 +85,7 @@ class Recommendation(Model):
     savings_kgco2e: Decimal | None
     interval_kgco2e: Interval | None
     cost_money: Decimal | None
+    interval_cost: Interval | None = None
     cost_source: str
     payback_months: Decimal | None
     interval_months: Interval | None

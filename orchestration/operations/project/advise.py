@@ -10,7 +10,14 @@ from data_quality.contracts.reporting.recommendation import Recommendation, Reco
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, operation
-from orchestration.operations.options import AnySiteOption, PeriodOption, ReasonOption, SiteOption, day_or_none
+from orchestration.operations.options import (
+    AnySiteOption,
+    OnlySiteOption,
+    PeriodOption,
+    ReasonOption,
+    SiteOption,
+    day_or_none,
+)
 from orchestration.views import advice
 
 LIST = Table(
@@ -61,10 +68,11 @@ def advise_list(
 
 
 @operation("advise show", takes=READS, example="3f2a9c")
-def advise_show(call: Call, recommendation: IdArgument) -> Answer:
+def advise_show(call: Call, recommendation: IdArgument, site: OnlySiteOption = None) -> Answer:
     """Show a recommendation: its sentences, each with the figures that `meterloom trace` opens, and its history."""
     ledger = Recommendations(call.project.store)
-    found = ledger.named(recommendation, as_of_utc=call.as_of_utc)
+    where = None if site is None else call.project.site(site).site_id
+    found = ledger.named(recommendation, where, as_of_utc=call.as_of_utc)
     history = [
         {"at": each.recorded_at_utc, "status": each.status, "person": each.person_id, "reason": each.reason}
         for each in ledger.history(found, as_of_utc=call.as_of_utc)

@@ -51,6 +51,8 @@ ENDPOINTS = (
     ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
     ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
     ("/what-ifs", "control.what_ifs", "what-ifs list", Permission.FORECAST_READ),
+    ("/recommendations", "project.advise", "advise list", Permission.ANOMALY_READ),
+    ("/recommendations/{recommendation}", "project.advise", "advise show", Permission.ANOMALY_READ),
     ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
     ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
 )

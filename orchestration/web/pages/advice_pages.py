@@ -12,16 +12,14 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
-from orchestration.operations.project import advise
 from orchestration.views import advice
+from orchestration.web.advice_acts import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
-from orchestration.web.web_call import WebCall
 from orchestration.web.work import WAIT_S, work_of
 from reports.pages.advice import (
-    ACTS,
     PATH,
     STATES,
     TAKES,
@@ -36,16 +34,6 @@ from reports.texts.numbers import format_alike, unit_text
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "trending-down", "Analyse", ("ops",))
-NEEDS = {
-    "acknowledge": Permission.ANOMALY_UPDATE, "schedule": Permission.ANOMALY_UPDATE,
-    "dismiss": Permission.ANOMALY_UPDATE, "accept": Permission.AI_ACCEPT, "measure": Permission.MV_RUN,
-}  # fmt: skip
-WAY_ON = {
-    "bad_state": "Open the recommendation again: it shows what can be done now.",
-    "changed_since": "Go back, open the page again, look at what changed, and decide then.",
-    "no_reason": "Go back and write a reason.",
-    "not_done": "Close its task first.",
-}
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -71,7 +59,7 @@ def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> R
 def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site, ledger, as_of_utc = whole_site(ask), Recommendations(ask.project.store), ask.address.as_of_utc
-    of = _of_site(ask, site, recommendation_id)
+    of = of_site(ask, site, recommendation_id)
     row = advice.row(site, of, ask.address.locale)
     told = AdviceDetail(
         site=site, of=of, scope=advice.scope_name(site, of.scope),
@@ -88,14 +76,17 @@ def _acted(act: str) -> Callable[..., Response]:
 
     def answer(recommendation_id: str, ask: Ask = asked(NEEDS[act])) -> Response:
         site = whole_site(ask)
-        of = _of_site(ask, site, recommendation_id)
+        of = of_site(ask, site, recommendation_id)
         with led_on(WAY_ON):
             # The second click of the same person finds its own act.
-            if (of.status, of.person_id) != (ACTS[act][0], ask.person.person_id) or act == "measure":
+            if not is_done(ask, act, of):
                 if ask.form.get("seen", "") != stamp_of(of):
                     said = "this recommendation has changed since you opened the page"
                     raise BadInput(said, reason="changed_since")
-                _act(ask, act, of, ask.form.get("reason", ""))
+                job = acted(ask, act, of, ask.form.get("reason", ""), ask.form.get("due", ""))
+                outcome = None if job is None else job.wait(WAIT_S)
+                if outcome is not None and outcome.exit_code != DONE:
+                    raise BadInput(outcome.said, reason="not_done")
         return RedirectResponse(advice_href(of, ask.address), 303)
 
     answer.__doc__ = f"{act.capitalize()} a recommendation; twice is once."
@@ -108,41 +99,9 @@ for _name in NEEDS:
     )
 
 
-def _act(ask: Ask, act: str, of: Recommendation, reason: str) -> None:
-    if not reason.strip():
-        raise BadInput("a recommendation is acted on with a reason", reason="no_reason")
-    call = WebCall(ask)
-    if act == "acknowledge":
-        advise.advise_acknowledge(call, of.recommendation_id, reason)
-    elif act == "schedule":
-        advise.advise_schedule(call, of.recommendation_id, reason, ask.form.get("due", ""))
-    elif act == "dismiss":
-        advise.advise_dismiss(call, of.recommendation_id, reason)
-    else:
-        # A fit pulls in libraries that this process stays free of.
-        words = (*_words(act, of), "--as", ask.person.person_id, "--reason", reason)
-        outcome = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc).wait(WAIT_S)
-        if outcome is not None and outcome.exit_code != DONE:
-            raise BadInput(outcome.said, reason="not_done")
-
-
-def _words(act: str, of: Recommendation) -> tuple[str, ...]:
-    return ("advise", act, of.recommendation_id)
-
-
 def _is_running(ask: Ask, of: Recommendation) -> bool:
-    jobs = [work_of(ask.project).newest(_words(act, of)) for act in ("accept", "measure")]
+    jobs = [work_of(ask.project).newest(words_of(act, of)) for act in ("accept", "measure")]
     return any(job is not None and not job.future.done() for job in jobs)
-
-
-def _of_site(ask: Ask, site: Site, recommendation_id: str) -> Recommendation:
-    """The recommendation of exactly that id at the site. Raises BadInput (no_recommendation)."""
-    known = Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
-    found = next((each for each in known if each.recommendation_id == recommendation_id), None)
-    if found is None:
-        said = f"site {site.site_id} has no recommendation {recommendation_id[:20]!r}"
-        raise BadInput(said, reason="no_recommendation")
-    return found
 
 
 def _reason(of: Recommendation, sentence: dict[str, Any], locale: str) -> Reason:

@@ -8,6 +8,7 @@ import pytest
 from assets.sites.load_sites import load_sites
 from controls.simulator.worlds.anchor import ANCHOR
 from controls.simulator.worlds.generate import generate_site
+from controls.simulator.worlds.habits import habits_of
 from controls.simulator.worlds.lapses import Lapse, lapses_of, with_lapses
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, months_after
@@ -61,6 +62,24 @@ def test_meters_above_draw_it_too_and_others_do_not(sites: dict[str, Site]) -> N
         .group_by("meter").agg(pl.col("more").sum().round(3)).filter(pl.col("more") != 0)
     )  # fmt: skip
     assert dict(more.iter_rows()) == {"compressor_1": 400.0, "main": 400.0}
+
+
+@pytest.mark.parametrize("site_id", ["factory", "tower"])
+def test_habits_are_of_their_weekdays_and_end_with_the_month_before(sites: dict[str, Site], site_id: str) -> None:
+    site, start, end = sites[site_id], date(2026, 7, 1), date(2026, 11, 1)
+    habits = habits_of(site_id, UNTIL)
+    assert habits_of(site_id, ANCHOR) == habits_of("home", UNTIL) == ()
+    made = generate_site(site, start=start, end=end)
+    changed = with_lapses(made, site, habits)
+    local = pl.col("timestamp").dt.convert_time_zone(site.time_zone)
+    more = changed.meters.with_columns(more=pl.col("kwh") - made.meters["kwh"], day=local.dt.weekday() - 1).filter(
+        pl.col("more") > 0
+    )
+    for habit in {each.meter: each for each in habits}.values():
+        own = more.filter(pl.col("meter") == habit.meter)
+        assert set(own["day"].to_list()) <= habit.weekdays
+        assert own["more"].max() == pytest.approx(habit.kw / 4, abs=1e-3)
+    assert changed.meters["kwh"].sum() > made.meters["kwh"].sum()
 
 
 def test_the_shipped_days_have_none_and_files_that_are_written_again_have_none() -> None:
