@@ -20,7 +20,7 @@ ASKED: dict[str, dict[str, str]] = {
     "devices catalogue": {"kind": "battery"},
 }
 # What stands in the path of its address: an argument of its command.
-IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"},
+IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"}, "nilm show": {"disaggregation": "none"},
            "dr event show": {"event": "none"}}  # fmt: skip
 NAMES = [name for _, _, name, _ in ENDPOINTS]
 PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
