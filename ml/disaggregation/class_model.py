@@ -23,8 +23,8 @@ FEW = 50
 OFF_ENERGY = 0.1
 # Rows above which three folds do; below, a fold is cheap and each sees more of the year.
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
-# Of many rows, one in so many teaches the on-state where the class is not on within so many steps.
-THIN, NEAR = 3, 30
+# Of many rows, one in so many teaches the on-state where the class does not switch within so many steps.
+THIN, NEAR = 3, 10
 # Rows asked at once: every tree goes over all of them, which then lie in the processor's cache.
 BLOCK = 512
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
@@ -179,10 +179,10 @@ def _possible(matrix: Matrix, on_kwh: float) -> Mask:
 
 
 def _teaches(is_on: Mask) -> Mask:
-    """Steps that teach an on-state: those near an on-step, and one in THIN of the rest. Weights would be slow."""
-    edges = np.concatenate([[0], np.cumsum(is_on)])
+    """Steps that teach an on-state: those near a switching, and one in THIN of the rest. Weights would be slow."""
+    switched = np.concatenate([[0], np.cumsum(np.diff(is_on, prepend=is_on[:1]))])
     steps = np.arange(len(is_on))
-    nearby = edges[np.minimum(steps + NEAR + 1, len(is_on))] - edges[np.maximum(steps - NEAR, 0)]
+    nearby = switched[np.minimum(steps + NEAR + 1, len(is_on))] - switched[np.maximum(steps - NEAR, 0)]
     found: Mask = (nearby > 0) | (steps % THIN == 0)
     return found
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import yaml
 
 from assets.stores.ledgers.disaggregations import Disaggregations
-from data_quality.contracts.errors import OurFault
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disaggregation import SENTENCES, StoredDisaggregation, finding_of, worded
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit
 from data_quality.contracts.time import FixedClock
@@ -127,7 +127,7 @@ def test_a_stored_result_that_was_changed_is_not_read(tmp_path: Path, made: dict
     with opened.store.begin() as connection:
         connection.execute(sa.text("DROP TRIGGER disaggregations_no_update"))
         connection.execute(sa.text("UPDATE disaggregations SET circuit = 'other'"))
-    with pytest.raises(OurFault):
+    with pytest.raises(BadInput, match="the row is not what was written"):
         ledger.of()
     opened.close()
 
