@@ -1,4 +1,4 @@
-"""Features of a circuit's steps: level, edges, windows, switchings, steady stretches and the clock. Not causal."""
+"""Features of a circuit's steps: level, edges, windows, steady stretches and the local clock. Not causal."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,14 +13,10 @@ Matrix = npt.NDArray[np.float32]
 # Distances of edges and widths of windows, in steps; days and weeks where they are few steps.
 EDGES = (1, 2, 3, 5, 10)
 CENTRED = (5, 11, 31, 61)
-# Of steps of which a day has more than LONGEST, one sees loads switch: short windows then say what edges say.
-FINE_CENTRED = (31, 61)
 ONE_SIDED = (5, 15, 30, 60, 120)
 LONGEST = 200
 # Power of a step that ends a steady stretch, as shares of what the circuit seldom exceeds.
 STRETCHES = (0.03, 0.1, 0.3)
-# The same of a switching, which takes two steps where it falls between; and for how many steps it is remembered.
-SWITCHINGS, REMEMBERED = (0.08, 0.15, 0.3, 0.5), 240
 SELDOM = 99.0
 
 
@@ -39,22 +35,14 @@ def _columns(circuit: Circuit, top: float) -> Iterator[Vector | Index]:
         yield from _level(values, circuit, is_main=False)
     for share in STRETCHES:
         yield from _stretches([circuit.kwh, *circuit.beside.values()], share * top)
-    for share in SWITCHINGS if _is_fine(circuit) else ():
-        yield from _switchings(circuit.kwh, share * top)
-
-
-def _is_fine(circuit: Circuit) -> bool:
-    return circuit.per_day > LONGEST
 
 
 def _level(values: Vector, circuit: Circuit, *, is_main: bool) -> Iterator[Vector]:
     """A column itself, its edges and its windows; fewer of them beside the circuit."""
     day, week = circuit.per_day, 7 * circuit.per_day
     edges = EDGES if is_main else EDGES[:2]
-    is_fine = _is_fine(circuit)
-    centred, one_sided = FINE_CENTRED if is_fine else CENTRED, ONE_SIDED
-    if not is_main:
-        centred, one_sided = ((), ()) if is_fine else (centred[1::2], one_sided[1::2])
+    centred = CENTRED if is_main else CENTRED[1::2]
+    one_sided = ONE_SIDED if is_main else ONE_SIDED[1::2]
     longer = tuple(width for width in (day, week) if width <= LONGEST)
     yield values
     for steps in (*edges, *longer[:1]):
@@ -104,16 +92,3 @@ def _stretches(columns: list[Vector], edge: float) -> list[Vector]:
         for far in (1, 2, 3):
             found += [(mean - _shifted(mean, far))[number], (mean - _shifted(mean, -far))[number]]
     return found
-
-
-def _switchings(main: Vector, edge: float) -> Iterator[Vector]:
-    """Steps since the last rise of the circuit by `edge` and to the next, their sizes, and the same of falls."""
-    change, steps = np.nan_to_num(main - _shifted(main, 2)), np.arange(len(main))
-    for sign in (1, -1):
-        is_switch = sign * change > edge
-        last = np.maximum.accumulate(np.where(is_switch, steps, -1))
-        following = np.minimum.accumulate(np.where(is_switch, steps, len(main))[::-1])[::-1]
-        for place, apart in ((last, steps - last), (following, following - steps)):
-            known = (place >= 0) & (place < len(main))
-            yield np.where(known, np.minimum(apart, REMEMBERED), REMEMBERED).astype(np.float64)
-            yield np.where(known, change[np.where(known, place, 0)], 0.0)

@@ -23,8 +23,8 @@ FEW = 50
 OFF_ENERGY = 0.1
 # Rows above which three folds do; below, a fold is cheap and each sees more of the year.
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
-# Of many rows, one in so many teaches the on-state where the class does not switch within so many steps.
-THIN, NEAR = 3, 10
+# Of many rows, one in so many teaches the on-state where the class is not on within so many steps.
+THIN, NEAR = 3, 30
 # Rows asked at once: every tree goes over all of them, which then lie in the processor's cache.
 BLOCK = 512
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
@@ -89,9 +89,7 @@ class ClassModel:
         if self.classifier is None:
             kwh = np.maximum(_said(self.on, matrix), 0.0)
             return Estimate(kwh, kwh > self.on_kwh)
-        probability, possible = np.zeros(len(matrix)), _possible(matrix, self.on_kwh)
-        probability[possible] = _said(self.classifier, matrix[possible])
-        is_on = hysteresis(probability, self.sure, self.likely)
+        is_on = hysteresis(_said(self.classifier, matrix), self.sure, self.likely)
         kwh = np.zeros(len(matrix))
         for model, called in ((self.on, is_on), (self.off, ~is_on)):
             kwh[called] = _said(model, matrix[called])
@@ -107,7 +105,7 @@ def fit_class(matrix: Matrix, kwh: Vector, week: Index, *, on_kwh: float, params
         model, found = learner.energy(every, every)
         held_out = Estimate(found, found > on_kwh)
         return ClassModel(None, model, 0.0, on_kwh, 0.5, 0.5, held_out, None)
-    classifier, probability = learner.state(is_on, is_on | _possible(matrix, on_kwh))
+    classifier, probability = learner.state(is_on)
     sure, likely = _thresholds(probability, is_on)
     called = hysteresis(probability, sure, likely)
     on, kwh_on = learner.energy(is_on, called)
@@ -127,8 +125,8 @@ class _Learner:
     def is_large(self) -> bool:
         return len(self.kwh) > MANY_ROWS
 
-    def state(self, is_on: Mask, possible: Mask) -> tuple[Any, Vector]:
-        """The classifier of the on-state, and held-out probabilities of the steps in which it may be on."""
+    def state(self, is_on: Mask) -> tuple[Any, Vector]:
+        """The classifier of the on-state, and held-out probabilities."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         def fit(rows: Mask) -> Any:
@@ -137,7 +135,8 @@ class _Learner:
             each = [HistGradientBoostingClassifier(**kw) for kw in self.params.estimators(is_large=self.is_large)]
             return [boosting.fit(self._rows(rows), is_on[rows]) for boosting in each]
 
-        return self._crossed(fit, possible & _teaches(is_on) if self.is_large else possible, possible)
+        every = np.ones(len(is_on), dtype=bool)
+        return self._crossed(fit, _teaches(is_on) if self.is_large else every, every)
 
     def energy(self, taught: Mask, asked: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
         """A regression of the energy of some steps, and held-out estimates of those asked; zero elsewhere.
@@ -172,17 +171,11 @@ class _Learner:
         return fit(taught), found
 
 
-def _possible(matrix: Matrix, on_kwh: float) -> Mask:
-    """Steps in which a class may be on: the circuit, the first of the features, draws as much."""
-    found: Mask = matrix[:, 0] > on_kwh
-    return found
-
-
 def _teaches(is_on: Mask) -> Mask:
-    """Steps that teach an on-state: those near a switching, and one in THIN of the rest. Weights would be slow."""
-    switched = np.concatenate([[0], np.cumsum(np.diff(is_on, prepend=is_on[:1]))])
+    """Steps that teach an on-state: those near an on-step, and one in THIN of the rest. Weights would be slow."""
+    edges = np.concatenate([[0], np.cumsum(is_on)])
     steps = np.arange(len(is_on))
-    nearby = switched[np.minimum(steps + NEAR + 1, len(is_on))] - switched[np.maximum(steps - NEAR, 0)]
+    nearby = edges[np.minimum(steps + NEAR + 1, len(is_on))] - edges[np.maximum(steps - NEAR, 0)]
     found: Mask = (nearby > 0) | (steps % THIN == 0)
     return found
 
