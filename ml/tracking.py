@@ -27,6 +27,7 @@ EXPERIMENTS = {
         "What a site will use and generate tomorrow: one run a registered model.",
     ),
     "causes": ("Causes of anomalies", "The likely cause of an anomaly: one run a version, shipped or learned."),
+    "disaggregation": ("Load disaggregation", "The energy of a circuit by class of load: one run a circuit and span."),
     "": ("meterloom", "Models of Meterloom of no other kind, and runs of earlier releases."),
 }
 NOTE = "mlflow.note.content"

@@ -21,6 +21,7 @@ from data_quality.contracts.time import SystemClock
 from orchestration.advice_asset import advise, core_site__recommendations
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
+from orchestration.nilm_asset import core_circuit__disaggregation, nilm
 from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
@@ -82,12 +83,13 @@ def build_defs(
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(list(SHELLS)),
+            core_circuit__disaggregation,
             core_event__settlement,
             core_site__recommendations,
             *extra_assets,
         ],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=[*JOBS, workflows, dr_event, dr_settle, advise],
+        jobs=[*JOBS, workflows, dr_event, dr_settle, advise, nilm],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.disaggregation import LoadClass
+from data_quality.contracts.reporting.disaggregation import LoadClass, finding_of, worded
 from ml.disaggregation.circuit import Circuit, Mask
 from ml.disaggregation.circuit_features import Matrix, features
 from ml.disaggregation.class_model import BoostingParams, ClassModel, Estimate, fit_class
@@ -48,6 +48,7 @@ class Campaign:
     is_whole: bool
     train: Mask
     findings: tuple[Finding, ...]
+    params: BoostingParams
 
 
 def train_campaign(
@@ -59,6 +60,7 @@ def train_campaign(
     matrix: Matrix | None = None,
 ) -> Campaign:
     """Models of the classes from the training span. Raises BadInput for sub-meters that cannot teach this circuit."""
+    params = params or BoostingParams()
     totals = {spec.name: _total(circuit, spec) for spec in classes}
     copied = copied_days(circuit)
     train = np.zeros(len(circuit.kwh), dtype=bool)
@@ -80,7 +82,7 @@ def train_campaign(
     for spec in classes:
         name, model = spec.name, None
         if name not in absent:
-            model = fit_class(rows, taught[name], week, on_kwh=on_kwh[name], params=params or BoostingParams())
+            model = fit_class(rows, taught[name], week, on_kwh=on_kwh[name], params=params)
         variance = (0.0, 0.0) if model is None else _variances(model.held_out, taught[name])
         trained[name] = TrainedClass(spec, model, variance)
     raw = {name: each.model.held_out for name, each in trained.items() if each.model}
@@ -88,7 +90,7 @@ def train_campaign(
         # Errors of estimates that were reconciled, as those of the report are.
         band = week_band(each.kwh - taught[name], week, 7 * circuit.per_day)
         trained[name] = replace(trained[name], band=band)
-    return Campaign(tuple(trained.values()), bool(is_whole), train, tuple(findings))
+    return Campaign(tuple(trained.values()), bool(is_whole), train, tuple(findings), params)
 
 
 def estimate_campaign(campaign: Campaign, circuit: Circuit, span: slice, matrix: Matrix) -> dict[str, Estimate]:
@@ -139,17 +141,13 @@ def _expect_taught(circuit: Circuit, totals: dict[str, Vector], train: Mask) -> 
     above = int((parts > whole * MOST_OVER + 1e-9).sum())
     if not above:
         return []
-    said = f"sub-meters hold more than the circuit in {above:,} of {len(whole):,} training intervals."
-    return [Finding(code="submeters_above_circuit", message=said, severity="info", facts={"intervals": above})]
+    return [finding_of("submeters_above_circuit", "info", intervals=above, of=len(whole))]
 
 
 def _copied(circuit: Circuit, copied: Mask, train_utc: tuple[datetime, datetime]) -> list[Finding]:
     inside = circuit.span(*train_utc)
     days = len(np.unique(circuit.civil.day[inside][copied[inside]]))
-    if not days:
-        return []
-    said = f"{days} training days repeat the day before reading by reading: left out of the training."
-    return [Finding(code="copied_days", message=said, facts={"days": days})]
+    return [finding_of("copied_days", days=days)] if days else []
 
 
 def _on_kwh(spec: LoadClass, kwh: Vector, hours: float) -> float:
@@ -170,12 +168,8 @@ def _why_not_estimable(name: str, kwh: Vector, on_kwh: float, circuit: Circuit, 
     share = float(kwh.sum() / max(circuit.kwh[train].sum(), 1e-12))
     if on >= LEAST_HOURS * hours and share >= LEAST_ENERGY:
         return None
-    said = (
-        f"{name} is not estimable: on in {on:,} of {hours:,} training hours, with {share:.1%} of the circuit's energy; "
-        f"expected {LEAST_HOURS:.0%} of the hours and {LEAST_ENERGY:.0%} of the energy."
-    )
-    facts = {"class": name, "hours_on": on, "hours": hours, "share": share}
-    return Finding(code="class_not_estimable", message=said, facts=facts)
+    wanted = {"least_hours": LEAST_HOURS, "least_energy": LEAST_ENERGY}
+    return finding_of("class_not_estimable", **{"class": name}, hours_on=on, hours=hours, share=share, **wanted)
 
 
 def _members(circuit: Circuit, spec: LoadClass, train: Mask) -> list[Finding]:
@@ -185,8 +179,8 @@ def _members(circuit: Circuit, spec: LoadClass, train: Mask) -> list[Finding]:
         kwh = np.maximum(circuit.submeters[meter][train], 0.0)
         why = _why_not_estimable(meter, kwh, _on_kwh(LoadClass(name=meter, meters=(meter,)), kwh, 1.0), circuit, train)
         if why is not None:
-            said = f"{why.message} {spec.name} holds it all the same, and is the weaker where it runs."
-            found.append(Finding(code="member_not_estimable", message=said, facts={**why.facts, "of": spec.name}))
+            facts = {**why.facts, "of": spec.name}
+            found.append(worded(Finding(code="member_not_estimable", message="", facts=facts)))
     return found
 
 

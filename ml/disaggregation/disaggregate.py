@@ -16,6 +16,7 @@ from data_quality.contracts.reporting.disaggregation import (
     Disaggregation,
     LoadSignature,
     Mode,
+    finding_of,
     label_of,
 )
 from ml.disaggregation.campaign import Campaign, TrainedClass, estimate_campaign
@@ -101,11 +102,7 @@ def extrapolation(circuit: Circuit, campaign: Campaign, span: slice) -> Finding 
         outside = int(((values < low) | (values > high)).sum())
     if distant <= FEW_DAYS * len(asked) and outside <= FEW_DAYS * len(values):
         return None
-    said = (
-        f"{distant} of {len(asked)} days are of a season and {outside} of a load that the training never saw: every "
-        "class is extrapolated there, and its band does not hold."
-    )
-    return Finding(code="extrapolated", message=said, facts={"season_days": distant, "load_days": outside})
+    return finding_of("extrapolated", days=len(asked), season_days=distant, load_days=outside)
 
 
 def _by_day(circuit: Circuit, span: slice) -> Vector:
@@ -222,12 +219,9 @@ def _findings(
     found += [] if far is None else [far]
     gaps = int(np.isnan(whole).sum())
     if gaps:
-        said = f"{gaps:,} of {len(whole):,} intervals of the report span have no reading: no class is estimated there."
-        found.append(Finding(code="gaps", message=said, severity="info", facts={"intervals": gaps}))
+        found.append(finding_of("gaps", "info", intervals=gaps, of=len(whole)))
     if campaign and any(each.model and each.band is None for each in campaign.classes):
-        said = "the training has fewer than three weeks to measure errors on: the classes have no interval."
-        found.append(Finding(code="no_band", message=said))
+        found.append(finding_of("no_band"))
     if loads:
-        said = f"{', '.join(load.name for load in loads)}: described, never measured; the answer is weak."
-        found.append(Finding(code="described_loads", message=said, severity="info"))
+        found.append(finding_of("described_loads", "info", loads=", ".join(load.name for load in loads)))
     return found

@@ -12,6 +12,7 @@ from assets.readings.readers.reader_list import reader_for
 from assets.readings.tables.column_layout import resolve
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.disaggregation import finding_of
 from data_quality.contracts.site_file.site import ColumnMap
 from data_quality.contracts.units import Unit
 from ml.baselines.usage_tables.calendar_of import zone_of_files
@@ -126,10 +127,7 @@ def _not_fed_in(kwh: Vector, path: Path) -> list[Finding]:
             reason="negative_load",
         )
     kwh[is_negative] = np.nan
-    if not count:
-        return []
-    said = f"{count} readings of {path.name} are below zero: taken as gaps."
-    return [Finding(code="negative_readings", message=said, severity="info", facts={"readings": count})]
+    return [finding_of("negative_readings", "info", file=path.name, readings=count)] if count else []
 
 
 def _submeters(

@@ -159,6 +159,8 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "baseline approve": WRITES,
     "baseline reject": WRITES,
     "dr baseline": (f"{METER} --event 2025-06-04T16:00/2025-06-04T18:00",),
+    "nilm list": ("--site {site}",),
+    "nilm show": ("none",),
     "nilm run": LeftOut("trains for seconds; its own tests run it"),
     "anomalies": (f"{METER} --sensitivity 0.5",),
     "anomalies list": ("--site {site}", "--site tower --period 2025-12 --all"),

@@ -17,6 +17,7 @@ HEAVY += ("xlsxwriter", "matplotlib", "dbt", "dagster_dbt")
 ASSETS = {
     "core_bill__reconciliation",
     "core_enpi__published",
+    "core_circuit__disaggregation",
     "core_event__settlement",
     "core_lake__15min_readings",
     "core_lake__month_quality",
@@ -101,6 +102,7 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
         "dr_event",
         "dr_settle",
         "advise",
+        "nilm",
     }
     assert jobs == work | reports
     assert {schedule.name for schedule in repository.schedule_defs} == {

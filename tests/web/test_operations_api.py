@@ -22,7 +22,7 @@ ASKED: dict[str, dict[str, str]] = {
 # What stands in the path of its address: an argument of its command.
 IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"},
            "dr event show": {"event": "none"}, "workflows show": {"name": "daily_digest"},
-           "advise show": {"recommendation": "none"}}  # fmt: skip
+           "nilm show": {"disaggregation": "none"}, "advise show": {"recommendation": "none"}}  # fmt: skip
 NAMES = [name for _, _, name, _ in ENDPOINTS]
 PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
 OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}

@@ -1,4 +1,4 @@
-"""Table of recommendations: a row is what stands after an act."""
+"""Tables of recommendations, a row what stands after an act, and of disaggregations."""
 
 import sqlalchemy as sa
 
@@ -15,4 +15,13 @@ recommendations = append_only(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("recommendation", JsonText, nullable=False, comment="The recommendation as the act left it"),
     sa.Index("ix_recommendations_recommendation", "site_id", "recommendation_id"),
+)
+
+disaggregations = append_only(
+    "disaggregations",
+    sa.Column("result_id", sa.String(16), nullable=False),
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("circuit", sa.String(64), nullable=False),
+    sa.Column("result", JsonText, nullable=False),
+    sa.Index("ix_disaggregations_site", "site_id", "result_id"),
 )

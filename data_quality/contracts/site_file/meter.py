@@ -213,3 +213,19 @@ class Meter(Model):
     def register_in(self, canonical: str) -> str | None:
         """The first register whose unit is of this kind (kwh, m3 …), or None."""
         return next((each.register_id for each in self.registers if unit_of(each.unit).canonical == canonical), None)
+
+
+def check_multipliers(meter: Meter, time_zone: str) -> None:
+    """Each change of multiplier begins where the one before ended; the last is what the register has today."""
+    for register in meter.registers:
+        mine = [event for event in meter.events if event.register_id == register.register_id]
+        mine.sort(key=lambda event: event.at_utc(time_zone))
+        changes = [event for event in mine if event.multiplier_new is not None]
+        today = [*changes[1:], None] if changes else []
+        for event, following in zip(changes, today, strict=True):
+            wanted = register.multiplier if following is None else following.multiplier_old
+            if event.multiplier_new != wanted:
+                raise ValueError(
+                    f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
+                    f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
+                )

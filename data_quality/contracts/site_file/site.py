@@ -20,11 +20,12 @@ from data_quality.contracts.model import Model, check_all
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets
+from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
-from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode
+from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, check_multipliers
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
@@ -339,6 +340,9 @@ class Site(Model):
     alert_rules: tuple[AlertRule, ...] = Field(default=(), exclude_if=not_, description="Limits, severities, mutes")
     sheddable_loads: tuple[SheddableLoad, ...] = Field(default=(), exclude_if=not_, description="Shed for events")
     signal_sources: SignalSources = Field(default=(), exclude_if=not_, description="Senders of grid signals")
+    disaggregation: tuple[DisaggregatedCircuit, ...] = Field(
+        default=(), exclude_if=not_, description="Circuits whose energy is shared out among classes of load"
+    )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -404,6 +408,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
     yield from (partial(check, site) for check in places)
     yield partial(check_apart, site.school_holidays)
     yield partial(check_loads, site, meters, drivers, assets)
+    yield partial(check_disaggregation, site, drivers)
     if site.price_stream is not None:
         yield partial(check_named, "price stream", site.price_stream, streams)
     # The rule plant_balance is declared by its energy use.
@@ -420,7 +425,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
     stored = {asset.asset_id: asset.state_meter for asset in site.assets}
     yield partial(check_state_meters, stored, {driver.driver_id: driver.unit for driver in site.drivers})
     for meter in site.meters:
-        yield partial(_check_multipliers, meter, site.time_zone)
+        yield partial(check_multipliers, meter, site.time_zone)
     yield partial(check_sources, site.sources, site, [asset.asset_id for asset in site.assets if asset.template])
     projects = [project.project_id for project in site.projects]
     yield partial(each_id_once, "SEU or project", list({seu.seu_id: 0 for seu in site.seus}) + projects)
@@ -457,22 +462,6 @@ def _check_forecasts(site: Site) -> None:
             check_named("forecast: meter", asked.target, meters if asked.is_daily else [*meters, *drivers])
     named = [f"{one.target or ''} {one.register_id or ''} {one.what} {one.minutes} min" for one in site.forecasts]
     each_id_once("forecast", [" ".join(name.split()) for name in named])
-
-
-def _check_multipliers(meter: Meter, time_zone: str) -> None:
-    """Each change of multiplier begins where the one before ended; the last is what the register has today."""
-    for register in meter.registers:
-        mine = [event for event in meter.events if event.register_id == register.register_id]
-        mine.sort(key=lambda event: event.at_utc(time_zone))
-        changes = [event for event in mine if event.multiplier_new is not None]
-        today = [*changes[1:], None] if changes else []
-        for event, following in zip(changes, today, strict=True):
-            wanted = register.multiplier if following is None else following.multiplier_old
-            if event.multiplier_new != wanted:
-                raise ValueError(
-                    f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
-                    f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
-                )
 
 
 def check_factors(site: Site) -> None:

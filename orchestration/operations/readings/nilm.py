@@ -1,17 +1,24 @@
-"""`meterloom nilm run`: the energy of a circuit by class of load, from plain files. Nothing is stored."""
+"""`meterloom nilm`: the energy of a circuit by class of load, from plain files or, stored, of a site's circuit."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NamedTuple
 
+from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.disaggregation import ClassEnergy, LoadClass, LoadSignatures
+from data_quality.contracts.reporting.disaggregation import (
+    ClassEnergy,
+    Disaggregation,
+    LoadClass,
+    LoadSignature,
+    LoadSignatures,
+    StoredDisaggregation,
+    worded,
+)
 from data_quality.contracts.yaml_file import load_model
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import STATELESS, Call, Option, operation
-
-if TYPE_CHECKING:
-    from data_quality.contracts.reporting.disaggregation import Disaggregation
+from orchestration.operations.operation import ACTS, Call, Option, operation
+from orchestration.operations.options import AnySiteOption
 
 _CLASSES = (
     "class: {name} | kWh: {kwh:,.1f} | share: {share:.1%} | 90 %: {band} | confidence: {confidence:.2f} "
@@ -21,12 +28,14 @@ _CLASSES = (
 
 @operation(
     "nilm run",
-    takes=STATELESS,
+    takes=ACTS,
     example="--energy main.csv --submeters campaign.csv --train 2025-01-06/2025-02-17 --tz Europe/Paris",
 )
 def nilm_run(
     call: Call,
-    energy: Annotated[Path, Option("--energy", help="The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")],
+    energy: Annotated[
+        Path | None, Option("--energy", help="The circuit: timestamp,<kwh|kw …>, 1 minute to 1 hour.")
+    ] = None,
     submeters: Annotated[
         Path | None, Option("--submeters", help="meter,timestamp,kwh of a campaign; weeks of it suffice.")
     ] = None,
@@ -47,42 +56,94 @@ def nilm_run(
     on_above: Annotated[
         list[str] | None, Option("--on-above", help="Power above which a class is on, NAME=KW. Repeatable.")
     ] = None,
+    site: AnySiteOption = None,
+    circuit: Annotated[
+        str | None, Option("--circuit", help="A circuit of the site file, in place of files: the answer is stored.")
+    ] = None,
 ) -> Answer:
     """Share out a circuit's energy among classes of load, taught by sub-meters of some weeks or described by rating.
 
     An estimate with its band and confidence, never for live control. A class that the training hardly saw is not
     estimable; the energy that no class holds is the rest.
     """
+    if site is not None:
+        return _of_site(call, site, circuit)
+    if energy is None:
+        raise BadInput("expected a circuit", reason="bad_request", mend="give --energy FILE, or --site and --circuit")
+    if submeters is None and signatures is None:
+        raise BadInput("expected sub-meters or described loads", reason="bad_request", mend="give --submeters FILE")
+    if submeters is not None and train is None:
+        raise BadInput("expected the span that teaches", reason="bad_request", mend="give --train START/END")
+    asked = _Asked(energy, meter, submeters, train, report, tz, beside or (), group or (), on_above or ())
+    return _of_files(call, asked, () if signatures is None else load_model(signatures, LoadSignatures).loads)
+
+
+class _Asked(NamedTuple):
+    energy: Path
+    meter: str | None
+    submeters: Path | None
+    train: str | None
+    report: str | None
+    tz: str | None
+    beside: Sequence[str]
+    group: Sequence[str]
+    on_above: Sequence[str]
+
+
+def _of_files(call: Call, asked: _Asked, loads: Sequence[LoadSignature]) -> Answer:
     from ml.baselines.usage_tables.read_usage import Source
     from ml.disaggregation.campaign import train_campaign
     from ml.disaggregation.circuit_features import features
     from ml.disaggregation.disaggregate import disaggregate, expect_readings
     from ml.disaggregation.read_circuit import local_span, read_circuit
 
-    if submeters is None and signatures is None:
-        raise BadInput("expected sub-meters or described loads", reason="bad_request", mend="give --submeters FILE")
-    if submeters is not None and train is None:
-        raise BadInput("expected the span that teaches", reason="bad_request", mend="give --train START/END")
     call.doing("reading the files")
-    loads = () if signatures is None else load_model(signatures, LoadSignatures).loads
-    circuit, findings = read_circuit(Source(energy, None, meter), submeters, beside=beside or (), zone=tz)
-    span = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
-    asked = span if report is None else local_span(report, "--report", circuit.zone)
-    expect_readings(circuit, asked)
+    source = Source(asked.energy, None, asked.meter)
+    circuit, findings = read_circuit(source, asked.submeters, beside=asked.beside, zone=asked.tz)
+    whole = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
+    span = whole if asked.report is None else local_span(asked.report, "--report", circuit.zone)
+    expect_readings(circuit, span)
     campaign, matrix = None, None
-    if train is not None and submeters is not None:
+    if asked.train is not None and asked.submeters is not None:
         call.doing("learning the classes")
-        classes = _classes(sorted(circuit.submeters), group or (), on_above or ())
+        classes = _classes(sorted(circuit.submeters), asked.group, asked.on_above)
         matrix = features(circuit)
-        campaign = train_campaign(circuit, classes, local_span(train, "--train", circuit.zone), matrix=matrix)
+        campaign = train_campaign(circuit, classes, local_span(asked.train, "--train", circuit.zone), matrix=matrix)
     call.doing("estimating the report span")
-    found = disaggregate(circuit, asked, campaign=campaign, loads=loads, matrix=matrix)
+    found = disaggregate(circuit, span, campaign=campaign, loads=loads, matrix=matrix)
     found = found.model_copy(update={"findings": (*findings, *found.findings)})
     is_answered = any(each.estimable for each in found.classes)
-    return Answer(found, _table(found), _text(found), exit_code=0 if is_answered else CHECK_FAILED)
+    return Answer(found, table_of(found), text_of(found), exit_code=0 if is_answered else CHECK_FAILED)
 
 
-def _table(found: "Disaggregation") -> Table:
+def _of_site(call: Call, site: str, circuit: str | None) -> Answer:
+    """A circuit of a site file: estimated up to now, and stored."""
+    from ml.disaggregation.site_circuit import run_circuit
+    from ml.tracking import MlflowTracker
+
+    expect(call.known_person(), Permission.NILM_RUN)
+    where, places = call.project.site(site), call.project.project
+    if circuit is None:
+        raise BadInput("expected a circuit of the site", reason="bad_request", mend="give --circuit METER")
+    call.doing("learning and estimating the classes")
+    tracker = MlflowTracker(places.mlflow_uri, places.mlflow_artifacts_dir)
+    return shown(run_circuit(where, circuit, lake=call.project.lake, tracker=tracker, clock=call.clock))
+
+
+def shown(made: StoredDisaggregation) -> Answer:
+    """A stored disaggregation with the rows of its intervals."""
+    findings = tuple(map(worded, made.found.findings))
+    found = made.found.model_copy(update={"rows": tuple(made.rows), "findings": findings})
+    beside = made.model_dump(exclude={"found", "kept"})
+    head = f"{made.result_id}: {made.circuit} of {made.site_id}, taught {made.train}"
+    is_answered = any(each.estimable for each in found.classes)
+    exit_code = 0 if is_answered else CHECK_FAILED
+    return Answer({**beside, **dict(found)}, (head, table_of(found)), text_of(found), exit_code=exit_code)
+
+
+def table_of(found: Disaggregation) -> Table:
+    """Classes of a disaggregation."""
+
     def band(each: ClassEnergy) -> str:
         return "none" if each.interval_kwh is None else f"{each.interval_kwh[0]:,.1f} to {each.interval_kwh[1]:,.1f}"
 
@@ -97,7 +158,8 @@ def _table(found: "Disaggregation") -> Table:
     return Table(found.classes, _CLASSES, band=band, on_h=on_h, origin=origin)
 
 
-def _text(found: "Disaggregation") -> str:
+def text_of(found: Disaggregation) -> str:
+    """What no class holds, and the findings."""
     share = found.rest_kwh / found.circuit_kwh if found.circuit_kwh else 0.0
     rest = f"rest: {found.rest_kwh:,.1f} of {found.circuit_kwh:,.1f} kWh ({share:.1%}); not for live control"
     return "\n".join([rest, *finding_lines(found.findings)])

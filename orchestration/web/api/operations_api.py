@@ -38,6 +38,8 @@ ENDPOINTS = (
     ("/meters", "readings.meters", "meters list", Permission.METER_READ),
     ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
+    ("/nilm", "readings.nilm_stored", "nilm list", Permission.NILM_READ),
+    ("/nilm/{disaggregation}", "readings.nilm_stored", "nilm show", Permission.NILM_READ),
     ("/readings/edits", "readings.readings", "readings edits", Permission.METER_READ),
     ("/readings/events", "readings.readings", "readings events", Permission.METER_READ),
     ("/quarantine", "readings.quarantine", "quarantine list", Permission.METER_READ),

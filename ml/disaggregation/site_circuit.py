@@ -1,0 +1,134 @@
+"""A circuit of a site as its file opts it in: readings of the lake, the campaign, and what is kept of the estimate."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from assets.sites.meter_tree import ENERGY_UNIT
+from assets.sites.view import site_readings
+from assets.stores.lake.lake import Lake
+from assets.stores.ledgers.disaggregations import Disaggregations
+from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.reporting.disaggregation import (
+    Disaggregation,
+    KeptClass,
+    StoredDisaggregation,
+    finding_of,
+)
+from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, local_midnight_utc
+from ml.disaggregation.campaign import Campaign, train_campaign
+from ml.disaggregation.circuit import Circuit
+from ml.disaggregation.circuit_card import log_disaggregation
+from ml.disaggregation.circuit_features import features
+from ml.disaggregation.disaggregate import disaggregate
+from ml.features.civil import civil_of
+from ml.features.series import Series, Vector, series_of, stream_of
+from ml.tracker import Tracker
+
+
+def asked_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
+    """A circuit that the site file opts in. Raises BadInput (unknown_circuit)."""
+    found = next((each for each in site.disaggregation if each.circuit == circuit), None)
+    if found is None:
+        known = ", ".join(each.circuit for each in site.disaggregation) or "none"
+        raise BadInput(
+            f"site {site.site_id!r} opts the circuit {circuit!r} into no disaggregation; it has {known}",
+            reason="unknown_circuit",
+            mend="name it under disaggregation in the site file",
+        )
+    return found
+
+
+def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
+    """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
+
+    Where the registry is away the result is stored all the same, without a model.
+    """
+    made, campaign = estimate_circuit(site, asked_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
+    with suppress(Unreachable):
+        logged = log_disaggregation(tracker, made, campaign)
+        made = made.model_copy(update={"model": f"{logged.name} v{logged.version}"})
+    return Disaggregations(lake.store).keep(made, clock)
+
+
+def estimate_circuit(
+    site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime
+) -> tuple[StoredDisaggregation, Campaign]:
+    """The circuit from its first reading to now by class, and the campaign behind it. Raises BadInput."""
+    circuit, is_synthetic = circuit_of(site, asked, lake=lake, now_utc=now_utc)
+    first, end = (local_midnight_utc(day, site.time_zone) for day in asked.train_days)
+    matrix = features(circuit)
+    campaign = train_campaign(circuit, asked.load_classes, (first, end), matrix=matrix)
+    whole = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
+    found = disaggregate(circuit, whole, campaign=campaign, matrix=matrix)
+    if is_synthetic:
+        found = found.model_copy(update={"findings": (*found.findings, finding_of("is_synthetic", "info"))})
+    return kept_of(site, asked, found, is_synthetic=is_synthetic), campaign
+
+
+def circuit_of(site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime) -> tuple[Circuit, bool]:
+    """The circuit with its sub-meters and drivers, and whether any reading is simulated. Raises BadInput."""
+    members = [name for each in asked.load_classes for name in each.meters]
+    wanted = [asked.circuit, *members, *asked.beside]
+    readings = site_readings(lake, site, end_utc=now_utc, meters=wanted)
+    step = timedelta(minutes=asked.step_minutes)
+
+    def read(name: str) -> Series:
+        return series_of(readings, site=site, stream=stream_of(site, name), end_utc=now_utc, step=step)
+
+    main = _trimmed(read(asked.circuit))
+    if not len(main.values):
+        raise BadInput(f"{asked.circuit} has no readings", reason="no_readings")
+    series = {name: read(name) for name in wanted[1:]}
+    for name in (asked.circuit, *members):
+        unit = main.unit if name == asked.circuit else series[name].unit
+        if unit != ENERGY_UNIT:
+            raise BadInput(f"{name} is in {unit}; expected {ENERGY_UNIT}", reason="wrong_unit")
+    placed = {name: _placed(each, main) for name, each in series.items()}
+    civil = civil_of(site, main.start_utc, len(main.values), step)
+    meters, beside = ({name: placed[name] for name in names} for names in (members, asked.beside))
+    is_synthetic = bool(readings.select(pl.col("is_synthetic").any()).item())
+    return Circuit(main.start_utc, step, main.values, beside, meters, civil, site.time_zone), is_synthetic
+
+
+def kept_of(
+    site: Site, asked: DisaggregatedCircuit, found: Disaggregation, *, is_synthetic: bool
+) -> StoredDisaggregation:
+    """What is stored of a disaggregation: its intervals by class, in whole Wh."""
+    names = [each.name for each in found.classes]
+    rows = {name: found.rows[place :: len(names)] for place, name in enumerate(names)}
+    kept = tuple(
+        KeptClass(
+            name=name,
+            wh=tuple(None if each.kwh is None else round(each.kwh * 1000) for each in own),
+            on="".join("-" if each.on is None else str(int(each.on)) for each in own),
+        )
+        for name, own in rows.items()
+    )
+    return StoredDisaggregation(
+        site_id=site.site_id, circuit=asked.circuit, train=asked.train, step_minutes=asked.step_minutes,
+        found=found.model_copy(update={"rows": ()}), kept=kept, is_synthetic=is_synthetic,
+    )  # fmt: skip
+
+
+def _trimmed(main: Series) -> Series:
+    """Until the last reading: what has not come yet is no gap."""
+    known = np.flatnonzero(np.isfinite(main.values))
+    values = np.where(main.values < 0, np.nan, main.values)
+    return Series(
+        main.start_utc, values[: int(known[-1]) + 1 if len(known) else 0], main.step, main.unit, main.is_synthetic
+    )
+
+
+def _placed(own: Series, main: Series) -> Vector:
+    """A series on the circuit's steps; NaN where it has none."""
+    found = np.full(len(main.values), np.nan)
+    shift = main.index(own.start_utc)
+    first, last = max(shift, 0), min(shift + len(own.values), len(found))
+    if last > first:
+        found[first:last] = own.values[first - shift : last - shift]
+    return found
