@@ -26,6 +26,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
+from orchestration.views.advice_order import draw
 from reports.figure_book import FigureBook
 from reports.pages.advice import title_of
 from reports.recompute.advice_again import advice_of, exact, inputs_of
@@ -60,7 +61,9 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
     )  # fmt: skip
     inputs = inputs_of(sources, site, period, as_of_utc)
     wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
-    return Recommendations(project.store).add(wanted, clock)
+    with project.store.together():
+        draw(project.store, wanted, clock)
+        return Recommendations(project.store).add(wanted, clock)
 
 
 def _recommendation(

@@ -60,6 +60,7 @@ FROZEN = {
     "0027_recommendations.py": "79868ecb7145e4b1b16a316901416cd07dda9c5eff7216d931e5b3d3caf098e6",
     "0028_experiments.py": "83c9015cc7ae592402d6453170b9cc81abfa8a50f05ad9c6f8a697e167958051",
     "0029_what_if_results.py": "fb6797b2599914387493274a54336f11e3bd8d4ae1c4a1d7c98c0b1e1ac3e4ce",
+    "0031_advice_acts.py": "9dcd2de9a9f83c028b46080acc9da95bdf794c5046e9c22f1ed9b75bb63797d0",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }

@@ -1,4 +1,4 @@
-"""Table of recommendations: a row is what stands after an act."""
+"""Tables of recommendations, where a row is what stands after an act, and of acts beside them."""
 
 import sqlalchemy as sa
 
@@ -15,4 +15,14 @@ recommendations = append_only(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("recommendation", JsonText, nullable=False, comment="The recommendation as the act left it"),
     sa.Index("ix_recommendations_recommendation", "site_id", "recommendation_id"),
+)
+
+advice_acts = append_only(
+    "advice_acts",
+    sa.Column("act", sa.String(8), nullable=False, comment="start, draw, stop, forget or word"),
+    sa.Column("about", sa.String(64), nullable=False, comment="The trial, the kind or the recommendation"),
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a run"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("said", JsonText, nullable=False, comment="The act whole: design, drawn arms, or wordings"),
+    sa.Index("ix_advice_acts_about", "act", "about"),
 )

@@ -9,9 +9,10 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.recommendation import Recommendation, RecommendationState
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, operation
+from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, ReasonOption, SiteOption, day_or_none
 from orchestration.views import advice
+from orchestration.views.advice_order import ordered
 
 LIST = Table(
     "recommendations",
@@ -37,7 +38,7 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     return _listed(call, found, "")
 
 
-@operation("advise list", takes=READS, example="--site factory --status new --search compressor")
+@operation("advise list", takes=READS_AND_ACTS, example="--site factory --status new --search compressor")
 def advise_list(
     call: Call,
     site: AnySiteOption = None,
@@ -47,7 +48,7 @@ def advise_list(
     page: Annotated[int, Option("--page", help="Which page, from 1.")] = 1,
     size: Annotated[int, Option("--size", help="Recommendations a page.")] = 50,
 ) -> Answer:
-    """List recommendations, the largest saving of money first."""
+    """List recommendations, the largest saving of money first; for a person (--as), by what they answered before."""
     if page < 1 or not 1 <= size <= 500:
         raise BadInput("--page begins at 1, --size is 1 to 500", reason="bad_number")
     where = call.project.site(site).site_id if site else None
@@ -56,6 +57,10 @@ def advise_list(
         for each in Recommendations(call.project.store).standing(where, as_of_utc=call.as_of_utc)
         if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search)
     ]
+    person_id = call.known_person().person_id if call.person else ""
+    found = ordered(
+        call.project.store, found, person_id=person_id, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc
+    )
     shown = found[(page - 1) * size : page * size]
     return _listed(call, shown, f"{len(found)} recommendations, page {page} of {max(-(-len(found) // size), 1)}")
 

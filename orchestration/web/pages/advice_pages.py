@@ -14,6 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.operations.project import advise
 from orchestration.views import advice
+from orchestration.views.advice_order import ordered
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
@@ -63,6 +64,9 @@ def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> R
         for each in known
         if (each.status == status if status else each.is_open) and _has(site, each, search, address.locale)
     ]
+    shown = ordered(
+        ask.project.store, shown, person_id=ask.person.person_id, now_utc=ask.now_utc, as_of_utc=address.as_of_utc
+    )
     scopes = {each.recommendation_id: advice.scope_name(site, each.scope) for each in known}
     return draw(ask, advice_page(site, known, shown, scopes, address.model_copy(update={"site": site.site_id})))
 
