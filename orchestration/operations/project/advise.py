@@ -13,6 +13,7 @@ from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Argu
 from orchestration.operations.options import AnySiteOption, PeriodOption, ReasonOption, SiteOption, day_or_none
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
+from orchestration.views.advice_wording import shown_wordings, word_new
 
 LIST = Table(
     "recommendations",
@@ -21,8 +22,10 @@ LIST = Table(
     empty="no recommendation is known",
 )
 SENTENCES = Table(
-    "sentences", "sentence: {text} | figures: {ids}", ids=lambda each: " ".join(each["figure_ids"]) or "-"
-)
+    "sentences", "sentence: {said} | figures: {ids}", said=lambda each: each["wording"] or each["text"],
+    ids=lambda each: " ".join(each["figure_ids"]) or "-",
+)  # fmt: skip
+COMPUTED = Table("sentences", "sentence: {text} | figures: {ids}", ids=SENTENCES.functions["ids"])
 HISTORY = Table("history", "at: {at} | status | person: {person:|-} | reason: {reason:|-}")
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of a recommendation, or how its id starts.")]
 
@@ -35,6 +38,7 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     found = advice.run(
         call.project, where, parse_period(period, where.time_zone), call.clock, sources=call.sources
     )  # fmt: skip
+    word_new(call.project, where, found, call.clock)
     return _listed(call, found, "")
 
 
@@ -66,7 +70,13 @@ def advise_list(
 
 
 @operation("advise show", takes=READS, example="3f2a9c")
-def advise_show(call: Call, recommendation: IdArgument) -> Answer:
+def advise_show(
+    call: Call,
+    recommendation: IdArgument,
+    computed: Annotated[
+        bool, Option("--computed", help="The computed sentences, where a language model words them.")
+    ] = False,
+) -> Answer:
     """Show a recommendation: its sentences, each with the figures that `meterloom trace` opens, and its history."""
     ledger = Recommendations(call.project.store)
     found = ledger.named(recommendation, as_of_utc=call.as_of_utc)
@@ -77,7 +87,7 @@ def advise_show(call: Call, recommendation: IdArgument) -> Answer:
     shown = _row(call, found)
     head = f"{found.recommendation_id} {found.kind} {found.scope}: {found.status}, confidence {found.confidence_label}"
     result = {"recommendations": [shown], "sentences": shown["sentences"], "history": history}
-    return Answer(result, (head, SENTENCES, HISTORY), _measured(shown))
+    return Answer(result, (head, COMPUTED if computed else SENTENCES, HISTORY), _measured(shown))
 
 
 @operation("advise acknowledge", takes=ACTS, example='3f2a9c --as ben --reason "seen"')
@@ -156,7 +166,11 @@ def _listed(call: Call, found: list[Recommendation], text: str) -> Answer:
 
 def _row(call: Call, found: Recommendation) -> dict[str, Any]:
     site = call.project.site(found.site_id)
-    return advice.row(site, found, site.locale)
+    row = advice.row(site, found, site.locale)
+    said = shown_wordings(call.project, site, found, site.locale, as_of_utc=call.as_of_utc)
+    for each in row["sentences"]:
+        each["wording"] = said.get(each["text"])
+    return row
 
 
 def _has(call: Call, found: Recommendation, search: str) -> bool:

@@ -1,4 +1,4 @@
-"""`meterloom advise ab` and `advise preferences`: two ways to advise side by side, and an order that learns from answers."""
+"""`meterloom advise ab` and `preferences`: two ways to advise side by side, and an order that learns from answers."""
 
 from typing import Annotated, Any
 

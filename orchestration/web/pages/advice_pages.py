@@ -15,6 +15,7 @@ from orchestration.operations.answer import DONE
 from orchestration.operations.project import advise
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
+from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
@@ -82,6 +83,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
         reasons=[_reason(of, each, ask.address.locale) for each in row["sentences"]],
         history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
         may=frozenset() if as_of_utc else frozenset(act for act, needs in NEEDS.items() if may(ask.person, needs)),
+        wording=" ".join(shown_wordings(ask.project, site, of, ask.address.locale, as_of_utc=as_of_utc).values()),
         estimated_kwh=row["measured"] and row["measured"]["estimated_kwh"], is_running=_is_running(ask, of),
     )  # fmt: skip
     return draw(ask, detail_page(told, ask.address))
