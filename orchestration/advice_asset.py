@@ -28,9 +28,11 @@ def core_site__recommendations(
 ) -> dg.MaterializeResult:
     """Recommendations of the last twelve whole months; what people did with earlier ones stands."""
     from orchestration.views.advice import run
+    from orchestration.views.advice_wording import word_new
 
     site = project.site(context.partition_key)
     found = run(project, site, last_year(site, clock), clock, sources=project.sources())
+    word_new(project, site, found, clock)
     rows = [
         [each.recommendation_id, each.kind, each.scope, each.status, each.savings_kwh, *each.interval_kwh,
          each.savings_money, each.currency, each.confidence_label]

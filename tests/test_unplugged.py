@@ -32,10 +32,6 @@ KNOWN = {
     Place(
         "data_quality.contracts.time", "FixedClock"
     ): "the clock of every test; of the contract that SystemClock keeps",
-    Place("assets.advice.preferences", "preferences_of"): "the order of open recommendations is to ask it",
-    Place("assets.advice.preferences", "ranked"): "the order of open recommendations is to ask it",
-    Place("assets.experiments.two_arms", "compared"): "the two ways to advise are to be compared by it",
-    Place("assets.experiments.two_arms", "draw_arms"): "the two ways to advise are to be drawn by it",
     Place("ml.baselines.savings.savings", "portfolio"): "formulas 5.5; a report over several uses is to state it",
 }
 

@@ -60,17 +60,26 @@ def ranked(
     A kind without answers counts as the usual; without any preference it is the order of value. What stands in them
     stays as it is.
     """
+
+    def gained(one: T) -> float:
+        # A cost that would be liked is not liked better for it.
+        return value_of(one) * (effect(preferences, kind_of(one)) if value_of(one) > 0 else 1.0)
+
+    return sorted(open_ones, key=gained, reverse=True)
+
+
+def effect(preferences: Mapping[str, Preference], kind: str) -> float:
+    """Factor on a kind's value in the order: the odds of a yes over the person's usual odds; 1 without answers."""
+    if kind not in preferences:
+        return 1.0
     known = list(preferences.values())
     yes = sum(one.accepted for one in known)
     usual = _usual(yes, yes + sum(one.dismissed for one in known))
+    return _odds(preferences[kind].likes) / _odds(usual)
 
-    def gained(one: T) -> float:
-        mine = preferences.get(kind_of(one))
-        likes = usual if mine is None else mine.likes
-        # A cost that would be liked is not liked better for it.
-        return value_of(one) * likes / (1.0 - likes) if value_of(one) > 0 else value_of(one)
 
-    return sorted(open_ones, key=gained, reverse=True)
+def _odds(share: float) -> float:
+    return share / (1.0 - share)
 
 
 def _usual(yes: int, answers: int) -> float:

@@ -95,7 +95,7 @@ def compared(
     look = first_beyond(effects, errors, widths)
     half = widths[-1] * errors[-1]
     return Comparison(
-        arms=(_figures(names[0], shown, of_other=False), _figures(names[1], shown, of_other=True)),
+        arms=(figures_of(names[0], shown, of_other=False), figures_of(names[1], shown, of_other=True)),
         difference=effects[-1],
         interval=(effects[-1] - half, effects[-1] + half),
         winner=None if look is None else names[effects[look] > 0],
@@ -110,7 +110,8 @@ def _difference(seen: Sequence[Shown]) -> tuple[float, float, float]:
     return effect_of(yes, other, beside, [(one.site_id, one.kind) for one in seen])
 
 
-def _figures(name: str, shown: Sequence[Shown], *, of_other: bool) -> ArmFigures:
+def figures_of(name: str, shown: Sequence[Shown], *, of_other: bool) -> ArmFigures:
+    """An arm with its answers."""
     answers = [one.is_accepted for one in shown if one.of_other == of_other]
     return ArmFigures(
         name=name, shown=len(answers), accepted=sum(answers), interval=_wilson(sum(answers), len(answers))

@@ -206,6 +206,17 @@ class NoticeSettings(Model):
     look_s: float = Field(default=60, ge=1, le=3600, description="Seconds between two looks at what is open")
 
 
+class AdviceSettings(Model):
+    """A language model that words sentences of recommendations; it gets one sentence, no tool, and no other data."""
+
+    wording: str = Field(
+        default="",
+        description="Of an OpenAI-compatible server, as http://127.0.0.1:8080/v1: https, or http to this machine. "
+        "Empty: sentences alone",
+    )
+    model: str = Field(default="", description="Its name at that server")
+
+
 class WorkSettings(Model):
     """Where work that comes in many like tasks is done: fits, forecasts, reports."""
 
@@ -234,6 +245,7 @@ class Settings(Model):
     report: ReportSettings = ReportSettings()
     delivery: DeliverySettings = DeliverySettings()
     notices: NoticeSettings = NoticeSettings()
+    advice: AdviceSettings = AdviceSettings()
     work: WorkSettings = WorkSettings()
 
 

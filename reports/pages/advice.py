@@ -51,7 +51,9 @@ class Reason(NamedTuple):
 
 
 class AdviceDetail(NamedTuple):
-    """A recommendation as its page is given it. may: names of acts; people: names by id; is_running: an act of it."""
+    """A recommendation as its page is given it. may: names of acts; people: names by id; is_running: an act of it.
+    wording: a language model's, of some of its reasons.
+    """
 
     site: Site
     of: Recommendation
@@ -62,6 +64,7 @@ class AdviceDetail(NamedTuple):
     may: frozenset[str]
     estimated_kwh: float | None = None
     is_running: bool = False
+    wording: str = ""
 
 
 def title_of(of: Recommendation, scope: str) -> Text:
@@ -112,7 +115,7 @@ def detail_page(told: AdviceDetail, address: Address) -> Page:
     of, locale = told.of, address.locale
     parts = [
         Part(key="saving", blocks=(Cards(widgets=_figures(told, locale)),)),
-        Part(key="reasons", blocks=(_reasons(told),)),
+        Part(key="reasons", blocks=(*_wording(told), _reasons(told))),
         Part(key="history", blocks=(_history(told, locale),)),
     ]
     if told.is_running:
@@ -216,6 +219,12 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
             beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)
             found.append(("estimated", beside))
     return tuple(Widget(key=key, title=number.label, state="value", value=number, span=3) for key, number in found)
+
+
+def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
+    """Words of a language model; the computed sentences stand below them."""
+    said = Sentence("In a language model's words: {0}", named(told.wording))
+    return (Paragraph(text=said, tone="muted"),) if told.wording else ()
 
 
 def _reasons(told: AdviceDetail) -> Table:

@@ -60,7 +60,8 @@ FROZEN = {
     "0027_recommendations.py": "79868ecb7145e4b1b16a316901416cd07dda9c5eff7216d931e5b3d3caf098e6",
     "0028_experiments.py": "83c9015cc7ae592402d6453170b9cc81abfa8a50f05ad9c6f8a697e167958051",
     "0029_what_if_results.py": "fb6797b2599914387493274a54336f11e3bd8d4ae1c4a1d7c98c0b1e1ac3e4ce",
-    "0032_disaggregations.py": "77784343617da1cbe8af9b4737fa7f21200a9c0b44d3a52059384efc0f8acacb",
+    "0031_disaggregations.py": "24afda24b2ab2b91fca361afaff1a0ab4b0289417b8ad5575575abe16162e77c",
+    "0030_advice_acts.py": "4f35a224ae777dc132bae0a0ca239a5e3e7e101390098c17d2d5f0c1c851b557",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",
     "0018_holidays.py": "10accd9bfca896ab17fb4f639dbe63af35c587f553c5f3023e5cc1a3baddb0a4",
 }

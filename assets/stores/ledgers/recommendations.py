@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
 from assets.stores.schema.tables_advice import recommendations
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.reporting.recommendation import NEXT_STATES, Recommendation, RecommendationState
+from data_quality.contracts.reporting.recommendation import (
+    NEXT_STATES,
+    Answer,
+    Recommendation,
+    RecommendationState,
+)
 from data_quality.contracts.time import Clock
 
 _ROWS = AppendOnly(recommendations, document_in("recommendation", Recommendation), order=("id",), is_proven=True)
+
+_ANSWERS = AppendOnly(recommendations, fields_of(Answer), order=("id",), is_proven=True)
 
 
 class Recommendations:
@@ -45,6 +52,11 @@ class Recommendations:
             mend = "meterloom advise list shows them"
             raise BadInput(f"{said} an id that starts with {start!r}", reason="no_recommendation", mend=mend)
         return found[0]
+
+    def answers(self, *, person_id: str | None = None, as_of_utc: datetime | None = None) -> list[Answer]:
+        """Acceptances and dismissals, of a person or of all, the oldest first."""
+        answered = ("accepted", "dismissed")
+        return _ANSWERS.history(self._store, as_of_utc=as_of_utc, status=answered, person_id=person_id)
 
     def add(self, made: Sequence[Recommendation], clock: Clock) -> list[Recommendation]:
         """Record those that are new by their id; what people did with the others stands. Returns all as they stand."""

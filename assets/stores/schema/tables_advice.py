@@ -1,4 +1,4 @@
-"""Tables of recommendations, a row what stands after an act, and of disaggregations."""
+"""Tables of recommendations, where a row is what stands after an act, of acts beside them, and of disaggregations."""
 
 import sqlalchemy as sa
 
@@ -24,4 +24,14 @@ disaggregations = append_only(
     sa.Column("circuit", sa.String(64), nullable=False),
     sa.Column("result", JsonText, nullable=False),
     sa.Index("ix_disaggregations_site", "site_id", "result_id"),
+)
+
+advice_acts = append_only(
+    "advice_acts",
+    sa.Column("act", sa.String(8), nullable=False, comment="start, draw, stop, forget or word"),
+    sa.Column("about", sa.String(64), nullable=False, comment="The trial, the kind or the recommendation"),
+    sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a run"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("said", JsonText, nullable=False, comment="The act whole: design, drawn arms, or wordings"),
+    sa.Index("ix_advice_acts_about", "act", "about"),
 )

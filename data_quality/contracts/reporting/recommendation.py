@@ -119,6 +119,17 @@ class Recommendation(Model):
         return next((each for each in self.figures if each.path.rpartition("/")[2] == name), None)
 
 
+class Answer(Model):
+    """A person's answer to a recommendation: the act that accepted or dismissed it."""
+
+    recommendation_id: str
+    site_id: str
+    kind: str
+    status: RecommendationState
+    person_id: str
+    recorded_at_utc: datetime
+
+
 def recommendation_id_of(site_id: str, kind: str, scope: str, start: date, end: date) -> str:
     """The same for the same advice on the same days, so that a second run adds nothing."""
     return sha256("\n".join((site_id, kind, scope, str(start), str(end))).encode()).hexdigest()[:12]

@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.recommendation import Recommendation, RecommendationState
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, operation
+from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import (
     AnySiteOption,
     OnlySiteOption,
@@ -19,6 +19,8 @@ from orchestration.operations.options import (
     day_or_none,
 )
 from orchestration.views import advice
+from orchestration.views.advice_order import ordered
+from orchestration.views.advice_wording import shown_wordings, word_new
 
 LIST = Table(
     "recommendations",
@@ -27,8 +29,10 @@ LIST = Table(
     empty="no recommendation is known",
 )
 SENTENCES = Table(
-    "sentences", "sentence: {text} | figures: {ids}", ids=lambda each: " ".join(each["figure_ids"]) or "-"
-)
+    "sentences", "sentence: {said} | figures: {ids}", said=lambda each: each["wording"] or each["text"],
+    ids=lambda each: " ".join(each["figure_ids"]) or "-",
+)  # fmt: skip
+COMPUTED = Table("sentences", "sentence: {text} | figures: {ids}", ids=SENTENCES.functions["ids"])
 HISTORY = Table("history", "at: {at} | status | person: {person:|-} | reason: {reason:|-}")
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of a recommendation, or how its id starts.")]
 
@@ -41,10 +45,11 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     found = advice.run(
         call.project, where, parse_period(period, where.time_zone), call.clock, sources=call.sources
     )  # fmt: skip
+    word_new(call.project, where, found, call.clock)
     return _listed(call, found, "")
 
 
-@operation("advise list", takes=READS, example="--site factory --status new --search compressor")
+@operation("advise list", takes=READS_AND_ACTS, example="--site factory --status new --search compressor")
 def advise_list(
     call: Call,
     site: AnySiteOption = None,
@@ -54,7 +59,7 @@ def advise_list(
     page: Annotated[int, Option("--page", help="Which page, from 1.")] = 1,
     size: Annotated[int, Option("--size", help="Recommendations a page.")] = 50,
 ) -> Answer:
-    """List recommendations, the largest saving of money first."""
+    """List recommendations, the largest saving of money first; for a person (--as), by what they answered before."""
     if page < 1 or not 1 <= size <= 500:
         raise BadInput("--page begins at 1, --size is 1 to 500", reason="bad_number")
     where = call.project.site(site).site_id if site else None
@@ -63,12 +68,23 @@ def advise_list(
         for each in Recommendations(call.project.store).standing(where, as_of_utc=call.as_of_utc)
         if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search)
     ]
+    person_id = call.known_person().person_id if call.person else ""
+    found = ordered(
+        call.project.store, found, person_id=person_id, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc
+    )
     shown = found[(page - 1) * size : page * size]
     return _listed(call, shown, f"{len(found)} recommendations, page {page} of {max(-(-len(found) // size), 1)}")
 
 
 @operation("advise show", takes=READS, example="3f2a9c")
-def advise_show(call: Call, recommendation: IdArgument, site: OnlySiteOption = None) -> Answer:
+def advise_show(
+    call: Call,
+    recommendation: IdArgument,
+    site: OnlySiteOption = None,
+    computed: Annotated[
+        bool, Option("--computed", help="The computed sentences, where a language model words them.")
+    ] = False,
+) -> Answer:
     """Show a recommendation: its sentences, each with the figures that `meterloom trace` opens, and its history."""
     ledger = Recommendations(call.project.store)
     where = None if site is None else call.project.site(site).site_id
@@ -80,7 +96,7 @@ def advise_show(call: Call, recommendation: IdArgument, site: OnlySiteOption = N
     shown = _row(call, found)
     head = f"{found.recommendation_id} {found.kind} {found.scope}: {found.status}, confidence {found.confidence_label}"
     result = {"recommendations": [shown], "sentences": shown["sentences"], "history": history}
-    return Answer(result, (head, SENTENCES, HISTORY), _measured(shown))
+    return Answer(result, (head, COMPUTED if computed else SENTENCES, HISTORY), _measured(shown))
 
 
 @operation("advise acknowledge", takes=ACTS, example='3f2a9c --as ben --reason "seen"')
@@ -159,7 +175,11 @@ def _listed(call: Call, found: list[Recommendation], text: str) -> Answer:
 
 def _row(call: Call, found: Recommendation) -> dict[str, Any]:
     site = call.project.site(found.site_id)
-    return advice.row(site, found, site.locale)
+    row = advice.row(site, found, site.locale)
+    said = shown_wordings(call.project, site, found, site.locale, as_of_utc=call.as_of_utc)
+    for each in row["sentences"]:
+        each["wording"] = said.get(each["text"])
+    return row
 
 
 def _has(call: Call, found: Recommendation, search: str) -> bool:

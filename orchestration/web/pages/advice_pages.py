@@ -13,6 +13,8 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
+from orchestration.views.advice_order import ordered
+from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.advice_acts import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
@@ -51,6 +53,9 @@ def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> R
         for each in known
         if (each.status == status if status else each.is_open) and _has(site, each, search, address.locale)
     ]
+    shown = ordered(
+        ask.project.store, shown, person_id=ask.person.person_id, now_utc=ask.now_utc, as_of_utc=address.as_of_utc
+    )
     scopes = {each.recommendation_id: advice.scope_name(site, each.scope) for each in known}
     return draw(ask, advice_page(site, known, shown, scopes, address.model_copy(update={"site": site.site_id})))
 
@@ -66,6 +71,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
         reasons=[_reason(of, each, ask.address.locale) for each in row["sentences"]],
         history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
         may=frozenset() if as_of_utc else frozenset(act for act, needs in NEEDS.items() if may(ask.person, needs)),
+        wording=" ".join(shown_wordings(ask.project, site, of, ask.address.locale, as_of_utc=as_of_utc).values()),
         estimated_kwh=row["measured"] and row["measured"]["estimated_kwh"], is_running=_is_running(ask, of),
     )  # fmt: skip
     return draw(ask, detail_page(told, ask.address))

@@ -1,9 +1,9 @@
-"""Disaggregations of circuits. Frozen: it imports nothing of ours, a test holds its SHA-256."""
+"""Acts of advice. Frozen: it imports nothing of ours, a test holds its SHA-256."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"
+revision = "0030"
 down_revision = "0029"
 branch_labels = None
 depends_on = None
@@ -12,17 +12,18 @@ depends_on = None
 def upgrade() -> None:
     """Create the table and the triggers that keep it append-only."""
     op.create_table(
-        "disaggregations",
+        "advice_acts",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("result_id", sa.String(16), nullable=False),
-        sa.Column("site_id", sa.String(64), nullable=False),
-        sa.Column("circuit", sa.String(64), nullable=False),
-        sa.Column("result", sa.Text, nullable=False),
+        sa.Column("act", sa.String(8), nullable=False, comment="start, draw, stop, forget or word"),
+        sa.Column("about", sa.String(64), nullable=False, comment="The trial, the kind or the recommendation"),
+        sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a run"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("said", sa.Text, nullable=False, comment="The act whole: design, drawn arms, or wordings"),
         sa.Column("recorded_at_utc", sa.String(27), nullable=False),
-        sa.Index("ix_disaggregations_site", "site_id", "result_id"),
+        sa.Index("ix_advice_acts_about", "act", "about"),
     )
     for verb in ("UPDATE", "DELETE", "TRUNCATE"):
-        _refuse("disaggregations", verb)
+        _refuse("advice_acts", verb)
 
 
 def _refuse(table: str, verb: str) -> None:

@@ -1,0 +1,112 @@
+"""`meterloom advise ab` and `preferences`: two ways to advise side by side, and an order that learns from answers."""
+
+from typing import Annotated, Any
+
+from assets.stores.ledgers.advice_acts import AdviceActs
+from assets.stores.ledgers.recommendations import Recommendations
+from data_quality.contracts.access.permissions import Permission, expect
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.advice_trial import AdviceTrial
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Call, Option, operation
+from orchestration.operations.options import ReasonOption
+from orchestration.views.advice_order import draw, preferences, trial_told
+
+ARMS = Table("arms", "arm: {name} | shown | accepted | realised (kWh): {realised_kwh:,.0f|-} | between: {band}",
+             band=lambda each: "-" if each["interval_kwh"] is None
+             else "{:,.0f} and {:,.0f}".format(*each["interval_kwh"]))  # fmt: skip
+DRAWN = Table("drawn", "site | kind | arm", empty="no recommendation is known yet: arms are drawn when one is found")
+LEARNT = Table(
+    "preferences", "kind | accepted | dismissed | expected: {likes:.0%} | counts: {effect:.2f} times | until: {until}",
+    until=lambda each: f"{each['until_utc']:%Y-%m-%d}", empty="no answer is kept: the order is that of value",
+)  # fmt: skip
+
+
+@operation("advise ab start", takes=ACTS, example='--seed 7 --as ben --reason "is the learnt order better?"')
+def ab_start(
+    call: Call,
+    reason: ReasonOption,
+    seed: Annotated[int | None, Option("--seed", help="Of the draw; by the clock where it is left out.")] = None,
+    compare: Annotated[
+        str, Option("--compare", help="Beside the rules: learnt (order by preferences), wording (language model).")
+    ] = "learnt",
+    shown: Annotated[int, Option("--shown", help="Answers over both arms after which it ends.")] = 200,
+) -> Answer:
+    """Draw by site and kind who is advised which way, and store every arm before it is shown."""
+    person = call.known_person()
+    expect(person, Permission.AI_RUN)
+    if compare not in ("learnt", "wording"):
+        raise BadInput(f"--compare is learnt or wording, not {compare[:20]!r}", reason="bad_value")
+    if not 40 <= shown <= 10_000:
+        raise BadInput("--shown is 40 to 10000: with fewer no arm could be told from the other", reason="bad_number")
+    _expect_reason(reason)
+    now_utc, store = call.clock.now_utc(), call.project.store
+    number = int(now_utc.timestamp()) if seed is None else seed
+    if number < 0:
+        raise BadInput("--seed is 0 or more", reason="bad_number")
+    trial = AdviceTrial(trial_id=f"ab{now_utc:%Y%m%d%H%M%S}", seed=number, compares=compare, most_shown=shown)
+    with store.together():
+        AdviceActs(store).start(trial, call.clock, person_id=person.person_id, reason=reason.strip())
+        draw(store, Recommendations(store).standing(), call.clock)
+    return _told(call)
+
+
+@operation("advise ab show", takes=READS, example="")
+def ab_show(call: Call) -> Answer:
+    """Show the newest trial: both arms with what was accepted and saved, and whether one is better."""
+    return _told(call)
+
+
+@operation("advise ab stop", takes=ACTS, example='--as ben --reason "decided"')
+def ab_stop(call: Call, reason: ReasonOption) -> Answer:
+    """End the trial that runs: nothing more is drawn or counted, and everybody's order is learnt again."""
+    person = call.known_person()
+    expect(person, Permission.AI_RUN)
+    _expect_reason(reason)
+    acts = AdviceActs(call.project.store)
+    trial = acts.running()
+    if trial is None:
+        raise BadInput("no trial of two ways to advise runs", reason="no_trial")
+    acts.stop(trial, call.clock, person_id=person.person_id, reason=reason.strip())
+    return _told(call)
+
+
+@operation("advise preferences", takes=READS_AND_ACTS, example="--as ben")
+def advise_preferences(
+    call: Call,
+    forget: Annotated[str | None, Option("--forget", help="Forget the answers to this kind so far.")] = None,
+    reason: Annotated[str, Option("--reason", help="Why it is forgotten.")] = "",
+) -> Answer:
+    """Show what a person's answers say of each kind: count, expiry, effect on the order. No figure moves."""
+    person, store = call.known_person(), call.project.store
+    known = preferences(store, person.person_id, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
+    if forget is not None:
+        _expect_reason(reason)
+        if call.as_of_utc is not None:
+            raise BadInput("--forget is done now, not as of then", reason="bad_value")
+        if forget not in known:
+            raise BadInput(f"{person.person_id} has no preference for {forget[:40]!r}", reason="no_preference")
+        AdviceActs(store).forget(forget, call.clock, person_id=person.person_id, reason=reason.strip())
+        known = preferences(store, person.person_id, now_utc=call.clock.now_utc())
+    from assets.advice.preferences import effect
+
+    rows: list[dict[str, Any]] = [
+        {**each.model_dump(), "effect": round(effect(known, each.kind), 3)} for each in known.values()
+    ]
+    return Answer({"person": person.person_id, "preferences": rows}, LEARNT)
+
+
+def _expect_reason(reason: str) -> None:
+    if not reason.strip():
+        raise BadInput("this is done with a reason", reason="no_reason")
+
+
+def _told(call: Call) -> Answer:
+    told = trial_told(call.project.store, as_of_utc=call.as_of_utc)
+    trial, found = told["trial"], told["findings"]
+    state = "runs" if trial["stopped_utc"] is None else f"stopped {trial['stopped_utc']:%Y-%m-%d}"
+    said = f"trial {trial['trial_id']}: rules against {trial['compares']}, seed {trial['seed']}, {state}"
+    result = found[0].message if found else f"{told['verdict']}: {told['difference']:+.0%} accepted"
+    if not found:
+        result += " (between {:+.0%} and {:+.0%})".format(*told["interval"])
+    return Answer(told, (ARMS, DRAWN), f"{said}\n{result}")
