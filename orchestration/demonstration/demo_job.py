@@ -12,8 +12,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.anchor import ANCHOR, anchored
-from controls.simulator.worlds.habits import habits_of
-from controls.simulator.worlds.lapses import lapses_of
+from controls.simulator.worlds.habits import left_running
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.people import Role
@@ -146,7 +145,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
 def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool) -> Delivery:
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = factory_span(until)
-    factory, lapses = project.site("factory"), (*lapses_of("factory", until), *habits_of("factory", until))
+    factory, lapses = project.site("factory"), left_running("factory", until)
     write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses)
     days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)

@@ -11,8 +11,7 @@ import polars as pl
 from assets.stores.file_hashes import file_sha256
 from assets.stores.lake.batches import batches_of_source
 from assets.stores.warehouse.marts import read_mart
-from controls.simulator.worlds.habits import habits_of
-from controls.simulator.worlds.lapses import lapses_of
+from controls.simulator.worlds.habits import left_running
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from orchestration.demonstration.demo_dates import tower_span
 from orchestration.month_keys import month_ranges, site_quarter_key
@@ -30,9 +29,7 @@ _KEY = ["scope", "kpi", "period_start"]
 def tower_files(project: ProjectResource, *, until: date, quick: bool) -> Delivery:
     """The tower's files of the demo's span, in memory, with the truth about their faults."""
     start, end = tower_span(until, quick=quick)
-    return deliver_tower(
-        project.site(TOWER), start=start, end=end, lapses=(*lapses_of(TOWER, until), *habits_of(TOWER, until))
-    )
+    return deliver_tower(project.site(TOWER), start=start, end=end, lapses=left_running(TOWER, until))
 
 
 def ingest_files(runner: Runner, site_id: str, paths: list[Path]) -> None:

@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 54_510,
     "dbt_project": 2_317,
     "ml": 21_229,
-    "controls": 38_016,
+    "controls": 38_021,
     "reports": 24_736,
     "orchestration": 38_489,
 }

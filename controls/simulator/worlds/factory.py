@@ -49,7 +49,7 @@ class FactoryTruth(Model):
     weekend_factor: float = Field(default=0.3, gt=0, le=1, description="Output of free days against working days")
     weekend_running: float = Field(default=0.7, gt=0, le=1, description="Running time of free days")
     holiday_days: int = Field(
-        default=6, ge=0, description="First days of January on which the line stands, two years after the baseline on"
+        default=6, ge=0, description="First days of January without orders, two years after the baseline on"
     )
     baseline_year: int = Field(default=2024, description="Later years carry the improvement")
     improvement_low: float = 0.96
@@ -88,8 +88,8 @@ def production(grid: YearGrid, truth: FactoryTruth, *, seed: int) -> tuple[Count
     running = np.clip(1.0 - stopped + rng.normal(0.0, 0.04, grid.count), 0.0, 1.0)
     running *= np.where(grid.is_free, truth.weekend_running, 1.0)
     if grid.year >= truth.baseline_year + 2:
-        # Then compressors show what leaks alone take.
-        running[grid.day < truth.holiday_days] = 0.0
+        # Then compressors show what leaks take. Some parts are tried: a count of zeros looks like a dead meter.
+        running[grid.day < truth.holiday_days] *= 0.03
     # Less of it stands still already: running time and pace together make the weekend's output.
     slower = np.where(grid.is_free, truth.weekend_factor / truth.weekend_running, 1.0)
     count_per_hour = truth.count_per_hour * pace * _shift_factor(grid.local_hour) * slower

@@ -3,12 +3,17 @@
 from datetime import date, timedelta
 
 from controls.simulator.worlds.anchor import ANCHOR
-from controls.simulator.worlds.lapses import Lapse
+from controls.simulator.worlds.lapses import Lapse, lapses_of
 from data_quality.contracts.time import months_after
 
 _WORKING, _FREE = frozenset(range(5)), frozenset((5, 6))
 # Kept to the months before that of the lapses, which anomalies are looked for in.
 _MONTHS = 12
+
+
+def left_running(site_id: str, until: date) -> tuple[Lapse, ...]:
+    """Lapses and habits of a demo site together."""
+    return (*lapses_of(site_id, until), *habits_of(site_id, until))
 
 
 def habits_of(site_id: str, until: date) -> tuple[Lapse, ...]:
