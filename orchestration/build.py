@@ -18,10 +18,9 @@ import data_quality.defs
 import ml.defs
 import reports.defs
 from data_quality.contracts.time import SystemClock
-from orchestration.advice_asset import advise, core_site__recommendations
+from orchestration.advice_asset import advise, core_circuit__disaggregation, core_site__recommendations, nilm
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
-from orchestration.nilm_asset import core_circuit__disaggregation, nilm
 from orchestration.resources import ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots

@@ -51,7 +51,7 @@ SENTENCES: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def finding_of(code: str, severity: Literal["info", "warning"] = "warning", **facts: str | float | int) -> Finding:
+def finding_of(code: str, severity: Literal["info", "warning"] = "warning", /, **facts: str | float | int) -> Finding:
     """A finding of a disaggregation by its code and facts; its sentence is worded at the edge."""
     return worded(Finding(code=code, message="", severity=severity, facts=dict(facts)))
 

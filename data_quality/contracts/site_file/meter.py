@@ -11,9 +11,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.meter_event import MeterEvent
 from data_quality.contracts.spans import overlapping
-from data_quality.contracts.units import unit_of
+from data_quality.contracts.units import UNITS, unit_of
 
 
 def _known_unit(code: str) -> str:
@@ -23,8 +24,19 @@ def _known_unit(code: str) -> str:
         raise ValueError(fault.message) from fault
 
 
+def _unit_or_column(name: str) -> str:
+    # Nobody knows the columns of a file to come: what is nearly a unit is one that is misspelt.
+    if name.strip().lower() not in (*UNITS, *_UNIT_COLUMNS) and (meant := did_you_mean(name, list(UNITS))):
+        message = f"unknown unit {name!r}, or a column of units that is called nearly like one"
+        raise ValueError(message) from BadInput(message, mend=meant)
+    return name
+
+
+# What exports call their column of units, where that is near to a unit's code.
+_UNIT_COLUMNS = ("unit", "units", "unite", "unità", "unidad", "measure")
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
 UnitCode = Annotated[str, AfterValidator(_known_unit)]
+UnitOrColumn = Annotated[str, AfterValidator(_unit_or_column)]
 
 
 class Carrier(StrEnum):

@@ -17,7 +17,6 @@ from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, check_all
-from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
@@ -25,7 +24,7 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
-from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, check_multipliers
+from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, UnitOrColumn, check_multipliers
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
@@ -35,7 +34,6 @@ from data_quality.contracts.site_file.vee import ValidationRules
 from data_quality.contracts.site_file.weather_feed import WeatherFeed
 from data_quality.contracts.text import each_id_once
 from data_quality.contracts.time import zone
-from data_quality.contracts.units import UNITS
 
 # Unless a use has its own.
 _USUAL = StatusRule()
@@ -56,16 +54,6 @@ def _kilograms(value: float) -> float:
     return value
 
 
-def _unit_or_column(name: str) -> str:
-    # Nobody knows the columns of a file to come: what is nearly a unit is one that is misspelt.
-    if name.strip().lower() not in (*UNITS, *_UNIT_COLUMNS) and (meant := did_you_mean(name, list(UNITS))):
-        message = f"unknown unit {name!r}, or a column of units that is called nearly like one"
-        raise ValueError(message) from BadInput(message, mend=meant)
-    return name
-
-
-# What exports call their column of units, where that is near to a unit's code.
-_UNIT_COLUMNS = ("unit", "units", "unite", "unità", "unidad", "measure")
 ZoneName = Annotated[str, AfterValidator(_known_zone)]
 # What spreadsheets of Europe write beside UTF-8; no byte of the single-byte ones tells which it is.
 Encoding = Literal[
@@ -208,9 +196,7 @@ class ColumnMap(Model):
     )
     where: dict[str, str] = Field(default={}, description="Keep rows whose column equals the value")
     register_id: Identifier = "import"
-    unit: Annotated[str, AfterValidator(_unit_or_column)] | None = Field(
-        default=None, description="Unit code, or the name of a column that holds it"
-    )
+    unit: UnitOrColumn | None = Field(default=None, description="Unit code, or the name of a column that holds it")
     zone: ZoneName | None = Field(default=None, description="Zone of times without offset")
     label: Literal["start", "end"] = "start"
     interval_minutes: int | None = Field(default=None, gt=0)

@@ -9,8 +9,8 @@ from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.readings.nilm import shown
 
 _LIST = (
-    "id: {result_id} | site: {site_id} | circuit | train | class: {name} | kWh: {kwh:,.1f} | confidence: {confidence:.2f} "
-    "{confidence_label} | stored: {recorded_at_utc}"
+    "id: {result_id} | site: {site_id} | circuit | train | class: {name} | kWh: {kwh:,.1f} | "
+    "confidence: {confidence:.2f} {confidence_label} | stored: {recorded_at_utc}"
 )
 
 
