@@ -94,6 +94,7 @@ def test_an_unbounded_memory_is_seen() -> None:
 OF_THE_PROGRAM = {
     "assets/sites/calendar.py:_HASHES": "a pure function of country, zone and days, which a site carries",
     "assets/stores/layout.py:_made": "the tables that the migrations of the program make",
+    "controls/templates/load_templates.py:_parsed": "device templates of the program, by path and text",
     "orchestration/open_project.py:cache_of": "the one place at the top: caches by root",
     "orchestration/warehouse/dbt.py:_fingerprint": "the dbt project of the program",
     "orchestration/warehouse/dbt.py:_manifests": "the dbt project of the program, parsed",
