@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 13_325,
-    "assets": 54_208,
+    "data_quality": 13_409,
+    "assets": 54_670,
     "dbt_project": 2_317,
     "ml": 21_229,
     "controls": 37_956,
-    "reports": 24_716,
-    "orchestration": 38_375,
+    "reports": 25_058,
+    "orchestration": 41_002,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
