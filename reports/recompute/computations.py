@@ -21,17 +21,9 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
-from reports.recompute import (
-    advice_again,
-    bill_again,
-    claims,
-    event_again,
-    experiment_again,
-    footprint_again,
-    hours_again,
-    project_again,
-)
+from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
+from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 
 Operand = tuple[str, Decimal | None]
@@ -323,13 +315,6 @@ def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     said = {"part": named["part"], "field": named["field"]}
     return dr_again.number(sources, site, named["event"], trace.as_of_utc, **said)
-
-
-def experiment_number(trace: Trace, sources: Sources) -> Decimal | None:
-    """A number of an experiment. parameters: site, start, end, experiment, part (an arm, a look, a day), field."""
-    named, site = trace.parameters, sources.site(trace.parameters["site"])
-    told = experiment_again.told_at(sources, site, named["experiment"], trace.as_of_utc)
-    return experiment_again.number(told, part=named["part"], field=named["field"])
 
 
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:

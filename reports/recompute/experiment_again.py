@@ -12,8 +12,9 @@ from assets.stores.ledgers.plans import PlanStore
 from data_quality.contracts.control.experiment import Experiment, ExperimentAct
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
+from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT, dr_input_today
 from reports.recompute.figure_sources import Sources
 
 # Role of the input: everything that was recorded of an experiment.
@@ -50,6 +51,13 @@ def told_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: datetim
         return ToldExperiment(made, acts, days, saving_of(made, outcomes_of(days), until_utc), until_utc)
 
     return sources.keep(("experiment", site.site_id, experiment_id, as_of_utc), read)
+
+
+def experiment_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of an experiment. parameters: site, start, end, experiment, part (an arm, a look, a day), field."""
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    told = told_at(sources, site, named["experiment"], trace.as_of_utc)
+    return number(told, part=named["part"], field=named["field"])
 
 
 def number(told: ToldExperiment, *, part: str, field: str) -> Decimal | None:
@@ -93,3 +101,7 @@ def _sha256(acts: tuple[ExperimentAct, ...]) -> str:
 def _exact(value: float | None) -> Decimal | None:
     """To a hundredth of a cent: below it floats of two machines may differ."""
     return None if value is None else Decimal(repr(round(value, 4)))
+
+
+# Inputs that are rows of acts, by role: their digest today.
+ACTED = {DR_EVENT: dr_input_today, DR_SETTLEMENT: dr_input_today, EXPERIMENT: experiment_input_today}
