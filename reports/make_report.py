@@ -27,7 +27,7 @@ from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.subjects import subject_event, subject_project, subject_seu
+from reports.subjects import subject_event, subject_experiment, subject_project, subject_seu
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
@@ -78,15 +78,17 @@ def make_report(
     versions = baselines_in_force(site, baselines, as_of_utc=known_at)
     seu, project = subject_seu(template, site, seu_id), subject_project(template, site, project_id)
     event = subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at)
+    experiment = subject_experiment(template, sources.lake.store, site, event_id, as_of_utc=known_at)
     given = Given(
         site=site, period=period, as_of_utc=known_at, sources=sources, seu=seu, project=project, dr_event=event,
+        experiment=experiment,
         versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
         # Marts say what is known now; a view of the past comes from the readings.
         marts_dir=marts_dir if as_of_utc is None else None,
         project_versions=project_baselines(site, baselines, as_of_utc=known_at),
         names=names or {},
     )  # fmt: skip
-    check_period(template, period, project, event)
+    check_period(template, period, project, event or experiment)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
     datasets = make_datasets(given, datasets_of(template))

@@ -4,15 +4,18 @@ from datetime import datetime
 
 from assets.kpi.claims.mv_savings import project_of
 from assets.stores.ledgers.dr_events import DrEvents
+from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.transactions import Store
 from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from reports.recompute.figure_sources import seu_of
 
-_ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response"}
+_ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response",
+          "experiment": "an experiment"}  # fmt: skip
 
 
 def subject_seu(template: ReportTemplate, site: Site, seu_id: str | None) -> Seu | None:
@@ -56,7 +59,7 @@ def subject_event(
 ) -> DrEvent | None:
     """The event of demand response that the report is about, by how its id starts. Raises BadInput."""
     if template.subject != "dr_event":
-        if event_id is not None:
+        if event_id is not None and template.subject != "experiment":
             about = _ABOUT[template.subject]
             raise BadInput(f"report {template.template!r} is about {about}, not about an event", reason="bad_subject")
         return None
@@ -67,3 +70,12 @@ def subject_event(
     if event.site_id != site.site_id:
         raise BadInput(f"event {event.event_id} is of site {event.site_id!r}, not {site.site_id!r}", reason="no_event")
     return event
+
+
+def subject_experiment(
+    template: ReportTemplate, store: Store, site: Site, experiment_id: str | None, *, as_of_utc: datetime | None
+) -> Experiment | None:
+    """The experiment that the report is about, by how its id starts; the newest needs no name. Raises BadInput."""
+    if template.subject != "experiment":
+        return None
+    return ExperimentStore(store).named(site.site_id, experiment_id or "", as_of_utc=as_of_utc)

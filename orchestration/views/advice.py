@@ -1,6 +1,5 @@
-"""Recommendations of an opened project: runs, rows of lists, sentences in a language, acceptance and measuring."""
+"""Recommendations of an opened project: runs, rows of lists, acceptance and measuring."""
 
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from assets.advice.advise import Advice
 from assets.advice.catalogue import catalogue
-from assets.advice.wording_gate import Place, Told
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.work_orders import WorkOrders
@@ -24,17 +22,16 @@ from data_quality.contracts.reporting.recommendation import (
     recommendation_id_of,
 )
 from data_quality.contracts.reporting.work_order import WorkOrder
-from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
 from orchestration.views.advice_order import draw
+from orchestration.views.advice_sentences import scope_name, worded
 from reports.figure_book import FigureBook
 from reports.pages.advice import title_of
 from reports.recompute.advice_again import advice_of, exact, inputs_of
 from reports.recompute.figure_sources import Sources
-from reports.texts.locales import language_of, named, page_word
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import page_word
 
 if TYPE_CHECKING:
     from ml.tracker import Tracker
@@ -47,8 +44,6 @@ _SAVINGS = {
     "savings_kgco2e": "Emissions: {0} (between {1} and {2})",
 }
 _MONTHS_MEASURED = 12
-# First of the letters for private use.
-_MARK = 0xE000
 
 
 def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
@@ -140,41 +135,6 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
         )
         for pattern, names in told
     )  # fmt: skip
-
-
-def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
-    """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
-    return [{"text": told.text, "figure_ids": ids} for told, ids in told_sentences(site, of, locale)]
-
-
-def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[Told, list[str]]]:
-    """Sentences of a recommendation in a language, as words and places; each with the ids of its figures."""
-    found = []
-    for sentence in of.sentences:
-        places, ids = list[Place](), list[str]()
-        for place in sentence.places:
-            figure = of.figure(place.figure) if place.figure else None
-            if figure is None:
-                places.append(Place(page_word(named(scope_name(site, place.text)), locale), is_name=True))
-                continue
-            [number] = format_alike([figure.value], figure.unit, locale=locale)
-            places.append(Place(f"{number} {unit_text(figure.unit)}".rstrip()))
-            ids.append(figure.figure_id)
-        # Letters of nobody stand in the places, so that a name cannot be taken for words of the sentence.
-        marks = [chr(_MARK + n) for n in range(len(places))]
-        parts = (
-            re.split(f"([{''.join(marks)}])", page_word(Sentence(sentence.pattern, *marks), locale)) if marks else []
-        )
-        order = tuple(places[ord(mark) - _MARK] for mark in parts[1::2])
-        pieces = tuple(parts[::2]) or (page_word(Sentence(sentence.pattern), locale),)
-        found.append((Told(pieces, order, language_of(locale)), ids))
-    return found
-
-
-def scope_name(site: Site, scope: str) -> str:
-    """The name of the meter or site that a recommendation is about; of anything else the text itself."""
-    kind, _, name = scope.partition(":")
-    return site.stream_name(name) if kind == "meter" else site.name if kind == "site" else scope
 
 
 def row(site: Site, of: Recommendation, locale: str) -> dict[str, Any]:

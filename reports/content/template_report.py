@@ -5,6 +5,7 @@ from typing import TypeGuard
 
 from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
@@ -20,6 +21,7 @@ from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.dr_events import day_of
+from reports.datasets.experiments import days_of
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -45,7 +47,7 @@ def template_report(
 
     datasets: made before, so that two revisions read once. Raises BadInput for a period that the template is not for.
     """
-    check_period(template, given.period, given.project, given.dr_event)
+    check_period(template, given.period, given.project, given.dr_event or given.experiment)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
@@ -100,6 +102,8 @@ def _title(template: ReportTemplate, given: Given) -> str:
     title = chosen(template.titles, template.language or given.site.locale)
     if given.dr_event is not None:
         return f"{title}, {given.dr_event.event_id}"
+    if given.experiment is not None:
+        return f"{title}, {given.experiment.experiment_id}"
     return title if about is None else f"{title}, {about.name}"
 
 
@@ -116,6 +120,7 @@ def report_id_of(template: ReportTemplate, given: Given) -> str:
     about = [] if given.seu is None else [given.seu.seu_id]
     about += [] if given.project is None else [given.project.project_id]
     about += [] if given.dr_event is None else [given.dr_event.event_id]
+    about += [] if given.experiment is None else [given.experiment.experiment_id]
     return "/".join([template.template, given.site.site_id, *about, key])
 
 
@@ -126,12 +131,21 @@ def period_name(template: ReportTemplate, given: Given) -> str:
 
 
 def check_period(
-    template: ReportTemplate, period: Period, project: MvProject | None = None, event: DrEvent | None = None
+    template: ReportTemplate,
+    period: Period,
+    project: MvProject | None = None,
+    event: DrEvent | Experiment | None = None,
 ) -> None:
-    """A template says for which spans it is; a project's report may be of its reporting period, an event's is of its
-    day. Raises BadInput.
+    """A template says for which spans it is; a project's report may be of its reporting period, that of an event or
+    experiment is of its days. Raises BadInput.
     """
     if project is not None and (period.start, period.end) == project.reporting_period:
+        return
+    if isinstance(event, Experiment):
+        days = days_of(event, period.time_zone)
+        if (period.start, period.end) != (days.start, days.end):
+            said = f"experiment {event.experiment_id} is of {days.start}/{days.end}, not of {period.label!r}"
+            raise BadInput(said, reason="bad_period")
         return
     if event is not None:
         day = day_of(event, period.time_zone)

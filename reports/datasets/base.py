@@ -11,6 +11,7 @@ from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.warehouse.marts import read_mart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.control.dr_event import DrEvent
+from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -26,8 +27,8 @@ from reports.recompute.figure_sources import Sources
 class Given:
     """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
 
-    versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project
-    and dr_event likewise. project_versions: project -> its own baseline. names: of people by person_id.
+    versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project,
+    dr_event and experiment likewise. project_versions: project -> its own baseline. names: of people by person_id.
     """
 
     site: Site
@@ -41,6 +42,7 @@ class Given:
     confidence: float = 0.9
     project: MvProject | None = None
     dr_event: DrEvent | None = None
+    experiment: Experiment | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     # Filled while the report is made: it is no part of what was asked.
@@ -53,6 +55,8 @@ class Given:
             return f"project:{self.project.project_id}"
         if self.dr_event is not None:
             return f"dr:{self.dr_event.event_id}"
+        if self.experiment is not None:
+            return f"experiment:{self.experiment.experiment_id}"
         return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
 
     def person(self, person_id: str) -> str:

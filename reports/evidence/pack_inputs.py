@@ -18,6 +18,7 @@ from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
 from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT
 from reports.recompute.event_again import EVENT, EVENTS
+from reports.recompute.experiment_again import EXPERIMENT
 from reports.recompute.figure_sources import parse_dates, parse_span
 
 Source = bytes | Path
@@ -61,6 +62,11 @@ def gather(
     called = {each["id"].partition("/")[2] for each in given if each["role"] in (DR_EVENT, DR_SETTLEMENT)}
     if called:
         tables |= {name: _by(reports, name, revision, event_id=called) for name in ("dr_events", "dr_settlements")}
+    tried = {each["id"].partition("/")[2] for each in given if each["role"] == EXPERIMENT}
+    if tried:
+        tables["experiment_acts"] = _by(reports, "experiment_acts", revision, experiment_id=tried)
+        days = [row["said"]["day"] for row in tables["experiment_acts"] if row["act"] == "day"]
+        tables["plans"] = _by(reports, "plans", revision, plan_id=sorted({each["plan_id"] for each in days}))
     tables["lake_manifest"] = _lake_rows(every, versions, revision, lake)
     batches = {row["batch_id"] for row in tables["lake_manifest"]}
     tables["batches"] = _by(reports, "batches", revision, batch_id=batches)

@@ -27,8 +27,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
-from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT, dr_input_today
 from reports.recompute.event_again import EVENT, EVENTS, event_input_today
+from reports.recompute.experiment_again import ACTED
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources, parse_dates, parse_span, seu_of
 from reports.recompute.footprint_again import carriers_of, factors_sha256, meters_of
@@ -326,8 +326,8 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return _day_factors_today(given, sources, as_of_utc)
     if given.role in {EVENT, EVENTS}:
         return event_input_today(given, sources, as_of_utc)
-    if given.role in {DR_EVENT, DR_SETTLEMENT}:
-        return dr_input_today(given, sources, as_of_utc)
+    if given.role in ACTED:
+        return ACTED[given.role](given, sources, as_of_utc)
     if given.role in {"baseline", "adjustments"}:
         baseline_id, _, version = given.id.rpartition("@")
         if given.role == "adjustments":

@@ -27,6 +27,7 @@ from data_quality.contracts.time import FixedClock, parse_period
 from ml.tracking import MlflowTracker
 from orchestration.open_project import OpenProject
 from orchestration.views import advice
+from orchestration.views.advice_sentences import worded
 from orchestration.views.work_orders import move
 from reports.figures.trace import trace_figure
 from tests.orchestration.test_cli import run
@@ -123,7 +124,7 @@ def accepted(project: OpenProject) -> Recommendation:
 def test_every_number_of_every_sentence_is_a_figure_that_its_trace_makes_again(project: OpenProject) -> None:
     found, site = the_one(project), project.site("plant")
     sources, quoted = project.sources(), list[str]()
-    for sentence in advice.worded(site, found, "en"):
+    for sentence in worded(site, found, "en"):
         quoted += sentence["figure_ids"]
         plain = sentence["text"].replace(BAD_NAME, "")
         assert sentence["figure_ids"] or not any(each.isdigit() for each in plain.replace("CO₂e", ""))
@@ -184,7 +185,7 @@ def test_a_second_run_adds_nothing_and_leaves_what_people_did(project: OpenProje
 
 
 def test_a_name_with_markup_and_orders_in_it_is_shown_as_data_and_moves_no_number(project: OpenProject) -> None:
-    first = advice.worded(project.site("plant"), the_one(project), "de")[0]
+    first = worded(project.site("plant"), the_one(project), "de")[0]
     assert BAD_NAME in first["text"]
     assert len(first["figure_ids"]) == 3
 

@@ -8,15 +8,19 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from assets.experiments.draw import draw_experiment
 from assets.stores.ledgers.dr_events import DrEvents
+from assets.stores.ledgers.experiments import ExperimentStore
 from data_quality.contracts.baselines.event_baseline import EventInterval, MethodScore, SettledEvent
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
+from data_quality.contracts.control.experiment import FollowedDay
 from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.time import FixedClock
 from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
 from tests.reports import year_world
 from tests.reports.test_project_report import ADJUSTMENTS, make_mv
@@ -47,6 +51,7 @@ def computed(folder: Path) -> dict[str, Values]:
     found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
     year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     _settle(year)
+    _try_out(year)
     for name, cases in _asked_directly(year).items():
         found[name] = found.get(name, {}) | cases
     year_world.close(year)
@@ -80,6 +85,19 @@ def _settle(year: Year) -> None:
         income=240.0, penalty=0.0, currency="EUR",
     )  # fmt: skip
     store.settle(settled, clock)
+
+
+def _try_out(year: Year) -> None:
+    """An experiment of twenty days of the plant, whose habit follows the plan: the saving is chance."""
+    before = FixedClock(datetime(2025, 2, 1, tzinfo=UTC))
+    made = draw_experiment(
+        "plant", "Europe/Berlin", first=date(2025, 3, 1), days=20, share=0.3, seed=7, now_utc=before.now_utc()
+    )  # fmt: skip
+    kept = ExperimentStore(year.world.lake.store)
+    kept.start(made, person_id="eve", reason="values", clock=before)
+    for span in made.spans:
+        day = FollowedDay(start_utc=span.start_utc, arm=span.arm, followed=span.arm, is_comparable=True)
+        kept.follow(made, day, year.world.clock)
 
 
 def _combined(name: str) -> Values:
@@ -125,6 +143,10 @@ def _asked_directly(year: Year) -> dict[str, Values]:
             for field in EVENT_FIELDS
         ),
         *(("dr_event_number", spring | {"event": EVENT_ID, "part": part, "field": field}) for part, field in DR_FIELDS),
+        *(
+            ("experiment_number", spring | {"experiment": "", "part": part, "field": field})
+            for part, field in (("", "saving"), ("look/1", "low"), ("habit", "mean_cost"), ("day/3", "cost"))
+        ),
         ("advice_number", spring | {"kind": "base_load", "scope": "meter:moulding", "field": "savings_kwh"}),
         ("nothing", {}),
     ]

@@ -15,7 +15,7 @@ from data_quality.contracts.reporting.report_template import parse_question
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import local_midnight_utc, months_of, parse_period
 from reports.content.templates import load_template, template_files
-from reports.datasets import enpi, performance, project
+from reports.datasets import enpi, experiments, performance, project
 from reports.datasets.base import Claims, Measure
 from reports.recompute.claims import Claim, against_use, claim_of
 from reports.recompute.figure_sources import seu_of
@@ -165,12 +165,14 @@ def test_a_small_saving_is_claimed_beside_the_word_that_nobody_declared_a_measur
 
 def measures() -> list[tuple[str, str, Measure]]:
     return [
-        (each.NAME, name, measure) for each in (enpi, project, performance) for name, measure in each.MEASURES.items()
+        (each.NAME, name, measure)
+        for each in (enpi, project, performance, experiments)
+        for name, measure in each.MEASURES.items()
     ]
 
 
 def test_every_measure_that_is_a_saving_or_made_of_one_stands_behind_the_gate() -> None:
-    for dataset in (enpi.EnpiData, project.ProjectData, performance.PerformanceData):
+    for dataset in (enpi.EnpiData, project.ProjectData, performance.PerformanceData, experiments.ExperimentData):
         assert issubclass(dataset, Claims)
     behind = {(dataset, name) for dataset, name, measure in measures() if measure.is_claim}
     for dataset, name, measure in measures():

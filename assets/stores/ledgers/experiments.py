@@ -1,5 +1,7 @@
 """Experiments of a site, append-only: the design with every drawn arm, each day as it was followed, and the end."""
 
+from datetime import datetime
+
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_experiments import experiment_acts
 from assets.stores.transactions import Store
@@ -16,9 +18,21 @@ class ExperimentStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def acts(self, site_id: str, experiment_id: str | None = None) -> list[ExperimentAct]:
+    def acts(
+        self, site_id: str, experiment_id: str | None = None, *, as_of_utc: datetime | None = None
+    ) -> list[ExperimentAct]:
         """Everything of a site's experiments, or of one, the oldest first."""
-        return _ACTS.history(self._store, site_id=site_id, experiment_id=experiment_id)
+        return _ACTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id, experiment_id=experiment_id)
+
+    def named(self, site_id: str, start: str = "", *, as_of_utc: datetime | None = None) -> Experiment:
+        """The newest experiment of a site whose id starts so. Raises BadInput (no_experiment)."""
+        begun = [act.experiment for act in self.acts(site_id, as_of_utc=as_of_utc) if act.experiment is not None]
+        found = [each for each in begun if each.experiment_id.startswith(start)]
+        if not found:
+            which = f" whose id starts with {start!r}" if start else ""
+            mend = f"meterloom experiment start --site {site_id} --as PERSON --reason WHY"
+            raise BadInput(f"there was no experiment at {site_id}{which} yet", reason="no_experiment", mend=mend)
+        return found[-1]
 
     def newest(self, site_id: str) -> Experiment | None:
         """The design of the experiment that was started last; None: there was none."""

@@ -22,7 +22,7 @@ PeriodKind = Literal["day", "month", "quarter", "year"]
 Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
     "line", "project", "plan", "adjustment", "carrier_sum", "day", "hour", "month_of_year", "unassessed",
-    "event", "method", "settled", "step", "quarter_hour", "approval", "command",
+    "event", "method", "settled", "step", "quarter_hour", "approval", "command", "arm", "look", "drawn",
 ]  # fmt: skip
 # Things of which each may have a table, chart or sentence of its own.
 Per = Literal["seu", "bill", "carrier_sum"]
@@ -312,7 +312,7 @@ class ReportTemplate(Model):
     titles: Texts
     descriptions: Texts
     periods: Annotated[tuple[PeriodKind, ...], AfterValidator(_some)]
-    subject: Literal["site", "seu", "project", "dr_event"] = "site"
+    subject: Literal["site", "seu", "project", "dr_event", "experiment"] = "site"
     covers: Literal["periods", "months"] = "periods"
     language: str | None = Field(default=None, pattern=r"^[a-z]{2}$")
     register_form: Literal["full", "made", "compact"] = "full"

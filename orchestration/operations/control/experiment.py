@@ -58,7 +58,7 @@ def start(
 def status(call: Call, site: SiteOption) -> Answer:
     """Show the newest experiment: each day with arm and cost, the saving with its band, and what is decided."""
     known = call.project.site(site)
-    return _told(call, known, _newest(call, site))
+    return _told(call, known, ExperimentStore(call.project.store).named(site))
 
 
 @operation("experiment stop", takes=ACTS, example='--site home --as olaf --reason "guests come"')
@@ -83,13 +83,6 @@ def _actor(call: Call, reason: str) -> Actor:
     return who
 
 
-def _newest(call: Call, site: str) -> Experiment:
-    found = ExperimentStore(call.project.store).newest(site)
-    if found is None:
-        raise BadInput(f"there was no experiment at {site} yet", reason="no_experiment", mend=_MEND.format(site))
-    return found
-
-
 def _expect_comparable(site: "Site") -> None:
     """Raises BadInput where no device follows a habit of its own, or no tariff says what a day costs."""
     from assets.kpi.running_cost.interval_costs import book_of
@@ -105,9 +98,9 @@ def _expect_comparable(site: "Site") -> None:
 
 
 def _told(call: Call, site: "Site", experiment: Experiment) -> Answer:
+    from assets.experiments.experiment_days import experiment_days, outcomes_of
     from assets.experiments.saving import saving_of
     from assets.stores.ledgers.plans import PlanStore
-    from controls.planning.experiment_days import experiment_days, outcomes_of
 
     store, now_utc = call.project.store, call.clock.now_utc()
     kept = ExperimentStore(store)

@@ -12,10 +12,11 @@ from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, O
 from orchestration.operations.options import AnySiteOption
 from reports.content.templates import load_template, read_template, template_files
 from reports.datasets.dr_events import day_of
+from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
 from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
-from reports.subjects import subject_event, subject_project
+from reports.subjects import subject_event, subject_experiment, subject_project
 
 LIST = "templates"
 _NAME = Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
@@ -23,7 +24,8 @@ NameArgument = Annotated[str, _NAME]
 PeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 2025-03.")]
 SeuOption = Annotated[str | None, Option("--seu", help="Which energy use, for a report about one.")]
 ProjectOption = Annotated[str | None, Option("--mv-project", help="Which M&V project, for a report about one.")]
-EventOption = Annotated[str | None, Option("--event", help="Which event of demand response, for a report about one.")]
+_EVENT = Option("--event", help="Which event of demand response; or which experiment, else the newest.")
+EventOption = Annotated[str | None, _EVENT]
 OutOption = Annotated[Path | None, Option("--out", help="Folder of the files.")]
 FormatsOption = Annotated[str, Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
@@ -98,15 +100,20 @@ def report(
 def _period(
     call: Call, name: str, site: Site, text: str | None, project_id: str | None, event_id: str | None
 ) -> Period:  # fmt: skip
-    """The period asked for; without one a project's report is of its reporting period, an event's of its day."""
+    """The period asked for; without one a project's report is of its reporting period, that of an event or
+    experiment of its days.
+    """
     folder = call.project.project.reports_dir
     template = load_template(name, folder)
     event = subject_event(template, call.project.store, site, event_id, as_of_utc=call.as_of_utc)
+    experiment = subject_experiment(template, call.project.store, site, event_id, as_of_utc=call.as_of_utc)
     project = subject_project(template, site, project_id)
     if text is not None:
         return parse_period(text, site.time_zone)
     if event is not None:
         return day_of(event, site.time_zone)
+    if experiment is not None:
+        return days_of(experiment, site.time_zone)
     if project is None:
         raise _incomplete("--period")
     start, end = project.reporting_period

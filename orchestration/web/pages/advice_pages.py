@@ -14,6 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
+from orchestration.views.advice_sentences import scope_name, worded
 from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.advice_acts import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
@@ -56,7 +57,7 @@ def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> R
     shown = ordered(
         ask.project.store, shown, person_id=ask.person.person_id, now_utc=ask.now_utc, as_of_utc=address.as_of_utc
     )
-    scopes = {each.recommendation_id: advice.scope_name(site, each.scope) for each in known}
+    scopes = {each.recommendation_id: scope_name(site, each.scope) for each in known}
     return draw(ask, advice_page(site, known, shown, scopes, address.model_copy(update={"site": site.site_id})))
 
 
@@ -67,7 +68,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
     of = of_site(ask, site, recommendation_id)
     row = advice.row(site, of, ask.address.locale)
     told = AdviceDetail(
-        site=site, of=of, scope=advice.scope_name(site, of.scope),
+        site=site, of=of, scope=scope_name(site, of.scope),
         reasons=[_reason(of, each, ask.address.locale) for each in row["sentences"]],
         history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
         may=frozenset() if as_of_utc else frozenset(act for act, needs in NEEDS.items() if may(ask.person, needs)),
@@ -121,6 +122,6 @@ def _reason(of: Recommendation, sentence: dict[str, Any], locale: str) -> Reason
 def _has(site: Site, of: Recommendation, search: str, locale: str) -> bool:
     if not search:
         return True
-    texts = (of.recommendation_id, of.kind, advice.scope_name(site, of.scope),
-             *(each["text"] for each in advice.worded(site, of, locale)))  # fmt: skip
+    texts = (of.recommendation_id, of.kind, scope_name(site, of.scope),
+             *(each["text"] for each in worded(site, of, locale)))  # fmt: skip
     return any(search.lower() in each.lower() for each in texts)

@@ -20,7 +20,7 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.experiment_days import ExperimentDay, experiment_days, outcomes_of
+from assets.experiments.experiment_days import ExperimentDay, experiment_days, outcomes_of
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP

@@ -14,14 +14,13 @@ from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.interval_costs import interval_costs
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore
-from controls.optimiser.case import case_of
-from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.experiment import Arm, Drawn, Experiment, FollowedDay
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import zone
+from data_quality.contracts.time import CANONICAL_MINUTES, zone
 
+STEP = timedelta(minutes=CANONICAL_MINUTES)
 _NO_PLAN = "no plan was made in it"
 _NO_COST = "the meter or the price of a quarter hour is missing"
 
@@ -51,6 +50,7 @@ def experiment_days(
     followed: Sequence[FollowedDay],
     *,
     until_utc: datetime,
+    as_of_utc: datetime | None = None,
 ) -> tuple[ExperimentDay, ...]:
     """Every span of the design; those that are over by then with their cost.
 
@@ -62,7 +62,7 @@ def experiment_days(
     for day in followed:
         first.setdefault(day.start_utc, day)
         last[day.start_utc] = day
-    costs = _costs(site, lake, experiment, until_utc)
+    costs = _costs(site, lake, experiment, until_utc, as_of_utc)
     found = []
     for span in experiment.spans:
         told, cost = first.get(span.start_utc), costs.get(span.start_utc)
@@ -76,7 +76,7 @@ def experiment_days(
                 followed=None if told is None else last[span.start_utc].followed,
                 is_compared=is_over and told is not None and told.is_comparable and cost is not None,
                 cost=cost if is_over else None, plan_id="" if told is None else told.plan_id, why=why,
-                known={} if told is None or not is_over else known_before(plans.get(told.plan_id), span),
+                known=known_before(plans.get(told.plan_id), span) if told and told.plan_id and is_over else {},
             )
         )  # fmt: skip
     return tuple(found)
@@ -94,9 +94,11 @@ def outcomes_of(days: Sequence[ExperimentDay]) -> list[SpanOutcome]:
 
 def known_before(plan: Plan, span: Drawn) -> dict[str, float]:
     """Means over the span of what the plan expected: outdoor temperature, price, sun and load, where it knew them."""
-    request, case = plan.request, case_of(plan.request)
-    within = np.array([span.start_utc <= start < span.end_utc for start, _ in case.windows_utc])
+    request = plan.request
     hours = np.array(request.steps_h)
+    past = np.cumsum(hours) - hours
+    starts = [request.start_utc + timedelta(hours=float(each)) for each in past]
+    within = np.array([span.start_utc <= start < span.end_utc for start in starts])
 
     def mean(values: Sequence[float]) -> float:
         return float(np.average(np.array(values)[within], weights=hours[within]))
@@ -112,7 +114,9 @@ def known_before(plan: Plan, span: Drawn) -> dict[str, float]:
     return known | {"load_kw": mean(request.load_kw)}
 
 
-def _costs(site: Site, lake: Lake, experiment: Experiment, until_utc: datetime) -> Mapping[datetime, float]:
+def _costs(
+    site: Site, lake: Lake, experiment: Experiment, until_utc: datetime, as_of_utc: datetime | None
+) -> Mapping[datetime, float]:
     """Cost of energy of each span that is over, where every quarter hour of it is known.
 
     A demand charge or a fee belongs to a month and to no day: neither is counted.
@@ -121,7 +125,8 @@ def _costs(site: Site, lake: Lake, experiment: Experiment, until_utc: datetime) 
     if end_utc <= experiment.start_utc:
         return {}
     days = (experiment.start_utc.astimezone(here).date(), end_utc.astimezone(here).date() + timedelta(days=1))
-    frame = interval_costs(site, lake, [Window(site_id=site.site_id, first=days[0], after=days[1])])
+    window = Window(site_id=site.site_id, first=days[0], after=days[1])
+    frame = interval_costs(site, lake, [window], as_of_utc=as_of_utc)
     good = frame.filter(pl.col("is_present") & pl.col("energy_cost").is_not_null())
     found = {}
     for span in experiment.spans:
