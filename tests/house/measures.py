@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 13_325,
-    "assets": 54_208,
+    "assets": 54_147,
     "dbt_project": 2_317,
     "ml": 21_229,
     "controls": 37_956,
-    "reports": 24_716,
-    "orchestration": 38_375,
+    "reports": 24_677,
+    "orchestration": 38_342,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
