@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 from assets.kpi.enpi.alerts import (
     EnpiAlert,
     QuarterStatus,
+    ReviewRule,
     alerts_of,
     first_of_quarter,
     quarter_label,
     quarters_of,
+    review_findings,
+    unanswered_changes,
 )
 from assets.kpi.enpi.enpi_result import EnpiResult, enpi_for, rule_of
-from assets.kpi.enpi.review_triggers import ReviewRule, review_findings, unanswered_changes
 from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
 from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.finding import Finding

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 
-from assets.carbon.factor_choice.factor_view import FactorView
-from assets.carbon.factor_choice.meter_factors import exact_factor
+from assets.carbon.factor_choice.factor_view import FactorView, exact_factor
 from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.model import Model

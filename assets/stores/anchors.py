@@ -19,10 +19,9 @@ from typing import Any, BinaryIO, NamedTuple
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from assets.stores.ledger_mark import ADOPT, Mark, gap, ledger_of, mark_now
 from assets.stores.schema.tables_metadata import metadata
 from assets.stores.schema.tables_seals import row_seals
-from assets.stores.seals import GENESIS, key_of, text_sha256
+from assets.stores.seals import ADOPT, GENESIS, Mark, gap, key_of, ledger_of, mark_now, text_sha256
 from assets.stores.transactions import Store, reaching
 from assets.stores.whole_file import sync_folder
 from data_quality.contracts.errors import Unreachable

@@ -9,14 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.key_changes import former_keys
 from assets.stores.layout import off_layout
 from assets.stores.schema.tables_factors import emission_factors
 from assets.stores.schema.tables_readings import batches, lake_merges, meter_events, quarantine, register_reads
 from assets.stores.schema.tables_reports import report_decisions, report_revisions, signatures
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
 from assets.stores.seals import GENESIS, Key, as_raw, key_of, link_hash, raw_columns, raw_select, row_sha256
-from assets.stores.sign import Signature, is_signed
+from assets.stores.sign import Signature, former_keys, is_signed
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store
 from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_marks

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.access import select_rows
-from assets.stores.key_changes import REPLACE, FormerKeys, former_keys
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
@@ -30,7 +29,7 @@ from assets.stores.seals import (
     row_sha256,
     text_sha256,
 )
-from assets.stores.sign import Signature, is_signed
+from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_signed
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 

@@ -26,7 +26,7 @@ from starlette.routing import Route
 
 from assets.sites.load_sites import PeopleNow, load_sites
 from assets.stores.api_keys import ApiKeyStore
-from assets.stores.lake.batches import batches_of_source
+from assets.stores.lake.merges import batches_of_source
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from controls.collector.pushed_files import KeptBody, PushedBoard, keep_body

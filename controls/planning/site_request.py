@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from assets.carbon.factor_choice.meter_factors import electricity_factors, known_factors
+from assets.carbon.factor_choice.factor_view import electricity_factors, known_factors
 from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.kinds import device_assets

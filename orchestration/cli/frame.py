@@ -21,8 +21,7 @@ import typer
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
 from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
-from orchestration.cli.terminal import Terminal, as_shown, is_unicode
-from orchestration.cli.usage import Page, page_with
+from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table, plain
 from orchestration.operations.operation import (
     PROJECT_VARIABLE,

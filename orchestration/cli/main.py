@@ -17,8 +17,7 @@ import typer
 
 from data_quality.contracts.errors import OurFault
 from orchestration.cli.frame import add_to, explain, written
-from orchestration.cli.terminal import spell_for_terminals
-from orchestration.cli.usage import CONTEXT, Group
+from orchestration.cli.terminal import CONTEXT, Group, spell_for_terminals
 from orchestration.environment import SMALL
 from orchestration.instance.write import BETA_NOTICES
 from orchestration.operations.answer import BUG, CHECK_FAILED, DONE, Answer

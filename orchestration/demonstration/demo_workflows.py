@@ -17,7 +17,7 @@ from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
 from orchestration.resources import ProjectResource
 from orchestration.views import advice, work_orders
-from orchestration.views.anomaly_view import finding_of
+from orchestration.views.finding_sources import finding_of
 from orchestration.workflows.run import advance, look, workflow_named
 from orchestration.workflows.steps import digest_of
 from orchestration.workflows.triggers import At

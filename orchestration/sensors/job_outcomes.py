@@ -17,7 +17,7 @@ from orchestration.partitions import BY_BUCKET, PARTITION_TAG, RANGE_END, RANGE_
 from orchestration.resources import ProjectResource
 from orchestration.run_failure import failure_of
 from orchestration.ticks import looking_every
-from orchestration.views.not_working import note_look
+from orchestration.views.finding_sources import note_look
 
 # Runs a look: more than end between two, and a look after a long pause still ends.
 MOST_RUNS = 200

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from assets.readings.changes.affected import touched_months as readings_touched
-from assets.stores.lake.batches import newest_entry
+from assets.stores.lake.merges import newest_entry
 from assets.stores.warehouse.marks import BuiltSite
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import SITES, Asked, asked_months, request_of

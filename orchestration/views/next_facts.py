@@ -133,7 +133,7 @@ def _unpriced(site: Site, spans: dict[str, Span]) -> dict[str, Span]:
 
 
 def _unfactored(project: "OpenProject", site: Site, spans: dict[str, Span]) -> dict[str, Span]:
-    from assets.carbon.factor_choice.meter_factors import known_factors, meter_factors
+    from assets.carbon.factor_choice.factor_view import known_factors, meter_factors
     from data_quality.contracts.site_file.meter import Carrier
 
     held: dict[str, list[Span]] = {}

@@ -20,9 +20,15 @@ from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from ml.forecasts.targets import unmeasured
-from orchestration.views.alert_rules.rule_findings import judged, over_limits, stale_reports
-from orchestration.views.anomaly_view import open_anomalies
-from orchestration.views.not_working import not_working, not_working_anywhere, since_of
+from orchestration.views.finding_sources import (
+    judged,
+    not_working,
+    not_working_anywhere,
+    open_anomalies,
+    over_limits,
+    since_of,
+    stale_reports,
+)
 from reports.texts.locales import long_date, named, period_text
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.carbon.factor_choice.meter_factors import known_factors
+from assets.carbon.factor_choice.factor_view import known_factors
 from assets.kpi.incremental.stage import versions_texts
 from assets.kpi.mart_windows import factors_text
 from assets.sites.load_sites import site_sha256
-from assets.stores.lake.batches import newest_entry
+from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Site
 from orchestration.open_project import OpenProject

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web import api, pages, static_files
+from orchestration.web import api, draw, pages
 from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
@@ -98,7 +98,7 @@ _MODULES = [
     import_module(f"{folder.__name__}.{each.name}") for folder in (pages, api) for each in iter_modules(folder.__path__)
 ]
 ROUTERS: tuple[APIRouter, ...] = (
-    *(each.router for each in _MODULES if hasattr(each, "router")), static_files.router,
+    *(each.router for each in _MODULES if hasattr(each, "router")), draw.router,
 )  # fmt: skip
 # Of a module with one place NAV, with several NAVS.
 NAV: tuple[Nav, ...] = tuple(sorted(

@@ -1,24 +1,30 @@
-"""A page's view model as HTML in its frame. It formats nothing and computes nothing: texts and numbers come ready."""
+"""A page's view model as HTML in its frame. It formats nothing and computes nothing: texts and numbers come ready.
 
+Style, scripts and pictures, each under the hash of its bytes: a browser keeps them for ever and is never behind.
+"""
+
+import gzip
+import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import groupby, takewhile
+from pathlib import Path
 from typing import NamedTuple
 
+from fastapi import APIRouter, Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from data_quality.contracts.access.permissions import may
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.cache import answered
+from orchestration.web.cache import answered, as_taken
 from orchestration.web.request_context import CHANGED, LOOKS, Ask
-from orchestration.web.static_files import static_address
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.pages.chart import Chart, chart_data, chart_table
@@ -26,6 +32,66 @@ from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import named, page_word, rules_of
 from reports.texts.numbers import unit_text
+
+FOLDER = Path(__file__).resolve().parent / "static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+}
+# Files that name others, and how they do.
+NAMING = {".css": rb'(url\(")([^"]+)("\))', ".webmanifest": rb'("src": ")([^"]+)(")'}
+router = APIRouter()
+
+
+class StaticFile(NamedTuple):
+    """One file as it is sent: packed by gzip, and by brotli where a packed copy lies beside it."""
+
+    address: str
+    media_type: str
+    packed: bytes
+    brotli: bytes | None = None
+
+
+@lru_cache
+def static_files() -> dict[str, StaticFile]:
+    """All of them by their path below the folder, read once."""
+    found: dict[str, StaticFile] = {}
+    # Last those that name other files.
+    for path in sorted(FOLDER.rglob("*"), key=lambda each: (each.suffix in NAMING, each.as_posix())):
+        if path.suffix not in TYPES:
+            continue
+        whole, name, packed = path.read_bytes(), path.relative_to(FOLDER).as_posix(), path.with_name(f"{path.name}.br")
+        if path.suffix in NAMING:
+            whole = re.sub(
+                NAMING[path.suffix], lambda it: it[1] + found[it[2].decode()].address.encode() + it[3], whole
+            )
+        address = f"/static/{hashlib.sha256(whole).hexdigest()[:16]}/{name}"
+        brotli = packed.read_bytes() if packed.exists() else None
+        found[name] = StaticFile(address, TYPES[path.suffix], gzip.compress(whole, 9, mtime=0), brotli)
+    return found
+
+
+def static_address(name: str) -> str:
+    """Where a page finds the file of that name."""
+    return static_files()[name].address
+
+
+@router.get("/static/{digest}/{name:path}", include_in_schema=False)
+def static_file(digest: str, name: str, request: Request) -> Response:
+    """One file, for everybody: it says nothing of anyone. Another digest is a page of another version."""
+    file = static_files().get(name)
+    if file is None or file.address != f"/static/{digest}/{name}":
+        return Response(status_code=404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if name == "worker.js":
+        # It stands in for every page, wherever its own file lies.
+        headers["Service-Worker-Allowed"] = "/"
+    return as_taken(request, file.packed, file.media_type, headers, brotli=file.brotli)
+
 
 # Kinds that are drawn by the file of another, or on a narrow screen as another.
 FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from assets.stores.lake.batches import named_batches
+from assets.stores.lake.merges import named_batches
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_instant
 from orchestration.web.energy.energy_given import Asked, points_of

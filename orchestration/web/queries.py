@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from assets.sites.load_sites import site_sha256
-from assets.stores.lake.batches import newest_entry
+from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import MOST_BYTES, MartReader, mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope

@@ -11,7 +11,7 @@ import polars as pl
 from assets.readings.ingest.preview import preview_file
 from assets.readings.parsed import PARSED_SCHEMA
 from assets.readings.sniff_files import read_file
-from assets.stores.lake.batches import newest_entry
+from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput

@@ -16,8 +16,7 @@ from data_quality.contracts.site_file.alert_rule import PeakRule
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
-from orchestration.views.alert_rules.rule_findings import judged
-from orchestration.views.anomaly_view import open_anomalies
+from orchestration.views.finding_sources import judged, open_anomalies
 from orchestration.views.open_findings import Look, bill_findings
 from reports.texts.locales import moment
 

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from assets.carbon.factor_choice.factor_view import FactorView
-from assets.carbon.factor_choice.meter_factors import electricity_factors
+from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors
 from assets.kpi.from_readings import AskedKpi, KpiRow, findings_of
 from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from assets.kpi.from_readings import Definitions
-from assets.stores.key_changes import REPLACE
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import figure_rows
 from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
-from assets.stores.sign import PACK_DOMAIN, Signer, canonical
+from assets.stores.sign import PACK_DOMAIN, REPLACE, Signer, canonical
 from assets.stores.transactions import next_recorded_at
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

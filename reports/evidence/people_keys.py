@@ -7,8 +7,7 @@ from pathlib import Path
 from assets.sites.edit_people import with_public_key
 from assets.sites.edit_site import one_writer, text_tag
 from assets.sites.load_sites import load_people, replaced
-from assets.stores.key_changes import has_signed, is_vouched
-from assets.stores.sign import Signer, fingerprint, key_path, load_key, new_key
+from assets.stores.sign import Signer, fingerprint, has_signed, is_vouched, key_path, load_key, new_key
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People

@@ -17,13 +17,12 @@ import polars as pl
 from pydantic import ValidationError
 
 from assets.kpi.from_readings import Definitions, keep_definition
-from assets.stores.key_changes import former_keys, signed_on
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA, content_sha256
 from assets.stores.lake.lake_files import faults
 from assets.stores.published.evidence import broken_figure, restore
 from assets.stores.published.publications import Decision
-from assets.stores.sign import Signature, canonical, is_signed
+from assets.stores.sign import Signature, canonical, former_keys, is_signed, signed_on
 from assets.stores.transactions import DatabaseError, Store, open_store
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.people import People

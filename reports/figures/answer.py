@@ -32,9 +32,8 @@ from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
-from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
+from reports.figures.query import GRAINS, OF_DAYS, PAIRS, ROWS, Query, Question, span_rows
 from reports.figures.running import running_book
-from reports.figures.span_rows import OF_DAYS, span_rows
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
 from reports.recompute.figure_sources import Sources, seu_of

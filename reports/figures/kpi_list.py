@@ -12,8 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from assets.kpi.enpi.enpi_result import enpi_for
-from assets.kpi.from_readings import codes_of, plain
-from assets.kpi.scope_streams import COARSE, FACTORED, PEAKS, carriers_of
+from assets.kpi.from_readings import COARSE, FACTORED, PEAKS, carriers_of, codes_of, plain
 from assets.stores.warehouse.marts import ReadMart, if_published, read_mart
 from assets.tariffs.price_in_force import price_sources
 from data_quality.contracts.errors import BadInput

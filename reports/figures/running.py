@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from assets.kpi.from_readings import FACTORED, is_coarse
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures, span_behind
-from assets.kpi.scope_streams import FACTORED, is_coarse
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period

@@ -9,13 +9,12 @@ import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.enpi.enpi_result import ARITHMETIC
+from assets.kpi.from_readings import FACTORED, streams_behind
 from assets.kpi.running_cost.interval_costs import supply_streams
-from assets.kpi.scope_streams import FACTORED, streams_behind
 from assets.sites.calendar import calendar_sha256
 from assets.sites.load_sites import site_sha256
 from assets.sites.virtual import streams_for
-from assets.stores.lake.batches import named_batches
-from assets.stores.lake.merges import digests_of
+from assets.stores.lake.merges import digests_of, named_batches
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
 from assets.stores.ledgers.baselines import model_checksums
 from assets.stores.published.report_ledger import ReportStore

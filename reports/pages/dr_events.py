@@ -14,8 +14,8 @@ from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.dr_event_acts import PATH, EventActor, acts_on
+from reports.pages.energy import slot_of
 from reports.pages.page import Cards, Look, Number, Page, Part, Widget
-from reports.pages.slot_times import slot_of
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import moment, named
 from reports.texts.numbers import format_number

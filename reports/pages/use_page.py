@@ -9,10 +9,9 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
-from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, use_address
+from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, day_charts, use_address
 from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
-from reports.pages.use_days import day_charts
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import named, period_text, quarter_text, short_date
 from reports.texts.numbers import format_alike, unit_text, written

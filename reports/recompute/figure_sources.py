@@ -9,13 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
-from assets.carbon.factor_choice.factor_view import FactorView
-from assets.carbon.factor_choice.meter_factors import known_factors, version_text, versions_behind
+from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
 from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
-from assets.kpi.from_readings import AskedKpi, Definitions, KpiRow, kpi_rows
-from assets.kpi.scope_streams import FACTORED, scope_meters, streams_behind
+from assets.kpi.from_readings import FACTORED, AskedKpi, Definitions, KpiRow, kpi_rows, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
 from assets.sites.view import consumption_counts, site_readings, summed_readings

@@ -22,9 +22,9 @@ import polars as pl
 
 from assets.stores.file_hashes import file_sha256
 from assets.stores.journal import AppendOnly
-from assets.stores.lake.batches import newest_entry
 from assets.stores.lake.lake import BatchInfo
 from assets.stores.lake.lake_block import LAKE_SCHEMA
+from assets.stores.lake.merges import newest_entry
 from assets.stores.schema.tables_baselines import baseline_approvals
 from assets.stores.warehouse.marks import Built, write_built
 from data_quality.contracts.people import Role

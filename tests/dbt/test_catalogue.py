@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.carbon.factor_choice.meter_factors import known_factors
+from assets.carbon.factor_choice.factor_view import known_factors
 from assets.carbon.inventory.energies import site_energies
 from assets.carbon.inventory.site_footprint import site_footprint
 from assets.stores.warehouse.marts import read_mart

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from assets.carbon.factor_choice.meter_factors import known_factors
-from assets.kpi.scope_streams import scope_meters
+from assets.carbon.factor_choice.factor_view import known_factors
+from assets.kpi.from_readings import scope_meters
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, MARTS, read_mart
 from data_quality.contracts.time import Period
 from tests.dbt.conftest import World

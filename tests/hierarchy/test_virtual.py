@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
 from assets.kpi.enpi.daily import seu_days
+from assets.kpi.from_readings import streams_behind
 from assets.kpi.incremental.mart_sources import meter_rows, source_tables
-from assets.kpi.scope_streams import streams_behind
 from assets.sites.view import site_readings
 from assets.sites.virtual import derive, inputs_of, streams_for, virtual_findings, with_virtual
 from assets.stores.lake.derived import KEPT_FILES, keep_derived

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.factor_choice.factor_view import factor_view
-from assets.carbon.factor_choice.meter_factors import known_factors
+from assets.carbon.factor_choice.factor_view import factor_view, known_factors
 from assets.kpi.mart_windows import changed_days, factors_text, is_changed, read_from, spliced, stale_months
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store

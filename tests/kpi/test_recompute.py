@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.scope_streams import scope_meters, streams_behind
+from assets.kpi.from_readings import scope_meters, streams_behind
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, local_midnight_utc, parse_period

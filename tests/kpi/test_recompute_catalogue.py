@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.scope_streams import streams_behind
+from assets.kpi.from_readings import streams_behind
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, local_midnight_utc

@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.kpi.enpi.alerts import QuarterStatus, alerts_of, quarters_of
+from assets.kpi.enpi.alerts import (
+    QuarterStatus,
+    ReviewRule,
+    alerts_of,
+    quarters_of,
+    review_findings,
+    static_changes,
+    unanswered_changes,
+    years_after,
+)
 from assets.kpi.enpi.enpi_result import DayPair
 from assets.kpi.enpi.product_mix import at_reference_mix, parse_mix, product_drivers
-from assets.kpi.enpi.review_triggers import ReviewRule, review_findings, static_changes, unanswered_changes, years_after
 from assets.kpi.enpi.what_if import parse_change, what_if
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.errors import BadInput

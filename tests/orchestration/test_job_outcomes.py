@@ -41,7 +41,7 @@ from orchestration.cli.main import build_app
 from orchestration.partitions import RANGE_END, RANGE_START, SITES, SITES_TAG
 from orchestration.resources import ProjectResource
 from orchestration.sensors.job_outcomes import job_outcomes, parts_of_run, sites_of_run
-from orchestration.views.not_working import dead_sources, what_of
+from orchestration.views.finding_sources import dead_sources, what_of
 from tests.controls.planning.examples import NOW
 from tests.orchestration.test_plan_sensor import Bed
 from tests.web.asking import PAGE

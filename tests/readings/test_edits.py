@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from assets.readings.ingest.amounts_again import recompute_registers
 from assets.readings.ingest.edits import edit_reading
-from assets.stores.lake.batches import batches_of_source, named_batches
+from assets.stores.lake.merges import batches_of_source, named_batches
 from assets.stores.ledgers.meter_events import MeterEventStore
 from assets.stores.ledgers.reading_edits import edits
 from assets.stores.transactions import DatabaseError, Store

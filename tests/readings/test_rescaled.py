@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from assets.readings.changes.rescaled import rescaled
 from assets.readings.ingest.ingest_file import AcceptedScale, IngestReport, ingest_file
-from assets.stores.lake.batches import batches_of_source
+from assets.stores.lake.merges import batches_of_source
 from orchestration.cli.main import build_app
 from tests.conftest import SHARED_DATA
 from tests.readings.rooms import Bench, plant, quarter_rows

@@ -17,7 +17,7 @@ from assets.stores.sign import new_key
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.figure import Figure
-from orchestration.views.anomaly_view import finding_of
+from orchestration.views.finding_sources import finding_of
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.evidence.pack import PackMaker

@@ -12,11 +12,11 @@ from assets.sites.meter_tree import (
     has_import,
     parent_of,
     primary_meters,
+    regions_of,
     submeters_of,
     total_meters,
     tree_spans,
 )
-from assets.sites.overlap import regions_of
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from assets.stores.audit import bad_rows
-from assets.stores.key_changes import KEY_DOMAIN, REPLACE, key_statement
 from assets.stores.published.publications import sign_act
-from assets.stores.sign import Signer, new_key
+from assets.stores.sign import KEY_DOMAIN, REPLACE, Signer, key_statement, new_key
 from assets.stores.transactions import Store, connect_store
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode, set_mode

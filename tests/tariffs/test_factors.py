@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from assets.carbon.factor_choice.factor_view import factor_view
-from assets.carbon.factor_choice.meter_factors import (
+from assets.carbon.factor_choice.factor_view import (
     electricity_factors,
     exact_factor,
+    factor_view,
     known_factors,
     meter_factors,
     version_text,

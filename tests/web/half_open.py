@@ -21,8 +21,8 @@ from assets.stores.web.credentials import CredentialStore
 from controls.gateways.broker import free_port
 from data_quality.contracts.time import SystemClock
 from orchestration.open_project import OpenProject
+from orchestration.web.draw import static_address
 from orchestration.web.people.sign_in import SignIn
-from orchestration.web.static_files import static_address
 from tests.controls.collector.pushing import Opened, door, make_project, new_key, push, reading
 from tests.web.served import PASSWORD, SITE, people_text
 

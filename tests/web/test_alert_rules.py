@@ -19,7 +19,7 @@ from data_quality.contracts.time import FixedClock, local_midnight_utc, zone
 from orchestration.cli.main import build_app
 from orchestration.notices.rounds import look
 from orchestration.open_project import OpenProject
-from orchestration.views.alert_rules.rule_findings import over_limits, stale_reports
+from orchestration.views.finding_sources import over_limits, stale_reports
 from orchestration.warehouse.dbt import kpi_catalogue
 from reports.make_report import make_report
 from tests.reports import plant

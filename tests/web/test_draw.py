@@ -14,9 +14,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
-from orchestration.web.draw import draw_problem, html_of
+from orchestration.web.draw import FOLDER, draw_problem, html_of, static_address, static_files
 from orchestration.web.request_context import Ask
-from orchestration.web.static_files import FOLDER, static_address, static_files
 from reports.pages import board as boards
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, chart_data

@@ -15,9 +15,8 @@ from data_quality.contracts.time import parse_period
 from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
-from reports.pages.energy_uses import UseTold
+from reports.pages.energy_uses import UseDays, UseTold, day_charts
 from reports.pages.page import Widget
-from reports.pages.use_days import UseDays, day_charts
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_told
 from tests.e2e.conftest import call_here

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
+from reports.pages.findings import OpenFindings, findings_tile
 from reports.pages.page import Item
-from reports.pages.widgets import open_findings
-from reports.pages.widgets.open_findings import OpenFindings
 from reports.texts.locales import page_word
 from tests.web.widgets_golden import shown
 
@@ -25,7 +24,7 @@ def dead(source: str, severity: int = 2) -> OpenFinding:
 
 def lines(*found: OpenFinding, **more: object) -> tuple[Item, ...]:
     links = {each.finding_id: f"/findings/{each.finding_id}" for each in found}
-    return open_findings.view(OpenFindings(address=HERE, open=found, links=links, may_act=True, **more)).items
+    return findings_tile(OpenFindings(address=HERE, open=found, links=links, may_act=True, **more)).items
 
 
 def test_what_several_have_in_common_stands_once_and_opens_to_each() -> None:

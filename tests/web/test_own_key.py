@@ -10,9 +10,8 @@ import yaml
 from typer.testing import CliRunner
 
 from assets.stores.audit import bad_rows
-from assets.stores.key_changes import KEY_DOMAIN, REPLACE, key_statement
 from assets.stores.published.publications import PublicationStore
-from assets.stores.sign import Signer, is_signed, load_key, new_key
+from assets.stores.sign import KEY_DOMAIN, REPLACE, Signer, is_signed, key_statement, load_key, new_key
 from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import FixedClock

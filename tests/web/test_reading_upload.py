@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assets.stores.foreign_database import source_sha256
-from assets.stores.lake.batches import batches_of_source
+from assets.stores.lake.merges import batches_of_source
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from orchestration.web.app import make_app

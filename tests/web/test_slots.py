@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from data_quality.contracts.time import Period, parse_period
+from reports.pages.energy import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
 from reports.pages.header import beside
-from reports.pages.slot_times import MOST_TICKS, label_of, same_slot, slot_of, slots_in_order, ticks
 
 STEP = timedelta(minutes=15)
 

@@ -13,8 +13,9 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.reporting.work_order import WorkOrder
 from reports.figure_book import FigureBook
 from reports.pages.address import Address
+from reports.pages.findings import OpenFindings, findings_tile
 from reports.pages.page import Widget
-from reports.pages.tasks import Task
+from reports.pages.tasks import Task, Tasks, tasks_tile
 from reports.pages.widgets import (
     car,
     compared_span,
@@ -23,7 +24,6 @@ from reports.pages.widgets import (
     home_power,
     home_today,
     live_kw,
-    open_findings,
     plan_ahead,
     projects,
     renewable,
@@ -31,7 +31,6 @@ from reports.pages.widgets import (
     saved_energy,
     sites_table,
     submeters,
-    tasks,
 )  # fmt: skip
 from reports.pages.widgets.tile import Shown
 
@@ -144,13 +143,13 @@ def listed() -> Iterator[tuple[str, Widget]]:
     one = OpenFinding(site_id="plant", source="EnPI alerts", cause="air", severity=2, what="air used +6 %", at_utc=NOW)
     for name, found_, silent in (("value", (), ()), ("finding", (one,), ()), ("silent", (), (("devices", "locked"),))):
         links = {each.finding_id: "/findings/one" for each in found_}
-        given_ = open_findings.OpenFindings(
+        given_ = OpenFindings(
             **AT, open=found_, asked=("devices", "EnPI alerts"), silent=silent, links=links, may_act=True
         )
-        yield f"open_findings {name}", open_findings.view(given_)
+        yield f"open_findings {name}", findings_tile(given_)
     task = Task(order=WorkOrder(order_id="7d1", site_id="plant", title="Fan", priority="P2", recorded_at_utc=NOW))
     for name, open_, ended in (("value", (), 2), ("finding", (task,), 0), ("none", (), 0)):
-        yield f"tasks {name}", tasks.view(tasks.Tasks(**AT, open=open_, ended=ended))
+        yield f"tasks {name}", tasks_tile(Tasks(**AT, open=open_, ended=ended))
     less, more = shown("cost", "-120.5", "EUR"), shown("cost", "45.25", "EUR")
     steps = (("Price", less), ("Production and weather", more), ("Energy performance", less), ("Other use", more))
     bridge = cost_bridge.CostBridge(**AT, spans=("2024", "2025"), before=cost, now=cost, change=less, steps=steps)

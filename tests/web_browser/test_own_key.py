@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request
 
-from assets.stores.key_changes import REPLACE
 from assets.stores.published.publications import PublicationStore
-from assets.stores.sign import new_key
+from assets.stores.sign import REPLACE, new_key
 from tests.reports.publish.conftest import MakeDesk, desk
 from tests.web_browser.conftest import Site, serving
 from tests.web_browser.looked_at import axe_faults, overflow_px

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from assets.stores.lake.batches import days_recorded_after
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.merges import days_recorded_after
 from assets.stores.ledgers.baselines import BaselineStore, Fit
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.carbon.factor_choice.meter_factors import MeterFactor, known_factors, meter_factors
+from assets.carbon.factor_choice.factor_view import MeterFactor, known_factors, meter_factors
 from assets.kpi.facts import fact_rows, rule_rows, stream_rows
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.interval_costs import interval_costs

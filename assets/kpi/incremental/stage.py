@@ -24,8 +24,8 @@ from assets.kpi.mart_windows import (
 from assets.kpi.running_cost.interval_costs import carries_over
 from assets.readings.changes.affected import touched_months
 from assets.sites.load_sites import site_sha256
-from assets.stores.lake.batches import newest_entry
 from assets.stores.lake.lake import Lake
+from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore

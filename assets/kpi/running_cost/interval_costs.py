@@ -16,8 +16,7 @@ import polars as pl
 from assets.bills.engine.bill_load import Load, nano
 from assets.bills.engine.book import Book, Span, calendar_months
 from assets.bills.engine.interval_cost import running_of
-from assets.carbon.factor_choice.factor_view import FactorView
-from assets.carbon.factor_choice.meter_factors import electricity_factors, known_factors
+from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors, known_factors
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost.demand_window import Blocks, blocks_of
 from assets.kpi.running_cost.supply_terms import needs_reactive, reactive_rows, without_gaps

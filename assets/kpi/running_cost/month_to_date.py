@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from assets.kpi.from_readings import COARSE
 from assets.kpi.mart_windows import LOOK_BACK_DAYS, month_after, month_start
-from assets.kpi.scope_streams import COARSE
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

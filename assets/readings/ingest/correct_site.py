@@ -13,8 +13,8 @@ import polars as pl
 from assets.readings.changes.bitemporal import classify
 from assets.readings.ingest.estimated_rows import estimated_rows
 from assets.readings.ingest.judge_site import READER, ROWS_AT_ONCE, VERSION, delivered, delivered_in_blocks, judge_rows
-from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import KEY, BatchInfo, Decided, Lake
+from assets.stores.lake.merges import batches_of_reader
 from assets.stores.ledgers.flags import MonthValidation, publish_findings
 from assets.stores.schema.column_types import canonical_json
 from data_quality.contracts.finding import Finding

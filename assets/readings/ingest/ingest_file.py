@@ -22,9 +22,9 @@ from assets.readings.ingest.published_reports import name_closed
 from assets.readings.parsed import Reader, bad_rows
 from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
-from assets.stores.lake.batches import batches_of_source
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
 from assets.stores.lake.lake_ledger import expect_own
+from assets.stores.lake.merges import batches_of_source
 from assets.stores.lake.restore_batch import restore_batch
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.closed_periods import closed_periods

@@ -9,10 +9,10 @@ from typing import Any, Final, cast
 import polars as pl
 
 from assets.sites.meter_tree import balances
-from assets.stores.lake.batches import batches_of_reader
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.lake.lake_files import newest_of
+from assets.stores.lake.merges import batches_of_reader
 from assets.stores.lake.meter_blocks import meter_blocks
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of, zone

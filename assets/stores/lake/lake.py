@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from assets.stores.journal import AppendOnly
-from assets.stores.lake.batches import batches_of_source, named_batches, newest_entry, newest_query
 from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_block import LAKE_SCHEMA, Block, blocks_of, part_sha256, write_block
 from assets.stores.lake.lake_files import (
@@ -32,7 +31,17 @@ from assets.stores.lake.lake_files import (
     writing,
 )
 from assets.stores.lake.lake_ledger import expect_own, note_progress
-from assets.stores.lake.merges import Places, as_written, digest_of, merged_entry, take_out
+from assets.stores.lake.merges import (
+    Places,
+    as_written,
+    batches_of_source,
+    digest_of,
+    merged_entry,
+    named_batches,
+    newest_entry,
+    newest_query,
+    take_out,
+)  # fmt: skip
 from assets.stores.lake.set_aside import tidy
 from assets.stores.schema.tables_readings import batches as batch_table
 from assets.stores.schema.tables_readings import lake_manifest
@@ -201,7 +210,10 @@ class Lake:
                             self._write_files(info, stamp, plan, written)
                     if not (is_overtaken and left):
                         expect_in_time(began_utc, clock.now_utc())
-                        _record(connection, info, stamp, written)
+                        if written.entries:
+                            append(connection, lake_manifest, written.entries)
+                        named = {"batch_id": stamp.batch_id, "recorded_at_utc": stamp.recorded_at_utc}
+                        append_row(connection, batch_table, **named, **info.model_dump(), **written.counts)
                         # Whether a commit that fails from here on was taken, nobody knows: the files stay.
                         is_named = True
                         break
@@ -473,19 +485,9 @@ def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
         recorded_at_utc=pl.lit(stamp.recorded_at_utc),
     )
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in LAKE_SCHEMA.items())
-    counts = {
-        "new_rows": rows.height - corrected,
-        "corrected_rows": corrected,
-        "unchanged_rows": decided.unchanged_rows,
-    }
+    counts = {"new_rows": rows.height - corrected, "corrected_rows": corrected}
+    counts["unchanged_rows"] = decided.unchanged_rows
     return BlockPlan(blocks=blocks_of(rows), counts=counts)
-
-
-def _record(connection: sa.Connection, info: BatchInfo, stamp: Stamp, written: "_Written") -> None:
-    if written.entries:
-        append(connection, lake_manifest, written.entries)
-    named = {"batch_id": stamp.batch_id, "recorded_at_utc": stamp.recorded_at_utc}
-    append_row(connection, batch_table, **named, **info.model_dump(), **written.counts)
 
 
 @dataclass

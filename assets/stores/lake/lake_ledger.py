@@ -11,7 +11,7 @@ from assets.stores.lake.files import FileStore
 from assets.stores.lake.lake_files import READINGS, alone
 from assets.stores.lake.merges import Places, known_paths
 from assets.stores.lake.set_aside import bring_back, set_aside, set_aside_here, take_out_of_others
-from assets.stores.ledger_mark import ADOPT, Mark, gap, mark_now
+from assets.stores.seals import ADOPT, Mark, gap, mark_now
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import Unreachable
 

@@ -2,14 +2,16 @@
 
 Small files of a month are merged into one, and each can be taken out again. A merge changes no manifest row: it says of
 a file in which other one its rows are; that file may be merged again.
+
+Questions about the batches that the lake was written in: columns of their table, the oldest first.
 """
 
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,61 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly
+from assets.stores.journal import AppendOnly, among
 from assets.stores.lake.lake_block import LAKE_SCHEMA, ROW_ORDER, Block, block_of, part_sha256, write_block
-from assets.stores.schema.tables_readings import lake_manifest, lake_merges
+from assets.stores.schema.tables_readings import batches, lake_manifest, lake_merges
 from assets.stores.transactions import Store
 from assets.stores.whole_file import appear_whole
+
+_BATCHES = AppendOnly(batches, dict, order=("recorded_at_utc", "batch_id"))
+
+
+def batches_of_source(store: Store, *, site_id: str, source_sha256: str) -> list[dict[str, Any]]:
+    """Batches that brought this very file for this site, the newest first."""
+    return _BATCHES.rows(store, site_id=site_id, source_sha256=source_sha256)[::-1]
+
+
+def batches_of_reader(store: Store, site_id: str, reader: str) -> list[str]:
+    """Ids of the site's batches that this reader wrote."""
+    return [str(row["batch_id"]) for row in _BATCHES.rows(store, "batch_id", site_id=site_id, reader=reader)]
+
+
+def named_batches(store: Store, batch_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """The batches of these ids."""
+    return _BATCHES.rows(store, batch_id=sorted(set(batch_ids)))
+
+
+def manifest_of_batch(store: Store, batch_id: str) -> list[dict[str, Any]]:
+    """The manifest rows of one batch, in order."""
+    return _MANIFEST.rows(store, batch_id=batch_id)
+
+
+def days_recorded_after(
+    store: Store, site_ids: Collection[str], moment_utc: datetime, *, before: date
+) -> list[dict[str, Any]]:
+    """The UTC days before `before` that anything was recorded of after a moment, by site: site_id, day, newest_utc."""
+    table = lake_manifest
+    query = sa.select(table.c.site_id, table.c.day, sa.func.max(table.c.recorded_at_utc).label("newest_utc"))
+    query = query.where(table.c.recorded_at_utc > moment_utc, table.c.day < before)
+    query = query.where(among(table.c.site_id, site_ids))
+    return [row for row in store.rows(query.group_by(table.c.site_id, table.c.day)) if row["site_id"] in site_ids]
+
+
+def newest_entry(store: Store, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> int:
+    """Id of the newest manifest row of the site, or of any, recorded by then; 0 where there is none."""
+    query = newest_query(site_id)
+    if as_of_utc is not None:
+        query = query.where(lake_manifest.c.recorded_at_utc <= as_of_utc)
+    return int(store.rows(query)[0]["newest"] or 0)
+
+
+# Every answer of the pages asks it, and to put the question costs more than to answer it.
+@lru_cache(maxsize=256)
+def newest_query(site_id: str | None) -> sa.Select[Any]:
+    """Question for the id of the newest manifest row of the site, or of any."""
+    query = sa.select(sa.func.max(lake_manifest.c.id).label("newest"))
+    return query if site_id is None else query.where(lake_manifest.c.site_id == site_id)
+
 
 Entry = Mapping[str, Any]
 MERGES = AppendOnly(lake_merges, dict, order=("recorded_at_utc", "path"))

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from assets.stores.lake.batches import manifest_of_batch
 from assets.stores.lake.lake import BlockPlan, Lake, Stamp, path_of
 from assets.stores.lake.lake_block import write_block
 from assets.stores.lake.lake_files import fault_of
-from assets.stores.lake.merges import Places
+from assets.stores.lake.merges import Places, manifest_of_batch
 from assets.stores.whole_file import appear_whole
 from data_quality.contracts.errors import Unreachable
 

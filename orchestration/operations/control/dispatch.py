@@ -24,8 +24,8 @@ from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import Actor, actor
+from orchestration.views.finding_sources import failures, not_working, nothing_runs
 from orchestration.views.ledger_view import commands_of_store, proof_of
-from orchestration.views.not_working import failures, not_working, nothing_runs
 from orchestration.views.site_control import expect_scope, expect_value, lines, site_control, without_ttl
 from reports.texts.numbers import unit_text
 

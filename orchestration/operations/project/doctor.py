@@ -24,7 +24,7 @@ from orchestration.doctor.kept_checks import reachability_checks
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.project.check import configuration_problems
-from orchestration.views.not_working import not_working, not_working_anywhere, what_of
+from orchestration.views.finding_sources import not_working, not_working_anywhere, what_of
 
 CHECKS = Table(
     "checks",

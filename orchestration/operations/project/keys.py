@@ -71,8 +71,7 @@ def keys_replace(
     new: Annotated[Path, Option("--new", help="Folder of the new key, as 'keys new PERSON --out FOLDER' made it.")],
 ) -> Answer:
     """Replace one's own key: the old one signs for the new one, and what it signed before stays valid."""
-    from assets.stores.key_changes import KEY_DOMAIN, key_statement
-    from assets.stores.sign import key_path, load_key
+    from assets.stores.sign import KEY_DOMAIN, key_path, key_statement, load_key
 
     person, signer = call.known_person(), load_key(new, call.known_person().person_id)
     before, after = person.public_key, signer.public_key
@@ -86,8 +85,7 @@ def keys_replace(
 
 def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer:
     """Replace the key of who calls. before, after: public keys; vouched: the new key's word (key_changes.py)."""
-    from assets.stores.key_changes import REPLACE
-    from assets.stores.sign import fingerprint
+    from assets.stores.sign import REPLACE, fingerprint
     from reports.evidence.people_keys import replace_key
 
     who, project = actor(call), call.project

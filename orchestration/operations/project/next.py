@@ -6,7 +6,7 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.options import OnlySiteOption
-from orchestration.views.not_working import failures, not_working, not_working_anywhere, nothing_runs
+from orchestration.views.finding_sources import failures, not_working, not_working_anywhere, nothing_runs
 from reports.lifecycle.control_steps import Step
 from reports.lifecycle.next_steps import REPORT, Facts, next_steps, report_period
 

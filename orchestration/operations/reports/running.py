@@ -12,7 +12,7 @@ from data_quality.contracts.time import Period, parse_instant, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import SiteOption
-from orchestration.operations.reports.printed_figures import keep_figures, marts_then
+from orchestration.operations.reports.kpis import keep_figures, marts_then
 from reports.figures.running import running_list, running_now, running_result, with_coarse_source
 from reports.report_content import ReportContent
 from reports.texts.numbers import format_alike, unit_text

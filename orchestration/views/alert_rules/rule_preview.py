@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, So
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from orchestration.views.alert_rules.stale_history import stale_spans
-from orchestration.views.anomaly_view import amounts_of
+from orchestration.views.finding_sources import amounts_of
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

@@ -17,7 +17,7 @@ from orchestration.web.cache import BASE, PAGING, listed, whole
 from orchestration.web.queries import scope_of, scopes_of, stamp_of
 from orchestration.web.request_context import Ask, asked
 from reports.pages.address import Compare, before
-from reports.pages.slot_times import same_slot, slot_of
+from reports.pages.energy import same_slot, slot_of
 
 router = APIRouter(prefix=BASE)
 SHARED = ("site", "scope", "period", "grain", "as_of", "locale")

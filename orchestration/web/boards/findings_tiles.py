@@ -18,11 +18,11 @@ from orchestration.workflows.asked_approvals import asked_of
 from orchestration.workflows.steps import DAY_KPIS, day_text
 from reports.evidence.lifecycle import life_at
 from reports.figures.trace import stale_revisions
-from reports.pages.findings import ANOMALIES, PATH, address_of, use_of
+from reports.pages.findings import ANOMALIES, PATH, OpenFindings, address_of, findings_tile, use_of
 from reports.pages.page import Widget
 from reports.pages.tasks import PATH as TASKS
-from reports.pages.widgets import open_findings as widget
-from reports.pages.widgets import report_status, tasks
+from reports.pages.tasks import Tasks, tasks_tile
+from reports.pages.widgets import report_status
 from reports.pages.widgets.report_status import ReportLine, ReportStatus
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import named
@@ -45,7 +45,7 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         worths |= {each: worth for each, worth in priced if worth is not None}
         silent |= dict.fromkeys(seen.silent)
         asked = seen.asked
-    given = widget.OpenFindings(
+    given = OpenFindings(
         address=shows[0].address, open=tuple(found), asked=asked, silent=tuple(silent),
         links={each.finding_id: address_of(each, shows[0].address) for each in found},
         subjects={each.finding_id: href for each in found if (href := _subject(each, shows[0]))}, worths=worths,
@@ -53,7 +53,7 @@ def findings_of(shows: Sequence[Show]) -> Widget:
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
-    return widget.view(given)
+    return findings_tile(given)
 
 
 def _excess_cost(show: Show, found: OpenFinding) -> Shown | None:
@@ -91,13 +91,13 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
     waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
     now = first.ask.address.as_of_utc is None
     asked = [each for show in shows if now for each in asked_of(show.ask.project, show.site, show.ask.person)]
-    given = tasks.Tasks(
+    given = Tasks(
         address=first.address, asked=tuple(asked), digests=tuple(_digest(show) for show in shows if now),
         open=tuple(waiting), ended=len(known) - len(waiting),
         link=first.address.href(TASKS, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
-    return tasks.view(given)
+    return tasks_tile(given)
 
 
 def _digest(show: Show) -> tuple[str, str]:

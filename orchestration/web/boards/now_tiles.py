@@ -9,8 +9,14 @@ import polars as pl
 
 from assets.sites.calendar import types_around
 from assets.stores.live.live_store import LiveReader
-from assets.tariffs.block_now import LOOK_DAYS, Holding, holding_at
-from assets.tariffs.price_in_force import price_stream_of, prices_in_force, stream_price_at
+from assets.tariffs.price_in_force import (
+    LOOK_DAYS,
+    Holding,
+    holding_at,
+    price_stream_of,
+    prices_in_force,
+    stream_price_at,
+)
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.errors import Unreachable

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.kpi.from_readings import codes_of, plain
+from assets.kpi.from_readings import codes_of, plain, scope_meters
 from assets.kpi.scope_quarters import scope_quarters
-from assets.kpi.scope_streams import scope_meters
 from assets.sites.view import site_readings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
@@ -23,10 +22,9 @@ from orchestration.web.queries import Age, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of, years_of
-from reports.figures.span_rows import OF_DAYS, span_rows
+from reports.figures.query import OF_DAYS, span_rows
 from reports.pages.address import PageGrain, before, why_of
-from reports.pages.energy import MOST_HEAT_DAYS, Point
-from reports.pages.slot_times import same_slot, slot_of
+from reports.pages.energy import MOST_HEAT_DAYS, Point, same_slot, slot_of
 from reports.texts.locales import period_text
 
 KPI = "consumption_kwh"

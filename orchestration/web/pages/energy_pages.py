@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from assets.kpi.scope_streams import carriers_of
+from assets.kpi.from_readings import carriers_of
 from assets.sites.meter_tree import children_of, has_import, submeters_of, total_meters
 from assets.sites.scopes import is_allocated, known_spans
 from assets.stores.warehouse.marts import if_published

@@ -13,8 +13,8 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import problems_of
 from orchestration.operations.project.check import problems_in
-from orchestration.views.alert_rules.rule_findings import limit_text
 from orchestration.views.alert_rules.rule_preview import preview
+from orchestration.views.finding_sources import limit_text
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.site_texts import Held, held_site, save_text, texts_folder

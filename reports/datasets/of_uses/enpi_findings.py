@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 from assets.kpi.enpi.enpi_result import EnpiResult
-from assets.sites.overlap import regions_of
+from assets.sites.meter_tree import regions_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from assets.carbon.factor_choice.meter_factors import FACTOR_DECIMALS, MeterFactor
+from assets.carbon.factor_choice.factor_view import FACTOR_DECIMALS, MeterFactor
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT
 from assets.sites.scopes import ONE, ScopeSpan, known_spans, largest_remainder, scope_spans

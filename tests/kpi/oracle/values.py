@@ -11,10 +11,9 @@ from functools import cached_property
 
 import polars as pl
 
-from assets.carbon.factor_choice.factor_view import FactorView
-from assets.carbon.factor_choice.meter_factors import FACTOR_DECIMALS, meter_factors
+from assets.carbon.factor_choice.factor_view import FACTOR_DECIMALS, FactorView, meter_factors
 from assets.kpi.facts import Stream, facts, streams
-from assets.kpi.scope_streams import split_product
+from assets.kpi.from_readings import split_product
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.tariffs.periods import PRICE_DECIMALS, known_prices
 from data_quality.contracts.errors import BadInput
@@ -60,7 +59,7 @@ def kpi_value(
 
     scope: as assets/sites/scopes.py names it; of kwh_per_product it ends in /<product>. readings: LAKE_SCHEMA rows
     that hold at least `streams_behind(...)` over the period; superseded rows may be among them. factors: as known
-    then (assets/carbon/factor_choice/meter_factors.py: known_factors). expected: local_date,
+    then (assets/carbon/factor_choice/factor_view.py: known_factors). expected: local_date,
     expected_kwh; needed for KPIs of EXPECTED. Exact for sums and the peak; a ratio is the double that the
     marts hold. Raises BadInput for an unknown KPI or scope. Definitions: dbt_project/seeds/kpi_catalogue.csv.
     """

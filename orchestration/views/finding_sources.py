@@ -1,0 +1,285 @@
+"""Findings of a site by their source: failed jobs, live sources that deliver nothing, anomaly events, alert rules."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assets.kpi.alert_rules.excursions import Excursion, open_excursion
+from assets.kpi.alert_rules.rule_rows import rule_rows
+from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
+from assets.stores.ledgers.job_outcomes import OF_NO_SITE, failed_jobs
+from assets.stores.live.live_store import FRESH, LiveReader
+from assets.stores.warehouse.marts import mart_stamp, read_mart
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, SOURCE, AnomalyEvent, AnomalyLabel
+from data_quality.contracts.reporting.open_finding import KEPT_FOR, OpenFinding
+from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
+from data_quality.contracts.site_file.live_source import Streaming
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import zone
+from orchestration.open_project import OpenProject
+from reports.texts.locales import long_date, moment, named, period_text
+from reports.texts.numbers import format_alike, unit_text
+from reports.writer import words
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+
+RULES = "alert rules"
+# Longer than the longest hold, so that an excursion that counts is seen from its begin.
+_LOOK = timedelta(days=92)
+_UNITS = {"1": "ratio", "kwh_per_unit": "kwh/unit"}
+
+
+def judged(found: Iterable[OpenFinding], rules: Sequence[AlertRule]) -> list[OpenFinding]:
+    """Findings after the rules of their kinds: those below a limit or muted are left out, others have its severity."""
+    mine = [each for each in rules if isinstance(each, SourceRule) and each.enabled]
+    kept = []
+    for each in found:
+        rule = next((one for one in mine if one.is_of(each.rule_kind, each.scopes)), None)
+        if rule is None:
+            kept.append(each)
+        elif rule.passes(each.amounts):
+            kept.append(each.model_copy(update={"severity": rule.severity or each.severity}))
+    return kept
+
+
+def over_limits(project: "OpenProject", site: Site, now_utc: datetime, locale: str) -> list[OpenFinding]:
+    """A finding of each rule whose last value is over its limit, or was within a day. Raises BadInput without marts."""
+    rules = [each for each in site.alert_rules if isinstance(each, LimitRule) and each.enabled]
+    if not rules:
+        return []
+    end = (now_utc.astimezone(zone(site.time_zone)) + timedelta(days=1)).date()
+    # Months of rows are read again once marts, rules, budgets or the day are others.
+    said = (*(each.model_dump_json() for each in rules), str(site.budgets), site.time_zone, site.currency)
+    key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), end, said)
+    found = project.cache.once("excursions", key, lambda: _excursions(project, site, rules, end))
+    return [
+        _rule_finding(rule, each, site, locale) for rule, each in zip(rules, found, strict=True) if each is not None
+    ]
+
+
+def _excursions(
+    project: "OpenProject", site: Site, rules: Sequence[LimitRule], end: date
+) -> tuple[Excursion | None, ...]:
+    read = partial(read_mart, project.project.marts_dir)
+    rows = (rule_rows(rule, site, read, end - _LOOK, end) for rule in rules)
+    return tuple(open_excursion(each, rule, shown_for=KEPT_FOR) for each, rule in zip(rows, rules, strict=True))
+
+
+def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
+    """The newest revision of each report whose inputs changed, where a rule asks for it: to look takes a while."""
+    if not any(
+        isinstance(each, SourceRule) and each.enabled and each.kind == "stale_report" for each in site.alert_rules
+    ):
+        return []
+    from reports.figures.trace import stale_revisions
+
+    newest = {each.report_id: each for each in project.reports.revisions(site.site_id, with_content=False)}
+    keys = {(each.report_id, each.revision): each for each in newest.values()}
+    stale = stale_revisions(project.reports, project.sources(), only=list(keys)) if keys else {}
+    return [
+        OpenFinding(
+            site_id=site.site_id, source=RULES, cause=f"stale {each.report_id}", severity=3, rule_kind="stale_report",
+            what=Sentence("{0} of {1}: its inputs changed", Sentence(words(each.name)), each.period),
+        )
+        for key, each in keys.items()
+        if stale[key]
+    ]  # fmt: skip
+
+
+def limit_text(rule: AlertRule | LimitRule, value: float, locale: str) -> str:
+    """A value with the rule's unit, as people read it."""
+    unit = _UNITS.get(rule.unit, rule.unit)
+    [amount] = format_alike([round(value, 3)], unit, locale=locale)
+    return Sentence("{0} cases", amount) if unit == "cases" else f"{amount} {unit_text(unit)}".strip()
+
+
+def _rule_finding(rule: LimitRule, found: Excursion, site: Site, locale: str) -> OpenFinding:
+    pattern = "{0}: {1} is above the limit of {2}" if rule.is_above else "{0}: {1} is below the limit of {2}"
+    value, limit = (limit_text(rule, each, locale) for each in (found.value, rule.limit))
+    since = moment(found.start_utc.astimezone(zone(site.time_zone)), locale)
+    what = Sentence(pattern, named(rule.title), value, limit)
+    return OpenFinding(
+        site_id=site.site_id, source=RULES, cause=rule.rule_id, severity=rule.severity, at_utc=found.start_utc,
+        what=sentences((what, Sentence("since {0}", since)), ", "), of=rule.title,
+    )  # fmt: skip
+
+
+# Days shown before and after an event, where it is looked at.
+_AROUND = timedelta(days=3)
+
+
+def open_anomalies(
+    project: OpenProject, site: Site, *, locale: str, as_of_utc: datetime | None = None
+) -> list[OpenFinding]:
+    """The recent events of a site as findings."""
+    known = AnomalyLedger(project.store).standing(site.site_id, as_of_utc=as_of_utc)
+    return [finding_of(each, site, locale=locale) for each in recent(known)]
+
+
+def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFinding:
+    """The event as a finding under its own id. Its cause names the meter and the days around the event."""
+    meter = site.meter(event.meter_id)
+    name = (meter.name if meter is not None else "") or words(event.meter_id)
+    kind = Sentence(KIND_TITLES.get(event.kind, words(event.kind)))
+    local = zone(site.time_zone)
+    start, last = (at.astimezone(local) for at in (event.start_utc, event.end_utc - timedelta(seconds=1)))
+    days = Sentence("{0}: {1} on {2}", named(name), kind, long_date(start.date(), locale))
+    end = last.date() + timedelta(days=1)
+    if start.date() != last.date():
+        days = Sentence("{0}: {1}, {2}", named(name), kind, period_text(start.date(), end, locale))
+    span = f"{(start - _AROUND).date()}/{(last + _AROUND).date()}"
+    return OpenFinding(
+        site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
+        what=sentences((days, _energy(event, locale)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
+        stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
+    )  # fmt: skip
+
+
+def amounts_of(event: AnomalyEvent) -> dict[str, float]:
+    """By unit, for alert rules; without sign."""
+    told = {event.currency: event.cost, "kwh": event.kwh}
+    return {unit: abs(amount) for unit, amount in told.items() if amount is not None}
+
+
+def row(
+    event: AnomalyEvent, state: str, label: AnomalyLabel | None = None, figure_ids: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An event by the contract's keys. A label stands beside the cause that was computed. figure_ids: of the stored
+    reports that quote it.
+    """
+    return {
+        "id": event.event_id,
+        "site": event.site_id,
+        "start_utc": event.start_utc,
+        "end_utc": event.end_utc,
+        "meter": event.meter_id,
+        "kind": event.kind,
+        "cause": event.cause,
+        "confidence": event.confidence,
+        "severity": event.severity,
+        "kwh": event.kwh,
+        "cost": event.cost,
+        "currency": event.currency,
+        "cost_finding": event.cost_finding,
+        "state": state,
+        "label": label and label.cause,
+        "figure_ids": list(figure_ids),
+        "evidence": event.evidence,
+        "params_version": event.params_version,
+    }
+
+
+def _energy(event: AnomalyEvent, locale: str) -> str:
+    """412 kWh more than usual."""
+    if not event.kwh:
+        return ""
+    [amount] = format_alike([round(abs(event.kwh), 1)], "kwh", locale=locale)
+    pattern = "{0} more than usual" if event.kwh > 0 else "{0} less than usual"
+    return Sentence(pattern, f"{amount} kWh")
+
+
+def _worth(event: AnomalyEvent, locale: str) -> str:
+    if event.cost is None or event.cost <= 0:
+        return ""
+    [amount] = format_alike([event.cost], event.currency, locale=locale)
+    return f"{amount} {unit_text(event.currency)}"
+
+
+DEAD = {"silent", "refused", "disk_full", "behind"}
+# The sensor looks every 10 s; a look over many runs takes longer.
+LATE = timedelta(minutes=5)
+_NOTE = "jobs_looked_at"
+
+
+def note_look(data_dir: Path, now_utc: datetime) -> None:
+    """Keep when jobs were last looked at, by atomic rename."""
+    unfinished = data_dir / f".{_NOTE}.part"
+    unfinished.write_text(now_utc.isoformat(), encoding="utf-8")
+    unfinished.replace(data_dir / _NOTE)
+
+
+def overdue(data_dir: Path, now_utc: datetime) -> Finding | None:
+    """That no schedule and no sensor runs although they did once; None where they do, or never did.
+
+    facts: since_utc, mend.
+    """
+    with suppress(OSError, ValueError):
+        since_utc = datetime.fromisoformat((data_dir / _NOTE).read_text(encoding="utf-8"))
+        if now_utc - since_utc > LATE:
+            return Finding(
+                code="jobs_overdue",
+                message="schedules and sensors are overdue: Dagster's daemon does not run, so no job begins by itself",
+                facts={"job": "daemon", "since_utc": since_utc.isoformat(), "mend": "start it: meterloom up"},
+            )
+    return None
+
+
+def not_working(project: "OpenProject", site: Site, now_utc: datetime) -> list[Finding]:
+    """Findings with what fails, since when (facts: since_utc, where it is known) and what to do (mend).
+
+    Raises Unreachable.
+    """
+    return [*failed_jobs(project.store, [site.site_id]), *dead_sources(project, site, now_utc)]
+
+
+def not_working_anywhere(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+    """As not_working, of jobs that are of no single site, such as an ingest, and of all of them together."""
+    return [*nothing_runs(project, now_utc), *failed_jobs(project.store, [OF_NO_SITE])]
+
+
+def nothing_runs(project: "OpenProject", now_utc: datetime) -> list[Finding]:
+    """A finding where schedules and sensors are overdue: it holds for each site."""
+    found = overdue(project.project.data_dir, now_utc)
+    return [found] if found else []
+
+
+def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:
+    """A finding for each live source of the site that delivered once, or should, and does not now."""
+    states = LiveReader(project.project.live_dir).states(site.site_id)
+    told = {state.source_id: (at_utc, state) for at_utc, state in states}
+    for source in site.sources:
+        at_utc, state = told.get(source.source_id, (now_utc, None))
+        if state is None or not isinstance(source, Streaming):
+            continue
+        if now_utc - at_utc > FRESH:
+            yield _finding(site, state, "no collector runs", "start it: meterloom up", at_utc)
+        elif state.state in DEAD:
+            mend = f"meterloom sources test {source.source_id} --site {site.site_id} shows what it answers"
+            yield _finding(site, state, state.sentence or "no data received", mend, state.last_utc)
+
+
+def _finding(site: Site, state: SourceState, sentence: str, mend: str, since_utc: datetime | None) -> Finding:
+    return Finding(
+        code="source_dead",
+        message=Sentence("source {0}: {1}", state.source_id, Sentence(sentence)),
+        scope=site.site_id,
+        facts={
+            "source": state.source_id, "since_utc": since_utc and since_utc.isoformat(), "mend": mend, "is": sentence,
+        },
+    )  # fmt: skip
+
+
+def since_of(finding: Finding) -> datetime | None:
+    """Since when it does not work, where that is known."""
+    since_utc = finding.facts.get("since_utc")
+    return datetime.fromisoformat(str(since_utc)) if since_utc else None
+
+
+def what_of(finding: Finding) -> str:
+    """What does not work, and since when, for people."""
+    since_utc = since_of(finding)
+    return finding.message + (f" (since {since_utc:%Y-%m-%d %H:%M}Z)" if since_utc else "")
+
+
+def failures(findings: Sequence[Finding]) -> list[str]:
+    """What does not work now, for people: what and since when, and what to do."""
+    lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
+    return ["not working:", *lines] if lines else []
