@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from assets.experiments.draw import draw_experiment
+from assets.experiments.experiment_days import ExperimentDay, experiment_days, outcomes_of
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import StoredContent
@@ -20,7 +21,6 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from assets.experiments.experiment_days import ExperimentDay, experiment_days, outcomes_of
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP
