@@ -84,7 +84,7 @@ class ExperimentData(OfSite):
         )  # fmt: skip
 
     def barred(self, item: Item) -> str:
-        """Code of what forbids to claim a saving: of meters that no arm moved nothing is told."""
+        """Code of the bar to a claim, where the mode sent nothing; else empty."""
         return "nothing_sent" if self._is_unsent else ""
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:

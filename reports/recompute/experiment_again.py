@@ -25,7 +25,7 @@ OF_DAY = ("cost",)
 
 
 class ToldExperiment(NamedTuple):
-    """The design with its acts, days and saving. until_utc: to which it is looked at; a Finding: nothing is told."""
+    """The design with its acts, days and saving (a Finding before the first look). until_utc: the end of the looks."""
 
     experiment: Experiment
     acts: tuple[ExperimentAct, ...]
