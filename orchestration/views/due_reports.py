@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from assets.stores.lake.batches import newest_entry
+from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, parse_period, zone
 from reports.lifecycle.due import due_periods, first_of_period
