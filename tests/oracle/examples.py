@@ -364,6 +364,8 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     f"{EMS}/dispatch/ledger": (f"{EMS}/dispatch/ledger?site=home",),
     f"{EMS}/recommendations": (f"{EMS}/recommendations?site=factory",),
     f"{EMS}/recommendations/{{recommendation}}": (f"{EMS}/recommendations/none?site=factory",),
+    f"{EMS}/nilm": (f"{EMS}/nilm{SITE}",),
+    f"{EMS}/nilm/{{disaggregation}}": (f"{EMS}/nilm/none{SITE}",),
     f"{EMS}/what-ifs": (f"{EMS}/what-ifs", f"{EMS}/what-ifs?site=home"),
     f"{EMS}/weather": (f"{EMS}/weather?site=home",),
     f"{EMS}/devices/catalogue": (f"{EMS}/devices/catalogue?kind=battery",),

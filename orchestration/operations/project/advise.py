@@ -1,6 +1,6 @@
 """`meterloom advise`: recommendations of a site with their sentences and figures, and what people do with them."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from assets.stores.ledgers.recommendations import Recommendations
@@ -66,14 +66,15 @@ def advise_list(
     found = [
         each
         for each in Recommendations(call.project.store).standing(where, as_of_utc=call.as_of_utc)
-        if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search)
+        if status in (None, each.status) and kind in (None, each.kind) and _has(call, each, search, call.as_of_utc)
     ]
     person_id = call.known_person().person_id if call.person else ""
     found = ordered(
         call.project.store, found, person_id=person_id, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc
     )
     shown = found[(page - 1) * size : page * size]
-    return _listed(call, shown, f"{len(found)} recommendations, page {page} of {max(-(-len(found) // size), 1)}")
+    text = f"{len(found)} recommendations, page {page} of {max(-(-len(found) // size), 1)}"
+    return _listed(call, shown, text, as_of_utc=call.as_of_utc)
 
 
 @operation("advise show", takes=READS, example="3f2a9c")
@@ -93,7 +94,7 @@ def advise_show(
         {"at": each.recorded_at_utc, "status": each.status, "person": each.person_id, "reason": each.reason}
         for each in ledger.history(found, as_of_utc=call.as_of_utc)
     ]
-    shown = _row(call, found)
+    shown = _row(call, found, call.as_of_utc)
     head = f"{found.recommendation_id} {found.kind} {found.scope}: {found.status}, confidence {found.confidence_label}"
     result = {"recommendations": [shown], "sentences": shown["sentences"], "history": history}
     return Answer(result, (head, COMPUTED if computed else SENTENCES, HISTORY), _measured(shown))
@@ -169,23 +170,23 @@ def _moved(
     return Answer({"recommendations": [_row(call, after)]}, text=f"{after.recommendation_id} {after.status}")
 
 
-def _listed(call: Call, found: list[Recommendation], text: str) -> Answer:
-    return Answer({"recommendations": [_row(call, each) for each in found]}, LIST, text)
+def _listed(call: Call, found: list[Recommendation], text: str, *, as_of_utc: datetime | None = None) -> Answer:
+    return Answer({"recommendations": [_row(call, each, as_of_utc) for each in found]}, LIST, text)
 
 
-def _row(call: Call, found: Recommendation) -> dict[str, Any]:
+def _row(call: Call, found: Recommendation, as_of_utc: datetime | None = None) -> dict[str, Any]:
     site = call.project.site(found.site_id)
     row = advice.row(site, found, site.locale)
-    said = shown_wordings(call.project, site, found, site.locale, as_of_utc=call.as_of_utc)
+    said = shown_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
     for each in row["sentences"]:
         each["wording"] = said.get(each["text"])
     return row
 
 
-def _has(call: Call, found: Recommendation, search: str) -> bool:
+def _has(call: Call, found: Recommendation, search: str, as_of_utc: datetime | None) -> bool:
     texts = [found.recommendation_id, found.kind, found.scope]
     if search and not any(search.lower() in each.lower() for each in texts):
-        texts += [each["text"] for each in _row(call, found)["sentences"]]
+        texts += [each["text"] for each in _row(call, found, as_of_utc)["sentences"]]
     return any(search.lower() in each.lower() for each in texts)
 
 

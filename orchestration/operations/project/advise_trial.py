@@ -1,5 +1,6 @@
 """`meterloom advise ab` and `preferences`: two ways to advise side by side, and an order that learns from answers."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from assets.stores.ledgers.advice_acts import AdviceActs
@@ -54,7 +55,7 @@ def ab_start(
 @operation("advise ab show", takes=READS, example="")
 def ab_show(call: Call) -> Answer:
     """Show the newest trial: both arms with what was accepted and saved, and whether one is better."""
-    return _told(call)
+    return _told(call, call.as_of_utc)
 
 
 @operation("advise ab stop", takes=ACTS, example='--as ben --reason "decided"')
@@ -101,8 +102,8 @@ def _expect_reason(reason: str) -> None:
         raise BadInput("this is done with a reason", reason="no_reason")
 
 
-def _told(call: Call) -> Answer:
-    told = trial_told(call.project.store, as_of_utc=call.as_of_utc)
+def _told(call: Call, as_of_utc: datetime | None = None) -> Answer:
+    told = trial_told(call.project.store, as_of_utc=as_of_utc)
     trial, found = told["trial"], told["findings"]
     state = "runs" if trial["stopped_utc"] is None else f"stopped {trial['stopped_utc']:%Y-%m-%d}"
     said = f"trial {trial['trial_id']}: rules against {trial['compares']}, seed {trial['seed']}, {state}"
