@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+# As many workers as cores: threads of both would wait for each other, and small fits take seven times as long. Before
+# anything that reads them is imported; children inherit them.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import pytest
 import typer.testing
 from hypothesis import is_hypothesis_test, settings
