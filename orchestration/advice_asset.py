@@ -6,7 +6,6 @@ import dagster as dg
 
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.time import Clock, Period, months_before, zone
-from ml.defs import tracker_of
 from orchestration.partitions import SITES, beside_sites
 from orchestration.previews import FINDINGS, Metadata, bars_png, embedded, findings_metadata, lines, table
 from orchestration.resources import ProjectResource
@@ -84,6 +83,7 @@ def core_circuit__disaggregation(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
     """Energy by class of load of the circuits that a site file opts in; the same readings twice store nothing new."""
+    from ml.defs import tracker_of
     from ml.disaggregation.site_circuit import run_circuit
 
     site, tracker = project.site(context.partition_key), tracker_of(project)

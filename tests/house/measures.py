@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 13_582,
-    "assets": 55_036,
+    "assets": 55_038,
     "dbt_project": 2_317,
     "ml": 21_439,
     "controls": 37_898,
     "reports": 25_045,
-    "orchestration": 39_081,
+    "orchestration": 39_086,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

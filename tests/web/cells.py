@@ -146,6 +146,8 @@ CELLS: dict[tuple[str, str], Cell] = {
         )
         for act in ("acknowledge", "schedule", "dismiss", "accept", "measure")
     },
+    ("GET", "/api/v1/ems/nilm"): Cell(f"/api/v1/ems/nilm{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/nilm/{disaggregation}"): Cell(f"/api/v1/ems/nilm/none{_SITE}", about="site"),
     ("GET", "/api/v1/ems/what-ifs"): Cell(f"/api/v1/ems/what-ifs{_SITE}", about="site"),
     ("GET", "/api/v1/ems/weather"): Cell(f"/api/v1/ems/weather{_SITE}", about="site"),
     ("GET", "/api/v1/ems/devices/catalogue"): Cell("/api/v1/ems/devices/catalogue", about=""),

@@ -21,7 +21,7 @@ ASKED: dict[str, dict[str, str]] = {
 }
 # What stands in the path of its address: an argument of its command.
 IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"},
-           "dr event show": {"event": "none"}, "workflows show": {"name": "daily_digest"},
+           "dr event show": {"event": "none"}, "workflows show": {"name": "anomaly_response"},
            "nilm show": {"disaggregation": "none"}, "advise show": {"recommendation": "none"}}  # fmt: skip
 NAMES = [name for _, _, name, _ in ENDPOINTS]
 PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}

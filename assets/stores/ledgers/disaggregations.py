@@ -23,10 +23,12 @@ class Disaggregations:
         """Results of a site or of all, of a circuit or of all; the oldest first."""
         return _RESULTS.history(self._store, site_id=site_id, circuit=circuit)
 
-    def named(self, start: str) -> StoredDisaggregation:
-        """The result of an id, or of how one id alone starts. Raises BadInput."""
+    def named(self, start: str, site_id: str | None = None) -> StoredDisaggregation:
+        """The result of an id, or of how one id alone starts, of a site or of all. Raises BadInput."""
         ids = {
-            row["result_id"] for row in _RESULTS.rows(self._store, "result_id") if row["result_id"].startswith(start)
+            row["result_id"]
+            for row in _RESULTS.rows(self._store, "result_id", site_id=site_id)
+            if row["result_id"].startswith(start)
         }
         found = _RESULTS.latest(self._store, result_id=ids.pop()) if len(ids) == 1 and start else None
         if found is None:

@@ -28,7 +28,10 @@ def nilm_list(call: Call, site: OnlySiteOption = None) -> Answer:
 
 @operation("nilm show", takes=PROJECT, example="3f2a9c")
 def nilm_show(
-    call: Call, disaggregation: Annotated[str, Argument(metavar="ID", help="Of a disaggregation, or how it starts.")]
+    call: Call,
+    disaggregation: Annotated[str, Argument(metavar="ID", help="Of a disaggregation, or how it starts.")],
+    site: OnlySiteOption = None,
 ) -> Answer:
     """Show a stored disaggregation: its classes, its weeks and every interval."""
-    return shown(Disaggregations(call.project.store).named(disaggregation))
+    where = None if site is None else call.project.site(site).site_id
+    return shown(Disaggregations(call.project.store).named(disaggregation, where))

@@ -59,7 +59,7 @@ ENDPOINTS = (
     ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
 )
 # What an address never names: sites that the asker may not see, and how a table in a shell looks.
-_NOT_OFFERED = ("portfolio", "files")
+_NOT_OFFERED = ("portfolio", "files", "computed")
 router = APIRouter()
 
 
