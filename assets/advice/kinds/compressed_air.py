@@ -10,6 +10,8 @@ from assets.advice.site_hours import SiteHours
 # Standby of a tight net as a share of the running load, and the standard error of that share.
 _STANDBY, _STANDBY_ERROR = 0.055, 0.015
 _LEAST_LEAK = 0.08
+# Three days without production say what a compressor takes idle.
+_LEAST_IDLE_H, _LEAST_BUSY_H = 72, 100
 
 
 def find(site: SiteHours) -> Iterator[Estimate]:
@@ -20,7 +22,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
     for meter in site.of_role("compressed_air"):
         known = np.isfinite(meter.kwh)
         idle, busy = known & ~active & (meter.kwh > 0), known & active
-        if idle.sum() < 100 or busy.sum() < 100:
+        if idle.sum() < _LEAST_IDLE_H or busy.sum() < _LEAST_BUSY_H:
             continue
         running, idling = float(np.median(meter.kwh[busy])), float(np.median(meter.kwh[idle]))
         # The running load holds the leak too: the standby is a share of what is left of it.
