@@ -31,8 +31,8 @@ from reports.datasets.enpi import EnpiData
 from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
-from reports.figures.kpi_list import HOURLY, Grain, add_rows, hours_of, kpi_rows
-from reports.figures.query import GRAINS, OF_DAYS, PAIRS, ROWS, Query, Question, span_rows
+from reports.figures.kpi_list import HOURLY, OF_DAYS, Grain, add_rows, hours_of, kpi_rows, span_rows
+from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.figures.running import running_book
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
