@@ -262,18 +262,18 @@ def _placed(problem: Problem, document: Any, used: set[tuple[int, int]]) -> Prob
     if found := _METER_KEY.search(problem.message):
         places = _meter_places(document, found[1], found[2])
     elif found := _UNKNOWN.search(problem.message):
-        places = [place for _, place in _scalars(document, found[1])]
+        places = [place for _, place in scalars(document, found[1])]
     elif found := _TWICE.search(problem.message):
         # The second of the two is the one too many.
-        named = [(key, place) for key, place in _scalars(document, found[2].strip()) if key.endswith("_id")]
+        named = [(key, place) for key, place in scalars(document, found[2].strip()) if key.endswith("_id")]
         own = [place for key, place in named if key == f"{found[1].lower()}_id"]
         places = (own if len(own) > 1 else [place for _, place in named])[1:]
     elif found := _BOTH_HOLD.search(problem.message):
-        places = [place for key, place in _scalars(document, found[1]) if key == "factor_id"]
+        places = [place for key, place in scalars(document, found[1]) if key == "factor_id"]
     elif found := _LOOP.search(problem.message):
-        places = [place for key, place in _scalars(document, found[1]) if key == "meter_id"]
+        places = [place for key, place in scalars(document, found[1]) if key == "meter_id"]
     elif problem.line == 1 and (found := _SUBJECT.match(problem.message)):
-        places = [place for key, place in _scalars(document, found[1]) if key == "point" or key.endswith("_id")]
+        places = [place for key, place in scalars(document, found[1]) if key == "point" or key.endswith("_id")]
     else:
         return problem
     if not places:
@@ -294,7 +294,7 @@ def _meter_places(document: Any, meter_id: str, key: str) -> list[tuple[int, int
     ]
 
 
-def _scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
+def scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """Key and place of every scalar that equals `name`, in document order."""
     items: Iterable[tuple[str | int, Any]]
     if isinstance(node, Mapping):
@@ -307,7 +307,7 @@ def _scalars(node: Any, name: str) -> Iterator[tuple[str, tuple[int, int]]]:
         if str(value) == name:
             yield str(key), place_of(node, (key,))
         else:
-            yield from _scalars(value, name)
+            yield from scalars(value, name)
 
 
 class PeopleNow:

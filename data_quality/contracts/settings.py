@@ -42,6 +42,7 @@ class PathSettings(Model):
 
     sites: str = "sites"
     people: str = "people.yaml"
+    organisation: str = "organisation.yaml"
     landing: str = "landing"
     data: str = Field(default="var", description="Lake, stores, marts, quarantine, Dagster and MLflow state")
     lake: str = Field(
@@ -273,6 +274,11 @@ class Project(Model):
     def people_file(self) -> Path:
         """People and their roles."""
         return self._at(self.settings.paths.people)
+
+    @property
+    def organisation_file(self) -> Path:
+        """Entities, who owns them, and the sites of each."""
+        return self._at(self.settings.paths.organisation)
 
     @property
     def landing_dir(self) -> Path:

@@ -55,7 +55,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.bills.stored_bill",
         "operations.bills.bill_acts",
     ),
-    "carbon": ("operations.carbon.carbon", "operations.carbon.chp", "operations.carbon.footprint"),
+    "carbon": (
+        "operations.carbon.carbon",
+        "operations.carbon.chp",
+        "operations.carbon.footprint",
+        "operations.carbon.group",
+    ),
     "factors": ("operations.carbon.factors",),
     "seu": ("operations.baselines.seu",),
     "baseline": (

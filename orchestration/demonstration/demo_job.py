@@ -19,7 +19,7 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.time import Clock, local_midnight_utc, months_after
 from orchestration.demonstration.demo_bills import BILLED, store_bills
-from orchestration.demonstration.demo_dates import factory_span, last_quarters
+from orchestration.demonstration.demo_dates import factory_span, last_quarters, tower_span
 from orchestration.demonstration.demo_dispatch import dispatch_live, sign_demo
 from orchestration.demonstration.demo_tower import (
     ingest_files,
@@ -66,15 +66,20 @@ class Steps:
         self._say(f"[{self._number}/{self._total}] {text}: {self.seconds[text]:.1f} s")
 
 
+# Everything else that is shipped for the demo is a site.
+_OF_THE_PROJECT = ("people.yaml", "organisation.yaml")
+
+
 def make_demo_project(folder: Path, *, until: date) -> ProjectResource:
     """A project folder with the demo's sites and people; what is there already stays. until: day after the data."""
     (folder / "sites").mkdir(parents=True, exist_ok=True)
     if not (folder / SETTINGS_FILE).exists():
         copyfile(STARTER / SETTINGS_FILE, folder / SETTINGS_FILE)
     for source in sorted(DEMO_SITES.glob("*.yaml")):
-        target = folder / "people.yaml" if source.name == "people.yaml" else folder / "sites" / source.name
+        target = folder / source.name if source.name in _OF_THE_PROJECT else folder / "sites" / source.name
         if not target.exists():
-            target.write_text(site_text(source, until), encoding="utf-8")
+            text = site_text(source, until).replace("TOWER_FROM", tower_span(until, quick=False)[0].isoformat())
+            target.write_text(text, encoding="utf-8")
     project = ProjectResource(root=str(folder))
     # Everybody of the demo signs, so that its approvals and reports can be checked like real ones.
     give_keys(project.project.people_file, project.people, project.project.keys_dir)

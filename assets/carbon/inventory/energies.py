@@ -1,5 +1,6 @@
 """What a site bought of each carrier on each local day, from its readings: the energies that a footprint stands on."""
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -51,6 +52,15 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
                 fed_in = _energy(days, exporting, EXPORT_REGISTER, carrier, day, slots, "exported")
                 found += [fed_in, *_self_consumed(days, site, fed_in, day, slots)]
     return tuple(found)
+
+
+def meter_days(readings: pl.DataFrame, *, site: Site, meters: Collection[str]) -> dict[tuple[str, date], Decimal]:
+    """(meter, local day) -> kWh of its register of consumption, where something was read."""
+    return {
+        (meter, day): Decimal(quanta).scaleb(-QUANTUM_DECIMALS)
+        for (meter, register, day), (quanta, _, _) in _by_day(readings, site).items()
+        if meter in meters and register == CONSUMPTION_REGISTER
+    }
 
 
 def _by_day(readings: pl.DataFrame, site: Site) -> _Days:

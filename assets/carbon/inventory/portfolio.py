@@ -48,8 +48,8 @@ def portfolio_footprint(footprints: Sequence[Footprint]) -> PortfolioFootprint:
                 )
                 for each in footprints
             ),
-            **{name: _sum([getattr(each, name) for each in footprints]) for name in _TOTALS},
-            rows=tuple(_rows(lines)),
+            **{name: sum_or_none([getattr(each, name) for each in footprints]) for name in _TOTALS},
+            rows=tuple(carrier_rows(lines)),
             coverage=sum((each.coverage for each in footprints), ZERO) / len(footprints),
             factor_coverage=sum((each.factor_coverage * bought[each.site_id] for each in footprints), ZERO) / total
             if total
@@ -65,13 +65,14 @@ def portfolio_footprint(footprints: Sequence[Footprint]) -> PortfolioFootprint:
         )
 
 
-def _rows(lines: Sequence[FootprintLine]) -> list[PortfolioRow]:
+def carrier_rows(lines: Sequence[FootprintLine]) -> list[PortfolioRow]:
+    """Lines of several sites by carrier and method, the factor weighted by consumption."""
     groups: defaultdict[tuple[Carrier, Method], list[FootprintLine]] = defaultdict(list)
     for line in lines:
         groups[line.carrier, line.method].append(line)
     found = []
     for (carrier, method), group in sorted(groups.items()):
-        kwh, kgco2e = _sum([line.kwh for line in group]), _sum([line.kgco2e for line in group])
+        kwh, kgco2e = sum_or_none([line.kwh for line in group]), sum_or_none([line.kgco2e for line in group])
         found.append(
             PortfolioRow(
                 carrier=carrier,
@@ -110,7 +111,8 @@ def _bought(lines: Sequence[FootprintLine]) -> Decimal:
     return sum((line.kwh or ZERO for line in lines if line.method != "market"), ZERO)
 
 
-def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+def sum_or_none(values: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum; None as soon as one part is unknown."""
     known = [value for value in values if value is not None]
     # What a site does not know is not zero: the sum of the others would look like a good year.
     return sum(known, ZERO) if len(known) == len(values) else None

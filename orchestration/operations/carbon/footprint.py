@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from data_quality.contracts.emissions.footprint import Footprint, PortfolioFootprint, Restatement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import parse_instant, parse_period
+from data_quality.contracts.time import Period, parse_instant, parse_period
 from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -99,22 +101,38 @@ def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
 def _footprint(
     call: Call, site: Site, period: str, as_of_utc: datetime | None, gwp: GwpSet | None, supplier: str
 ) -> Footprint:
+    span = parse_period(period, site.time_zone)
+    return footprint_of(call, site, span, as_of_utc, gwp, supplier)[0]
+
+
+def footprint_of(
+    call: Call,
+    site: Site,
+    span: Period,
+    as_of_utc: datetime | None,
+    gwp: GwpSet | None,
+    supplier: str,
+    group: Organisation | None = None,
+) -> tuple[Footprint, Decimal]:
+    """A site's footprint as known at T, and the kWh of deliveries within the group that are not in it."""
     from assets.carbon.factor_choice.factor_view import factor_view
-    from assets.carbon.inventory.energies import site_energies
+    from assets.carbon.inventory.energies import meter_days, site_energies
     from assets.carbon.inventory.site_footprint import site_footprint
     from assets.sites.view import site_readings
     from assets.stores.ledgers.factor_ledger import FactorStore
 
-    project, span = call.project, parse_period(period, site.time_zone)
+    project = call.project
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
-    return site_footprint(
-        site,
-        site_energies(readings, site=site, period=span),
-        factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier),
-        period=span,
-        as_of_utc=as_of_utc,
-    )
+    energies, left_out = site_energies(readings, site=site, period=span), Decimal(0)
+    if group is not None:
+        from assets.carbon.inventory.consolidate import without_deliveries
+
+        meters = {each.meter for each in group.deliveries if each.buyer == site.site_id}
+        delivered = meter_days(readings, site=site, meters=meters)
+        energies, left_out = without_deliveries(energies, delivered, organisation=group, site_id=site.site_id)
+    view = factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier)
+    return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc), left_out
 
 
 def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str, str]:

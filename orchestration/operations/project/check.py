@@ -5,12 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from assets.sites.load_sites import load_people, load_site
+from assets.sites.load_sites import load_people, load_site, load_sites
 from assets.sites.placeholders import placeholders
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import SETTINGS_FILE, load_project
+from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, problems_of
+from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, problems_of
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 
@@ -29,7 +29,35 @@ def configuration_problems(call: Call) -> list[Problem]:
     site_files = _site_files(project.sites_dir)
     none = Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here")
     found = [each for path in site_files for each in problems_in(path, call)] if site_files else [none]
-    return found + problems_in(project.people_file, call, is_people=True)
+    return found + problems_in(project.people_file, call, is_people=True) + _organisation_problems(project)
+
+
+def _organisation_problems(project: Project) -> list[Problem]:
+    """Problems of the organisation file where there is one; its sites must be of this project."""
+    from assets.sites.organisation import load_organisation
+
+    path = project.organisation_file
+    if not path.exists():
+        return []
+    try:
+        found = load_organisation(path)
+    except BadInput as fault:
+        return problems_of(fault)
+    try:
+        known = load_sites(project.sites_dir)
+    except BadInput:
+        return []  # told as that file's own
+    document = load_yaml(path)
+    return [
+        Problem(
+            file=str(path),
+            line=(place := place_of(document, ("sites", at, "site")))[0],
+            column=place[1],
+            message=f"site {each.site!r} is not of this project; it has {', '.join(known)}",
+        )
+        for at, each in enumerate(found.sites)
+        if each.site not in known
+    ]
 
 
 def _site_files(folder: Path) -> list[Path]:
