@@ -41,7 +41,7 @@ def load_organisation(path: Path, organisation: str = "") -> Organisation:
             "this project has no organisation",
             file=str(path),
             reason="no_organisation",
-            mend="write organisation.yaml (docs/ems/consolidation.md)",
+            mend="write organisation.yaml (docs/ems/carbon_accounting.md)",
         )
     try:
         found = load_model(path, Organisation)

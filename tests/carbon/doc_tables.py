@@ -17,6 +17,7 @@ from data_quality.contracts.emissions.footprint import (
     RestatedLine,
     Restatement,
 )
+from data_quality.contracts.emissions.group_footprint import BaseYearChange, GroupFootprint, GroupPart
 from data_quality.contracts.emissions.hourly_carbon import HourlyScope2
 from data_quality.contracts.factor import GwpSet
 
@@ -53,6 +54,7 @@ FINDINGS = {
     "no_factor": "blocking: days without a factor; the line and its total are unknown, never zero",
     "no_residual_mix": "what no instrument covers goes by grid average; energy that others have claimed may be in it",
     "not_counted_": "energy in no total, with its kWh and why: `exported`, `self_consumed`, `secondary`",
+    "own_delivery_left_out": "energy from another site of the organisation is left out of a group's figures",
     "split_by_days": "several factors hold within an activity; it is divided among them by days",
 }
 
@@ -122,6 +124,9 @@ def _json() -> str:
         ("`carbon footprint --site`", list(Footprint.model_fields)),
         ("… `lines[]`", list(FootprintLine.model_fields)),
         ("`carbon footprint --portfolio`", list(PortfolioFootprint.model_fields)),
+        ("`carbon group`", [*GroupFootprint.model_fields, "base_year{}", "like_for_like"]),
+        ("… `parts[]`", list(GroupPart.model_fields)),
+        ("… `base_year`", list(BaseYearChange.model_fields)),
         ("`carbon restate --site`", [*restated, "old{}", "new{}"]),
         ("… `lines[]`", list(RestatedLine.model_fields)),
         ("`carbon chp`", list(ChpShares.model_fields)),

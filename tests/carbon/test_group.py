@@ -152,8 +152,8 @@ FAULTS = [
     (
         "owner: g, share_percent: 50",
         "owner: works, share_percent: 50",
-        11,
-        "'joint' owns a part of itself: ownership is a ring",
+        8,
+        "'works' owns a part of itself: ownership is a ring",
     ),
     ("joint, share_percent: 20}", "joint, share_percent: 50}", 8, "its owners hold 110 % on"),
     ("- {site: c,", "- {site: b, entity: own}\n  - {site: c,", 16, "'b' is in 'own' and in 'own' on one day"),

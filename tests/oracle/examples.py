@@ -145,6 +145,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "carbon footprint": (
         "--site {site} --period {period}", "--portfolio --period 2025", "--site tower --period 2025-Q4",
     ),
+    "carbon group": ("--organisation demo --period {period}", "--organisation demo --period 2025 --base-year"),
     "carbon restate": ("--site {site} --period 2025 --from 2026-01-01T00:00:00Z --to 2027-01-01T00:00:00Z",),
     "factors import": LeftOut("needs a public table of a publisher"),
     "factors add": WRITES,
