@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from assets.sites.load_sites import scalars
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.organisation import Delivery, Organisation, OwnedSite
+from data_quality.contracts.organisation import Organisation, OwnedSite
+from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import EXACT
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_model, load_yaml, place_of
@@ -22,14 +23,26 @@ ZERO = Decimal(0)
 _NAMED = re.compile(r"\w+: '([^']+)'")
 
 
+class OwnDelivery(NamedTuple):
+    """Energy by a meter of the buyer's that another site delivers. share: of the seller that is the organisation's."""
+
+    meter: str
+    carrier: Carrier
+    share: Decimal
+
+
 class Part(NamedTuple):
-    """A site over local days of one share. text: the share as products of stakes, such as 0.6*0.5+0.4."""
+    """A site over local days of one share. text: the share as products of stakes, such as 0.6*0.5+0.4.
+
+    left_out: deliveries from other sites of the organisation.
+    """
 
     site_id: str
     entity: str
     period: Period
     share: Decimal
     text: str
+    left_out: tuple[OwnDelivery, ...] = ()
 
 
 def load_organisation(path: Path, organisation: str = "") -> Organisation:
@@ -66,8 +79,8 @@ def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:
     return "+".join("*".join([each for each in chain if each != "1"] or ["1"]) for chain in chains) or "0"
 
 
-def share_of(text: str) -> Decimal:
-    """The number of a share's text, exact."""
+def share_of(text: str, rate: Decimal = Decimal(1)) -> Decimal:
+    """The number of a share's text, exact; times a rate of exchange."""
     with localcontext(EXACT):
         total = ZERO
         for chain in text.split("+"):
@@ -75,7 +88,7 @@ def share_of(text: str) -> Decimal:
             for each in chain.split("*"):
                 product *= Decimal(each)
             total += product
-        return total
+        return total * rate
 
 
 def parts_of(organisation: Organisation, period: Period) -> tuple[Part, ...]:
@@ -89,11 +102,15 @@ def parts_of(organisation: Organisation, period: Period) -> tuple[Part, ...]:
         days = sorted({start, *(day for day in _changes(organisation) if start < day < end)}) if start < end else []
         for first, after in zip(days, [*days[1:], end], strict=False):
             text = share_text(organisation, owned, first)
+            made = Part(
+                owned.site, owned.entity, _span(first, after, period), share_of(text), text,
+                _deliveries(organisation, owned.site, first),
+            )  # fmt: skip
             last = found[-1] if found else None
-            if last is not None and (last.site_id, last.period.end, last.text) == (owned.site, first, text):
+            if last is not None and first not in _rate_days(organisation) and _goes_on(last, made):
                 found[-1] = last._replace(period=_span(last.period.start, after, period))
             else:
-                found.append(Part(owned.site, owned.entity, _span(first, after, period), share_of(text), text))
+                found.append(made)
     return tuple(found)
 
 
@@ -111,14 +128,30 @@ def like_for_like(organisation: Organisation, periods: Sequence[Period]) -> tupl
     return tuple(found)
 
 
-def delivered_from(organisation: Organisation, buyer: str, day: date) -> list[tuple[Delivery, Decimal]]:
-    """Deliveries to a site that hold on a day, with the organisation's share of each seller."""
-    found = []
-    for each in organisation.deliveries:
-        if each.buyer == buyer and each.holds_on(day):
-            sellers = [owned for owned in organisation.sites if owned.site == each.seller and owned.holds_on(day)]
-            found += [(each, share_of(share_text(organisation, owned, day))) for owned in sellers]
-    return found
+def deliveries_text(left_out: Sequence[OwnDelivery]) -> str:
+    """Deliveries as a trace holds them: `meter carrier share`, joined by commas."""
+    return ",".join(f"{each.meter} {each.carrier} {each.share:f}" for each in left_out)
+
+
+def deliveries_of(text: str) -> tuple[OwnDelivery, ...]:
+    """The deliveries of such a text."""
+    parts = [each.split(" ") for each in text.split(",") if each]
+    return tuple(OwnDelivery(meter, Carrier(carrier), Decimal(share)) for meter, carrier, share in parts)
+
+
+def _goes_on(last: Part, made: Part) -> bool:
+    is_next = (last.site_id, last.period.end) == (made.site_id, made.period.start)
+    return is_next and (last.entity, last.text, last.left_out) == (made.entity, made.text, made.left_out)
+
+
+def _deliveries(organisation: Organisation, buyer: str, day: date) -> tuple[OwnDelivery, ...]:
+    return tuple(
+        OwnDelivery(each.meter, each.carrier, share_of(share_text(organisation, owned, day)))
+        for each in organisation.deliveries
+        if each.buyer == buyer and each.holds_on(day)
+        for owned in organisation.sites
+        if owned.site == each.seller and owned.holds_on(day)
+    )
 
 
 def _chains(organisation: Organisation, entity: str, day: date) -> Iterator[list[str]]:
@@ -135,14 +168,19 @@ def _chains(organisation: Organisation, entity: str, day: date) -> Iterator[list
                 yield [_fraction(stake.share_percent), *chain]
 
 
+def _rate_days(organisation: Organisation) -> set[date]:
+    return {day for each in organisation.rates for day in (each.valid_from, each.valid_to) if day is not None}
+
+
 def _changes(organisation: Organisation) -> set[date]:
-    """Days on which a share may change."""
+    """Days on which a share or a rate may change."""
     dated = [
         *organisation.approaches,
         *(stake for entity in organisation.entities for stake in entity.owners),
         *organisation.deliveries,
     ]
-    return {day for each in dated for day in (each.valid_from, each.valid_to) if day is not None}
+    own = {day for each in dated for day in (each.valid_from, each.valid_to) if day is not None}
+    return own | _rate_days(organisation)
 
 
 def _fraction(percent: Decimal) -> str:

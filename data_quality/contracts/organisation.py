@@ -3,10 +3,12 @@
 Source: GHG Protocol Corporate Standard, chapters 3 and 5 (formulas 5.12). Checks raise ValueError.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -167,6 +169,11 @@ class Organisation(Model):
             if overlapping([(each.valid_from, each.valid_to) for each in own]) is not None:
                 raise ValueError(f"{currency!r} has two rates on one day")
         return rates
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of what the file says: what traces pin."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def approach_on(self, day: date) -> Approach:
         """The approach of a day. Raises BadInput where none is in force."""

@@ -45,6 +45,9 @@ class Given:
     experiment: Experiment | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    # Of a site within an organisation: the day from which it counts, and what other sites of it deliver.
+    since: date | None = None
+    left_out: str = ""
     # Filled while the report is made: it is no part of what was asked.
     read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 

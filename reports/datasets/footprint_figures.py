@@ -76,9 +76,11 @@ class FootprintData(OfSite):
             raise OurFault(f"{item.scope!r} has no inventory")
         carrier = name if kind == "carrier" else ""
         # Certificates are used up in order of time: a month is read from the account of its year so far.
-        account = account_of(period, given.period.end)
+        account = account_of(period, given.period.end, given.since)
+        left_out = {"left_out": given.left_out} if given.left_out else {}
+        asked = {"field": measure, "carrier": carrier, **left_out}
         try:
-            value = number(given.sources, given.site, period, account, given.as_of_utc, field=measure, carrier=carrier)
+            value = number(given.sources, given.site, period, account, given.as_of_utc, **asked)
         except BadInput:
             # Two factors of one day, say: a finding of the report tells it.
             value = None
@@ -89,8 +91,7 @@ class FootprintData(OfSite):
                 **given.span(period),
                 "account_start": account.start.isoformat(),
                 "account_end": account.end.isoformat(),
-                "field": measure,
-                "carrier": carrier,
+                **asked,
             },
             inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
             status="" if value is not None else "factor_or_reading_missing",
@@ -121,7 +122,7 @@ class FootprintData(OfSite):
         given = self.given
         found: list[FootprintLine] = []
         for month in months_of(period):
-            account = account_of(month, given.period.end)
+            account = account_of(month, given.period.end, given.since)
             try:
                 lines = lines_of(given.sources, given.site, month, account, given.as_of_utc)
             except BadInput:
@@ -132,7 +133,7 @@ class FootprintData(OfSite):
     def _estimated(self, period: Period, carrier: str) -> float | None:
         """Share of the purchased energy of a span that rests on estimated readings."""
         given = self.given
-        rows = energies(given.sources, given.site, account_of(period, given.period.end), given.as_of_utc)
+        rows = energies(given.sources, given.site, account_of(period, given.period.end, given.since), given.as_of_utc)
         mine = [
             each
             for each in rows

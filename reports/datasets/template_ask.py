@@ -42,12 +42,21 @@ COMBINED_UNITS = {"ratio": "ratio", "percent_of": "percent", "deviation_percent"
 
 
 class Asker:
-    """Fills one figure book with answers; the same question is answered once. language: of the labels."""
+    """Fills one figure book with answers; the same question is answered once.
+
+    language: of the labels. place: what paths begin with, where several sites fill one book.
+    """
 
     def __init__(
-        self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook, *, language: str | None = None
+        self,
+        given: Given,
+        datasets: Mapping[str, Dataset],
+        book: FigureBook,
+        *,
+        language: str | None = None,
+        place: str = "",
     ) -> None:
-        self.given, self.datasets, self.book = given, datasets, book
+        self.given, self.datasets, self.book, self._place = given, datasets, book, place
         self.language = language or given.site.locale
         # What a dataset is does not change, and asking it of a protocol costs more than an answer.
         self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
@@ -94,7 +103,7 @@ class Asker:
         scope = asked.scope or item.scope
         period = shifted(item.period, asked.shift)
         wanted = Item(key=item.key, label=item.label, scope=scope, period=period)
-        return self._measure(asked.dataset, asked.measure, wanted)
+        return self.measure(asked.dataset, asked.measure, wanted)
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
         """Words about an item, sentences among them in the report's language."""
@@ -139,10 +148,11 @@ class Asker:
             kept.setdefault((finding.code, finding.scope, finding.message), finding)
         return list(kept.values())
 
-    def _measure(self, dataset: str, name: str, item: Item) -> Figure:
+    def measure(self, dataset: str, name: str, item: Item) -> Figure:
+        """The figure of a dataset's measure for an item."""
         if dataset in self._books:
             return self.book.at(self._books[dataset].path(name, item))
-        path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
+        path = f"{self._place}{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
         source = self.datasets[dataset]
@@ -154,14 +164,19 @@ class Asker:
             return self._put(path, nothing(code, (code,)), item, label=label, kpi=name, unit=measure.unit)
         if measure.made is not None:
             combination, parts = measure.made
-            made = [("part" if combination == "sum" else part, self._measure(dataset, part, item)) for part in parts]
+            made = [("part" if combination == "sum" else part, self.measure(dataset, part, item)) for part in parts]
             return self._derived(path, combination, made, label=label, kpi=name, unit=measure.unit, item=item)
-        parts_of = self._parts(source, name, measure, item)
+        parts_of = self.parts_of(dataset, name, item)
         if parts_of is not None:
-            summed = [("part", self._measure(dataset, name, part)) for part in parts_of]
             combination = "max" if measure.whole == "max" else "sum"
-            return self._derived(path, combination, summed, label=label, kpi=name, unit=measure.unit, item=item)
+            return self._derived(path, combination, parts_of, label=label, kpi=name, unit=measure.unit, item=item)
         return self._put(path, source.leaf(name, item), item, label=label, kpi=name, unit=measure.unit)
+
+    def parts_of(self, dataset: str, name: str, item: Item) -> list[tuple[str, Figure]] | None:
+        """Figures that make a measure of an item, or None where it is read as it is."""
+        source = self.datasets[dataset]
+        found = self._parts(source, name, source.measures[name], item)
+        return None if found is None else [("part", self.measure(dataset, name, part)) for part in found]
 
     def _parts(self, source: Dataset, name: str, measure: Measure, item: Item) -> list[Item] | None:
         """The items whose figures make this one, or None where it is read as it is."""

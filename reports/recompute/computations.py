@@ -16,6 +16,7 @@ from assets.kpi.from_readings import EXPECTED, AskedKpi
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as running
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
+from assets.sites.organisation import share_of
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
@@ -164,8 +165,7 @@ def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
 
 def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
     """One number of an SEU's assessment. parameters: site, seu, start, end, field, confidence, min_day_coverage."""
-    named = trace.parameters
-    site = sources.site(named["site"])
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
     period = _period(trace, site.time_zone)
     pinned = _version_named(trace)
     result = enpi_for(
@@ -236,8 +236,7 @@ def batch_count(trace: Trace, sources: Sources) -> Decimal | None:
 
 def reading_count(trace: Trace, sources: Sources) -> Decimal | None:
     """Quarter hours of consumption of a scope. parameters: site, scope, start, end, kind: expected, read, estimated."""
-    named = trace.parameters
-    site = sources.site(named["site"])
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
     period = _period(trace, site.time_zone)
     return counted(named["kind"], site, named["scope"], period, sources, trace.as_of_utc)
 
@@ -292,8 +291,7 @@ def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | No
 
 def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of a stored bill or of the same bill made again. parameters: site, bill, field, line."""
-    named = trace.parameters
-    site = sources.site(named["site"])
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
     return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
 
 
@@ -320,20 +318,13 @@ def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of the site's greenhouse gas inventory, from the account of a year so far.
 
-    parameters: site, start, end, account_start, account_end, field, carrier.
+    parameters: site, start, end, account_start, account_end, field, carrier; left_out where sites of an organisation
+    deliver to it.
     """
-    named = trace.parameters
-    site = sources.site(named["site"])
-    account = _account(trace, site.time_zone)
-    return footprint_again.number(
-        sources,
-        site,
-        _period(trace, site.time_zone),
-        account,
-        trace.as_of_utc,
-        field=named["field"],
-        carrier=named["carrier"],
-    )
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
+    asked = {"field": named["field"], "carrier": named["carrier"], "left_out": named.get("left_out", "")}
+    return footprint_again.number(sources, site, period, account, trace.as_of_utc, **asked)
 
 
 def hours_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -430,6 +421,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "experiment_number": experiment_number,
     "advice_number": advice_again.advice_number,
     "footprint_number": footprint_number,
+    "group_share": lambda trace, _: share_of(trace.parameters["share"], Decimal(trace.parameters["rate"])),
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,

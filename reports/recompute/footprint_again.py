@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from assets.carbon.inventory.energies import site_energies
+from assets.carbon.inventory.energies import site_energies, without_deliveries
 from assets.carbon.inventory.site_footprint import site_footprint
 from assets.sites.meter_tree import has_import, primary_meters, total_meters, tree_spans
+from assets.sites.organisation import deliveries_of
 from data_quality.contracts.emissions.footprint import Footprint, FootprintLine, SiteEnergy
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
@@ -41,20 +42,33 @@ def meters_of(site: Site, carrier: Carrier) -> tuple[str, ...]:
     return tuple(meter.meter_id for meter in site.meters if meter.carrier is carrier and meter.meter_id in bought)
 
 
-def account_of(period: Period, until: date) -> Period:
-    """The account that a span within one calendar year is read from: from the first of January, until a date in it."""
+def account_of(period: Period, until: date, since: date | None = None) -> Period:
+    """The account that a span within one calendar year is read from: from the first of January, until a date in it.
+
+    since: the day from which the site counts, where that is later in the year.
+    """
     year_end = date(period.start.year + 1, 1, 1)
     # One account for all months of a report, instead of one for each of them.
     end = max(period.end, min(until, year_end))
-    return Period(label="", start=date(period.start.year, 1, 1), end=end, time_zone=period.time_zone)
+    start = max(date(period.start.year, 1, 1), since or date.min)
+    return Period(label="", start=start, end=end, time_zone=period.time_zone)
 
 
 def number(
-    sources: Sources, site: Site, period: Period, account: Period, as_of_utc: datetime, *, field: str, carrier: str = ""
+    sources: Sources,
+    site: Site,
+    period: Period,
+    account: Period,
+    as_of_utc: datetime,
+    *,
+    field: str,
+    carrier: str = "",
+    left_out: str = "",
 ) -> Decimal | None:
     """A number of whole months of the account, of one carrier or of all. None where a reading or factor is missing.
 
-    Raises OurFault for a field that is not one, and for months outside the account.
+    left_out: deliveries within an organisation, as `deliveries_text` has them. Raises OurFault for a field that is not
+    one, and for months outside the account.
     """
     if field not in FIELDS:
         raise OurFault(f"{field!r} is not a number of the inventory")
@@ -63,7 +77,7 @@ def number(
     if field == "energy_kwh":
         known = [
             each.kwh
-            for each in energies(sources, site, account, as_of_utc)
+            for each in energies(sources, site, account, as_of_utc, left_out)
             if each.role == "purchased"
             and carrier in {"", each.carrier.value}
             and period.start <= each.start < period.end
@@ -73,16 +87,18 @@ def number(
         return sum(known, Decimal(0)) if known else None
     lines = [
         line.kgco2e
-        for line in lines_of(sources, site, period, account, as_of_utc)
+        for line in lines_of(sources, site, period, account, as_of_utc, left_out)
         if (line.scope, line.method) == _LINES[field] and carrier in {"", line.carrier.value}
     ]
     parts = [each for each in lines if each is not None]
     return sum(parts, Decimal(0)) if len(parts) == len(lines) else None
 
 
-def lines_of(sources: Sources, site: Site, period: Period, account: Period, as_of_utc: datetime) -> list[FootprintLine]:
+def lines_of(
+    sources: Sources, site: Site, period: Period, account: Period, as_of_utc: datetime, left_out: str = ""
+) -> list[FootprintLine]:
     """The account's lines of the months of a span. Raises BadInput where the account cannot be made."""
-    found = footprint(sources, site, account, as_of_utc)
+    found = footprint(sources, site, account, as_of_utc, left_out)
     if isinstance(found, BadInput):
         raise found
     return [line for line in found.lines if period.start <= line.month < period.end]
@@ -121,18 +137,22 @@ def _months_together(findings: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
+def footprint(
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str = ""
+) -> Footprint | BadInput:
     """Scope 1 and 2 of the span as known at T; a BadInput says why there is none (two factors of one day, say)."""
     return sources.keep(
-        ("footprint", site.site_id, period.start, period.end, as_of_utc),
-        lambda: _footprint(sources, site, period, as_of_utc),
+        ("footprint", site.site_id, period.start, period.end, as_of_utc, left_out),
+        lambda: _footprint(sources, site, period, as_of_utc, left_out),
     )
 
 
-def energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> tuple[SiteEnergy, ...]:
+def energies(
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str = ""
+) -> tuple[SiteEnergy, ...]:
     """What the site bought, by carrier and local day."""
-    key = ("site energies", site.site_id, period.start, period.end, as_of_utc)
-    return sources.keep(key, lambda: _energies(sources, site, period, as_of_utc))
+    key = ("site energies", site.site_id, period.start, period.end, as_of_utc, left_out)
+    return sources.keep(key, lambda: _energies(sources, site, period, as_of_utc, left_out))
 
 
 def factors_sha256(sources: Sources, site: Site, as_of_utc: datetime | None) -> str:
@@ -157,22 +177,27 @@ def _bought(site: Site) -> set[str]:
     return {name for part in tree_spans(site) for name in primary_meters(site, part.start)}
 
 
-def _footprint(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> Footprint | BadInput:
+def _footprint(
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str
+) -> Footprint | BadInput:
     try:
         view = sources.factors(site, as_of_utc)
         return site_footprint(
-            site, energies(sources, site, period, as_of_utc), view, period=period, as_of_utc=as_of_utc
+            site, energies(sources, site, period, as_of_utc, left_out), view, period=period, as_of_utc=as_of_utc
         )
     except BadInput as fault:
         return fault
 
 
-def _energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> tuple[SiteEnergy, ...]:
+def _energies(
+    sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str
+) -> tuple[SiteEnergy, ...]:
     totals = {
         name for carrier in Carrier for part in tree_spans(site) for name in total_meters(site, carrier, part.start)
     }
     # Meters below others say nothing here, and a large site has many of them.
-    wanted = {
+    delivered = deliveries_of(left_out)
+    wanted = {each.meter for each in delivered} | {
         meter.meter_id
         for meter in site.meters
         if has_import(meter) and not meter.is_virtual and (meter.meter_id in totals or meter.is_made_on_site)
@@ -181,7 +206,8 @@ def _energies(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
         update={"meters": tuple(m for m in site.meters if m.meter_id in wanted | _above(site, wanted))}
     )
     rows = sources.stream_readings(site, sorted(wanted), period.start, period.end, as_of_utc)
-    return site_energies(rows, site=small, period=period)
+    found = site_energies(rows, site=small, period=period)
+    return without_deliveries(found, rows, site=small, left_out=delivered)[0]
 
 
 def _above(site: Site, names: set[str]) -> set[str]:

@@ -1,15 +1,17 @@
 """Organisations: shares by ownership and time, group footprints to the gram, base years restated, faults by line."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.carbon.inventory.consolidate import Accounted, base_year_change, group_footprint, without_deliveries
-from assets.sites.organisation import like_for_like, load_organisation, parts_of, share_of
+from assets.carbon.inventory.consolidate import Accounted, base_year_change, group_footprint
+from assets.carbon.inventory.energies import without_deliveries
+from assets.sites.organisation import OwnDelivery, like_for_like, load_organisation, parts_of, share_of
 from data_quality.contracts.emissions.footprint import SiteEnergy
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation
@@ -17,6 +19,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import parse_period
 from tests.carbon.test_cli_project import answer, run, works
 from tests.carbon.test_portfolio import line, site
+from tests.reports.plant import plant_site
 
 __all__ = ["works"]
 TEXT = """\
@@ -129,19 +132,32 @@ def test_a_base_year_is_restated_by_the_structure_of_a_later_day(tmp_path: Path)
 
 
 def test_deliveries_between_own_sites_are_left_out_at_the_sellers_share(tmp_path: Path) -> None:
-    text = TEXT + "deliveries: [{seller: a, buyer: b, meter: from_a, carrier: heat}]\n"
-    found = organisation(tmp_path, text)
+    found = organisation(tmp_path, TEXT + "deliveries: [{seller: a, buyer: b, meter: from_a, carrier: heat}]\n")
+    _, part, _ = parts_of(found, YEAR)
+    assert part.left_out == (OwnDelivery("from_a", Carrier.HEAT, Decimal("0.7")),)
+    day = date(2024, 1, 1)
     bought = [
-        SiteEnergy(carrier=carrier, start=day, end=date(2024, 1, day.day + 1), kwh=Decimal(100))
-        for carrier in (Carrier.HEAT, Carrier.ELECTRICITY)
-        for day in (date(2024, 1, 1), date(2024, 1, 2))
-    ]
-    delivered = {("from_a", date(2024, 1, 1)): Decimal(50)}
-    left, kwh = without_deliveries(bought, delivered, organisation=found, site_id="b")
+        SiteEnergy(carrier=carrier, start=day, end=date(2024, 1, 2), kwh=Decimal(100), role=role)
+        for carrier, role in (
+            (Carrier.HEAT, "purchased"), (Carrier.HEAT, "secondary"), (Carrier.ELECTRICITY, "purchased"),
+        )
+    ]  # fmt: skip
+    buyer = plant_site(site_id="b", time_zone="UTC")
+    readings = heat_read(50.0)
+    left, kwh = without_deliveries(bought, readings, site=buyer, left_out=part.left_out)
     # 30 % of the seller belong to others: that part of its heat is bought from outside.
-    assert ([each.kwh for each in left], kwh) == ([65, 100, 100, 100], 35)
-    with pytest.raises(BadInput, match=r"b: 140.* kWh of heat were delivered .* only 100 were bought"):
-        without_deliveries(bought, {("from_a", date(2024, 1, 1)): Decimal(200)}, organisation=found, site_id="b")
+    assert ([each.kwh for each in left], kwh) == ([65, 100, 100], 35)
+    with pytest.raises(BadInput, match=r"b: own sites delivered 140.* kWh of heat on 2024-01-01, but only 100 were"):
+        without_deliveries(bought, heat_read(200.0), site=buyer, left_out=part.left_out)
+
+
+def heat_read(kwh: float) -> pl.DataFrame:
+    """One reading of the buyer's meter of delivered heat."""
+    row = {
+        "site_id": "b", "meter_id": "from_a", "register": "import", "unit": "kwh", "value": kwh, "quality_code": 0,
+        "interval_start_utc": datetime(2024, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    return pl.DataFrame([row])
 
 
 HOLED = (

@@ -148,6 +148,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
             for part, field in (("", "saving"), ("look/1", "low"), ("habit", "mean_cost"), ("day/3", "cost"))
         ),
         ("advice_number", spring | {"kind": "base_load", "scope": "meter:moulding", "field": "savings_kwh"}),
+        ("group_share", {"share": "0.6+0.2*0.5", "rate": "0.92"}),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())

@@ -20,8 +20,7 @@ from orchestration.open_project import OpenProject
 from orchestration.web.pages.energy_pages import TAKES, energy_given
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook
-from reports.figures.kpi_list import add_rows, kpi_rows
-from reports.figures.kpi_list import OF_DAYS, span_rows
+from reports.figures.kpi_list import OF_DAYS, add_rows, kpi_rows, span_rows
 from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page

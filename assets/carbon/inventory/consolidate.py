@@ -3,14 +3,14 @@
 Source: GHG Protocol Corporate Standard, chapters 3 and 5 (formulas 5.12).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from assets.carbon.inventory.portfolio import carrier_rows, sum_or_none
-from assets.sites.organisation import Part, delivered_from, parts_of
-from data_quality.contracts.emissions.footprint import Footprint, SiteEnergy
+from assets.sites.organisation import Part, parts_of
+from data_quality.contracts.emissions.footprint import Footprint
 from data_quality.contracts.emissions.group_footprint import (
     BaseYearChange,
     BaseYearSite,
@@ -25,8 +25,6 @@ from data_quality.contracts.units import EXACT
 
 ZERO = Decimal(0)
 _TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
-# (meter, local day) -> kWh of the buyer's meter.
-DeliveredDays = Mapping[tuple[str, date], Decimal]
 
 
 class Accounted(NamedTuple):
@@ -35,35 +33,6 @@ class Accounted(NamedTuple):
     part: Part
     footprint: Footprint
     delivered_kwh: Decimal
-
-
-def without_deliveries(
-    energies: Iterable[SiteEnergy], delivered: DeliveredDays, *, organisation: Organisation, site_id: str
-) -> tuple[tuple[SiteEnergy, ...], Decimal]:
-    """Energies of a site by day without what sites of the organisation sold it, and how many kWh that was.
-
-    Of a seller that is owned in part, only its share is left out: the rest is bought from its other owners. Raises
-    BadInput where a delivery is more than what the site bought of the carrier on that day.
-    """
-    found, left_out = list[SiteEnergy](), ZERO
-    with localcontext(EXACT):
-        for energy in energies:
-            if energy.role != "purchased" or energy.kwh is None:
-                found.append(energy)
-                continue
-            own = ZERO
-            for delivery, share in delivered_from(organisation, site_id, energy.start):
-                if delivery.carrier == energy.carrier:
-                    own += share * delivered.get((delivery.meter, energy.start), ZERO)
-            if own > energy.kwh:
-                raise BadInput(
-                    f"{site_id}: {own} kWh of {energy.carrier} were delivered by own sites on {energy.start}, but only "
-                    f"{energy.kwh} were bought",
-                    reason="delivered_too_much",
-                )
-            found.append(energy.model_copy(update={"kwh": energy.kwh - own}))
-            left_out += own
-    return tuple(found), left_out
 
 
 def group_footprint(organisation: Organisation, period: Period, parts: Sequence[Accounted]) -> GroupFootprint:

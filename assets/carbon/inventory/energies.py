@@ -1,21 +1,23 @@
 """What a site bought of each carrier on each local day, from its readings: the energies that a footprint stands on."""
 
-from collections.abc import Collection
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Literal
 
 import polars as pl
 
 from assets.sites.generation import generation
 from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
+from assets.sites.organisation import OwnDelivery
 from data_quality.contracts.emissions.footprint import Role, SiteEnergy
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_day_hours
-from data_quality.contracts.units import QUANTUM_DECIMALS
+from data_quality.contracts.units import EXACT, QUANTUM_DECIMALS
 
 EXPORT_REGISTER = "export"
 _Days = dict[tuple[str, str, date], tuple[int, int, int]]
@@ -54,13 +56,30 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
     return tuple(found)
 
 
-def meter_days(readings: pl.DataFrame, *, site: Site, meters: Collection[str]) -> dict[tuple[str, date], Decimal]:
-    """(meter, local day) -> kWh of its register of consumption, where something was read."""
-    return {
-        (meter, day): Decimal(quanta).scaleb(-QUANTUM_DECIMALS)
-        for (meter, register, day), (quanta, _, _) in _by_day(readings, site).items()
-        if meter in meters and register == CONSUMPTION_REGISTER
-    }
+def without_deliveries(
+    energies: Iterable[SiteEnergy], readings: pl.DataFrame, *, site: Site, left_out: Sequence[OwnDelivery]
+) -> tuple[tuple[SiteEnergy, ...], Decimal]:
+    """Energies by day without what sites of the same organisation delivered, and how many kWh that was.
+
+    Of a seller that is owned in part only the share is left out: the rest is bought from its other owners. Raises
+    BadInput where more was delivered than the site bought of the carrier on that day.
+    """
+    days, found, total = _by_day(readings, site), list[SiteEnergy](), Decimal(0)
+    with localcontext(EXACT):
+        for energy in energies:
+            own = Decimal(0)
+            for each in left_out if energy.role == "purchased" and energy.kwh is not None else ():
+                quanta = days.get((each.meter, CONSUMPTION_REGISTER, energy.start), (0, 0, 0))[0]
+                own += each.share * Decimal(quanta).scaleb(-QUANTUM_DECIMALS) * (each.carrier is energy.carrier)
+            if energy.kwh is not None and own > energy.kwh:
+                raise BadInput(
+                    f"{site.site_id}: own sites delivered {own:f} kWh of {energy.carrier} on {energy.start}, but only "
+                    f"{energy.kwh:f} were bought",
+                    reason="delivered_too_much",
+                )
+            found.append(energy if not own else energy.model_copy(update={"kwh": (energy.kwh or Decimal(0)) - own}))
+            total += own
+    return tuple(found), total
 
 
 def _by_day(readings: pl.DataFrame, site: Site) -> _Days:

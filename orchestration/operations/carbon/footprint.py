@@ -1,20 +1,22 @@
 """`meterloom carbon footprint` and `restate`: Scope 1 and 2 of a site or of all, and what a change restated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.emissions.footprint import Footprint, PortfolioFootprint, Restatement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
-from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant, parse_period
 from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
+
+if TYPE_CHECKING:
+    from assets.sites.organisation import OwnDelivery
 
 SupplierOption = Annotated[str, Option("--supplier", help="Whose supplier rates of the store may be used.")]
 LINES = Table(
@@ -112,11 +114,11 @@ def footprint_of(
     as_of_utc: datetime | None,
     gwp: GwpSet | None,
     supplier: str,
-    group: Organisation | None = None,
+    left_out: "Sequence[OwnDelivery]" = (),
 ) -> tuple[Footprint, Decimal]:
-    """A site's footprint as known at T, and the kWh of deliveries within the group that are not in it."""
+    """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it."""
     from assets.carbon.factor_choice.factor_view import factor_view
-    from assets.carbon.inventory.energies import meter_days, site_energies
+    from assets.carbon.inventory.energies import site_energies, without_deliveries
     from assets.carbon.inventory.site_footprint import site_footprint
     from assets.sites.view import site_readings
     from assets.stores.ledgers.factor_ledger import FactorStore
@@ -124,15 +126,11 @@ def footprint_of(
     project = call.project
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
-    energies, left_out = site_energies(readings, site=site, period=span), Decimal(0)
-    if group is not None:
-        from assets.carbon.inventory.consolidate import without_deliveries
-
-        meters = {each.meter for each in group.deliveries if each.buyer == site.site_id}
-        delivered = meter_days(readings, site=site, meters=meters)
-        energies, left_out = without_deliveries(energies, delivered, organisation=group, site_id=site.site_id)
+    energies, kwh = site_energies(readings, site=site, period=span), Decimal(0)
+    if left_out:
+        energies, kwh = without_deliveries(energies, readings, site=site, left_out=left_out)
     view = factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier)
-    return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc), left_out
+    return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc), kwh
 
 
 def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str, str]:
