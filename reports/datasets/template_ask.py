@@ -48,7 +48,7 @@ class Asker:
         self, given: Given, datasets: Mapping[str, Dataset], book: FigureBook, *, language: str | None = None
     ) -> None:
         self.given, self.datasets, self.book = given, datasets, book
-        self.language = language or given.site.locale
+        self.language = language or given.locale
         # What a dataset is does not change, and asking it of a protocol costs more than an answer.
         self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
         self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}
