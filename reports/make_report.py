@@ -11,12 +11,13 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.assess import baselines_in_force, project_baselines
 from reports.content.template_report import check_period, datasets_of, template_report
-from reports.content.templates import load_template
+from reports.content.templates import load_edition
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
@@ -28,6 +29,7 @@ from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
 from reports.subjects import subject_event, subject_experiment, subject_project, subject_seu
+from reports.texts.locales import language_of, languages
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
@@ -63,32 +65,30 @@ def make_report(
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
     names: Mapping[str, str] | None = None,
+    edition: str = "",
+    language: str = "",
+    answers: Sequence[DisclosureAnswer] = (),
 ) -> MadeReport:
     """Build, store and render the report of that name, any template of the package or the project.
 
     The same content again is the same revision.
 
-    names: of people by person_id, as the people file has them; without it their ids are printed alone.
+    names: of people by person_id, as the people file has them; without it their ids are printed alone. edition: of a
+    pack, where the period is not to choose it. language: of words and numbers, instead of the site's. answers: of the
+    organisation, to data points of packs.
     templates_dir: the project's reports folder, whose `templates` come before the package's. Raises BadInput: an
     unknown name with those there are, a period or subject that the template is not for, a bad template by line.
     """
     refuse_unknown(formats)
-    template = load_template(name, templates_dir)
+    template = load_edition(name, templates_dir, period=period, edition=edition)
     known_at = as_of_utc or reports.known_at(clock)
-    versions = baselines_in_force(site, baselines, as_of_utc=known_at)
-    seu, project = subject_seu(template, site, seu_id), subject_project(template, site, project_id)
-    event = subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at)
-    experiment = subject_experiment(template, sources.lake.store, site, event_id, as_of_utc=known_at)
-    given = Given(
-        site=site, period=period, as_of_utc=known_at, sources=sources, seu=seu, project=project, dr_event=event,
-        experiment=experiment,
-        versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
+    given = given_of(
+        template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
         # Marts say what is known now; a view of the past comes from the readings.
-        marts_dir=marts_dir if as_of_utc is None else None,
-        project_versions=project_baselines(site, baselines, as_of_utc=known_at),
-        names=names or {},
+        project_id=project_id, event_id=event_id, marts_dir=marts_dir if as_of_utc is None else None,
+        names=names or {}, language=language, answers=answers,
     )  # fmt: skip
-    check_period(template, period, project, event or experiment)
+    check_period(template, period, given.project, given.dr_event or given.experiment)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
     datasets = make_datasets(given, datasets_of(template))
@@ -100,6 +100,51 @@ def make_report(
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
     return MadeReport(content=shown, is_new=is_new, files=files)
+
+
+def given_of(
+    template: ReportTemplate,
+    site: Site,
+    period: Period,
+    *,
+    sources: Sources,
+    baselines: BaselineStore,
+    known_at_utc: datetime,
+    seu_id: str | None = None,
+    project_id: str | None = None,
+    event_id: str | None = None,
+    marts_dir: Path | None = None,
+    names: Mapping[str, str] | None = None,
+    language: str = "",
+    answers: Sequence[DisclosureAnswer] = (),
+) -> Given:
+    """What a report of the template is about and may read; parameters as of `make_report`. Raises BadInput."""
+    versions = baselines_in_force(site, baselines, as_of_utc=known_at_utc)
+    seu = subject_seu(template, site, seu_id)
+    return Given(
+        site=site,
+        period=period,
+        as_of_utc=known_at_utc,
+        sources=sources,
+        seu=seu,
+        project=subject_project(template, site, project_id),
+        dr_event=subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at_utc),
+        experiment=subject_experiment(template, sources.lake.store, site, event_id, as_of_utc=known_at_utc),
+        versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
+        marts_dir=marts_dir,
+        project_versions=project_baselines(site, baselines, as_of_utc=known_at_utc),
+        names=names or {},
+        language=_other_language(language, site),
+        answers=answers,
+    )
+
+
+def _other_language(language: str, site: Site) -> str:
+    """The language that was asked for; empty where it is the site's. Raises BadInput for one that is not there."""
+    if language and language not in languages():
+        known = ", ".join(languages())
+        raise BadInput(f"unknown language {language!r}; there are {known}", reason="unknown_language")
+    return "" if language == language_of(site.locale) else language
 
 
 def refuse_empty(

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import person_text
+from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from reports.texts.locales import page_word
@@ -238,6 +239,8 @@ class ReportContent(Model):
     versions: dict[str, str]
     sections: tuple[Section, ...]
     figures: tuple[Figure, ...]
+    # Absent where there are none: contents of before are the same bytes.
+    data: tuple[Datum, ...] = Field(default=(), exclude_if=lambda data: not data)
     # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)
 

@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "lake": ("operations.readings.lake",),
     "kpis": ("operations.reports.kpis",),
     "running": ("operations.reports.running",),
+    "disclosure": ("operations.reports.disclosure",),
     "meters": ("operations.readings.meters",),
     "tariff": ("operations.bills.tariff",),
     "bill": (
@@ -137,6 +138,7 @@ GROUPS = {
     "experiment": "Experiments: days drawn to follow the former habit, and what control saves.",
     "devices": "Devices: templates, one value, a scan, a test that reads.",
     "reports": "Stored reports.",
+    "disclosure": "Data points of disclosure packs: list packs, name gaps, answer.",
     "findings": "What needs somebody: list, acknowledge, mute, explain.",
     "alerts": "Alert rules: list their versions, see when one would have fired.",
     "workflows": "Workflows: list, show, run, approve.",
@@ -178,7 +180,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "forecast",
         "models",
     ),
-    "Prove": ("baseline", "nilm", "report", "reports", "trace", "pack", "verify", "keys", "conformance"),
+    "Prove": ("baseline", "nilm", "report", "disclosure", "reports", "trace", "pack", "verify", "keys", "conformance"),
     "Act": (
         "advise",
         "plan",

@@ -29,6 +29,7 @@ SENTENCES: Mapping[str, str] = {
     "no_baseline": "There is no baseline to compare with.",
     "coverage": "Too few days are complete and comparable.",
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
+    "not_metered": "No meter of the site counts it.",
     "missing": "Nothing is known that could be added up.",
 }
 

@@ -33,7 +33,7 @@ class BlockWriter:
     def __init__(self, ask: Asker, waived: frozenset[str]) -> None:
         self.ask, self.waived = ask, waived
         self.language = ask.language
-        self.write = Writer(ask.given.site.locale)
+        self.write = Writer(ask.given.locale)
         self.whole = Item(key="", label="", scope=ask.given.scope, period=ask.given.period)
         self.draw = ChartWriter(ask, self.whole)
 
@@ -136,13 +136,17 @@ class BlockWriter:
         return self._made(spec, spec.key, chosen(spec.titles, self.language), heads, rows, marks)
 
     def _row(self, spec: RowSpec, figure: Figure, *, has_ids: bool, has_units: bool) -> tuple[Cell, ...]:
-        cell = self._marked(self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])), figure)
+        cell = self.shown(spec, figure)
         return (
             *([plain(spec.identifier)] if has_ids else []),
             plain(chosen(spec.labels, self.language)),
             cell,
             *([plain("" if spec.percent else unit_text(figure.unit))] if has_units else []),
         )
+
+    def shown(self, spec: Asked, figure: Figure) -> Cell:
+        """A figure as the cell of a row of its own."""
+        return self._marked(self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])), figure)
 
     def _over_axis(self, spec: TableSpec, key: str, title: str, about: Item | None) -> list[Table]:
         assert spec.each is not None  # noqa: S101 - the contract: columns go with an axis

@@ -39,7 +39,7 @@ class ChartWriter:
                 shape=spec.shape,
                 categories=tuple(names),
                 series=tuple(series),
-                locale=self.ask.given.site.locale,
+                locale=self.ask.given.locale,
                 figure_ids=tuple(dict.fromkeys(figure.figure_id for figure in shown)),
                 note=note,
                 sheet=spec.sheet,

@@ -13,6 +13,7 @@ from data_quality.contracts.reporting.report_template import BlockSpec, ReportTe
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period, months_of
 from reports.content.caveats import printed_ids, standing, with_marks
+from reports.content.disclosure_data import DataWriter
 from reports.content.draft import draft_mark
 from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
 from reports.content.references import with_references
@@ -60,8 +61,10 @@ def template_report(
     # A dataset of its own book tells in its findings what was waived.
     versions = () if booked else (*given.versions.values(), *given.project_versions.values())
     write = BlockWriter(ask, _waived(versions))
-    written = _written(template, write)
+    points = None if template.framework is None else DataWriter(write, template.framework, template.template)
+    written = _written(template, write, points)
     told = _findings(template, given, ask, booked, is_synthetic=is_synthetic)
+    told += points.findings() if points is not None else []
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
     sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
@@ -83,7 +86,7 @@ def template_report(
         start=given.period.start,
         end=given.period.end,
         time_zone=given.site.time_zone,
-        locale=given.site.locale,
+        locale=given.locale,
         currency=given.site.currency,
         revision=revision,
         as_of_utc=given.as_of_utc,
@@ -93,13 +96,14 @@ def template_report(
         versions={"template": f"{template.template}@{template.version}", **named},
         sections=tuple(sections),
         figures=figures,
+        data=() if points is None else tuple(points.data),
     )
 
 
 def _title(template: ReportTemplate, given: Given) -> str:
     """The report's name, with the use or the project that it is about."""
     about = given.project or given.seu
-    title = chosen(template.titles, template.language or given.site.locale)
+    title = chosen(template.titles, template.language or given.locale)
     if given.dr_event is not None:
         return f"{title}, {given.dr_event.event_id}"
     if given.experiment is not None:
@@ -115,12 +119,15 @@ def printed_order(sections: Sequence[Section], figures: Sequence[Figure]) -> lis
 
 
 def report_id_of(template: ReportTemplate, given: Given) -> str:
-    """name/site/period, with the use or the project in between where the report is about one."""
+    """name/site/period, with the use or the project in between where the report is about one, and its language where
+    that is not the site's.
+    """
     key = period_name(template, given)
     about = [] if given.seu is None else [given.seu.seu_id]
     about += [] if given.project is None else [given.project.project_id]
     about += [] if given.dr_event is None else [given.dr_event.event_id]
     about += [] if given.experiment is None else [given.experiment.experiment_id]
+    about += [given.language] if given.language else []
     return "/".join([template.template, given.site.site_id, *about, key])
 
 
@@ -226,17 +233,23 @@ def _needed(template: ReportTemplate, finding: Finding) -> Finding:
     return finding.model_copy(update={"severity": "warning"})
 
 
-def _written(template: ReportTemplate, write: BlockWriter) -> list[Section]:
-    """The template's sections; where findings have their place, an empty table holds it."""
-    return [
+def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | None) -> list[Section]:
+    """The template's sections; where findings have their place, an empty table holds it. A pack begins with how
+    complete it is, and ends with its gaps.
+    """
+    made = [
         Section(
             key=spec.key,
             title=chosen(spec.titles, write.language),
-            blocks=tuple(_blocks(spec, write)),
+            blocks=tuple(_blocks(spec, write, points)),
             starts_page=spec.starts_page,
         )
         for spec in template.sections
     ]
+    if points is None:
+        return made
+    first = made[0].model_copy(update={"blocks": (*points.front(), *made[0].blocks)})
+    return [first, *made[1:], *points.gaps()]
 
 
 def _with_findings(
@@ -274,7 +287,7 @@ def _is_place(block: Block) -> TypeGuard[Table]:
     return isinstance(block, Table) and block.key == "findings"
 
 
-def _blocks(spec: SectionSpec, write: BlockWriter) -> list[Block]:
+def _blocks(spec: SectionSpec, write: BlockWriter, points: DataWriter | None) -> list[Block]:
     made: list[Block] = []
     for group in _groups(spec.blocks):
         if len(group) > 1:
@@ -286,6 +299,8 @@ def _blocks(spec: SectionSpec, write: BlockWriter) -> list[Block]:
             made += write.tiles(block.tiles)
         elif block.told is not None:
             made += write.told(block.told)
+        elif block.data is not None and points is not None:
+            made += points.tables(block.data)
         elif block.findings is not None:
             title = chosen(block.findings.titles, write.language)
             made.append(findings_table((), write.language, sheet=_first_sheet(spec), title=title))

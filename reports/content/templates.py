@@ -1,26 +1,26 @@
 """Report templates by name: those of the package and those of a project's `reports/templates` folder."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.report_template import ReportTemplate, parse_question
+from data_quality.contracts.reporting.report_template import FrameworkSpec, ReportTemplate, parse_question
+from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document
 from reports.datasets.dataset_registry import FACTS, MEASURES
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
-FOLDER = "templates"
+FOLDER, PACKS = "templates", "packs"
 
 
 def template_files(project_reports: Path | None = None) -> dict[str, Path]:
-    """Template name -> file. A project's own file comes before the package's of the same name."""
-    found = {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
-    if project_reports is not None:
-        found |= {path.stem: path for path in sorted((project_reports / FOLDER).glob("*.yaml"))}
-    return found
+    """Template name -> file, packs of data points among them. A project's own file comes before the package's."""
+    folders = [BUILT_IN, *([] if project_reports is None else [project_reports / FOLDER])]
+    places = [place for each in folders for place in (each, each / PACKS)]
+    return {path.stem: path for place in places for path in sorted(place.glob("*.yaml"))}
 
 
 def load_template(name: str, project_reports: Path | None = None) -> ReportTemplate:
@@ -35,6 +35,58 @@ def load_template(name: str, project_reports: Path | None = None) -> ReportTempl
             mend=f"did you mean {close[0]!r}?" if close else "",
         )
     return read_template(files[name])
+
+
+def packs_of(project_reports: Path | None = None) -> dict[str, ReportTemplate]:
+    """Packs of data points by name, a project's own among them. Raises as `read_template`."""
+    found = {name: read_template(path) for name, path in template_files(project_reports).items()}
+    return {name: each for name, each in found.items() if each.framework is not None}
+
+
+def load_edition(
+    name: str, project_reports: Path | None = None, *, period: Period | None = None, edition: str = ""
+) -> ReportTemplate:
+    """The template of that name; of a pack, its edition. Raises BadInput for an edition that there is not, and for a
+    period that it is not for. An edition that is asked for by name may be used as early as it allows.
+    """
+    template = load_template(name, project_reports)
+    if (framework := template.framework) is None:
+        if edition:
+            raise BadInput(f"report {name!r} has no editions", reason="bad_edition")
+        return template
+    others = [
+        each
+        for each in packs_of(project_reports).values()
+        if each.framework is not None and each.framework.name == framework.name
+    ]
+    by_edition = {each.framework.edition: each for each in [template, *others] if each.framework is not None}
+    if edition and edition not in by_edition:
+        known = ", ".join(sorted(by_edition))
+        raise BadInput(f"{framework.name} has no edition {edition!r}; there are {known}", reason="bad_edition")
+    chosen = by_edition[edition] if edition and edition != framework.edition else template
+    if period is not None:
+        _refuse_outside(chosen, period, by_edition.values(), is_named=bool(edition))
+    return chosen
+
+
+def _refuse_outside(
+    template: ReportTemplate, period: Period, others: Iterable[ReportTemplate], *, is_named: bool
+) -> None:
+    def holds(framework: FrameworkSpec, *, is_early: bool = False) -> bool:
+        first = framework.early_from if is_early and framework.early_from else framework.applies_from
+        return first <= period.start and (framework.until is None or period.start < framework.until)
+
+    framework = template.framework
+    if framework is None or holds(framework, is_early=is_named):
+        return
+    fits = [each.template for each in others if each.framework is not None and holds(each.framework)]
+    until = "" if framework.until is None else f" and before {framework.until}"
+    raise BadInput(
+        f"edition {framework.edition!r} of {framework.name} is for periods that begin from "
+        f"{framework.applies_from} on{until}, not for {period.label or period.start}",
+        reason="bad_edition",
+        mend=f"report {fits[0]} is for it" if fits else "",
+    )
 
 
 def read_template(path: Path) -> ReportTemplate:

@@ -14,6 +14,7 @@ from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
+from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.site_file.mv_project import MvProject
@@ -29,6 +30,7 @@ class Given:
 
     versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project,
     dr_event and experiment likewise. project_versions: project -> its own baseline. names: of people by person_id.
+    language: of words and numbers, where it is not the site's. answers: of the organisation, to data points.
     """
 
     site: Site
@@ -45,6 +47,8 @@ class Given:
     experiment: Experiment | None = None
     project_versions: Mapping[str, BaselineVersion] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    language: str = ""
+    answers: Sequence[DisclosureAnswer] = ()
     # Of a site within an organisation: the day from which it counts, and what other sites of it deliver.
     since: date | None = None
     left_out: str = ""
@@ -61,6 +65,11 @@ class Given:
         if self.experiment is not None:
             return f"experiment:{self.experiment.experiment_id}"
         return f"site:{self.site.site_id}" if self.seu is None else f"seu:{self.seu.seu_id}"
+
+    @property
+    def locale(self) -> str:
+        """The locale in which the report is written."""
+        return self.language or self.site.locale
 
     def person(self, person_id: str) -> str:
         """Somebody as papers print them."""

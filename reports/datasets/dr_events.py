@@ -197,7 +197,7 @@ class DrEventData(OfSite):
         if name == "ramp":
             return self._word("yes" if found.ramp_flag else "no"), "caution" if found.ramp_flag else "plain"
         if name == "told":
-            return shed_told(found.shed_kwh or 0.0, self.given.site.locale), "plain"
+            return shed_told(found.shed_kwh or 0.0, self.given.locale), "plain"
         return found.method, "plain"
 
     def _of_score(self, name: str, found: MethodScore) -> tuple[str, Tone]:
@@ -270,7 +270,7 @@ class DrEventData(OfSite):
         return self.given.person(person_id) if person_id else self._word("a machine")
 
     def _word(self, text: str) -> str:
-        return page_word(Sentence(text), self.given.site.locale)
+        return page_word(Sentence(text), self.given.locale)
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(zone(self.given.site.time_zone)):%H:%M}"

@@ -155,9 +155,9 @@ class EnpiData:
             if name == "reason":
                 return words(result.reason) if result.reason else "", "muted"
             if name == "significant":
-                return is_sure(result, self.given.site.locale)
+                return is_sure(result, self.given.locale)
             code = standing_of(result.status, result.performance) if name == "status" else result.performance
-            return word(words(code), self.given.site.locale), TONES.get(code, "plain")
+            return word(words(code), self.given.locale), TONES.get(code, "plain")
         if name == "name":
             return seu.name, "plain"
         if name == "term":

@@ -172,7 +172,7 @@ class ExperimentData(OfSite):
         return [(self._word(label), text) for label, text in rows if text]
 
     def _word(self, text: str) -> str:
-        return page_word(Sentence(text), self.given.site.locale)
+        return page_word(Sentence(text), self.given.locale)
 
     def _day(self, at: datetime) -> str:
         local = at.astimezone(zone(self.given.site.time_zone))

@@ -10,6 +10,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.recompute.footprint_again import (
+    ENERGIES,
     account_of,
     carriers_of,
     energies,
@@ -26,6 +27,9 @@ NAME = "footprint"
 _SCOPE2 = ("scope2_location_kgco2e", "scope2_market_kgco2e")
 MEASURES: Mapping[str, Measure] = {
     "energy_kwh": Measure("Purchased energy", "kwh"),
+    "self_consumed_kwh": Measure("Energy made and used on site", "kwh"),
+    "consumed_kwh": Measure("Energy used, bought or made on site", "kwh"),
+    "sold_kwh": Measure("Energy fed in or sold", "kwh"),
     "scope1_kgco2e": Measure("Scope 1", "kgco2e"),
     "scope2_location_kgco2e": Measure("Scope 2, location-based", "kgco2e"),
     "scope2_market_kgco2e": Measure("Scope 2, market-based", "kgco2e"),
@@ -47,6 +51,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
 }
 FACTS = ("name", "factors", "meters", "scope")
+_MISSING = "factor_or_reading_missing"
 
 
 class FootprintData(OfSite):
@@ -61,7 +66,7 @@ class FootprintData(OfSite):
         return [
             Item(
                 key=each.value,
-                label=word(each.value.replace("_", " ").capitalize(), self.given.site.locale),
+                label=word(each.value.replace("_", " ").capitalize(), self.given.locale),
                 scope=f"carrier:{each.value}",
                 period=period,
             )
@@ -94,13 +99,14 @@ class FootprintData(OfSite):
                 **asked,
             },
             inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
-            status="" if value is not None else "factor_or_reading_missing",
+            status="" if value is not None else self._why_not(measure, carrier, account),
             estimated_share=self._estimated(period, carrier),
         )
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """The factors that were used, the meters, the scope."""
         given, carrier = self.given, item.scope.removeprefix("carrier:")
+        carrier = "" if item.scope.startswith("site:") else carrier
         if name == "name":
             return item.label, "plain"
         lines = self._lines(item.period, carrier)
@@ -111,8 +117,8 @@ class FootprintData(OfSite):
         if name == "scope":
             return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
         # Of the site's own list: a carrier that it no longer buys is no item either.
-        found = next(each for each in carriers_of(given.site) if each.value == carrier)
-        return ", ".join(meters_of(given.site, found)), "plain"
+        found = [each for each in carriers_of(given.site) if carrier in {"", each.value}]
+        return ", ".join(name for each in found for name in meters_of(given.site, each)), "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """What the inventory of the span has to say."""
@@ -127,8 +133,16 @@ class FootprintData(OfSite):
                 lines = lines_of(given.sources, given.site, month, account, given.as_of_utc)
             except BadInput:
                 return []
-            found += [line for line in lines if line.carrier.value == carrier]
+            found += [line for line in lines if carrier in {"", line.carrier.value}]
         return found
+
+    def _why_not(self, measure: str, carrier: str, account: Period) -> str:
+        given, roles = self.given, ENERGIES.get(measure)
+        if roles is None:
+            return _MISSING
+        rows = energies(given.sources, given.site, account, given.as_of_utc)
+        is_metered = any(each.role in roles and carrier in {"", each.carrier.value} for each in rows)
+        return _MISSING if is_metered else "not_metered"
 
     def _estimated(self, period: Period, carrier: str) -> float | None:
         """Share of the purchased energy of a span that rests on estimated readings."""

@@ -190,8 +190,8 @@ class ProjectData(OfSite):
 
     def _verdict(self, project: MvProject, version: BaselineVersion | None, period: Period) -> tuple[str, Tone]:
         if version is None:
-            return word("no baseline", self.given.site.locale), "muted"
-        given, locale = self.given, self.given.site.locale
+            return word("no baseline", self.given.locale), "muted"
+        given, locale = self.given, self.given.locale
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         if isinstance(made, Finding):
             return made.code.replace("_", " "), "muted"
@@ -226,9 +226,7 @@ class ProjectData(OfSite):
 
     def _plan(self, project: MvProject) -> list[tuple[str, str, str]]:
         version = self.given.project_versions.get(project.project_id)
-        return plan_rows(
-            project, project_use(self.given.site, project), version, self.given.site.locale, self.given.names
-        )
+        return plan_rows(project, project_use(self.given.site, project), version, self.given.locale, self.given.names)
 
     def _records(self, project: MvProject) -> list[AdjustmentRecord]:
         """Adjustments that stand in the expectation, with who proposed and who approved them."""

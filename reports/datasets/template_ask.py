@@ -57,7 +57,7 @@ class Asker:
         place: str = "",
     ) -> None:
         self.given, self.datasets, self.book, self._place = given, datasets, book, place
-        self.language = language or given.site.locale
+        self.language = language or given.locale
         # What a dataset is does not change, and asking it of a protocol costs more than an answer.
         self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
         self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}

@@ -5,7 +5,7 @@ the first day of its year on. An account of a calendar year is made once and its
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from assets.carbon.inventory.energies import site_energies, without_deliveries
 from assets.carbon.inventory.site_footprint import site_footprint
 from assets.sites.meter_tree import has_import, primary_meters, total_meters, tree_spans
 from assets.sites.organisation import deliveries_of
-from data_quality.contracts.emissions.footprint import Footprint, FootprintLine, SiteEnergy
+from data_quality.contracts.emissions.footprint import Footprint, FootprintLine, Role, SiteEnergy
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
@@ -22,7 +22,14 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.recompute.figure_sources import Sources
 
-FIELDS = ("energy_kwh", "scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
+# Amounts by the roles of the energies that are in them.
+ENERGIES: Mapping[str, tuple[Role, ...]] = {
+    "energy_kwh": ("purchased",),
+    "self_consumed_kwh": ("self_consumed",),
+    "consumed_kwh": ("purchased", "self_consumed"),
+    "sold_kwh": ("exported",),
+}
+FIELDS = (*ENERGIES, "scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
 _LINES = {
     "scope1_kgco2e": (1, "direct"),
     "scope2_location_kgco2e": (2, "location"),
@@ -74,11 +81,11 @@ def number(
         raise OurFault(f"{field!r} is not a number of the inventory")
     if period.start < account.start or period.end > account.end:
         raise OurFault(f"{period.start} to {period.end} is outside the account {account.start} to {account.end}")
-    if field == "energy_kwh":
+    if field in ENERGIES:
         known = [
             each.kwh
             for each in energies(sources, site, account, as_of_utc, left_out)
-            if each.role == "purchased"
+            if each.role in ENERGIES[field]
             and carrier in {"", each.carrier.value}
             and period.start <= each.start < period.end
             and each.kwh is not None

@@ -6,6 +6,7 @@ A question reads `dataset.measure`, for one thing of the site `dataset.measure[m
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -160,6 +161,92 @@ class RowSpec(Asked):
     identifier: str = Field(default="", description="What another standard calls it, e.g. GRI 302-1-e")
 
 
+class DatumSpec(Asked):
+    """A data point of a framework: its identifier, our own words for it, and the question that answers it.
+
+    Without a question the organisation answers it, in `answered_in` or `unit`. part: which of several under one
+    identifier. fact: words that the house knows; `value` is then the figure whose trace holds what they name.
+    """
+
+    id: str = Field(pattern=r"^[A-Za-z0-9(][A-Za-z0-9().: -]{0,39}$")
+    part: Key | None = None
+    labels: Texts
+    kind: Literal["figure", "table", "text", "choice"] = "figure"
+    each: Axis | None = Field(default=None, description="Of a table: a row for each")
+    answered_in: str = Field(default="", max_length=20, description="Unit of an answer where `unit` does not say it")
+    fact: QuestionText | None = None
+    choices: tuple[Key, ...] = ()
+    required: bool = True
+    who: Texts | None = Field(default=None, description="Who must answer it; by default the energy manager")
+
+    def _refuse_two_things(self) -> None:
+        if self.value is not None or self.combine is not None or self.of:
+            super()._refuse_two_things()
+        if (self.kind == "table") != (self.each is not None) or (self.kind == "table" and not self.questions):
+            raise ValueError("a table has a question and says of what in `each`; nothing else does")
+        if (self.kind == "choice") != bool(self.choices):
+            raise ValueError("`choices` go with the kind choice")
+        if self.kind in {"figure", "table"} and not self.answer_unit:
+            raise ValueError("say the unit in `unit` or `answered_in`")
+        if self.fact is not None and (self.kind != "text" or self.value is None):
+            raise ValueError("a `fact` is of the kind text, with the figure behind it in `value`")
+
+    @property
+    def key(self) -> str:
+        """The identifier, with its part where it is one of several."""
+        return self.id if self.part is None else f"{self.id}/{self.part}"
+
+    @property
+    def answer_unit(self) -> str:
+        """Unit in which an answer is given; empty of words."""
+        return self.answered_in or self.unit or ""
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """As of a number, and the fact."""
+        asked = super().questions if self.value is not None or self.combine is not None else ()
+        return asked if self.fact is None else (*asked, self.fact)
+
+
+class DataSpec(Model):
+    """A table of data points; those in words stand in a second one below."""
+
+    key: Key
+    titles: Texts
+    sheet: SheetName = "Data"
+    points: Annotated[tuple[DatumSpec, ...], AfterValidator(_some)]
+
+
+class CheckedSpec(Model):
+    """When the identifiers were compared with a public source, and with which."""
+
+    on: date
+    source: str = Field(min_length=3, max_length=200)
+
+
+class FrameworkSpec(Model):
+    """What a pack of data points answers. It is for periods that begin in [applies_from, until).
+
+    early_from: periods from then on may use it too, where somebody asks for the edition by name.
+    """
+
+    name: str = Field(min_length=2, max_length=40)
+    edition: str = Field(min_length=1, max_length=20, pattern=r"^[A-Za-z0-9._-]+$")
+    applies_from: date
+    until: date | None = None
+    early_from: date | None = None
+    checked: CheckedSpec | None = None
+    due_months: int = Field(default=3, ge=0, le=24, description="Months after the period by which gaps are filled")
+
+    @model_validator(mode="after")
+    def _dates_rise(self) -> Self:
+        if self.until is not None and self.until <= self.applies_from:
+            raise ValueError(f"edition {self.edition!r} ends on {self.until}, before it applies")
+        if self.early_from is not None and self.early_from >= self.applies_from:
+            raise ValueError(f"early_from {self.early_from} is not before applies_from {self.applies_from}")
+        return self
+
+
 class Told(Model):
     """A block whose texts may name `{name}`: the facts of `facts`, and the item that it stands `per`."""
 
@@ -257,6 +344,9 @@ class FindingsSpec(Model):
     is_whole: bool = Field(default=False, description="All of them, however long; else the gravest, the rest behind")
 
 
+_BLOCKS = ("tiles", "table", "chart", "text", "findings", "data")
+
+
 class BlockSpec(Model):
     """One block: exactly one of its kinds."""
 
@@ -265,12 +355,13 @@ class BlockSpec(Model):
     chart: ChartSpec | None = None
     text: TextSpec | None = None
     findings: FindingsSpec | None = None
+    data: DataSpec | None = None
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Self:
-        kinds = [name for name in ("tiles", "table", "chart", "text", "findings") if getattr(self, name)]
+        kinds = [name for name in _BLOCKS if getattr(self, name)]
         if len(kinds) != 1:
-            raise ValueError(f"a block is one of tiles, table, chart, text, findings; this one has {len(kinds)}")
+            raise ValueError(f"a block is one of {', '.join(_BLOCKS)}; this one has {len(kinds)}")
         return self
 
     @property
@@ -284,6 +375,8 @@ class BlockSpec(Model):
         found = [text for tile in self.tiles for text in tile.questions]
         if self.table is not None:
             found += [text for each in (*self.table.rows, *self.table.columns) for text in each.questions]
+        if self.data is not None:
+            found += [text for each in self.data.points for text in each.questions]
         if self.chart is not None:
             found += [series.value for series in self.chart.series]
         if self.text is not None:
@@ -319,13 +412,31 @@ class ReportTemplate(Model):
     needs: tuple[Literal["baseline", "bills", "footprint"], ...] = Field(
         default=(), description="Without these there is nothing to report: a blocking finding says so"
     )
+    framework: FrameworkSpec | None = Field(default=None, description="Of a pack: whose data points these are")
     sections: Annotated[tuple[SectionSpec, ...], AfterValidator(_some)]
+
+    @property
+    def points(self) -> tuple[DatumSpec, ...]:
+        """Data points of a pack, in order; of any other template none."""
+        blocks = (block.data for section in self.sections for block in section.blocks)
+        return tuple(point for each in blocks if each is not None for point in each.points)
+
+    @model_validator(mode="after")
+    def _is_a_pack_or_none(self) -> Self:
+        if (self.framework is not None) != bool(self.points):
+            raise ValueError("`framework` goes with blocks of `data`, and they with it")
+        if self.framework is not None and self.periods != ("year",):
+            raise ValueError("a pack is of whole years: `periods: [year]`")
+        if twice := twice_in([point.key for point in self.points]):
+            raise ValueError(f"data point {twice[0]!r} stands twice; tell them apart by `part`")
+        return self
 
     @model_validator(mode="after")
     def _keys_stand_once(self) -> Self:
         sections = [section.key for section in self.sections]
         blocks = [block for section in self.sections for block in section.blocks]
-        tables, charts = [each.table.key for each in blocks if each.table], [e.chart.key for e in blocks if e.chart]
+        tables = [made.key for each in blocks if (made := each.table or each.data)]
+        charts = [each.chart.key for each in blocks if each.chart]
         for keys in (sections, tables, charts):
             twice = twice_in(keys)
             if twice:

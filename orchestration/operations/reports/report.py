@@ -4,18 +4,21 @@ from pathlib import Path
 from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnySiteOption
-from reports.content.templates import load_template, read_template, template_files
+from reports.content.disclosure_answers import read_answers
+from reports.content.templates import load_edition, load_template, packs_of, read_template, template_files
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
 from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
+from reports.report_content import ReportContent
 from reports.subjects import subject_event, subject_experiment, subject_project
 
 LIST = "templates"
@@ -26,6 +29,8 @@ SeuOption = Annotated[str | None, Option("--seu", help="Which energy use, for a 
 ProjectOption = Annotated[str | None, Option("--mv-project", help="Which M&V project, for a report about one.")]
 _EVENT = Option("--event", help="Which event of demand response; or which experiment, else the newest.")
 EventOption = Annotated[str | None, _EVENT]
+LanguageOption = Annotated[str, Option("--language", help="en, de, …: of words and numbers; else the site's.")]
+EditionOption = Annotated[str, Option("--edition", help="Of a pack of data points; else the period chooses it.")]
 OutOption = Annotated[Path | None, Option("--out", help="Folder of the files.")]
 FormatsOption = Annotated[str, Option("--format", help="pdf,xlsx,json,print: a PDF without register")]
 TEMPLATES = Table("templates", "report: {name} | periods | about: {subject} | what it says: {description}")
@@ -53,6 +58,8 @@ def report(
     event: EventOption = None,
     out: OutOption = None,
     formats: FormatsOption = "pdf,xlsx",
+    language: LanguageOption = "",
+    edition: EditionOption = "",
 ) -> Answer:
     """Make a report: what it prints can be traced, what is missing is said on page one."""
     if name == LIST:
@@ -68,7 +75,8 @@ def report(
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
-    template = load_template(name, project.project.reports_dir)
+    template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
+    answers = answers_of(call) if template.framework is not None else ()
     refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
     if call.as_of_utc is None:
         call.doing(f"{site}: looking for what changed", is_brief=True)
@@ -87,12 +95,15 @@ def report(
         seu_id=seu,
         project_id=mv_project,
         event_id=event,
-        marts_dir=_published(project.project.marts_dir),
+        marts_dir=published_marts(project.project.marts_dir),
         as_of_utc=call.as_of_utc,
         templates_dir=project.project.reports_dir,
         run_versions=project.project.settings.server.check_at,
         maker=maker,
         names=project.names,
+        edition=edition,
+        language=language,
+        answers=answers,
     )
     return _answer(made, call.then(known.site_id))
 
@@ -140,10 +151,28 @@ def _answer(made: MadeReport, then: str) -> Answer:
         "findings": content.findings,
         "against_publication": [finding.code for finding in publishable(content)],
     }
+    if content.data:
+        result |= told_data(content)
     return Answer(result, text="\n".join([*lines, then]))
 
 
-def _published(marts_dir: Path) -> Path | None:
+def told_data(content: ReportContent) -> dict[str, object]:
+    """Data points, gaps and completeness of a pack, as commands say them."""
+    return {
+        "data": content.data,
+        "gaps": gaps_of(content.data),
+        "completeness": completeness_of(content.data),
+    }
+
+
+def answers_of(call: Call) -> tuple[DisclosureAnswer, ...]:
+    """Answers of the organisation in the project's file. Raises BadInput naming every one that does not fit."""
+    project = call.project
+    packs = packs_of(project.project.reports_dir)
+    return read_answers(call.folder, packs, sites=project.sites, people=project.people)
+
+
+def published_marts(marts_dir: Path) -> Path | None:
     """The marts, where any were published."""
     # An empty folder is no marts: the report then says what is missing, instead of reading no rows.
     return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None

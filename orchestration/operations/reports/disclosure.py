@@ -1,0 +1,131 @@
+"""`meterloom disclosure`: packs of data points, the gaps of one, and answers of the organisation."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ValidationError
+
+from assets.stores.whole_file import write_whole
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
+from data_quality.contracts.reporting.disclosure import DisclosureAnswer
+from data_quality.contracts.time import parse_period
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
+from orchestration.operations.options import PeriodOption, SiteOption, number_or_none
+from orchestration.operations.reports.report import (
+    EditionOption,
+    LanguageOption,
+    answers_of,
+    published_marts,
+    told_data,
+)
+from reports.content.disclosure_answers import ANSWERS, DISCLOSURE_FILE, evidence_sha256, misfits, with_answer
+from reports.content.template_report import check_period, template_report
+from reports.content.templates import load_edition, packs_of
+from reports.gates import refuse_future
+from reports.make_report import given_of, refuse_empty
+
+PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
+PACKS = Table(
+    "packs",
+    "pack: {name} | framework | edition | applies from: {applies_from} | before: {until} | data points: {data} "
+    "| identifiers compared: {checked}",
+)
+GAPS = Table(
+    "gaps",
+    "id | to be added: {what} | by whom: {who} | until: {by} | required | the year before: {offered}",
+    empty="no data point is missing",
+)
+
+
+@operation("disclosure list")
+def packs(call: Call) -> Answer:
+    """List packs of data points, those of the project among them, and the answers of the organisation."""
+    found = [
+        {
+            "name": name,
+            "framework": framework.name,
+            "edition": framework.edition,
+            "applies_from": framework.applies_from,
+            "until": framework.until,
+            "checked": None if framework.checked is None else framework.checked.on,
+            "source": "" if framework.checked is None else framework.checked.source,
+            "data": len(pack.points),
+        }
+        for name, pack in packs_of(call.project.project.reports_dir).items()
+        if (framework := pack.framework) is not None
+    ]
+    return Answer({"packs": found, "answers": answers_of(call)}, PACKS)
+
+
+@operation("disclosure gaps", example="PACK --site factory --period 2025")
+def gaps(
+    call: Call, pack: PackArgument, site: SiteOption, period: PeriodOption, edition: EditionOption = "",
+    language: LanguageOption = "",
+) -> Answer:  # fmt: skip
+    """Say what a pack still lacks: what is to be added, by whom, until when. Nothing is stored."""
+    project, known = call.project, call.project.site(site)
+    span = parse_period(period, known.time_zone)
+    template = load_edition(pack, project.project.reports_dir, period=span, edition=edition)
+    if template.framework is None:
+        mend = "'disclosure list' has them"
+        raise BadInput(f"report {pack!r} is no pack of data points", reason="no_pack", mend=mend)
+    as_of = call.as_of_utc or project.reports.known_at(call.clock)
+    check_period(template, span)
+    refuse_future(span, as_of, name=f"pack {template.template!r}")
+    refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
+    given = given_of(
+        template, known, span, sources=call.sources, baselines=project.baselines, known_at_utc=as_of,
+        marts_dir=published_marts(project.project.marts_dir) if call.as_of_utc is None else None,
+        names=project.names, language=language, answers=answers_of(call),
+    )  # fmt: skip
+    content = template_report(template, given)
+    return Answer({"pack": template.template, **told_data(content), "findings": content.findings}, GAPS)
+
+
+@operation(
+    "disclosure answer",
+    takes=(*PROJECT, "person_"),
+    example="305-1-f --pack PACK --site factory --year 2025 --text operational_control --as ben",
+)
+def answer(
+    call: Call,
+    id: Annotated[str, Argument(metavar="ID", help="Data point of 'disclosure gaps'.")],
+    pack: Annotated[str, Option("--pack", help="Which pack.")],
+    site: SiteOption,
+    year: Annotated[int, Option("--year", help="Reporting year.")],
+    value: Annotated[str | None, Option("--value", help="A number, with --unit.")] = None,
+    unit: Annotated[str, Option("--unit", help="Its unit.")] = "",
+    text: Annotated[str, Option("--text", help="Words, or one of the choices.")] = "",
+    not_applicable: Annotated[str, Option("--not-applicable", help="Why it does not apply.")] = "",
+    evidence: Annotated[str, Option("--evidence", help="A file below the project's folder.")] = "",
+) -> Answer:
+    """Answer a data point in somebody's name: it is added to the project's disclosure.yaml; earlier answers stay."""
+    person, project = call.acting(ANSWERS), call.project
+    # What stands there already must hold, or the last answer could not be told.
+    answers_of(call)
+    number = number_or_none(value, "--value")
+    made = _answer_of(
+        pack=pack, id=id, site=site, year=year, value=number, unit=unit, text=text, not_applicable=not_applicable,
+        author=person.person_id, at=call.clock.now_utc().date(), evidence=evidence,
+        evidence_sha256=evidence_sha256(call.folder, evidence) if evidence else "",
+    )  # fmt: skip
+    packs = packs_of(project.project.reports_dir)
+    wrong = next(misfits(made, call.folder, packs, sites=project.sites, people=project.people), None)
+    if wrong is not None:
+        raise BadInput(f"{wrong[0]}: {wrong[1]}", reason="bad_answer")
+    place: Path = call.folder / DISCLOSURE_FILE
+    write_whole(place, with_answer(call.folder, made).encode())
+    mine = [each for each in answers_of(call) if (each.pack, each.site, each.id) == (pack, site, id)]
+    return Answer({"answers": mine}, text=f"{id} of {pack}, {site}, {year}: {made.said}\nwritten to {place}")
+
+
+def _answer_of(**fields: Any) -> DisclosureAnswer:
+    """The answer of these fields. Raises BadInput with one sentence."""
+    try:
+        return DisclosureAnswer(**fields)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise BadInput(f"{f'--{where}: ' if where else ''}{sentence_of(first)}", reason="bad_answer") from fault
