@@ -69,6 +69,11 @@ def load_organisation(path: Path, organisation: str = "") -> Organisation:
     return found
 
 
+def organisations_of(path: Path) -> tuple[str, ...]:
+    """Names of the organisations of a project: one where it has the file. Raises as `load_organisation`."""
+    return (load_organisation(path).organisation,) if path.exists() else ()
+
+
 def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:
     """The organisation's share of a site on a day, as products of stakes. Raises BadInput where no approach holds."""
     approach = organisation.approach_on(day)
@@ -79,8 +84,8 @@ def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:
     return "+".join("*".join([each for each in chain if each != "1"] or ["1"]) for chain in chains) or "0"
 
 
-def share_of(text: str, rate: Decimal = Decimal(1)) -> Decimal:
-    """The number of a share's text, exact; times a rate of exchange."""
+def share_of(text: str, rate: str = "1") -> Decimal:
+    """The number of a share's text, exact; times a rate of exchange, or a share of days such as 184/365."""
     with localcontext(EXACT):
         total = ZERO
         for chain in text.split("+"):
@@ -88,7 +93,8 @@ def share_of(text: str, rate: Decimal = Decimal(1)) -> Decimal:
             for each in chain.split("*"):
                 product *= Decimal(each)
             total += product
-        return total * rate
+        over, _, under = rate.partition("/")
+        return total * Decimal(over) / Decimal(under or 1)
 
 
 def parts_of(organisation: Organisation, period: Period) -> tuple[Part, ...]:

@@ -14,6 +14,7 @@ from orchestration.operations.operation import Option
 SiteOption = Annotated[str, Option("--site", help="Which site.")]
 AnySiteOption = Annotated[str | None, Option("--site", help="Which site.")]
 OnlySiteOption = Annotated[str | None, Option("--site", help="Only this site.")]
+AnyOrganisationOption = Annotated[str | None, Option("--organisation", help="Which organisation, instead of a site.")]
 OrganisationOption = Annotated[str, Option("--organisation", help="Which organisation.")]
 PortfolioOption = Annotated[bool, Option("--portfolio", help="All sites together.")]
 PeriodOption = Annotated[str, Option("--period", help="2025, 2025-Q1, 2025-03 or START/END.")]

@@ -31,6 +31,7 @@ SENTENCES: Mapping[str, str] = {
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
     "not_metered": "No meter of the site counts it.",
     "missing": "Nothing is known that could be added up.",
+    "of_one_site": "It is told of single sites; over several it does not add up.",
 }
 
 

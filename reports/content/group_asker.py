@@ -1,47 +1,52 @@
 """Numbers of an organisation for a template: each site's own figure times the organisation's share, then their sum."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
 
 from assets.sites.organisation import Part, share_of
-from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period
-from reports.datasets.base import Dataset, Given, Item, period_key, span
+from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 
-# What sites can answer in parts of a year, and of which a sum over sites means something.
+# What sites can answer for parts of a year, and of which a sum over sites means something.
 GROUPED = frozenset({"footprint", "site"})
 OWN, SHARE = "own", "share"
+# Sizes of a site that add up, weighed by the days that it counts.
+SIZES = frozenset({"floor_area_m2"})
+
+
+class Member(NamedTuple):
+    """A site within an organisation over days of one share, and what its datasets are given."""
+
+    organisation: Organisation
+    part: Part
+    given: Given
+    datasets: Mapping[str, Dataset]
 
 
 class GroupAsker(Asker):
     """Asks every site for its spans of one share. A measure that does not add up over sites has no number.
 
-    given: its site stands for the group (name, currency, zone). parts: each with what its site's datasets are given.
+    given: its site stands for the organisation (name, currency, zone).
     """
 
     def __init__(
-        self,
-        given: Given,
-        book: FigureBook,
-        organisation: Organisation,
-        parts: Sequence[tuple[Part, Given, Mapping[str, Dataset]]],
-        *,
-        language: str | None = None,
+        self, given: Given, book: FigureBook, members: Sequence[Member], *, language: str | None = None
     ) -> None:
-        if not parts:
-            raise OurFault("a group of no site")
         # The kinds of numbers are the same of every site.
-        super().__init__(given, parts[0][2], book, language=language)
-        self._organisation = organisation
+        super().__init__(given, members[0].datasets, book, language=language)
+        self._organisation = members[0].organisation
         self._sites = [
-            (part, Asker(own, datasets, book, language=language, place=f"{part.site_id}/"))
-            for part, own, datasets in parts
+            (each.part, Asker(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"))
+            for each in members
         ]
 
     def items(self, axis: str, period: Period) -> list[Item]:
@@ -60,10 +65,19 @@ class GroupAsker(Asker):
         said = [ask.fact(text, item) for _, ask in self._sites if self._has(ask, item)]
         return "; ".join(dict.fromkeys(words for words, _ in said)) or "–", "plain"
 
+    def measure(self, dataset: str, name: str, item: Item) -> Figure:
+        """The figure of a measure, made of the sites' own where it adds up over them."""
+        measure = self.datasets[dataset].measures[name]
+        is_added = dataset in GROUPED and (measure.made is not None or measure.whole == "sum" or name in SIZES)
+        if is_added:
+            return super().measure(dataset, name, item)
+        path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
+        if self.book.has(path):
+            return self.book.at(path)
+        return self._put(path, nothing("of_one_site"), item, label=measure.label, kpi=name, unit=measure.unit)
+
     def parts_of(self, dataset: str, name: str, item: Item) -> list[tuple[str, Figure]] | None:
-        """Share × own figure of each site and span of one share. Empty where the measure does not add up over sites."""
-        if self.datasets[dataset].measures[name].whole != "sum":
-            return []
+        """Share × own figure of each site and span of one share."""
         found = []
         for part, ask in self._sites:
             start, end = max(part.period.start, item.period.start), min(part.period.end, item.period.end)
@@ -71,7 +85,8 @@ class GroupAsker(Asker):
                 scope = f"site:{part.site_id}" if item.scope == self.given.scope else item.scope
                 period = span(start, end, part.period.time_zone)
                 own = ask.measure(dataset, name, Item(item.key, ask.given.site.name, scope, period))
-                found.append(("part", self._weighed(own, part, period)))
+                days = Fraction(period.days, item.period.days) if name in SIZES else Fraction(1)
+                found.append(("part", self._weighed(own, part, period, days)))
         return found
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
@@ -89,30 +104,28 @@ class GroupAsker(Asker):
             return True
         return any(each.scope == item.scope for each in ask.items("carrier", item.period))
 
-    def _weighed(self, own: Figure, part: Part, period: Period) -> Figure:
-        money = own.unit == own.unit.upper() and len(own.unit) == 3
-        rate = self._organisation.rate_on(own.unit, part.period.start) if money else Decimal(1)
-        share = self._share(part, period, rate)
+    def _weighed(self, own: Figure, part: Part, period: Period, days: Fraction) -> Figure:
+        is_money = re.fullmatch("[A-Z]{3}", own.unit) is not None
+        rate = self._organisation.rate_on(own.unit, part.period.start) if is_money else Decimal(1)
         path = f"{own.path}/{SHARE}"
         if self.book.has(path):
             return self.book.at(path)
-        unit = self._organisation.currency if money else own.unit
         return self.book.derive(
-            path, "product", [(OWN, own), (SHARE, share)], label=f"{own.label}, {part.text}", kpi=own.kpi, unit=unit,
+            path,
+            "product",
+            [(OWN, own), (SHARE, self._share(part, period, f"{rate:f}" if days == 1 else str(days)))],
+            label=f"{own.label}, {part.text}",
+            kpi=own.kpi,
+            unit=self._organisation.currency if is_money else own.unit,
             scope=own.scope,
-        )  # fmt: skip
+        )
 
-    def _share(self, part: Part, period: Period, rate: Decimal) -> Figure:
-        key = period_key(period.start, period.end)
-        path = f"{self._organisation.organisation}/{part.site_id}/{key}/{SHARE}" + (f"/{rate}" if rate != 1 else "")
+    def _share(self, part: Part, period: Period, rate: str) -> Figure:
+        named = (self._organisation.organisation, part.site_id, period_key(period.start, period.end), SHARE)
+        path = "/".join([*named, *([] if rate == "1" else [rate.replace("/", " of ")])])
         if self.book.has(path):
             return self.book.at(path)
-        version = TraceInput(
-            kind="version",
-            id=self._organisation.organisation,
-            role="organisation",
-            sha256=self._organisation.sha256,
-        )
+        version = TraceInput(kind="version", id=named[0], role="organisation", sha256=self._organisation.sha256)
         return self.book.add(
             path,
             share_of(part.text, rate),
@@ -123,6 +136,6 @@ class GroupAsker(Asker):
             end=period.end,
             unit="ratio",
             computation="group_share",
-            parameters={"share": part.text, "rate": f"{rate:f}"},
+            parameters={"share": part.text, "rate": rate},
             inputs=[version],
         )

@@ -16,6 +16,7 @@ from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.draft import draft_mark
 from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
+from reports.content.group_asker import GroupAsker, Member
 from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
@@ -43,21 +44,29 @@ def template_report(
     revision: int = 0,
     datasets: Mapping[str, Dataset] | None = None,
     run_versions: Mapping[str, str] | None = None,
+    members: Sequence[Member] = (),
 ) -> ReportContent:
     """The report's content under a revision number.
 
-    datasets: made before, so that two revisions read once. Raises BadInput for a period that the template is not for.
+    datasets: made before, so that two revisions read once. members: sites of an organisation, which `given.site` stands
+    for. Raises BadInput for a period that the template is not for.
     """
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
-    is_synthetic = any(each.is_synthetic for each in booked) if booked else is_synthetic_data(template, given)
+    is_synthetic = (
+        any(each.is_synthetic for each in booked)
+        if booked
+        else any(is_synthetic_data(template, each) for each in [each.given for each in members] or [given])
+    )
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
     ask = Asker(given, known, book, language=template.language)
+    if members:
+        ask = GroupAsker(given, book, members, language=template.language)
     # A dataset of its own book tells in its findings what was waived.
     versions = () if booked else (*given.versions.values(), *given.project_versions.values())
     write = BlockWriter(ask, _waived(versions))

@@ -421,7 +421,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "experiment_number": experiment_number,
     "advice_number": advice_again.advice_number,
     "footprint_number": footprint_number,
-    "group_share": lambda trace, _: share_of(trace.parameters["share"], Decimal(trace.parameters["rate"])),
+    "group_share": lambda trace, _: share_of(trace.parameters["share"], trace.parameters["rate"]),
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,

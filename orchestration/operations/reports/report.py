@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from assets.sites.organisation import organisations_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -10,7 +11,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
-from orchestration.operations.options import AnySiteOption
+from orchestration.operations.options import AnyOrganisationOption, AnySiteOption
 from reports.content.disclosure_answers import read_answers
 from reports.content.templates import load_edition, load_template, packs_of, read_template, template_files
 from reports.datasets.dr_events import day_of
@@ -60,10 +61,13 @@ def report(
     formats: FormatsOption = "pdf,xlsx",
     language: LanguageOption = "",
     edition: EditionOption = "",
+    organisation: AnyOrganisationOption = None,
 ) -> Answer:
     """Make a report: what it prints can be traced, what is missing is said on page one."""
     if name == LIST:
         return _templates(call)
+    if organisation is not None:
+        return _of_organisation(call, name, organisation, period, formats, edition, language, out)
     if site is None:
         raise _incomplete("--site" if period is not None else "--site and --period")
     from orchestration.warehouse.fresh import freshen_marts
@@ -106,6 +110,48 @@ def report(
         answers=answers,
     )
     return _answer(made, call.then(known.site_id))
+
+
+def _of_organisation(
+    call: Call, name: str, organisation: str, period: str | None, formats: str, edition: str, language: str,
+    out: Path | None,
+) -> Answer:  # fmt: skip
+    from assets.sites.organisation import load_organisation
+    from orchestration.warehouse.fresh import freshen_marts
+    from reports.make_group_report import make_group_report
+
+    if period is None:
+        raise _incomplete("--period")
+    project = call.project
+    found = load_organisation(project.project.organisation_file, organisation)
+    span = parse_period(period, project.site(found.sites[0].site).time_zone)
+    wanted = [part.strip() for part in formats.split(",") if part.strip()]
+    refuse_unknown(wanted)
+    answers = answers_of(call)
+    if call.as_of_utc is None:
+        call.doing(f"{organisation}: looking for what changed", is_brief=True)
+        freshen_marts(project, clock=call.clock, doing=call.doing)
+    call.doing(f"making the report {name} of {organisation}, {span.label}")
+    made = make_group_report(
+        name,
+        found,
+        span,
+        sources=call.sources,
+        reports=project.reports,
+        clock=call.clock,
+        out_dir=out or project.project.reports_dir,
+        formats=wanted,
+        marts_dir=published_marts(project.project.marts_dir),
+        as_of_utc=call.as_of_utc,
+        templates_dir=project.project.reports_dir,
+        run_versions=project.project.settings.server.check_at,
+        maker=call.known_person().person_id if call.person else "",
+        names=project.names,
+        edition=edition,
+        language=language,
+        answers=answers,
+    )
+    return _answer(made, "")
 
 
 def _period(
@@ -169,7 +215,8 @@ def answers_of(call: Call) -> tuple[DisclosureAnswer, ...]:
     """Answers of the organisation in the project's file. Raises BadInput naming every one that does not fit."""
     project = call.project
     packs = packs_of(project.project.reports_dir)
-    return read_answers(call.folder, packs, sites=project.sites, people=project.people)
+    subjects = [*project.sites, *organisations_of(project.project.organisation_file)]
+    return read_answers(call.folder, packs, sites=subjects, people=project.people)
 
 
 def published_marts(marts_dir: Path) -> Path | None:
