@@ -14,8 +14,8 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from reports.content.group_asker import Member
-from reports.content.template_report import datasets_of, template_report
+from reports.content.group_asker import GroupAsker, Member
+from reports.content.template_report import Group, datasets_of, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
@@ -61,13 +61,30 @@ def make_group_report(
     versions = dict(run_versions or {}) | {"organisation": f"{organisation.organisation}@{organisation.sha256[:16]}"}
 
     def build(revision: int) -> ReportContent:
-        return template_report(
-            template, given, revision=revision, datasets=members[0].datasets, run_versions=versions, members=members
-        )
+        return group_report(template, given, members, revision=revision, run_versions=versions)
 
     content, is_new = store_revision(build, reports, clock, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
     return MadeReport(content=shown, is_new=is_new, files=files)
+
+
+def group_report(
+    template: ReportTemplate,
+    given: Given,
+    members: Sequence[Member],
+    *,
+    revision: int = 0,
+    run_versions: Mapping[str, str] | None = None,
+) -> ReportContent:
+    """The content of an organisation's report. given, members: of `group_given`."""
+    group = Group(
+        givens=[each.given for each in members],
+        asker=lambda book: GroupAsker(given, book, members, language=template.language),
+    )
+    datasets = members[0].datasets
+    return template_report(
+        template, given, revision=revision, datasets=datasets, run_versions=run_versions, group=group
+    )
 
 
 def group_given(

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.time import Period, parse_day, parse_instant, parse_period
 from data_quality.contracts.yaml_file import load_model
-from orchestration.operations.operation import Option
+from orchestration.operations.operation import Call, Option
 
 SiteOption = Annotated[str, Option("--site", help="Which site.")]
 AnySiteOption = Annotated[str | None, Option("--site", help="Which site.")]
@@ -22,6 +23,14 @@ AnyPeriodOption = Annotated[str | None, Option("--period", help="2025, 2025-Q1, 
 ReasonOption = Annotated[str, Option("--reason", help="Why.")]
 DryOption = Annotated[bool, Option("--dry-run", help="Say what would happen; write nothing.")]
 MapOption = Annotated[Path | None, Option("--map", help="Column map (YAML), as a site file holds it.")]
+
+
+def organisation_span(call: Call, organisation: str, period: str) -> tuple[Organisation, Period]:
+    """An organisation of the project, and a period's text read by the clock of its first site. Raises BadInput."""
+    from assets.sites.organisation import load_organisation
+
+    found = load_organisation(call.project.project.organisation_file, organisation)
+    return found, parse_period(period, call.project.site(found.sites[0].site).time_zone)
 
 
 def column_map(path: Path | None) -> ColumnMap | None:

@@ -1,7 +1,7 @@
 """A template and what is given become a report: findings and draft mark first, then the sections, then the register."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeGuard
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeGuard
 
 from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
 from data_quality.contracts.control.dr_event import DrEvent
@@ -16,7 +16,6 @@ from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.draft import draft_mark
 from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
-from reports.content.group_asker import GroupAsker, Member
 from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
@@ -37,6 +36,13 @@ MONTHS = {"month": 1, "quarter": 3, "year": 12}
 FRONT_FINDINGS = 9
 
 
+class Group(NamedTuple):
+    """What a report of an organisation asks instead of one site. givens: what each site's datasets are given."""
+
+    givens: Sequence[Given]
+    asker: Callable[[FigureBook], Asker]
+
+
 def template_report(
     template: ReportTemplate,
     given: Given,
@@ -44,29 +50,25 @@ def template_report(
     revision: int = 0,
     datasets: Mapping[str, Dataset] | None = None,
     run_versions: Mapping[str, str] | None = None,
-    members: Sequence[Member] = (),
+    group: Group | None = None,
 ) -> ReportContent:
     """The report's content under a revision number.
 
-    datasets: made before, so that two revisions read once. members: sites of an organisation, which `given.site` stands
+    datasets: made before, so that two revisions read once. group: sites of an organisation, which `given.site` stands
     for. Raises BadInput for a period that the template is not for.
     """
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
-    is_synthetic = (
-        any(each.is_synthetic for each in booked)
-        if booked
-        else any(is_synthetic_data(template, each) for each in [each.given for each in members] or [given])
-    )
+    is_synthetic = any(each.is_synthetic for each in booked)
+    if not booked:
+        is_synthetic = any(is_synthetic_data(template, each) for each in (group.givens if group else [given]))
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
-    ask = Asker(given, known, book, language=template.language)
-    if members:
-        ask = GroupAsker(given, book, members, language=template.language)
+    ask = Asker(given, known, book, language=template.language) if group is None else group.asker(book)
     # A dataset of its own book tells in its findings what was waived.
     versions = () if booked else (*given.versions.values(), *given.project_versions.values())
     write = BlockWriter(ask, _waived(versions))
@@ -77,13 +79,7 @@ def template_report(
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
     sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
-    if template.register_form == "compact":
-        sections.append(_compact_register(book, write.language))
-    else:
-        # As a reader meets them: number 1 stands first on page one.
-        ordered = figures if template.register_form == "made" else printed_order(sections, figures)
-        numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
-        sections = [*(with_references(section, numbers) for section in sections), register_section(ordered)]
+    sections = _with_register(template, sections, book, write.language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
         report_id=report_id,
@@ -107,6 +103,17 @@ def template_report(
         figures=figures,
         data=() if points is None else tuple(points.data),
     )
+
+
+def _with_register(template: ReportTemplate, sections: list[Section], book: FigureBook, language: str) -> list[Section]:
+    """The sections with their references, and the register of figures behind them."""
+    if template.register_form == "compact":
+        return [*sections, _compact_register(book, language)]
+    figures = book.figures()
+    # As a reader meets them: number 1 stands first on page one.
+    ordered = figures if template.register_form == "made" else printed_order(sections, figures)
+    numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
+    return [*(with_references(section, numbers) for section in sections), register_section(ordered)]
 
 
 def _title(template: ReportTemplate, given: Given) -> str:

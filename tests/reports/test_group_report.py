@@ -14,7 +14,7 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import local_midnight_utc, parse_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of
-from reports.make_group_report import group_given, make_group_report
+from reports.make_group_report import group_given, group_report, make_group_report
 from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent
 from tests.reports import plant, year_world
@@ -45,7 +45,7 @@ def content_of(year: Year, organisation: Organisation, name: str = "gri_2016") -
     template, period = load_template(name), parse_period("2025", plant.ZONE)
     known_at = year.world.reports.known_at(year.world.clock)
     given, members = group_given(template, organisation, period, sources=year.sources(), known_at_utc=known_at)
-    return template_report(template, given, datasets=members[0].datasets, members=members)
+    return group_report(template, given, members)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
 from orchestration.operations.carbon.footprint import SupplierOption, footprint_of
 from orchestration.operations.operation import Call, Option, operation
-from orchestration.operations.options import OrganisationOption, PeriodOption
+from orchestration.operations.options import OrganisationOption, PeriodOption, organisation_span
 
 if TYPE_CHECKING:
     from assets.carbon.inventory.consolidate import Accounted
@@ -36,11 +36,9 @@ def group(
 ) -> Answer:
     """Show Scope 1 and 2 of an organisation: each site at the organisation's share of it, by day."""
     from assets.carbon.inventory.consolidate import group_footprint
-    from assets.sites.organisation import like_for_like, load_organisation
+    from assets.sites.organisation import like_for_like
 
-    found = load_organisation(call.project.project.organisation_file, organisation)
-    # The period's text is read by the clock of the first site; its days are each site's own.
-    span = parse_period(period, call.project.site(found.sites[0].site).time_zone)
+    found, span = organisation_span(call, organisation, period)
     one = group_footprint(found, span, _accounted(call, found, span, gwp_set(gwp), supplier))
     say_findings(call, one.findings)
     result: dict[str, Any] = {**one.model_dump(), "base_year": None, "like_for_like": None}

@@ -1,7 +1,8 @@
 """`meterloom report`: build, store and render a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from assets.sites.organisation import organisations_of
 from data_quality.contracts.errors import BadInput
@@ -11,7 +12,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
-from orchestration.operations.options import AnyOrganisationOption, AnySiteOption
+from orchestration.operations.options import AnyOrganisationOption, AnySiteOption, organisation_span
 from reports.content.disclosure_answers import read_answers
 from reports.content.templates import load_edition, load_template, packs_of, read_template, template_files
 from reports.datasets.dr_events import day_of
@@ -70,44 +71,17 @@ def report(
         return _of_organisation(call, name, organisation, period, formats, edition, language, out)
     if site is None:
         raise _incomplete("--site" if period is not None else "--site and --period")
-    from orchestration.warehouse.fresh import freshen_marts
-
     project, known = call.project, call.project.site(site)
-    maker = call.known_person().person_id if call.person else ""
     # Told before the marts are made fresh, which may take minutes.
     span = _period(call, name, known, period, mv_project, event)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
-    wanted = [part.strip() for part in formats.split(",") if part.strip()]
-    refuse_unknown(wanted)
     template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
-    answers = answers_of(call) if template.framework is not None else ()
     refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
-    if call.as_of_utc is None:
-        call.doing(f"{site}: looking for what changed", is_brief=True)
-        freshen_marts(project, clock=call.clock, doing=call.doing)
-    call.doing(f"making the report {name} of {site}, {span.label or f'{span.start}/{span.end}'}")
+    answers = answers_of(call) if template.framework is not None else ()
+    shared = _shared(call, formats, edition, language, out, answers)
+    _freshen(call, name, site, span)
     made = make_report(
-        name,
-        known,
-        span,
-        sources=call.sources,
-        baselines=project.baselines,
-        reports=project.reports,
-        clock=call.clock,
-        out_dir=out or project.project.reports_dir,
-        formats=wanted,
-        seu_id=seu,
-        project_id=mv_project,
-        event_id=event,
-        marts_dir=published_marts(project.project.marts_dir),
-        as_of_utc=call.as_of_utc,
-        templates_dir=project.project.reports_dir,
-        run_versions=project.project.settings.server.check_at,
-        maker=maker,
-        names=project.names,
-        edition=edition,
-        language=language,
-        answers=answers,
+        name, known, span, baselines=project.baselines, seu_id=seu, project_id=mv_project, event_id=event, **shared
     )
     return _answer(made, call.then(known.site_id))
 
@@ -116,42 +90,48 @@ def _of_organisation(
     call: Call, name: str, organisation: str, period: str | None, formats: str, edition: str, language: str,
     out: Path | None,
 ) -> Answer:  # fmt: skip
-    from assets.sites.organisation import load_organisation
-    from orchestration.warehouse.fresh import freshen_marts
     from reports.make_group_report import make_group_report
 
     if period is None:
         raise _incomplete("--period")
+    found, span = organisation_span(call, organisation, period)
+    shared = _shared(call, formats, edition, language, out, answers_of(call))
+    _freshen(call, name, organisation, span)
+    return _answer(make_group_report(name, found, span, **shared), "")
+
+
+def _shared(
+    call: Call, formats: str, edition: str, language: str, out: Path | None, answers: Sequence[DisclosureAnswer]
+) -> dict[str, Any]:
+    """What reports of a site and of an organisation are made with alike. Raises BadInput for an unknown format."""
     project = call.project
-    found = load_organisation(project.project.organisation_file, organisation)
-    span = parse_period(period, project.site(found.sites[0].site).time_zone)
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
-    answers = answers_of(call)
+    return {
+        "sources": call.sources,
+        "reports": project.reports,
+        "clock": call.clock,
+        "out_dir": out or project.project.reports_dir,
+        "formats": wanted,
+        "marts_dir": published_marts(project.project.marts_dir),
+        "as_of_utc": call.as_of_utc,
+        "templates_dir": project.project.reports_dir,
+        "run_versions": project.project.settings.server.check_at,
+        "maker": call.known_person().person_id if call.person else "",
+        "names": project.names,
+        "edition": edition,
+        "language": language,
+        "answers": answers,
+    }
+
+
+def _freshen(call: Call, name: str, about: str, span: Period) -> None:
+    from orchestration.warehouse.fresh import freshen_marts
+
     if call.as_of_utc is None:
-        call.doing(f"{organisation}: looking for what changed", is_brief=True)
-        freshen_marts(project, clock=call.clock, doing=call.doing)
-    call.doing(f"making the report {name} of {organisation}, {span.label}")
-    made = make_group_report(
-        name,
-        found,
-        span,
-        sources=call.sources,
-        reports=project.reports,
-        clock=call.clock,
-        out_dir=out or project.project.reports_dir,
-        formats=wanted,
-        marts_dir=published_marts(project.project.marts_dir),
-        as_of_utc=call.as_of_utc,
-        templates_dir=project.project.reports_dir,
-        run_versions=project.project.settings.server.check_at,
-        maker=call.known_person().person_id if call.person else "",
-        names=project.names,
-        edition=edition,
-        language=language,
-        answers=answers,
-    )
-    return _answer(made, "")
+        call.doing(f"{about}: looking for what changed", is_brief=True)
+        freshen_marts(call.project, clock=call.clock, doing=call.doing)
+    call.doing(f"making the report {name} of {about}, {span.label or f'{span.start}/{span.end}'}")
 
 
 def _period(
