@@ -96,12 +96,12 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     """Run the whole line. until: day after the data; the home's go up to now, for its devices are live.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
-    `event` (demand_response), `workflows` (run_workflows), `advice` (run_advice).
+    `event` (demand_response), `workflows` (run_workflows), `advice` (run_advice), `packs` (run_disclosure).
     """
-    from orchestration.demonstration.demo_workflows import demand_response, run_advice, run_workflows
+    from orchestration.demonstration.demo_workflows import demand_response, run_advice, run_disclosure, run_workflows
 
     project = make_demo_project(folder, until=until)
-    steps = Steps(say, 15)
+    steps = Steps(say, 16)
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
@@ -137,11 +137,13 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
             flows = run_workflows(project, clock, say, until=until)
         with steps.step("find savings at factory and tower; Anna accepts one"):
             advised = run_advice(project, clock, say)
+        with steps.step("disclose the last full year, of the factory and of the holding, by GRI"):
+            packs = run_disclosure(project, clock, say, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)
         answer |= {"until": until.isoformat(), "late": late, "quarantine": quarantined_files(project), "event": event}
-        answer |= {"workflows": flows, "advice": advised}
+        answer |= {"workflows": flows, "advice": advised, "packs": packs}
         answer["pages_url"] = project.project.settings.server.web_url
     project.close()
     return answer

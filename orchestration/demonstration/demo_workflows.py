@@ -11,7 +11,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.people import Role
-from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
+from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc, parse_period
 from orchestration.advice_asset import last_year
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
@@ -23,7 +23,7 @@ from orchestration.workflows.steps import digest_of
 from orchestration.workflows.triggers import At
 from reports.pages.tasks import title_of
 
-SITE = "factory"
+SITE, PACK = "factory", "gri_2016"
 
 
 def demand_response(
@@ -86,3 +86,26 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
                 accepted = {"id": after.recommendation_id, "order": after.order_id, "baseline": after.baseline}
                 say(f"accepted: {after.kind} of {after.scope}, task {after.order_id}")
     return {"recommendations": found, "accepted": accepted}
+
+
+def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> list[str]:
+    """Report ids of a pack of the last full year, of the factory and of the demo's organisation."""
+    from assets.sites.organisation import load_organisation
+    from reports.make_group_report import make_group_report
+    from reports.make_report import make_report
+
+    with closing(OpenProject(project.project)) as opened:
+        shared: dict[str, Any] = {
+            "sources": opened.sources(), "reports": opened.reports, "clock": clock, "maker": "carla",
+            "out_dir": project.project.reports_dir, "marts_dir": project.project.marts_dir, "names": opened.names,
+            "run_versions": project.project.settings.server.check_at, "formats": ("pdf", "xlsx"),
+        }  # fmt: skip
+        site, group = opened.site(SITE), load_organisation(project.project.organisation_file)
+        year = parse_period(str(until.year - 1), site.time_zone)
+        made = [
+            make_report(PACK, site, year, baselines=opened.baselines, **shared),
+            make_group_report(PACK, group, year, **shared),
+        ]
+    said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
+    say("; ".join(said))
+    return [each.content.report_id for each in made]
