@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "lake": ("operations.readings.lake",),
     "kpis": ("operations.reports.kpis",),
     "running": ("operations.reports.running",),
+    "benchmark": ("operations.reports.benchmark",),
     "meters": ("operations.readings.meters",),
     "tariff": ("operations.bills.tariff",),
     "bill": (
@@ -60,6 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "seu": ("operations.baselines.seu",),
     "baseline": (
         "operations.baselines.fit",
+        "operations.baselines.best",
         "operations.baselines.savings",
         "operations.baselines.adjust",
         "operations.baselines.lifecycle",
@@ -164,6 +166,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "findings",
         "kpis",
         "running",
+        "benchmark",
         "enpi",
         "seu",
         "quality",
