@@ -62,6 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "baseline": (
         "operations.baselines.fit",
         "operations.baselines.best",
+        "operations.baselines.year_rule",
         "operations.baselines.savings",
         "operations.baselines.adjust",
         "operations.baselines.lifecycle",

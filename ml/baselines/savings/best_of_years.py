@@ -22,7 +22,14 @@ from ml.baselines.models.fit import Fit, fit_usage
 from ml.baselines.models.savings_uncertainty import error_variances, stated_band
 from ml.baselines.models.statistics import Vector
 from ml.baselines.savings.non_routine import non_routine_findings
-from ml.baselines.savings.savings import IpmvpOption, check_request, compared, covered, period_findings
+from ml.baselines.savings.savings import (
+    MIN_CONFIDENCE,
+    IpmvpOption,
+    check_request,
+    compared,
+    covered,
+    period_findings,
+)
 from ml.baselines.usage_tables.usage_table import Usage
 
 Span = tuple[date, date]
@@ -135,7 +142,7 @@ def best_of_years(
     return _compared(blank, judged, period, usage)
 
 
-def check_spans(trains: Sequence[Span], report: Span, confidence: float) -> None:
+def check_spans(trains: Sequence[Span], report: Span, confidence: float = MIN_CONFIDENCE) -> None:
     """Refuse years that no data can mend. Raises BadInput."""
     if not trains:
         raise BadInput("expected at least one year to train on", reason="bad_period")

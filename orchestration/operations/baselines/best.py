@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
@@ -53,15 +54,20 @@ def best(
         raise BadInput("give --energy FILE, or --seu SEU of a project", reason="bad_request")
     spans, span = spans_of(train, years), dates_of(report, "--report")
     check_spans(spans, span, confidence)
+    approved: dict[str, Any] | None = None
+    named: list[Finding] = []
     if seu is None:
         usage = replace(files, frequency=files.frequency or "daily").usage()
     elif files == Files():
-        usage = _use_of(call, *_named(call, site, seu), spans, span)
+        known, use = use_named(call, site, seu)
+        usage = _use_of(call, known, use, spans, span)
+        approved, named = _approved(call, known, use, spans, span)
     else:
         raise BadInput("--seu goes with no file: readings and drivers are those of the project", reason="bad_request")
     today = (call.as_of_utc or call.clock.now_utc()).date()
     found = best_of_years(usage, trains=spans, report=span, model=model, confidence=confidence, today=today)
-    result = best_data(found, unit=usage.unit)
+    found = replace(found, findings=(*found.findings, *named))
+    result = best_data(found, unit=usage.unit) | {"approved": approved}
     rows = [{**row, "train": year.train} for row, year in zip(result["years"], found.years, strict=True)]
     return Answer(result, (*_first_said(found), _table(rows, found), _headline(found)), exit_code=_code(found))
 
@@ -78,7 +84,7 @@ def spans_of(train: Sequence[str] | None, years: str | None) -> "list[Span]":
     return sorted(spans)
 
 
-def _named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
+def use_named(call: Call, site: str | None, seu: str) -> tuple[Site, Seu]:
     """The site and the use. Raises BadInput where none or several are meant."""
     from reports.recompute.figure_sources import seu_of
 
@@ -101,6 +107,18 @@ def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "
     # One table from the first year to the end of the reporting period: a change of use lies between them too.
     period = Period(label="", start=min(start for start, _ in spans), end=report[1], time_zone=site.time_zone)
     return usage_of_days(call.sources.days(site, seu.seu_id, period, as_of_utc), site=site, seu=seu)
+
+
+def _approved(
+    call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span"
+) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """The rule that was approved for the period, and what is to be said where it is not the one asked for."""
+    from assets.stores.ledgers.year_rules import YearRules
+    from orchestration.operations.baselines.year_rule import record_data, standing_of_rule, year_rule
+
+    asked = year_rule(site, seu, spans, report)
+    found = YearRules(call.project.store).of(asked, as_of_utc=call.as_of_utc)
+    return None if found is None else record_data(found), standing_of_rule(asked, found)
 
 
 def best_data(found: "BestOfYears", *, unit: str) -> dict[str, Any]:
