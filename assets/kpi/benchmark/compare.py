@@ -1,5 +1,6 @@
 """Sites beside their peers: a row a site, and what must be said before anybody reads the ranks. Pure."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,7 @@ from data_quality.contracts.model import Model
 UNIT = "kWh/m2/yr"
 # A value so many times its group's median, or that little of it, is a wrong unit or a wrong area.
 MAX_PEER_FACTOR = 20.0
+MONTHS_A_YEAR = 12
 
 
 class BenchmarkRow(Model):
@@ -66,74 +68,87 @@ def benchmark(
     if not 0 <= drift < 1:
         raise BadInput(f"a drift of {drift:g} between years: expected 0 to below 1", reason="bad_number")
     given = dict(factors or {})
-    findings = [finding for each in found for finding in each.findings]
-    reasons = {
-        each.site: next((f.code for f in each.findings if f.is_blocking), "")
-        or ("" if register[each.site].floor_area_m2 else "floor_area_unusable")
-        for each in found
-    }
-    values: dict[str, float] = {}
-    for each in found:
-        lacking = [name for name, factor in given.items() if each.site not in factor]
-        if each.value is None:
-            continue
-        if lacking:
-            reasons[each.site] = "not_normalised"
-            findings.append(_not_normalised(each.site, lacking))
-            continue
-        values[each.site] = each.value * float(np.prod([factor[each.site] for factor in given.values()]))
+    reasons, findings = _unusable(found, register)
+    values = _values(found, given, reasons, findings)
     groups: dict[str, list[str]] = defaultdict(list)
     for site in values:
         groups[group_of(register[site], by)].append(site)
     by_name = {each.site: each for each in found}
     places: dict[str, Rank] = {}
     for group, sites in sorted(groups.items()):
-        kept = _in_line(group, sites, values, reasons, findings)
-        groups[group] = kept
+        kept = groups[group] = _in_line(group, sites, values, reasons, findings)
         if len(kept) < MIN_PEERS:
             findings.append(_too_few(group, kept))
             reasons |= dict.fromkeys(kept, "too_few_peers")
             continue
-        one = [by_name[site] for site in kept]
-        places |= zip(
-            kept,
-            ranked(
-                [values[site] for site in kept],
-                np.array([each.mean_kw for each in one]),
-                np.array([each.hours for each in one]),
-                drift=drift,
-                confidence=confidence,
-                seed=seed,
-            ),
-            strict=True,
-        )
+        months = [np.array([getattr(by_name[site], name) for site in kept]) for name in ("mean_kw", "hours")]
+        level = [values[site] for site in kept]
+        ranks = ranked(level, months[0], months[1], drift=drift, confidence=confidence, seed=seed)
+        places |= zip(kept, ranks, strict=True)
     rows = []
     for each in found:
-        known, group = register[each.site], group_of(register[each.site], by)
-        value, place = values.get(each.site), places.get(each.site)
-        rows.append(
-            BenchmarkRow(
-                site=each.site,
-                group=group,
-                peers=len(groups.get(group, ())),
-                value=value,
-                raw_value=each.value,
-                percentile=place.percentile if place else None,
-                percentile_interval=place.percentile_interval if place else None,
-                rank=place.rank if place else None,
-                rank_interval=place.rank_interval if place else None,
-                normalised_by=tuple(given),
-                coverage=each.coverage,
-                reason="" if place else reasons[each.site],
-                reference=beside_reference(value, known.use, references) if value is not None else "",
-            )
+        group, value = group_of(register[each.site], by), values.get(each.site)
+        row = BenchmarkRow(
+            site=each.site,
+            group=group,
+            peers=len(groups.get(group, ())),
+            value=value,
+            raw_value=each.value,
+            normalised_by=tuple(given),
+            coverage=each.coverage,
+            reason=reasons[each.site],
+            reference=beside_reference(value, register[each.site].use, references) if value is not None else "",
         )
+        rows.append(_placed(row, places.get(each.site)))
     return Benchmark(
         rows=tuple(sorted(rows, key=lambda row: (row.group, row.rank or len(rows) + 1, row.value or 0.0, row.site))),
         findings=tuple(sorted(findings, key=lambda finding: not finding.is_blocking)),
         confidence=confidence,
         assumed_drift=drift,
     )
+
+
+def _unusable(
+    found: Sequence[Intensity], register: Mapping[str, RegisteredSite]
+) -> tuple[dict[str, str], list[Finding]]:
+    """Site -> why it has no value, empty where it has one; and what is to be said of meters and of the period."""
+    findings = [finding for each in found for finding in each.findings]
+    reasons = {
+        each.site: next((f.code for f in each.findings if f.is_blocking), "")
+        or ("" if register[each.site].floor_area_m2 else "floor_area_unusable")
+        for each in found
+    }
+    months = max((len(each.hours) for each in found), default=0)
+    if months < MONTHS_A_YEAR:
+        message = f"The period has {months} months: values are scaled to a year, and a season is missing."
+        findings.append(Finding(code="part_of_a_year", message=message, facts={"months": months}))
+    return reasons, findings
+
+
+def _values(
+    found: Sequence[Intensity],
+    factors: Mapping[str, Mapping[str, float]],
+    reasons: dict[str, str],
+    findings: list[Finding],
+) -> dict[str, float]:
+    """Site -> its normalised value; one that lacks a factor is told and marked."""
+    values = {}
+    for each in found:
+        lacking = [name for name, factor in factors.items() if each.site not in factor]
+        if each.value is not None and lacking:
+            reasons[each.site] = "not_normalised"
+            findings.append(_not_normalised(each.site, lacking))
+        elif each.value is not None:
+            values[each.site] = each.value * math.prod(factor[each.site] for factor in factors.values())
+    return values
+
+
+def _placed(row: BenchmarkRow, place: Rank | None) -> BenchmarkRow:
+    """The row with its rank, where it has one."""
+    if place is None:
+        return row
+    names = ("rank", "rank_interval", "percentile", "percentile_interval")
+    return row.model_copy(update={name: getattr(place, name) for name in names})
 
 
 def hours_factors(found: Sequence[Intensity], register: Mapping[str, RegisteredSite]) -> dict[str, float]:

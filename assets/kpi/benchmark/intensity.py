@@ -16,7 +16,7 @@ HOURS_A_YEAR = 8_760.0
 # Under half of its hours a year is a guess; under nine tenths it is said.
 MIN_SHARE, WHOLE_SHARE = 0.5, 0.9
 # A month against the other months, an hour against the usual hour: more is a unit or a counter, not a building.
-MAX_MONTH_FACTOR, MAX_HOUR_FACTOR = 20.0, 200.0
+MAX_MONTH_FACTOR, MAX_HOUR_FACTOR, MAX_SPIKES = 20.0, 200.0, 24
 # What runs when nobody is there: the hours at this share of all hours, from below.
 BASE_QUANTILE = 0.05
 
@@ -91,14 +91,17 @@ def _findings(
         return (_bad("no_energy", site, "has no reading above zero in the period"),)
     if below:
         return (_bad("negative_energy", site, f"has {below} readings below zero: it feeds in, or its sign is wrong"),)
+    usual_kw = float(read["kw"].median())  # type: ignore[arg-type]
+    # Many of them are another unit, and the months say so.
+    spikes = read.filter(pl.col("kw") > MAX_HOUR_FACTOR * usual_kw)["kw"]
+    if 0 < len(spikes) <= MAX_SPIKES:
+        what = f"reads {spikes.to_numpy().max():,.0f} kW, its usual reading is {usual_kw:,.3g}"
+        return (_bad("reading_out_of_line", site, what),)
     seen = mean_kw[mean_kw > 0]
     usual = float(np.median(seen))
     factor = max(float(seen.max()) / usual, usual / float(seen.min()))
     if factor > MAX_MONTH_FACTOR:
         return (_bad("unit_change_suspected", site, f"has a month {factor:,.0f} times off its other months"),)
-    middle, most = read["kw"].median(), read["kw"].max()
-    if isinstance(middle, float) and isinstance(most, float) and most > MAX_HOUR_FACTOR * middle:
-        return (_bad("reading_out_of_line", site, f"reads {most:,.0f} kW once, its usual reading is {middle:,.3g}"),)
     if coverage < MIN_SHARE:
         return (_bad("too_little_read", site, f"was read in {coverage:.0%} of the hours; {MIN_SHARE:.0%} are wanted"),)
     if coverage < WHOLE_SHARE:

@@ -288,11 +288,11 @@ def _minimum_band(best: _Judged, rivals: Sequence[_Judged], confidence: float) -
     noise = min(sum(each.noise for each in rivals) / len(rivals), 0.999 * min(each.sigma**2 for each in rivals))
     spreads = np.array([math.sqrt(each.sigma**2 - noise) for each in rivals])
     tail = 0.5 - confidence / 2.0
-    low, high = (_quantile(spreads, math.sqrt(noise), share) for share in (tail, 1.0 - tail))
+    low, high = (_minimum_quantile(spreads, math.sqrt(noise), share) for share in (tail, 1.0 - tail))
     return low, high
 
 
-def _quantile(spreads: Vector, noise: float, share: float) -> float:
+def _minimum_quantile(spreads: Vector, noise: float, share: float) -> float:
     """The value that min(e_i) − w stays below with probability `share`; e_i and w normal with these deviations."""
     from scipy.special import ndtr
 
