@@ -3,7 +3,8 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -32,80 +33,79 @@ ROWS = (
 )
 
 
-@operation("benchmark", takes=READS, example="--energy meters.csv --register sites.csv --period 2025 --json")
-def benchmark(
-    call: Call,
-    energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None,
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is compared, among whom, and how sure it is to be."""
+
+    energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None
     register: Annotated[
         Path | None,
         Option("--register", help="Sites: site,use,floor_area_m2[,climate,hours_per_week,weather]."),
-    ] = None,
+    ] = None
     organisation: Annotated[
         str | None, Option("--organisation", help="Sites of the project; all: every one of them.")
-    ] = None,
-    period: AnyPeriodOption = None,
+    ] = None
+    period: AnyPeriodOption = None
     by: Annotated[
         list[str] | None, Option("--by", help="Peers by use, size, climate, or all. Repeatable; use if left out.")
-    ] = None,
+    ] = None
     normalise: Annotated[
         list[str] | None, Option("--normalise", help="By weather (with --weather) or hours. Repeatable.")
-    ] = None,
+    ] = None
     weather: Annotated[
         Path | None, Option("--weather", help="Weather of all sites or stations: station,timestamp,temp_degc.")
-    ] = None,
+    ] = None
     reference: Annotated[
         Path | None, Option("--reference", help="Published values: use,percentile,kwh_per_m2,source,as_of.")
-    ] = None,
+    ] = None
     anonymous: Annotated[
         Path | None, Option("--anonymous", help="Write the ranked rows to this CSV file, without names.")
-    ] = None,
-    mapping: MapOption = None,
-    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None,
-    tz: Annotated[str, Option("--tz", help="Zone of times with an offset; others are each site's own clock.")] = "UTC",
-    drift: Annotated[float, Option("--drift", help="Assumed drift of a building from year to year, 0–1.")] = 0.08,
-    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.5 to 0.99.")] = 0.9,
-    seed: Annotated[int, Option("--seed", help="Of the intervals' draws.")] = 7,
-) -> Answer:
+    ] = None
+    mapping: MapOption = None
+    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None
+    tz: Annotated[str, Option("--tz", help="Zone of times with an offset; others are each site's own clock.")] = "UTC"
+    drift: Annotated[float, Option("--drift", help="Assumed drift of a building from year to year, 0–1.")] = 0.08
+    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.5 to 0.99.")] = 0.9
+    seed: Annotated[int, Option("--seed", help="Of the intervals' draws.")] = 7
+
+    @property
+    def groups(self) -> "list[GroupBy]":
+        """By what peers are divided. Raises BadInput."""
+        return cast("list[GroupBy]", _of(self.by or ["use"], GROUPS, "--by"))
+
+
+@operation("benchmark", takes=READS, example="--energy meters.csv --register sites.csv --period 2025 --json")
+def benchmark(call: Call, asked: Asked) -> Answer:
     """Rank sites among their peers by energy per floor area, with intervals; fewer than five peers have no rank.
 
     Intervals hold the rank that another year would give: months are drawn again, and buildings drift as assumed.
     """
     from assets.kpi.benchmark.compare import benchmark as benchmark_of
-    from assets.kpi.benchmark.compare import hours_factors
     from assets.kpi.benchmark.intensity import intensities
     from assets.kpi.benchmark.register import read_reference, read_register
 
-    if (energy is None) == (organisation is None):
+    if (asked.energy is None) == (asked.organisation is None):
         raise BadInput("give --energy FILE with --register FILE, or --organisation O", reason="bad_request")
-    if not 0.5 <= confidence <= 0.99:
-        raise BadInput(f"--confidence {confidence:g}: expected 0.5 to 0.99", reason="bad_number")
-    groups, wanted = (
-        cast("list[GroupBy]", _of(by or ["use"], GROUPS, "--by")),
-        _of(normalise, NORMALISED, "--normalise"),
-    )
-    known, findings = read_register(register) if register is not None else ({}, [])
-    references = read_reference(reference) if reference is not None else []
-    if energy is not None:
-        rows, more = _of_file(energy, column_map(mapping), known, period, tz)
+    if not 0.5 <= asked.confidence <= 0.99:
+        raise BadInput(f"--confidence {asked.confidence:g}: expected 0.5 to 0.99", reason="bad_number")
+    groups = asked.groups
+    known, findings = read_register(asked.register) if asked.register is not None else ({}, [])
+    references = read_reference(asked.reference) if asked.reference is not None else []
+    if asked.energy is not None:
+        rows, more = _of_file(asked, asked.energy, known)
+        findings += more
     else:
-        known, rows = _of_project(call, organisation or "", period, known)
-        more = []
-    findings += more
+        known, rows = _of_project(call, asked.organisation or "", asked.period, known)
     found = intensities(rows, known)
-    factors: dict[str, Mapping[str, float]] = {}
-    if "weather" in wanted:
-        if weather is None:
-            raise BadInput("--normalise weather needs --weather FILE", reason="bad_request")
-        factors["weather"], why = _weather(rows, found, known, groups, weather, weather_map, tz)
-        findings += why
-    if "hours" in wanted:
-        factors["hours"] = hours_factors(found, known)
+    factors, more = _factors(asked, rows, found, known)
     answer = benchmark_of(
-        found, known, by=groups, factors=factors, references=references, drift=drift, confidence=confidence, seed=seed
-    )
-    answer = answer.model_copy(update={"findings": (*findings, *answer.findings)})
-    if anonymous is not None:
-        _write_anonymous(anonymous, answer)
+        found, known, by=groups, factors=factors, references=references, drift=asked.drift,
+        confidence=asked.confidence, seed=asked.seed,
+    )  # fmt: skip
+    said = sorted((*findings, *more, *answer.findings), key=lambda finding: not finding.is_blocking)
+    answer = answer.model_copy(update={"findings": tuple(said)})
+    if asked.anonymous is not None:
+        _write_anonymous(asked.anonymous, answer)
     has_value = any(row.value is not None for row in answer.rows)
     return Answer(answer, _told(answer), exit_code=DONE if has_value else CHECK_FAILED)
 
@@ -119,28 +119,25 @@ def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[
     return [name for name in known if name in asked]
 
 
-def _of_file(
-    energy: Path, mapping: "object", known: Mapping[str, "RegisteredSite"], period: str | None, tz: str
-) -> "tuple[pl.DataFrame, list[Finding]]":
+def _of_file(asked: Asked, energy: Path, known: Mapping[str, "RegisteredSite"]) -> "tuple[pl.DataFrame, list[Finding]]":
     """The rows of the period, and what is in only one of the two files."""
     import polars as pl
 
-    from data_quality.contracts.site_file.site import ColumnMap
     from ml.baselines.usage_tables.read_sites import read_sites
 
     if not known:
         raise BadInput("a file of meters needs --register FILE: what they are used for, and m²", reason="bad_request")
-    rows, findings = read_sites(energy, mapping if isinstance(mapping, ColumnMap) else None, zone=tz)
-    if period is not None:
-        span = parse_period(period, tz)
+    rows, findings = read_sites(energy, column_map(asked.mapping), zone=asked.tz)
+    if asked.period is not None:
+        span = parse_period(asked.period, asked.tz)
         rows = rows.filter(pl.col("local_start").dt.date().is_between(span.start, span.end, closed="left"))
+    if rows.is_empty():
+        raise BadInput(f"has no reading in {asked.period}", file=str(energy), reason="no_rows")
     unknown = sorted(set(rows["site"].unique()) - set(known))
     if unknown:
         message = f"{len(unknown)} meters are in no register and left out: {', '.join(unknown[:5])}."
         findings = [*findings, Finding(code="not_registered", message=message, facts={"count": len(unknown)})]
-    if rows.is_empty():
-        raise BadInput(f"has no reading in {period}", file=str(energy), reason="no_rows")
-    return rows, findings
+    return rows.filter(pl.col("site").is_in(list(known))), findings
 
 
 def _of_project(
@@ -174,7 +171,7 @@ def _area_of(site: Site, span: Period) -> float | None:
     return float(dated[0]) if dated else site.floor_area_m2
 
 
-def _quarters(call: Call, site: Site, span: Period, as_of_utc: "object") -> "pl.DataFrame":
+def _quarters(call: Call, site: Site, span: Period, as_of_utc: datetime) -> "pl.DataFrame":
     import polars as pl
 
     from assets.kpi.from_readings import scope_meters
@@ -198,14 +195,30 @@ def _quarters(call: Call, site: Site, span: Period, as_of_utc: "object") -> "pl.
     )
 
 
+def _factors(
+    asked: Asked, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
+) -> tuple[dict[str, Mapping[str, float]], list[Finding]]:
+    """By what is normalised -> site -> its factor, and what is to be said of sites without one."""
+    from assets.kpi.benchmark.compare import hours_factors
+
+    wanted = _of(asked.normalise, NORMALISED, "--normalise")
+    factors: dict[str, Mapping[str, float]] = {}
+    findings: list[Finding] = []
+    if "weather" in wanted:
+        if asked.weather is None:
+            raise BadInput("--normalise weather needs --weather FILE", reason="bad_request")
+        factors["weather"], findings = _weather(asked, asked.weather, rows, found, known)
+    if "hours" in wanted:
+        factors["hours"] = hours_factors(found, known)
+    return factors, findings
+
+
 def _weather(
+    asked: Asked,
+    weather: Path,
     rows: "pl.DataFrame",
     found: "Sequence[Intensity]",
     known: "Mapping[str, RegisteredSite]",
-    groups: "Sequence[GroupBy]",
-    weather: Path,
-    weather_map: Path | None,
-    tz: str,
 ) -> tuple[dict[str, float], list[Finding]]:
     """Site -> its factor to the mean weather of its group."""
     import polars as pl
@@ -216,19 +229,17 @@ def _weather(
     from ml.baselines.usage_tables.usage_table import usage_of
 
     stations = {site: each.station or site for site, each in known.items()}
-    table = read_stations(weather, column_map(weather_map), zone=tz)
-    by_station = {
-        str(name): part.drop("station") for (name,), part in table.partition_by("station", as_dict=True).items()
-    }
+    table = read_stations(weather, column_map(asked.weather_map), zone=asked.tz)
+    parts = {str(name): part.drop("station") for (name,), part in table.partition_by("station", as_dict=True).items()}
     usages, peers = {}, dict[str, list[str]]()
     for each in found:
-        if each.value is None or stations[each.site] not in by_station:
+        if each.value is None or stations[each.site] not in parts:
             continue
         readings = rows.filter(pl.col("site") == each.site).select("start_utc", "minutes", energy_kwh="kwh")
         usages[each.site] = usage_of(
-            readings, temperatures=by_station[stations[each.site]], frequency="daily", zone=tz, zero_is_missing=True
+            readings, temperatures=parts[stations[each.site]], frequency="daily", zone=asked.tz, zero_is_missing=True
         )
-        peers.setdefault(group_of(known[each.site], groups), []).append(each.site)
+        peers.setdefault(group_of(known[each.site], asked.groups), []).append(each.site)
     return weather_factors(usages, stations, list(peers.values()))
 
 
