@@ -131,7 +131,7 @@ def _values(
     reasons: dict[str, str],
     findings: list[Finding],
 ) -> dict[str, float]:
-    """Site -> its normalised value; one that lacks a factor is told and marked."""
+    """Site -> its normalised value; a site without a factor has a finding and a reason instead."""
     values = {}
     for each in found:
         lacking = [name for name, factor in factors.items() if each.site not in factor]
@@ -188,7 +188,7 @@ def _in_line(
     reasons: dict[str, str],
     findings: list[Finding],
 ) -> list[str]:
-    """The sites of a group without those that are no peers of theirs; these are told and marked."""
+    """Peers of a group; a site far off their median has a finding and a reason instead."""
     middle = float(np.median([values[site] for site in sites]))
     kept = []
     for site in sites:

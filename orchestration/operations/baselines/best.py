@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
+from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord, YearSpan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
@@ -114,11 +115,37 @@ def _approved(
 ) -> tuple[dict[str, Any] | None, list[Finding]]:
     """The rule that was approved for the period, and what is to be said where it is not the one asked for."""
     from assets.stores.ledgers.year_rules import YearRules
-    from orchestration.operations.baselines.year_rule import record_data, standing_of_rule, year_rule
 
     asked = year_rule(site, seu, spans, report)
     found = YearRules(call.project.store).of(asked, as_of_utc=call.as_of_utc)
     return None if found is None else record_data(found), standing_of_rule(asked, found)
+
+
+def year_rule(site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> YearRule:
+    """The rule that a request names."""
+    return YearRule(
+        site_id=site.site_id,
+        seu_id=seu.seu_id,
+        trains=tuple(YearSpan(start=start, end=end) for start, end in spans),
+        report=YearSpan(start=report[0], end=report[1]),
+    )
+
+
+def record_data(found: YearRuleRecord) -> dict[str, Any]:
+    """A record with the keys of the contract."""
+    return {"name": found.rule.rule, **found.model_dump(exclude={"rule"}), **found.rule.model_dump(exclude={"rule"})}
+
+
+def standing_of_rule(asked: YearRule, found: YearRuleRecord | None) -> list[Finding]:
+    """What is to be said where a period is judged by a rule that nobody named before, or by another one."""
+    if found is None:
+        message = "Nobody approved a rule for this reporting period while it ran: its years are chosen afterwards."
+        return [Finding(code="rule_not_named", message=message)]
+    if set(found.rule.trains) == set(asked.trains):
+        return []
+    said = ", ".join(f"{each.start}/{each.end}" for each in found.rule.trains)
+    message = f"The rule that {found.approved_by} approved for this period names other years: {said}."
+    return [Finding(code="other_rule_approved", message=message, severity="blocking")]
 
 
 def best_data(found: "BestOfYears", *, unit: str) -> dict[str, Any]:
