@@ -203,7 +203,7 @@ def test_every_table_that_a_mart_baseline_or_report_rests_on_moves_the_question(
         "holiday_events", "fault_events", "device_states", "ledger_identity", "signatures", "api_keys", "lake_merges",
         "work_orders", "workflow_instances", "dr_events", "dr_class_votes", "dr_settlements", "dr_accepted_loads",
          "grid_signals", "recommendations", "what_if_results", "experiment_acts", "advice_acts",
-         "disaggregations", "baseline_year_rules",
+         "disaggregations",
     }  # fmt: skip
     (folder / "people.yaml").write_text(json.dumps({"people": [CARLA.model_dump(mode="json")]}))
     seen.append(standing(project))
