@@ -48,6 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "kpis": ("operations.reports.kpis",),
     "running": ("operations.reports.running",),
     "disclosure": ("operations.reports.disclosure",),
+    "benchmark": ("operations.reports.benchmark",),
     "meters": ("operations.readings.meters",),
     "tariff": ("operations.bills.tariff",),
     "bill": (
@@ -66,6 +67,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "seu": ("operations.baselines.seu",),
     "baseline": (
         "operations.baselines.fit",
+        "operations.baselines.best",
+        "operations.baselines.year_rule",
         "operations.baselines.savings",
         "operations.baselines.adjust",
         "operations.baselines.lifecycle",
@@ -171,6 +174,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "findings",
         "kpis",
         "running",
+        "benchmark",
         "enpi",
         "seu",
         "quality",

@@ -94,7 +94,7 @@ def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], 
     from reports.make_group_report import make_group_report
     from reports.make_report import make_report
 
-    with closing(OpenProject(project.project)) as opened:
+    with closing(OpenProject(str(project.project.root))) as opened:
         shared: dict[str, Any] = {
             "sources": opened.sources(), "reports": opened.reports, "clock": clock, "maker": "carla",
             "out_dir": project.project.reports_dir, "marts_dir": project.project.marts_dir, "names": opened.names,

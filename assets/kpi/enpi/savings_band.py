@@ -134,20 +134,27 @@ def inflation(rho: float) -> float:
     return (1.0 + rho) / (1.0 - rho)
 
 
-def sum_standard_error(terms: BandTerms, total: Sequence[float], amount: float) -> float:
-    """Standard error of Σ(prediction − energy) over `amount` rows whose design rows sum to `total` (intercept first).
-
-    σ² · (x′·C·x + noise of the energies), the noise that of a first-order autoregression.
-    """
+def model_variance(terms: BandTerms, total: Sequence[float]) -> float:
+    """Variance of a sum of predictions whose design rows sum to `total` (intercept first): σ² · x′·C·x."""
     shape = math.fsum(
         value * by * other
         for value, row in zip(total, terms.spread, strict=True)
         for by, other in zip(row, total, strict=True)
     )
+    return terms.variance * shape
+
+
+def noise_variance(terms: BandTerms, amount: float) -> float:
+    """Variance of the sum of `amount` energies about what they should be, the noise first-order autoregressive."""
     rho = terms.rho1
     # Exact for a sum of that length; for long ones only the first term counts.
     noise = amount * inflation(rho) - (2.0 * rho * (1.0 - rho**amount) / (1.0 - rho) ** 2 if rho else 0.0)
-    return math.sqrt(terms.variance * (shape + noise))
+    return terms.variance * noise
+
+
+def sum_standard_error(terms: BandTerms, total: Sequence[float], amount: float) -> float:
+    """Standard error of Σ(prediction − energy) over `amount` rows whose design rows sum to `total`."""
+    return math.sqrt(model_variance(terms, total) + noise_variance(terms, amount))
 
 
 def agreeing_within(n: int, n_params: int) -> float:

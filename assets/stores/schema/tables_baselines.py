@@ -62,6 +62,18 @@ baseline_shadows = append_only(
     sa.Index("ix_baseline_shadows_site", "site_id", "baseline_id", "version"),
 )
 
+baseline_year_rules = append_only(
+    "baseline_year_rules",
+    sa.Column("site_id", sa.String(64), nullable=False),
+    sa.Column("seu_id", sa.String(64), nullable=False),
+    sa.Column("report_start", sa.String(10), nullable=False),
+    sa.Column("report_end", sa.String(10), nullable=False),
+    sa.Column("person_id", sa.String(64), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("rule", JsonText, nullable=False, comment="YearRule"),
+    sa.Index("ix_baseline_year_rules_use", "site_id", "seu_id", "report_start"),
+)
+
 forecasts = append_only(
     "forecasts",
     sa.Column("forecast_id", sa.String(64), primary_key=True),

@@ -19,9 +19,10 @@ from assets.kpi.enpi.savings_band import (
     correction,
     effective_observations,
     inflation,
+    model_variance,
+    noise_variance,
     savings_uncertainty_kwh,
     stated_half_width,
-    sum_standard_error,
     two_sided_t,
 )
 from data_quality.contracts.baselines.baseline import BandTerms
@@ -145,7 +146,13 @@ def degrees_of_freedom(n: int, n_params: int, searched: int) -> int:
 
 
 def exact_standard_error(fit: Fit, period: Usage) -> tuple[float, float]:
-    """Standard error of Σ(prediction − energy) over `period`, and the lag-1 autocorrelation it was computed with.
+    """Standard error of Σ(prediction − energy) over `period`, and the lag-1 autocorrelation it was computed with."""
+    of_model, of_noise, rho1 = error_variances(fit, period)
+    return math.sqrt(of_model + of_noise), rho1
+
+
+def error_variances(fit: Fit, period: Usage) -> tuple[float, float, float]:
+    """Variance of Σ prediction and of Σ energy over `period`, and the lag-1 autocorrelation of the noise.
 
     Bills weigh by their days.
     """
@@ -157,7 +164,8 @@ def exact_standard_error(fit: Fit, period: Usage) -> tuple[float, float]:
     terms = band_terms(
         design, residuals, frequency=fit.frequency, n_params=fit.n_params, searched=n_searched(fit)
     )  # fmt: skip
-    return sum_standard_error(terms, [float(each) for each in per_row.sum(axis=0)], amount), terms.rho1
+    total = [float(each) for each in per_row.sum(axis=0)]
+    return model_variance(terms, total), noise_variance(terms, amount), terms.rho1
 
 
 def band_terms(design: Vector, residuals: Vector, *, frequency: Frequency, n_params: int, searched: int) -> BandTerms:

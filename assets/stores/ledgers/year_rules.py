@@ -1,0 +1,81 @@
+"""Approved rules of baseline years, append-only: named before the reporting year is over, once for each year."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from assets.stores.journal import AppendOnly
+from assets.stores.schema.tables_baselines import baseline_year_rules
+from assets.stores.transactions import Store
+from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import Clock
+
+
+def _read(row: Mapping[str, Any]) -> YearRuleRecord:
+    return YearRuleRecord(
+        rule=YearRule.model_validate(row["rule"]),
+        approved_by=row["person_id"],
+        reason=row["reason"],
+        recorded_at_utc=row["recorded_at_utc"],
+    )
+
+
+_RULES = AppendOnly(baseline_year_rules, _read, is_proven=True)
+
+
+class YearRules:
+    """The rules of one transactional store. A row that is not as it was sealed is refused, not read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def approve(
+        self, rule: YearRule, person: Person, reason: str, clock: Clock, *, time_zone: str
+    ) -> YearRuleRecord:  # fmt: skip
+        """Record a rule. time_zone: of the site, by which its reporting year ends.
+
+        Raises BadInput for a missing role, an empty reason, a reporting year that is over, and one that has its rule:
+        who sees a year's figures before the rule is named could choose it by them.
+        """
+        person.must_be(Role.APPROVER)
+        if not reason.strip():
+            raise BadInput("an approval needs a reason", reason="no_reason")
+        if clock.now_utc().astimezone(ZoneInfo(time_zone)).date() >= rule.report.end:
+            raise BadInput(
+                f"the reporting period {rule.report.start}/{rule.report.end} is over: its rule is named before it ends",
+                reason="rule_too_late",
+            )
+        with self._store.together():
+            if (known := self.of(rule)) is not None:
+                raise BadInput(
+                    f"the rule of {rule.seu_id} for {rule.report.start}/{rule.report.end} stands since "
+                    f"{known.recorded_at_utc:%Y-%m-%d}, approved by {known.approved_by}",
+                    reason="decided_already",
+                )
+            row = {
+                "site_id": rule.site_id,
+                "seu_id": rule.seu_id,
+                "report_start": rule.report.start.isoformat(),
+                "report_end": rule.report.end.isoformat(),
+                "person_id": person.person_id,
+                "reason": reason.strip(),
+                "rule": rule.model_dump(mode="json"),
+            }
+            _RULES.add(self._store, clock, row)
+            kept = self.of(rule)
+        assert kept is not None  # noqa: S101
+        return kept
+
+    def of(self, asked: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
+        """The rule of the asked use and reporting period, whatever its years; None where nobody approved one."""
+        return _RULES.latest(
+            self._store,
+            as_of_utc=as_of_utc,
+            site_id=asked.site_id,
+            seu_id=asked.seu_id,
+            report_start=asked.report.start.isoformat(),
+            report_end=asked.report.end.isoformat(),
+        )

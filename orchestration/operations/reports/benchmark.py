@@ -1,0 +1,273 @@
+"""`meterloom benchmark`: sites beside their peers by kWh/m², with ranks and their intervals. Nothing is stored."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period, parse_period
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
+from orchestration.operations.operation import READS, Call, Option, operation
+from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, write_file
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from assets.kpi.benchmark.compare import Benchmark
+    from assets.kpi.benchmark.intensity import Intensity
+    from assets.kpi.benchmark.register import GroupBy, RegisteredSite
+
+GROUPS = ("use", "size", "climate", "all")
+NORMALISED = ("weather", "hours")
+# Until a project names its organisations, this one is all of its sites.
+EVERY_SITE = "all"
+ROWS = (
+    "site | group | kWh/m²·yr: {value:,.1f} | rank: {place} | between: {ranks} | percentile: {percentile:.0f} "
+    "| read: {coverage:.0%} | why none: {reason:|} | reference: {reference:|}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is compared, among whom, and how sure it is to be."""
+
+    energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None
+    register: Annotated[
+        Path | None,
+        Option("--register", help="Sites: site,use,floor_area_m2[,climate,hours_per_week,weather]."),
+    ] = None
+    organisation: Annotated[
+        str | None, Option("--organisation", help="Sites of the project; all: every one of them.")
+    ] = None
+    period: AnyPeriodOption = None
+    by: Annotated[
+        list[str] | None, Option("--by", help="Peers by use, size, climate, or all. Repeatable; use if left out.")
+    ] = None
+    normalise: Annotated[
+        list[str] | None, Option("--normalise", help="By weather (with --weather) or hours. Repeatable.")
+    ] = None
+    weather: Annotated[
+        Path | None, Option("--weather", help="Weather of all sites or stations: station,timestamp,temp_degc.")
+    ] = None
+    reference: Annotated[
+        Path | None, Option("--reference", help="Published values: use,percentile,kwh_per_m2,source,as_of.")
+    ] = None
+    anonymous: Annotated[
+        Path | None, Option("--anonymous", help="Write the ranked rows to this CSV file, without names.")
+    ] = None
+    mapping: MapOption = None
+    weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None
+    tz: Annotated[str, Option("--tz", help="Zone of times with an offset; others are each site's own clock.")] = "UTC"
+    drift: Annotated[float, Option("--drift", help="Assumed drift of a building from year to year, 0–1.")] = 0.08
+    confidence: Annotated[float, Option("--confidence", help="Of the intervals, 0.5 to 0.99.")] = 0.9
+    seed: Annotated[int, Option("--seed", help="Of the intervals' draws.")] = 7
+
+    @property
+    def groups(self) -> "list[GroupBy]":
+        """By what peers are divided. Raises BadInput."""
+        return cast("list[GroupBy]", _of(self.by or ["use"], GROUPS, "--by"))
+
+
+@operation("benchmark", takes=READS, example="--energy meters.csv --register sites.csv --period 2025 --json")
+def benchmark(call: Call, asked: Asked) -> Answer:
+    """Rank sites among their peers by energy per floor area, with intervals; fewer than five peers have no rank.
+
+    Intervals hold the rank that another year would give: months are drawn again, and buildings drift as assumed.
+    """
+    from assets.kpi.benchmark.compare import benchmark as benchmark_of
+    from assets.kpi.benchmark.intensity import intensities
+    from assets.kpi.benchmark.register import read_reference, read_register
+
+    if (asked.energy is None) == (asked.organisation is None):
+        raise BadInput("give --energy FILE with --register FILE, or --organisation O", reason="bad_request")
+    if not 0.5 <= asked.confidence <= 0.99:
+        raise BadInput(f"--confidence {asked.confidence:g}: expected 0.5 to 0.99", reason="bad_number")
+    groups = asked.groups
+    known, findings = read_register(asked.register) if asked.register is not None else ({}, [])
+    references = read_reference(asked.reference) if asked.reference is not None else []
+    if asked.energy is not None:
+        rows, more = _of_file(asked, asked.energy, known)
+        findings += more
+    else:
+        known, rows = _of_project(call, asked.organisation or "", asked.period, known)
+    found = intensities(rows, known)
+    factors, more = _factors(asked, rows, found, known)
+    answer = benchmark_of(
+        found, known, by=groups, factors=factors, references=references, drift=asked.drift,
+        confidence=asked.confidence, seed=asked.seed,
+    )  # fmt: skip
+    said = sorted((*findings, *more, *answer.findings), key=lambda finding: not finding.is_blocking)
+    answer = answer.model_copy(update={"findings": tuple(said)})
+    if asked.anonymous is not None:
+        _write_anonymous(asked.anonymous, answer)
+    has_value = any(row.value is not None for row in answer.rows)
+    return Answer(answer, _told(answer), exit_code=DONE if has_value else CHECK_FAILED)
+
+
+def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[str]:
+    """What was asked for, in the order of our names. Raises BadInput."""
+    asked = {part.strip() for text in given or () for part in text.split(",")}
+    wrong = sorted(asked - set(known))
+    if wrong:
+        raise BadInput(f"{option} {wrong[0]!r}: expected {', '.join(known)}", reason="bad_request")
+    return [name for name in known if name in asked]
+
+
+def _of_file(asked: Asked, energy: Path, known: Mapping[str, "RegisteredSite"]) -> "tuple[pl.DataFrame, list[Finding]]":
+    """The rows of the period, and what is in only one of the two files."""
+    import polars as pl
+
+    from ml.baselines.usage_tables.read_sites import read_sites
+
+    if not known:
+        raise BadInput("a file of meters needs --register FILE: what they are used for, and m²", reason="bad_request")
+    rows, findings = read_sites(energy, column_map(asked.mapping), zone=asked.tz)
+    if asked.period is not None:
+        span = parse_period(asked.period, asked.tz)
+        rows = rows.filter(pl.col("local_start").dt.date().is_between(span.start, span.end, closed="left"))
+    if rows.is_empty():
+        raise BadInput(f"has no reading in {asked.period}", file=str(energy), reason="no_rows")
+    unknown = sorted(set(rows["site"].unique()) - set(known))
+    if unknown:
+        message = f"{len(unknown)} meters are in no register and left out: {', '.join(unknown[:5])}."
+        findings = [*findings, Finding(code="not_registered", message=message, facts={"count": len(unknown)})]
+    return rows.filter(pl.col("site").is_in(list(known))), findings
+
+
+def _of_project(
+    call: Call, organisation: str, period: str | None, given: "Mapping[str, RegisteredSite]"
+) -> "tuple[dict[str, RegisteredSite], pl.DataFrame]":
+    """The project's sites as a register, and their quarter hours. A register says what site files do not: the use."""
+    import polars as pl
+
+    from assets.kpi.benchmark.register import RegisteredSite
+
+    if organisation != EVERY_SITE:
+        raise BadInput(
+            f"unknown organisation {organisation!r}", reason="unknown_organisation", mend="--organisation all"
+        )
+    if period is None:
+        raise BadInput("--organisation needs --period", reason="bad_period")
+    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    register, parts = {}, []
+    for site in call.project.sites.values():
+        span = parse_period(period, site.time_zone)
+        fallback = RegisteredSite(site=site.site_id, use="", climate=site.country)
+        area = _area_of(site, span)
+        register[site.site_id] = given.get(site.site_id, fallback).model_copy(update={"floor_area_m2": area})
+        parts.append(_quarters(call, site, span, as_of_utc))
+    return register, pl.concat(parts)
+
+
+def _area_of(site: Site, span: Period) -> float | None:
+    """The site's floor area on the last day of the period, m²."""
+    dated = [area.m2 for area in site.premises.floor_areas if area.holds_on(span.end - timedelta(days=1))]
+    return float(dated[0]) if dated else site.floor_area_m2
+
+
+def _quarters(call: Call, site: Site, span: Period, as_of_utc: datetime) -> "pl.DataFrame":
+    import polars as pl
+
+    from assets.kpi.from_readings import scope_meters
+    from assets.kpi.scope_quarters import scope_quarters
+    from assets.sites.view import site_readings
+
+    scope = f"site:{site.site_id}"
+    readings = site_readings(
+        call.project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc,
+        meters=scope_meters(site, scope),
+    )  # fmt: skip
+    rows = scope_quarters(site, scope, span, readings).filter(pl.col("coverage") == 1)
+    start = pl.col("interval_start_utc")
+    return rows.select(
+        site=pl.lit(site.site_id),
+        start_utc=start,
+        local_start=start.dt.convert_time_zone(site.time_zone).dt.replace_time_zone(None),
+        minutes=pl.lit(15, pl.Int64),
+        hours=pl.lit(0.25),
+        kwh=pl.col("kwh").cast(pl.Float64),
+    )
+
+
+def _factors(
+    asked: Asked, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
+) -> tuple[dict[str, Mapping[str, float]], list[Finding]]:
+    """By what is normalised -> site -> its factor, and what is to be said of sites without one."""
+    from assets.kpi.benchmark.compare import hours_factors
+
+    wanted = _of(asked.normalise, NORMALISED, "--normalise")
+    factors: dict[str, Mapping[str, float]] = {}
+    findings: list[Finding] = []
+    if "weather" in wanted:
+        if asked.weather is None:
+            raise BadInput("--normalise weather needs --weather FILE", reason="bad_request")
+        factors["weather"], findings = _weather(asked, asked.weather, rows, found, known)
+    if "hours" in wanted:
+        factors["hours"] = hours_factors(found, known)
+    return factors, findings
+
+
+def _weather(
+    asked: Asked,
+    weather: Path,
+    rows: "pl.DataFrame",
+    found: "Sequence[Intensity]",
+    known: "Mapping[str, RegisteredSite]",
+) -> tuple[dict[str, float], list[Finding]]:
+    """Site -> its factor to the mean weather of its group."""
+    import polars as pl
+
+    from assets.kpi.benchmark.register import group_of
+    from ml.baselines.savings.other_weather import weather_factors
+    from ml.baselines.usage_tables.read_sites import read_stations
+    from ml.baselines.usage_tables.usage_table import usage_of
+
+    stations = {site: each.station or site for site, each in known.items()}
+    table = read_stations(weather, column_map(asked.weather_map), zone=asked.tz)
+    parts = {str(name): part.drop("station") for (name,), part in table.partition_by("station", as_dict=True).items()}
+    usages, peers = {}, dict[str, list[str]]()
+    for each in found:
+        if each.value is None or stations[each.site] not in parts:
+            continue
+        readings = rows.filter(pl.col("site") == each.site).select("start_utc", "minutes", energy_kwh="kwh")
+        usages[each.site] = usage_of(
+            readings, temperatures=parts[stations[each.site]], frequency="daily", zone=asked.tz, zero_is_missing=True
+        )
+        peers.setdefault(group_of(known[each.site], asked.groups), []).append(each.site)
+    return weather_factors(usages, stations, list(peers.values()))
+
+
+def _write_anonymous(path: Path, found: "Benchmark") -> None:
+    from assets.kpi.benchmark.compare import anonymous_rows
+
+    rows = anonymous_rows(found)
+    if not rows:
+        raise BadInput("no group has five peers: there is nothing to export without names", reason="too_few_peers")
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(path, text.getvalue().encode())
+
+
+def _told(found: "Benchmark") -> list[Table | str]:
+    """Findings that stop a rank stand first."""
+    table = Table(
+        [row.model_dump() for row in found.rows],
+        ROWS,
+        place=lambda row: "-" if row["rank"] is None else f"{row['rank']} of {row['peers']}",
+        ranks=lambda row: "-" if row["rank_interval"] is None else "{} and {}".format(*row["rank_interval"]),
+    )
+    stops = [each for each in found.findings if each.is_blocking]
+    others = [each for each in found.findings if not each.is_blocking]
+    said = (
+        f"rank 1 is the least; ranks of another year at {found.confidence:.0%}, with months drawn again and an assumed "
+        f"drift of {found.assumed_drift:.0%} between years"
+    )
+    return [*finding_lines(stops, ""), *([""] if stops else []), table, said, *finding_lines(others)]
