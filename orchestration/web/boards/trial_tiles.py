@@ -6,7 +6,7 @@ from assets.stores.ledgers.what_ifs import WhatIfs
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.what_if import WhatIfVariant
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.disaggregation import REST, StoredDisaggregation
+from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import zone
 from orchestration.web.boards.site_now import SiteNow, Tile
@@ -42,7 +42,8 @@ def circuits(now: SiteNow) -> banded.Banded:
         for each in Disaggregations(ask.project.store).of(now.site.site_id)
         if until is None or (each.recorded_at_utc is not None and each.recorded_at_utc <= until)
     }
-    bars = [bar for each in newest.values() for bar in _classes(each, has_others=len(newest) > 1)]
+    names = {meter.meter_id: meter.name or meter.meter_id for meter in now.site.meters}
+    bars = [bar for each in newest.values() for bar in _classes(each, names.get(each.circuit, each.circuit))]
     return banded.Banded(
         **_common(now), key="circuits", title="Loads of a circuit, estimated", label="Energy, estimated", unit="kwh",
         x_title="Class of load", bars=tuple(bars), note="Estimated of one meter; no class is measured." if bars else "",
@@ -75,20 +76,19 @@ def _common(now: SiteNow) -> dict[str, object]:
 
 def _payback(variant: WhatIfVariant, locale: str) -> Text:
     if variant.payback_years is None:
-        return "No price known" if variant.price is None else "Does not pay back"
-    return Sentence("Pays back in {0} years", format_number(variant.payback_years, decimals=1, locale=locale))
+        return "no price known" if variant.price is None else "does not pay back"
+    return Sentence("pays back in {0} years", format_number(variant.payback_years, decimals=1, locale=locale))
 
 
-def _classes(stored: StoredDisaggregation, *, has_others: bool) -> list[banded.Bar]:
-    of = f"{stored.circuit}: " if has_others else ""
+def _classes(stored: StoredDisaggregation, circuit: str) -> list[banded.Bar]:
     found = [
         banded.Bar(
-            name=named(f"{of}{each.name}"), value=each.kwh, edges=each.interval_kwh,
+            name=named(each.name), value=each.kwh, edges=each.interval_kwh,
             remark=Sentence("confidence {0}", Sentence(each.confidence_label)) if each.estimable else "not estimable",
         )
         for each in stored.found.classes
     ]  # fmt: skip
-    return [*found, banded.Bar(name=named(f"{of}{REST}"), value=stored.found.rest_kwh)]
+    return [*found, banded.Bar(name=Sentence("rest of {0}", named(circuit)), value=stored.found.rest_kwh)]
 
 
 P = Permission

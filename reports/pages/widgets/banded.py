@@ -1,7 +1,7 @@
 """Bars with whiskers of what was tried or told apart at a site: variants of a what-if, or classes of a circuit."""
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Text
+from data_quality.contracts.sentence import Text, sentences
 from reports.pages.chart import Chart, ChartRow, Role
 from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, nothing
@@ -12,7 +12,7 @@ Edges = tuple[float, float] | None
 class Bar(Model):
     """One bar. value: in the unit of its card, None where it is not told; edges: of its 90 % interval.
 
-    remark: what must be known of it beside the number.
+    remark: what must be known of it, behind its name.
     """
 
     name: Text
@@ -53,8 +53,8 @@ def view(given: Banded) -> Widget:
         for name, values in (("Low end of 90 %", low), ("High end of 90 %", high))
     )
     chart = Chart(
-        kind="ranked", key=given.key, title=given.title, unit=given.unit, x=tuple(each.name for each in known),
+        kind="ranked", key=given.key, title=given.title, unit=given.unit,
+        x=tuple(sentences((each.name, each.remark), " · ") for each in known),
         x_title=given.x_title, rows=(row, *(edges if has_band else ())), note=given.note, locale=given.locale,
-        remarks=tuple(each.remark for each in known),
     )  # fmt: skip
     return Widget(key=given.key, title=given.title, state="value", chart=chart, is_synthetic=given.is_synthetic)
