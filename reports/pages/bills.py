@@ -165,7 +165,8 @@ class _Shown:
         parts = (counts["disputed"], counts["not_checked"])
         note = Sentence("{0} disputed · {1} not checked", *parts)
         tone: Tone = "bad" if counts["differs"] else "good"
-        value = Number(label="Bills that differ", text=f"{counts['differs']} / {len(self.bills)}", note=note, tone=tone)
+        text = Sentence("{0} of {1} bills", counts["differs"], len(self.bills))
+        value = Number(label="Bills that differ", text=text, note=note, tone=tone)
         return Widget(key="bill_wrong", title="Bills that differ", state="value", value=value, span=3)
 
     def _row(self, bill: StandingBill) -> tuple[Cell, ...]:

@@ -6,7 +6,7 @@ from functools import partial
 
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.access.permissions import Permission, may, sees_whole_site
-from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles
+from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles, trial_tiles
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
 from orchestration.web.boards.site_now import Asked, Tile
@@ -47,6 +47,7 @@ def _areas(asked: Asked) -> Widget:
 TILES: Mapping[str, Tile] = {
     **home_tiles.TILES,
     **now_tiles.TILES,
+    **trial_tiles.TILES,
     "eui": Tile(P.READ, _areas, True),
     "open_findings": Tile(
         P.ANOMALY_READ,

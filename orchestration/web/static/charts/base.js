@@ -7,11 +7,16 @@
   const PRINT_WIDTH = 1040;
   const MOST_BARS = 60;
   const drawn = [];
-  // A token may be of light and dark: only as a colour of something is it one of the two.
+  // A token may be of light and dark: only as a colour of something is it one of the two. To look makes the browser
+  // work out the page's style, so each is looked up once a theme.
   const probe = document.createElement("i");
+  const colours = new Map();
   const colour = (name) => {
-    probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color;
+    if (!colours.has(name)) {
+      probe.style.color = `var(--${name})`;
+      colours.set(name, getComputedStyle(probe).color);
+    }
+    return colours.get(name);
   };
   const isRtl = () => root.dir === "rtl";
   const number = new Intl.NumberFormat(root.lang || "en", { maximumFractionDigits: 6 });
@@ -100,10 +105,8 @@
       // The first row of a scatter is its axis.
       const isAxis = (at) => this.told.kind === "scatter" && at === 0;
       this.shown = this.told.rows.map((row, at) => isAxis(at) || (row.style !== "none" && !hidden.includes(row.energy || row.role)));
-      [this.at, this.row, this.from] = [-1, null, null];
+      [this.at, this.row, this.from, this.plot] = [-1, null, null, null];
       this.prepare();
-      this.draw();
-      figure.querySelector("details").open = false;
     }
 
     // What stands around the plot: legend, tip, the line that is read out, keys.
@@ -154,6 +157,11 @@
       return `Arrows move from point to point, Escape leaves. ${why} ${mark}`.trim();
     }
 
+    // Once: charts out of sight are drawn when the browser has nothing else to do, or somebody comes near.
+    drawOnce() {
+      if (!this.plot) this.draw();
+    }
+
     draw() {
       const rows = this.told.rows.map((row, at) => ({ ...row, at })).filter((row) => this.shown[row.at]);
       this.made = kinds[this.told.kind]({ ...this.told, rows }, draw, this);
@@ -162,11 +170,24 @@
       this.plot = echarts.init(this.drawing, null, { renderer: this.made.isCanvas && !isPrinted ? "canvas" : "svg", ...size });
       this.plot.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...this.made.option });
       this.place.classList.toggle("zoomed", Boolean(this.made.option.dataZoom));
+      this.size = this.asLarge();
       if (this.made.ready) this.made.ready(this.plot);
+    }
+
+    asLarge() {
+      return `${this.place.clientWidth} ${this.place.clientHeight}`;
+    }
+
+    // To resize draws a chart anew, so only where it has another size.
+    fit() {
+      if (!this.plot || this.size === this.asLarge()) return;
+      this.size = this.asLarge();
+      this.plot.resize();
     }
 
     // Which place, and of a chart of cells which row, lies under a point of the plot.
     pick(event) {
+      this.drawOnce();
       const box = this.drawing.getBoundingClientRect();
       const point = [event.clientX - box.left, event.clientY - box.top];
       const isInside = Array.from({ length: this.made.grids || 1 }, (_, gridIndex) => this.plot.containPixel({ gridIndex }, point));
@@ -181,6 +202,7 @@
 
     show(at, row = null) {
       if (!this.lines[at]) return;
+      this.drawOnce();
       [this.at, this.row] = [at, row];
       const cells = [...this.lines[at].cells].map((cell) => cell.textContent.trim());
       const dl = build("dl", {});
@@ -332,7 +354,7 @@
       const [old, place] = [this.plot, build("div", { class: "drawing" })];
       this.drawing.replaceWith(place);
       this.drawing = place;
-      setTimeout(() => old.dispose(), 1000);
+      if (old) setTimeout(() => old.dispose(), 1000);
       this.draw();
       for (const swatch of this.legend.querySelectorAll(".swatch")) swatch.style.color = draw.ink(this.told.rows[swatch.dataset.row]);
     }
@@ -346,6 +368,7 @@
   }
 
   function redrawAll() {
+    colours.clear();
     drawn.forEach((chart) => chart.redraw());
   }
 
@@ -358,14 +381,34 @@
     redrawAll();
   }
 
+  // First what is on the screen; then, one at a time between other work, the rest.
+  function inTurn() {
+    const isNear = (chart) => chart.place.getBoundingClientRect().top < innerHeight;
+    const near = drawn.filter(isNear);
+    const later = window.requestIdleCallback || ((run) => setTimeout(run, 30));
+    const next = () => {
+      const chart = drawn.find((each) => !each.plot);
+      if (!chart) return;
+      chart.drawOnce();
+      later(next);
+    };
+    near.forEach((chart) => chart.drawOnce());
+    const coming = new IntersectionObserver((seen) => {
+      drawn.filter((chart) => seen.some((each) => each.isIntersecting && each.target === chart.place)).forEach((chart) => chart.drawOnce());
+    }, { rootMargin: "50%" });
+    drawn.forEach((chart) => chart.plot || coming.observe(chart.place));
+    later(next);
+  }
+
   const kinds = {};
   window.charts = { kinds };
   document.addEventListener("DOMContentLoaded", () => {
     probe.hidden = true;
     document.body.append(probe);
     document.querySelectorAll("[data-chart]").forEach((figure) => drawn.push(new Chart(figure)));
-    const sizes = new ResizeObserver(() => root.classList.contains("printing") || drawn.forEach((chart) => chart.plot.resize()));
+    const sizes = new ResizeObserver(() => root.classList.contains("printing") || drawn.forEach((chart) => chart.fit()));
     drawn.forEach((chart) => sizes.observe(chart.place));
+    inTurn();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
     new MutationObserver(() => root.classList.contains("printing") || redrawAll()).observe(root, { attributeFilter: ["data-theme", "dir"] });
     addEventListener("beforeprint", () => printed(false));

@@ -1,0 +1,99 @@
+"""Tiles of what was tried or told apart at a site: what-ifs, the experiment of control, classes of circuits."""
+
+from assets.stores.ledgers.disaggregations import Disaggregations
+from assets.stores.ledgers.experiments import ExperimentStore
+from assets.stores.ledgers.what_ifs import WhatIfs
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.control.what_if import WhatIfVariant
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
+from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.time import zone
+from orchestration.web.boards.site_now import SiteNow, Tile
+from reports.pages.widgets import banded, experiment
+from reports.recompute.experiment_again import told_at
+from reports.texts.locales import day_of_month, named, period_text
+from reports.texts.numbers import format_number
+
+
+def what_ifs(now: SiteNow) -> banded.Banded:
+    """The newest stored result of each variant of the site."""
+    ask, address = now.show.ask, now.show.address
+    stored = WhatIfs(ask.project.store).of(now.site.site_id, as_of_utc=address.as_of_utc)
+    newest = {variant.name: (result, variant) for result in stored for variant in result.variants}
+    spans = {named(period_text(result.start, result.end, address.locale)): None for result, _ in newest.values()}
+    note = Sentence("Re-lived on readings of {0}; devices are simulated.", " · ".join(spans))
+    return banded.Banded(
+        **_common(now), key="what_ifs", title="Saving a year by what-if", label="Saving a year",
+        unit=now.site.currency, x_title="Change", role="saved", is_signed=True, note=note if newest else "",
+        bars=tuple(
+            banded.Bar(name=named(name), value=each.saving, edges=each.interval, remark=_payback(each, address.locale))
+            for name, (_, each) in newest.items()
+        ),
+    )  # fmt: skip
+
+
+def circuits(now: SiteNow) -> banded.Banded:
+    """Classes of the newest stored disaggregation of each circuit, and what none of them holds."""
+    ask = now.show.ask
+    until = now.show.address.as_of_utc
+    newest = {
+        each.circuit: each
+        for each in Disaggregations(ask.project.store).of(now.site.site_id)
+        if until is None or (each.recorded_at_utc is not None and each.recorded_at_utc <= until)
+    }
+    names = {meter.meter_id: meter.name or meter.meter_id for meter in now.site.meters}
+    bars = [bar for each in newest.values() for bar in _classes(each, names.get(each.circuit, each.circuit))]
+    return banded.Banded(
+        **_common(now), key="circuits", title="Loads of a circuit, estimated", label="Energy, estimated", unit="kwh",
+        x_title="Class of load", bars=tuple(bars), note="Estimated of one meter; no class is measured." if bars else "",
+    )  # fmt: skip
+
+
+def trial(now: SiteNow) -> experiment.Trial:
+    """The newest experiment of the site with its days so far."""
+    site, as_of_utc = now.site, now.show.as_of_utc
+    acts = ExperimentStore(now.show.ask.project.store).acts(site.site_id, as_of_utc=as_of_utc)
+    if not acts:
+        return experiment.Trial(**_common(now))
+    told = told_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
+    over = [day for day in told.days if day.end_utc <= told.until_utc]
+    costs = {
+        arm: tuple(day.cost if day.is_compared and day.arm == arm else None for day in over)
+        for arm in ("plan", "habit")
+    }
+    here, locale, saving = zone(site.time_zone), now.show.address.locale, told.saving
+    common = _common(now) | {"currency": site.currency, **costs}
+    days = tuple(named(day_of_month(day.start_utc.astimezone(here).date(), locale)) for day in over)
+    if isinstance(saving, Finding):
+        return experiment.Trial(**common | {"reason": saving.message}, days=days)
+    return experiment.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)
+
+
+def _common(now: SiteNow) -> dict[str, object]:
+    return {"address": now.show.address, "is_synthetic": now.site.is_simulated}
+
+
+def _payback(variant: WhatIfVariant, locale: str) -> Text:
+    if variant.payback_years is None:
+        return "no price known" if variant.price is None else "does not pay back"
+    return Sentence("pays back in {0} years", format_number(variant.payback_years, decimals=1, locale=locale))
+
+
+def _classes(stored: StoredDisaggregation, circuit: str) -> list[banded.Bar]:
+    found = [
+        banded.Bar(
+            name=named(each.name), value=each.kwh, edges=each.interval_kwh,
+            remark=Sentence("confidence {0}", Sentence(each.confidence_label)) if each.estimable else "not estimable",
+        )
+        for each in stored.found.classes
+    ]  # fmt: skip
+    return [*found, banded.Bar(name=Sentence("rest of {0}", named(circuit)), value=stored.found.rest_kwh)]
+
+
+P = Permission
+TILES = {
+    "what_ifs": Tile(P.FORECAST_READ, lambda asked: banded.view(what_ifs(asked.site))),
+    "experiment": Tile(P.DISPATCH_READ, lambda asked: experiment.view(trial(asked.site))),
+    "circuits": Tile(P.NILM_READ, lambda asked: banded.view(circuits(asked.site))),
+}
