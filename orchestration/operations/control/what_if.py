@@ -55,7 +55,10 @@ def what_if(
     known = call.project.site(site)
     variants = _variants(battery or [], pv or [], tariff or [], heat_pump or [], together=together, cost=cost)
     start, end = _last_years(call, known, years)
-    found = relive(known, call.project.lake, variants, start=start, end=end, seed=seed, progress=call.doing)
+    today = call.clock.now_utc().astimezone(zone(known.time_zone)).date()
+    found = relive(
+        known, call.project.lake, variants, start=start, end=end, today=today, seed=seed, progress=call.doing
+    )  # fmt: skip
     if isinstance(found, Finding):
         return Answer({"variants": [], "findings": [found]}, text=found.message, exit_code=CHECK_FAILED)
     kept = WhatIfs(call.project.store).keep(found, call.clock)

@@ -21,9 +21,11 @@ from controls.planning.what_if.variants import Variant, price_of, size_of
 from data_quality.contracts.control.what_if import Price, WhatIfMonth
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.measure_cost import MeasureCost
 from tests.controls.optimiser.toys import TOY, TOY_BATTERY
 from tests.controls.planning.lived_year import home, live
 
+TODAY = date(2026, 1, 10)
 MONTHS = [date(2025, month, 1) for month in range(1, 13)]
 
 
@@ -119,11 +121,12 @@ def test_pv_grows_with_its_size_and_without_a_meter_or_weather_is_refused(octobe
 
 def test_a_year_that_was_not_read_is_a_finding(lake: Lake) -> None:
     live(lake, home(), date(2025, 12, 1), date(2025, 12, 3))
-    found = what_if(home(), lake, [Variant(name="b", battery_kwh=20)], start=date(2025, 1, 1), end=date(2026, 1, 1))
+    span = {"start": date(2025, 1, 1), "end": date(2026, 1, 1), "today": TODAY}
+    found = what_if(home(), lake, [Variant(name="b", battery_kwh=20)], **span)
     assert isinstance(found, Finding)
     assert found.code == "readings_missing"
     with pytest.raises(BadInput, match="whole years of calendar months"):
-        what_if(home(), lake, [], start=date(2025, 1, 1), end=date(2025, 7, 1))
+        what_if(home(), lake, [], start=date(2025, 1, 1), end=date(2025, 7, 1), today=TODAY)
 
 
 def test_a_battery_that_nobody_meters_is_not_replaced_in_thought(lake: Lake) -> None:
@@ -170,10 +173,32 @@ def test_figures_are_made_of_the_months_and_a_payback_needs_a_price() -> None:
 def test_a_price_is_the_catalogues_in_its_currency_or_the_given_one_and_never_a_guess() -> None:
     site, euro = home(), home().model_copy(update={"currency": "EUR"})
     bigger = Variant(name="pv", pv_kw=10)
-    found = price_of(bigger, euro)
+    found = price_of(bigger, euro, TODAY)
     assert found is not None
     # Two kW more than the eight that are there.
     assert (found.low, found.high) == (1060, 3200)
-    assert price_of(bigger, site) is None
-    assert price_of(Variant(name="b", battery_kwh=20), euro) is None
-    assert price_of(Variant(name="b", battery_kwh=20, cost=5000), site) == Price(low=5000, high=5000, source="given")
+    assert price_of(bigger, site, TODAY) is None
+    assert price_of(Variant(name="b", battery_kwh=20), euro, TODAY) is None
+    assert price_of(Variant(name="b", battery_kwh=20, cost=5000), site, TODAY) == Price(
+        low=5000, high=5000, source="given"
+    )
+
+
+def test_a_cost_that_the_site_states_comes_before_the_catalogue_while_it_holds() -> None:
+    told = {"currency": "EUR", "source": "Offer of a fitter", "stated_on": "2025-11-01", "valid_until": "2026-01-31"}
+    stated = [
+        {"cost_id": "a", "kind": "pv", "money": 1000, "most_money": 1200, "per": "kw"} | told,
+        {"cost_id": "b", "kind": "battery", "variant": "battery 20kWh", "money": 7000} | told,
+    ]
+    euro = home().model_copy(
+        update={"currency": "EUR", "measure_costs": tuple(MeasureCost.model_validate(each) for each in stated)}
+    )
+    pv, battery = Variant(name="pv", pv_kw=10), Variant(name="battery 20kWh", battery_kwh=20)
+    assert price_of(pv, euro, TODAY) == Price(low=2000, high=2400, source="Offer of a fitter")
+    assert price_of(battery, euro, TODAY) == Price(low=7000, high=7000, source="Offer of a fitter")
+    assert price_of(battery.model_copy(update={"name": "battery 30kWh"}), euro, TODAY) is None
+    later = date(2026, 2, 1)
+    assert price_of(battery, euro, later) is None
+    found = price_of(pv, euro, later)
+    assert found is not None
+    assert found.low == 1060
