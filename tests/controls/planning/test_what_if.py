@@ -14,11 +14,19 @@ from controls.optimiser.devices.pv import Pv
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.trial import TrialRun, cost_by_day, running_bill
-from controls.planning.what_if.bands import figures_of, month_draws, payback_interval, yearly
+from controls.planning.what_if.bands import (
+    figures_of,
+    month_draws,
+    over_paths,
+    path_paybacks,
+    payback_by,
+    payback_interval,
+    yearly,
+)
 from controls.planning.what_if.relive import what_if
 from controls.planning.what_if.relived_inputs import Relived, relived_inputs, with_variant
 from controls.planning.what_if.variants import Variant, price_of, size_of
-from data_quality.contracts.control.what_if import Price, WhatIfMonth
+from data_quality.contracts.control.what_if import Price, PricePath, WhatIfMonth
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.measure_cost import MeasureCost
@@ -202,3 +210,35 @@ def test_a_cost_that_the_site_states_comes_before_the_catalogue_while_it_holds()
     found = price_of(pv, euro, later)
     assert found is not None
     assert found.low == 1060
+
+
+def going(percent: float) -> PricePath:
+    return PricePath(name="path", percent_a_year=percent)
+
+
+@given(
+    price=st.floats(1, 1e6), saving=st.floats(1, 1e5), steep=st.floats(-20, 20), flat=st.floats(-20, 20),
+)  # fmt: skip
+def test_dearer_energy_never_pays_back_later_and_what_is_saved_until_then_is_the_price(
+    price: float, saving: float, steep: float, flat: float
+) -> None:
+    low, high = sorted((steep, flat))
+    late, soon = payback_by(price, saving, going(low)), payback_by(price, saving, going(high))
+    if late is not None:
+        assert soon is not None
+        assert soon <= late + 1e-9
+        whole = int(late)
+        saved = sum(saving * (1 + low / 100) ** k for k in range(whole))
+        assert saved + (late - whole) * saving * (1 + low / 100) ** whole == pytest.approx(price, rel=1e-6)
+
+
+def test_of_level_prices_a_path_is_the_plain_payback_and_falling_ones_may_never_pay() -> None:
+    price = Price(low=900, high=1100, source="given")
+    level, falling = going(0), PricePath(name="falling", percent_a_year=-20)
+    found = path_paybacks(price, 200, (150, 250), (level, falling))
+    assert [each.payback_years for each in found] == [5.0, None]
+    assert found[0].payback_interval == pytest.approx(payback_interval(price, (150, 250)))
+    assert over_paths(found) == (pytest.approx(3.6), None)
+    assert path_paybacks(None, 200, (150, 250), (level,)) == ()
+    assert over_paths(()) is None
+    assert payback_by(100, 0, level) is None
