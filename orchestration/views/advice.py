@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from assets.advice.advise import COST_OUTDATED, Advice
 from assets.advice.catalogue import catalogue
 from assets.kpi.running_cost.interval_costs import main_meters
-from assets.sites.load_sites import site_sha256
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.work_orders import WorkOrders
-from assets.stores.published.report_ledger import keep_site_version
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -64,7 +62,7 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
     wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
     with project.store.together():
         # Tariffs and costs of the site file may change: its figures are made again with those of now.
-        keep_site_version(project.store, site, site_sha256(site), clock)
+        project.keep_site(site, clock)
         draw(project.store, wanted, clock)
         return Recommendations(project.store).add(wanted, clock)
 
