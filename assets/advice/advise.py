@@ -21,6 +21,7 @@ from assets.advice.kinds import (
     start_stop,
 )
 from assets.advice.site_hours import SiteHours
+from data_quality.contracts.site_file.measure_cost import cost_of
 
 # In the order of kinds.yaml.
 KINDS: Mapping[str, Callable[[SiteHours], Iterator[Estimate]]] = {
@@ -33,6 +34,8 @@ KINDS: Mapping[str, Callable[[SiteHours], Iterator[Estimate]]] = {
 _LEAST_KEPT = 0.3
 _LEAST_SHARE_OF_USE = 0.002
 _DECIMALS = 3
+# The source of a cost that was stated and holds no longer, among the texts of an advice.
+COST_OUTDATED = "cost_outdated"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Advice:
         return self.numbers[name][0] if name in self.numbers else None
 
 
-def advise(site: SiteHours, *, currency: str, estimated_share: float = 0.0) -> list[Advice]:
+def advise(site: SiteHours, *, estimated_share: float = 0.0) -> list[Advice]:
     """Recommendations, the largest saving of money first (of energy where no price is known).
 
     estimated_share: of the readings, 0 to 1; it lowers each confidence. The kWh of all together, of each meter and
@@ -64,7 +67,7 @@ def advise(site: SiteHours, *, currency: str, estimated_share: float = 0.0) -> l
     # The surest first: of one waste that two kinds see, the narrower description stays.
     found.sort(key=lambda pair: (_width(pair[1]), pair[0], pair[1].scope))
     netted = _netted_bills(_netted(site, found))
-    advice = [_priced(site, kind, each, currency, estimated_share) for kind, each in netted]
+    advice = [_priced(site, kind, each, estimated_share) for kind, each in netted]
     return sorted(advice, key=lambda each: (-(each.value("savings_money") or 0), -(each.value("savings_kwh") or 0)))
 
 
@@ -124,7 +127,7 @@ def _netted(site: SiteHours, found: list[tuple[str, Estimate]]) -> Iterator[tupl
         yield kind, replace(estimate, saved_kwh=kept, error_kwh=estimate.error_kwh * share)
 
 
-def _priced(site: SiteHours, kind: str, estimate: Estimate, currency: str, estimated_share: float) -> Advice:
+def _priced(site: SiteHours, kind: str, estimate: Estimate, estimated_share: float) -> Advice:
     """The estimate in kWh, money and kg CO2e with intervals, cost and payback as far as they are known."""
     kwh, half = estimate.total_kwh, Z90 * estimate.error_kwh
     numbers: dict[str, tuple[float, str]] = {}
@@ -138,7 +141,9 @@ def _priced(site: SiteHours, kind: str, estimate: Estimate, currency: str, estim
     if estimate.money is not None:
         _put(numbers, "savings_money", estimate.money, *estimate.money_band, "currency")
     numbers |= estimate.numbers
-    texts = {"scope": estimate.scope, **_put_cost(numbers, kind, currency, site.months), **estimate.texts}
+    texts = {"scope": estimate.scope, **estimate.texts}
+    if "cost_money" not in numbers:
+        texts |= _put_cost(numbers, site, kind, texts)
     confidence = (1 - min(1.0, _width(estimate))) * (1 - estimated_share)
     rounded = {name: (round(value, _DECIMALS) + 0.0, unit) for name, (value, unit) in numbers.items()}
     return Advice(kind, estimate.scope, rounded, round(confidence, _DECIMALS), texts)
@@ -163,21 +168,25 @@ def _amount(site: SiteHours, estimate: Estimate, rate: str) -> float | None:
     return total
 
 
-def _put_cost(numbers: dict[str, tuple[float, str]], kind: str, currency: str, months: float) -> Mapping[str, str]:
-    """Cost and payback, months, where the catalogue has a cost in the site's currency; the source of the cost.
+def _put_cost(
+    numbers: dict[str, tuple[float, str]], site: SiteHours, kind: str, texts: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Cost and payback, months, where the site states a cost that holds; its source, or that it holds no longer.
 
     The payback is from the least cost at the highest saving to the highest cost at the least.
     """
-    cost = catalogue().kinds[kind].cost
-    if cost is None or cost.currency != currency or (cost.per and cost.per not in numbers):
-        return {}
-    units = numbers[cost.per][0] if cost.per else 1.0
-    low, high = cost.low * units, cost.high * units
-    _put(numbers, "cost_money", (low + high) / 2, low, high, "currency")
-    ends = (("payback_months", "", (low + high) / 2), ("low_payback_months", "high_", low),
-            ("high_payback_months", "low_", high))  # fmt: skip
+    about = {"meter": texts["scope"].removeprefix("meter:"), "variant": texts.get("variant", "")}
+    # What is priced by size is priced by the what-if, which knows the size.
+    costs = [each for each in site.costs if each.per is None]
+    cost = None if site.known_on is None else cost_of(costs, kind, site.known_on, **about)
+    if cost is None:
+        was = [each for each in costs if each.valid_until and cost_of(costs, kind, each.valid_until, **about) == each]
+        return {COST_OUTDATED: was[0].source} if was and site.known_on else {}
+    _put(numbers, "cost_money", (cost.low + cost.high) / 2, cost.low, cost.high, "currency")
+    ends = (("payback_months", "", (cost.low + cost.high) / 2), ("low_payback_months", "high_", cost.low),
+            ("high_payback_months", "low_", cost.high))  # fmt: skip
     for name, end, price in ends:
         money = numbers.get(f"{end}savings_money", (0.0, ""))[0]
         if money > 0:
-            numbers[name] = price / money * months, "months"
+            numbers[name] = price / money * site.months, "months"
     return {"cost_source": cost.source}

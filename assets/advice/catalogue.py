@@ -1,4 +1,4 @@
-"""Kinds of recommendation as `kinds.yaml` says them: difficulty, cost with its source, sentences, roles of meters."""
+"""Kinds of recommendation as `kinds.yaml` says them: difficulty, sentences, roles of meters."""
 
 import re
 from collections.abc import Mapping
@@ -11,19 +11,6 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import load_model
 
 
-class Cost(Model):
-    """The price of a measure of a kind, from low to high in a currency, with the source of the numbers.
-
-    per: the number of an estimate that it is for each unit of, as `compensation_kvar`; empty: of the whole measure.
-    """
-
-    low: float = Field(ge=0)
-    high: float = Field(ge=0)
-    per: str = ""
-    currency: str
-    source: str = Field(min_length=1)
-
-
 class Kind(Model):
     """One kind. found: pattern and the names of what stands in its places; fails: what must be true for it to fail.
 
@@ -34,7 +21,6 @@ class Kind(Model):
     workflow: str
     found: tuple[str, tuple[str, ...]]
     fails: str
-    cost: Cost | None = None
     overlaps: frozenset[str] = frozenset()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -46,8 +47,12 @@ def site_hours(
     baselines: Sequence[BaselineVersion] = (),
     overbilled: Mapping[str, Decimal] | None = None,
     what_ifs: Sequence[WhatIfVariant] = (),
+    known_on: date | None = None,
 ) -> MadeHours:
-    """The hours of a period. readings: LAKE_SCHEMA, unique by key. Raises BadInput for tariffs that overlap."""
+    """The hours of a period. readings: LAKE_SCHEMA, unique by key; known_on: the day on which a stated cost holds.
+
+    Raises BadInput for tariffs that overlap.
+    """
     calendar = quarter_hours(site, period.start, period.end).with_columns(
         at=pl.col("interval_start_utc").dt.truncate(_HOUR)
     )
@@ -70,7 +75,7 @@ def site_hours(
         declared_degc=None if degrees is None else {
             "hdd": float(degrees.heating_base_degc), "cdd": float(degrees.cooling_base_degc)},
         supply=_supply(site, period, own), overbilled=overbilled,
-        chargers=tuple(_chargers(site)), what_ifs=tuple(what_ifs),
+        chargers=tuple(_chargers(site)), what_ifs=tuple(what_ifs), costs=site.measure_costs, known_on=known_on,
     )  # fmt: skip
     consumed = own.filter(pl.col("register") == CONSUMPTION_REGISTER)
     estimated = consumed["quality_code"].is_in([int(code) for code in ESTIMATED_CODES]).mean()

@@ -11,6 +11,7 @@ from assets.bills.engine.bill_load import Load
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.control.what_if import WhatIfVariant
+from data_quality.contracts.site_file.measure_cost import MeasureCost
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class SiteHours:
 
     is_free: weekend or holiday; activity: production or people (None: no driver tells); outdoor_degc likewise.
     declared_degc: bases of degree days by term, as the site declares them. overbilled: excess by stored bill.
-    what_ifs: variants of stored what-ifs, of each change those of the newest that tried it.
+    what_ifs: variants of stored what-ifs, of each change those of the newest that tried it. costs: as the site states
+    them; known_on: the local day on which one has to hold.
     """
 
     site_id: str
@@ -85,6 +87,8 @@ class SiteHours:
     overbilled: Mapping[str, Decimal] | None = None
     chargers: tuple[Charger, ...] = ()
     what_ifs: tuple[WhatIfVariant, ...] = ()
+    costs: tuple[MeasureCost, ...] = ()
+    known_on: date | None = None
 
     @property
     def months(self) -> float:

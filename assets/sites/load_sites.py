@@ -60,7 +60,7 @@ _UNUSUAL = re.compile(
 _REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
-_SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule) '([^']+)'")
+_SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule|cost) '([^']+)'")
 _TWICE = re.compile(r"(\w+) id stands twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")

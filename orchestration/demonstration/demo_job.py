@@ -46,6 +46,8 @@ STARTER = Path(__file__).resolve().parents[1] / "starter"
 # A forecast needs four weeks; what is more is held out in turn by its backtest.
 HOME_HISTORY_DAYS = 70
 QUICK_HISTORY_DAYS = 40
+# Twelve whole calendar months on whatever day: what a what-if needs.
+YEAR_HISTORY_DAYS = 400
 
 
 class Steps:
@@ -92,8 +94,10 @@ def site_text(source: Path, until: date) -> str:
     return text if until == ANCHOR or not live.exists() else text + live.read_text(encoding="utf-8")
 
 
-def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool = False) -> dict[str, Any]:
-    """Run the whole line. until: day after the data; the home's go up to now, for its devices are live.
+def run_demo(
+    folder: Path, *, until: date, say: Say, clock: Clock, quick: bool = False, year: bool = False
+) -> dict[str, Any]:
+    """Run the whole line. until: day after the data; the home's go up to now, for its devices are live. year: of it.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
     `event` (demand_response), `workflows` (run_workflows), `advice` (run_advice), `packs` (run_disclosure).
@@ -105,7 +109,7 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
         with steps.step("simulate factory, home and tower into the landing folder (synthetic, flagged so)"):
-            delivery = simulate(project, clock, until=until, quick=quick)
+            delivery = simulate(project, clock, until=until, quick=quick, year=year)
         with steps.step("read the landing folder into the lake"):
             ingest(project, runner)
         with steps.step("check the readings and build the KPI marts"):
@@ -149,12 +153,12 @@ def run_demo(folder: Path, *, until: date, say: Say, clock: Clock, quick: bool =
     return answer
 
 
-def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool) -> Delivery:
+def simulate(project: ProjectResource, clock: Clock, *, until: date, quick: bool, year: bool = False) -> Delivery:
     """Landing files of the demo sites. Returns the tower's files: those that come late are not in the folder yet."""
     start, end = factory_span(until)
     factory, lapses = project.site("factory"), left_running("factory", until)
     write_site(project.project.landing_dir / "factory", factory, start=start, end=end, lapses=lapses)
-    days = QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
+    days = YEAR_HISTORY_DAYS if year else QUICK_HISTORY_DAYS if quick else HOME_HISTORY_DAYS
     deliver_home(project.project, project.site("home"), now_utc=clock.now_utc(), days=days)
     delivery = tower_files(project, until=until, quick=quick)
     write_delivery(project.project.landing_dir / "tower", delivery.in_time())

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assets.advice.advise import Advice
+from assets.advice.advise import COST_OUTDATED, Advice
 from assets.advice.catalogue import catalogue
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.stores.ledgers.recommendations import Recommendations
@@ -61,6 +61,8 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
     inputs = inputs_of(sources, site, period, as_of_utc)
     wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
     with project.store.together():
+        # Tariffs and costs of the site file may change: its figures are made again with those of now.
+        project.keep_site(site, clock)
         draw(project.store, wanted, clock)
         return Recommendations(project.store).add(wanted, clock)
 
@@ -114,7 +116,9 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
         (name, f"low_{name}", f"high_{name}") if advice.value(name) is not None else ()
         for name in ("cost_money", "payback_months")
     )
-    if not cost:
+    if advice.texts.get(COST_OUTDATED):
+        told.append(("The cost that was stated holds no longer: there is no payback", ()))
+    elif not cost:
         told.append(("The cost is not known: there is no payback", ()))
     elif not payback:
         told.append(("It costs {0} (between {1} and {2})", cost))
@@ -122,6 +126,8 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
         told.append(
             ("It costs {0} (between {1} and {2}) and pays back in {3} months (between {4} and {5})", cost + payback)
         )
+    if cost:
+        told.append(("Source of the cost: {0}", ("cost_source",)))
     told.append((kind.fails, ()))
     if is_synthetic:
         told.append(("Readings behind it are simulated: nothing of it may be published", ()))

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from assets.stores.ledgers.what_ifs import WhatIfs
+from assets.stores.ledgers.what_ifs import WhatIfs, path_figure
 from assets.stores.transactions import Store
 from data_quality.contracts.control.what_if import WhatIfResult, WhatIfVariant
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
@@ -21,13 +21,17 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
 
     What the planner did in the months is quoted, as a fitted baseline is; its readings are named by their hash.
     """
-    from controls.planning.what_if.bands import figures_of
+    from controls.planning.what_if.bands import figures_of, payback_by
 
     held = WhatIfs(store).holding(figure_id)
     if held is None:
         return None
     result, variant, name = held
-    stored, again = _stored(variant)[name], figures_of(variant.months, variant.price, seed=result.seed)[name]
+    stored, found = _stored(variant)[name], figures_of(variant.months, variant.price, seed=result.seed)
+    for path in variant.paths if variant.price is not None else ():
+        middle = (variant.price.low + variant.price.high) / 2
+        found[path_figure(path)] = payback_by(middle, found["saving"] or 0.0, path)
+    again = found[name]
     figure = _figure(result, variant, name, stored, figure_id)
     value, recomputed = figure.value, None if again is None else Decimal(repr(again))
     return TraceReport(
@@ -42,22 +46,24 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
 
 def _stored(variant: WhatIfVariant) -> dict[str, float | None]:
     low, high = variant.interval
-    return {**variant.model_dump(), "saving_low": low, "saving_high": high}
+    paths = {path_figure(each): each.payback_years for each in variant.paths}
+    return {**variant.model_dump(), "saving_low": low, "saving_high": high, **paths}
 
 
 def _figure(result: WhatIfResult, variant: WhatIfVariant, name: str, value: float | None, figure_id: str) -> Figure:
     units = {"kgco2e": "kgco2e", "saving_kgco2e": "kgco2e", "payback_years": "years"}
+    kind, _, path = name.partition("/")
     assert result.recorded_at_utc is not None  # noqa: S101 - a stored one
     return Figure(
         figure_id=figure_id,
         path=f"{variant.name}/{name}",
-        label=_LABELS[name].format(name=variant.name),
+        label=_LABELS[kind].format(name=variant.name) + (f", prices {path}" if path else ""),
         kpi="what_if",
         scope=f"site:{result.site_id}",
         start=result.start,
         end=result.end,
         value=None if value is None else Decimal(repr(value)),
-        unit=units.get(name, result.currency),
+        unit=units.get(kind, result.currency),
         is_synthetic=True,
         findings=tuple(each.code for each in result.findings),
         trace=Trace(

@@ -195,7 +195,7 @@ def _saving(label: str, value: Decimal, unit: str, interval: tuple[Decimal, Deci
 
 def _payback(of: Recommendation, locale: str) -> Number:
     if of.payback_months is None:
-        return Number(label="Payback", text="–", note="The cost is not known")
+        return Number(label="Payback", text="–", note="No cost is stated")
     low, high = (format_number(each, decimals=0, locale=locale) for each in of.interval_months or (0, 0))
     note = Sentence("90 %: {0} to {1}", low, high) if of.interval_months else ""
     text = format_number(of.payback_months, decimals=0, locale=locale)
@@ -209,6 +209,9 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
         found.append(("energy", _saving("Energy", of.savings_kwh, "kwh", of.interval_kwh, locale)))
     if of.savings_kgco2e:
         found.append(("emissions", _saving("Emissions", of.savings_kgco2e, "kgco2e", of.interval_kgco2e, locale)))
+    if of.cost_money is not None:
+        cost = _saving("Cost", of.cost_money, of.currency, of.interval_cost, locale)
+        found.append(("cost", cost))
     found.append(("payback", _payback(of, locale)))
     if of.measured is not None:
         measured = _saving("Measured saving", of.measured.savings_kwh, "kwh", of.measured.interval_kwh, locale)

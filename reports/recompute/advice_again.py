@@ -12,7 +12,7 @@ from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.control.what_if import WhatIfResult
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, zone
 from reports.recompute.bill_again import dates_of, stored_bill
 from reports.recompute.figure_sources import Sources, parse_dates
 
@@ -36,8 +36,9 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
             baselines=[each for each in in_force.values() if each.status.has_approval],
             overbilled=_overbilled(sources, site, period, as_of_utc),
             what_ifs=[one for each in _what_ifs(sources, site, period, as_of_utc) for one in each.variants],
+            known_on=as_of_utc.astimezone(zone(site.time_zone)).date(),
         )  # fmt: skip
-        advice = advise(found.hours, currency=site.currency, estimated_share=found.estimated_share)
+        advice = advise(found.hours, estimated_share=found.estimated_share)
         return MadeAdvice(advice, found.estimated_share, found.is_synthetic)
 
     return sources.keep(("advice", site.site_id, period.start, period.end, as_of_utc), make)

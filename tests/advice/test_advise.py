@@ -1,6 +1,7 @@
 """Recommendations of simulated site-years against the truth of their generator, and the rules that hold for any."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets.advice.advise import COST_OUTDATED, Advice, advise
 from assets.advice.advise import KINDS as MODULE_KINDS
-from assets.advice.advise import Advice, advise
-from assets.advice.catalogue import Cost, catalogue, roles_of
+from assets.advice.catalogue import catalogue, roles_of
 from assets.advice.estimate import Estimate, two_levels
 from assets.advice.kinds.from_what_ifs import KINDS as RELIVED
 from assets.advice.site_hours import SiteHours
 from data_quality.contracts.control.what_if import Change, Price, WhatIfVariant
+from data_quality.contracts.site_file.measure_cost import MeasureCost
 from tests.advice.site_years import KINDS, LATER, site_year
 from tests.bench.advice_bench import score
 
@@ -27,7 +29,7 @@ def test_every_kind_of_the_catalogue_has_a_file_and_a_waste_of_the_generator() -
 @pytest.mark.parametrize("kind", [*KINDS, *LATER])
 def test_a_waste_is_found_as_what_it_is_and_with_what_it_took(kind: str) -> None:
     site, truth = site_year(7, wasted=(kind,))
-    [found] = advise(site, currency="EUR")
+    [found] = advise(site)
     assert found.kind == kind
     name = "savings_kwh" if truth.kwh[kind] else "savings_money"
     true = (truth.kwh if truth.kwh[kind] else truth.money)[kind]
@@ -50,7 +52,7 @@ def test_a_site_year_without_waste_has_no_more_than_one_recommendation() -> None
 def test_all_recommendations_together_never_save_more_than_was_used(seed: int) -> None:
     site, _ = site_year(seed)
     # Bands that hide an overlap would hide it here too: one kind is asked twice, and another claims everything.
-    made = advise(site, currency="EUR")
+    made = advise(site)
     used = sum(float(each.kwh.sum()) for each in site.meters if each.is_leaf)
     assert sum(each.value("savings_kwh") or 0 for each in made) <= used + 1e-6
 
@@ -72,19 +74,19 @@ def test_an_hour_that_two_recommendations_claim_is_counted_once(monkeypatch: pyt
 
 
 def only(site: SiteHours, kind: str) -> Advice:
-    return next(each for each in advise(site, currency="EUR") if each.kind == kind)
+    return next(each for each in advise(site) if each.kind == kind)
 
 
 def test_a_tariff_without_demand_charge_gives_no_advice_on_peaks() -> None:
     site, _ = site_year(7, wasted=("demand_charge",))
     assert site.supply is not None
     bare = tuple(each.model_copy(update={"demand": ()}) for each in site.supply.tariffs)
-    assert advise(replace(site, supply=replace(site.supply, tariffs=bare)), currency="EUR") == []
+    assert advise(replace(site, supply=replace(site.supply, tariffs=bare))) == []
 
 
 def test_without_a_baseline_there_is_no_advice_on_setpoints() -> None:
     site, _ = site_year(7, wasted=("setpoint",))
-    assert advise(replace(site, slopes=()), currency="EUR") == []
+    assert advise(replace(site, slopes=())) == []
 
 
 def test_an_hour_without_a_price_leaves_the_money_unknown_and_the_energy_known() -> None:
@@ -96,21 +98,38 @@ def test_an_hour_without_a_price_leaves_the_money_unknown_and_the_energy_known()
     assert found.value("savings_kwh") == only(site, "start_stop").value("savings_kwh")
 
 
-def test_a_cost_that_is_not_known_has_no_payback_and_one_that_is_has_an_interval(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def stated(**told: Any) -> MeasureCost:
+    known: dict[str, Any] = {"cost_id": "c", "kind": "start_stop", "money": 1000, "most_money": 2000, "currency": "EUR",
+                             "source": "Offer of a fitter", "stated_on": date(2025, 6, 1)}  # fmt: skip
+    return MeasureCost.model_validate(known | told)
+
+
+def test_a_cost_that_is_not_stated_has_no_payback_and_one_that_is_has_an_interval() -> None:
     site, _ = site_year(7, wasted=("start_stop",))
     assert only(site, "start_stop").value("payback_months") is None
-    kinds: Any = dict(catalogue().kinds)
-    cost = Cost(low=1000, high=2000, currency="EUR", source="Offer of a fitter")
-    kinds["start_stop"] = kinds["start_stop"].model_copy(update={"cost": cost})
-    known = catalogue().model_copy(update={"kinds": kinds})
-    monkeypatch.setattr("assets.advice.advise.catalogue", lambda: known)
-    found = only(site, "start_stop")
+    found = only(replace(site, costs=(stated(),), known_on=date(2026, 1, 1)), "start_stop")
     low, mid, high = (found.value(f"{end}payback_months") or 0 for end in ("low_", "", "high_"))
     assert 0 < low <= mid <= high
     assert low == pytest.approx(1000 / (found.value("high_savings_money") or 0) * 12, rel=1e-2)
     assert mid == pytest.approx(1500 / (found.value("savings_money") or 0) * 12, rel=1e-2)
+    assert high == pytest.approx(2000 / (found.value("low_savings_money") or 0) * 12, rel=1e-2)
+    assert found.texts["cost_source"] == "Offer of a fitter"
+
+
+def test_a_stated_cost_holds_for_its_kind_its_meter_and_its_days_alone() -> None:
+    site, _ = site_year(7, wasted=("start_stop",))
+    meter = only(site, "start_stop").scope.removeprefix("meter:")
+    own = stated(meter=meter, money=10, most_money=None)
+
+    def found(*costs: MeasureCost, on: date = date(2026, 1, 1)) -> Advice:
+        return only(replace(site, costs=costs, known_on=on), "start_stop")
+
+    assert found(stated(), own).value("cost_money") == 10
+    for other in (stated(kind="base_load"), stated(meter="another"), stated(stated_on=date(2026, 1, 2))):
+        assert (found(other).value("cost_money"), found(other).texts.get(COST_OUTDATED)) == (None, None)
+    over = found(stated(valid_until=date(2025, 12, 31)))
+    assert (over.value("cost_money"), over.texts[COST_OUTDATED]) == (None, "Offer of a fitter")
+    assert found(stated(valid_until=date(2026, 1, 1))).value("cost_money") == 1500
 
 
 def variant(name: str, change: Change, saving: float, **beside: Any) -> WhatIfVariant:
@@ -129,25 +148,31 @@ def test_a_stored_what_if_is_advised_with_its_own_interval_cost_and_payback() ->
     unsure, both = variant("tariff x", "tariff", 80.0, interval=(-5.0, 90.0)), variant("b", "battery", 300.0)
     [found] = advise(
         replace(site, what_ifs=(more, pays, unsure, both.model_copy(update={"changes": ("battery", "pv")}))),
-        currency="EUR",
     )
     assert (found.kind, found.texts["variant"], found.texts["cost_source"]) == ("pv", "pv 4kW", "Offer")
     assert [found.value(f"{end}savings_money") for end in ("low_", "", "high_")] == [80.0, 100.0, 110.0]
     assert [found.value(f"{end}payback_months") for end in ("low_", "", "high_")] == [43.2, 60.0, 90.0]
     assert (found.value("low_cost_money"), found.value("high_cost_money")) == (400.0, 600.0)
     assert found.value("savings_kwh") == 0
+    # A what-if that knows a price keeps it; one without takes what the site states for its variant.
+    costs = (stated(kind="pv", variant="pv 4kW", money=900, most_money=None), stated(kind="pv", money=99))
+    bare = pays.model_copy(update={"price": None, "payback_years": None, "payback_interval": None})
+    for each, cost in ((pays, 500.0), (bare, 900.0)):
+        [found] = advise(replace(site, what_ifs=(each,), costs=costs, known_on=date(2026, 1, 1)))
+        assert found.value("cost_money") == cost
+    assert found.value("payback_months") == pytest.approx(900 / 100 * 12)
 
 
 def test_of_two_that_save_the_same_lines_of_a_bill_both_together_save_as_the_greater_does() -> None:
     site, _ = site_year(7, wasted=("demand_charge",))
-    [peaks] = advise(site, currency="EUR")
+    [peaks] = advise(site)
     alone = peaks.value("savings_money") or 0
     battery = variant("battery 20kWh", "battery", 2 * alone)
-    both = advise(replace(site, what_ifs=(battery,)), currency="EUR")
+    both = advise(replace(site, what_ifs=(battery,)))
     assert {each.kind for each in both} == {"demand_charge", "battery"}
     assert sum(each.value("savings_money") or 0 for each in both) == pytest.approx(2 * alone, rel=1e-3)
     small = variant("battery 5kWh", "battery", 1.1 * alone)
-    assert [each.kind for each in advise(replace(site, what_ifs=(small,)), currency="EUR")] == ["demand_charge"]
+    assert [each.kind for each in advise(replace(site, what_ifs=(small,)))] == ["demand_charge"]
 
 
 def test_a_contract_without_a_charge_for_excess_has_no_best_level() -> None:
@@ -158,29 +183,29 @@ def test_a_contract_without_a_charge_for_excess_has_no_best_level() -> None:
                                                   for one in each.capacity)})
         for each in site.supply.tariffs
     )  # fmt: skip
-    assert advise(replace(site, supply=replace(site.supply, tariffs=free)), currency="EUR") == []
+    assert advise(replace(site, supply=replace(site.supply, tariffs=free))) == []
 
 
 def test_a_car_that_charges_in_its_cheapest_hours_is_not_advised() -> None:
     site, _ = site_year(7, wasted=("ev_hours",))
     flat = tuple(replace(each, price_per_kwh=np.full(site.hour.size, 0.2)) for each in site.meters)
-    assert advise(replace(site, meters=flat), currency="EUR") == []
+    assert advise(replace(site, meters=flat)) == []
     # What the site itself made was not bought dearly.
     sun = tuple(
         replace(each, kwh=np.zeros(site.hour.size)) if each.meter_id == "main" else each for each in site.meters
     )
-    assert "ev_hours" not in [each.kind for each in advise(replace(site, meters=sun), currency="EUR")]
+    assert "ev_hours" not in [each.kind for each in advise(replace(site, meters=sun))]
 
 
 def test_readings_that_are_estimated_take_from_the_confidence() -> None:
     site, _ = site_year(7, wasted=("start_stop",))
-    [sure], [less] = advise(site, currency="EUR"), advise(site, currency="EUR", estimated_share=0.4)
+    [sure], [less] = advise(site), advise(site, estimated_share=0.4)
     assert less.confidence == pytest.approx(0.6 * sure.confidence, abs=1e-3)
 
 
 def test_a_bill_in_favour_of_the_site_is_no_saving() -> None:
     site, _ = site_year(7, wasted=())
-    assert advise(replace(site, overbilled={"b": Decimal("-80")}), currency="EUR") == []
+    assert advise(replace(site, overbilled={"b": Decimal("-80")})) == []
 
 
 def test_a_sample_of_one_level_is_not_split() -> None:

@@ -184,6 +184,49 @@ def test_a_second_run_adds_nothing_and_leaves_what_people_did(project: OpenProje
     assert len(project.store.rows(recommendations.select())) == 2
 
 
+COST = """
+measure_costs:
+  - {cost_id: timer, kind: start_stop, meter: fans, money: 300, most_money: 500, currency: EUR, source: Offer of a fitter, stated_on: 2026-06-08}
+"""  # noqa: E501
+
+
+def test_a_cost_that_is_stated_later_comes_to_what_nobody_answered_and_every_number_still_traces(
+    project: OpenProject,
+) -> None:
+    before = the_one(project)
+    assert "The cost is not known: there is no payback" in [each["text"] for each in told(project, before)]
+    file = Path(project.project.root) / "sites" / "plant.yaml"
+    file.write_text(file.read_text() + COST)
+    now = OpenProject(str(project.project.root))
+    site, period = now.site("plant"), parse_period(PERIOD, "Europe/Berlin")
+    [priced] = advice.run(now, site, period, LATER, sources=now.sources())
+    assert (priced.cost_money, priced.interval_cost, priced.cost_source) == (
+        400, (300, 500), "Offer of a fitter",
+    )  # fmt: skip
+    assert priced.interval_months is not None
+    assert priced.payback_months is not None
+    assert priced.interval_months[0] < priced.payback_months < priced.interval_months[1]
+    texts = [each["text"] for each in told(now, priced)]
+    assert "Source of the cost: Offer of a fitter" in texts
+    assert [each for each in texts if each.startswith("It costs 400") and "pays back in" in each]
+    sources = now.sources()
+    for each in (*before.figures, *priced.figures):
+        assert trace_figure(each.figure_id, reports=now.reports, sources=sources).is_equal
+    # The same cost twice is no news, and what somebody answered keeps its cost.
+    assert advice.run(now, site, period, LATER, sources=now.sources()) == [the_one(now)]
+    Recommendations(now.store).move(priced, "dismissed", LATER, person_id="ann", reason="needed")
+    file.write_text(file.read_text().replace("money: 300", "money: 200"))
+    last = OpenProject(str(project.project.root))
+    [kept] = advice.run(last, last.site("plant"), period, LATER, sources=last.sources())
+    assert (kept.status, kept.cost_money, len(last.store.rows(recommendations.select()))) == ("dismissed", 400, 3)
+    now.close()
+    last.close()
+
+
+def told(project: OpenProject, found: Recommendation) -> list[dict[str, Any]]:
+    return worded(project.site("plant"), found, "en")
+
+
 def test_a_name_with_markup_and_orders_in_it_is_shown_as_data_and_moves_no_number(project: OpenProject) -> None:
     first = worded(project.site("plant"), the_one(project), "de")[0]
     assert BAD_NAME in first["text"]

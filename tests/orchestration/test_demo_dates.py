@@ -21,7 +21,7 @@ from orchestration.demonstration.demo_dates import (
     quarter_end,
     tower_span,
 )
-from orchestration.demonstration.demo_job import DEMO_SITES, make_demo_project, simulate, site_text
+from orchestration.demonstration.demo_job import DEMO_SITES, YEAR_HISTORY_DAYS, make_demo_project, simulate, site_text
 
 SHIPPED = sorted(DEMO_SITES.glob("*.yaml"))
 ODD = [date(2024, 2, 29), date(2026, 1, 2), date(2026, 11, 24), date(2027, 1, 1), date(2028, 3, 1), date(2031, 12, 31)]
@@ -121,3 +121,10 @@ def test_files_go_up_to_the_last_day_and_are_the_same_on_any_day_on_which_they_a
     # The home's devices are live: its files go up to now, and its prices over tomorrow.
     assert pl.read_csv(folder / "home" / "home_2028-02_meters.csv")["timestamp"].max() == "2028-02-29T08:45:00Z"
     assert pl.read_csv(folder / "home" / "home_2028-03_prices.csv")["timestamp"].max() == "2028-03-01T22:45:00Z"
+
+
+@given(today=DAYS)
+def test_a_year_of_the_home_holds_the_twelve_whole_months_of_a_what_if_on_any_day(today: date) -> None:
+    read = today - timedelta(days=YEAR_HISTORY_DAYS)
+    first_whole = read if read.day == 1 else months_after(read.replace(day=1), 1)
+    assert first_whole <= months_after(today.replace(day=1), -12)

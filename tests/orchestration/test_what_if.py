@@ -72,6 +72,22 @@ def test_a_tariff_is_tried_stored_listed_traced_and_drawn(project: Path, tmp_pat
     assert float(traced["recomputed"]) == pytest.approx(variant["payback_years"])
 
 
+def test_paths_of_prices_give_each_its_payback_and_each_traces(project: Path) -> None:
+    words = ("what-if", "--site", "home", "--tariff", str(project / "tou.yaml"), "--cost", "30000")
+    [plain] = asked(project, *words)["variants"]
+    assert "paths" not in plain
+    [variant] = asked(project, *words, *("--price-path", "level=0"), "--price-path", "rising=5%")["variants"]
+    level, rising = variant["paths"]
+    assert level["payback_years"] == pytest.approx(variant["payback_years"])
+    assert rising["payback_years"] < level["payback_years"]
+    low, high = variant["payback_over_paths"]
+    assert (low, high) == (rising["payback_interval"][0], level["payback_interval"][1])
+    for path in variant["paths"]:
+        traced = asked(project, "trace", path["figure_id"])
+        assert (traced["is_equal"], float(traced["recomputed"])) == (True, pytest.approx(path["payback_years"]))
+    assert plain["figure_ids"] != variant["figure_ids"]
+
+
 def test_a_stored_month_that_was_altered_is_not_traced(project: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -100,6 +116,9 @@ def test_a_stored_month_that_was_altered_is_not_traced(project: Path, tmp_path: 
         (("--pv", "4kW", "--pv", "8kW", "--cost", "3"), "--cost is of one variant"),
         (("--battery", "10kWh", "--battery", "20kWh", "--together"), "battery_kwh is given twice"),
         (("--battery", "10kWh", "--years", "3"), "12 whole months were read"),
+        (("--pv", "4kW", "--price-path", "rising"), "percent a year from -20 to 20"),
+        (("--pv", "4kW", "--price-path", "rising=40"), "percent a year from -20 to 20"),
+        (("--pv", "4kW", "--price-path", "up=1", "--price-path", "up=2"), "two have one name"),
         (("--heat-pump", "8kW"), "has no readings of an electric heating"),
     ],
 )

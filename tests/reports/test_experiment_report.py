@@ -1,14 +1,19 @@
 """The report of an experiment: both arms, the saving with its band, looks and verdict, each number made again."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from assets.experiments.draw import draw_experiment
 from assets.stores.ledgers.experiments import ExperimentStore
+from assets.stores.ledgers.plans import PlanStore
+from assets.stores.published.publications import PublicationStore
+from assets.stores.sign import new_key
 from controls.ledger.modes import set_mode
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.experiment import Experiment, FollowedDay
@@ -16,9 +21,13 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock, SystemClock, parse_period
 from orchestration.open_project import OpenProject
 from reports.datasets.experiments import days_of
+from reports.evidence import manifest as names
+from reports.evidence.pack import PackMaker
 from reports.figures.trace import trace_figure
 from reports.make_report import MadeReport, make_report
 from reports.report_content import Table
+from tests.controls.planning.examples import HOME, plan
+from tests.definitions import DEFINITIONS, verify_pack
 from tests.orchestration.test_cli import run
 from tests.orchestration.test_experiment_command import BATTERY, SITE, TARIFF, project
 
@@ -50,9 +59,17 @@ def world(folder: Path, mode: Mode, days: int) -> OpenProject:
     if mode is Mode.PARTIAL:
         set_mode(opened.store, "house", mode=mode, person=opened.people.known("eve"), reason="test", clock=BEFORE)
     kept = ExperimentStore(opened.store)
+    planned = (
+        PlanStore(opened.store)
+        .add_with_commands(plan(site=HOME.model_copy(update={"site_id": "house"})), (), BEFORE)
+        .plan
+    )
     kept.start(made, person_id="eve", reason="proof", clock=BEFORE)
     for n, span in enumerate(made.spans):
-        day = FollowedDay(start_utc=span.start_utc, arm=span.arm, followed=span.arm, is_comparable=n != 4)
+        day = FollowedDay(
+            start_utc=span.start_utc, arm=span.arm, followed=span.arm, is_comparable=n != 4,
+            plan_id=planned.plan_id if n == 0 else "",
+        )  # fmt: skip
         kept.follow(made, day, FixedClock(span.start_utc + timedelta(minutes=5)))
     return opened
 
@@ -97,6 +114,33 @@ def test_the_saving_stands_with_band_looks_and_verdict_and_every_number_is_made_
     sources = tried.sources()
     for figure in list(made.figures)[:12]:
         assert trace_figure(figure.figure_id, reports=tried.reports, sources=sources).is_equal
+
+
+def test_a_sealed_pack_holds_the_acts_and_plans_of_the_experiment_and_verifies_alone(
+    tried: OpenProject, tmp_path: Path
+) -> None:
+    made = report(tried, tmp_path).content
+    maker = PackMaker(
+        reports=tried.reports, publications=PublicationStore(tried.store), lake=tried.lake, definitions=DEFINITIONS
+    )
+    sealed = maker.make(
+        tried.reports.get(made.report_id, made.revision), tmp_path / "pack.zip",
+        signer=new_key(tmp_path / "keys", "project"), signer_name="project", policy="full", clock=SystemClock(),
+    )  # fmt: skip
+    with ZipFile(sealed.path) as held:
+        acts, plans = (json.loads(held.read(f"{names.STORE}{name}.json")) for name in ("experiment_acts", "plans"))
+    assert [each["act"] for each in acts] == ["start", *["day"] * DAYS]
+    [planned] = plans
+    assert planned["plan_id"] == acts[1]["said"]["day"]["plan_id"] != ""
+    found = verify_pack(sealed.path, sample=8)
+    assert (found.verified, found.problems, found.recomputed) == (True, (), 8)
+    # It can fail: a day that was put into the other arm afterwards.
+    forged = tmp_path / "forged.zip"
+    with ZipFile(sealed.path) as old, ZipFile(forged, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data.replace(b'"followed":"habit"', b'"followed":"plan"', 1))
+    assert not verify_pack(forged, sample=0).verified
 
 
 def test_another_period_or_an_id_of_none_is_refused(tried: OpenProject, tmp_path: Path) -> None:

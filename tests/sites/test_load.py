@@ -117,6 +117,51 @@ def test_a_fault_of_an_alert_rule_is_one_sentence_with_its_line(tmp_path: Path, 
     assert (problem.line - PLANT.count("\n"), sentence in str(caught.value)) == (line, True), str(caught.value)
 
 
+COSTS = """
+measure_costs:
+  - cost_id: air
+    kind: compressed_air
+    meter: press
+    money: 900
+    most_money: 1500
+    currency: EUR
+    source: Offer of a fitter
+    stated_on: 2026-02-01
+    valid_until: 2026-12-31
+  - {cost_id: roof, kind: pv, money: 900, per: kw, currency: EUR, source: Offer, stated_on: 2026-02-01}
+"""
+COST_FAULTS = {
+    "unknown kind": (("compressed_air", "compresed_air"), 4, "did you mean 'compressed_air'?"),
+    "no source": (("source: Offer of a fitter", 'source: ""'), 9, "source"),
+    "range the wrong way": (("money: 900\n", "money: 1900\n"), 3, "most_money (1500) is less than money (1900)"),
+    "below zero": (("money: 900\n", "money: -1\n"), 6, "expected 0 or more, got -1"),
+    "another currency": (("currency: EUR", "currency: USD"), 3, "cost 'air': it is in USD, the site in EUR"),
+    "unknown meter": (("meter: press", "meter: pres"), 5, "did you mean 'press'?"),
+    "ended before": (("valid_until: 2026", "valid_until: 2025"), 3, "valid until 2025-12-31, and was stated on"),
+    "size of the whole": (("meter: press", "per: kw"), 3, "a compressed_air is bought as a whole"),
+    "two of one id": (("cost_id: roof", "cost_id: air"), 12, "cost id stands twice: air"),
+}
+
+
+@pytest.mark.parametrize("name", COST_FAULTS)
+def test_a_fault_of_a_stated_cost_is_one_sentence_with_its_line(tmp_path: Path, name: str) -> None:
+    (old, new), line, sentence = COST_FAULTS[name]
+    assert old in COSTS
+    with pytest.raises(BadConfiguration) as caught:
+        load_site(write(tmp_path, PLANT + COSTS.replace(old, new, 1)))
+    [problem] = caught.value.problems
+    assert (problem.line - PLANT.count("\n"), sentence in str(caught.value)) == (line, True), str(caught.value)
+
+
+def test_two_costs_of_one_measure_on_one_day_are_refused_with_the_day_that_would_part_them(tmp_path: Path) -> None:
+    second = COSTS.partition("\n  - ")[2].partition("\n  - ")[0].replace("cost_id: air", "cost_id: air_2")
+    later = COSTS + "  - " + second.replace("stated_on: 2026-02-01", "stated_on: 2026-06-01") + "\n"
+    with pytest.raises(BadConfiguration, match="'air' holds on 2026-06-01 too; valid_until: 2026-05-31"):
+        load_site(write(tmp_path, PLANT + later))
+    ended = later.replace("valid_until: 2026-12-31", "valid_until: 2026-05-31", 1)
+    assert len(load_site(write(tmp_path, PLANT + ended)).measure_costs) == 3
+
+
 def test_alert_rules_are_optional_and_change_nothing_that_figures_rest_on(tmp_path: Path) -> None:
     without, ruled = load_site(write(tmp_path, PLANT)), load_site(write(tmp_path, PLANT + RULES, "ruled.yaml"))
     assert "alert_rules" not in without.model_dump()

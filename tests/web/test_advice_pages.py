@@ -55,10 +55,10 @@ def test_every_kind_has_words_of_its_own() -> None:
 def test_a_card_says_saving_band_cost_and_confidence_and_leads_to_its_page(acted: Asking) -> None:
     kept(acted)
     shown = page(acted, "/advice")
-    for words in ("Night and weekend load", "240", "90 %: 180 to 300", "1,200", "The cost is not known",
+    for words in ("Night and weekend load", "240", "90 %: 180 to 300", "1,200", "No cost is stated",
                   "confidence high, difficulty 1 of 5", f"/advice/{ONE}"):  # fmt: skip
         assert words in shown
-    assert "Die Kosten sind nicht bekannt" in page(acted, "/advice", locale="de")
+    assert "Es sind keine Kosten angegeben" in page(acted, "/advice", locale="de")
     assert "No recommendation of this kind." in page(acted, "/advice", search="chiller")
     assert ONE in page(acted, "/advice", search="MOULD")
     assert ONE not in page(acted, "/advice", status="dismissed")

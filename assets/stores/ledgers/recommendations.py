@@ -59,13 +59,19 @@ class Recommendations:
         return _ANSWERS.history(self._store, as_of_utc=as_of_utc, status=answered, person_id=person_id)
 
     def add(self, made: Sequence[Recommendation], clock: Clock) -> list[Recommendation]:
-        """Record those that are new by their id; what people did with the others stands. Returns all as they stand."""
+        """Record those that are new by their id, and again those that nobody answered and whose cost is another now.
+
+        What people did with the others stands. Returns all as they stand.
+        """
         with self._store.together():
             known = {each.recommendation_id: each for site in {one.site_id for one in made}
                      for each in self.standing(site)}  # fmt: skip
-            new = [each for each in made if each.recommendation_id not in known]
+            new = [each for each in made if _is_news(each, known.get(each.recommendation_id))]
             if new:
                 _ROWS.add(self._store, clock, *(self._row(each, clock) for each in new))
+                known = {
+                    name: each for name, each in known.items() if name not in {one.recommendation_id for one in new}
+                }
         return [known.get(each.recommendation_id, each) for each in made]
 
     def move(
@@ -90,12 +96,20 @@ class Recommendations:
         return after_act
 
     def figure(self, figure_id: str) -> Figure | None:
-        """The figure of that id behind a recommendation, or None."""
-        found = (figure for each in self.standing() for figure in each.figures if figure.figure_id == figure_id)
-        return next(found, None)
+        """The figure of that id behind a recommendation, as it stands or stood before, or None."""
+        rows = (each for read in (self.standing, lambda: _ROWS.history(self._store)) for each in read())
+        return next((figure for each in rows for figure in each.figures if figure.figure_id == figure_id), None)
 
     def _row(self, of: Recommendation, clock: Clock) -> dict[str, Any]:
         made = of.model_copy(update={"recorded_at_utc": clock.now_utc()})
         row = row_of(recommendations, made, recommendation=made.model_dump(mode="json"))
         row.pop("recorded_at_utc", None)
         return row
+
+
+def _is_news(made: Recommendation, known: Recommendation | None) -> bool:
+    """Whether it is to be recorded: unknown so far, or of another cost than the one that nobody answered yet."""
+    if known is None:
+        return True
+    parts = ("cost_money", "interval_cost", "cost_source")
+    return known.status == "new" and any(getattr(made, each) != getattr(known, each) for each in parts)

@@ -6,7 +6,7 @@ from hashlib import sha256
 from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_control import what_if_results
 from assets.stores.transactions import Store
-from data_quality.contracts.control.what_if import FIGURES, WhatIfResult, WhatIfVariant
+from data_quality.contracts.control.what_if import FIGURES, PricePath, WhatIfResult, WhatIfVariant
 from data_quality.contracts.reporting.figure import figure_id
 from data_quality.contracts.time import Clock
 
@@ -25,11 +25,13 @@ class WhatIfs:
         return _RESULTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id)
 
     def holding(self, figure: str) -> tuple[WhatIfResult, WhatIfVariant, str] | None:
-        """The result, the variant and the name of one of FIGURES behind an id; None for an id of none."""
+        """The result, the variant and the name behind an id: one of FIGURES, or a path's; None for an id of none."""
         for result in self.of():
             for variant in result.variants:
-                if figure in variant.figure_ids:
-                    return result, variant, FIGURES[variant.figure_ids.index(figure)]
+                named = dict(zip(variant.figure_ids, FIGURES, strict=False))
+                named |= {each.figure_id: path_figure(each) for each in variant.paths}
+                if figure in named:
+                    return result, variant, named[figure]
         return None
 
     def keep(self, made: WhatIfResult, clock: Clock) -> WhatIfResult:
@@ -54,11 +56,16 @@ class WhatIfs:
 
 
 def _named(variant: WhatIfVariant, made: WhatIfResult, result_id: str) -> WhatIfVariant:
-    ids = tuple(
-        figure_id(
+    def named(name: str) -> str:
+        return figure_id(
             report="what_if", revision=result_id, path=f"{variant.name}/{name}", scope=f"site:{made.site_id}",
             start=made.start, end=made.end,
-        )
-        for name in FIGURES
-    )  # fmt: skip
-    return variant.model_copy(update={"figure_ids": ids})
+        )  # fmt: skip
+
+    paths = tuple(each.model_copy(update={"figure_id": named(path_figure(each))}) for each in variant.paths)
+    return variant.model_copy(update={"figure_ids": tuple(map(named, FIGURES)), "paths": paths})
+
+
+def path_figure(path: PricePath) -> str:
+    """The name of the payback of a path, beside FIGURES."""
+    return f"payback_years/{path.name}"

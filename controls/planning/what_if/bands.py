@@ -12,11 +12,13 @@ from datetime import date
 import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
-from data_quality.contracts.control.what_if import Interval, Price, WhatIfMonth
+from data_quality.contracts.control.what_if import Interval, PathPayback, Price, PricePath, WhatIfMonth
 
 DRAWS = 2000
 _LOW, _HIGH = 5.0, 95.0
 MONTHS = 12
+# What pays later is not said to pay.
+MOST_YEARS = 100
 
 
 def yearly(months: Sequence[date], values: Floats) -> float:
@@ -59,6 +61,44 @@ def figures_of(months: Sequence[WhatIfMonth], price: Price | None, *, seed: int)
         after, before = np.array(carbon, np.float64).T
         found |= {"kgco2e": yearly(starts, after), "saving_kgco2e": yearly(starts, before - after)}
     return found
+
+
+def payback_by(price: float, saving: float, path: PricePath) -> float | None:
+    """Years until the savings come to the price, where each year's is dearer than the one before; within a year evenly.
+
+    None where nothing is saved, or it is not paid within MOST_YEARS.
+    """
+    left, rate = price, saving
+    for year in range(MOST_YEARS if saving > 0 else 0):
+        if left <= rate:
+            return year + left / rate
+        left, rate = left - rate, rate * (1 + path.percent_a_year / 100)
+    return None
+
+
+def path_paybacks(
+    price: Price | None, saving: float, ends: Interval, paths: Sequence[PricePath]
+) -> tuple[PathPayback, ...]:
+    """Paybacks by path, each from the least price at the highest saving to the highest at the least."""
+    if price is None:
+        return ()
+    middle, (low, high) = (price.low + price.high) / 2, ends
+    return tuple(
+        PathPayback(
+            **each.model_dump(), payback_years=payback_by(middle, saving, each),
+            payback_interval=(payback_by(price.low, high, each), payback_by(price.high, low, each)),
+        )
+        for each in paths
+    )  # fmt: skip
+
+
+def over_paths(found: Sequence[PathPayback]) -> tuple[float | None, float | None] | None:
+    """From the soonest low end to the latest high end; None as the high end where one of them may never pay."""
+    if not found:
+        return None
+    lows = [each.payback_interval[0] for each in found if each.payback_interval[0] is not None]
+    highs = [each.payback_interval[1] for each in found if each.payback_interval[1] is not None]
+    return (min(lows, default=None), max(highs) if len(highs) == len(found) else None)
 
 
 def payback_interval(price: Price | None, saving: Interval) -> tuple[float | None, float | None] | None:

@@ -12,10 +12,18 @@ from controls.optimiser.devices.kinds import device_assets
 from controls.planning.plan_inputs import STEP
 from controls.planning.trial import TrialRun, cost_by_day, running_bill
 from controls.planning.trial_inputs import TrialInputs
-from controls.planning.what_if.bands import MONTHS, figures_of, month_draws, payback_interval, yearly
+from controls.planning.what_if.bands import (
+    MONTHS,
+    figures_of,
+    month_draws,
+    over_paths,
+    path_paybacks,
+    payback_interval,
+    yearly,
+)
 from controls.planning.what_if.relived_inputs import SYNTHETIC_SHARE, Relived, relived_inputs, with_variant
 from controls.planning.what_if.variants import Variant, is_more, price_of
-from data_quality.contracts.control.what_if import FIGURES, WhatIfMonth, WhatIfResult, WhatIfVariant
+from data_quality.contracts.control.what_if import FIGURES, Price, PricePath, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
@@ -43,10 +51,14 @@ def what_if(
     *,
     start: date,
     end: date,
+    today: date,
     seed: int = 1,
+    paths: Sequence[PricePath] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> WhatIfResult | Finding:
     """The variants over the local days [start, end), whole years of calendar months; or why they cannot be re-lived.
+
+    today: on which a cost that the site states has to hold; paths: of prices, for paybacks by each.
 
     Raises BadInput for a span that is none, and for a variant that the site has no data for.
     """
@@ -68,7 +80,8 @@ def what_if(
         if is_more(variant, site) and base.cost.sum() < other.cost.sum():
             # Nobody has to use what is more than there was.
             other = base._replace(policy=LEFT_IDLE)
-        found.append(_told(variant, site, months, seed, base, other))
+        price = price_of(variant, site, today)
+        found.append(_told(variant, price, months, seed, base, other, paths))
     said = [note for each in changed.values() for note in each.assumptions]
     return WhatIfResult(
         site_id=site.site_id,
@@ -89,7 +102,13 @@ def what_if(
 
 
 def _told(
-    variant: Variant, site: Site, months: Sequence[date], seed: int, base: _Lived, other: _Lived
+    variant: Variant,
+    price: Price | None,
+    months: Sequence[date],
+    seed: int,
+    base: _Lived,
+    other: _Lived,
+    paths: Sequence[PricePath],
 ) -> WhatIfVariant:
     rows = tuple(
         WhatIfMonth(
@@ -101,9 +120,9 @@ def _told(
         )
         for k, month in enumerate(months)
     )
-    price = price_of(variant, site)
     figures, band = figures_of(rows, price, seed=seed), month_draws(months, seed)
     saved = band(base.cost - other.cost)
+    by_path = path_paybacks(price, figures["saving"] or 0.0, saved, paths)
     return WhatIfVariant(
         name=variant.name,
         **{name: figures[name] for name in FIGURES if not name.endswith(("_low", "_high"))},
@@ -115,6 +134,8 @@ def _told(
         changes=variant.changes,
         price=price,
         payback_interval=payback_interval(price, saved),
+        paths=by_path,
+        payback_over_paths=over_paths(by_path),
         policy=other.policy,
         months=rows,
     )

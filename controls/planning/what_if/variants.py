@@ -12,6 +12,7 @@ from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.what_if import Change, Price
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.site_file.measure_cost import cost_of
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.yaml_file import load_yaml, validate_document
 
@@ -75,26 +76,46 @@ def joined(variants: Sequence[Variant], *, cost: float | None) -> Variant:
     return Variant.model_validate({**found, "name": " + ".join(each.name for each in variants), "cost": cost})
 
 
-def price_of(variant: Variant, site: Site) -> Price | None:
-    """The price of the variant: as given, else of what is bought by the catalogue; None where a part is not known."""
+def price_of(variant: Variant, site: Site, today: date) -> Price | None:
+    """The price of the variant: as given, else of what is bought as the site states it today, or as the catalogue says.
+
+    None where a part is not known.
+    """
     if variant.cost is not None:
         return Price(low=variant.cost, high=variant.cost, source="given")
     bought = {
         "battery": variant.battery_kwh and variant.battery_kwh - _total(site, "battery", "capacity_kwh"),
         "pv": variant.pv_kw and variant.pv_kw - sum(_peak_kw(asset) for asset in _of(site, "pv")),
-        "heat_pump": variant.heat_pump_kw,
-    }
+        "heat_pump": variant.heat_pump_kw, "tariff_switch": 0.0 if variant.tariffs else None,
+    }  # fmt: skip
     low = high = 0.0
     sources = []
     for kind, amount in bought.items():
         if amount is None:
             continue
-        known = next((each for each in _catalogue() if (each.kind, each.currency) == (kind, site.currency)), None)
-        if known is None:
+        part = _stated(site, kind, amount, variant.name, today) or _listed(site, kind, amount)
+        if part is not None:
+            low, high = low + part.low, high + part.high
+            sources.append(part.source)
+        elif kind != "tariff_switch":
             return None
-        low, high = low + max(amount, 0.0) * known.low_per_unit, high + max(amount, 0.0) * known.high_per_unit
-        sources.append(known.source)
     return Price(low=low, high=high, source="; ".join(sources)) if sources else None
+
+
+def _stated(site: Site, kind: str, amount: float, name: str, today: date) -> Price | None:
+    known = cost_of(site.measure_costs, kind, today, variant=name)
+    if known is None:
+        return None
+    units = 1.0 if known.per is None else max(amount, 0.0)
+    return Price(low=known.low * units, high=known.high * units, source=known.source)
+
+
+def _listed(site: Site, kind: str, amount: float) -> Price | None:
+    known = next((each for each in _catalogue() if (each.kind, each.currency) == (kind, site.currency)), None)
+    if known is None:
+        return None
+    units = max(amount, 0.0)
+    return Price(low=known.low_per_unit * units, high=known.high_per_unit * units, source=known.source)
 
 
 def is_more(variant: Variant, site: Site) -> bool:

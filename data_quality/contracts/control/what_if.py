@@ -1,6 +1,7 @@
 """A what-if: a year of a site's own readings re-lived with another battery, PV system, heat pump or tariff."""
 
 from datetime import date, datetime
+from operator import not_
 from typing import Literal
 
 from pydantic import Field
@@ -36,13 +37,30 @@ class Price(Model):
     source: str
 
 
+class PricePath(Model):
+    """A path of prices: the whole bill dearer by so many percent each year after the first, all of its lines alike."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)
+    percent_a_year: float = Field(ge=-20, le=20)
+
+
+class PathPayback(PricePath):
+    """The payback of a variant where prices go that path; None: not within a hundred years. figure_id: of the years."""
+
+    payback_years: float | None
+    payback_interval: tuple[float | None, float | None]
+    figure_id: str = ""
+
+
 class WhatIfVariant(Model):
     """A change of the site over a year of calendar months, the mean of the years re-lived; amounts a year.
 
     cost, without: bills with the change and of the present configuration, both re-lived. saving: the difference, with
     its 90 % interval. policy: what runs the devices, the cheaper of two over the whole span. kgco2e: of the import.
     payback_years: price over saving, None where either is not known or nothing is saved. figure_ids: of FIGURES.
-    changes: what it changes of the site; empty in rows that are older than the field, as saving_kgco2e_interval is.
+    paths: paybacks by path of prices, where paths were asked for and a price is known; payback_over_paths: from the
+    soonest low end to the latest high end of them. changes: what it changes of the site; empty in rows
+    that are older than the field, as saving_kgco2e_interval is.
     """
 
     name: str
@@ -58,6 +76,8 @@ class WhatIfVariant(Model):
     price: Price | None = None
     payback_years: float | None = None
     payback_interval: tuple[float | None, float | None] | None = None
+    paths: tuple[PathPayback, ...] = Field(default=(), exclude_if=not_)
+    payback_over_paths: tuple[float | None, float | None] | None = Field(default=None, exclude_if=not_)
     policy: str
     months: tuple[WhatIfMonth, ...]
     figure_ids: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
+from data_quality.contracts.site_file.measure_cost import MeasureCost, check_costs
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, UnitOrColumn, check_multipliers
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
@@ -329,6 +330,7 @@ class Site(Model):
     disaggregation: tuple[DisaggregatedCircuit, ...] = Field(
         default=(), exclude_if=not_, description="Circuits whose energy is shared out among classes of load"
     )
+    measure_costs: tuple[MeasureCost, ...] = Field(default=(), exclude_if=not_, description="What measures cost")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -390,7 +392,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
             yield partial(check_named, f"SEU {seu.seu_id!r}: driver", driver.driver_id, drivers)
     for target in site.forecast_targets:
         yield partial(check_named, "forecast target", target, streams)
-    places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules, check_relays)
+    places = (_check_forecasts, _check_hours, check_premises, _check_place, check_rules, check_relays, check_costs)
     yield from (partial(check, site) for check in places)
     yield partial(check_apart, site.school_holidays)
     yield partial(check_loads, site, meters, drivers, assets)

@@ -16,6 +16,7 @@ def demo(
         str | None, Option("--until", help="Day after the last readings (today); 2026-01-01: as shipped.")
     ] = None,
     quick: Annotated[bool, Option("--quick", help="One quarter and a shorter history.")] = False,
+    year: Annotated[bool, Option("--year", help="A year of the home, so that what-if answers there; slower.")] = False,
     files_only: Annotated[
         bool, Option("--files-only", help="Make the project and its landing files; run nothing.")
     ] = False,
@@ -31,7 +32,7 @@ def demo(
     check_until(end, now_utc)
     if files_only:
         project = make_demo_project(out, until=end)
-        delivery = simulate(project, call.clock, until=end, quick=quick)
+        delivery = simulate(project, call.clock, until=end, quick=quick, year=year)
         write_delivery(project.project.landing_dir / "tower", delivery.afterwards())
         url = project.project.settings.server.web_url
         made = {"artifacts": [], "runs": [], "path": out, "until": end.isoformat(), "pages_url": url}
@@ -41,7 +42,7 @@ def demo(
         call.say(text)
         call.doing("working", is_brief=True)
 
-    found = run_demo(out, until=end, say=say, clock=call.clock, quick=quick)
+    found = run_demo(out, until=end, say=say, clock=call.clock, quick=quick, year=year)
     # A demo that cannot prove its figures and its commands has failed, whatever files it wrote.
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assets.stores.ledgers.what_ifs import WhatIfs
-from data_quality.contracts.control.what_if import WhatIfResult
+from data_quality.contracts.control.what_if import PathPayback, PricePath, WhatIfResult
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import months_after, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
@@ -39,6 +39,10 @@ def what_if(
         str | None,
         Option("--cost", metavar="AMOUNT", help="What the one variant costs to buy, in the site's currency."),
     ] = None,
+    price_path: Annotated[
+        list[str] | None,
+        Option("--price-path", metavar="NAME=PERCENT", help="Prices go so a year: rising=3, falling=-1."),
+    ] = None,
     years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are re-lived, the last ones.")] = 1,
     seed: Annotated[int, Option("--seed", min=0, help="Of the draws behind the intervals.")] = 1,
     picture: Annotated[
@@ -55,7 +59,11 @@ def what_if(
     known = call.project.site(site)
     variants = _variants(battery or [], pv or [], tariff or [], heat_pump or [], together=together, cost=cost)
     start, end = _last_years(call, known, years)
-    found = relive(known, call.project.lake, variants, start=start, end=end, seed=seed, progress=call.doing)
+    today = call.clock.now_utc().astimezone(zone(known.time_zone)).date()
+    found = relive(
+        known, call.project.lake, variants, start=start, end=end, today=today, seed=seed,
+        paths=_paths(price_path or []), progress=call.doing,
+    )  # fmt: skip
     if isinstance(found, Finding):
         return Answer({"variants": [], "findings": [found]}, text=found.message, exit_code=CHECK_FAILED)
     kept = WhatIfs(call.project.store).keep(found, call.clock)
@@ -97,6 +105,21 @@ def _variants(
     return [each.model_copy(update={"cost": amount}) for each in found]
 
 
+def _paths(given: list[str]) -> tuple[PricePath, ...]:
+    """Paths of prices. Raises BadInput for one without a name or a number, too steep a one, and two of one name."""
+    found = dict[str, PricePath]()
+    for text in given:
+        name, _, percent = text.partition("=")
+        try:
+            found[name] = PricePath(name=name, percent_a_year=float(percent.removesuffix("%")))
+        except ValueError as fault:
+            expected = "a name in small letters, and percent a year from -20 to 20, as rising=3"
+            raise BadInput(f"--price-path: {text[:60]!r}; expected {expected}", reason="bad_arguments") from fault
+    if len(found) < len(given):
+        raise BadInput("--price-path: two have one name; expected different ones", reason="bad_arguments")
+    return tuple(found.values())
+
+
 def _last_years(call: Call, site: "Site", years: int) -> tuple[date, date]:
     """The last whole calendar months that were read, as many years of them. Raises BadInput where there are fewer."""
     span = call.project.lake.span(site.site_id)
@@ -125,10 +148,20 @@ def _told(found: WhatIfResult, site: "Site") -> list[str]:
         lines.append(f"  the bill of what was metered: {found.billed:,.2f} {found.currency} a year")
     lines += [f"  assumed: {each}" for each in found.assumptions]
     lines += finding_lines(found.findings, indent="  ")
+    for one in found.variants:
+        lines += [f"  {one.name}, prices {each.name} ({each.percent_a_year:+g} % a year): {_years(each)}"
+                  for each in one.paths]  # fmt: skip
     unpriced = [each.name for each in found.variants if each.price is None]
     if unpriced:
         lines.append(f"  no payback of {', '.join(unpriced)}: what it costs is not known; --cost says it")
     return lines
+
+
+def _years(path: PathPayback) -> str:
+    if path.payback_years is None:
+        return "it does not pay back"
+    low, high = ("never" if each is None else f"{each:.1f}" for each in path.payback_interval)
+    return f"pays back in {path.payback_years:.1f} years, {low} to {high} with 90 % confidence"
 
 
 def _table(found: WhatIfResult) -> Table:

@@ -12,6 +12,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, READS, READS_AND_ACTS, Call, Option, operation
 from orchestration.operations.options import ReasonOption
 from orchestration.views.advice_order import draw, preferences, trial_told
+from orchestration.views.comfort_wishes import COMFORT, comfort_wishes
 
 ARMS = Table("arms", "arm: {name} | shown | accepted | realised (kWh): {realised_kwh:,.0f|-} | between: {band}",
              band=lambda each: "-" if each["interval_kwh"] is None
@@ -20,6 +21,13 @@ DRAWN = Table("drawn", "site | kind | arm", empty="no recommendation is known ye
 LEARNT = Table(
     "preferences", "kind | accepted | dismissed | expected: {likes:.0%} | counts: {effect:.2f} times | until: {until}",
     until=lambda each: f"{each['until_utc']:%Y-%m-%d}", empty="no answer is kept: the order is that of value",
+)  # fmt: skip
+
+
+BOUNDS = Table(
+    "bounds", "site | room: {device_id} | {part_of_day} | edge | suggested (°C): {degc:.1f} | now (°C): "
+    "{present_degc:.1f} | by hand on: {on_days} of {of_days} days | until: {until}",
+    until=lambda each: f"{each['until_utc']:%Y-%m-%d}",
 )  # fmt: skip
 
 
@@ -75,17 +83,20 @@ def ab_stop(call: Call, reason: ReasonOption) -> Answer:
 @operation("advise preferences", takes=READS_AND_ACTS, example="--as ben")
 def advise_preferences(
     call: Call,
-    forget: Annotated[str | None, Option("--forget", help="Forget the answers to this kind so far.")] = None,
+    forget: Annotated[
+        str | None, Option("--forget", help="Forget the answers to this kind so far, or comfort:ROOM.")
+    ] = None,
     reason: Annotated[str, Option("--reason", help="Why it is forgotten.")] = "",
 ) -> Answer:
-    """Show what a person's answers say of each kind: count, expiry, effect on the order. No figure moves."""
+    """Show what answers say of each kind, and hands of each room: count, expiry, effect. No figure or limit moves."""
     person, store = call.known_person(), call.project.store
     known = preferences(store, person.person_id, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
     if forget is not None:
         _expect_reason(reason)
         if call.as_of_utc is not None:
             raise BadInput("--forget is done now, not as of then", reason="bad_value")
-        if forget not in known:
+        wished = {COMFORT + each["device_id"] for each in _bounds(call, person.person_id)}
+        if forget not in known and forget not in wished:
             raise BadInput(f"{person.person_id} has no preference for {forget[:40]!r}", reason="no_preference")
         AdviceActs(store).forget(forget, call.clock, person_id=person.person_id, reason=reason.strip())
         known = preferences(store, person.person_id, now_utc=call.clock.now_utc())
@@ -94,7 +105,19 @@ def advise_preferences(
     rows: list[dict[str, Any]] = [
         {**each.model_dump(), "effect": round(effect(known, each.kind), 3)} for each in known.values()
     ]
-    return Answer({"person": person.person_id, "preferences": rows}, LEARNT)
+    bounds = _bounds(call, person.person_id)
+    tables = (LEARNT, BOUNDS) if bounds else (LEARNT,)
+    return Answer({"person": person.person_id, "preferences": rows, "bounds": bounds}, tables)
+
+
+def _bounds(call: Call, person_id: str) -> list[dict[str, Any]]:
+    """Suggested comfort bounds of all sites, by the site's id."""
+    now_utc, as_of_utc = call.clock.now_utc(), call.as_of_utc
+    return [
+        {"site": site_id, **each.model_dump()}
+        for site_id, site in call.project.sites.items()
+        for each in comfort_wishes(call.project, site, person_id, now_utc=now_utc, as_of_utc=as_of_utc)
+    ]
 
 
 def _expect_reason(reason: str) -> None:

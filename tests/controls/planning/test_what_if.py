@@ -14,16 +14,26 @@ from controls.optimiser.devices.pv import Pv
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.trial import TrialRun, cost_by_day, running_bill
-from controls.planning.what_if.bands import figures_of, month_draws, payback_interval, yearly
+from controls.planning.what_if.bands import (
+    figures_of,
+    month_draws,
+    over_paths,
+    path_paybacks,
+    payback_by,
+    payback_interval,
+    yearly,
+)
 from controls.planning.what_if.relive import what_if
 from controls.planning.what_if.relived_inputs import Relived, relived_inputs, with_variant
 from controls.planning.what_if.variants import Variant, price_of, size_of
-from data_quality.contracts.control.what_if import Price, WhatIfMonth
+from data_quality.contracts.control.what_if import Price, PricePath, WhatIfMonth
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.measure_cost import MeasureCost
 from tests.controls.optimiser.toys import TOY, TOY_BATTERY
 from tests.controls.planning.lived_year import home, live
 
+TODAY = date(2026, 1, 10)
 MONTHS = [date(2025, month, 1) for month in range(1, 13)]
 
 
@@ -119,11 +129,12 @@ def test_pv_grows_with_its_size_and_without_a_meter_or_weather_is_refused(octobe
 
 def test_a_year_that_was_not_read_is_a_finding(lake: Lake) -> None:
     live(lake, home(), date(2025, 12, 1), date(2025, 12, 3))
-    found = what_if(home(), lake, [Variant(name="b", battery_kwh=20)], start=date(2025, 1, 1), end=date(2026, 1, 1))
+    span = {"start": date(2025, 1, 1), "end": date(2026, 1, 1), "today": TODAY}
+    found = what_if(home(), lake, [Variant(name="b", battery_kwh=20)], **span)
     assert isinstance(found, Finding)
     assert found.code == "readings_missing"
     with pytest.raises(BadInput, match="whole years of calendar months"):
-        what_if(home(), lake, [], start=date(2025, 1, 1), end=date(2025, 7, 1))
+        what_if(home(), lake, [], start=date(2025, 1, 1), end=date(2025, 7, 1), today=TODAY)
 
 
 def test_a_battery_that_nobody_meters_is_not_replaced_in_thought(lake: Lake) -> None:
@@ -170,10 +181,64 @@ def test_figures_are_made_of_the_months_and_a_payback_needs_a_price() -> None:
 def test_a_price_is_the_catalogues_in_its_currency_or_the_given_one_and_never_a_guess() -> None:
     site, euro = home(), home().model_copy(update={"currency": "EUR"})
     bigger = Variant(name="pv", pv_kw=10)
-    found = price_of(bigger, euro)
+    found = price_of(bigger, euro, TODAY)
     assert found is not None
     # Two kW more than the eight that are there.
     assert (found.low, found.high) == (1060, 3200)
-    assert price_of(bigger, site) is None
-    assert price_of(Variant(name="b", battery_kwh=20), euro) is None
-    assert price_of(Variant(name="b", battery_kwh=20, cost=5000), site) == Price(low=5000, high=5000, source="given")
+    assert price_of(bigger, site, TODAY) is None
+    assert price_of(Variant(name="b", battery_kwh=20), euro, TODAY) is None
+    assert price_of(Variant(name="b", battery_kwh=20, cost=5000), site, TODAY) == Price(
+        low=5000, high=5000, source="given"
+    )
+
+
+def test_a_cost_that_the_site_states_comes_before_the_catalogue_while_it_holds() -> None:
+    told = {"currency": "EUR", "source": "Offer of a fitter", "stated_on": "2025-11-01", "valid_until": "2026-01-31"}
+    stated = [
+        {"cost_id": "a", "kind": "pv", "money": 1000, "most_money": 1200, "per": "kw"} | told,
+        {"cost_id": "b", "kind": "battery", "variant": "battery 20kWh", "money": 7000} | told,
+    ]
+    euro = home().model_copy(
+        update={"currency": "EUR", "measure_costs": tuple(MeasureCost.model_validate(each) for each in stated)}
+    )
+    pv, battery = Variant(name="pv", pv_kw=10), Variant(name="battery 20kWh", battery_kwh=20)
+    assert price_of(pv, euro, TODAY) == Price(low=2000, high=2400, source="Offer of a fitter")
+    assert price_of(battery, euro, TODAY) == Price(low=7000, high=7000, source="Offer of a fitter")
+    assert price_of(battery.model_copy(update={"name": "battery 30kWh"}), euro, TODAY) is None
+    later = date(2026, 2, 1)
+    assert price_of(battery, euro, later) is None
+    found = price_of(pv, euro, later)
+    assert found is not None
+    assert found.low == 1060
+
+
+def going(percent: float) -> PricePath:
+    return PricePath(name="path", percent_a_year=percent)
+
+
+@given(
+    price=st.floats(1, 1e6), saving=st.floats(1, 1e5), steep=st.floats(-20, 20), flat=st.floats(-20, 20),
+)  # fmt: skip
+def test_dearer_energy_never_pays_back_later_and_what_is_saved_until_then_is_the_price(
+    price: float, saving: float, steep: float, flat: float
+) -> None:
+    low, high = sorted((steep, flat))
+    late, soon = payback_by(price, saving, going(low)), payback_by(price, saving, going(high))
+    if late is not None:
+        assert soon is not None
+        assert soon <= late + 1e-9
+        whole = int(late)
+        saved = sum(saving * (1 + low / 100) ** k for k in range(whole))
+        assert saved + (late - whole) * saving * (1 + low / 100) ** whole == pytest.approx(price, rel=1e-6)
+
+
+def test_of_level_prices_a_path_is_the_plain_payback_and_falling_ones_may_never_pay() -> None:
+    price = Price(low=900, high=1100, source="given")
+    level, falling = going(0), PricePath(name="falling", percent_a_year=-20)
+    found = path_paybacks(price, 200, (150, 250), (level, falling))
+    assert [each.payback_years for each in found] == [5.0, None]
+    assert found[0].payback_interval == pytest.approx(payback_interval(price, (150, 250)))
+    assert over_paths(found) == (pytest.approx(3.6), None)
+    assert path_paybacks(None, 200, (150, 250), (level,)) == ()
+    assert over_paths(()) is None
+    assert payback_by(100, 0, level) is None

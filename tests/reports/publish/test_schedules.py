@@ -16,7 +16,7 @@ from orchestration import partitions
 from orchestration.jobs import enpi_report
 from orchestration.partitions import PARTITION_TAG, SITES
 from orchestration.resources import ProjectResource
-from orchestration.schedules import monthly_reports, quarterly_enpi_reports
+from orchestration.schedules import monthly_advice, monthly_reports, quarterly_enpi_reports
 from tests.reports import plant
 
 
@@ -96,6 +96,25 @@ def test_a_month_is_asked_for_at_each_sites_own_six_oclock(folder: Path, instanc
     assert newest("2025-04-05T03:20") == []
     assert newest("2025-04-05T04:20") == ["2025-03-01|east"]
     assert newest("2025-04-05T10:20") == ["2025-03-01|east", "2025-03-01|west"]
+
+
+def test_advice_is_asked_for_once_a_site_and_month_from_the_sites_own_fifth_day_on(
+    folder: Path, instance: dg.DagsterInstance
+) -> None:
+    def asked(moment: str) -> list[str | None]:
+        return [each.run_key for each in requested(folder, instance, moment, monthly_advice)]
+
+    east, west = "advise:east:2025-07", "advise:west:2025-07"
+    assert asked("2025-07-04T21:35") == []
+    # Midnight in Berlin is 22:00 UTC in summer; New York follows at 04:00 UTC.
+    assert asked("2025-07-04T22:35") == [east]
+    assert asked("2025-07-05T03:35") == [east]
+    assert asked("2025-07-05T04:35") == [east, west]
+    # One key a month: an instance runs it once, however many ticks ask.
+    assert asked("2025-07-31T12:35") == [east, west]
+    assert set(instance.get_dynamic_partitions(SITES.name or "")) == {"east", "west"}
+    # The readings end with June: of July there is nothing to advise on.
+    assert asked("2025-08-10T12:35") == []
 
 
 @pytest.mark.parametrize("moment", ["2025-03-30T01:00", "2025-10-26T00:00"])
