@@ -58,6 +58,9 @@ _UNUSUAL = re.compile(
 )
 # A line that says nothing to a reader.
 _REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
+# A line of one quoted key with a quoted text, in which a backslash and a quote may be escaped: everyday in itself.
+_QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\\["\\])+"'
+_QUOTED_LINE = re.compile(f"^ +{_QUOTED}: {_QUOTED}$", re.MULTILINE)
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
 _SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule) '([^']+)'")
@@ -386,7 +389,7 @@ def quick_yaml(text: str) -> Any:
     """
     import yaml
 
-    if not yaml.__with_libyaml__ or _UNUSUAL.search(_REMARK.sub("", text)):
+    if not yaml.__with_libyaml__ or _UNUSUAL.search(_QUOTED_LINE.sub("", _REMARK.sub("", text))):
         raise NotEveryday
     try:
         # A loader of the safe kind, of which the constructors below are left.
