@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.sites.load_sites import NotEveryday, quick_yaml
+from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
 from data_quality.contracts.yaml_file import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
