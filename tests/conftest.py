@@ -73,7 +73,7 @@ def _commands_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _stores_by_copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A new store on SQLite is a copy of one that the migrations made; tests/stores takes the steps each time."""
+    """A new store on SQLite is a copy of one that the migrations made, but where the steps are what is tested."""
     with stores_by_copy(tmp_path_factory.mktemp("template")):
         yield
 

@@ -128,8 +128,8 @@ def wanted(record: Record, always: Iterable[str]) -> set[str]:
 def cost(record: Record, keys: Set[str]) -> tuple[float, int]:
     """Seconds, fixed costs among them, and number of tests of what was chosen."""
     seconds, tests, places = 0.0, 0, set()
-    for file, groups in every_group(record).items():
-        chosen = [group for group in groups if keys >= set(group.keys)]
+    for file in sorted(record.files.keys() & {function_of(key)[0] for key in keys}):
+        chosen = [group for group in groups_of(file, record.files[file]) if keys >= set(group.keys)]
         seconds += sum(group.seconds for group in chosen)
         tests += sum(group.tests for group in chosen)
         places |= {file, unit_of(file)} if chosen else set()

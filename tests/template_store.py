@@ -1,7 +1,7 @@
 """A new store by copy instead of by migration: the steps take 70 ms on SQLite, a second on PostgreSQL.
 
 What a copy holds is what the steps make, to the trigger, with an identity of its own (tests/stores/test_template.py).
-The tests of tests/stores open every store through the steps.
+Those of the steps themselves take them (tests/stores/conftest.py).
 """
 
 import os

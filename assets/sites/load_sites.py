@@ -11,13 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import date
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from shutil import copymode
 from typing import Any, NamedTuple, TypeVar, cast
-
-from pydantic import ValidationError
 
 from assets.sites.calendar import check_calendar
 from assets.stores.file_hashes import file_sha256
@@ -28,13 +25,12 @@ from data_quality.contracts.people import People, Person
 from data_quality.contracts.site_file.site import Site, check_factors
 from data_quality.contracts.work.project_cache import Place, ProjectCache
 from data_quality.contracts.yaml_file import (
-    SCALAR_RULES,
     BadConfiguration,
     Problem,
     load_model,
     load_yaml,
     place_of,
-    text_of,
+    quick_model,
     validate_document,
 )
 
@@ -46,18 +42,6 @@ NOBODY = (
 _SETTLED_NS = 2_000_000_000
 M = TypeVar("M")
 _Folder = tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# Not everyday: directives and further documents, signs that end a line or are none, tabs, escapes, a quoted key without
-# a value, and what begins an alias, a tag or a text of several lines.
-_UNUSUAL = re.compile(
-    r"^(?:%|---|\.\.\.)|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\]"
-    r"""|["']\s*:\s*[\]},]|(?:^|[\s\[{,])[&*!|>?]""",
-    re.MULTILINE,
-)
-# A line that says nothing to a reader.
-_REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
 _SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule|cost) '([^']+)'")
@@ -102,7 +86,7 @@ def _read_once(path: Path, cache: ProjectCache, read: Callable[[Path], M]) -> M:
 
 def _site(path: Path) -> Site:
     with suppress(BadInput):
-        if site := quick_site(path):
+        if site := quick_model(path, Site):
             check_factors(site)
             check_calendar(site)
             return site
@@ -361,84 +345,3 @@ class PeopleNow:
             return
         # What the store holds of signatures is judged by the keys of today.
         self._believe(self._people.public_keys)
-
-
-class NotEveryday(ValueError):
-    """The text holds what is left to the careful reader."""
-
-
-def quick_site(path: Path) -> Site | None:
-    """The site of an everyday YAML file without a mistake; None where load_yaml has to look. Raises BadInput."""
-    text = text_of(path)
-    with suppress(NotEveryday, ValidationError):
-        # Who has no mistake needs no places in the file, and reading them costs eight times as much.
-        document = quick_yaml(text)
-        return Site.model_validate({} if document is None else document)
-    return None
-
-
-def quick_yaml(text: str) -> Any:
-    """The document of a text as plain values, by libyaml: in an eighth of the time that keeping every place costs.
-
-    Taken is what both readers take alike, by the rules of the careful one: mappings, lists, texts of one line, plain
-    numbers, days, true, false and null. Raises NotEveryday for all else and for every mistake: the careful reader says
-    what is wrong, and where.
-    """
-    import yaml
-
-    if not yaml.__with_libyaml__ or _UNUSUAL.search(_REMARK.sub("", text)):
-        raise NotEveryday
-    try:
-        # A loader of the safe kind, of which the constructors below are left.
-        return yaml.load(text, Loader=_loader())  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise NotEveryday from error
-
-
-@cache
-def _loader() -> Any:
-    import yaml
-
-    class Everyday(yaml.CSafeLoader):  # type: ignore[misc]
-        """Of YAML 1.2, and of that what is everyday."""
-
-        yaml_implicit_resolvers: Any = {}
-        yaml_constructors: Any = {None: _other}
-
-    for tag, pattern, firsts in SCALAR_RULES:
-        Everyday.add_implicit_resolver(tag, pattern, firsts)
-    prefix = "tag:yaml.org,2002:"
-    for name, make in {"map": _mapping, "int": _number, "float": _number, "timestamp": _day}.items():
-        Everyday.add_constructor(prefix + name, make)
-    for name in ("str", "null", "seq"):
-        Everyday.add_constructor(prefix + name, yaml.SafeLoader.yaml_constructors[prefix + name])
-    Everyday.add_constructor(prefix + "bool", lambda _, node: node.value.lower() == "true")
-    return Everyday
-
-
-def _mapping(loader: Any, node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str) or key in found:
-            raise NotEveryday
-        found[key] = loader.construct_object(value_node, deep=True)
-    return found
-
-
-def _number(_: Any, node: Any) -> float:
-    if _WHOLE.fullmatch(node.value):
-        return int(node.value)
-    if _DECIMAL.fullmatch(node.value):
-        return float(node.value)
-    raise NotEveryday
-
-
-def _day(_: Any, node: Any) -> date:
-    if not _DAY.fullmatch(node.value):
-        raise NotEveryday
-    return date.fromisoformat(node.value)
-
-
-def _other(*_: Any) -> Any:
-    raise NotEveryday

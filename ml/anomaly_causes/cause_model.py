@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from data_quality.contracts.reporting.anomaly_event import Cause
-from data_quality.contracts.yaml_file import load_yaml, validate_document
+from data_quality.contracts.yaml_file import load_model
 from ml.anomalies.logistic import CUT
 from ml.anomaly_causes.evidence import evidence_of
 
@@ -108,7 +108,7 @@ def by_kind(kind: str) -> LikelyCause:
 @cache
 def shipped_causes() -> CauseModel:
     """The model that came with this version."""
-    return validate_document(load_yaml(FILE), CauseModel, str(FILE))
+    return load_model(FILE, CauseModel)
 
 
 def named_cause(shares: Mapping[Cause, float]) -> tuple[Cause, Cause, float]:

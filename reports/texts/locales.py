@@ -1,14 +1,12 @@
 """Languages: numbers, dates, and words of reports and pages. One file of `languages/` each; others read as English."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from assets.sites.load_sites import NotEveryday, quick_yaml
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.yaml_file import load_model
@@ -52,11 +50,7 @@ def languages() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _language(code: str) -> Language:
-    path = _FOLDER / f"{code}.yaml"
-    with suppress(NotEveryday, ValidationError):
-        return Language.model_validate(quick_yaml(path.read_text(encoding="utf-8")))
-    # What is wrong, and where.
-    return load_model(path, Language)
+    return load_model(_FOLDER / f"{code}.yaml", Language)
 
 
 def language_of(locale: str) -> str:

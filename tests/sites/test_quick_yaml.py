@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.sites.load_sites import NotEveryday, quick_yaml
+from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
 from data_quality.contracts.yaml_file import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,10 +17,11 @@ FILES = sorted(
     for path in (ROOT / room).rglob("*.y*ml")
     if path.stat().st_size < 100_000
 )
+LANGUAGES = sorted((ROOT / "reports" / "texts" / "languages").glob("*.yaml"))
 LINES = [
     "a: 1", "b: [1, 2.5, {c: x}]", "c:", "  d: 10:00", "  - e", "f: 2020-01-01", 'g: "x: y"', "h: its", "i: yes",
     "j: 010", "k: 1_000", "l: 1e3", "m: ~", "n: true # said", "- o", "- p: q", "r: 0o7", "s: .5", "t: -0.0",
-    "u: {v: , w}",
+    "u: {v: , w}", "  x:", r'  "y * \\": "z \" &"',
 ]  # fmt: skip
 SIGNS = [*" \n:-,{}[]'\"#019.eE+_~tn<=&*!|>?%@`\\\t", "  ", ": ", "- ", "null", "<<", "\n  ", "...", "---", "é"]
 
@@ -50,6 +51,11 @@ def test_files_of_ours_are_read_alike() -> None:
     # Most of them, site files above all.
     assert len(taken) > len(FILES) // 2
     assert {"factory.yaml", "tower.yaml", "people.yaml"} <= {path.name for path in taken}
+
+
+def test_every_language_of_pages_is_taken_by_the_quick_reader() -> None:
+    """Each process that shows a page begins with all of them: the careful reader takes fifteen times as long."""
+    assert [path.name for path in LANGUAGES if not compare(path.read_text("utf-8"))] == []
 
 
 @given(

@@ -1,11 +1,21 @@
-"""Every store of these tests is made by the real steps, never by copy."""
+"""Where the steps are what is tested, every store is made by them; all others hold by copy what the steps make."""
 
 import pytest
 
 from assets.stores import revisions, transactions
 
+# The steps take 0.7 s, and a copy takes a thirtieth of it. That both are one is tests/stores/test_template.py.
+OF_STEPS = {
+    "test_combinations.py",
+    "test_doctor_migrations.py",
+    "test_migrations.py",
+    "test_old_projects.py",
+    "test_template.py",
+}
+
 
 @pytest.fixture(autouse=True)
-def real_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests/conftest.py replaces is put back here."""
-    monkeypatch.setattr(transactions, "migrate", revisions.migrate)
+def real_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests/conftest.py replaces is put back for files of the steps."""
+    if request.path.name in OF_STEPS:
+        monkeypatch.setattr(transactions, "migrate", revisions.migrate)

@@ -14,7 +14,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.measure_cost import cost_of
 from data_quality.contracts.site_file.site import Asset, Site
-from data_quality.contracts.yaml_file import load_yaml, validate_document
+from data_quality.contracts.yaml_file import load_model
 
 PRICES = Path(__file__).with_name("prices.yaml")
 _SIZE = re.compile(r"(?P<amount>\d+(?:\.\d+)?) ?(?P<unit>[A-Za-z]+)")
@@ -195,4 +195,4 @@ def _peak_kw(asset: Asset) -> float:
 
 @cache
 def _catalogue() -> tuple[_UnitPrice, ...]:
-    return validate_document(load_yaml(PRICES), _PriceFile, str(PRICES)).prices
+    return load_model(PRICES, _PriceFile).prices
