@@ -21,10 +21,12 @@ from orchestration.operations.reports.report import (
     told_data,
 )
 from reports.content.disclosure_answers import ANSWERS, DISCLOSURE_FILE, evidence_sha256, misfits, with_answer
-from reports.content.template_report import check_period, template_report
+from reports.content.template_periods import check_period
+from reports.content.template_report import template_report
 from reports.content.templates import load_edition, packs_of
 from reports.gates import refuse_future
-from reports.make_report import given_of, refuse_empty
+from reports.given import given_of
+from reports.make_report import refuse_empty
 
 PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
 PACKS = Table(
