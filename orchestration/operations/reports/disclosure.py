@@ -41,7 +41,7 @@ GAPS = Table(
 )
 
 
-@operation("disclosure list")
+@operation("disclosure list", takes=PROJECT)
 def packs(call: Call) -> Answer:
     """List packs of data points, those of the project among them, and the answers of the organisation."""
     found = [
