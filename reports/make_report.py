@@ -15,21 +15,19 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from reports.assess import baselines_in_force, project_baselines
-from reports.content.template_report import check_period, datasets_of, template_report
+from reports.content.template_periods import check_period
+from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_edition
-from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
 from reports.gates import refuse_future, refuse_without_readings
+from reports.given import given_of
 from reports.lifecycle.revise import store_revision
 from reports.recompute.figure_sources import Sources
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.subjects import subject_event, subject_experiment, subject_project, subject_seu
-from reports.texts.locales import language_of, languages
 
 RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
@@ -100,51 +98,6 @@ def make_report(
     content, is_new = store_revision(build, reports, clock, site=site, maker=maker)
     shown, files = render_now(content, reports, out_dir, formats, clock, names or {})
     return MadeReport(content=shown, is_new=is_new, files=files)
-
-
-def given_of(
-    template: ReportTemplate,
-    site: Site,
-    period: Period,
-    *,
-    sources: Sources,
-    baselines: BaselineStore,
-    known_at_utc: datetime,
-    seu_id: str | None = None,
-    project_id: str | None = None,
-    event_id: str | None = None,
-    marts_dir: Path | None = None,
-    names: Mapping[str, str] | None = None,
-    language: str = "",
-    answers: Sequence[DisclosureAnswer] = (),
-) -> Given:
-    """What a report of the template is about and may read; parameters as of `make_report`. Raises BadInput."""
-    versions = baselines_in_force(site, baselines, as_of_utc=known_at_utc)
-    seu = subject_seu(template, site, seu_id)
-    return Given(
-        site=site,
-        period=period,
-        as_of_utc=known_at_utc,
-        sources=sources,
-        seu=seu,
-        project=subject_project(template, site, project_id),
-        dr_event=subject_event(template, sources.lake.store, site, event_id, as_of_utc=known_at_utc),
-        experiment=subject_experiment(template, sources.lake.store, site, event_id, as_of_utc=known_at_utc),
-        versions=versions if seu is None else {k: v for k, v in versions.items() if k == seu.seu_id},
-        marts_dir=marts_dir,
-        project_versions=project_baselines(site, baselines, as_of_utc=known_at_utc),
-        names=names or {},
-        language=_other_language(language, site),
-        answers=answers,
-    )
-
-
-def _other_language(language: str, site: Site) -> str:
-    """The language that was asked for; empty where it is the site's. Raises BadInput for one that is not there."""
-    if language and language not in languages():
-        known = ", ".join(languages())
-        raise BadInput(f"unknown language {language!r}; there are {known}", reason="unknown_language")
-    return "" if language == language_of(site.locale) else language
 
 
 def refuse_empty(

@@ -22,6 +22,7 @@ from data_quality.contracts.yaml_file import (
 )
 
 DISCLOSURE_FILE = "disclosure.yaml"
+_NEW = "# Answers of the organisation to data points; of several to one, the last counts.\nanswers: []\n"
 # Who may answer for the organisation.
 ANSWERS = Role.ANALYST
 
@@ -74,7 +75,7 @@ def misfits(
 def with_answer(folder: Path, answer: DisclosureAnswer) -> str:
     """The text of the project's file with one answer more; every other byte stays. Raises BadInput."""
     path = folder / DISCLOSURE_FILE
-    text = text_of(path) if path.exists() else "# Answers of the organisation to data points; the last one counts.\n"
+    text = text_of(path) if path.exists() else _NEW
     dumped: dict[str, Any] = answer.model_dump(mode="json", exclude_defaults=True)
     return with_item(text, "answers", yaml_text(dumped), file=str(path))
 

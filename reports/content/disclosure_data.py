@@ -103,7 +103,7 @@ class DataWriter:
         return [Section(key="gaps", title=title, blocks=(table,))] if rows else []
 
     def findings(self) -> list[Finding]:
-        """Findings against the pack: required gaps; answers beside a figure, unchecked identifiers."""
+        """Findings of the pack: required gaps, answers beside a figure, unchecked identifiers."""
         needed = [each.id for each in gaps_of(self.data) if each.required]
         found = []
         if needed:

@@ -1,17 +1,12 @@
 """A template and what is given become a report: findings and draft mark first, then the sections, then the register."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard
 
-from data_quality.contracts.baselines.baseline import BaselineType, BaselineVersion
-from data_quality.contracts.control.dr_event import DrEvent
-from data_quality.contracts.control.experiment import Experiment
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
-from data_quality.contracts.site_file.mv_project import MvProject
-from data_quality.contracts.time import Period, months_of
 from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.draft import draft_mark
@@ -19,10 +14,9 @@ from reports.content.findings_table import IN_FRONT, finding_sentence, findings_
 from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
+from reports.content.template_periods import check_period
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
-from reports.datasets.dr_events import day_of
-from reports.datasets.experiments import days_of
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -30,8 +24,6 @@ from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
 from reports.texts.locales import chosen, word
 
-# A day is an event's alone.
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
 # Findings that fit the front page beside its figures; more of them go on behind the sections.
 FRONT_FINDINGS = 9
 
@@ -70,12 +62,10 @@ def template_report(
         each.fill(book)
     ask = Asker(given, known, book, language=template.language) if group is None else group.asker(book)
     # A dataset of its own book tells in its findings what was waived.
-    versions = () if booked else (*given.versions.values(), *given.project_versions.values())
-    write = BlockWriter(ask, _waived(versions))
-    points = None if template.framework is None else DataWriter(write, template.framework, template.template)
+    write = BlockWriter(ask, frozenset() if booked else _waived(given))
+    points = DataWriter(write, template.framework, template.template) if template.framework is not None else None
     written = _written(template, write, points)
-    told = _findings(template, given, ask, booked, is_synthetic=is_synthetic)
-    told += points.findings() if points is not None else []
+    told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
     sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
@@ -153,49 +143,6 @@ def period_name(template: ReportTemplate, given: Given) -> str:
     return given.period.label if is_named else period_key(given.period.start, given.period.end)
 
 
-def check_period(
-    template: ReportTemplate,
-    period: Period,
-    project: MvProject | None = None,
-    event: DrEvent | Experiment | None = None,
-) -> None:
-    """A template says for which spans it is; a project's report may be of its reporting period, that of an event or
-    experiment is of its days. Raises BadInput.
-    """
-    if project is not None and (period.start, period.end) == project.reporting_period:
-        return
-    if isinstance(event, Experiment):
-        days = days_of(event, period.time_zone)
-        if (period.start, period.end) != (days.start, days.end):
-            said = f"experiment {event.experiment_id} is of {days.start}/{days.end}, not of {period.label!r}"
-            raise BadInput(said, reason="bad_period")
-        return
-    if event is not None:
-        day = day_of(event, period.time_zone)
-        if (period.start, period.end) != (day.start, day.end):
-            raise BadInput(f"event {event.event_id} is on {day.start}, not in {period.label!r}", reason="bad_period")
-        return
-    months = months_of(period)
-    kinds = {MONTHS[kind] for kind in template.periods if kind in MONTHS}
-    is_whole = period.start.day == 1 and period.end.day == 1
-    if template.covers == "months":
-        if not is_whole:
-            raise BadInput(
-                f"period {period.label!r} cuts a month; report {template.template!r} covers whole calendar months",
-                reason="bad_period",
-            )
-        return
-    # February to April is three months and no quarter.
-    is_aligned = is_whole and len(months) in kinds and (period.start.month - 1) % len(months) == 0
-    if not is_aligned:
-        raise BadInput(
-            f"report {template.template!r} covers a calendar {' or '.join(template.periods)}, "
-            f"{'' if project is None else 'or the whole reporting period, '}"
-            f"not {period.label or period_key(period.start, period.end)!r}",
-            reason="bad_period",
-        )
-
-
 def datasets_of(template: ReportTemplate) -> tuple[str, ...]:
     """Datasets that the template asks, in the order in which it names them first."""
     return tuple(dict.fromkeys(parse_question(text).dataset for text in questions_of(template)))
@@ -224,9 +171,15 @@ def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
 
 
 def _findings(
-    template: ReportTemplate, given: Given, ask: Asker, booked: Sequence[Books], *, is_synthetic: bool
+    template: ReportTemplate,
+    given: Given,
+    ask: Asker,
+    booked: Sequence[Books],
+    points: DataWriter | None,
+    *,
+    is_synthetic: bool,
 ) -> list[Finding]:
-    found: list[Finding] = []
+    found = [] if points is None else points.findings()
     if is_synthetic:
         facts = {name: value for each in booked for name, value in each.synthetic_facts.items()}
         found.append(SYNTHETIC.model_copy(update={"facts": facts}))
@@ -362,8 +315,9 @@ def _compact_register(book: FigureBook, locale: str) -> Section:
     return Section(key="register", title="", blocks=(Paragraph(text=text, tone="muted"),))
 
 
-def _waived(versions: Iterable[BaselineVersion]) -> frozenset[str]:
+def _waived(given: Given) -> frozenset[str]:
     """Scopes whose approved baseline had a blocking finding: somebody waived it in writing."""
+    versions = (*given.versions.values(), *given.project_versions.values())
     found = [v.baseline for v in versions if v.approved_by and v.baseline.is_blocked]
     kinds = {BaselineType.MV_PROJECT: "project"}
     return frozenset(f"{kinds.get(each.baseline_type, 'seu')}:{each.seu_id}" for each in found)

@@ -80,6 +80,9 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
         "--portfolio --period 2025-Q4", "--site factory --period 2025-12-10 --grain hour --scope seu:compressors",
     ),
     "running": ("--site {site}", "--site factory --at 2025-03-17T14:30:00+01:00"),
+    "disclosure list": ("",),
+    "disclosure gaps": ("gri_2016 --site factory --period 2025",),
+    "disclosure answer": WRITES,
     "enpi": (
         "--site {site} --seu {seu} --period {period}", "--site {site} --seu {seu} --period 2025 --trend",
         "--site factory --seu hvac --period 2025-Q2", "--site tower --seu hvac --period 2025-Q4",

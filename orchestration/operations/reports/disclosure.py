@@ -21,10 +21,12 @@ from orchestration.operations.reports.report import (
     told_data,
 )
 from reports.content.disclosure_answers import ANSWERS, DISCLOSURE_FILE, evidence_sha256, misfits, with_answer
-from reports.content.template_report import check_period, template_report
+from reports.content.template_periods import check_period
+from reports.content.template_report import template_report
 from reports.content.templates import load_edition, packs_of
 from reports.gates import refuse_future
-from reports.make_report import given_of, refuse_empty
+from reports.given import given_of
+from reports.make_report import refuse_empty
 
 PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
 PACKS = Table(
@@ -39,7 +41,7 @@ GAPS = Table(
 )
 
 
-@operation("disclosure list")
+@operation("disclosure list", takes=PROJECT)
 def packs(call: Call) -> Answer:
     """List packs of data points, those of the project among them, and the answers of the organisation."""
     found = [
@@ -91,7 +93,7 @@ def gaps(
 )
 def answer(
     call: Call,
-    id: Annotated[str, Argument(metavar="ID", help="Data point of 'disclosure gaps'.")],
+    point: Annotated[str, Argument(metavar="ID", help="Data point of 'disclosure gaps'.")],
     pack: Annotated[str, Option("--pack", help="Which pack.")],
     site: SiteOption,
     year: Annotated[int, Option("--year", help="Reporting year.")],
@@ -107,7 +109,7 @@ def answer(
     answers_of(call)
     number = number_or_none(value, "--value")
     made = _answer_of(
-        pack=pack, id=id, site=site, year=year, value=number, unit=unit, text=text, not_applicable=not_applicable,
+        pack=pack, id=point, site=site, year=year, value=number, unit=unit, text=text, not_applicable=not_applicable,
         author=person.person_id, at=call.clock.now_utc().date(), evidence=evidence,
         evidence_sha256=evidence_sha256(call.folder, evidence) if evidence else "",
     )  # fmt: skip
@@ -117,8 +119,8 @@ def answer(
         raise BadInput(f"{wrong[0]}: {wrong[1]}", reason="bad_answer")
     place: Path = call.folder / DISCLOSURE_FILE
     write_whole(place, with_answer(call.folder, made).encode())
-    mine = [each for each in answers_of(call) if (each.pack, each.site, each.id) == (pack, site, id)]
-    return Answer({"answers": mine}, text=f"{id} of {pack}, {site}, {year}: {made.said}\nwritten to {place}")
+    mine = [each for each in answers_of(call) if (each.pack, each.site, each.id) == (pack, site, point)]
+    return Answer({"answers": mine}, text=f"{point} of {pack}, {site}, {year}: {made.said}\nwritten to {place}")
 
 
 def _answer_of(**fields: Any) -> DisclosureAnswer:
