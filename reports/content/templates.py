@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assets.sites.load_sites import NotEveryday, quick_yaml
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
 from data_quality.contracts.reporting.report_template import FrameworkSpec, ReportTemplate, parse_question
 from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document

@@ -97,8 +97,11 @@ class Recommendations:
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id behind a recommendation, as it stands or stood before, or None."""
-        rows = (each for read in (self.standing, lambda: _ROWS.history(self._store)) for each in read())
-        return next((figure for each in rows for figure in each.figures if figure.figure_id == figure_id), None)
+        for rows in (self.standing(), _ROWS.history(self._store)):
+            found = (figure for each in rows for figure in each.figures if figure.figure_id == figure_id)
+            if (figure := next(found, None)) is not None:
+                return figure
+        return None
 
     def _row(self, of: Recommendation, clock: Clock) -> dict[str, Any]:
         made = of.model_copy(update={"recorded_at_utc": clock.now_utc()})
