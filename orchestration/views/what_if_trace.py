@@ -30,7 +30,7 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
     stored, found = _stored(variant)[name], figures_of(variant.months, variant.price, seed=result.seed)
     if (price := variant.price) is not None:
         middle, saving = (price.low + price.high) / 2, found["saving"] or 0.0
-        found |= {path_figure(path): payback_by(middle, saving, path) for path in variant.paths}
+        found |= {path_figure(each): payback_by(middle, saving, each) for each in variant.paths}
     again = found[name]
     figure = _figure(result, variant, name, stored, figure_id)
     value, recomputed = figure.value, None if again is None else Decimal(repr(again))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
@@ -97,10 +98,12 @@ class Recommendations:
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id behind a recommendation, as it stands or stood before, or None."""
-        for rows in (self.standing(), _ROWS.history(self._store)):
-            found = (figure for each in rows for figure in each.figures if figure.figure_id == figure_id)
-            if (figure := next(found, None)) is not None:
-                return figure
+        # Of all that was written only where what stands has it not.
+        for read in (self.standing, partial(_ROWS.history, self._store)):
+            for each in read():
+                for figure in each.figures:
+                    if figure.figure_id == figure_id:
+                        return figure
         return None
 
     def _row(self, of: Recommendation, clock: Clock) -> dict[str, Any]:
