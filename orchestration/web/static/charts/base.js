@@ -7,8 +7,7 @@
   const PRINT_WIDTH = 1040;
   const MOST_BARS = 60;
   const drawn = [];
-  // A token may be of light and dark: only as a colour of something is it one of the two. To look makes the browser
-  // work out the page's style, so each is looked up once a theme.
+  // A token may be of light and dark: only as a colour of something is it one of the two; a dear look, once a theme.
   const probe = document.createElement("i");
   const colours = new Map();
   const colour = (name) => {
@@ -157,7 +156,6 @@
       return `Arrows move from point to point, Escape leaves. ${why} ${mark}`.trim();
     }
 
-    // Once: charts out of sight are drawn when the browser has nothing else to do, or somebody comes near.
     drawOnce() {
       if (!this.plot) this.draw();
     }
@@ -178,7 +176,7 @@
       return `${this.place.clientWidth} ${this.place.clientHeight}`;
     }
 
-    // To resize draws a chart anew, so only where it has another size.
+    // To resize draws anew.
     fit() {
       if (!this.plot || this.size === this.asLarge()) return;
       this.size = this.asLarge();
@@ -383,21 +381,15 @@
 
   // First what is on the screen; then, one at a time between other work, the rest.
   function inTurn() {
-    const isNear = (chart) => chart.place.getBoundingClientRect().top < innerHeight;
-    const near = drawn.filter(isNear);
-    const later = window.requestIdleCallback || ((run) => setTimeout(run, 30));
+    drawn.filter((chart) => chart.place.getBoundingClientRect().top < innerHeight).forEach((chart) => chart.drawOnce());
+    const later = window.requestIdleCallback || setTimeout;
     const next = () => {
       const chart = drawn.find((each) => !each.plot);
       if (!chart) return;
       chart.drawOnce();
-      later(next);
+      later(next, { timeout: 500 });
     };
-    near.forEach((chart) => chart.drawOnce());
-    const coming = new IntersectionObserver((seen) => {
-      drawn.filter((chart) => seen.some((each) => each.isIntersecting && each.target === chart.place)).forEach((chart) => chart.drawOnce());
-    }, { rootMargin: "50%" });
-    drawn.forEach((chart) => chart.plot || coming.observe(chart.place));
-    later(next);
+    later(next, { timeout: 500 });
   }
 
   const kinds = {};

@@ -9,7 +9,6 @@
     const text = (row, at) => chart.lines[at].cells[row.at + 1].textContent.trim();
     const series = told.rows.map((row, place) => ({
       type: "bar", emphasis: { disabled: true }, itemStyle: { color: draw.ink(row), borderRadius: 3 },
-      // Where no whisker carries the value, the bar does.
       data: row.values.map((value, at) => ({ value, label: { show: place === 0 && !(row.low && row.low[at] !== null) } })),
       barWidth: place ? 4 : 14, barGap: "30%", z: 3 - place,
       label: { position: side, ...draw.words(12, "ink-2"), formatter: (each) => text(row, each.dataIndex) },
