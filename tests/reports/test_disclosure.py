@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pypdf
@@ -230,7 +231,7 @@ answers:
 """
     path = tmp_path / DISCLOSURE_FILE
     path.write_text(good)
-    known = {"sites": ["plant"], "people": PEOPLE}
+    known: dict[str, Any] = {"sites": ["plant"], "people": PEOPLE}
     assert read_answers(tmp_path, {"tenth": tenth}, **known)[0].value == Decimal("12.5")
     path.write_text(good.replace(was, now))
     with pytest.raises(BadConfiguration) as fault:
