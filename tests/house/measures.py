@@ -17,12 +17,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 13_690,
-    "assets": 54_943,
+    "data_quality": 13_700,
+    "assets": 54_942,
     "dbt_project": 2_317,
     "ml": 21_439,
     "controls": 37_898,
-    "reports": 25_039,
+    "reports": 25_040,
     "orchestration": 39_086,
 }
 # A room that has become smaller gives the rest back.
