@@ -82,7 +82,7 @@ HOME = {
     "typer": ("orchestration.cli",),
     "rich": ("orchestration.cli",),
     "dataframely": ("data_quality.contracts.frames",),
-    "ruamel": ("data_quality.contracts.quick_yaml", "data_quality.contracts.yaml_file"),
+    "ruamel": ("data_quality.contracts.yaml_file",),
     "yaml": ("data_quality.contracts.quick_yaml",),
     "sqlalchemy": ("assets.stores", "controls.ledger", "controls.agent", "orchestration.instance.event_log"),
     "alembic": ("assets.stores",),

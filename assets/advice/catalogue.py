@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.yaml_file import load_model
+from data_quality.contracts.quick_yaml import read_model
 
 
 class Kind(Model):
@@ -34,7 +34,7 @@ class KindCatalogue(Model):
 @cache
 def catalogue() -> KindCatalogue:
     """The kinds of this package."""
-    return load_model(Path(__file__).parent / "kinds.yaml", KindCatalogue)
+    return read_model(Path(__file__).parent / "kinds.yaml", KindCatalogue)
 
 
 def roles_of(meter_id: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from unicodedata import category, normalize
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.yaml_file import load_model
+from data_quality.contracts.quick_yaml import read_model
 
 # Beside words: what ends and parts sentences. No dash, no stroke, no sign stands among them.
 _MARKS = frozenset(" \u00a0.,;:()'\"’“”„«»،؛؟")
@@ -59,7 +59,7 @@ class Told:
 @cache
 def words_of(language: str) -> Words | None:
     """The closed list of a language, or None where there is none."""
-    known = load_model(Path(__file__).parent / "plain_words.yaml", _Languages)
+    known = read_model(Path(__file__).parent / "plain_words.yaml", _Languages)
     return getattr(known, language, None)
 
 

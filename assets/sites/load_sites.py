@@ -22,15 +22,14 @@ from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import once
 from data_quality.contracts.people import People, Person
+from data_quality.contracts.quick_yaml import quick_model, read_model
 from data_quality.contracts.site_file.site import Site, check_factors
 from data_quality.contracts.work.project_cache import Place, ProjectCache
 from data_quality.contracts.yaml_file import (
     BadConfiguration,
     Problem,
-    load_model,
     load_yaml,
     place_of,
-    quick_model,
     validate_document,
 )
 
@@ -220,7 +219,7 @@ def load_people(path: Path, cache: ProjectCache | None = None) -> People:
     """The people file. Raises BadConfiguration; of reason no_people where there is none. cache: as in `load_site`."""
     if not path.exists():
         raise BadInput(NOBODY, file=str(path), reason="no_people")
-    read = partial(load_model, model=People)
+    read = partial(read_model, model=People)
     return read(path) if cache is None or not path.is_file() else _read_once(path, cache, read)
 
 

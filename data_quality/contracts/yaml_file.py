@@ -4,7 +4,6 @@ import difflib
 import io
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -12,13 +11,15 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.resolver import implicit_resolvers
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import MEANT, nearest_key, value_in_words, yaml_in_words
-from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
 from data_quality.contracts.sentence import Sentence, Text, sentences
 
 M = TypeVar("M", bound=BaseModel)
+# Tag, pattern and first signs of what is no text in YAML 1.2.
+SCALAR_RULES = [(tag, pattern, firsts) for versions, tag, pattern, firsts in implicit_resolvers if (1, 2) in versions]
 # A site of ten thousand meters has 2 MiB and 100,000 values.
 MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
@@ -211,18 +212,7 @@ def _last_line(lines: Sequence[str], end: int) -> int:
 
 def load_model(path: Path, model: type[M]) -> M:
     """Read a YAML file into a model. Raises BadConfiguration listing every problem with its place."""
-    quick = quick_model(path, model)
-    return validate_document(load_yaml(path), model, str(path)) if quick is None else quick
-
-
-def quick_model(path: Path, model: type[M]) -> M | None:
-    """The model of an everyday file without a mistake; None where `load_yaml` has to look. Raises BadInput."""
-    text = text_of(path)
-    with suppress(NotEveryday, ValidationError):
-        # Who has no mistake needs no places in the file, and reading them costs fifteen times as much.
-        document = quick_yaml(text)
-        return model.model_validate({} if document is None else document)
-    return None
+    return validate_document(load_yaml(path), model, str(path))
 
 
 def validate_document(document: Any, model: type[M], file: str) -> M:

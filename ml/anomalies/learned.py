@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from data_quality.contracts.yaml_file import load_model
+from data_quality.contracts.quick_yaml import read_model
 from ml.anomalies.logistic import Logistic
 
 FILE = Path(__file__).with_name("learned.yaml")
@@ -30,4 +30,4 @@ class Learned(BaseModel):
 @cache
 def learned() -> Learned:
     """The models that came with this version."""
-    return load_model(FILE, Learned)
+    return read_model(FILE, Learned)

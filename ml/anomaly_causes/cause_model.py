@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.reporting.anomaly_event import Cause
-from data_quality.contracts.yaml_file import load_model
 from ml.anomalies.logistic import CUT
 from ml.anomaly_causes.evidence import evidence_of
 
@@ -108,7 +108,7 @@ def by_kind(kind: str) -> LikelyCause:
 @cache
 def shipped_causes() -> CauseModel:
     """The model that came with this version."""
-    return load_model(FILE, CauseModel)
+    return read_model(FILE, CauseModel)
 
 
 def named_cause(shares: Mapping[Cause, float]) -> tuple[Cause, Cause, float]:

@@ -14,6 +14,7 @@ from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import Person
+from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.time import Clock
 from data_quality.contracts.workflow import (
     ENDED,
@@ -27,7 +28,6 @@ from data_quality.contracts.workflow import (
     Workflow,
     instance_id_of,
 )
-from data_quality.contracts.yaml_file import load_model
 from orchestration.workflows.steps import do, of, order_of, prepared, subject_of
 from orchestration.workflows.triggers import At, fresh, subjects_of
 
@@ -171,7 +171,7 @@ def workflows_of(project: "OpenProject") -> dict[str, Workflow]:
     found = {}
     own = project.project.root / _FOLDER
     for path in (*sorted(SHIPPED.glob("*.yaml")), *sorted(own.glob("*.yaml"))):
-        workflow = load_model(path, Workflow)
+        workflow = read_model(path, Workflow)
         if workflow.name != path.stem:
             raise BadInput(f"the workflow is called {workflow.name!r}, and its file is not", file=str(path))
         if path.parent == own:

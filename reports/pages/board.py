@@ -13,9 +13,10 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
+from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.site_file.meter import Identifier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import load_model, load_yaml, place_of
+from data_quality.contracts.yaml_file import load_yaml, place_of
 from reports.pages.address import Address
 from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.texts.locales import page_word
@@ -64,7 +65,7 @@ class _Boards(RootModel[dict[Identifier, Board]]):
 @cache
 def boards() -> Mapping[str, Board]:
     """The boards of boards.yaml by name."""
-    return load_model(Path(__file__).with_name("boards.yaml"), _Boards).root
+    return read_model(Path(__file__).with_name("boards.yaml"), _Boards).root
 
 
 def expect_boards(people: People, path: Path) -> None:

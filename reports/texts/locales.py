@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.quick_yaml import read_model
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.yaml_file import load_model
 
 _FOLDER = Path(__file__).with_name("languages")
 _OPEN, _SHUT = "\u2068", "\u2069"
@@ -50,7 +50,7 @@ def languages() -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _language(code: str) -> Language:
-    return load_model(_FOLDER / f"{code}.yaml", Language)
+    return read_model(_FOLDER / f"{code}.yaml", Language)
 
 
 def language_of(locale: str) -> str:
