@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 14_139,
-    "assets": 55_460,
+    "data_quality": 14_418,
+    "assets": 56_115,
     "dbt_project": 2_317,
-    "ml": 21_439,
-    "controls": 37_898,
-    "reports": 25_847,
-    "orchestration": 39_449,
+    "ml": 21_956,
+    "controls": 38_075,
+    "reports": 26_029,
+    "orchestration": 40_260,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
