@@ -49,12 +49,12 @@ def given_of(
         marts_dir=marts_dir,
         project_versions=project_baselines(site, baselines, as_of_utc=known_at_utc),
         names=names or {},
-        language=_other_language(language, site),
+        language=other_language(language, site),
         answers=answers,
     )
 
 
-def _other_language(language: str, site: Site) -> str:
+def other_language(language: str, site: Site) -> str:
     """The language that was asked for; empty where it is the site's. Raises BadInput for one that is not there."""
     if language and language not in languages():
         known = ", ".join(languages())

@@ -20,6 +20,7 @@ from reports.content.templates import load_edition
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
 from reports.gates import refuse_future
+from reports.given import other_language
 from reports.lifecycle.revise import store_revision
 from reports.make_report import MadeReport, render_now
 from reports.recompute.figure_sources import Sources
@@ -117,7 +118,7 @@ def group_given(
         sources=sources,
         versions={},
         names=names or {},
-        language=language,
+        language=other_language(language, first),
         answers=answers,
     )
     members = []

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import READS, Call, Option, operation
-from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, write_file
+from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, organisation_span, write_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 GROUPS = ("use", "size", "climate", "all")
 NORMALISED = ("weather", "hours")
-# Until a project names its organisations, this one is all of its sites.
+# Beside the organisation of organisation.yaml, all sites of the project.
 EVERY_SITE = "all"
 ROWS = (
     "site | group | kWh/m²·yr: {value:,.1f} | rank: {place} | between: {ranks} | percentile: {percentile:.0f} "
@@ -43,7 +44,8 @@ class Asked:
         Option("--register", help="Sites: site,use,floor_area_m2[,climate,hours_per_week,weather]."),
     ] = None
     organisation: Annotated[
-        str | None, Option("--organisation", help="Sites of the project; all: every one of them.")
+        str | None,
+        Option("--organisation", help="Sites it owns through the period; all: every site of the project."),
     ] = None
     period: AnyPeriodOption = None
     by: Annotated[
@@ -148,21 +150,32 @@ def _of_project(
 
     from assets.kpi.benchmark.register import RegisteredSite
 
-    if organisation != EVERY_SITE:
-        raise BadInput(
-            f"unknown organisation {organisation!r}", reason="unknown_organisation", mend="--organisation all"
-        )
     if period is None:
         raise BadInput("--organisation needs --period", reason="bad_period")
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     register, parts = {}, []
-    for site in call.project.sites.values():
+    for site, use in _sites_of(call, organisation, period):
         span = parse_period(period, site.time_zone)
-        fallback = RegisteredSite(site=site.site_id, use="", climate=site.country)
+        fallback = RegisteredSite(site=site.site_id, use=use, climate=site.country)
         area = _area_of(site, span)
         register[site.site_id] = given.get(site.site_id, fallback).model_copy(update={"floor_area_m2": area})
         parts.append(_quarters(call, site, span, as_of_utc))
     return register, pl.concat(parts)
+
+
+def _sites_of(call: Call, organisation: str, period: str) -> list[tuple[Site, str]]:
+    """Sites with their use as the organisation names it: all of the project, or those it owns through the period."""
+    if organisation == EVERY_SITE:
+        return [(site, "") for site in call.project.sites.values()]
+    from assets.sites.organisation import parts_of
+
+    found, span = organisation_span(call, organisation, period)
+    uses = {each.site: each.subsector for each in found.sites if each.subsector}
+    days = Counter[str]()
+    for part in parts_of(found, span):
+        days[part.site_id] += part.period.days if part.share > 0 else 0
+    # A part of a year is no year's energy.
+    return [(call.project.site(name), uses.get(name, "")) for name, owned in days.items() if owned == span.days]
 
 
 def _area_of(site: Site, span: Period) -> float | None:

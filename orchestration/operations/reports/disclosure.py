@@ -1,5 +1,6 @@
 """`meterloom disclosure`: packs of data points, the gaps of one, and answers of the organisation."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,15 +10,24 @@ from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer
-from data_quality.contracts.time import parse_period
+from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
-from orchestration.operations.options import PeriodOption, SiteOption, number_or_none
+from orchestration.operations.options import (
+    AnyOrganisationOption,
+    AnySiteOption,
+    PeriodOption,
+    SiteOption,
+    number_or_none,
+    organisation_span,
+)
 from orchestration.operations.reports.report import (
     EditionOption,
     LanguageOption,
     answers_of,
     published_marts,
+    subjects_of,
     told_data,
 )
 from reports.content.disclosure_answers import ANSWERS, DISCLOSURE_FILE, evidence_sha256, misfits, with_answer
@@ -26,6 +36,7 @@ from reports.content.template_report import template_report
 from reports.content.templates import load_edition, packs_of
 from reports.gates import refuse_future
 from reports.given import given_of
+from reports.make_group_report import group_given, group_report
 from reports.make_report import refuse_empty
 
 PackArgument = Annotated[str, Argument(metavar="PACK", help="A name of 'disclosure list'.")]
@@ -63,27 +74,41 @@ def packs(call: Call) -> Answer:
 
 @operation("disclosure gaps", example="PACK --site factory --period 2025")
 def gaps(
-    call: Call, pack: PackArgument, site: SiteOption, period: PeriodOption, edition: EditionOption = "",
-    language: LanguageOption = "",
+    call: Call, pack: PackArgument, period: PeriodOption, site: AnySiteOption = None,
+    organisation: AnyOrganisationOption = None, edition: EditionOption = "", language: LanguageOption = "",
 ) -> Answer:  # fmt: skip
     """Say what a pack still lacks: what is to be added, by whom, until when. Nothing is stored."""
-    project, known = call.project, call.project.site(site)
-    span = parse_period(period, known.time_zone)
-    template = load_edition(pack, project.project.reports_dir, period=span, edition=edition)
+    if (site is None) == (organisation is None):
+        raise BadInput("name --site SITE or --organisation ORGANISATION, one of them", reason="no_site")
+    project = call.project
+    as_of = call.as_of_utc or project.reports.known_at(call.clock)
+    shared: dict[str, Any] = {
+        "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
+        "answers": answers_of(call),
+        "marts_dir": published_marts(project.project.marts_dir) if call.as_of_utc is None else None,
+    }  # fmt: skip
+    if organisation is not None:
+        found, span = organisation_span(call, organisation, period)
+        template = _pack_of(call, pack, span, edition, as_of)
+        content = group_report(template, *group_given(template, found, span, **shared))
+    else:
+        known = project.site(site or "")
+        span = parse_period(period, known.time_zone)
+        template = _pack_of(call, pack, span, edition, as_of)
+        refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
+        content = template_report(template, given_of(template, known, span, baselines=project.baselines, **shared))
+    return Answer({"pack": template.template, **told_data(content), "findings": content.findings}, GAPS)
+
+
+def _pack_of(call: Call, pack: str, span: Period, edition: str, as_of_utc: datetime) -> ReportTemplate:
+    """The pack for a period that is over. Raises BadInput."""
+    template = load_edition(pack, call.project.project.reports_dir, period=span, edition=edition)
     if template.framework is None:
         mend = "'disclosure list' has them"
         raise BadInput(f"report {pack!r} is no pack of data points", reason="no_pack", mend=mend)
-    as_of = call.as_of_utc or project.reports.known_at(call.clock)
     check_period(template, span)
-    refuse_future(span, as_of, name=f"pack {template.template!r}")
-    refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
-    given = given_of(
-        template, known, span, sources=call.sources, baselines=project.baselines, known_at_utc=as_of,
-        marts_dir=published_marts(project.project.marts_dir) if call.as_of_utc is None else None,
-        names=project.names, language=language, answers=answers_of(call),
-    )  # fmt: skip
-    content = template_report(template, given)
-    return Answer({"pack": template.template, **told_data(content), "findings": content.findings}, GAPS)
+    refuse_future(span, as_of_utc, name=f"pack {template.template!r}")
+    return template
 
 
 @operation(
@@ -114,7 +139,7 @@ def answer(
         evidence_sha256=evidence_sha256(call.folder, evidence) if evidence else "",
     )  # fmt: skip
     packs = packs_of(project.project.reports_dir)
-    wrong = next(misfits(made, call.folder, packs, sites=project.sites, people=project.people), None)
+    wrong = next(misfits(made, call.folder, packs, sites=subjects_of(call), people=project.people), None)
     if wrong is not None:
         raise BadInput(f"{wrong[0]}: {wrong[1]}", reason="bad_answer")
     place: Path = call.folder / DISCLOSURE_FILE

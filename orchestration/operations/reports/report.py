@@ -195,8 +195,12 @@ def answers_of(call: Call) -> tuple[DisclosureAnswer, ...]:
     """Answers of the organisation in the project's file. Raises BadInput naming every one that does not fit."""
     project = call.project
     packs = packs_of(project.project.reports_dir)
-    subjects = [*project.sites, *organisations_of(project.project.organisation_file)]
-    return read_answers(call.folder, packs, sites=subjects, people=project.people)
+    return read_answers(call.folder, packs, sites=subjects_of(call), people=project.people)
+
+
+def subjects_of(call: Call) -> list[str]:
+    """Sites and organisations that a pack may be of."""
+    return [*call.project.sites, *organisations_of(call.project.project.organisation_file)]
 
 
 def published_marts(marts_dir: Path) -> Path | None:
