@@ -141,7 +141,7 @@ def run_demo(
             flows = run_workflows(project, clock, say, until=until)
         with steps.step("find savings at factory and tower; Anna accepts one"):
             advised = run_advice(project, clock, say)
-        with steps.step("disclose the last full year, of the factory and of the holding, by GRI"):
+        with steps.step("disclose the last full year, of the factory and of the holding"):
             packs = run_disclosure(project, clock, say, until=until)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
