@@ -12,9 +12,13 @@ from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.time import Period
+from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
+from reports.report_content import Column, Row, Section, Table
+from reports.texts.locales import period_text, word
+from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
 GROUPED = frozenset({"footprint", "site"})
@@ -48,6 +52,10 @@ class GroupAsker(Asker):
             (each.part, Asker(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"))
             for each in members
         ]
+
+    def shares(self) -> list[tuple[Part, Figure]]:
+        """Each site over its span, with the organisation's share of it."""
+        return [(part, self._share(part, part.period, "1")) for part, _ in self._sites]
 
     def items(self, axis: str, period: Period) -> list[Item]:
         """Rows of an axis: those of every site, each once."""
@@ -139,3 +147,27 @@ class GroupAsker(Asker):
             parameters={"share": part.text, "rate": rate},
             inputs=[version],
         )
+
+
+def members_section(write: BlockWriter) -> Section:
+    """The sites of an organisation's report: over which days, at which share, by which stakes."""
+    ask, language = write.ask, write.language
+    assert isinstance(ask, GroupAsker)  # noqa: S101 - only a group has members
+    rows = [
+        Row(
+            cells=(
+                plain(part.site_id),
+                plain(part.entity),
+                plain(period_text(part.period.start, part.period.end, language)),
+                write.write.percent(figure),
+                plain(part.text.replace("*", " × ").replace("+", " + ")),
+                plain(", ".join(each.meter for each in part.left_out)),
+            )
+        )
+        for part, figure in ask.shares()
+    ]
+    heads = ("Site", "Entity", "Period", "Share", "Stakes", "Left out: delivered by own sites")
+    columns = tuple(Column(title=word(title, language), is_number=title == "Share") for title in heads)
+    title = word("Sites of the organisation", language)
+    table = Table(key="members", title=title, sheet="Sites", columns=columns, rows=tuple(rows))
+    return Section(key="members", title=title, blocks=(table,))

@@ -29,10 +29,14 @@ FRONT_FINDINGS = 9
 
 
 class Group(NamedTuple):
-    """What a report of an organisation asks instead of one site. givens: what each site's datasets are given."""
+    """What a report of an organisation asks instead of one site. givens: what each site's datasets are given.
+
+    section: the sites and their shares, behind the first section.
+    """
 
     givens: Sequence[Given]
     asker: Callable[[FigureBook], Asker]
+    section: Callable[[BlockWriter], Section]
 
 
 def template_report(
@@ -65,6 +69,8 @@ def template_report(
     write = BlockWriter(ask, frozenset() if booked else _waived(given))
     points = DataWriter(write, template.framework, template.template) if template.framework is not None else None
     written = _written(template, write, points)
+    if group is not None:
+        written.insert(1, group.section(write))
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()

@@ -99,6 +99,16 @@ def test_a_group_of_one_whole_site_says_what_the_site_says(year: Year) -> None:
         assert (group[each.id, each.label].value, each.unit) == (each.value, group[each.id, each.label].unit), each.id
 
 
+def test_the_sites_of_a_group_stand_on_paper_with_days_shares_and_stakes(content: ReportContent) -> None:
+    (table,) = [each for each in content.tables() if each.key == "members"]
+    rows = [[cell.text for cell in row.cells] for row in table.rows]
+    assert [(row[0], row[1], row[3], row[4]) for row in rows] == [
+        ("plant", "works", "60.0 %", "0.6"), ("plant", "works", "100.0 %", "1"),
+    ]  # fmt: skip
+    by_id = {figure.figure_id: figure.value for figure in content.figures}
+    assert [by_id[row.cells[3].figure_id] for row in table.rows] == [Decimal("0.6"), Decimal(1)]
+
+
 def test_what_is_of_single_sites_is_a_gap_of_the_group_and_no_sum(content: ReportContent) -> None:
     saved = next(each for each in content.data if each.id == "302-4-a")
     assert saved.source == "missing"
