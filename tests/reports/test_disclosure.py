@@ -307,5 +307,15 @@ def test_the_period_chooses_the_edition_and_the_next_one_may_be_used_early_by_na
             load_edition("gri_2025", period=period, edition=edition)
 
 
+@pytest.mark.parametrize(("language", "words"), [("", "no legal certificate"), ("de", "kein amtlicher Energieausweis")])
+def test_every_page_of_a_building_s_energy_summary_says_that_it_is_no_certificate(
+    year: Year, language: str, words: str
+) -> None:
+    content = template_report(load_template("energy_summary"), replace(year.given("2025"), language=language))
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages
+    assert len(pages) > 1
+    assert [words in " ".join(page.extract_text().split()) for page in pages] == [True] * len(pages)
+
+
 def test_the_shipped_schema_is_that_of_the_templates() -> None:
     assert json.loads(SCHEMA.read_text()) == ReportTemplate.model_json_schema()
