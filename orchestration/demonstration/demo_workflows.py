@@ -103,8 +103,8 @@ def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], 
         }  # fmt: skip
         site, group = opened.site(SITE), load_organisation(project.project.organisation_file)
         year = parse_period(str(until.year - 1), site.time_zone)
-        # The pack that asks the most.
-        packs = packs_of()
+        # The pack that asks the most of those that are for the year.
+        packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(year.start)}
         pack = max(packs, key=lambda name: len(packs[name].points))
         made = [
             make_report(pack, site, year, baselines=opened.baselines, **shared),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
-from data_quality.contracts.reporting.report_template import FrameworkSpec, ReportTemplate, parse_question
+from data_quality.contracts.reporting.report_template import ReportTemplate, parse_question
 from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document
 from reports.datasets.dataset_registry import FACTS, MEASURES
@@ -76,14 +76,10 @@ def load_edition(
 def _refuse_outside(
     template: ReportTemplate, period: Period, others: Iterable[ReportTemplate], *, is_named: bool
 ) -> None:
-    def holds(framework: FrameworkSpec, *, is_early: bool = False) -> bool:
-        first = framework.early_from if is_early and framework.early_from else framework.applies_from
-        return first <= period.start and (framework.until is None or period.start < framework.until)
-
     framework = template.framework
-    if framework is None or holds(framework, is_early=is_named):
+    if framework is None or framework.holds(period.start, is_early=is_named):
         return
-    fits = [each.template for each in others if each.framework is not None and holds(each.framework)]
+    fits = [each.template for each in others if each.framework is not None and each.framework.holds(period.start)]
     until = "" if framework.until is None else f" and before {framework.until}"
     raise BadInput(
         f"edition {framework.edition!r} of {framework.name} is for periods that begin from "

@@ -296,5 +296,26 @@ def test_a_period_outside_of_an_edition_is_refused(tmp_path: Path) -> None:
         load_edition("tenth", tmp_path, period=in_2025, edition="3")
 
 
+def test_the_period_chooses_the_edition_and_the_next_one_may_be_used_early_by_name() -> None:
+    in_2024, in_2025, in_2027 = (parse_period(str(each), "UTC") for each in (2024, 2025, 2027))
+    with pytest.raises(BadInput) as fault:
+        load_edition("gri_2016", period=in_2027)
+    assert fault.value.mend == "report gri_2025 is for it"
+    assert load_edition("gri_2016", period=in_2025, edition="2025").template == "gri_2025"
+    for period, edition in ((in_2025, ""), (in_2024, "2025")):
+        with pytest.raises(BadInput, match="from 2027-01-01 on"):
+            load_edition("gri_2025", period=period, edition=edition)
+
+
+@pytest.mark.parametrize(("language", "words"), [("", "no legal certificate"), ("de", "kein amtlicher Energieausweis")])
+def test_every_page_of_a_building_s_energy_summary_says_that_it_is_no_certificate(
+    year: Year, language: str, words: str
+) -> None:
+    content = template_report(load_template("energy_summary"), replace(year.given("2025"), language=language))
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages
+    assert len(pages) > 1
+    assert [words in " ".join(page.extract_text().split()) for page in pages] == [True] * len(pages)
+
+
 def test_the_shipped_schema_is_that_of_the_templates() -> None:
     assert json.loads(SCHEMA.read_text()) == ReportTemplate.model_json_schema()

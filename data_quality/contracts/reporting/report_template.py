@@ -246,6 +246,11 @@ class FrameworkSpec(Model):
             raise ValueError(f"early_from {self.early_from} is not before applies_from {self.applies_from}")
         return self
 
+    def holds(self, first: date, *, is_early: bool = False) -> bool:
+        """Is it for a period that begins on that day? is_early: it was asked for by name."""
+        start = self.early_from if is_early and self.early_from else self.applies_from
+        return start <= first and (self.until is None or first < self.until)
+
 
 class Told(Model):
     """A block whose texts may name `{name}`: the facts of `facts`, and the item that it stands `per`."""
