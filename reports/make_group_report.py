@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
-from reports.content.group_asker import GroupAsker, Member, members_section
+from reports.content.group_asker import GroupAsker, Member, members_table
 from reports.content.template_report import Group, datasets_of, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
@@ -81,7 +81,7 @@ def group_report(
     group = Group(
         givens=[each.given for each in members],
         asker=lambda book: GroupAsker(given, book, members, language=template.language),
-        section=members_section,
+        table=members_table,
     )
     datasets = members[0].datasets
     return template_report(

@@ -33,7 +33,8 @@ from data_quality.contracts.yaml_file import (
     validate_document,
 )
 
-PEOPLE_FILE = "people.yaml"
+# Files of a project that may stand beside its sites, and are none.
+NO_SITES = frozenset({"people.yaml", "organisation.yaml"})
 NOBODY = (
     "no person is named yet, so nobody can sign in and no key has an owner; whoever runs this project writes "
     "people.yaml into its folder (docs/ems/pages.md), which is read as soon as it is there"
@@ -152,8 +153,7 @@ def _site_files(folder: Path) -> list[Path]:
     # By names: to match thousands of paths costs as long as all that is asked of them.
     with os.scandir(folder) as entries:
         found = sorted(each.name for each in entries if each.name.endswith((".yaml", ".yml")))
-    # People stand in the same folder, in a file of another shape.
-    return [folder / name for name in found if name != PEOPLE_FILE]
+    return [folder / name for name in found if name not in NO_SITES]
 
 
 def site_file(folder: Path, site_id: str, cache: ProjectCache | None = None) -> Path:

@@ -58,6 +58,9 @@ _EXPECTED = {
 }
 # The form of a text -> its description. Every pattern of a model of ours stands here (tests/contracts).
 PATTERNS = {
+    r"^[A-Za-z0-9(][A-Za-z0-9().: -]{0,39}$": "letters, digits, brackets, points, colons, blanks and -, 40 at most, as "
+    "302-1-a",
+    r"^[A-Za-z0-9._-]+$": "letters, digits, points, - and _, as 2016",
     r"^[a-z0-9][a-z0-9_-]{0,63}$": "lower-case letters, digits, - and _, 64 at most, as main_meter",
     r"^[a-z0-9][a-z0-9_]{0,63}$": "lower-case letters, digits and _, 64 at most, as total_kwh",
     r"^[a-z]+:[a-z0-9][a-z0-9_-]{0,63}$": "a kind and an id, as meter:main",

@@ -13,7 +13,7 @@ from data_quality.contracts.time import months_after
 from reports.content.caveats import SENTENCES
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Item
-from reports.report_content import Block, Cell, Column, Paragraph, Row, Section, Table
+from reports.report_content import Block, Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import chosen, long_date, page_word, word
 from reports.texts.numbers import MISSING, format_number, unit_text
 from reports.writer import plain, words
@@ -75,8 +75,8 @@ class DataWriter:
             Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain")
         ]
 
-    def gaps(self) -> list[Section]:
-        """The list of gaps as a section of its own; none where nothing is missing."""
+    def gaps(self) -> list[Table]:
+        """The list of gaps; none where nothing is missing."""
         gaps, language = gaps_of(self.data), self.write.language
         rows = [
             Row(
@@ -99,8 +99,7 @@ class DataWriter:
         )
         columns = tuple(Column(title=self._word(title), weight=weight) for title, weight in heads)
         title = self._word("Gaps")
-        table = Table(key="gaps", title=title, sheet="Gaps", columns=columns, rows=tuple(rows))
-        return [Section(key="gaps", title=title, blocks=(table,))] if rows else []
+        return [Table(key="gaps", title=title, sheet="Gaps", columns=columns, rows=tuple(rows))] if rows else []
 
     def findings(self) -> list[Finding]:
         """Findings of the pack: required gaps, answers beside a figure, unchecked identifiers."""

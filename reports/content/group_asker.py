@@ -16,7 +16,7 @@ from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
-from reports.report_content import Column, Row, Section, Table
+from reports.report_content import Column, Row, Table
 from reports.texts.locales import period_text, word
 from reports.writer import plain
 
@@ -149,7 +149,7 @@ class GroupAsker(Asker):
         )
 
 
-def members_section(write: BlockWriter) -> Section:
+def members_table(write: BlockWriter) -> Table:
     """The sites of an organisation's report: over which days, at which share, by which stakes."""
     ask, language = write.ask, write.language
     assert isinstance(ask, GroupAsker)  # noqa: S101 - only a group has members
@@ -169,5 +169,4 @@ def members_section(write: BlockWriter) -> Section:
     heads = ("Site", "Entity", "Period", "Share", "Stakes", "Left out: delivered by own sites")
     columns = tuple(Column(title=word(title, language), is_number=title == "Share") for title in heads)
     title = word("Sites of the organisation", language)
-    table = Table(key="members", title=title, sheet="Sites", columns=columns, rows=tuple(rows))
-    return Section(key="members", title=title, blocks=(table,))
+    return Table(key="members", title=title, sheet="Sites", columns=columns, rows=tuple(rows))

@@ -31,12 +31,12 @@ FRONT_FINDINGS = 9
 class Group(NamedTuple):
     """What a report of an organisation asks instead of one site. givens: what each site's datasets are given.
 
-    section: the sites and their shares, behind the first section.
+    table: the sites and their shares, behind the first section.
     """
 
     givens: Sequence[Given]
     asker: Callable[[FigureBook], Asker]
-    section: Callable[[BlockWriter], Section]
+    table: Callable[[BlockWriter], Table]
 
 
 def template_report(
@@ -70,7 +70,7 @@ def template_report(
     points = DataWriter(write, template.framework, template.template) if template.framework is not None else None
     written = _written(template, write, points)
     if group is not None:
-        written.insert(1, group.section(write))
+        written.insert(1, _of_table(group.table(write)))
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
@@ -224,7 +224,11 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
     if points is None:
         return made
     first = made[0].model_copy(update={"blocks": (*points.front(), *made[0].blocks)})
-    return [first, *made[1:], *points.gaps()]
+    return [first, *made[1:], *map(_of_table, points.gaps())]
+
+
+def _of_table(table: Table) -> Section:
+    return Section(key=table.key, title=table.title, blocks=(table,))
 
 
 def _with_findings(

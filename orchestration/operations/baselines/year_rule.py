@@ -7,13 +7,13 @@ from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer
 from orchestration.operations.baselines.baseline_options import dates_of
 from orchestration.operations.baselines.best import record_data, spans_of, use_named, year_rule
-from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.signing import actor
 
 
 @operation(
     "baseline rule",
-    takes=READS_AND_ACTS,
+    takes=(*PROJECT, "person_"),
     example="--seu factory/compressors --years 2024,2025 --report 2026-01-01/2027-01-01 --as anna "
     '--reason "as the board decided"',
 )
