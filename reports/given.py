@@ -33,7 +33,7 @@ def given_of(
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
 ) -> Given:
-    """What a report of the template is about and may read; parameters as of `make_report`. Raises BadInput."""
+    """Subject and sources of a report of the template; parameters as of `make_report`. Raises BadInput."""
     versions = baselines_in_force(site, baselines, as_of_utc=known_at_utc)
     seu = subject_seu(template, site, seu_id)
     return Given(

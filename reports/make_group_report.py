@@ -101,7 +101,7 @@ def group_given(
     language: str = "",
     answers: Sequence[DisclosureAnswer] = (),
 ) -> tuple[Given, list[Member]]:
-    """What a report of the organisation is given, and its sites over their spans. Raises BadInput as above."""
+    """Subject and sources of the organisation's report, and its sites over their spans. Raises BadInput as above."""
     if template.framework is None:
         raise BadInput(
             f"report {template.template!r} is of one site",

@@ -182,6 +182,16 @@ class Organisation(Model):
             raise BadInput(f"{self.organisation!r} has no approach on {day}", reason="no_approach")
         return found
 
+    def stated_base_year(self) -> BaseYear:
+        """The base year. Raises BadInput where the file has none."""
+        if self.base_year is None:
+            raise BadInput(
+                f"{self.organisation!r} has no base year",
+                reason="no_base_year",
+                mend="state base_year in organisation.yaml",
+            )
+        return self.base_year
+
     def rate_on(self, currency: str, day: date) -> Decimal:
         """One unit of a currency in the organisation's. Raises BadInput where no rate is stated."""
         if currency == self.currency:

@@ -98,7 +98,7 @@ class GroupAsker(Asker):
         return found
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
-        """What every site says, under its name."""
+        """Findings of every site, under its name."""
         return [
             each.model_copy(update={"message": f"{part.site_id}: {each.message}"})
             for part, ask in self._sites

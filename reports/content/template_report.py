@@ -29,7 +29,7 @@ FRONT_FINDINGS = 9
 
 
 class Group(NamedTuple):
-    """What a report of an organisation asks instead of one site. givens: what each site's datasets are given.
+    """The sites of an organisation's report, and who asks them. givens: what each site's datasets are given.
 
     table: the sites and their shares, behind the first section.
     """

@@ -16,6 +16,6 @@ OF_STEPS = {
 
 @pytest.fixture(autouse=True)
 def real_steps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests/conftest.py replaces is put back for files of the steps."""
+    """Real migrations for files about their steps, instead of the copy of tests/conftest.py."""
     if request.path.name in OF_STEPS:
         monkeypatch.setattr(transactions, "migrate", revisions.migrate)

@@ -17,7 +17,6 @@ from data_quality.contracts.emissions.group_footprint import (
     GroupFootprint,
     GroupPart,
 )
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import Period
@@ -49,7 +48,11 @@ def group_footprint(organisation: Organisation, period: Period, parts: Sequence[
             period=period.label,
             approaches=tuple(_approaches(organisation, period)),
             parts=tuple(_part(*each) for each in parts),
-            **{name: _total(parts, name) for name in _TOTALS},
+            # What a site of no share does not know is nobody's question here.
+            **{
+                name: sum_or_none([_times(part.share, getattr(own, name)) for part, own, _ in parts if part.share > 0])
+                for name in _TOTALS
+            },
             rows=tuple(carrier_rows(weighed)),
             findings=tuple(_findings(parts)),
         )
@@ -67,12 +70,7 @@ def base_year_change(
 
     wholes: site -> its footprint of the whole base year. Raises BadInput where the organisation has no base year.
     """
-    if organisation.base_year is None:
-        raise BadInput(
-            f"{organisation.organisation!r} has no base year",
-            reason="no_base_year",
-            mend="state base_year in organisation.yaml",
-        )
+    stated = organisation.stated_base_year()
     day = Period(label="", start=structure_of, end=structure_of + timedelta(days=1), time_zone=base.time_zone)
     shares = {part.site_id: part.share for part in parts_of(organisation, day)}
     with localcontext(EXACT):
@@ -83,9 +81,9 @@ def base_year_change(
         reported = sum_or_none([each.reported_kgco2e for each in sites])
         now = sum_or_none([each.recalculated_kgco2e for each in sites])
         percent = (now - reported) * 100 / reported if reported and now is not None else None
-    threshold = organisation.base_year.recalculation_percent
+    threshold = stated.recalculation_percent
     return BaseYearChange(
-        year=organisation.base_year.year,
+        year=stated.year,
         structure_of=structure_of,
         reported_kgco2e=reported,
         recalculated_kgco2e=now,
@@ -133,11 +131,6 @@ def _part(part: Part, footprint: Footprint, delivered_kwh: Decimal) -> GroupPart
         **{name: getattr(footprint, name) for name in _TOTALS},
         coverage=footprint.coverage,
     )
-
-
-def _total(parts: Sequence[Accounted], name: str) -> Decimal | None:
-    # What a site of no share does not know is nobody's question here.
-    return sum_or_none([_times(part.share, getattr(found, name)) for part, found, _ in parts if part.share > 0])
 
 
 def _times(share: Decimal, value: Decimal | None) -> Decimal | None:

@@ -45,7 +45,7 @@ class GroupFootprint(Model):
 
 
 class BaseYearSite(Model):
-    """What one site adds to the base year as it was reported and as the organisation is made up now."""
+    """One site's part of the base year, as it was reported and as the organisation is made up now."""
 
     site_id: str
     reported_kgco2e: Decimal | None

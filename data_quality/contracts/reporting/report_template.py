@@ -225,7 +225,7 @@ class CheckedSpec(Model):
 
 
 class FrameworkSpec(Model):
-    """What a pack of data points answers. It is for periods that begin in [applies_from, until).
+    """Framework whose data points a pack answers. It is for periods that begin in [applies_from, until).
 
     early_from: periods from then on may use it too, where somebody asks for the edition by name.
     """

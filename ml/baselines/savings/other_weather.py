@@ -1,4 +1,4 @@
-"""What a meter would have used under the weather of others: the factor that makes sites in other places comparable."""
+"""Weather normalisation between places: the factor from a meter's own use to its use under the weather of others."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta

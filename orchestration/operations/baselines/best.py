@@ -70,7 +70,7 @@ def best(
     found = replace(found, findings=(*found.findings, *named))
     result = best_data(found, unit=usage.unit) | {"approved": approved}
     rows = [{**row, "train": year.train} for row, year in zip(result["years"], found.years, strict=True)]
-    return Answer(result, (*_first_said(found), _table(rows, found), _headline(found)), exit_code=_code(found))
+    return Answer(result, (*_warnings(found), _table(rows, found), _headline(found)), exit_code=_code(found))
 
 
 def spans_of(train: Sequence[str] | None, years: str | None) -> "list[Span]":
@@ -137,7 +137,7 @@ def record_data(found: YearRuleRecord) -> dict[str, Any]:
 
 
 def standing_of_rule(asked: YearRule, found: YearRuleRecord | None) -> list[Finding]:
-    """What is to be said where a period is judged by a rule that nobody named before, or by another one."""
+    """Findings where a period is judged by a rule that nobody approved before, or by another one."""
     if found is None:
         message = "Nobody approved a rule for this reporting period while it ran: its years are chosen afterwards."
         return [Finding(code="rule_not_named", message=message)]
@@ -192,8 +192,8 @@ def _code(found: "BestOfYears") -> int:
     return CHECK_FAILED if found.best is None else DONE
 
 
-def _first_said(found: "BestOfYears") -> list[str]:
-    """What must be read before any figure."""
+def _warnings(found: "BestOfYears") -> list[str]:
+    """Contradictions and blocking findings, which stand before any figure."""
     return [*finding_lines(found.findings, ""), ""] if found.findings else []
 
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.emissions.group_footprint import BaseYearChange
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.time import Period, parse_period
@@ -67,14 +66,7 @@ def _base_year(
 ) -> tuple[BaseYearChange, Period]:
     from assets.carbon.inventory.consolidate import base_year_change
 
-    if found.base_year is None:
-        raise BadInput(
-            f"{found.organisation!r} has no base year",
-            file=str(call.project.project.organisation_file),
-            reason="no_base_year",
-            mend="state base_year",
-        )
-    basis, wholes = parse_period(str(found.base_year.year), span.time_zone), {}
+    basis, wholes = parse_period(str(found.stated_base_year().year), span.time_zone), {}
     for site_id in dict.fromkeys(each.site for each in found.sites):
         site = call.project.site(site_id)
         local = basis.model_copy(update={"time_zone": site.time_zone})

@@ -36,7 +36,7 @@ ROWS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is compared, among whom, and how sure it is to be."""
+    """Options of a benchmark: sites, peer groups, normalisation, confidence."""
 
     energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None
     register: Annotated[
@@ -113,7 +113,7 @@ def benchmark(call: Call, asked: Asked) -> Answer:
 
 
 def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[str]:
-    """What was asked for, in the order of our names. Raises BadInput."""
+    """Chosen names in the order of the known ones. Raises BadInput."""
     asked = {part.strip() for text in given or () for part in text.split(",")}
     wrong = sorted(asked - set(known))
     if wrong:

@@ -103,7 +103,7 @@ def _of_organisation(
 def _shared(
     call: Call, formats: str, edition: str, language: str, out: Path | None, answers: Sequence[DisclosureAnswer]
 ) -> dict[str, Any]:
-    """What reports of a site and of an organisation are made with alike. Raises BadInput for an unknown format."""
+    """Arguments that reports of a site and of an organisation share. Raises BadInput for an unknown format."""
     project = call.project
     wanted = [part.strip() for part in formats.split(",") if part.strip()]
     refuse_unknown(wanted)
