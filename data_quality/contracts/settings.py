@@ -94,6 +94,9 @@ class ServerSettings(Model):
     agent_port: int = Field(default=0, ge=0, le=65535, description="Agent's health, metrics and stop; 0: a free one")
     collector_port: int = Field(default=0, ge=0, le=65535, description="Collector's health and metrics; 0: a free one")
     receive_port: int = Field(default=0, ge=0, le=65535, description="The same of what is pushed; 0: a free one")
+    code_port: int = Field(
+        default=0, ge=0, le=65535, description="Dagster's code server, one for all; 0: each part loads the code itself"
+    )
     web_port: int = Field(default=8600, ge=0, le=65535, description="Pages and API")
     web_host: str = Field(default="127.0.0.1", description="Another address lets in the network, over TLS alone")
     certificate_file: str = Field(default="", description="Of the pages: chain of the certificate (PEM, absolute path)")

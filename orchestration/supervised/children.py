@@ -18,6 +18,7 @@ from assets.sites.load_sites import NOBODY
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
+from orchestration.doctor.role_files import RoleState, forget_role, started, web_health, write_role
 from orchestration.environment import SMALL
 from orchestration.open_project import OpenProject
 from orchestration.supervised import parent_watch
@@ -43,6 +44,8 @@ class Child:
     is_left: bool = False
     due_s: float | None = None
     ends_s: list[float] = field(default_factory=list)
+    health: str = ""
+    restarts: int = 0
 
     def ended(self, now_s: float) -> str:
         """Its process is found to have ended: what is done about it."""
@@ -59,10 +62,13 @@ class Child:
 
 
 class Children:
-    """All of them, in the order of their start. Use it in `with`: its end, and our own death, are theirs."""
+    """All of them, in the order of their start. Use it in `with`: its end, and our own death, are theirs.
 
-    def __init__(self, logs: Path) -> None:
-        self._logs, self._all = logs, list[Child]()
+    roles: folder of the role files, for who asks about their health; none: nobody does.
+    """
+
+    def __init__(self, logs: Path, roles: Path | None = None) -> None:
+        self._logs, self._roles, self._all = logs, roles, list[Child]()
 
     def __enter__(self) -> "Children":
         self._watch = subprocess.Popen(
@@ -86,11 +92,12 @@ class Children:
         return self._all[place]
 
     def start(
-        self, name: str, arguments: list[str], *, environment: Mapping[str, str], is_needed: bool = True
-    ) -> Child:
+        self, name: str, arguments: list[str], *, environment: Mapping[str, str], is_needed: bool = True,
+        health: str = "",
+    ) -> Child:  # fmt: skip
         """Start one that does not see our terminal's Ctrl-C; its output goes to a log file.
 
-        is_needed: where it ends before everything is up, nothing is.
+        is_needed: where it ends before everything is up, nothing is. health: as of its role file.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
@@ -101,16 +108,19 @@ class Children:
                     arguments, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
                 )
 
-        return self.keep(Child(name, log, run, run(), is_needed=is_needed))
+        return self.keep(Child(name, log, run, run(), is_needed=is_needed, health=health))
 
     def keep(self, child: Child) -> Child:
         """Keep up a process that leads a session of its own, whoever started it."""
         self._all.append(child)
         self._tell(f"+{child.process.pid}")
+        self._note(child, "running")
         return child
 
     def stop(self, child: Child) -> None:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
+        if self._roles is not None:
+            forget_role(self._roles, child.name)
         if child.is_left or child.due_s is not None:
             # Its number may be another program's by now.
             return
@@ -143,9 +153,11 @@ class Children:
                 parent_watch.end_group(child.process.pid, lambda: True, is_told=True)
                 self._tell(f"-{child.process.pid}")
                 say(child.ended(now_s))
+                self._note(child, "given_up" if child.is_left else "restarting")
             elif now_s >= child.due_s:
-                child.process, child.due_s = child.run(), None
+                child.process, child.due_s, child.restarts = child.run(), None, child.restarts + 1
                 self._tell(f"+{child.process.pid}")
+                self._note(child, "running")
 
     def wait_for_port(self, port: int) -> None:
         """Wait until something listens. Raises Unreachable where a needed child ends or the time runs out."""
@@ -163,6 +175,11 @@ class Children:
                 stopped.wait(0.25)
         if not stopped.is_set():
             raise Unreachable(f"{url} does not answer after {READY_S:g} s")
+
+    def _note(self, child: Child, state: RoleState) -> None:
+        if self._roles is not None:
+            role = started(child.name, child.process.pid, child.health, restarts=child.restarts)
+            write_role(self._roles, role.model_copy(update={"state": state}))
 
     def _tell(self, line: str) -> None:
         # Ended by somebody else, it can watch no more; we still end our own.
@@ -193,7 +210,8 @@ def start_pages(project: Project, port: int, children: Children, *, environment:
     """Start the process behind the pages: nothing else needs them."""
     arguments = [sys.executable, "-m", "orchestration.web.serve", "--project", str(project.root)]
     variables = {**SMALL, **environment, "METERLOOM_SERVER__WEB_PORT": str(port)}
-    return children.start("web", arguments, environment=variables, is_needed=False)
+    health = web_health(project.settings.server, port)
+    return children.start("web", arguments, environment=variables, is_needed=False, health=health)
 
 
 def say_pages(project: Project, port: int, log: Path, say: Say) -> None:

@@ -25,6 +25,7 @@ from data_quality.contracts.site_file.live_source import MqttSource, is_listened
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import Listener
+from orchestration.doctor.role_files import health_port, roles_dir
 from orchestration.instance.by_bucket import decide
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
@@ -61,11 +62,12 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
     with (
         _broker(project, (*clients.values(), listener), allow_fallback=allow_fallback) as broker,
         told_to_others(project, broker.address, listener),
-        Children(project.data_dir / "logs") as children,
+        Children(project.data_dir / "logs", roles_dir(project)) as children,
     ):
         if broker.pid:
             # First, so that it ends last: the agent brings its devices home over it.
-            children.keep(Child("broker", broker.log, broker.begin_again, broker.process))
+            at = f"tcp://{broker.address.host}:{broker.address.port}"
+            children.keep(Child("broker", broker.log, broker.begin_again, broker.process, health=at))
         modbus_port = port_of(project.settings.server, "modbus", say)
         live = Live(
             environment={
@@ -94,7 +96,9 @@ def live_sites(project: Project, sites: Mapping[str, Site], *, say: Say, allow_f
                 environment = live.environment if own is None else live.environment | {
                     "METERLOOM_MQTT__USERNAME": own.username, "METERLOOM_MQTT__PASSWORD": own.password,
                 }  # fmt: skip
-                children.start(f"{module.split('.')[1]}-{site.site_id}", arguments, environment=environment)
+                port, health = ({}, "") if own is not None else health_port(project.settings.server, "agent")
+                name = f"{module.split('.')[1]}-{site.site_id}"
+                children.start(name, arguments, environment=environment | port, health=health)
                 # Who asks devices that are not there yet fills its log with what is no fault.
                 children.wait_for_port(modbus_port)
         if any(is_listened_to(site) for site in sites.values()):
@@ -111,7 +115,8 @@ def _collect(project: Project, mqtt_version: str, children: Children, *, environ
     """Behind the devices, whose last words it keeps; a spool that its disk failed begins a new process."""
     arguments = [sys.executable, "-m", "controls.collector.main", "--project", str(project.root)]
     arguments += ["--mqtt-version", mqtt_version]
-    children.start("collector", arguments, environment=environment, is_needed=False)
+    port, health = health_port(project.settings.server, "collector")
+    children.start("collector", arguments, environment={**environment, **port}, is_needed=False, health=health)
 
 
 def _broker(project: Project, clients: tuple[Client, ...], *, allow_fallback: bool) -> Broker:
@@ -174,19 +179,22 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         children, behind = live.children, len(live.children)
         if workers:
             live.environment |= _workers(project, workers, children, say, environment=live.environment)
-        parts = [("dagster", _dagster(dagster_port)), ("mlflow", _mlflow(project, mlflow_port))]
-        if is_pushed:
-            module = "controls.collector.receive_main"
-            parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)]))
-        for name, arguments in parts:
-            # In its environment: arguments are read by everybody on this machine, and the URL may hold a password.
-            variables = {**live.environment, "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri}
-            variables |= {"MLFLOW_DISABLE_TELEMETRY": "true", FROM_READINGS: "true"}
-            children.start(name, arguments, environment=variables, is_needed=name != "receive")
-        pages = start_pages(project, web_port, children, environment=live.environment)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
-        children.wait_for_url(f"{dagster_url}/server_info", stopped)
-        children.wait_for_url(f"{mlflow_url}/health", stopped)
+        parts = [
+            ("dagster", _dagster(dagster_port), f"{dagster_url}/server_info"),
+            ("mlflow", mlflow_words(project, mlflow_port), f"{mlflow_url}/health"),
+        ]
+        port: dict[str, str] = {}
+        if is_pushed:
+            port, health = health_port(project.settings.server, "receive")
+            module = "controls.collector.receive_main"
+            parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)], health))
+        variables = {**live.environment, **mlflow_environment(project), FROM_READINGS: "true", **port}
+        for name, arguments, health in parts:
+            children.start(name, arguments, environment=variables, is_needed=name != "receive", health=health)
+        pages = start_pages(project, web_port, children, environment=live.environment)
+        for _, _, health in parts[:2]:
+            children.wait_for_url(health, stopped)
         if not stopped.is_set():
             for url in (dagster_url, mlflow_url):
                 need_sign_in(url)
@@ -268,7 +276,13 @@ def _dagster(port: int) -> list[str]:
     ]
 
 
-def _mlflow(project: Project, port: int) -> list[str]:
+def mlflow_environment(project: Project) -> dict[str, str]:
+    """Variables of MLflow's server: everybody on this machine reads arguments, and the URL may hold a password."""
+    return {"MLFLOW_BACKEND_STORE_URI": project.mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def mlflow_words(project: Project, port: int) -> list[str]:
+    """The command of MLflow's server."""
     return [
         str(Path(sys.executable).parent / "mlflow"),
         "server",

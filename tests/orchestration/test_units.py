@@ -40,8 +40,12 @@ def settings(unit: Path) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), re.MULTILINE))
 
 
-def test_there_are_a_unit_for_the_platform_and_one_for_each_agent() -> None:
-    assert [unit.name for unit in UNITS] == ["meterloom-agent@.service", "meterloom.service"]
+def test_there_are_units_for_the_platform_for_one_service_of_it_and_for_each_agent() -> None:
+    assert [unit.name for unit in UNITS] == [
+        "meterloom-agent@.service",
+        "meterloom-role@.service",
+        "meterloom.service",
+    ]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

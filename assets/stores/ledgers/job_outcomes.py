@@ -69,6 +69,11 @@ def record_outcomes(store: Store, made: Sequence[JobOutcome], clock: Clock) -> i
     return len(new)
 
 
+def last_outcomes(store: Store, most: int) -> list[JobOutcome]:
+    """The newest outcomes of all jobs and sites, the newest first. Raises Unreachable."""
+    return _OUTCOMES.history(store)[::-1][:most]
+
+
 def failed_spans(store: Store, site_id: str, job: str) -> list[tuple[datetime, datetime | None]]:
     """From the first failure of a job to its next success, the oldest first. Raises Unreachable."""
     spans, since = list[tuple[datetime, datetime | None]](), dict[str | None, datetime]()

@@ -1,0 +1,98 @@
+"""Role files: one a service that runs on a project, with its process and the address of its health, for `health`.
+
+They stand in `var/run`, written by who starts the service: `meterloom up` for all of its own, `meterloom serve` for
+the one that it becomes. A file whose process is gone is what is left of a service that was killed.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import ValidationError
+
+from controls.gateways.broker import free_port
+from data_quality.contracts.model import Model
+from data_quality.contracts.settings import Project, ServerSettings
+from data_quality.contracts.time import SystemClock
+
+# Health of Dagster's daemon, which has no port: it holds its lock.
+LOCKED = "lock:daemon"
+RoleState = Literal["running", "restarting", "given_up"]
+
+
+class RoleFile(Model):
+    """A service as it was started. began_s: start of its process by the system's clock, s, which tells it from a later
+    process of the same number; health: http address that answers 200 while it does its work, `tcp://host:port` for one
+    that only takes connections, `lock:daemon`, empty where it has none.
+    """
+
+    name: str
+    pid: int
+    began_s: float
+    since_utc: str
+    health: str = ""
+    state: RoleState = "running"
+    restarts: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Its process is there, and is the one that was started."""
+        return self.state == "running" and began(self.pid) == self.began_s
+
+
+def roles_dir(project: Project) -> Path:
+    """Folder of the role files."""
+    return project.data_dir / "run"
+
+
+def began(pid: int) -> float | None:
+    """Start of a process, s; None where it is gone or ended and not yet reaped."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return None
+
+
+def started(name: str, pid: int, health: str = "", *, restarts: int = 0) -> RoleFile:
+    """The role of a process that has just begun."""
+    since_utc = f"{SystemClock().now_utc():%Y-%m-%dT%H:%M:%SZ}"
+    return RoleFile(
+        name=name, pid=pid, began_s=began(pid) or 0.0, since_utc=since_utc, health=health, restarts=restarts
+    )
+
+
+def health_port(server: ServerSettings, part: Literal["agent", "collector", "receive"]) -> tuple[dict[str, str], str]:
+    """Variables that give a part its own port, a free one where none is set, and the address of its health there."""
+    port = getattr(server, f"{part}_port") or free_port()
+    return {f"METERLOOM_SERVER__{part.upper()}_PORT": str(port)}, f"http://127.0.0.1:{port}/healthz"
+
+
+def web_health(server: ServerSettings, port: int) -> str:
+    """The address at which the pages say whether they are of use."""
+    return f"{'https' if server.certificate_file else 'http'}://{server.web_host}:{port}/readyz"
+
+
+def write_role(folder: Path, role: RoleFile) -> None:
+    """Write it whole. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = folder / f".{role.name}.{os.getpid()}"
+    temporary.write_text(role.model_dump_json(), encoding="utf-8")
+    temporary.replace(folder / f"{role.name}.json")
+
+
+def forget_role(folder: Path, name: str) -> None:
+    """Remove the file of a service that was ended on purpose."""
+    (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def roles(folder: Path) -> list[RoleFile]:
+    """Services by name; a file that is none of ours is no service."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(RoleFile.model_validate_json(path.read_bytes()))
+        except (ValidationError, FileNotFoundError):
+            continue
+    return found

@@ -1,0 +1,156 @@
+"""Health of a project: each of its services, and what they stand on. live: it is there; ready: it does its work."""
+
+import http.client
+import shutil
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from data_quality.contracts.errors import BadInput, MeterloomError
+from data_quality.contracts.settings import Project
+from orchestration.doctor.ports import TIMEOUT_S
+from orchestration.doctor.role_files import LOCKED, RoleFile, roles, roles_dir
+from orchestration.instance.start_lock import free
+
+if TYPE_CHECKING:
+    from assets.stores.transactions import Store
+
+# Below it a database can no longer be vacuumed, nor a month be written anew (production 3.8).
+LEAST_FREE = 0.1
+
+
+class RoleHealth(NamedTuple):
+    """One service, or one thing that all of them need. detail: one sentence for people."""
+
+    name: str
+    live: bool
+    ready: bool
+    detail: str
+
+
+def health_of(project: Project, role: str = "") -> list[RoleHealth]:
+    """All of a project, or one role of it. A project without a service has one line that says so."""
+    known = roles(roles_dir(project))
+    if role:
+        return [_of_service(each, project) for each in known if each.name == role] or [
+            _none(role, f"no service {role} runs")
+        ]
+    services = [_of_service(each, project) for each in known]
+    services = services or [_none("services", "no service runs: meterloom up, or meterloom serve ROLE")]
+    return [*services, *(_of_part(name, ask, project) for name, ask in PARTS.items())]
+
+
+def _none(name: str, said: str) -> RoleHealth:
+    return RoleHealth(name, live=False, ready=False, detail=said)
+
+
+def _of_service(role: RoleFile, project: Project) -> RoleHealth:
+    if not role.is_alive:
+        said = {
+            "running": f"process {role.pid} is gone, started {role.since_utc}",
+            "restarting": f"ended {role.restarts + 1} time(s) and is started again",
+            "given_up": "ended too often and is not started again; see its log",
+        }[role.state]
+        return _none(role.name, said)
+    is_ready, said = _schedules(project) if role.health == LOCKED else answer_of(role.health)
+    told = [f"process {role.pid} since {role.since_utc}", f"restarted {role.restarts} time(s)" * bool(role.restarts)]
+    return RoleHealth(role.name, live=True, ready=is_ready, detail="; ".join(filter(None, [*told, said])))
+
+
+def _schedules(project: Project) -> tuple[bool, str]:
+    """Whether Dagster's daemon holds its lock, which it takes once it has read its instance."""
+    try:
+        free(project, "daemon")
+    except BadInput:
+        return True, "starts runs"
+    return False, "starting, or refused: it does not hold its lock"
+
+
+def answer_of(address: str) -> tuple[bool, str]:
+    """Whether a service is of use by its own word, and the first line of it. address: as of a role file."""
+    if not address:
+        return True, ""
+    at = urlsplit(address)
+    host, port = at.hostname or "127.0.0.1", at.port or 0
+    try:
+        if at.scheme == "tcp":
+            with socket.create_connection((host, port), TIMEOUT_S):
+                return True, ""
+        line = _line(at.scheme, host, port)
+        try:
+            line.request("GET", at.path)
+            answer = line.getresponse()
+            said = answer.read(300).decode("utf-8", "replace").strip().splitlines()
+            return answer.status == http.client.OK, "" if "html" in answer.headers.get("Content-Type", "") else said[0]
+        finally:
+            line.close()
+    except (OSError, http.client.HTTPException, IndexError) as fault:
+        return False, f"no answer at {host}:{port}: {fault}"
+
+
+def _line(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    # Our own service on this machine; its certificate bears the name by which others reach it.
+    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=ssl._create_unverified_context())  # noqa: S323
+
+
+def _of_part(name: str, ask: Callable[[Project], tuple[bool, str]], project: Project) -> RoleHealth:
+    try:
+        is_ready, said = ask(project)
+    except (MeterloomError, OSError) as fault:
+        return _none(name, str(fault))
+    return RoleHealth(name, live=True, ready=is_ready, detail=said)
+
+
+def _store(project: Project) -> tuple[bool, str]:
+    """It answers, at the revision of this version. Nothing is migrated by looking."""
+    from assets.stores.revisions import standing
+
+    with _opened(project) as store:
+        found = standing(store.engine)
+    if found.refusal:
+        return False, found.refusal
+    return not found.steps, f"revision {found.present}" + f", {len(found.steps)} step(s) behind" * bool(found.steps)
+
+
+def _lake(project: Project) -> tuple[bool, str]:
+    """Its files can be listed, and are this store's."""
+    # Whoever asks for one role alone, every half minute, loads none of it.
+    from assets.stores.lake.lake import Lake
+    from assets.stores.lake.lake_ledger import refusal
+    from assets.stores.revisions import standing
+
+    with _opened(project) as store:
+        if standing(store.engine).steps:
+            return False, "not looked at before the store is migrated"
+        lake = Lake(project.lake_dir, store, address=project.settings.paths.lake)
+        said = refusal(store, lake.kept)
+    return not said, said or f"at {lake.kept.address}"
+
+
+@contextmanager
+def _opened(project: Project) -> "Iterator[Store]":
+    """The store as it stands. Raises Unreachable."""
+    from assets.stores.transactions import DatabaseError, connect_store
+    from assets.stores.unreachable import world_fault
+
+    store = connect_store(project.store_url)
+    try:
+        yield store
+    except DatabaseError as fault:
+        raise world_fault(fault, project.store_url) or fault from fault
+    finally:
+        store.close()
+
+
+def _disk(project: Project) -> tuple[bool, str]:
+    usage = shutil.disk_usage(project.data_dir)
+    share = usage.free / usage.total
+    return share > LEAST_FREE, f"{usage.free / 1e9:.1f} GB free, {share:.0%} of the disk"
+
+
+PARTS: dict[str, Callable[[Project], tuple[bool, str]]] = {"store": _store, "disk": _disk, "lake": _lake}

@@ -1,0 +1,24 @@
+"""`meterloom health`: whether each service of a project runs and does its work, and what they all need."""
+
+from typing import Annotated
+
+from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
+from orchestration.operations.operation import PROJECT, Call, Option, operation
+
+ROLES = Table("roles", ": {mark} | role: {name} | detail", mark=lambda each: "ok" if each["ready"] else "NOT READY")
+
+
+@operation("health", takes=PROJECT, example="--role agent-home")
+def health(
+    call: Call,
+    role: Annotated[str, Option("--role", help="One service alone, by the name that 'health' gives it.")] = "",
+) -> Answer:
+    """Say which services run and which do their work; exit code 1 where one does not."""
+    from orchestration.doctor.role_health import health_of
+
+    found = health_of(call.places, role)
+    is_ready = all(each.ready for each in found)
+    said = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
+    return Answer(
+        {"roles": [each._asdict() for each in found]}, ROLES, text=said, exit_code=DONE if is_ready else CHECK_FAILED
+    )

@@ -1,0 +1,119 @@
+"""One service in the foreground: the command line and environment of a role, which `meterloom serve ROLE` becomes."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.settings import Project
+from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, started, web_health, write_role
+from orchestration.environment import SMALL
+from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.write import WORKSPACE, instance_environment
+from orchestration.supervised.supervisor import mlflow_environment, mlflow_words
+
+_OWN = Path(sys.executable).parent
+
+
+class Service(NamedTuple):
+    """A role's command line. health: as of its role file; environment: on top of that of every service."""
+
+    words: list[str]
+    health: str = ""
+    environment: Mapping[str, str] = {}
+
+
+def _module(module: str, project: Project, *words: str) -> list[str]:
+    return [sys.executable, "-m", module, "--project", str(project.root), *words]
+
+
+def _with_port(part: str, module: str, project: Project, *words: str) -> Service:
+    port, health = health_port(project.settings.server, part)  # type: ignore[arg-type]
+    return Service(_module(module, project, *words), health, port)
+
+
+def _webserver(project: Project, _: str) -> Service:
+    port = project.settings.server.dagster_port
+    words = [str(_OWN / "dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), *_workspace(project)]
+    return Service(words, f"http://127.0.0.1:{port}/server_info")
+
+
+def _workspace(project: Project) -> list[str]:
+    """Where the graph is: with the role `code` where its port is set, else in a process of the asker's own."""
+    port = project.settings.server.code_port
+    if not port:
+        return ["--workspace", str(WORKSPACE)]
+    return ["--grpc-host", "127.0.0.1", "--grpc-port", str(port)]
+
+
+def _code(project: Project, _: str) -> Service:
+    port = project.settings.server.code_port
+    if not port:
+        raise BadInput(
+            "the code server has no port",
+            reason="no_port",
+            mend="set METERLOOM_SERVER__CODE_PORT for it, the webserver and the daemon alike; without it each of "
+            "those two loads the code itself and needs no code server",
+        )
+    words = [str(_OWN / "dagster"), "code-server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    words += ["--module-name", "orchestration.definitions", "--location-name", "meterloom"]
+    return Service(words, f"tcp://127.0.0.1:{port}")
+
+
+def _mlflow(project: Project, _: str) -> Service:
+    port = project.settings.server.mlflow_port
+    return Service(mlflow_words(project, port), f"http://127.0.0.1:{port}/health", mlflow_environment(project))
+
+
+def _web(project: Project, _: str) -> Service:
+    health = web_health(project.settings.server, project.settings.server.web_port)
+    return Service(_module("orchestration.web.serve", project), health, SMALL)
+
+
+def _signals(project: Project, site: str) -> Service:
+    return Service([str(_OWN / "meterloom"), "dr", "listen", "--project", str(project.root), "--site", site])
+
+
+Build = Callable[[Project, str], Service]
+# Roles of one site each, which --site names; the others are one a project.
+OF_A_SITE: dict[str, Build] = {
+    "agent": lambda project, site: _with_port("agent", "controls.agent.main", project, "--site", site),
+    "signals": _signals,
+}
+OF_A_PROJECT: dict[str, Build] = {
+    "webserver": _webserver,
+    "daemon": lambda project, _: Service([str(_OWN / "dagster-daemon"), "run", *_workspace(project)], LOCKED),
+    "code": _code,
+    "mlflow": _mlflow,
+    "web": _web,
+    "collector": lambda project, _: _with_port("collector", "controls.collector.main", project),
+    "receive": lambda project, _: _with_port("receive", "controls.collector.receive_main", project),
+    "notices": lambda project, _: Service(_module("orchestration.notices.main", project), environment=SMALL),
+    "scorer": lambda project, _: Service(_module("orchestration.live_scoring.main", project), environment=SMALL),
+}
+ROLES = (*OF_A_PROJECT, *OF_A_SITE)
+
+
+def service(project: Project, role: str, site: str) -> tuple[str, Service]:
+    """The name of a role's file, and its command. Raises BadInput for an unknown role, or a site that is wrong here."""
+    if role not in ROLES:
+        raise BadInput(f"unknown role {role!r}; there are {', '.join(ROLES)}", reason="unknown_role")
+    if (role in OF_A_SITE) != bool(site):
+        said = "is of one site: name it with --site" if role in OF_A_SITE else "serves all sites: leave --site out"
+        raise BadInput(f"the role {role} {said}", reason="wrong_site")
+    build = OF_A_SITE.get(role) or OF_A_PROJECT[role]
+    return f"{role}-{site}" if site else role, build(project, site)
+
+
+def become(project: Project, role: str, site: str = "") -> NoReturn:
+    """Turn this process into the service; its exit code and its answer to SIGTERM are the service's own.
+
+    Raises BadInput as `service`, OSError where the program is not there.
+    """
+    name, found = service(project, role, site)
+    variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}
+    # The number of this process stays: what `execve` begins is the process that the file names.
+    write_role(roles_dir(project), started(name, os.getpid(), found.health))
+    os.execve(found.words[0], found.words, variables)  # noqa: S606 - words of ours alone
