@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.log import FORMAT_VARIABLE
 from data_quality.contracts.model import Model
 from data_quality.contracts.text import decoded
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, validate_document
@@ -22,7 +23,7 @@ ENVIRONMENT_PREFIX = "METERLOOM_"
 READINGS_PATH = "/api/v1/readings"
 # These name the project itself or switch the process, and are read by the shells.
 OTHER_VARIABLES = frozenset(
-    {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS"}
+    {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS", FORMAT_VARIABLE}
 )
 
 

@@ -11,51 +11,22 @@ import platform
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from data_quality.contracts.log import MASK, masked
 from data_quality.contracts.settings import Project, secrets_in
 
-MASK = "***"
 # Of a log its end: what happened last is asked about.
 LOG_BYTES = 256 * 1024
-RUNS = 200
-# Shorter than this it is a word that stands in many texts, and no secret worth the name.
+# Shorter than this it is a word that stands in many texts: settings mask it by its place.
 _SHORTEST = 6
+RUNS = 200
 _NAMED = re.compile(r"^\s*\w+_env:\s*['\"]?(\w+)", re.MULTILINE)
 _TOKENS = ("*.token", "tools/token", "push/*.key")
-_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
-_BEHIND_NAME = re.compile(
-    r"((?:password|passwd|secret|token|api[_-]?key|bearer|authorization|cookie)[\"']?\s*[:= ]\s*[\"']?)"
-    r"(?!\*\*\*|[:= \"']|is\b|of\b|or\b|and\b)(?:bearer )?[^\s\"',;}]{6,}",
-    re.IGNORECASE,
-)
-
-
-class Mask:
-    """Every secret of a project that is known by value; `counts` says how often each text was masked."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        # The longest first: one may hold another.
-        self._secrets = sorted({each for each in secrets if len(each) >= _SHORTEST}, key=len, reverse=True)
-        self.counts: dict[str, int] = {}
-
-    def text(self, name: str, text: str) -> str:
-        """The text without what is secret in it."""
-        masked = 0
-        for secret in self._secrets:
-            # As it is written inside JSON and YAML too.
-            for form in {secret, json.dumps(secret)[1:-1]}:
-                masked += text.count(form)
-                text = text.replace(form, MASK)
-        for pattern, put in ((_IN_ADDRESS, MASK), (_BEHIND_NAME, rf"\1{MASK}")):
-            text, more = pattern.subn(put, text)
-            masked += more
-        self.counts[name] = masked
-        return text
 
 
 def secrets_of(project: Project, env: Mapping[str, str]) -> Iterator[str]:
@@ -98,7 +69,7 @@ def write_bundle(path: Path, project: Project, documents: Mapping[str, Any]) -> 
 
     Returns how often each text was masked. Raises OSError.
     """
-    mask = Mask(secrets_of(project, os.environ))
+    secrets, counts = [each for each in secrets_of(project, os.environ) if len(each) >= _SHORTEST], dict[str, int]()
     settings = project.settings.model_dump(mode="json")
     for key in secrets_in(project.settings):
         section, field = key.split(".")
@@ -116,13 +87,14 @@ def write_bundle(path: Path, project: Project, documents: Mapping[str, Any]) -> 
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
             for name, text in texts:
-                bundle.writestr(name, mask.text(name, text))
-            bundle.writestr("masked.json", _json(mask.counts))
+                shown, counts[name] = masked(text, secrets)
+                bundle.writestr(name, shown)
+            bundle.writestr("masked.json", _json(counts))
         temporary.chmod(0o600)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return dict(mask.counts)
+    return counts
 
 
 def _json(value: Any) -> str:

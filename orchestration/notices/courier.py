@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from assets.stores.published.deliveries import Delivery, DeliveryStore
+from data_quality.contracts import log
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.notice import id_of
 from data_quality.contracts.settings import DeliverySettings
@@ -130,9 +131,7 @@ class Courier:
 def masked(text: str, *settings: DeliverySettings, secrets: Sequence[str] = ()) -> str:
     """A reason without what is secret in it."""
     known = [secret for each in settings for secret in (each.smtp_password, each.webhook_secret)]
-    for secret in (*known, *secrets):
-        text = text.replace(secret, "***") if secret else text
-    return text[:500]
+    return log.masked(text, (*known, *secrets))[0][:500]
 
 
 def delivery_id(parcel: Parcel, channel: str, target: str) -> str:

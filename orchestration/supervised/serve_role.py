@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.log import FORMAT_VARIABLE
 from data_quality.contracts.settings import Project
 from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, started, web_health, write_role
 from orchestration.environment import SMALL
@@ -36,8 +37,14 @@ def _with_port(part: str, module: str, project: Project, *words: str) -> Service
 
 def _webserver(project: Project, _: str) -> Service:
     port = project.settings.server.dagster_port
-    words = [str(_OWN / "dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), *_workspace(project)]
+    words = [str(_OWN / "dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), *_logs()]
+    words += _workspace(project)
     return Service(words, f"http://127.0.0.1:{port}/server_info")
+
+
+def _logs() -> list[str]:
+    """Dagster's own JSON, which has other keys than ours."""
+    return ["--log-format", "json"] if _log_format() == "json" else []
 
 
 def _workspace(project: Project) -> list[str]:
@@ -57,7 +64,7 @@ def _code(project: Project, _: str) -> Service:
             mend="set METERLOOM_SERVER__CODE_PORT for it, the webserver and the daemon alike; without it each of "
             "those two loads the code itself and needs no code server",
         )
-    words = [str(_OWN / "dagster"), "code-server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    words = [str(_OWN / "dagster"), "code-server", "start", "--host", "127.0.0.1", "--port", str(port), *_logs()]
     words += ["--module-name", "orchestration.definitions", "--location-name", "meterloom"]
     return Service(words, f"tcp://127.0.0.1:{port}")
 
@@ -84,7 +91,7 @@ OF_A_SITE: dict[str, Build] = {
 }
 OF_A_PROJECT: dict[str, Build] = {
     "webserver": _webserver,
-    "daemon": lambda project, _: Service([str(_OWN / "dagster-daemon"), "run", *_workspace(project)], LOCKED),
+    "daemon": lambda project, _: Service([str(_OWN / "dagster-daemon"), "run", *_logs(), *_workspace(project)], LOCKED),
     "code": _code,
     "mlflow": _mlflow,
     "web": _web,
@@ -107,6 +114,11 @@ def service(project: Project, role: str, site: str) -> tuple[str, Service]:
     return f"{role}-{site}" if site else role, build(project, site)
 
 
+def _log_format() -> str:
+    """As the environment says; else text on a terminal, and JSON where a service manager keeps it."""
+    return os.environ.get(FORMAT_VARIABLE) or ("text" if sys.stderr.isatty() else "json")
+
+
 def become(project: Project, role: str, site: str = "") -> NoReturn:
     """Turn this process into the service; its exit code and its answer to SIGTERM are the service's own.
 
@@ -114,6 +126,7 @@ def become(project: Project, role: str, site: str = "") -> NoReturn:
     """
     name, found = service(project, role, site)
     variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}
+    variables[FORMAT_VARIABLE] = _log_format()
     # The number of this process stays: what `execve` begins is the process that the file names.
     write_role(roles_dir(project), started(name, os.getpid(), found.health))
     os.execve(found.words[0], found.words, variables)  # noqa: S606 - words of ours alone

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from assets.readings.readers.child import apart
 from controls.gateways.access.http_server import HttpServer, Limits, bound
 from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.log import start_log
 from data_quality.contracts.settings import SETTINGS_FILE, ServerSettings, check_bind
 from data_quality.contracts.time import Clock, SystemClock
 from data_quality.contracts.work.offload import offload_to
@@ -25,7 +26,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     server = project.project.settings.server
     check_server(server)
     # Whoever starts the pages may have told nobody where words go; a fault's number leads to its words there.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    start_log("web", level=logging.WARNING)
     # Many ask it, and it stays as small as it began: DuckDB and dbt, SciPy and the calendars run beside it.
     project.offload_to(apart)
     offload_to(apart)
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="meterloom-web", description="Serves pages and API")
     parser.add_argument("--project", default=os.environ.get(PROJECT_VARIABLE, "."))
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    start_log("web")
     project = OpenProject(options.project)
     try:
         serve_pages(project, SystemClock(), logger.info)

@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from data_quality.contracts.errors import BadInput, WorldFault
+from data_quality.contracts.log import start_log
 
 
 def own_parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def run_to_end(work: Callable[[], None], logger: logging.Logger, *, world: tuple
 
     Whoever started the process starts it anew after a 3. Whatever else is raised is a fault of ours.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    start_log(logger.name.rpartition(".")[2])
     of_the_world: tuple[type[Exception], ...] = (WorldFault, *world)
     try:
         work()
