@@ -37,6 +37,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "workflows": ("operations.project.workflows",),
     "notices": ("operations.project.notices",),
     "doctor": ("operations.project.doctor",),
+    "backup": ("operations.project.backup",),
+    "restore": ("operations.project.restore",),
     "sniff": ("operations.readings.sniff",),
     "ingest": ("operations.readings.ingest",),
     "pull": ("operations.readings.pull",),
@@ -199,7 +201,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "devices",
         "offer",
     ),
-    "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake"),
+    "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake", "backup", "restore"),
 }
 
 
