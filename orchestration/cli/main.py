@@ -201,7 +201,21 @@ PANELS: dict[str, tuple[str, ...]] = {
         "devices",
         "offer",
     ),
-    "Run": ("demo", "up", "web", "agent", "check", "alerts", "orders", "workflows", "notices", "doctor", "lake", "backup", "restore"),
+    "Run": (
+        "demo",
+        "up",
+        "web",
+        "agent",
+        "check",
+        "alerts",
+        "orders",
+        "workflows",
+        "notices",
+        "doctor",
+        "lake",
+        "backup",
+        "restore",
+    ),
 }
 
 

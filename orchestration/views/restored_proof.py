@@ -1,4 +1,4 @@
-"""Proof of a restored project: lake files as written, chains whole, figures computed again, no site above SIMULATION."""
+"""Proof of a restored project: lake files as written, chains whole, figures computed again, sites in SIMULATION."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -72,9 +72,10 @@ def _chains(opened: OpenProject) -> tuple[int, list[Problem]]:
     anchors = opened.project.anchors_dir
     found = [Problem("store", each) for each in distrusted(opened.store, anchors)]
     sites = sorted({each.site_id for each in opened.reports.revisions(with_content=False)})
-    for site_id in sites:
-        if (figure := opened.reports.broken_link(site_id)) is not None:
-            found.append(Problem("store", f"figure {figure} of {site_id} is not as it was stored"))
+    links = {site_id: opened.reports.broken_link(site_id) for site_id in sites}
+    found += [
+        Problem("store", f"figure {each} of {site} is not as it was stored") for site, each in links.items() if each
+    ]
     held = () if opened.store.anchors is None else opened.store.anchors.places
     places = sum(place.file.exists() for place in held)
     return 1 + places + len(chained_sites(opened.store, anchors)) + len(sites), found

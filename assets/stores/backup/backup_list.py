@@ -19,13 +19,15 @@ class KeptFile(Model):
     """One file of a backup.
 
     area: the folder of the project that it belongs to (`backup_areas.py`), `store`, `mlflow` or `lake`. path: below it,
-    with strokes. sha256: of what is kept. is_sealed: encrypted for the backup's recipient.
+    with strokes. sha256: of what is kept. changed_ns: when the file last changed (Unix time, ns), by which deliveries
+    are ordered; 0 where it does not matter. is_sealed: encrypted for the backup's recipient.
     """
 
     area: str
     path: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size_bytes: int = Field(ge=0)
+    changed_ns: int = 0
     is_sealed: bool = False
 
     @property

@@ -1,5 +1,6 @@
 """Write the files of a backup into an empty project folder, each compared with its hash (ADR 0095)."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -160,7 +161,9 @@ def _data_dir_then(root: str, project: Project) -> Path:
 
 def _fetch(place: BackupPlace, each: KeptFile, target: Path) -> str:
     """Write one file; what is wrong with it in the backup, or nothing. A wrong one is not left."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # The mode that mkdir is given is that of the last folder alone.
+    for folder in reversed([each for each in target.parents if not each.exists()]):
+        folder.mkdir(mode=0o700)
     try:
         sha256 = place.fetch(each.sha256, target)
     except FileNotFoundError:
@@ -168,4 +171,6 @@ def _fetch(place: BackupPlace, each: KeptFile, target: Path) -> str:
     if sha256 != each.sha256:
         target.unlink()
         return "was altered: its bytes are not those that were backed up"
+    if each.changed_ns:
+        os.utime(target, ns=(each.changed_ns, each.changed_ns))
     return ""

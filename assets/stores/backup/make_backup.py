@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
-from pydantic import ValidationError
-
-from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, NOTE, areas, files_of, is_secret, left_out_of
+from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, areas, files_of, is_secret, left_out_of
 from assets.stores.backup.backup_list import FORM, BackupBody, BackupList, KeptFile, signed
+from assets.stores.backup.last_backup import LastBackup, note_backup
 from assets.stores.backup.place import BackupPlace, place_to_write
 from assets.stores.backup.sealed import recipient_name, seal_for
 from assets.stores.backup.store_copy import (
@@ -30,29 +29,17 @@ from assets.stores.backup.store_copy import (
     dump_store,
     sqlite_facts,
 )
-from assets.stores.file_hashes import FileHashes
+from assets.stores.file_hashes import FileHashes, file_sha256
 from assets.stores.lake.lake import Lake
 from assets.stores.seals import ledger_of
 from assets.stores.sign import Signer
-from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import Unreachable
-from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 Progress = Callable[[str, int, int | None], object]
-
-
-class LastBackup(Model):
-    """The last whole backup of a project, as noted in its data folder."""
-
-    path: str
-    digest: str
-    made_utc: datetime
-    files: int
-    bytes: int
 
 
 class MadeBackup(NamedTuple):
@@ -99,26 +86,12 @@ def make_backup(source: BackupSource, address: str, *, now_utc: datetime, progre
         path = place.add_list(f"{now_utc:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}.json", text)
         files, sizes = found.body.files, {each.sha256: each.size_bytes for each in found.body.files}
         last = LastBackup(
-            path=path, digest=found.body.digest, made_utc=now_utc, files=len(files), bytes=sum(sizes.values())
+            path=path, digest=found.body.digest, made_utc=now_utc, files=len(files), size_bytes=sum(sizes.values())
         )
-        write_whole(source.project.data_dir / NOTE, last.model_dump_json().encode())
+        note_backup(source.project, last)
         counts = (place.files_new, place.files_known, place.bytes_new)
     left = 0 if source.recipient else len(backup.secrets)
-    return MadeBackup(path, last.digest, len(files), *counts, last.bytes, left)
-
-
-def last_backup(project: Project) -> LastBackup | None:
-    """The last whole backup; None before the first, or where nobody can read the note."""
-    try:
-        return LastBackup.model_validate_json((project.data_dir / NOTE).read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def backup_age_s(project: Project, now_utc: datetime) -> float | None:
-    """Seconds since the last whole backup; None before the first."""
-    last = last_backup(project)
-    return None if last is None else max((now_utc - last.made_utc).total_seconds(), 0.0)
+    return MadeBackup(path, last.digest, len(files), *counts, last.size_bytes, left)
 
 
 class _Backup:
@@ -190,10 +163,14 @@ class _Backup:
     def _lake_file(self, key: str, sha256: str) -> None:
         path = self.source.lake.root / key
         for _ in range(2):
-            if path.exists() and self.place.keep(partial(shutil.copyfile, path))[0] == sha256:
+            if path.exists() and file_sha256(path) == sha256:
+                self.place.keep(partial(shutil.copyfile, path))
                 return
             # Of a lake in a bucket a copy may be missing here, or be spoiled.
             self.source.lake.kept.refresh({key: sha256})
+        if self.place.has(sha256):
+            # Damaged here since a former backup, which has it.
+            return
         raise Unreachable(
             f"the lake's file {key} {'is missing' if not path.exists() else 'was altered'}, and a backup without it "
             "is none: ingest its source again ('meterloom doctor' names it), and back up again"
@@ -220,12 +197,13 @@ class _Backup:
         if is_sqlite:
             self._keep(area, name, partial(copy_sqlite, path))
             return
-        sha256, size = self.hashes.sha256(path), path.stat().st_size
-        if self.place.has(sha256, size):
-            self.files.append(KeptFile(area=area, path=name, sha256=sha256, size_bytes=size))
+        sha256, stat = self.hashes.sha256(path), path.stat()
+        if self.place.has(sha256, stat.st_size):
+            found: dict[str, Any] = {"sha256": sha256, "size_bytes": stat.st_size, "changed_ns": stat.st_mtime_ns}
+            self.files.append(KeptFile(area=area, path=name, **found))
         else:
             # By the copy's own hash: a file that is written meanwhile is kept as it was copied.
-            self._keep(area, name, partial(shutil.copyfile, path))
+            self._keep(area, name, partial(shutil.copyfile, path), changed_ns=stat.st_mtime_ns)
 
     def _keys(self) -> None:
         folder = self.folders[KEYS]
@@ -236,10 +214,9 @@ class _Backup:
             content = seal_for(self.source.recipient, path.read_bytes(), f"{area}/{name}")
             self._keep(area, name, partial(_write, content), is_sealed=True)
 
-    def _keep(self, area: str, name: str, copy: Callable[[Path], object], *, is_sealed: bool = False) -> None:
+    def _keep(self, area: str, name: str, copy: Callable[[Path], object], **beside: Any) -> None:
         sha256, size = self.place.keep(copy)
-        kept = KeptFile(area=area, path=name, sha256=sha256, size_bytes=size, is_sealed=is_sealed)
-        self.files.append(kept)
+        self.files.append(KeptFile(area=area, path=name, sha256=sha256, size_bytes=size, **beside))
 
 
 def _write(content: bytes, part: Path) -> None:
