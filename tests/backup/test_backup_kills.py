@@ -26,14 +26,13 @@ from tests.old.make import END
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.filterwarnings("ignore")]
 FIGURES = 20
-# Days that each round's writer may fill.
-ROUND_DAYS = 400
 
 
 @contextmanager
-def writing(folder: Path, notes: Path, number: int) -> Iterator[subprocess.Popen[bytes]]:
+def writing(folder: Path, notes: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A writer that has acknowledged a batch of this round."""
-    first, before = END + timedelta(days=number * ROUND_DAYS), noted(notes)
+    before = noted(notes)
+    first = END + timedelta(days=len(before))
     command = [sys.executable, "-m", "tests.backup.writer", str(folder), str(notes), str(first)]
     process = subprocess.Popen(command)
     try:
@@ -76,7 +75,7 @@ def rounds(works: Path, tmp_path: Path, *, number: int, seed: int) -> list[int]:
     """
     dice, notes, place, held = random.Random(seed), tmp_path / "notes", tmp_path / "kept", list[int]()
     for each in range(number):
-        with writing(works, notes, each) as writer:
+        with writing(works, notes) as writer:
             time.sleep(dice.uniform(0, 0.5))
             if each % 2:
                 backup_once(works, place, dice.uniform(0, 0.4))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from contextlib import closing
 from datetime import date, timedelta
 from itertools import count
@@ -32,9 +33,12 @@ def main(folder: Path, notes: Path, first: date) -> None:
                 quarantine=project.quarantine,
                 clock=SystemClock(),
             )
+            assert found.batch_id is not None
             acknowledged.write(f"{found.batch_id}\n")
             acknowledged.flush()
             os.fsync(acknowledged.fileno())
+            # There are no readings of days to come: the days last for all rounds.
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from assets.stores.backup.store_copy import (
     copy_sqlite,
     dump_schema,
     dump_store,
+    has_schema,
     sqlite_facts,
 )
 from assets.stores.file_hashes import FileHashes, file_sha256
@@ -146,7 +147,7 @@ class _Backup:
                 found.append(sqlite_facts(part))
 
         self._keep("store", DUMP_FILE if url else SQLITE_FILE, copy)
-        if mlflow:
+        if mlflow and has_schema(mlflow):
             self._keep("mlflow", "mlflow.dump", partial(dump_schema, mlflow))
         return found[-1]
 

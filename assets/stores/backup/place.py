@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
 OBJECTS, LISTS, MARK = "objects", "backups", "meterloom-backups.json"
+Parsed = TypeVar("Parsed")
 _LOCK, _SCRATCH = ".lock", ".scratch"
 _BUCKET = "s3://"
 
@@ -93,8 +95,13 @@ class BackupPlace:
 
     def expect_own(self, ledger: str) -> None:
         """Mark an empty place as this ledger's. Raises BadInput for another project's, a newer form, or other files."""
-        content = self.files.noted(MARK)
-        if content is None:
+        try:
+            mark = self.read(MARK, PlaceMark.model_validate_json)
+        except ValidationError as error:
+            raise BadInput(
+                f"{MARK} cannot be read", file=self.address, reason="bad_backup", mend="name another folder"
+            ) from error
+        if mark is None:
             beside = (each.key for each in self.files.list("") if each.key.partition("/")[0] not in {_LOCK, _SCRATCH})
             if other := next(beside, ""):
                 raise BadInput(
@@ -104,12 +111,6 @@ class BackupPlace:
                 )
             self.files.note(MARK, PlaceMark(form=FORM, ledger=ledger).model_dump_json().encode())
             return
-        try:
-            mark = PlaceMark.model_validate_json(content)
-        except ValidationError as error:
-            raise BadInput(
-                f"{MARK} cannot be read", file=self.address, reason="bad_backup", mend="name another folder"
-            ) from error
         if mark.ledger != ledger:
             raise BadInput(
                 f"the backups in {self.address} are of another project (ledger {mark.ledger[:8]}, not {ledger[:8]})",
@@ -130,7 +131,28 @@ class BackupPlace:
 
     def fetch(self, sha256: str, path: Path) -> str:
         """Write that content to the path. Returns the SHA-256 of what came. Raises FileNotFoundError, OSError."""
-        return self.files.fetch(object_key(sha256), path)
+        found = self.files.fetch(object_key(sha256), path)
+        for _ in range(self._tries - 1):
+            if found == sha256:
+                break
+            found = self.files.fetch(object_key(sha256), path)
+        return found
+
+    def read(self, key: str, parse: Callable[[bytes], Parsed]) -> Parsed | None:
+        """A small file, parsed; None where nothing stands there. Raises as `parse`."""
+        for left in reversed(range(self._tries)):
+            content = self.files.noted(key)
+            try:
+                return None if content is None else parse(content)
+            except (BadInput, ValidationError):
+                if not left:
+                    raise
+        raise AssertionError
+
+    @property
+    def _tries(self) -> int:
+        # A body from a bucket may be cut off on its way: again, before it is said of the bucket.
+        return 1 if self.files.address == str(self.files.root) else 3
 
 
 def object_key(sha256: str) -> str:
@@ -197,11 +219,12 @@ def list_in(place: BackupPlace, name: str) -> BackupList:
     """The list of that name, or the newest. Raises BadInput where there is none, and as `read_list`."""
     names = place.lists()
     wanted = name or (names[-1] if names else "")
-    content = place.files.noted(f"{LISTS}/{wanted}") if wanted else None
-    if content is None:
+    where = f"{place.address}/{LISTS}/{wanted}"
+    found = place.read(f"{LISTS}/{wanted}", lambda content: read_list(content, where)) if wanted else None
+    if found is None:
         raise BadInput(
             f"no backup in {place.address}: expected {LISTS}/{name or 'TIME.json'} there",
             reason="no_backup",
             mend="name the folder given to --to",
         )
-    return read_list(content, f"{place.address}/{LISTS}/{wanted}")
+    return found

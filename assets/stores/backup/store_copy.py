@@ -102,9 +102,17 @@ def dump_store(url: str, target: Path) -> StoreFacts:
 
 def dump_schema(url: str, target: Path) -> None:
     """Dump the schema that a URL's sessions look in first, as of one moment. Raises Unreachable."""
+    _dump(url, _schema_of(url), target)
+
+
+def has_schema(url: str) -> bool:
+    """Whether the schema that a URL's sessions look in first is there. Raises Unreachable."""
+    return bool(_schema_of(url))
+
+
+def _schema_of(url: str) -> str:
     with connection_to(url) as connection:
-        schema = connection.execute("SELECT current_schema()").fetchall()[0][0]
-    _dump(url, str(schema), target)
+        return str(connection.execute("SELECT coalesce(current_schema(), '')").fetchall()[0][0])
 
 
 def _dump(url: str, schema: str, target: Path, *more: str) -> None:
