@@ -30,7 +30,7 @@ from tests.old.make import END, write_csv
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def backup(folder: Path, to: object, *more: str) -> dict[str, Any]:
+def backup(folder: Path, to: object, *more: str) -> Any:
     code, answer, error = call_here("backup", "--to", str(to), *more, "--project", str(folder))
     assert code == 0, error
     return answer
@@ -237,8 +237,8 @@ def test_private_keys_go_to_their_recipient_alone(works: Path, tmp_path: Path) -
 def recipient(folder: Path, name: str) -> Path:
     key = folder / f"{name}.key"
     subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", key], check=True, capture_output=True)
-    public = ["openssl", "pkey", "-in", key, "-pubout", "-out", key.with_suffix(".pem")]
-    subprocess.run(public, check=True, capture_output=True)
+    public = ["-in", str(key), "-pubout", "-out", str(key.with_suffix(".pem"))]
+    subprocess.run(["openssl", "pkey", *public], check=True, capture_output=True)
     return key
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def line(faulty_line: tuple[str, Faulty], monkeypatch: pytest.MonkeyPatch) -> tu
     return faulty_line
 
 
-def run(*words: object) -> dict[str, object]:
+def run(*words: object) -> Any:
     code, answer, error = call_here(*map(str, words))
     assert code == 0, f"{words}: {error}"
     return answer

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def databases(postgres_server: str, patch: pytest.MonkeyPatch) -> Iterator[tuple
 
 
 @pytest.fixture(scope="module")
-def works() -> Path:
+def works(tmp_path_factory: pytest.TempPathFactory, databases: tuple[str, str], patch: pytest.MonkeyPatch) -> Path:
     """A project on the first database, with readings, a report, and a row of MLflow's."""
     import psycopg
 
@@ -74,7 +75,7 @@ def works() -> Path:
     return folder
 
 
-def run(*words: object) -> dict[str, object]:
+def run(*words: object) -> Any:
     code, answer, error = call_here(*map(str, words))
     assert code == 0, f"{words}: {error}"
     return answer

@@ -5,21 +5,18 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from assets.stores.backup.backup_areas import PROJECT, areas, is_inside
 from assets.stores.backup.backup_list import BackupBody, KeptFile
 from assets.stores.backup.place import BackupPlace
-from assets.stores.backup.sealed import open_sealed
+from assets.stores.backup.sealed import Opener
 from assets.stores.backup.store_copy import restore_dump
 from assets.stores.lake.lake_files import open_files
 from assets.stores.postgres import connection_to
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, Project
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 # Where MLflow's tables name a folder of this machine.
 _LOCATIONS = (
@@ -73,7 +70,7 @@ class Restoring:
                     mend=f"move it away, or name another folder with METERLOOM_PATHS__{area.upper()}",
                 )
 
-    def write(self, private_key: "X25519PrivateKey | None", progress: Callable[[str, int, int | None], object]) -> None:
+    def write(self, private_key: Opener | None, progress: Callable[[str, int, int | None], object]) -> None:
         """Write every file; one that is altered or missing is left out and is a problem. Raises BadInput for a store
         that is, and for a wrong key; Unreachable, OSError.
         """
@@ -90,7 +87,7 @@ class Restoring:
                     raise BadInput(f"the store in the backup {said}", reason="altered_backup", mend=_EARLIER)
                 self.problems.append(Problem(each.name, said))
             elif each.is_sealed and private_key is not None:
-                write_whole(target, open_sealed(private_key, target.read_bytes(), f"{each.area}/{each.path}"))
+                write_whole(target, private_key.open(target.read_bytes(), f"{each.area}/{each.path}"))
                 target.chmod(0o600)
         self._share_lake()
         self._relocate_models()

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, areas, files_of, is_secret, left_out_of
 from assets.stores.backup.backup_list import FORM, BackupBody, BackupList, KeptFile, signed
 from assets.stores.backup.last_backup import LastBackup, note_backup
 from assets.stores.backup.place import BackupPlace, place_to_write
-from assets.stores.backup.sealed import recipient_name, seal_for
+from assets.stores.backup.sealed import Recipient
 from assets.stores.backup.store_copy import (
     DUMP_FILE,
     SQLITE_FILE,
@@ -36,9 +36,6 @@ from assets.stores.seals import ledger_of
 from assets.stores.sign import Signer
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 Progress = Callable[[str, int, int | None], object]
 
@@ -65,7 +62,7 @@ class BackupSource:
     keys_dir: Path
     signer: Signer
     signer_name: str
-    recipient: "X25519PublicKey | None" = None
+    recipient: Recipient | None = None
 
     @property
     def url(self) -> str:
@@ -128,7 +125,7 @@ class _Backup:
             revision=facts.revision,
             seal=facts.seal,
             seal_hash=facts.seal_hash,
-            recipient="" if self.source.recipient is None else recipient_name(self.source.recipient),
+            recipient="" if self.source.recipient is None else self.source.recipient.name,
             files=tuple(self.files),
         )
         return signed(body, self.source.signer, self.source.signer_name)
@@ -212,7 +209,7 @@ class _Backup:
         if self.source.recipient is None:
             return
         for area, path, name in self.secrets:
-            content = seal_for(self.source.recipient, path.read_bytes(), f"{area}/{name}")
+            content = self.source.recipient.seal(path.read_bytes(), f"{area}/{name}")
             self._keep(area, name, partial(_write, content), is_sealed=True)
 
     def _keep(self, area: str, name: str, copy: Callable[[Path], object], **beside: Any) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from assets.stores.backup.make_backup import BackupSource, make_backup
-from assets.stores.backup.sealed import recipient_name, recipient_of
+from assets.stores.backup.sealed import Recipient
 from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -24,7 +24,7 @@ def backup(
 
     Marts, warehouse and Dagster's history are left out: they are made again from the rest.
     """
-    project, recipient = call.project, None if with_keys is None else recipient_of(with_keys)
+    project, recipient = call.project, None if with_keys is None else Recipient(with_keys)
     signer, name = pack_signer(call)
     source = BackupSource(project.project, project.lake, call.keys_dir, signer, name, recipient)
     with taken(project.project, "upkeep"):
@@ -36,7 +36,7 @@ def backup(
         )
     text = f"{made.path}: {made.files} files, {made.files_new} of them new, {made.bytes_new:,} bytes copied"
     if recipient is not None:
-        text += f"; private keys are encrypted for {recipient_name(recipient)}"
+        text += f"; private keys are encrypted for {recipient.name}"
     elif made.keys_left_out:
         text += f"; {made.keys_left_out} private key(s) are left out: --with-keys RECIPIENT.pem"
     result = made._asdict() | {"bytes": made.bytes_new, "signer": name}

@@ -11,7 +11,7 @@ from assets.stores.backup.backup_areas import is_inside
 from assets.stores.backup.backup_list import BackupList
 from assets.stores.backup.bring_back import Restoring, fetch_settings
 from assets.stores.backup.place import BackupPlace, list_in, place_to_read, split_address
-from assets.stores.backup.sealed import private_of
+from assets.stores.backup.sealed import Opener
 from assets.stores.backup.store_copy import scratch_database
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
@@ -87,7 +87,7 @@ class _Work:
         self, call: Call, place: BackupPlace, listed: BackupList, key: Path | None, sample: int | None
     ) -> None:
         self.call, self.place, self.listed, self.sample = call, place, listed, sample
-        self.private_key = None if key is None else private_of(key)
+        self.private_key = None if key is None else Opener(key)
 
     def verify(self) -> Proof:
         """Restore into a scratch folder, and database where it is of PostgreSQL; prove it; keep nothing."""
