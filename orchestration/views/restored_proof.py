@@ -62,8 +62,9 @@ def prove(
     equal, differing = _figures(opened, ids, progress)
     found += differing
     mode = simulate_only(opened.store, reason="restored from a backup", clock=clock)
-    # How far this ledger has come by now: from here on it is the lake's own.
-    note_progress(opened.store, opened.lake.kept)
+    if not opened.project.settings.paths.lake:
+        # How far this ledger has come by now. Of a bucket another project may be the owner: a person adopts it.
+        note_progress(opened.store, opened.lake.kept)
     return Proof(chains, len(ids), equal, stored, mode.name, tuple(found))
 
 

@@ -300,6 +300,24 @@ def test_models_find_their_files_in_the_restored_folder(works: Path, tmp_path: P
     assert address == f"{(tmp_path / 'again' / 'var' / 'mlflow' / 'artifacts').as_uri()}/1/model"
 
 
+def test_folders_behind_links_are_in_it_and_an_empty_folder_that_is_there_is_filled(
+    works: Path, tmp_path: Path
+) -> None:
+    (works / "landing").rename(tmp_path / "other_disk")
+    (works / "landing").symlink_to(tmp_path / "other_disk")
+    (tmp_path / "other_disk" / "round").symlink_to(works)
+    backup(works, tmp_path / "kept")
+    (target := tmp_path / "again").mkdir()
+    # A restore that was killed left this.
+    (target / ".restoring").mkdir()
+    (target / ".restoring" / "half").write_bytes(b"1")
+    code, answer = restored(tmp_path / "kept", "--into", target, "--figures", 1)
+    assert (code, answer["problems"]) == (0, [])
+    assert (target / "landing" / "works" / "march.csv").read_bytes() == (works / "known" / "march.csv").read_bytes()
+    assert not (target / "landing" / "round").exists()
+    assert not (target / ".restoring").exists()
+
+
 def test_a_place_inside_of_the_project_does_not_hold_itself(works: Path) -> None:
     backup(works, works / "kept")
     second = backup(works, works / "kept")

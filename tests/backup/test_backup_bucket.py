@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from assets.stores.lake.files import FileStore
+from assets.stores.lake.lake_files import open_files
+from assets.stores.lake.lake_ledger import KEY
 from data_quality.contracts.settings import load_project
 from orchestration.operations.project.restore import scratch_paths
 from tests.e2e.conftest import call_here
@@ -70,17 +72,19 @@ def test_of_a_lake_in_a_bucket_what_the_bucket_lost_is_put_into_it_again(
     monkeypatch.setenv("METERLOOM_PATHS__LAKE", lake)
     project = load_project(works, {"METERLOOM_PATHS__LAKE": lake})
     bucket = FileStore(project.lake_dir)
-    from assets.stores.lake.lake_files import open_files
-
     theirs = open_files(project.lake_dir, lake)
     keys = [each.key for each in bucket.list("readings/") if each.key.endswith(".parquet")]
     for key in keys:
         theirs.put_again(key)
+    theirs.note(KEY, b"{}")
     # The copies of this machine are gone: the backup fetches what the manifest names.
     shutil.rmtree(project.lake_dir / "readings")
     run("backup", "--to", tmp_path / "kept", "--project", works)
     assert scratch_paths(project).lake == ""
     for key in keys:
         theirs.delete(key)
+    owner = theirs.noted(KEY)
     run("restore", tmp_path / "kept", "--into", tmp_path / "again", "--figures", 1)
+    # Whose lake it is stays as it was: the running project goes on writing to it.
+    assert theirs.noted(KEY) == owner
     assert {each.key for each in theirs.list("readings/")} == set(keys)

@@ -46,13 +46,21 @@ def files_of(project: Project, area: str, folder: Path, left_out: frozenset[Path
         file = project.people_file if area == "people" else project.organisation_file
         yield from (each for each in (file,) if each.is_file())
         return
-    for where, names, found in os.walk(folder):
+    seen = {os.path.realpath(folder)}
+    # A folder may be a link to another disk; one that leads back is entered once.
+    for where, names, found in os.walk(folder, followlinks=True):
         here = Path(where)
-        names[:] = sorted(name for name in names if not name.startswith(".") and here / name not in left_out)
+        inner = {name: os.path.realpath(here / name) for name in sorted(names)}
+        names[:] = [
+            name
+            for name, real in inner.items()
+            if not name.startswith(".") and here / name not in left_out and real not in seen
+        ]
+        seen.update(inner[name] for name in names)
         for name in sorted(found):
             path = here / name
             is_own = not name.startswith(".") and not name.endswith((*_OF_PROCESSES, *_BESIDE_SQLITE))
-            if is_own and path not in left_out and path.is_file() and not path.is_symlink():
+            if is_own and path not in left_out and path.is_file():
                 yield path
 
 

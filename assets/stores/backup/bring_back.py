@@ -11,7 +11,7 @@ from assets.stores.backup.backup_areas import PROJECT, areas, is_inside
 from assets.stores.backup.backup_list import BackupBody, KeptFile
 from assets.stores.backup.place import BackupPlace
 from assets.stores.backup.sealed import Opener
-from assets.stores.backup.store_copy import restore_dump
+from assets.stores.backup.store_copy import DUMP_FILE, restore_dump
 from assets.stores.lake.lake_files import open_files
 from assets.stores.postgres import connection_to
 from assets.stores.whole_file import write_whole
@@ -78,7 +78,7 @@ class Restoring:
             progress("writing files", number, len(self.body.files))
             if each.is_sealed and private_key is None:
                 continue
-            if each.area in {_STORE, _MLFLOW} and self.body.engine == "postgresql":
+            if each.area == _MLFLOW or each.path == DUMP_FILE:
                 self._dump(each)
                 continue
             target = self._target(each)
@@ -104,7 +104,9 @@ class Restoring:
         part = self.place.scratch / each.path
         if said := _fetch(self.place, each, part):
             raise BadInput(f"{each.name} in the backup {said}", reason="altered_backup", mend=_EARLIER)
-        restore_dump(self.project.settings.database.of("store" if each.area == _STORE else "mlflow"), part)
+        url = self.project.settings.database.of("store" if each.area == _STORE else "mlflow")
+        if url:
+            restore_dump(url, part)
         part.unlink()
 
     def _share_lake(self) -> None:

@@ -15,7 +15,7 @@ from assets.stores.backup.sealed import Opener
 from assets.stores.backup.store_copy import scratch_database
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import PathSettings, Project, load_project
+from data_quality.contracts.settings import SETTINGS_FILE, PathSettings, Project, load_project
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import KEYS_VARIABLE, STATELESS, Argument, Call, Option, operation
@@ -23,6 +23,7 @@ from orchestration.views.restored_proof import Proof, prove
 
 PROBLEMS = Table("problems", "file | problem")
 DEFAULT_FIGURES = 20
+STAGED = ".restoring"
 
 
 @operation("restore", takes=STATELESS, example="/mnt/backups/factory --into factory")
@@ -43,7 +44,11 @@ def restore(
     """
     if (into is None) != verify:
         raise BadInput("expected --into EMPTY or --verify, and one of them", reason="bad_arguments")
-    if into is not None and into.exists() and (not into.is_dir() or any(into.iterdir())):
+    if (
+        into is not None
+        and into.exists()
+        and (not into.is_dir() or any(each.name != STAGED for each in into.iterdir()))
+    ):
         mend = "name another folder: what is in this one stays"
         raise BadInput("expected an empty folder", file=str(into), reason="not_empty", mend=mend)
     address, name = split_address(backup)
@@ -97,7 +102,7 @@ class _Work:
             project = load_project(root, os.environ)
             expect_engine(project, self.listed)
             paths = scratch_paths(project)
-            settings: dict[str, Any] = {"paths": paths}
+            settings: dict[str, Any] = {"paths": paths, "database": DatabaseSettings()}
             if self.listed.body.engine == "postgresql":
                 named = project.settings.database
                 url = stack.enter_context(scratch_database(named.store_url or named.url))
@@ -106,8 +111,9 @@ class _Work:
             return self._prove(project, root, project.keys_dir)
 
     def restore(self, into: Path) -> Proof:
-        """Restore into a folder that appears whole, at the end."""
-        staged = into.with_name(f".{into.name}.restoring")
+        """Restore into a folder that appears whole, at the end; one that is there may be a disk of its own."""
+        is_there = into.is_dir()
+        staged = into / STAGED if is_there else into.with_name(f".{into.name}{STAGED}")
         # A former one that was stopped: nobody but a restore writes under that name.
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True, mode=0o700)
@@ -117,10 +123,16 @@ class _Work:
             expect_engine(project, self.listed)
             named = os.environ.get(KEYS_VARIABLE)
             proof = self._prove(project, into, Path(named) if named else project.keys_dir)
-            staged.replace(into)
+            if not is_there:
+                staged.replace(into)
+            # The settings last: by them a folder is a project.
+            for path in sorted(staged.iterdir(), key=lambda each: each.name == SETTINGS_FILE) if is_there else ():
+                path.replace(into / path.name)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
+        if is_there:
+            staged.rmdir()
         return proof
 
     def _prove(self, project: Project, final: Path, keys_dir: Path) -> Proof:
