@@ -54,6 +54,13 @@ class OpenProject:
         self._project: Project | None = None
         self._offload: Callable[[str, dict[str, Any]], Any] | None = None
 
+    @classmethod
+    def of(cls, project: Project) -> "OpenProject":
+        """The folder of a project whose settings are at hand, and may be others than those of its file."""
+        opened = cls(str(project.root))
+        opened._project = project
+        return opened
+
     def offload_to(self, offload: Callable[[str, dict[str, Any]], Any]) -> None:
         """Have KPI SQL and dbt run by `offload` (contracts/work/offload.py): of a process that has to stay small."""
         self._offload = offload

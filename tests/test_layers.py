@@ -77,7 +77,7 @@ HOME = {
     "pypdf": ("assets.bills.documents.read_pdf",),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
-    "cryptography": ("assets.stores.sign",),
+    "cryptography": ("assets.stores.sign", "assets.stores.backup.sealed"),
     "matplotlib": ("orchestration.previews",),
     "typer": ("orchestration.cli",),
     "rich": ("orchestration.cli",),

@@ -17,10 +17,14 @@ def distrusted(store: Store, anchors: Path | None = None) -> list[str]:
     anchors: folder of what was written down outside the database.
     """
     found = [*([] if store.anchors is None else store.anchors.findings()), *map(str, bad_rows(store))]
-    query = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
-    sites = {row["site_id"] for row in store.rows(sa.select(query.c.site_id))}
-    # A site that the store lacks and that was anchored is one that it lost.
-    for site_id in sorted(sites | (anchored_sites(anchors) if anchors is not None else set())):
+    for site_id in chained_sites(store, anchors):
         # What the rows' seals say was said above.
         found += [f"site {site_id}: {each}" for each in verify_chain(store, site_id, anchors) if each not in found]
     return found
+
+
+def chained_sites(store: Store, anchors: Path | None = None) -> list[str]:
+    """Sites with a chain of commands; one that the store lacks and that was anchored is one that it lost."""
+    query = sa.union(sa.select(command_events.c.site_id), sa.select(commands.c.site_id)).subquery()
+    sites = {str(row["site_id"]) for row in store.rows(sa.select(query.c.site_id))}
+    return sorted(sites | (anchored_sites(anchors) if anchors is not None else set()))

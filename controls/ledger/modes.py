@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import mode_events, mode_requests
@@ -184,6 +186,22 @@ def append_mode(connection: Connection, event: ModeEvent) -> None:
     """Write a mode event, with a mark on the chain of commands: whoever signs the one signs the other."""
     append_row(connection, mode_events, **{**event.model_dump(), "mode": event.mode.name})
     mark_chain(connection, event.site_id, event.recorded_at_utc)
+
+
+def simulate_only(store: Store, *, reason: str, clock: Clock) -> Mode:
+    """Lower every site that has a mode to SIMULATION, as after a restore: no person did it, and one must raise it.
+
+    Returns the highest mode of any site afterwards. Raises Unreachable.
+    """
+    found = Mode.SIMULATION
+    for row in read_rows(store, sa.select(mode_events.c.site_id).distinct()):
+        site_id, now_utc = str(row["site_id"]), clock.now_utc()
+        with site_transaction(store, site_id) as connection:
+            if read_modes(store, site_id, now_utc=now_utc, connection=connection).own(SITE).mode > Mode.SIMULATION:
+                entry = {"site_id": site_id, "device_id": "", "mode": Mode.SIMULATION, "person_id": "restore"}
+                append_mode(connection, ModeEvent(**entry, reason=reason, recorded_at_utc=now_utc))
+        found = max(found, current_mode(store, site_id, now_utc=clock.now_utc()))
+    return found
 
 
 def check_end(expires_utc: datetime | None, now_utc: datetime) -> None:

@@ -40,6 +40,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "doctor": ("operations.project.doctor",),
     "health": ("operations.project.health",),
     "support-bundle": ("operations.project.support_bundle",),
+    "backup": ("operations.project.backup",),
+    "restore": ("operations.project.restore",),
     "sniff": ("operations.readings.sniff",),
     "ingest": ("operations.readings.ingest",),
     "pull": ("operations.readings.pull",),
@@ -217,6 +219,8 @@ PANELS: dict[str, tuple[str, ...]] = {
         "health",
         "support-bundle",
         "lake",
+        "backup",
+        "restore",
     ),
 }
 

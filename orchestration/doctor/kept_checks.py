@@ -2,9 +2,11 @@
 whether broker and servers answer.
 """
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assets.stores.backup.last_backup import backup_age_s, last_backup
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import orphans
 from assets.stores.lake.lake_ledger import refusal
@@ -31,6 +33,7 @@ _TRUST_MEND = (
 )
 _FILE_MEND = "render it again ('meterloom report' or 'meterloom pack'), and find out who wrote to it"
 SHOWN, _FILES_SHOWN = 5, 3
+_BACKUP_DUE_S = 7 * 86_400
 
 
 def check_rights(project: Project) -> dict[str, str]:
@@ -41,6 +44,15 @@ def check_rights(project: Project) -> dict[str, str]:
         return item("private", "ok", "nobody else on this machine reads store, lake and keys")
     modes = ", ".join(f"{each} ({each.stat().st_mode & 0o777:04o})" for each in opened)
     return item("private", "warn", f"others may look into {modes}", f"chmod o-rwx {' '.join(map(str, opened))}")
+
+
+def check_backup(project: Project, now_utc: datetime) -> dict[str, str]:
+    """One line: how old the last backup is."""
+    last, age_s = last_backup(project), backup_age_s(project, now_utc)
+    if last is None or age_s is None:
+        return item("backup", "ok", "none was made yet: meterloom backup --to FOLDER")
+    told = f"{last.path}, {age_s / 3600:.1f} h old"
+    return item("backup", "ok" if age_s < _BACKUP_DUE_S else "warn", told, "meterloom backup --to FOLDER, by a timer")
 
 
 def check_databases(project: Project) -> list[dict[str, str]]:

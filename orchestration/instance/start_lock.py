@@ -2,22 +2,30 @@
 
 Two Dagster daemons on one instance start runs twice, and only log that they do. The lock is for starting alone: it goes
 with its process however that ends, but a process that is stopped (SIGSTOP) keeps it. What may act on a device is
-decided by leases with an expiry and by the ledger, which has one row a key however many ask.
+decided by leases with an expiry and by the ledger, which has one row a key however many ask. Sweeps and merges of the
+lake stay away from a backup by the same lock.
 """
 
 import fcntl
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
 
-Part = Literal["up", "daemon"]
-# The second key of an advisory lock, and what the part is called.
-PARTS: dict[Part, tuple[int, str]] = {"up": (1, "'meterloom up'"), "daemon": (2, "Dagster's daemon")}
+Part = Literal["up", "daemon", "upkeep"]
+_TWICE = "two would start every run twice"
+# The second key of an advisory lock, what the part is called, and why there is one.
+PARTS: dict[Part, tuple[int, str, str]] = {
+    "up": (1, "'meterloom up'", _TWICE),
+    "daemon": (2, "Dagster's daemon", _TWICE),
+    "upkeep": (3, "a backup, sweep or merge", "a backup copies files that a sweep or a merge takes away"),
+}
+_END = "end that one first; its lock goes with it"
 _LONGEST_NAME = 200
 Release = Callable[[], None]
 
@@ -27,7 +35,7 @@ def take(project: Project, part: Part) -> Release:
 
     Raises BadInput naming the holder, Unreachable where the database does not answer.
     """
-    number, called = PARTS[part]
+    number, called, why = PARTS[part]
     who = f"{called}, process {os.getpid()} on {socket.gethostname()}, since {SystemClock().now_utc():%Y-%m-%d %H:%M}Z"
     if url := project.settings.database.of("store"):
         from assets.stores.postgres import hold
@@ -37,11 +45,21 @@ def take(project: Project, part: Part) -> Release:
         held = _hold_file(project, part, who)
     if isinstance(held, str):
         raise BadInput(
-            f"another one runs on this project: {held or called}; two would start every run twice",
+            f"another one runs on this project: {held or called}; {why}",
             reason="already_running",
-            mend="end that one first; its lock goes with it",
+            mend="wait for it, or end it first; its lock goes with it" if part == "upkeep" else _END,
         )
     return held
+
+
+@contextmanager
+def taken(project: Project, part: Part) -> Iterator[None]:
+    """Be the only one inside of a block. Raises as `take`."""
+    release = take(project, part)
+    try:
+        yield
+    finally:
+        release()
 
 
 def free(project: Project, part: Part) -> None:

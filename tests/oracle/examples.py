@@ -120,6 +120,8 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "lake sweep": ("--dry-run",),
     "lake compact": LeftOut("counts the bytes of files that hold random ids"),
     "lake adopt": WRITES,
+    "backup": WRITES,
+    "restore": WRITES,
     "lake restore": WRITES,
     "findings list": ("--site {site}", "--site tower --all"),
     "findings acknowledge": WRITES,

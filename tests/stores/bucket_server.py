@@ -17,11 +17,13 @@ Wsgi = Callable[..., Iterable[bytes]]
 
 
 class Faulty:
-    """The server behind its line. rate: share of the requests for which something goes wrong, by a seed."""
+    """The server behind its line. rate: share of the requests for which something goes wrong, by a seed;
+    denied: every request is refused.
+    """
 
     def __init__(self, server: Wsgi) -> None:
         self.server, self.rate, self.counts = server, 0.0, Counter[str]()
-        self.dice, self.lock = random.Random(0), Lock()
+        self.dice, self.lock, self.denied = random.Random(0), Lock(), False
 
     def begin(self, seed: int, rate: float) -> None:
         """From now on."""
@@ -31,6 +33,8 @@ class Faulty:
         # Its length says where a body ends, so that nothing else is read.
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
+        if self.denied:
+            return self._refuse("denied", start)
         method = environ["REQUEST_METHOD"]
         with self.lock:
             kind = self.dice.choice(KINDS) if self.dice.random() < self.rate else ""

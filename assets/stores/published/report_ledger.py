@@ -169,6 +169,13 @@ class ReportStore:
         advised = Recommendations(self.store).figure(figure_id)
         return found[0] if found else advised
 
+    def figure_ids(self) -> list[str]:
+        """Ids of every figure of every revision, in order."""
+        return [
+            str(row["figure_id"])
+            for row in self.store.rows(sa.select(figure_table.c.figure_id).order_by(figure_table.c.figure_id))
+        ]
+
     def figures(self, report_id: str, revision: int) -> list[Figure]:
         """All figures of a revision, inputs before what is made of them."""
         table = figure_table

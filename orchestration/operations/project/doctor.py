@@ -93,6 +93,7 @@ def project_checks(call: Call) -> list[dict[str, str]]:
         found = [item("configuration", "ok", f"{len(call.project.sites)} site(s)")]
     data, now = call.project.project.data_dir, call.clock.now_utc()
     found.append(kept.check_rights(call.project.project))
+    found.append(kept.check_backup(call.project.project, now))
     free = shutil.disk_usage(data).free / 1e9
     found.append(item("disk", "ok" if free > 2 else "warn", f"{free:.1f} GB free at {data}", "make room: 2 GB or more"))
     try:

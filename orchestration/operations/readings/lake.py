@@ -5,6 +5,7 @@ from typing import Annotated
 from assets.stores.lake.compact import compact
 from assets.stores.lake.lake_ledger import Adopted, adopt, restore
 from assets.stores.lake.sweep import leftovers, sweep
+from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 
@@ -21,7 +22,8 @@ def sweep_lake(
     """Set aside what stopped writers left in the lake a day ago; delete files whose rows stand in a merged one."""
     lake, now_utc = call.project.lake, call.clock.now_utc()
     call.doing(f"looking through {lake.kept.address}")
-    found = leftovers(lake, now_utc=now_utc) if dry_run else sweep(lake, now_utc=now_utc)
+    with taken(call.places, "upkeep"):
+        found = leftovers(lake, now_utc=now_utc) if dry_run else sweep(lake, now_utc=now_utc)
     total, merged = sum(each.size_bytes for each in found), sum(each.is_merged for each in found)
     would = "would be " if dry_run else ""
     said = f"{len(found) - merged} file(s) that no batch names {would}set aside, {merged} merged file(s) {would}deleted"
@@ -40,9 +42,10 @@ def compact_lake(
     """Merge the small files of a site and month into one; what was merged goes with a sweep a day later."""
     lake, found = call.project.lake, []
     call.doing(f"looking through {lake.kept.address}")
-    for each in compact(lake, clock=call.clock, is_dry_run=dry_run):
-        found.append(each._asdict())
-        call.doing(f"{each.site_id} {each.month:%Y-%m}: {each.files} files")
+    with taken(call.places, "upkeep"):
+        for each in compact(lake, clock=call.clock, is_dry_run=dry_run):
+            found.append(each._asdict())
+            call.doing(f"{each.site_id} {each.month:%Y-%m}: {each.files} files")
     files, before, after = (sum(each[name] for each in found) for name in ("files", "bytes_before", "bytes_after"))
     done = "would become" if dry_run else "became"
     return Answer(

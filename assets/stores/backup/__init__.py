@@ -1,0 +1,1 @@
+"""Backups of a project, and their way back (ADR 0095)."""

@@ -1,0 +1,43 @@
+"""`meterloom backup`: a project copied to a folder or a bucket while it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+from assets.stores.backup.make_backup import BackupSource, make_backup
+from assets.stores.backup.sealed import Recipient
+from orchestration.instance.start_lock import taken
+from orchestration.operations.answer import Answer
+from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.signing import pack_signer
+
+
+@operation("backup", takes=(*PROJECT, "person_"), example="--to /mnt/backups/factory")
+def backup(
+    call: Call,
+    to: Annotated[str, Option("--to", metavar="FOLDER", help="Folder or s3://BUCKET/PREFIX; copies what is new.")],
+    with_keys: Annotated[
+        Path | None,
+        Option("--with-keys", metavar="RECIPIENT.pem", help="Private keys too, encrypted for this X25519 public key."),
+    ] = None,
+) -> Answer:
+    """Back the project up while it runs: store, lake, models, reports, evidence, landing and settings; a signed list.
+
+    Marts, warehouse and Dagster's history are left out: they are made again from the rest.
+    """
+    project, recipient = call.project, None if with_keys is None else Recipient(with_keys)
+    signer, name = pack_signer(call)
+    source = BackupSource(project.project, project.lake, call.keys_dir, signer, name, recipient)
+    with taken(project.project, "upkeep"):
+        made = make_backup(
+            source,
+            to.rstrip("/") or "/",
+            now_utc=call.clock.now_utc(),
+            progress=lambda text, done, of: call.doing(text, done=done, of=of),
+        )
+    text = f"{made.path}: {made.files} files, {made.files_new} of them new, {made.bytes_new:,} bytes copied"
+    if recipient is not None:
+        text += f"; private keys are encrypted for {recipient.name}"
+    elif made.keys_left_out:
+        text += f"; {made.keys_left_out} private key(s) are left out: --with-keys RECIPIENT.pem"
+    result = made._asdict() | {"bytes": made.bytes_new, "signer": name}
+    return Answer(result, text=f"{text}\nprove it: meterloom restore {made.path} --verify")
