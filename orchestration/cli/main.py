@@ -41,6 +41,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "health": ("operations.project.health",),
     "support-bundle": ("operations.project.support_bundle",),
     "backup": ("operations.project.backup",),
+    "migrate": ("operations.project.migrate",),
+    "upgrade": ("operations.project.migrate",),
     "restore": ("operations.project.restore",),
     "sniff": ("operations.readings.sniff",),
     "ingest": ("operations.readings.ingest",),
@@ -221,6 +223,8 @@ PANELS: dict[str, tuple[str, ...]] = {
         "lake",
         "backup",
         "restore",
+        "migrate",
+        "upgrade",
     ),
 }
 

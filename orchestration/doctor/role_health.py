@@ -153,4 +153,17 @@ def _disk(project: Project) -> tuple[bool, str]:
     return share > LEAST_FREE, f"{usage.free / 1e9:.1f} GB free, {share:.0%} of the disk"
 
 
-PARTS: dict[str, Callable[[Project], tuple[bool, str]]] = {"store": _store, "disk": _disk, "lake": _lake}
+def _backup(project: Project) -> tuple[bool, str]:
+    """How old the last one is; whether that is too old, a person decides."""
+    from assets.stores.backup.last_backup import last_backup
+
+    last = last_backup(project)
+    return True, "none was made yet" if last is None else f"the last of {last.made_utc:%Y-%m-%d %H:%M}Z"
+
+
+PARTS: dict[str, Callable[[Project], tuple[bool, str]]] = {
+    "store": _store,
+    "disk": _disk,
+    "lake": _lake,
+    "backup": _backup,
+}

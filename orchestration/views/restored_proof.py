@@ -57,9 +57,8 @@ def prove(
         found += [Problem(f"lake/{each.path}", each.fault) for each in damage if f"lake/{each.path}" not in lost]
     ids = opened.reports.figure_ids()
     stored = len(ids)
-    if sample is not None and sample < stored:
-        ids = random.Random(seed).sample(ids, sample)  # noqa: S311 - a choice to look at, no secret
-    equal, differing = _figures(opened, ids, progress)
+    ids = some_of(ids, sample, seed=seed)
+    equal, differing = figures_again(opened, ids, progress)
     found += differing
     mode = simulate_only(opened.store, reason="restored from a backup", clock=clock)
     if not opened.project.settings.paths.lake:
@@ -82,8 +81,15 @@ def _chains(opened: OpenProject) -> tuple[int, list[Problem]]:
     return 1 + places + len(chained_sites(opened.store, anchors)) + len(sites), found
 
 
-def _figures(opened: OpenProject, ids: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
-    """How many of the figures are the same when they are computed again, and the others."""
+def some_of(ids: list[str], sample: int | None, *, seed: int) -> list[str]:
+    """So many of the figures, chosen by the seed; None: all."""
+    if sample is None or sample >= len(ids):
+        return ids
+    return random.Random(seed).sample(ids, sample)  # noqa: S311 - a choice to look at, no secret
+
+
+def figures_again(opened: OpenProject, ids: Sequence[str], progress: Progress) -> tuple[int, list[Problem]]:
+    """Number of figures that are the same when they are computed again, and those that are not."""
     equal, found = 0, list[Problem]()
     if not ids:
         return 0, []

@@ -71,6 +71,8 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "notices test": WRITES,
     "notices choose": WRITES,
     "doctor": LeftOut("describes the machine: versions, ports, free disk"),
+    "migrate": ("--plan",),
+    "upgrade": LeftOut("looks at the machine as doctor does"),
     "health": LeftOut("describes what runs at this moment: processes, free disk"),
     "support-bundle": LeftOut("gathers what describes the machine: versions, logs, free disk"),
     "sniff": ("inputs/energy.csv inputs/weather.csv",),

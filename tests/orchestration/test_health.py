@@ -59,6 +59,7 @@ def test_a_project_without_a_service_is_not_healthy_and_what_it_stands_on_is_sai
         ("store", True, True),
         ("disk", True, True),
         ("lake", True, True),
+        ("backup", True, True),
     ]
     assert "meterloom up" in found[0]["detail"]
 

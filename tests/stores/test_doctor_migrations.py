@@ -17,6 +17,7 @@ from orchestration.cli.main import build_app
 from orchestration.operations.project.doctor import check, others
 from tests.stores.steps import NEXT, contents, with_step
 
+NEWEST = max(path.name[:4] for path in (revisions.FOLDER / "versions").glob("0*.py"))
 OLD = Path(__file__).parents[1] / "old" / "320e130.tar.xz"
 
 
@@ -35,8 +36,8 @@ def test_doctor_says_what_a_migration_will_do_and_makes_none(behind: Project) ->
     done = CliRunner().invoke(build_app(("doctor",)), ["doctor", "--json", "--project", str(behind.root)])
     checks = {each["name"]: each for each in json.loads(done.stdout)["checks"]}
     assert checks["migrations"]["status"] == "warn"
-    assert "revision 0001; the next command that opens it takes" in checks["migrations"]["detail"]
-    assert "a copy is kept as store.db.0001.bak" in checks["migrations"]["detail"]
+    assert "revision 0001; 'meterloom migrate' takes" in checks["migrations"]["detail"]
+    assert "keeps the store as it was as store.db.0001.bak" in checks["migrations"]["detail"]
     assert checks[f"step {NEXT}"]["detail"] == "A colour for every batch"
     assert contents(store.engine) == before
     store.close()
@@ -60,7 +61,7 @@ def test_doctor_makes_no_store_to_look_at_it(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("store.db*")) == []
 
 
-def test_of_postgresql_a_dump_is_asked_for(behind: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_postgresql_a_dump_is_kept(behind: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     project = load_project(behind.root, {"METERLOOM_DATABASE__URL": postgres_url})
     assert [each["detail"] for each in check(project)] == ["an empty database"]
     newer = revisions.FOLDER
@@ -68,7 +69,7 @@ def test_of_postgresql_a_dump_is_asked_for(behind: Project, postgres_url: str, m
     store = open_store(project.store_url)
     monkeypatch.setattr(revisions, "FOLDER", newer)
     (first, step) = check(project)
-    assert "make a dump first" in first["detail"]
+    assert f"keeps the store as it was as store.{NEWEST}.dump" in first["detail"]
     assert step["name"] == f"step {NEXT}"
     with store.engine.connect() as connection:
         assert not sa.inspect(connection).has_table("first_new")
@@ -84,7 +85,7 @@ def test_a_schema_of_mlflow_that_is_behind_is_named_with_its_mend(tmp_path: Path
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES ('df50e92ffc5e')")
     (found,) = others(project)
-    assert found["mend"] == f"mlflow db upgrade sqlite:///{file}"
+    assert found["mend"] == "meterloom migrate"
     before, _, newest = found["detail"].rpartition(" wants ")
     assert before == "mlflow.db is of revision df50e92ffc5e, the installed version"
     with closing(sqlite3.connect(file)) as connection, connection:

@@ -1,26 +1,18 @@
 """`meterloom doctor`: what is present, missing or misconfigured, and the mend for each."""
 
-import importlib.util
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from data_quality.contracts.settings import Project
-from orchestration.doctor.kept_checks import item
-
-if TYPE_CHECKING:
-    from assets.stores.revisions import Standing
 import ctypes.util
 import importlib.metadata
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.settings import SETTINGS_FILE
+from data_quality.contracts.settings import SETTINGS_FILE, Project
 from orchestration.doctor import kept_checks as kept
-from orchestration.doctor.kept_checks import reachability_checks
+from orchestration.doctor.kept_checks import item, reachability_checks
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.project.check import configuration_problems
@@ -148,66 +140,33 @@ def doctor(call: Call) -> Answer:
 
 
 NAME = "migrations"
-# Where the libraries keep their revisions, what they keep under our data folder, and their own command.
-OTHERS = (
-    ("mlflow", "store/db_migrations/versions", ("mlflow/mlflow.db",), "mlflow db upgrade sqlite:///{file}"),
-    (
-        "dagster",
-        "_core/storage/alembic/versions",
-        ("dagster/history/runs.db", "dagster/history/runs/index.db", "dagster/schedules/schedules.db"),
-        "DAGSTER_HOME={home}/dagster dagster instance migrate",
-    ),
-)
 
 
 def check(project: Project) -> list[dict[str, str]]:
     """The store's revision, and a line for each step to come. Anything but `ok` means: opening the store would change
     it or is refused. Raises DatabaseError where the database does not answer.
     """
-    from assets.stores.revisions import copy_path, standing
-    from assets.stores.transactions import connect_store
+    from orchestration.instance.schema_steps import STORE, schema_plan
 
-    file = project.store_url.removeprefix("sqlite:///")
-    # A URL that kept its prefix is no SQLite file, and has no path to look at.
-    if file != project.store_url and not Path(file).exists():
-        return [item(NAME, "ok", "no store yet: the first command makes it")]
-    store = connect_store(project.store_url)
-    try:
-        found = standing(store.engine)
-        kept = "" if found.present is None else copy_path(store.engine, found.present).name
-    finally:
-        store.close()
+    found = schema_plan(project)
     if found.refusal:
         said, _, mend = found.refusal.partition(": ")
         return [item(NAME, "fail", said, mend)]
-    if found.present is None or not found.steps:
+    steps = [each for each in found.steps if each.part == STORE]
+    if not found.newest:
+        return [item(NAME, "ok", "no store yet: the first command makes it")]
+    if not found.present or not steps:
         return [item(NAME, "ok", f"revision {found.present}" if found.present else "an empty database")]
-    return _to_come(found, kept if file != project.store_url else "")
-
-
-def _to_come(found: "Standing", kept: str) -> list[dict[str, str]]:
-    copy = f"a copy is kept as {kept}" if kept else "make a dump first: no copy is kept of PostgreSQL"
-    detail = f"revision {found.present}; the next command that opens it takes {len(found.steps)} step(s) first; {copy}"
-    mend = "every other 'meterloom' command does it: whole, or not at all"
+    detail = f"revision {found.present}; 'meterloom migrate' takes {len(steps)} step(s)"
+    mend = "meterloom migrate; every other command that opens the store takes them too: whole, or not at all"
     return [
-        item(NAME, "warn", detail, mend),
-        *(item(f"step {step.revision}", "warn", step.sentence, "comes with the migration") for step in found.steps),
+        item(NAME, "warn", f"{detail}, and keeps the store as it was as {Path(found.copy).name}", mend),
+        *(item(f"step {each.revision}", "warn", each.sentence, "comes with the migration") for each in steps),
     ]
 
 
 def others(project: Project) -> list[dict[str, str]]:
     """A line for each SQLite file of MLflow or Dagster that is not of the revision of the installed library."""
-    from assets.stores.revisions import behind
+    from orchestration.instance.schema_steps import library_steps
 
-    found, home = [], project.data_dir
-    for library, folder, files, mend in OTHERS:
-        # Found, not imported: MLflow alone takes seconds to load.
-        spec = importlib.util.find_spec(library)
-        if spec is None or not spec.submodule_search_locations:
-            continue
-        for file in (home / name for name in files):
-            versions = Path(spec.submodule_search_locations[0]) / folder
-            if file.exists() and (differs := behind(file, versions)):
-                detail = f"{file.name} is of revision {differs[0]}, the installed version wants {differs[1]}"
-                found.append(item(f"{library} schema", "warn", detail, mend.format(file=file, home=home)))
-    return found
+    return [item(each.part, "warn", each.sentence, "meterloom migrate") for each in library_steps(project)]
