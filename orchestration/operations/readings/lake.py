@@ -1,5 +1,6 @@
 """`meterloom lake`: the lake's files, where they are kept."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 from assets.stores.lake.compact import compact
@@ -22,7 +23,7 @@ def sweep_lake(
     """Set aside what stopped writers left in the lake a day ago; delete files whose rows stand in a merged one."""
     lake, now_utc = call.project.lake, call.clock.now_utc()
     call.doing(f"looking through {lake.kept.address}")
-    with taken(call.places, "upkeep"):
+    with nullcontext() if dry_run else taken(call.places, "upkeep"):
         found = leftovers(lake, now_utc=now_utc) if dry_run else sweep(lake, now_utc=now_utc)
     total, merged = sum(each.size_bytes for each in found), sum(each.is_merged for each in found)
     would = "would be " if dry_run else ""
@@ -42,7 +43,7 @@ def compact_lake(
     """Merge the small files of a site and month into one; what was merged goes with a sweep a day later."""
     lake, found = call.project.lake, []
     call.doing(f"looking through {lake.kept.address}")
-    with taken(call.places, "upkeep"):
+    with nullcontext() if dry_run else taken(call.places, "upkeep"):
         for each in compact(lake, clock=call.clock, is_dry_run=dry_run):
             found.append(each._asdict())
             call.doing(f"{each.site_id} {each.month:%Y-%m}: {each.files} files")
