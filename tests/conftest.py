@@ -45,6 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Longest files first; how long each took is kept (tests/seconds.py)."""
+    # Next to nothing of what is imported and collected is garbage: a tenth of the collection went into looking for it.
+    gc.set_threshold(100_000, 20, 50)
     config.pluginmanager.register(LongestFirst(config), "longest-first")
 
 
@@ -60,7 +62,6 @@ def pytest_collection_finish() -> None:
     """What is imported stays: a tenth of all seconds went into looking for garbage in it; pytest looks at the end."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
