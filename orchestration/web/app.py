@@ -48,8 +48,15 @@ def make_app(
     """The application over one project. signed_in: who stands behind a request; without it sign_in says so, and
     without that a sign-in over the project's own people. hosts, origins: see Porch.
     """
+    # FastAPI would work out every route anew for each application that includes its router, at the first request.
     app = FastAPI(
-        title="Meterloom", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_life, redirect_slashes=False
+        title="Meterloom",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_life,
+        redirect_slashes=False,
+        routes=[route for router in ROUTERS for route in router.routes],
     )
     # Only where nobody stands in for it: an application that is told who asks needs no people file.
     own = sign_in or (SignIn(project, clock) if signed_in is None else None)
@@ -58,8 +65,6 @@ def make_app(
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
     state.people_fault = own.people.told if own else str
-    for router in ROUTERS:
-        app.include_router(router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
     app.add_exception_handler(ToBeSigned, hand_out)

