@@ -15,10 +15,9 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.group_asker import GroupAsker, Member, members_table
-from reports.content.template_report import Group, datasets_of, template_report
+from reports.content.template_report import Group, datasets_for, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
-from reports.datasets.dataset_registry import make_datasets
 from reports.gates import refuse_future
 from reports.given import other_language
 from reports.lifecycle.revise import store_revision
@@ -134,7 +133,7 @@ def group_given(
             since=None if part.period.start == date(part.period.start.year, 1, 1) else part.period.start,
             left_out=deliveries_text(part.left_out),
         )
-        members.append(Member(organisation, part, own, make_datasets(own, datasets_of(template))))
+        members.append(Member(organisation, part, own, datasets_for(template, own)))
     return group, members
 
 

@@ -16,9 +16,8 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.template_periods import check_period
-from reports.content.template_report import datasets_of, template_report
+from reports.content.template_report import datasets_for, template_report
 from reports.content.templates import load_edition
-from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
 from reports.gates import refuse_future, refuse_without_readings
 from reports.given import given_of
@@ -89,7 +88,7 @@ def make_report(
     check_period(template, period, given.project, given.dr_event or given.experiment)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
-    datasets = make_datasets(given, datasets_of(template))
+    datasets = datasets_for(template, given)
 
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)

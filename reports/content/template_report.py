@@ -54,7 +54,7 @@ def template_report(
     for. Raises BadInput for a period that the template is not for.
     """
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
-    known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
+    known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
     is_synthetic = any(each.is_synthetic for each in booked)
@@ -147,6 +147,11 @@ def period_name(template: ReportTemplate, given: Given) -> str:
     """The span's shortest name; of a report of any months, as it was asked for."""
     is_named = template.covers == "months" and given.period.label
     return given.period.label if is_named else period_key(given.period.start, given.period.end)
+
+
+def datasets_for(template: ReportTemplate, given: Given) -> dict[str, Dataset]:
+    """The datasets that a template asks, made of what is given."""
+    return make_datasets(given, datasets_of(template), of_pack=template.framework is not None)
 
 
 def datasets_of(template: ReportTemplate) -> tuple[str, ...]:

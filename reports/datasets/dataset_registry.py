@@ -27,8 +27,14 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES fo
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
 
 
-def make_datasets(given: Given, names: Iterable[str]) -> dict[str, Dataset]:
-    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself."""
+def make_datasets(given: Given, names: Iterable[str], *, of_pack: bool = False) -> dict[str, Dataset]:
+    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself.
+
+    of_pack: of data points, which ask few KPIs, and those of the whole period.
+    """
     asked = tuple(names)
     wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
-    return {name: make(given) for name, make in MAKERS.items() if name in wanted}
+    made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
+    if of_pack and isinstance(kpis := made.get(site.NAME), site.SiteKpis):
+        kpis.want_of_packs()
+    return made

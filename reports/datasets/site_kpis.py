@@ -33,6 +33,7 @@ MEASURES: Mapping[str, Measure] = {
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),
 }
 FACTS = ("name", "carrier", "connected_load")
+_OF_PACKS = ("consumption_kwh", "floor_area_m2")
 _NO_PRICE = "Energy at times without a known price is in no cost."
 _BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
 _NO_FACTOR = "Energy on days without an emission factor in force is in no emission."
@@ -115,6 +116,11 @@ class SiteKpis:
         """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
         scope = f"site:{self.given.site.site_id}"
         self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
+
+    def want_of_packs(self) -> None:
+        """Say what packs of data points ask of the period, and the findings of every report: one run of the SQL."""
+        period = self.given.period
+        self.want([period, *months_of(period)], _OF_PACKS)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""
