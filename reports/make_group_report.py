@@ -78,6 +78,7 @@ def group_report(
 ) -> ReportContent:
     """The content of an organisation's report. given, members: of `group_given`."""
     group = Group(
+        organisation=members[0].organisation,
         givens=[each.given for each in members],
         asker=lambda book: GroupAsker(given, book, members, language=template.language),
         table=members_table,

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeGuard
 
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from reports.content.caveats import printed_ids, standing, with_marks
@@ -29,11 +30,12 @@ FRONT_FINDINGS = 9
 
 
 class Group(NamedTuple):
-    """The sites of an organisation's report, and who asks them. givens: what each site's datasets are given.
+    """An organisation, the sites of its report, and who asks them. givens: what each site's datasets are given.
 
     table: the sites and their shares, behind the first section.
     """
 
+    organisation: Organisation
     givens: Sequence[Given]
     asker: Callable[[FigureBook], Asker]
     table: Callable[[BlockWriter], Table]
@@ -98,6 +100,7 @@ def template_report(
         sections=tuple(sections),
         figures=figures,
         data=() if points is None else tuple(points.data),
+        organisation=None if group is None else group.organisation,
     )
 
 
