@@ -44,6 +44,13 @@ EQUITY = Organisation.model_validate(
 SALE = Organisation.model_validate(
     _SHARED
     | {
+        "organisation": "seller",
+        "entities": [
+            {**each, "owners": [stake | {"owner": stake["owner"].replace("group", "seller")} for stake in owners]}
+            if (owners := each.get("owners"))
+            else each
+            for each in _SHARED["entities"]
+        ],
         "sites": [
             {"site": "plant", "entity": "works", "valid_to": SOLD},
             {"site": "tower", "entity": "estates", "valid_from": BOUGHT},
@@ -87,7 +94,7 @@ class TwoSites:
     def content(
         self, template: ReportTemplate, group: str, *, sources: Sources | None = None, revision: int = 1
     ) -> ReportContent:
-        """A pack of the plant alone, or of one of GROUPS."""
+        """A pack of the plant alone, or of one of GROUPS: two organisations over the same sites."""
         used = sources or self.sources()
         if group not in GROUPS:
             given = self.year.given("2025", sources=used)

@@ -64,7 +64,7 @@ def in_base(figure: Figure) -> tuple[str, Fraction]:
 
 def total(contents: dict[tuple[str, str], ReportContent], subject: str, kpi: str, scope: str = "") -> Decimal:
     """A number of the year that data of packs are made of, whichever of them has it: they agree."""
-    about = f"carrier:{scope}" if scope else f"site:{subject if subject == 'plant' else 'group'}"
+    about = f"carrier:{scope}" if scope else f"site:{GROUPS[subject].organisation if subject in GROUPS else subject}"
     data = [each for (whose, _), content in contents.items() if whose == subject for each in told(content)]
     found = {in_base(each)[1] for _, each in data if each.path.startswith(f"footprint/{about}/2025/{kpi}")}
     [value] = found
