@@ -58,6 +58,7 @@ def make_report(
     event_id: str | None = None,
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
+    known_at_utc: datetime | None = None,
     templates_dir: Path | None = None,
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
@@ -70,6 +71,7 @@ def make_report(
 
     The same content again is the same revision.
 
+    known_at_utc: the instant of a run that makes many reports: all of them say what was known then, and read it once.
     names: of people by person_id, as the people file has them; without it their ids are printed alone. edition: of a
     pack, where the period is not to choose it. language: of words and numbers, instead of the site's. answers: of the
     organisation, to data points of packs.
@@ -78,7 +80,7 @@ def make_report(
     """
     refuse_unknown(formats)
     template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or reports.known_at(clock)
+    known_at = as_of_utc or known_at_utc or reports.known_at(clock)
     given = given_of(
         template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
         # Marts say what is known now; a view of the past comes from the readings.

@@ -33,7 +33,7 @@ MEASURES: Mapping[str, Measure] = {
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),
 }
 FACTS = ("name", "carrier", "connected_load")
-_OF_PACKS = ("consumption_kwh", "floor_area_m2")
+_OF_PACKS = ("consumption_kwh", "consumption_m3", "floor_area_m2")
 _NO_PRICE = "Energy at times without a known price is in no cost."
 _BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
 _NO_FACTOR = "Energy on days without an emission factor in force is in no emission."

@@ -65,8 +65,11 @@ def one_by_one(two: TwoSites, organisation: Organisation) -> None:
             return group_report(template, *group_given(template, organisation, YEAR, **shared))  # noqa: B023
 
         group, group_s = clocked(grouped)
-        costs = {f"{kind} {about}": clocked(lambda: render(content))[1]  # noqa: B023
-                 for kind, render in RENDERERS.items() for about, content in (("site", site), ("group", group))}  # fmt: skip
+        costs = {
+            f"{kind} {about}": clocked(lambda: render(content))[1]  # noqa: B023
+            for kind, render in RENDERERS.items()
+            for about, content in (("site", site), ("group", group))
+        }
         dearest = max(costs, key=lambda each: costs[each])
         sys.stdout.write(
             f"{name:16} content of a site {site_s:.2f} s, of the group {group_s:.2f} s; "
@@ -77,7 +80,11 @@ def one_by_one(two: TwoSites, organisation: Organisation) -> None:
 def all_of_them(two: TwoSites, organisation: Organisation, out: Path) -> None:
     """Every pack of three sites and of the group in two languages and three formats, stored; one line."""
     world, started, wall, made = two.year.world, time.process_time(), time.perf_counter(), 0
-    shared: dict[str, Any] = {"sources": two.sources(), "reports": world.reports, "clock": world.clock, "out_dir": out}
+    shared: dict[str, Any] = {
+        "sources": two.sources(), "reports": world.reports, "clock": world.clock, "out_dir": out,
+        # One instant for all, as in a run: what one pack read is there for the next.
+        "known_at_utc": world.reports.known_at(world.clock),
+    }  # fmt: skip
     for name in sorted(packs_of()):
         framework = load_template(name).framework
         edition = {"edition": "" if framework is None else framework.edition}
