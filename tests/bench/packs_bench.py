@@ -87,11 +87,11 @@ def all_of_them(two: TwoSites, organisation: Organisation, out: Path) -> None:
     }  # fmt: skip
     for name in sorted(packs_of()):
         framework = load_template(name).framework
-        edition = {"edition": "" if framework is None else framework.edition}
+        shared["edition"] = "" if framework is None else framework.edition
         for language in LANGUAGES:
             for site in two.sites.values():
-                make_report(name, site, YEAR, baselines=world.baselines, language=language, **edition, **shared)
-            make_group_report(name, organisation, YEAR, language=language, **edition, **shared)
+                make_report(name, site, YEAR, baselines=world.baselines, language=language, **shared)
+            make_group_report(name, organisation, YEAR, language=language, **shared)
             made += len(two.sites) + 1
     cpu = time.process_time() - started
     sys.stdout.write(

@@ -42,7 +42,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSites]:
 @pytest.fixture(scope="module")
 def contents(two: TwoSites) -> dict[tuple[str, str], ReportContent]:
     """Every pack of every subject, each made of sources of its own kind."""
-    found = {}
+    found: dict[tuple[str, str], ReportContent] = {}
     for subject in SUBJECTS:
         sources = two.sources()
         found |= {(subject, name): two.content(load_template(name), subject, sources=sources) for name in PACKS}
