@@ -75,7 +75,8 @@ class GroupAsker(Asker):
             for part, ask in self._sites
             if (period := within(part, item.period)) is not None and self._has(ask, item)
         ]
-        return "; ".join(dict.fromkeys(words for words, _ in said)) or "–", "plain"
+        # What a site lists is joined in the same way.
+        return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; "))) or "–", "plain"
 
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""

@@ -61,8 +61,8 @@ def one_by_one(two: TwoSites, organisation: Organisation) -> None:
         site, site_s = clocked(lambda: template_report(template, given))  # noqa: B023
 
         def grouped() -> Any:
-            shared = {"sources": two.sources(), "known_at_utc": known_at}
-            return group_report(template, *group_given(template, organisation, YEAR, **shared))  # noqa: B023
+            made = group_given(template, organisation, YEAR, sources=two.sources(), known_at_utc=known_at)  # noqa: B023
+            return group_report(template, *made)  # noqa: B023
 
         group, group_s = clocked(grouped)
         costs = {

@@ -106,8 +106,8 @@ class TwoSites:
     def read_kwh(self, meter: str, start: date, end: date) -> Decimal:
         """Quanta of a meter's readings over local days, summed apart from all of the inventory."""
         site = self.sites["plant"] if self.sites["plant"].meter(meter) is not None else self.sites["tower"]
-        span = {"start_utc": local_midnight_utc(start, plant.ZONE), "end_utc": local_midnight_utc(end, plant.ZONE)}
-        rows = site_readings(self.year.world.lake, site, **span, as_of_utc=None)
+        first, after = (local_midnight_utc(day, plant.ZONE) for day in (start, end))
+        rows = site_readings(self.year.world.lake, site, start_utc=first, end_utc=after)
         own = rows.filter((pl.col("meter_id") == meter) & (pl.col("unit") == "kwh"))
         return sum((Decimal(repr(value)).quantize(Decimal("1e-9")) for value in own["value"]), Decimal(0))
 
