@@ -44,14 +44,16 @@ def open_lake(folder: Path) -> tuple[Lake, Store, FixedClock]:
     return Lake(folder / "lake", store), store, FixedClock(datetime(2026, 2, 1, 12, tzinfo=UTC))
 
 
-def write_months(lake: Lake, clock: FixedClock, site_id: str, year: int, kwh_a_month: Mapping[str, float]) -> None:
+def write_months(
+    lake: Lake, clock: FixedClock, site_id: str, year: int, kwh_a_month: Mapping[str, float], *, simulated: bool = False
+) -> None:
     """A year of readings: of each meter so many kWh in every month, half on each of DAYS."""
     rows = [
         {
             "site_id": site_id, "meter_id": meter, "register": "import",
             "interval_start_utc": datetime(year, month, day, 12, tzinfo=UTC), "interval_minutes": 15,
             "source_minutes": 15, "value": kwh / len(DAYS), "unit": "kwh", "quality_code": 0, "source_line": 1,
-            "is_synthetic": False, "is_correction": False,
+            "is_synthetic": simulated, "is_correction": False,
         }
         for meter, kwh in sorted(kwh_a_month.items())
         for month in range(1, 13)
