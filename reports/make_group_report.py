@@ -15,10 +15,9 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.group_asker import GroupAsker, Member, members_table
-from reports.content.template_report import Group, datasets_of, template_report
+from reports.content.template_report import Group, datasets_for, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
-from reports.datasets.dataset_registry import make_datasets
 from reports.gates import refuse_future
 from reports.given import other_language
 from reports.lifecycle.revise import store_revision
@@ -39,6 +38,7 @@ def make_group_report(
     formats: Sequence[str] = ("pdf", "xlsx", "json"),
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
+    known_at_utc: datetime | None = None,
     templates_dir: Path | None = None,
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
@@ -51,7 +51,7 @@ def make_group_report(
     project has not, days without an approach, and money without a rate.
     """
     template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or reports.known_at(clock)
+    known_at = as_of_utc or known_at_utc or reports.known_at(clock)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     given, members = group_given(
         template, organisation, period, sources=sources, known_at_utc=known_at,
@@ -79,6 +79,7 @@ def group_report(
 ) -> ReportContent:
     """The content of an organisation's report. given, members: of `group_given`."""
     group = Group(
+        organisation=members[0].organisation,
         givens=[each.given for each in members],
         asker=lambda book: GroupAsker(given, book, members, language=template.language),
         table=members_table,
@@ -134,7 +135,7 @@ def group_given(
             since=None if part.period.start == date(part.period.start.year, 1, 1) else part.period.start,
             left_out=deliveries_text(part.left_out),
         )
-        members.append(Member(organisation, part, own, make_datasets(own, datasets_of(template))))
+        members.append(Member(organisation, part, own, datasets_for(template, own)))
     return group, members
 
 

@@ -16,9 +16,8 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.template_periods import check_period
-from reports.content.template_report import datasets_of, template_report
+from reports.content.template_report import datasets_for, template_report
 from reports.content.templates import load_edition
-from reports.datasets.dataset_registry import make_datasets
 from reports.evidence.lifecycle import with_life
 from reports.gates import refuse_future, refuse_without_readings
 from reports.given import given_of
@@ -59,6 +58,7 @@ def make_report(
     event_id: str | None = None,
     marts_dir: Path | None = None,
     as_of_utc: datetime | None = None,
+    known_at_utc: datetime | None = None,
     templates_dir: Path | None = None,
     run_versions: Mapping[str, str] | None = None,
     maker: str = "",
@@ -71,6 +71,7 @@ def make_report(
 
     The same content again is the same revision.
 
+    known_at_utc: the instant of a run that makes many reports: all of them say what was known then, and read it once.
     names: of people by person_id, as the people file has them; without it their ids are printed alone. edition: of a
     pack, where the period is not to choose it. language: of words and numbers, instead of the site's. answers: of the
     organisation, to data points of packs.
@@ -79,7 +80,7 @@ def make_report(
     """
     refuse_unknown(formats)
     template = load_edition(name, templates_dir, period=period, edition=edition)
-    known_at = as_of_utc or reports.known_at(clock)
+    known_at = as_of_utc or known_at_utc or reports.known_at(clock)
     given = given_of(
         template, site, period, sources=sources, baselines=baselines, known_at_utc=known_at, seu_id=seu_id,
         # Marts say what is known now; a view of the past comes from the readings.
@@ -89,7 +90,7 @@ def make_report(
     check_period(template, period, given.project, given.dr_event or given.experiment)
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
-    datasets = make_datasets(given, datasets_of(template))
+    datasets = datasets_for(template, given)
 
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)

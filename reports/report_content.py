@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure
@@ -241,6 +242,8 @@ class ReportContent(Model):
     figures: tuple[Figure, ...]
     # Absent where there are none: contents of before are the same bytes.
     data: tuple[Datum, ...] = Field(default=(), exclude_if=lambda data: not data)
+    # Of a group: the file that says whose the sites are, so that its shares can be made again of the report alone.
+    organisation: Organisation | None = Field(default=None, exclude_if=lambda given: given is None)
     # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)
 

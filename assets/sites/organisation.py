@@ -179,9 +179,10 @@ def _rate_days(organisation: Organisation) -> set[date]:
 
 
 def _changes(organisation: Organisation) -> set[date]:
-    """Days on which a share or a rate may change."""
+    """Days on which a share, a rate or a delivery may change: a seller that was sold delivers from outside."""
     dated = [
         *organisation.approaches,
+        *organisation.sites,
         *(stake for entity in organisation.entities for stake in entity.owners),
         *organisation.deliveries,
     ]

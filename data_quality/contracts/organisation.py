@@ -4,6 +4,7 @@ Source: GHG Protocol Corporate Standard, chapters 3 and 5 (formulas 5.12). Check
 """
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -172,8 +173,9 @@ class Organisation(Model):
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of what the file says: what traces pin."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Digest of what the file says, by key and not by order: what traces pin."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def approach_on(self, day: date) -> Approach:
         """The approach of a day. Raises BadInput where none is in force."""

@@ -69,9 +69,14 @@ class GroupAsker(Asker):
         return list(found.values())
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
-        """Words of all sites about an item, each once."""
-        said = [ask.fact(text, item) for _, ask in self._sites if self._has(ask, item)]
-        return "; ".join(dict.fromkeys(words for words, _ in said)) or "–", "plain"
+        """Words of all sites about an item, each once; of the days that a site counts."""
+        said = [
+            ask.fact(text, Item(item.key, item.label, item.scope, period))
+            for part, ask in self._sites
+            if (period := within(part, item.period)) is not None and self._has(ask, item)
+        ]
+        # What a site lists is joined in the same way.
+        return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; "))) or "–", "plain"
 
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""
@@ -88,10 +93,9 @@ class GroupAsker(Asker):
         """Share × own figure of each site and span of one share."""
         found = []
         for part, ask in self._sites:
-            start, end = max(part.period.start, item.period.start), min(part.period.end, item.period.end)
-            if part.share > 0 and start < end and self._has(ask, item):
+            period = within(part, item.period)
+            if part.share > 0 and period is not None and self._has(ask, item):
                 scope = f"site:{part.site_id}" if item.scope == self.given.scope else item.scope
-                period = span(start, end, part.period.time_zone)
                 own = ask.measure(dataset, name, Item(item.key, ask.given.site.name, scope, period))
                 days = Fraction(period.days, item.period.days) if name in SIZES else Fraction(1)
                 found.append(("part", self._weighed(own, part, period, days)))
@@ -147,6 +151,12 @@ class GroupAsker(Asker):
             parameters={"share": part.text, "rate": rate},
             inputs=[version],
         )
+
+
+def within(part: Part, period: Period) -> Period | None:
+    """The local days of a period that a part has; None where it has none."""
+    start, end = max(part.period.start, period.start), min(part.period.end, period.end)
+    return span(start, end, part.period.time_zone) if start < end else None
 
 
 def members_table(write: BlockWriter) -> Table:

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeGuard
 
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from reports.content.caveats import printed_ids, standing, with_marks
@@ -16,7 +17,7 @@ from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
-from reports.datasets.dataset_registry import make_datasets
+from reports.datasets.dataset_registry import MEASURES, make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -29,11 +30,12 @@ FRONT_FINDINGS = 9
 
 
 class Group(NamedTuple):
-    """The sites of an organisation's report, and who asks them. givens: what each site's datasets are given.
+    """An organisation, the sites of its report, and who asks them. givens: what each site's datasets are given.
 
     table: the sites and their shares, behind the first section.
     """
 
+    organisation: Organisation
     givens: Sequence[Given]
     asker: Callable[[FigureBook], Asker]
     table: Callable[[BlockWriter], Table]
@@ -54,7 +56,7 @@ def template_report(
     for. Raises BadInput for a period that the template is not for.
     """
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
-    known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
+    known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
     is_synthetic = any(each.is_synthetic for each in booked)
@@ -98,6 +100,7 @@ def template_report(
         sections=tuple(sections),
         figures=figures,
         data=() if points is None else tuple(points.data),
+        organisation=None if group is None else group.organisation,
     )
 
 
@@ -147,6 +150,13 @@ def period_name(template: ReportTemplate, given: Given) -> str:
     """The span's shortest name; of a report of any months, as it was asked for."""
     is_named = template.covers == "months" and given.period.label
     return given.period.label if is_named else period_key(given.period.start, given.period.end)
+
+
+def datasets_for(template: ReportTemplate, given: Given) -> dict[str, Dataset]:
+    """The datasets that a template asks, made of what is given."""
+    asked = [parse_question(text) for text in questions_of(template)]
+    kpis = [each.measure for each in asked if each.dataset == "site" and each.measure in MEASURES["site"]]
+    return make_datasets(given, datasets_of(template), kpis=kpis if template.framework is not None else None)
 
 
 def datasets_of(template: ReportTemplate) -> tuple[str, ...]:

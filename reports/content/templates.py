@@ -18,6 +18,7 @@ from reports.datasets.dataset_registry import FACTS, MEASURES
 
 BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
 FOLDER, PACKS = "templates", "packs"
+_FRAMEWORK = b"framework"
 
 
 def template_files(project_reports: Path | None = None) -> dict[str, Path]:
@@ -43,7 +44,9 @@ def load_template(name: str, project_reports: Path | None = None) -> ReportTempl
 
 def packs_of(project_reports: Path | None = None) -> dict[str, ReportTemplate]:
     """Packs of data points by name, a project's own among them. Raises as `read_template`."""
-    found = {name: read_template(path) for name, path in template_files(project_reports).items()}
+    files = template_files(project_reports)
+    # Other templates are not read: a file without the word has no such key, and reading all costs more than a report.
+    found = {name: read_template(path) for name, path in files.items() if _FRAMEWORK in path.read_bytes()}
     return {name: each for name, each in found.items() if each.framework is not None}
 
 

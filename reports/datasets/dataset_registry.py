@@ -27,8 +27,14 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES fo
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
 
 
-def make_datasets(given: Given, names: Iterable[str]) -> dict[str, Dataset]:
-    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself."""
+def make_datasets(given: Given, names: Iterable[str], *, kpis: Sequence[str] | None = None) -> dict[str, Dataset]:
+    """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself.
+
+    kpis: those that a pack of data points asks of the site, which are few; None: of no pack.
+    """
     asked = tuple(names)
     wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
-    return {name: make(given) for name, make in MAKERS.items() if name in wanted}
+    made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
+    if kpis is not None and isinstance(own := made.get(site.NAME), site.SiteKpis):
+        own.want_in_pack(kpis)
+    return made

@@ -33,6 +33,7 @@ MEASURES: Mapping[str, Measure] = {
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),
 }
 FACTS = ("name", "carrier", "connected_load")
+_READ = "consumption_kwh"
 _NO_PRICE = "Energy at times without a known price is in no cost."
 _BELOW_ZERO = "Some prices are below zero: energy at those times lowers the cost."
 _NO_FACTOR = "Energy on days without an emission factor in force is in no emission."
@@ -116,6 +117,11 @@ class SiteKpis:
         scope = f"site:{self.given.site.site_id}"
         self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
+    def want_in_pack(self, kpis: Sequence[str]) -> None:
+        """Say which KPIs a pack of data points asks of the period; the findings of every report ask one more."""
+        period = self.given.period
+        self.want([period, *months_of(period)], [_READ, *kpis])
+
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""
         site = self.given.site
@@ -187,7 +193,7 @@ class SiteKpis:
         if not self.given.sources.meters(self.given.site, scope):
             return []
         items = [Item(key="", label="", scope=scope, period=month) for month in months]
-        unread = [item.period.label for item in items if self.leaf("consumption_kwh", item).value is None]
+        unread = [item.period.label for item in items if self.leaf(_READ, item).value is None]
         if not unread:
             return []
         named = ", ".join(unread) if len(unread) < len(months) else period.label or period_key(period.start, period.end)

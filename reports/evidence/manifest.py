@@ -23,6 +23,8 @@ SITE, BASELINES, TARIFFS, FACTORS = (
     "inputs/tariffs.json",
     "inputs/factors.json",
 )
+# Of a group's report alone.
+ORGANISATION = "inputs/organisation.json"
 CHECKSUMS, INSTALLED, LOCK = "code/checksums.json", "code/installed.json", "code/requirements.lock"
 Policy = Literal["full", "digests"]
 

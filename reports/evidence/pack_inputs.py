@@ -75,6 +75,8 @@ def gather(
         found.files |= {f"{names.LAKE}{path.relative_to(lake.root)}": path for path in files}
     found.files |= {f"{names.STORE}{name}.json": canonical(content) for name, content in tables.items()}
     found.files |= readable(tables)
+    if (organisation := revision.content.get("organisation")) is not None:
+        found.files[names.ORGANISATION] = readable_json(organisation)
     return found
 
 
@@ -83,10 +85,10 @@ def readable(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Sou
     sites = {row["sha256"]: row["site"] for row in tables["site_versions"]}
     baselines = {f"{row['baseline_id']}@{row['version']}": row["baseline"] for row in tables["baseline_versions"]}
     return {
-        names.SITE: _pretty(sites),
-        names.BASELINES: _pretty(baselines),
-        names.TARIFFS: _pretty({sha256: site.get("tariffs", []) for sha256, site in sites.items()}),
-        names.FACTORS: _pretty({sha256: site.get("factors", []) for sha256, site in sites.items()}),
+        names.SITE: readable_json(sites),
+        names.BASELINES: readable_json(baselines),
+        names.TARIFFS: readable_json({sha256: site.get("tariffs", []) for sha256, site in sites.items()}),
+        names.FACTORS: readable_json({sha256: site.get("factors", []) for sha256, site in sites.items()}),
     }
 
 
@@ -189,5 +191,6 @@ def _shas(given: Iterable[Mapping[str, Any]], role: str) -> set[str]:
     return {each["sha256"] for each in given if each["role"] == role}
 
 
-def _pretty(document: Any) -> bytes:
+def readable_json(document: Any) -> bytes:
+    """JSON as a reader looks at it; the same document is the same bytes."""
     return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +30,7 @@ from data_quality.contracts.reporting.figure import Figure, KpiDefinition
 from data_quality.contracts.site_file.site import Site
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
+from reports.evidence.group_shares import share_problems
 from reports.evidence.lifecycle import VERBS, name_of
 from reports.evidence.manifest import Manifest
 from reports.evidence.pack import code_checksums
@@ -100,6 +101,7 @@ def replay(
         return played
     played.figures = len(rows)
     figures = {each["figure_id"]: _figure(each) for each in [*rows, *others]}
+    _check_shares(archive, figures.values(), played)
     code = list(_code_findings(archive, figures.values()))
     played.findings += code
     _check_printed(archive, manifest, [figures[row["figure_id"]] for row in rows], played, is_same_code=not code)
@@ -205,6 +207,14 @@ def _check_printed(
             played.problems.append(found)
         else:
             played.findings.append(found)
+
+
+def _check_shares(archive: Archive, figures: Iterable[Figure], played: Played) -> None:
+    """A group's shares must be those of the organisation's file."""
+    try:
+        played.problems += share_problems(archive, _json(archive, names.CONTENT), figures)
+    except (*MALFORMED, ArithmeticError):
+        played.wrong(names.ORGANISATION, "cannot be read")
 
 
 def _tables(archive: Archive, played: Played) -> dict[str, list[dict[str, Any]]] | None:

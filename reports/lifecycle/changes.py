@@ -1,4 +1,4 @@
-"""What changed: the figures of a stored report that would be others today, and those that differ between revisions."""
+"""What changed: figures and data points of a stored report that would be others today, or differ between revisions."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,12 +8,14 @@ from decimal import Decimal
 from assets.stores.published.report_ledger import ReportStore, Revision
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from reports.figures.trace import VersionChange, today_sha256
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources
 
 FEW = 5
+NUMBERS = ("figure", "table")
 
 
 class FigureChange(Model):
@@ -29,6 +31,19 @@ class FigureChange(Model):
     unit: str
     was: Decimal | None
     now: Decimal | None
+
+
+class DatumChange(Model):
+    """One data point of a pack that says something else. was, now: None where there is no answer."""
+
+    framework: str
+    edition: str
+    id: str
+    item: str
+    label: str
+    unit: str
+    was: Decimal | str | None
+    now: Decimal | str | None
 
 
 def what_changed(
@@ -72,6 +87,34 @@ def between_revisions(before: Iterable[Figure], after: Iterable[Figure]) -> list
     return found + [_change(figure, was=figure.value, now=None) for figure in gone]
 
 
+def data_of(revision: Revision) -> list[Datum]:
+    """The data points of a stored revision; none of a report that is no pack."""
+    return [Datum.model_validate(each) for each in revision.content.get("data", ())]
+
+
+def data_moved(data: Iterable[Datum], changes: Iterable[FigureChange]) -> list[DatumChange]:
+    """The data points of a pack whose figure is among the changes, in their order. What is said in words beside a
+    figure is not made again: words of two revisions are compared by `data_between`.
+    """
+    by_figure = {each.figure_id: each for each in changes}
+    return [
+        _datum_change(each, was=moved.was, now=moved.now)
+        for each in data
+        if each.kind in NUMBERS and (moved := by_figure.get(each.figure_id)) is not None
+    ]
+
+
+def data_between(before: Iterable[Datum], after: Iterable[Datum]) -> list[DatumChange]:
+    """Data points that say something else in a newer revision, in its order; then those that went."""
+    old, new = ({(each.key, each.item): each for each in data} for data in (before, after))
+    found = [
+        _datum_change(each, was=None if key not in old else old[key].value, now=each.value)
+        for key, each in new.items()
+        if key not in old or (old[key].value, old[key].source) != (each.value, each.source)
+    ]
+    return found + [_datum_change(each, was=each.value, now=None) for key, each in old.items() if key not in new]
+
+
 def parse_revision(text: str, reports: ReportStore, *, as_of_utc: datetime | None = None) -> Revision:
     """The revision that `REPORT_ID@NUMBER` names; without a number the newest. Raises BadInput naming what there is."""
     report_id, _, number = text.rpartition("@") if "@" in text else (text, "", "")
@@ -111,6 +154,11 @@ def _input(given: TraceInput, sources: Sources, as_of_utc: datetime) -> TraceInp
     if given.kind not in {"lake", "version"}:
         return given
     return given.model_copy(update={"sha256": today_sha256(given, sources, as_of_utc=as_of_utc)})
+
+
+def _datum_change(datum: Datum, *, was: Decimal | str | None, now: Decimal | str | None) -> DatumChange:
+    named = {name: getattr(datum, name) for name in ("framework", "edition", "item", "label", "unit")}
+    return DatumChange(id=datum.key, was=was, now=now, **named)
 
 
 def _change(figure: Figure, *, was: Decimal | None, now: Decimal | None) -> FigureChange:

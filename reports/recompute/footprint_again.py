@@ -108,7 +108,8 @@ def lines_of(
     found = footprint(sources, site, account, as_of_utc, left_out)
     if isinstance(found, BadInput):
         raise found
-    return [line for line in found.lines if period.start <= line.month < period.end]
+    # A line is named by its month's first day; of the month in which an account begins it holds the days from there on.
+    return [line for line in found.lines if period.start <= max(line.month, account.start) < period.end]
 
 
 def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[Finding]:

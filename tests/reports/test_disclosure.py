@@ -273,6 +273,13 @@ def test_a_bad_pack_is_refused_with_its_line(tmp_path: Path, was: str, now: str,
     assert fault.value.line > 0
 
 
+def test_a_broken_report_that_is_no_pack_stops_no_pack(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "mine.yaml").write_text("template: mine\nversion: none\n")
+    (tmp_path / "templates" / "tenth.yaml").write_text(TENTH)
+    assert set(packs_of(tmp_path)) == {*PACKS, "tenth"}
+
+
 def test_a_period_outside_of_an_edition_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "templates"
     folder.mkdir()

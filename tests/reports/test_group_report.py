@@ -109,6 +109,14 @@ def test_the_sites_of_a_group_stand_on_paper_with_days_shares_and_stakes(content
     assert [by_id[row.cells[3].figure_id] for row in table.rows] == [Decimal("0.6"), Decimal(1)]
 
 
+def test_words_of_a_group_are_of_the_days_that_a_site_counts(year: Year) -> None:
+    sold = FIELDS | {"sites": [{"site": "plant", "entity": "works", "valid_to": "2025-06-01"}]}
+    said = "; ".join(str(each.value) for each in content_of(year, Organisation.model_validate(sold)).data)
+    # The gas factor of July is no factor of what was sold in May.
+    assert "gas-1" in said
+    assert "gas-2" not in said
+
+
 def test_what_is_of_single_sites_is_a_gap_of_the_group_and_no_sum(content: ReportContent) -> None:
     saved = next(each for each in content.data if each.id == "302-4-a")
     assert saved.source == "missing"

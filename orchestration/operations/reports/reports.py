@@ -13,7 +13,7 @@ from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
 from reports.evidence.lifecycle import Life, Outcome, life_at, next_step
 from reports.figures.trace import stale_revisions
-from reports.lifecycle.changes import between_revisions, parse_revision, what_changed
+from reports.lifecycle.changes import between_revisions, data_between, data_moved, data_of, parse_revision, what_changed
 from reports.make_report import RENDERERS, render_now
 from reports.report_content import ReportLife
 
@@ -140,7 +140,7 @@ def reports_diff(
     revision: RevisionArgument,
     other: Annotated[int | None, Option("--with", help="Another revision of it, instead of today.")] = None,
 ) -> Answer:
-    """Name the figures of a revision that have another value today, or in another revision."""
+    """Name the figures of a revision, and data points of a pack, that have another value today or in another one."""
     reports = call.project.reports
     chosen = parse_revision(revision, reports, as_of_utc=call.as_of_utc)
     figures = reports.figures(chosen.report_id, chosen.revision)
@@ -149,15 +149,19 @@ def reports_diff(
     if other is None:
         as_of = call.as_of_utc or reports.known_at(call.clock)
         changed = what_changed(figures, causes, sources=call.sources, as_of_utc=as_of)
+        moved = data_moved(data_of(chosen), changed)
     else:
         against = parse_revision(f"{chosen.report_id}@{other}", reports, as_of_utc=call.as_of_utc)
         changed = between_revisions(figures, reports.figures(against.report_id, against.revision))
-    result = {
+        moved = data_between(data_of(chosen), data_of(against))
+    result: dict[str, object] = {
         "revision": f"{chosen.report_id}@{chosen.revision}",
         "stale": bool(causes),
         "causes": causes,
         "figures": changed,
     }
+    if data_of(chosen):
+        result |= {"data": moved}
     return Answer(result, CHANGES if other is None else BETWEEN)
 
 
