@@ -71,7 +71,7 @@ class GroupAsker(Asker):
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
         """Words of all sites about an item, each once."""
         said = [ask.fact(text, item) for _, ask in self._sites if self._has(ask, item)]
-        return "; ".join(dict.fromkeys(words for words, _ in said)) or "–", "plain"
+        return "; ".join(dict.fromkeys(words for words, _ in said if words)) or "–", "plain"
 
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""

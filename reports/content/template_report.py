@@ -59,7 +59,7 @@ def template_report(
     # A dataset with a book of its own has read everything already, and knows.
     is_synthetic = any(each.is_synthetic for each in booked)
     if not booked:
-        is_synthetic = any(is_synthetic_data(template, each) for each in (group.givens if group else [given]))
+        is_synthetic = any(is_synthetic_data(template, each, known) for each in (group.givens if group else [given]))
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
@@ -159,8 +159,13 @@ def questions_of(template: ReportTemplate) -> list[str]:
     return [text for section in template.sections for block in section.blocks for text in block.questions]
 
 
-def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
-    """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated."""
+def is_synthetic_data(template: ReportTemplate, given: Given, known: Mapping[str, Dataset] | None = None) -> bool:
+    """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated.
+
+    known: datasets of which some may rest on readings of a span of their own, and say so.
+    """
+    if any(getattr(each, "is_synthetic", False) for each in (known or {}).values()):
+        return True
     versions = [
         *given.versions.values(),
         *(given.project_versions.values() if "project" in datasets_of(template) else ()),

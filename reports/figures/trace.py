@@ -147,10 +147,11 @@ def readings_behind(
     """
     frames = []
     for leaf in graph(figure, reports):
-        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters or not is_open(leaf):
+        about = leaf.trace.parameters
+        if leaf.trace.computation in COMBINATIONS or not {"site", "start"} <= set(about) or not is_open(leaf):
             continue
-        site = sources.site(leaf.trace.parameters["site"])
-        start, end = parse_dates(leaf.trace.parameters)
+        site = sources.site(about["site"])
+        start, end = parse_dates(about)
         streams = streams_of(leaf, site)
         # Sorted, as whoever made the value again asked for them: they were read already.
         rows = sources.stream_readings(site, sorted(set(streams)), start, end, leaf.trace.as_of_utc)
