@@ -21,7 +21,7 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site"})
+GROUPED = frozenset({"footprint", "site", "energy_balance"})
 OWN, SHARE = "own", "share"
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2"})

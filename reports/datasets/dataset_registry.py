@@ -2,7 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reports.datasets import anomalies, bills, dr_events, enpi, experiments, hours, measures, performance, project
+from reports.datasets import (
+    anomalies,
+    bills,
+    dr_events,
+    energy_balance,
+    enpi,
+    experiments,
+    hours,
+    measures,
+    performance,
+    project,
+)
 from reports.datasets import footprint_figures as footprint
 from reports.datasets import quality_figures as quality
 from reports.datasets import site_kpis as site
@@ -21,10 +32,12 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     experiments.NAME: experiments.ExperimentData,
     quality.NAME: quality.QualityData,
     measures.NAME: measures.MeasureData,
+    energy_balance.NAME: energy_balance.EnergyBalance,
     performance.NAME: performance.PerformanceData,
 }
 _MODULES = (
-    site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, performance,
+    site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
+    performance,
 )  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
