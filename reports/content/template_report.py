@@ -229,7 +229,7 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
     if points is None:
         return made
     first = made[0].model_copy(update={"blocks": (*points.front(), *made[0].blocks)})
-    return [first, *made[1:], *map(_of_table, points.gaps())]
+    return [first, *map(_of_table, points.bridge()), *made[1:], *map(_of_table, points.gaps())]
 
 
 def _of_table(table: Table) -> Section:
