@@ -9,6 +9,7 @@ from reports.datasets import (
     energy_balance,
     enpi,
     experiments,
+    floor_area,
     hours,
     measures,
     performance,
@@ -33,11 +34,12 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     quality.NAME: quality.QualityData,
     measures.NAME: measures.MeasureData,
     energy_balance.NAME: energy_balance.EnergyBalance,
+    floor_area.NAME: floor_area.FloorAreaData,
     performance.NAME: performance.PerformanceData,
 }
 _MODULES = (
     site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
-    performance,
+    floor_area, performance,
 )  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}

@@ -50,7 +50,7 @@ class EnergyBalance(SiteKpis):
         return None
 
     def findings(self, period: Period) -> list[Finding]:
-        """None of its own: gaps of readings are told by the site's."""
+        """An empty list: the dataset of the site names gaps of readings."""
         return []
 
 

@@ -225,7 +225,7 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
     if "project" in named:
         use = project_use(site, project_of(site, named["project"]))
         return [*streams_for(site, use.meters), *(driver.driver_id for driver in use.drivers)]
-    if leaf.trace.computation == "footprint_number":
+    if leaf.trace.computation in {"footprint_number", "known_floor_area"}:
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     if leaf.trace.computation == "running_figure":
         return list(supply_streams(site))

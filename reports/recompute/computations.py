@@ -27,6 +27,7 @@ from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.investment import net_present_value, stated_number
+from reports.recompute.known_area import known_floor_area
 
 Operand = tuple[str, Decimal | None]
 
@@ -428,6 +429,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,
+    "known_floor_area": known_floor_area,
     "stated_number": stated_number,
     "nothing": nothing,
 }

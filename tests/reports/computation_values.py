@@ -188,6 +188,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
         ),
         ("stated_number", {"site": "plant", "field": "percent"}),
         ("stated_number", {"site": "plant", "field": "lifetime_years", "cost": "timer"}),
+        *(("known_floor_area", span) for span in (spring, spring | {"start": "2025-05-01", "end": "2025-06-01"})),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())
