@@ -26,9 +26,9 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
 from orchestration.views.advice_order import draw
-from orchestration.views.advice_sentences import scope_name, worded
+from orchestration.views.advice_sentences import worded
+from reports.advice_words import scope_name, title_of
 from reports.figure_book import FigureBook
-from reports.pages.advice import title_of
 from reports.recompute.advice_again import advice_of, exact, inputs_of
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import page_word

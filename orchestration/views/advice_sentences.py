@@ -7,6 +7,7 @@ from assets.advice.wording_gate import Place, Told
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
+from reports.advice_words import scope_name
 from reports.texts.locales import language_of, named, page_word
 from reports.texts.numbers import format_alike, unit_text
 
@@ -41,9 +42,3 @@ def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[To
         pieces = tuple(parts[::2]) or (page_word(Sentence(sentence.pattern), locale),)
         found.append((Told(pieces, order, language_of(locale)), ids))
     return found
-
-
-def scope_name(site: Site, scope: str) -> str:
-    """The name of the meter or site that a recommendation is about; of anything else the text itself."""
-    kind, _, name = scope.partition(":")
-    return site.stream_name(name) if kind == "meter" else site.name if kind == "site" else scope

@@ -31,6 +31,12 @@ SENTENCES: Mapping[str, str] = {
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
     "not_metered": "No meter of the site counts it.",
     "missing": "Nothing is known that could be added up.",
+    "no_cost": "Nobody stated what it costs.",
+    "no_lifetime": "Nobody stated how long it will save.",
+    "no_discount_rate": "The site file states no discount rate that holds.",
+    "unpriced_saving": "The price of hours that it saves is not known.",
+    "not_of_a_year": "It was found in readings of another span than a year.",
+    "no_floor_area": "The site file states no floor area.",
     "of_one_site": "It is told of single sites; over several it does not add up.",
 }
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import zip_longest
 from typing import Any, Literal
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disclosure import Datum, DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.reporting.report_template import DataSpec, DatumSpec, FrameworkSpec
+from data_quality.contracts.reporting.report_template import DataSpec, DatumSpec, FrameworkSpec, is_of
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import months_after
 from reports.content.caveats import SENTENCES
 from reports.content.template_blocks import BlockWriter
+from reports.content.templates import BESIDE
 from reports.datasets.base import Item
 from reports.report_content import Block, Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import chosen, long_date, page_word, word
@@ -33,9 +35,12 @@ class DataWriter:
     def __init__(self, write: BlockWriter, framework: FrameworkSpec, pack: str) -> None:
         self.write, self.ask, self.framework = write, write.ask, framework
         self.data: list[Datum] = []
+        self._cells: list[Cell] = []
         self._beside: list[str] = []
         given = write.ask.given
-        mine = [each for each in given.answers if (each.pack, each.site) == (pack, given.site.site_id)]
+        # Of packs side by side both have answers.
+        packs = {pack, *pack.split(BESIDE)}
+        mine = [each for each in given.answers if each.pack in packs and each.site == given.site.site_id]
         year = given.period.start.year
         # The last one of a file counts.
         self._answers = {each.id: each for each in mine if each.year == year}
@@ -48,6 +53,7 @@ class DataWriter:
             is_number = point.kind in {"figure", "table"}
             for datum, cell in self._answered(point):
                 self.data.append(datum)
+                self._cells.append(cell)
                 (numbers if is_number else said).append(self._row(datum, cell, has_unit=is_number))
         title = chosen(spec.titles, self.write.language)
         made: list[Block] = []
@@ -74,6 +80,36 @@ class DataWriter:
         return [
             Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain")
         ]
+
+    def bridge(self) -> list[Table]:
+        """What an earlier edition asks beside what this one does; none where only one of them is asked."""
+        spec, rows = self.framework.bridge, list[Row]()
+        known = list(zip(self.data, self._cells, strict=True))
+        for pair in () if spec is None else spec.pairs:
+            was, now = ([each for each in known if any(is_of(each[0].id, name) for name in names)]
+                        for names in (pair.was, pair.now))  # fmt: skip
+            if pair.was and not was:
+                return []
+            note = chosen(pair.notes, self.write.language) if pair.notes else ""
+            for place, (one, other) in enumerate(zip_longest(was, now)):
+                rows.append(Row(cells=(*self._side(one), *self._side(other), plain("" if place else note))))
+        editions = [f"{self.framework.name} {each}" for each in self.framework.edition.split("+")]
+        value, unit = (self._word(each) for each in ("Value", "Unit"))
+        heads = [Column(title=each, weight=3) for each in editions]
+        beside = (Column(title=value, is_number=True, weight=1.5), Column(title=unit, weight=1.1))
+        columns = (heads[0], *beside, heads[-1], *beside, Column(title=self._word("What is different"), weight=2.4))
+        title = self._word("From edition to edition")
+        return [Table(key="bridge", title=title, sheet="Bridge", columns=columns, rows=tuple(rows))] if rows else []
+
+    def _side(self, found: tuple[Datum, Cell] | None) -> tuple[Cell, Cell, Cell]:
+        """A data point of one edition: name, value and unit; of one in words, where the words come from."""
+        if found is None:
+            return plain(""), plain(""), plain("")
+        datum, cell = found
+        name = " ".join(each for each in (datum.id, datum.label, datum.item) if each)
+        is_number = datum.kind in {"figure", "table"} and datum.value is not None
+        source = plain(self._word(datum.source.replace("_", " ")), "muted")
+        return plain(name), cell if is_number else source, plain(datum.unit)
 
     def gaps(self) -> list[Table]:
         """The list of gaps; none where nothing is missing."""

@@ -21,10 +21,10 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site"})
+GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area"})
 OWN, SHARE = "own", "share"
 # Sizes of a site that add up, weighed by the days that it counts.
-SIZES = frozenset({"floor_area_m2"})
+SIZES = frozenset({"floor_area_m2", "known_m2"})
 
 
 class Member(NamedTuple):
@@ -76,7 +76,7 @@ class GroupAsker(Asker):
             if (period := within(part, item.period)) is not None and self._has(ask, item)
         ]
         # What a site lists is joined in the same way.
-        return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; "))) or "–", "plain"
+        return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; ") if each)) or "–", "plain"
 
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""
@@ -102,13 +102,23 @@ class GroupAsker(Asker):
         return found
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
-        """Findings of every site, under its name."""
-        return [
+        """Findings of every site, under its name, and floor areas of another kind than the organisation's."""
+        return self._other_areas(used) + [
             each.model_copy(update={"message": f"{part.site_id}: {each.message}"})
             for part, ask in self._sites
             if part.share > 0
             for each in ask.findings(used)
         ]
+
+    def _other_areas(self, used: Sequence[str]) -> list[Finding]:
+        wanted, found = self._organisation.floor_area, list[Finding]()
+        for site in {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}.values():
+            kinds = {site.floor_area_definition, *(each.definition for each in site.premises.floor_areas)}
+            named = ", ".join(sorted(str(each) for each in kinds if each not in (wanted, None)))
+            if wanted is not None and named and "floor_area" in used:
+                message = f"{site.site_id}: its floor area is {named}, that of the organisation {wanted}."
+                found.append(Finding(code="floor_area_definition", message=message))
+        return found
 
     def _has(self, ask: Asker, item: Item) -> bool:
         """False for a carrier that the site does not buy: it is no unknown part of the group's."""

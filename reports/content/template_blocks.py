@@ -216,9 +216,9 @@ class BlockWriter:
         return None
 
     def _is_known(self, spec: ColumnSpec, items: Sequence[Item], whole: Item) -> bool:
-        """True for datasets whose rows make up the site: bills of a site, carriers of an inventory, events."""
+        """True for datasets whose rows make up the site: bills, carriers of an inventory, events, measures."""
         kinds = {item.scope.partition(":")[0] for item in items}
-        return whole.scope.startswith("site:") and kinds <= {"bill", "carrier", "event"}
+        return whole.scope.startswith("site:") and kinds <= {"bill", "carrier", "event", "measure"}
 
     def _made(
         self, spec: TableSpec, key: str, title: str, heads: Sequence[Column], rows: Sequence[Row], marks: set[str]

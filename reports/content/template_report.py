@@ -61,7 +61,7 @@ def template_report(
     # A dataset with a book of its own has read everything already, and knows.
     is_synthetic = any(each.is_synthetic for each in booked)
     if not booked:
-        is_synthetic = any(is_synthetic_data(template, each) for each in (group.givens if group else [given]))
+        is_synthetic = any(is_synthetic_data(template, each, known) for each in (group.givens if group else [given]))
     report_id = report_id_of(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
@@ -169,8 +169,13 @@ def questions_of(template: ReportTemplate) -> list[str]:
     return [text for section in template.sections for block in section.blocks for text in block.questions]
 
 
-def is_synthetic_data(template: ReportTemplate, given: Given) -> bool:
-    """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated."""
+def is_synthetic_data(template: ReportTemplate, given: Given, known: Mapping[str, Dataset] | None = None) -> bool:
+    """True where a reading of the span, or of an earlier one that is asked for, or a baseline is simulated.
+
+    known: datasets of which some may rest on readings of a span of their own, and say so.
+    """
+    if any(getattr(each, "is_synthetic", False) for each in (known or {}).values()):
+        return True
     versions = [
         *given.versions.values(),
         *(given.project_versions.values() if "project" in datasets_of(template) else ()),
@@ -234,7 +239,7 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
     if points is None:
         return made
     first = made[0].model_copy(update={"blocks": (*points.front(), *made[0].blocks)})
-    return [first, *made[1:], *map(_of_table, points.gaps())]
+    return [first, *map(_of_table, points.bridge()), *made[1:], *map(_of_table, points.gaps())]
 
 
 def _of_table(table: Table) -> Section:

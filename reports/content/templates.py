@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
-from data_quality.contracts.reporting.report_template import ReportTemplate, parse_question
+from data_quality.contracts.reporting.report_template import (
+    BlockSpec,
+    ReportTemplate,
+    SectionSpec,
+    is_of,
+    parse_question,
+)
 from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yaml, place_of, validate_document
 from reports.datasets.dataset_registry import FACTS, MEASURES
@@ -19,6 +25,8 @@ from reports.datasets.dataset_registry import FACTS, MEASURES
 BUILT_IN = Path(__file__).resolve().parent.parent / "templates"
 FOLDER, PACKS = "templates", "packs"
 _FRAMEWORK = b"framework"
+# Between the names of two packs that are asked for together.
+BESIDE = "_to_"
 
 
 def template_files(project_reports: Path | None = None) -> dict[str, Path]:
@@ -29,8 +37,14 @@ def template_files(project_reports: Path | None = None) -> dict[str, Path]:
 
 
 def load_template(name: str, project_reports: Path | None = None) -> ReportTemplate:
-    """The template of that name. Raises BadInput naming those there are, or every fault of the file with its place."""
+    """The template of that name; EARLIER_to_LATER of two packs with a bridge is both side by side.
+
+    Raises BadInput naming those there are, or every fault of the file with its place.
+    """
     files = template_files(project_reports)
+    earlier, _, later = name.partition(BESIDE)
+    if name not in files and {earlier, later} <= set(files):
+        return side_by_side(read_template(files[earlier]), read_template(files[later]))
     if name not in files:
         known = sorted(files)
         close = difflib.get_close_matches(name, known, n=1)
@@ -40,6 +54,51 @@ def load_template(name: str, project_reports: Path | None = None) -> ReportTempl
             mend=f"did you mean {close[0]!r}?" if close else "",
         )
     return read_template(files[name])
+
+
+def side_by_side(earlier: ReportTemplate, later: ReportTemplate) -> ReportTemplate:
+    """Both packs as one, for periods that either may be used for. Raises BadInput for packs without a bridge between
+    them, and for a bridge that names what the earlier one has not.
+    """
+    was, now = earlier.framework, later.framework
+    bridge = None if now is None else now.bridge
+    if was is None or now is None or bridge is None or bridge.pack != earlier.template:
+        said = f"{later.template} has no bridge from {earlier.template}"
+        raise BadInput(said, reason="no_bridge", mend="`bridge` of a pack's framework names the earlier pack")
+    for named in (name for pair in bridge.pairs for name in pair.was):
+        if not any(is_of(point.id, named) for point in earlier.points):
+            said = f"{later.template}: bridge: {named!r} is no data point of {earlier.template}"
+            raise BadInput(said, reason="no_bridge")
+    framework = now.model_copy(
+        update={
+            "edition": f"{was.edition}+{now.edition}", "checked": None, "early_from": None,
+            "applies_from": max(was.applies_from, now.early_from or now.applies_from),
+            "until": min((each.until for each in (was, now) if each.until is not None), default=None),
+        }
+    )  # fmt: skip
+    texts = {each: f"{earlier.titles[each]}; {later.titles[each]}" for each in earlier.titles if each in later.titles}
+    return later.model_copy(
+        update={
+            "template": f"{earlier.template}{BESIDE}{later.template}", "titles": texts, "framework": framework,
+            "needs": tuple(dict.fromkeys([*earlier.needs, *later.needs])),
+            "sections": (*_under_name(earlier), *_under_name(later, is_first=False)),
+        }
+    )  # fmt: skip
+
+
+def _under_name(pack: ReportTemplate, *, is_first: bool = True) -> list[SectionSpec]:
+    """Sections of a pack beside another's: their keys begin with its name, and findings stand once."""
+
+    def named(block: BlockSpec) -> BlockSpec:
+        told = {kind: each for kind in ("table", "chart", "data") if (each := getattr(block, kind)) is not None}
+        keys = {kind: each.model_copy(update={"key": f"{pack.template}_{each.key}"}) for kind, each in told.items()}
+        return block.model_copy(update=keys)
+
+    found = []
+    for section in pack.sections:
+        blocks = [named(each) for each in section.blocks if is_first or each.findings is None]
+        found.append(section.model_copy(update={"key": f"{pack.template}_{section.key}", "blocks": tuple(blocks)}))
+    return found
 
 
 def packs_of(project_reports: Path | None = None) -> dict[str, ReportTemplate]:

@@ -104,13 +104,13 @@ class Measure:
     """One number that a dataset knows. unit `currency` is the site's own.
 
     whole: how a span of several months is made: sum or max of its months, or asked as it is. made: a combination of
-    other measures of the same thing and span. decimals None: by size. is_claim: a saving, or made of one: printed only
-    where the dataset's gate lets it pass.
+    other measures of the same thing and span; with `parts`, of a whole it is the sum of its parts'. decimals None: by
+    size. is_claim: a saving, or made of one: printed only where the dataset's gate lets it pass.
     """
 
     label: str
     unit: str
-    whole: Literal["sum", "max", "asked"] = "sum"
+    whole: Literal["sum", "max", "asked", "parts"] = "sum"
     made: tuple[str, tuple[str, ...]] | None = None
     decimals: int | None = None
     is_share: bool = False

@@ -2,7 +2,19 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from reports.datasets import anomalies, bills, dr_events, enpi, experiments, hours, performance, project
+from reports.datasets import (
+    anomalies,
+    bills,
+    dr_events,
+    energy_balance,
+    enpi,
+    experiments,
+    floor_area,
+    hours,
+    measures,
+    performance,
+    project,
+)
 from reports.datasets import footprint_figures as footprint
 from reports.datasets import quality_figures as quality
 from reports.datasets import site_kpis as site
@@ -20,9 +32,15 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     dr_events.NAME: dr_events.DrEventData,
     experiments.NAME: experiments.ExperimentData,
     quality.NAME: quality.QualityData,
+    measures.NAME: measures.MeasureData,
+    energy_balance.NAME: energy_balance.EnergyBalance,
+    floor_area.NAME: floor_area.FloorAreaData,
     performance.NAME: performance.PerformanceData,
 }
-_MODULES = (site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, performance)
+_MODULES = (
+    site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
+    floor_area, performance,
+)  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
 

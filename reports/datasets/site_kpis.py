@@ -106,11 +106,11 @@ def load_by_hour(
 class SiteKpis:
     """The dataset `site`. Scopes: site:<id>, meter:<id>, seu:<id>. only: the one of them that is asked."""
 
-    measures = MEASURES
+    measures: Mapping[str, Measure] = MEASURES
 
     def __init__(self, given: Given, *, only: str | None = None) -> None:
         self.given = given
-        self._rows = KpiRows(given, kpis=MEASURES, scope=only)
+        self._rows = KpiRows(given, kpis=[name for name, each in self.measures.items() if not each.made], scope=only)
 
     def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
         """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
@@ -155,7 +155,7 @@ class SiteKpis:
                     given.site, measure, item.scope, period.start, period.end, given.as_of_utc
                 ),
             ],
-            unit=given.site.currency if MEASURES[measure].unit == "currency" else "",
+            unit=given.site.currency if self.measures[measure].unit == "currency" else "",
             coverage=None if row is None else row.coverage,
             estimated_share=None if row is None else row.estimated_share,
             findings=findings_of(row),

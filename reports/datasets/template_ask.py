@@ -162,11 +162,11 @@ class Asker:
         if measure.is_claim and (code := self._claims[dataset].barred(item)):
             # A saving that must not be claimed: no number, and why.
             return self._put(path, nothing(code, (code,)), item, label=label, kpi=name, unit=measure.unit)
-        if measure.made is not None:
+        parts_of = self.parts_of(dataset, name, item) if measure.made is None or measure.whole == "parts" else None
+        if parts_of is None and measure.made is not None:
             combination, parts = measure.made
             made = [("part" if combination == "sum" else part, self.measure(dataset, part, item)) for part in parts]
             return self._derived(path, combination, made, label=label, kpi=name, unit=measure.unit, item=item)
-        parts_of = self.parts_of(dataset, name, item)
         if parts_of is not None:
             combination = "max" if measure.whole == "max" else "sum"
             return self._derived(path, combination, parts_of, label=label, kpi=name, unit=measure.unit, item=item)

@@ -16,6 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
+from reports.recompute.advice_again import RECOMMENDATION
 from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT
 from reports.recompute.event_again import EVENT, EVENTS
 from reports.recompute.experiment_again import EXPERIMENT
@@ -62,6 +63,9 @@ def gather(
     called = {each["id"].partition("/")[2] for each in given if each["role"] in (DR_EVENT, DR_SETTLEMENT)}
     if called:
         tables |= {name: _by(reports, name, revision, event_id=called) for name in ("dr_events", "dr_settlements")}
+    advised = {each["id"].partition("/")[2] for each in given if each["role"] == RECOMMENDATION}
+    if advised:
+        tables["recommendations"] = _by(reports, "recommendations", revision, recommendation_id=advised)
     tried = {each["id"].partition("/")[2] for each in given if each["role"] == EXPERIMENT}
     if tried:
         tables["experiment_acts"] = _by(reports, "experiment_acts", revision, experiment_id=tried)

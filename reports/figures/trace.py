@@ -147,10 +147,11 @@ def readings_behind(
     """
     frames = []
     for leaf in graph(figure, reports):
-        if leaf.trace.computation in COMBINATIONS or "site" not in leaf.trace.parameters or not is_open(leaf):
+        about = leaf.trace.parameters
+        if leaf.trace.computation in COMBINATIONS or not {"site", "start"} <= set(about) or not is_open(leaf):
             continue
-        site = sources.site(leaf.trace.parameters["site"])
-        start, end = parse_dates(leaf.trace.parameters)
+        site = sources.site(about["site"])
+        start, end = parse_dates(about)
         streams = streams_of(leaf, site)
         # Sorted, as whoever made the value again asked for them: they were read already.
         rows = sources.stream_readings(site, sorted(set(streams)), start, end, leaf.trace.as_of_utc)
@@ -224,7 +225,7 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
     if "project" in named:
         use = project_use(site, project_of(site, named["project"]))
         return [*streams_for(site, use.meters), *(driver.driver_id for driver in use.drivers)]
-    if leaf.trace.computation == "footprint_number":
+    if leaf.trace.computation in {"footprint_number", "known_floor_area"}:
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     if leaf.trace.computation == "running_figure":
         return list(supply_streams(site))

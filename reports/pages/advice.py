@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from data_quality.contracts.reporting.recommendation import NEXT_STATES, Recommendation, RecommendationState
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
+from reports.advice_words import title_of
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Choice, Form, Input, Look, Number, Option, Page, PageBlock, Part, Widget
@@ -18,15 +19,6 @@ from reports.texts.numbers import format_number, unit_text
 PATH = "/advice"
 TAKES = ("status", "search", "page")
 CARDS_A_PAGE = 12
-# Kinds of recommendation as people call them.
-TITLES: Mapping[str, str] = {
-    "base_load": "Night and weekend load: {0}", "start_stop": "Start and stop times: {0}",
-    "simultaneous": "Heating and cooling at once: {0}", "setpoint": "Temperature set-point: {0}",
-    "compressed_air": "Compressed-air leaks: {0}", "demand_charge": "Peak demand: {0}",
-    "power_factor": "Power factor: {0}", "billing_fault": "Billing faults: {0}",
-    "contracted_power": "Contracted power: {0}", "ev_hours": "Car charging hours: {0}", "pv": "Solar power: {0}",
-    "battery": "Battery: {0}", "tariff_switch": "Another tariff: {0}",
-}  # fmt: skip
 STATES: Mapping[RecommendationState, tuple[str, Look]] = {
     "new": ("new", "info"), "acknowledged": ("acknowledged", "info"), "scheduled": ("scheduled", "info"),
     "accepted": ("accepted", "good"), "dismissed": ("dismissed", "muted"), "done": ("done", "good"),
@@ -65,11 +57,6 @@ class AdviceDetail(NamedTuple):
     estimated_kwh: float | None = None
     is_running: bool = False
     wording: str = ""
-
-
-def title_of(of: Recommendation, scope: str) -> Text:
-    """Its kind and what it is about."""
-    return Sentence(TITLES[of.kind], named(scope))
 
 
 def advice_page(

@@ -1,5 +1,6 @@
-"""Recommendations made again from readings, as known at an instant: what the figures of their sentences trace to."""
+"""Recommendations made again from readings, as known at an instant, and as stored: what figures of them trace to."""
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -7,14 +8,20 @@ from typing import NamedTuple
 from assets.advice.advise import Advice, advise
 from assets.advice.from_readings import site_hours
 from assets.stores.ledgers.bill_ledger import notifications_of
+from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.what_ifs import WhatIfs
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.control.what_if import WhatIfResult
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Trace, TraceInput
+from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
 from reports.recompute.bill_again import dates_of, stored_bill
 from reports.recompute.figure_sources import Sources, parse_dates
+
+# Role of an input: a recommendation as an act left it.
+RECOMMENDATION = "recommendation"
 
 
 class MadeAdvice(NamedTuple):
@@ -55,6 +62,46 @@ def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
     made = advice_of(sources, site, period, trace.as_of_utc).advice
     found = next((each for each in made if (each.kind, each.scope) == (named["kind"], named["scope"])), None)
     return None if found is None else exact(found.value(named["field"]))
+
+
+def measure_number(trace: Trace, sources: Sources) -> Decimal | None:
+    """A number of a recommendation as it stands sealed; the figure that the input names traces it to the readings.
+
+    parameters: site, recommendation, field.
+    """
+    found = stored_advice(sources, trace.parameters["recommendation"], trace.as_of_utc)
+    figure = found.figure(trace.parameters["field"])
+    return None if figure is None else figure.value
+
+
+def stored_advice(sources: Sources, recommendation_id: str, as_of_utc: datetime | None) -> Recommendation:
+    """A stored recommendation at an instant. Raises BadInput (no_recommendation)."""
+    key = (RECOMMENDATION, recommendation_id, as_of_utc)
+    return sources.keep(
+        key, lambda: Recommendations(sources.lake.store).named(recommendation_id, as_of_utc=as_of_utc)
+    )  # fmt: skip
+
+
+def advice_input(of: Recommendation, figure_id: str) -> TraceInput:
+    """A stored recommendation as an input: its id, the hash of what stands, and its own figure of the number."""
+    return TraceInput(
+        kind="version", id=f"{of.site_id}/{of.recommendation_id}", role=RECOMMENDATION, sha256=_sha256(of),
+        value=figure_id,
+    )  # fmt: skip
+
+
+def advice_input_today(given: TraceInput, sources: Sources, as_of_utc: datetime | None) -> str:
+    """The digest that such an input has now, or had at an instant; empty where it is gone."""
+    try:
+        return _sha256(stored_advice(sources, given.id.partition("/")[2], as_of_utc))
+    except BadInput:
+        return ""
+
+
+def _sha256(stored: Recommendation) -> str:
+    # Without what is as by default: a field that comes later is no change of what stands.
+    told = stored.model_dump_json(exclude_defaults=True, exclude={"recorded_at_utc"})
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def exact(value: float | None) -> Decimal | None:

@@ -26,6 +26,8 @@ from reports.recompute import advice_again, bill_again, claims, event_again, foo
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
+from reports.recompute.investment import net_present_value, stated_number
+from reports.recompute.known_area import known_floor_area
 
 Operand = tuple[str, Decimal | None]
 
@@ -116,6 +118,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "deviation_percent": deviation_of,
     "percent_of": percent_of,
     "root_sum_of_squares": root_sum_of_squares,
+    "net_present_value": net_present_value,
     "in_gj": in_gj,
     "in_thousands": in_thousands,
 }
@@ -420,11 +423,14 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "dr_event_number": dr_event_number,
     "experiment_number": experiment_number,
     "advice_number": advice_again.advice_number,
+    "measure_number": advice_again.measure_number,
     "footprint_number": footprint_number,
     "group_share": lambda trace, _: share_of(trace.parameters["share"], trace.parameters["rate"]),
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,
+    "known_floor_area": known_floor_area,
+    "stated_number": stated_number,
     "nothing": nothing,
 }
 

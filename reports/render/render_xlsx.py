@@ -45,6 +45,7 @@ FORMULAS = {
     "deviation_percent": "=100*({0}-{1})/{1}",
     "percent_of": "=100*{0}/{1}",
     "root_sum_of_squares": "=SQRT(SUMSQ({all}))",
+    "net_present_value": "=-PV({2}/100,{3},{1})-{0}",
     "in_gj": "={0}*0.0036",
     "in_thousands": "={0}*0.001",
 }

@@ -17,6 +17,7 @@ from assets.stores.audit import bad_rows
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.what_ifs import WhatIfs
 from assets.stores.ledgers.work_orders import WorkOrders
+from assets.stores.published.evidence import figure_rows, restore
 from assets.stores.schema.tables_advice import recommendations
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.control.what_if import Price, WhatIfMonth, WhatIfResult, WhatIfVariant
@@ -29,7 +30,11 @@ from orchestration.open_project import OpenProject
 from orchestration.views import advice
 from orchestration.views.advice_sentences import worded
 from orchestration.views.work_orders import move
+from reports.evidence.pack_inputs import gather
 from reports.figures.trace import trace_figure
+from reports.make_report import make_report
+from reports.recompute.figure_again import recompute
+from reports.report_content import ReportContent
 from tests.orchestration.test_cli import run
 from tests.stores.everything import change
 
@@ -306,3 +311,95 @@ def test_lists_are_searched_filtered_and_paged(project: OpenProject) -> None:
     shown = json.loads(out)["recommendations"][0]
     assert Decimal(str(shown["savings_kwh"])) == the_one(project).savings_kwh
     assert {"interval_kwh", "interval_months", "confidence_label", "sentences", "workflow"} <= set(shown)
+
+
+WORTH = """
+discount_rate: {percent: 5, source: Decision of the board, stated_on: 2026-01-01, valid_until: 2026-12-31}
+"""
+
+
+def roi(project: OpenProject, *, edit: tuple[str, str] = ("", "")) -> tuple[OpenProject, ReportContent]:
+    """The pack with return on investment of 2025, after a run of advice with what the site file states, edited."""
+    file = Path(project.project.root) / "sites" / "plant.yaml"
+    said = (COST + WORTH).replace("stated_on: 2026-06-08", "stated_on: 2026-06-08, lifetime_years: 6")
+    assert edit[0] in said
+    file.write_text(file.read_text() + said.replace(*edit))
+    now = OpenProject(str(project.project.root))
+    site = now.site("plant")
+    advice.run(now, site, parse_period(PERIOD, site.time_zone), LATER, sources=now.sources())
+    made = make_report(
+        "executive_roi", site, parse_period("2025", site.time_zone), sources=now.sources(), baselines=now.baselines,
+        reports=now.reports, clock=LATER, out_dir=Path(project.project.root) / "out", maker="dan",
+    )  # fmt: skip
+    return now, made.content
+
+
+def test_a_measure_is_worth_what_it_saves_over_its_life_less_its_cost_and_every_figure_is_made_again(
+    project: OpenProject,
+) -> None:
+    now, content = roi(project)
+    [of] = Recommendations(now.store).standing("plant")
+    by_id, found = {each.figure_id: each for each in content.figures}, {each.key: each for each in content.data}
+    assert of.savings_money is not None
+    assert of.interval_money is not None
+    # Six years at 5 %, by hand: 1/1.05 + 1/1.05² + … = 5.0756920673.
+    for key, saving, cost in (
+        ("RI-2.6", of.savings_money, 400), ("RI-2.6/low", of.interval_money[0], 500),
+        ("RI-2.6/high", of.interval_money[1], 300),
+    ):  # fmt: skip
+        assert float(str(found[key].value)) == pytest.approx(float(saving) * 5.0756920673 - cost, rel=1e-9)
+    assert found["RI-2.5"].value == by_id[found["RI-2.5"].figure_id].value
+    assert float(str(found["RI-2.5"].value)) == pytest.approx(400 / float(of.savings_money))
+    assert found["RI-2.8"].value == Decimal(5)
+    assert found["RI-2.9"].value == "Decision of the board"
+    sources = now.sources()
+    for each in (one for one in content.data if one.figure_id):
+        assert trace_figure(each.figure_id, reports=now.reports, sources=sources).is_equal, each.key
+    # The number that is quoted names the figure that traces it on to the readings.
+    quoted = [each for each in content.figures if each.trace.computation == "measure_number"]
+    assert {figure.kpi for figure in quoted} >= {"savings_money", "low_savings_money", "savings_kwh", "cost_money"}
+    for figure in quoted:
+        [given] = figure.trace.inputs
+        behind = trace_figure(given.value, reports=now.reports, sources=sources)
+        assert (behind.is_equal, behind.figure.value) == (True, figure.value)
+    now.close()
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (("valid_until: 2026-12-31", "valid_until: 2026-02-01"), "The site file states no discount rate that holds."),
+        ((WORTH, ""), "The site file states no discount rate that holds."),
+        ((", lifetime_years: 6", ""), "Nobody stated how long it will save."),
+        ((COST.replace("2026-06-08", "2026-06-08, lifetime_years: 6"), ""), "Nobody stated what it costs."),
+    ],
+)
+def test_a_worth_of_which_something_is_not_stated_is_a_gap_and_never_a_guess(
+    project: OpenProject, edit: tuple[str, str], reason: str
+) -> None:
+    now, content = roi(project, edit=edit)
+    [worth] = [each for each in content.data if each.id == "RI-3.1"]
+    assert (worth.source, worth.reason) == ("missing", reason)
+    assert {each.source for each in content.data if each.id == "RI-2.6"} == {"missing"}
+    assert any(each.code == "measures_left_out" and "Start and stop" in each.message for each in content.findings)
+    now.close()
+
+
+def test_a_pack_of_evidence_holds_the_recommendation_and_makes_its_figures_again_elsewhere(
+    project: OpenProject, tmp_path: Path
+) -> None:
+    now, content = roi(project)
+    rows = figure_rows(now.store, content.report_id, content.revision)
+    revision = now.reports.get(content.report_id, content.revision)
+    found = gather(revision, rows, reports=now.reports, lake=now.lake, bills_dir=None, policy="full")
+    kept = found.files["inputs/store/recommendations.json"]
+    assert isinstance(kept, bytes)
+    assert run("init", str(tmp_path / "elsewhere"))[0] == 0
+    other = OpenProject(str(tmp_path / "elsewhere"))
+    restore(other.store, {"recommendations": json.loads(kept)})
+    quoted = [each for each in content.figures if each.trace.computation == "measure_number"]
+    assert quoted
+    for each in quoted:
+        assert recompute(each, sources=other.sources(), lookup=lambda _: None) == each.value
+    now.close()
+    other.close()

@@ -16,11 +16,14 @@ from typing import Any
 from assets.experiments.draw import draw_experiment
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.ledgers.experiments import ExperimentStore
+from assets.stores.ledgers.recommendations import Recommendations
 from data_quality.contracts.baselines.event_baseline import EventInterval, MethodScore, SettledEvent
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.control.experiment import FollowedDay
 from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.time import FixedClock
+from reports.figure_book import FigureBook
 from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
 from tests.reports import year_world
 from tests.reports.test_project_report import ADJUSTMENTS, make_mv
@@ -33,6 +36,7 @@ TEMPLATES = (
 )  # fmt: skip
 RUNNING_FIELDS = ("import_kwh", "cost", "emission_kgco2e", "peak_kw")
 EVENT_FIELDS = ("measured_kwh", "expected_kwh", "kwh", "cost")
+ADVICE_ID = "5d250e3be18a"
 EVENT_ID = "d20250312T1000-0"
 DR_FIELDS = (
     ("", "target_kw"), ("", "income"), ("rule", "baseline_kwh"), ("rule", "actual_kwh"), ("rule/1", "low_kwh"),
@@ -52,6 +56,7 @@ def computed(folder: Path) -> dict[str, Values]:
     year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
     _settle(year)
     _try_out(year)
+    _advise(year)
     for name, cases in _asked_directly(year).items():
         found[name] = found.get(name, {}) | cases
     year_world.close(year)
@@ -87,6 +92,32 @@ def _settle(year: Year) -> None:
     store.settle(settled, clock)
 
 
+def _advise(year: Year) -> None:
+    """A recommendation of easy numbers, and what the plant states of its worth."""
+    stated = {"cost_id": "timer", "kind": "base_load", "money": 450.0, "currency": "EUR", "source": "Offer"}
+    rate = {"percent": 6.5, "source": "Board", "stated_on": "2025-01-01"}
+    costs = [{**stated, "stated_on": "2025-01-01", "lifetime_years": 8}]
+    year.site = year_world.year_site(measure_costs=costs, discount_rate=rate)
+    spring = (date(2025, 1, 1), date(2025, 4, 1))
+    book = FigureBook(report_id="advice", revision=0, as_of_utc=year.world.clock.now_utc(), is_synthetic=False)
+    figures = tuple(
+        book.add(
+            f"base_load/meter:moulding/{name}", Decimal(value), label=name, kpi=f"advice_{name}",
+            scope="meter:moulding", start=spring[0], end=spring[1], unit=unit, computation="advice_number",
+            inputs=(), parameters={},
+        )
+        for name, value, unit in (("savings_kwh", "1234.5", "kwh"), ("cost_money", "450", "EUR"))
+    )  # fmt: skip
+    made = Recommendation(
+        recommendation_id=ADVICE_ID, site_id="plant", kind="base_load", scope="meter:moulding", start=spring[0],
+        end=spring[1], savings_kwh=Decimal("1234.5"), interval_kwh=(Decimal(1000), Decimal(1400)),
+        savings_money=None, interval_money=None, currency="EUR", savings_kgco2e=None, interval_kgco2e=None,
+        cost_money=Decimal(450), cost_source="Offer", payback_months=None, interval_months=None, difficulty=1,
+        confidence=0.9, workflow="recommendation_accepted", sentences=(), figures=figures,
+    )  # fmt: skip
+    Recommendations(year.world.lake.store).add([made], year.world.clock)
+
+
 def _try_out(year: Year) -> None:
     """An experiment of twenty days of the plant, whose habit follows the plan: the saving is chance."""
     before = FixedClock(datetime(2025, 2, 1, tzinfo=UTC))
@@ -102,8 +133,10 @@ def _try_out(year: Year) -> None:
 
 def _combined(name: str) -> Values:
     pairs = [tuple(None if text is None else Decimal(text) for text in pair) for pair in OPERANDS]
-    width = 1 if name in {"in_gj", "in_thousands"} else 2
-    named = [list(zip(("first", "second"), pair, strict=True))[:width] for pair in pairs]
+    width = {"in_gj": 1, "in_thousands": 1, "net_present_value": 4}.get(name, 2)
+    roles = ("first", "second", "third", "fourth")
+    # What takes more operands than a pair has takes these beside it.
+    named = [list(zip(roles, (*pair, Decimal("7.5"), Decimal(3)), strict=True))[:width] for pair in pairs]
     return {"; ".join(f"{value}" for _, value in each): _text(combine(name, each)) for each in named}
 
 
@@ -149,6 +182,13 @@ def _asked_directly(year: Year) -> dict[str, Values]:
         ),
         ("advice_number", spring | {"kind": "base_load", "scope": "meter:moulding", "field": "savings_kwh"}),
         ("group_share", {"share": "0.6+0.2*0.5", "rate": "0.92"}),
+        *(
+            ("measure_number", {"site": "plant", "recommendation": ADVICE_ID, "field": field})
+            for field in ("savings_kwh", "cost_money")
+        ),
+        ("stated_number", {"site": "plant", "field": "percent"}),
+        ("stated_number", {"site": "plant", "field": "lifetime_years", "cost": "timer"}),
+        *(("known_floor_area", span) for span in (spring, spring | {"start": "2025-05-01", "end": "2025-06-01"})),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())

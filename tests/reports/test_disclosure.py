@@ -314,6 +314,85 @@ def test_the_period_chooses_the_edition_and_the_next_one_may_be_used_early_by_na
             load_edition("gri_2025", period=period, edition=edition)
 
 
+ELEVENTH = TENTH.replace("template: tenth", "template: eleventh").replace('edition: "1"', 'edition: "2"').replace(
+    "applies_from: 2020-01-01, until: 2026-01-01",
+    "applies_from: 2026-01-01, early_from: 2025-01-01, bridge: {pack: tenth, pairs: [{was: [H-1], now: [N-1]}, "
+    "{was: [H-3], notes: Asked no more}, {now: [N-4, N-5]}]}",
+).replace("id: H-", "id: N-").replace("key: all", "key: every")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def editions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("editions")
+    (folder / "templates").mkdir()
+    for name, text in (("tenth", TENTH), ("eleventh", ELEVENTH)):
+        (folder / "templates" / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def bridge_rows(content: ReportContent) -> list[tuple[str, ...]]:
+    [table] = [each for each in content.tables() if each.key == "bridge"]
+    return [tuple(cell.text for cell in row.cells) for row in table.rows]
+
+
+def test_two_editions_of_yaml_alone_stand_side_by_side_with_their_bridge(year: Year, editions: Path) -> None:
+    both = load_edition("tenth_to_eleventh", editions, period=parse_period("2025", "UTC"))
+    given = replace(
+        year.given("2025"),
+        answers=[answer("H-3", value="7", unit="GJ"), answer("N-3", value="8", unit="GJ", pack="eleventh")],
+    )
+    content = template_report(both, given)
+    found = {each.key: each for each in content.data}
+    assert (found["H-3"].value, found["N-3"].value) == (7, 8)
+    assert found["H-1"].value == found["N-1"].value
+    electricity, gone, method, boundary = bridge_rows(content)
+    assert (electricity[0], electricity[3]) == ("H-1 Electricity", "N-1 Electricity")
+    assert electricity[1:3] == electricity[4:6]
+    assert electricity[2] == "MWh"
+    assert (gone[:3], gone[3], gone[6]) == (("H-3 Fuel of vehicles", "7", "GJ"), "", "Asked no more")
+    assert [row[3] for row in (method, boundary)] == ["N-4 Method", "N-5 Boundary"]
+    # Alone neither has a bridge to show.
+    alone = template_report(load_template("eleventh", editions), given)
+    assert not [each for each in alone.tables() if each.key == "bridge"]
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "words"),
+    [
+        ("eleventh_to_tenth", ("", ""), "tenth has no bridge from eleventh"),
+        ("tenth_to_eleventh", ("was: [H-3]", "was: [H-33]"), "'H-33' is no data point of tenth"),
+        ("tenth_to_eleventh", ("now: [N-1]", "now: [N-11]"), "'N-11' is no data point of this pack"),
+        ("tenth_to_twelfth", ("", ""), "unknown report 'tenth_to_twelfth'"),
+    ],
+)
+def test_a_bridge_that_names_what_is_not_there_is_refused(
+    tmp_path: Path, name: str, edit: tuple[str, str], words: str
+) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "tenth.yaml").write_text(TENTH)
+    (tmp_path / "templates" / "eleventh.yaml").write_text(ELEVENTH.replace(*edit))
+    with pytest.raises(BadInput, match=re.escape(words)):
+        load_template(name, tmp_path)
+
+
+def test_the_shipped_editions_ask_the_same_measure_once_and_every_figure_is_made_again(year: Year) -> None:
+    bridged = [each for each in packs_of().values() if each.framework and each.framework.bridge]
+    assert bridged
+    for later in bridged:
+        assert later.framework is not None
+        assert later.framework.bridge is not None
+        both = load_template(f"{later.framework.bridge.pack}_to_{later.template}")
+        assert len(both.points) == len(later.points) + len(load_template(later.framework.bridge.pack).points)
+        content = template_report(both, year.given("2025"))
+        by_id, fresh = {each.figure_id: each for each in content.figures}, year.sources()
+        shared = [row for row in bridge_rows(content) if row[1] and row[1] == row[4] and row[2] == row[5] != ""]
+        assert len(shared) >= 3
+        for each in (one for one in content.data if one.source == "figure"):
+            figure = by_id[each.figure_id]
+            assert recompute(figure, sources=fresh, lookup=by_id.get) == figure.value, each.key
+        assert "Bridge" in openpyxl.load_workbook(io.BytesIO(render_xlsx(content))).sheetnames
+
+
 @pytest.mark.parametrize(("language", "words"), [("", "no legal certificate"), ("de", "kein amtlicher Energieausweis")])
 def test_every_page_of_a_building_s_energy_summary_says_that_it_is_no_certificate(
     year: Year, language: str, words: str

@@ -130,6 +130,7 @@ measure_costs:
     valid_until: 2026-12-31
   - {cost_id: roof, kind: pv, money: 900, per: kw, currency: EUR, source: Offer, stated_on: 2026-02-01}
 """
+RATE = "discount_rate: {percent: 6, source: Board, stated_on: 2026-02-01}\n"
 COST_FAULTS = {
     "unknown kind": (("compressed_air", "compresed_air"), 4, "did you mean 'compressed_air'?"),
     "no source": (("source: Offer of a fitter", 'source: ""'), 9, "source"),
@@ -139,6 +140,9 @@ COST_FAULTS = {
     "unknown meter": (("meter: press", "meter: pres"), 5, "did you mean 'press'?"),
     "ended before": (("valid_until: 2026", "valid_until: 2025"), 3, "valid until 2025-12-31, and was stated on"),
     "size of the whole": (("meter: press", "per: kw"), 3, "a compressed_air is bought as a whole"),
+    "life of no year": (("    valid_until", "    lifetime_years: 0\n    valid_until"), 11, "lifetime_years"),
+    "rate as a share": (("percent: 6", "percent: 0.06"), 13, "0.06 %: a share? Then write 6"),
+    "rate of nobody": (("source: Board", 'source: ""'), 13, "source"),
     "two of one id": (("cost_id: roof", "cost_id: air"), 12, "cost id stands twice: air"),
 }
 
@@ -146,9 +150,9 @@ COST_FAULTS = {
 @pytest.mark.parametrize("name", COST_FAULTS)
 def test_a_fault_of_a_stated_cost_is_one_sentence_with_its_line(tmp_path: Path, name: str) -> None:
     (old, new), line, sentence = COST_FAULTS[name]
-    assert old in COSTS
+    assert old in COSTS + RATE
     with pytest.raises(BadConfiguration) as caught:
-        load_site(write(tmp_path, PLANT + COSTS.replace(old, new, 1)))
+        load_site(write(tmp_path, PLANT + (COSTS + RATE).replace(old, new, 1)))
     [problem] = caught.value.problems
     assert (problem.line - PLANT.count("\n"), sentence in str(caught.value)) == (line, True), str(caught.value)
 

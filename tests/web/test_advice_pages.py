@@ -15,7 +15,8 @@ from data_quality.contracts.reporting.recommendation import (
     MeasuredSaving,
     Recommendation,
 )
-from reports.pages.advice import ACTS, CARDS_A_PAGE, TITLES
+from reports.advice_words import TITLES
+from reports.pages.advice import ACTS, CARDS_A_PAGE
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.why_world import posted, tenant

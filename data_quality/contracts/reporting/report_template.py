@@ -23,7 +23,7 @@ PeriodKind = Literal["day", "month", "quarter", "year"]
 Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
     "line", "project", "plan", "adjustment", "carrier_sum", "day", "hour", "month_of_year", "unassessed",
-    "event", "method", "settled", "step", "quarter_hour", "approval", "command", "arm", "look", "drawn",
+    "event", "method", "settled", "step", "quarter_hour", "approval", "command", "arm", "look", "drawn", "measure",
 ]  # fmt: skip
 # Things of which each may have a table, chart or sentence of its own.
 Per = Literal["seu", "bill", "carrier_sum"]
@@ -224,10 +224,44 @@ class CheckedSpec(Model):
     source: str = Field(min_length=3, max_length=200)
 
 
+class BridgePair(Model):
+    """Identifiers of an earlier edition, those of this one that ask the same, and what is different.
+
+    One stands for all that begin with it: 302-1 for 302-1-a and its parts.
+    """
+
+    was: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+    notes: Texts | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.was or self.now):
+            raise ValueError("a pair names identifiers in `was`, in `now` or in both")
+        return self
+
+
+class BridgeSpec(Model):
+    """Bridge from the pack of an earlier edition: its data points beside those of this one."""
+
+    pack: Key
+    pairs: Annotated[tuple[BridgePair, ...], AfterValidator(_some)]
+
+
+def is_of(data_point: str, named: str) -> bool:
+    """Is a data point's identifier the one that is named, or one below it?
+
+    >>> is_of("302-1-a", "302-1"), is_of("302-10", "302-1")
+    (True, False)
+    """
+    return data_point == named or (data_point.startswith(named) and not data_point[len(named)].isalnum())
+
+
 class FrameworkSpec(Model):
     """Framework whose data points a pack answers. It is for periods that begin in [applies_from, until).
 
-    early_from: periods from then on may use it too, where somebody asks for the edition by name.
+    early_from: periods from then on may use it too, where somebody asks for the edition by name. bridge: printed where
+    both packs are asked for together.
     """
 
     name: str = Field(min_length=2, max_length=40)
@@ -237,6 +271,7 @@ class FrameworkSpec(Model):
     early_from: date | None = None
     checked: CheckedSpec | None = None
     due_months: int = Field(default=3, ge=0, le=24, description="Months after the period by which gaps are filled")
+    bridge: BridgeSpec | None = None
 
     @model_validator(mode="after")
     def _dates_rise(self) -> Self:
@@ -434,6 +469,10 @@ class ReportTemplate(Model):
             raise ValueError("a pack is of whole years: `periods: [year]`")
         if twice := twice_in([point.key for point in self.points]):
             raise ValueError(f"data point {twice[0]!r} stands twice; tell them apart by `part`")
+        bridge = None if self.framework is None else self.framework.bridge
+        for named in () if bridge is None else (name for pair in bridge.pairs for name in pair.now):
+            if not any(is_of(point.id, named) for point in self.points):
+                raise ValueError(f"bridge: {named!r} is no data point of this pack")
         return self
 
     @model_validator(mode="after")

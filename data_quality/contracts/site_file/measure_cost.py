@@ -38,6 +38,9 @@ class MeasureCost(Model):
     source: str = Field(min_length=1, max_length=200, description="An offer, an invoice, a price list")
     stated_on: date
     valid_until: date | None = None
+    lifetime_years: int | None = Field(
+        default=None, ge=1, le=60, exclude_if=lambda years: years is None, description="How long it will save"
+    )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
@@ -62,6 +65,43 @@ class MeasureCost(Model):
     def holds(self, day: date) -> bool:
         """Whether it holds on a local day."""
         return self.stated_on <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+class DiscountRate(Model):
+    """Percent that money of a year later is worth less, and who says so. It holds on [stated_on, valid_until].
+
+    Savings are counted at the prices of their period, so it is a rate above inflation.
+    """
+
+    percent: float = Field(ge=0, le=40, description="Of a year")
+    source: str = Field(min_length=1, max_length=200, description="A decision, a policy, a loan")
+    stated_on: date
+    valid_until: date | None = None
+
+    @model_validator(mode="after")
+    def _is_in_percent(self) -> Self:
+        # Nobody discounts by a fifth of a percent.
+        if 0 < self.percent < 0.2:
+            raise ValueError(f"{self.percent:g} %: a share? Then write {self.percent * 100:g}")
+        if self.valid_until is not None and self.valid_until < self.stated_on:
+            raise ValueError(f"the rate is valid until {self.valid_until}, and was stated on {self.stated_on}, later")
+        return self
+
+    def holds(self, day: date) -> bool:
+        """Whether it holds on a local day."""
+        return self.stated_on <= day and (self.valid_until is None or day <= self.valid_until)
+
+
+def lifetime_of(costs: Sequence[MeasureCost], kind: str, *, meter: str, source: str) -> MeasureCost | None:
+    """The stated cost from which a measure has its price, where it says how long the measure saves.
+
+    source: of the price that the measure was advised with. None where none of its source says a lifetime, or several
+    say different ones.
+    """
+    found = [each for each in costs if each.kind == kind and each.source == source and each.meter in (None, meter)]
+    exact = [each for each in found if each.meter is not None] or found
+    said = [each for each in exact if each.lifetime_years is not None]
+    return said[0] if len({each.lifetime_years for each in said}) == 1 else None
 
 
 def cost_of(

@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
-from data_quality.contracts.site_file.measure_cost import MeasureCost, check_costs
+from data_quality.contracts.site_file.measure_cost import DiscountRate, MeasureCost, check_costs
 from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, UnitOrColumn, check_multipliers
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
@@ -331,6 +331,7 @@ class Site(Model):
         default=(), exclude_if=not_, description="Circuits whose energy is shared out among classes of load"
     )
     measure_costs: tuple[MeasureCost, ...] = Field(default=(), exclude_if=not_, description="What measures cost")
+    discount_rate: DiscountRate | None = Field(default=None, exclude_if=not_, description="What later money is worth")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
-from orchestration.views.advice_sentences import scope_name, worded
+from orchestration.views.advice_sentences import worded
 from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.advice_acts import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
@@ -22,6 +22,7 @@ from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.work import WAIT_S, work_of
+from reports.advice_words import scope_name
 from reports.pages.advice import (
     PATH,
     STATES,

@@ -1,0 +1,45 @@
+"""Floor area whose energy is known: the share of it that a site, or an organisation, can say anything about."""
+
+from collections.abc import Mapping
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.time import Period
+from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.recompute.figure_sources import KpiBasis
+from reports.recompute.known_area import LEAST_READ, known_area, read_shares
+
+NAME = "floor_area"
+MEASURES: Mapping[str, Measure] = {
+    "known_m2": Measure("Floor area whose energy is known", "m2", whole="asked", decimals=0),
+}
+FACTS = ("name",)
+
+
+class FloorAreaData(OfSite):
+    """The dataset `floor_area`, of the site."""
+
+    measures = MEASURES
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """The site's floor area, or 0 where some of the energy that it buys was not read."""
+        given, period = self.given, item.period
+        value = known_area(given.sources, given.site, period, self._basis)
+        return Leaf(
+            value, "known_floor_area", given.span(period), [*given.behind(period), given.sources.definition_input()],
+            status="no_floor_area" if value is None else "",
+        )  # fmt: skip
+
+    def findings(self, period: Period) -> list[Finding]:
+        """Carriers that were not read over the whole span: none of the floor area counts as known."""
+        given = self.given
+        shares = read_shares(given.sources, given.site, period, self._basis)
+        missing = {carrier: share for carrier, share in shares.items() if share < LEAST_READ}
+        if not missing:
+            return []
+        named = ", ".join(f"{carrier.replace('_', ' ')} ({share:.0%} of it)" for carrier, share in missing.items())
+        message = f"The energy of the floor area is not known as a whole; not all was read of {named}."
+        return [Finding(code="area_without_energy", message=message, scope=f"site:{given.site.site_id}")]
+
+    @property
+    def _basis(self) -> KpiBasis:
+        return KpiBasis(self.given.site.site_id, self.given.as_of_utc)
