@@ -39,14 +39,16 @@ def _organisation_problems(project: Project) -> list[Problem]:
     path = project.organisation_file
     if not path.exists():
         return []
+    known = dict[str, Site]()
+    # What is wrong with a site file is told as its own.
+    with suppress(BadInput):
+        known = load_sites(project.sites_dir)
     try:
-        found = load_organisation(path)
+        found = load_organisation(path, sites=known)
     except BadInput as fault:
         return problems_of(fault)
-    try:
-        known = load_sites(project.sites_dir)
-    except BadInput:
-        return []  # told as that file's own
+    if not known:
+        return []
     document = load_yaml(path)
     return [
         Problem(

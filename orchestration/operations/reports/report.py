@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from assets.sites.organisation import organisations_of
+from assets.stores.trust import signed_acts
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -13,7 +13,7 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyOrganisationOption, AnySiteOption, organisation_span
-from reports.content.disclosure_answers import read_answers
+from reports.content.disclosure_answers import ACT, read_answers
 from reports.content.templates import load_edition, load_template, packs_of, read_template, template_files
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
@@ -195,12 +195,13 @@ def answers_of(call: Call) -> tuple[DisclosureAnswer, ...]:
     """Answers of the organisation in the project's file. Raises BadInput naming every one that does not fit."""
     project = call.project
     packs = packs_of(project.project.reports_dir)
-    return read_answers(call.folder, packs, sites=subjects_of(call), people=project.people)
+    acts = signed_acts(project.store, ACT)
+    return read_answers(call.folder, packs, sites=subjects_of(call), people=project.people, acts=acts)
 
 
 def subjects_of(call: Call) -> list[str]:
-    """Sites and organisations that a pack may be of."""
-    return [*call.project.sites, *organisations_of(call.project.project.organisation_file)]
+    """Sites and organisations that a pack may be of. Raises BadInput."""
+    return [*call.project.sites, *call.project.organisations]
 
 
 def published_marts(marts_dir: Path) -> Path | None:
