@@ -19,6 +19,7 @@ import ml.defs
 import reports.defs
 from data_quality.contracts.time import SystemClock
 from orchestration.advice_asset import advise, core_circuit__disaggregation, core_site__recommendations, nilm
+from orchestration.disclosure_asset import benchmark, core_project__benchmark, disclosure, out_project__disclosures
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
 from orchestration.resources import ProjectResource
@@ -84,11 +85,13 @@ def build_defs(
             *dg.load_assets_from_modules(list(SHELLS)),
             core_circuit__disaggregation,
             core_event__settlement,
+            core_project__benchmark,
             core_site__recommendations,
+            out_project__disclosures,
             *extra_assets,
         ],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
-        jobs=[*JOBS, workflows, dr_event, dr_settle, advise, nilm],
+        jobs=[*JOBS, workflows, dr_event, dr_settle, advise, nilm, disclosure, benchmark],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**default_resources(), **(resources or {})},

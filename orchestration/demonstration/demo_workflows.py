@@ -11,7 +11,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
 from data_quality.contracts.people import Role
-from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc, parse_period
+from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
 from orchestration.advice_asset import last_year
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
@@ -90,25 +90,18 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
 
 def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> list[str]:
     """Report ids of a pack of the last full year, of the factory and of the demo's organisation."""
-    from assets.sites.organisation import load_organisation
+    from orchestration.views.pack_subjects import make_pack, subjects_of
     from reports.content.templates import packs_of
-    from reports.make_group_report import make_group_report
-    from reports.make_report import make_report
 
     with closing(OpenProject(str(project.project.root))) as opened:
-        shared: dict[str, Any] = {
-            "sources": opened.sources(), "reports": opened.reports, "clock": clock, "maker": "carla",
-            "out_dir": project.project.reports_dir, "marts_dir": project.project.marts_dir, "names": opened.names,
-            "run_versions": project.project.settings.server.check_at, "formats": ("pdf", "xlsx"),
-        }  # fmt: skip
-        site, group = opened.site(SITE), load_organisation(project.project.organisation_file)
-        year = parse_period(str(until.year - 1), site.time_zone)
+        subjects, year = subjects_of(opened), until.year - 1
         # The pack that asks the most of those that are for the year.
-        packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(year.start)}
+        first = date(year, 1, 1)
+        packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(first)}
         pack = max(packs, key=lambda name: len(packs[name].points))
         made = [
-            make_report(pack, site, year, baselines=opened.baselines, **shared),
-            make_group_report(pack, group, year, **shared),
+            make_pack(opened, subjects[name], pack, year, clock, maker="carla", answers=(), formats=("pdf", "xlsx"))
+            for name in (SITE, *opened.organisations)
         ]
     said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
     say("; ".join(said))

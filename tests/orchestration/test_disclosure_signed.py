@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.operation import Call
 from orchestration.operations.reports.disclosure import answer
-from orchestration.operations.reports.report import answers_of
+from orchestration.views.pack_subjects import answers_of
 from reports.evidence.people_keys import give_keys
 from tests.orchestration.test_disclosure_command import PACK, POINT, folder
 
@@ -36,7 +36,7 @@ def answered(folder: Path, value: str, *, year: int = 2025) -> None:
 def read(folder: Path) -> tuple[DisclosureAnswer, ...]:
     call = Call(folder)
     with closing(call.project):
-        return answers_of(call)
+        return answers_of(call.project)
 
 
 def test_an_answer_of_somebody_with_a_key_is_signed_and_found_so(signing: Path) -> None:
@@ -127,5 +127,5 @@ sites: [{site: my_site, entity: works}]
 """)
     call = Call(folder)
     with closing(call.project), pytest.raises(BadInput, match="called as a site is") as fault:
-        answers_of(call)
+        answers_of(call.project)
     assert (fault.value.line, fault.value.reason) == (2, "bad_configuration")

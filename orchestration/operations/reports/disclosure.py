@@ -25,12 +25,11 @@ from orchestration.operations.options import (
 from orchestration.operations.reports.report import (
     EditionOption,
     LanguageOption,
-    answers_of,
     published_marts,
-    subjects_of,
     told_data,
 )
 from orchestration.operations.signing import Actor, actor
+from orchestration.views.pack_subjects import answers_of, subjects_of
 from reports.content.disclosure_answers import (
     ACT,
     ANSWERS,
@@ -78,7 +77,7 @@ def packs(call: Call) -> Answer:
         for name, pack in packs_of(call.project.project.reports_dir).items()
         if (framework := pack.framework) is not None
     ]
-    return Answer({"packs": found, "answers": answers_of(call)}, PACKS)
+    return Answer({"packs": found, "answers": answers_of(call.project)}, PACKS)
 
 
 @operation("disclosure gaps", example="PACK --site factory --period 2025")
@@ -93,7 +92,7 @@ def gaps(
     as_of = call.as_of_utc or project.reports.known_at(call.clock)
     shared: dict[str, Any] = {
         "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
-        "answers": answers_of(call),
+        "answers": answers_of(project),
         "marts_dir": published_marts(project.project.marts_dir) if call.as_of_utc is None else None,
     }  # fmt: skip
     if organisation is not None:
@@ -146,11 +145,11 @@ def answer(
         evidence_sha256=evidence_sha256(call.folder, evidence) if evidence else "",
     )  # fmt: skip
     packs = packs_of(project.project.reports_dir)
-    wrong = next(misfits(made, call.folder, packs, sites=subjects_of(call), people=project.people), None)
+    wrong = next(misfits(made, call.folder, packs, sites=subjects_of(project), people=project.people), None)
     if wrong is not None:
         raise BadInput(f"{wrong[0]}: {wrong[1]}", reason="bad_answer")
     is_signed = _written(call, who, made)
-    mine = [each for each in answers_of(call) if (each.pack, each.site, each.id) == (pack, site, point)]
+    mine = [each for each in answers_of(project) if (each.pack, each.site, each.id) == (pack, site, point)]
     signed = "" if is_signed else ", without a signature: no person of this project has a key"
     text = f"{point} of {pack}, {site}, {year}: {made.said}{signed}\nwritten to {call.folder / DISCLOSURE_FILE}"
     return Answer({"answers": mine}, text=text)
@@ -158,11 +157,11 @@ def answer(
 
 def _written(call: Call, who: Actor, made: DisclosureAnswer) -> bool:
     """Add the answer to the file, and sign it: both or neither. False where nobody signs."""
-    store = call.project.store
+    project, store = call.project, call.project.store
     # Several add at once: the file is read and replaced in a transaction that waits for every other one of its name.
     with store.together(), site_transaction(store, DISCLOSURE_FILE):
         # What stands there already must hold, or the last answer could not be told.
-        answers_of(call)
+        answers_of(project)
         # The store first: its text may only be asked for, and then nothing is written.
         is_signed = who.sign(ACT, f"{made.pack}/{made.site}/{made.year}/{made.id}", answer=made.stated)
         kept = signed_answer(made) if is_signed else made
