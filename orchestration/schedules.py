@@ -96,7 +96,8 @@ def yearly_disclosures(context: dg.ScheduleEvaluationContext, project: ProjectRe
     organisation that of its first site. One run a year of the job disclosure; one that failed is asked for again on the
     next day.
     """
-    yield from years_of(context, due_packs(project, context.scheduled_execution_time), job_name=disclosure.name)
+    due = due_packs(project, context.scheduled_execution_time)
+    yield from years_of(context, [(first, of) for first, of, _ in due], job_name=disclosure.name)
 
 
 @in_utc(job=benchmark, cron_schedule="55 * * * *")
@@ -110,15 +111,15 @@ def yearly_benchmarks(context: dg.ScheduleEvaluationContext, project: ProjectRes
 
 def years_of(context: dg.ScheduleEvaluationContext, due: Iterable[tuple[date, Subject]], *, job_name: str) -> Requests:
     """A run for each year that is due and not on its way, newest first, which names whom it is due for."""
-    wanted = dict[date, list[str]]()
+    wanted = dict[date, dict[str, None]]()
     for first, each in due:
         now_utc = context.scheduled_execution_time
         if not was_asked(context.instance, job_name, f"{first}", each.subject_id, each.time_zone, now_utc):
-            wanted.setdefault(first, []).append(each.subject_id)
+            wanted.setdefault(first, {})[each.subject_id] = None
     if not wanted:
         yield dg.SkipReason("no year is due")
     for first, names in wanted.items():
-        yield year_request(f"{job_name}:{first}:{','.join(names)}", first, names)
+        yield year_request(f"{job_name}:{first}:{','.join(names)}", first, list(names))
 
 
 def requests_of(

@@ -11,7 +11,7 @@ from assets.stores.whole_file import write_whole
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 from orchestration.operations.reports.benchmark import EVERY_SITE
-from orchestration.views.pack_subjects import Subject, due_years, subjects_of
+from orchestration.views.pack_subjects import Subject, due_years, groups_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,7 @@ class KeptBenchmark(Model):
 
 def benchmark_subjects(project: "OpenProject") -> dict[str, Subject]:
     """Whose sites are compared: each organisation's; without one all of the project's, where enough for a rank."""
-    subjects = subjects_of(project)
-    groups = {name: each for name, each in subjects.items() if each.organisation is not None}
-    sites = tuple(project.sites.values())
+    groups, sites = groups_of(project), tuple(project.sites.values())
     return groups if groups or len(sites) < MIN_PEERS else {EVERY_SITE: Subject(EVERY_SITE, EVERY_SITE, sites)}
 
 

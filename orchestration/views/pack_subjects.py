@@ -46,7 +46,12 @@ class Subject(NamedTuple):
 
 def subjects_of(project: "OpenProject") -> dict[str, Subject]:
     """Sites and organisations that a report may be of. Raises BadInput for a faulty file."""
-    found = {name: Subject(name, each.name, (each,)) for name, each in project.sites.items()}
+    return {name: Subject(name, each.name, (each,)) for name, each in project.sites.items()} | groups_of(project)
+
+
+def groups_of(project: "OpenProject") -> dict[str, Subject]:
+    """Organisations alone. Raises as `subjects_of`."""
+    found = {}
     for name, each in project.organisations.items():
         own = dict.fromkeys(site.site for site in each.sites)
         found[name] = Subject(name, each.name, tuple(project.site(site) for site in own), each)
@@ -83,16 +88,15 @@ def _expect(project: "OpenProject", what: str, name: str, known: Collection[str]
     raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
 
 
-def due_packs(project: "OpenProject", now_utc: datetime) -> list[tuple[date, Subject]]:
-    """First days of years, with whom they are due for: a stated pack of theirs is not made. Newest first."""
-    found = dict[tuple[date, str], Subject]()
+def due_packs(project: "OpenProject", now_utc: datetime) -> list[tuple[date, Subject, ReportTemplate]]:
+    """Stated packs that are due and not made, with the first day of the year, the newest first. Raises as above."""
+    found = []
     for subject, pack in yearly_packs(project):
         made = project.reports.revisions(subject.subject_id, name=pack.template, with_content=False)
         starts = [parse_period(each.period, subject.time_zone).start for each in made]
-        for first in due_years(project, subject, now_utc, made=starts):
-            if pack.framework is not None and pack.framework.holds(first):
-                found[first, subject.subject_id] = subject
-    return sorted(((first, each) for (first, _), each in found.items()), key=lambda one: one[0], reverse=True)
+        years = due_years(project, subject, now_utc, made=starts)
+        found += [(each, subject, pack) for each in years if pack.framework is not None and pack.framework.holds(each)]
+    return sorted(found, key=lambda one: one[0], reverse=True)
 
 
 def due_years(project: "OpenProject", subject: Subject, now_utc: datetime, *, made: Sequence[date]) -> list[date]:
