@@ -54,8 +54,9 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
     """The plant, a shed without readings that is the organisation's too, and a pack of its own."""
     folder = tmp_path / "project"
     make_project(folder, plant_of_the_web()).close()
+    owned = ORGANISATION.replace("subsector: industrial", "valid_to: 2025-04-01")
     for name, text in {
-        "organisation.yaml": ORGANISATION.replace("subsector: industrial", "valid_to: 2025-04-01"), "people.yaml": PEOPLE, "disclosure.yaml": ANSWERS,
+        "organisation.yaml": owned, "people.yaml": PEOPLE, "disclosure.yaml": ANSWERS,
         "reports/templates/packs/house.yaml": HOUSE,
     }.items():  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ def test_only_who_sees_all_of_its_sites_sees_it(asking: Asking) -> None:
 def test_a_faulty_organisation_file_hides_its_reports_and_no_others(asking: Asking) -> None:
     (Path(asking.project.root) / "organisation.yaml").write_text("organisation: [")
     page = shown(asking)
-    assert "Data quality" in page
+    assert "Energy performance report" in page
     assert "Gruppe" not in page
 
 
