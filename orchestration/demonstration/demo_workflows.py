@@ -88,21 +88,38 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
     return {"recommendations": found, "accepted": accepted}
 
 
-def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> list[str]:
-    """Report ids of a pack of the last full year, of the factory and of the demo's organisation."""
-    from orchestration.views.pack_subjects import make_pack, subjects_of
+# The site's own language, and another.
+LANGUAGES = ("en", "de")
+
+
+def run_disclosure(
+    project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date, full: bool = False
+) -> list[str]:
+    """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation; full: all
+    packs, of all sites too, in two languages and three formats.
+    """
+    from orchestration.views.pack_subjects import answers_of, make_pack, subjects_of
     from reports.content.templates import packs_of
 
     with closing(OpenProject(str(project.project.root))) as opened:
         subjects, year = subjects_of(opened), until.year - 1
-        # The pack that asks the most of those that are for the year.
         first = date(year, 1, 1)
         packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(first)}
-        pack = max(packs, key=lambda name: len(packs[name].points))
+        if not full:
+            # The pack that asks the most of those that are for the year.
+            most = max(packs, key=lambda name: len(packs[name].points))
+            packs = {most: packs[most]}
+            subjects = {name: subjects[name] for name in (SITE, *opened.organisations)}
+        shared: dict[str, Any] = {"maker": "carla", "answers": answers_of(opened), "formats": ("pdf", "xlsx")}
+        if full:
+            shared["formats"] = ("pdf", "xlsx", "json")
         made = [
-            make_pack(opened, subjects[name], pack, year, clock, maker="carla", answers=(), formats=("pdf", "xlsx"))
-            for name in (SITE, *opened.organisations)
+            make_pack(opened, subject, pack, year, clock, language=language, **shared)
+            for subject in subjects.values()
+            for pack in packs
+            for language in (LANGUAGES if full else ("",))
         ]
+    names = [f"{each.content.report_id}@{each.content.revision}" for each in made]
     said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
-    say("; ".join(said))
-    return [each.content.report_id for each in made]
+    say(f"{len(names)} reports of {len(packs)} packs" if full else "; ".join(said))
+    return names
