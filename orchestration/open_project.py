@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from assets.kpi.incremental.stage import Stage
     from assets.stores.warehouse.mart_digests import MartDigests
     from controls.planning.desk import Desk
-    from data_quality.contracts.organisation import Organisation
     from reports.recompute.figure_sources import Sources
 
 PROJECT_VARIABLE = "METERLOOM_PROJECT"
@@ -179,18 +178,6 @@ class OpenProject:
         if site_id not in sites:
             raise unknown_site(site_id, sites, self.project.sites_dir)
         return sites[site_id]
-
-    def organisation(self, name: str = "") -> "Organisation":
-        """The organisation of that name, or the one there is. Raises BadInput for none, another, or a faulty file."""
-        from assets.sites.organisation import load_organisation
-
-        return load_organisation(self.project.organisation_file, name, sites=self.sites)
-
-    @property
-    def organisations(self) -> "dict[str, Organisation]":
-        """Organisations by name: one where the project has the file. Raises BadInput for a faulty one."""
-        found = [self.organisation()] if self.project.organisation_file.exists() else []
-        return {each.organisation: each for each in found}
 
     def keep_site(self, site: Site, clock: Clock) -> None:
         """Keep a site file under its hash: figures that are made of it are made again with it, whatever it says."""

@@ -14,10 +14,11 @@ from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after, zone
 from orchestration.advice_asset import advise
-from orchestration.disclosure_asset import benchmark, disclosure
 from orchestration.jobs import (
     anomalies,
+    benchmark,
     bill_audit,
+    disclosure,
     enpi_report,
     execution,
     forecast,

@@ -10,8 +10,7 @@ from assets.kpi.benchmark.ranks import MIN_PEERS
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
-from orchestration.operations.reports.benchmark import EVERY_SITE
-from orchestration.views.pack_subjects import Subject, due_years, groups_of
+from orchestration.views.pack_subjects import EVERY_SITE, Subject, due_years, groups_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from assets.sites.organisation import load_organisation
 from assets.stores.trust import signed_acts
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.people import People
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from reports.make_report import MadeReport
 
 YEAR = 12
+# Beside organisations, all sites of the project.
+EVERY_SITE = "all"
 
 
 class Subject(NamedTuple):
@@ -44,6 +47,17 @@ class Subject(NamedTuple):
         return any(each.is_simulated for each in self.sites)
 
 
+def organisation_of(project: "OpenProject", name: str = "") -> Organisation:
+    """The organisation of that name, or the one there is. Raises BadInput for none, another, or a faulty file."""
+    return load_organisation(project.project.organisation_file, name, sites=project.sites)
+
+
+def organisations_of(project: "OpenProject") -> dict[str, Organisation]:
+    """Organisations by name: one where the project has the file. Raises BadInput for a faulty one."""
+    found = [organisation_of(project)] if project.project.organisation_file.exists() else []
+    return {each.organisation: each for each in found}
+
+
 def subjects_of(project: "OpenProject") -> dict[str, Subject]:
     """Sites and organisations that a report may be of. Raises BadInput for a faulty file."""
     return {name: Subject(name, each.name, (each,)) for name, each in project.sites.items()} | groups_of(project)
@@ -52,7 +66,7 @@ def subjects_of(project: "OpenProject") -> dict[str, Subject]:
 def groups_of(project: "OpenProject") -> dict[str, Subject]:
     """Organisations alone. Raises as `subjects_of`."""
     found = {}
-    for name, each in project.organisations.items():
+    for name, each in organisations_of(project).items():
         own = dict.fromkeys(site.site for site in each.sites)
         found[name] = Subject(name, each.name, tuple(project.site(site) for site in own), each)
     return found
@@ -64,7 +78,7 @@ def answers_of(project: "OpenProject") -> tuple[DisclosureAnswer, ...]:
     people = project.people if project.project.people_file.exists() else People(people=())
     return read_answers(
         project.project.root, packs_of(project.project.reports_dir), people=people,
-        sites=[*project.sites, *project.organisations], acts=signed_acts(project.store, ACT),
+        sites=[*project.sites, *organisations_of(project)], acts=signed_acts(project.store, ACT),
     )  # fmt: skip
 
 

@@ -216,7 +216,7 @@ def _answers(told: PackTold, locale: str) -> Table:
 
 
 def _answering(told: PackTold, about: PackAbout, address: Address) -> Iterable[PageBlock]:
-    """What is asked, and the form: a number in the point's unit, one of its choices, or words."""
+    """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
     key, point, locale = told.point, told.points[told.point], address.locale
     yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))
     fields = [Input(name="point", label="", kind="hidden", value=key)]

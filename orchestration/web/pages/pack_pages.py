@@ -14,11 +14,10 @@ from data_quality.contracts.people import Role
 from data_quality.contracts.reporting.disclosure import completeness_of
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.time import zone
-from orchestration.operations.reports.benchmark import EVERY_SITE
 from orchestration.operations.reports.disclosure import answer as answer_point
 from orchestration.operations.reports.disclosure import gaps as gaps_of_pack
 from orchestration.views.benchmarks import kept_benchmark
-from orchestration.views.pack_subjects import Subject, answers_of
+from orchestration.views.pack_subjects import EVERY_SITE, Subject, answers_of
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall

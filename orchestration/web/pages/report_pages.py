@@ -15,6 +15,7 @@ from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
 from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
+from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
 from orchestration.web.library.report_lines import report_lines
@@ -99,7 +100,7 @@ def _revision(ask: Ask, report_id: str, revision: int) -> Revision:
 
 def _is_gone(ask: Ask, site_id: str) -> bool:
     """Whether it is of a site that the project no longer has, and that the person would see."""
-    is_known = site_id in ask.project.sites or site_id in ask.project.organisations
+    is_known = site_id in subjects_of(ask.project)
     return not is_known and sees_site(ask.person, site_id)
 
 

@@ -1,14 +1,10 @@
-"""Packs of data points and the benchmark, once a year: their assets and jobs."""
-
-from functools import cached_property
+"""Packs of data points and the benchmark of a year: their assets."""
 
 import dagster as dg
 
 from data_quality.contracts.errors import MeterloomError, RunFailed
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import Clock
-from orchestration.open_project import OpenProject
-from orchestration.operations.operation import Call
 from orchestration.partitions import SITES_TAG, YEARS
 from orchestration.previews import FINDINGS, findings_metadata, table
 from orchestration.resources import ProjectResource
@@ -64,13 +60,14 @@ def core_project__benchmark(
     from assets.kpi.benchmark.compare import Benchmark
     from orchestration.operations.reports.benchmark import Asked
     from orchestration.operations.reports.benchmark import benchmark as benchmark_of
+    from orchestration.operations.run_call import RunCall
     from orchestration.views.benchmarks import benchmark_subjects, keep_benchmark
 
     year, rows, findings = context.partition_time_window.start.year, list[list[object]](), list[Finding]()
     for name in benchmark_subjects(project):
         if not _is_asked(context, name):
             continue
-        found = benchmark_of(_RunCall(project, clock), Asked(organisation=name, period=str(year))).result
+        found = benchmark_of(RunCall(project, clock), Asked(organisation=name, period=str(year))).result
         if not isinstance(found, Benchmark):
             raise RunFailed(f"the benchmark of {name} in {year} has no rows")
         keep_benchmark(project, name, year, found, clock)
@@ -89,38 +86,7 @@ def core_project__benchmark(
     )
 
 
-class _RunCall(Call):
-    """A call in a run: the project is open already, and the run's clock tells the time."""
-
-    def __init__(self, project: OpenProject, clock: Clock) -> None:
-        super().__init__(project.project.root)
-        self._open, self.clock = project, clock
-
-    @cached_property
-    def project(self) -> OpenProject:
-        """The project of the run."""
-        return self._open
-
-
 def _is_asked(context: dg.AssetExecutionContext, name: str) -> bool:
     """True where a run names it, or names nobody: by hand it is of all."""
     asked: str | None = context.run.tags.get(SITES_TAG)
     return asked is None or name in asked.split(",")
-
-
-disclosure = dg.define_asset_job(
-    "disclosure",
-    selection=dg.AssetSelection.assets("out_project__disclosures"),
-    description=(
-        "Writes the packs of data points of a year that meterloom.yaml states under report.packs, as drafts for the "
-        "library. On the fifth day after the year it runs by itself."
-    ),
-)
-benchmark = dg.define_asset_job(
-    "benchmark",
-    selection=dg.AssetSelection.assets("core_project__benchmark"),
-    description=(
-        "Ranks the sites of the organisation in a year among their peers by energy per floor area, and keeps that for "
-        "the page of packs. On the fifth day after the year it runs by itself."
-    ),
-)
