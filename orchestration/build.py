@@ -17,11 +17,10 @@ import controls.defs
 import data_quality.defs
 import ml.defs
 import reports.defs
-from data_quality.contracts.time import SystemClock
 from orchestration.advice_asset import advise, core_circuit__disaggregation, core_site__recommendations, nilm
 from orchestration.io_managers import ContractFrames
 from orchestration.jobs import JOBS
-from orchestration.resources import ProjectResource
+from orchestration.resources import CLOCK, ProjectResource
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors.dispatch import dispatch_slots
 from orchestration.sensors.event_settlements import core_event__settlement, dr_settle, over_events
@@ -33,6 +32,7 @@ from orchestration.sensors.late_readings import baseline_changes, report_changes
 from orchestration.sensors.offer import home_assistant
 from orchestration.sensors.plan_trigger import plan_changes
 from orchestration.sensors.workflow_steps import workflow_triggers, workflows
+from orchestration.yearly_assets import core_project__benchmark, out_project__disclosures
 
 SHELLS: Sequence[ModuleType] = (
     assets.sites.defs,
@@ -68,9 +68,7 @@ def default_resources() -> dict[str, Any]:
     project = ProjectResource()
     return {
         "project": project,
-        "clock": dg.ResourceDefinition.hardcoded_resource(
-            SystemClock(), description="The machine's clock, in UTC: what is due, late or over is judged by it."
-        ),
+        "clock": CLOCK,
         "frames": ContractFrames(project=project),
     }
 
@@ -84,7 +82,9 @@ def build_defs(
             *dg.load_assets_from_modules(list(SHELLS)),
             core_circuit__disaggregation,
             core_event__settlement,
+            core_project__benchmark,
             core_site__recommendations,
+            out_project__disclosures,
             *extra_assets,
         ],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),

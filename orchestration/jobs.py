@@ -198,6 +198,23 @@ month_reports = dg.define_asset_job(
     ),
 )
 
+disclosure = dg.define_asset_job(
+    "disclosure",
+    selection=dg.AssetSelection.assets("out_project__disclosures"),
+    description=(
+        "Writes the packs of data points of a year that meterloom.yaml states under report.packs, as drafts for the "
+        "library. On the fifth day after the year it runs by itself."
+    ),
+)
+benchmark = dg.define_asset_job(
+    "benchmark",
+    selection=dg.AssetSelection.assets("core_project__benchmark"),
+    description=(
+        "Ranks the sites of the organisation in a year among their peers by energy per floor area, and keeps that for "
+        "the page of packs. On the fifth day after the year it runs by itself."
+    ),
+)
+
 anomalies = dg.define_asset_job(
     "anomalies",
     selection=dg.AssetSelection.assets("core_site__anomaly_events", "core_project__cause_model"),
@@ -253,6 +270,8 @@ JOBS = (
     execution,
     enpi_report,
     month_reports,
+    disclosure,
+    benchmark,
     trust,
     closed_loop_month,
 )

@@ -5,6 +5,7 @@ a sensor or a schedule asks for then names the sites that it is about in a tag; 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 import dagster as dg
@@ -35,6 +36,9 @@ MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1)
 QUARTERS = dg.TimeWindowPartitionsDefinition(
     start=FIRST_MONTH, fmt="%Y-%m-%d", cron_schedule="0 0 1 1,4,7,10 *", end_offset=1
 )
+YEARS = dg.TimeWindowPartitionsDefinition(
+    start=f"{FIRST_MONTH[:4]}-01-01", fmt="%Y-%m-%d", cron_schedule="0 0 1 1 *", end_offset=1
+)
 # Dagster puts the parts of a key in the order of these names: the time must come first.
 PLACE = "site_bucket" if BY_BUCKET else "site"
 PLACES = dg.StaticPartitionsDefinition(BUCKETS) if BY_BUCKET else SITES
@@ -46,7 +50,7 @@ SPAN_IN_ONE_RUN = dg.BackfillPolicy.multi_run(1) if BY_BUCKET else dg.BackfillPo
 PARTITION_TAG = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-# The sites of a bucket that a run is about.
+# The sites of a bucket that a run is about; of a year, sites and organisations.
 SITES_TAG = "meterloom/sites"
 
 # By what is over: a status that a later Dagster adds counts as on its way, and nothing is asked for twice.
@@ -162,3 +166,13 @@ def request_of(run_key: str, asked: Asked, dimension: str) -> dg.RunRequest:
     names = {"": asked.first, f"/{dimension}": first, f"/{PLACE}": place}
     tags |= {f"dagster/partition{name}": value for name, value in names.items()}
     return dg.RunRequest(run_key=run_key, tags=tags)
+
+
+def year_request(run_key: str, first: date, names: Sequence[str]) -> dg.RunRequest:
+    """A run over a year for these sites and organisations; one that the asking process does not know goes by its tag,
+    as in `request_of`.
+    """
+    key, tags = f"{first}", {SITES_TAG: ",".join(names)}
+    if key[:4] < FIRST_MONTH[:4]:
+        return dg.RunRequest(run_key=run_key, tags={**tags, PARTITION_TAG: key})
+    return dg.RunRequest(run_key=run_key, partition_key=key, tags=tags)

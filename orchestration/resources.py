@@ -8,10 +8,15 @@ from pydantic import PrivateAttr
 
 from assets.stores.transactions import Store
 from data_quality.contracts.settings import Project
+from data_quality.contracts.time import SystemClock
 from data_quality.contracts.work.offload import Offload
 from data_quality.contracts.work.work_port import FanOut
 from orchestration.open_project import OpenProject
 from orchestration.workers.fan_out import port
+
+CLOCK = dg.ResourceDefinition.hardcoded_resource(
+    SystemClock(), description="The machine's clock, in UTC: what is due, late or over is judged by it."
+)
 
 
 class ProjectResource(dg.ConfigurableResource, OpenProject):

@@ -5,7 +5,7 @@ asks what is due (reports/lifecycle/due.py), so none is missed and none counts t
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from itertools import islice
 
 import dagster as dg
@@ -16,7 +16,9 @@ from data_quality.contracts.time import months_after, zone
 from orchestration.advice_asset import advise
 from orchestration.jobs import (
     anomalies,
+    benchmark,
     bill_audit,
+    disclosure,
     enpi_report,
     execution,
     forecast,
@@ -29,10 +31,21 @@ from orchestration.jobs import (
     weather,
 )
 from orchestration.month_keys import site_month_key, site_quarter_key
-from orchestration.partitions import PARTITION_TAG, SITES, SITES_TAG, Asked, key_here, on_its_way, request_of
+from orchestration.partitions import (
+    PARTITION_TAG,
+    SITES,
+    SITES_TAG,
+    Asked,
+    key_here,
+    on_its_way,
+    request_of,
+    year_request,
+)
 from orchestration.resources import ProjectResource
 from orchestration.ticks import in_utc
+from orchestration.views.benchmarks import due_benchmarks
 from orchestration.views.due_reports import due_starts
+from orchestration.views.pack_subjects import Subject, due_packs
 from reports.lifecycle.due import DAYS_AFTER, due_since_utc
 
 # What a schedule answers.
@@ -75,6 +88,41 @@ def monthly_reports(context: dg.ScheduleEvaluationContext, project: ProjectResou
     )
 
 
+# A year's packs are read by auditors, a quarter's report by who runs the plant: theirs goes first.
+@in_utc(job=disclosure, cron_schedule="45 * * * *")
+def yearly_disclosures(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Makes the packs of data points that meterloom.yaml states under report.packs, of every year that is due.
+
+    Looks every hour, 45 minutes past. A year is due from 06:00 of the fifth day after it, in the site's own time, of an
+    organisation that of its first site. One run a year of the job disclosure; one that failed is asked for again on the
+    next day.
+    """
+    due = due_packs(project, context.scheduled_execution_time)
+    yield from years_of(context, [(first, of) for first, of, _ in due], job_name=disclosure.name)
+
+
+@in_utc(job=benchmark, cron_schedule="55 * * * *")
+def yearly_benchmarks(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
+    """Ranks the sites of the organisation among their peers in every year that is due.
+
+    Looks every hour, 55 minutes past. Due as the packs of data points; one run a year of the job benchmark.
+    """
+    yield from years_of(context, due_benchmarks(project, context.scheduled_execution_time), job_name=benchmark.name)
+
+
+def years_of(context: dg.ScheduleEvaluationContext, due: Iterable[tuple[date, Subject]], *, job_name: str) -> Requests:
+    """A run for each year that is due and not on its way, newest first, which names whom it is due for."""
+    wanted = dict[date, dict[str, None]]()
+    for first, each in due:
+        now_utc = context.scheduled_execution_time
+        if not was_asked(context.instance, job_name, f"{first}", each.subject_id, each.time_zone, now_utc):
+            wanted.setdefault(first, {})[each.subject_id] = None
+    if not wanted:
+        yield dg.SkipReason("no year is due")
+    for first, names in wanted.items():
+        yield year_request(f"{job_name}:{first}:{','.join(names)}", first, list(names))
+
+
 def requests_of(
     context: dg.ScheduleEvaluationContext,
     project: ProjectResource,
@@ -100,7 +148,7 @@ def requests_of(
     for first, site_id in sorted(due, key=lambda each: (-each[0].toordinal(), each[1])):
         # A quarter's key and a month's have one form: first local day and site, or its bucket.
         key = key_here(site_quarter_key(site_id, first))
-        if not was_asked(context.instance, job_name, key, sites[site_id], now_utc):
+        if not was_asked(context.instance, job_name, key, site_id, sites[site_id].time_zone, now_utc):
             wanted.setdefault(key, []).append(site_id)
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
@@ -109,16 +157,18 @@ def requests_of(
         yield request_of(f"{RUN_KEY[months]}:{key}", asked, "month" if months == 1 else "quarter")
 
 
-def was_asked(instance: dg.DagsterInstance, job_name: str, key: str, site: Site, now_utc: datetime) -> bool:
-    """True where a run of that partition over the site is on its way, or was begun since this local day's requests
-    began.
+def was_asked(
+    instance: dg.DagsterInstance, job_name: str, key: str, name: str, time_zone: str, now_utc: datetime
+) -> bool:
+    """True where a run of that partition over the site, or organisation, of that name is on its way, or was begun
+    since this local day's requests began.
 
     A run that fails is so asked for once a day, not once an hour.
     """
-    since, tags = due_since_utc(now_utc, site.time_zone), {PARTITION_TAG: key}
+    since, tags = due_since_utc(now_utc, time_zone), {PARTITION_TAG: key}
     today = dg.RunsFilter(job_name=job_name, tags=tags, created_after=since, created_before=now_utc)
     runs = (run for each in (on_its_way(job_name, key), today) for run in instance.get_runs(each))
-    return any(site.site_id in run.tags.get(SITES_TAG, site.site_id).split(",") for run in runs)
+    return any(name in run.tags.get(SITES_TAG, name).split(",") for run in runs)
 
 
 # Off the reports' minutes: only two steps run at a time.
@@ -153,7 +203,7 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
     asked = False
     for site_id, site in sorted(project.sites.items()):
         reasons = retraining_of(project, site, now_utc)
-        if not reasons or was_asked(context.instance, forecast.name, site_id, site, now_utc):
+        if not reasons or was_asked(context.instance, forecast.name, site_id, site_id, site.time_zone, now_utc):
             continue
         asked = True
         told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
@@ -326,6 +376,8 @@ def one_run_a_site(context: dg.ScheduleEvaluationContext, site_ids: Iterable[str
 SCHEDULES = [
     quarterly_enpi_reports,
     monthly_reports,
+    yearly_disclosures,
+    yearly_benchmarks,
     daily_monitoring,
     daily_bill_audits,
     daily_trust,

@@ -5,7 +5,7 @@ Source: GHG Protocol Corporate Standard, chapter 3 (formulas 5.12).
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -45,9 +45,9 @@ class Part(NamedTuple):
     left_out: tuple[OwnDelivery, ...] = ()
 
 
-def load_organisation(path: Path, organisation: str = "") -> Organisation:
-    """The organisation of the file. Raises BadInput where there is none or another than the one that is asked for,
-    BadConfiguration for a file that is not in order.
+def load_organisation(path: Path, organisation: str = "", *, sites: Collection[str] = ()) -> Organisation:
+    """The organisation of the file. sites: of the project. Raises BadInput where there is none or another than the one
+    that is asked for, BadConfiguration for a file that is not in order or an organisation that is called as a site is.
     """
     if not path.exists():
         raise BadInput(
@@ -60,6 +60,11 @@ def load_organisation(path: Path, organisation: str = "") -> Organisation:
         found = load_model(path, Organisation)
     except BadConfiguration as fault:
         raise BadConfiguration([_placed(each, path) for each in fault.problems]) from fault
+    if found.organisation in sites:
+        # A report is known by its name, what it is about, and its period.
+        line, column = place_of(load_yaml(path), ("organisation",))
+        message = f"organisation {found.organisation!r} is called as a site is: their reports would have one name"
+        raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
     if organisation and found.organisation != organisation:
         raise BadInput(
             f"unknown organisation {organisation!r}; this project has {found.organisation!r}",
@@ -67,11 +72,6 @@ def load_organisation(path: Path, organisation: str = "") -> Organisation:
             reason="unknown_organisation",
         )
     return found
-
-
-def organisations_of(path: Path) -> tuple[str, ...]:
-    """Names of the organisations of a project: one where it has the file. Raises as `load_organisation`."""
-    return (load_organisation(path).organisation,) if path.exists() else ()
 
 
 def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:

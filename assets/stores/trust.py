@@ -250,7 +250,7 @@ class Trust:
                 continue
             self._signed.add(signed.action_sha256)
             # By another key it proves nothing, and is no fault of the chain either: people get new keys.
-            if not self._is_theirs(signed) or not is_signed(signed):
+            if not self.is_theirs(signed) or not is_signed(signed):
                 continue
             problem = self._act(signed)
             if problem:
@@ -260,7 +260,7 @@ class Trust:
     def _place(self, signed: Signature) -> int:
         return self.marks[signatures.name][(signed.action_sha256,)][1]
 
-    def _is_theirs(self, signed: Signature) -> bool:
+    def is_theirs(self, signed: Signature) -> bool:
         """Whether the key was the person's when it signed: it is today, or its change lies no earlier in the chain."""
         if signed.public_key == (self.public_keys or {}).get(signed.person_id):
             return True
@@ -349,6 +349,16 @@ def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequen
             "look at the acts before them and say 'meterloom keys adopt'",
         )
     return rows
+
+
+def signed_acts(store: Store, kind: str) -> list[Signature]:
+    """Acts of a kind that stand under a valid signature of the person's own key of then, oldest first. Raises BadInput
+    for a row that is not believed.
+    """
+    query = sa.select(signatures).where(signatures.c.kind == kind).order_by(signatures.c.recorded_at_utc)
+    rows = must_be_proven(store, signatures, store.rows(query))
+    trust, found = trust_of(store, [signatures]), [Signature(**row) for row in rows]
+    return [each for each in found if is_signed(each) and trust.is_theirs(each)]
 
 
 def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connection | None = None) -> Trust:

@@ -178,6 +178,9 @@ class ReportSettings(Model):
 
     accuracy_profile: str = "g14_prescriptive"
     confidence: float = Field(default=0.9, gt=0, lt=1)
+    packs: dict[str, tuple[str, ...]] = Field(
+        default={}, description="Packs of data points made each year, by site or organisation"
+    )
 
 
 class DeliverySettings(Model):

@@ -95,9 +95,11 @@ def site_text(source: Path, until: date) -> str:
 
 
 def run_demo(
-    folder: Path, *, until: date, say: Say, clock: Clock, quick: bool = False, year: bool = False
-) -> dict[str, Any]:
-    """Run the whole line. until: day after the data; the home's go up to now, for its devices are live. year: of it.
+    folder: Path, *, until: date, say: Say, clock: Clock, quick: bool = False, year: bool = False,
+    full: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the whole line. until: day after the data; the home's go up to now, for its devices are live. year: of it;
+    full: all packs of data points.
 
     Returns `artifacts[] {kind, path}`, `runs[]`, `figures[]`, `commands[]`, `late` (second_wave), `quarantine[]`,
     `event` (demand_response), `workflows` (run_workflows), `advice` (run_advice), `packs` (run_disclosure).
@@ -141,8 +143,8 @@ def run_demo(
             flows = run_workflows(project, clock, say, until=until)
         with steps.step("find savings at factory and tower; Anna accepts one"):
             advised = run_advice(project, clock, say)
-        with steps.step("disclose the last full year, of the factory and of the holding"):
-            packs = run_disclosure(project, clock, say, until=until)
+        with steps.step(f"disclose the last full year, of {'all sites' if full else 'the factory'} and of the holding"):
+            packs = run_disclosure(project, clock, say, until=until, full=full)
         with steps.step("read what the factory used today"):
             read_today(project, runner, clock, until=until)
         answer = summary(project, runner, traced, commands, steps)

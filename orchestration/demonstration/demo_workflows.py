@@ -5,13 +5,15 @@ a recommendation that is accepted.
 from collections.abc import Callable
 from contextlib import closing
 from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 from assets.sites.load_sites import load_people
 from assets.stores.ledgers.anomaly_ledger import AnomalyLedger, recent
 from controls.simulator.worlds.anchor import ANCHOR
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
-from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc, parse_period
+from data_quality.contracts.time import Clock, FixedClock, local_midnight_utc
 from orchestration.advice_asset import last_year
 from orchestration.demonstration.demo_event import run_event
 from orchestration.open_project import OpenProject
@@ -88,28 +90,45 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
     return {"recommendations": found, "accepted": accepted}
 
 
-def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> list[str]:
-    """Report ids of a pack of the last full year, of the factory and of the demo's organisation."""
-    from assets.sites.organisation import load_organisation
+# The site's own language, and another.
+LANGUAGES = ("en", "de")
+
+
+def run_disclosure(
+    project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date, full: bool = False
+) -> list[str]:
+    """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation; full: all
+    packs, of all sites too, in two languages and three formats.
+    """
+    from orchestration.views.pack_subjects import answers_of, groups_of, make_pack, subjects_of
     from reports.content.templates import packs_of
-    from reports.make_group_report import make_group_report
-    from reports.make_report import make_report
+    from reports.make_report import MadeReport
 
     with closing(OpenProject(str(project.project.root))) as opened:
-        shared: dict[str, Any] = {
-            "sources": opened.sources(), "reports": opened.reports, "clock": clock, "maker": "carla",
-            "out_dir": project.project.reports_dir, "marts_dir": project.project.marts_dir, "names": opened.names,
-            "run_versions": project.project.settings.server.check_at, "formats": ("pdf", "xlsx"),
-        }  # fmt: skip
-        site, group = opened.site(SITE), load_organisation(project.project.organisation_file)
-        year = parse_period(str(until.year - 1), site.time_zone)
-        # The pack that asks the most of those that are for the year.
-        packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(year.start)}
-        pack = max(packs, key=lambda name: len(packs[name].points))
-        made = [
-            make_report(pack, site, year, baselines=opened.baselines, **shared),
-            make_group_report(pack, group, year, **shared),
-        ]
+        subjects, year = subjects_of(opened), until.year - 1
+        first = date(year, 1, 1)
+        packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(first)}
+        if not full:
+            # The pack that asks the most of those that are for the year.
+            most = max(packs, key=lambda name: len(packs[name].points))
+            packs = {most: packs[most]}
+            subjects = {name: subjects[name] for name in (SITE, *groups_of(opened))}
+        shared: dict[str, Any] = {"maker": "carla", "answers": answers_of(opened), "formats": ("pdf", "xlsx")}
+        if full:
+            shared["formats"] = ("pdf", "xlsx", "json")
+        made, unread = list[MadeReport](), set[str]()
+        for subject, pack, language in product(subjects.values(), packs, LANGUAGES if full else ("",)):
+            if subject.subject_id in unread:
+                continue
+            try:
+                made.append(make_pack(opened, subject, pack, year, clock, language=language, **shared))
+            except BadInput as fault:
+                # A quick demo's tower has two months, and they may lie in the running year.
+                if fault.reason != "no_readings":
+                    raise
+                unread.add(subject.subject_id)
+                say(str(fault))
+    names = [f"{each.content.report_id}@{each.content.revision}" for each in made]
     said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
-    say("; ".join(said))
-    return [each.content.report_id for each in made]
+    say(f"{len(names)} reports of {len(packs)} packs" if full else "; ".join(said))
+    return names

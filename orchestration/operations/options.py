@@ -27,9 +27,9 @@ MapOption = Annotated[Path | None, Option("--map", help="Column map (YAML), as a
 
 def organisation_span(call: Call, organisation: str, period: str) -> tuple[Organisation, Period]:
     """An organisation of the project, and a period's text read by the clock of its first site. Raises BadInput."""
-    from assets.sites.organisation import load_organisation
+    from orchestration.views.pack_subjects import organisation_of
 
-    found = load_organisation(call.project.project.organisation_file, organisation)
+    found = organisation_of(call.project, organisation)
     return found, parse_period(period, call.project.site(found.sites[0].site).time_zone)
 
 

@@ -24,12 +24,12 @@ def due_starts(project: "OpenProject", site: Site, now_utc: datetime, *, report:
         now_utc=now_utc,
         time_zone=site.time_zone,
         months=months,
-        known=_local_days(project, site, months),
+        known=local_days(project, site, months),
         made={each.start for each in starts if each.end == months_after(each.start, months)},
     )
 
 
-def _local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, date] | None:
+def local_days(project: "OpenProject", site: Site, months: int) -> tuple[date, date] | None:
     """First and last local day with readings: the lake files them by UTC days, which lie in two local ones."""
 
     def found() -> tuple[date, date] | None:

@@ -268,7 +268,7 @@ def _environment() -> Environment:
 # With so few places no headings part them; a phone shows so many, and the others under its menu.
 FEW, TABS = 5, 4
 # Pages that are of one site or of all of them; every other begins anew at another site.
-OF_ALL = {"/enpi", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
+OF_ALL = {"/enpi", "/packs", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
 OF_HOME = {f"/board/{name}" for name, each in boards().items() if each.is_of_home}
 OF_SITE = OF_ALL | {"/bills", "/data", "/devices", "/energy", "/findings", "/forecast", "/live"}
 OF_SITE |= {f"/board/{name}" for name in boards()}

@@ -4,6 +4,7 @@ given its Ask here, or refused.
 
 import hmac
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +21,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
+from orchestration.views.pack_subjects import Subject, groups_of
 from reports.pages.address import KNOWN, Address, read_address
 from reports.texts.locales import languages, rules_of
 
@@ -122,6 +124,26 @@ class Ask:
     def asked_sites(self) -> list[Site]:
         """The site that the address names, or every one that the person sees. Raises BadInput as `site`."""
         return [self.site()] if self.address.site else list(self.sites().values())
+
+    @cached_property
+    def subjects(self) -> dict[str, Subject]:
+        """What a report may be of: the person's sites and, behind them, organisations all of whose sites they see; none
+        of an organisation file with a fault.
+        """
+        sites, groups = self.sites(), dict[str, Subject]()
+        if sees_whole_site(self.person):
+            with suppress(BadInput):
+                groups = groups_of(self.project)
+        seen = {name: each for name, each in groups.items() if all(site.site_id in sites for site in each.sites)}
+        return {name: Subject(name, each.name, (each,)) for name, each in sites.items()} | seen
+
+    def asked_subjects(self) -> dict[str, Subject]:
+        """The one that the address names as its site, or every one. Raises BadInput as `site`."""
+        if not self.address.site:
+            return self.subjects
+        # One that is not theirs is refused in the words of a site that there is not.
+        name = self.address.site if self.address.site in self.subjects else self.site().site_id
+        return {name: self.subjects[name]}
 
     def scope(self) -> str:
         """The scope that is asked for: the site's own, or for a tenant the first of theirs, where none is named.

@@ -1,11 +1,13 @@
-"""Answers of the organisation: the file `disclosure.yaml` read, compared with its packs, and one answer more."""
+"""Answers of the organisation: `disclosure.yaml` read, compared with its packs and what people signed, and one more."""
 
 import difflib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assets.stores.sign import Signature, canonical
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People, Role
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, DisclosureFile
@@ -25,27 +27,47 @@ DISCLOSURE_FILE = "disclosure.yaml"
 _NEW = "# Answers of the organisation to data points; of several to one, the last counts.\nanswers: []\n"
 # Who may answer for the organisation.
 ANSWERS = Role.ANALYST
+# Kind of the act that is signed.
+ACT = "disclosure answer"
 
 
 def read_answers(
-    folder: Path, packs: Mapping[str, ReportTemplate], *, sites: Collection[str], people: People
+    folder: Path,
+    packs: Mapping[str, ReportTemplate],
+    *,
+    sites: Collection[str],
+    people: People,
+    acts: Sequence[Signature] = (),
 ) -> tuple[DisclosureAnswer, ...]:
-    """All answers of a project; none without the file. packs: by name. Raises BadConfiguration naming line and key of
-    every answer whose pack, data point, site, unit, author or evidence does not fit.
+    """All answers of a project; none without the file. packs: by name; acts: of kind ACT, proven. One that says by
+    `signed_sha256` that it is signed, is.
+
+    Raises BadConfiguration naming line and key of every answer whose pack, data point, site, unit, author, evidence or
+    signature does not fit, and signed ones that are gone.
     """
     path = folder / DISCLOSURE_FILE
-    if not path.exists():
-        return ()
-    document = load_yaml(path)
+    document = load_yaml(path) if path.exists() else {}
     made = validate_document(document, DisclosureFile, str(path))
+    signed = {_digest(stated): (each.person_id, stated) for each in acts for stated in [_stated(each)]}
     problems = [
         _problem(document, path, index, key, message)
         for index, answer in enumerate(made.answers)
-        for key, message in misfits(answer, folder, packs, sites=sites, people=people)
+        for key, message in (
+            *misfits(answer, folder, packs, sites=sites, people=people), *_misfit_signature(answer, signed)
+        )
+    ]  # fmt: skip
+    here = {each.signed_sha256 for each in made.answers}
+    problems += [
+        Problem(file=str(path), line=0, column=0, message=_gone(*signed[each])) for each in signed if each not in here
     ]
     if problems:
         raise BadConfiguration(problems)
     return made.answers
+
+
+def signed_answer(answer: DisclosureAnswer) -> DisclosureAnswer:
+    """The answer as the file holds it once its author signed `stated`."""
+    return answer.model_copy(update={"signed_sha256": _digest(answer.stated)})
 
 
 def misfits(
@@ -119,6 +141,41 @@ def _misfit_evidence(answer: DisclosureAnswer, folder: Path) -> str:
         return fault.message.removeprefix("evidence: ")
     is_other = bool(answer.evidence_sha256) and found != answer.evidence_sha256
     return f"{answer.evidence} is no longer the file that the answer rests on" if is_other else ""
+
+
+def _misfit_signature(
+    answer: DisclosureAnswer, signed: Mapping[str, tuple[str, Mapping[str, Any]]]
+) -> Iterator[tuple[str, str]]:
+    """An answer that says that it is signed must be what was signed, and by its author."""
+    mark = answer.signed_sha256
+    if not mark:
+        return
+    by, stated = signed.get(mark, ("", {}))
+    if by != answer.author:
+        yield "signed_sha256", f"no signature of {answer.author} over this answer is kept; {_ANEW}"
+    elif mark != _digest(answer.stated):
+        yield "signed_sha256", f"{answer.id} is not as {by} signed it ({_told(stated)}); {_ANEW}"
+
+
+_ANEW = "put it back, or delete it and answer anew with 'disclosure answer'"
+
+
+def _gone(by: str, stated: Mapping[str, Any]) -> str:
+    where = ", ".join(str(stated.get(key, "")) for key in ("pack", "site", "year"))
+    return f"the answer to {stated.get('id')} of {where} that {by} signed is gone ({_told(stated)}); put it back"
+
+
+def _told(stated: Mapping[str, Any]) -> str:
+    return DisclosureAnswer.model_validate(stated).said
+
+
+def _stated(act: Signature) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(act.action)["facts"]["answer"]
+    return found
+
+
+def _digest(stated: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(dict(stated))).hexdigest()
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:

@@ -181,6 +181,7 @@ class DataWriter:
         given, locale = self.ask.given, self.ask.given.locale
         shared = self._shared(point) | {
             "author": given.person(answer.author), "at": answer.at, "evidence": answer.evidence,
+            "is_signed": bool(answer.signed_sha256),
         }  # fmt: skip
         if answer.not_applicable:
             made = Datum(**shared, source="not_applicable", reason=answer.not_applicable)
@@ -221,7 +222,8 @@ class DataWriter:
         if datum.source == "missing":
             return plain(said, "bad" if datum.required else "muted")
         at = "" if datum.at is None else long_date(datum.at, self.write.language)
-        return plain(", ".join(each for each in (said, datum.reason, datum.author, at, datum.evidence) if each))
+        kept = self._word("signed" if datum.is_signed else "unsigned") if datum.author else ""
+        return plain(", ".join(each for each in (said, datum.reason, datum.author, at, kept, datum.evidence) if each))
 
     def _table(self, key: str, title: str, sheet: str, rows: Sequence[Row], *, has_unit: bool) -> Table:
         columns = [Column(title=self._word("Standard"), weight=1.4), Column(title=self._word("Data point"), weight=4)]

@@ -117,7 +117,7 @@ def _is(line: ReportLine, state: str) -> bool:
 
 def _entry(line: ReportLine, chosen: Chosen | None, address: Address, sites: Mapping[str, str]) -> Entry:
     place = named(sites.get(line.site_id, line.site_id))
-    done, state, look = _standing(line)
+    done, state, look = standing(line)
     about = Sentence("{0} · {1}", place, line.span)
     if line.revision is not None:
         about = Sentence("{0} · {1} · r{2}", place, line.span, line.revision.revision)
@@ -128,7 +128,7 @@ def _entry(line: ReportLine, chosen: Chosen | None, address: Address, sites: Map
     )  # fmt: skip
 
 
-def _standing(line: ReportLine) -> tuple[int, str, Look]:
+def standing(line: ReportLine) -> tuple[int, str, Look]:
     """Steps that are behind it, its state in a word, and how that looks."""
     life = line.life
     if line.revision is None:

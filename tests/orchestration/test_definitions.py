@@ -25,6 +25,7 @@ ASSETS = {
     "core_seu__baseline",
     "core_seu__expected_days",
     "core_seu__monitoring_baseline",
+    "core_project__benchmark",
     "core_project__cause_model",
     "core_site__anomaly_events",
     "core_site__day_ahead_forecast",
@@ -37,6 +38,7 @@ ASSETS = {
     "core_site__released_commands",
     "core_site__weather_forecast",
     "kpi_catalogue",
+    "out_project__disclosures",
     "out_site__enpi_quarter",
     "out_site__month_reports",
     "raw_landing__15min_readings",
@@ -79,7 +81,7 @@ def test_the_graph_has_these_assets(defs: dg.Definitions) -> None:
 def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    reports = {"enpi_report", "month_reports"}
+    reports = {"enpi_report", "month_reports", "disclosure", "benchmark"}
     work = {
         "ingest",
         "kpi",
@@ -108,6 +110,8 @@ def test_the_graph_has_these_jobs_schedules_and_sensors(defs: dg.Definitions) ->
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "quarterly_enpi_reports",
         "monthly_reports",
+        "yearly_disclosures",
+        "yearly_benchmarks",
         "daily_monitoring",
         "daily_bill_audits",
         "daily_trust",

@@ -80,6 +80,11 @@ CELLS: dict[tuple[str, str], Cell] = {
         "/baselines/{site}/compressors/approve", about="site", body="{{}}"
     ),
     ("GET", "/forecast"): Cell(f"/forecast{_SITE}", about="site"),
+    ("GET", "/packs"): Cell(f"/packs{_SITE}", about="site"),
+    ("GET", "/packs/{pack}"): Cell(f"/packs/gri_2016{_SITE}&period=2025", about="site"),
+    ("POST", "/packs/{pack}/answer"): Cell(
+        f"/packs/gri_2016/answer{_SITE}&period=2025", about="site", body='{{"point": "305-1-f", "text": "x"}}'
+    ),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(

@@ -27,6 +27,8 @@ PAGES = {
     "forecast": "/forecast?site=works",
     "live": "/live?site=works",
     "reports": "/reports?site=works",
+    "packs": "/packs?site=works&period=2025",
+    "pack": "/packs/gri_2016?site=works&period=2025",
     "check": "/check",
     "report": "/reports/data_quality/works/2026-03@1",
     "why": "/why?site=works&scope=site:works&kpi=consumption_kwh&period=2026-03",

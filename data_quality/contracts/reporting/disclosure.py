@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,7 +31,8 @@ class DisclosureAnswer(Model):
     """An answer of the organisation to one data point, for one site and reporting year: a value, words, or why none.
 
     The last answer to a data point counts; earlier ones stay in the file. evidence: a file below the project's folder,
-    and the SHA-256 that it had when the answer was given.
+    and the SHA-256 that it had when the answer was given. signed_sha256: hash of all the rest, which its author signed;
+    empty: written by hand, or where nobody has a key.
     """
 
     pack: str = Field(min_length=1, max_length=64)
@@ -46,6 +47,7 @@ class DisclosureAnswer(Model):
     at: date
     evidence: str = Field(default="", max_length=300)
     evidence_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    signed_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -62,6 +64,11 @@ class DisclosureAnswer(Model):
         """Value with unit, or the words."""
         return f"{self.value} {self.unit}".strip() if self.value is not None else self.text or self.not_applicable
 
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What its author signs: all of it, as the file has it."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"signed_sha256"})
+
 
 class DisclosureFile(Model):
     """The file `disclosure.yaml` of a project: answers in the order in which they were given."""
@@ -73,7 +80,7 @@ class Datum(Model):
     """One data point of a report. `figure`: value and unit are those of the figure, which has the trace.
 
     part: of several under one identifier. item: the row, where it is a table. offered: what the organisation answered a
-    year before, which is taken by nobody. by: until when a gap is to be filled.
+    year before, which is taken by nobody. by: until when a gap is to be filled. is_signed: its author signed it.
     """
 
     framework: str
@@ -94,6 +101,7 @@ class Datum(Model):
     author: str = ""
     at: date | None = None
     evidence: str = ""
+    is_signed: bool = False
     offered: str = ""
 
     @property

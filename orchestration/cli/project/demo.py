@@ -17,6 +17,10 @@ def demo(
     ] = None,
     quick: Annotated[bool, Option("--quick", help="One quarter and a shorter history.")] = False,
     year: Annotated[bool, Option("--year", help="A year of the home, so that what-if answers there; slower.")] = False,
+    full: Annotated[
+        bool,
+        Option("--full", help="All packs of data points, of all sites, in two languages; a year of the home."),
+    ] = False,
     files_only: Annotated[
         bool, Option("--files-only", help="Make the project and its landing files; run nothing.")
     ] = False,
@@ -42,7 +46,8 @@ def demo(
         call.say(text)
         call.doing("working", is_brief=True)
 
-    found = run_demo(out, until=end, say=say, clock=call.clock, quick=quick, year=year)
+    # Of 70 days none may lie in the last full year.
+    found = run_demo(out, until=end, say=say, clock=call.clock, quick=quick, year=year or full, full=full)
     # A demo that cannot prove its figures and its commands has failed, whatever files it wrote.
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]

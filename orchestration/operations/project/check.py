@@ -29,7 +29,21 @@ def configuration_problems(call: Call) -> list[Problem]:
     site_files = _site_files(project.sites_dir)
     none = Problem(file=str(project.sites_dir), line=0, column=0, message="no site file here")
     found = [each for path in site_files for each in problems_in(path, call)] if site_files else [none]
-    return found + problems_in(project.people_file, call, is_people=True) + _organisation_problems(project)
+    found += problems_in(project.people_file, call, is_people=True) + _organisation_problems(project)
+    return found or _yearly_problems(call)
+
+
+def _yearly_problems(call: Call) -> list[Problem]:
+    """Problems of what the settings state to be made each year."""
+    if not call.places.settings.report.packs:
+        return []
+    from orchestration.views.pack_subjects import yearly_packs
+
+    try:
+        yearly_packs(call.project)
+    except BadInput as fault:
+        return problems_of(fault)
+    return []
 
 
 def _organisation_problems(project: Project) -> list[Problem]:
@@ -39,14 +53,16 @@ def _organisation_problems(project: Project) -> list[Problem]:
     path = project.organisation_file
     if not path.exists():
         return []
+    known = dict[str, Site]()
+    # What is wrong with a site file is told as its own.
+    with suppress(BadInput):
+        known = load_sites(project.sites_dir)
     try:
-        found = load_organisation(path)
+        found = load_organisation(path, sites=known)
     except BadInput as fault:
         return problems_of(fault)
-    try:
-        known = load_sites(project.sites_dir)
-    except BadInput:
-        return []  # told as that file's own
+    if not known:
+        return []
     document = load_yaml(path)
     return [
         Problem(

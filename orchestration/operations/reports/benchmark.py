@@ -16,6 +16,7 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import READS, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, organisation_span, write_file
+from orchestration.views.pack_subjects import EVERY_SITE
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 GROUPS = ("use", "size", "climate", "all")
 NORMALISED = ("weather", "hours")
-# Beside the organisation of organisation.yaml, all sites of the project.
-EVERY_SITE = "all"
 ROWS = (
     "site | group | kWh/m²·yr: {value:,.1f} | rank: {place} | between: {ranks} | percentile: {percentile:.0f} "
     "| read: {coverage:.0%} | why none: {reason:|} | reference: {reference:|}"

@@ -1,11 +1,11 @@
 """`meterloom disclosure`: packs of data points, the gaps of one, and answers of the organisation."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ValidationError
 
+from assets.stores.access import site_transaction
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
@@ -25,12 +25,20 @@ from orchestration.operations.options import (
 from orchestration.operations.reports.report import (
     EditionOption,
     LanguageOption,
-    answers_of,
     published_marts,
-    subjects_of,
     told_data,
 )
-from reports.content.disclosure_answers import ANSWERS, DISCLOSURE_FILE, evidence_sha256, misfits, with_answer
+from orchestration.operations.signing import Actor, actor
+from orchestration.views.pack_subjects import answers_of, subjects_of
+from reports.content.disclosure_answers import (
+    ACT,
+    ANSWERS,
+    DISCLOSURE_FILE,
+    evidence_sha256,
+    misfits,
+    signed_answer,
+    with_answer,
+)
 from reports.content.template_periods import check_period
 from reports.content.template_report import template_report
 from reports.content.templates import load_edition, packs_of
@@ -69,7 +77,7 @@ def packs(call: Call) -> Answer:
         for name, pack in packs_of(call.project.project.reports_dir).items()
         if (framework := pack.framework) is not None
     ]
-    return Answer({"packs": found, "answers": answers_of(call)}, PACKS)
+    return Answer({"packs": found, "answers": answers_of(call.project)}, PACKS)
 
 
 @operation("disclosure gaps", example="PACK --site factory --period 2025")
@@ -84,7 +92,7 @@ def gaps(
     as_of = call.as_of_utc or project.reports.known_at(call.clock)
     shared: dict[str, Any] = {
         "sources": call.sources, "known_at_utc": as_of, "names": project.names, "language": language,
-        "answers": answers_of(call),
+        "answers": answers_of(project),
         "marts_dir": published_marts(project.project.marts_dir) if call.as_of_utc is None else None,
     }  # fmt: skip
     if organisation is not None:
@@ -129,23 +137,36 @@ def answer(
     evidence: Annotated[str, Option("--evidence", help="A file below the project's folder.")] = "",
 ) -> Answer:
     """Answer a data point in somebody's name: it is added to the project's disclosure.yaml; earlier answers stay."""
-    person, project = call.acting(ANSWERS), call.project
-    # What stands there already must hold, or the last answer could not be told.
-    answers_of(call)
+    who, project = actor(call, ANSWERS), call.project
     number = number_or_none(value, "--value")
     made = _answer_of(
         pack=pack, id=point, site=site, year=year, value=number, unit=unit, text=text, not_applicable=not_applicable,
-        author=person.person_id, at=call.clock.now_utc().date(), evidence=evidence,
+        author=who.person.person_id, at=call.clock.now_utc().date(), evidence=evidence,
         evidence_sha256=evidence_sha256(call.folder, evidence) if evidence else "",
     )  # fmt: skip
     packs = packs_of(project.project.reports_dir)
-    wrong = next(misfits(made, call.folder, packs, sites=subjects_of(call), people=project.people), None)
+    wrong = next(misfits(made, call.folder, packs, sites=subjects_of(project), people=project.people), None)
     if wrong is not None:
         raise BadInput(f"{wrong[0]}: {wrong[1]}", reason="bad_answer")
-    place: Path = call.folder / DISCLOSURE_FILE
-    write_whole(place, with_answer(call.folder, made).encode())
-    mine = [each for each in answers_of(call) if (each.pack, each.site, each.id) == (pack, site, point)]
-    return Answer({"answers": mine}, text=f"{point} of {pack}, {site}, {year}: {made.said}\nwritten to {place}")
+    is_signed = _written(call, who, made)
+    mine = [each for each in answers_of(project) if (each.pack, each.site, each.id) == (pack, site, point)]
+    signed = "" if is_signed else ", without a signature: no person of this project has a key"
+    text = f"{point} of {pack}, {site}, {year}: {made.said}{signed}\nwritten to {call.folder / DISCLOSURE_FILE}"
+    return Answer({"answers": mine}, text=text)
+
+
+def _written(call: Call, who: Actor, made: DisclosureAnswer) -> bool:
+    """Add the answer to the file, and sign it: both or neither. False where nobody signs."""
+    project, store = call.project, call.project.store
+    # Several add at once: the file is read and replaced in a transaction that waits for every other one of its name.
+    with store.together(), site_transaction(store, DISCLOSURE_FILE):
+        # What stands there already must hold, or the last answer could not be told.
+        answers_of(project)
+        # The store first: its text may only be asked for, and then nothing is written.
+        is_signed = who.sign(ACT, f"{made.pack}/{made.site}/{made.year}/{made.id}", answer=made.stated)
+        kept = signed_answer(made) if is_signed else made
+        write_whole(call.folder / DISCLOSURE_FILE, with_answer(call.folder, kept).encode())
+    return is_signed
 
 
 def _answer_of(**fields: Any) -> DisclosureAnswer:

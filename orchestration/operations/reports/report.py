@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from assets.sites.organisation import organisations_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -13,8 +12,8 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyOrganisationOption, AnySiteOption, organisation_span
-from reports.content.disclosure_answers import read_answers
-from reports.content.templates import load_edition, load_template, packs_of, read_template, template_files
+from orchestration.views.pack_subjects import answers_of
+from reports.content.templates import load_edition, load_template, read_template, template_files
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
@@ -77,7 +76,7 @@ def report(
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
     refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
-    answers = answers_of(call) if template.framework is not None else ()
+    answers = answers_of(call.project) if template.framework is not None else ()
     shared = _shared(call, formats, edition, language, out, answers)
     _freshen(call, name, site, span)
     made = make_report(
@@ -95,7 +94,7 @@ def _of_organisation(
     if period is None:
         raise _incomplete("--period")
     found, span = organisation_span(call, organisation, period)
-    shared = _shared(call, formats, edition, language, out, answers_of(call))
+    shared = _shared(call, formats, edition, language, out, answers_of(call.project))
     _freshen(call, name, organisation, span)
     return _answer(make_group_report(name, found, span, **shared), "")
 
@@ -189,18 +188,6 @@ def told_data(content: ReportContent) -> dict[str, object]:
         "gaps": gaps_of(content.data),
         "completeness": completeness_of(content.data),
     }
-
-
-def answers_of(call: Call) -> tuple[DisclosureAnswer, ...]:
-    """Answers of the organisation in the project's file. Raises BadInput naming every one that does not fit."""
-    project = call.project
-    packs = packs_of(project.project.reports_dir)
-    return read_answers(call.folder, packs, sites=subjects_of(call), people=project.people)
-
-
-def subjects_of(call: Call) -> list[str]:
-    """Sites and organisations that a pack may be of."""
-    return [*call.project.sites, *organisations_of(call.project.project.organisation_file)]
 
 
 def published_marts(marts_dir: Path) -> Path | None:

@@ -71,18 +71,19 @@ def trail(ask: Ask, sites: Mapping[str, Site], kind: Kind, before_utc: datetime 
 
 def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
     publications, locale = PublicationStore(ask.project.store), ask.address.locale
+    subjects = {name: of for name, of in ask.asked_subjects().items() if name in sites or of.organisation is not None}
     for report_id, revision in publications.statuses(as_of_utc=ask.address.as_of_utc):
         name, site_id, period = report_id.split("/", 2)
-        if site_id not in sites:
+        if site_id not in subjects:
             continue
         place = Address(path=report_library.PATH, site=site_id, locale=locale)
         for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
             title = report_title(ask, name)
-            span = span_text(period, sites[site_id].time_zone, locale)
+            span = span_text(period, subjects[site_id].time_zone, locale)
             who = _who(each.person_id, names_then([each], names))
-            what = Sentence(_STEP[each.step], who, title, span, named(sites[site_id].name))
+            what = Sentence(_STEP[each.step], who, title, span, named(subjects[site_id].name))
             href = place.href(report=f"{report_id}@{revision}", all="1")
-            yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, sites[site_id].time_zone)
+            yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, subjects[site_id].time_zone)
 
 
 def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:

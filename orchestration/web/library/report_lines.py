@@ -1,12 +1,15 @@
 """Reports of the sites that a person sees, made and due, each with its life and what changed under it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from assets.stores.published.publications import PublicationStore
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import months_after
 from orchestration.open_project import OpenProject
 from orchestration.views.due_reports import MARKS, due_starts
+from orchestration.views.pack_subjects import due_packs
 from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
 from reports.evidence.lifecycle import life_at
@@ -20,9 +23,9 @@ Titles = Mapping[str, Mapping[str, str]]
 
 
 def report_lines(ask: Ask) -> list[ReportLine]:
-    """Every revision of the sites that are asked for, newest first, and after them what is due."""
+    """Every revision of the sites and organisations that are asked for, newest first, and after them what is due."""
     project, as_of = ask.project, ask.address.as_of_utc
-    sites = {each.site_id: each for each in ask.asked_sites()}
+    sites = ask.asked_subjects()
     found = [
         each
         for each in project.reports.revisions(as_of_utc=as_of, with_content=False)
@@ -41,7 +44,15 @@ def report_lines(ask: Ask) -> list[ReportLine]:
         life = life_at(publications, *key, names, as_of_utc=as_of)
         is_newest = newest[each.report_id] == each.revision
         lines.append(ReportLine(title, each.site_id, span, each, life, changed.get(key, ()), is_newest))
-    return lines + [line for site in sites.values() for line in _due(ask, site, titles)]
+    lines += [line for each in sites.values() if each.organisation is None for line in _due(ask, each.sites[0], titles)]
+    # What the settings state wrongly is told by the schedule, and by `check`.
+    with suppress(BadInput):
+        for first, of, pack in due_packs(project, ask.as_known_utc):
+            if of.subject_id in sites:
+                span = span_text(str(first.year), of.time_zone, ask.address.locale)
+                title = _title(titles, pack.template, ask.address.locale)
+                lines.append(ReportLine(title, of.subject_id, span, None, ReportLife()))
+    return lines
 
 
 def _due(ask: Ask, site: Site, titles: Titles) -> Iterator[ReportLine]:

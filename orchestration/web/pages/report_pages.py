@@ -15,6 +15,7 @@ from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
 from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
+from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
 from orchestration.web.library.report_lines import report_lines
@@ -58,11 +59,11 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.R
 
 @router.get(PATH, response_class=HTMLResponse)
 def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
-    """The library, of the sites that the person sees."""
+    """The library, of the sites and organisations that the person sees."""
     state = ask.address.part("state")
     if state and state not in STATES:
         raise BadInput(f"state is one of {', '.join(STATES)}, got {state[:20]!r}", reason="bad_address")
-    lines, known = report_lines(ask), ask.sites()
+    lines, known = report_lines(ask), ask.subjects
     chosen = _chosen(ask, lines, state)
     names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
     page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic)
@@ -92,9 +93,15 @@ def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
 
 def _revision(ask: Ask, report_id: str, revision: int) -> Revision:
     found = ask.project.reports.get(report_id, revision)
-    if not sees_site(ask.person, found.site_id):
+    if found.site_id not in ask.subjects and not _is_gone(ask, found.site_id):
         raise BadInput(f"no revision {revision} of report {report_id!r}", reason="unknown_report")
     return found
+
+
+def _is_gone(ask: Ask, site_id: str) -> bool:
+    """Whether it is of a site that the project no longer has, and that the person would see."""
+    is_known = site_id in subjects_of(ask.project)
+    return not is_known and sees_site(ask.person, site_id)
 
 
 def _doing(name: str, needs: Permission) -> Callable[..., Response]:
@@ -147,7 +154,8 @@ def file_of(project: OpenProject, revision: Revision, kind: str, *, is_out: bool
         return ReportFile(path, path.is_file(), f"meterloom pack {shlex.quote(name)}")
     stem = f"{revision.report_id}_r{revision.revision}".replace("/", "_")
     path = (folder / PUBLISHED_FOLDER if is_out else folder) / f"{stem}.{kind}"
-    words = ["meterloom", "report", revision.name, "--site", revision.site_id]
+    about = "--site" if revision.site_id in project.sites else "--organisation"
+    words = ["meterloom", "report", revision.name, about, revision.site_id]
     words += ["--period", revision.period.replace("_", "/"), "--format", kind]
     return ReportFile(path, path.is_file(), shlex.join(words))
 

@@ -1,0 +1,274 @@
+"""Packs of data points of a year: how complete each is, and one with its gaps, answers and a form to answer."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.disclosure import Completeness, Datum, DisclosureAnswer, Gap
+from data_quality.contracts.reporting.report_template import DatumSpec, FrameworkSpec
+from data_quality.contracts.sentence import Sentence, Text
+from reports.pages.address import Address
+from reports.pages.chart import Chart, ChartRow
+from reports.pages.page import (
+    Cards,
+    Choice,
+    Form,
+    Input,
+    Look,
+    Number,
+    Numbers,
+    Option,
+    Page,
+    PageBlock,
+    Part,
+    Widget,
+)  # fmt: skip
+from reports.pages.widgets.tile import table
+from reports.report_content import Cell, Paragraph, Table
+from reports.texts.locales import chosen, long_date, named
+from reports.texts.numbers import MISSING, format_alike, format_number
+
+PATH = "/packs"
+# Rows of a benchmark: site, value, rank, its interval, peers, and why there is none.
+_RANKS = (("Site", ""), ("Group", ""), ("Energy by floor area", "kWh/m²"), ("Rank", ""), ("Between", ""), ("Peers", ""))
+
+
+class PackLine(NamedTuple):
+    """A pack that is for the year. counts, report, state: of its newest report; none where it is not made."""
+
+    name: str
+    title: str
+    framework: FrameworkSpec
+    counts: Completeness | None = None
+    report: str = ""
+    state: tuple[Text, Look] | None = None
+
+
+class Ranked(NamedTuple):
+    """A site beside its peers, and when that was made."""
+
+    site: str
+    group: str
+    value: float | None
+    rank: int | None
+    interval: tuple[int, int] | None
+    peers: int
+
+
+class PackAbout(NamedTuple):
+    """Of what packs are shown: name and year, whoever else they may be of by id, and years that are over."""
+
+    subject_id: str
+    name: str
+    year: int
+    subjects: Mapping[str, str]
+    years: Sequence[int]
+    is_simulated: bool
+
+
+class PackTold(NamedTuple):
+    """One pack as its page is given it. points: by key; answers: of the year, the newest first; people: names by id.
+    point: the one that is answered now; person_id, public_key: of who may answer, empty where nobody may or signs.
+    """
+
+    line: PackLine
+    points: Mapping[str, DatumSpec]
+    data: Sequence[Datum]
+    gaps: Sequence[Gap]
+    counts: Completeness
+    findings: Sequence[Finding]
+    answers: Sequence[DisclosureAnswer]
+    people: Mapping[str, str]
+    point: str = ""
+    person_id: str = ""
+    public_key: str = ""
+
+
+def packs_page(
+    lines: Sequence[PackLine], about: PackAbout, address: Address, *, ranks: Sequence[Ranked], ranked_at: str
+) -> Page:
+    """A card a pack, and the sites beside their peers. ranked_at: when the ranks were made; empty: they are not."""
+    cards = tuple(_card(each, address) for each in lines)
+    none = Paragraph(text="No pack is for this year.", tone="muted")
+    parts = [Part(key="packs", blocks=(*_choices(about, address), Cards(widgets=cards) if cards else none))]
+    if ranked_at:
+        parts.append(Part(key="peers", title="Sites beside their peers", blocks=_peers(ranks, ranked_at, address)))
+    title = Sentence("Disclosure of {0}, {1}", named(about.name), str(about.year))
+    return Page(title=title, address=address, parts=tuple(parts), is_synthetic=about.is_simulated)
+
+
+def pack_page(told: PackTold, about: PackAbout, address: Address) -> Page:
+    """One pack: how complete it is, what is missing, what was answered, and a form for the chosen data point."""
+    parts = [Part(key="complete", blocks=(_headline(told.counts, about.year),))]
+    whys = {each.id: f"{address.href(point=each.id)}#answer" for each in told.gaps} if told.person_id else {}
+    if told.point:
+        parts.append(Part(key="answer", title="Answer", blocks=tuple(_answering(told, about, address))))
+    gaps: PageBlock = _gaps(told.gaps, address.locale)
+    if not told.gaps:
+        gaps = Paragraph(text="No data point is missing.", tone="good")
+    parts.append(Part(key="gaps", blocks=(gaps,)))
+    if told.answers:
+        parts.append(Part(key="answers", blocks=(_answers(told, address.locale),)))
+    links = [("All packs", address.href(PATH, point=None))]
+    if told.line.report:
+        links.insert(0, ("Report", told.line.report))
+    framework = told.line.framework
+    age = Sentence("{0}, edition {1}", named(framework.name), framework.edition)
+    return Page(
+        title=Sentence("{0}: {1}, {2}", named(told.line.title), named(about.name), str(about.year)), address=address,
+        parts=tuple(parts), links=tuple(links), age=age, state=told.line.state, whys=whys,
+        findings=tuple(told.findings),
+        is_synthetic=about.is_simulated,
+    )  # fmt: skip
+
+
+def _choices(about: PackAbout, address: Address) -> list[Choice]:
+    found = [
+        Choice(label="Year", options=tuple(
+            Option(text=str(each), href=address.href(period=str(each)), is_chosen=each == about.year)
+            for each in about.years
+        ))
+    ]  # fmt: skip
+    if len(about.subjects) > 1:
+        options = tuple(
+            Option(text=named(name), href=address.href(site=each), is_chosen=each == about.subject_id)
+            for each, name in about.subjects.items()
+        )
+        found.insert(0, Choice(label="Of", options=options))
+    return found
+
+
+def _card(line: PackLine, address: Address) -> Widget:
+    """A pack by the counts of its newest report; what is not made has no figure, and says so."""
+    link, hint = address.href(f"{PATH}/{line.name}"), Sentence("edition {0}", line.framework.edition)
+    shared = {"key": f"pack-{line.name}", "title": named(line.title), "link": link, "hint": hint, "span": 4}
+    if line.counts is None:
+        return Widget(state="none", reason="No report is made of this year yet.", next=("See gaps", link), **shared)
+    counts = line.counts
+    value = Number(
+        label="Complete", text=_share(counts, address.locale), unit="%",
+        note=Sentence("{0} of {1} required", counts.required - counts.missing, counts.required),
+        tone="bad" if counts.missing else "good",
+    )  # fmt: skip
+    age = Sentence("as of its report: {0}", line.state[0]) if line.state else ""
+    return Widget(state="value", value=value, numbers=_numbers(counts), age=age, **shared)
+
+
+def _share(counts: Completeness, locale: str) -> str:
+    if not counts.required:
+        return MISSING
+    # Rounded down: what lacks one data point is not complete.
+    share = (counts.required - counts.missing) * 100 // counts.required
+    return format_number(Decimal(share), decimals=0, locale=locale)
+
+
+def _numbers(counts: Completeness) -> tuple[Number, ...]:
+    given = (
+        ("Figures", counts.figure), ("Answers", counts.organisation), ("Not applicable", counts.not_applicable),
+        ("Missing", counts.missing),
+    )  # fmt: skip
+    return tuple(Number(label=label, text=str(count)) for label, count in given)
+
+
+def _headline(counts: Completeness, year: int) -> Numbers:
+    first = Number(label="Required", text=str(counts.required), note=Sentence("data points of {0}", str(year)))
+    return Numbers(numbers=(first, *_numbers(counts)))
+
+
+def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
+    """What is to be added; a name leads to its form."""
+    heads = [("Standard", ""), ("To be added", ""), ("By whom", ""), ("Until", ""), ("Required", ""),
+             ("Answer of the year before", "")]  # fmt: skip
+    rows = [
+        [
+            Cell(text=named(each.id), figure_id=each.id),
+            Cell(text=named(each.what)),
+            Cell(text=named(each.who)),
+            Cell(text=long_date(each.by, locale) if each.by else MISSING),
+            Cell(text="yes" if each.required else "no", tone="bad" if each.required else "plain"),
+            Cell(text=named(each.offered) if each.offered else MISSING),
+        ]
+        for each in gaps
+    ]
+    made = table("gaps", "Gaps", heads, rows)
+    # Its first column names things, though each leads somewhere.
+    plain = tuple(each.model_copy(update={"is_number": False}) for each in made.columns)
+    return made.model_copy(update={"columns": plain})
+
+
+def _answers(told: PackTold, locale: str) -> Table:
+    heads = [("Standard", ""), ("Answer", ""), ("By", ""), ("On", ""), ("Signature", ""), ("Evidence", "")]
+    rows = [
+        [
+            Cell(text=named(each.id)),
+            Cell(text=Sentence("does not apply: {0}", named(each.not_applicable)) if each.not_applicable
+                 else named(each.said)),
+            Cell(text=named(told.people.get(each.author, each.author))),
+            Cell(text=long_date(each.at, locale)),
+            Cell(text="signed" if each.signed_sha256 else "unsigned", tone="plain" if each.signed_sha256 else "muted"),
+            Cell(text=named(each.evidence) if each.evidence else MISSING),
+        ]
+        for each in told.answers
+    ]  # fmt: skip
+    return table("answers", "Answers", heads, rows)
+
+
+def _answering(told: PackTold, about: PackAbout, address: Address) -> Iterable[PageBlock]:
+    """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
+    key, point, locale = told.point, told.points[told.point], address.locale
+    yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))
+    fields = [Input(name="point", label="", kind="hidden", value=key)]
+    if point.kind in {"figure", "table"}:
+        unit = point.answer_unit
+        fields.append(Input(name="value", label=Sentence("Value in {0}", unit), hint="With a point before decimals"))
+        fields.append(Input(name="unit", label="", kind="hidden", value=unit))
+    elif point.choices:
+        options = tuple((each, named(each.replace("_", " "))) for each in point.choices)
+        fields.append(Input(name="text", label="Answer", kind="select", options=(("", MISSING), *options)))
+    else:
+        fields.append(Input(name="text", label="Answer", kind="textarea"))
+    fields += [
+        Input(name="not_applicable", label="Or why it does not apply"),
+        Input(name="evidence", label="Evidence", hint="A file below the project's folder"),
+    ]
+    words = ["meterloom", "disclosure", "answer", key, "--pack", told.line.name, "--site", about.subject_id]
+    words += ["--year", str(about.year), "--as", told.person_id]
+    more = f'--value "…" --unit {shlex.quote(point.answer_unit)}' if point.kind in {"figure", "table"} else '--text "…"'
+    signed = "Signed with your key. Earlier answers stay; the last one counts."
+    yield Form(
+        key="answer", title="Answer in your name", method="post", fields=tuple(fields), submit="Answer",
+        action=address.href(f"{PATH}/{told.line.name}/answer", point=None),
+        note=signed if told.public_key else "Earlier answers stay; the last one counts.",
+        public_key=told.public_key, command=f"{shlex.join(words)} {more}" if told.public_key else "",
+    )  # fmt: skip
+
+
+def _peers(ranks: Sequence[Ranked], ranked_at: str, address: Address) -> tuple[PageBlock, ...]:
+    rows = [
+        [
+            Cell(text=named(each.site)),
+            Cell(text=named(each.group)),
+            Cell(text=format_alike([each.value], "kwh_per_m2", locale=address.locale)[0]),
+            Cell(text=str(each.rank) if each.rank else "no rank"),
+            Cell(text=Sentence("{0} to {1}", *each.interval) if each.interval else MISSING),
+            Cell(text=str(each.peers)),
+        ]
+        for each in ranks
+    ]
+    made: list[PageBlock] = [table("ranks", "Rank by energy per floor area", _RANKS, rows)]
+    known = [each for each in ranks if each.value is not None]
+    if len(known) > 1:
+        made.append(Chart(
+                kind="ranked",
+                key="peers",
+                title="Energy by floor area",
+                unit="kwh_per_m2",
+                x=tuple(named(each.site) for each in known),
+                x_title="Site",
+                locale=address.locale,
+                rows=(ChartRow(label="Energy by floor area", values=tuple(each.value for each in known)),),
+        ))  # fmt: skip
+    note = Sentence("Rank 1 takes the least. Fewer than five peers have no rank. Made on {0}.", ranked_at)
+    return (*made, Paragraph(text=note, tone="muted"))
