@@ -80,7 +80,7 @@ def group_report(
     """The content of an organisation's report. given, members: of `group_given`."""
     group = Group(
         givens=[each.given for each in members],
-        asker=lambda book: GroupAsker(given, book, members, language=template.language),
+        asker=lambda book: GroupAsker(given, book, members, language=given.language or template.language),
         table=members_table,
     )
     datasets = members[0].datasets

@@ -230,6 +230,8 @@ class ReportContent(Model):
     end: date
     time_zone: str
     locale: str
+    # Of its words, where that is not the locale's; absent where it is, as in contents of before.
+    language: str = Field(default="", exclude_if=lambda language: not language)
     currency: str
     revision: int = Field(ge=0)
     as_of_utc: datetime
@@ -243,6 +245,11 @@ class ReportContent(Model):
     data: tuple[Datum, ...] = Field(default=(), exclude_if=lambda data: not data)
     # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)
+
+    @property
+    def spoken(self) -> str:
+        """The language of its words; its numbers and days are of `locale`."""
+        return self.language or self.locale
 
     def tables(self) -> Iterator[Table]:
         """Every table, in reading order."""

@@ -10,6 +10,7 @@ from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
@@ -168,23 +169,31 @@ class ProjectData(OfSite):
         version, found = given.project_versions.get(project.project_id), list[Finding]()
         missing = missing_of(project)
         if missing:
-            message = (
-                f"{project.name}: the plan says nothing about {', '.join(each.replace('_', ' ') for each in missing)}."
+            message = Sentence(
+                "{0}: the plan says nothing about {1}.",
+                project.name,
+                sentences([Sentence(each.replace("_", " ")) for each in missing], ", "),
             )
             found.append(Finding(code="plan_incomplete", message=message, scope=scope))
         if version is None:
-            message = f"{project.name} has no baseline: fit one and let another person approve it."
+            message = Sentence("{0} has no baseline: fit one and let another person approve it.", project.name)
             return [*found, Finding(code="no_baseline", message=message, severity="blocking", scope=scope)]
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         own = (made,) if isinstance(made, Finding) else made.findings
         found += [
-            each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in own
+            each.model_copy(
+                update={
+                    "scope": scope,
+                    "message": Sentence("{0}: {1}", project.name, each.message),
+                }
+            )
+            for each in own
         ]
         found += self._against(project, version, period.end)
         is_barred = bool(self._bars(project, version, period))
         # Not known counts as not significant.
         if not isinstance(made, Finding) and made.is_significant is not True and not is_barred:
-            message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
+            message = Sentence("{0}: the saving does not exceed its uncertainty, so nothing is claimed.", project.name)
             found.append(Finding(code="not_significant", message=message, scope=scope))
         return found + baseline_findings(project.name, version, scope)
 
@@ -194,7 +203,7 @@ class ProjectData(OfSite):
         given, locale = self.given, self.given.locale
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         if isinstance(made, Finding):
-            return made.code.replace("_", " "), "muted"
+            return word(words(made.code), locale), "muted"
         bars = self._bars(project, version, period)
         if bars:
             return f"{word('not claimed', locale)}: {word(words(bars[0].code), locale)}", "bad"

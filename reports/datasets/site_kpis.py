@@ -13,6 +13,7 @@ from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
@@ -194,7 +195,7 @@ class SiteKpis:
         return [
             Finding(
                 code="no_readings",
-                message=f"No electricity of the site was read in {named}; sums that need it are unknown.",
+                message=Sentence("No electricity of the site was read in {0}; sums that need it are unknown.", named),
                 severity="blocking" if len(unread) == len(months) else "warning",
                 scope=scope,
             )

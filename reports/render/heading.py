@@ -2,8 +2,9 @@
 
 from datetime import UTC, timedelta
 
+from data_quality.contracts.sentence import Sentence
 from reports.report_content import ReportContent
-from reports.texts.locales import long_date
+from reports.texts.locales import long_date, page_word
 
 
 def span_text(content: ReportContent) -> str:
@@ -20,8 +21,12 @@ def title_text(content: ReportContent) -> str:
 def facts_text(content: ReportContent) -> str:
     """Days and their zone, as of when, which revision, and who reviewed and published it."""
     days = [long_date(day, content.locale) for day in (content.start, content.end - timedelta(days=1))]
-    return (
-        f"{' – '.join(dict.fromkeys(days))}, local days of "
-        f"{content.time_zone}. As known at {content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M} UTC. "
-        f"Revision {content.revision}, {content.life.sentence(content.locale)}."
+    said = Sentence(
+        "{0}, local days of {1}. As known at {2} UTC. Revision {3}, {4}.",
+        " – ".join(dict.fromkeys(days)),
+        content.time_zone,
+        f"{content.as_of_utc.astimezone(UTC):%Y-%m-%d %H:%M}",
+        content.revision,
+        content.life.sentence(content.locale),
     )
+    return page_word(said, content.spoken)

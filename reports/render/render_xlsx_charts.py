@@ -3,9 +3,11 @@
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+from data_quality.contracts.sentence import Sentence
 from reports.chart_geometry import step_ticks
 from reports.render.render_pdf_style import HEAT, LESS, MORE, SERIES, TINTS
 from reports.report_content import Chart, Series
+from reports.texts.locales import page_word, word
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -22,15 +24,17 @@ _PATTERNS = {"expected": "wide_upward_diagonal", "third": "wide_downward_diagona
 class ChartBook:
     """Writes what charts draw into one sheet, and the charts beside their tables."""
 
-    def __init__(self, book: "Workbook") -> None:
-        self.book, self.row = book, 2
+    def __init__(self, book: "Workbook", language: str) -> None:
+        self.book, self.row, self.language = book, 2, language
+        self.sheet = word(DATA, language)
         self.page: Worksheet | None = None
 
     def insert(self, page: "Worksheet", chart: Chart, row: int, wide: int) -> None:
         """The chart at a row of a sheet, in pixels. Of hours there is only the map among the data, and a link to it."""
         first = self._data(chart)
         if chart.shape == "heat":
-            page.write_url(row, 0, f"internal:'{DATA}'!A{first}", string=f"{chart.title}: sheet {DATA}")
+            said = Sentence("{0}: sheet {1}", chart.title, self.sheet)
+            page.write_url(row, 0, f"internal:'{self.sheet}'!A{first}", string=page_word(said, self.language))
             return
         drawn = self._drawn(chart, first)
         # Set in full: Excel's own defaults differ between its versions.
@@ -50,8 +54,9 @@ class ChartBook:
     def _data(self, chart: Chart) -> int:
         """Title, head and one row a category; returns the row of the first category as Excel counts."""
         if self.page is None:
-            self.page = self.book.add_worksheet(DATA)
-            self.page.write_string(0, 0, "What the charts draw; figures and their traces stand in the sheet Figures")
+            self.page = self.book.add_worksheet(self.sheet)
+            said = "What the charts draw; figures and their traces stand in the sheet Figures"
+            self.page.write_string(0, 0, page_word(said, self.language))
             self.page.set_column(0, 0, 22)
             self.page.set_landscape()
             self.page.set_paper(9)
@@ -91,8 +96,8 @@ class ChartBook:
             drawn.add_series(
                 {
                     "name": name,
-                    "categories": f"='{DATA}'!$A${first}:$A${last}",
-                    "values": f"='{DATA}'!${letter}${first}:${letter}${last}",
+                    "categories": f"='{self.sheet}'!$A${first}:$A${last}",
+                    "values": f"='{self.sheet}'!${letter}${first}:${letter}${last}",
                     "gap": 60,
                     **looks[column - 1],
                 }

@@ -19,6 +19,7 @@ from data_quality.contracts.emissions.group_footprint import (
 )
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import EXACT
 
@@ -158,7 +159,11 @@ def _findings(parts: Sequence[Accounted]) -> list[Finding]:
             found.append(
                 Finding(
                     code="own_delivery_left_out",
-                    message=f"{part.site_id}: {delivered:,.1f} kWh from sites of the organisation are left out",
+                    message=Sentence(
+                        "{0}: {1} kWh from sites of the organisation are left out",
+                        part.site_id,
+                        Numeral(f"{delivered:,.1f}"),
+                    ),
                     severity="info",
                     scope=part.site_id,
                     facts={"kwh": float(delivered)},

@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.kpi.benchmark.register import RegisteredSite
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 
 Vector = npt.NDArray[np.float64]
 HOURS_A_YEAR = 8_760.0
@@ -105,12 +106,16 @@ def _findings(
     if coverage < MIN_SHARE:
         return (_bad("too_little_read", site, f"was read in {coverage:.0%} of the hours; {MIN_SHARE:.0%} are wanted"),)
     if coverage < WHOLE_SHARE:
-        message = f"{site} was read in {coverage:.0%} of the hours: a season may be missing from its value."
+        message = Sentence(
+            "{0} was read in {1} of the hours: a season may be missing from its value.",
+            site,
+            Numeral(f"{coverage:.0%}"),
+        )
         facts = {"coverage": coverage}
         return (Finding(code="coverage", message=message, scope=f"site:{site}", facts=facts),)
     return ()
 
 
 def _bad(code: str, site: str, what: str) -> Finding:
-    message = f"The meter of {site} {what}. It has no value and no rank, and is nobody's peer."
+    message = Sentence("The meter of {0} {1}. It has no value and no rank, and is nobody's peer.", site, what)
     return Finding(code=code, message=message, severity="blocking", scope=f"site:{site}")
