@@ -83,7 +83,9 @@ def findings_of(case: EventCase, settled: Settled) -> list[Finding]:
         said = Sentence("no baseline for every event by {0}: too few days or hours.", ", ".join(without))
         found.append(Finding(code="not_eligible", message=said, facts={"methods": len(without), "of": len(METHODS)}))
     if any(not np.isfinite(each.half_width_kw) for each in done.values()):
-        said = "fewer than 20 days without an event to measure errors on: no interval, and no shed is significant."
+        said = Sentence(
+            "fewer than 20 days without an event to measure errors on: no interval, and no shed is significant."
+        )
         found.append(Finding(code="no_interval", message=said))
     return found
 

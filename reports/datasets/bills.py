@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 from reports.recompute.bill_again import number, reconciled, stored_bill
@@ -109,18 +109,22 @@ class BillData:
         if name == "line":
             return item.label or line, "plain"
         if name == "dates":
-            return ("not read" if bill.start is None else f"{bill.start} to {bill.end}"), "plain"
+            return (
+                Sentence("not read") if bill.start is None else Sentence("{0} to {1}", bill.start, bill.end)
+            ), "plain"
         if name in {"invoice", "account", "supplier", "file"}:
             return str(getattr(bill, name)), "plain"
         audit = self._audit(bill_id)
         if isinstance(audit, BadInput):
-            return ("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
+            return Sentence("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
         if name == "evidence":
-            return "; ".join(audit.evidence) or "none", "plain"
+            return (
+                sentences([Stored(each) for each in audit.evidence]) if audit.evidence else Sentence("none")
+            ), "plain"
         if name == "cause":
             causes = [audit.cause, *audit.also] if audit.verdict == "differs" else []
-            return ", ".join(each.replace("_", " ") for each in causes) or "none", "plain"
-        return audit.verdict, "good" if audit.verdict == "agrees" else "bad"
+            return sentences([Sentence(each.replace("_", " ")) for each in causes or ["none"]], ", "), "plain"
+        return Sentence(audit.verdict), "good" if audit.verdict == "agrees" else "bad"
 
     def findings(self, period: Period) -> list[Finding]:
         """Bills that differ, that cannot be made again, that are in another currency; months without a bill."""

@@ -10,7 +10,7 @@ from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
@@ -264,12 +264,15 @@ class ProjectData(OfSite):
 def _told(name: str, record: AdjustmentRecord, given: Given) -> str:
     each = record.adjustment
     if name == "amount":
-        return f"{each.kwh_per_day:+f} kWh/day" if each.kwh_per_day is not None else f"{each.percent:+f} %"
+        if each.kwh_per_day is None:
+            return Sentence("{0} %", Numeral(f"{each.percent:+f}"))
+        return Sentence("{0} kWh/day", Numeral(f"{each.kwh_per_day:+f}"))
     if name == "days_adjusted":
-        return f"{each.start} to {each.end}"
+        return Sentence("{0} to {1}", each.start, each.end)
     if name == "proposed":
         return f"{given.person(record.proposed_by)}, {record.proposed_at_utc:%Y-%m-%d}"
     if name == "approved":
         at = record.approved_at_utc
         return "" if at is None else f"{given.person(record.approved_by or '')}, {at:%Y-%m-%d}"
-    return str(getattr(each, name)).replace("_", " ") if name == "kind" else str(getattr(each, name))
+    said = str(getattr(each, name))
+    return Sentence(said.replace("_", " ")) if name == "kind" else said

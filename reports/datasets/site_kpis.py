@@ -164,7 +164,7 @@ class SiteKpis:
             return item.label, "plain"
         if name == "carrier":
             carrier = meter.carrier.value if meter is not None else "electricity"
-            return carrier.replace("_", " "), "plain"
+            return Sentence(carrier.replace("_", " ")), "plain"
         load = None if meter is None else meter.connected_load_kw
         return ("" if load is None else f"{load:g} kW"), "plain"
 

@@ -7,7 +7,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import Asked, SeriesSpec, Tone, parse_question
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
     Books,
@@ -109,7 +109,7 @@ class Asker:
         """Words about an item, sentences among them in the report's language."""
         asked = parse_question(text)
         said, tone = self.datasets[asked.dataset].fact(asked.measure, item)
-        return page_word(said, self.language) if isinstance(said, Sentence) else said, tone
+        return page_word(said, self.language) if isinstance(said, Sentence | Stored) else said, tone
 
     def days(self, spec: SeriesSpec, item: Item) -> Sequence[DayPoint]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""

@@ -93,6 +93,8 @@ def page_word(text: str, locale: str) -> str:
 
 
 def _worded(text: str, rules: Language) -> str:
+    if isinstance(text, Stored):
+        return _read_back(text, rules)
     if not isinstance(text, Sentence) or not text.given:
         return rules.pages.get(text) or rules.reports.get(text, text)
     pattern = rules.pages.get(text.pattern) or text.pattern.replace(", ", rules.list_mark)
@@ -101,10 +103,8 @@ def _worded(text: str, rules: Language) -> str:
 
 def _given(value: object, rules: Language) -> object:
     """What stands in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
-    if isinstance(value, Sentence):
+    if isinstance(value, Sentence | Stored):
         return _worded(value, rules)
-    if isinstance(value, Stored):
-        return _read_back(value, rules)
     # Whole numbers without a mark may be a year or part of a name.
     if isinstance(value, Numeral | float | Decimal):
         return marked_number(str(value), rules)

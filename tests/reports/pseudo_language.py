@@ -21,12 +21,11 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 # What stands between spaces is an id or a number with its unit where a digit or one of these is part of it.
 _ID = re.compile(r"\S*[\d_/@×=<>#]\S*|\S*\w[:.]\w\S*")
 # Units, currencies, and what is called the same in every language.
-UNITS = frozenset(
-    """kWh MWh kW GJ MJ Wh kg mg CO CO₂ CO₂e CH CH₄ N₂O SF SF₆ NF₃ HFC PFC m² m³ ft m °C tCO₂e kgCO₂e EUR USD CZK UTC R²
-    CV RMSE NMBE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG""".split()
-)
-
-
+_SAME = """
+kWh MWh kW GJ MJ Wh kg mg CO CO₂ CO₂e CH CH₄ N₂O SF SF₆ NF₃ HFC PFC m² m³ ft °C tCO₂e kgCO₂e EUR USD CZK UTC R² CV RMSE
+NMBE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG Scope
+"""
+UNITS = frozenset(_SAME.split())
 # Keys of a model whose texts are people's.
 _NAMED = frozenset({"name", "justification", "source", "text", "author", "evidence", "not_applicable", "organisation"})
 
@@ -114,7 +113,9 @@ def unwrapped(texts: Iterable[str], names: frozenset[str] = frozenset()) -> dict
 
 def shown_in(content: BaseModel) -> list[str]:
     """Every text of the sections of a content, as its renderers get them."""
-    skipped = {"key", "sheet", "figure_id", "figure_ids", "kind", "tone", "role", "shape", "locale", "mark"}
+    # Of a data point its code is shown nowhere, and names of frameworks are names.
+    skipped = {"key", "sheet", "figure_id", "figure_ids", "kind", "tone", "role", "shape", "locale", "mark", "unit"}
+    skipped |= {"framework", "part", "source", "id", "edition"}
     return list(_shown(content.model_dump(mode="json", include={"sections", "title", "data"}), skipped))
 
 
