@@ -16,7 +16,6 @@ from assets.experiments.effect import effect_of
 from assets.experiments.sequential import LOOKS, first_beyond, limits, widened
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence
 
 # Of either sign together: an experiment of two equal arms names a winner in 5 %.
 ALPHA = 0.05
@@ -91,9 +90,7 @@ def compared(
         effect, error, freedom = _difference(seen)
         effects, errors, widths = [*effects, effect], [*errors, error], [*widths, widened(limit, freedom)]
     if not due:
-        said = Sentence(
-            "{0} recommendations were answered, the first look is at {1}", len(shown), round(LOOKS[0] * most_shown)
-        )
+        said = f"{len(shown)} recommendations were answered, the first look is at {round(LOOKS[0] * most_shown)}"
         return Finding(code="insufficient", message=said)
     look = first_beyond(effects, errors, widths)
     half = widths[-1] * errors[-1]

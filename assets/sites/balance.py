@@ -7,7 +7,6 @@ import polars as pl
 from assets.sites.calendar import day_types
 from assets.sites.meter_tree import ENERGY_UNIT, submeters_of, tree_spans
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
@@ -107,15 +106,8 @@ def balance_findings(table: pl.DataFrame) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 code="children_exceed_parent",
-                message=Sentence(
-                    "the submeters of '{0}' read more than it on {1} days, most on {2}: {3} against {4} {5}",
-                    parent,
-                    days.height,
-                    worst["day"],
-                    Numeral(f"{worst['children_kwh']:f}"),
-                    Numeral(f"{worst['parent_kwh']:f}"),
-                    worst["unit"],
-                ),
+                message=f"the submeters of {parent!r} read more than it on {days.height} days, most on "
+                f"{worst['day']}: {worst['children_kwh']:f} against {worst['parent_kwh']:f} {worst['unit']}",
                 scope=f"meter:{parent}",
                 facts={"days": days.height, "worst_day": str(worst["day"])},
             )

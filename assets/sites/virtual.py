@@ -15,7 +15,6 @@ from assets.stores.lake.lake import KEY
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.formula import Term, parse_formula
 from data_quality.contracts.site_file.hierarchy import register_of
 from data_quality.contracts.site_file.meter import Meter
@@ -167,15 +166,8 @@ def _gap(site: Site, name: str, readings: pl.DataFrame, *, slots: int, present: 
     worst = max(missing, key=lambda stream: missing[stream], default="")
     return Finding(
         code="virtual_gap",
-        message=Sentence(
-            "virtual meter '{0}' lacks {1} of {2} quarter hours; {3} misses {4} of them: a gap of an "
-            "input is a gap, not zero",
-            name,
-            slots - present,
-            slots,
-            worst,
-            missing.get(worst, 0),
-        ),
+        message=f"virtual meter {name!r} lacks {slots - present} of {slots} quarter hours; {worst} misses "
+        f"{missing.get(worst, 0)} of them: a gap of an input is a gap, not zero",
         scope=f"meter:{name}",
         facts={"missing_quarter_hours": slots - present, "quarter_hours": slots, "worst_input": worst},
     )
@@ -186,13 +178,8 @@ def _below_zero(name: str, below: pl.DataFrame) -> Finding:
     total = float(below["value"].sum())
     return Finding(
         code="virtual_below_zero",
-        message=Sentence(
-            "virtual meter '{0}' is below zero in {1} quarter hours, {2} {3} in all: its inputs disagree",
-            name,
-            below.height,
-            Numeral(f"{total:.3f}"),
-            unit,
-        ),
+        message=f"virtual meter {name!r} is below zero in {below.height} quarter hours, {total:.3f} {unit} in all: "
+        "its inputs disagree",
         scope=f"meter:{name}",
         facts={"quarter_hours": below.height, "sum": total, "unit": unit},
     )

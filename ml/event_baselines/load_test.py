@@ -6,7 +6,6 @@ import polars as pl
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.sheddable_load import Evidence
 from data_quality.contracts.site_file.site import Site
@@ -80,6 +79,4 @@ def load_test(
 
 
 def _unproven(load_id: str, said: str) -> Finding:
-    return Finding(
-        code="load_not_proven", scope=f"load:{load_id}", message=Sentence("{0}: not proven: {1}", load_id, said)
-    )
+    return Finding(code="load_not_proven", scope=f"load:{load_id}", message=f"{load_id}: not proven: {said}")

@@ -30,6 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "no_baseline": "There is no baseline to compare with.",
     "coverage": "Too few days are complete and comparable.",
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
+    "not_significant": "The saving does not exceed its uncertainty.",
     "not_metered": "No meter of the site counts it.",
     "missing": "Nothing is known that could be added up.",
     "of_one_site": "It is told of single sites; over several it does not add up.",

@@ -70,7 +70,7 @@ class DataWriter:
         compared = Sentence("Its identifiers were compared with no public source.")
         if checked is not None:
             day = long_date(checked.on, self.write.language)
-            compared = Sentence("Its identifiers were compared with {1} on {0}.", day, checked.source)
+            compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
         return [
             Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain")
         ]

@@ -75,8 +75,9 @@ def rules_of(locale: str) -> Language:
 
 
 def word(text: str, locale: str) -> str:
-    """One of the report's own words in the locale's language, else as it is."""
-    return rules_of(locale).reports.get(text, text)
+    """One of the report's own words in the locale's language; else the word of pages, else as it is."""
+    rules = rules_of(locale)
+    return rules.reports.get(text) or rules.pages.get(text, text)
 
 
 def named(text: str) -> str:

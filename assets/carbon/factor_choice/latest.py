@@ -13,7 +13,6 @@ from assets.carbon.factor_choice.match_units import parse_unit
 from data_quality.contracts.emissions.carbon import CarbonLine
 from data_quality.contracts.factor import HELD, Factor
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Sentence
 
 
 class Extended(NamedTuple):
@@ -49,12 +48,9 @@ def marked(lines: Sequence[CarbonLine], published_to: dict[str, date]) -> list[F
         if not ends:
             continue
         end = min(ends)
-        message = Sentence(
-            "{0}: {1} was published for days until {2}; it stands in until {3}, the latest that the set has",
-            line.line_id,
-            line.factor_id,
-            end - timedelta(days=1),
-            line.end - timedelta(days=1),
+        message = (
+            f"{line.line_id}: {line.factor_id} was published for days until {end - timedelta(days=1)}; it stands in "
+            f"until {line.end - timedelta(days=1)}, the latest that the set has"
         )
         found[message] = Finding(
             code="latest_factor",

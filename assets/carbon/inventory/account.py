@@ -19,7 +19,6 @@ from data_quality.contracts.emissions.carbon import Activity, CarbonLine, Carbon
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.units import EXACT
 
 NOT_SPLIT = "not split"
@@ -76,15 +75,8 @@ def _gap(rows: Sequence[Activity], start: date, end: date) -> Finding | None:
     place = f" in {head.region}" if head.region else ""
     return Finding(
         code="missing_time",
-        message=Sentence(
-            "{0}{1}: nothing is listed for {2}; the account covers {3} of {4} to {5} and is not scaled up",
-            head.activity,
-            place,
-            spans,
-            Numeral(f"{share:.1%}"),
-            start,
-            end - timedelta(days=1),
-        ),
+        message=f"{head.activity}{place}: nothing is listed for {spans}; the account covers {share:.1%} of {start} to "
+        f"{end - timedelta(days=1)} and is not scaled up",
         scope=head.activity,
         facts={"coverage": share, "days": missing},
     )
@@ -199,12 +191,8 @@ def _split_findings(activity: Activity, parts: Sequence[Part]) -> Iterator[Findi
         days = [(part.end - part.start).days for part in parts]
         yield Finding(
             code="split_by_days",
-            message=Sentence(
-                "{0}: {1} factors hold in its time; it is divided by days ({2})",
-                activity.activity_id,
-                len(parts),
-                ", ".join(f"{part.bundle.factor_id} {each}" for part, each in zip(parts, days, strict=True)),
-            ),
+            message=f"{activity.activity_id}: {len(parts)} factors hold in its time; it is divided by days "
+            f"({', '.join(f'{part.bundle.factor_id} {each}' for part, each in zip(parts, days, strict=True))})",
             severity="info",
             scope=activity.activity_id,
             facts={"parts": len(parts), "days": sum(days)},
@@ -212,9 +200,7 @@ def _split_findings(activity: Activity, parts: Sequence[Part]) -> Iterator[Findi
     if any(part.bundle.is_co2_alone for part in parts):
         yield Finding(
             code="co2_alone",
-            message=Sentence(
-                "{0}: the source gives CO2 alone; CH4 and N2O are not in the figure", activity.activity_id
-            ),
+            message=f"{activity.activity_id}: the source gives CO2 alone; CH4 and N2O are not in the figure",
             scope=activity.activity_id,
         )
 

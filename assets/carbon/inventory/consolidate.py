@@ -19,7 +19,6 @@ from data_quality.contracts.emissions.group_footprint import (
 )
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
-from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import EXACT
 
@@ -159,11 +158,7 @@ def _findings(parts: Sequence[Accounted]) -> list[Finding]:
             found.append(
                 Finding(
                     code="own_delivery_left_out",
-                    message=Sentence(
-                        "{0}: {1} kWh from sites of the organisation are left out",
-                        part.site_id,
-                        Numeral(f"{delivered:,.1f}"),
-                    ),
+                    message=f"{part.site_id}: {delivered:,.1f} kWh from sites of the organisation are left out",
                     severity="info",
                     scope=part.site_id,
                     facts={"kwh": float(delivered)},

@@ -12,7 +12,6 @@ from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, QualityCriteria
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Sentence
 
 # "As close as possible to the period of consumption" is in figures the window of 21 months that labels of renewable
 # energy use: the reporting year, half a year before and a quarter after it.
@@ -132,9 +131,7 @@ def _elsewhere(activity: Activity, row: Factor) -> str:
 def _refused(activity: Activity, row: Factor, reasons: Sequence[str]) -> Finding:
     return Finding(
         code="instrument_refused",
-        message=Sentence(
-            "{0} {1} is not used for {2}: it {3}", row.basis, row.factor_id, activity.activity_id, " and ".join(reasons)
-        ),
+        message=f"{row.basis} {row.factor_id} is not used for {activity.activity_id}: it {' and '.join(reasons)}",
         scope=activity.activity_id,
         facts={"factor_id": row.factor_id, "criteria": len(reasons)},
     )
@@ -158,12 +155,7 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
             findings.append(
                 Finding(
                     code="criteria_not_stated",
-                    message=Sentence(
-                        "{0} {1} is used although its set says nothing of {2}",
-                        row.basis,
-                        row.factor_id,
-                        ", ".join(silent),
-                    ),
+                    message=f"{row.basis} {row.factor_id} is used although its set says nothing of {', '.join(silent)}",
                     scope=activity.activity_id,
                     facts={"factor_id": row.factor_id},
                 )
@@ -214,7 +206,7 @@ class Allocation:
             )
             found[key] = Finding(
                 code="instrument_unclaimed",
-                message=Sentence("{0} {1}: {2}", row.basis, row.factor_id, amount),
+                message=f"{row.basis} {row.factor_id}: {amount}",
                 severity="info",
                 scope=row.factor_id,
                 facts={"factor_id": row.factor_id, "kwh": float(left or 0)},

@@ -18,7 +18,6 @@ from data_quality.contracts.emissions.footprint import (
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.factor import HELD
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import EXACT
 
@@ -97,7 +96,7 @@ def _claimed_twice(footprints: Sequence[Footprint]) -> list[Finding]:
     return [
         Finding(
             code="instrument_claimed_twice",
-            message=Sentence("{0} is used by {1}: a kWh is claimed once", name, ", ".join(sorted(sites))),
+            message=f"{name} is used by {', '.join(sorted(sites))}: a kWh is claimed once",
             severity="blocking",
             scope=name,
             facts={"sites": len(sites)},

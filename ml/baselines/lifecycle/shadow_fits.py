@@ -11,7 +11,6 @@ from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
 from data_quality.contracts.baselines.shadow import ShadowComparison, ShadowTerm
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.models.ols import MODEL_NAME, fit_daily
@@ -36,9 +35,7 @@ def shadow(site: Site, version: BaselineVersion, *, lake: Lake) -> ShadowCompari
     use = _use(site, then)
     if then.model != MODEL_NAME or use is None:
         what = f"model {then.model}" if use is not None else f"a use {then.seu_id!r} in the site file"
-        return _nothing(
-            version, Finding(code="not_recomputable", message=Sentence("There is no {0} to fit it by.", what))
-        )
+        return _nothing(version, Finding(code="not_recomputable", message=f"There is no {what} to fit it by."))
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (then.train_start, then.train_end))
     # As the lake was known then: a correction since would be other data, not another library.
     known = version.fitted_at_utc
@@ -90,9 +87,7 @@ def compared(version: BaselineVersion, now: Baseline) -> ShadowComparison:
     findings: tuple[Finding, ...] = ()
     if not is_same_form:
         was, is_now = " + ".join(then.feature_order), " + ".join(now.feature_order)
-        findings = (
-            Finding(code="other_terms", message=Sentence("Other terms are chosen: {0} instead of {1}.", is_now, was)),
-        )
+        findings = (Finding(code="other_terms", message=f"Other terms are chosen: {is_now} instead of {was}."),)
     return ShadowComparison(
         baseline_id=version.baseline_id,
         version=version.version,
