@@ -112,7 +112,7 @@ def _with_register(template: ReportTemplate, sections: list[Section], book: Figu
     # As a reader meets them: number 1 stands first on page one.
     ordered = figures if template.register_form == "made" else printed_order(sections, figures)
     numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
-    return [*(with_references(section, numbers) for section in sections), register_section(ordered, language)]
+    return [*(with_references(section, numbers, language) for section in sections), register_section(ordered, language)]
 
 
 def _title(template: ReportTemplate, given: Given, language: str) -> str:

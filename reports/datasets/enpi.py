@@ -162,7 +162,7 @@ class EnpiData:
         if name == "name":
             return seu.name, "plain"
         if name == "term":
-            return term, "plain"
+            return Sentence(term) if term == "intercept" else term, "plain"
         if name == "drivers":
             return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or Sentence(
                 "none"

@@ -237,7 +237,7 @@ class PerformanceData:
     def _of_baseline(self, name: str, seu_id: str, term: str = "") -> str:
         version = self.given.versions[seu_id]
         # The column's head says "baseline" already.
-        own = {"term": term, "registered": Sentence(words(version.status.value).replace("baseline is ", ""))}
+        own = {"term": Sentence(term) if term == "intercept" else term, "registered": Sentence(words(version.status.value).replace("baseline is ", ""))}
         return own.get(name) or version_fact(name, version, self.given)
 
     def _method(self, name: str) -> str:
@@ -245,7 +245,8 @@ class PerformanceData:
         if name in _LEVELS:
             # Several where the site file has them differ.
             rules = [seu.status_rule for seu in seus] or [StatusRule()]
-            return " / ".join(dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules))
+            levels = dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules)
+            return sentences([*map(Sentence, levels)], " / ")
         if name == "days":
             return str(given.period.days)
         if name == "simulated":

@@ -116,7 +116,7 @@ class ProjectData(OfSite):
         if name == "agreed":
             return next((text for key, _, text in self._plan(project) if key == part), ""), "plain"
         if name == "term":
-            return part, "plain"
+            return Sentence(part) if part == "intercept" else part, "plain"
         if name in _BASELINE_FACTS:
             return version_fact(name, version, self.given), "plain"
         if name == "verdict":

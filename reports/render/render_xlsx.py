@@ -211,7 +211,7 @@ class _Writer:
         title = page_word("Figures: meterloom trace FIGURE_ID recomputes each", self.content.spoken)
         page.write_string(0, 0, title, self.style(bold=True, font_size=14))
         for column, title in enumerate(REGISTER_COLUMNS):
-            page.write_string(1, column, word(title.replace('_', ' '), self.content.spoken), self.style(bold=True, bottom=1))
+            page.write_string(1, column, word(title, self.content.spoken), self.style(bold=True, bottom=1))
         numbers = reference_numbers(self.content)
         for index, figure in enumerate(self.figures.values()):
             row = index + 2

@@ -170,8 +170,8 @@ def _no_residual(activity: Activity) -> Finding:
         message=Sentence(
             "{0}: no residual mix is given for '{1}': its market-based figure rests on the grid average; "
             "energy that others have claimed may be in it",
-            activity.activity_id,
-            activity.activity,
+            Sentence(activity.activity_id),
+            Sentence(activity.activity),
         ),
         scope=activity.activity_id,
     )
