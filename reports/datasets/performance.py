@@ -237,7 +237,10 @@ class PerformanceData:
     def _of_baseline(self, name: str, seu_id: str, term: str = "") -> str:
         version = self.given.versions[seu_id]
         # The column's head says "baseline" already.
-        own = {"term": Sentence(term) if term == "intercept" else term, "registered": Sentence(words(version.status.value).replace("baseline is ", ""))}
+        own = {
+            "term": Sentence(term) if term == "intercept" else term,
+            "registered": Sentence(words(version.status.value).replace("baseline is ", "")),
+        }
         return own.get(name) or version_fact(name, version, self.given)
 
     def _method(self, name: str) -> str:

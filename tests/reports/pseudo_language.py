@@ -27,7 +27,8 @@ NMBE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Ex
 """
 UNITS = frozenset(_SAME.split())
 # Keys of a model whose texts are people's.
-_NAMED = frozenset({"name", "justification", "source", "text", "author", "evidence", "not_applicable", "organisation"})
+_NAMED = frozenset({"name", "justification", "source", "text", "author", "evidence", "not_applicable"})
+_NAMED |= {"organisation", "entity", "owner", "site"}
 
 
 def marked(english: str) -> str:
