@@ -15,7 +15,7 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.group_asker import GroupAsker, Member, members_table
-from reports.content.template_report import Group, datasets_of, template_report
+from reports.content.template_report import Group, datasets_of, spoken_in, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
 from reports.datasets.dataset_registry import make_datasets
@@ -80,7 +80,7 @@ def group_report(
     """The content of an organisation's report. given, members: of `group_given`."""
     group = Group(
         givens=[each.given for each in members],
-        asker=lambda book: GroupAsker(given, book, members, language=given.language or template.language),
+        asker=lambda book: GroupAsker(given, book, members, language=spoken_in(template, given)),
         table=members_table,
     )
     datasets = members[0].datasets

@@ -57,12 +57,12 @@ def template_report(
     known = datasets if datasets is not None else make_datasets(given, datasets_of(template))
     booked = [each for each in known.values() if isinstance(each, Books)]
     # A dataset with a book of its own has read everything already, and knows.
-    is_synthetic = any(each.is_synthetic for each in booked)
-    if not booked:
-        is_synthetic = any(is_synthetic_data(template, each) for each in (group.givens if group else [given]))
+    givens = [] if booked else group.givens if group else [given]
+    is_synthetic = any(each.is_synthetic for each in booked) or any(
+        is_synthetic_data(template, each) for each in givens
+    )
     report_id = report_id_of(template, given)
-    # Who asks for a language has it, also of a template with one of its own.
-    language = given.language or template.language or given.locale
+    language = spoken_in(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
@@ -76,8 +76,8 @@ def template_report(
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
-    sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
-    sections = _with_register(template, sections, book, write.language)
+    sections = _with_findings(template, with_marks(written, figures, language), findings, language)
+    sections = _with_register(template, sections, book, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
         report_id=report_id,
@@ -102,6 +102,11 @@ def template_report(
         figures=figures,
         data=() if points is None else tuple(points.data),
     )
+
+
+def spoken_in(template: ReportTemplate, given: Given) -> str:
+    """The language of the words: who asks for one has it, also of a template with one of its own."""
+    return given.language or template.language or given.locale
 
 
 def _with_register(template: ReportTemplate, sections: list[Section], book: FigureBook, language: str) -> list[Section]:

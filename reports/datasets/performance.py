@@ -255,7 +255,7 @@ class PerformanceData:
         if name == "simulated":
             # Whoever asks for simulated readings needs the names of the files that brought them.
             named = self._simulated.named_batches
-            return Sentence(" Simulated rows came with {0}.", named) if named else ""
+            return Sentence(" {0}", Sentence("Simulated rows came with {0}.", named)) if named else ""
         if name == "unassessed":
             return unassessed([self._result(seu) for seu in seus])
         if name == "levels":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 DATA = "Chart data"
+# Of a band.
+ENDS = ("lower end", "upper end")
 # Pixels; the rows that a chart covers are 20 of them each.
 _HIGH, _ROW = 300, 20
 ROWS = _HIGH // _ROW + 1
@@ -46,7 +48,7 @@ class ChartBook:
             axis["min"] = step_ticks(min(levels), max(levels))[0]
         drawn.set_y_axis(axis)
         drawn.set_x_axis({"label_position": "low"})
-        drawn.set_legend({"position": "bottom", "delete_series": _unnamed(chart)})
+        drawn.set_legend({"position": "bottom", "delete_series": _unnamed(chart, self.language)})
         drawn.set_size({"width": wide, "height": _HIGH})
         drawn.show_blanks_as("gap")
         page.insert_chart(row, 0, drawn)
@@ -64,7 +66,7 @@ class ChartBook:
             self.page.repeat_rows(0)
             self.page.freeze_panes(1, 1)
         page = self.page
-        columns = _columns(chart)
+        columns = _columns(chart, self.language)
         page.write_string(self.row, 0, f"{chart.title}, {chart.unit}", self.book.add_format({"bold": True}))
         for column, (name, _) in enumerate(columns, start=1):
             page.write_string(self.row + 1, column, name)
@@ -91,7 +93,7 @@ class ChartBook:
         }
         drawn = self.book.add_chart(kinds[chart.shape])
         last, looks = first + len(chart.categories) - 1, _looks(chart)
-        for column, (name, _) in enumerate(_columns(chart), start=1):
+        for column, (name, _) in enumerate(_columns(chart, self.language), start=1):
             letter = chr(ord("A") + column)
             drawn.add_series(
                 {
@@ -105,7 +107,7 @@ class ChartBook:
         return drawn
 
 
-def _columns(chart: Chart) -> list[tuple[str, list[float | None]]]:
+def _columns(chart: Chart, language: str) -> list[tuple[str, list[float | None]]]:
     """Name and values of what is drawn: series, edges of their bands, or the parts of which steps are stacked."""
     if chart.shape == "waterfall":
         values = [value or 0.0 for value in chart.series[0].values]
@@ -122,7 +124,8 @@ def _columns(chart: Chart) -> list[tuple[str, list[float | None]]]:
     for series in chart.series:
         found.append((series.name, [*series.values]))
         if series.low:
-            found += [(f"{series.name}, lower end", [*series.low]), (f"{series.name}, upper end", [*series.high])]
+            ends = zip(ENDS, (series.low, series.high), strict=True)
+            found += [(f"{series.name}, {word(end, language)}", [*values]) for end, values in ends]
     return found
 
 
@@ -156,8 +159,9 @@ def _look(chart: Chart, series: Series) -> dict[str, Any]:
     return {"fill": {"color": SERIES[series.role]}, **border}
 
 
-def _unnamed(chart: Chart) -> list[int]:
+def _unnamed(chart: Chart, language: str) -> list[int]:
     """Columns without a place in the legend: what steps stand on, and the ends of bands."""
     if chart.shape == "waterfall":
         return [0]
-    return [index for index, (name, _) in enumerate(_columns(chart)) if name.endswith((", lower end", ", upper end"))]
+    ends = tuple(f", {word(end, language)}" for end in ENDS)
+    return [index for index, (name, _) in enumerate(_columns(chart, language)) if name.endswith(ends)]

@@ -97,6 +97,7 @@ def test_no_word_around_a_report_on_paper_or_in_a_workbook_is_outside_the_catalo
     machine = {
         code for each in content.figures for code in (each.trace.computation, each.status, each.unit, *each.findings)
     }
+    machine |= {", ".join(each.findings) for each in content.figures}
     machine |= {each.path for each in content.figures} | {
         each.label for each in content.figures if each.path.startswith("baseline/")
     }

@@ -12,7 +12,7 @@ from assets.kpi.benchmark.register import GroupBy, ReferenceValue, RegisteredSit
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Numeral, Sentence
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 
 UNIT = "kWh/m2/yr"
 # A value so many times its group's median, or that little of it, is a wrong unit or a wrong area.
@@ -234,7 +234,9 @@ def _too_few(group: str, sites: Sequence[str]) -> Finding:
 def _not_normalised(site: str, lacking: Sequence[str]) -> Finding:
     return Finding(
         code="not_normalised",
-        message=Sentence("{0} cannot be normalised by {1}: it has no rank.", site, " and ".join(lacking)),
+        message=Sentence(
+            "{0} cannot be normalised by {1}: it has no rank.", site, sentences([*map(Sentence, lacking)], " and ")
+        ),
         severity="blocking",
         scope=f"site:{site}",
     )

@@ -97,7 +97,7 @@ def _no_area(site: str, row: Row, column: str, fault: str) -> Finding:
             row.line,
             column,
             site,
-            fault,
+            Sentence(fault),
         ),
         severity="blocking",
         scope=f"site:{site}",

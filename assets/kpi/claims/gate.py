@@ -17,7 +17,7 @@ from assets.kpi.claims.lasting_steps import MIN_WEEKS, Step, best_step, matched_
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Numeral, Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence
 
 # A step this close to a declared measure is that measure.
 MEASURE_DAYS = 21
@@ -68,7 +68,7 @@ def unit_change(weeks: pl.DataFrame) -> Finding | None:
         for each, what in UNIT_FACTORS.items()
         if abs(np.log(each / factor)) < 0.15
     ]
-    meaning = Sentence(", close to {0}", sentences(near, " or ")) if near else ""
+    meaning = Sentence(", close to {0}", Sentence("{0} or {1}", *near) if len(near) == 2 else near[0]) if near else ""
     return Finding(
         code="unit_change_suspected",
         message=Sentence(

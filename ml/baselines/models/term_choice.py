@@ -168,7 +168,7 @@ def _day_terms(
         score = trial.score([*chosen, *terms])
         if score < best_score * (1.0 - MIN_GAIN):
             best, best_score = terms, score
-    verdict = f"kept: {', '.join(best)}" if best else "not kept"
+    verdict = Sentence("kept: {0}", ", ".join(best)) if best else Sentence("not kept")
     return best, Finding(
         code="day_type_terms",
         message=Sentence("Weekend and holiday terms were offered and {0}.", verdict),

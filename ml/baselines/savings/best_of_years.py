@@ -18,7 +18,7 @@ import numpy as np
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.sentence import Numeral, Sentence
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from ml.baselines.models.fit import Fit, fit_usage
 from ml.baselines.models.savings_uncertainty import error_variances, stated_band
 from ml.baselines.models.statistics import Vector
@@ -259,10 +259,17 @@ def _contradict(years: Sequence[BaselineYear]) -> bool:
 def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged], *, agree: bool) -> list[Finding]:
     """Contradiction before instability: a contradiction is both, and is said alone."""
     least, most = min(each.expected for each in judged), max(each.expected for each in judged)
-    said = "; ".join(
-        f"{year_label(year.train)}: {year.enpi:.0f}, {year.verdict.value.replace('_', ' ')}"
-        for year in years
-        if year.enpi is not None and year.verdict is not None
+    said = sentences(
+        [
+            Sentence(
+                "{0}: {1}, {2}",
+                year_label(year.train),
+                Numeral(f"{year.enpi:.0f}"),
+                Sentence(year.verdict.value.replace("_", " ")),
+            )
+            for year in years
+            if year.enpi is not None and year.verdict is not None
+        ]
     )
     facts = {"least_kwh": least, "most_kwh": most, "share": most / least - 1.0}
     if not agree:
