@@ -138,7 +138,7 @@ class DataWriter:
         if point.fact is not None:
             said, tone = self.ask.fact(point.fact, item)
             return Datum(**shared, value=said), Cell(text=said, tone=tone)
-        unit = "%" if point.percent else unit_text(figure.unit)
+        unit = "%" if point.percent else word(unit_text(figure.unit), self.write.language)
         return Datum(**shared, value=figure.value, unit=unit), self.write.shown(point, figure)
 
     def _by_organisation(self, point: DatumSpec, answer: DisclosureAnswer) -> tuple[Datum, Cell]:

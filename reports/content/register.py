@@ -49,7 +49,7 @@ def register_table(block: Register, figures: Sequence[Figure], language: str = "
                     {"text": figure.figure_id},
                     {"text": figure.path},
                     {"text": "–" if figure.value is None else register_text(figure.value)},
-                    {"text": unit_text(figure.unit)},
+                    {"text": word(unit_text(figure.unit), language)},
                     {"text": register_status(figure, language)},
                 ]
             }

@@ -15,7 +15,7 @@ from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
@@ -249,7 +249,9 @@ class PerformanceData:
             # Several where the site file has them differ.
             rules = [seu.status_rule for seu in seus] or [StatusRule()]
             levels = dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules)
-            return sentences([*map(Sentence, levels)], " / ")
+            return sentences(
+                [Sentence("{0}", Numeral(each)) if "%" in each else Sentence(each) for each in levels], " / "
+            )
         if name == "days":
             return str(given.period.days)
         if name == "simulated":
@@ -260,8 +262,10 @@ class PerformanceData:
             return unassessed([self._result(seu) for seu in seus])
         if name == "levels":
             known = [given.versions[seu.seu_id].baseline for seu in seus if seu.seu_id in given.versions]
-            return " / ".join(sorted({f"{baseline.confidence:.0%}" for baseline in known}))
-        return f"{given.confidence:.0%}"
+            return sentences(
+                [Sentence("{0}", Numeral(each)) for each in sorted({f"{b.confidence:.0%}" for b in known})], " / "
+            )
+        return Sentence("{0}", Numeral(f"{given.confidence:.0%}"))
 
     def _days_left_out(self, seu: Seu) -> str:
         """Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them."""

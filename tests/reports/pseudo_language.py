@@ -142,6 +142,18 @@ def pseudo_templates(folder: Path) -> dict[str, Path]:
     return made
 
 
+@contextmanager
+def pseudo_reports(folder: Path, name: str) -> Iterator[Path]:
+    """A project's folder of reports with that template in the pseudo-language, while it is one of the languages."""
+    with pseudo_language(folder / "languages"):
+        made = folder / "reports" / "templates"
+        made.mkdir(parents=True)
+        for each, path in pseudo_templates(made).items():
+            if each != name:
+                path.unlink()
+        yield made.parent
+
+
 def _with_pseudo(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_pseudo(each) for each in value]
