@@ -52,6 +52,9 @@ class Language(Model):
         return self.day.format(d=day.day, m=self.months.split()[day.month - 1], y=day.year)
 
 
+_ENGLISH_MONTHS = Language().months
+
+
 @cache
 def languages() -> tuple[str, ...]:
     """Codes of the languages that there are, English first: a file of `languages/` each."""
@@ -110,7 +113,7 @@ def _given(value: object, rules: Language) -> object:
     if isinstance(value, Numeral | float | Decimal):
         return marked_number(str(value), rules)
     # English sentences have their days as the store has them.
-    return rules.long_day(value) if type(value) is date and rules.months != Language().months else value
+    return rules.long_day(value) if type(value) is date and rules.months != _ENGLISH_MONTHS else value
 
 
 def _read_back(text: str, rules: Language) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Numeral, Sentence, Stored
 from data_quality.contracts.time import parse_period
 from reports.content.findings_table import finding_sentence
@@ -156,20 +157,48 @@ def test_a_sentence_of_the_store_is_said_by_its_pattern(stored: str, german: str
     assert page_word(Sentence("{0}, baseline: {1}", "Fans", Stored(stored)), "en") == f"Fans, baseline: {stored}"
 
 
+@pytest.fixture(scope="module")
+def german(year: Year) -> dict[str, ReportContent]:
+    """Packs in German."""
+    sources = year.sources()
+    given = replace(year.given("2025", sources=sources), language="de")
+    return {name: template_report(load_template(name), given, revision=1) for name in PACKS}
+
+
 @pytest.mark.parametrize("name", PACKS)
-def test_a_pack_holds_the_same_figures_in_both_languages(year: Year, name: str) -> None:
-    template, sources = load_template(name), year.sources()
-    one, other = (
-        template_report(template, replace(year.given("2025", sources=sources), language=language), revision=1)
-        for language in ("en", "de")
-    )
+def test_a_pack_holds_the_same_figures_and_digests_in_both_languages(
+    year: Year, german: dict[str, ReportContent], name: str
+) -> None:
+    english = template_report(load_template(name), year.given("2025"), revision=1)
     # The language is part of a report's name, and so of its figures' ids: where they stand and come from is the same.
     told = [
-        [(each.path, each.value, each.unit, each.status, each.trace.computation) for each in content.figures]
-        for content in (one, other)
+        [
+            (each.path, each.value, each.unit, each.status, each.trace.computation, digests(each))
+            for each in content.figures
+        ]
+        for content in (english, german[name])
     ]
     assert len(told[0]) > 20
     assert told[0] == told[1]
-    data = [[(each.key, each.source, each.unit, each.required) for each in content.data] for content in (one, other)]
-    assert data[0] == data[1]
-    assert {each.label for each in one.data} != {each.label for each in other.data}
+    assert any(found for *_, found in told[0])
+    one, other = (
+        [(each.key, each.source, each.unit, each.required) for each in content.data]
+        for content in (english, german[name])
+    )
+    assert one == other
+    assert {each.label for each in english.data}.isdisjoint({each.label for each in german[name].data})
+
+
+def digests(figure: Figure) -> list[tuple[str, str, str]]:
+    """What a figure rests on beside other figures, with its hash."""
+    return [(each.kind, each.id, each.sha256) for each in figure.trace.inputs if each.kind != "figure"]
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_no_word_of_a_german_pack_is_clipped_on_paper(german: dict[str, ReportContent], name: str) -> None:
+    pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(render_pdf(german[name]))).pages]
+    text, solid = " ".join(" ".join(pages).split()), "".join("".join(pages).split())
+    for table in german[name].tables():
+        said = [table.title, table.note, *(each.title for each in table.columns)]
+        for words in [*said, *(cell.text for row in table.rows for cell in row.cells)]:
+            assert [each for each in words.split() if each not in text and each not in solid] == [], table.key
