@@ -13,6 +13,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_ledger import refusal
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
 from reports.report_content import ReportContent
@@ -36,9 +37,10 @@ def period_not_over(period: Period, known_at_utc: datetime) -> list[Finding]:
     if period.end_utc <= known_at_utc:
         return []
     last, now = period.end - timedelta(days=1), known_at_utc.astimezone(UTC)
-    message = (
-        f"The period is incomplete: it runs to {last}, this report knows it up to {now:%Y-%m-%d %H:%M} UTC. "
-        "Its figures will change."
+    message = Sentence(
+        "The period is incomplete: it runs to {0}, this report knows it up to {1} UTC. Its figures will change.",
+        last,
+        f"{now:%Y-%m-%d %H:%M}",
     )
     return [_blocking("period_not_over", message)]
 

@@ -15,7 +15,7 @@ from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.content.group_asker import GroupAsker, Member, members_table
-from reports.content.template_report import Group, datasets_for, template_report
+from reports.content.template_report import Group, datasets_for, spoken_in, template_report
 from reports.content.templates import load_edition
 from reports.datasets.base import Given
 from reports.gates import refuse_future
@@ -81,7 +81,7 @@ def group_report(
     group = Group(
         organisation=members[0].organisation,
         givens=[each.given for each in members],
-        asker=lambda book: GroupAsker(given, book, members, language=template.language),
+        asker=lambda book: GroupAsker(given, book, members, language=spoken_in(template, given)),
         table=members_table,
     )
     datasets = members[0].datasets

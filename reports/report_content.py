@@ -231,6 +231,8 @@ class ReportContent(Model):
     end: date
     time_zone: str
     locale: str
+    # Of its words, where that is not the locale's; absent where it is, as in contents of before.
+    language: str = Field(default="", exclude_if=lambda language: not language)
     currency: str
     revision: int = Field(ge=0)
     as_of_utc: datetime
@@ -246,6 +248,11 @@ class ReportContent(Model):
     organisation: Organisation | None = Field(default=None, exclude_if=lambda given: given is None)
     # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)
+
+    @property
+    def spoken(self) -> str:
+        """The language of its words; its numbers and days are of `locale`."""
+        return self.language or self.locale
 
     def tables(self) -> Iterator[Table]:
         """Every table, in reading order."""

@@ -18,6 +18,7 @@ from assets.experiments.sequential import LOOKS, first_beyond, limits, widened
 from data_quality.contracts.control.experiment import LEAST_DAYS, Arm, Experiment
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 
 Verdict = Literal["saves", "costs", "undecided"]
 # Of the smaller arm so many spans for each thing that is adjusted for, and at least.
@@ -150,6 +151,8 @@ def _fitted(seen: Sequence[SpanOutcome], names: Sequence[str]) -> tuple[float, f
 def _insufficient(experiment: Experiment, why: str) -> Finding:
     return Finding(
         code="insufficient",
-        message=f"experiment {experiment.experiment_id}: no saving is told yet, {why} (at least {LEAST_DAYS} days)",
+        message=Sentence(
+            "experiment {0}: no saving is told yet, {1} (at least {2} days)", experiment.experiment_id, why, LEAST_DAYS
+        ),
         scope=experiment.site_id,
     )

@@ -17,7 +17,7 @@ from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.time import parse_instant
 
 # A search that was asked for less than the best says how near it came.
@@ -101,7 +101,7 @@ class Block(Model):
     end_utc: datetime
     kw: float
     kwh: float
-    sentence: str
+    sentence: Text
     # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
     verb: str = Field(default="", exclude=True)
     prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
@@ -125,7 +125,8 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                 start_utc, end_utc = plan.steps[run[0]].start_utc, plan.steps[run[-1]].end_utc
                 known = [plan.request.import_price_per_kwh[t] for t in run]
                 why = _most_of_all(plan, device, zone, span_utc=(start_utc, end_utc))
-                said = f"{name} {verb} {kwh:.2f} kWh {_when(plan, run, zone)}{why and f'; {why}'}."
+                pattern = "{0} {1} {2} kWh {3}; {4}." if why else "{0} {1} {2} kWh {3}."
+                when, amount = _when(plan, run, zone), Numeral(f"{kwh:.2f}")
                 found.append(
                     Block(
                         device=name,
@@ -133,7 +134,7 @@ def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
                         end_utc=end_utc,
                         kw=sign * kwh / float(hours.sum()),
                         kwh=sign * kwh,
-                        sentence=said,
+                        sentence=Sentence(pattern, name, Sentence(verb), amount, when, why),
                         verb=verb,
                         prices=(min(known), max(known)),
                         money=float(np.sum(columns[column][run] * hours * np.abs(known))),
@@ -148,12 +149,13 @@ def _device_sentence(plan: Plan, device: Device, zone: ZoneInfo) -> str:
     for column, verb in device.moves.items():
         runs = _runs(plan, [step.devices[device.device_id][column] for step in plan.steps], zone)
         if runs:
-            mostly = "" if len(runs) == 1 else f"in {len(runs)} spells, mostly "
-            parts.append(f"{verb} {sum(amount for amount, _ in runs):.2f} kWh {mostly}{max(runs)[1]}")
+            pattern = "{0} {1} kWh {2}" if len(runs) == 1 else "{0} {1} kWh in {3} spells, mostly {2}"
+            kwh = Numeral(f"{sum(amount for amount, _ in runs):.2f}")
+            parts.append(Sentence(pattern, Sentence(verb), kwh, max(runs)[1], len(runs)))
     if not parts:
-        return f"{device.device_id} {'rests' if device.makes_a_plan else 'is left as it is'}."
-    why = _most_of_all(plan, device, zone)
-    return f"{device.device_id} {' and '.join(parts)}{why and f'; {why}'}."
+        return Sentence("{0} rests." if device.makes_a_plan else "{0} is left as it is.", device.device_id)
+    why, done = _most_of_all(plan, device, zone), sentences(parts, " and ")
+    return Sentence("{0} {1}; {2}." if why else "{0} {1}.", device.device_id, done, why)
 
 
 def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[datetime, datetime] | None = None) -> str:
@@ -199,9 +201,11 @@ def _moving(power_kw: list[float]) -> list[list[int]]:
 def _when(plan: Plan, run: list[int], zone: ZoneInfo) -> str:
     # Unique as shown, sorted as numbers: "10.000" stands before "9.000" as text.
     prices = sorted({f"{plan.request.import_price_per_kwh[t]:.3f}" for t in run}, key=float)
-    span = prices[0] if len(prices) == 1 else f"{prices[0]} to {prices[-1]}"
+    span: str = Numeral(prices[0])
+    if len(prices) > 1:
+        span = Sentence("{0} to {1}", span, Numeral(prices[-1]))
     start, end = _local(plan.steps[run[0]].start_utc, zone), _local(plan.steps[run[-1]].end_utc, zone)
-    return f"from {start} to {end} at {span} {plan.currency}/kWh"
+    return Sentence("from {0} to {1} at {2} {3}/kWh", start, end, span, plan.currency)
 
 
 def _local(at_utc: datetime, zone: ZoneInfo) -> str:

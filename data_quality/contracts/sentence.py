@@ -27,6 +27,18 @@ class Sentence(str):
         return type(self), (self.pattern, *self.given)
 
 
+class Numeral(str):
+    """A number as English writes it, in a sentence; the edge writes it as the reader's language does."""
+
+    __slots__ = ()
+
+
+class Stored(str):
+    """A sentence of ours that a store gave back as English text: at the edge its pattern is looked for again."""
+
+    __slots__ = ()
+
+
 def sentences(parts: Sequence[str], mark: str = "; ") -> str:
     """Parts behind one another, each worded for itself; empty ones are left out."""
     said = [each for each in parts if each]

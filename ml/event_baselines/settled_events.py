@@ -7,6 +7,7 @@ import numpy as np
 
 from data_quality.contracts.baselines.event_baseline import EventInterval, SettledEvent
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from ml.event_baselines.day_steps import Matrix
 from ml.event_baselines.event_case import EventCase
 from ml.event_baselines.rules import LEAST_DAYS
@@ -79,10 +80,12 @@ def findings_of(case: EventCase, settled: Settled) -> list[Finding]:
     found = [finding for event in case.events for finding in _of_event(case, event)]
     without = [score.name for score in settled.scores if not score.eligible]
     if without:
-        said = f"no baseline for every event by {', '.join(without)}: too few days or hours."
+        said = Sentence("no baseline for every event by {0}: too few days or hours.", ", ".join(without))
         found.append(Finding(code="not_eligible", message=said, facts={"methods": len(without), "of": len(METHODS)}))
     if any(not np.isfinite(each.half_width_kw) for each in done.values()):
-        said = "fewer than 20 days without an event to measure errors on: no interval, and no shed is significant."
+        said = Sentence(
+            "fewer than 20 days without an event to measure errors on: no interval, and no shed is significant."
+        )
         found.append(Finding(code="no_interval", message=said))
     return found
 
@@ -93,20 +96,24 @@ def _of_event(case: EventCase, event: Event) -> Iterator[Finding]:
     days = int((grid.before(np.array([event.day]), _USUAL_DAYS) >= 0).sum())
     if days < _USUAL_DAYS:
         severity = "few_days" if days >= LEAST_DAYS else "too_few_days"
-        said = (
-            f"{days} earlier days of the same kind count on {day}; expected {_USUAL_DAYS}, and {LEAST_DAYS} at least."
+        said = Sentence(
+            "{0} earlier days of the same kind count on {1}; expected {2}, and {3} at least.",
+            days,
+            day,
+            _USUAL_DAYS,
+            LEAST_DAYS,
         )
         yield Finding(code=severity, message=said, scope=scope, facts={"days": days})
     morning = load[window.adjustment]
     if not np.isfinite(morning).all() or not np.nansum(morning) > 0:
-        said = f"adjustment hours of {day} are missing, zero or negative: baselines without them, or none."
+        said = Sentence("adjustment hours of {0} are missing, zero or negative: baselines without them, or none.", day)
         yield Finding(code="adjustment_missing", message=said, scope=scope)
     if not np.isfinite(load[window.event]).all():
-        said = f"readings are missing in the event of {day}: its energies are of the steps that were read."
+        said = Sentence("readings are missing in the event of {0}: its energies are of the steps that were read.", day)
         yield Finding(code="event_gaps", message=said, scope=scope)
     if np.nanmin(load, initial=0.0) < 0:
-        said = f"the net load of {day} is negative at times: adjustments by a factor do not hold there."
+        said = Sentence("the net load of {0} is negative at times: adjustments by a factor do not hold there.", day)
         yield Finding(code="negative_load", message=said, scope=scope)
     if sum(each.day == event.day for each in case.events) > 1:
-        said = f"{day} has several events: the load before the later ones holds the rebound of the earlier."
+        said = Sentence("{0} has several events: the load before the later ones holds the rebound of the earlier.", day)
         yield Finding(code="several_events", message=said, scope=scope)

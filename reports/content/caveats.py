@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from reports.report_content import Block, Cell, Chart, Paragraph, Section, Table, Tile, Tiles
 from reports.texts.locales import word
 from reports.writer import words
@@ -29,6 +30,7 @@ SENTENCES: Mapping[str, str] = {
     "no_baseline": "There is no baseline to compare with.",
     "coverage": "Too few days are complete and comparable.",
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
+    "not_significant": "The saving does not exceed its uncertainty.",
     "not_metered": "No meter of the site counts it.",
     "missing": "Nothing is known that could be added up.",
     "no_cost": "Nobody stated what it costs.",
@@ -119,11 +121,12 @@ def _named(codes: Codes, ids: Iterable[str], locale: str, *, without: frozenset[
 def _finding(code: str, figures: Sequence[Figure]) -> Finding:
     # Backwards: of several figures of one KPI the first gives the label.
     labels = list({figure.kpi: figure.label for figure in reversed(figures)}.values())[::-1]
-    named = "; ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    named = "; ".join(labels[:3])
+    told = Sentence("{0} and {1} more", named, len(labels) - 3) if len(labels) > 3 else named
     sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")
     return Finding(
         code=code,
-        message=f"{sentence} Concerned: {named}.",
+        message=Sentence("{0} Concerned: {1}.", Sentence(sentence), told),
         severity="info" if code in NOTES else "warning",
         facts={"printed_figures": len(figures)},
     )

@@ -76,7 +76,7 @@ class DataWriter:
         compared = Sentence("Its identifiers were compared with no public source.")
         if checked is not None:
             day = long_date(checked.on, self.write.language)
-            compared = Sentence("Its identifiers were compared with {1} on {0}.", day, checked.source)
+            compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
         return [
             Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain")
         ]
@@ -142,14 +142,14 @@ class DataWriter:
         needed = [each.id for each in gaps_of(self.data) if each.required]
         found = []
         if needed:
-            message = f"Required data points are missing: {_named(needed)}."
+            message = Sentence("Required data points are missing: {0}.", _named(needed))
             found.append(_finding("disclosure_gap", message, "blocking", data_points=len(needed)))
         if self._beside:
-            message = f"Answers that are not used, since readings give the figure: {_named(self._beside)}."
+            message = Sentence("Answers that are not used, since readings give the figure: {0}.", _named(self._beside))
             found.append(_finding("answer_beside_figure", message, "warning", data_points=len(self._beside)))
         if self.framework.checked is None:
             of = f"{self.framework.name} {self.framework.edition}"
-            message = f"The identifiers of {of} were compared with no public source."
+            message = Sentence("The identifiers of {0} were compared with no public source.", of)
             found.append(_finding("identifiers_unchecked", message, "warning"))
         return found
 
@@ -174,7 +174,7 @@ class DataWriter:
         if point.fact is not None:
             said, tone = self.ask.fact(point.fact, item)
             return Datum(**shared, value=said), Cell(text=said, tone=tone)
-        unit = "%" if point.percent else unit_text(figure.unit)
+        unit = "%" if point.percent else word(unit_text(figure.unit), self.write.language)
         return Datum(**shared, value=figure.value, unit=unit), self.write.shown(point, figure)
 
     def _by_organisation(self, point: DatumSpec, answer: DisclosureAnswer) -> tuple[Datum, Cell]:
@@ -246,8 +246,8 @@ class DataWriter:
 
 def _named(ids: Sequence[str]) -> str:
     """The first few identifiers, and how many more there are."""
-    more = len(ids) - MOST_NAMED
-    return ", ".join(ids[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more, first = len(ids) - MOST_NAMED, ", ".join(ids[:MOST_NAMED])
+    return Sentence("{0} and {1} more", first, more) if more > 0 else first
 
 
 def _finding(code: str, message: str, severity: Literal["blocking", "warning"], **facts: int) -> Finding:

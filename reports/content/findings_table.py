@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from data_quality.contracts.finding import Finding
 from reports.report_content import Column, Row, Table, Tone
-from reports.texts.locales import word
+from reports.texts.locales import page_word, word
 from reports.texts.numbers import format_number
 from reports.writer import plain
 
@@ -44,7 +44,7 @@ def findings_table(
         Row(
             cells=(
                 plain(word(each.severity, locale), _TONES.get(each.severity, "muted")),
-                plain(finding_sentence(each, IN_FRONT if is_front else None)),
+                plain(finding_sentence(each, IN_FRONT if is_front else None, locale=locale)),
             )
         )
         for each in findings
@@ -63,13 +63,18 @@ def findings_table(
     )
 
 
-def finding_sentence(finding: Finding, shown: Collection[str] | None = None) -> str:
+def finding_sentence(finding: Finding, shown: Collection[str] | None = None, *, locale: str = "en") -> str:
     """A finding's message with its facts behind it, or those of `shown`; names of batches are asked by command."""
-    # A finding is an English sentence, and so is the number in it.
     told = {
-        name: format_number(value, decimals=3, locale="en") if isinstance(value, float) else str(value)
+        name: format_number(value, decimals=3, locale=locale) if isinstance(value, float) else _fact(value, locale)
         for name, value in finding.facts.items()
         if value is not None and name not in NOT_SHOWN and (shown is None or name in shown)
     }
-    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
-    return f"{finding.message} ({facts})" if facts else finding.message
+    facts = ", ".join(f"{page_word(name.replace('_', ' '), locale)} {value}" for name, value in told.items())
+    message = page_word(finding.message, locale)
+    return f"{message} ({facts})" if facts else message
+
+
+def _fact(value: object, locale: str) -> str:
+    """A fact that is no broken number: a code in words, anything else as it is."""
+    return page_word(str(value).replace("_", " "), locale) if isinstance(value, str | bool) else str(value)

@@ -11,6 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
 from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
@@ -104,7 +105,7 @@ class GroupAsker(Asker):
     def findings(self, used: Sequence[str]) -> list[Finding]:
         """Findings of every site, under its name, and floor areas of another kind than the organisation's."""
         return self._other_areas(used) + [
-            each.model_copy(update={"message": f"{part.site_id}: {each.message}"})
+            each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
             for each in ask.findings(used)

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 
 from reports.report_content import Column, Row, Section, Table
+from reports.texts.locales import word
 from reports.texts.numbers import in_runs
 from reports.writer import plain
 
 
-def with_references(section: Section, numbers: Mapping[str, int]) -> Section:
+def with_references(section: Section, numbers: Mapping[str, int], language: str = "en") -> Section:
     """The section with a last column `Ref.` in each table that shows figures."""
-    blocks = tuple(_table(block, numbers) if isinstance(block, Table) else block for block in section.blocks)
+    blocks = tuple(_table(block, numbers, language) if isinstance(block, Table) else block for block in section.blocks)
     return section.model_copy(update={"blocks": blocks})
 
 
-def _table(table: Table, numbers: Mapping[str, int]) -> Table:
+def _table(table: Table, numbers: Mapping[str, int], language: str) -> Table:
     if not any(cell.figure_id for row in table.rows for cell in row.cells):
         return table
     rows = tuple(
@@ -26,7 +27,7 @@ def _table(table: Table, numbers: Mapping[str, int]) -> Table:
         )
         for row in table.rows
     )
-    columns = (*table.columns, Column(title="Ref.", weight=0.9))
+    columns = (*table.columns, Column(title=word("Ref.", language), weight=0.9))
     return Table(key=table.key, title=table.title, sheet=table.sheet, columns=columns, rows=rows, note=table.note)
 
 

@@ -10,27 +10,33 @@ from decimal import Decimal
 from pydantic import TypeAdapter
 
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from reports.report_content import Column, Register, Row, Section, Table
+from reports.texts.locales import page_word, word
 from reports.texts.numbers import unit_text
 from reports.writer import words
 
 KEY = "register"
 _ROWS = TypeAdapter(tuple[Row, ...])
 _LONGEST = 22
+TITLE = "Figures and their identifiers"
+_HEADS = (
+    ("No.", 0.4), ("Identifier", 1.7), ("Place in the report", 4.0), ("Value", 2.4), ("Unit", 0.8), ("Status", 1.4),
+)  # fmt: skip
 
 
-def register_section(figures: Sequence[Figure]) -> Section:
+def register_section(figures: Sequence[Figure], language: str = "en") -> Section:
     """The last section of a report: these figures in this order."""
-    note = (
-        f"Values of more than {_LONGEST} characters are shown to 17 significant digits; "
-        "all digits stand in the JSON file."
+    note = Sentence(
+        "Values of more than {0} characters are shown to 17 significant digits; all digits stand in the JSON file.",
+        _LONGEST,
     )
     ids = tuple(figure.figure_id for figure in figures)
-    block = Register(title="Figures and their identifiers", figure_ids=ids, note=note)
-    return Section(key=KEY, title="Register of figures", blocks=(block,), starts_page=True)
+    block = Register(title=word(TITLE, language), figure_ids=ids, note=page_word(note, language))
+    return Section(key=KEY, title=word("Register of figures", language), blocks=(block,), starts_page=True)
 
 
-def register_table(block: Register, figures: Sequence[Figure]) -> Table:
+def register_table(block: Register, figures: Sequence[Figure], language: str = "en") -> Table:
     """The register's rows, made of the content's figures."""
     by_id = {figure.figure_id: figure for figure in figures}
     listed = [by_id[each] for each in block.figure_ids]
@@ -43,8 +49,8 @@ def register_table(block: Register, figures: Sequence[Figure]) -> Table:
                     {"text": figure.figure_id},
                     {"text": figure.path},
                     {"text": "–" if figure.value is None else register_text(figure.value)},
-                    {"text": unit_text(figure.unit)},
-                    {"text": register_status(figure)},
+                    {"text": word(unit_text(figure.unit), language)},
+                    {"text": register_status(figure, language)},
                 ]
             }
             for number, figure in enumerate(listed, start=1)
@@ -54,22 +60,18 @@ def register_table(block: Register, figures: Sequence[Figure]) -> Table:
         key=KEY,
         title=block.title,
         sheet="",
-        columns=(
-            Column(title="No.", is_number=True, weight=0.4),
-            Column(title="Identifier", weight=1.7),
-            Column(title="Place in the report", weight=4),
-            Column(title="Value", weight=2.4),
-            Column(title="Unit", weight=0.8),
-            Column(title="Status", weight=1.4),
+        columns=tuple(
+            Column(title=word(title, language), is_number=title == "No.", weight=weight) for title, weight in _HEADS
         ),
         rows=rows,
         note=block.note,
     )
 
 
-def register_status(figure: Figure) -> str:
+def register_status(figure: Figure, language: str = "en") -> str:
     """The status, or what stands beside a value that is known."""
-    return words(figure.status) if figure.status != "ok" else ", ".join(map(words, figure.findings)) or "ok"
+    codes = [figure.status] if figure.status != "ok" else figure.findings
+    return ", ".join(word(words(code), language) for code in codes) or "ok"
 
 
 def register_text(value: Decimal) -> str:

@@ -45,7 +45,7 @@ class BlockWriter:
             if spec.optional and figure.value is None:
                 continue
             text = self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])).text
-            unit = "%" if spec.percent else unit_text(figure.unit)
+            unit = "%" if spec.percent else word(unit_text(figure.unit), self.language)
             made.append(
                 Tile(
                     label=chosen(spec.labels, self.language),
@@ -101,7 +101,7 @@ class BlockWriter:
         for name, figure in figures.items():
             asked = spec.figures[name]
             shown = self._cell(asked, figure, self._decimals(asked, [figure], [item])).text
-            unit = "" if asked.percent else unit_text(figure.unit)
+            unit = "" if asked.percent else word(unit_text(figure.unit), self.language)
             words[name] = f"{shown} {unit}".strip()
         # Replaced and not formatted: names of sites and uses come from people, and may hold braces.
         for name, shown in words.items():
@@ -141,7 +141,7 @@ class BlockWriter:
             *([plain(spec.identifier)] if has_ids else []),
             plain(chosen(spec.labels, self.language)),
             cell,
-            *([plain("" if spec.percent else unit_text(figure.unit))] if has_units else []),
+            *([plain("" if spec.percent else word(unit_text(figure.unit), self.language))] if has_units else []),
         )
 
     def shown(self, spec: Asked, figure: Figure) -> Cell:
@@ -201,7 +201,7 @@ class BlockWriter:
         if whole is not None:
             cells.append(plain(MISSING) if total is None else self._marked(self._cell(spec, total, decimals), total))
         units = {figure.unit for figure in shown}
-        unit = unit_text(next(iter(units))) if len(units) == 1 and not spec.percent else ""
+        unit = word(unit_text(next(iter(units))), self.language) if len(units) == 1 and not spec.percent else ""
         if len(units) > 1:
             # Amounts of several currencies stand in one column, each with its own.
             cells = [self._with_unit(cell, figure) for cell, figure in zip(cells, shown, strict=False)] + cells[
@@ -240,7 +240,7 @@ class BlockWriter:
         return self.write.number(figure, decimals, signed=asked.signed)
 
     def _with_unit(self, cell: Cell, figure: Figure) -> Cell:
-        return cell.model_copy(update={"text": f"{cell.text} {unit_text(figure.unit)}"})
+        return cell.model_copy(update={"text": f"{cell.text} {word(unit_text(figure.unit), self.language)}"})
 
     def _marked(self, cell: Cell, figure: Figure) -> Cell:
         is_waived = figure.value is not None and figure.scope.partition("/")[0] in self.waived

@@ -8,7 +8,7 @@ from reports.datasets.base import DayPoint, Item, shifted
 from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
 from reports.report_content import Chart, Series
-from reports.texts.locales import chosen, period_text, rules_of
+from reports.texts.locales import chosen, period_text, rules_of, word
 from reports.texts.numbers import unit_text
 
 _ROLES = ("actual", "expected", "third")
@@ -64,7 +64,7 @@ class ChartWriter:
         series, unit, shown = list[Series](), "", list[Figure]()
         for each in spec.series:
             figures = [self.ask.asked(each, item) for item in items]
-            unit = unit_text(figures[0].unit) if figures else ""
+            unit = word(unit_text(figures[0].unit), self.language) if figures else ""
             shown += [figure for figure in figures if figure.value is not None or spec.is_kept]
             series.append(self._series(each, figures))
         if not spec.is_kept:
@@ -129,7 +129,7 @@ class ChartWriter:
         if any(figure.value is None for figure in figures):
             return None
         names = [self._short(before), *(self._month(month) for month in months), self._short(item)]
-        return unit_text(figures[0].unit), names, [self._series(each, figures)], figures
+        return word(unit_text(figures[0].unit), self.language), names, [self._series(each, figures)], figures
 
     def _years(self, spec: ChartSpec, item: Item) -> Drawn | None:
         each, spans = spec.series[0], [item.period]
@@ -140,7 +140,7 @@ class ChartWriter:
             months = [Item(m.key, m.label, item.scope, m.period) for m in self.ask.items("month", period)]
             figures = [self.ask.asked(each, month) for month in months]
             if any(figure.value is not None for figure in figures):
-                unit = unit_text(figures[0].unit)
+                unit = word(unit_text(figures[0].unit), self.language)
                 shown += [figure for figure in figures if figure.value is not None]
                 named = each.model_copy(update={"role": role, "names": {"en": self._short(Item("", "", "", period))}})
                 series.append(self._series(named, figures))

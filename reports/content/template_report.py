@@ -23,7 +23,7 @@ from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.gates import period_not_over
 from reports.report_content import Block, Chart, Paragraph, ReportContent, Section, Table
-from reports.texts.locales import chosen, word
+from reports.texts.locales import chosen, language_of, word
 
 # Findings that fit the front page beside its figures; more of them go on behind the sections.
 FRONT_FINDINGS = 9
@@ -58,15 +58,13 @@ def template_report(
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
     known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
-    # A dataset with a book of its own has read everything already, and knows.
-    is_synthetic = any(each.is_synthetic for each in booked)
-    if not booked:
-        is_synthetic = any(is_synthetic_data(template, each, known) for each in (group.givens if group else [given]))
+    is_synthetic = _rests_on_synthetic(template, booked, group.givens if group else [given])
     report_id = report_id_of(template, given)
+    language = spoken_in(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
-    ask = Asker(given, known, book, language=template.language) if group is None else group.asker(book)
+    ask = Asker(given, known, book, language=language) if group is None else group.asker(book)
     # A dataset of its own book tells in its findings what was waived.
     write = BlockWriter(ask, frozenset() if booked else _waived(given))
     points = DataWriter(write, template.framework, template.template) if template.framework is not None else None
@@ -76,13 +74,13 @@ def template_report(
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
-    sections = _with_findings(template, with_marks(written, figures, write.language), findings, write.language)
-    sections = _with_register(template, sections, book, write.language)
+    sections = _with_findings(template, with_marks(written, figures, language), findings, language)
+    sections = _with_register(template, sections, book, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
         report_id=report_id,
         name=template.template,
-        title=_title(template, given),
+        title=_title(template, given, language),
         site_id=given.site.site_id,
         site_name=given.site.name,
         period=period_name(template, given),
@@ -90,6 +88,7 @@ def template_report(
         end=given.period.end,
         time_zone=given.site.time_zone,
         locale=given.locale,
+        language="" if language_of(language) == language_of(given.locale) else language,
         currency=given.site.currency,
         revision=revision,
         as_of_utc=given.as_of_utc,
@@ -104,6 +103,18 @@ def template_report(
     )
 
 
+def _rests_on_synthetic(template: ReportTemplate, booked: Sequence[Books], givens: Sequence[Given]) -> bool:
+    # A dataset with a book of its own has read everything already, and knows.
+    if booked:
+        return any(each.is_synthetic for each in booked)
+    return any(is_synthetic_data(template, each) for each in givens)
+
+
+def spoken_in(template: ReportTemplate, given: Given) -> str:
+    """The language of the words: who asks for one has it, also of a template with one of its own."""
+    return given.language or template.language or given.locale
+
+
 def _with_register(template: ReportTemplate, sections: list[Section], book: FigureBook, language: str) -> list[Section]:
     """The sections with their references, and the register of figures behind them."""
     if template.register_form == "compact":
@@ -112,13 +123,13 @@ def _with_register(template: ReportTemplate, sections: list[Section], book: Figu
     # As a reader meets them: number 1 stands first on page one.
     ordered = figures if template.register_form == "made" else printed_order(sections, figures)
     numbers = {figure.figure_id: number for number, figure in enumerate(ordered, start=1)}
-    return [*(with_references(section, numbers) for section in sections), register_section(ordered)]
+    return [*(with_references(section, numbers, language) for section in sections), register_section(ordered, language)]
 
 
-def _title(template: ReportTemplate, given: Given) -> str:
+def _title(template: ReportTemplate, given: Given, language: str) -> str:
     """The report's name, with the use or the project that it is about."""
     about = given.project or given.seu
-    title = chosen(template.titles, template.language or given.locale)
+    title = chosen(template.titles, language)
     if given.dr_event is not None:
         return f"{title}, {given.dr_event.event_id}"
     if given.experiment is not None:

@@ -130,11 +130,15 @@ class AnomalyData:
 
     def _none(self, period: Period) -> Finding:
         if self.events:
-            return Finding(code="no_events", message=f"No event begins in {period.label}.", severity="info")
+            return Finding(code="no_events", message=Sentence("No event begins in {0}.", period.label), severity="info")
         return Finding(
             code="not_scored",
-            message="No event of the site is stored: its meters may never have been judged "
-            f"(meterloom anomalies --site {self.given.site.site_id} --period {period.label}).",
+            message=Sentence(
+                "No event of the site is stored: its meters may never have been judged (meterloom anomalies "
+                "--site {0} --period {1}).",
+                self.given.site.site_id,
+                period.label,
+            ),
         )
 
     def _event(self, item: Item) -> AnomalyEvent:

@@ -12,6 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 from reports.recompute.bill_again import number, reconciled, stored_bill
@@ -108,18 +109,22 @@ class BillData:
         if name == "line":
             return item.label or line, "plain"
         if name == "dates":
-            return ("not read" if bill.start is None else f"{bill.start} to {bill.end}"), "plain"
+            return (
+                Sentence("not read") if bill.start is None else Sentence("{0} to {1}", bill.start, bill.end)
+            ), "plain"
         if name in {"invoice", "account", "supplier", "file"}:
             return str(getattr(bill, name)), "plain"
         audit = self._audit(bill_id)
         if isinstance(audit, BadInput):
-            return ("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
+            return Sentence("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
         if name == "evidence":
-            return "; ".join(audit.evidence) or "none", "plain"
+            return (
+                sentences([Stored(each) for each in audit.evidence]) if audit.evidence else Sentence("none")
+            ), "plain"
         if name == "cause":
             causes = [audit.cause, *audit.also] if audit.verdict == "differs" else []
-            return ", ".join(each.replace("_", " ") for each in causes) or "none", "plain"
-        return audit.verdict, "good" if audit.verdict == "agrees" else "bad"
+            return sentences([Sentence(each.replace("_", " ")) for each in causes or ["none"]], ", "), "plain"
+        return Sentence(audit.verdict), "good" if audit.verdict == "agrees" else "bad"
 
     def findings(self, period: Period) -> list[Finding]:
         """Bills that differ, that cannot be made again, that are in another currency; months without a bill."""
@@ -129,7 +134,7 @@ class BillData:
             return [
                 Finding(
                     code="no_bills",
-                    message=f"No bill of the site that ends in {period.label} is stored.",
+                    message=Sentence("No bill of the site that ends in {0} is stored.", period.label),
                     severity="blocking",
                 )
             ]
@@ -156,8 +161,12 @@ class BillData:
             found.append(
                 Finding(
                     code="bill_currency",
-                    message=f"Bill {name} is in {row['currency']}, the site in {self.given.site.currency}: it is in "
-                    "no sum and is not made again.",
+                    message=Sentence(
+                        "Bill {0} is in {1}, the site in {2}: it is in no sum and is not made again.",
+                        name,
+                        row["currency"],
+                        self.given.site.currency,
+                    ),
                     severity="blocking",
                     scope=scope,
                 )
@@ -166,7 +175,7 @@ class BillData:
             found.append(
                 Finding(
                     code="bill_not_made_again",
-                    message=f"Bill {name} could not be made again: {audit}.",
+                    message=Sentence("Bill {0} could not be made again: {1}.", name, audit),
                     scope=scope,
                     facts={"reason": audit.reason},
                 )
@@ -175,7 +184,9 @@ class BillData:
             found.append(
                 Finding(
                     code="bill_differs",
-                    message=f"Bill {name} differs from its recomputation: {audit.cause.replace('_', ' ')}.",
+                    message=Sentence(
+                        "Bill {0} differs from its recomputation: {1}.", name, Sentence(audit.cause.replace("_", " "))
+                    ),
                     scope=scope,
                     facts={"billed_less_recomputed": float(audit.delta_total), "currency": audit.currency},
                 )
@@ -184,7 +195,7 @@ class BillData:
             found.append(
                 Finding(
                     code="bill_unread",
-                    message=f"Parts of bill {name} could not be read.",
+                    message=Sentence("Parts of bill {0} could not be read.", name),
                     scope=scope,
                     facts={"parts": int(row["unread_parts"])},
                 )

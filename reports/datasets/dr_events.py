@@ -168,7 +168,9 @@ class DrEventData(OfSite):
             message = "The programme's rule has no baseline for this event: nothing is settled by it."
             return [*found, Finding(code="rule_without_baseline", message=message, severity="blocking", scope=scope)]
         if not rule.significant:
-            message = f"The 90 % interval of the shed by {rule.method} holds zero: the rule does not prove it."
+            message = Sentence(
+                "The 90 % interval of the shed by {0} holds zero: the rule does not prove it.", rule.method
+            )
             found.append(Finding(code="shed_not_proven", message=message, scope=scope))
         if rule.ramp_flag:
             message = "The load before the event was above what its own morning lets expect; the settlement keeps it."
@@ -181,9 +183,11 @@ class DrEventData(OfSite):
             part=again.RULE, field="actual_kwh",
         )  # fmt: skip
         if measured is None or abs(measured - Decimal(repr(rule.actual_kwh or 0.0))) > _SAME_KWH:
-            message = (
-                f"Readings of the event changed after version {settled.version} of its settlement: "
-                f"meterloom dr event settle {self.event.event_id} makes the next one."
+            message = Sentence(
+                "Readings of the event changed after version {0} of its settlement: meterloom dr event "
+                "settle {1} makes the next one.",
+                settled.version,
+                self.event.event_id,
             )
             found.append(Finding(code="settlement_stale", message=message, severity="blocking", scope=scope))
         return found

@@ -10,6 +10,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period
 from reports.assess import is_review_due
@@ -153,7 +154,7 @@ class EnpiData:
         if name in {"status", "performance", "reason", "significant"}:
             result = self.result(seu, item.period)
             if name == "reason":
-                return words(result.reason) if result.reason else "", "muted"
+                return Sentence(words(result.reason)) if result.reason else "", "muted"
             if name == "significant":
                 return is_sure(result, self.given.locale)
             code = standing_of(result.status, result.performance) if name == "status" else result.performance
@@ -161,9 +162,11 @@ class EnpiData:
         if name == "name":
             return seu.name, "plain"
         if name == "term":
-            return term, "plain"
+            return Sentence(term) if term == "intercept" else term, "plain"
         if name == "drivers":
-            return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or "none", "plain"
+            return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or Sentence(
+                "none"
+            ), "plain"
         return version_fact(name, version, self.given), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
@@ -319,16 +322,16 @@ def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
 def version_fact(name: str, version: BaselineVersion | None, given: Given) -> str:
     """What the baseline is: baseline, model, trained, digest, approval."""
     if version is None:
-        return "none"
+        return Sentence("none")
     baseline = version.baseline
     if name == "baseline":
         return f"{version.baseline_id} v{version.version}"
     if name == "model":
         return baseline.model
     if name == "trained":
-        return f"{baseline.train_start} to {baseline.train_end}"
+        return Sentence("{0} to {1}", baseline.train_start, baseline.train_end)
     if name == "digest":
         return baseline.dataset_digest[:12]
     if version.approved_by is None or version.approved_at_utc is None:
-        return "not approved"
+        return Sentence("not approved")
     return f"{given.person(version.approved_by)}, {version.approved_at_utc:%Y-%m-%d}"

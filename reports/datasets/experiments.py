@@ -128,7 +128,9 @@ class ExperimentData(OfSite):
             found.append(self.told.saving.model_copy(update={"severity": "blocking", "scope": scope}))
         left_out = sum(not day.is_compared for day in self.told.days)
         if left_out:
-            message = f"{left_out} of {len(self.told.days)} drawn days count for neither arm; the table says why."
+            message: str = Sentence(
+                "{0} of {1} drawn days count for neither arm; the table says why.", left_out, len(self.told.days)
+            )
             found.append(Finding(code="days_left_out", message=message, severity="info", scope=scope))
         if self._is_unsent:
             message = "In some of the time the mode sent nothing: what the meters then show is no arm's doing."

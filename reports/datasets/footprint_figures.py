@@ -7,6 +7,7 @@ from data_quality.contracts.emissions.footprint import FootprintLine
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.recompute.footprint_again import (
@@ -111,9 +112,9 @@ class FootprintData(OfSite):
             return item.label, "plain"
         lines = self._lines(item.period, carrier)
         if name == "factors":
-            return "; ".join(
-                dict.fromkeys(line.factor_id for line in lines if line.factor_id)
-            ) or "none in force", "plain"
+            return "; ".join(dict.fromkeys(line.factor_id for line in lines if line.factor_id)) or Sentence(
+                "none in force"
+            ), "plain"
         if name == "scope":
             return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
         # Of the site's own list: a carrier that it no longer buys is no item either.

@@ -15,6 +15,7 @@ from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
@@ -28,7 +29,8 @@ from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.datasets.site_kpis import SiteKpis
 from reports.figure_book import FigureBook
-from reports.writer import TONES, counted, standing_of, words
+from reports.texts.locales import page_word
+from reports.writer import TONES, standing_of, words
 
 NAME = "performance"
 _OF_USES = (
@@ -161,8 +163,15 @@ class PerformanceData:
             is_all, seus = axis == "seu", self.uses.seus()
             return [use_item(seu, period) for seu in seus if is_all or self._result(seu).reason]
         if axis == "carrier_sum":
-            named = {carrier: counted(len(added), f"{words(carrier)} use") for carrier, added in self._sums.items()}
-            return [Item(carrier, f"Sum of {text}", f"total:{carrier}", period) for carrier, text in named.items()]
+            return [
+                Item(
+                    carrier,
+                    page_word(_sum_of(len(added), carrier), self.given.language or "en"),
+                    f"total:{carrier}",
+                    period,
+                )
+                for carrier, added in self._sums.items()
+            ]
         found = []
         for each in self.uses.items(axis, period) or []:
             seu_id, _, term = each.key.partition("/")
@@ -205,27 +214,33 @@ class PerformanceData:
         if name in {"missing", "mend"}:
             return want_of(name, seu, whole, site_id=self.given.site.site_id), "plain"
         if name == "verdict":
-            return is_sure(whole, "en")
+            said, tone = is_sure(whole, "en")
+            return Sentence(said), tone
         result = self.uses.result(seu, item.period) if item.key == month_key(item.period) else whole
         shown = standing_of(result.status, result.performance)
-        return words(shown), TONES.get(shown, "plain")
+        return Sentence(words(shown)), TONES.get(shown, "plain")
 
     def _of_sum(self, name: str, carrier: str) -> str:
         if name == "uses":
             return str(len(self._sums[carrier]))
         if name == "counted_uses":
-            return counted(len(self._sums[carrier]), f"significant {words(carrier)} use")
+            count = len(self._sums[carrier])
+            pattern = "{0} significant {1} use" if count == 1 else "{0} significant {1} uses"
+            return Sentence(pattern, count, Sentence(words(carrier)))
         if name == "direction":
             assert self._book is not None  # noqa: S101 - facts are asked of a filled book
             delta = self._book.at(f"total/{carrier}/delta_kwh").value
-            return "less" if delta is not None and delta < 0 else "more"
+            return Sentence("less" if delta is not None and delta < 0 else "more")
         text = words(carrier)
-        return text.capitalize() if name == "carrier_title" else text
+        return Sentence(text.capitalize() if name == "carrier_title" else text)
 
     def _of_baseline(self, name: str, seu_id: str, term: str = "") -> str:
         version = self.given.versions[seu_id]
         # The column's head says "baseline" already.
-        own = {"term": term, "registered": words(version.status.value).replace("baseline is ", "")}
+        own = {
+            "term": Sentence(term) if term == "intercept" else term,
+            "registered": Sentence(words(version.status.value).replace("baseline is ", "")),
+        }
         return own.get(name) or version_fact(name, version, self.given)
 
     def _method(self, name: str) -> str:
@@ -233,19 +248,24 @@ class PerformanceData:
         if name in _LEVELS:
             # Several where the site file has them differ.
             rules = [seu.status_rule for seu in seus] or [StatusRule()]
-            return " / ".join(dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules))
+            levels = dict.fromkeys(_LEVELS[name].format(getattr(rule, name)) for rule in rules)
+            return sentences(
+                [Sentence("{0}", Numeral(each)) if "%" in each else Sentence(each) for each in levels], " / "
+            )
         if name == "days":
             return str(given.period.days)
         if name == "simulated":
             # Whoever asks for simulated readings needs the names of the files that brought them.
             named = self._simulated.named_batches
-            return f" Simulated rows came with {named}." if named else ""
+            return Sentence(" {0}", Sentence("Simulated rows came with {0}.", named)) if named else ""
         if name == "unassessed":
             return unassessed([self._result(seu) for seu in seus])
         if name == "levels":
             known = [given.versions[seu.seu_id].baseline for seu in seus if seu.seu_id in given.versions]
-            return " / ".join(sorted({f"{baseline.confidence:.0%}" for baseline in known}))
-        return f"{given.confidence:.0%}"
+            return sentences(
+                [Sentence("{0}", Numeral(each)) for each in sorted({f"{b.confidence:.0%}" for b in known})], " / "
+            )
+        return Sentence("{0}", Numeral(f"{given.confidence:.0%}"))
 
     def _days_left_out(self, seu: Seu) -> str:
         """Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them."""
@@ -261,9 +281,20 @@ class PerformanceData:
             if stretches and stretches[-1][1:] == (day - timedelta(days=1), reason):
                 first = stretches.pop()[0]
             stretches.append((first, day, reason))
-        texts = [f"{first}{f' to {last}' if last > first else ''} ({why})" for first, last, why in stretches]
+        texts = [
+            Sentence("{0} to {1} ({2})", first, last, Sentence(why))
+            if last > first
+            else Sentence("{0} ({1})", first, Sentence(why))
+            for first, last, why in stretches
+        ]
         rest = len(texts) - NAMED_STRETCHES
-        return "; ".join([*texts[:NAMED_STRETCHES], *([f"and {rest} more"] if rest > 0 else [])]) or "none"
+        more = [Sentence("and {0} more", rest)] if rest > 0 else []
+        return sentences([*texts[:NAMED_STRETCHES], *more]) if texts else Sentence("none")
+
+
+def _sum_of(count: int, carrier: str) -> Sentence:
+    pattern = "Sum of {0} {1} use" if count == 1 else "Sum of {0} {1} uses"
+    return Sentence(pattern, count, Sentence(words(carrier)))
 
 
 def unassessed(results: Sequence[EnpiResult]) -> str:
@@ -271,33 +302,36 @@ def unassessed(results: Sequence[EnpiResult]) -> str:
     wanting = sum(bool(result.reason) for result in results)
     if not wanting:
         return ""
-    if wanting == len(results):
-        named = "The energy use" if wanting == 1 else f"None of the {wanting} energy uses"
-        return f"{named} can{'not' if wanting == 1 else ''} be assessed: the table below says what is missing."
-    return (
-        f"{wanting} of {counted(len(results), 'energy use')} cannot be assessed: the table below says what is missing."
-    )
+    if wanting < len(results):
+        said = "{0} of {1} energy uses cannot be assessed: the table below says what is missing."
+        return Sentence(said, wanting, len(results))
+    if wanting == 1:
+        return Sentence("The energy use cannot be assessed: the table below says what is missing.")
+    return Sentence("None of the {0} energy uses can be assessed: the table below says what is missing.", wanting)
 
 
 def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
     """What a use lacks for an assessment, or what mends it."""
     fit = f"meterloom baseline fit --site {site_id} --seu {seu.seu_id}"
-    span = "the days that its block `baseline` of the site file is to name"
+    span = Sentence("the days that its block `baseline` of the site file is to name")
     if seu.baseline is not None:
-        span = f"{seu.baseline.start} to {seu.baseline.end}"
+        span = Sentence("{0} to {1}", seu.baseline.start, seu.baseline.end)
     about = {
         "no_baseline": (
-            "A baseline: nothing says what it should have taken.",
-            f"Readings and drivers of {span}, then {fit}; another person approves it.",
+            Sentence("A baseline: nothing says what it should have taken."),
+            Sentence("Readings and drivers of {0}, then {1}; another person approves it.", span, fit),
         ),
         "provisional": (
-            "An approval: its baseline is provisional.",
-            f"Another person approves it: meterloom baseline approve {result.baseline_id}",
+            Sentence("An approval: its baseline is provisional."),
+            Sentence("Another person approves it: {0}", f"meterloom baseline approve {result.baseline_id}"),
         ),
         "coverage": (
-            f"Days: {result.compared_days} of {result.days} are complete.",
-            "Bring in readings and drivers of the days that are named under Data quality.",
+            Sentence("Days: {0} of {1} are complete.", result.compared_days, result.days),
+            Sentence("Bring in readings and drivers of the days that are named under Data quality."),
         ),
-        "expected": ("Expected energy: its baseline expects none.", f"Fit it anew: {fit}"),
+        "expected": (
+            Sentence("Expected energy: its baseline expects none."),
+            Sentence("Fit it anew: {0}", fit),
+        ),
     }
     return about[result.reason][name == "mend"]

@@ -10,6 +10,7 @@ from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite
@@ -115,7 +116,7 @@ class ProjectData(OfSite):
         if name == "agreed":
             return next((text for key, _, text in self._plan(project) if key == part), ""), "plain"
         if name == "term":
-            return part, "plain"
+            return Sentence(part) if part == "intercept" else part, "plain"
         if name in _BASELINE_FACTS:
             return version_fact(name, version, self.given), "plain"
         if name == "verdict":
@@ -168,23 +169,31 @@ class ProjectData(OfSite):
         version, found = given.project_versions.get(project.project_id), list[Finding]()
         missing = missing_of(project)
         if missing:
-            message = (
-                f"{project.name}: the plan says nothing about {', '.join(each.replace('_', ' ') for each in missing)}."
+            message = Sentence(
+                "{0}: the plan says nothing about {1}.",
+                project.name,
+                sentences([Sentence(each.replace("_", " ")) for each in missing], ", "),
             )
             found.append(Finding(code="plan_incomplete", message=message, scope=scope))
         if version is None:
-            message = f"{project.name} has no baseline: fit one and let another person approve it."
+            message = Sentence("{0} has no baseline: fit one and let another person approve it.", project.name)
             return [*found, Finding(code="no_baseline", message=message, severity="blocking", scope=scope)]
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         own = (made,) if isinstance(made, Finding) else made.findings
         found += [
-            each.model_copy(update={"scope": scope, "message": f"{project.name}: {each.message}"}) for each in own
+            each.model_copy(
+                update={
+                    "scope": scope,
+                    "message": Sentence("{0}: {1}", project.name, each.message),
+                }
+            )
+            for each in own
         ]
         found += self._against(project, version, period.end)
         is_barred = bool(self._bars(project, version, period))
         # Not known counts as not significant.
         if not isinstance(made, Finding) and made.is_significant is not True and not is_barred:
-            message = f"{project.name}: the saving does not exceed its uncertainty, so nothing is claimed."
+            message = Sentence("{0}: the saving does not exceed its uncertainty, so nothing is claimed.", project.name)
             found.append(Finding(code="not_significant", message=message, scope=scope))
         return found + baseline_findings(project.name, version, scope)
 
@@ -194,7 +203,7 @@ class ProjectData(OfSite):
         given, locale = self.given, self.given.locale
         made = result(given.sources, given.site, project, version, period, given.as_of_utc)
         if isinstance(made, Finding):
-            return made.code.replace("_", " "), "muted"
+            return word(words(made.code), locale), "muted"
         bars = self._bars(project, version, period)
         if bars:
             return f"{word('not claimed', locale)}: {word(words(bars[0].code), locale)}", "bad"
@@ -255,12 +264,15 @@ class ProjectData(OfSite):
 def _told(name: str, record: AdjustmentRecord, given: Given) -> str:
     each = record.adjustment
     if name == "amount":
-        return f"{each.kwh_per_day:+f} kWh/day" if each.kwh_per_day is not None else f"{each.percent:+f} %"
+        if each.kwh_per_day is None:
+            return Sentence("{0} %", Numeral(f"{each.percent:+f}"))
+        return Sentence("{0} kWh/day", Numeral(f"{each.kwh_per_day:+f}"))
     if name == "days_adjusted":
-        return f"{each.start} to {each.end}"
+        return Sentence("{0} to {1}", each.start, each.end)
     if name == "proposed":
         return f"{given.person(record.proposed_by)}, {record.proposed_at_utc:%Y-%m-%d}"
     if name == "approved":
         at = record.approved_at_utc
         return "" if at is None else f"{given.person(record.approved_by or '')}, {at:%Y-%m-%d}"
-    return str(getattr(each, name)).replace("_", " ") if name == "kind" else str(getattr(each, name))
+    said = str(getattr(each, name))
+    return Sentence(said.replace("_", " ")) if name == "kind" else said

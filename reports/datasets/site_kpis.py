@@ -13,6 +13,7 @@ from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
@@ -169,7 +170,7 @@ class SiteKpis:
             return item.label, "plain"
         if name == "carrier":
             carrier = meter.carrier.value if meter is not None else "electricity"
-            return carrier.replace("_", " "), "plain"
+            return Sentence(carrier.replace("_", " ")), "plain"
         load = None if meter is None else meter.connected_load_kw
         return ("" if load is None else f"{load:g} kW"), "plain"
 
@@ -200,7 +201,7 @@ class SiteKpis:
         return [
             Finding(
                 code="no_readings",
-                message=f"No electricity of the site was read in {named}; sums that need it are unknown.",
+                message=Sentence("No electricity of the site was read in {0}; sums that need it are unknown.", named),
                 severity="blocking" if len(unread) == len(months) else "warning",
                 scope=scope,
             )

@@ -7,7 +7,7 @@ from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import Asked, SeriesSpec, Tone, parse_question
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
     Books,
@@ -31,7 +31,7 @@ from reports.datasets.base import (
     years_of,
 )
 from reports.figure_book import FigureBook
-from reports.texts.locales import page_word, period_text
+from reports.texts.locales import page_word, period_text, word
 
 SHOWN_IN = {
     ("kwh", "GJ"): ("in_gj", "gj"),
@@ -109,7 +109,7 @@ class Asker:
         """Words about an item, sentences among them in the report's language."""
         asked = parse_question(text)
         said, tone = self.datasets[asked.dataset].fact(asked.measure, item)
-        return page_word(said, self.language) if isinstance(said, Sentence) else said, tone
+        return page_word(said, self.language) if isinstance(said, Sentence | Stored) else said, tone
 
     def days(self, spec: SeriesSpec, item: Item) -> Sequence[DayPoint]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
@@ -157,7 +157,8 @@ class Asker:
             return self.book.at(path)
         source = self.datasets[dataset]
         measure = source.measures[name]
-        label = f"{item.label}: {measure.label}" if item.label else measure.label
+        named = word(measure.label, self.language)
+        label = f"{item.label}: {named}" if item.label else named
         # Who has savings has the gate.
         if measure.is_claim and (code := self._claims[dataset].barred(item)):
             # A saving that must not be claimed: no number, and why.
@@ -238,7 +239,12 @@ class Asker:
             path,
             combine,
             [("part" if combine == "sum" else text, figure) for text, figure in zip(asked.of, figures, strict=True)],
-            label=f"{combine.replace('_', ' ')} of {' and '.join(figure.label for figure in figures)}",
+            label=page_word(
+                Sentence(
+                    "{0} of {1}", Sentence(combine.replace("_", " ")), sentences([f.label for f in figures], " and ")
+                ),
+                self.language,
+            ),
             kpi=combine,
             unit=unit,
             scope=item.scope,

@@ -38,7 +38,7 @@ def _block(block: Block, content: ReportContent, whys: dict[str, str]) -> PageBl
         numbers = (Number(**tile.model_dump(), why=whys.get(tile.figure_id, "")) for tile in block.tiles)
         return Numbers(numbers=tuple(numbers))
     if isinstance(block, Register):
-        return register_table(block, content.figures)
+        return register_table(block, content.figures, content.spoken)
     if isinstance(block, Chart):
         return chart_of(block)
     return block

@@ -11,6 +11,7 @@ from assets.kpi.from_readings import AskedKpi, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
@@ -76,7 +77,9 @@ def claim_of(site: Site, seu: Seu, result: EnpiResult, against: Sequence[Finding
 
 
 def _named(finding: Finding, seu: Seu) -> Finding:
-    return finding.model_copy(update={"scope": f"seu:{seu.seu_id}", "message": f"{seu.name}: {finding.message}"})
+    return finding.model_copy(
+        update={"scope": f"seu:{seu.seu_id}", "message": Sentence("{0}: {1}", seu.name, finding.message)}
+    )
 
 
 def _declared(site: Site, seu: Seu) -> list[date]:

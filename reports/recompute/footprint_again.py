@@ -17,6 +17,7 @@ from data_quality.contracts.emissions.footprint import Footprint, FootprintLine,
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
@@ -116,7 +117,9 @@ def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetim
     """What the inventory of the span itself has to say."""
     found = footprint(sources, site, period, as_of_utc)
     if isinstance(found, BadInput):
-        return [Finding(code="no_inventory", message=f"No inventory can be made: {found}.", severity="blocking")]
+        return [
+            Finding(code="no_inventory", message=Sentence("No inventory can be made: {0}.", found), severity="blocking")
+        ]
     return [each.model_copy(update={"message": _sentence(each.message)}) for each in _months_together(found.findings)]
 
 
@@ -134,8 +137,11 @@ def _months_together(findings: Sequence[Finding]) -> list[Finding]:
     return [
         each.model_copy(
             update={
-                "message": f"{each.scope.replace('_', ' ')} of {', '.join(months[each.scope])} was not read: "
-                "the total of its scope is unknown",
+                "message": Sentence(
+                    "{0} of {1} was not read: the total of its scope is unknown",
+                    Sentence(each.scope.replace("_", " ")),
+                    ", ".join(months[each.scope]),
+                ),
                 "facts": {},
             }
         )
@@ -235,5 +241,19 @@ def _above(site: Site, names: set[str]) -> set[str]:
     return found
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+def _sentence(text: str) -> Sentence:
+    """A part of a sentence as one of its own: with a capital letter and a point."""
+    if not isinstance(text, Sentence):
+        made = Sentence(text[:1].upper() + text[1:])
+    else:
+        first, *rest = text.given or ("",)
+        if text.pattern.startswith("{0}"):
+            first = _sentence_of(first)
+        made = Sentence(text.pattern[:1].upper() + text.pattern[1:], *([first, *rest] if text.given else []))
+    return made if made.endswith(".") else Sentence("{0}.", made)
+
+
+def _sentence_of(first: object) -> object:
+    """What begins a sentence, with a capital letter: a word of ours, or a name."""
+    text = str(first)[:1].upper() + str(first)[1:]
+    return Sentence(text) if isinstance(first, Sentence) else text

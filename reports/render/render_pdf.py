@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from data_quality.contracts.sentence import Sentence
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
 from reports.render.heading import facts_text, span_text, title_text
@@ -24,7 +25,7 @@ from reports.render.render_pdf_text import (
     text_width,
 )
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
-from reports.texts.locales import language_of
+from reports.texts.locales import language_of, page_word, word
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
@@ -56,7 +57,7 @@ def render_pdf(content: ReportContent) -> bytes:
     rl_config.useA85 = 0
     buffer = io.BytesIO()
     document = _document(buffer, content)
-    document.build(_story(content, _WIDTH_PT, _spare(content)), canvasmaker=_numbered_canvas())
+    document.build(_story(content, _WIDTH_PT, _spare(content)), canvasmaker=_numbered_canvas(content.spoken))
     return buffer.getvalue()
 
 
@@ -72,7 +73,7 @@ def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
         author=printable(content.site_name),
         subject=f"{content.report_id} revision {content.revision}",
         creator="Meterloom",
-        lang=language_of(content.locale),
+        lang=language_of(content.spoken),
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
@@ -155,7 +156,8 @@ def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> 
 def _with_register(section: Section, content: ReportContent) -> Section:
     """The section with the register of figures as the table that it is on paper."""
     blocks = tuple(
-        register_table(each, content.figures) if isinstance(each, Register) else each for each in section.blocks
+        register_table(each, content.figures, content.spoken) if isinstance(each, Register) else each
+        for each in section.blocks
     )
     return section.model_copy(update={"blocks": blocks})
 
@@ -294,8 +296,10 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
         canvas.setFillAlpha(0.08)
         canvas.translate(width / 2, height / 2)
         canvas.rotate(52)
-        canvas.setFont(FONT_BOLD, 78)
-        canvas.drawCentredString(0, -24, WATERMARK)
+        synthetic = word(WATERMARK, content.spoken)
+        # Across the page whatever its length.
+        size = min(78.0, 78.0 * 700.0 / text_width(printable(synthetic), FONT_BOLD, 78.0))
+        draw_text(canvas, 0, -24, printable(synthetic), font=FONT_BOLD, size=size, align="middle")
         canvas.restoreState()
     canvas.setFillColor(HexColor(ACCENT))
     top = height - MARGIN_PT + 4
@@ -310,7 +314,8 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
     foot = MARGIN_PT - 4
     canvas.line(MARGIN_PT, foot + 11, width - MARGIN_PT, foot + 11)
     canvas.setFillColor(HexColor(MUTED))
-    place = f"{content.report_id} · revision {content.revision} · Ref. numbers: register of figures"
+    refers = page_word("Ref. numbers: register of figures", content.spoken)
+    place = f"{content.report_id} · {page_word(Sentence('revision {0}', content.revision), content.spoken)} · {refers}"
     draw_text(canvas, MARGIN_PT, foot, fitted(place, FONT, 7, width - 2 * MARGIN_PT - 70), font=FONT, size=7)
     canvas.restoreState()
 
@@ -318,13 +323,13 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
 def _mark(content: ReportContent) -> str:
     marks = [span_text(content)]
     if content.is_synthetic:
-        marks.append(WATERMARK)
-    marks.append(content.life.text.upper())
+        marks.append(word(WATERMARK, content.spoken))
+    marks.append(page_word(content.life.text, content.spoken).upper())
     return " · ".join(marks)
 
 
 @lru_cache
-def _numbered_canvas() -> type:
+def _numbered_canvas(language: str) -> type:
     """A canvas class that prints "page x of y" when all pages are known."""
     from reportlab.lib.colors import HexColor
     from reportlab.lib.pagesizes import A4
@@ -347,7 +352,8 @@ def _numbered_canvas() -> type:
                 self.__dict__.update(page)
                 self.setFont(FONT, 7)
                 self.setFillColor(HexColor(MUTED))
-                self.drawRightString(A4[0] - MARGIN_PT, MARGIN_PT - 4, f"Page {number} of {len(self._pages)}")
+                said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), language)
+                draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(said), font=FONT, size=7, align="right")
                 super().showPage()
             super().save()
 

@@ -6,14 +6,17 @@ beside it is the traced one.
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
 from reports.render.render_xlsx_charts import ROWS as CHART_ROWS
 from reports.render.render_xlsx_charts import ChartBook
 from reports.report_content import Cell, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
+from reports.texts.locales import page_word, word
 from reports.texts.numbers import in_runs
 
 if TYPE_CHECKING:
@@ -84,8 +87,11 @@ class _Writer:
     def __init__(self, book: "Workbook", content: ReportContent) -> None:
         self.book, self.content = book, content
         self.figures: dict[str, Figure] = {figure.figure_id: figure for figure in content.figures}
+        named = word(REGISTER, content.spoken)
+        # Excel asks for quotes around a name of other letters.
+        self.place = named if re.fullmatch("[A-Za-z]+", named) else f"'{named}'"
         # Behind two rows of head, and Excel counts from 1.
-        self.home = {name: f"{REGISTER}!$D${index + 3}" for index, name in enumerate(self.figures)}
+        self.home = {name: f"{self.place}!$D${index + 3}" for index, name in enumerate(self.figures)}
         self._formats: dict[tuple[Any, ...], Any] = {}
         self._waiting: list[tuple[Worksheet, Chart, int, int]] = []
 
@@ -98,7 +104,7 @@ class _Writer:
 
     def sheet(self, name: str) -> None:
         """One sheet with all its tables, one below the other."""
-        page = self.book.add_worksheet(name)
+        page = self.book.add_worksheet(word(name, self.content.spoken)[:31])
         # 2 hides them on the screen too, 1 on paper alone.
         page.hide_gridlines(2)
         tables = [table for table in self.content.tables() if table.sheet == name]
@@ -125,7 +131,7 @@ class _Writer:
 
     def draw(self) -> None:
         """The charts, over the sheet of their data, which stands last."""
-        charts = ChartBook(self.book)
+        charts = ChartBook(self.book, self.content.spoken)
         for page, chart, row, wide in self._waiting:
             charts.insert(page, chart, row, wide)
 
@@ -155,12 +161,13 @@ class _Writer:
 
     def _head(self, page: "Worksheet", name: str) -> int:
         content = self.content
-        mark = " · SYNTHETIC DATA" if content.is_synthetic else ""
+        mark = f" · {word('SYNTHETIC DATA', content.spoken)}" if content.is_synthetic else ""
+        revision = page_word(Sentence("revision {0}", content.revision), content.spoken)
         life = content.life.sentence(content.locale)
-        line = f"{content.site_name} · {content.period} · revision {content.revision}{mark} · {life}"
-        page.write_string(0, 0, f"{content.title}: {name}", self.style(bold=True, font_size=14))
+        line = f"{content.site_name} · {content.period} · {revision}{mark} · {life}"
+        page.write_string(0, 0, f"{content.title}: {word(name, content.spoken)}", self.style(bold=True, font_size=14))
         page.write_string(1, 0, line, self.style(font_color=_FILLS["bad" if content.is_synthetic else "muted"]))
-        _paper(page, f"{content.report_id} r{content.revision}", head=(0, 1))
+        _paper(page, f"{content.report_id} r{content.revision}", content.spoken, head=(0, 1))
         return 2
 
     def _table(self, page: "Worksheet", table: Table, row: int) -> int:
@@ -200,12 +207,12 @@ class _Writer:
 
     def register(self) -> None:
         """Every figure once, with its unrounded value or the formula that its trace names."""
-        page = self.book.add_worksheet(REGISTER)
+        page = self.book.add_worksheet(self.place.strip("'"))
         page.hide_gridlines(2)
-        title = "Figures: meterloom trace FIGURE_ID recomputes each"
+        title = page_word("Figures: meterloom trace FIGURE_ID recomputes each", self.content.spoken)
         page.write_string(0, 0, title, self.style(bold=True, font_size=14))
         for column, title in enumerate(REGISTER_COLUMNS):
-            page.write_string(1, column, title, self.style(bold=True, bottom=1))
+            page.write_string(1, column, word(title, self.content.spoken), self.style(bold=True, bottom=1))
         numbers = reference_numbers(self.content)
         for index, figure in enumerate(self.figures.values()):
             row = index + 2
@@ -221,7 +228,7 @@ class _Writer:
                 if column != _VALUE_COLUMN:
                     page.write_string(row, column, text, self.style())
             self._value(page, row, figure)
-        _paper(page, f"{self.content.report_id} r{self.content.revision}", head=(1, 1))
+        _paper(page, f"{self.content.report_id} r{self.content.revision}", self.content.spoken, head=(1, 1))
         page.print_area(0, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
         page.autofilter(1, 0, len(self.figures) + 1, len(REGISTER_COLUMNS) - 1)
         for column, width in enumerate((18, 44, 40, 22, 9, 15, 20, 11, 11, 18, 7)):
@@ -238,12 +245,12 @@ class _Writer:
             page.write_number(row, _VALUE_COLUMN, float(figure.value), style)
             return
         # Within its own sheet a cell needs no sheet's name.
-        cells = [self.home[each.id].removeprefix(f"{REGISTER}!") for each in figure.trace.inputs]
+        cells = [self.home[each.id].removeprefix(f"{self.place}!") for each in figure.trace.inputs]
         text = formula.format(*cells, all=spans_of(cells))
         page.write_formula(row, _VALUE_COLUMN, text, style, float(figure.value))
 
 
-def _paper(page: "Worksheet", name: str, *, head: tuple[int, int]) -> None:
+def _paper(page: "Worksheet", name: str, language: str, *, head: tuple[int, int]) -> None:
     """A4, as wide as one page, with the head on every page and in sight while one scrolls."""
     page.set_landscape()
     page.set_paper(9)
@@ -251,7 +258,7 @@ def _paper(page: "Worksheet", name: str, *, head: tuple[int, int]) -> None:
     page.fit_to_pages(1, 0)
     page.repeat_rows(*head)
     page.freeze_panes(head[1] + 1, 0)
-    page.set_footer(f"&L{name}&RPage &P of &N")
+    page.set_footer(f"&L{name}&R{page_word(Sentence('Page {0} of {1}', '&P', '&N'), language)}")
 
 
 def column_chars(tables: Sequence[Table]) -> list[int]:

@@ -3,15 +3,19 @@
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+from data_quality.contracts.sentence import Sentence
 from reports.chart_geometry import step_ticks
 from reports.render.render_pdf_style import HEAT, LESS, MORE, SERIES, TINTS
 from reports.report_content import Chart, Series
+from reports.texts.locales import page_word, word
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.worksheet import Worksheet
 
 DATA = "Chart data"
+# Of a band.
+ENDS = ("lower end", "upper end")
 # Pixels; the rows that a chart covers are 20 of them each.
 _HIGH, _ROW = 300, 20
 ROWS = _HIGH // _ROW + 1
@@ -22,15 +26,17 @@ _PATTERNS = {"expected": "wide_upward_diagonal", "third": "wide_downward_diagona
 class ChartBook:
     """Writes what charts draw into one sheet, and the charts beside their tables."""
 
-    def __init__(self, book: "Workbook") -> None:
-        self.book, self.row = book, 2
+    def __init__(self, book: "Workbook", language: str) -> None:
+        self.book, self.row, self.language = book, 2, language
+        self.sheet = word(DATA, language)
         self.page: Worksheet | None = None
 
     def insert(self, page: "Worksheet", chart: Chart, row: int, wide: int) -> None:
         """The chart at a row of a sheet, in pixels. Of hours there is only the map among the data, and a link to it."""
         first = self._data(chart)
         if chart.shape == "heat":
-            page.write_url(row, 0, f"internal:'{DATA}'!A{first}", string=f"{chart.title}: sheet {DATA}")
+            said = Sentence("{0}: sheet {1}", chart.title, self.sheet)
+            page.write_url(row, 0, f"internal:'{self.sheet}'!A{first}", string=page_word(said, self.language))
             return
         drawn = self._drawn(chart, first)
         # Set in full: Excel's own defaults differ between its versions.
@@ -42,7 +48,7 @@ class ChartBook:
             axis["min"] = step_ticks(min(levels), max(levels))[0]
         drawn.set_y_axis(axis)
         drawn.set_x_axis({"label_position": "low"})
-        drawn.set_legend({"position": "bottom", "delete_series": _unnamed(chart)})
+        drawn.set_legend({"position": "bottom", "delete_series": _unnamed(chart, self.language)})
         drawn.set_size({"width": wide, "height": _HIGH})
         drawn.show_blanks_as("gap")
         page.insert_chart(row, 0, drawn)
@@ -50,8 +56,9 @@ class ChartBook:
     def _data(self, chart: Chart) -> int:
         """Title, head and one row a category; returns the row of the first category as Excel counts."""
         if self.page is None:
-            self.page = self.book.add_worksheet(DATA)
-            self.page.write_string(0, 0, "What the charts draw; figures and their traces stand in the sheet Figures")
+            self.page = self.book.add_worksheet(self.sheet)
+            said = "What the charts draw; figures and their traces stand in the sheet Figures"
+            self.page.write_string(0, 0, page_word(said, self.language))
             self.page.set_column(0, 0, 22)
             self.page.set_landscape()
             self.page.set_paper(9)
@@ -59,7 +66,7 @@ class ChartBook:
             self.page.repeat_rows(0)
             self.page.freeze_panes(1, 1)
         page = self.page
-        columns = _columns(chart)
+        columns = _columns(chart, self.language)
         page.write_string(self.row, 0, f"{chart.title}, {chart.unit}", self.book.add_format({"bold": True}))
         for column, (name, _) in enumerate(columns, start=1):
             page.write_string(self.row + 1, column, name)
@@ -86,13 +93,13 @@ class ChartBook:
         }
         drawn = self.book.add_chart(kinds[chart.shape])
         last, looks = first + len(chart.categories) - 1, _looks(chart)
-        for column, (name, _) in enumerate(_columns(chart), start=1):
+        for column, (name, _) in enumerate(_columns(chart, self.language), start=1):
             letter = chr(ord("A") + column)
             drawn.add_series(
                 {
                     "name": name,
-                    "categories": f"='{DATA}'!$A${first}:$A${last}",
-                    "values": f"='{DATA}'!${letter}${first}:${letter}${last}",
+                    "categories": f"='{self.sheet}'!$A${first}:$A${last}",
+                    "values": f"='{self.sheet}'!${letter}${first}:${letter}${last}",
                     "gap": 60,
                     **looks[column - 1],
                 }
@@ -100,7 +107,7 @@ class ChartBook:
         return drawn
 
 
-def _columns(chart: Chart) -> list[tuple[str, list[float | None]]]:
+def _columns(chart: Chart, language: str) -> list[tuple[str, list[float | None]]]:
     """Name and values of what is drawn: series, edges of their bands, or the parts of which steps are stacked."""
     if chart.shape == "waterfall":
         values = [value or 0.0 for value in chart.series[0].values]
@@ -117,7 +124,8 @@ def _columns(chart: Chart) -> list[tuple[str, list[float | None]]]:
     for series in chart.series:
         found.append((series.name, [*series.values]))
         if series.low:
-            found += [(f"{series.name}, lower end", [*series.low]), (f"{series.name}, upper end", [*series.high])]
+            ends = zip(ENDS, (series.low, series.high), strict=True)
+            found += [(f"{series.name}, {word(end, language)}", [*values]) for end, values in ends]
     return found
 
 
@@ -151,8 +159,9 @@ def _look(chart: Chart, series: Series) -> dict[str, Any]:
     return {"fill": {"color": SERIES[series.role]}, **border}
 
 
-def _unnamed(chart: Chart) -> list[int]:
+def _unnamed(chart: Chart, language: str) -> list[int]:
     """Columns without a place in the legend: what steps stand on, and the ends of bands."""
     if chart.shape == "waterfall":
         return [0]
-    return [index for index, (name, _) in enumerate(_columns(chart)) if name.endswith((", lower end", ", upper end"))]
+    ends = tuple(f", {word(end, language)}" for end in ENDS)
+    return [index for index, (name, _) in enumerate(_columns(chart, language)) if name.endswith(ends)]

@@ -1,7 +1,9 @@
 """Languages: numbers, dates, and words of reports and pages. One file of `languages/` each; others read as English."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from pydantic import Field
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.quick_yaml import read_model
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Numeral, Sentence, Stored, sentences
 
 _FOLDER = Path(__file__).with_name("languages")
+# What a stored sentence's pattern says itself: less would fit any text.
+_LEAST_LETTERS = 12
 _OPEN, _SHUT = "\u2068", "\u2069"
 # What no line breaks at: between the parts of a day, and behind the dash of two days of a month.
 _FAST, _JOINER = "\u00a0", "\u2060"
@@ -21,7 +25,8 @@ class Language(Model):
     """How a language writes, and its words. What a file leaves out is as in English.
 
     name: its own; months: twelve, weekdays: seven, ordinals: four, separated by blanks; day: a pattern with d, m, y;
-    quarter: one with the ordinal n and y. list_mark: between parts of a list; minus: before a number.
+    quarter: one with the ordinal n and y. list_mark: between parts of a list; minus: before a number;
+    percent: behind one.
     reports, pages: English -> the language's word; {0} in a sentence of pages is a place for what its `Sentence` is
     given.
     """
@@ -30,6 +35,7 @@ class Language(Model):
     thousands: str = ","
     mark: str = "."
     minus: str = "−"
+    percent: str = "%"
     months: str = "January February March April May June July August September October November December"
     short_months: str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
     weekdays: str = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
@@ -40,6 +46,13 @@ class Language(Model):
     is_right_to_left: bool = False
     reports: Mapping[str, str] = Field(default_factory=dict)
     pages: Mapping[str, str] = Field(default_factory=dict)
+
+    def long_day(self, day: date) -> str:
+        """A day in words: 5 March 2025, 5. März 2025."""
+        return self.day.format(d=day.day, m=self.months.split()[day.month - 1], y=day.year)
+
+
+_ENGLISH_MONTHS = Language().months
 
 
 @cache
@@ -65,8 +78,9 @@ def rules_of(locale: str) -> Language:
 
 
 def word(text: str, locale: str) -> str:
-    """One of the report's own words in the locale's language, else as it is."""
-    return rules_of(locale).reports.get(text, text)
+    """One of the report's own words in the locale's language; else the word of pages, else as it is."""
+    rules = rules_of(locale)
+    return rules.reports.get(text) or rules.pages.get(text, text)
 
 
 def named(text: str) -> str:
@@ -83,10 +97,60 @@ def page_word(text: str, locale: str) -> str:
 
 
 def _worded(text: str, rules: Language) -> str:
+    if isinstance(text, Stored):
+        return _read_back(text, rules)
     if not isinstance(text, Sentence) or not text.given:
         return rules.pages.get(text) or rules.reports.get(text, text)
     pattern = rules.pages.get(text.pattern) or text.pattern.replace(", ", rules.list_mark)
-    return pattern.format(*(_worded(each, rules) if isinstance(each, Sentence) else each for each in text.given))
+    return pattern.format(*(_given(each, rules) for each in text.given))
+
+
+def _given(value: object, rules: Language) -> object:
+    """What stands in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
+    if isinstance(value, Sentence | Stored):
+        return _worded(value, rules)
+    # Whole numbers without a mark may be a year or part of a name.
+    if isinstance(value, Numeral | float | Decimal):
+        return marked_number(str(value), rules)
+    # English sentences have their days as the store has them.
+    return rules.long_day(value) if type(value) is date and rules.months != _ENGLISH_MONTHS else value
+
+
+def _read_back(text: str, rules: Language) -> str:
+    """A stored sentence by the pattern with most letters that it fits; what stands in its places is no name of people's
+    but a number, a day, a word of ours or an id.
+    """
+    found: tuple[int, str, re.Match[str]] | None = None
+    for pattern, worded in rules.pages.items():
+        pieces = re.split(r"\{\d\}", pattern)
+        size = sum(map(len, pieces))
+        if len(pieces) == 1 or size < _LEAST_LETTERS or not all(each in text for each in pieces):
+            continue
+        places = iter(re.findall(r"\{(\d)\}", pattern))
+        form = re.escape(pieces[0]) + "".join(f"(?P<p{next(places)}>.+?){re.escape(each)}" for each in pieces[1:])
+        match = re.fullmatch(form, text)
+        if match and (found is None or size > found[0]):
+            found = (size, worded, match)
+    if found is None:
+        return rules.pages.get(text) or rules.reports.get(text, text)
+    given = {int(name[1:]): _read_part(part, rules) for name, part in found[2].groupdict().items()}
+    return found[1].format(*(given[at] for at in sorted(given)))
+
+
+def _read_part(text: str, rules: Language) -> str:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return str(_given(date.fromisoformat(text), rules))
+    if re.fullmatch(r"[-+\d.,]+%?", text):
+        return marked_number(text, rules)
+    words = (rules.pages.get(each) or rules.reports.get(each, each) for each in text.split(" and "))
+    return _worded(sentences([*words], " and "), rules)
+
+
+def marked_number(english: str, rules: Language) -> str:
+    """English text with numbers in it, and these with the language's marks: 1,234.5% -> 1.234,5 %."""
+    marks = {",": rules.thousands, ".": rules.mark, "-": rules.minus, "%": rules.percent}
+    # Between two digits a hyphen is of a date, behind a letter of a power of ten.
+    return re.sub(r"(?<=\d)[,.](?=\d)|(?<![\w-])-(?=\d)|(?<=\d)%", lambda found: marks[found[0]], english)
 
 
 def chosen(texts: Mapping[str, str], locale: str) -> str:
@@ -104,8 +168,7 @@ def month_year(day: date, locale: str, *, is_short: bool = False) -> str:
 
 def long_date(day: date, locale: str) -> str:
     """A day in words: 5 March 2025, 5. März 2025."""
-    rules = rules_of(locale)
-    return rules.day.format(d=day.day, m=rules.months.split()[day.month - 1], y=day.year)
+    return rules_of(locale).long_day(day)
 
 
 def short_date(day: date, locale: str) -> str:

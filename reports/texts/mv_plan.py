@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.people import person_text
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu
-from reports.texts.locales import word
+from reports.texts.locales import page_word, word
 
 OPTIONS = {
     "B": "B: all parameters measured at the boundary of the measure",
@@ -22,34 +23,42 @@ def plan_rows(
     plan = project.plan
     start, end = project.baseline_period
     first, after = project.reporting_period
-    static = [*plan.static_factors, *(f"{f.name}: {f.value} (from {f.valid_from})" for f in use.static_factors)]
+    static = [
+        *plan.static_factors,
+        *(Sentence("{0}: {1} (from {2})", f.name, f.value, f.valid_from) for f in use.static_factors),
+    ]
     texts = [
         ("boundary", "Measurement boundary", project.boundary),
         ("option", "IPMVP option", OPTIONS.get(project.option, project.option)),
         ("meters", "Meters", ", ".join(use.meters)),
-        ("baseline_period", "Baseline period", f"{start} to {end}"),
-        ("installation", "Installation", f"{project.installation_start} to {project.installation_end}"),
-        ("reporting_period", "Reporting period", f"{first} to {after}"),
+        ("baseline_period", "Baseline period", Sentence("{0} to {1}", start, end)),
+        ("installation", "Installation", Sentence("{0} to {1}", project.installation_start, project.installation_end)),
+        ("reporting_period", "Reporting period", Sentence("{0} to {1}", first, after)),
         ("model", "Model", _model(version)),
         ("baseline", "Baseline version", _baseline(version, names)),
         ("drivers", "Drivers and why", "; ".join(f"{each.driver_id}: {each.justification}" for each in use.drivers)),
-        ("static_factors", "Static factors", "; ".join(static)),
+        ("static_factors", "Static factors", sentences(static) if static else ""),
         ("accuracy_profile", "Accuracy profile", plan.accuracy_profile),
-        ("uncertainty", "Uncertainty", f"{plan.uncertainty_method}, at {plan.confidence:.0%}"),
+        (
+            "uncertainty",
+            "Uncertainty",
+            Sentence("{0}, at {1}", Sentence(plan.uncertainty_method), Numeral(f"{plan.confidence:.0%}")),
+        ),
         ("interactive_effects", "Interactive effects", project.interactive_effects.replace("_", " ")),
         ("non_routine_procedure", "Non-routine events", plan.non_routine_procedure),
         ("responsible", "Responsible", ", ".join(plan.responsible)),
         ("price_basis", "Price basis", plan.price_basis),
         ("report_format", "Report", plan.report_format),
     ]
-    return [(key, word(heading, locale), word(text or NOT_AGREED, locale)) for key, heading, text in texts]
+    return [(key, word(heading, locale), page_word(text or NOT_AGREED, locale)) for key, heading, text in texts]
 
 
 def _model(version: BaselineVersion | None) -> str:
     if version is None:
         return NOT_FITTED
     baseline = version.baseline
-    return f"{baseline.model}: kWh of a local day on {', '.join(baseline.feature_order) or 'a constant'}"
+    on = ", ".join(baseline.feature_order) or Sentence("a constant")
+    return Sentence("{0}: kWh of a local day on {1}", baseline.model, on)
 
 
 def _baseline(version: BaselineVersion | None, names: Mapping[str, str]) -> str:
@@ -58,5 +67,5 @@ def _baseline(version: BaselineVersion | None, names: Mapping[str, str]) -> str:
     fitted, approved = (
         each and person_text(each, names.get(each)) for each in (version.fitted_by, version.approved_by)
     )
-    who = f"approved by {approved}" if approved else "not approved"
-    return f"{version.baseline_id} v{version.version}, fitted by {fitted}, {who}"
+    who = Sentence("approved by {0}", approved) if approved else Sentence("not approved")
+    return Sentence("{0}, fitted by {1}, {2}", f"{version.baseline_id} v{version.version}", fitted, who)

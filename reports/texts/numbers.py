@@ -1,11 +1,10 @@
 """Numbers as a locale writes them: the only place where a figure is rounded, and only for display."""
 
-import re
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from assets.kpi.enpi.enpi_result import ARITHMETIC
-from reports.texts.locales import rules_of
+from reports.texts.locales import marked_number, rules_of
 
 MISSING = "–"
 # Currencies with a sign that every built-in PDF font has; others keep their ISO code.
@@ -42,9 +41,7 @@ def written(english: str, locale: str) -> str:
     """A text of this program with English numbers in it, and these as the locale writes them. Not for what people wrote
     or for ids: a dot between two digits may be part of a name there.
     """
-    marks = dict(zip(",.", separators(locale), strict=True)) | {"-": rules_of(locale).minus}
-    # Between two digits a hyphen is of a date, behind a letter of a power of ten.
-    return re.sub(r"(?<=\d)[,.](?=\d)|(?<![\w-])-(?=\d)", lambda found: marks[found[0]], english)
+    return marked_number(english, rules_of(locale))
 
 
 def in_runs(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -30,6 +30,7 @@ from tests.controls.planning.examples import HOME, plan
 from tests.definitions import DEFINITIONS, verify_pack
 from tests.orchestration.test_cli import run
 from tests.orchestration.test_experiment_command import BATTERY, SITE, TARIFF, project
+from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
 
 FIRST, DAYS = date(2026, 1, 5), 60
 BEFORE = FixedClock(datetime(2026, 1, 2, 9, tzinfo=UTC))
@@ -88,7 +89,8 @@ def report(opened: OpenProject, out: Path, **asked: str) -> MadeReport:
     return make_report(
         "experiment", site, parse_period(asked.pop("period", f"{period.start}/{period.end}"), site.time_zone),
         sources=opened.sources(), baselines=opened.baselines, reports=opened.reports, out_dir=out,
-        clock=SystemClock(), event_id=asked.get("event"), names=opened.names,
+        clock=SystemClock(), event_id=asked.get("event"), names=opened.names, language=asked.get("language", ""),
+        templates_dir=Path(asked["templates"]) if "templates" in asked else None,
     )  # fmt: skip
 
 
@@ -114,6 +116,13 @@ def test_the_saving_stands_with_band_looks_and_verdict_and_every_number_is_made_
     sources = tried.sources()
     for figure in list(made.figures)[:12]:
         assert trace_figure(figure.figure_id, reports=tried.reports, sources=sources).is_equal
+
+
+def test_no_word_of_the_report_is_outside_the_catalogues(tried: OpenProject, tmp_path: Path) -> None:
+    with pseudo_reports(tmp_path, "experiment") as folder:
+        content = report(tried, tmp_path / "out", language=CODE, templates=str(folder)).content
+        # Who began it, and why.
+        assert unwrapped(shown_in(content), names_in(tried.site("house")) | {"eve", "proof"}) == {}
 
 
 def test_a_sealed_pack_holds_the_acts_and_plans_of_the_experiment_and_verifies_alone(

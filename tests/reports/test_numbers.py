@@ -96,6 +96,6 @@ def test_numbers_in_a_sentence_are_written_as_its_language_does() -> None:
     told = "Recomputed EQUAL from the readings: 1,571,465.736 kWh."
     assert written(told, "de") == "Recomputed EQUAL from the readings: 1.571.465,736 kWh."
     assert written(told, "en") == written(told, "ar") == told
-    assert written("2.13%, held out 2.14%", "de_DE") == "2,13%, held out 2,14%"
+    assert written("2.13%, held out 2.14%", "de_DE") == "2,13\u00a0%, held out 2,14\u00a0%"
     assert written("2025-03-01 to 2025-03-31, v1.", "de") == "2025-03-01 to 2025-03-31, v1."
     assert written("E = -1.5 + -2e-05 · X", "de") == "E = −1,5 + −2e-05 · X"

@@ -23,6 +23,7 @@ from reports.make_report import make_report
 from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
+from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
 from tests.reports.test_findings_travel import assert_findings_are_told
 
 DRIVE = "works/drive/mv_project"
@@ -105,6 +106,18 @@ def table(content: ReportContent, key: str) -> Table:
 def words(content: ReportContent, key: str) -> list[list[str]]:
     """The cells of a table."""
     return [[cell.text for cell in row.cells] for row in table(content, key).rows]
+
+
+def test_no_word_of_the_report_is_outside_the_catalogues(mv: Mv, tmp_path: Path) -> None:
+    with pseudo_reports(tmp_path, "mv_project") as folder:
+        content = mv.make(templates_dir=folder, language=CODE)
+        # People, and what they wrote into site file and adjustments.
+        names = names_in(mv.works.site) | frozenset(
+            ["anna", "ben", "boundary", "The", "drive", "and", "its", "converter", "parts"]
+        )
+        names |= {"second", "shift", "submeter", "log", "parts"}
+        assert unwrapped(shown_in(content), names) == {}
+    assert content.title != mv.make().title
 
 
 def test_the_report_says_what_baseline_project_says(mv: Mv) -> None:

@@ -4,6 +4,7 @@ import copy
 import pickle
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
+from orchestration.notices.rounds import _worded
+from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.app import NAV
 from orchestration.web.boards.audit_parts import below
 from orchestration.web.boards.board_figures import Show
@@ -18,12 +21,14 @@ from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.request_context import Ask
+from orchestration.workflows.run import workflows_of
 from reports.pages.address import Address
 from reports.pages.board import boards
 from reports.pages.page import Number, Part, Widget
 from reports.report_content import Table
 from reports.texts.locales import named, page_word, rules_of
 from tests.reports import plant
+from tests.reports.pseudo_language import names_in, pseudo_language, unwrapped
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.test_boards import text_of
@@ -80,10 +85,10 @@ def words_of(shown: Widget | Part | Table | Number) -> Iterator[str]:
             yield each.title
 
 
-def on_boards(asking: Asking) -> Iterator[Widget | Part]:
+def on_boards(asking: Asking, locale: str = "en") -> Iterator[Widget | Part]:
     """All tiles of all boards, and what stands below an auditor's."""
     for board in boards():
-        address = Address(path=f"/board/{board}", site="plant", scope="site:plant")
+        address = Address(path=f"/board/{board}", site="plant", scope="site:plant", locale=locale)
         show = Show(
             Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
         )
@@ -104,6 +109,19 @@ def test_no_word_of_a_board_is_outside_the_dictionary(asking: Asking) -> None:
     shown = shown_words(asking)
     assert len(shown) > 60
     assert sorted(shown - set(rules_of("de").pages)) == []
+
+
+def test_no_word_of_boards_notices_and_workflows_is_outside_the_catalogues(asking: Asking, tmp_path: Path) -> None:
+    site, words = asking.project.site("plant"), list[str]()
+    with pseudo_language(tmp_path / "languages") as code:
+        for shown in on_boards(asking, code):
+            words += [page_word(each, code) for each in (*words_of(shown), *sentences_of(shown))]
+        look = Look(asking.project, site, asking.clock.now_utc(), locale=code, with_every_site=True)
+        notices = [_worded(site, each.finding, code) for each in open_findings(look).standing]
+        assert notices
+        words += [page_word(each.title, code) for each in workflows_of(asking.project).values()]
+        # A charge of the tariff by its id.
+        assert unwrapped([*words, *notices], names_in(site) | {"energy", "peak"}) == {}
 
 
 def test_every_word_is_there_in_both_languages() -> None:

@@ -13,6 +13,7 @@ from assets.carbon.inventory.instruments import certificate_failures, certificat
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.units import EXACT
 
 Hours = Mapping[datetime, Decimal]
@@ -159,7 +160,7 @@ def _eligible(
     findings = [
         Finding(
             code="instrument_refused",
-            message=f"certificate {name} is not used: it {reasons[name]}",
+            message=Sentence("certificate {0} is not used: it {1}", name, reasons[name]),
             scope=name,
             facts={"rows": len(rows), "kwh": float(sum((row.kwh for row in rows), ZERO))},
         )
@@ -179,8 +180,11 @@ def _unstated(used: Sequence[HourlyCertificate]) -> list[Finding]:
     return [
         Finding(
             code="criteria_not_stated",
-            message=f"certificates {', '.join([*list(names)[:MAX_NAMED], *['…'][: len(names) > MAX_NAMED]])} are used "
-            f"although nothing is said of {', '.join(criteria)}",
+            message=Sentence(
+                "certificates {0} are used although nothing is said of {1}",
+                ", ".join([*list(names)[:MAX_NAMED], *["…"][: len(names) > MAX_NAMED]]),
+                ", ".join(criteria),
+            ),
             facts={"certificates": len(names)},
         )
         for criteria, names in silent.items()

@@ -20,6 +20,7 @@ from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate, HourlyScope2
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
@@ -236,8 +237,11 @@ def _within(start: date, end: date, time_zone: str) -> pl.Expr:
 def _unrecorded(factor_id: str) -> Finding:
     return Finding(
         code="hourly_instrument_unknown",
-        message=f"The site file gives hours of {factor_id}, which is no recorded certificate or contract of its "
-        "electricity: none of its energy is matched.",
+        message=Sentence(
+            "The site file gives hours of {0}, which is no recorded certificate or contract of its "
+            "electricity: none of its energy is matched.",
+            factor_id,
+        ),
         scope=factor_id,
     )
 
@@ -245,8 +249,11 @@ def _unrecorded(factor_id: str) -> Finding:
 def _overdrawn(factor_id: str, kwh: Decimal) -> Finding:
     return Finding(
         code="hourly_instrument_overdrawn",
-        message=f"The hours of {factor_id} hold {kwh.normalize():f} kWh more than it is recorded with: they are not "
-        "matched.",
+        message=Sentence(
+            "The hours of {0} hold {1} kWh more than it is recorded with: they are not matched.",
+            factor_id,
+            Numeral(f"{kwh.normalize():f}"),
+        ),
         scope=factor_id,
         facts={"kwh": float(kwh)},
     )

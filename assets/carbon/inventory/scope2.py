@@ -17,6 +17,7 @@ from data_quality.contracts.emissions.carbon import Activity, CarbonLine
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, HIERARCHY, Basis, Factor, GwpSet
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.units import EXACT
 
 GRID_AVERAGE = "grid_average"
@@ -130,7 +131,9 @@ def _unnamed(activity: Activity, rows: Sequence[Factor]) -> Finding:
     names = ", ".join(dict.fromkeys(row.factor_id for row in rows))
     return Finding(
         code="instrument_not_named",
-        message=f"{activity.activity_id}: {names} could cover it, but its line names no instrument; not used",
+        message=Sentence(
+            "{0}: {1} could cover it, but its line names no instrument; not used", activity.activity_id, names
+        ),
         severity="info",
         scope=activity.activity_id,
         facts={"factor_id": names},
@@ -147,8 +150,14 @@ def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[st
     return [
         Finding(
             code="instrument_short",
-            message=f"{activity.activity_id}: {names} covers {covered.normalize():f} of "
-            f"{activity.quantity.normalize():f} {activity.unit}; the rest goes by what stands below it",
+            message=Sentence(
+                "{0}: {1} covers {2} of {3} {4}; the rest goes by what stands below it",
+                activity.activity_id,
+                names,
+                Numeral(f"{covered.normalize():f}"),
+                Numeral(f"{activity.quantity.normalize():f}"),
+                activity.unit,
+            ),
             scope=activity.activity_id,
             facts={"factor_id": names, "covered": float(covered), "quantity": float(activity.quantity)},
         )
@@ -158,7 +167,11 @@ def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[st
 def _no_residual(activity: Activity) -> Finding:
     return Finding(
         code="no_residual_mix",
-        message=f"{activity.activity_id}: no residual mix is given for {activity.activity!r}: its market-based figure "
-        "rests on the grid average; energy that others have claimed may be in it",
+        message=Sentence(
+            "{0}: no residual mix is given for '{1}': its market-based figure rests on the grid average; "
+            "energy that others have claimed may be in it",
+            Sentence(activity.activity_id),
+            Sentence(activity.activity),
+        ),
         scope=activity.activity_id,
     )

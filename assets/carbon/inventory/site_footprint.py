@@ -21,6 +21,7 @@ from data_quality.contracts.emissions.footprint import DayFactor, Footprint, Foo
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, months_of
@@ -221,21 +222,35 @@ def _line(
     )
 
 
+def _named(carrier: Carrier) -> Sentence:
+    return Sentence(carrier.value)
+
+
 def _no_factor(cell: _Cell, factors: FactorView) -> Finding:
     others = [each.factor_id for each in factors.of(cell.carrier, Basis.LOCATION) if _holds(each, cell)]
     if others:
         stated = cell.calorific_basis or "no stated"
         return Finding(
             code="calorific_basis",
-            message=f"{cell.carrier} of {cell.start:%Y-%m} is in kWh of {stated} calorific value, "
-            f"{', '.join(others)} is not: its emissions are unknown",
+            message=Sentence(
+                "{0} of {1} is in kWh of {2} calorific value, {3} is not: its emissions are unknown",
+                _named(cell.carrier),
+                f"{cell.start:%Y-%m}",
+                Sentence(stated),
+                ", ".join(others),
+            ),
             severity="blocking",
             scope=cell.carrier.value,
             facts={"kwh": float(cell.kwh or 0)},
         )
     return Finding(
         code="no_factor",
-        message=f"no factor for {cell.carrier} from {cell.start} to {cell.end}: its emissions are unknown, not zero",
+        message=Sentence(
+            "no factor for {0} from {1} to {2}: its emissions are unknown, not zero",
+            _named(cell.carrier),
+            cell.start,
+            cell.end,
+        ),
         severity="blocking",
         scope=cell.carrier.value,
         facts={"kwh": float(cell.kwh or 0), "days": (cell.end - cell.start).days},
@@ -255,7 +270,9 @@ def _missing_months(cells: Sequence[_Cell], period: Period) -> Iterator[Finding]
         if all(cell.kwh is None for cell in mine):
             yield Finding(
                 code="missing_month",
-                message=f"{carrier} of {month.label} was not read: the total of its scope is unknown",
+                message=Sentence(
+                    "{0} of {1} was not read: the total of its scope is unknown", _named(carrier), month.label
+                ),
                 severity="blocking",
                 scope=carrier.value,
                 facts={"coverage": 0.0, "month": month.label},
@@ -277,7 +294,11 @@ def _coverage(cells: Sequence[_Cell]) -> Iterator[Finding]:
         if share < 1:
             yield Finding(
                 code="coverage",
-                message=f"{carrier}: {share:.1%} of its time was read; emissions are of that, not scaled up",
+                message=Sentence(
+                    "{0}: {1} of its time was read; emissions are of that, not scaled up",
+                    _named(carrier),
+                    Numeral(f"{share:.1%}"),
+                ),
                 scope=carrier.value,
                 facts={"coverage": float(share)},
             )
@@ -294,7 +315,7 @@ def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
             kwh = sum((each.kwh or ZERO for each in energies if each.role == role and each.carrier == carrier), ZERO)
             yield Finding(
                 code=f"not_counted_{role}",
-                message=f"{kwh:,.1f} kWh of {carrier} are {why}",
+                message=Sentence("{0} kWh of {1} are {2}", Numeral(f"{kwh:,.1f}"), _named(carrier), Sentence(why)),
                 severity="info",
                 scope=carrier.value,
                 facts={"kwh": float(kwh)},
@@ -305,8 +326,11 @@ def _bought_generation(site: Site) -> Iterator[Finding]:
     for name in bought_generation(site):
         yield Finding(
             code="generation_as_purchase",
-            message=f"meter {name} counts generation in the register of what is bought and stands below no meter: "
-            "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
+            message=Sentence(
+                "meter {0} counts generation in the register of what is bought and stands below no meter: "
+                "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
+                name,
+            ),
             scope=name,
         )
 

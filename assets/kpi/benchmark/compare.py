@@ -12,6 +12,7 @@ from assets.kpi.benchmark.register import GroupBy, ReferenceValue, RegisteredSit
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 
 UNIT = "kWh/m2/yr"
 # A value so many times its group's median, or that little of it, is a wrong unit or a wrong area.
@@ -120,7 +121,7 @@ def _unusable(
     }
     months = max((len(each.hours) for each in found), default=0)
     if months < MONTHS_A_YEAR:
-        message = f"The period has {months} months: values are scaled to a year, and a season is missing."
+        message = Sentence("The period has {0} months: values are scaled to a year, and a season is missing.", months)
         findings.append(Finding(code="part_of_a_year", message=message, facts={"months": months}))
     return reasons, findings
 
@@ -200,8 +201,16 @@ def _in_line(
         findings.append(
             Finding(
                 code="out_of_line_with_peers",
-                message=f"{site} takes {values[site]:,.3g} {UNIT}, {factor:,.0f} times off the median of {group} "
-                f"({middle:,.3g}): its unit or its floor area is wrong. It has no rank, and is nobody's peer.",
+                message=Sentence(
+                    "{0} takes {1} {2}, {3} times off the median of {4} ({5}): its unit or its floor area is "
+                    "wrong. It has no rank, and is nobody's peer.",
+                    site,
+                    Numeral(f"{values[site]:,.3g}"),
+                    UNIT,
+                    Numeral(f"{factor:,.0f}"),
+                    group,
+                    Numeral(f"{middle:,.3g}"),
+                ),
                 severity="blocking",
                 scope=f"site:{site}",
                 facts={"value": values[site], "median": middle},
@@ -213,7 +222,9 @@ def _in_line(
 def _too_few(group: str, sites: Sequence[str]) -> Finding:
     return Finding(
         code="too_few_peers",
-        message=f"{group}: {len(sites)} of at least {MIN_PEERS} usable sites ({', '.join(sites)}): no rank.",
+        message=Sentence(
+            "{0}: {1} of at least {2} usable sites ({3}): no rank.", group, len(sites), MIN_PEERS, ", ".join(sites)
+        ),
         severity="info",
         scope=f"group:{group}",
         facts={"peers": len(sites), "wanted": MIN_PEERS},
@@ -223,7 +234,9 @@ def _too_few(group: str, sites: Sequence[str]) -> Finding:
 def _not_normalised(site: str, lacking: Sequence[str]) -> Finding:
     return Finding(
         code="not_normalised",
-        message=f"{site} cannot be normalised by {' and '.join(lacking)}: it has no rank.",
+        message=Sentence(
+            "{0} cannot be normalised by {1}: it has no rank.", site, sentences([*map(Sentence, lacking)], " and ")
+        ),
         severity="blocking",
         scope=f"site:{site}",
     )

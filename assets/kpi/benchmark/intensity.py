@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.kpi.benchmark.register import RegisteredSite
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 
 Vector = npt.NDArray[np.float64]
 HOURS_A_YEAR = 8_760.0
@@ -95,22 +96,29 @@ def _findings(
     # Many of them are another unit, and the months say so.
     spikes = read.filter(pl.col("kw") > MAX_HOUR_FACTOR * usual_kw)["kw"]
     if 0 < len(spikes) <= MAX_SPIKES:
-        what = f"reads {spikes.to_numpy().max():,.0f} kW, its usual reading is {usual_kw:,.3g}"
+        most = Numeral(f"{spikes.to_numpy().max():,.0f}")
+        what = Sentence("reads {0} kW, its usual reading is {1}", most, Numeral(f"{usual_kw:,.3g}"))
         return (_bad("reading_out_of_line", site, what),)
     seen = mean_kw[mean_kw > 0]
     usual = float(np.median(seen))
     factor = max(float(seen.max()) / usual, usual / float(seen.min()))
     if factor > MAX_MONTH_FACTOR:
-        return (_bad("unit_change_suspected", site, f"has a month {factor:,.0f} times off its other months"),)
+        times = Numeral(f"{factor:,.0f}")
+        return (_bad("unit_change_suspected", site, Sentence("has a month {0} times off its other months", times)),)
     if coverage < MIN_SHARE:
-        return (_bad("too_little_read", site, f"was read in {coverage:.0%} of the hours; {MIN_SHARE:.0%} are wanted"),)
+        shares = Numeral(f"{coverage:.0%}"), Numeral(f"{MIN_SHARE:.0%}")
+        return (_bad("too_little_read", site, Sentence("was read in {0} of the hours; {1} are wanted", *shares)),)
     if coverage < WHOLE_SHARE:
-        message = f"{site} was read in {coverage:.0%} of the hours: a season may be missing from its value."
+        message = Sentence(
+            "{0} was read in {1} of the hours: a season may be missing from its value.",
+            site,
+            Numeral(f"{coverage:.0%}"),
+        )
         facts = {"coverage": coverage}
         return (Finding(code="coverage", message=message, scope=f"site:{site}", facts=facts),)
     return ()
 
 
 def _bad(code: str, site: str, what: str) -> Finding:
-    message = f"The meter of {site} {what}. It has no value and no rank, and is nobody's peer."
+    message = Sentence("The meter of {0} {1}. It has no value and no rank, and is nobody's peer.", site, what)
     return Finding(code=code, message=message, severity="blocking", scope=f"site:{site}")

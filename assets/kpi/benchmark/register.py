@@ -11,6 +11,7 @@ from assets.carbon.files.table_rows import Row, Table, read_table
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 
 GroupBy = Literal["use", "size", "climate", "all"]
 # Names that registers in the wild have for our columns, ours first.
@@ -90,8 +91,14 @@ def _area(row: Row, column: str) -> tuple[float | None, str]:
 def _no_area(site: str, row: Row, column: str, fault: str) -> Finding:
     return Finding(
         code="floor_area_unusable",
-        message=f"{Path(row.file).name}, line {row.line}: {column} of {site} {fault}; expected square metres above 0. "
-        "It has no value and no rank.",
+        message=Sentence(
+            "{0}, line {1}: {2} of {3} {4}; expected square metres above 0. It has no value and no rank.",
+            Path(row.file).name,
+            row.line,
+            column,
+            site,
+            Sentence(fault),
+        ),
         severity="blocking",
         scope=f"site:{site}",
         facts={"line": row.line, "key": column},

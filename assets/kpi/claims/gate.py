@@ -17,6 +17,7 @@ from assets.kpi.claims.lasting_steps import MIN_WEEKS, Step, best_step, matched_
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 
 # A step this close to a declared measure is that measure.
 MEASURE_DAYS = 21
@@ -62,13 +63,23 @@ def unit_change(weeks: pl.DataFrame) -> Finding | None:
     in_baseline = abs(right) < abs(left)
     day = known["baseline_start" if in_baseline else "start"][place]
     # 15 % around: use itself differs between two years by as much.
-    near = [f"{each:g} ({what})" for each, what in UNIT_FACTORS.items() if abs(np.log(each / factor)) < 0.15]
-    meaning = f", close to {' or '.join(near)}" if near else ""
+    near = [
+        Sentence("{0} ({1})", Numeral(f"{each:g}"), Sentence(what))
+        for each, what in UNIT_FACTORS.items()
+        if abs(np.log(each / factor)) < 0.15
+    ]
+    meaning = Sentence(", close to {0}", Sentence("{0} or {1}", *near) if len(near) == 2 else near[0]) if near else ""
     return Finding(
         code="unit_change_suspected",
-        message=f"From {day} on, in the {'baseline' if in_baseline else 'reporting'} period, the readings are "
-        f"{factor:.1f} times {'smaller' if (left < right) == in_baseline else 'larger'} than before{meaning}: "
-        "no saving is claimed across it; convert the readings to one unit.",
+        message=Sentence(
+            "From {0} on, in the {1}, the readings are {2} times {3} than before{4}: no saving is "
+            "claimed across it; convert the readings to one unit.",
+            day,
+            Sentence("baseline period" if in_baseline else "reporting period"),
+            Numeral(f"{factor:.1f}"),
+            Sentence("smaller" if (left < right) == in_baseline else "larger"),
+            meaning,
+        ),
         severity="blocking",
         facts={"start": str(day), "factor": factor, "score": abs(score), "in_baseline": in_baseline},
     )
@@ -103,7 +114,7 @@ def changes_of_use(
     """
     weeks = matched_weeks(days, *train, train[1], horizon(train[1], end))
     if weeks.height < MIN_WEEKS:
-        why = f"{weeks.height} weeks meet their season of the baseline; {MIN_WEEKS} wanted"
+        why = Sentence("{0} weeks meet their season of the baseline; {1} wanted", weeks.height, MIN_WEEKS)
         return (not_assessed(why, weeks.height),)
     # Before the steps: a change of unit is one too, and would be told as a change of use.
     changed = unit_change(weeks)
@@ -162,8 +173,11 @@ def undeclared(share: float) -> Finding:
     """Beside a saving that is claimed where nobody declared a measure: what an untouched use shows by itself."""
     return Finding(
         code="no_measure_declared",
-        message=f"No measure was declared: {share:.1%} less than expected may as well be drift, which nothing in the "
-        "readings tells from a saving.",
+        message=Sentence(
+            "No measure was declared: {0} less than expected may as well be drift, which nothing in the "
+            "readings tells from a saving.",
+            Numeral(f"{share:.1%}"),
+        ),
         facts={"share": share},
     )
 
@@ -177,7 +191,7 @@ def not_assessed(why: str, weeks: int) -> Finding:
     """Changes of use that were not looked for: no reason to refuse a claim, and said beside it."""
     return Finding(
         code="non_routine_not_assessed",
-        message=f"Changes of use were not looked for: {why}.",
+        message=Sentence("Changes of use were not looked for: {0}.", why),
         severity="info",
         facts={"weeks": weeks},
     )
@@ -185,15 +199,23 @@ def not_assessed(why: str, weeks: int) -> Finding:
 
 def _finding(step: Step, unit: str) -> Finding:
     if step.period == "outage":
-        how = (
-            f"Use fell by {-step.share:.0%} of the expected energy from {step.start} for {step.score:.0f} weeks and "
-            "came back: not a saving unless adjusted for."
+        how = Sentence(
+            "Use fell by {0} of the expected energy from {1} for {2} weeks and came back: not a saving "
+            "unless adjusted for.",
+            Numeral(f"{-step.share:.0%}"),
+            step.start,
+            Numeral(f"{step.score:.0f}"),
         )
     else:
-        how = (
-            f"Use changed by {step.share:+.0%} of the expected energy ({step.per_day:+,.4g} {unit}/day) from "
-            f"{step.start}, {_WHERE[step.period]}, and stayed so (score {step.score:.1f}): not a saving unless "
-            "explained by a measure or adjusted for."
+        how = Sentence(
+            "Use changed by {0} of the expected energy ({1} {2}/day) from {3}, {4}, and stayed so (score "
+            "{5}): not a saving unless explained by a measure or adjusted for.",
+            Numeral(f"{step.share:+.0%}"),
+            Numeral(f"{step.per_day:+,.4g}"),
+            unit,
+            step.start,
+            Sentence(_WHERE[step.period]),
+            Numeral(f"{step.score:.1f}"),
         )
     return Finding(
         code="non_routine_event",

@@ -37,6 +37,7 @@ from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, SeuDriver, Site
 from data_quality.contracts.time import Period
@@ -199,7 +200,7 @@ def _of_project(finding: Finding, project: MvProject) -> Finding:
 
 def nothing_reported(project: MvProject) -> Finding:
     """No day of the reporting period is over."""
-    message = f"The reporting period starts on {project.reporting_period[0]}: no day of it is over."
+    message = Sentence("The reporting period starts on {0}: no day of it is over.", project.reporting_period[0])
     return _no_number("nothing_reported", message, project)
 
 
@@ -220,7 +221,9 @@ def savings_of(
     both = compared(pairs, rule=EnpiRule(), start=period.start, end=period.end)
     actual, expected = sum_kwh(each.actual_kwh for each in both), sum_kwh(each.expected_kwh for each in both)
     if not both or expected <= 0:
-        message = f"{len(both)} of {period.days} days can be compared, and they expect {expected} kWh."
+        message = Sentence(
+            "{0} of {1} days can be compared, and they expect {2} kWh.", len(both), period.days, Numeral(expected)
+        )
         return _no_number("no_comparison", message, project, days=period.days, compared_days=len(both))
     saved, deviation = ARITHMETIC.subtract(expected, actual), deviation_percent(actual, expected)
     confidence = project.plan.confidence
@@ -270,7 +273,7 @@ def _findings(
         found.append(
             Finding(
                 code="coverage",
-                message=f"Only {compared_days} of {period.days} days can be compared.",
+                message=Sentence("Only {0} of {1} days can be compared.", compared_days, period.days),
                 severity="blocking",
                 facts={"days": period.days, "compared_days": compared_days},
             )
@@ -279,7 +282,7 @@ def _findings(
         found.append(
             Finding(
                 code="period_not_over",
-                message=f"The reporting period goes on to {planned_end}.",
+                message=Sentence("The reporting period goes on to {0}.", planned_end),
                 severity="info",
                 facts={"end": planned_end.isoformat()},
             )
@@ -288,7 +291,12 @@ def _findings(
         found.append(
             Finding(
                 code="extrapolation",
-                message=f"On {outside} day{'s' * (outside != 1)} a driver lies outside what the baseline knows.",
+                message=Sentence(
+                    "On 1 day a driver lies outside what the baseline knows."
+                    if outside == 1
+                    else "On {0} days a driver lies outside what the baseline knows.",
+                    outside,
+                ),
                 severity="blocking" if is_far_outside(outside, compared_days) else "warning",
                 facts={"days_outside": outside},
             )

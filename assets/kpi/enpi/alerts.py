@@ -20,6 +20,7 @@ from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_after
 
@@ -124,7 +125,7 @@ def alerts_of(seu_id: str, quarters: Sequence[QuarterStatus], *, limit_percent: 
             )
             found.append(first)
             if place >= ESCALATE_AFTER:
-                message = f"{first.message}, the {place}. quarter in a row"
+                message = Sentence("{0}, the {1}. quarter in a row", first.message, place)
                 changes = {"kind": "escalation", "quarters": place, "message": message}
                 found.append(first.model_copy(update=changes))
     return tuple(found)
@@ -252,21 +253,34 @@ def review_findings(
         found.append(Finding(code=code, message=message, scope=scope, facts=dict(facts)))
 
     for each in changes:
-        what = f"{each.name} is {each.after} since {each.changed_on}, it was {each.before}; no adjustment says"
+        told = Sentence(
+            "{0} is {1} since {2}, it was {3}; no adjustment says what that means for the energy.",
+            each.name,
+            each.after,
+            each.changed_on,
+            each.before,
+        )
         on = each.changed_on.isoformat()
-        speak("static_factor_changed", f"{what} what that means for the energy.", name=each.name, changed_on=on)
+        speak(
+            "static_factor_changed",
+            told,
+            name=each.name,
+            changed_on=on,
+        )
     outside, most = sum(pair.is_extrapolated for pair in pairs), used.max_days_outside
     if outside > most:
-        message = f"Drivers left the range of the training on {outside} of {len(pairs)} days; at most {most} may."
+        message = Sentence(
+            "Drivers left the range of the training on {0} of {1} days; at most {2} may.", outside, len(pairs), most
+        )
         speak("drivers_outside_range", message, days_outside=outside, days=len(pairs), days_allowed=most)
     runs = [run for run in runs_over_limit(quarters) if len(run) >= used.quarters_over_limit]
     if runs:
         count, first, last = len(runs[-1]), runs[-1][0].label, runs[-1][-1].label
-        message = f"{count} quarters in a row are critical, {first} to {last}."
+        message = Sentence("{0} quarters in a row are critical, {1} to {2}.", count, first, last)
         speak("quarters_beyond_limit", message, quarters=count, first=first, last=last)
     end, years = version.baseline.train_end, used.max_age_years
     if today >= years_after(end, years):
-        message = f"The training period ended on {end}, {years} years ago or more."
+        message = Sentence("The training period ended on {0}, {1} years ago or more.", end, years)
         speak("baseline_too_old", message, train_end=end.isoformat(), max_age_years=years)
     return tuple(found)
 

@@ -27,6 +27,7 @@ from assets.kpi.enpi.savings_band import (
 )
 from data_quality.contracts.baselines.baseline import BandTerms
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from ml.baselines.models.choose import MIN_BILLS_TO_SEARCH
 from ml.baselines.models.fit import Fit
 from ml.baselines.models.forms import LinearForm
@@ -123,8 +124,13 @@ def _stated(
         return exact, "exact", ()
     finding = Finding(
         code="formula_band_too_narrow",
-        message=f"The G14 form gives a band of ±{delta_e:,.4g}, exact algebra ±{exact:,.4g}: the period is no full "
-        "cycle of the weather, the noise is longer than a step, or there are very few points. The wider one is stated.",
+        message=Sentence(
+            "The G14 form gives a band of ±{0}, exact algebra ±{1}: the period is no full cycle of the "
+            "weather, the noise is longer than a step, or there are very few points. The wider one is "
+            "stated.",
+            Numeral(f"{delta_e:,.4g}"),
+            Numeral(f"{exact:,.4g}"),
+        ),
         facts={"delta_e": delta_e, "exact": exact, "ratio": exact / delta_e if delta_e > 0 else None},
     )
     return exact, "exact", (finding,)

@@ -12,6 +12,7 @@ import polars as pl
 
 from assets.readings.tables.column_layout import unit_in
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.units import UNITS, Behaviour
 from ml.baselines.models.forms import TEMPERATURE, column
 from ml.baselines.models.statistics import Vector, quartiles
@@ -74,7 +75,9 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
             return refusal_of("driver_missing", f"Driver {name} is not known in the whole period.", sample.n)
     least = MIN_ROWS[period.frequency]
     if sample.n < least:
-        message = f"{sample.n} usable {kind} from {start} to {end}; a model needs at least {least}."
+        message = Sentence(
+            "{0} usable {1} from {2} to {3}; a model needs at least {4}.", sample.n, kind, start, end, least
+        )
         return refusal_of("too_few_days", message, sample.n, wanted=least)
     y = sample.y[sample.weights > 0]
     if float(np.sum(y)) <= 0:
@@ -83,7 +86,9 @@ def refused(period: Usage, sample: Sample, *, start: date, end: date, today: dat
     noise = SUM_NOISE * float(np.max(np.abs(y)))
     # More than half of the hours may be alike, of a machine that stands still at night; days may not.
     if np.ptp(y) <= noise or (high - low <= noise and period.frequency != "hourly"):
-        message = f"At least half of the {kind} have the same energy: a stuck meter, or a load without drivers."
+        message = Sentence(
+            "At least half of the {0} have the same energy: a stuck meter, or a load without drivers.", kind
+        )
         return refusal_of("flat_load", message, sample.n)
     for name in period.drivers:
         if np.ptp(column(period, name)[sample.weights > 0]) == 0:
@@ -97,10 +102,14 @@ def period_findings(period: Usage, sample: Sample, *, start: date, end: date) ->
     known = float(period.frame.filter(pl.Series(sample.weights > 0, dtype=pl.Boolean))["days"].sum())
     missing = have - known
     if missing > most_missing(have):
-        message = f"{missing:.0f} of {have} days lack energy, temperature or a driver; at most 10 % may."
+        message = Sentence(
+            "{0} of {1} days lack energy, temperature or a driver; at most 10 % may.", Numeral(f"{missing:.0f}"), have
+        )
         found.append(_blocking("missing_days", message, days=have, days_used=known))
     elif missing >= 1:
-        message = f"{missing:.0f} of {have} days are left out: energy, temperature or a driver is unknown."
+        message = Sentence(
+            "{0} of {1} days are left out: energy, temperature or a driver is unknown.", Numeral(f"{missing:.0f}"), have
+        )
         facts: dict[str, str | float | int | bool | None] = {"days": have, "days_used": known}
         found.append(Finding(code="excluded_days", message=message, severity="info", facts=facts))
     if period.frequency == "hourly":
@@ -109,7 +118,9 @@ def period_findings(period: Usage, sample: Sample, *, start: date, end: date) ->
     low, middle, high = quartiles(y)
     extreme = int((y > middle + EXTREME_RANGES * (high - low)).sum()) if high > low else 0
     if extreme:
-        message = f"{extreme} {_KINDS[period.frequency]} lie over three interquartile ranges above the median."
+        message = Sentence(
+            "{0} {1} lie over three interquartile ranges above the median.", extreme, _KINDS[period.frequency]
+        )
         found.append(Finding(code="extreme_values", message=message, facts={"count": extreme}))
     return found
 
@@ -147,5 +158,7 @@ def fitted_findings(fitted: Vector, drivers: Sequence[str]) -> list[Finding]:
     below = int((fitted <= 0).sum())
     if not below:
         return []
-    message = f"{below} of {len(fitted)} intervals are expected to use nothing or less: the form does not fit there."
+    message = Sentence(
+        "{0} of {1} intervals are expected to use nothing or less: the form does not fit there.", below, len(fitted)
+    )
     return [Finding(code="expected_not_positive", message=message, facts={"count": below, "drivers": len(drivers)})]

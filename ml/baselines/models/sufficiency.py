@@ -11,6 +11,7 @@ import polars as pl
 
 from data_quality.contracts.baselines.baseline import Coefficient, FitStatistics
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Seu
 
 YEAR_DAYS = 365
@@ -51,7 +52,7 @@ def length_findings(start: date, end: date) -> list[Finding]:
     return [
         Finding(
             code="period_too_short",
-            message=f"The baseline period has {have} days; a full year has {YEAR_DAYS}.",
+            message=Sentence("The baseline period has {0} days; a full year has {1}.", have, YEAR_DAYS),
             severity="blocking",
             facts={"days_found": have, "days_wanted": YEAR_DAYS},
         )
@@ -65,7 +66,7 @@ def data_findings(days: pl.DataFrame, drivers: Sequence[str], *, start: date, en
         found.append(
             Finding(
                 code="period_in_future",
-                message=f"The baseline period ends on {end}, after {today}.",
+                message=Sentence("The baseline period ends on {0}, after {1}.", end, today),
                 severity="blocking",
                 facts={"end": end.isoformat(), "today": today.isoformat()},
             )
@@ -82,8 +83,12 @@ def _missing(days: pl.DataFrame, drivers: Sequence[str]) -> list[Finding]:
     return [
         Finding(
             code="missing_days" if is_too_much else "excluded_days",
-            message=f"{missing} of {days.height} days are left out: under {DAY_MIN_COVERAGE:.0%} of their readings, "
-            f"or a driver unknown.",
+            message=Sentence(
+                "{0} of {1} days are left out: under {2} of their readings, or a driver unknown.",
+                missing,
+                days.height,
+                Numeral(f"{DAY_MIN_COVERAGE:.0%}"),
+            ),
             severity="blocking" if is_too_much else "info",
             facts={"days": days.height, "days_used": used, "days_left_out": missing},
         )
@@ -98,7 +103,7 @@ def _drivers(days: pl.DataFrame, drivers: Sequence[str]) -> list[Finding]:
             found.append(
                 Finding(
                     code="driver_missing",
-                    message=f"Driver {name} is unknown on {unknown} of {days.height} days.",
+                    message=Sentence("Driver {0} is unknown on {1} of {2} days.", name, unknown, days.height),
                     severity="blocking",
                     scope=f"driver:{name}",
                     facts={"days": days.height, "days_unknown": unknown},
@@ -153,13 +158,17 @@ def _by_coefficient(term: Coefficient, may_not_fall: bool) -> Finding:
     if may_not_fall and term.value < 0:
         return Finding(
             code="coefficient_sign",
-            message=f"More {term.name} goes with less energy ({term.value:g} kWh/day per unit): not plausible.",
+            message=Sentence(
+                "More {0} goes with less energy ({1} kWh/day per unit): not plausible.",
+                term.name,
+                Numeral(f"{term.value:g}"),
+            ),
             scope=f"driver:{term.name}",
             facts={"value": term.value, "ci_low": term.ci_low, "ci_high": term.ci_high},
         )
     return Finding(
         code="collinear",
-        message=f"{term.name} is nearly given by the other drivers: its coefficient alone means little.",
+        message=Sentence("{0} is nearly given by the other drivers: its coefficient alone means little.", term.name),
         scope=f"driver:{term.name}",
         facts={"vif": term.vif},
     )

@@ -9,6 +9,7 @@ import polars as pl
 from assets.kpi.enpi.expected_energy import degree_day_feature, feature_table
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from ml.baselines.models.choose import held_out
 from ml.baselines.models.inference import solve_stack
 from ml.baselines.models.statistics import Vector, cvrmse, held_out_predictions, month_folds
@@ -145,7 +146,7 @@ def _temperature_form(trial: Trial, others: list[str], driver: str) -> tuple[tup
             best, best_score = form, score
     return best, Finding(
         code="temperature_form",
-        message=f"Temperature enters as {' and '.join(best)}.",
+        message=Sentence("Temperature enters as {0}.", " and ".join(best)),
         severity="info",
         scope=f"driver:{driver}",
         facts={"cvrmse_held_out_linear": linear, "cvrmse_held_out": best_score, "candidates": len(single + both) + 1},
@@ -167,10 +168,10 @@ def _day_terms(
         score = trial.score([*chosen, *terms])
         if score < best_score * (1.0 - MIN_GAIN):
             best, best_score = terms, score
-    verdict = f"kept: {', '.join(best)}" if best else "not kept"
+    verdict = Sentence("kept: {0}", ", ".join(best)) if best else Sentence("not kept")
     return best, Finding(
         code="day_type_terms",
-        message=f"Weekend and holiday terms were offered and {verdict}.",
+        message=Sentence("Weekend and holiday terms were offered and {0}.", verdict),
         severity="info",
         facts={"cvrmse_held_out_without": without, "cvrmse_held_out": best_score, "kept": ", ".join(best)},
     )

@@ -18,6 +18,7 @@ import numpy as np
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from ml.baselines.models.fit import Fit, fit_usage
 from ml.baselines.models.savings_uncertainty import error_variances, stated_band
 from ml.baselines.models.statistics import Vector
@@ -136,7 +137,9 @@ def best_of_years(
         return blank
     period, judged = _judged(fits, usage, report, confidence)
     if not judged:
-        message = f"No interval from {report[0]} to {report[1]} has both energy and drivers, or none is expected."
+        message = Sentence(
+            "No interval from {0} to {1} has both energy and drivers, or none is expected.", report[0], report[1]
+        )
         nothing = Finding(code="nothing_to_compare", message=message, severity="blocking", facts={"rows": 0})
         return replace(blank, findings=(nothing,))
     return _compared(blank, judged, period, usage)
@@ -256,19 +259,30 @@ def _contradict(years: Sequence[BaselineYear]) -> bool:
 def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged], *, agree: bool) -> list[Finding]:
     """Contradiction before instability: a contradiction is both, and is said alone."""
     least, most = min(each.expected for each in judged), max(each.expected for each in judged)
-    said = "; ".join(
-        f"{year_label(year.train)}: {year.enpi:.0f}, {year.verdict.value.replace('_', ' ')}"
-        for year in years
-        if year.enpi is not None and year.verdict is not None
+    said = sentences(
+        [
+            Sentence(
+                "{0}: {1}, {2}",
+                year_label(year.train),
+                Numeral(f"{year.enpi:.0f}"),
+                Sentence(year.verdict.value.replace("_", " ")),
+            )
+            for year in years
+            if year.enpi is not None and year.verdict is not None
+        ]
     )
     facts = {"least_kwh": least, "most_kwh": most, "share": most / least - 1.0}
     if not agree:
-        message = f"The years contradict each other ({said}): the use changed between them, and no best year mends it."
+        message = Sentence(
+            "The years contradict each other ({0}): the use changed between them, and no best year mends it.", said
+        )
         return [Finding(code="verdicts_contradict", message=message, severity="blocking", facts=facts)]
     if most > (1.0 + UNSTABLE_SHARE) * least:
-        message = (
-            f"The years expect energies that differ by {most / least - 1.0:.0%} under the same conditions ({said}): "
-            "the use is not stable, and the choice of the year decides the figure."
+        message = Sentence(
+            "The years expect energies that differ by {0} under the same conditions ({1}): the use is "
+            "not stable, and the choice of the year decides the figure.",
+            Numeral(f"{most / least - 1.0:.0%}"),
+            said,
         )
         return [Finding(code="baseline_years_unstable", message=message, facts=facts)]
     return []

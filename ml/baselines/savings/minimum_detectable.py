@@ -5,6 +5,7 @@ import math
 from assets.kpi.enpi.savings_band import DAYS_A_MONTH, MAX_RHO, savings_uncertainty_kwh
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence
 from ml.baselines.models.fit import Fit
 
 # Days of one point of the reporting period.
@@ -41,7 +42,9 @@ def minimum_detectable(
     if fit.n <= fit.n_params or mean <= 0:
         return Finding(
             code="no_detectable_saving",
-            message=f"{fit.n} points and {fit.n_params} coefficients: the baseline cannot say how sure it is.",
+            message=Sentence(
+                "{0} points and {1} coefficients: the baseline cannot say how sure it is.", fit.n, fit.n_params
+            ),
             severity="blocking",
             facts={"n": fit.n, "n_params": fit.n_params, "mean": mean},
         )

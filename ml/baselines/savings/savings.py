@@ -16,6 +16,7 @@ from assets.kpi.enpi.savings_band import fractional_savings_uncertainty, portfol
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Numeral, Sentence
 from ml.baselines.models.fit import Fit
 from ml.baselines.models.savings_uncertainty import Band, n_searched, stated_band
 from ml.baselines.models.statistics import Vector
@@ -140,18 +141,24 @@ def savings(
 def _refused(fit: Fit, period: Usage, predicted: Vector, start: date, end: date) -> Finding | None:
     """Why no number can be given, or None."""
     if period.frame.is_empty():
-        message = f"No interval from {start} to {end} has both energy and drivers."
+        message = Sentence("No interval from {0} to {1} has both energy and drivers.", start, end)
         return Finding(code="nothing_to_compare", message=message, severity="blocking", facts={"rows": 0})
     expected = float(predicted.sum())
     if expected <= 0:
         return Finding(
             code="expected_not_positive",
-            message=f"The baseline expects {expected:,.4g} {fit.unit} from {start} to {end}; nothing can be saved.",
+            message=Sentence(
+                "The baseline expects {0} {1} from {2} to {3}; nothing can be saved.",
+                Numeral(f"{expected:,.4g}"),
+                fit.unit,
+                start,
+                end,
+            ),
             severity="blocking",
             facts={"expected": expected},
         )
     if fit.n <= fit.n_params:
-        message = f"{fit.n} baseline points and {fit.n_params} coefficients leave no degree of freedom."
+        message = Sentence("{0} baseline points and {1} coefficients leave no degree of freedom.", fit.n, fit.n_params)
         return Finding(code="too_few_days", message=message, severity="blocking", facts={"n": fit.n})
     return None
 
@@ -211,8 +218,13 @@ def _point_findings(fit: Fit) -> list[Finding]:
     return [
         Finding(
             code="too_few_points_for_model",
-            message=f"{fit.n} points for {numbers} numbers (coefficients and balance points); at least "
-            f"{MIN_POINTS_A_NUMBER * numbers} wanted: the stated band may be far too narrow.",
+            message=Sentence(
+                "{0} points for {1} numbers (coefficients and balance points); at least {2} wanted: the "
+                "stated band may be far too narrow.",
+                fit.n,
+                numbers,
+                MIN_POINTS_A_NUMBER * numbers,
+            ),
             severity="blocking",
             facts={"n": fit.n, "numbers": numbers},
         )
@@ -226,7 +238,10 @@ def period_findings(fit: Fit, period: Usage, predicted: Vector, *, coverage: flo
         found.append(
             Finding(
                 code="coverage",
-                message=f"Only {coverage:.1%} of the reporting period has energy and drivers; the rest is in no sum.",
+                message=Sentence(
+                    "Only {0} of the reporting period has energy and drivers; the rest is in no sum.",
+                    Numeral(f"{coverage:.1%}"),
+                ),
                 severity="blocking",
                 facts={"coverage": coverage, "wanted": MIN_COVERAGE},
             )
@@ -236,7 +251,9 @@ def period_findings(fit: Fit, period: Usage, predicted: Vector, *, coverage: flo
         found.append(
             Finding(
                 code="expected_not_positive",
-                message=f"The baseline expects less than nothing in {below} intervals of the reporting period.",
+                message=Sentence(
+                    "The baseline expects less than nothing in {0} intervals of the reporting period.", below
+                ),
                 facts={"count": below},
             )
         )
@@ -259,8 +276,15 @@ def _outside(fit: Fit, period: Usage) -> list[Finding]:
         found.append(
             Finding(
                 code="extrapolation",
-                message=f"{name} lies outside the baseline's {low:.4g} to {high:.4g} in {len(outside)} of "
-                f"{len(values)} intervals, by up to {reach:.4g}.",
+                message=Sentence(
+                    "{0} lies outside the baseline's {1} to {2} in {3} of {4} intervals, by up to {5}.",
+                    name,
+                    Numeral(f"{low:.4g}"),
+                    Numeral(f"{high:.4g}"),
+                    len(outside),
+                    len(values),
+                    Numeral(f"{reach:.4g}"),
+                ),
                 severity="blocking" if is_far_outside(len(outside), len(values)) else "warning" if is_far else "info",
                 scope=f"driver:{name}",
                 facts={"count": len(outside), "share": share, "reach": reach, "low": low, "high": high},
@@ -275,8 +299,12 @@ def _size_findings(saved: float, expected: float, band: Band) -> list[Finding]:
         return [
             Finding(
                 code="not_significant",
-                message=f"The difference of {share:+.1%} is within its uncertainty, ±{band.half_width / expected:.1%} "
-                f"at {band.confidence:.0%}: no saving is shown.",
+                message=Sentence(
+                    "The difference of {0} is within its uncertainty, ±{1} at {2}: no saving is shown.",
+                    Numeral(f"{share:+.1%}"),
+                    Numeral(f"{band.half_width / expected:.1%}"),
+                    Numeral(f"{band.confidence:.0%}"),
+                ),
                 facts={"share": share, "uncertainty_share": band.half_width / expected},
             )
         ]
@@ -284,8 +312,12 @@ def _size_findings(saved: float, expected: float, band: Band) -> list[Finding]:
         return [
             Finding(
                 code="within_usual_drift",
-                message=f"A saving of {share:.1%} is less than an untouched building usually drifts within a year "
-                f"({USUAL_DRIFT:.0%}); the uncertainty covers the model's error, not such drift.",
+                message=Sentence(
+                    "A saving of {0} is less than an untouched building usually drifts within a year ({1}); the "
+                    "uncertainty covers the model's error, not such drift.",
+                    Numeral(f"{share:.1%}"),
+                    Numeral(f"{USUAL_DRIFT:.0%}"),
+                ),
                 facts={"share": share, "usual_drift": USUAL_DRIFT},
             )
         ]

@@ -9,6 +9,7 @@ import polars as pl
 from assets.kpi.enpi.savings_band import fractional_savings_uncertainty, two_sided_t
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Numeral, Sentence
 from ml.baselines.models.fit import Fit, fit_usage
 from ml.baselines.models.savings_uncertainty import FEW, autocorrelation, correlated_gram, n_searched, weighted
 from ml.baselines.savings.bootstrap import period_sum
@@ -67,14 +68,18 @@ def normalised_savings(
     if not MIN_TYPICAL_DAYS <= days <= MAX_TYPICAL_DAYS:
         return Finding(
             code="no_typical_year",
-            message=f"The typical year has drivers for {days:.0f} days; {MIN_TYPICAL_DAYS:.0f} to {MAX_TYPICAL_DAYS} "
-            "wanted.",
+            message=Sentence(
+                "The typical year has drivers for {0} days; {1} to {2} wanted.",
+                Numeral(f"{days:.0f}"),
+                Numeral(f"{MIN_TYPICAL_DAYS:.0f}"),
+                MAX_TYPICAL_DAYS,
+            ),
             severity="blocking",
             facts={"days": days, "least": MIN_TYPICAL_DAYS, "most": MAX_TYPICAL_DAYS},
         )
     was, now = float(before.predict(year).sum()), float(after.predict(year).sum())
     if was <= 0:
-        message = f"The baseline expects {was:,.4g} {before.unit} of the typical year."
+        message = Sentence("The baseline expects {0} {1} of the typical year.", Numeral(f"{was:,.4g}"), before.unit)
         return Finding(code="expected_not_positive", message=message, severity="blocking", facts={"expected": was})
     # Two fits of different periods: their errors are independent.
     error = math.hypot(coefficient_error(before, year), coefficient_error(after, year))

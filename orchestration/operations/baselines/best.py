@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord, YearSpan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
@@ -144,7 +145,7 @@ def standing_of_rule(asked: YearRule, found: YearRuleRecord | None) -> list[Find
     if set(found.rule.trains) == set(asked.trains):
         return []
     said = ", ".join(f"{each.start}/{each.end}" for each in found.rule.trains)
-    message = f"The rule that {found.approved_by} approved for this period names other years: {said}."
+    message = Sentence("The rule that {0} approved for this period names other years: {1}.", found.approved_by, said)
     return [Finding(code="other_rule_approved", message=message, severity="blocking")]
 
 

@@ -7,6 +7,7 @@ from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.sites.meter_tree import regions_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence, Stored
 from data_quality.contracts.site_file.site import Seu, Site
 from reports.writer import words
 
@@ -24,7 +25,9 @@ def shared_energy(seus: Iterable[Seu], site: Site) -> list[Finding]:
     return [
         Finding(
             code="overlapping_uses",
-            message=f"{one.name} and {two.name} share energy: their sum would count it twice, so none is given.",
+            message=Sentence(
+                "{0} and {1} share energy: their sum would count it twice, so none is given.", one.name, two.name
+            ),
             scope=f"seu:{one.seu_id}",
         )
         for one, two in overlapping(leaves, site)
@@ -51,12 +54,16 @@ def seu_findings(seu: Seu, result: EnpiResult, version: BaselineVersion | None) 
         found.append(
             Finding(
                 code=f"status_{result.status}",
-                message=f"{seu.name} used more energy than its baseline expects: status {words(result.status)}.",
+                message=Sentence(
+                    "{0} used more energy than its baseline expects: status {1}.",
+                    seu.name,
+                    Sentence(words(result.status)),
+                ),
                 scope=scope,
             )
         )
     found.extend(
-        Finding(code=flag, message=f"{seu.name}: {words(flag)}; to be reviewed.", scope=scope)
+        Finding(code=flag, message=Sentence("{0}: {1}; to be reviewed.", seu.name, Sentence(words(flag))), scope=scope)
         for flag in result.review_flags
         # Too few days is said once, by the reason.
         if flag != result.reason
@@ -71,23 +78,24 @@ def baseline_findings(name: str, version: BaselineVersion, scope: str) -> list[F
         # An approval is possible only where each blocking finding was waived in writing.
         is_waived = each.is_blocking and version.approved_by is not None
         severity = "warning" if is_waived else each.severity
-        message = f"{name}, baseline: {each.message}" + (" Waived at approval." if is_waived else "")
+        pattern = "{0}, baseline: {1} Waived at approval." if is_waived else "{0}, baseline: {1}"
+        message = Sentence(pattern, name, Stored(each.message))
         found.append(each.model_copy(update={"scope": scope, "severity": severity, "message": message}))
     return found
 
 
 def _reason_finding(seu: Seu, result: EnpiResult, scope: str) -> Finding:
     sentences = {
-        "no_baseline": f"{seu.name} has no baseline for this period and is not assessed.",
-        "provisional": f"The baseline of {seu.name} is provisional: a named person has to approve it first.",
-        "coverage": f"{seu.name} has too few complete days with known drivers to be assessed.",
-        "expected": f"The baseline of {seu.name} expects no energy in this period.",
+        "no_baseline": "{0} has no baseline for this period and is not assessed.",
+        "provisional": "The baseline of {0} is provisional: a named person has to approve it first.",
+        "coverage": "{0} has too few complete days with known drivers to be assessed.",
+        "expected": "The baseline of {0} expects no energy in this period.",
     }
     # Missing days make a comparison weaker; without an approved baseline there is none.
     is_blocking = result.reason in {"no_baseline", "provisional"}
     return Finding(
         code=result.reason,
-        message=sentences[result.reason],
+        message=Sentence(sentences[result.reason], seu.name),
         severity="blocking" if is_blocking else "warning",
         scope=scope,
         facts={"days": result.days, "compared_days": result.compared_days},

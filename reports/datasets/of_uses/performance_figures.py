@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Item, Leaf, nothing, put, span, use_item
@@ -16,7 +17,7 @@ from reports.datasets.quality_figures import BATCHES, QualityData
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.datasets.site_kpis import SiteKpis
 from reports.figure_book import FigureBook
-from reports.writer import counted
+from reports.texts.locales import page_word
 
 SITE_KPIS = ("consumption_kwh", "peak_15min_kw", "load_factor", "cost", "emission_kgco2e")
 STATISTICS = (
@@ -55,7 +56,7 @@ class PerformanceFigures:
         self._add_site()
         whole = self._site_item(self.given.period)
         for name in BATCHES:
-            label = name.replace("_", " ").capitalize()
+            label = self._word(name.replace("_", " ").capitalize())
             self._add(f"quality/{name}", self._quality.leaf(name, whole), whole, label=label, unit="count")
 
     def _add_month(self, seu: Seu, month: Period) -> None:
@@ -69,24 +70,25 @@ class PerformanceFigures:
         self._add_assessed(path, seu, period, named)
         for kpi in _ENERGIES:
             # Made of the printed months, so that a reader's own addition comes out.
-            self._add_of_months(path, kpi, "sum", label=f"{seu.name}, {_short(kpi)}")
+            self._add_of_months(path, kpi, "sum", label=f"{seu.name}, {self._word(_short(kpi))}")
         result = self._uses.result(seu, period)
         self._compare(path, [seu], period, name=seu.name, status=result.status, band_kwh=result.uncertainty_kwh)
 
     def _add_assessed(self, path: str, seu: Seu, period: Period, kpis: Sequence[str]) -> None:
         item = use_item(seu, period)
         for kpi in kpis:
-            label = f"{seu.name}, {_short(kpi)}"
+            label = f"{seu.name}, {self._word(_short(kpi))}"
             self._add(f"{path}/{kpi}", self._uses.leaf(kpi, item), item, label=label, unit=OF_USES[kpi].unit)
 
     def _add_sum(self, path: str, seus: Sequence[Seu]) -> None:
-        name = f"Sum of {counted(len(seus), 'use')}"
+        pattern = "Sum of {0} use" if len(seus) == 1 else "Sum of {0} uses"
+        name = self._word(Sentence(pattern, len(seus)))
         for part in [*(f"/{month_key(month)}" for month in self._months), ""]:
             for kpi in _ENERGIES:
                 parts = [("part", self.book.at(f"seu/{seu.seu_id}{part}/{kpi}")) for seu in seus]
                 self.book.derive(
-                    f"{path}{part}/{kpi}", "sum", parts, label=f"{name}, {_short(kpi)}", kpi=kpi, unit="kwh",
-                    scope=self._site_scope,
+                    f"{path}{part}/{kpi}", "sum", parts, label=f"{name}, {self._word(_short(kpi))}", kpi=kpi,
+                    unit="kwh", scope=self._site_scope,
                 )  # fmt: skip
         self._compare(path, seus, self.given.period, name=name)
 
@@ -104,7 +106,7 @@ class PerformanceFigures:
         energies = {kpi: self.book.at(f"{path}/{kpi}") for kpi in _ENERGIES}
         item = Item(key="", label="", scope=energies["actual_kwh"].scope, period=period)
         for kpi, words in _COMPARISONS.items():
-            made, unit, label = OF_USES[kpi].made, OF_USES[kpi].unit, f"{name}, {words}"
+            made, unit, label = OF_USES[kpi].made, OF_USES[kpi].unit, f"{name}, {self._word(words)}"
             assert made is not None  # noqa: S101 - each of them is made of the two energies
             if OF_USES[kpi].is_claim and (code := barred_of(self._uses, seus, period)):
                 self._add(f"{path}/{kpi}", nothing(code, (code,)), item, label=label, unit=unit)
@@ -128,7 +130,7 @@ class PerformanceFigures:
             self._add_site_span(f"site/{month_key(month)}", month, SITE_KPIS)
         for kpi in SITE_KPIS:
             if OF_SITE[kpi].whole != "asked":
-                self._add_of_months("site", kpi, OF_SITE[kpi].whole, label=_site_label(kpi))
+                self._add_of_months("site", kpi, OF_SITE[kpi].whole, label=self._word(_site_label(kpi)))
         # Made of the whole span again: load factors of months neither add up nor average.
         self._add_site_span("site", self.given.period, ("load_factor",))
 
@@ -138,9 +140,9 @@ class PerformanceFigures:
         coverage = given.sources.coverage(given.site, span, readings)
         for kpi in kpis:
             leaf = replace(self._site.leaf(kpi, item), coverage=float(coverage), estimated_share=None)
-            self._add(f"{path}/{kpi}", leaf, item, label=_site_label(kpi), unit=OF_SITE[kpi].unit)
+            self._add(f"{path}/{kpi}", leaf, item, label=self._word(_site_label(kpi)), unit=OF_SITE[kpi].unit)
         leaf = Leaf(coverage, "scope_coverage", given.span(span), given.behind(span))
-        self._add(f"{path}/coverage", leaf, item, label="Coverage", unit="ratio")
+        self._add(f"{path}/coverage", leaf, item, label=self._word("Coverage"), unit="ratio")
 
     def _add_of_months(self, path: str, kpi: str, combination: str, *, label: str) -> None:
         parts = [("part", self.book.at(f"{path}/{month_key(month)}/{kpi}")) for month in self._months]
@@ -157,7 +159,20 @@ class PerformanceFigures:
             _, is_term, field = name.partition(":")
             unit = "count" if name == "n" else "kwh/day" if is_term and field != "p_value" else "ratio"
             path, label = f"baseline/{baseline.seu_id}/{name.replace(':', '/')}", name.replace(":", " ")
-            put(self.book, path, leaf, item, label=f"{baseline.seu_id} baseline, {label}", kpi=name, unit=unit)
+            put(
+                self.book,
+                path,
+                leaf,
+                item,
+                label=self._word(Sentence("{0}, baseline: {1}", baseline.seu_id, label))
+                if self.given.language
+                else f"{baseline.seu_id} baseline, {label}",
+                kpi=name,
+                unit=unit,
+            )
+
+    def _word(self, text: str) -> str:
+        return page_word(text, self.given.language or "en")
 
     def _add(self, path: str, leaf: Leaf, item: Item, *, label: str, unit: str) -> None:
         """A leaf as a figure; its kpi is the last part of its path."""
