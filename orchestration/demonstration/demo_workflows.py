@@ -89,9 +89,13 @@ def run_advice(project: ProjectResource, clock: Clock, say: Callable[[str], None
 
 
 def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date) -> list[str]:
-    """Report ids of a pack of the last full year, of the factory and of the demo's organisation."""
+    """Report ids of the last full year: a pack of the factory and of the demo's organisation, and what the factory's
+    measures are worth.
+    """
     from assets.sites.organisation import load_organisation
+    from reports.content.template_report import datasets_of
     from reports.content.templates import packs_of
+    from reports.datasets import measures
     from reports.make_group_report import make_group_report
     from reports.make_report import make_report
 
@@ -103,13 +107,12 @@ def run_disclosure(project: ProjectResource, clock: Clock, say: Callable[[str], 
         }  # fmt: skip
         site, group = opened.site(SITE), load_organisation(project.project.organisation_file)
         year = parse_period(str(until.year - 1), site.time_zone)
-        # The pack that asks the most of those that are for the year.
+        # The pack that asks the most of those that are for the year, and what asks for measures.
         packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(year.start)}
         pack = max(packs, key=lambda name: len(packs[name].points))
-        made = [
-            make_report(pack, site, year, baselines=opened.baselines, **shared),
-            make_group_report(pack, group, year, **shared),
-        ]
+        asked = [pack, *(name for name, each in packs.items() if measures.NAME in datasets_of(each))]
+        made = [make_report(name, site, year, baselines=opened.baselines, **shared) for name in asked]
+        made.append(make_group_report(pack, group, year, **shared))
     said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
     say("; ".join(said))
     return [each.content.report_id for each in made]
