@@ -97,27 +97,31 @@ LANGUAGES = ("en", "de")
 def run_disclosure(
     project: ProjectResource, clock: Clock, say: Callable[[str], None], *, until: date, full: bool = False
 ) -> list[str]:
-    """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation; full: all
-    packs, of all sites too, in two languages and three formats.
+    """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation, and what the
+    factory's measures are worth; full: all packs, of all sites too, in two languages and three formats.
     """
     from orchestration.views.pack_subjects import answers_of, groups_of, make_pack, subjects_of
+    from reports.content.template_report import datasets_of
     from reports.content.templates import packs_of
+    from reports.datasets import measures
     from reports.make_report import MadeReport
 
     with closing(OpenProject(str(project.project.root))) as opened:
         subjects, year = subjects_of(opened), until.year - 1
         first = date(year, 1, 1)
         packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(first)}
+        asked = [*product(subjects, packs)]
         if not full:
-            # The pack that asks the most of those that are for the year.
+            # The pack that asks the most of those that are for the year, and what asks for measures.
             most = max(packs, key=lambda name: len(packs[name].points))
-            packs = {most: packs[most]}
-            subjects = {name: subjects[name] for name in (SITE, *groups_of(opened))}
+            asked = [(name, most) for name in (SITE, *groups_of(opened))]
+            asked += [(SITE, name) for name, each in packs.items() if measures.NAME in datasets_of(each)]
         shared: dict[str, Any] = {"maker": "carla", "answers": answers_of(opened), "formats": ("pdf", "xlsx")}
         if full:
             shared["formats"] = ("pdf", "xlsx", "json")
         made, unread = list[MadeReport](), set[str]()
-        for subject, pack, language in product(subjects.values(), packs, LANGUAGES if full else ("",)):
+        for (name, pack), language in product(asked, LANGUAGES if full else ("",)):
+            subject = subjects[name]
             if subject.subject_id in unread:
                 continue
             try:

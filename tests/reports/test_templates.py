@@ -143,5 +143,5 @@ def test_the_documentation_names_every_report_and_every_measure_of_the_small_dat
     text = PAGE.read_text()
     for name in template_files():
         assert f"| `{name}` |" in text
-    for dataset in ("site", "footprint", "bills", "quality"):
+    for dataset in ("site", "footprint", "bills", "quality", "energy_balance", "floor_area"):
         assert set(MEASURES[dataset]) <= set(text.replace("`", " ").split())
