@@ -238,7 +238,7 @@ def _answering(told: PackTold, about: PackAbout, address: Address) -> Iterable[P
     more = f'--value "…" --unit {shlex.quote(point.answer_unit)}' if point.kind in {"figure", "table"} else '--text "…"'
     signed = "Signed with your key. Earlier answers stay; the last one counts."
     yield Form(
-        key="answer", title="Answer in your name", method="post", fields=tuple(fields), submit="Answer",
+        key="answer", title="Answer in your name", method="post", fields=tuple(fields), submit="Send answer",
         action=address.href(f"{PATH}/{told.line.name}/answer", point=None),
         note=signed if told.public_key else "Earlier answers stay; the last one counts.",
         public_key=told.public_key, command=f"{shlex.join(words)} {more}" if told.public_key else "",

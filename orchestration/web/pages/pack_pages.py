@@ -40,6 +40,8 @@ def packs(ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED)) -> Response:
     """The packs that are for a year, and the sites beside their peers."""
     subject, about = _about(ask)
     lines = [_line(ask, about, pack) for pack in _packs(ask, about.year).values()]
+    # Those that are made come first.
+    lines.sort(key=lambda each: each.counts is None)
     kept = kept_benchmark(ask.project, _peers_of(ask, subject), about.year)
     names = {each: known.name for each, known in ask.subjects.items()}
     ranks = [
