@@ -75,7 +75,6 @@ def template_report(
     findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
-    sections = _with_register(template, sections, book, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
         report_id=report_id,
@@ -96,7 +95,7 @@ def template_report(
         is_synthetic=is_synthetic,
         findings=findings,
         versions={"template": f"{template.template}@{template.version}", **named},
-        sections=tuple(sections),
+        sections=tuple(_with_register(template, sections, book, language)),
         figures=figures,
         data=() if points is None else tuple(points.data),
         organisation=None if group is None else group.organisation,

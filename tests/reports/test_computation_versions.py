@@ -28,9 +28,9 @@ def test_another_value_under_the_same_version_is_named(now: dict[str, Values], m
     case, value = next(iter(held()["footprint_number"]["values"].items()))
     other = now | {"footprint_number": now["footprint_number"] | {case: f"{value}e1"}}
     [sentence] = differing(held(), other)
-    assert sentence.startswith(f"footprint_number, version 1: {case} was {value} and is")
+    assert sentence.startswith(f"footprint_number, version 2: {case} was {value} and is")
     assert any("is gone" in each for each in differing(held(), now | {"sum": {}}))
-    monkeypatch.setitem(computations.VERSIONS, "footprint_number", 2)
+    monkeypatch.setitem(computations.VERSIONS, "footprint_number", 3)
     assert differing(held(), other) == []
 
 
