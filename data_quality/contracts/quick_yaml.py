@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Not everyday: directives and further documents, signs that end a line or are none, tabs, escapes, a quoted key without
-# a value, and what begins an alias, a tag or a text of several lines.
+# a value, and what begins an alias, a tag or a text of several lines but a folded one.
 _UNUSUAL = re.compile(
     r"^(?:%|---|\.\.\.)|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\\]"
     r"""|["']\s*:\s*[\]},]|(?:^|[\s\[{,])[&*!|>?]""",
@@ -27,6 +27,9 @@ _REMARK = re.compile(r"^ *#.*$", re.MULTILINE)
 # A line of one quoted key with a quoted text, in which a backslash and a quote may be escaped: everyday in itself.
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]|\\["\\])+"'
 _QUOTED_LINE = re.compile(f"^ +{_QUOTED}: {_QUOTED}$", re.MULTILINE)
+# A key whose text is folded out of the lines below, which are looked at as all others are. The first one holds
+# something: of blanks alone there, the one reader makes a beginning and the other a mistake.
+_FOLDED = re.compile(r"^( *(?:- )?\w+:) >-(?=\n +\S)", re.MULTILINE)
 
 
 class NotEveryday(ValueError):
@@ -54,19 +57,25 @@ def quick_model(path: Path, model: type[M]) -> M | None:
 def quick_yaml(text: str) -> Any:
     """The document of a text as plain values, by libyaml: in an eighth of the time that keeping every place costs.
 
-    Taken is what both readers take alike, by the rules of the careful one: mappings, lists, texts of one line, plain
-    numbers, days, true, false and null. Raises NotEveryday for all else and for every mistake: the careful reader says
-    what is wrong, and where.
+    Taken is what both readers take alike, by the rules of the careful one: mappings, lists, texts of one line or
+    folded, plain numbers, days, true, false and null. Raises NotEveryday for all else and for every mistake: the
+    careful reader says what is wrong, and where.
     """
     import yaml
 
-    if not yaml.__with_libyaml__ or _UNUSUAL.search(_QUOTED_LINE.sub("", _REMARK.sub("", text))):
+    if not yaml.__with_libyaml__ or _UNUSUAL.search(_everyday_shortened(text)):
         raise NotEveryday
     try:
         # A loader of the safe kind, of which the constructors below are left.
         return yaml.load(text, Loader=_loader())  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise NotEveryday from error
+
+
+def _everyday_shortened(text: str) -> str:
+    """The text without what is everyday by itself. Below a folded text a remark may be a line of it, and stays."""
+    folded = _FOLDED.sub(r"\1", text)
+    return _QUOTED_LINE.sub("", folded if folded != text else _REMARK.sub("", text))
 
 
 @cache

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from data_quality.contracts.quick_yaml import NotEveryday, quick_yaml
 from data_quality.contracts.yaml_file import parsed
+from reports.content.templates import template_files
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(
@@ -21,7 +22,8 @@ LANGUAGES = sorted((ROOT / "reports" / "texts" / "languages").glob("*.yaml"))
 LINES = [
     "a: 1", "b: [1, 2.5, {c: x}]", "c:", "  d: 10:00", "  - e", "f: 2020-01-01", 'g: "x: y"', "h: its", "i: yes",
     "j: 010", "k: 1_000", "l: 1e3", "m: ~", "n: true # said", "- o", "- p: q", "r: 0o7", "s: .5", "t: -0.0",
-    "u: {v: , w}", "  x:", r'  "y * \\": "z \" &"',
+    "u: {v: , w}", "  x:", r'  "y * \\": "z \" &"', "z: >-", "- za: >-", "   zb: >-", "  folded: it [is", "    more",
+    "  # none",
 ]  # fmt: skip
 SIGNS = [*" \n:-,{}[]'\"#019.eE+_~tn<=&*!|>?%@`\\\t", "  ", ": ", "- ", "null", "<<", "\n  ", "...", "---", "é"]
 
@@ -56,6 +58,12 @@ def test_files_of_ours_are_read_alike() -> None:
 def test_every_language_of_pages_is_taken_by_the_quick_reader() -> None:
     """Each process that shows a page begins with all of them: the careful reader takes fifteen times as long."""
     assert [path.name for path in LANGUAGES if not compare(path.read_text("utf-8"))] == []
+
+
+def test_every_report_template_is_taken_by_the_quick_reader() -> None:
+    """The help of `report` names them all."""
+    templates = template_files().values()
+    assert [path.name for path in templates if not compare(path.read_text("utf-8"))] == []
 
 
 @given(
