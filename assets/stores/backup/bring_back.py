@@ -74,12 +74,12 @@ class Restoring:
         """Write every file; one that is altered or missing is left out and is a problem. Raises BadInput for a store
         that is, and for a wrong key; Unreachable, OSError.
         """
-        for number, each in enumerate(self.body.files):
-            progress("writing files", number, len(self.body.files))
+        # A wrong key is found before anything else is written; a database is filled last, which cannot be undone.
+        dumps = [each for each in self.body.files if each.area == _MLFLOW or each.path == DUMP_FILE]
+        files = sorted((each for each in self.body.files if each not in dumps), key=lambda each: not each.is_sealed)
+        for number, each in enumerate(files):
+            progress("writing files", number, len(files))
             if each.is_sealed and private_key is None:
-                continue
-            if each.area == _MLFLOW or each.path == DUMP_FILE:
-                self._dump(each)
                 continue
             target = self._target(each)
             if said := _fetch(self.place, each, target):
@@ -90,6 +90,8 @@ class Restoring:
                 write_whole(target, private_key.open(target.read_bytes(), f"{each.area}/{each.path}"))
                 target.chmod(0o600)
         self._share_lake()
+        for each in dumps:
+            self._dump(each)
         self._relocate_models()
 
     def _target(self, each: KeptFile) -> Path:
