@@ -89,7 +89,7 @@ class Template:
                 with psycopg.connect(_address(engine.url, name)) as copy:
                     # Their triggers among what is left out: nobody else may delete from them.
                     copy.execute("SET session_replication_role = replica")
-                    copy.execute(f"TRUNCATE {', '.join(table.name for table in OWN)} RESTART IDENTITY")  # type: ignore[arg-type]
+                    copy.execute(f"TRUNCATE {', '.join(table.name for table in OWN)} RESTART IDENTITY")
                 self._database = engine.url.set(database=name)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class Template:
                 suppress(psycopg.OperationalError),
                 psycopg.connect(_address(self._database, "postgres"), autocommit=True) as server,
             ):
-                server.execute(f"DROP DATABASE {self._database.database}")  # type: ignore[arg-type]
+                server.execute(f"DROP DATABASE {self._database.database}")
 
 
 def _address(url: sa.URL, database: str) -> str:
@@ -112,8 +112,8 @@ def _copied(engine: sa.Engine, source: str | None, copy: str | None) -> bool:
     engine.dispose()
     try:
         with psycopg.connect(_address(engine.url, "postgres"), autocommit=True) as server:
-            server.execute(f'DROP DATABASE IF EXISTS "{copy}"')  # type: ignore[arg-type]
-            server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{source}" STRATEGY file_copy')  # type: ignore[arg-type]
+            server.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+            server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{source}" STRATEGY file_copy')
     except psycopg.errors.ObjectInUse:
         return False
     return True
