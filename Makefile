@@ -1,5 +1,5 @@
 # make demo | test | test-long | fast | up | check | charts | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check charts house walk bench fuzz soak postgres mutants oracle coverage clean
+.PHONY: setup demo test test-long fast up check charts house walk bench fuzz soak postgres mutants oracle coverage release clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -105,5 +105,9 @@ oracle: setup
 	@test -n "$(BASE)" || { echo "name the commit to compare with: make oracle BASE=<commit>" >&2; exit 2; }
 	@$(PYTHON) -m tests.oracle commits $(BASE) $(if $(ALLOW),--allow $(ALLOW))
 
+# Wheel, constraints with hashes, list of components and digests of the committed files, into dist: the same bytes each time.
+release: setup
+	@$(PYTHON) .ci/release.py dist
+
 clean:
-	rm -rf demo var dbt_project/target .coverage htmlcov
+	rm -rf demo var dist dbt_project/target .coverage htmlcov

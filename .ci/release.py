@@ -1,0 +1,98 @@
+"""`make release`: wheel, hash-pinned constraints, list of components (SBOM) and their digests, of the committed files.
+
+The same commit gives the same bytes: the sources are those of the commit, and every time in them is the commit's.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import uuid
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# A package of the lock: its name with extras, its version, where it is wanted, and its hashes.
+LOCKED = re.compile(
+    r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;\\]+)([^\\\n]*)\\?\n((?: +--hash=sha256:\w+ ?\\?\n)+)", re.MULTILINE
+)
+
+
+def main(out: Path) -> None:
+    """Write the release of the commit that is checked out into a folder."""
+    commit, made_s = git("rev-parse", "HEAD"), git("show", "--no-patch", "--format=%ct", "HEAD")
+    version = tomllib.loads(git("show", "HEAD:pyproject.toml"))["project"]["version"]
+    lock = git("show", "HEAD:requirements.lock") + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    names = [
+        wheel(out, made_s),
+        written(out / f"meterloom-{version}.constraints.txt", lock),
+        written(out / f"meterloom-{version}.sbom.json", sbom(lock, version, commit)),
+    ]
+    sums = "".join(f"{hashlib.sha256((out / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(names))
+    written(out / "SHA256SUMS", sums)
+    sys.stdout.write(f"{sums}release of {commit[:8]} in {out}\n")
+
+
+def git(*words: str) -> str:
+    """What git says. Ends the program where it fails."""
+    return subprocess.run(["git", "-C", str(ROOT), *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def wheel(out: Path, made_s: str) -> str:
+    """Build the wheel of the committed files with the build back end of the lock; nothing is fetched."""
+    with tempfile.TemporaryDirectory() as name:
+        sources, built = Path(name) / "sources", Path(name) / "built"
+        sources.mkdir()
+        packed = subprocess.run(["git", "-C", str(ROOT), "archive", "HEAD"], check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x", "-C", str(sources)], input=packed, check=True)
+        options = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet", "--wheel-dir", str(built)]
+        subprocess.run(
+            [sys.executable, "-m", "pip", "wheel", *options, str(sources)],
+            check=True, env={**os.environ, "SOURCE_DATE_EPOCH": made_s},
+        )  # fmt: skip
+        (found,) = built.glob("*.whl")
+        shutil.copyfile(found, out / found.name)
+        return found.name
+
+
+def sbom(lock: str, version: str, commit: str) -> str:
+    """The locked packages as a CycloneDX document. Its serial number follows from what it says."""
+    components = [
+        {
+            "type": "library", "name": name, "version": locked,
+            "purl": f"pkg:pypi/{name.lower().replace('_', '-')}@{locked}",
+            "hashes": [{"alg": "SHA-256", "content": each} for each in re.findall(r"sha256:(\w+)", hashes)],
+            **({"properties": [{"name": "wanted where", "value": marker.strip(" ;")}]} if marker.strip(" ;") else {}),
+        }
+        for name, locked, marker, hashes in LOCKED.findall(lock)
+    ]  # fmt: skip
+    said = hashlib.sha256(json.dumps(components).encode() + commit.encode()).digest()
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.UUID(bytes=said[:16], version=4)}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application", "name": "meterloom", "version": version, "bom-ref": f"meterloom@{version}",
+                "licenses": [{"license": {"id": "Apache-2.0"}}], "properties": [{"name": "commit", "value": commit}],
+            },
+        },
+        "components": components,
+    }  # fmt: skip
+    return json.dumps(document, indent=1) + "\n"
+
+
+def written(path: Path, text: str) -> str:
+    """Write a file; returns its name."""
+    path.write_text(text, encoding="utf-8")
+    return path.name
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist"))
