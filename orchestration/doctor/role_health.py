@@ -61,7 +61,7 @@ def _of_service(role: RoleFile, project: Project) -> RoleHealth:
 
 
 def _schedules(project: Project) -> tuple[bool, str]:
-    """Whether Dagster's daemon holds its lock, which it takes once it has read its instance."""
+    """State of Dagster's daemon by its lock, which it takes once it has read its instance."""
     try:
         free(project, "daemon")
     except BadInput:
@@ -70,7 +70,7 @@ def _schedules(project: Project) -> tuple[bool, str]:
 
 
 def answer_of(address: str) -> tuple[bool, str]:
-    """Whether a service is of use by its own word, and the first line of it. address: as of a role file."""
+    """State of a service by its own word, and the first line of it. address: as of a role file."""
     if not address:
         return True, ""
     at = urlsplit(address)
@@ -154,7 +154,7 @@ def _disk(project: Project) -> tuple[bool, str]:
 
 
 def _backup(project: Project) -> tuple[bool, str]:
-    """How old the last one is; whether that is too old, a person decides."""
+    """Age of the last one; a person decides whether that is too old."""
     from assets.stores.backup.last_backup import last_backup
 
     last = last_backup(project)

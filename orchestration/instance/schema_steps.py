@@ -55,7 +55,7 @@ class SchemaStep(NamedTuple):
 
 
 class SchemaPlan(NamedTuple):
-    """Where a project stands. present, newest: revisions of the store, empty where there is none yet; copy: where the
+    """State of a project's tables. present, newest: revisions of the store, empty where there is none yet; copy: where the
     store of before is kept; refusal: why nothing can be done.
     """
 

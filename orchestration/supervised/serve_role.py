@@ -48,7 +48,7 @@ def _logs() -> list[str]:
 
 
 def _workspace(project: Project) -> list[str]:
-    """Where the graph is: with the role `code` where its port is set, else in a process of the asker's own."""
+    """Place of the graph: with the role `code` where its port is set, else in a process of the asker's own."""
     port = project.settings.server.code_port
     if not port:
         return ["--workspace", str(WORKSPACE)]

@@ -33,7 +33,7 @@ def support_bundle(
 
 
 def _last_runs(call: Call) -> Any:
-    """How jobs ended last, the newest first; why that cannot be read, where the store is the trouble."""
+    """Last outcomes of jobs, the newest first; the fault in place of them where the store is the trouble."""
     from assets.stores.ledgers.job_outcomes import last_outcomes
     from orchestration.doctor.support_bundle import RUNS
 
