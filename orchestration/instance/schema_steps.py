@@ -55,8 +55,8 @@ class SchemaStep(NamedTuple):
 
 
 class SchemaPlan(NamedTuple):
-    """State of a project's tables. present, newest: revisions of the store, empty where there is none yet; copy: where the
-    store of before is kept; refusal: why nothing can be done.
+    """State of a project's tables. present, newest: revisions of the store, empty where there is none yet; copy: place
+    of the store of before; refusal: why nothing can be done.
     """
 
     present: str
