@@ -1,4 +1,5 @@
-"""What a process of ours says of itself on the loopback: /healthz, /metrics in Prometheus' text format, and its POSTs.
+"""Health of a process of ours on the loopback: /live, /ready (also /healthz), /metrics in Prometheus' text format, and
+its POSTs.
 
 A thread of its own reads what the process left behind and waits for nobody.
 """
@@ -87,11 +88,13 @@ def serve_loopback(
     """
     if not ipaddress.ip_address(host).is_loopback:
         raise BadInput(f"the {who}'s port is for this machine alone, not for {host}", reason="not_loopback")
-    there_are = " and ".join(filter(None, ["/healthz, /metrics", *(f"POST {path}" for path in posts)]))
+    there_are = " and ".join(filter(None, ["/live, /ready, /healthz, /metrics", *(f"POST {path}" for path in posts)]))
 
     class Handler(_Near):
         def do_GET(self) -> None:
-            if self.path == "/healthz":
+            if self.path == "/live":
+                self._answer(200, "alive\n")
+            elif self.path in ("/healthz", "/ready"):
                 is_well, said = health()
                 self._answer(200 if is_well else 503, f"{said}\n")
             elif self.path == "/metrics":

@@ -158,7 +158,8 @@ def ask(address: str, *, token: str | None = None, is_post: bool = False) -> tup
 
 
 def test_health_tells_whether_the_agent_does_its_work(world: World, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ask(f"{port}/healthz") == (503, "no cycle has ended yet\n")
+    assert ask(f"{port}/healthz") == ask(f"{port}/ready") == (503, "no cycle has ended yet\n")
+    assert ask(f"{port}/live") == (200, "alive\n")
     world.agent.cycle()
     assert ask(f"{port}/healthz") == (200, "at work\n")
     world.time.pass_(11)
