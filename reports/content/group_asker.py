@@ -117,7 +117,9 @@ class GroupAsker(Asker):
             kinds = {site.floor_area_definition, *(each.definition for each in site.premises.floor_areas)}
             named = ", ".join(sorted(str(each) for each in kinds if each not in (wanted, None)))
             if wanted is not None and named and "floor_area" in used:
-                message = f"{site.site_id}: its floor area is {named}, that of the organisation {wanted}."
+                message = Sentence(
+                    "{0}: its floor area is {1}, that of the organisation {2}.", site.site_id, named, wanted
+                )
                 found.append(Finding(code="floor_area_definition", message=message))
         return found
 
