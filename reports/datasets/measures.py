@@ -18,7 +18,7 @@ from data_quality.contracts.time import Period, months_after, zone
 from reports.advice_words import scope_name, title_of
 from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing, span
 from reports.recompute.advice_again import advice_input
-from reports.recompute.investment import stated
+from reports.recompute.stated import stated
 from reports.texts.locales import page_word
 
 NAME = "measures"
