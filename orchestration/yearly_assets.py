@@ -23,18 +23,19 @@ def out_project__disclosures(
 ) -> dg.MaterializeResult:
     """Packs of data points of a year, of the sites and organisations that the settings state them for, as drafts."""
     from data_quality.contracts.reporting.disclosure import completeness_of
-    from orchestration.views.pack_subjects import answers_of, make_pack, yearly_packs
+    from orchestration.views.pack_subjects import answers_of, as_known, make_pack, yearly_packs
     from reports.lifecycle.periodic import actor_of
 
     year, rows, wrong = context.partition_time_window.start.year, list[list[object]](), list[str]()
     answers, first = answers_of(project), context.partition_time_window.start.date()
+    known = as_known(project, clock)
     for subject, pack in yearly_packs(project):
         if not _is_asked(context, subject.subject_id) or not (pack.framework and pack.framework.holds(first)):
             continue
         try:
             made = make_pack(
-                project, subject, pack.template, year, clock, maker=actor_of(context.run.tags), answers=answers,
-                run_versions={"dagster": context.run.run_id},
+                project, subject, pack.template, year, clock, known=known, maker=actor_of(context.run.tags),
+                answers=answers, run_versions={"dagster": context.run.run_id},
             )  # fmt: skip
         except MeterloomError as fault:
             wrong.append(f"{pack.template} of {subject.subject_id}: {fault}")

@@ -122,6 +122,7 @@ def group_given(
         names=names or {},
         language=other_language(language, first),
         answers=answers,
+        organisation=organisation,
     )
     members = []
     for part in parts:
@@ -129,6 +130,7 @@ def group_given(
         own = replace(
             group,
             site=site,
+            organisation=None,
             period=part.period.model_copy(update={"time_zone": site.time_zone}),
             marts_dir=marts_dir,
             # From the first of January on the account is that of the site's own reports.

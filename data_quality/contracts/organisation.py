@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise
+from operator import not_
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -18,6 +19,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.budgets import Currency
+from data_quality.contracts.site_file.emission_target import Targets
 from data_quality.contracts.site_file.meter import Carrier, Identifier
 from data_quality.contracts.site_file.premises import AreaDefinition, Dated, PartId
 from data_quality.contracts.spans import overlapping
@@ -116,6 +118,7 @@ class Organisation(Model):
     rates: tuple[CurrencyRate, ...] = ()
     floor_area: AreaDefinition | None = Field(default=None, description="Which area the organisation divides by")
     base_year: BaseYear | None = None
+    targets: Targets = Field(default=(), exclude_if=not_, description="Emissions that were promised, with their source")
 
     @field_validator("approaches")
     @classmethod

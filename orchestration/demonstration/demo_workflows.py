@@ -100,7 +100,7 @@ def run_disclosure(
     """Revisions of packs of the last full year: one pack of the factory and of the demo's organisation, and what the
     factory's measures are worth; full: all packs, of all sites too, in two languages and three formats.
     """
-    from orchestration.views.pack_subjects import answers_of, groups_of, make_pack, subjects_of
+    from orchestration.views.pack_subjects import answers_of, as_known, groups_of, make_pack, subjects_of
     from reports.content.template_report import datasets_of
     from reports.content.templates import packs_of
     from reports.datasets import measures
@@ -116,9 +116,10 @@ def run_disclosure(
             most = max(packs, key=lambda name: len(packs[name].points))
             asked = [(name, most) for name in (SITE, *groups_of(opened))]
             asked += [(SITE, name) for name, each in packs.items() if measures.NAME in datasets_of(each)]
-        shared: dict[str, Any] = {"maker": "carla", "answers": answers_of(opened), "formats": ("pdf", "xlsx")}
-        if full:
-            shared["formats"] = ("pdf", "xlsx", "json")
+        shared: dict[str, Any] = {
+            "known": as_known(opened, clock), "maker": "carla", "answers": answers_of(opened),
+            "formats": ("pdf", "xlsx", "json") if full else ("pdf", "xlsx"),
+        }  # fmt: skip
         made, unread = list[MadeReport](), set[str]()
         for (name, pack), language in product(asked, LANGUAGES if full else ("",)):
             subject = subjects[name]

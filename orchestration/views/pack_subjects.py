@@ -22,6 +22,7 @@ from reports.lifecycle.due import due_periods
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
     from reports.make_report import MadeReport
+    from reports.recompute.figure_sources import Sources
 
 YEAR = 12
 # Beside organisations, all sites of the project.
@@ -56,6 +57,18 @@ def organisations_of(project: "OpenProject") -> dict[str, Organisation]:
     """Organisations by name: one where the project has the file. Raises BadInput for a faulty one."""
     found = [organisation_of(project)] if project.project.organisation_file.exists() else []
     return {each.organisation: each for each in found}
+
+
+class AsKnown(NamedTuple):
+    """The instant whose knowledge all packs of one run tell, and what they are read from: once for all of them."""
+
+    sources: "Sources"
+    known_at_utc: datetime
+
+
+def as_known(project: "OpenProject", clock: Clock) -> AsKnown:
+    """The present, for the packs of a run."""
+    return AsKnown(project.sources(), project.reports.known_at(clock))
 
 
 def subjects_of(project: "OpenProject") -> dict[str, Subject]:
@@ -121,8 +134,9 @@ def due_years(project: "OpenProject", subject: Subject, now_utc: datetime, *, ma
 
 
 def make_pack(
-    project: "OpenProject", subject: Subject, pack: str, year: int, clock: Clock, *, maker: str,
-    answers: Sequence[DisclosureAnswer], language: str = "", formats: Sequence[str] = ("pdf", "xlsx", "json"),
+    project: "OpenProject", subject: Subject, pack: str, year: int, clock: Clock, *, known: AsKnown,
+    maker: str, answers: Sequence[DisclosureAnswer], language: str = "",
+    formats: Sequence[str] = ("pdf", "xlsx", "json"),
     run_versions: dict[str, str] | None = None,
 ) -> "MadeReport":  # fmt: skip
     """Make, store and render a pack of a year from marts that are fresh. Raises BadInput."""
@@ -133,7 +147,7 @@ def make_pack(
     for each in subject.sites:
         project.fresh_marts(each.site_id, until=span.end)
     shared: dict[str, Any] = {
-        "sources": project.sources(), "reports": project.reports, "clock": clock, "maker": maker, "formats": formats,
+        **known._asdict(), "reports": project.reports, "clock": clock, "maker": maker, "formats": formats,
         "out_dir": project.project.reports_dir, "templates_dir": project.project.reports_dir, "names": project.names,
         "marts_dir": project.project.marts_dir, "answers": answers, "language": language,
         "run_versions": {**(run_versions or {}), **project.project.settings.server.check_at},

@@ -38,6 +38,7 @@ SENTENCES: Mapping[str, str] = {
     "no_discount_rate": "The site file states no discount rate that holds.",
     "unpriced_saving": "The price of hours that it saves is not known.",
     "not_of_a_year": "It was found in readings of another span than a year.",
+    "no_target": "No target that holds in the year is stated.",
     "no_floor_area": "The site file states no floor area.",
     "of_one_site": "It is told of single sites; over several it does not add up.",
 }

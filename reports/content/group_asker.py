@@ -10,10 +10,11 @@ from assets.sites.organisation import Part, share_of
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
-from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.reporting.report_template import Tone, parse_question
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
+from reports.datasets import targets
 from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -47,7 +48,9 @@ class GroupAsker(Asker):
         self, given: Given, book: FigureBook, members: Sequence[Member], *, language: str | None = None
     ) -> None:
         # The kinds of numbers are the same of every site.
-        super().__init__(given, members[0].datasets, book, language=language)
+        asked = members[0].datasets
+        self._own: dict[str, Dataset] = {targets.NAME: targets.TargetData(given)} if targets.NAME in asked else {}
+        super().__init__(given, {**asked, **self._own}, book, language=language)
         self._organisation = members[0].organisation
         self._sites = [
             (each.part, Asker(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"))
@@ -62,6 +65,9 @@ class GroupAsker(Asker):
         """Rows of an axis: those of every site, each once."""
         if axis in {"month", "quarter", "year", "last_three_years"}:
             return super().items(axis, period)
+        for each in self._own.values():
+            if (own := each.items(axis, period)) is not None:
+                return own
         found = {
             each.key: Item(each.key, each.label, each.scope, period)
             for _, ask in self._sites
@@ -71,6 +77,8 @@ class GroupAsker(Asker):
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
         """Words of all sites about an item, each once; of the days that a site counts."""
+        if parse_question(text).dataset in self._own:
+            return super().fact(text, item)
         said = [
             ask.fact(text, Item(item.key, item.label, item.scope, period))
             for part, ask in self._sites
@@ -83,7 +91,7 @@ class GroupAsker(Asker):
         """The figure of a measure, made of the sites' own where it adds up over them."""
         measure = self.datasets[dataset].measures[name]
         is_added = dataset in GROUPED and (measure.made is not None or measure.whole == "sum" or name in SIZES)
-        if is_added:
+        if is_added or dataset in self._own:
             return super().measure(dataset, name, item)
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
@@ -91,7 +99,9 @@ class GroupAsker(Asker):
         return self._put(path, nothing("of_one_site"), item, label=measure.label, kpi=name, unit=measure.unit)
 
     def parts_of(self, dataset: str, name: str, item: Item) -> list[tuple[str, Figure]] | None:
-        """Share × own figure of each site and span of one share."""
+        """Share × own figure of each site and span of one share; of what is the organisation's own there are none."""
+        if dataset in self._own:
+            return None
         found = []
         for part, ask in self._sites:
             period = within(part, item.period)
@@ -117,7 +127,9 @@ class GroupAsker(Asker):
             kinds = {site.floor_area_definition, *(each.definition for each in site.premises.floor_areas)}
             named = ", ".join(sorted(str(each) for each in kinds if each not in (wanted, None)))
             if wanted is not None and named and "floor_area" in used:
-                message = f"{site.site_id}: its floor area is {named}, that of the organisation {wanted}."
+                message = Sentence(
+                    "{0}: its floor area is {1}, that of the organisation {2}.", site.site_id, named, wanted
+                )
                 found.append(Finding(code="floor_area_definition", message=message))
         return found
 

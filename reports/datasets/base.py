@@ -13,6 +13,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -52,6 +53,8 @@ class Given:
     # Of a site within an organisation: the day from which it counts, and what other sites of it deliver.
     since: date | None = None
     left_out: str = ""
+    # Of a report of an organisation itself; none of its sites has it.
+    organisation: Organisation | None = None
     # Filled while the report is made: it is no part of what was asked.
     read_marts: dict[str, list[dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -205,6 +208,14 @@ class Divided(Protocol):
 
     def parts(self, measure: str, item: Item) -> list[Item] | None:
         """Parts of the item's number; None where it is read as it is."""
+
+
+@runtime_checkable
+class Linked(Protocol):
+    """A dataset of which some numbers are another one's."""
+
+    def linked(self, measure: str, item: Item) -> tuple[str, str, Item] | None:
+        """Dataset, measure and item of the other's figure; None of a number of its own."""
 
 
 @runtime_checkable

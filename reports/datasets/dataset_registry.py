@@ -14,6 +14,7 @@ from reports.datasets import (
     measures,
     performance,
     project,
+    targets,
 )
 from reports.datasets import footprint_figures as footprint
 from reports.datasets import quality_figures as quality
@@ -35,11 +36,12 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     measures.NAME: measures.MeasureData,
     energy_balance.NAME: energy_balance.EnergyBalance,
     floor_area.NAME: floor_area.FloorAreaData,
+    targets.NAME: targets.TargetData,
     performance.NAME: performance.PerformanceData,
 }
 _MODULES = (
     site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
-    floor_area, performance,
+    floor_area, targets, performance,
 )  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
@@ -51,6 +53,8 @@ def make_datasets(given: Given, names: Iterable[str], *, kpis: Sequence[str] | N
     kpis: those that a pack of data points asks of the site, which are few; None: of no pack.
     """
     asked = tuple(names)
+    # A target is held against the inventory.
+    asked += (footprint.NAME,) if targets.NAME in asked else ()
     wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
     made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
     if kpis is not None and isinstance(own := made.get(site.NAME), site.SiteKpis):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
 from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.recompute.figure_sources import KpiBasis
@@ -36,8 +37,13 @@ class FloorAreaData(OfSite):
         missing = {carrier: share for carrier, share in shares.items() if share < LEAST_READ}
         if not missing:
             return []
-        named = ", ".join(f"{carrier.replace('_', ' ')} ({share:.0%} of it)" for carrier, share in missing.items())
-        message = f"The energy of the floor area is not known as a whole; not all was read of {named}."
+        parts = [
+            Sentence("{0} ({1} of it)", Sentence(carrier.replace("_", " ")), Numeral(f"{share:.0%}"))
+            for carrier, share in missing.items()
+        ]
+        message = Sentence(
+            "The energy of the floor area is not known as a whole; not all was read of {0}.", sentences(parts, ", ")
+        )
         return [Finding(code="area_without_energy", message=message, scope=f"site:{given.site.site_id}")]
 
     @property

@@ -12,12 +12,13 @@ from assets.stores.ledgers.recommendations import Recommendations
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.measure_cost import lifetime_of
 from data_quality.contracts.time import Period, months_after, zone
 from reports.advice_words import scope_name, title_of
 from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing, span
 from reports.recompute.advice_again import advice_input
-from reports.recompute.investment import stated
+from reports.recompute.stated import stated
 from reports.texts.locales import page_word
 
 NAME = "measures"
@@ -135,13 +136,15 @@ class MeasureData(OfSite):
         """That nothing was advised, or which measures are in no total."""
         site_id = self.given.site.site_id
         if not self._known:
-            message = f"No measure is known: meterloom advise run --site {site_id} --period PERIOD finds some."
+            message = Sentence(
+                "No measure is known: meterloom advise run --site {0} --period PERIOD finds some.", site_id
+            )
             return [Finding(code="no_measures", message=message)]
         left_out = [each for each in self._known if not self._is_whole(each)]
         if not left_out:
             return []
         named = "; ".join(self._item(each).label for each in left_out)
-        message = f"In no total, since cost, money saved a year, lifetime or discount rate is unknown: {named}."
+        message = Sentence("In no total, since cost, saved money, lifetime or discount rate is unknown: {0}.", named)
         return [Finding(code="measures_left_out", message=message, facts={"measures": len(left_out)})]
 
     def _item(self, of: Recommendation) -> Item:

@@ -21,6 +21,7 @@ from reports.datasets.base import (
     Hourly,
     Item,
     Leaf,
+    Linked,
     Measure,
     nothing,
     period_key,
@@ -61,6 +62,7 @@ class Asker:
         # What a dataset is does not change, and asking it of a protocol costs more than an answer.
         self._books = {name: each for name, each in datasets.items() if isinstance(each, Books)}
         self._claims = {name: each for name, each in datasets.items() if isinstance(each, Claims)}
+        self._linked = {name: each for name, each in datasets.items() if isinstance(each, Linked)}
 
     def items(self, axis: str, period: Period) -> list[Item]:
         """Rows of an axis. Raises OurFault for one that nobody has."""
@@ -152,6 +154,8 @@ class Asker:
         """The figure of a dataset's measure for an item."""
         if dataset in self._books:
             return self.book.at(self._books[dataset].path(name, item))
+        if dataset in self._linked and (other := self._linked[dataset].linked(name, item)) is not None:
+            return self.measure(*other)
         path = f"{self._place}{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)

@@ -14,8 +14,9 @@ from data_quality.contracts.time import Period
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.pack_inputs import readable_json
+from reports.recompute.stated import targets_text
 
-SHARE = "group_share"
+SHARE, TARGET = "group_share", "stated_number"
 MAX_BYTES = 8 << 20
 YEARS = (365, 366)
 
@@ -34,10 +35,16 @@ def share_problems(archive: Archive, content: dict[str, Any], figures: Iterable[
     # Of what was stored, not of what today's contract reads in it: a later version adds keys.
     digest = hashlib.sha256(canonical(stated)).hexdigest()
     for figure in figures:
-        if figure.trace.computation != SHARE:
+        is_target = figure.trace.computation == TARGET and "organisation" in figure.trace.parameters
+        if figure.trace.computation != SHARE and not is_target:
             continue
         if [each.sha256 for each in figure.trace.inputs if each.role == "organisation"] != [digest]:
             yield PackProblem(file=names.ORGANISATION, problem=f"is not the file that figure {figure.figure_id} names")
+        elif is_target:
+            if figure.trace.parameters["targets"] != targets_text(organisation.targets):
+                yield PackProblem(
+                    file=names.ORGANISATION, problem=f"states other targets than figure {figure.figure_id}"
+                )
         elif not _is_by_file(organisation, figure):
             problem = f"gives another share of {figure.scope} from {figure.start} on than figure {figure.figure_id}"
             yield PackProblem(file=names.ORGANISATION, problem=problem)

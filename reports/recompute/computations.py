@@ -26,8 +26,9 @@ from reports.recompute import advice_again, bill_again, claims, event_again, foo
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
-from reports.recompute.investment import net_present_value, stated_number
+from reports.recompute.investment import net_present_value
 from reports.recompute.known_area import known_floor_area
+from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
 

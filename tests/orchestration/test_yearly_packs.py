@@ -92,6 +92,8 @@ def test_the_job_makes_drafts_of_sites_and_organisations_and_asks_for_nothing_mo
     made = {each.report_id for each in project.reports.revisions(with_content=False)}
     # The edition of 2025 is not for a period of 2025.
     assert made == {f"{PACK}/plant/2025", f"{PACK}/group/2025"}
+    # All of a run tell what was known at one instant, and so their readings are read once.
+    assert len({each.content["as_of_utc"] for each in project.reports.revisions()}) == 1
     store = PublicationStore(project.store)
     assert {life_at(store, each, 1, {}).status for each in made} == {"draft"}
     assert store.maker(f"{PACK}/group/2025", 1) == "run"

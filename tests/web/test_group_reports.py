@@ -10,7 +10,7 @@ import pytest
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
-from orchestration.views.pack_subjects import make_pack, subjects_of
+from orchestration.views.pack_subjects import as_known, make_pack, subjects_of
 from tests.orchestration.test_yearly_packs import ORGANISATION
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
@@ -82,7 +82,7 @@ def made(asking: Asking, clock: FixedClock) -> str:
 
     content = make_pack(
         asking.project, subjects_of(asking.project)["group"], "house", 2025, clock, maker="run",
-        answers=answers_of(asking.project), formats=("pdf", "json"),
+        known=as_known(asking.project, clock), answers=answers_of(asking.project), formats=("pdf", "json"),
     ).content  # fmt: skip
     return f"{content.report_id}@{content.revision}"
 

@@ -1,6 +1,7 @@
 """The page of packs: completeness by report, gaps as of now, and answers in a person's name, signed by their key."""
 
 import html
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_gaps_and_answers_stand_on_its_page_and_who_may_answers_there(asking: As
     [_, kept] = answers_of(asking.project)
     assert (kept.id, kept.said, kept.author, kept.at) == ("H-3", "12.5 GJ", "ben", NOW.date())
     assert "No data point is missing." in shown(ben, ONE, **AT)
+
+
+@pytest.mark.slow
+def test_findings_of_a_pack_are_in_the_readers_language(asking: Asking) -> None:
+    page = shown(of(asking, "ben"), ONE, **AT, locale="de")
+    notes = [html.unescape(re.sub("<[^>]+>", " ", each)) for each in re.findall('<li class="note finding.*?</li>', page)]
+    assert any("Die Messwerte sind simuliert" in each for each in notes) or any("Strom" in each for each in notes)
+    assert [each for each in notes if re.search(r"\b(the|is|are|of|was)\b", each)] == []
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from data_quality.contracts.model import Model, check_all
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
+from data_quality.contracts.site_file.emission_target import Targets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
@@ -332,6 +333,7 @@ class Site(Model):
     )
     measure_costs: tuple[MeasureCost, ...] = Field(default=(), exclude_if=not_, description="What measures cost")
     discount_rate: DiscountRate | None = Field(default=None, exclude_if=not_, description="What later money is worth")
+    targets: Targets = Field(default=(), exclude_if=not_, description="Emissions that were promised, with their source")
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
