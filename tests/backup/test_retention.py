@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from assets.stores.published.ground import ground_of
 from assets.stores.retention import KEPT
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.settings import NEVER_REMOVED, load_project, load_settings
@@ -123,6 +124,16 @@ def test_a_refused_copy_stays_while_a_figure_rests_on_its_file(aged: Path) -> No
     assert (found["rows"], found["held"]) == (1, 1)
     assert PUBLISHED in found["held_by"]
     assert copy.is_file()
+
+
+def test_readings_that_a_baseline_was_trained_on_are_a_ground_of_its_reports(works: Path) -> None:
+    with closing(OpenProject(str(works))) as opened:
+        ground = ground_of(opened.reports)
+    with closing(sqlite3.connect(works / "var" / "store.db")) as store:
+        batches = dict(store.execute("SELECT source_name, source_sha256 FROM batches"))
+    # The quarter is of 2025, its baseline of 2024.
+    assert PUBLISHED in ground["works", batches["validation vee-1 of 2024-01"]]
+    assert PUBLISHED in ground["works", batches["march.csv"]]
 
 
 def test_it_waits_for_a_backup_and_a_dry_run_does_not(aged: Path) -> None:
