@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
@@ -21,6 +21,10 @@ from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_yam
 SETTINGS_FILE = "meterloom.yaml"
 ENVIRONMENT_PREFIX = "METERLOOM_"
 READINGS_PATH = "/api/v1/readings"
+NEVER_REMOVED = frozenset({
+    "lake", "readings", "manifest", "baselines", "factors", "bills", "reports", "revisions", "figures", "traces",
+    "evidence", "commands", "decisions", "signatures", "audit", "ledgers",
+})  # fmt: skip
 # These name the project itself or switch the process, and are read by the shells.
 OTHER_VARIABLES = frozenset(
     {"METERLOOM_PROJECT", "METERLOOM_HOME", "METERLOOM_KEYS", "METERLOOM_PARTITIONS_FROM_READINGS", FORMAT_VARIABLE}
@@ -225,6 +229,23 @@ class AdviceSettings(Model):
     model: str = Field(default="", description="Its name at that server")
 
 
+class RetentionSettings(Model):
+    """How long copies of what came in are kept, and logs, until `meterloom retention apply`; each has its floor."""
+
+    landing_months: int = Field(default=13, ge=13, le=1200, description="Files that were taken in, in landing")
+    quarantine_months: int = Field(default=24, ge=24, le=1200, description="Copies of files that were refused")
+    logs_days: int = Field(default=30, ge=30, le=36_500, description="Logs that nothing writes to any more")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_the_ground(cls, given: Any) -> Any:
+        """What published figures rest on has no age."""
+        for key in given if isinstance(given, Mapping) else ():
+            if str(key).split("_")[0] in NEVER_REMOVED:
+                raise ValueError(f"{key}: published figures rest on it, and nothing removes it; take the key out")
+        return given
+
+
 class WorkSettings(Model):
     """Where work that comes in many like tasks is done: fits, forecasts, reports."""
 
@@ -255,6 +276,7 @@ class Settings(Model):
     notices: NoticeSettings = NoticeSettings()
     advice: AdviceSettings = AdviceSettings()
     work: WorkSettings = WorkSettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 class Project(Model):

@@ -3,7 +3,7 @@
 Two Dagster daemons on one instance start runs twice, and only log that they do. The lock is for starting alone: it goes
 with its process however that ends, but a process that is stopped (SIGSTOP) keeps it. What may act on a device is
 decided by leases with an expiry and by the ledger, which has one row a key however many ask. Sweeps and merges of the
-lake stay away from a backup by the same lock.
+lake, and retention, stay away from a backup by the same lock.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ _TWICE = "two would start every run twice"
 PARTS: dict[Part, tuple[int, str, str]] = {
     "up": (1, "'meterloom up'", _TWICE),
     "daemon": (2, "Dagster's daemon", _TWICE),
-    "upkeep": (3, "a backup, sweep or merge", "a backup copies files that a sweep or a merge takes away"),
+    "upkeep": (3, "a backup, sweep, merge or retention", "a backup copies files that the others take away"),
 }
 _END = "end that one first; its lock goes with it"
 _LONGEST_NAME = 200

@@ -124,6 +124,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "lake adopt": WRITES,
     "backup": WRITES,
     "restore": WRITES,
+    "retention apply": ("--dry-run",),
     "lake restore": WRITES,
     "findings list": ("--site {site}", "--site tower --all"),
     "findings acknowledge": WRITES,

@@ -35,6 +35,7 @@ READS = (
     "check",
     "doctor",
     "lake sweep --dry-run",
+    "retention apply --dry-run",
     "kpis --help",
 )
 WRITES = (

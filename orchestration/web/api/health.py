@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from assets.stores.transactions import probe
+from controls.gateways.access.loopback_port import Metrics
 from data_quality.contracts.errors import WorldFault
+from orchestration.web.api.project_metrics import tell_project
 from orchestration.web.request_context import NotSignedIn
 
 
@@ -56,10 +58,12 @@ def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 def metrics(request: Request) -> Response:
-    """Counts in the text format of Prometheus."""
+    """Counts of this process and numbers of the project, in the text format of Prometheus."""
     state = request.app.state
-    lines = ["# HELP meterloom_web_answers_total Answers by status", "# TYPE meterloom_web_answers_total counter"]
-    lines += [f'meterloom_web_answers_total{{status="{name}"}} {count}' for name, count in sorted(state.counts.items())]
+    page = Metrics("meterloom_")
+    answers = [(f'{{status="{name}"}}', count) for name, count in sorted(state.counts.items())]
+    page.tell("web_answers_total", "counter", answers, "Answers by status")
     for kind in ("streams", "exports"):
-        lines += [f"# TYPE meterloom_web_{kind} gauge", f"meterloom_web_{kind} {state.allowances.taken(kind)}"]
-    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+        page.tell(f"web_{kind}", "gauge", [("", state.allowances.taken(kind))], f"Open {kind}")
+    tell_project(page, state.project, state.clock.now_utc())
+    return PlainTextResponse(page.text(), media_type="text/plain; version=0.0.4")

@@ -1,0 +1,147 @@
+"""Age of copies: which files of a project are older than its settings keep them, what holds them, and their removal.
+
+Copies of what came in, and logs. Ledgers, figures, traces, reports, evidence, bills and the lake have no age.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from assets.stores.file_hashes import FileHashes, landing_files
+from assets.stores.schema.tables_readings import batches, quarantine
+from assets.stores.transactions import Store
+from data_quality.contracts.settings import Project
+from data_quality.contracts.time import months_before
+from data_quality.contracts.work.project_cache import ProjectCache
+
+# Site and SHA-256 of a file that came in -> the reports whose figures were made of its rows, as id@revision.
+Ground = Mapping[tuple[str, str], Collection[str]]
+NOT_TAKEN = "not taken yet: meterloom ingest"
+# Kept for ever: class -> why nothing removes any of it.
+KEPT: dict[str, str] = {
+    "lake": "the ground of every figure; lake compact and lake sweep take what stands in a merged file",
+    "reports": "traces and evidence stand as long as their report",
+    "ledgers": "append-only: readings, baselines, factors, figures, commands, decisions, signatures, audit",
+    "dagster": "its own setting: looks of schedules 90 days; runs hold what was made when",
+}
+
+
+class OldFile(NamedTuple):
+    """A file past its age. held_by: what needs it, empty where nothing does."""
+
+    path: Path
+    size_bytes: int
+    held_by: tuple[str, ...] = ()
+
+
+class RetentionClass(NamedTuple):
+    """One class of files. keeps: its age in words; rows, bytes: of the files that go; held: files that are past their
+    age and stay; held_by: what needs those, or why the class has no age.
+    """
+
+    name: str
+    keeps: str
+    rows: int
+    bytes: int
+    held: int
+    held_by: tuple[str, ...]
+
+
+def old_files(
+    project: Project, store: Store, ground: Ground, *, running: Collection[str], now_utc: datetime
+) -> dict[str, list[OldFile]]:
+    """Files past their age by class. running: names of services whose log is written to. Nothing is changed."""
+    ages = project.settings.retention
+    return {
+        "landing": list(_landing(project, store, ground, _months_before(now_utc, ages.landing_months))),
+        "quarantine": list(_quarantine(project, store, ground, _months_before(now_utc, ages.quarantine_months))),
+        "logs": list(_logs(project, running, now_utc - timedelta(days=ages.logs_days))),
+    }
+
+
+def classes_of(project: Project, found: Mapping[str, list[OldFile]]) -> list[RetentionClass]:
+    """What goes and what stays, class by class."""
+    ages = project.settings.retention
+    keeps = {
+        "landing": f"{ages.landing_months} months",
+        "quarantine": f"{ages.quarantine_months} months",
+        "logs": f"{ages.logs_days} days",
+    }
+    return [_class(name, keeps[name], files) for name, files in found.items()] + [
+        RetentionClass(name, "for ever", 0, 0, 0, (why,)) for name, why in KEPT.items()
+    ]
+
+
+def remove(found: Mapping[str, list[OldFile]], said: Callable[[str], None]) -> None:
+    """Delete what nothing holds, and folders that it leaves empty. said: told the name of each. Raises OSError."""
+    for name, files in found.items():
+        for each in files:
+            if each.held_by:
+                continue
+            each.path.unlink(missing_ok=True)
+            said(each.path.name)
+            # A copy that was refused has a folder of its own.
+            if name == "quarantine" and not any(each.path.parent.iterdir()):
+                each.path.parent.rmdir()
+
+
+def _class(name: str, keeps: str, files: list[OldFile]) -> RetentionClass:
+    going = [each for each in files if not each.held_by]
+    needs = sorted({need for each in files for need in each.held_by})
+    size_bytes = sum(each.size_bytes for each in going)
+    return RetentionClass(name, keeps, len(going), size_bytes, len(files) - len(going), tuple(needs))
+
+
+def _months_before(now_utc: datetime, months: int) -> datetime:
+    return datetime.combine(months_before(now_utc.date(), months), now_utc.timetz())
+
+
+def _landing(project: Project, store: Store, ground: Ground, until: datetime) -> Iterator[OldFile]:
+    """Files that were taken or refused before then: by the ledger's time, as a file's own can be anything. One that
+    neither happened to goes by its own, and stays: its readings are nowhere else.
+    """
+    known = _newest(store, batches, "site_id", "source_sha256")
+    known = _newest(store, quarantine, "site_id", "source_sha256") | known
+    for folder in _folders(project.landing_dir):
+        hashes = FileHashes(
+            project.data_dir / "landing_hashes" / f"{folder.name}.json", project.landing_dir, ProjectCache()
+        )
+        for path in landing_files(folder):
+            source = (folder.name, hashes.sha256(path))
+            at = known.get(source)
+            if at is None and path.stat().st_mtime < until.timestamp():
+                yield _old(path, [NOT_TAKEN])
+            elif at is not None and at < until:
+                yield _old(path, ground.get(source, ()))
+
+
+def _quarantine(project: Project, store: Store, ground: Ground, until: datetime) -> Iterator[OldFile]:
+    for (site_id, sha256, kept), at in _newest(store, quarantine, "site_id", "source_sha256", "kept_path").items():
+        path = project.quarantine_dir / kept
+        if kept and at < until and path.is_file():
+            yield _old(path, ground.get((site_id, sha256), ()))
+
+
+def _logs(project: Project, running: Collection[str], until: datetime) -> Iterator[OldFile]:
+    for path in sorted((project.data_dir / "logs").glob("*.log*")):
+        if path.stat().st_mtime < until.timestamp():
+            name = path.name.partition(".log")[0]
+            yield _old(path, [f"{name} writes to it"] if name in running else ())
+
+
+def _old(path: Path, held_by: Iterable[str]) -> OldFile:
+    return OldFile(path, path.stat().st_size, tuple(sorted(held_by)))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
+
+
+def _newest(store: Store, table: sa.Table, *names: str) -> dict[tuple[str, ...], datetime]:
+    """When each was last recorded."""
+    columns = [table.c[name] for name in names]
+    query = sa.select(*columns, sa.func.max(table.c.recorded_at_utc, type_=table.c.recorded_at_utc.type).label("at"))
+    return {tuple(row[name] for name in names): row["at"] for row in store.rows(query.group_by(*columns))}
