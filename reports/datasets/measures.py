@@ -35,13 +35,13 @@ def _payback(label: str, cost: str, saving: str) -> Measure:
 
 
 MEASURES: Mapping[str, Measure] = {
-    _KWH: Measure("Saved energy a year", "kwh"),
-    "low_savings_kwh": Measure("Saved energy a year, low end", "kwh"),
-    "high_savings_kwh": Measure("Saved energy a year, high end", "kwh"),
-    "savings_money": Measure("Saved money a year", "currency", decimals=0),
-    "low_savings_money": Measure("Saved money a year, low end", "currency", decimals=0),
-    "high_savings_money": Measure("Saved money a year, high end", "currency", decimals=0),
-    "savings_kgco2e": Measure("Avoided emissions a year", "kgco2e"),
+    _KWH: Measure("Expected energy saving a year", "kwh"),
+    "low_savings_kwh": Measure("Expected energy saving a year, low end", "kwh"),
+    "high_savings_kwh": Measure("Expected energy saving a year, high end", "kwh"),
+    "savings_money": Measure("Expected money saving a year", "currency", decimals=0),
+    "low_savings_money": Measure("Expected money saving a year, low end", "currency", decimals=0),
+    "high_savings_money": Measure("Expected money saving a year, high end", "currency", decimals=0),
+    "savings_kgco2e": Measure("Expected avoided emissions a year", "kgco2e"),
     "cost_money": Measure("Cost", "currency", decimals=0),
     "low_cost_money": Measure("Cost, low end", "currency", decimals=0),
     "high_cost_money": Measure("Cost, high end", "currency", decimals=0),

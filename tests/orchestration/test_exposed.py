@@ -64,7 +64,7 @@ def test_fault_f90_what_is_started_listens_on_this_machine_alone(tmp_path: Path)
     finally:
         server.stop()
     project = load_project(tmp_path, {})
-    for words in (supervisor._dagster(1), supervisor._mlflow(project, 2)):
+    for words in (supervisor._dagster(1), supervisor.mlflow_words(project, 2)):
         assert words[words.index("--host") + 1] == "127.0.0.1"
 
 
@@ -169,7 +169,7 @@ def test_fault_f93_the_password_of_a_database_that_is_there_is_in_no_output_pack
 def test_fault_f93_no_child_is_given_a_secret_by_its_arguments_and_no_file_of_dagster_holds_one(tmp_path: Path) -> None:
     url = f"postgresql://ml:{CANARY}-db@127.0.0.1:9/none"
     project = load_project(tmp_path, SECRETS | {"METERLOOM_DATABASE__URL": url})
-    words = [*supervisor._dagster(1), *supervisor._mlflow(project, 2)]
+    words = [*supervisor._dagster(1), *supervisor.mlflow_words(project, 2)]
     assert CANARY not in " ".join(words)
     environment = instance_environment(project)
     written = [path.read_text() for path in Path(environment["DAGSTER_HOME"]).rglob("*.yaml")]
