@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.file_hashes import FileHashes, landing_files
+from assets.stores.file_hashes import FileHashes, landing_files, mark_of
 from assets.stores.schema.tables_readings import batches, quarantine
 from assets.stores.transactions import Store
 from data_quality.contracts.settings import Project
@@ -30,10 +30,13 @@ KEPT: dict[str, str] = {
 
 
 class OldFile(NamedTuple):
-    """A file past its age. held_by: what needs it, empty where nothing does."""
+    """A file past its age. mark: its size and times when it was looked at; held_by: what needs it, empty where nothing
+    does.
+    """
 
     path: Path
     size_bytes: int
+    mark: str
     held_by: tuple[str, ...] = ()
 
 
@@ -76,12 +79,14 @@ def classes_of(project: Project, found: Mapping[str, list[OldFile]]) -> list[Ret
 
 
 def remove(found: Mapping[str, list[OldFile]], said: Callable[[str], None]) -> None:
-    """Delete what nothing holds, and folders that it leaves empty. said: told the name of each. Raises OSError."""
+    """Delete what nothing holds, and folders that it leaves empty; a file that was written since it was looked at is
+    another one, and stays. said: told the name of each. Raises OSError.
+    """
     for name, files in found.items():
         for each in files:
-            if each.held_by:
+            if each.held_by or not each.path.exists() or mark_of(each.path) != each.mark:
                 continue
-            each.path.unlink(missing_ok=True)
+            each.path.unlink()
             said(each.path.name)
             # A copy that was refused has a folder of its own.
             if name == "quarantine" and not any(each.path.parent.iterdir()):
@@ -110,12 +115,13 @@ def _landing(project: Project, store: Store, ground: Ground, until: datetime) ->
             project.data_dir / "landing_hashes" / f"{folder.name}.json", project.landing_dir, ProjectCache()
         )
         for path in landing_files(folder):
-            source = (folder.name, hashes.sha256(path))
+            # The mark first: one that is written over while it is hashed must not pass for what it was.
+            mark, source = mark_of(path), (folder.name, hashes.sha256(path))
             at = known.get(source)
             if at is None and path.stat().st_mtime < until.timestamp():
-                yield _old(path, [NOT_TAKEN])
+                yield _old(path, [NOT_TAKEN], mark)
             elif at is not None and at < until:
-                yield _old(path, ground.get(source, ()))
+                yield _old(path, ground.get(source, ()), mark)
 
 
 def _quarantine(project: Project, store: Store, ground: Ground, until: datetime) -> Iterator[OldFile]:
@@ -132,8 +138,8 @@ def _logs(project: Project, running: Collection[str], until: datetime) -> Iterat
             yield _old(path, [f"{name} writes to it"] if name in running else ())
 
 
-def _old(path: Path, held_by: Iterable[str]) -> OldFile:
-    return OldFile(path, path.stat().st_size, tuple(sorted(held_by)))
+def _old(path: Path, held_by: Iterable[str], mark: str = "") -> OldFile:
+    return OldFile(path, path.stat().st_size, mark or mark_of(path), tuple(sorted(held_by)))
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -5,16 +5,22 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assets.stores.tables import APPEND_ONLY
+from controls.gateways.access.loopback_port import Metrics
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import Mode
-from data_quality.contracts.time import SystemClock
+from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
+from orchestration.operations.operation import Call
+from orchestration.operations.project.retention import retention_apply
+from orchestration.web.api.project_metrics import tell_project
+from tests.backup.test_metrics import samples_of
 from tests.e2e.conftest import call_here
 from tests.old.make import END, LAST, SITE, write_csv
 
@@ -73,6 +79,27 @@ def works(tmp_path_factory: pytest.TempPathFactory, databases: tuple[str, str], 
         uri = f"{(folder / 'var' / 'mlflow' / 'artifacts').as_uri()}/7"
         connection.execute("INSERT INTO mlflow.runs (artifact_uri) VALUES (%s)", (uri,))
     return folder
+
+
+def test_retention_and_metrics_ask_the_server_as_they_ask_a_file(works: Path) -> None:
+    """Before the first backup: the report holds the file of its month, and the lake is counted."""
+    landed = works / "landing" / "works"
+    landed.mkdir(parents=True, exist_ok=True)
+    shutil.copy(works.parent / "given" / "march.csv", landed)
+    call = Call(works)
+    call.clock = FixedClock(SystemClock().now_utc() + timedelta(days=800))
+    with closing(call.project) as opened:
+        result: Any = retention_apply(call, dry_run=True).result
+        page = Metrics("meterloom_")
+        tell_project(page, opened, SystemClock().now_utc())
+    landing = next(each for each in result["classes"] if each["name"] == "landing")
+    assert (landing["rows"], landing["held"]) == (0, 1)
+    assert landing["held_by"] == ("data_quality/works/2025-03@1",)
+    found = samples_of(page.text())
+    assert found["meterloom_db_up"] == [1]
+    assert found["meterloom_readings_total"][0] > 5_000
+    assert found["meterloom_lake_bytes"][0] > 1_000
+    assert 0 < found["meterloom_ingest_lag_seconds"][0] < 3_600
 
 
 def run(*words: object) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from assets.stores.published.ground import ground_of
-from assets.stores.retention import KEPT
+from assets.stores.retention import KEPT, old_files, remove
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.settings import NEVER_REMOVED, load_project, load_settings
 from data_quality.contracts.time import FixedClock, SystemClock
@@ -99,6 +99,19 @@ def test_what_goes_is_gone_and_every_ledger_and_figure_stands(aged: Path) -> Non
         equal, differing = figures_again(opened, ids, lambda text, done, of: None)
     assert (equal, differing) == (len(ids), [])
     assert all(each["rows"] == 0 for each in later(aged, dry_run=True).values())
+
+
+def test_a_file_that_is_written_anew_meanwhile_stays(aged: Path) -> None:
+    more = aged / "landing" / "works" / "more.csv"
+    with closing(OpenProject(str(aged))) as opened:
+        now_utc = SystemClock().now_utc() + LONG_AGO
+        found = old_files(opened.project, opened.store, ground_of(opened.reports), running=(), now_utc=now_utc)
+        write_csv(more, END + timedelta(days=1), END + timedelta(days=2))
+        removed: list[str] = []
+        remove(found, removed.append)
+    assert more.is_file()
+    assert "refused.csv" in removed
+    assert "more.csv" not in removed
 
 
 def test_floors_hold_to_the_day(aged: Path) -> None:
