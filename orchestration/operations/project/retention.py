@@ -42,5 +42,5 @@ def retention_apply(
     said = f"{rows} file(s), {size_bytes:,} bytes, {'would be ' if dry_run else ''}removed; {held} past their age stay"
     return Answer(
         {"classes": [each._asdict() for each in shown], "is_applied": not dry_run}, CLASSES,
-        text=f"{said}\nsigned ledgers, figures and the lake lose nothing; a removed file is in no later backup",
+        text=f"{said}\na file that is removed is in no later backup" if rows else said,
     )  # fmt: skip
