@@ -32,6 +32,9 @@ PEOPLE = {"anna": ["approver", "reviewer"], "ben": ["analyst", "approver", "revi
 BILL = "Supplier,Stadtwerke\nInvoice number,4711\nPeriod from,2025-01-01\nTotal,1234.50\n"
 TARIFF = "tariff_id: t\ncurrency: EUR\nvalid_from: 2024-01-01\nvalid_to: 2026-01-01\n"
 TARIFF += "periods: [{period_id: all, price_per_kwh: 0.2}]\n"
+TARGET = {"target": "less", "name": "Less", "measure": "scope1_kgco2e", "base_year": 2021, "base_kgco2e": 900}
+TARGET |= {"reduction_percent": 42, "target_year": 2030, "source": "the board", "stated_on": "2022-05-01"}
+RATE = {"percent": 6, "source": "the board", "stated_on": "2022-05-01"}
 # When it is, is in a sentence about the future.
 _NOW = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
@@ -136,6 +139,19 @@ MISTAKES = (
     Mistake("A value with a colon", "init other --site colon.yaml", "in quotes"),
     Mistake("An id with capitals and blanks", "init other --site capitals.yaml", "did you mean 'my_plant'?"),
     Mistake("A unit is misspelt", "init other --site unit.yaml", "did you mean 'count'?"),
+    Mistake("A target for the base year itself", "init other --site target.yaml", "is not after the base year"),
+    Mistake("A target's share for its percent", "init other --site less.yaml", "a share? Then write 42"),
+    Mistake("A discount rate as a share", "init other --site rate.yaml", "a share? Then write 6"),
+    Mistake("A pack of a quarter", "report gri_2016 --site plant --period 2025-Q1", "year"),
+    Mistake(
+        "A pack of an organisation without its file", "report gri_2016 --organisation o --period 2024", "has no org"
+    ),
+    Mistake("A pack whose edition is over", "report cdp_2023 --site plant --period 2024", "2023"),
+    Mistake(
+        "An answer in another unit",
+        "disclosure answer 305-1-a/other --pack gri_2016 --site plant --year 2024 --value 3 --unit kg --as ben",
+        "expected t",
+    ),
     Mistake("A carrier is misspelt", "init other --site carrier.yaml", "did you mean 'electricity'?"),
 )
 
@@ -186,6 +202,9 @@ def write_files(folder: Path) -> None:
         "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
         "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
         "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
+        "target.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"target_year": 2021}]}),
+        "less.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"reduction_percent": 0.42}]}),
+        "rate.yaml": yaml.safe_dump(site | {"discount_rate": RATE | {"percent": 0.06}}),
         "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
     }
     for name, text in texts.items():
