@@ -14,6 +14,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import openpyxl
@@ -166,6 +167,24 @@ def days(value: str, count: int = 31) -> str:
     return "".join(quarters(value.format(n * n % 9), LONG_AGO + timedelta(days=n)) for n in range(count))
 
 
+def site_files(site: dict[str, Any]) -> dict[str, str]:
+    """Site files with one mistake each. site: one without."""
+    return {
+        "grams.yaml": yaml.safe_dump(site | {"factors": [site["factors"][0] | {"kgco2e_per_kwh": 363.0}]}),
+        "misspelt.yaml": yaml.safe_dump(site, sort_keys=False).replace("currency:", "curency:"),
+        "unclosed.yaml": "site_id: plant\nforecast_targets: [main\nname: Plant\n",
+        "tab.yaml": "site_id: plant\n\tname: Plant\n",
+        "colon.yaml": "site_id: plant\nname: Plant: North\n",
+        "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
+        "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
+        "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
+        "target.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"target_year": 2021}]}),
+        "less.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"reduction_percent": 0.42}]}),
+        "rate.yaml": yaml.safe_dump(site | {"discount_rate": RATE | {"percent": 0.06}}),
+        "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
+    }
+
+
 def write_files(folder: Path) -> None:
     """The files that people hand in."""
     local = "%Y-%m-%d %H:%M"
@@ -194,20 +213,8 @@ def write_files(folder: Path) -> None:
         "map.yaml": "timestamp: Zeit\nvalue: Wirkarbeit\nunit: kwh\n",
         "tariff.yaml": TARIFF,
         "bill.csv": BILL,
-        "grams.yaml": yaml.safe_dump(site | {"factors": [site["factors"][0] | {"kgco2e_per_kwh": 363.0}]}),
-        "misspelt.yaml": yaml.safe_dump(site, sort_keys=False).replace("currency:", "curency:"),
-        "unclosed.yaml": "site_id: plant\nforecast_targets: [main\nname: Plant\n",
-        "tab.yaml": "site_id: plant\n\tname: Plant\n",
-        "colon.yaml": "site_id: plant\nname: Plant: North\n",
-        "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
-        "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
-        "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
-        "target.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"target_year": 2021}]}),
-        "less.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"reduction_percent": 0.42}]}),
-        "rate.yaml": yaml.safe_dump(site | {"discount_rate": RATE | {"percent": 0.06}}),
-        "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
     }
-    for name, text in texts.items():
+    for name, text in (texts | site_files(site)).items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "cp1252.csv").write_bytes(("Zeit;Zähler [kWh]\n" + quarters("5").replace(",", ";")).encode("cp1252"))
     (folder / "scan.pdf").write_bytes(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n")
