@@ -14,6 +14,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import openpyxl
@@ -32,6 +33,9 @@ PEOPLE = {"anna": ["approver", "reviewer"], "ben": ["analyst", "approver", "revi
 BILL = "Supplier,Stadtwerke\nInvoice number,4711\nPeriod from,2025-01-01\nTotal,1234.50\n"
 TARIFF = "tariff_id: t\ncurrency: EUR\nvalid_from: 2024-01-01\nvalid_to: 2026-01-01\n"
 TARIFF += "periods: [{period_id: all, price_per_kwh: 0.2}]\n"
+TARGET = {"target": "less", "name": "Less", "measure": "scope1_kgco2e", "base_year": 2021, "base_kgco2e": 900}
+TARGET |= {"reduction_percent": 42, "target_year": 2030, "source": "the board", "stated_on": "2022-05-01"}
+RATE = {"percent": 6, "source": "the board", "stated_on": "2022-05-01"}
 # When it is, is in a sentence about the future.
 _NOW = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 
@@ -136,6 +140,19 @@ MISTAKES = (
     Mistake("A value with a colon", "init other --site colon.yaml", "in quotes"),
     Mistake("An id with capitals and blanks", "init other --site capitals.yaml", "did you mean 'my_plant'?"),
     Mistake("A unit is misspelt", "init other --site unit.yaml", "did you mean 'count'?"),
+    Mistake("A target for the base year itself", "init other --site target.yaml", "is not after the base year"),
+    Mistake("A target's share for its percent", "init other --site less.yaml", "a share? Then write 42"),
+    Mistake("A discount rate as a share", "init other --site rate.yaml", "a share? Then write 6"),
+    Mistake("A pack of a quarter", "report gri_2016 --site plant --period 2025-Q1", "year"),
+    Mistake(
+        "A pack of an organisation without its file", "report gri_2016 --organisation o --period 2024", "has no org"
+    ),
+    Mistake("A pack whose edition is over", "report cdp_2023 --site plant --period 2024", "2023"),
+    Mistake(
+        "An answer in another unit",
+        "disclosure answer 305-1-a/other --pack gri_2016 --site plant --year 2024 --value 3 --unit kg --as ben",
+        "expected t",
+    ),
     Mistake("A carrier is misspelt", "init other --site carrier.yaml", "did you mean 'electricity'?"),
 )
 
@@ -148,6 +165,24 @@ def quarters(value: str, start: datetime = APRIL, *, rows: int = 96, form: str =
 def days(value: str, count: int = 31) -> str:
     """Rows of a month whose days differ; value: with a place for a digit."""
     return "".join(quarters(value.format(n * n % 9), LONG_AGO + timedelta(days=n)) for n in range(count))
+
+
+def site_files(site: dict[str, Any]) -> dict[str, str]:
+    """Site files with one mistake each. site: one without."""
+    return {
+        "grams.yaml": yaml.safe_dump(site | {"factors": [site["factors"][0] | {"kgco2e_per_kwh": 363.0}]}),
+        "misspelt.yaml": yaml.safe_dump(site, sort_keys=False).replace("currency:", "curency:"),
+        "unclosed.yaml": "site_id: plant\nforecast_targets: [main\nname: Plant\n",
+        "tab.yaml": "site_id: plant\n\tname: Plant\n",
+        "colon.yaml": "site_id: plant\nname: Plant: North\n",
+        "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
+        "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
+        "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
+        "target.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"target_year": 2021}]}),
+        "less.yaml": yaml.safe_dump(site | {"targets": [TARGET | {"reduction_percent": 0.42}]}),
+        "rate.yaml": yaml.safe_dump(site | {"discount_rate": RATE | {"percent": 0.06}}),
+        "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
+    }
 
 
 def write_files(folder: Path) -> None:
@@ -178,17 +213,8 @@ def write_files(folder: Path) -> None:
         "map.yaml": "timestamp: Zeit\nvalue: Wirkarbeit\nunit: kwh\n",
         "tariff.yaml": TARIFF,
         "bill.csv": BILL,
-        "grams.yaml": yaml.safe_dump(site | {"factors": [site["factors"][0] | {"kgco2e_per_kwh": 363.0}]}),
-        "misspelt.yaml": yaml.safe_dump(site, sort_keys=False).replace("currency:", "curency:"),
-        "unclosed.yaml": "site_id: plant\nforecast_targets: [main\nname: Plant\n",
-        "tab.yaml": "site_id: plant\n\tname: Plant\n",
-        "colon.yaml": "site_id: plant\nname: Plant: North\n",
-        "capitals.yaml": yaml.safe_dump(site | {"site_id": "My Plant"}),
-        "unit.yaml": yaml.safe_dump(site | {"drivers": [site["drivers"][0] | {"unit": "coun"}, *site["drivers"][1:]]}),
-        "carrier.yaml": yaml.safe_dump(site).replace("meter_id: main\n", "meter_id: main\n  carrier: electricty\n", 1),
-        "parent.yaml": yaml.safe_dump(site, sort_keys=False).replace("parent: main", "parent: mian", 1),
     }
-    for name, text in texts.items():
+    for name, text in (texts | site_files(site)).items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "cp1252.csv").write_bytes(("Zeit;Zähler [kWh]\n" + quarters("5").replace(",", ";")).encode("cp1252"))
     (folder / "scan.pdf").write_bytes(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n")

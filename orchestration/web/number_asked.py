@@ -17,11 +17,12 @@ from orchestration.web.number_parts import files_behind, quarters_of
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook, figure_list
-from reports.figures.answer import NAME, Asking, InHand, figures_of
+from reports.figures.answer import NAME, Asking, figures_of
 from reports.figures.kpi_list import add_rows, kpi_rows
 from reports.figures.query import Combined, Question, queries_in
 from reports.figures.trace import (
     Figures,
+    InHand,
     as_read,
     graph,
     known_figure,
@@ -108,9 +109,10 @@ def stored_number(ask: Ask, figure_id: str) -> Number:
     """A kept figure. Raises BadInput in the same words for one that is not there and one that is somebody else's."""
     reports = ask.project.reports
     figure = known_figure(figure_id, reports)
+    in_hand = InHand(reports, {figure_id: figure})
     gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
-    _refuse_others(ask, figure, reports, gone, "no_figure")
-    return Number(figure, reports, ask.project.sources(keeps=False), kept=True, is_open=lambda _: True)
+    _refuse_others(ask, figure, in_hand, gone, "no_figure")
+    return Number(figure, in_hand, ask.project.sources(keeps=False), kept=True, is_open=lambda _: True)
 
 
 def kept_number(ask: Ask) -> str:

@@ -10,12 +10,12 @@ from assets.sites.organisation import Part, share_of
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
-from data_quality.contracts.reporting.report_template import Tone, parse_question
+from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, parse_question
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
 from reports.datasets import targets
-from reports.datasets.base import Dataset, Given, Item, nothing, period_key, span
+from reports.datasets.base import Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.report_content import Column, Row, Table
@@ -86,6 +86,10 @@ class GroupAsker(Asker):
         ]
         # What a site lists is joined in the same way.
         return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; ") if each)) or "–", "plain"
+
+    def quarter_hours(self, spec: SeriesSpec, item: Item) -> Sequence[tuple[str, DayPoint]]:
+        """None: a course is of one site."""
+        return ()
 
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""

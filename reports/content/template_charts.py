@@ -52,8 +52,8 @@ class ChartWriter:
             return self._days(spec, item)
         if spec.each == "hour":
             return self._hours(spec, item)
-        if spec.each == "quarter_hour":
-            return self._quarter_hours(spec, item)
+        if spec.each in {"quarter_hour", "year_ahead"}:
+            return self._course(spec, item)
         if spec.shape == "waterfall":
             return self._steps(spec, item)
         if spec.each == "month_of_year":
@@ -110,13 +110,15 @@ class ChartWriter:
         # What the hours add up to is the figure.
         return "kW", [day.isoformat() for day in days], series, [self.ask.asked(spec.series[0], item)]
 
-    def _quarter_hours(self, spec: ChartSpec, item: Item) -> Drawn | None:
+    def _course(self, spec: ChartSpec, item: Item) -> Drawn | None:
         lines = [(each, self.ask.quarter_hours(each, item)) for each in spec.series]
         series = [self._line(each, [point for _, point in steps]) for each, steps in lines]
         series = [each for each in series if any(value is not None for value in each.values)]
         names = [name for name, _ in lines[0][1]]
-        # What the quarter hours add up to is the figure.
-        return ("kW", names, series, [self.ask.asked(each, item) for each in spec.series]) if series else None
+        # What the quarter hours add up to is the figure, and where the years end.
+        ends = [self.ask.asked(each, item) for each in spec.series]
+        unit = "kW" if spec.each == "quarter_hour" else word(unit_text(ends[0].unit), self.language)
+        return (unit, names, series, ends) if series else None
 
     def _steps(self, spec: ChartSpec, item: Item) -> Drawn | None:
         """The year before, what each month changed, this year; none where a month of either is unknown."""

@@ -236,10 +236,10 @@ class Hourly(Protocol):
 
 @runtime_checkable
 class ByQuarterHour(Protocol):
-    """A dataset with power by quarter hours: what a chart draws and nothing prints."""
+    """A dataset with power by quarter hours, or money by years ahead: what a chart draws and nothing prints."""
 
     def quarter_hours(self, measure: str, item: Item, *, has_band: bool) -> Sequence[tuple[str, DayPoint]]:
-        """Local clock and mean kW of the item's quarter hours in order; all measures have the same ones."""
+        """Local clock and mean kW of the item's quarter hours in order, or years and money; all measures have alike."""
 
 
 class Dataset(Protocol):

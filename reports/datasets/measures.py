@@ -4,7 +4,7 @@ They are the recommendations of the newest run of advice. Their numbers are thos
 figures trace to the readings as of then; lifetimes and the discount rate are what the site file states.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 
@@ -16,8 +16,9 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.measure_cost import lifetime_of
 from data_quality.contracts.time import Period, months_after, zone
 from reports.advice_words import scope_name, title_of
-from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing, span
+from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, nothing, span
 from reports.recompute.advice_again import advice_input
+from reports.recompute.investment import net_present_value
 from reports.recompute.stated import stated
 from reports.texts.locales import page_word
 
@@ -117,6 +118,34 @@ class MeasureData(OfSite):
             figure.value, "measure_number", about, [advice_input(found, figure.figure_id)], unit=figure.unit,
             estimated_share=None if is_cost else figure.estimated_share,
         )  # fmt: skip
+
+    def quarter_hours(self, measure: str, item: Item, *, has_band: bool) -> Sequence[tuple[str, DayPoint]]:
+        """Years from now on, and what the measures together have saved by then less their cost, discounted; the last is
+        the net present value. Band: the same of the two ends.
+        """
+        known = [each for each in self._known if self._is_whole(each)]
+        lives = [stated(self.given.site, "lifetime_years", self._lifetime(each)) or Decimal(0) for each in known]
+        whole = list(zip(known, lives, strict=True))
+        ways = ("npv", "low_npv", "high_npv") if has_band else ("npv",)
+        return [
+            (
+                str(year),
+                DayPoint(months_after(self._today, 12 * year), *(self._worth(whole, year, way) for way in ways)),
+            )
+            for year in range(int(max(lives)) + 1 if lives else 0)
+        ]
+
+    def _worth(self, whole: Sequence[tuple[Recommendation, Decimal]], year: int, way: str) -> float | None:
+        """Of all of them so many years from now on; way: the measure whose cost and saving count."""
+        made, total, rate = MEASURES[way].made, Decimal(0), stated(self.given.site, "percent")
+        for each, life in whole:
+            parts = [each.figure(field) for field in (made[1][:2] if made else ())]
+            given = [None if part is None else part.value for part in parts]
+            worth = net_present_value([("", value) for value in (*given, rate, min(life, Decimal(year)))])
+            if worth is None:
+                return None
+            total += worth
+        return float(total)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """Status, confidence and source of the cost of a measure; source of the rate."""

@@ -16,7 +16,6 @@ import polars as pl
 from assets.kpi.claims.mv_savings import project_of
 from assets.kpi.running_cost.month_to_date import running_figures, span_behind
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.published.report_ledger import ReportStore
 from assets.stores.warehouse.marts import ReadMart
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
@@ -55,17 +54,6 @@ class Asking:
     read: ReadMart
     baselines: BaselineStore
     as_of_utc: datetime
-
-
-class InHand:
-    """Stored figures, and those of a book beside them: what a trace asks for figures by id."""
-
-    def __init__(self, reports: ReportStore, figures: Mapping[str, Figure]) -> None:
-        self.store, self._reports, self._figures = reports.store, reports, dict(figures)
-
-    def figure(self, figure_id: str) -> Figure | None:
-        """The figure of that id, or None."""
-        return self._figures.get(figure_id) or self._reports.figure(figure_id)
 
 
 def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple[Figure, FigureBook]:

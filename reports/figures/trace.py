@@ -1,6 +1,6 @@
 """Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -49,12 +49,31 @@ ROW_COLUMNS = (
 
 
 class Figures(Protocol):
-    """Who gives figures by id: a report store, or one with figures in hand that are not stored (why_asked.py)."""
+    """Who gives figures by id: a report store, or one with figures in hand (`InHand`)."""
 
     store: Store
 
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id, or None."""
+
+    def behind(self, figure_id: str) -> Figure | None:
+        """As `figure`, of one that another is made of."""
+
+
+class InHand:
+    """Figures by id for one walk: those of a book that is not stored, and stored ones, each read once."""
+
+    def __init__(self, reports: Figures, figures: Mapping[str, Figure]) -> None:
+        self.store, self._reports = reports.store, reports
+        self._figures: dict[str, Figure | None] = dict(figures)
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        if figure_id not in self._figures:
+            self._figures[figure_id] = self._reports.behind(figure_id)
+        return self._figures[figure_id]
+
+    behind = figure
 
 
 class TraceReport(Model):
@@ -80,6 +99,7 @@ class VersionChange(Model):
 def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> TraceReport:
     """The figure's whole trace with its value made again. Raises BadInput for an unknown id."""
     figure = known_figure(figure_id, reports)
+    reports = InHand(reports, {figure_id: figure})
     value = recompute(figure, sources=sources, lookup=reports.figure)
     inputs = tuple(dict.fromkeys(each for node in graph(figure, reports) for each in node.trace.inputs))
     versions = {
@@ -118,7 +138,10 @@ def trace_data(found: TraceReport) -> dict[str, Any]:
 
 def known_figure(figure_id: str, reports: Figures) -> Figure:
     """A stored figure. Raises BadInput."""
-    figure = reports.figure(figure_id)
+    return _known(reports.figure(figure_id), figure_id)
+
+
+def _known(figure: Figure | None, figure_id: str) -> Figure:
     if figure is None:
         raise BadInput(f"no figure {figure_id!r} is stored; a report's register lists its figures", reason="no_figure")
     return figure
@@ -134,7 +157,7 @@ def graph(figure: Figure, reports: Figures) -> Iterator[Figure]:
         for given in node.trace.inputs:
             if given.kind == "figure" and given.id not in seen:
                 seen.add(given.id)
-                waiting.append(known_figure(given.id, reports))
+                waiting.append(_known(reports.behind(given.id), given.id))
 
 
 def readings_behind(
@@ -316,6 +339,8 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return sources.definitions.current().sha256
     if given.role == "site":
         return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
+    if given.role == "organisation":
+        return sources.organisation_today(given)
     if given.role == "calendar":
         site_id, _, year = given.id.rpartition("/")
         first, after = date(int(year), 1, 1), date(int(year) + 1, 1, 1)

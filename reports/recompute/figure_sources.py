@@ -55,10 +55,20 @@ _Made = TypeVar("_Made")
 
 
 class Sources:
-    """Reads on behalf of computations, as known at the instant that each trace names."""
+    """Reads on behalf of computations, as known at the instant that each trace names.
 
-    def __init__(self, *, lake: Lake, sites: Mapping[str, Site], definitions: Definitions) -> None:
-        self.lake, self.sites, self.definitions = lake, dict(sites), definitions
+    organisations: digests of their files as they are today, by name; None: nobody looks whether one changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        lake: Lake,
+        sites: Mapping[str, Site],
+        definitions: Definitions,
+        organisations: Callable[[], Mapping[str, str]] | None = None,
+    ) -> None:
+        self.lake, self.sites, self.definitions, self._organisations = lake, dict(sites), definitions, organisations
         self._kept: dict[tuple[Any, ...], Any] = {}
         # What is going to be asked, by what answers it: the SQL runs once for all of a year.
         self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
@@ -80,6 +90,11 @@ class Sources:
         # A version from before site files were kept: today's is all there is.
         sites = self.sites if kept is None else {**self.sites, site_id: kept}
         return Sources(lake=self.lake, sites=sites, definitions=self.definitions)
+
+    def organisation_today(self, given: TraceInput) -> str:
+        """Digest of an organisation's file now; empty where it is gone or not in order."""
+        look = self._organisations
+        return given.sha256 if look is None else self.keep(("organisations",), look).get(given.id, "")
 
     @cached_property
     def baselines(self) -> BaselineStore:

@@ -348,6 +348,14 @@ def test_a_measure_is_worth_what_it_saves_over_its_life_less_its_cost_and_every_
         ("RI-2.6/high", of.interval_money[1], 300),
     ):  # fmt: skip
         assert float(str(found[key].value)) == pytest.approx(float(saving) * 5.0756920673 - cost, rel=1e-9)
+    # From the cost of today, year by year, to the net present value after the last of six, with its ends.
+    [chart] = [each for each in content.charts() if each.key.endswith("cash_flow")]
+    [line] = chart.series
+    saved = float(of.savings_money)
+    assert (line.values[0], line.values[2]) == (-400, pytest.approx(saved * (1 / 1.05 + 1 / 1.05**2) - 400))
+    assert len(line.values) == 7
+    ends = [float(str(found[key].value)) for key in ("RI-2.6", "RI-2.6/low", "RI-2.6/high")]
+    assert [line.values[-1], line.low[-1], line.high[-1]] == ends
     assert found["RI-2.5"].value == by_id[found["RI-2.5"].figure_id].value
     assert float(str(found["RI-2.5"].value)) == pytest.approx(400 / float(of.savings_money))
     assert found["RI-2.8"].value == Decimal(5)

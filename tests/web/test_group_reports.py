@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.pack_subjects import as_known, make_pack, subjects_of
+from reports.figures.trace import graph, stale_revisions, trace_figure
 from tests.orchestration.test_yearly_packs import ORGANISATION
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
@@ -102,6 +104,43 @@ def test_a_groups_pack_is_shown_reviewed_published_and_handed_out(asking: Asking
     assert "Electricity" in shown(dirk, f"/reports/{name}")
     assert dirk.get(f"/reports/{name}/files/pdf").body.startswith(b"%PDF")
     assert "published House 2025 of Gruppe" in shown(of_auditor(asking), "/audit")
+
+
+@pytest.mark.slow
+def test_another_organisation_file_makes_its_report_stale(asking: Asking) -> None:
+    name, path = made(asking, FixedClock(NOW)), Path(asking.project.root) / "organisation.yaml"
+    key = (name.partition("@")[0], 1)
+
+    def changed() -> list[tuple[str, str]]:
+        found = stale_revisions(asking.project.reports, asking.project.sources(), only=[key])[key]
+        return [(each.kind, each.id) for each in found]
+
+    assert changed() == []
+    # A remark is no change.
+    path.write_text(f"# ours\n{path.read_text()}")
+    assert changed() == []
+    path.write_text(path.read_text().replace("share_percent: 60", "share_percent: 61"))
+    assert changed() == [("version", "group")]
+    path.write_text("organisation: [")
+    assert changed() == [("version", "group")]
+
+
+@pytest.mark.slow
+def test_a_groups_figure_is_walked_back_with_each_figure_read_once(asking: Asking) -> None:
+    made(asking, FixedClock(NOW))
+    reports, read = asking.project.reports, list[str]()
+    [datum] = [
+        each
+        for each in reports.figures("house/group/2025", 1)
+        if each.path.endswith("carrier:electricity/2025/energy_kwh/mwh")
+    ]
+    nodes = list(graph(datum, reports))
+    assert len(nodes) > 4
+    # What was advised is read for the one figure that somebody names, not for each that it is made of.
+    sa.event.listen(asking.project.store.engine, "before_cursor_execute", lambda *told: read.append(told[2]))
+    trace_figure(datum.figure_id, reports=reports, sources=asking.project.sources())
+    assert sum("FROM recommendations" in " ".join(each.split()) for each in read) <= 4
+    assert sum("FROM figures" in " ".join(each.split()) for each in read) <= 3 * len(nodes)
 
 
 def of_auditor(asking: Asking) -> Asking:

@@ -56,7 +56,9 @@ def test_gaps_and_answers_stand_on_its_page_and_who_may_answers_there(asking: As
 @pytest.mark.slow
 def test_findings_of_a_pack_are_in_the_readers_language(asking: Asking) -> None:
     page = shown(of(asking, "ben"), ONE, **AT, locale="de")
-    notes = [html.unescape(re.sub("<[^>]+>", " ", each)) for each in re.findall('<li class="note finding.*?</li>', page)]
+    notes = [
+        html.unescape(re.sub("<[^>]+>", " ", each)) for each in re.findall('<li class="note finding.*?</li>', page)
+    ]
     assert any("Die Messwerte sind simuliert" in each for each in notes) or any("Strom" in each for each in notes)
     assert [each for each in notes if re.search(r"\b(the|is|are|of|was)\b", each)] == []
 

@@ -20,8 +20,9 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, parse_period
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking as Given
-from reports.figures.answer import InHand, figures_of
+from reports.figures.answer import figures_of
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows
+from reports.figures.trace import InHand
 from reports.pages.address import TAKES, Address, read_address, read_why, why_of
 from reports.recompute.figure_again import announce, recompute
 from tests.e2e.conftest import call_here

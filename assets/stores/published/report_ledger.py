@@ -169,6 +169,11 @@ class ReportStore:
         advised = Recommendations(self.store).figure(figure_id)
         return found[0] if found else advised
 
+    def behind(self, figure_id: str) -> Figure | None:
+        """As `figure`, of one that another is made of: who asks knows of it, and the clock has nothing to tell."""
+        found = self._figures(figure_table.c.figure_id == figure_id)
+        return found[0] if found else Recommendations(self.store).figure(figure_id)
+
     def figure_ids(self) -> list[str]:
         """Ids of every figure of every revision, in order."""
         return [

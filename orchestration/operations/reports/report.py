@@ -13,6 +13,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyOrganisationOption, AnySiteOption, organisation_span
 from orchestration.views.pack_subjects import answers_of
+from reports.content.template_periods import check_period
 from reports.content.templates import load_edition, load_template, read_template, template_files
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
@@ -75,6 +76,9 @@ def report(
     span = _period(call, name, known, period, mv_project, event)
     refuse_future(span, call.as_of_utc or project.reports.known_at(call.clock), name=f"report {name!r}")
     template = load_edition(name, project.project.reports_dir, period=span, edition=edition)
+    if template.framework is not None:
+        # Before marts are made for it.
+        check_period(template, span)
     refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
     answers = answers_of(call.project) if template.framework is not None else ()
     shared = _shared(call, formats, edition, language, out, answers)

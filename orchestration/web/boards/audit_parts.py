@@ -10,6 +10,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.audit_lines import trail
+from reports.figures.trace import InHand
 from reports.pages.address import Address
 from reports.pages.audit_trail import PATH, trail_table
 from reports.pages.page import Form, Input, Part, Steps
@@ -71,7 +72,8 @@ def drawn_again(
     kept: dict[str, Decimal | None] = {}
     steps: list[tuple[Text, Text, str]] = []
     began_s, equal = clock(), 0
-    announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=reports.figure)
+    lookup = InHand(reports, {}).figure
+    announce([figure for _, figure in chosen], sources=shows[0].sources, lookup=lookup)
     for _, figure in chosen:
         why = address.href("/why", figure=figure.figure_id, draw=None, site=None)
         name = named(f"{figure.label} ({figure.figure_id})")
@@ -80,7 +82,7 @@ def drawn_again(
             steps.append(("Not reached", text, why))
             continue
         try:
-            value = recompute(figure, sources=shows[0].sources, lookup=reports.figure, kept=kept)
+            value = recompute(figure, sources=shows[0].sources, lookup=lookup, kept=kept)
         except MeterloomError as fault:
             steps.append(("Not recomputed", Sentence("{0}: {1}", name, named(str(fault))), why))
             continue
