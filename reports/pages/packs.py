@@ -152,8 +152,8 @@ def _card(line: PackLine, address: Address) -> Widget:
         note=Sentence("{0} of {1} required", counts.required - counts.missing, counts.required),
         tone="bad" if counts.missing else "good",
     )  # fmt: skip
-    age = Sentence("as of its report: {0}", line.state[0]) if line.state else ""
-    return Widget(state="value", value=value, numbers=_numbers(counts), age=age, **shared)
+    state = (Number(label="As of its report", text=line.state[0]),) if line.state else ()
+    return Widget(state="value", value=value, numbers=(*_numbers(counts), *state), **shared)
 
 
 def _share(counts: Completeness, locale: str) -> str:
