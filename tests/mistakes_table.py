@@ -151,7 +151,7 @@ MISTAKES = (
     Mistake(
         "An answer in another unit",
         "disclosure answer 305-1-a/other --pack gri_2016 --site plant --year 2024 --value 3 --unit kg --as ben",
-        "expected t",
+        "is answered in t",
     ),
     Mistake("A carrier is misspelt", "init other --site carrier.yaml", "did you mean 'electricity'?"),
 )
