@@ -119,19 +119,8 @@ class OpenProject:
 
             kept = self.cache.place("kpi_rows")
             definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)
-        return Sources(
-            lake=self.lake, sites=self.sites, definitions=definitions, organisations=self._organisation_digests
-        )
-
-    def _organisation_digests(self) -> dict[str, str]:
-        """Digest of the organisation's file by its name; none where it is gone or not in order, which others say."""
-        from assets.sites.organisation import load_organisation
-
-        try:
-            found = load_organisation(self.project.organisation_file)
-        except BadInput:
-            return {}
-        return {found.organisation: found.sha256}
+        file = self.project.organisation_file
+        return Sources(lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file)
 
     @property
     def builds_dir(self) -> Path:

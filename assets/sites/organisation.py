@@ -74,6 +74,15 @@ def load_organisation(path: Path, organisation: str = "", *, sites: Collection[s
     return found
 
 
+def organisation_digests(path: Path) -> dict[str, str]:
+    """Digest of the organisation's file by its name; none where it is gone or not in order, which others say."""
+    try:
+        found = load_organisation(path)
+    except BadInput:
+        return {}
+    return {found.organisation: found.sha256}
+
+
 def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:
     """The organisation's share of a site on a day, as products of stakes. Raises BadInput where no approach holds."""
     approach = organisation.approach_on(day)

@@ -18,8 +18,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.budgets import Currency
-from data_quality.contracts.site_file.emission_target import Targets
+from data_quality.contracts.site_file.budgets import Currency, Targets
 from data_quality.contracts.site_file.meter import Carrier, Identifier
 from data_quality.contracts.site_file.premises import AreaDefinition, Dated, PartId
 from data_quality.contracts.spans import overlapping

@@ -6,7 +6,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
-from data_quality.contracts.site_file.emission_target import EmissionTarget
+from data_quality.contracts.site_file.budgets import EmissionTarget
 from data_quality.contracts.time import Period
 from reports.datasets import footprint_figures as footprint
 from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing

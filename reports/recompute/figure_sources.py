@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
@@ -16,6 +17,7 @@ from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, featur
 from assets.kpi.from_readings import FACTORED, AskedKpi, Definitions, KpiRow, kpi_rows, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
+from assets.sites.organisation import organisation_digests
 from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
@@ -57,7 +59,7 @@ _Made = TypeVar("_Made")
 class Sources:
     """Reads on behalf of computations, as known at the instant that each trace names.
 
-    organisations: digests of their files as they are today, by name; None: nobody looks whether one changed.
+    organisation_file: of the project, as it is today; None: nobody looks whether it changed.
     """
 
     def __init__(
@@ -66,9 +68,14 @@ class Sources:
         lake: Lake,
         sites: Mapping[str, Site],
         definitions: Definitions,
-        organisations: Callable[[], Mapping[str, str]] | None = None,
+        organisation_file: Path | None = None,
     ) -> None:
-        self.lake, self.sites, self.definitions, self._organisations = lake, dict(sites), definitions, organisations
+        self.lake, self.sites, self.definitions, self._organisation_file = (
+            lake,
+            dict(sites),
+            definitions,
+            organisation_file,
+        )
         self._kept: dict[tuple[Any, ...], Any] = {}
         # What is going to be asked, by what answers it: the SQL runs once for all of a year.
         self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
@@ -93,8 +100,10 @@ class Sources:
 
     def organisation_today(self, given: TraceInput) -> str:
         """Digest of an organisation's file now; empty where it is gone or not in order."""
-        look = self._organisations
-        return given.sha256 if look is None else self.keep(("organisations",), look).get(given.id, "")
+        file = self._organisation_file
+        if file is None:
+            return given.sha256
+        return self.keep(("organisations",), lambda: organisation_digests(file)).get(given.id, "")
 
     @cached_property
     def baselines(self) -> BaselineStore:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace
-from data_quality.contracts.site_file.emission_target import EmissionTarget
+from data_quality.contracts.site_file.budgets import EmissionTarget
 from data_quality.contracts.site_file.measure_cost import DiscountRate, MeasureCost
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import EXACT

@@ -9,7 +9,7 @@ import pytest
 
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.disclosure import Datum
-from data_quality.contracts.site_file.emission_target import EmissionTarget
+from data_quality.contracts.site_file.budgets import EmissionTarget
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.recompute.figure_again import recompute

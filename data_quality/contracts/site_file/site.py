@@ -18,9 +18,8 @@ from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, check_all
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
-from data_quality.contracts.site_file.budgets import Budgets
+from data_quality.contracts.site_file.budgets import Budgets, Targets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
-from data_quality.contracts.site_file.emission_target import Targets
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
 from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
