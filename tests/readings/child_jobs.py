@@ -14,6 +14,11 @@ def double(value: int) -> int:
     return 2 * value
 
 
+def folder() -> str:
+    """Working folder of the child."""
+    return str(Path.cwd())
+
+
 def environment() -> dict[str, str]:
     """What reached the child of its parent's environment."""
     return dict(os.environ)

@@ -102,6 +102,17 @@ def test_the_child_is_kept_between_files_and_replaced_after_doubt() -> None:
     assert child._CHILD._process is not process
 
 
+def test_a_child_stands_in_the_folder_of_its_parent_when_that_moves_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert job("folder") == str(tmp_path / name)
+    (tmp_path / "first").rmdir()
+    assert job("folder") == str(tmp_path / "second")
+
+
 def test_a_child_that_leaves_just_as_it_is_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     job("double", value=1)
     gone = child._CHILD._process

@@ -81,6 +81,8 @@ class _Child:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._widest_mb = 0
+        # Folder in which it was started: relative names are looked for there.
+        self._folder = ""
         self._inherited: list[subprocess.Popen[bytes]] = []
 
     def ask(self, request: dict[str, Any], limits: Limits) -> Any:
@@ -117,9 +119,11 @@ class _Child:
         self._process = None
 
     def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is not None and self._process.poll() is not None:
+        folder = str(Path.cwd())
+        if self._process is not None and (self._process.poll() is not None or folder != self._folder):
             self._drop()
         if self._process is None:
+            self._folder = folder
             environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
             self._process = subprocess.Popen(
                 # Isolated (-I): neither the folder nor the user's packages give it modules, so it is told our root.
