@@ -87,7 +87,10 @@ def all_of_them(two: TwoSites, organisation: Organisation, out: Path) -> None:
     }  # fmt: skip
     for name in sorted(packs_of()):
         framework = load_template(name).framework
-        shared["edition"] = "" if framework is None else framework.edition
+        # An edition that had ended before the year is made of no year of this world.
+        if framework is None or not framework.holds(YEAR.start, is_early=True):
+            continue
+        shared["edition"] = framework.edition
         for language in LANGUAGES:
             for site in two.sites.values():
                 make_report(name, site, YEAR, baselines=world.baselines, language=language, **shared)
