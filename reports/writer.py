@@ -82,11 +82,6 @@ def significance(significant: bool | None) -> str:
     return {True: "significant", False: "not significant", None: "significance not known"}[significant]
 
 
-def counted(count: int, one: str) -> str:
-    """A number with its noun: 1 use, 3 uses."""
-    return f"{count} {one}" if count == 1 else f"{count} {one}s"
-
-
 def plain(text: str, tone: Tone = "plain") -> Cell:
     """Words without a figure."""
     return Cell(text=text, tone=tone)

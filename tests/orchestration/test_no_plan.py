@@ -206,12 +206,12 @@ def right_again(house: House) -> None:
 
 
 def out_of_time(house: House) -> None:
-    house.patch.setattr("controls.planning.make.solve", partial(solve, time_limit_s=1e-4))
+    house.patch.setattr("controls.planning.habit.solve", partial(solve, time_limit_s=1e-4))
     assert house.plan() == 1
 
 
 def in_time(house: House) -> None:
-    house.patch.setattr("controls.planning.make.solve", solve)
+    house.patch.setattr("controls.planning.habit.solve", solve)
     house.at(NOW + timedelta(minutes=1))
     assert house.plan() == 0
 

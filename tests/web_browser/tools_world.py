@@ -20,7 +20,7 @@ from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.write import instance_environment
-from orchestration.supervised import supervisor
+from orchestration.supervised.supervisor import mlflow_words
 from orchestration.web.tools.passes import Passes
 from tests.controls.collector.pushing import door, make_project
 from tests.e2e.dagster_ui import Dagster
@@ -78,7 +78,7 @@ def world(folder: Path) -> Iterator[World]:
     webserver = [sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(ports[0])]
     webserver += ["--python-file", str(folder / "jobs.py")]
     with ExitStack() as stack:
-        for words in (webserver, supervisor._mlflow(project, ports[1])):
+        for words in (webserver, mlflow_words(project, ports[1])):
             stack.enter_context(process(words, environment, folder / "log"))
         pages = stack.enter_context(serving(folder, None))
         push = stack.enter_context(door(folder)).url
