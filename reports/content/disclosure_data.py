@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.disclosure import Datum, DisclosureAnswer, completeness_of, gaps_of
+from data_quality.contracts.reporting.disclosure import Completeness, Datum, DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import DataSpec, DatumSpec, FrameworkSpec, is_of
 from data_quality.contracts.sentence import Sentence
@@ -15,7 +15,7 @@ from reports.content.caveats import SENTENCES
 from reports.content.template_blocks import BlockWriter
 from reports.content.templates import BESIDE
 from reports.datasets.base import Item
-from reports.report_content import Block, Cell, Column, Paragraph, Row, Table
+from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Series, Table
 from reports.texts.locales import chosen, long_date, page_word, word
 from reports.texts.numbers import MISSING, format_number, unit_text
 from reports.writer import plain, words
@@ -65,7 +65,7 @@ class DataWriter:
         return made
 
     def front(self) -> list[Block]:
-        """The completeness of the pack, and with what its identifiers were compared; for page one."""
+        """The completeness of the pack, and the source of its identifiers; for page one."""
         counts, checked = completeness_of(self.data), self.framework.checked
         said = Sentence(
             "{0}, edition {1}: of {2} required data points {3} are figures, {4} are answers of the organisation, "
@@ -78,8 +78,25 @@ class DataWriter:
             day = long_date(checked.on, self.write.language)
             compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
         return [
-            Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain")
+            Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain"),
         ]
+
+    def picture(self) -> Chart:
+        """Counts of data points by where their answer comes from, the required ones and the others."""
+        sources = ("figure", "organisation", "not_applicable", "missing")
+        kinds: tuple[tuple[str, Literal["actual", "expected"], Completeness], ...] = (
+            ("Required", "actual", completeness_of(self.data)),
+            ("Not required", "expected", completeness_of(self.data, required=False)),
+        )
+        series = [
+            Series(name=self._word(name), role=role, values=tuple(float(getattr(found, each)) for each in sources))
+            for name, role, found in kinds
+        ]
+        return Chart(
+            key="completeness", title=self._word("Data points by source"), unit="", shape="bars",
+            categories=tuple(self._word(each.replace("_", " ")) for each in sources),
+            series=tuple(series), locale=self.write.language,
+        )  # fmt: skip
 
     def bridge(self) -> list[Table]:
         """What an earlier edition asks beside what this one does; none where only one of them is asked."""

@@ -248,7 +248,9 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
     ]
     if points is None:
         return made
-    first = made[0].model_copy(update={"blocks": (*points.front(), *made[0].blocks)})
+    is_drawn = any(isinstance(block, Chart) for block in made[0].blocks)
+    front = (*points.front(), *(() if is_drawn else (points.picture(),)))
+    first = made[0].model_copy(update={"blocks": (*front, *made[0].blocks)})
     return [first, *map(_of_table, points.bridge()), *made[1:], *map(_of_table, points.gaps())]
 
 

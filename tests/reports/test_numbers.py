@@ -10,7 +10,7 @@ from reports.chart_geometry import label_places, nice_ticks, runs
 from reports.content.references import ranges
 from reports.render.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text, written
-from reports.writer import counted, standing_of, words
+from reports.writer import standing_of, words
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,6 @@ def test_day_labels_stand_at_months_when_halves_do_not_fit() -> None:
 
 def test_letters_that_the_fonts_lack_lose_their_marks_only() -> None:
     assert printable("Dům Łódź – 5 m² ≤ 3 €") == "Dům Łódź – 5 m² ≤ 3 €"
-
-
-def test_one_thing_is_not_told_as_several() -> None:
-    assert [counted(count, "use") for count in (0, 1, 2)] == ["0 uses", "1 use", "2 uses"]
 
 
 def test_a_use_stands_by_one_word() -> None:

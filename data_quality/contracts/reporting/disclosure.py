@@ -145,11 +145,11 @@ def _shared(datum: Datum) -> dict[str, object]:
     return datum.model_dump(include={"who", "by", "required", "reason", "offered"})
 
 
-def completeness_of(data: Iterable[Datum]) -> Completeness:
-    """Counts of the required data points; a table of which one row is missing is missing."""
+def completeness_of(data: Iterable[Datum], *, required: bool = True) -> Completeness:
+    """Counts of the required data points, or of the others; a table of which one row is missing is missing."""
     sources: dict[str, set[str]] = {}
     for each in data:
-        if each.required:
+        if each.required == required:
             sources.setdefault(each.key, set()).add(each.source)
     order: tuple[Source, ...] = ("missing", "organisation", "figure", "not_applicable")
     first = [next(each for each in order if each in found) for found in sources.values()]
