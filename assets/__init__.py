@@ -1,1 +1,1 @@
-"""What the platform makes of the world: sites, readings, tariffs, carbon, KPIs, and the stores they live in."""
+"""The platform's model of the world: sites, readings, tariffs, carbon, KPIs, and the stores they live in."""

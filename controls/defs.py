@@ -38,7 +38,7 @@ PROOF_WITHIN_S = 30.0
 
 
 class PlanConfig(dg.Config):
-    """What asked for the plan."""
+    """Configuration of a plan run: its trigger."""
 
     because: str = "it was asked for by hand"
 

@@ -1,4 +1,4 @@
-"""How much of what should be there is there: coverage per stream and local day, and a verdict over it.
+"""Completeness of readings: coverage per stream and local day, and a verdict over it.
 
 A day has 92, 96 or 100 quarter hours; a missing reading is never zero.
 """

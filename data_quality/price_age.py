@@ -1,4 +1,4 @@
-"""How far a market's day-ahead prices reach, against when they should have been told; pure."""
+"""Age of a market's day-ahead prices against when they should have been published; pure."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -46,7 +46,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation found. findings: by time; scores: as `daily_scores`, of the days judged."""
+    """Result of validation. findings: by time; scores: as `daily_scores`, of the days judged."""
 
     findings: tuple[RuleFinding, ...]
     judged: tuple[Judged, ...]

@@ -42,7 +42,7 @@ PICTURES = 24
 
 
 class FitConfig(dg.Config):
-    """Who fits: whoever approves must be somebody else."""
+    """Configuration of a fit with its person: whoever approves must be somebody else."""
 
     fitted_by: str = "meterloom"
     seu: str | None = None
@@ -172,7 +172,7 @@ def core_seu__monitoring_baseline(
 
 
 class TrainConfig(dg.Config):
-    """What is trained, on how long a trial, and why.
+    """Configuration of a training: the targets, the length of the trial, and the reason.
 
     targets: names, all of the site if empty. tune_within_s: how long parameters are searched for each target;
     above 0 the slow kinds of model (exponential smoothing) are tried too.

@@ -85,7 +85,7 @@ class LoggedModel(Model):
 
 
 class ModelRecord(Model):
-    """What is logged beside a model's files.
+    """Record beside a model's files.
 
     title: what people tell its run by; about: what all versions of the name are for; card: Markdown about this one.
     """

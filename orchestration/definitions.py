@@ -1,4 +1,4 @@
-"""What Dagster loads. Everything is put together in build.py."""
+"""Definitions for Dagster. Everything is put together in build.py."""
 
 import sys
 

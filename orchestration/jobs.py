@@ -12,7 +12,7 @@ from orchestration.resources import ProjectResource
 
 
 class MonthLoops(dg.Config):
-    """What to run: a month such as 2024-01, and so many houses from the seed on."""
+    """Month to run, such as 2024-01, and so many houses from the seed on."""
 
     site: str = "home"
     month: str = "2024-01"

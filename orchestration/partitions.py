@@ -80,7 +80,7 @@ class Asked(NamedTuple):
 
 
 class _Asking(Protocol):
-    """What a step, and a check, knows of its run."""
+    """Context of a step, and of a check, in its run."""
 
     @property
     def partition_keys(self) -> Sequence[str]:

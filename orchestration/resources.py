@@ -1,4 +1,4 @@
-"""What the shells are given: the project with its stores, a clock, the dbt runner. Tests swap them in build_defs."""
+"""Resources of the shells: the project with its stores, a clock, the dbt runner. Tests swap them in build_defs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

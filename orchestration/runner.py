@@ -30,7 +30,7 @@ QUIET = {"console": {"config": {"log_level": "ERROR"}}}
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What one run did. findings: what its assets attached to themselves (metadata `findings`), each once."""
+    """Outcome of one run. findings: what its assets attached to themselves (metadata `findings`), each once."""
 
     job: str
     run_id: str

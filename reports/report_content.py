@@ -1,4 +1,4 @@
-"""What a report says, ready to print: sections of paragraphs, tables and charts over traced figures.
+"""Content of a report, ready to print: sections of paragraphs, tables and charts over traced figures.
 
 Every number that a cell shows is a figure of the register; the cell carries its display text. Renderers format:
 they never add, round or look anything up.

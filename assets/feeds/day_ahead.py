@@ -69,7 +69,7 @@ class _Period:
 
 
 class _Publication:
-    """What is heard of an A44 document."""
+    """Parsed A44 document."""
 
     def __init__(self, file: str) -> None:
         self.file, self.series, self.reason, self.root = file, [_Series()], "", ""

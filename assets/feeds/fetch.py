@@ -24,7 +24,7 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a service is waited for. pauses_s: before the second try, the third …; a try takes whole_s at most."""
+    """Retry times of a service. pauses_s: before the second try, the third …; a try takes whole_s at most."""
 
     connect_s: float = 10.0
     read_s: float = 30.0
@@ -34,7 +34,7 @@ class Patience:
 
 
 class _MayPass(WorldFault):
-    """What another try may mend."""
+    """Errors that another try may mend."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _text(value: str) -> str:
 
 
 class Pulled(Model):
-    """What a pull brought. until_utc: up to here everything is landed. values: as the bucket has them.
+    """Result of a pull. until_utc: up to here everything is landed. values: as the bucket has them.
 
     refused: rows that are no number or have no time; uncovered: quarter hours of instant values with too few of them.
     """

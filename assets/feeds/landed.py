@@ -1,4 +1,4 @@
-"""What was pulled becomes files of the landing folder, and a note of how far: a pull that was killed goes on there.
+"""Pulled data as files of the landing folder, with a note of how far: a pull that was killed goes on there.
 
 The file first, then the note: after a kill the same span is pulled once more, into a file of the same name.
 """

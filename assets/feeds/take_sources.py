@@ -32,7 +32,7 @@ LOOK_BACK = timedelta(days=15)
 
 
 class TakenPrices(Model):
-    """What a look brought. until_utc: the end of the last price that is known. asked: False where all was here."""
+    """Prices of one look. until_utc: the end of the last price that is known. asked: False where all was here."""
 
     source_id: str
     asked: bool

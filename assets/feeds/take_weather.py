@@ -17,7 +17,7 @@ from data_quality.contracts.time import Clock
 
 
 class TakenWeather(Model):
-    """What a look at the feed brought. new: issues that were not known yet. issues: the last of each source."""
+    """Weather of one look. new: issues that were not known yet. issues: the last of each source."""
 
     site_id: str
     kind: str

@@ -1,4 +1,4 @@
-"""What the KPIs divide by, and the streams beside import energy that they are made of: rows for the warehouse. Pure.
+"""Denominators of the KPIs, and the streams beside import energy that they are made of: rows for the warehouse. Pure.
 
 Roles of a stream: `generation`, `export`, `kvarh`, `water` and `product/<id>`; each belongs to the scope that it names.
 """

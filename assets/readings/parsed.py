@@ -1,4 +1,4 @@
-"""What a reader is asked and what it hands over. Formats stand in readers/, decisions about rows in judged_table.py."""
+"""Input and output of a reader. Formats stand in readers/, decisions about rows in judged_table.py."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ MAX_BAD_ROWS = 1000
 
 
 class ReadRequest(Model):
-    """How a file is to be read.
+    """Request to read a file.
 
     mapping: column map, or None for the plain shape; site: whose meters, or None to take every name as it is;
     tz: zone of times without offset where the map names none; now_utc: rows of a later time are rejected;

@@ -1,4 +1,4 @@
-"""What a meter file is and holds, with nothing stored: format, verdict, counts and sums per channel."""
+"""Content of a meter file, with nothing stored: format, verdict, counts and sums per channel."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -82,7 +82,7 @@ class Proposal(Model):
 
 
 class Rest(Model):
-    """What a parent has beyond its children, over the slots at which all of them are present."""
+    """Remainder of a parent beyond its children, over the slots at which all of them are present."""
 
     parent: str
     children: tuple[str, ...]

@@ -23,7 +23,7 @@ def file_sha256(path: Path) -> str:
 
 
 class FileHashes:
-    """What files under one folder hashed to, kept in a file of the project: a restart reads none of them again.
+    """Hashes of files under one folder, kept in a file of the project: a restart reads none of them again.
 
     A file is another one with another size or time of content or of entry: a copy that keeps the time of its content
     does not keep that of its entry. Whoever removes or spoils the memory pays with one reading of each file.

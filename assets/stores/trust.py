@@ -72,7 +72,7 @@ ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 class Trust:
-    """What one process has read of a store's seals and signatures."""
+    """Seals and signatures of a store, as one process has read them."""
 
     def __init__(self, public_keys: Mapping[str, str] | None) -> None:
         self.public_keys = public_keys

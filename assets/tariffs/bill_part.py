@@ -1,4 +1,4 @@
-"""What one part of a bill stands on: energy per period, highest demands, days. Measured in assets/bills."""
+"""Quantities of one part of a bill: energy per period, highest demands, days. Measured in assets/bills."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -50,7 +50,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Usage(BillPart):
-    """What was used in one part of a bill. Energies in kWh, demands in kW or kVA.
+    """Quantities used in one part of a bill. Energies in kWh, demands in kW or kVA.
 
     energy, surplus: charge_id -> kWh imported, exported in each of its periods (None: no slot of that period here);
     series: charge_id -> (kWh, sum of kWh x price, not rounded); export: kWh paid for, per export period;

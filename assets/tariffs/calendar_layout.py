@@ -47,7 +47,7 @@ class Timed(Protocol):
 
 @dataclass(frozen=True)
 class DayKind:
-    """What a tariff's windows ask of a day."""
+    """Properties of a day by which a tariff's windows choose."""
 
     month: int
     seasons: tuple[str, ...]

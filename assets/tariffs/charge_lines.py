@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
 
 class Cells(TypedDict, total=False):
-    """What a line may say beside its amount. rate_unit: without one, the currency per unit; charge_id: the line's."""
+    """Details of a bill line beside its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
 
     quantity: Decimal | None
     unit: str

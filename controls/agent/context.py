@@ -46,7 +46,7 @@ Step = Generator[OnLedger | OnWire, Any, T]
 
 
 class Transports(Protocol):
-    """How devices are reached. A reader has no way to write."""
+    """Transports to devices. A reader has no way to write."""
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int) -> DeviceReader:
         """A device that can be read."""
@@ -56,7 +56,7 @@ class Transports(Protocol):
 
 
 class Surroundings(Protocol):
-    """What is measured beside the devices themselves (`site_values.py`)."""
+    """Measurements beside the devices themselves (`site_values.py`)."""
 
     def observe(self, context: "AgentContext", devices: Sequence["Device"]) -> bool:
         """Look once; True where every set-point must be asked about again now. Raises Unreachable."""

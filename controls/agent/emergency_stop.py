@@ -17,7 +17,7 @@ PATIENCE_S = 2.0
 
 
 class EmergencyStop:
-    """What says whether a project's agents must not command anything."""
+    """Emergency stop of a project's agents: while it holds they command nothing."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

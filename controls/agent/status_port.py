@@ -1,4 +1,4 @@
-"""What the agent says of itself on the loopback: /healthz, /metrics in Prometheus' text format, and POST /stop.
+"""Status of the agent on the loopback: /healthz, /metrics in Prometheus' text format, and POST /stop.
 
 Nothing but the stop can be asked of it.
 """

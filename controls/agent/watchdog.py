@@ -23,7 +23,7 @@ MAX_CLOCK_STEP_S = 1.0
 
 
 class Pulse(Model):
-    """What the watchdog looks at, seconds. lease_age_s: since the lease was last renewed; None: none is held.
+    """Ages for the watchdog, seconds. lease_age_s: since the lease was last renewed; None: none is held.
 
     clock_step_s: wall clock against monotonic clock since the last cycle.
     """

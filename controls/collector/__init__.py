@@ -1,1 +1,1 @@
-"""What keeps live readings: every sample on disk before it is acknowledged, and a board of the newest."""
+"""Storage of live readings: every sample on disk before it is acknowledged, and a board of the newest."""

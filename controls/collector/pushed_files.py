@@ -100,7 +100,7 @@ class RefusedRow(Model):
 
 
 class KeptBody(Model):
-    """What became of a body. file_name: in the site's landing folder; empty where no row of it is good.
+    """Outcome of a body. file_name: in the site's landing folder; empty where no row of it is good.
 
     accepted, rejected and doubled are rows of the body, and together all of them: a doubled one says what another says.
     newest: what the live board may show of it.

@@ -61,7 +61,7 @@ class _Problem(Exception):
 
 @dataclass
 class Door:
-    """What the door rests on, and what it counted: answers by status, rows by what became of them."""
+    """Parts and counters of the door: answers by status, rows by outcome."""
 
     project: Project
     store: Store

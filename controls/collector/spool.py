@@ -47,7 +47,7 @@ Done = Callable[[bool], None]
 
 
 class SpoolState(Model):
-    """How the spool is doing, and what it counted since it was opened. commit_s: their seconds in all.
+    """State of the spool, and its counters since it was opened. commit_s: their seconds in all.
 
     recovered, torn: bytes of an earlier process that were whole, and that were not.
     """

@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<2scII")
 
 
 class Content(NamedTuple):
-    """What a piece of the spool holds. end: behind the last whole frame; damaged: bytes before it that are none."""
+    """Content of a spool piece. end: behind the last whole frame; damaged: bytes before it that are none."""
 
     lines: bytes
     refusals: bytes

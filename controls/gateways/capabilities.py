@@ -1,4 +1,4 @@
-"""What a device offers to whoever controls it: typed answers, two faults, three one-purpose protocols.
+"""Capabilities of a device: typed answers, two faults, three one-purpose protocols.
 
 A reader has no `write` attribute at all; whoever may not write is handed a reader.
 """

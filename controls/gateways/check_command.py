@@ -1,4 +1,4 @@
-"""What every gateway asks of a command before the wire, and of a value after it: pure checks against the template."""
+"""Checks of a command before the wire, and of a value after it: pure, against the template."""
 
 import math
 from datetime import datetime

@@ -10,7 +10,7 @@ FOR_EVER_S = 1e9
 
 
 class Outcome(StrEnum):
-    """What the device did with a command."""
+    """Outcome of a command at the device."""
 
     APPLIED = "applied"
     REPEATED = "repeated"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class LeaseState(Model):
-    """What the device would answer to a read."""
+    """Lease state that the device would answer to a read."""
 
     value: float
     remaining_s: float

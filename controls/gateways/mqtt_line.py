@@ -76,7 +76,7 @@ class BrokerAddress(Model):
 
 
 class Will(Model):
-    """What the broker says in our name when we vanish."""
+    """Last will: the message of the broker in our name when the connection is lost."""
 
     topic: str
     payload: str

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a person said. REFUSED: the program did not let them."""
+    """Decision of a person. REFUSED: the program did not let them."""
 
     APPROVED = "APPROVED"
     REVOKED = "REVOKED"
@@ -89,7 +89,7 @@ def audited(store: Store, site_id: str, kind: Kind, subject: str, *, person: Per
 
 
 class Approvals:
-    """What stands approved of one kind. A row that is not believed approves nothing."""
+    """Approvals in force of one kind. A row that is not believed approves nothing."""
 
     def __init__(self, approved: Iterable[str], *, is_used: bool) -> None:
         self.approved, self.is_used = frozenset(approved), is_used

@@ -18,7 +18,7 @@ CLOCK_TOLERANCE_S = 2.0
 
 
 class Lease(Model):
-    """What a holder has until expires_utc."""
+    """Lease of a holder until expires_utc."""
 
     site_id: str
     holder: str

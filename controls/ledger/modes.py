@@ -60,7 +60,7 @@ _NOTHING, _FOLLOWS = Standing(mode=Mode.SIMULATION), Standing(mode=Mode.FULL)
 
 
 class Modes:
-    """What a site's entries say at one instant. doubts: what is wrong with those that do not count."""
+    """Modes of a site at one instant. doubts: what is wrong with those that do not count."""
 
     def __init__(self, standings: Mapping[Scope, Standing], doubts: list[str], newest: int) -> None:
         self.standings, self.doubts, self.newest = standings, doubts, newest

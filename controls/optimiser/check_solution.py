@@ -17,7 +17,7 @@ TOLERANCE = 1e-6
 
 
 class Replay(Model):
-    """What the schedule costs, and every sentence that it breaks by more than the tolerance."""
+    """Cost of the schedule, and every sentence that it breaks by more than the tolerance."""
 
     cost: float
     problems: tuple[str, ...]

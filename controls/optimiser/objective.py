@@ -1,4 +1,4 @@
-"""What a plan is to be good at: presets as weights in one currency, an order of goals, bounds (resolution C4.5).
+"""Objective of a plan: presets as weights in one currency, an order of goals, bounds (resolution C4.5).
 
 Grams are never added to currency: carbon enters by a price per tonne, by a bound, or as a goal that comes first. A goal
 without a price comes first too, and money decides among the plans that are equally good at it (C2.11).
@@ -100,7 +100,7 @@ def _prices(objective: Objective) -> dict[str, float]:
 
 
 class Aims(Part):
-    """What an objective adds to a case: measures of its exchange with the grid. It sees the connection's variables.
+    """Additions of an objective to a case: measures of its exchange with the grid. It sees the connection's variables.
 
     carbon_kgco2e_per_kwh: of imported energy in each step, location-based; exports earn no credit (Scope 2 Guidance).
     """

@@ -1,4 +1,4 @@
-"""What each of the three phases of a connection carries: what a plan holds, what breaks it, what is left over.
+"""Loads of the three phases of a connection: what a plan holds, what breaks it, what is left over.
 
 Each phase by itself: what one feeds in does not relieve the fuse of another, however the meter adds them up.
 """

@@ -26,7 +26,7 @@ _Positive = Annotated[float, Field(gt=0)]
 
 
 class GuardParams(OnPhases):
-    """What guards, gateways and meter proofs read of any device (controls/safety/limits.py)."""
+    """Device figures for guards, gateways and meter proofs (controls/safety/limits.py)."""
 
     phase_count: int | None = Field(default=None, ge=1, le=3, description="Of its cable")
     phases: int | tuple[int, ...] | None = Field(default=None, description="Of its cable, where amperes are set")

@@ -1,4 +1,4 @@
-"""What planning a site asks: its stores, its mode, its devices and their measured states, and its own forecasts."""
+"""Planning context of a site: its stores, its mode, its devices and their measured states, and its own forecasts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What mends a plan that cannot be made: a command, or a place of the site file, by the code of the finding."""
+"""Mends of a plan that cannot be made: a command, or a place of the site file, by the code of the finding."""
 
 from assets.stores.ledgers.job_outcomes import TO_MEND
 from controls.optimiser.devices.kinds import KINDS

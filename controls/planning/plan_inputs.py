@@ -1,4 +1,4 @@
-"""What a plan is made from, as known at one instant; what is missing or too old is a finding, never a guess."""
+"""Inputs of a plan as known at one instant; one that is missing or too old is a finding, never a guess."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta

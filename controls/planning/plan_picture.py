@@ -1,4 +1,4 @@
-"""What a plan's picture shows, as numbers: who gives and who takes in each step, prices, stored amounts, and why."""
+"""Numbers of a plan's picture: who gives and who takes in each step, prices, stored amounts, and why."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

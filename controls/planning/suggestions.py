@@ -1,4 +1,4 @@
-"""What people set by hand again and again, put to them as a question. Nothing is learnt from it by itself."""
+"""Suggestions from set-points that people change again and again, put to them as a question. None acts by itself."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the steps of a plan cost by the site's own tariffs: prices where they say it all, else the bill's linear terms.
+"""Cost of a plan's steps by the site's own tariffs: prices where they say it all, else the bill's linear terms.
 
 The tariffs are those of electricity, at the site's price stream where it buys by that: the same that its bills and its
 cost KPI stand on.
@@ -54,7 +54,7 @@ _MONTHS_BACK = 24
 
 @dataclass(frozen=True)
 class BillsSoFar:
-    """What is known of the bills that a plan's steps belong to: the metered load before them, what earlier bills left.
+    """Bills that a plan's steps belong to: the metered load before them, what earlier bills left.
 
     prices: past ones, by stream.
     """
@@ -66,7 +66,7 @@ class BillsSoFar:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a kWh more costs and earns in each step, and the bills where that is not all. labels: for the inputs."""
+    """Marginal price of a kWh in each step, and the bills where that is not all. labels: for the inputs."""
 
     import_price_per_kwh: tuple[float, ...]
     export_price_per_kwh: tuple[float, ...]

@@ -59,7 +59,7 @@ class TrialDay(Model):
 
 
 class TrialPolicy(Model):
-    """What a policy came to. cost: the bill, which the days add up to. cycles: of the batteries, full ones.
+    """Result of a policy. cost: the bill, which the days add up to. cycles: of the batteries, full ones.
 
     kgco2e: of the import, by the site's factor; None without one. left_kwh: at the end in each store, less what was
     there. Nothing of a trial is a room, and so nobody is uncomfortable in it.

@@ -1,4 +1,4 @@
-"""What a trial rests on: devices that can be simulated, the load and sun that were measured, and what is assumed."""
+"""Inputs of a trial: devices that can be simulated, the load and sun that were measured, and assumptions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta

@@ -47,7 +47,7 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Counted:
-    """What a plan counted on of one device, beside what is so. None: nobody shows it, which is no reason to plan.
+    """Assumption of a plan about one device, beside its value now. None: nobody shows it, which is no reason to plan.
 
     state: the amount stored now; sun_kw: planned and shown, the mean of what the sun gave lately.
     """
@@ -61,7 +61,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Since:
-    """What came of a plan since it was made. off_plan_kwh: by device, where that is too much (execution.off_plan).
+    """Course of a plan since it was made. off_plan_kwh: by device, where that is too much (execution.off_plan).
 
     sun_kw: planned and shown mean power given lately, by device; by_hand: devices that a person has taken since.
     finding: what could not be told, e.g. of a meter that says nothing.

@@ -66,7 +66,7 @@ def _powers(source: Streaming) -> dict[str, dict[Point, float]]:
 
 
 class LivePowers:
-    """What the live board says of a site's meters, as readings; only what is new is one."""
+    """Live powers of a site's meters, as readings; only what is new is one."""
 
     def __init__(self, site: Site) -> None:
         self._meters = live_meters(site)

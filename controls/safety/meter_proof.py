@@ -43,7 +43,7 @@ _SAME_KW = 0.0005
 
 
 class MeterResponse(Model):
-    """What the meter said, kW, import positive. moved: as expected; not: otherwise; undecided: nobody can tell."""
+    """Response of the meter, kW, import positive. moved: as expected; not: otherwise; undecided: nobody can tell."""
 
     outcome: Literal["moved", "not", "undecided"]
     before_kw: float | None = None
@@ -57,7 +57,7 @@ _NO_METER = MeterResponse(outcome="undecided", reason="no independent meter meas
 
 
 class Expectation(Model):
-    """What a set-point should do to the import, kW. change_kw: None where nobody can say.
+    """Expected effect of a set-point on the import, kW. change_kw: None where nobody can say.
 
     is_at_least: the device may go further than asked, as a load under a limit may.
     """

@@ -1,4 +1,4 @@
-"""What a guard is given and what it answers."""
+"""Input and answer of a guard."""
 
 import math
 from typing import Literal
@@ -51,7 +51,7 @@ def is_known(*values: float | None) -> bool:
 
 
 class Live(Model):
-    """What is known now about one device and its site. None: not known, which never counts as good. Ages in seconds.
+    """Present state of one device and its site. None: not known, which never counts as good. Ages in seconds.
 
     soc: share of capacity, 0-1; soc_drift: how far it is off what its energy implies, None where nobody counts.
     *_monotonic_s: the agent's monotonic clock. clock_step_s: how far the wall clock moved against the monotonic one

@@ -42,7 +42,7 @@ _HOUR_S = 3600
 
 
 class Troubles(Model):
-    """How often and how long, of one device."""
+    """Frequency and length of faults, of one device."""
 
     drop_outs_per_h: float = Field(default=1.0, ge=0)
     drop_out_s: float = Field(default=40.0, gt=0, description="Mean length")

@@ -33,7 +33,7 @@ _RESTING = {"v": 230.0, "hz": 50.0, "percent": SOC_PERCENT, "degc": 20.0, "state
 
 
 class TemplatePhysics:
-    """What a device measures. `value_of(capability)`: the set-point it follows now; monotonic: seconds."""
+    """Measured values of a device. `value_of(capability)`: the set-point it follows now; monotonic: seconds."""
 
     def __init__(
         self, template: Template, *, monotonic: Callable[[], float], seed: int = 0, noise_share: float = 0.0

@@ -1,4 +1,4 @@
-"""What a template of protocol mqtt_topics says besides: topics and payloads of a device that does not know us.
+"""Template keys of protocol mqtt_topics: topics and payloads of a device that does not know us.
 
 Such a device keeps none of our contract, so a template names for each set-point what to publish, for each value where
 it is told, and how to know that it was told after we asked or wrote: a retained message proves nothing.
@@ -37,7 +37,7 @@ class Say(Model):
 
 
 class Answer(Model):
-    """How the device answers a set-point. Left out, the next message of its state is the answer.
+    """Answer of the device to a set-point. Left out, the next message of its state is the answer.
 
     number: path at which our request number comes back. has: path that only the answer has. refusal: path that only a
     refusal has.
@@ -50,7 +50,7 @@ class Answer(Model):
 
 
 class SetTopic(Say):
-    """How a set-point is sent. `value` is the raw one: the set-point over the capability's scale, or its word.
+    """Topic of a set-point. `value` is the raw one: the set-point over the capability's scale, or its word.
 
     words: what is sent -> number, where it differs from what the state says. below_zero: sent instead for a negative
     value, whose amount is `size`. at_safe: sent instead for the safe default, where nothing has to end by itself.

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 
 class Placed(Protocol):
-    """What was read from a line of a file; line 0: not from a line."""
+    """Value with the line of the file that it was read from; line 0: not from a line."""
 
     @property
     def file(self) -> str:

@@ -11,7 +11,7 @@ from data_quality.contracts.model import Model
 
 
 class Basis(StrEnum):
-    """What a Scope 2 factor stands on. `location` is the grid average; the others serve the market-based method."""
+    """Basis of a Scope 2 factor. `location` is the grid average; the others serve the market-based method."""
 
     LOCATION = "location"
     RESIDUAL = "residual"

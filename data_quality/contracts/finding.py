@@ -35,7 +35,7 @@ class Finding(BaseModel):
 
 
 class Verdict(BaseModel):
-    """What a pure evaluator answers to an asset check: passed or not, and the facts for the UI."""
+    """Verdict of a pure evaluator for an asset check: passed or not, and the facts for the UI."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     passed: bool

@@ -1,4 +1,4 @@
-"""What is wrong with a value or with a YAML text, in our words: what was expected, and what was probably meant.
+"""Faults of a value or of a YAML text in our words: what was expected, and what was probably meant.
 
 The libraries' own texts (pydantic, ruamel) name types and tokens, which nobody writes into a site file.
 """

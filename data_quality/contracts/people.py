@@ -10,7 +10,7 @@ from data_quality.contracts.model import Model
 
 
 class Role(StrEnum):
-    """What a person may do."""
+    """Role of a person."""
 
     ANALYST = "analyst"
     APPROVER = "approver"

@@ -171,14 +171,14 @@ class OcppSettings(Model):
 
 
 class LiveSettings(Model):
-    """What live readings may take of the disk until they have become files."""
+    """Disk limits of live readings until they have become files."""
 
     spool_mb: int = Field(default=2048, ge=1, le=1_000_000, description="Of one site; then nothing is acknowledged")
     keep_free_mb: int = Field(default=256, ge=0, le=1_000_000, description="Left to the ledger on the same disk")
 
 
 class ReportSettings(Model):
-    """How reports are made."""
+    """Settings of reports."""
 
     accuracy_profile: str = "g14_prescriptive"
     confidence: float = Field(default=0.9, gt=0, lt=1)
@@ -230,7 +230,7 @@ class AdviceSettings(Model):
 
 
 class RetentionSettings(Model):
-    """How long copies of what came in are kept, and logs, until `meterloom retention apply`; each has its floor."""
+    """Retention times of copies of what came in, and of logs, until `meterloom retention apply`; each has its floor."""
 
     landing_months: int = Field(default=13, ge=13, le=1200, description="Files that were taken in, in landing")
     quarantine_months: int = Field(default=24, ge=24, le=1200, description="Copies of files that were refused")

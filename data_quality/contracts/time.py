@@ -19,7 +19,7 @@ CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 
 
 class Clock(Protocol):
-    """Whoever needs "now" is given one."""
+    """Clock: the source of "now"."""
 
     def now_utc(self) -> datetime:
         """The present instant, zone-aware, UTC."""

@@ -16,7 +16,7 @@ EXACT = Context(prec=60)
 
 
 class Behaviour(StrEnum):
-    """How a value behaves over time: amounts add up, levels average."""
+    """Behaviour of a value over time: amounts add up, levels average."""
 
     AMOUNT = "amount"
     LEVEL = "level"

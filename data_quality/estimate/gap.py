@@ -1,4 +1,4 @@
-"""What every method is asked and what it answers: a gap in a cleaned grid, and values with their quality code."""
+"""Question and answer of every estimation method: a gap in a cleaned grid, and values with their quality code."""
 
 import math
 from dataclasses import dataclass

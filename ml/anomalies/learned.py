@@ -1,4 +1,4 @@
-"""What was learned from faults put into meters: the models of the detectors, as a versioned file."""
+"""Detector models learned from faults put into meters, as a versioned file."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the registry shows of a model of causes: parameters, figures and a card in words."""
+"""Registry card of a model of causes: parameters, figures and words."""
 
 from collections.abc import Mapping
 

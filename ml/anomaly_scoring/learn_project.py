@@ -30,7 +30,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class CausesLearned:
-    """What a learning came to. version: the one that these labels made, else the one that leads.
+    """Result of a learning. version: the one that these labels made, else the one that leads.
 
     reason: better, not_better, few_labels or one_cause. is_new: whether these labels were judged now.
     """

@@ -1,4 +1,4 @@
-"""What we say we follow, clause by clause, each with a case that is computed on the spot: `meterloom conformance`.
+"""Conformance to standards, clause by clause, each with a case that is computed on the spot: `meterloom conformance`.
 
 A case is a small sum with a known answer, run by the code that also computes real figures; no test framework is needed.
 The cases stand in caltrack.py, hourly.py, statistics.py, savings.py and

@@ -1,4 +1,4 @@
-"""What the registry shows of a disaggregation: the recipe that grows its models again, figures and a card in words."""
+"""Registry card of a disaggregation: the recipe that grows its models again, figures and words."""
 
 import json
 from importlib.metadata import version

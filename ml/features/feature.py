@@ -1,4 +1,4 @@
-"""What a feature is, and the rows for which features are computed: the one guard against looking ahead lives here."""
+"""Features and the rows for which they are computed: the one guard against looking ahead lives here."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -20,7 +20,7 @@ QUARTER, HOUR, DAY = timedelta(minutes=CANONICAL_MINUTES), timedelta(hours=1), t
 
 @dataclass(frozen=True)
 class Stream:
-    """What is forecast: a register of a meter, or a driver."""
+    """Series to forecast: a register of a meter, or a driver."""
 
     stream_id: str
     register: str

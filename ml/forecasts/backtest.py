@@ -38,7 +38,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Forecasts:
-    """What one model said on every origin, beside what happened. Arrays of one length, NaN where unknown.
+    """Forecasts of one model at every origin, beside the outcome. Arrays of one length, NaN where unknown.
 
     origin, step: of the grid. is_fair: the values a day and a week before are known too, so that the floor can answer.
     """

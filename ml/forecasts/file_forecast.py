@@ -60,7 +60,7 @@ class PartScore(Model):
 
 
 class FileBacktest(Model):
-    """What a backtest over files found. left_out_steps: without a value, one of a day or week before, or a forecast."""
+    """Result of a backtest over files. left_out_steps: without a value, one of a day or week before, or a forecast."""
 
     score: BacktestScore
     floor: BacktestScore
@@ -232,7 +232,7 @@ def _stale(known: FileCase, issue_utc: datetime) -> Finding | None:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a model said; is_of_one: of all steps, and not of two models of one kind with the weather and without."""
+    """Answer of a model; is_of_one: of all steps, and not of two models of one kind with the weather and without."""
 
     quantiles: Quantiles
     model: Forecaster

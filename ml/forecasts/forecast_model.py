@@ -1,4 +1,4 @@
-"""What every forecast model is: fitted on a case up to an instant, asked at an origin, stored as plain files."""
+"""Interface of a forecast model: fitted on a case up to an instant, asked at an origin, stored as plain files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Forecaster(Protocol):
 
 @dataclass(frozen=True)
 class Contributions:
-    """What each input adds to P50 of each step, in the unit of the series.
+    """Contribution of each input to P50 of each step, in the unit of the series.
 
     names: of features (features/matrix.py), or of terms of the model's own. parts: names × steps. base: steps, what the
     model says of an input that is like all it learnt from. base and parts add up to P50 before bounds and corrections.

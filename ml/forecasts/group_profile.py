@@ -25,7 +25,7 @@ MIN_OWN_DAYS = 1
 
 @dataclass(frozen=True)
 class GroupProfile:
-    """What the meter would have counted had it gone like its group, as a case of its own, and how that was made."""
+    """Profile of the meter had it gone like its group, as a case of its own, and how that was made."""
 
     case: Case
     sentence: str

@@ -34,7 +34,7 @@ GROUP_PROFILE = "group_profile"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a forecast is of and as of when."""
+    """Target of a forecast and its instant."""
 
     site: Site
     target: Target

@@ -1,4 +1,4 @@
-"""What a forecast has to say of itself, and what no model may answer: fault F84 and its neighbours."""
+"""Plausibility of a forecast, and answers that no model may give: fault F84 and its neighbours."""
 
 from datetime import datetime
 from typing import Final

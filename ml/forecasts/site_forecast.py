@@ -38,14 +38,14 @@ _PUBLISHED = timedelta(days=2)
 
 
 class SiteTraining(Model):
-    """What became of each target: trained, or refused with a finding."""
+    """Outcome of each target: trained, or refused with a finding."""
 
     trained: tuple[Training, ...] = ()
     refused: dict[str, Finding] = {}
 
 
 class SiteForecasts(Model):
-    """What became of each target: issued, or refused with a finding.
+    """Outcome of each target: issued, or refused with a finding.
 
     reused: targets whose stored forecast is still good. warnings: what the forecasts say of how they were made.
     """
@@ -57,7 +57,7 @@ class SiteForecasts(Model):
 
 
 class SiteInputs:
-    """What a site's forecasts are made from up to an instant: readings, and the weather as it was forecast.
+    """Inputs of a site's forecasts up to an instant: readings, and the weather as it was forecast.
 
     end_utc: now for a site with live readings; for one whose readings end earlier, where they end.
     """

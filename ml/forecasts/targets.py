@@ -1,4 +1,4 @@
-"""What is forecast: which quantity of a site, by which step, how far ahead, and how long one forecast is good for."""
+"""Forecast targets: which quantity of a site, by which step, how far ahead, and how long one forecast is good for."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -51,7 +51,7 @@ SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
 class Training(Model):
-    """What one training did: every candidate's score on the same steps, the registered one, the decision.
+    """Result of one training: every candidate's score on the same steps, the registered one, the decision.
 
     best: the kind that was registered. tuning: what a search for its parameters came to; empty where none was asked
     for. slices, charts: the trial by fold, lead and season, and what to draw of it.

@@ -325,7 +325,7 @@ class Terminal:
 
 
 class _Said(logging.Handler):
-    """What our own stores have to say, as a line of ours."""
+    """Message of our own stores, as a line of ours."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()

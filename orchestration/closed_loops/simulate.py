@@ -52,7 +52,7 @@ class LoopTask(Model):
 
 
 class Simulated(Model):
-    """What policies came to, as one table. Everything in it is simulated."""
+    """Results of policies, as one table. Everything in it is simulated."""
 
     site_id: str
     currency: str

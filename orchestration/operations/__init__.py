@@ -1,1 +1,1 @@
-"""What the product can be asked: one typed function each, with a shell command and perhaps an endpoint before it."""
+"""Operations of the product: one typed function each, with a shell command and perhaps an endpoint before it."""

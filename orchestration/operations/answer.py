@@ -1,4 +1,4 @@
-"""What an operation found: the result, and how people see it as tables and a sentence."""
+"""Answer of an operation: the result, and how people see it as tables and a sentence."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
 
 
 class Table:
-    """How people see one list of a result.
+    """Table of one list of a result.
 
     rows: the result's field that holds the list (dotted), or the rows themselves. columns: in one text with ` | `
     between them, each a field of the row that is its own title, or `title: cell`; or title -> cell, where a title is
@@ -76,7 +76,7 @@ def _column(text: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: `result`, a model or the keys of the contract with models below them, is the JSON.
+    """Answer of a command: `result`, a model or the keys of the contract with models below them, is the JSON.
 
     Table and text are how people see it, in this order; several tables may have texts between them.
     """

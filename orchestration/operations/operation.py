@@ -38,7 +38,7 @@ READS_AND_ACTS = (*READS, "person_")
 
 
 class Option:
-    """How a parameter is called in a shell (`--site`), and what it means. kept: more of it for the shell alone."""
+    """Option of a shell (`--site`), and its meaning. kept: more of it for the shell alone."""
 
     def __init__(self, *names: str, help: str = "", **kept: Any) -> None:
         self.names, self.help, self.kept = names, help, kept
@@ -71,7 +71,7 @@ class Parameter(NamedTuple):
 
 
 class Question:
-    """What an operation is asked: the parameters behind its call. A dataclass among them stands for its fields."""
+    """Question of an operation: the parameters behind its call. A dataclass among them stands for its fields."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function

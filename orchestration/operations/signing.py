@@ -1,4 +1,4 @@
-"""Who acts, and with which key: what every command with --as PERSON signs."""
+"""Signing person and key of every command with --as PERSON."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What became of every run is kept in the project's store, where pages and commands look for what does not work."""
+"""Sensor of run outcomes: kept in the project's store, where pages and commands look for failures."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is new of plans and forecasts is offered to Home Assistant, where the settings name its broker."""
+"""Sensor that offers new plans and forecasts to Home Assistant, where the settings name its broker."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a plan counted on and is no longer so starts an optimisation run, at most as often as allowed."""
+"""Sensor that starts an optimisation run when an assumption of the plan fails, at most as often as allowed."""
 
 from collections.abc import Iterator
 

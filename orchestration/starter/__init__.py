@@ -1,1 +1,1 @@
-"""What a new project begins with: its files, the blocks of its site file, and the questions that fill them."""
+"""Starter of a new project: its files, the blocks of its site file, and the questions that fill them."""

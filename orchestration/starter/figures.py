@@ -1,4 +1,4 @@
-"""How an answer becomes the figure of a site file: percent as a share, litres as heat between two temperatures."""
+"""Figures of a site file from answers: percent as a share, litres as heat between two temperatures."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was answered of a new site, what it makes of the site file, and what is still open there."""
+"""Interview about a new site: the answers, the site file that they make, and open questions."""
 
 import json
 import re

@@ -110,7 +110,7 @@ class Question(Model):
 
 
 class Group(Model):
-    """What belongs together: a device, a kind of price. name: of the answers; block: its block in site.yaml."""
+    """Group of questions: a device, a kind of price. name: of the answers; block: its block in site.yaml."""
 
     name: str
     when: Mapping[str, str] = {}

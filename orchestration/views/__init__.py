@@ -1,1 +1,1 @@
-"""What stands of a project, as its stores and registries say it, for commands that print it."""
+"""Views of a project over its stores and registries, for commands that print it."""

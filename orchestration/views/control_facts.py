@@ -1,4 +1,4 @@
-"""What stands between a site's devices and commands that they follow: what `meterloom next` decides on."""
+"""Facts between a site's devices and commands that they follow: input of `meterloom next`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What stands of a site, asked of the project's stores: what `meterloom next` decides on. Nothing here imports dbt."""
+"""Facts of a site from the project's stores: input of `meterloom next`. Nothing here imports dbt."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

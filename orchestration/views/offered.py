@@ -1,4 +1,4 @@
-"""What is offered to Home Assistant: a site's newest plan with its cost and saving, and its forecasts; and the act."""
+"""Offer to Home Assistant: a site's newest plan with its cost and saving, and its forecasts; and the act."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What is open at a site by every source that looks for it, and what people did about each finding."""
+"""Open findings of a site by every source that looks for them, and the acts of people on each."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +76,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Found:
-    """What the sources said. asked: which were; silent: those that could not be, with why."""
+    """Findings of the sources. asked: which were; silent: those that could not be, with why."""
 
     standing: tuple[Standing, ...]
     asked: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What planning a site asks: lake, forecasts, plans, mode, what its devices say, and how far they kept to a plan."""
+"""Planning desk of a site: lake, forecasts, plans, mode, device states, and how far devices kept to a plan."""
 
 from datetime import datetime
 

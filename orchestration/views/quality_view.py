@@ -1,4 +1,4 @@
-"""What validation finds in a site's readings, as the command line and the API say it."""
+"""Validation results of a site's readings for the command line and the API."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

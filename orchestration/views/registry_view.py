@@ -1,4 +1,4 @@
-"""What MLflow shows of baselines that a person approved. The register of approvals is the project's own store."""
+"""Approved baselines in MLflow. The register of approvals is the project's own store."""
 
 from data_quality.contracts.errors import Unreachable
 from orchestration.open_project import OpenProject

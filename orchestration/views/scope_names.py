@@ -1,4 +1,4 @@
-"""What the scopes of a site are called by people, in the order in which a picker shows them."""
+"""Names of a site's scopes for people, in the order in which a picker shows them."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""How far a site's devices may be commanded, by which plan, and what stands in the way of it."""
+"""Control state of a site: how far its devices may be commanded, by which plan, and what stands in the way of it."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What dbt compiled, as others run it: the definition of the KPIs, and a full build of the warehouse."""
+"""Compiled dbt SQL, as others run it: the definition of the KPIs, and a full build of the warehouse."""
 
 import csv
 import io

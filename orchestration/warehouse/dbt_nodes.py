@@ -72,7 +72,7 @@ class ModelCheck(Model):
 
 
 class StageGraph(Model):
-    """What one step of dbt makes."""
+    """Graph of one dbt step."""
 
     assets: tuple[ModelAsset, ...]
     checks: tuple[ModelCheck, ...]

@@ -1,4 +1,4 @@
-"""What a person sees on the pages of the lake's months: the newest load as a line, what validation found as tables."""
+"""Previews of the lake's months in Dagster: the newest load as a line, validation findings as tables."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a person sees on the page of a mart: its newest days as lines or its newest periods as a table, of one site."""
+"""Previews of a mart in Dagster: its newest days as lines or its newest periods as a table, of one site."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is older than the lake: marts, EnPIs and reports that rest on readings, site files or baselines of before."""
+"""Stale artefacts: marts, EnPIs and reports older than their readings, site files or baselines."""
 
 from datetime import date
 

@@ -52,7 +52,7 @@ def _request(scope: Scope) -> Scope:
 
 
 class _Inward:
-    """What comes in: nothing is asked over it, so that a message is waited past until the other side is gone."""
+    """Incoming side: nothing is asked over it, so that a message is waited past until the other side is gone."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._is_asked = receive, False
@@ -67,7 +67,7 @@ class _Inward:
 
 
 class _Outward:
-    """What goes out: a stream as messages, anything else as the refusal of the handshake."""
+    """Outgoing side: a stream as messages, anything else as the refusal of the handshake."""
 
     def __init__(self, send: Send) -> None:
         self._send, self._is_open, self._begun, self._code = send, False, b"", GOING_AWAY

@@ -1,4 +1,4 @@
-"""What /why and the API of figures read: the number that an address names, as somebody may see it, with its trace."""
+"""Number named by an address, for /why and the API of figures: as somebody may see it, with its trace."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

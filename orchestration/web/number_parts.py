@@ -1,4 +1,4 @@
-"""What a number is made of beyond its trace: the quarter hours of an hour, and the files of its readings."""
+"""Parts of a number beyond its trace: the quarter hours of an hour, and the files of its readings."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

@@ -40,7 +40,7 @@ _STALE_FOR = timedelta(minutes=5)
 
 
 class Age(NamedTuple):
-    """How old what is shown is. readings_to_utc: end of the newest reading in the marts; stale: months `2025-03`."""
+    """Age of the data shown. readings_to_utc: end of the newest reading in the marts; stale: months `2025-03`."""
 
     readings_to_utc: datetime | None
     marts_utc: datetime | None

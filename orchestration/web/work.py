@@ -38,7 +38,7 @@ _METERLOOM = str(Path(sys.executable).with_name("meterloom"))
 
 
 class BeingBuilt(Exception):
-    """What the answer is read from is being made. about_s: how much longer that takes."""
+    """Data that are being built. about_s: how much longer that takes."""
 
     def __init__(self, job: "Job", what: str, about_s: float) -> None:
         super().__init__(f"{what}: being built, about {about_s:.0f} s")
@@ -46,7 +46,7 @@ class BeingBuilt(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a command said. result: its JSON, where it ended well or with a finding; else the sentence on why not."""
+    """Outcome of a command. result: its JSON, where it ended well or with a finding; else the sentence on why not."""
 
     exit_code: int
     result: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a worker does with a task. It is imported first in every worker, so it imports nothing that computes."""
+"""Work of a worker on a task. It is imported first in every worker, so it imports nothing that computes."""
 
 import contextlib
 import hashlib

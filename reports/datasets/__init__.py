@@ -1,1 +1,1 @@
-"""What a report may ask: each dataset answers its measures as figures with a trace, and its facts in words."""
+"""Datasets of reports: each answers its measures as figures with a trace, and its facts in words."""

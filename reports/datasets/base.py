@@ -1,4 +1,4 @@
-"""What a dataset is: measures with units and how longer spans are made of them, facts in words, findings."""
+"""Interface of a dataset: measures with units and how longer spans are made of them, facts in words, findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from reports.recompute.figure_sources import Sources
 
 @dataclass(frozen=True)
 class Given:
-    """What one report is about and may read. marts_dir: published marts, else everything comes from the readings.
+    """Input of one report. marts_dir: published marts, else everything comes from the readings.
 
     versions: SEU -> the baseline that expects. seu: the use that the report is about, where it is about one; project,
     dr_event and experiment likewise. project_versions: project -> its own baseline. names: of people by person_id.

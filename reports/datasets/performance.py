@@ -58,7 +58,7 @@ NAMED_BATCHES = 5
 
 
 class Simulated:
-    """What is behind the mark on every page; `trace --rows` lists the readings themselves."""
+    """Source of the mark on every page; `trace --rows` lists the readings themselves."""
 
     def __init__(self, given: Given) -> None:
         synthetic = [each for each in given.versions.values() if each.baseline.is_synthetic]

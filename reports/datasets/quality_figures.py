@@ -1,4 +1,4 @@
-"""How much of what should have been read was read, what was estimated, refused, and came too late to be simple."""
+"""Data-quality figures: share of readings read, estimated, refused, and late."""
 
 from collections.abc import Mapping
 from datetime import date

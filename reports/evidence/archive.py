@@ -33,7 +33,7 @@ _MODE = 0o100600 << 16
 
 
 class PackProblem(Model):
-    """What is wrong with a pack. file: the altered member, or STRUCTURE for what is not in one."""
+    """Problem of a pack. file: the altered member, or STRUCTURE for what is not in one."""
 
     file: str
     problem: str
@@ -52,7 +52,7 @@ class Member(Model):
 
 @dataclass
 class Archive:
-    """What an archive holds, in its order. is_readable: its members could be told apart."""
+    """Members of an archive, in its order. is_readable: its members could be told apart."""
 
     path: Path
     members: dict[str, Member] = field(default_factory=dict)

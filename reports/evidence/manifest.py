@@ -1,4 +1,4 @@
-"""What a pack says of itself: the manifest that is signed, and the signature beside it."""
+"""Manifest of a pack, which is signed, and the signature beside it."""
 
 from datetime import datetime
 from pathlib import Path

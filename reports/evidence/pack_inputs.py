@@ -1,4 +1,4 @@
-"""What a revision rests on: the store's rows and the lake's files behind its traces, found from the traces alone."""
+"""Inputs of a revision: the store's rows and the lake's files behind its traces, found from the traces alone."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

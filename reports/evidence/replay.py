@@ -63,7 +63,7 @@ FINDING_NO_READINGS = "the pack holds digests instead of readings: figures that 
 
 @dataclass
 class Played:
-    """What came of it. days: partitions whose content was hashed again."""
+    """Result of a replay. days: partitions whose content was hashed again."""
 
     problems: list[PackProblem] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)

@@ -29,7 +29,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Verdict(Model):
-    """What a check found. files: members looked at. recomputed: figures made again, all equal where verified.
+    """Result of a check. files: members looked at. recomputed: figures made again, all equal where verified.
 
     signer: who the pack says signed it; is_vouched: a people file was given, and the key is the one that stands there.
 

@@ -56,7 +56,7 @@ class Query(Model):
 
 
 class Combined(Model):
-    """What is made of others, by a name of COMBINED."""
+    """Figure made of others, by a name of COMBINED."""
 
     of: str
     parts: tuple["Query | Combined", ...]

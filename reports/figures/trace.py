@@ -49,7 +49,7 @@ ROW_COLUMNS = (
 
 
 class Figures(Protocol):
-    """Who gives figures by id: a report store, or one with figures in hand (`InHand`)."""
+    """Source of figures by id: a report store, or one with figures in hand (`InHand`)."""
 
     store: Store
 
@@ -77,7 +77,7 @@ class InHand:
 
 
 class TraceReport(Model):
-    """What `meterloom trace` answers. `difference` is recomputed minus stored, None where one of them is missing."""
+    """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing."""
 
     figure: Figure
     inputs: tuple[TraceInput, ...]

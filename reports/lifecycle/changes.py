@@ -1,4 +1,4 @@
-"""What changed: figures and data points of a stored report that would be others today, or differ between revisions."""
+"""Changes of a stored report: figures and data points that would be others today, or differ between revisions."""
 
 import difflib
 from collections.abc import Iterable, Mapping

@@ -14,7 +14,7 @@ _PARTIAL = "30 %"
 
 
 class Step(Model):
-    """What is missing, why it is needed, and the command. is_needed: the report cannot go out without it."""
+    """Missing thing, why it is needed, and the command. is_needed: the report cannot go out without it."""
 
     what: str
     why: str
@@ -38,7 +38,7 @@ class Named(Model):
 
 
 class ControlFacts(Model):
-    """What stands of a site's devices. in_the_way: why no plan can be made, and mend its command; empty: an editor.
+    """State of a site's devices. in_the_way: why no plan can be made, and mend its command; empty: an editor.
 
     planned: devices that a plan moves; connected: those of them with a template; answering: those whose state the
     newest plan measured. modes: the effective one of each device that takes commands; kept_low: those that stay below

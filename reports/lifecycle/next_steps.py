@@ -73,7 +73,7 @@ class Printed(Model):
 
 
 class Facts(Named):
-    """What stands of a site. option: ` --project DIR` where a command needs it. unseen: files that the lake has not.
+    """State of a site. option: ` --project DIR` where a command needs it. unseen: files that the lake has not.
     spans: local days [first, after) of each stream with readings. unpriced, unfactored: carrier and the first days
     without. printed: by period. control: of its devices.
     """

@@ -50,7 +50,7 @@ def is_fresh(at_utc: datetime, now_utc: datetime) -> bool:
 
 
 class Address(Model):
-    """What a page is asked. period: as it was written; `span` gives its days. more: what one page alone knows."""
+    """Query of a page. period: as it was written; `span` gives its days. more: what one page alone knows."""
 
     path: str
     site: str = ""

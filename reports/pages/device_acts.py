@@ -33,7 +33,7 @@ class OpenRequest(Model):
 
 
 class Actor(Model):
-    """Whoever looks, and what they may do. seen: the stamp that their forms carry.
+    """Reader of the page, and their rights. seen: the stamp that their forms carry.
 
     needs_key: people of this project sign, each with the private half of their public_key. is_alone: no other engineer
     is known.

@@ -91,7 +91,7 @@ class SentCommand(Quantity):
 
 
 class Override(Model):
-    """Who holds a device, until when by the site's clock, and why. command: what is sent under it; None: nothing.
+    """Override of a device: by whom, until when by the site's clock, why. command: sent under it; None: nothing.
     fresh_of: id of the person who set it a moment ago.
     """
 
@@ -148,7 +148,7 @@ class ListedDevice(Model):
 
 
 class Change(Model):
-    """What somebody or the agent did: when by the site's clock, what, who and why. on: the device, of one."""
+    """Change by a person or the agent: when by the site's clock, what, who and why. on: the device, of one."""
 
     at: str
     what: Text

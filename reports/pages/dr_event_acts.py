@@ -15,7 +15,7 @@ _REASON = Input(name="reason", label="Reason", is_required=True)
 
 
 class EventActor(Actor):
-    """Whoever looks at an event. may_run: proposes, arms and settles; may_approve: gives a second person's yes.
+    """Reader of an event's page. may_run: proposes, arms and settles; may_approve: gives a second person's yes.
 
     others: who else approves, in a sentence. fault: why the approval that stands does not hold any more, in a sentence.
     """

@@ -1,4 +1,4 @@
-"""How much a scope used, when, and against what: chart, headline numbers, heat map, table and CSV of one page.
+"""Energy of a scope over time: chart, headline numbers, heat map, table and CSV of one page.
 
 Instants as the site's clock shows them: labels of rows, slots of a day, ticks of an axis. Days have 23 to 25 hours.
 """
@@ -139,7 +139,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True)
 class EnergyGiven:
-    """What the page is made of. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
+    """Input of the page. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
 
     against: the days that `points[].before` is of. uses: parts that add up to the points, the remainder last, which has
     no scope. problem: why there is nothing to show, with what to do next.

@@ -1,4 +1,4 @@
-"""What needs somebody, as a list, and one finding with its history and what can be done about it.
+"""Findings as a list, and one finding with its history and acts.
 
 Widget 8: open findings, the most severe first, each with its acts; a source that could not be asked is named.
 """

@@ -1,4 +1,4 @@
-"""What a page asks of its reader: site, scope, period, what to compare with, as known when. Links and one form.
+"""Header of a page: site, scope, period, what to compare with, as known when. Links and one form.
 
 Every page may use it: it makes the same address in another state, and no other.
 """

@@ -14,7 +14,7 @@ _LIMITS = "Every limit of the devices stays as it is."
 
 
 class HolidayNow(Model):
-    """Whether a holiday holds at a site, and what a person may do about it.
+    """Holiday of a site in force, and the acts that a person has.
 
     until: of the one that holds, in words; empty: none. day, at: the same as a form has them. kept: of each device what
     it keeps meanwhile. mode: of the site; is_sent: whether commands are sent in it. seen: the stamp that forms carry.

@@ -1,4 +1,4 @@
-"""What happens this second: a row for each live point with its age and the minutes before; one point in full."""
+"""Live points: a row for each with its age and the minutes before; one point in full."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

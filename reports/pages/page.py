@@ -1,4 +1,4 @@
-"""What a page shows, ready to draw: blocks of numbers, tables and pictures, each number with its unit, age and why.
+"""Content of a page, ready to draw: blocks of numbers, tables and pictures, each number with its unit, age and why.
 
 The drawing (HTML, or a script's chart) formats and computes nothing. Blocks of reports (Table, Chart, Paragraph) are
 blocks of pages too; what only a page has stands here. Markup is made by the drawing alone: every text here is plain,
@@ -24,7 +24,7 @@ State = Literal["value", "finding", "none", "not_set_up"]
 
 
 class Live(Model):
-    """What makes a number a live one, which the browser goes on showing as values come.
+    """Live source of a number, which the browser goes on showing as values come.
 
     point: `site/source/point`. at_utc: when its value was measured; limits_s: ages after which it is old and gone, and
     band: which of them it is now (contracts/live/live_value.py). told: the words for its age, which stands for {0}.
@@ -273,7 +273,7 @@ class Library(Model):
 
 
 class Act(Model):
-    """What somebody may do, behind a button that opens its question. facts: what comes of it, in pairs.
+    """Act behind a button that opens its question. facts: what comes of it, in pairs.
 
     form: sends it; None: the person cannot, and the note says why. command: of a shell, for what no form does.
     """

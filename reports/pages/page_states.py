@@ -1,4 +1,4 @@
-"""What a page says where it has nothing to show: why, and what to do next. Never an empty box, never a zero."""
+"""Empty states of a page: why nothing is there, and what to do next. Never an empty box, never a zero."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What forbids to print a saving (the gate of assets/kpi/claims, asked once a use), and what a saving is worth."""
+"""Gate of savings claims (the gate of assets/kpi/claims, asked once a use), and what a saving is worth."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta

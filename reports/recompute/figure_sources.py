@@ -1,4 +1,4 @@
-"""What traces are recomputed from: lake, site files, baseline versions; each read once and kept for the run."""
+"""Sources of recomputation: lake, site files, baseline versions; each read once and kept for the run."""
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -41,7 +41,7 @@ NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapo
 
 
 class KpiBasis(NamedTuple):
-    """What KPI rows are made again from, beside the question: a site as of then, and by which SQL.
+    """Sources of KPI rows made again, beside the question: a site as of then, and by which SQL.
 
     definition: its digest; empty: today's. baseline: the version that expects for the use seu_id, of differences.
     """

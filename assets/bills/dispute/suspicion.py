@@ -1,4 +1,4 @@
-"""What a bill is held against, and what may be wrong with it: a case, a cause, a change that would explain it."""
+"""Suspicions about a bill: a case, a cause, a change that would explain the difference."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""What bills, reads and loads say that come as files."""
+"""Bills, register reads and loads as files."""

@@ -1,4 +1,4 @@
-"""What an auditor knows of a meter: register states by date, and the site register with its multipliers."""
+"""Register reads of a meter by date, and the site register with its multipliers."""
 
 import csv
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is billed: energy per interval on a regular grid, or the use between register reads.
+"""Billed quantities: energy per interval on a regular grid, or the use between register reads.
 
 Interval energies are whole numbers of 1e-9 kWh (or m3), so that sums are exact.
 """

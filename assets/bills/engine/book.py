@@ -1,4 +1,4 @@
-"""What a bill is made from and how it is published: dated tariffs, spans of local dates, raw bills."""
+"""Inputs of a bill and its publication: dated tariffs, spans of local dates, raw bills."""
 
 import calendar
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What looks at a whole bill or back at earlier ones: netting, credits carried, ratchets, riders, minimum, taxes."""
+"""Charges on a whole bill or on earlier ones: netting, credits carried, ratchets, riders, minimum, taxes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MonthKey = tuple[int, int]
 
 @dataclass
 class Account:
-    """What one supply carries from bill to bill.
+    """State of one supply's account, carried from bill to bill.
 
     kwh: surplus per (charge, period); netted_kwh: surplus of all periods netted; money: credit in currency;
     billed_year: totals before taxes since the last year's end, with the number of bills; peaks: charge -> month ->

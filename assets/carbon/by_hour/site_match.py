@@ -47,7 +47,7 @@ class SiteHours:
 
 @dataclass(frozen=True)
 class SiteMatch:
-    """What the hours of a span say. hourly None: no hour with both energy and factor, or some without factor."""
+    """Matching over the hours of a span. hourly None: no hour with both energy and factor, or some without factor."""
 
     load_kwh: Decimal | None
     matched_kwh: Decimal | None

@@ -1,1 +1,1 @@
-"""What was emitted: an account of activities, a site's footprint, several sites, what changed."""
+"""Greenhouse-gas inventory: an account of activities, a site's footprint, several sites, changes."""

@@ -25,7 +25,7 @@ class ChpMethod(StrEnum):
 
 
 class ChpShares(Model):
-    """What heat and power carry; they sum to the plant. A factor is None where nothing was made."""
+    """Emission shares of heat and power; they sum to the plant. A factor is None where nothing was made."""
 
     method: ChpMethod
     heat_kgco2e: Decimal

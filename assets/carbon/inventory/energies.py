@@ -1,4 +1,4 @@
-"""What a site bought of each carrier on each local day, from its readings: the energies that a footprint stands on."""
+"""Energy that a site bought of each carrier on each local day, from its readings: the input of a footprint."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta

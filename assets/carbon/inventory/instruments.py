@@ -164,7 +164,7 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
 
 
 class Allocation:
-    """What is left of each instrument, kWh. One account uses one, so that no kWh is claimed twice.
+    """Remainder of each instrument, kWh. One account uses one, so that no kWh is claimed twice.
 
     An instrument is its id and first day: a contract with an amount for each month is twelve.
     """

@@ -1,4 +1,4 @@
-"""What changed between two views of one footprint, line by line, and why: a factor, a reading, or both.
+"""Differences between two views of one footprint, line by line, with the reason: a factor, a reading, or both.
 
 delta = new - old is divided exactly: by_reading is (new kWh - old kWh) at the old factors; by_factor is the rest, the
 new kWh at the new factors less the same kWh at the old ones.

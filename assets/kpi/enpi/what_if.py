@@ -1,4 +1,4 @@
-"""What if a driver were different: the expected change of energy with its interval, by an approved baseline."""
+"""What-if of a driver: the expected change of energy with its interval, by an approved baseline."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _CHANGE = re.compile(r"^(?P<driver>[a-z0-9][a-z0-9_-]*)=(?P<sign>[+-])?(?P<size>
 
 
 class DriverChange(Model):
-    """How one driver differs: by a share of itself, by an amount a day, or set to a value."""
+    """Change of one driver: by a share of itself, by an amount a day, or set to a value."""
 
     driver_id: str
     kind: Literal["percent", "amount", "value"]

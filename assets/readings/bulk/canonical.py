@@ -36,7 +36,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Meaning:
-    """How values of each stream are converted. quarters: length of its readings; zero_is_missing: as declared."""
+    """Conversion of each stream's values. quarters: length of its readings; zero_is_missing: as declared."""
 
     streams: tuple[Stream, ...]
     quarters: NDArray[np.int64]

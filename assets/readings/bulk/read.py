@@ -205,7 +205,7 @@ def _report(path: Path, shape: Shape, source: Source, totals: "_Totals", rejects
 
 
 class _Order:
-    """Whether the rows of each stream stand in order, though the file as a whole may not."""
+    """Order of each stream's rows, which may hold though the file as a whole is out of order."""
 
     def __init__(self) -> None:
         self.is_sorted = True

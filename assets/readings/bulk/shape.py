@@ -65,7 +65,7 @@ class NotRegular(Exception):  # an answer, not a fault: the file goes the carefu
 
 @dataclass(frozen=True)
 class Stream:
-    """What the rows of one stream mean."""
+    """Meaning of one stream's rows."""
 
     meter_id: str
     register: str
@@ -82,7 +82,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Shape:
-    """How the rows are read. names: what the meter column may say; stream_of: the stream of each name.
+    """Form of the rows. names: what the meter column may say; stream_of: the stream of each name.
 
     streams: in the order of meter and register, which is the order of the lake's rows at one time; offset_width: 0
     where times are local ones of `time_zone`; comma: a decimal comma, declared or of the first rows; clock: the column
@@ -226,7 +226,7 @@ def _is_obeyed(mapping: ColumnMap) -> bool:
 
 @dataclass(frozen=True)
 class _Head:
-    """How a file begins. body_at: place of the first row; encoding: as declared; declared: None for UTF-8."""
+    """Head of a file. body_at: place of the first row; encoding: as declared; declared: None for UTF-8."""
 
     header: list[str]
     separator: str

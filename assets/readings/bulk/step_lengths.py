@@ -1,4 +1,4 @@
-"""How long the readings of each stream last: its commonest step, as tables/reading_lengths.py finds it."""
+"""Reading length of each stream: its commonest step, as tables/reading_lengths.py finds it."""
 
 from collections import defaultdict
 

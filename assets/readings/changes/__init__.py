@@ -1,1 +1,1 @@
-"""What a batch changes, what may not change unasked, and which partitions it touches."""
+"""Changes by a batch: new and corrected readings, rows held back, and the partitions touched."""

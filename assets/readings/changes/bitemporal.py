@@ -1,4 +1,4 @@
-"""What a batch changes: new readings, corrections, and those that say what is known already."""
+"""Bitemporal changes of a batch: new readings, corrections, and repeats of known values."""
 
 import polars as pl
 

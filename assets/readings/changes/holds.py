@@ -1,4 +1,4 @@
-"""What a good-looking file may not do to what the lake holds: rows held back when they meet it.
+"""Holds: rows of a plausible file kept back where they meet contradicting rows of the lake.
 
 Synthetic rows never replace real ones (F24). A stream whose size jumps by a unit's factor against its own last 30 days
 is held until a person says so (F03): a column map that names the unit vouches for it. A file that corrects readings by

@@ -47,7 +47,7 @@ _RULE_OF_EVENT = {
 
 @dataclass(frozen=True)
 class Counting:
-    """How a register counts. modulus: first value that it lacks (quanta), None where nobody declared it."""
+    """Counting rule of a register. modulus: first value that it lacks (quanta), None where nobody declared it."""
 
     modulus: int | None
     resolution: int
@@ -65,7 +65,7 @@ class DatedEvent:
 
 @dataclass(frozen=True)
 class Notice:
-    """What was noticed between two reads, in the register's own quanta. line: the later read's, 0 for none."""
+    """Event between two reads, in the register's own quanta. line: the later read's, 0 for none."""
 
     rule: str
     epoch_s: int

@@ -1,1 +1,1 @@
-"""What a foreign table shows, and the column map or site file drafted from it. Nothing here is ever applied."""
+"""Drafts of a column map or a site file from a foreign table. Nothing here is ever applied."""

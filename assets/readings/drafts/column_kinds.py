@@ -1,4 +1,4 @@
-"""What a column of a home's or a works' table is beside a meter's import: a price, a direction, a device's state."""
+"""Column kinds of a home's or a works' table beside meter import: a price, a direction, a device's state."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -57,7 +57,7 @@ _EITHER = (
 
 @dataclass(frozen=True)
 class ColumnAsk:
-    """What nothing says of a column. id: stable, of its name; text: as in the draft; answers: those allowed."""
+    """Open question about a column. id: stable, of its name; text: as in the draft; answers: those allowed."""
 
     id: str
     text: str

@@ -10,7 +10,7 @@ ASKED = "PLACEHOLDER"
 
 @dataclass(frozen=True)
 class SiteFacts:
-    """What is said of the site, or known of its zone; empty where nobody says it."""
+    """Facts of the site: stated, or known of its zone; empty where nobody states them."""
 
     site_id: str
     time_zone: str = ""

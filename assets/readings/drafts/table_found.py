@@ -1,4 +1,4 @@
-"""What a foreign table shows: where its names stand, its times, its meters, its values. Facts only, no site, no map."""
+"""Layout of a foreign table: where its names stand, its times, its meters, its values. Facts only, no site, no map."""
 
 import re
 import tempfile

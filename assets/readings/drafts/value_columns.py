@@ -1,4 +1,4 @@
-"""What the columns of values show: their unit, the marks in their numbers, and what stands for "no reading"."""
+"""Value columns of a table: their unit, the marks in their numbers, and the codes for "no reading"."""
 
 import re
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ _KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
 
 
 class Recomputed(Model):
-    """What one register's recomputation changed. questionable_rows are among the corrected ones."""
+    """Changes by one register's recomputation. questionable_rows are among the corrected ones."""
 
     meter_id: str
     register_id: str

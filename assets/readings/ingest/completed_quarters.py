@@ -1,4 +1,4 @@
-"""What a quarter hour lacked came late: what was refused of it as incomplete is resolved by the file that holds it all.
+"""Quarter hours completed late: rows refused as incomplete are resolved by the file that holds the whole quarter hour.
 
 A later file of live samples tells everything that the earlier ones of its source and quarter hour told, and more.
 """

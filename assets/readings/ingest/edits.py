@@ -36,7 +36,7 @@ _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 
 
 class EditReport(Model):
-    """What an edit changed. before (None where nothing was), after: sums of amounts or means of levels, in `unit`."""
+    """Changes by an edit. before (None where nothing was), after: sums of amounts or means of levels, in `unit`."""
 
     batch_id: str | None
     new_rows: int

@@ -1,4 +1,4 @@
-"""What validation excluded becomes estimated rows of the lake: new ones beside the raw, with their quality code."""
+"""Estimated rows of the lake for readings that validation excluded: new ones beside the raw, with a quality code."""
 
 from dataclasses import replace
 

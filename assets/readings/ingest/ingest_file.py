@@ -62,7 +62,7 @@ class AcceptedScale(Model):
 
 @dataclass(frozen=True)
 class _Given:
-    """What an ingestion is asked, and where it writes."""
+    """Input of an ingestion, and where it writes."""
 
     path: Path
     site: Site

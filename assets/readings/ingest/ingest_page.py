@@ -1,4 +1,4 @@
-"""What the ingestion of some files did, as a page (Markdown) that a person can act upon. Pure."""
+"""Ingestion report of some files as a page (Markdown) that a person can act upon. Pure."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a file would change, before it does: its report, the first refused rows, and the first of each change."""
+"""Preview of a file's changes: its report, the first refused rows, and the first of each change."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

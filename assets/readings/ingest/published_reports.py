@@ -1,4 +1,4 @@
-"""What changes where a published report already stands: named, so that the report can be restated."""
+"""Changes under a published report: named, so that the report can be restated."""
 
 from collections.abc import Sequence
 

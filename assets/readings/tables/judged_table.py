@@ -104,7 +104,7 @@ def _columns(frame: pl.DataFrame) -> list[str]:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What some streams of a table came to: PARSED_SCHEMA in the order of streams, rejects, warnings, STATE_SCHEMA."""
+    """Judged streams of a table: PARSED_SCHEMA in the order of streams, rejects, warnings, STATE_SCHEMA."""
 
     rows: pl.DataFrame
     rejects: list[pl.DataFrame]

@@ -1,4 +1,4 @@
-"""How long a reading lasts: declared, the length of its local day, or the commonest step of its stream."""
+"""Length of a reading: declared, the length of its local day, or the commonest step of its stream."""
 
 import polars as pl
 

@@ -35,7 +35,7 @@ _FORMATS = (
 
 @dataclass(frozen=True)
 class TimeRule:
-    """What is declared about a time column.
+    """Declared rule of a time column.
 
     time_zone: zone of times without offset; day_zone: zone whose local days a date column means; formats: strptime
     styles in the order they are tried, none where the texts are ISO 8601; midnight_ends_day: 00:00 written with a

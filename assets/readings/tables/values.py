@@ -1,4 +1,4 @@
-"""What the cells of a value column say: numbers, no reading, or something that cannot be. Declared rules only."""
+"""Cells of a value column: numbers, no reading, or a value that cannot be. Declared rules only."""
 
 import re
 

@@ -25,7 +25,7 @@ _BUCKET = "s3://"
 
 
 class PlaceMark(Model):
-    """Whose backups stand in a place: the ledger of the project, and their form."""
+    """Owner of the backups in a place: the ledger of the project, and their form."""
 
     form: int
     ledger: str

@@ -39,7 +39,7 @@ MARK = "meterloom-put"
 
 
 class _AgainError(Exception):
-    """What stands in the bucket is not what was sent: it is sent again."""
+    """Content of the bucket other than what was sent: it is sent again."""
 
 
 class BucketFiles(FileStore):

@@ -73,7 +73,7 @@ class BatchInfo(Model):
 
 @dataclass(frozen=True)
 class Decided:
-    """What a batch changes, given what the lake holds: see Lake.write_batch."""
+    """Decided changes of a batch, given what the lake holds: see Lake.write_batch."""
 
     changes: pl.DataFrame
     unchanged_rows: int
@@ -81,7 +81,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What marks every row of a batch."""
+    """Stamp of every row of a batch."""
 
     batch_id: str
     recorded_at_utc: datetime
@@ -89,7 +89,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """What a batch changes, as blocks that are made while they are written; counts are full once the blocks are out.
+    """Planned changes of a batch, as blocks made while they are written; counts are full once the blocks are out.
 
     blocks: Blocks of LAKE_SCHEMA columns, marked with the stamp that the plan was made for.
     """
@@ -108,7 +108,7 @@ class Damage:
 
 
 class BatchResult(Model):
-    """What a batch changed. `days` are the UTC days (lake partitions) that got a file."""
+    """Changes by a batch. `days` are the UTC days (lake partitions) that got a file."""
 
     batch_id: str
     recorded_at_utc: datetime | None

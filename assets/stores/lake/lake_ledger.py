@@ -20,7 +20,7 @@ logger = logging.getLogger("meterloom.lake")
 
 
 class Adopted(NamedTuple):
-    """What an adoption did, by key. missing: named by the store, and nowhere."""
+    """Result of an adoption, by key. missing: named by the store, and nowhere."""
 
     returned: tuple[str, ...]
     set_aside: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What stopped writers and merges left where the lake's files are kept: the first is set aside, the second deleted."""
+"""Sweep of files that stopped writers and merges left beside the lake's: writers' set aside, merges' deleted."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What people did about findings, append-only: acknowledged, muted until, explained, opened again."""
+"""Acts of people on findings, append-only: acknowledged, muted until, explained, opened again."""
 
 from collections import defaultdict
 from datetime import datetime

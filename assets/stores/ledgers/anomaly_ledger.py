@@ -23,7 +23,7 @@ _EDGE = timedelta(days=1)
 
 
 class Published(NamedTuple):
-    """How many rows a scoring wrote: of events that are new, that changed, and that are found no more."""
+    """Row counts of a scoring: of events that are new, that changed, and that are found no more."""
 
     new: int = 0
     changed: int = 0

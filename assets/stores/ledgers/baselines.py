@@ -27,7 +27,7 @@ def baseline_id_of(site_id: str, seu_id: str, baseline_type: BaselineType) -> st
 
 
 class Fit(NamedTuple):
-    """What a version of a use's baseline was trained on, [train_start, train_end) in local days, and since when."""
+    """Training span of a version of a use's baseline, [train_start, train_end) in local days, and since when."""
 
     site_id: str
     seu_id: str

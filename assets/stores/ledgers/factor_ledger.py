@@ -24,7 +24,7 @@ _LINES = AppendOnly(emission_factors, dict, order=("recorded_at_utc", "id"))
 
 
 class Recorded(NamedTuple):
-    """What a recording did. recorded_at_utc is None where everything was known as it is."""
+    """Result of a recording. recorded_at_utc is None where everything was known as it is."""
 
     set_id: str
     new_rows: int

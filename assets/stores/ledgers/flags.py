@@ -1,4 +1,4 @@
-"""What validation found per site and local month, append-only: the findings, the scores, and what they were made of."""
+"""Validation results per site and local month, append-only: the findings, the scores, and their inputs."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

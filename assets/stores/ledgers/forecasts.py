@@ -21,7 +21,7 @@ _KEY = ("site_id", "target", "local_day", "lead", "model_name", "model_version",
 
 
 class ForecastStore:
-    """What was forecast, when it was issued and when it was recorded; who led, how good it was, what drifted."""
+    """Store of forecasts with the times of issue and recording; their champions, scores and drifts."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""What became of the jobs of a site and month, append-only: each failure, and the first success after it."""
+"""Outcomes of the jobs of a site and month, append-only: each failure, and the first success after it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime

@@ -21,7 +21,7 @@ _PLANS = AppendOnly(plan_table, document_in("plan", Plan), order=("version",))
 
 
 class StoredPlan(Model):
-    """What stands in the store now: this plan, or the one that stood there before from the same inputs."""
+    """Plan in the store now: this one, or the one that stood there before from the same inputs."""
 
     plan: Plan
     is_new: bool

@@ -1,4 +1,4 @@
-"""What was refused, kept: whole files and single rows, with file, line, reason and sentence. Append-only."""
+"""Refused files and rows, with file, line, reason and sentence. Append-only."""
 
 import hashlib
 import os

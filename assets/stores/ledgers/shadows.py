@@ -13,7 +13,7 @@ _SHADOWS = AppendOnly(baseline_shadows, document_in("comparison", ShadowComparis
 
 
 class ShadowStore:
-    """What library upgrades would have changed, as it was found."""
+    """Store of changes that library upgrades would have made, as found."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -30,7 +30,7 @@ Stamped = tuple[dict[str, Any], Sequence[Figure]]
 
 
 class RevisionDraft(Model):
-    """What a new revision is before it has a number. `content_sha256` ignores revision, ids and as_of."""
+    """New revision before it has a number. `content_sha256` ignores revision, ids and as_of."""
 
     report_id: str
     name: str

@@ -1,4 +1,4 @@
-"""How figures and their traces are kept: what the figures of a revision share is written once, in `revision_inputs`.
+"""Storage of figures and traces: inputs shared by the figures of a revision are written once, in `revision_inputs`.
 
 A row of `figures` holds what is its own; code hash, as-of and content hash of the revision, and every partition and
 version that a trace names, stand beside it under a number. The view `trace_inputs` of the migrations says each trace in
@@ -33,7 +33,7 @@ class TraceGone(WorldFault):
 
 
 class Shared:
-    """What the figures of one revision share: rows of `revision_inputs`, by their numbers."""
+    """Inputs shared by the figures of one revision: rows of `revision_inputs`, by their numbers."""
 
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.rows = [{name: row[name] for name in ("position", *INPUT_FIELDS)} for row in rows]

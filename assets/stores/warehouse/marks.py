@@ -1,4 +1,4 @@
-"""What the published marts were built from, and what a run has built and not published yet. Files beside the marts."""
+"""Inputs of the published marts, and of builds that are not published yet. Files beside the marts."""
 
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ from data_quality.contracts.work.project_cache import ProjectCache
 
 
 class BuiltSite(Model):
-    """What the marts of a site were last built with as a whole.
+    """Inputs of a site's marts when they were last built as a whole.
 
     sha256: of its site file; baselines: versions that expect; factors: emission factors by day
     (assets/kpi/mart_windows.py); project: fingerprint of the SQL; entry: newest manifest entry then;
@@ -33,7 +33,7 @@ class BuiltSite(Model):
 
 
 class Built(Model):
-    """What one stage's marts know: all entries up to `floor`, and of single months (`SITE|YYYY-MM`) later ones."""
+    """Built state of one stage's marts: all entries up to `floor`, and of single months (`SITE|YYYY-MM`) later ones."""
 
     floor: int = 0
     months: dict[str, int] = {}
@@ -41,7 +41,7 @@ class Built(Model):
 
 
 class BuildNote(Model):
-    """What one run built, for the step that publishes it: years by site, months asked for, the sites behind them."""
+    """Result of one build, for the step that publishes it: years by site, months asked for, the sites behind them."""
 
     entry: int
     years: dict[str, tuple[int, ...]]

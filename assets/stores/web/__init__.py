@@ -1,1 +1,1 @@
-"""What the pages keep of people: passwords and invitations, sign-ins, preferences, and who did what."""
+"""Accounts of the pages' users: passwords and invitations, sign-ins, preferences, audit events."""

@@ -1,4 +1,4 @@
-"""Who did what in the pages: every act, refusal, sign-in and export; append-only, and sealed in the house's one chain.
+"""Audit events of the pages: every act, refusal, sign-in and export; append-only, and sealed in the house's one chain.
 
 Never a body or a secret: of a body only the SHA-256.
 """

@@ -22,7 +22,7 @@ INVITED_FOR = timedelta(minutes=15)
 
 
 class CredentialStore:
-    """Who can sign in, and who is invited to."""
+    """Store of passwords and invitations."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -35,7 +35,7 @@ class Login(Model):
 
 
 class LoginStore:
-    """Who is signed in."""
+    """Store of sign-ins."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -1,4 +1,4 @@
-"""What people like: locale, theme, their own order of a board. Theirs to erase: nothing rests on it."""
+"""Preferences of people: locale, theme, their own order of a board. Theirs to erase: nothing rests on it."""
 
 from typing import Any
 

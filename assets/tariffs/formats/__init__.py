@@ -1,1 +1,1 @@
-"""What tariff files say, in our language and in others', and a tariff in words."""
+"""Tariff file formats, our own and others', and a tariff in words."""

@@ -1,4 +1,4 @@
-"""What looks at the whole bill, as forms: riders, export, credits, minimum, true-up, taxes; the order of the bill."""
+"""Closing of the bill as linear forms: riders, export, credits, minimum, true-up, taxes; the order of the bill."""
 
 from collections.abc import Mapping
 from decimal import Decimal

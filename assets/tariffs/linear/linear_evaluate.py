@@ -1,4 +1,4 @@
-"""What linear terms cost at a load: every maximum, cap and tier worked out, nothing relaxed. Exact decimals."""
+"""Cost of linear terms at a load: every maximum, cap and tier worked out, nothing relaxed. Exact decimals."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, localcontext

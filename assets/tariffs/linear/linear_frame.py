@@ -1,4 +1,4 @@
-"""What a bill's linear terms are made for: its slots, which of them are open, what is known of the rest."""
+"""Frame of a bill's linear terms: its slots, which of them are open, what is known of the rest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from assets.tariffs.price_series import PriceSeries
 
 @dataclass(frozen=True)
 class Carried:
-    """What the bill takes over from earlier ones.
+    """Values that the bill takes over from earlier ones.
 
     kwh: (charge, period) -> surplus that may be used; netted_kwh: surplus of all periods; money: credit;
     billed_year, months_in_year: before taxes, since the last year's end; ratchet_kw: charge -> period -> floor by

@@ -1,4 +1,4 @@
-"""What a kWh more in an interval adds to the bill: between which bounds ever, or exactly at one load."""
+"""Marginal cost of a kWh in an interval: between which bounds ever, or exactly at one load."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

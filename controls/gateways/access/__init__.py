@@ -1,1 +1,1 @@
-"""Who may say what on the broker: keys of devices, rights of clients, certificates of the demo."""
+"""Access to the broker: keys of devices, rights of clients, certificates of the demo."""

@@ -1,4 +1,4 @@
-"""Who may say and hear what on the broker: one name a device, its own topics and nothing else.
+"""Rights on the broker: one name a device, its own topics and nothing else.
 
 A broker grants a subscription that it then filters, without a word (MQTT 3.1.1 and 5 alike), so that rights hold is
 proven when it starts and not read from its answers.

@@ -1,4 +1,4 @@
-"""What agent, collector and door are alike in as processes: project, log and end. Loads nothing heavy."""
+"""Process frame of agent, collector and door: project, log and end. Loads nothing heavy."""
 
 import argparse
 import logging

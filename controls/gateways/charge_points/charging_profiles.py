@@ -28,7 +28,7 @@ class LimitPeriod(Model):
 
 
 class Composite(Model):
-    """What a charger says that it will allow, from start_utc on by its own clock, for duration_s."""
+    """Composite schedule of a charger, from start_utc on by its own clock, for duration_s."""
 
     start_utc: datetime | None
     unit: str

@@ -8,7 +8,7 @@ from data_quality.contracts.model import Model
 
 
 class FoundDevice(Model):
-    """What answered at an address. address: host:port/unit, as a site file has it. detail: why there is nothing."""
+    """Device found at an address. address: host:port/unit, as a site file has it. detail: why there is nothing."""
 
     address: str
     maker: dict[str, str] = {}

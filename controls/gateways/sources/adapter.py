@@ -1,4 +1,4 @@
-"""What the collector asks of a source's adapter, and what it hands to one: two protocols."""
+"""Protocols between the collector and a source's adapter."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol

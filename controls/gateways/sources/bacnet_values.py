@@ -1,4 +1,4 @@
-"""What a BACnet object says of itself becomes a sample or a refusal: pure, on plain values.
+"""BACnet object values as samples or refusals: pure, on plain values.
 
 Properties are those of ASHRAE 135, clause 12: present-value, status-flags (in-alarm, fault, overridden,
 out-of-service), units, and of an accumulator the scale that makes a value of its count.

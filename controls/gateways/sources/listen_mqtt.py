@@ -33,7 +33,7 @@ _OPEN_S = 15.0
 
 
 class Arrivals(NamedTuple):
-    """How telemetry of one device arrived. missing: numbers that were left out; restarts: it counted from one again.
+    """Arrival of one device's telemetry. missing: numbers that were left out; restarts: it counted from one again.
 
     A plain tuple: one is made for each message.
     """

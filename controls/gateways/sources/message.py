@@ -16,7 +16,7 @@ _NOTHING = object()
 
 
 class Message(NamedTuple):
-    """What one message held. seq: the device's own number of it, where it counts."""
+    """Content of one message. seq: the device's own number of it, where it counts."""
 
     samples: list[Sample]
     refusals: list[Refusal]

@@ -38,7 +38,7 @@ _SHOWN, _MOST_REFUSED = 10, 20
 
 
 class Heard(NamedTuple):
-    """What a piece of the stream held: telegrams that may be trusted, and (why, bytes) of each that may not."""
+    """Content of a stream piece: telegrams that may be trusted, and (why, bytes) of each that may not."""
 
     telegrams: list[Telegram]
     refused: list[tuple[str, bytes]]

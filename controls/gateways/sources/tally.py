@@ -1,4 +1,4 @@
-"""What an adapter counted and how it is doing, and the pauses after which it tries again."""
+"""Counters and state of an adapter, and the pauses after which it tries again."""
 
 import random
 import threading

@@ -98,7 +98,7 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the solver says; objective, bound and values (one a column) are None unless there is a solution."""
+    """Outcome of the solver; objective, bound and values (one a column) are None unless there is a solution."""
 
     status: Literal["optimal", "feasible", "infeasible", "stopped"]
     solver: str

@@ -25,7 +25,7 @@ _PHASE_KV = 0.23
 
 
 class Connection(Part):
-    """What a kWh costs and earns in each step, and what the connection carries. A case has exactly one.
+    """Price of a kWh bought and sold in each step, and the limits of the connection. A case has exactly one.
 
     bills: the tariff itself, as linear terms of bills that follow one another over all steps. They are then the cost,
     less what the bills come to without these steps, and the prices only tell what the next kWh would be worth.

@@ -1,4 +1,4 @@
-"""What every part of a plan is: figures, variables, rows, cost, series and commands. One kind is one file beside this.
+"""Interface of a plan's device kinds: figures, variables, rows, cost, series, commands. One kind is one file beside.
 
 Whoever solves, checks, explains, stores or commands a plan asks these methods and knows no kind.
 """
@@ -126,7 +126,7 @@ class Part(Model, ABC):
 
 @dataclass(frozen=True)
 class Measure:
-    """What a plan must know of a device's state: the template's reading, a code for findings, words for a person.
+    """Measurement of a device's state for a plan: the template's reading, a code for findings, words for a person.
 
     presence: a reading that is 0 where nothing is there to have a state (no car is plugged in); empty: always there.
     """
@@ -168,7 +168,7 @@ class Forced:
 
 @dataclass(frozen=True)
 class Given:
-    """What is known of one asset when a plan is made.
+    """State of one asset when a plan is made.
 
     outdoor_degc: forecast, one value a step; empty where there is none.
     share: of its rating that it may use. forecast_kw: one value a step, of all `siblings`, the assets of its kind on

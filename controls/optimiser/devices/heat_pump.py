@@ -27,7 +27,7 @@ _ZERO_K = 273.15
 
 
 class HeatPumpParams(StoreParams):
-    """What a site file says of a heat pump and of its store. Powers are electric.
+    """Heat pump and store figures of a site file. Powers are electric.
 
     COP: points [[degrees outdoors, cop], ...], or the share of Carnot's at flow_degc. Where no outdoor temperature is
     known, that of design_degc holds, the coldest one: heat is then planned dearer than it is, never cheaper.

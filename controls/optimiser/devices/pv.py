@@ -29,7 +29,7 @@ _WATT = 0.001
 
 
 class PvParams(Model):
-    """What a site file says of a PV system: its rating, and the plane of its modules."""
+    """PV figures of a site file: its rating, and the plane of its modules."""
 
     nameplate_kw: float | None = Field(default=None, gt=0)
     peak_kw: float | None = Field(default=None, gt=0)

@@ -54,7 +54,7 @@ class _Figures(Model):
 
 
 class RoomParams(_Figures):
-    """What a site file says of a room; a band and gains are one value, or 24 by local hour.
+    """Room figures of a site file; a band and gains are one value, or 24 by local hour.
 
     priority: how much its comfort counts beside that of other rooms. outdoor_degc: where nobody forecasts it.
     away_low_degc: the lower edge of its band while nobody is at home, where the usual one is not lower.

@@ -42,7 +42,7 @@ def with_power(relays_kw: tuple[float, ...]) -> tuple[float, ...]:
 
 
 class TankParams(StoreParams):
-    """What a site file says of a tank and of its relays."""
+    """Tank and relay figures of a site file."""
 
     relays_kw: Relays
     cop: float = Field(default=1.0, gt=0)

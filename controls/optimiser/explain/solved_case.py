@@ -22,7 +22,7 @@ NOISE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class SolvedCase:
-    """What is only asked for now and then is made then. values: of every column. objective: what the plan costs here.
+    """Solved case; rare answers are made on request. values: of every column. objective: what the plan costs here.
 
     noise: a difference that is not larger makes none, for the plan itself is proven no closer. parts: by the names with
     which their families of rows begin.

@@ -1,4 +1,4 @@
-"""What a site's own instruments teach whoever watches: its load by the clock, its sun, prices nobody has published."""
+"""Models learnt from a site's own instruments: its load by the clock, its sun, prices nobody has published."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -58,7 +58,7 @@ def _room_of(asset: Asset) -> Asset:
 
 @dataclass(frozen=True)
 class Present:
-    """What a plan is made from. site: as of with_rooms; states: as seen, with what is estimated where nothing was.
+    """Inputs of a plan. site: as of with_rooms; states: as seen, with what is estimated where nothing was.
 
     drawn above zero, given below; members: courses of the outlook that count (the central one first).
     """

@@ -1,4 +1,4 @@
-"""What a plan over scenarios promises to cost in the hour that it covers, and how often that was passed."""
+"""Expected cost of a plan over scenarios in the hour that it covers, and how often it was exceeded."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ class Promised:
 
 
 class Breaches(Model):
-    """How often the hours cost more than promised. low, high: what chance alone leaves 95 % of the time (binomial)."""
+    """Share of hours that cost more than promised. low, high: what chance alone leaves 95 % of the time (binomial)."""
 
     hours: int
     passed: int

@@ -47,7 +47,7 @@ Identify = Callable[[Watched], RoomFigures | Finding]
 
 
 class LoopRun(Model):
-    """What a policy came to on one site and seed. days: cost so far at the end of each, in the site's currency.
+    """Result of a policy on one site and seed. days: cost so far at the end of each, in the site's currency.
 
     plan_seconds: of processor, the mean and the most of a plan. Everything is simulated, and says so.
     """

@@ -1,4 +1,4 @@
-"""What the rooms of a site are like now, by readings that err, lack, or stand still: a Kalman filter over all of them.
+"""Room states of a site by readings that err, lack, or stand still: a Kalman filter over all of them.
 
 Each room has a temperature and a heat that nobody measures (neighbours, walls, people): the second stays nearly what
 it is, and takes up what the room's own figures do not explain, so that plans are not off for good (offset-free).

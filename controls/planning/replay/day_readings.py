@@ -1,4 +1,4 @@
-"""What is known of a stored day: its plans, and the load, PV, prices and device readings of lake and ledger."""
+"""Records of a stored day: its plans, and the load, PV, prices and device readings of lake and ledger."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta

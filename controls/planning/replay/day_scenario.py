@@ -28,7 +28,7 @@ _AT_LIMIT, _AT_LIMIT_KW = 1.02, 0.02
 
 @dataclass(frozen=True)
 class Readings:
-    """What is known of a day and the hours after it, by the start of each quarter hour: mean kW, currency per kWh.
+    """Readings of a day and the hours after it, by the start of each quarter hour: mean kW, currency per kWh.
 
     generated_kw: of each device with a forecast, by its id. done_kw: by device and column, as its own meter shows it.
     set_points: by device: what it was proven by the ledger to have been told, by capability. bill: where the tariff

@@ -1,4 +1,4 @@
-"""What the devices were told on a past day, what they are proven to have done, and what that left in their stores."""
+"""Decisions of a past day: commands of the devices, their proven effects, and the stored amounts that they left."""
 
 from collections.abc import Mapping
 

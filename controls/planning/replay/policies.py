@@ -1,4 +1,4 @@
-"""What a day would have cost under each policy, on the same load, sun and prices: one function a policy."""
+"""Cost of a day under each policy, on the same load, sun and prices: one function a policy."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ _HAIR = 1e-6
 
 @dataclass(frozen=True)
 class PolicyRun:
-    """What a policy paid on the day, by kind of cost, and what it left in each store.
+    """Payments of a policy on the day, by kind of cost, and what it left in each store.
 
     most_kw: the highest import and the highest export.
     """

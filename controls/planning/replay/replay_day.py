@@ -75,7 +75,7 @@ _HAIR_KW = 1e-6
 
 
 class PolicyCost(Model):
-    """What a policy cost on the day. cost = paid + charge_value; of two of them the difference is a regret or a saving.
+    """Cost of a policy on the day. cost = paid + charge_value; of two of them the difference is a regret or a saving.
 
     paid: by kind of cost in `paid_by`. charge_value: what foresight would have paid to leave as much as there was, less
     what for as much as this left. regret: cost less that of perfect foresight. saving_against_no_control: cost of no

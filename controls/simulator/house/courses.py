@@ -1,4 +1,4 @@
-"""What happens around the house whatever anybody does, by quarter hours of whole years: weather, people, prices."""
+"""Surroundings of the house by quarter hours of whole years: weather, people, prices."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple

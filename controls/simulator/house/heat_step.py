@@ -1,4 +1,4 @@
-"""How the heat of all rooms goes on by a minute: exact, as long as what comes from outside stands still within it."""
+"""Heat balance of all rooms over a minute: exact, as long as what comes from outside stands still within it."""
 
 from dataclasses import dataclass
 

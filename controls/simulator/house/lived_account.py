@@ -1,4 +1,4 @@
-"""What a span came to, put down by somebody who sees all: money, carbon, comfort, wear."""
+"""Account of a simulated span by an observer who sees all: money, carbon, comfort, wear."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ FELT_K = 0.5
 
 @dataclass(frozen=True)
 class Stored:
-    """What is in the house's stores now, in kWh that the grid would have to give to put it there."""
+    """Content of the house's stores now, in kWh that the grid would have to give to put it there."""
 
     kwh: float
     discharged_kwh: float

@@ -1,4 +1,4 @@
-"""What a site file says of its house: figures that anybody may know, and that the house itself does not keep to."""
+"""Nominal figures of a house by its site file: known to anybody, and not kept to by the house itself."""
 
 from dataclasses import dataclass
 from typing import Any

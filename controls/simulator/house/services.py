@@ -1,4 +1,4 @@
-"""What is foretold at the house: by a weather service that errs more and more, or by one that knows what will come."""
+"""Forecasts at the house: by a weather service that errs more and more, or by one that knows what will come."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What holds energy in the house besides its rooms: battery, car and tank, minute by minute, told something or not."""
+"""Stores of the house besides its rooms: battery, car and tank, minute by minute, told something or not."""
 
 from dataclasses import dataclass
 

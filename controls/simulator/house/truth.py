@@ -1,4 +1,4 @@
-"""What the house is really made of: drawn from a seed around the figures of its site file, and equal to none of them.
+"""True parameters of the house: drawn from a seed around the figures of its site file, and equal to none of them.
 
 Each room is air and walls. Air loses to the outdoors through windows and leaks, and trades with the walls, with its
 neighbours and with the staircase, which nobody heats; walls lose to the outdoors.

@@ -1,1 +1,1 @@
-"""What every simulated site is made of: time, weather, noise, meters, faults, and the formats of senders."""
+"""Parts of every simulated site: time, weather, noise, meters, faults, and the formats of senders."""

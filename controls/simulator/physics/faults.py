@@ -1,4 +1,4 @@
-"""What goes wrong between a meter and its file, injected with its truth: pure, array in, array out.
+"""Faults between a meter and its file, injected with their truth: pure, array in, array out.
 
 A stream is one value per interval of the grid, NaN where the meter has none. Which fault strikes where is decided in
 tower_faults.py; how a file is written stands in vendor_files.py.

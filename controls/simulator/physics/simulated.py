@@ -1,4 +1,4 @@
-"""What every simulated site hands over: frames of readings in ten-thousandths of a kWh, and how they were made."""
+"""Output of every simulated site: frames of readings in ten-thousandths of a kWh, and how they were made."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta

@@ -19,7 +19,7 @@ SHIFTS = ((6.0, 1.00), (14.0, 0.97), (22.0, 0.90))
 
 
 class MachineTruth(Model):
-    """How one machine uses power: kW unless said otherwise. The day's mean temperature drives heating and cooling,
+    """Power use of one machine: kW unless said otherwise. The day's mean temperature drives heating and cooling,
     because the building's mass answers to the day and not to the quarter hour.
     """
 

@@ -1,4 +1,4 @@
-"""What the demo sites do day by day and need not: loads that run on, peaks that stand alone. Told as truth."""
+"""Waste at the demo sites, day by day: loads that run on, peaks that stand alone. Told as truth."""
 
 from datetime import date, timedelta
 

@@ -21,7 +21,7 @@ _PRICE_SHAPE = (0.80, 0.74, 0.71, 0.70, 0.74, 0.88, 1.08, 1.26, 1.28, 1.14, 1.00
 
 
 class HomeTruth(Model):
-    """What the simulated home is made of."""
+    """Parameters of the simulated home."""
 
     performance_ratio: float = Field(default=0.88, gt=0, le=1, description="PV: wires, dirt, inverter")
     pv_per_k: float = Field(default=-0.004, description="Relative PV yield per kelvin of cell temperature")

@@ -45,7 +45,7 @@ class Month:
 
 @dataclass(frozen=True)
 class Register:
-    """How the counter of CHILLED_WATER runs: states in ten-thousandths of a kWh, intervals of the grid.
+    """Course of the counter of CHILLED_WATER: states in ten-thousandths of a kWh, intervals of the grid.
 
     restarts: {interval: state before it}; silent: no state is sent at the end of these intervals.
     """

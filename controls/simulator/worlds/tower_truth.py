@@ -1,4 +1,4 @@
-"""What the simulated tower is made of: tenants and plant as numbers. Physics stands in tower.py."""
+"""Parameters of the simulated tower: tenants and plant as numbers. Physics stands in tower.py."""
 
 from pydantic import Field
 

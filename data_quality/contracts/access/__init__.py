@@ -1,1 +1,1 @@
-"""Who may ask what, and how often: permissions of roles, keys of machines, allowances."""
+"""Access: permissions of roles, keys of machines, allowances."""

@@ -1,4 +1,4 @@
-"""Who may do what through the pages and the API: one table of roles and permissions, and the scopes of a person.
+"""Permissions in the pages and the API: one table of roles and permissions, and the scopes of a person.
 
 Acts are judged by their own functions once more (role, own work, signature); this table decides what is asked at all.
 """
@@ -11,7 +11,7 @@ from data_quality.contracts.people import Person, Role
 
 
 class Permission(StrEnum):
-    """What a route asks for."""
+    """Permission that a route needs."""
 
     READ = "ems.read"
     WRITE = "ems.write"

@@ -33,7 +33,7 @@ class AdjustmentStatus(StrEnum):
 
 
 class Adjustment(Model):
-    """What is adjusted: exactly one of `kwh_per_day` and `percent`, over local days [start, end).
+    """Adjustment of the expected energy: exactly one of `kwh_per_day` and `percent`, over local days [start, end).
 
     kwh_per_day: added to the expected energy of each day; positive where the use now needs more. percent: of the
     expected energy as the model alone gives it, so that several adjustments of a day do not depend on their order.

@@ -73,7 +73,7 @@ class FitStatistics(Model):
 
 
 class BandTerms(Model):
-    """What a fit leaves to say how sure a later saving is, without its training rows (formulas 5.5).
+    """Terms of a fit for the uncertainty of a later saving, without its training rows (formulas 5.5).
 
     spread: covariance of the coefficients (intercept first) per unit of variance, rows by column; variance: of one
     day's noise, kWh², with its longer memory; rho1: first-order autocorrelation of that noise, 0 to 0.98; dof: of t.

@@ -33,7 +33,7 @@ class SettledEvent(EventInterval):
 
 
 class MethodScore(Model):
-    """How good a method was on days without an event: shares of the mean load in the event hours.
+    """Accuracy of a method on days without an event: shares of the mean load in the event hours.
 
     eligible: it has a baseline for each event. n_days: days measured. bias: estimate over measured, less 1, and mae its
     mean size, by the mean of the event; rrmse: by steps. coverage: of the 90 % interval. chosen: least mae for the

@@ -1,4 +1,4 @@
-"""What is charged: energy, demand, fixed amounts, riders, taxes, export, metering arrangements. One model each.
+"""Charges of a tariff: energy, demand, fixed amounts, riders, taxes, export, metering arrangements. One model each.
 
 Rates are exact decimals in the tariff's currency. When they hold stands in tariff_calendar.py; the arithmetic in
 assets/tariffs and assets/bills.
@@ -139,7 +139,7 @@ class SeriesPrice(Model):
 
 
 class Charge(Model):
-    """What the charges of every component have: a name, the kind of its lines, and whose it is."""
+    """Common fields of every charge: a name, the kind of its lines, and whose it is."""
 
     charge_id: str
     description: str = ""
@@ -340,7 +340,7 @@ class Tax(Model):
 
 
 class Export(Model):
-    """What is paid for energy fed in. A negative price is paid by the customer, unless negative_prices is zero."""
+    """Price of energy fed in. A negative price is paid by the customer, unless negative_prices is zero."""
 
     charge_id: str = "export"
     description: str = ""
@@ -364,7 +364,7 @@ class Export(Model):
 
 
 class Metering(Model):
-    """How load and generation meet.
+    """Arrangement of load and generation meters.
 
     net_billing: netted in each interval, surplus paid by `export`, also where the bill becomes negative;
     net_billing_carry: the same, but credit lowers following bills and never makes one negative;

@@ -1,4 +1,4 @@
-"""What a closed loop and the site that it runs on tell each other: readings and set-points, never how the site is made.
+"""Messages between a closed loop and its site: readings and set-points, never how the site is made.
 
 A policy sees what a real site would show (meters, thermometers that err, a weather service that errs) and answers with
 the set-points that a real device would get (Device.commands). Nothing here says what is true.
@@ -34,7 +34,7 @@ class Seen(Model):
 
 
 class Outlook(Model):
-    """What services outside the site say at one instant: courses of the weather, equally likely, and known prices.
+    """Forecasts of services outside the site at one instant: courses of the weather, equally likely, and known prices.
 
     outdoor_degc, ghi_w_per_m2: one course after the other, hourly from `start_utc` on; the first course
     is the central one. import_price_per_kwh, export_price_per_kwh: one value a quarter hour, as far as published.
@@ -50,7 +50,7 @@ class Outlook(Model):
 
 
 class Lived(Model):
-    """What a span came to, as an auditor who may look inside the site would put it down.
+    """Account of a span, as an auditor who may look inside the site would put it down.
 
     cost: paid less earned, in the site's currency, with what was left in each store valued against what was there.
     discomfort_kh: kelvin-hours outside the comfort band while somebody wanted it; breach_share: of hours.

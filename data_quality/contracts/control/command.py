@@ -9,7 +9,7 @@ from data_quality.contracts.model import Model
 
 
 class Mode(IntEnum):
-    """How far commands may go; the effective mode is the minimum of site and device."""
+    """Control mode: how far commands may go; the effective mode is the minimum of site and device."""
 
     # Ordered by how far they reach: the lower of two modes is the safer one.
     SIMULATION = 0
@@ -42,7 +42,7 @@ class CommandState(StrEnum):
 
 
 class EvidenceGrade(IntEnum):
-    """How much is proven. An acknowledgement alone (2) is never shown as success."""
+    """Grade of evidence. An acknowledgement alone (2) is never shown as success."""
 
     SENT = 0
     # A broker acknowledges what it may still lose, and never asks the device.

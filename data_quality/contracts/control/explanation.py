@@ -27,7 +27,7 @@ class Binding(Model):
 
 
 class Moved(Model):
-    """What would be bought or sold otherwise in other slots, at one price: where that counts most against the choice.
+    """Shift between slots, at one price: energy that would be bought or sold otherwise, where it counts most against.
 
     time_utc: the slot of that price with the largest part of it.
     """

@@ -1,4 +1,4 @@
-"""How good issued forecasts were: one row a target, local day, lead and model version, and what drifts."""
+"""Accuracy of issued forecasts: one row a target, local day, lead and model version, and what drifts."""
 
 from datetime import date, datetime
 
@@ -39,7 +39,7 @@ class ForecastScore(Model):
 
 
 class ForecastDrift(Model):
-    """What asked for a new training of a target: findings of its data or of its errors, as seen on a local day."""
+    """Trigger of a new training of a target: findings of its data or of its errors, as seen on a local day."""
 
     site_id: str
     target: str

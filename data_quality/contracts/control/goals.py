@@ -1,4 +1,4 @@
-"""What a plan is to be good at, as data: of a site file (`objective:`), a dispatch case and a stored plan."""
+"""Goals of a plan, as data: of a site file (`objective:`), a dispatch case and a stored plan."""
 
 from typing import Any, Literal, Self
 

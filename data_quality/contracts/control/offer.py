@@ -1,4 +1,4 @@
-"""What is offered to a home automation: figures to look at, none of which moves a device."""
+"""Offer to a home automation: figures to look at, none of which moves a device."""
 
 from typing import Any
 

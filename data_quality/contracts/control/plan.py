@@ -99,7 +99,7 @@ _Powers = Annotated[tuple[NonNegative, NonNegative, NonNegative], Field(descript
 
 
 class PhaseLimits(Model):
-    """What each phase of a connection carries, kW, and which share of the load lies on it."""
+    """Limits of a connection by phase, kW, and the share of the load on each."""
 
     import_max_kw: _Powers
     export_max_kw: _Powers

@@ -1,4 +1,4 @@
-"""What may happen beside the forecast, as data of a case and of a stored plan: courses with their weights, and risk.
+"""Scenarios beside the forecast, as data of a case and of a stored plan: courses with their weights, and risk.
 
 Weights of P10, P50 and P90: 0.3, 0.4, 0.3 (Swanson; formulas 5.18). CVaR at a level is the mean of the dearest share
 beyond it (Rockafellar and Uryasev 2000).
@@ -36,7 +36,7 @@ class Scenario(Model):
 
 
 class Risk(Model):
-    """How a site wants to plan with what is not known (`risk:` beside its objective).
+    """Risk attitude of a site in planning (`risk:` beside its objective).
 
     method: swanson (load x PV x price at P10, P50, P90), or selected (the fewest courses that stand for all).
     cvar_weight: of the dearest share beyond cvar_level, in the objective; the rest weighs the mean. shared_h: hours
@@ -51,7 +51,7 @@ class Risk(Model):
 
 
 class ScenarioCost(Model):
-    """What a plan comes to in one scenario, in the case's currency and by its objective."""
+    """Cost of a plan in one scenario, in the case's currency and by its objective."""
 
     name: str
     weight: float
@@ -59,7 +59,7 @@ class ScenarioCost(Model):
 
 
 class RiskFigures(Model):
-    """What a plan over scenarios promises, and what thinking of them is worth, in the case's currency.
+    """Expected cost of a plan over scenarios, and what thinking of them is worth, in the case's currency.
 
     promised_cost: not passed with the probability `level` (value at risk). cvar: mean beyond it. mean_plan: the same
     objective where the first decisions are those of the plan for the mean scenario; None: they break a limit in some

@@ -1,1 +1,1 @@
-"""What is emitted, as data."""
+"""Emissions, as data."""

@@ -91,7 +91,7 @@ class Footprint(Model):
 
 
 class RestatedLine(Model):
-    """What one month, carrier and method was and is. delta = by_factor + by_reading, where both are known."""
+    """Restated month, carrier and method, before and after. delta = by_factor + by_reading, where both are known."""
 
     month: date
     carrier: Carrier

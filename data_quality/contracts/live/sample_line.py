@@ -23,7 +23,7 @@ _QUARTER = "%Y-%m-%dT%H:%MZ"
 
 @dataclass(frozen=True)
 class SampleHead:
-    """Whose samples a file holds. quarter_start_utc: the quarter hour that it is to tell."""
+    """Head of a sample file. quarter_start_utc: the quarter hour that it is to tell."""
 
     site_id: str
     source_id: str

@@ -1,4 +1,4 @@
-"""How one live source is doing, as `sources list` and /metrics say it."""
+"""State of one live source, as `sources list` and /metrics report it."""
 
 from datetime import datetime
 from typing import Literal

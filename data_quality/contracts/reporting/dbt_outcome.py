@@ -1,10 +1,10 @@
-"""What became of the nodes of the dbt project in one build, whoever ran their SQL."""
+"""Outcome of the dbt project's nodes in one build, whoever ran their SQL."""
 
 from data_quality.contracts.model import Model
 
 
 class NodeOutcome(Model):
-    """What became of one dbt node: model, data test or unit test."""
+    """Outcome of one dbt node: model, data test or unit test."""
 
     unique_id: str
     name: str
@@ -17,7 +17,7 @@ class NodeOutcome(Model):
 
 
 class DbtOutcome(Model):
-    """What a dbt run did. `is_success` is false as soon as one node failed."""
+    """Outcome of a dbt run. `is_success` is false as soon as one node failed."""
 
     is_success: bool
     nodes: tuple[NodeOutcome, ...]

@@ -28,7 +28,7 @@ class TraceInput(Model):
 
 
 class Trace(Model):
-    """How a figure came to be: a named pure computation, its parameters, its inputs, as known at as_of."""
+    """Trace of a figure: a named pure computation, its parameters, its inputs, as known at as_of."""
 
     computation: str
     code_sha256: str = Field(description="Names the version of the computation; before versions, hash of its source")

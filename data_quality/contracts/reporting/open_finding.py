@@ -1,4 +1,4 @@
-"""What needs somebody at a site: a finding of any source, with a name that stays the same while its cause does."""
+"""Open findings of a site, of any source, with a name that stays the same while the cause does."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ class OpenFinding(Model):
 
 
 class FindingEvent(Model):
-    """What a person did about a finding. until_utc: of `muted`; what: the finding's sentence as they saw it."""
+    """Act of a person on a finding. until_utc: of `muted`; what: the finding's sentence as they saw it."""
 
     finding_id: str
     site_id: str

@@ -1,1 +1,1 @@
-"""What a site file says: meters, premises, measures."""
+"""Blocks of a site file: meters, premises, measures."""

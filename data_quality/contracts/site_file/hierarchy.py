@@ -1,4 +1,4 @@
-"""What a site's meter hierarchy must keep: known parents, one at a time, no loop on any date, formulas that add up.
+"""Rules of a site's meter hierarchy: known parents, one at a time, no loop on any date, formulas that add up.
 
 The checks raise ValueError with the meter's name in front, so that the site loader can point at the line.
 """

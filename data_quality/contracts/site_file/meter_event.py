@@ -1,4 +1,4 @@
-"""What happens to a meter, as dated entries: exchange, rollover, reset, relocation, change of multiplier.
+"""Meter events, as dated entries: exchange, rollover, reset, relocation, change of multiplier.
 
 Reads are what the display shows, in the register's unit and before its multiplier. Source: formulas 5.1 (a cumulative
 register becomes interval amounts with explicit events; a negative delta is not energy).
@@ -21,7 +21,7 @@ Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 
 
 class EventKind(StrEnum):
-    """What can happen to a register."""
+    """Kinds of events of a register."""
 
     EXCHANGE = "exchange"
     ROLLOVER = "rollover"

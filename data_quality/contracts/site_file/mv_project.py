@@ -15,7 +15,7 @@ _REFUSED = {
 
 
 class StaticFactor(Model):
-    """What a use depends on and seldom changes: floor area, shifts, equipment. Holds from `valid_from` to the next."""
+    """Static factor of a use: floor area, shifts, equipment. Holds from `valid_from` to the next."""
 
     name: str = Field(min_length=1)
     value: str = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""What energy is divided by and among: areas, people, products, buildings, zones, tenants, degree days, contracts.
+"""Denominators and parts of a site: areas, people, products, buildings, zones, tenants, degree days, contracts.
 
 Everything dated holds over local days [valid_from, valid_to); an end left out is open. Checks raise ValueError.
 """
@@ -145,7 +145,7 @@ class Tenant(Part):
 
 
 class Product(Model):
-    """What is made, counted by a driver of aggregation sum; `seus` are divided by it too, beside the site."""
+    """Product, counted by a driver of aggregation sum; `seus` are divided by it too, beside the site."""
 
     product_id: PartId
     name: str = ""
@@ -172,7 +172,7 @@ class Generation(Model):
 
 
 class Premises(Model):
-    """What a site's KPIs divide by and divide among."""
+    """Denominators and parts of a site's KPIs."""
 
     floor_areas: tuple[FloorArea, ...] = Field(default=(), description="Dated, in place of the site's floor_area_m2")
     occupants: tuple[Headcount, ...] = ()
@@ -216,7 +216,7 @@ def part_edges(premises: Premises) -> set[date]:
 
 
 class Place(Protocol):
-    """What a site file says beside its premises, as far as they may name it."""
+    """Ids of a site file beside its premises, as far as premises may name them."""
 
     @property
     def premises(self) -> Premises:

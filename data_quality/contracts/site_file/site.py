@@ -180,7 +180,7 @@ class EmissionFactorEntry(Model):
 
 
 class ColumnMap(Model):
-    """How a foreign table is read (cli.md, --map). Columns are names of the file's header.
+    """Column map of a foreign table (cli.md, --map). Columns are names of the file's header.
 
     `match` is a glob on the file name; an empty one fits any file whose header holds the columns named here.
     """

@@ -11,7 +11,7 @@ from data_quality.contracts.text import twice_in
 
 
 class Action(StrEnum):
-    """What becomes of a flagged reading. Whatever it is, the reading itself stays in the lake.
+    """Action on a flagged reading. Whatever it is, the reading itself stays in the lake.
 
     flag: it is used, and named; hold: it is used, and a person is asked before a report is published;
     exclude: it is no longer used, an estimate stands in its place where one is possible.

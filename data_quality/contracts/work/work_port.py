@@ -20,7 +20,7 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True)
 class Result(Generic[ValueT]):
-    """What became of one task: its value, or the reason why there is none; wall seconds, and the machine's name."""
+    """Outcome of one task: its value, or the reason why there is none; wall seconds, and the machine's name."""
 
     answer: ValueT | Finding
     seconds: float = 0.0

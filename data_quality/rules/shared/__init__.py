@@ -1,1 +1,1 @@
-"""What several rules share: days, norms, hits, events."""
+"""Parts of several rules: days, norms, hits, events."""

@@ -1,4 +1,4 @@
-"""What the rules sum_check and plant_balance share: a part of the energy may not be more than its whole, day by day."""
+"""Energy balance of the rules sum_check and plant_balance: a part may not be more than its whole, day by day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the rules stuck and dead share: stretches of equal readings longer than the meter's own."""
+"""Equal runs of the rules stuck and dead: stretches of equal readings longer than the meter's own."""
 
 import numpy as np
 

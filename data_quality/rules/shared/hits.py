@@ -1,4 +1,4 @@
-"""What a rule answers: events in slots of the grid, not one flag a reading, for faults are rare."""
+"""Hits of a rule: events in slots of the grid, not one flag a reading, for faults are rare."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is normal for each stream before a block of days: the meter's own history, told by robust numbers.
+"""Norms of each stream before a block of days: the meter's own history, by robust numbers.
 
 History is the eight weeks before the block. Each number is first taken per week and then the one is kept that three
 of eight weeks exceed: three bad weeks (a stuck register, a wrong unit) move nothing, so that history needs

@@ -29,7 +29,7 @@ from ml.tracker import Tracker, log_baselines
 
 
 class FitReport(Model):
-    """What became of each SEU: registered, or refused with a finding."""
+    """Outcome of each SEU: registered, or refused with a finding."""
 
     fitted: tuple[BaselineVersion, ...] = ()
     refused: dict[str, Finding] = {}
@@ -134,7 +134,7 @@ def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) 
 
 
 class ExpectedTask(UsesWork):
-    """What the baselines of uses expect. versions: by use; given: adjustments in force, by baseline."""
+    """Request for the expected energy of uses. versions: by use; given: adjustments in force, by baseline."""
 
     versions: dict[str, BaselineVersion]
     given: dict[str, tuple[Adjustment, ...]]

@@ -32,7 +32,7 @@ STREAMS_A_BLOCK = 115
 
 
 class RefitReport(Model):
-    """What became of each SEU: refitted, still good, or refused with a finding."""
+    """Outcome of each SEU: refitted, still good, or refused with a finding."""
 
     fitted: tuple[BaselineVersion, ...] = ()
     kept: tuple[str, ...] = ()

@@ -72,7 +72,7 @@ _SLOPES = {"mean": 0, "linear": 1, "heating": 1, "cooling": 1, "one_point": 2, "
 
 @dataclass(frozen=True)
 class Rules:
-    """What a named model may be. criterion: of the shapes; offers_terms: day types and drivers are candidates."""
+    """Rules of a named model. criterion: of the shapes; offers_terms: day types and drivers are candidates."""
 
     shapes: tuple[str, ...]
     bases_degc: Vector
@@ -126,7 +126,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Pool:
-    """What the candidates of one meter are made of, as arrays over the rows of a period.
+    """Candidate terms of one meter, as arrays over the rows of a period.
 
     y: kWh per day; weights: 0 leaves a row out; temps: degC, nan where unknown; heating, cooling: (n, bases) degree
     days; qualified: (1, bases) of each; columns: terms that may stand beside the temperature, 0 where unknown (those

@@ -1,4 +1,4 @@
-"""How sure a saving is: the band of ASHRAE G14 (formulas 5.5), and the one that exact algebra gives for the same model.
+"""Uncertainty of a saving: the band of ASHRAE G14 (formulas 5.5), and that of exact algebra for the same model.
 
 G14's form knows one number of the reporting period, its length. Exact algebra knows its weather: a baseline of twelve
 months predicts three winter months worse than the form believes. Both are computed; `stated_band` says which stands.

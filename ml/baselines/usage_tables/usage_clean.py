@@ -1,4 +1,4 @@
-"""What a reading must be before it counts: duplicates, zeros that mean "missing", short gaps of the weather."""
+"""Cleaning of readings before they count: duplicates, zeros that mean "missing", short gaps of the weather."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the calendar says of a step: known for all time."""
+"""Calendar features of a step: known for all time."""
 
 import numpy as np
 

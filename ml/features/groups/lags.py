@@ -1,4 +1,4 @@
-"""What the series itself did before the issue, by local clock: lags, windows, days alike, and what they missed lately.
+"""Lag features of a series before the issue, by local clock: lags, windows, days alike, and their recent misses.
 
 A day is like another where both are workdays, Saturdays, or Sundays and holidays: a Monday is forecast from a Friday.
 """

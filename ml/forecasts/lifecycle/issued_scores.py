@@ -1,4 +1,4 @@
-"""How good forecasts that were really issued turned out: by local day, lead and model version, once readings are in."""
+"""Accuracy of issued forecasts: by local day, lead and model version, once readings are in."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta

@@ -46,7 +46,7 @@ class PairedTest(Model):
 
 
 class Decision(Model):
-    """Whether a model takes the lead of its target, why, and on what that rests. model, former: NAME@VERSION.
+    """Promotion decision of a model, with its reasons and figures. model, former: NAME@VERSION.
 
     basis: a backtest, forecasts really issued beside the champion's (shadow), or what a person said.
     """

@@ -62,7 +62,7 @@ class Chart(Model):
 
 @dataclass(frozen=True)
 class Trial:
-    """What every model said on the folds, and its scores on the steps of the first day that all of them answered.
+    """Answers of every model on the folds, and its scores on the steps of the first day that all of them answered.
 
     scale: of MASE. left_out: steps of the first day that cannot be scored for gaps. refused: kinds that may not lead,
     with why.

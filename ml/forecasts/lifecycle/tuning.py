@@ -35,7 +35,7 @@ UNPRUNED_TRIALS = 4
 
 
 class Tuned(Model):
-    """What a search found. loss: mean pinball loss of the inner folds' days with the parameters chosen.
+    """Result of a search. loss: mean pinball loss of the inner folds' days with the parameters chosen.
 
     default_loss: the same with none set. trials: finished ones; pruned: given up before their last fold.
     """

@@ -33,7 +33,7 @@ TREND_DAYS = 92
 
 
 class Watched(Model):
-    """What one night found of a target. written: new or changed scores. trend: loss by day; None before the first."""
+    """Result of one night for a target. written: new or changed scores. trend: loss by day; None before the first."""
 
     target: str
     written: int = 0
@@ -44,7 +44,7 @@ class Watched(Model):
 
 
 class SiteWatch(Model):
-    """What became of each target: watched, or refused with a finding."""
+    """Outcome of each target: watched, or refused with a finding."""
 
     watched: tuple[Watched, ...] = ()
     refused: dict[str, Finding] = {}

@@ -40,7 +40,7 @@ LOOK_BACK_DAYS = 28
 
 @dataclass(frozen=True)
 class Learning:
-    """What a part learns from: rows of a matrix with the share of the level that each turned out to be.
+    """Training data of a part: rows of a matrix with the share of the level that each turned out to be.
 
     weight: newer rows weigh more; fold: of the row's day, 0 to FOLDS − 1; hour: local, 0 to 23.
     """
@@ -69,7 +69,7 @@ class Part(Protocol):
 
 
 class Method(Protocol):
-    """How a part is learnt."""
+    """Learning method of a part."""
 
     def learn(self, learning: Learning) -> tuple[Part, Vector]:
         """The part, and what it says of every row without that row's fold."""

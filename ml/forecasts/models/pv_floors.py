@@ -30,7 +30,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class Expected:
-    """What physics says of every step of a look, in kW; index: clear-sky index that it rests on, never NaN."""
+    """Physical expectation of every step of a look, in kW; index: clear-sky index that it rests on, never NaN."""
 
     physics_kw: Vector
     clear_kw: Vector
@@ -41,7 +41,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Habit:
-    """How the clear-sky index goes on: as usual, and by how much of what the last day and week were beside that."""
+    """Persistence of the clear-sky index: as usual, and by how much of what the last day and week were beside that."""
 
     usual: float
     of_day: float = 0.0
@@ -125,7 +125,7 @@ def _size_kw(clear_kw: Vector, array: Array) -> Vector:
 
 @dataclass(frozen=True)
 class PvModel:
-    """What all PV models know: the plant, how clouds go on, the spread, and what their readers must know."""
+    """Parts of all PV models: the plant, how clouds go on, the spread, and what their readers must know."""
 
     plant: Plant
     habit: Habit

@@ -1,4 +1,4 @@
-"""What a PV forecast looks at: sun, clouds, air and snow of consecutive steps, each as known at its origin."""
+"""Inputs of a PV forecast: sun, clouds, air and snow of consecutive steps, each as known at its origin."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -27,7 +27,7 @@ _Scaled = Callable[[float, float], tuple[float, float]]
 
 
 class PlantGiven(BaseModel):
-    """What the site file says of the arrays behind one meter; None: it does not say, the history is asked."""
+    """Arrays behind one meter by the site file; None: it does not say, the history is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

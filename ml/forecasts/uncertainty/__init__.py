@@ -1,1 +1,1 @@
-"""How sure a forecast is: calibrated bands, courses that belong together, and scores of both."""
+"""Uncertainty of a forecast: calibrated bands, courses that belong together, and scores of both."""

@@ -1,4 +1,4 @@
-"""How honest a model's courses are: each backtest day against courses drawn from the errors of all other days."""
+"""Reliability of a model's courses: each backtest day against courses drawn from the errors of all other days."""
 
 from dataclasses import dataclass
 

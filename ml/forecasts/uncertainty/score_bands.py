@@ -1,4 +1,4 @@
-"""How sure a score is: its interval by drawing the backtest's days again, in blocks of neighbours.
+"""Interval of a score, by drawing the backtest's days again, in blocks of neighbours.
 
 Circular block bootstrap (Politis & Romano 1992): days near each other err alike, and hours of a day more so.
 """

@@ -30,7 +30,7 @@ IdArgument = Annotated[str, Argument(metavar="ID", help="Of a stored bill, or ho
 
 
 class Acting(NamedTuple):
-    """Who acts on the bills of a site, and why. seen: what their form carries (alert_events.py: stamp)."""
+    """Person who acts on the bills of a site, and why. seen: what their form carries (alert_events.py: stamp)."""
 
     project: "OpenProject"
     site: Site

@@ -1,4 +1,4 @@
-"""What the carbon commands share: the option of the GWP set, findings as sentences, totals as text."""
+"""Shared parts of the carbon commands: the option of the GWP set, findings as sentences, totals as text."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -29,7 +29,7 @@ SHOWN_FACTS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class AboutFiles:
-    """What a person says of files that do not say it themselves."""
+    """Facts about files that only a person knows."""
 
     tz: TzOption = None
     unit: Annotated[str | None, Option("--unit", help="Unit of values whose column names none, as kwh.")] = None

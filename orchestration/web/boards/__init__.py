@@ -1,1 +1,1 @@
-"""What the boards show: figures with their whys, and the tiles filled from marts and stores."""
+"""Boards: figures with their whys, and the tiles filled from marts and stores."""

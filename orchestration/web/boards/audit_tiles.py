@@ -1,4 +1,4 @@
-"""What an auditor asks first: are the chains whole, and is the last pack as it was sealed."""
+"""Tiles of an auditor: are the chains whole, and is the last pack as it was sealed."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is open at a site by the sources that look for it, and where its reports stand."""
+"""Tiles of open findings by the sources that look for them, and of the state of reports."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

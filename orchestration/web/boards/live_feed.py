@@ -67,7 +67,7 @@ class _Told(NamedTuple):
 
 
 class LiveFeed:
-    """What moved on the live board, for any number of streams; `close` ends them with `bye`."""
+    """Changes of the live board, for any number of streams; `close` ends them with `bye`."""
 
     def __init__(self, reader: LiveReader, clock: Clock) -> None:
         self._reader, self._clock = reader, clock

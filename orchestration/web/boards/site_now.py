@@ -150,7 +150,7 @@ def last_days(now: SiteNow, count: int) -> Period | None:
 
 
 class Asked(NamedTuple):
-    """What a board is asked: its sites (the first is the chosen one), scope, period and what it is compared with."""
+    """Query of a board: its sites (the first is the chosen one), scope, period and what it is compared with."""
 
     sites: Sequence[SiteNow]
     scope: str
@@ -169,7 +169,7 @@ class Asked(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """How a tile comes to be. is_of_part: a tenant sees it too, for a scope of theirs."""
+    """Maker of a tile. is_of_part: a tenant sees it too, for a scope of theirs."""
 
     needs: Permission
     make: Callable[[Asked], Widget]

@@ -1,1 +1,1 @@
-"""What the energy page is gathered from and how it is put together."""
+"""Content of the energy page."""

@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What was read of an interval."""
+    """Readings of an interval."""
 
     value: Decimal | None
     coverage: float | None

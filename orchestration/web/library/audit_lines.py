@@ -1,4 +1,4 @@
-"""What people did, as sentences: acts out of their ledgers, sign-ins and refusals out of the pages' own."""
+"""Audit trail as sentences: acts out of their ledgers, sign-ins and refusals out of the pages' own."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta

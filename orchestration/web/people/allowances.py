@@ -1,4 +1,4 @@
-"""How often somebody may ask, and whose turn it is: so many requests of one asker are in work at once, the next wait.
+"""Allowances of requests and their queue: so many requests of one asker are in work at once, the next wait.
 
 A turn is told by what they bring, not by who they are: to look that up is work already, in few threads.
 """
@@ -45,7 +45,7 @@ class TooMany(Exception):
 
 
 class Allowances:
-    """What is left to whom, in this process."""
+    """Allowances left to each asker, in this process."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic, self._lock = monotonic, threading.Lock()

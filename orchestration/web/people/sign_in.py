@@ -1,4 +1,4 @@
-"""Who stands behind a request: a person by the cookie of a sign-in, or a machine by its key.
+"""Person behind a request: by the cookie of a sign-in, or a machine by its key.
 
 Passwords are argon2id texts; nothing else knows that library.
 """

@@ -1,1 +1,1 @@
-"""What a browser is sent beside pages: style, scripts, pictures. The licence of ECharts lies beside it."""
+"""Static files beside pages: style, scripts, pictures. The licence of ECharts lies beside it."""

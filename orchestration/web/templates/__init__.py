@@ -1,1 +1,1 @@
-"""How pages look: one frame, and macros for the blocks that a page is made of."""
+"""Templates of pages: one frame, and macros for the blocks that a page is made of."""

@@ -1,4 +1,4 @@
-"""What opens Dagster and MLflow: a token for programs, links that work once, and the sign-ins that a link becomes.
+"""Passes to Dagster and MLflow: a token for programs, links that work once, and the sign-ins that a link becomes.
 
 All are files of one folder that its owner alone can read. Of links and sign-ins only the SHA-256 is kept.
 """
@@ -19,7 +19,7 @@ ENTER = "/enter/"
 
 
 class Passes:
-    """Those of one project, for all of its processes. `now_utc` is the moment of the question."""
+    """Passes of one project, for all of its processes. `now_utc` is the moment of the question."""
 
     def __init__(self, project: Project) -> None:
         self._folder, self._server = project.data_dir / "tools", project.settings.server

@@ -1,1 +1,1 @@
-"""What reports say of significant energy uses: inputs, figures, findings."""
+"""Significant energy uses in reports: inputs, figures, findings."""

@@ -1,4 +1,4 @@
-"""What a reader must know before the numbers: why a status is missing, what is provisional, what looks wrong."""
+"""Findings before the numbers: why a status is missing, what is provisional, what looks wrong."""
 
 from collections.abc import Iterable
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""What was used less than expected over the uses of sites that share no meter, with its band and what it is worth."""
+"""Saved energy over the uses of sites that share no meter, with its band and what it is worth."""
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences

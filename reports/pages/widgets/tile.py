@@ -1,4 +1,4 @@
-"""What every tile shares: a figure with its why, and which of the four states it is in."""
+"""Shared frame of tiles: a figure with its why, and which of the four states it is in."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ class Shown(Model):
 
 
 class Given(Model):
-    """What every widget is given: the state of the page, how old what it shows is, and why there is nothing.
+    """Input of every widget: the state of the page, how old what it shows is, and why there is nothing.
 
     reason: a sentence, where whoever read found nothing. next: as of Widget. link: where more of it stands.
     """

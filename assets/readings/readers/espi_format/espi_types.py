@@ -1,4 +1,4 @@
-"""What a Green Button ReadingType means: unit, power of ten, register, commodity, or why it means nothing.
+"""Meaning of a Green Button ReadingType: unit, power of ten, register, commodity, or why it has none.
 
 Source: formulas 5.14 (ESPI 4.0).
 """

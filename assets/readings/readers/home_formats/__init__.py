@@ -1,1 +1,1 @@
-"""What Home Assistant and evcc keep and export."""
+"""Formats of Home Assistant and evcc."""

@@ -60,7 +60,7 @@ class Stream:
 
 @dataclass
 class Found:
-    """What a format's reader found: every interval of the file.
+    """Result of a format's reader: every interval of the file.
 
     rows: FOUND_SCHEMA. stream: a place in `streams`; value: null where it is no number; got: the text, where it is
     worth showing; reason: why the reader cannot use the row, MISSING, or null. expected: per reason.

@@ -1,4 +1,4 @@
-"""What the OBIS objects of a telegram mean: meters, registers, carriers and instants.
+"""OBIS objects of a telegram as meters, registers, carriers and instants.
 
 Energy: A=1 (electricity) or 0-n (M-Bus); C.D.E = 1.8.0 import, 2.8.0 export, E = 1 to 4 their tariffs. An M-Bus
 device says what it measures in 0-n:24.1.0 and its last state, with its own time, in 0-n:24.2.1 (24.2.3: not corrected

@@ -77,7 +77,7 @@ class Refusal:
 
 @dataclass
 class TelegramFile:
-    """What a file holds. cut: the last telegram, where the file ends before it does; warnings: counts by code."""
+    """Content of a file. cut: the last telegram, where the file ends before it does; warnings: counts by code."""
 
     telegrams: list[Telegram] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)

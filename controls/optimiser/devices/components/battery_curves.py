@@ -1,4 +1,4 @@
-"""What a battery's power becomes at its cells, and what the depth of its cycles costs: exact, in linear rows.
+"""Losses and wear of a battery: power at its cells, cost of the depth of its cycles: exact, in linear rows.
 
 Power at the AC terminals and at the cells are joined piece by piece: a piece may begin only when the one before it is
 full, which a binary says. Without the binaries a plan could fill the worst piece first and burn energy at negative

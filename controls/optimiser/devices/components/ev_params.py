@@ -18,7 +18,7 @@ Strategy = Literal["SMART", "ASAP", "CHEAP_HOURS", "SOLAR_ONLY"]
 
 
 class V2g(Model):
-    """What the car may give back. `floor_soc`: share of its battery that stays."""
+    """Discharge limits of a car. `floor_soc`: share of its battery that stays."""
 
     max_kw: float = Field(gt=0)
     min_kw: float = Field(default=0.0, ge=0)

@@ -36,7 +36,7 @@ _ODD_SHARE = 0.1
 
 
 class StoreParams(Model):
-    """What a site file says of heat that is stored; further figures belong to what heats it.
+    """Heat store figures of a site file; further figures belong to what heats it.
 
     capacity_kwh: between empty_degc, where its heat is useless, and full_degc, which is never passed. draw_kw: one
     value, or 24 by local hour. comfort_degc: less is allowed, for comfort_price_per_kwh_h. While nobody is at home

@@ -21,7 +21,7 @@ def _absent(value: Any) -> bool:
 
 
 class InShares(Model):
-    """What is on or off in short steps, and on for a share of those that are long."""
+    """On-off state in short steps, and the share of time on in long ones."""
 
     duty_from_h: float | None = Field(
         default=None, gt=0, exclude_if=_absent, description="In steps of so many hours it may heat for a share of them"
