@@ -180,7 +180,7 @@ def findings_page(
     ]
     return Page(
         title="Needs attention", address=address, is_synthetic=is_synthetic,
-        parts=(Part(key="findings", blocks=tuple(blocks)),),
+        parts=(Part(key="findings", blocks=tuple(blocks)),), chips={"findings": 0},
         whys={each.finding.finding_id: address_of(each.finding, address) for each in shown},
     )  # fmt: skip
 
@@ -259,8 +259,8 @@ def _form(act: str, shown: ListedFinding, undo: str) -> Form:
 
 def _table(shown: Sequence[ListedFinding], locale: str) -> Table:
     columns = (
-        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount"), Column(title="Source"),
-        Column(title="State", weight=2), Column(title="Since"),
+        Column(title="Severity"), Column(title="Finding", weight=4), Column(title="Amount", is_number=True),
+        Column(title="Source"), Column(title="State", weight=2), Column(title="Since"),
     )  # fmt: skip
     rows = tuple(
         Row(
@@ -270,13 +270,18 @@ def _table(shown: Sequence[ListedFinding], locale: str) -> Table:
                 Cell(text=each.finding.worth or "–"),
                 Cell(text=SOURCES.get(each.finding.source, each.finding.source)),
                 Cell(text=each.told, tone="plain" if each.event is None else "muted"),
-                Cell(text=short_date(each.finding.at_utc.date(), locale) if each.finding.at_utc else "–"),
+                Cell(text=_day(each.finding, locale)),
             )
         )
         for each in shown
     )
     note = "" if rows else "Nothing needs attention."
     return Table(key="findings", title="Findings", sheet="findings", columns=columns, rows=rows, note=note)
+
+
+def _day(finding: OpenFinding, locale: str) -> str:
+    """The day since when it is open, which is not broken over two lines."""
+    return short_date(finding.at_utc.date(), locale).replace(" ", "\N{NO-BREAK SPACE}") if finding.at_utc else "–"
 
 
 def history_table(history: Sequence[tuple[str, FindingEvent, str]], none: str = NOBODY) -> Table:

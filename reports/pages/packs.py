@@ -145,7 +145,7 @@ def _card(line: PackLine, address: Address) -> Widget:
     link, hint = address.href(f"{PATH}/{line.name}"), Sentence("edition {0}", line.framework.edition)
     shared = {"key": f"pack-{line.name}", "title": named(line.title), "link": link, "hint": hint, "span": 4}
     if line.counts is None:
-        return Widget(state="none", reason="No report is made of this year yet.", next=("See gaps", link), **shared)
+        return Widget(state="none", reason="No report for this year yet.", next=("See gaps", link), **shared)
     counts = line.counts
     value = Number(
         label="Complete", text=_share(counts, address.locale), unit="%",

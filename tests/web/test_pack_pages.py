@@ -27,7 +27,7 @@ FORM = {"point": "H-3", "value": "12.5", "unit": "GJ"}
 
 @pytest.mark.slow
 def test_a_pack_is_as_complete_as_its_newest_report_and_without_one_says_so(asking: Asking) -> None:
-    assert "No report is made of this year yet." in shown(asking, "/packs", **AT)
+    assert "No report for this year yet." in shown(asking, "/packs", **AT)
     made(asking, FixedClock(NOW))
     page = shown(asking, "/packs", **AT)
     assert "2 of 2 required" in page
