@@ -14,6 +14,7 @@ from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.recommendation import (
     AdvicePlace,
     AdviceSentence,
@@ -28,6 +29,8 @@ from data_quality.contracts.time import Clock, Period, months_after, zone
 from orchestration.views.advice_order import draw
 from orchestration.views.advice_sentences import worded
 from reports.advice_words import scope_name, title_of
+from reports.datasets.base import Given, Item, put
+from reports.datasets.benchmark import BenchmarkData
 from reports.figure_book import FigureBook
 from reports.recompute.advice_again import advice_of, exact, inputs_of
 from reports.recompute.figure_sources import Sources
@@ -44,6 +47,13 @@ _SAVINGS = {
     "savings_kgco2e": "Emissions: {0} (between {1} and {2})",
 }
 _MONTHS_MEASURED = 12
+# Of the place of the site among its peers: figures, and the sentence that quotes them.
+_PEERS, _WORST_QUARTER, _PLACE = "benchmark", Decimal(75), ("peers", "rank", "rank_low", "rank_high")
+_AMONG_MOST = (
+    "Of {0} like sites of the organisation this is among the quarter that takes the most electricity per floor area: "
+    "rank {1}, between {2} and {3}",
+    _PLACE,
+)
 
 
 def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
@@ -59,17 +69,36 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
         is_synthetic=made.is_synthetic,
     )  # fmt: skip
     inputs = inputs_of(sources, site, period, as_of_utc)
-    wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
+    beside = BenchmarkData(Given(site=site, period=period, as_of_utc=as_of_utc, sources=sources, versions={}))
+    peers = _beside_peers(beside, book) if made.advice and months_after(period.start, 12) == period.end else ()
+    wanted = [_recommendation(site, each, *given, book, inputs, peers) for each in made.advice]
     with project.store.together():
         # Tariffs and costs of the site file may change: its figures are made again with those of now.
-        project.keep_site(site, clock)
+        for each in (site, *(beside.peers if peers else ())):
+            project.keep_site(each, clock)
         draw(project.store, wanted, clock)
         return Recommendations(project.store).add(wanted, clock)
 
 
+def _beside_peers(beside: BenchmarkData, book: FigureBook) -> tuple[Figure, ...]:
+    """The site's place as figures, where it is in the quarter of its peers that takes the most; else none."""
+    given = beside.given
+    item = Item(given.site.site_id, given.site.name, given.scope, given.period)
+    percentile = beside.leaf("percentile", item).value
+    # Beside simulated peers nothing is said of a real site.
+    if percentile is None or percentile < _WORST_QUARTER or beside.is_synthetic > book.is_synthetic:
+        return ()
+    return tuple(
+        put(book, f"{_PEERS}/{given.scope}/{name}", beside.leaf(name, item), item,
+            label=beside.measures[name].label, kpi=name, unit=beside.measures[name].unit)
+        for name in _PLACE
+    )  # fmt: skip
+
+
 def _recommendation(
-    site: Site, advice: Advice, period: Period, share: float, book: FigureBook, inputs: Sequence[Any]
-) -> Recommendation:
+    site: Site, advice: Advice, period: Period, share: float, book: FigureBook, inputs: Sequence[Any],
+    peers: tuple[Figure, ...],
+) -> Recommendation:  # fmt: skip
     kind, numbers = catalogue().kinds[advice.kind], dict(advice.numbers)
     where = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}
     figures = tuple(
@@ -92,7 +121,7 @@ def _recommendation(
         interval_cost=_interval(advice, "cost_money"), cost_source=advice.texts.get("cost_source", ""),
         payback_months=exact(advice.value("payback_months")), interval_months=_interval(advice, "payback_months"),
         difficulty=kind.difficulty, confidence=advice.confidence, workflow=kind.workflow,
-        sentences=_sentences(advice, is_synthetic=book.is_synthetic), figures=figures,
+        sentences=_sentences(advice, is_synthetic=book.is_synthetic, has_peers=bool(peers)), figures=(*figures, *peers),
         is_synthetic=book.is_synthetic, estimated_share=share,
     )  # fmt: skip
 
@@ -102,7 +131,7 @@ def _interval(advice: Advice, name: str) -> tuple[Decimal, Decimal] | None:
     return None if low is None or high is None else (low, high)
 
 
-def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, ...]:
+def _sentences(advice: Advice, *, is_synthetic: bool, has_peers: bool) -> tuple[AdviceSentence, ...]:
     """Sentences in the order in which people read them; every number in them is a figure's."""
     kind = catalogue().kinds[advice.kind]
     pattern, names = kind.found
@@ -129,6 +158,8 @@ def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, .
     if cost:
         told.append(("Source of the cost: {0}", ("cost_source",)))
     told.append((kind.fails, ()))
+    if has_peers:
+        told.append(_AMONG_MOST)
     if is_synthetic:
         told.append(("Readings behind it are simulated: nothing of it may be published", ()))
     return tuple(

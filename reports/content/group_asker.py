@@ -14,8 +14,8 @@ from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, p
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
-from reports.datasets import targets
-from reports.datasets.base import Dataset, DayPoint, Given, Item, nothing, period_key, span
+from reports.datasets import benchmark, targets
+from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.report_content import Column, Row, Table
@@ -23,7 +23,9 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area"})
+GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", "water"})
+# What the organisation itself says, and no site for it.
+OWN_SAID = (targets.NAME, benchmark.NAME)
 OWN, SHARE = "own", "share"
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2", "known_m2"})
@@ -49,7 +51,8 @@ class GroupAsker(Asker):
     ) -> None:
         # The kinds of numbers are the same of every site.
         asked = members[0].datasets
-        self._own: dict[str, Dataset] = {targets.NAME: targets.TargetData(given)} if targets.NAME in asked else {}
+        own: Sequence[Dataset] = (targets.TargetData(given), benchmark.BenchmarkData(given))
+        self._own = {name: each for name, each in zip(OWN_SAID, own, strict=True) if name in asked}
         super().__init__(given, {**asked, **self._own}, book, language=language)
         self._organisation = members[0].organisation
         self._sites = [
@@ -111,18 +114,23 @@ class GroupAsker(Asker):
             period = within(part, item.period)
             if part.share > 0 and period is not None and self._has(ask, item):
                 scope = f"site:{part.site_id}" if item.scope == self.given.scope else item.scope
-                own = ask.measure(dataset, name, Item(item.key, ask.given.site.name, scope, period))
+                asked = Item(item.key, ask.given.site.name, scope, period)
+                source = ask.datasets[dataset]
+                if isinstance(source, Added) and not source.adds_up(name, asked):
+                    continue
+                own = ask.measure(dataset, name, asked)
                 days = Fraction(period.days, item.period.days) if name in SIZES else Fraction(1)
                 found.append(("part", self._weighed(own, part, period, days)))
         return found
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
-        """Findings of every site, under its name, and floor areas of another kind than the organisation's."""
-        return self._other_areas(used) + [
+        """Findings of every site, under its name, the organisation's own, and floor areas of another kind than its."""
+        of_sites, own = [each for each in used if each not in self._own], [each for each in used if each in self._own]
+        return [*self._other_areas(used), *super().findings(own)] + [
             each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
-            for each in ask.findings(used)
+            for each in ask.findings(of_sites)
         ]
 
     def _other_areas(self, used: Sequence[str]) -> list[Finding]:
