@@ -27,8 +27,7 @@ from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.investment import net_present_value
-from reports.recompute.known_area import known_floor_area
-from reports.recompute.peers import peer_place
+from reports.recompute.known_area import BY_AREA
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -430,8 +429,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,
-    "known_floor_area": known_floor_area,
-    "peer_place": peer_place,
+    **BY_AREA,
     "stated_number": stated_number,
     "nothing": nothing,
 }

@@ -1,5 +1,6 @@
 """Floor area whose energy or water is known: that of a site of which every bought carrier was read, or none of it."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from assets.kpi.from_readings import AskedKpi, streams_behind
@@ -9,6 +10,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.footprint_again import carriers_of, energies
+from reports.recompute.peers import peer_place
 
 # Of the quarter hours of a span, as the renewable KPIs ask.
 LEAST_READ = Decimal("0.99")
@@ -62,3 +64,9 @@ def known_floor_area(trace: Trace, sources: Sources) -> Decimal | None:
     definition = next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition)
     return known_area(sources, site, period, basis, trace.parameters.get("of", OF_ENERGY))
+
+
+# Computations of numbers by floor area.
+BY_AREA: Mapping[str, Callable[[Trace, Sources], Decimal | None]] = {
+    "known_floor_area": known_floor_area, "peer_place": peer_place,
+}  # fmt: skip
