@@ -14,6 +14,7 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
+from reports.assess import project_baselines
 from reports.content.group_asker import GroupAsker, Member, members_table
 from reports.content.template_report import Group, datasets_for, spoken_in, template_report
 from reports.content.templates import load_edition
@@ -133,6 +134,7 @@ def group_given(
             organisation=None,
             period=part.period.model_copy(update={"time_zone": site.time_zone}),
             marts_dir=marts_dir,
+            project_versions=project_baselines(site, sources.baselines, as_of_utc=known_at_utc),
             # From the first of January on the account is that of the site's own reports.
             since=None if part.period.start == date(part.period.start.year, 1, 1) else part.period.start,
             left_out=deliveries_text(part.left_out),

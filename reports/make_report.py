@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from assets.sites.load_sites import site_sha256
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.publications import PublicationStore
-from assets.stores.published.report_ledger import ReportStore
+from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.disclosure import DisclosureAnswer
@@ -91,6 +92,8 @@ def make_report(
     refuse_future(period, known_at, name=f"report {template.template!r}")
     refuse_empty(template, sources.lake, site, period, as_of_utc=as_of_utc)
     datasets = datasets_for(template, given)
+    for peer in (peer for each in datasets.values() for peer in getattr(each, "peers", ())):
+        keep_site_version(reports.store, peer, site_sha256(peer), clock)
 
     def build(revision: int) -> ReportContent:
         return template_report(template, given, revision=revision, datasets=datasets, run_versions=run_versions)

@@ -74,13 +74,12 @@ def load_organisation(path: Path, organisation: str = "", *, sites: Collection[s
     return found
 
 
-def organisation_digests(path: Path) -> dict[str, str]:
-    """Digest of the organisation's file by its name; none where it is gone or not in order, which others say."""
+def known_organisation(path: Path) -> Organisation | None:
+    """The organisation of the file; None where it is gone or not in order, which others say."""
     try:
-        found = load_organisation(path)
+        return load_organisation(path)
     except BadInput:
-        return {}
-    return {found.organisation: found.sha256}
+        return None
 
 
 def share_text(organisation: Organisation, owned: OwnedSite, day: date) -> str:

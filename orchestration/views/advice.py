@@ -1,12 +1,9 @@
 """Recommendations of an opened project: runs, rows of lists, acceptance and measuring."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assets.advice.advise import COST_OUTDATED, Advice
-from assets.advice.catalogue import catalogue
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.work_orders import WorkOrders
@@ -15,21 +12,19 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.recommendation import (
-    AdvicePlace,
-    AdviceSentence,
     MeasuredSaving,
     Recommendation,
-    recommendation_id_of,
 )
 from data_quality.contracts.reporting.work_order import WorkOrder
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
+from orchestration.views.advice_made import beside_peers, recommendation
 from orchestration.views.advice_order import draw
 from orchestration.views.advice_sentences import worded
 from reports.advice_words import scope_name, title_of
 from reports.figure_book import FigureBook
-from reports.recompute.advice_again import advice_of, exact, inputs_of
+from reports.recompute.advice_again import advice_of, inputs_of
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import page_word
 
@@ -38,11 +33,6 @@ if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
 ESTIMATED_SHARE = "estimated_share"
-_SAVINGS = {
-    "savings_kwh": "It saves {0} (between {1} and {2})",
-    "savings_money": "Money by the tariff: {0} (between {1} and {2})",
-    "savings_kgco2e": "Emissions: {0} (between {1} and {2})",
-}
 _MONTHS_MEASURED = 12
 
 
@@ -59,88 +49,14 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
         is_synthetic=made.is_synthetic,
     )  # fmt: skip
     inputs = inputs_of(sources, site, period, as_of_utc)
-    wanted = [_recommendation(site, each, *given, book, inputs) for each in made.advice]
+    peers, others = beside_peers(site, period, sources, book) if made.advice else ((), ())
+    wanted = [recommendation(site, each, *given, book, inputs, peers) for each in made.advice]
     with project.store.together():
         # Tariffs and costs of the site file may change: its figures are made again with those of now.
-        project.keep_site(site, clock)
+        for each in (site, *others):
+            project.keep_site(each, clock)
         draw(project.store, wanted, clock)
         return Recommendations(project.store).add(wanted, clock)
-
-
-def _recommendation(
-    site: Site, advice: Advice, period: Period, share: float, book: FigureBook, inputs: Sequence[Any]
-) -> Recommendation:
-    kind, numbers = catalogue().kinds[advice.kind], dict(advice.numbers)
-    where = {"site": site.site_id, "start": str(period.start), "end": str(period.end)}
-    figures = tuple(
-        book.add(
-            f"{advice.kind}/{advice.scope}/{name}", exact(value), label=name, kpi=f"advice_{name}", scope=advice.scope,
-            start=period.start, end=period.end, unit=site.currency if unit == "currency" else unit,
-            computation="advice_number", inputs=inputs, estimated_share=share,
-            parameters={**where, "kind": advice.kind, "scope": advice.scope, "field": name},
-        )
-        for name, (value, unit) in numbers.items()
-    )  # fmt: skip
-    kwh = exact(advice.value("savings_kwh")) or Decimal(0)
-    return Recommendation(
-        recommendation_id=recommendation_id_of(site.site_id, advice.kind, advice.scope, period.start, period.end),
-        site_id=site.site_id, kind=advice.kind, scope=advice.scope, start=period.start, end=period.end,
-        savings_kwh=kwh, interval_kwh=_interval(advice, "savings_kwh") or (kwh, kwh),
-        savings_money=exact(advice.value("savings_money")), interval_money=_interval(advice, "savings_money"),
-        currency=site.currency, savings_kgco2e=exact(advice.value("savings_kgco2e")),
-        interval_kgco2e=_interval(advice, "savings_kgco2e"), cost_money=exact(advice.value("cost_money")),
-        interval_cost=_interval(advice, "cost_money"), cost_source=advice.texts.get("cost_source", ""),
-        payback_months=exact(advice.value("payback_months")), interval_months=_interval(advice, "payback_months"),
-        difficulty=kind.difficulty, confidence=advice.confidence, workflow=kind.workflow,
-        sentences=_sentences(advice, is_synthetic=book.is_synthetic), figures=figures,
-        is_synthetic=book.is_synthetic, estimated_share=share,
-    )  # fmt: skip
-
-
-def _interval(advice: Advice, name: str) -> tuple[Decimal, Decimal] | None:
-    low, high = (exact(advice.value(f"{end}_{name}")) for end in ("low", "high"))
-    return None if low is None or high is None else (low, high)
-
-
-def _sentences(advice: Advice, *, is_synthetic: bool) -> tuple[AdviceSentence, ...]:
-    """Sentences in the order in which people read them; every number in them is a figure's."""
-    kind = catalogue().kinds[advice.kind]
-    pattern, names = kind.found
-    told = [(pattern, names)]
-    for name, saved in _SAVINGS.items():
-        if advice.value(name):
-            told.append((saved, (name, f"low_{name}", f"high_{name}")))
-    if advice.value("savings_money") is None:
-        told.append(("No price is known for all of these hours: the money is not known", ()))
-    cost, payback = (
-        (name, f"low_{name}", f"high_{name}") if advice.value(name) is not None else ()
-        for name in ("cost_money", "payback_months")
-    )
-    if advice.texts.get(COST_OUTDATED):
-        told.append(("The cost that was stated holds no longer: there is no payback", ()))
-    elif not cost:
-        told.append(("The cost is not known: there is no payback", ()))
-    elif not payback:
-        told.append(("It costs {0} (between {1} and {2})", cost))
-    else:
-        told.append(
-            ("It costs {0} (between {1} and {2}) and pays back in {3} months (between {4} and {5})", cost + payback)
-        )
-    if cost:
-        told.append(("Source of the cost: {0}", ("cost_source",)))
-    told.append((kind.fails, ()))
-    if is_synthetic:
-        told.append(("Readings behind it are simulated: nothing of it may be published", ()))
-    return tuple(
-        AdviceSentence(
-            pattern=pattern,
-            places=tuple(
-                AdvicePlace(text=advice.texts[name]) if name in advice.texts else AdvicePlace(figure=name)
-                for name in names
-            ),
-        )
-        for pattern, names in told
-    )  # fmt: skip
 
 
 def row(site: Site, of: Recommendation, locale: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from orchestration.views.finding_sources import (
     open_anomalies,
     over_limits,
     since_of,
+    stale_group_reports,
     stale_reports,
 )
 from reports.texts.locales import long_date, named, period_text
@@ -89,9 +90,7 @@ def open_findings(look: Look) -> Found:
     # Of them these alone can say what was open at another instant.
     sources = {name: ask for name, ask in SOURCES.items() if not is_past or name in _KNOW_THE_PAST}
     silent = [(each, "it says what is open now alone") for each in SOURCES if each not in sources]
-    asks = list(sources.items()) + (
-        [("jobs and sources", _failed_anywhere)] if look.with_every_site and not is_past else []
-    )
+    asks = [*sources.items(), *(_ANYWHERE.items() if look.with_every_site and not is_past else ())]
     found: list[OpenFinding] = []
     for name, ask in asks:
         try:
@@ -279,6 +278,11 @@ def _not_judged(look: Look) -> list[OpenFinding]:
     return [OpenFinding(**facts, cause="limits_old", at_utc=limits.until_utc, what=what)]
 
 
+def _groups(look: Look) -> list[OpenFinding]:
+    """Reports of organisations that rest on what has changed since."""
+    return stale_group_reports(look.project, look.site)
+
+
 def _failed_anywhere(look: Look) -> list[OpenFinding]:
     """The same of jobs that are of no single site."""
     return [_not_working(look, each) for each in not_working_anywhere(look.project, look.now_utc)]
@@ -309,4 +313,6 @@ SOURCES: dict[str, Callable[[Look], list[OpenFinding]]] = {
     "anomalies": _anomalies,
     "alert rules": _rules,
 }
+# What is of no single site, under the source that it belongs to.
+_ANYWHERE = {"jobs and sources": _failed_anywhere, "alert rules": _groups}
 _KNOW_THE_PAST = ("quarantine", "anomalies")

@@ -40,6 +40,17 @@ SENTENCES: Mapping[str, str] = {
     "not_of_a_year": "It was found in readings of another span than a year.",
     "no_target": "No target that holds in the year is stated.",
     "no_floor_area": "The site file states no floor area.",
+    "no_water_meter": "No meter of the site counts water.",
+    "no_organisation": "The project names no organisation, and so no peers.",
+    "not_owned_through": "The organisation did not own the site through the whole period.",
+    "too_few_peers": "Fewer than five usable sites of the organisation have its use: no rank.",
+    "no_energy": "Its meter has no reading above zero in the period.",
+    "negative_energy": "Its meter has readings below zero.",
+    "reading_out_of_line": "Its meter has single readings far above the usual.",
+    "unit_change_suspected": "Its meter has a month far off its other months.",
+    "too_little_read": "It was read in less than half of the period.",
+    "floor_area_unusable": "The site file states no floor area.",
+    "out_of_line_with_peers": "It is so far off its peers that its unit or its floor area is wrong.",
     "of_one_site": "It is told of single sites; over several it does not add up.",
 }
 

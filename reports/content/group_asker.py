@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assets.sites.organisation import Part, share_of
 from data_quality.contracts.finding import Finding
@@ -14,8 +14,8 @@ from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, p
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
-from reports.datasets import targets
-from reports.datasets.base import Dataset, DayPoint, Given, Item, nothing, period_key, span
+from reports.datasets import benchmark, measures, project, targets
+from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.report_content import Column, Row, Table
@@ -23,7 +23,11 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area"})
+GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", "water", measures.NAME})
+# Axes whose things are of single sites, and those of which a row says whose it is.
+THINGS, NAMED_THINGS = frozenset({"carrier", "measure", "project"}), frozenset({"measure", "project"})
+# What the organisation itself says, and no site for it.
+OWN_SAID = (targets.NAME, benchmark.NAME)
 OWN, SHARE = "own", "share"
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2", "known_m2"})
@@ -49,7 +53,8 @@ class GroupAsker(Asker):
     ) -> None:
         # The kinds of numbers are the same of every site.
         asked = members[0].datasets
-        self._own: dict[str, Dataset] = {targets.NAME: targets.TargetData(given)} if targets.NAME in asked else {}
+        own: Sequence[Dataset] = (targets.TargetData(given), benchmark.BenchmarkData(given))
+        self._own = {name: each for name, each in zip(OWN_SAID, own, strict=True) if name in asked}
         super().__init__(given, {**asked, **self._own}, book, language=language)
         self._organisation = members[0].organisation
         self._sites = [
@@ -65,14 +70,14 @@ class GroupAsker(Asker):
         """Rows of an axis: those of every site, each once."""
         if axis in {"month", "quarter", "year", "last_three_years"}:
             return super().items(axis, period)
-        for each in self._own.values():
-            if (own := each.items(axis, period)) is not None:
+        for source in self._own.values():
+            if (own := source.items(axis, period)) is not None:
                 return own
-        found = {
-            each.key: Item(each.key, each.label, each.scope, period)
-            for _, ask in self._sites
-            for each in ask.items(axis, period)
-        }
+        found = dict[str, Item]()
+        for _, ask in self._sites:
+            for each in ask.items(axis, period):
+                label = f"{ask.given.site.name}: {each.label}" if axis in NAMED_THINGS else each.label
+                found[each.key] = Item(each.key, label, each.scope, period)
         return list(found.values())
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
@@ -100,7 +105,11 @@ class GroupAsker(Asker):
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
-        return self._put(path, nothing("of_one_site"), item, label=measure.label, kpi=name, unit=measure.unit)
+        told: dict[str, Any] = {"item": item, "label": measure.label, "kpi": name, "unit": measure.unit}
+        # A saving is claimed, or not, by the gate of its own site.
+        if (dataset, name) == (project.NAME, "savings_kwh"):
+            return self._derived(path, "sum", self.parts_of(dataset, name, item) or [], **told)
+        return self._put(path, nothing("of_one_site"), **told)
 
     def parts_of(self, dataset: str, name: str, item: Item) -> list[tuple[str, Figure]] | None:
         """Share × own figure of each site and span of one share; of what is the organisation's own there are none."""
@@ -109,20 +118,25 @@ class GroupAsker(Asker):
         found = []
         for part, ask in self._sites:
             period = within(part, item.period)
-            if part.share > 0 and period is not None and self._has(ask, item):
-                scope = f"site:{part.site_id}" if item.scope == self.given.scope else item.scope
-                own = ask.measure(dataset, name, Item(item.key, ask.given.site.name, scope, period))
+            # What is still to be done is of who owns the site when the period ends.
+            is_ahead = dataset != measures.NAME or part.period.end == self.given.period.end
+            if part.share > 0 and period is not None and is_ahead and self._has(ask, item):
+                asked, source = self._of_site(ask, item, period), ask.datasets[dataset]
+                if isinstance(source, Added) and not source.adds_up(name, asked):
+                    continue
+                own = ask.measure(dataset, name, asked)
                 days = Fraction(period.days, item.period.days) if name in SIZES else Fraction(1)
                 found.append(("part", self._weighed(own, part, period, days)))
         return found
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
-        """Findings of every site, under its name, and floor areas of another kind than the organisation's."""
-        return self._other_areas(used) + [
+        """Findings of every site, under its name, the organisation's own, and floor areas of another kind than its."""
+        of_sites, own = [each for each in used if each not in self._own], [each for each in used if each in self._own]
+        return [*self._other_areas(used), *super().findings(own)] + [
             each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
-            for each in ask.findings(used)
+            for each in ask.findings(of_sites)
         ]
 
     def _other_areas(self, used: Sequence[str]) -> list[Finding]:
@@ -138,10 +152,19 @@ class GroupAsker(Asker):
         return found
 
     def _has(self, ask: Asker, item: Item) -> bool:
-        """False for a carrier that the site does not buy: it is no unknown part of the group's."""
-        if not item.scope.startswith("carrier:"):
-            return True
-        return any(each.scope == item.scope for each in ask.items("carrier", item.period))
+        """False for a carrier that the site does not buy, and for another's measure or project: it is no unknown part
+        of the group's.
+        """
+        axis = item.scope.partition(":")[0]
+        return axis not in THINGS or any(each.scope == item.scope for each in ask.items(axis, item.period))
+
+    def _of_site(self, ask: Asker, item: Item, period: Period) -> Item:
+        """The item as the site has it: itself over its days, or a measure with the days that it was found in."""
+        site = ask.given.site
+        if item.scope.startswith("measure:"):
+            return next(each for each in ask.items("measure", period) if each.scope == item.scope)
+        scope = f"site:{site.site_id}" if item.scope == self.given.scope else item.scope
+        return Item(item.key, site.name, scope, period)
 
     def _weighed(self, own: Figure, part: Part, period: Period, days: Fraction) -> Figure:
         is_money = re.fullmatch("[A-Z]{3}", own.unit) is not None

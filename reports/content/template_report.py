@@ -58,7 +58,7 @@ def template_report(
     check_period(template, given.period, given.project, given.dr_event or given.experiment)
     known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
-    is_synthetic = _rests_on_synthetic(template, booked, group.givens if group else [given])
+    is_synthetic = _rests_on_synthetic(template, booked, known, group.givens if group else [given])
     report_id = report_id_of(template, given)
     language = spoken_in(template, given)
     book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
@@ -102,11 +102,13 @@ def template_report(
     )
 
 
-def _rests_on_synthetic(template: ReportTemplate, booked: Sequence[Books], givens: Sequence[Given]) -> bool:
+def _rests_on_synthetic(
+    template: ReportTemplate, booked: Sequence[Books], known: Mapping[str, Dataset], givens: Sequence[Given]
+) -> bool:
     # A dataset with a book of its own has read everything already, and knows.
     if booked:
         return any(each.is_synthetic for each in booked)
-    return any(is_synthetic_data(template, each) for each in givens)
+    return any(is_synthetic_data(template, each, known) for each in givens)
 
 
 def spoken_in(template: ReportTemplate, given: Given) -> str:

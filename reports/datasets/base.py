@@ -211,6 +211,14 @@ class Divided(Protocol):
 
 
 @runtime_checkable
+class Added(Protocol):
+    """A dataset of which some numbers of a site are in no sum of an organisation."""
+
+    def adds_up(self, measure: str, item: Item) -> bool:
+        """False of a number that the site has not, and that is no unknown part of the organisation's."""
+
+
+@runtime_checkable
 class Linked(Protocol):
     """A dataset of which some numbers are another one's."""
 

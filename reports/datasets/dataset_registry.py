@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reports.datasets import (
     anomalies,
+    benchmark,
     bills,
     dr_events,
     energy_balance,
@@ -15,6 +16,7 @@ from reports.datasets import (
     performance,
     project,
     targets,
+    water,
 )
 from reports.datasets import footprint_figures as footprint
 from reports.datasets import quality_figures as quality
@@ -36,12 +38,14 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     measures.NAME: measures.MeasureData,
     energy_balance.NAME: energy_balance.EnergyBalance,
     floor_area.NAME: floor_area.FloorAreaData,
+    water.NAME: water.WaterData,
+    benchmark.NAME: benchmark.BenchmarkData,
     targets.NAME: targets.TargetData,
     performance.NAME: performance.PerformanceData,
 }
 _MODULES = (
     site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
-    floor_area, targets, performance,
+    floor_area, water, benchmark, targets, performance,
 )  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}

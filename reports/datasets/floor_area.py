@@ -5,15 +5,26 @@ from collections.abc import Mapping
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
-from reports.datasets.base import Item, Leaf, Measure, OfSite
+from reports.datasets.base import Given, Item, Leaf, Measure, OfSite
 from reports.recompute.figure_sources import KpiBasis
-from reports.recompute.known_area import LEAST_READ, known_area, read_shares
+from reports.recompute.known_area import LEAST_READ, OF_ENERGY, known_area, read_shares
 
 NAME = "floor_area"
 MEASURES: Mapping[str, Measure] = {
     "known_m2": Measure("Floor area whose energy is known", "m2", whole="asked", decimals=0),
 }
 FACTS = ("name",)
+
+
+def known_leaf(given: Given, period: Period, of: str) -> Leaf:
+    """The floor area whose energy or water is known in a span."""
+    basis = KpiBasis(given.site.site_id, given.as_of_utc)
+    value = known_area(given.sources, given.site, period, basis, of)
+    about = given.span(period) | ({} if of == OF_ENERGY else {"of": of})
+    return Leaf(
+        value, "known_floor_area", about, [*given.behind(period), given.sources.definition_input()],
+        status="no_floor_area" if value is None else "",
+    )  # fmt: skip
 
 
 class FloorAreaData(OfSite):
@@ -23,12 +34,7 @@ class FloorAreaData(OfSite):
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """The site's floor area, or 0 where some of the energy that it buys was not read."""
-        given, period = self.given, item.period
-        value = known_area(given.sources, given.site, period, self._basis)
-        return Leaf(
-            value, "known_floor_area", given.span(period), [*given.behind(period), given.sources.definition_input()],
-            status="no_floor_area" if value is None else "",
-        )  # fmt: skip
+        return known_leaf(self.given, item.period, OF_ENERGY)
 
     def findings(self, period: Period) -> list[Finding]:
         """Carriers that were not read over the whole span: none of the floor area counts as known."""

@@ -51,7 +51,9 @@ MEASURES: Mapping[str, Measure] = {
         decimals=PRICE_DECIMALS,
     ),
 }
-FACTS = ("name", "factors", "meters", "scope")
+# Facts in which factors are named, and the scopes whose lines use them.
+_FACTORS: Mapping[str, tuple[int, ...]] = {"factors": (1, 2), "scope1_factors": (1,), "scope2_factors": (2,)}
+FACTS = ("name", *_FACTORS, "meters", "scope")
 _MISSING = "factor_or_reading_missing"
 
 
@@ -111,10 +113,9 @@ class FootprintData(OfSite):
         if name == "name":
             return item.label, "plain"
         lines = self._lines(item.period, carrier)
-        if name == "factors":
-            return "; ".join(dict.fromkeys(line.factor_id for line in lines if line.factor_id)) or Sentence(
-                "none in force"
-            ), "plain"
+        if name in _FACTORS:
+            used = dict.fromkeys(each.factor_id for each in lines if each.factor_id and each.scope in _FACTORS[name])
+            return "; ".join(used) or Sentence("none in force"), "plain"
         if name == "scope":
             return ", ".join(str(scope) for scope in sorted({line.scope for line in lines})) or "–", "plain"
         # Of the site's own list: a carrier that it no longer buys is no item either.

@@ -100,6 +100,10 @@ class MeasureData(OfSite):
             return None
         return [self._item(each) for each in self._known if self._is_whole(each)]
 
+    def adds_up(self, measure: str, item: Item) -> bool:
+        """False of the total of a site that has no measure of which everything is known."""
+        return self.parts(measure, item) != []
+
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number that the run stored, as the figure that it stored; or what the site file states."""
         found = next((each for each in self._known if f"measure:{each.recommendation_id}" == item.scope), None)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from assets.kpi.benchmark.own_sites import owned_through
 from assets.sites.organisation import parts_of
 from assets.stores.sign import canonical
 from data_quality.contracts.organisation import Organisation
@@ -14,9 +15,10 @@ from data_quality.contracts.time import Period
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.pack_inputs import readable_json
+from reports.recompute.peers import peers_text
 from reports.recompute.stated import targets_text
 
-SHARE, TARGET = "group_share", "stated_number"
+SHARE, TARGET, PLACE = "group_share", "stated_number", "peer_place"
 MAX_BYTES = 8 << 20
 YEARS = (365, 366)
 
@@ -36,7 +38,7 @@ def share_problems(archive: Archive, content: dict[str, Any], figures: Iterable[
     digest = hashlib.sha256(canonical(stated)).hexdigest()
     for figure in figures:
         is_target = figure.trace.computation == TARGET and "organisation" in figure.trace.parameters
-        if figure.trace.computation != SHARE and not is_target:
+        if figure.trace.computation not in (SHARE, PLACE) and not is_target:
             continue
         if [each.sha256 for each in figure.trace.inputs if each.role == "organisation"] != [digest]:
             yield PackProblem(file=names.ORGANISATION, problem=f"is not the file that figure {figure.figure_id} names")
@@ -45,6 +47,10 @@ def share_problems(archive: Archive, content: dict[str, Any], figures: Iterable[
                 yield PackProblem(
                     file=names.ORGANISATION, problem=f"states other targets than figure {figure.figure_id}"
                 )
+        elif figure.trace.computation == PLACE:
+            period = Period(label="", start=figure.start, end=figure.end, time_zone="UTC")
+            if figure.trace.parameters["peers"] != peers_text(owned_through(organisation, period)):
+                yield PackProblem(file=names.ORGANISATION, problem=f"gives other peers than figure {figure.figure_id}")
         elif not _is_by_file(organisation, figure):
             problem = f"gives another share of {figure.scope} from {figure.start} on than figure {figure.figure_id}"
             yield PackProblem(file=names.ORGANISATION, problem=problem)

@@ -31,6 +31,7 @@ from reports.recompute.experiment_again import ACTED
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources, parse_dates, parse_span, seu_of
 from reports.recompute.footprint_again import carriers_of, factors_sha256, meters_of
+from reports.recompute.known_area import OF_WATER, water_scope
 
 ROW_COLUMNS = (
     "meter_id",
@@ -248,6 +249,8 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
     if "project" in named:
         use = project_use(site, project_of(site, named["project"]))
         return [*streams_for(site, use.meters), *(driver.driver_id for driver in use.drivers)]
+    if named.get("of") == OF_WATER:
+        return list(streams_behind("consumption_m3", site=site, scope=water_scope(site)))
     if leaf.trace.computation in {"footprint_number", "known_floor_area"}:
         return [name for carrier in carriers_of(site) for name in meters_of(site, carrier)]
     if leaf.trace.computation == "running_figure":

@@ -27,7 +27,7 @@ from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import experiment_number
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.investment import net_present_value
-from reports.recompute.known_area import known_floor_area
+from reports.recompute.known_area import BY_AREA
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -170,8 +170,7 @@ def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
 def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
     """One number of an SEU's assessment. parameters: site, seu, start, end, field, confidence, min_day_coverage."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    period = _period(trace, site.time_zone)
-    pinned = _version_named(trace)
+    period, pinned = _period(trace, site.time_zone), _version_named(trace)
     result = enpi_for(
         sources.pairs(site, named["seu"], pinned, period, trace.as_of_utc),
         seu_id=named["seu"],
@@ -430,7 +429,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "hours_number": hours_number,
     "project_number": project_number,
     "running_figure": running_figure,
-    "known_floor_area": known_floor_area,
+    **BY_AREA,
     "stated_number": stated_number,
     "nothing": nothing,
 }

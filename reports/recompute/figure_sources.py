@@ -17,7 +17,7 @@ from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, featur
 from assets.kpi.from_readings import FACTORED, AskedKpi, Definitions, KpiRow, kpi_rows, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
-from assets.sites.organisation import organisation_digests
+from assets.sites.organisation import known_organisation
 from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
@@ -28,6 +28,7 @@ from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
@@ -100,10 +101,15 @@ class Sources:
 
     def organisation_today(self, given: TraceInput) -> str:
         """Digest of an organisation's file now; empty where it is gone or not in order."""
-        file = self._organisation_file
-        if file is None:
+        if self._organisation_file is None:
             return given.sha256
-        return self.keep(("organisations",), lambda: organisation_digests(file)).get(given.id, "")
+        found = self.organisation()
+        return found.sha256 if found is not None and found.organisation == given.id else ""
+
+    def organisation(self) -> Organisation | None:
+        """The project's organisation as its file is now; None where there is none, or it is not in order."""
+        file = self._organisation_file
+        return None if file is None else self.keep(("organisation",), lambda: known_organisation(file))
 
     @cached_property
     def baselines(self) -> BaselineStore:

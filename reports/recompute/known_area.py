@@ -1,17 +1,20 @@
-"""Floor area whose energy is known: that of a site of which every bought carrier was read, or none of it."""
+"""Floor area whose energy or water is known: that of a site of which every bought carrier was read, or none of it."""
 
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from assets.kpi.from_readings import AskedKpi
+from assets.kpi.from_readings import AskedKpi, streams_behind
 from data_quality.contracts.reporting.figure import Trace
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.footprint_again import carriers_of, energies
+from reports.recompute.peers import peer_place
 
 # Of the quarter hours of a span, as the renewable KPIs ask.
 LEAST_READ = Decimal("0.99")
+OF_ENERGY, OF_WATER = "energy", "water"
 
 
 def read_shares(sources: Sources, site: Site, period: Period, basis: KpiBasis) -> dict[Carrier, Decimal]:
@@ -24,20 +27,46 @@ def read_shares(sources: Sources, site: Site, period: Period, basis: KpiBasis) -
     return {carrier: days / period.days for carrier, days in read.items()}
 
 
-def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis) -> Decimal | None:
-    """The site's floor area, m², where all that it buys was read; 0 where not; None without a floor area."""
+def water_scope(site: Site) -> str:
+    """The scope of all water of the site."""
+    return f"site:{site.site_id}/water"
+
+
+def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) -> Decimal | None:
+    """Share of a span of which the site's water was read, 0 to 1; None of a site without a meter of it."""
+    scope = water_scope(site)
+    if not streams_behind("consumption_m3", site=site, scope=scope):
+        return None
+    row = sources.kpi_row(basis, AskedKpi("consumption_m3", scope, period.start, period.end))
+    return Decimal(0) if row is None or row.coverage is None else Decimal(repr(row.coverage))
+
+
+def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of: str = OF_ENERGY) -> Decimal | None:
+    """The site's floor area, m², where all energy that it buys, or its water, was read; 0 where not; None without a
+    floor area.
+    """
     asked = AskedKpi("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
     row = sources.kpi_row(basis, asked)
     if row is None or row.value is None:
         return None
-    shares = read_shares(sources, site, period, basis)
-    return row.value if shares and min(shares.values()) >= LEAST_READ else Decimal(0)
+    if of == OF_WATER:
+        least = water_read(sources, site, period, basis) or Decimal(0)
+    else:
+        least = min(read_shares(sources, site, period, basis).values(), default=Decimal(0))
+    return row.value if least >= LEAST_READ else Decimal(0)
 
 
 def known_floor_area(trace: Trace, sources: Sources) -> Decimal | None:
-    """The same from a trace. parameters: site, start, end."""
+    """The same from a trace. parameters: site, start, end; of: water, where it is not of energy."""
     site = sources.site(trace.parameters["site"])
     start, end = parse_dates(trace.parameters)
     period = Period(label="", start=start, end=end, time_zone=site.time_zone)
     definition = next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
-    return known_area(sources, site, period, KpiBasis(site.site_id, trace.as_of_utc, definition))
+    basis = KpiBasis(site.site_id, trace.as_of_utc, definition)
+    return known_area(sources, site, period, basis, trace.parameters.get("of", OF_ENERGY))
+
+
+# Computations of numbers by floor area.
+BY_AREA: Mapping[str, Callable[[Trace, Sources], Decimal | None]] = {
+    "known_floor_area": known_floor_area, "peer_place": peer_place,
+}  # fmt: skip

@@ -74,6 +74,7 @@ UNIT_TEXTS = {
     "kwh/m2": "kWh/m²",
     "m2": "m²",
     "m3": "m³",
+    "m3/m2": "m³/m²",
     "degc": "°C",
     "kelvin": "K",
     "kwh_per_k_day": "kWh/(K·d)",

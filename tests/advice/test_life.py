@@ -36,6 +36,7 @@ from reports.make_report import make_report
 from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent
 from tests.orchestration.test_cli import run
+from tests.reports.peers_world import write_year
 from tests.stores.everything import change
 
 # Dagster announces what is in beta.
@@ -167,6 +168,45 @@ def test_a_stored_what_if_is_advised_and_its_numbers_trace_to_it(project: OpenPr
         report = trace_figure(name, reports=project.reports, sources=sources)
         assert report.is_equal
         assert kept.result_id in [each.id for each in report.inputs]
+
+
+def beside_others(project: OpenProject, kw: float) -> OpenProject:
+    """The project with four other sites of an organisation, each of so many kW or a little more, on 10 m² as here."""
+    root, names = project.project.root, ["plant", *(f"other{n}" for n in range(4))]
+    for n, name in enumerate(names[1:]):
+        text = SITE.partition("meters:")[0].replace("plant", name).replace("Plant", name.title())
+        (root / "sites" / f"{name}.yaml").write_text(f"{text}floor_area_m2: 10\nmeters: [{{meter_id: power}}]\n")
+        write_year(project.lake, NOW, name, kw + n, first=date(2025, 7, 1), zone="Europe/Berlin")
+    (root / "sites" / "plant.yaml").write_text(f"{SITE}floor_area_m2: 10\n")
+    owned = [{"site": name, "entity": "own", "subsector": "office"} for name in names]
+    (root / "organisation.yaml").write_text(json.dumps({
+        "organisation": "g", "name": "G", "currency": "EUR", "approaches": [{"approach": "operational_control"}],
+        "entities": [{"entity": "own", "name": "Own"}], "sites": owned,
+    }))  # fmt: skip
+    project.close()
+    return OpenProject(str(root))
+
+
+@pytest.mark.parametrize(("kw", "is_told"), [(0.5, True), (50.0, False)])
+def test_a_site_in_the_quarter_of_its_peers_that_takes_the_most_is_pointed_out_with_the_figure(
+    project: OpenProject, kw: float, *, is_told: bool
+) -> None:
+    now = beside_others(project, kw)
+    site = now.site("plant")
+    period = parse_period("2025-07-01/2026-07-01", site.time_zone)
+    for span, wanted in ((period, is_told), (parse_period("2025-07-01/2026-06-01", site.time_zone), False)):
+        found = advice.run(now, site, span, LATER, sources=now.sources())
+        told = [each for one in found for each in advice.worded(site, one, "en") if "like sites" in each["text"]]
+        assert len(told) == (len(found) if wanted else 0)
+    if is_told:
+        [first, *_] = advice.run(now, site, period, LATER, sources=now.sources())
+        [said] = [each for each in advice.worded(site, first, "de") if "gleichartigen" in each["text"]]
+        assert said["text"].startswith("Unter 5 gleichartigen Standorten der Organisation gehört dieser zum Viertel")
+        assert "Rang 5" in said["text"]
+        sources = now.sources()
+        assert len(said["figure_ids"]) == 4
+        assert all(trace_figure(name, reports=now.reports, sources=sources).is_equal for name in said["figure_ids"])
+    now.close()
 
 
 def test_the_saving_is_what_the_fans_took_and_costs_what_the_tariff_says(project: OpenProject) -> None:

@@ -8,7 +8,7 @@ import pytest
 from assets.advice.catalogue import catalogue
 from assets.advice.wording_gate import Place, Told, refused_wording
 from data_quality.contracts.sentence import Sentence
-from orchestration.views.advice import _SAVINGS
+from orchestration.views.advice_made import _SAVINGS
 from reports.texts.locales import page_word
 
 LANGUAGES = ("en", "de", "ar")

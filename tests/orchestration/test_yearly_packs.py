@@ -16,7 +16,7 @@ from orchestration.operations.project.check import configuration_problems
 from orchestration.resources import ProjectResource
 from orchestration.schedules import yearly_benchmarks, yearly_disclosures
 from orchestration.views.benchmarks import kept_benchmark
-from orchestration.views.pack_subjects import yearly_packs
+from orchestration.views.pack_subjects import as_known, make_pack, subjects_of, yearly_packs
 from reports.evidence.lifecycle import life_at
 from tests.web.marts_world import make_project, plant_of_the_web
 
@@ -108,7 +108,18 @@ def test_the_benchmark_of_a_year_is_kept(project: OpenProject, instance: dg.Dags
     assert run(project, instance, "benchmark").success
     kept = kept_benchmark(project, "group", 2025)
     assert kept is not None
-    assert [(each.site, each.reason) for each in kept.found.rows] == [("plant", "too_few_peers")]
+    [row] = kept.found.rows
+    assert (row.site, row.reason) == ("plant", "too_few_peers")
+    # The pack of the site says the same number.
+    clock = FixedClock(DUE)
+    made = make_pack(
+        project, subjects_of(project)["plant"], "energy_summary", 2025, clock, known=as_known(project, clock),
+        maker="ben", answers=(), formats=("json",),
+    )  # fmt: skip
+    said = {each.key: each.value for each in made.content.data}
+    assert row.value is not None
+    assert float(said["ES-2.5/value"] or 0) == pytest.approx(row.value, abs=1e-6)
+    assert said["ES-2.5/peers"] == row.peers
     assert asked(project, instance, DUE.replace(month=9), yearly_benchmarks) == []
 
 

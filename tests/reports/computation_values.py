@@ -189,6 +189,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
         ("stated_number", {"site": "plant", "field": "percent"}),
         ("stated_number", {"site": "plant", "field": "lifetime_years", "cost": "timer"}),
         *(("known_floor_area", span) for span in (spring, spring | {"start": "2025-05-01", "end": "2025-06-01"})),
+        *(("peer_place", spring | {"field": field, "peers": '{"plant": "factory"}'}) for field in ("value", "peers")),
         ("nothing", {}),
     ]
     inputs = (baseline_input(version), sources.definition_input())

@@ -28,24 +28,10 @@ from reports.render.render_pdf import render_pdf
 from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.monthly_world import open_lake, site_of, sources_of, write_months
+from tests.reports.small_packs import pack_text
 
 YEAR = parse_period("2024", "UTC")
-MONEY = """template: money
-version: 1
-titles: Money
-descriptions: Ours
-periods: [year]
-framework: {name: House, edition: "1", applies_from: 2020-01-01}
-sections:
-  - key: one
-    titles: One
-    blocks:
-      - data:
-          key: all
-          titles: Everything
-          points:
-            - {id: M-1, labels: Cost of electricity, value: site.cost, answered_in: EUR}
-"""
+MONEY = pack_text("money", "id: M-1, labels: Cost of electricity, value: site.cost, answered_in: EUR")
 FIELDS: dict[str, Any] = {
     "organisation": "g", "name": "G", "currency": "EUR", "approaches": [{"approach": "equity_share"}],
     "entities": [{"entity": "own", "name": "Own"}],

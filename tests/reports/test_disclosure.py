@@ -31,6 +31,7 @@ from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
 from tests.house.measures import ROOMS, ROOT, tracked
 from tests.reports import year_world
+from tests.reports.small_packs import HOUSE, pack_text
 from tests.reports.year_world import Year
 
 PACKS = sorted(packs_of())
@@ -42,27 +43,15 @@ PEOPLE = People(
         Person(person_id="dirk", name="Dirk", roles=(Role.PUBLISHER,)),
     )
 )
-TENTH = """template: tenth
-version: 1
-titles: Our own questions
-descriptions: Ours
-periods: [year]
-framework:
-  {name: House, edition: "1", applies_from: 2020-01-01, until: 2026-01-01, checked: {on: 2026-01-05, source: our list}}
-sections:
-  - key: one
-    titles: One
-    blocks:
-      - data:
-          key: all
-          titles: Everything
-          points:
-            - {id: H-1, labels: Electricity, value: "footprint.energy_kwh[carrier:electricity]", unit: MWh}
-            - {id: H-2, labels: By carrier, kind: table, each: carrier, value: footprint.energy_kwh, unit: GJ}
-            - {id: H-3, labels: Fuel of vehicles, unit: GJ}
-            - {id: H-4, labels: Method, kind: text}
-            - {id: H-5, labels: Boundary, kind: choice, choices: [control, share], required: false}
-"""
+TENTH = pack_text(
+    "tenth",
+    'id: H-1, labels: Electricity, value: "footprint.energy_kwh[carrier:electricity]", unit: MWh',
+    "id: H-2, labels: By carrier, kind: table, each: carrier, value: footprint.energy_kwh, unit: GJ",
+    "id: H-3, labels: Fuel of vehicles, unit: GJ",
+    "id: H-4, labels: Method, kind: text",
+    "id: H-5, labels: Boundary, kind: choice, choices: [control, share], required: false",
+    framework=f"{HOUSE}, until: 2026-01-01, checked: {{on: 2026-01-05, source: our list}}",
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +113,14 @@ def test_no_label_of_a_pack_is_the_text_of_a_standard(name: str) -> None:
         assert not hashes_of(point.labels["en"]) & forbidden, point.key
     # The list itself finds a sentence that it was made of, whose hash alone is kept.
     assert hashes_of("total fuel consumption within the organization") & forbidden
+
+
+def test_factors_of_a_scope_are_those_of_its_own_energy(year: Year) -> None:
+    data = {each.key: each.value for each in year.report("gri_2016", "2025").data}
+    assert data["305-1-e"] == "gas-1; gas-2"
+    grid = str(data["305-2-e"]).split("; ")
+    assert grid
+    assert not {"gas-1", "gas-2"} & set(grid)
 
 
 def test_no_pack_has_a_name_in_python() -> None:

@@ -27,27 +27,17 @@ from reports.datasets.base import Given
 from tests.carbon.cases import written
 from tests.carbon.test_reference_footprints import UK_NAMES
 from tests.reports.monthly_world import open_lake, site_of, sources_of, write_months
+from tests.reports.small_packs import HOUSE, pack_text
 
-PACK = """template: published
-version: 1
-titles: Published footprints
-descriptions: Ours
-periods: [year]
-framework: {name: House, edition: "1", applies_from: 2010-01-01}
-sections:
-  - key: one
-    titles: One
-    blocks:
-      - data:
-          key: all
-          titles: Everything
-          points:
-            - {id: electricity, labels: E, value: "footprint.scope2_location_kgco2e[carrier:electricity]", unit: t}
-            - {id: natural gas, labels: G, value: "footprint.scope1_kgco2e[carrier:natural_gas]", unit: t}
-            - {id: district heat, labels: H, value: "footprint.scope2_location_kgco2e[carrier:heat]", unit: t}
-            - {id: losses, labels: T, unit: t}
-            - {id: water supply, labels: W, unit: t}
-"""
+PACK = pack_text(
+    "published",
+    'id: electricity, labels: E, value: "footprint.scope2_location_kgco2e[carrier:electricity]", unit: t',
+    'id: natural gas, labels: G, value: "footprint.scope1_kgco2e[carrier:natural_gas]", unit: t',
+    'id: district heat, labels: H, value: "footprint.scope2_location_kgco2e[carrier:heat]", unit: t',
+    "id: losses, labels: T, unit: t",
+    "id: water supply, labels: W, unit: t",
+    framework=HOUSE.replace("2020", "2010"),
+)
 METERS = {"electricity": Carrier.ELECTRICITY, "natural gas": Carrier.NATURAL_GAS, "district heat": Carrier.HEAT}
 # Losses and water are of Scope 3, which packs ask of the organisation.
 KEYS = {each: each for each in METERS} | {"electricity T&D": "losses", "water supply": "water supply"}

@@ -14,30 +14,20 @@ from orchestration.open_project import OpenProject
 from orchestration.views.pack_subjects import as_known, make_pack, subjects_of
 from reports.figures.trace import graph, stale_revisions, trace_figure
 from tests.orchestration.test_yearly_packs import ORGANISATION
+from tests.reports import small_packs
+from tests.reports.small_packs import pack_text
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.why_world import posted
 
 NOW = datetime(2026, 2, 1, 9, tzinfo=UTC)
-HOUSE = """template: house
-version: "1"
-titles: House
-descriptions: Ours
-periods: [year]
-subject: site
-framework: {name: House, edition: "1", applies_from: 2020-01-01, checked: {on: 2026-01-05, source: our own list}}
-sections:
-  - key: one
-    titles: Energy
-    blocks:
-      - data:
-          key: all
-          titles: Energy
-          points:
-            - {id: H-1, labels: Electricity, value: "footprint.energy_kwh[carrier:electricity]", unit: MWh}
-            - {id: H-2, labels: Boundary, kind: text}
-            - {id: H-3, labels: Fuel of vehicles, unit: GJ, required: false}
-"""
+HOUSE = pack_text(
+    "house",
+    'id: H-1, labels: Electricity, value: "footprint.energy_kwh[carrier:electricity]", unit: MWh',
+    "id: H-2, labels: Boundary, kind: text",
+    "id: H-3, labels: Fuel of vehicles, unit: GJ, required: false",
+    framework=f"{small_packs.HOUSE}, checked: {{on: 2026-01-05, source: our own list}}",
+)
 PEOPLE = """people:
   - {person_id: anna, name: Anna, roles: [reviewer]}
   - {person_id: ben, name: Ben, roles: [analyst]}

@@ -24,7 +24,7 @@ Axis = Literal[
     "month", "quarter", "year", "last_three_years", "meter", "seu", "carrier", "bill", "baseline", "coefficient",
     "line", "project", "plan", "adjustment", "carrier_sum", "day", "hour", "month_of_year", "unassessed",
     "event", "method", "settled", "step", "quarter_hour", "approval", "command", "arm", "look", "drawn", "measure",
-    "target", "year_ahead",
+    "target", "year_ahead", "site",
 ]  # fmt: skip
 # Things of which each may have a table, chart or sentence of its own.
 Per = Literal["seu", "bill", "carrier_sum"]

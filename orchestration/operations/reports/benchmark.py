@@ -2,17 +2,14 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.operation import READS, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, organisation_span, write_file
@@ -147,64 +144,34 @@ def _of_project(
     """The project's sites as a register, and their quarter hours. A register says what site files do not: the use."""
     import polars as pl
 
-    from assets.kpi.benchmark.register import RegisteredSite
+    from assets.kpi.benchmark.own_sites import quarters, registered
+    from assets.kpi.from_readings import scope_meters
+    from assets.sites.view import site_readings
 
     if period is None:
         raise BadInput("--organisation needs --period", reason="bad_period")
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     register, parts = {}, []
-    for site, use in _sites_of(call, organisation, period):
+    for name, use in _sites_of(call, organisation, period).items():
+        site = call.project.site(name)
         span = parse_period(period, site.time_zone)
-        fallback = RegisteredSite(site=site.site_id, use=use, climate=site.country)
-        area = _area_of(site, span)
-        register[site.site_id] = given.get(site.site_id, fallback).model_copy(update={"floor_area_m2": area})
-        parts.append(_quarters(call, site, span, as_of_utc))
+        own = registered(site, use, span)
+        register[name] = given.get(name, own).model_copy(update={"floor_area_m2": own.floor_area_m2})
+        readings = site_readings(
+            call.project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc,
+            meters=scope_meters(site, f"site:{name}"),
+        )  # fmt: skip
+        parts.append(quarters(site, span, readings))
     return register, pl.concat(parts)
 
 
-def _sites_of(call: Call, organisation: str, period: str) -> list[tuple[Site, str]]:
+def _sites_of(call: Call, organisation: str, period: str) -> dict[str, str]:
     """Sites with their use as the organisation names it: all of the project, or those it owns through the period."""
     if organisation == EVERY_SITE:
-        return [(site, "") for site in call.project.sites.values()]
-    from assets.sites.organisation import parts_of
+        return dict.fromkeys(call.project.sites, "")
+    from assets.kpi.benchmark.own_sites import owned_through
 
-    found, span = organisation_span(call, organisation, period)
-    uses = {each.site: each.subsector for each in found.sites if each.subsector}
-    days = Counter[str]()
-    for part in parts_of(found, span):
-        days[part.site_id] += part.period.days if part.share > 0 else 0
-    # A part of a year is no year's energy.
-    return [(call.project.site(name), uses.get(name, "")) for name, owned in days.items() if owned == span.days]
-
-
-def _area_of(site: Site, span: Period) -> float | None:
-    """The site's floor area on the last day of the period, m²."""
-    dated = [area.m2 for area in site.premises.floor_areas if area.holds_on(span.end - timedelta(days=1))]
-    return float(dated[0]) if dated else site.floor_area_m2
-
-
-def _quarters(call: Call, site: Site, span: Period, as_of_utc: datetime) -> "pl.DataFrame":
-    import polars as pl
-
-    from assets.kpi.from_readings import scope_meters
-    from assets.kpi.scope_quarters import scope_quarters
-    from assets.sites.view import site_readings
-
-    scope = f"site:{site.site_id}"
-    readings = site_readings(
-        call.project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc,
-        meters=scope_meters(site, scope),
-    )  # fmt: skip
-    rows = scope_quarters(site, scope, span, readings).filter(pl.col("coverage") == 1)
-    start = pl.col("interval_start_utc")
-    return rows.select(
-        site=pl.lit(site.site_id),
-        start_utc=start,
-        local_start=start.dt.convert_time_zone(site.time_zone).dt.replace_time_zone(None),
-        minutes=pl.lit(15, pl.Int64),
-        hours=pl.lit(0.25),
-        kwh=pl.col("kwh").cast(pl.Float64),
-    )
+    return owned_through(*organisation_span(call, organisation, period))
 
 
 def _factors(

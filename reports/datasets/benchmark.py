@@ -1,0 +1,138 @@
+"""A site's place among the sites of its organisation by electricity per floor area: the figures of `benchmark`."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
+from assets.kpi.benchmark.own_sites import owned_through
+from assets.kpi.benchmark.ranks import ASSUMED_DRIFT
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.organisation import Organisation
+from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.sentence import Numeral, Sentence
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from reports.datasets.base import Item, Leaf, Measure, OfSite, nothing
+from reports.recompute.peers import CONFIDENCE, among_peers, peers_text, place, row_of
+
+NAME = "benchmark"
+
+
+def _count(label: str) -> Measure:
+    return Measure(label, "count", whole="asked", decimals=0)
+
+
+def _percent(label: str) -> Measure:
+    return Measure(label, "percent", whole="asked", decimals=0)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "value": Measure("Electricity per floor area, scaled to a year", "kwh/m2", whole="asked", decimals=1),
+    "peers": _count("Peers, the site among them"),
+    "rank": _count("Rank among the peers, 1 is the least"),
+    "rank_low": _count("Rank among the peers, low end"),
+    "rank_high": _count("Rank among the peers, high end"),
+    "percentile": _percent("Percentile among the peers"),
+    "percentile_low": _percent("Percentile among the peers, low end"),
+    "percentile_high": _percent("Percentile among the peers, high end"),
+}
+FACTS = ("name", "place", "group", "normalised_by", "interval_of")
+
+
+class BenchmarkData(OfSite):
+    """The dataset `benchmark`. Scopes: site:<id>. A site has a place where its organisation owned it through the span,
+    among at least five with the same use; axis `site`: the site itself, of an organisation all that have a row.
+    """
+
+    measures = MEASURES
+
+    @cached_property
+    def _organisation(self) -> Organisation | None:
+        return self.given.organisation or self.given.sources.organisation()
+
+    @property
+    def peers(self) -> list[Site]:
+        """Sites whose files and readings stand in the traces beside those of the report's own."""
+        given = self.given
+        row = self._row(given.site.site_id, given.period)
+        return [] if row is None else [*map(given.sources.site, self._peers(given.period))]
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Was a reading of a peer simulated?"""
+        given = self.given
+        return any(given.sources.has_synthetic(each, given.period, given.as_of_utc) for each in self.peers)
+
+    def items(self, axis: str, period: Period) -> list[Item] | None:
+        """The site, or all of an organisation, by the axis `site`."""
+        if axis != "site":
+            return None
+        given, group = self.given, self.given.organisation
+        known = given.sources.sites
+        named = [given.site.site_id] if group is None else dict.fromkeys(each.site for each in group.sites)
+        sites = [known[each] for each in named if each in known]
+        return [Item(each.site_id, each.name, f"site:{each.site_id}", period) for each in sites]
+
+    def leaf(self, measure: str, item: Item) -> Leaf:
+        """A number of the site's place; without one, why."""
+        site_id, period = item.scope.partition(":")[2], item.period
+        row, organisation = self._row(site_id, period), self._organisation
+        if organisation is None:
+            return nothing("no_organisation")
+        if row is None:
+            return nothing("of_one_site" if site_id == organisation.organisation else "not_owned_through")
+        value = place(row, measure)
+        if value is None:
+            return nothing(row.reason)
+        peers = self._peers(period)
+        about = {**self.given.span(period), "site": site_id, "field": measure, "peers": peers_text(peers)}
+        # The site itself first: it is what a trace is pinned to.
+        behind = [each for name in dict.fromkeys([site_id, *peers]) for each in self._of_peer(name, period)]
+        file = TraceInput(kind="version", id=organisation.organisation, role="organisation", sha256=organisation.sha256)
+        return Leaf(value, "peer_place", about, [*behind, file], coverage=row.coverage)
+
+    def fact(self, name: str, item: Item) -> tuple[str, Tone]:
+        """Words about the site: name, place, group, what its value is normalised by, what its interval holds."""
+        row = self._row(item.scope.partition(":")[2], item.period)
+        if name == "name" or row is None:
+            return item.label, "plain"
+        if name == "place" and row.rank_interval is not None:
+            at = (row.rank or 0, row.peers, *row.rank_interval)
+            return Sentence("rank {0} of {1}, between {2} and {3}; rank 1 takes the least", *at), "plain"
+        if name == "group":
+            return row.group, "plain"
+        if name == "normalised_by":
+            return Sentence("by nothing: neither weather nor opening hours"), "plain"
+        text = "{0}, of the rank of another year; a building is assumed to drift by {1} from year to year"
+        return Sentence(text, Numeral(f"{CONFIDENCE:.0%}"), Numeral(f"{ASSUMED_DRIFT:.0%}")), "plain"
+
+    def findings(self, period: Period) -> list[Finding]:
+        """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report."""
+        found = self._found(period)
+        told = [] if found is None else [each for each in found.findings if each.is_blocking]
+        return [each.model_copy(update={"severity": "warning"}) for each in told]
+
+    def _peers(self, period: Period) -> Mapping[str, str]:
+        """Sites that may be compared, with their uses; none where the site is of no organisation."""
+        known, organisation = self.given.sources.sites, self._organisation
+        try:
+            found = {} if organisation is None else owned_through(organisation, period)
+        except BadInput:
+            # Days without an approach: the organisation's own reports say so.
+            return {}
+        return {name: use for name, use in found.items() if name in known}
+
+    def _found(self, period: Period) -> Benchmark | None:
+        peers = self._peers(period)
+        return among_peers(self.given.sources, peers, period, self.given.as_of_utc) if peers else None
+
+    def _row(self, site_id: str, period: Period) -> BenchmarkRow | None:
+        found = self._found(period)
+        return row_of(found, site_id) if found is not None and site_id in self._peers(period) else None
+
+    def _of_peer(self, name: str, period: Period) -> list[TraceInput]:
+        sources, site = self.given.sources, self.given.sources.site(name)
+        read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
+        return [read, sources.site_input(site)]
