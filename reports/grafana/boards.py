@@ -59,7 +59,7 @@ class Variable(Model):
 
 
 class Board(Model):
-    """One board. of: sites that get it, those with energy uses or those with devices. since, until: the usual period."""
+    """One board. of: sites that get it, with energy uses or with devices. since, until: the usual period."""
 
     board: str
     title: str

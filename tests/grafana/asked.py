@@ -31,7 +31,8 @@ class Shown:
         """Each variable at the first that it offers, as Grafana opens a board; what is chosen stays."""
         for each in self.board["templating"]["list"]:
             if each["name"] not in self.chosen:
-                self.chosen[each["name"]] = self.choices(each["name"])[0]
+                # As Grafana has it where nothing is offered: an empty text.
+                self.chosen[each["name"]] = (self.choices(each["name"]) or [""])[0]
         return self
 
     def panel(self, title: str) -> list[dict[str, Any]]:
