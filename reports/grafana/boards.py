@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field, JsonValue, TypeAdapter
+from pydantic import Field, JsonValue
 
 from assets.stores.boards.board_views import ROLE
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import load_model, yaml_text
 
 # Grafana turns boards of this form into its own newest one.
 SCHEMA_VERSION, COLUMNS, MOST_UID = 39, 24, 40
@@ -75,11 +75,16 @@ class Board(Model):
         return bool(site.seus if self.of == "uses" else site.assets)
 
 
+class Boards(Model):
+    """The file boards.yaml."""
+
+    boards: tuple[Board, ...]
+
+
 @cache
 def boards() -> tuple[Board, ...]:
     """All boards, in their order."""
-    text = Path(__file__).with_name("boards.yaml").read_text(encoding="utf-8")
-    return TypeAdapter(tuple[Board, ...]).validate_python(yaml.safe_load(text))
+    return load_model(Path(__file__).with_name("boards.yaml"), Boards).boards
 
 
 def uid_of(board: Board, site_id: str) -> str:
@@ -211,4 +216,4 @@ def provisioning(address: Mapping[str, str], *, folder: str, datasource: str = D
         "provisioning/datasources/meterloom.yaml": {"apiVersion": 1, "datasources": [made]},
         "provisioning/dashboards/meterloom.yaml": {"apiVersion": 1, "providers": [provider]},
     }
-    return {name: yaml.safe_dump(content, sort_keys=False) for name, content in files.items()}
+    return {name: yaml_text(content) for name, content in files.items()}

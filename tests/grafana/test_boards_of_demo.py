@@ -4,6 +4,7 @@ API says to the same question.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from assets.stores.ledgers.plans import PlanStore
 from assets.stores.warehouse.marts import read_mart
 from controls.ledger.modes import mode_history
 from data_quality.contracts.control.forecast_score import ForecastScore
-from data_quality.contracts.time import FixedClock, SystemClock
+from data_quality.contracts.time import SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.warehouse.local_build import make_marts
 from orchestration.web.app import make_app
@@ -51,7 +52,8 @@ class World(NamedTuple):
 
     def shown(self, uid: str, **chosen: str) -> Shown:
         """A board over all that the demo has, with the first choices where none are named."""
-        start, end = datetime(2024, 1, 1, tzinfo=UTC), datetime(2025, 12, 5, tzinfo=UTC)
+        # The factory's data end with UNTIL; the home's, which is planned for, always with this hour.
+        start, end = datetime(2024, 1, 1, tzinfo=UTC), datetime.now(tz=UTC) + timedelta(days=7)
         return Shown(board_in(self.out, uid), self.url, start, end, dict(chosen)).choose_first()
 
     def asked(self, path: str, **question: str) -> Any:
@@ -71,7 +73,8 @@ def database(postgres_server: str) -> Iterator[str]:
     yield base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        connection.execute(f"DROP ROLE IF EXISTS {ROLE}")
+        with suppress(psycopg.errors.DependentObjectsStillExist):
+            connection.execute(f"DROP ROLE IF EXISTS {ROLE}")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +92,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, database: str) -> Iterator[W
                 connection.execute(each.encode())
             connection.execute(f"alter role {ROLE} password '{PASSWORD}'".encode())
         project = OpenProject(str(folder))
-        ForecastStore(project.store).add_scores(scores(), FixedClock(datetime(2025, 11, 28, tzinfo=UTC)))
+        ForecastStore(project.store).add_scores(scores(), SystemClock())
         base, _, rest = database.partition("//")
         reader = f"{base}//{ROLE}:{PASSWORD.replace(' ', '%20')}@{rest.partition('@')[2] or rest}"
         yield World(project, out, reader, database, signed_in(project, folder))
@@ -184,24 +187,24 @@ def test_quarters_of_a_use_are_those_of_the_api(world: World, seu: str) -> None:
 
 
 def test_the_baseline_is_that_of_the_api(world: World) -> None:
-    shown = world.shown("ml-enpi-factory", seu="compressors")
-    known = [each for each in world.asked("/baselines", site="factory")["baselines"]
-             if each["baseline_id"] == "factory/compressors/enb"]  # fmt: skip
-    assert sorted(shown.choices("version")) == sorted(str(each["version"]) for each in known)
-    [version] = [each for each in known if str(each["version"]) == shown.chosen["version"]]
-    fit = version["baseline"]
+    shown, line = world.shown("ml-enpi-factory", seu="compressors"), "factory/compressors/enb"
+    known = {
+        str(each["version"]): each
+        for each in world.asked("/baselines", site="factory")["baselines"]
+        if each["id"] == line
+    }
+    assert set(shown.choices("version")) == set(known)
+    chosen = known[shown.chosen["version"]]
+    fit = world.project.baselines.get(line, chosen["version"]).baseline
     [row], [words] = shown.panel("The formula of the baseline"), shown.panel("What is shown")
     numbers = (row["R²"], row["Error of a day (RMSE)"], row["CV(RMSE)"], row["Days learned from"])
-    stats = fit["statistics"]
-    assert numbers == (stats["r2"], stats["rmse_dof"], 100 * stats["cvrmse_g14"], stats["n"])
-    assert row["Status"] == version["status"]
-    assert str(row["From"]) == fit["train_start"]
-    assert (words["Decided by"], row["Decided by"]) == (version["approved_by"],) * 2
-    assert (
-        words["Learned from"] == f"{fit['train_start']} to {date.fromisoformat(fit['train_end']) - timedelta(days=1)}"
-    )
+    stats = fit.statistics
+    assert numbers == (stats.r2, stats.rmse_dof, 100 * stats.cvrmse_g14, stats.n)
+    assert (row["Status"], row["From"]) == (chosen["status"], fit.train_start)
+    assert (words["Decided by"], row["Decided by"]) == (chosen["approved_by"],) * 2
+    assert words["Learned from"] == f"{fit.train_start} to {fit.train_end - timedelta(days=1)}"
     [trained] = shown.panel("Energy of the training period")
-    said = world.asked("/enpi", site="factory", seu="compressors", period=f"{fit['train_start']}/{fit['train_end']}")
+    said = world.asked("/enpi", site="factory", seu="compressors", period=f"{fit.train_start}/{fit.train_end}")
     assert trained["Actual energy of the training period"] == pytest.approx(said["metered_kwh"], rel=1e-12)
 
 
@@ -213,14 +216,28 @@ def test_energy_and_cost_by_month_are_the_kpis_of_the_api(world: World) -> None:
     ):
         found = {row["Month"]: row[name] for row in shown.panel(title)}
         assert found == kpis(world, kpi, "month")
-        assert len(found) == 2
+        assert len(found) in (2, 3)
 
 
 def kpis(world: World, kpi: str, grain: str) -> dict[str, float | None]:
     """What the API says of the whole home, by day or month."""
-    said = world.asked("/kpis", site="home", scope="site:home", kpi=kpi, grain=grain, range="2025-10-01/2025-12-01")
+    today = datetime.now(tz=ZoneInfo("Europe/Prague")).date()
+    said = world.asked(
+        "/kpis",
+        site="home",
+        scope="site:home",
+        kpi=kpi,
+        grain=grain,
+        range=f"{first_of(today, -3)}/{first_of(today, 1)}",
+    )
     length = {"day": 10, "month": 7}[grain]
-    return {row["start"][:length]: row["value"] for row in said["items"]}
+    return {row["start"][:length]: row["value"] for row in said["rows"]}
+
+
+def first_of(day: date, months: int) -> date:
+    """The first of the month so many months away."""
+    number = day.year * 12 + day.month - 1 + months
+    return date(number // 12, number % 12 + 1, 1)
 
 
 def test_generation_and_its_own_use_are_the_kpis_of_the_api(world: World) -> None:
@@ -234,31 +251,39 @@ def test_generation_and_its_own_use_are_the_kpis_of_the_api(world: World) -> Non
     assert used["Newest month"] is None
 
 
-def test_import_and_export_are_those_of_the_api_by_the_quarter_hour_and_on_a_day_of_25_hours(world: World) -> None:
+def test_import_and_export_are_those_of_the_api_by_the_quarter_hour(world: World) -> None:
     shown, zone = world.shown("ml-overview-home"), ZoneInfo("Europe/Prague")
     by_day: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in shown.panel("Import and export"):
         by_day[str(row["time"].astimezone(zone).date())].append(row)
     exported = kpis(world, "export_kwh", "day")
-    for day, slots in (("2025-10-26", 100), ("2025-11-05", 96)):
-        said = world.asked("/series", site="home", scope="site:home", range=day, grain="quarter")["items"]
-        assert len(by_day[day]) == len(said) == slots
-        assert [row["Import"] for row in by_day[day]] == [each["value"] for each in said]
-        assert [row["time"] for row in by_day[day]] == [datetime.fromisoformat(each["start_utc"]) for each in said]
+    today = datetime.now(tz=zone).date()
+    for day in (str(today - timedelta(days=ago)) for ago in (3, 10, 30)):
+        said = world.asked("/series", site="home", scope="site:home", range=day, grain="quarter")["rows"]
+        assert [(row["time"], row["Import"]) for row in by_day[day]] == instants(said)
         assert sum(row["Export"] for row in by_day[day]) == pytest.approx(exported[day], abs=1e-9)
 
 
-def test_a_day_of_23_hours_has_its_92_quarter_hours(world: World) -> None:
+def instants(said: list[dict[str, Any]]) -> list[tuple[datetime, float | None]]:
+    """Items of a series as the instants and values that they say."""
+    return [(datetime.fromisoformat(each["start_utc"]), each["value"]) for each in said]
+
+
+@pytest.mark.parametrize(
+    ("day", "slots"), [(date(2025, 3, 30), 92), (date(2025, 10, 26), 100), (date(2025, 11, 5), 96)]
+)
+def test_a_day_of_23_or_25_hours_has_its_92_or_100_quarter_hours(world: World, day: date, slots: int) -> None:
     [overview] = [each for each in boards() if each.board == "overview"]
     site = world.project.site("factory")
     board = board_json(overview, site, web_url="http://localhost")
     assert board["uid"] == uid_of(overview, "factory")
-    start, end = (datetime(2025, 3, day, tzinfo=ZoneInfo(site.time_zone)).astimezone(UTC) for day in (30, 31))
-    shown = Shown(board, world.url, start, end - timedelta(seconds=1))
-    said = world.asked("/series", site="factory", scope="site:factory", range="2025-03-30", grain="quarter")["items"]
+    zone = ZoneInfo(site.time_zone)
+    start, end = (datetime(each.year, each.month, each.day, tzinfo=zone) for each in (day, day + timedelta(days=1)))
+    shown = Shown(board, world.url, start.astimezone(UTC), end.astimezone(UTC) - timedelta(seconds=1))
+    said = world.asked("/series", site="factory", scope="site:factory", range=str(day), grain="quarter")["rows"]
     found = shown.panel("Import and export")
-    assert len(found) == len(said) == 92
-    assert [row["Import"] for row in found] == [each["value"] for each in said]
+    assert len(found) == slots
+    assert [(row["time"], row["Import"]) for row in found] == instants(said)
 
 
 def test_what_is_planned_is_what_the_newest_plan_holds(world: World) -> None:
@@ -312,9 +337,11 @@ def test_a_forecast_is_drawn_as_it_was_issued_beside_what_the_api_says_was_meter
     metered = {
         row["time"]: row["Metered"] for row in shown.panel("Forecast and what came") if row["Metered"] is not None
     }
-    said = world.asked("/series", site="home", scope="meter:house", range="2025-11", grain="hour")["items"]
+    today = datetime.now(tz=ZoneInfo("Europe/Prague")).date()
+    span = f"{today - timedelta(days=20)}/{today}"
+    said = world.asked("/series", site="home", scope="meter:house", range=span, grain="hour")["rows"]
     whole = {datetime.fromisoformat(each["start_utc"]): each["value"] for each in said if each["coverage"] == 1}
-    assert len(whole) > 600
+    assert len(whole) > 400
     assert {at: metered.get(at) for at in whole} == whole
 
 
@@ -398,9 +425,8 @@ def test_a_build_that_makes_the_marts_anew_brings_the_views_back(world: World) -
         connection.execute("delete from lake.built")
     project = OpenProject(str(world.project.project.root))
     for stage in ("kpi", "enpi"):
-        months = sorted(each for each in project.stage(stage).stale() if "factory" in each)
-        first, last = "2024-01-01|factory", "2025-11-01|factory"
-        assert list(make_marts(project, stage, [(first, last)], clock=SystemClock())), months
+        months = ("2024-01-01|factory", "2025-11-01|factory")
+        assert list(make_marts(project, stage, [months], clock=SystemClock()))
         with psycopg.connect(world.owner) as connection:
             stands = connection.execute("select count(*) from pg_views where schemaname = 'boards'").fetchall()
         assert stands == [(16,)]
