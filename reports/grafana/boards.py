@@ -30,6 +30,11 @@ OPTIONS: dict[Kind, dict[str, JsonValue]] = {
     "timeseries": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}},
     "state-timeline": {"showValue": "auto", "mergeValues": True},
 }
+# States are texts, which Grafana takes for names in a time series: rows are parted by their device instead.
+PARTED: dict[str, JsonValue] = {
+    "id": "partitionByValues",
+    "options": {"fields": ["metric"], "naming": {"asLabels": True}},
+}
 # A gap in the readings is a gap in the line.
 CUSTOM: dict[Kind, dict[str, JsonValue]] = {"timeseries": {"spanNulls": False, "showPoints": "never"}}
 
@@ -140,6 +145,8 @@ def _panel(
     more = own.pop("custom", {})
     assert isinstance(more, dict)  # noqa: S101 - boards.yaml is ours
     custom = CUSTOM.get(panel.kind, {}) | more
+    is_parted = panel.kind == "state-timeline"
+    own |= {"displayName": "${__field.labels.metric}"} if is_parted else {}
     return {
         "id": number,
         "type": panel.kind,
@@ -149,6 +156,7 @@ def _panel(
         "gridPos": {"x": place[0], "y": place[1], "w": panel.size[0], "h": panel.size[1]},
         "links": [{"title": "The same in Meterloom", "url": f"{web_url}{panel.page}", "targetBlank": True}],
         "options": OPTIONS[panel.kind] | panel.options,
+        "transformations": [PARTED] if is_parted else [],
         "fieldConfig": {
             "defaults": {"unit": panel.unit, "noValue": "nothing here", **own, "custom": custom},
             "overrides": [

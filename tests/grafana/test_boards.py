@@ -56,6 +56,10 @@ def test_an_override_is_of_a_column_that_the_query_names(board: Board) -> None:
         assert set(panel.overrides) <= set(named), panel.title
         if panel.kind == "barchart":
             assert panel.options["xField"] in named
+        if panel.kind == "state-timeline":
+            # Grafana takes a text of a time series for a name: a state would be none of its values.
+            assert (panel.format, "State" in named) == ("table", True), panel.title
+            assert re.search(r"as time,.* as metric,|device_id as metric", panel.sql, re.DOTALL), panel.title
         if panel.format == "time_series":
             assert re.search(r"\b(as time|time,)", panel.sql), panel.title
 

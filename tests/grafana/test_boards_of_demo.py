@@ -36,9 +36,6 @@ from tests.web.served import Served, Ticks
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
 UNTIL = date(2025, 11, 28)
 PASSWORD = "a password of the test alone"
-# Panels that show what the demo has not: no day of its forecasts has passed.
-SCORED = ("Error by hours ahead", "Hours inside the band", "Skill of the leading models", "Bias of the leading models",
-          "Error of forecasts by target and hours ahead")  # fmt: skip
 
 
 class World(NamedTuple):
@@ -144,7 +141,8 @@ def test_each_query_gives_rows_of_the_kind_that_its_panel_draws(world: World, bo
         if panel["type"] in ("timeseries", "barchart", "stat", "gauge"):
             assert numbers, panel["title"]
         if panel["type"] == "state-timeline":
-            assert {type(row["value"]) for row in found} == {str}
+            assert {type(row["State"]) for row in found} == {str}
+            assert all(isinstance(row["time"], datetime) for row in found)
         # A decimal would reach Grafana as a text.
         assert all(isinstance(value, str | int | float | bool | datetime | date) for value in known), panel["title"]
     for mark in shown.board["annotations"]["list"]:
@@ -301,6 +299,7 @@ def test_what_is_planned_is_what_the_newest_plan_holds(world: World) -> None:
     timeline = overview.panel("What the newest plan wants of each device")
     assert {row["metric"] for row in timeline} == set(plan.steps[0].devices)
     assert {row["time"] for row in timeline} == {step.start_utc for step in plan.steps}
+    assert {row["State"] for row in timeline} <= {"idle", "charges", "discharges", "heats", "curtails"}
     wanted = {
         (step.start_utc, device): sum(-kw if "discharge" in name else kw for name, kw in figures.items()
                                       if name in POWERS)
