@@ -21,7 +21,8 @@ from assets.stores.transactions import Store, open_store
 from data_quality.contracts.baselines.baseline import BaselineType, StatusRule
 from data_quality.contracts.control.forecast import SHADOW, Forecast, ForecastRow
 from data_quality.contracts.control.forecast_score import ForecastScore
-from data_quality.contracts.database import DatabaseSettings
+from data_quality.contracts.database import DatabaseSettings, with_options
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from reports.pages.energy_uses import formula_of
@@ -181,7 +182,7 @@ def test_each_step_of_a_plan_stands_with_each_figure_of_each_device(url: str, le
     found = {(row[0], row[1], row[2]): row[3] for row in rows(
         url, "select start_utc, device_id, figure, value from boards.board_plan_step"
     )}  # fmt: skip
-    wanted = {}
+    wanted: dict[tuple[datetime, str, str], float] = {}
     for step in made.steps:
         grid = {"import_kw": step.import_kw, "export_kw": step.export_kw}
         for device, figures in {**step.devices, "grid": grid}.items():
@@ -246,3 +247,20 @@ def test_texts_of_site_files_arrive_as_they_are(url: str) -> None:
     make_views(url, [plant(name=name)])
     assert rows(url, "select name from boards.board_site") == [(name,)]
     assert all(each.startswith(("create", "-- ")) for each in view_statements([plant(name=name)]))
+
+
+def test_a_build_does_not_stop_where_it_may_not_make_views(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    make_views(url, [plant()])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("create role lesser nologin")
+    try:
+        renew_views(with_options(url, "-c role=lesser"), [plant(name="Another")])
+        assert "the views of schema boards" in caplog.text
+        assert rows(url, "select name from boards.board_site") == [(plant().name,)]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("drop schema boards cascade")
+        with pytest.raises(Unreachable, match="let the database's owner do it: CREATE SCHEMA boards"):
+            make_views(with_options(url, "-c role=lesser"), [plant()])
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("drop role lesser")
