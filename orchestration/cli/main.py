@@ -45,6 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "migrate": ("operations.project.migrate",),
     "upgrade": ("operations.project.migrate",),
     "restore": ("operations.project.restore",),
+    "grafana": ("operations.project.grafana",),
     "sniff": ("operations.readings.sniff",),
     "ingest": ("operations.readings.ingest",),
     "pull": ("operations.readings.pull",),
@@ -129,6 +130,7 @@ GROUPS = {
     "sources": "Live and pulled sources: state, one value of each point, what comes in.",
     "lake": "The lake's files: what stopped writers left.",
     "retention": "Copies past their age.",
+    "grafana": "Boards for Grafana over PostgreSQL.",
     "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
     "tariff": "Tariffs: render, validate, convert.",
     "bill": "Bills: compute, compare, audit.",
@@ -228,6 +230,7 @@ PANELS: dict[str, tuple[str, ...]] = {
         "retention",
         "migrate",
         "upgrade",
+        "grafana",
     ),
 }
 

@@ -72,6 +72,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "notices choose": WRITES,
     "doctor": LeftOut("describes the machine: versions, ports, free disk"),
     "migrate": ("--plan",),
+    "grafana export": LeftOut("writes boards and views, and needs PostgreSQL; tests/grafana compares each number"),
     "upgrade": LeftOut("looks at the machine as doctor does"),
     "health": LeftOut("describes what runs at this moment: processes, free disk"),
     "support-bundle": LeftOut("gathers what describes the machine: versions, logs, free disk"),

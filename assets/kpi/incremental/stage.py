@@ -24,6 +24,7 @@ from assets.kpi.mart_windows import (
 from assets.kpi.running_cost.interval_costs import carries_over
 from assets.readings.changes.affected import touched_months
 from assets.sites.load_sites import site_sha256
+from assets.stores.boards.board_views import renew_views
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
@@ -156,6 +157,9 @@ class Stage:
             sites[site_id] = site.model_copy(update={"first": first, "last": last})
         # Only now, after dbt succeeded: until here the marks say what the tables were before.
         mark_built(target, [self.name, *(f"{self.name}|{site_id}" for site_id in sites)], self.fingerprint)
+        if target.postgres_url:
+            # A mart that was made anew took the views over it along.
+            renew_views(target.postgres_url, self.sites.values())
         return BuildNote(
             entry=prepared.entry,
             years={site_id: tuple(sorted(years)) for site_id, years in years_by_site(prepared.windows).items()},

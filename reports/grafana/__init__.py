@@ -1,0 +1,1 @@
+"""Boards for Grafana as data, and the files that Grafana reads."""

@@ -1,0 +1,1 @@
+"""Boards for Grafana: each query of each board on a real PostgreSQL."""
