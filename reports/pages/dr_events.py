@@ -84,7 +84,7 @@ def event_href(event: DrEvent, address: Address) -> str:
 
 def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str) -> Row:
     shed = settled.rule.shed_kwh if settled and settled.rule else None
-    title = named(programmes.get(event.programme, event.programme))
+    title = Sentence(programmes.get(event.programme, event.programme))
     return Row(
         cells=(
             Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
@@ -230,7 +230,7 @@ def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
 def _outcome(command: EventCommand | None) -> str:
     if command is None:
         return "–"
-    return command.outcome or ("sent" if command.sent else "not sent")
+    return command.outcome_text or ("sent" if command.sent else "not sent")
 
 
 def _history(told: EventDetail, locale: str) -> Table:

@@ -23,7 +23,7 @@ _ID = re.compile(r"\S*[\d_/@×=<>#]\S*|\S*\w[:.]\w\S*")
 # Units, currencies, and what is called the same in every language.
 _SAME = """
 kWh MWh kW GJ MJ Wh kg mg CO CO₂ CO₂e CH CH₄ N₂O SF SF₆ NF₃ HFC PFC m² m³ ft °C tCO₂e kgCO₂e EUR USD CZK UTC R² CV RMSE
-NMBE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG Scope CalTRACK
+NMBE RRMSE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG Scope CalTRACK
 """
 UNITS = frozenset(_SAME.split())
 # Keys of a model whose texts are people's.
