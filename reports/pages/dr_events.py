@@ -121,7 +121,7 @@ def _window(site: Site, event: DrEvent, locale: str) -> str:
 def _figures(told: EventDetail, locale: str) -> Iterator[Widget]:
     """Target, what is shed now or was shed, time left or income."""
     event, settled = told.event, told.settlement
-    yield _figure("target", "Target", event.target_kw, "kW", named(told.programme), locale)
+    yield _figure("target", "Target", event.target_kw, "kW", Sentence(told.programme), locale)
     if settled is not None:
         yield from _settled(settled, locale)
         return
