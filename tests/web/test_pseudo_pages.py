@@ -97,12 +97,12 @@ def test_approvals_of_publications(request: pytest.FixtureRequest, opened: str) 
     folder.mkdir(parents=True)
     pseudo_templates(folder)
     for person in ("anna", "ben", "dirk"):
-        assert left(as_of(asking, person), "/reports") == {}, person
+        assert left(as_of(asking, person), "/reports", *SAID) == {}, person
     if opened == "keyed":
         return
     assert act(asking, "review", "draft").status == 303
     for person in ("anna", "dirk"):
-        assert left(as_of(asking, person), "/reports") == {}, person
+        assert left(as_of(asking, person), "/reports", *SAID) == {}, person
     assert act(as_of(asking, "dirk"), "publish", "reviewed").status == 303
     assert left(as_of(asking, "dirk"), "/reports", *SAID, state="published") == {}
 
