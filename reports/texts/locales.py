@@ -126,8 +126,11 @@ def _read_back(text: str, rules: Language) -> str:
         size = sum(map(len, pieces))
         if len(pieces) == 1 or size < _LEAST_LETTERS or not all(each in text for each in pieces):
             continue
-        places = iter(re.findall(r"\{(\d)\}", pattern))
-        form = re.escape(pieces[0]) + "".join(f"(?P<p{next(places)}>.+?){re.escape(each)}" for each in pieces[1:])
+        form, known = re.escape(pieces[0]), set[str]()
+        for place, piece in zip(re.findall(r"\{(\d)\}", pattern), pieces[1:], strict=True):
+            # A place that comes again holds the same.
+            form += (f"(?P=p{place})" if place in known else f"(?P<p{place}>.+?)") + re.escape(piece)
+            known.add(place)
         match = re.fullmatch(form, text)
         if match and (found is None or size > found[0]):
             found = (size, worded, match)
