@@ -69,7 +69,7 @@ def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[st
 
 
 def _as_sentence(note: str) -> str:
-    """A note that stands alone: a capital first, a full stop behind. One of a stored plan is text, behind its device."""
+    """A note as a sentence: a capital first, a full stop behind. One of a stored plan is text behind its device."""
     if not isinstance(note, Sentence):
         device, _, said = note.partition(": ")
         return Sentence("{0}: {1}", f"{device[0].upper()}{device[1:]}", Stored(f"{said}."))

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.quick_yaml import read_model
-from data_quality.contracts.sentence import Numeral, Sentence, Stored, sentences
+from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, sentences
 
 _FOLDER = Path(__file__).with_name("languages")
 # What a stored sentence's pattern says itself: less would fit any text.
@@ -50,6 +50,14 @@ class Language(Model):
     def long_day(self, day: date) -> str:
         """A day in words: 5 March 2025, 5. März 2025."""
         return self.day.format(d=day.day, m=self.months.split()[day.month - 1], y=day.year)
+
+    def short_day(self, day: date) -> str:
+        """A day in few letters: 5 Mar 2025, 5. März 2025."""
+        return self.day.format(d=day.day, m=self.short_months.split()[day.month - 1], y=day.year)
+
+    def month_year(self, day: date, *, is_short: bool = False) -> str:
+        """The month of a day: March 2025, März 2025."""
+        return f"{(self.short_months if is_short else self.months).split()[day.month - 1]} {day.year}"
 
 
 _ENGLISH_MONTHS = Language().months
@@ -109,6 +117,8 @@ def _given(value: object, rules: Language) -> object:
     """What stands in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
     if isinstance(value, Sentence | Stored):
         return _worded(value, rules)
+    if isinstance(value, Days):
+        return _days_said(value.start, value.end, rules)
     # Whole numbers without a mark may be a year or part of a name.
     if isinstance(value, Numeral | float | Decimal):
         return marked_number(str(value), rules)
@@ -164,9 +174,7 @@ def chosen(texts: Mapping[str, str], locale: str) -> str:
 
 def month_year(day: date, locale: str, *, is_short: bool = False) -> str:
     """The month of a day: March 2025, März 2025."""
-    rules = rules_of(locale)
-    names = (rules.short_months if is_short else rules.months).split()
-    return f"{names[day.month - 1]} {day.year}"
+    return rules_of(locale).month_year(day, is_short=is_short)
 
 
 def long_date(day: date, locale: str) -> str:
@@ -176,8 +184,7 @@ def long_date(day: date, locale: str) -> str:
 
 def short_date(day: date, locale: str) -> str:
     """A day in few letters: 5 Mar 2025, 5. März 2025."""
-    rules = rules_of(locale)
-    return rules.day.format(d=day.day, m=rules.short_months.split()[day.month - 1], y=day.year)
+    return rules_of(locale).short_day(day)
 
 
 def day_of_month(day: date, locale: str) -> str:
@@ -204,8 +211,21 @@ def until(at: datetime, locale: str) -> str:
     return long_date(at.date() - timedelta(days=1), locale) if is_midnight else moment(at, locale)
 
 
+def days_of(start: date, end: date) -> Days:
+    """The span [start, end) for a sentence, worded in the language in which the sentence is read."""
+    return Days(_days_said(start, end, rules_of("en")), start, end)
+
+
+def _days_said(start: date, end: date, rules: Language) -> str:
+    return rules.long_day(start) if end - start == timedelta(days=1) else _period_text(start, end, rules)
+
+
 def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:
     """A span by its shortest name: 2025, Q1 2025, March 2025, 5 March 2025, or first to last day."""
+    return _period_text(start, end, rules_of(locale), is_short=is_short)
+
+
+def _period_text(start: date, end: date, rules: Language, *, is_short: bool = False) -> str:
     months = end.year * 12 + end.month - start.year * 12 - start.month
     if start.day == 1 and end.day == 1:
         if months == 12 and start.month == 1:
@@ -213,8 +233,8 @@ def period_text(start: date, end: date, locale: str, *, is_short: bool = False) 
         if months == 3 and start.month % 3 == 1:
             return f"Q{(start.month + 2) // 3} {start.year}"
         if months == 1:
-            return month_year(start, locale, is_short=is_short)
-    return _days_text(start, date.fromordinal(end.toordinal() - 1), locale, is_short=is_short)
+            return rules.month_year(start, is_short=is_short)
+    return _days_text(start, date.fromordinal(end.toordinal() - 1), rules, is_short=is_short)
 
 
 def quarter_text(start: date, end: date, locale: str) -> str:
@@ -225,10 +245,9 @@ def quarter_text(start: date, end: date, locale: str) -> str:
     return rules.quarter.format(n=rules.ordinals.split()[at - 1], y=start.year) if at else name
 
 
-def _days_text(first: date, last: date, locale: str, *, is_short: bool) -> str:
+def _days_text(first: date, last: date, rules: Language, *, is_short: bool) -> str:
     """1–31 March 2026, 28 February – 3 March 2026, 28 December 2025 – 3 January 2026; a line breaks behind the dash."""
-    rules, written = rules_of(locale), short_date if is_short else long_date
-    begin, end = (written(day, locale).replace(" ", _FAST) for day in (first, last))
+    begin, end = ((rules.short_day if is_short else rules.long_day)(day).replace(" ", _FAST) for day in (first, last))
     if first >= last:
         return begin
     # What the first has in common with the last stands once, at the end of both.

@@ -1,5 +1,6 @@
 """No word of a page of approvals, advice or tasks is outside the catalogues, whoever looks and whatever comes next."""
 
+import html
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ import pytest
 from assets.advice.advise import COST_OUTDATED, Advice
 from assets.advice.catalogue import catalogue
 from assets.stores.ledgers.recommendations import Recommendations
+from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.recommendation import MeasuredSaving
 from data_quality.contracts.time import FixedClock, parse_period
@@ -65,6 +67,23 @@ def left(asking: Asking, path: str, *names: str, **query: str) -> dict[str, str]
     answer = asking.get(path, headers=[PAGE], locale=CODE, **query)
     assert answer.status == 200, path
     return unwrapped(shown_on(answer.text), names_in(asking.project.site("plant")) | PEOPLE | set(names))
+
+
+def test_tasks_of_a_finding_a_workflow_and_a_person_and_those_from_before(waiting: Asking) -> None:
+    finding = event(waiting, 60.0)
+    for minutes in (0, 31):
+        done_at(waiting, LATER + minutes * MINUTE)
+    [order] = WorkOrders(waiting.project.store).standing("plant")
+    # In the store the title is text of the site's language, and a sentence beside it.
+    assert order.title.endswith("mehr als üblich") == waiting.project.site("plant").locale.startswith("de")
+    person = Person(person_id="anne", name="Anne", roles=(Role.ENGINEER,))
+    asking = Asking(waiting.project, FixedClock(LATER + 40 * MINUTE), person)
+    names = ("anomaly_response", order.order_id, "anne", "Anomaly", "response", "energy", "peak", "rest", "night")
+    for path in ("/tasks", f"/tasks/{order.order_id}", "/board/ops", f"/findings/{finding}"):
+        assert left(asking, path, *names, site="plant") == {}, path
+    written = order.model_copy(update={"order_id": "0ld", "title_parts": None, "source_id": "x"})
+    WorkOrders(waiting.project.store).create(written, FixedClock(LATER))
+    assert order.title in html.unescape(asking.get("/tasks", [PAGE], site="plant", locale=CODE).text)
 
 
 def test_approvals_of_workflows(waiting: Asking) -> None:
