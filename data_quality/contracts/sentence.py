@@ -64,7 +64,7 @@ def sentences(parts: Sequence[str], mark: str = "; ") -> str:
 
 
 def parts_of(text: object) -> Any:
-    """A sentence as JSON: its pattern and what is given, sentences inside alike; `text_of` makes it again."""
+    """A sentence as JSON: its pattern and what is given, sentences inside alike; `sentence_of` makes it again."""
     if isinstance(text, Sentence):
         return {"pattern": text.pattern, "given": [parts_of(each) for each in text.given]}
     if isinstance(text, Days):
@@ -72,12 +72,12 @@ def parts_of(text: object) -> Any:
     return {"numeral": str(text)} if isinstance(text, Numeral) else str(text)
 
 
-def text_of(parts: Any) -> str:
+def sentence_of(parts: Any) -> str:
     """The sentence of `parts_of`."""
     if isinstance(parts, str):
         return parts
     if "pattern" in parts:
-        return Sentence(parts["pattern"], *map(text_of, parts["given"]))
+        return Sentence(parts["pattern"], *map(sentence_of, parts["given"]))
     if "days" in parts:
         return Days(parts["days"], date.fromisoformat(parts["start"]), date.fromisoformat(parts["end"]))
     return Numeral(parts["numeral"])

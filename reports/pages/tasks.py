@@ -9,7 +9,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.anomaly_event import Cause
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, Priority, WorkOrder
-from data_quality.contracts.sentence import Sentence, Text, sentences, text_of
+from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.approvals import Asked, approval_blocks
@@ -60,7 +60,7 @@ def in_letters(title: str, locale: str) -> str:
 
 def title_text(order: WorkOrder) -> str:
     """The title of a task for the edge: a sentence of ours, or what a person wrote."""
-    return text_of(order.title_parts) if order.title_parts else named(order.title)
+    return sentence_of(order.title_parts) if order.title_parts else named(order.title)
 
 
 def tasks_page(

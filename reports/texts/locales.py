@@ -130,6 +130,9 @@ def _read_back(text: str, rules: Language) -> str:
     """A stored sentence by the pattern with most letters that it fits; what stands in its places is no name of people's
     but a number, a day, a word of ours or an id.
     """
+    count, _, noun = text.partition(" ")
+    if count.isdecimal() and (counted := rules.pages.get(f"{{0}} {noun}")):
+        return counted.format(count)
     found: tuple[int, str, re.Match[str]] | None = None
     for pattern, worded in rules.pages.items():
         pieces = re.split(r"\{\d\}", pattern)
@@ -145,6 +148,11 @@ def _read_back(text: str, rules: Language) -> str:
         if match and (found is None or size > found[0]):
             found = (size, worded, match)
     if found is None:
+        # Parts of a sentence have patterns of their own.
+        for mark in ("; ", ": "):
+            head, _, rest = text.partition(mark)
+            if rest and text not in rules.pages:
+                return mark.join(_read_back(each, rules) for each in (head, rest))
         return rules.pages.get(text) or rules.reports.get(text, text)
     given = {int(name[1:]): _read_part(part, rules) for name, part in found[2].groupdict().items()}
     return found[1].format(*(given[at] for at in sorted(given)))
@@ -155,6 +163,8 @@ def _read_part(text: str, rules: Language) -> str:
         return str(_given(date.fromisoformat(text), rules))
     if re.fullmatch(r"[-+\d.,]+%?", text):
         return marked_number(text, rules)
+    if (whole := _read_back(text, rules)) != text:
+        return whole
     words = (rules.pages.get(each) or rules.reports.get(each, each) for each in text.split(" and "))
     return _worded(sentences([*words], " and "), rules)
 

@@ -1,5 +1,6 @@
 """No word of a report is outside the catalogues: in a language made of the English keys none is left unmarked."""
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from reports.make_group_report import group_given, group_report
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.texts.locales import page_word
+from reports.texts.locales import chosen, page_word
 from tests.reports import plant, year_world
 from tests.reports.pseudo_language import CODE, names_in, pseudo_language, pseudo_templates, shown_in, unwrapped
 from tests.reports.test_group_report import GROUP
@@ -74,6 +75,12 @@ def names_of(content: ReportContent, *others: Organisation) -> frozenset[str]:
 @pytest.mark.parametrize("name", [name for name, *_ in ASKED])
 def test_no_word_of_a_report_is_outside_the_catalogues(contents: dict[str, ReportContent], name: str) -> None:
     assert unwrapped(shown_in(contents[name]), names_of(contents[name])) == {}
+
+
+def test_no_word_of_a_list_of_templates_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    known = [read_template(path) for path in templates.values()]
+    assert len(known) > len(ASKED)
+    assert unwrapped([chosen(text, CODE) for each in known for text in (each.titles, each.descriptions)]) == {}
 
 
 @pytest.mark.parametrize("name", PACKS)
@@ -155,6 +162,22 @@ def test_a_sentence_of_the_store_is_said_by_its_pattern(stored: str, german: str
         assert said == f"Fans, Ausgangsbasis: {german}"
     assert ("Temperature" in said, "days are" in said) == (False, False)
     assert page_word(Sentence("{0}, baseline: {1}", "Fans", Stored(stored)), "en") == f"Fans, baseline: {stored}"
+
+
+EVIDENCE = [
+    "".join(part.value if isinstance(part, ast.Constant) else "7" for part in node.values)
+    for path in sorted(Path("assets/bills/dispute").glob("[cs]*.py"))
+    for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(statement, ast.stmt) and not hasattr(statement, "body") and not isinstance(statement, ast.Raise)
+    for node in ast.walk(statement)
+    if isinstance(node, ast.JoinedStr) and len(node.values) > 1
+]
+
+
+def test_no_word_of_the_evidence_of_a_bill_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    assert len(EVIDENCE) > 40
+    # Each text of the room that has places, with a number in each.
+    assert unwrapped([page_word(Stored(each), CODE) for each in EVIDENCE]) == {}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.sentence import Numeral, Sentence, parts_of, sentences, text_of
+from data_quality.contracts.sentence import Numeral, Sentence, parts_of, sentence_of, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.notices.rounds import _worded
@@ -218,7 +218,7 @@ def test_a_sentence_stays_one_in_models_copies_and_other_processes() -> None:
 def test_a_sentence_that_is_kept_as_json_is_worded_for_each_reader() -> None:
     days = days_of(date(2025, 3, 1), date(2025, 3, 4))
     said = Sentence("{0}: {1}, {2}", named("day"), days, Sentence("{0} more than usual", Numeral("1,234.5 kWh")))
-    again = text_of(json.loads(json.dumps(parts_of(said))))
+    again = sentence_of(json.loads(json.dumps(parts_of(said))))
     for each in (said, again, pickle.loads(pickle.dumps(said))):  # noqa: S301
         assert page_word(each, "en") == page_word(said, "en") != said
         assert page_word(each, "de").endswith("März\u00a02025, 1.234,5 kWh mehr als üblich")
