@@ -21,11 +21,13 @@ from data_quality.contracts.time import parse_period
 from reports.content.findings_table import finding_sentence
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of, read_template
+from reports.datasets.dataset_registry import MEASURES
 from reports.make_group_report import group_given, group_report
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.texts.locales import chosen, page_word
+from reports.texts.locales import chosen, page_word, word
+from reports.texts.numbers import unit_text
 from tests.reports import plant, year_world
 from tests.reports.pseudo_language import CODE, names_in, pseudo_language, pseudo_templates, shown_in, unwrapped
 from tests.reports.test_group_report import GROUP
@@ -75,6 +77,14 @@ def names_of(content: ReportContent, *others: Organisation) -> frozenset[str]:
 @pytest.mark.parametrize("name", [name for name, *_ in ASKED])
 def test_no_word_of_a_report_is_outside_the_catalogues(contents: dict[str, ReportContent], name: str) -> None:
     assert unwrapped(shown_in(contents[name]), names_of(contents[name])) == {}
+
+
+def test_no_unit_of_a_measure_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    units = {measure.unit for measures in MEASURES.values() for measure in measures.values()}
+    assert "years" in units
+    # Between units of a quotient there is no space.
+    shown = [word(unit_text(unit), CODE).replace("/", " ") for unit in units]
+    assert unwrapped(shown, frozenset({"currency"})) == {}
 
 
 def test_no_word_of_a_list_of_templates_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
