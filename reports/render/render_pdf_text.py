@@ -29,7 +29,7 @@ ELLIPSIS = "…"
 
 
 def font_folder() -> Path | None:
-    """Where the wide fonts lie, or None where they are not installed. The library itself is not loaded."""
+    """Folder of the wide fonts, or None where they are not installed. The library itself is not loaded."""
     found = importlib.util.find_spec("matplotlib")
     places = [] if found is None else list(found.submodule_search_locations or [])
     folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]

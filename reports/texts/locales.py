@@ -22,7 +22,7 @@ _FAST, _JOINER = "\u00a0", "\u2060"
 
 
 class Language(Model):
-    """How a language writes, and its words. What a file leaves out is as in English.
+    """Words and number style of a language. What a file leaves out is as in English.
 
     name: its own; months: twelve, weekdays: seven, ordinals: four, separated by blanks; day: a pattern with d, m, y;
     quarter: one with the ordinal n and y. list_mark: between parts of a list; minus: before a number;
@@ -80,7 +80,7 @@ def language_of(locale: str) -> str:
 
 
 def rules_of(locale: str) -> Language:
-    """How the locale's language writes; English where there is no file of it."""
+    """Style of the locale's language; English where there is no file of it."""
     code = language_of(locale)
     return _language(code if code in languages() else "en")
 
@@ -92,7 +92,7 @@ def word(text: str, locale: str) -> str:
 
 
 def named(text: str) -> str:
-    """What people named or wrote (a meter, a tariff's block, a reason), marked so that pages show it as it is.
+    """Names or words of people (a meter, a tariff's block, a reason), marked so that pages show it as it is.
 
     A name may be a word of ours. The marks are Unicode's for a text set in by itself; page_word takes them away.
     """
@@ -114,7 +114,7 @@ def _worded(text: str, rules: Language) -> str:
 
 
 def _given(value: object, rules: Language) -> object:
-    """What stands in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
+    """Value in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
     if isinstance(value, Sentence | Stored):
         return _worded(value, rules)
     if isinstance(value, Days):
