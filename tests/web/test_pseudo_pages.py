@@ -27,8 +27,8 @@ from tests.web.marts_world import Asking
 from tests.web.test_alert_rules import event
 from tests.web.test_baseline_pages import approve, keyed, keyless, place, refitted
 from tests.web.test_report_pages import act, as_of, made_by
-from tests.web.test_workflows import GUARDED, LATER, MINUTE, done_at, own, waiting
-from tests.web.why_world import acted, plant_folder
+from tests.web.test_workflows import GUARDED, MINUTE, done_at, own, waiting
+from tests.web.why_world import LATER, acted, plant_folder
 
 __all__ = ["acted", "desk", "here", "keyed", "keyless", "made", "plant_folder", "waiting"]
 PEOPLE = frozenset({"Anna", "Anne", "Ben", "Both", "Dirk", "Ann", "Bob", "Cyd", "Dan", "Meterloom"})
@@ -130,9 +130,7 @@ def test_approvals_of_events(here: Here) -> None:
     def look(name: str) -> None:
         for person in (ANN, BOB):
             asking = Asking(here.project, here.time, person)
-            assert left(asking, f"/demand-response/{name}", "ann", "bob", "called", "seen", "go", site="plant") == {}, (
-                person.name
-            )
+            assert left(asking, f"/demand-response/{name}", *SAID, site="plant") == {}, person.name
             assert left(asking, "/demand-response", site="plant") == {}
 
     event = here.create()
@@ -174,10 +172,10 @@ def test_advice_of_each_kind_in_each_state(acted: Asking) -> None:
         start=date(2025, 4, 1), end=date(2025, 5, 1), days=30, savings_kwh=Decimal(500), interval_kwh=None,
         baseline="b@1",
     )  # fmt: skip
-    for each, state in zip(made, STATES, strict=False):
+    for known, state in zip(made, STATES, strict=False):
         ledger = Recommendations(acted.project.store)
         measured = {"measured": saved, "baseline": "b@1"} if state == "measured" else {}
-        ledger.add([each.model_copy(update={"status": state, **measured})], acted.clock)
+        ledger.add([known.model_copy(update={"status": state, **measured})], acted.clock)
     ledger.add(made[len(STATES) :], acted.clock)
     shown = {path: left(acted, path, site="plant") for path in (f"/advice/{each.recommendation_id}" for each in made)}
     shown |= {page: left(acted, "/advice", site="plant", page=page) for page in ("1", "2")}
