@@ -18,7 +18,7 @@ from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Numeral, Sentence, Stored, Text, sentences
+from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, Text, sentences
 from data_quality.contracts.time import parse_instant
 
 # A search that was asked for less than the best says how near it came.
@@ -72,12 +72,12 @@ def _as_sentence(note: str) -> str:
     """A note as a sentence: a capital first, a full stop behind. One of a stored plan is text behind its device."""
     if not isinstance(note, Sentence):
         device, _, said = note.partition(": ")
-        return Sentence("{0}: {1}", f"{device[0].upper()}{device[1:]}", Stored(f"{said}."))
+        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(said))
     pattern, given = note.pattern, note.given
     if pattern.startswith("{0}"):
         first = str(given[0])
-        return Sentence(f"{pattern}.", f"{first[0].upper()}{first[1:]}", *given[1:])
-    return Sentence(f"{pattern[0].upper()}{pattern[1:]}.", *given)
+        return Sentence("{0}.", Sentence(pattern, f"{first[0].upper()}{first[1:]}", *given[1:]))
+    return Sentence("{0}.", Sentence(f"{pattern[0].upper()}{pattern[1:]}", *given))
 
 
 def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
@@ -86,7 +86,8 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     if until is None:
         return ""
     at = parse_instant(until).astimezone(zone)
-    day = Sentence(_DAYS[at.weekday()], Sentence(f"{{0}} {at:%b} {{1}}", at.day, f"{at:%H:%M}"))
+    written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
+    day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
     kept = [Sentence("{0}: {1}", name, Stored(said)) for name, said in said_while_away(plan.request.inputs).items()]
     return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
