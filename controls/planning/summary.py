@@ -1,5 +1,6 @@
 """A plan in one sentence and each of its devices in one, from its numbers; a stored plan as the graph shows it."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -17,7 +18,7 @@ from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
+from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, Text, sentences
 from data_quality.contracts.time import parse_instant
 
 # A search that was asked for less than the best says how near it came.
@@ -29,33 +30,54 @@ _DAYS = ("Mon {0}", "Tue {0}", "Wed {0}", "Thu {0}", "Fri {0}", "Sat {0}", "Sun 
 
 
 def summarise(plan: Plan, *, time_zone: str) -> str:
-    """What each device does, when (weekday and local time of `time_zone`), at which prices, and what the plan costs."""
+    """Sentence of a plan: moves of each device, when (weekday and local time of `time_zone`), at which prices, cost."""
     devices, zone = devices_of(plan.request), ZoneInfo(time_zone)
-    parts = []
+    parts = list[str]()
     for device in devices:
-        name = f"{device.device_id} " if sum(one.kind == device.kind for one in devices) > 1 else ""
+        is_named = sum(one.kind == device.kind for one in devices) > 1
         for column, verb in device.moves.items():
-            power_kw = [step.devices[device.device_id][column] for step in plan.steps]
-            parts += [f"{name}{verb} {amount:.2f} kWh {when}" for amount, when in _runs(plan, power_kw, zone)]
-    idle = " and ".join(dict.fromkeys(device.kind.replace("_", " ") for device in devices if device.makes_a_plan))
-    horizon_h = (plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1)
-    done, money = "; ".join(parts) or f"leaves the {idle} idle", plan.currency
-    notes = [remark for device in devices for remark in device.remarks]
-    notes += [note] if (note := _holiday_note(plan, zone)) else []
-    notes += [note for device in devices if isinstance(device, Room) and (note := _comfort_note(plan, device))]
+            for amount, when in _runs(plan, [step.devices[device.device_id][column] for step in plan.steps], zone):
+                part = Sentence("{0} {1} kWh {2}", Sentence(verb), Numeral(f"{amount:.2f}"), when)
+                parts.append(Sentence("{0} {1}", device.device_id, part) if is_named else part)
+    if not parts:
+        kinds = dict.fromkeys(device.kind.replace("_", " ") for device in devices if device.makes_a_plan)
+        parts = [Sentence("leaves the {0} idle", sentences([Sentence(kind) for kind in kinds], " and "))]
+    hours = Numeral(f"{(plan.steps[-1].end_utc - plan.steps[0].start_utc) / timedelta(hours=1):g}")
+    paid, without = (Numeral(f"{cost:.2f}") for cost in (plan.paid, plan.no_battery_cost))
+    whole = Sentence(
+        "Plan {0} for {1} h {2}; it costs {3} {5} against {4} {5} with nothing planned.",
+        plan.version, hours, sentences(parts), paid, without, plan.currency,
+    )  # fmt: skip
+    return sentences([whole, *(_as_sentence(note) for note in _notes(plan, devices, zone))], " ")
+
+
+def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[str]:
+    """Remarks on a plan: its gap, what devices assume, a holiday, comfort and risk."""
     if plan.status == "feasible":
-        notes.insert(0, f"it is the best found in time, at most {plan.gap:.1%} from the best there is")
+        pattern = "it is the best found in time, at most {0} from the best there is"
+        yield Sentence(pattern, Numeral(f"{plan.gap:.1%}"))
     elif plan.status == "ruled":
-        notes.insert(0, "it follows the former habit, as drawn for this day of the experiment")
+        yield Sentence("it follows the former habit, as drawn for this day of the experiment")
     elif plan.gap > _NEAR:
-        notes.insert(0, f"it is at most {plan.gap:.2%} from the best there is")
+        yield Sentence("it is at most {0} from the best there is", Numeral(f"{plan.gap:.2%}"))
+    for device in devices:
+        yield from device.remarks
+    notes = [_holiday_note(plan, zone), *(_comfort_note(plan, each) for each in devices if isinstance(each, Room))]
+    yield from filter(None, notes)
     if plan.risk is not None:
-        notes.append(_risk_note(plan.risk, money))
-    told = "".join(f" {note[0].upper()}{note[1:]}." for note in notes)
-    return (
-        f"Plan {plan.version} for {horizon_h:g} h {done}; it costs {plan.paid:.2f} {money}"
-        f" against {plan.no_battery_cost:.2f} {money} with nothing planned.{told}"
-    )
+        yield _risk_note(plan.risk, plan.currency)
+
+
+def _as_sentence(note: str) -> str:
+    """A note as a sentence: a capital first, a full stop behind. One of a stored plan is text behind its device."""
+    if not isinstance(note, Sentence):
+        device, _, said = note.partition(": ")
+        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(said))
+    pattern, given = note.pattern, note.given
+    if pattern.startswith("{0}"):
+        first = str(given[0])
+        return Sentence("{0}.", Sentence(pattern, f"{first[0].upper()}{first[1:]}", *given[1:]))
+    return Sentence("{0}.", Sentence(f"{pattern[0].upper()}{pattern[1:]}", *given))
 
 
 def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
@@ -63,8 +85,11 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     until = plan.request.inputs.get(HOLIDAY_UNTIL)
     if until is None:
         return ""
-    kept = "; ".join(f"{name}: {said}" for name, said in said_while_away(plan.request.inputs).items())
-    return f"holiday until {parse_instant(until).astimezone(zone):%a %-d %b %H:%M}" + (kept and f" ({kept})")
+    at = parse_instant(until).astimezone(zone)
+    written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
+    day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
+    kept = [Sentence("{0}: {1}", name, Stored(said)) for name, said in said_while_away(plan.request.inputs).items()]
+    return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
 
 def _comfort_note(plan: Plan, room: Room) -> str:
@@ -74,16 +99,22 @@ def _comfort_note(plan: Plan, room: Room) -> str:
     if outside_kh < _COMFORTABLE_KH:
         return ""
     off_k = np.maximum(np.array(room.low_degc) - degc, degc - np.array(room.high_degc))
-    return f"{room.device_id} leaves its comfort band for {outside_kh:.1f} kelvin-hours, by {off_k.max():.1f} K at most"
+    left = (Numeral(f"{outside_kh:.1f}"), Numeral(f"{off_k.max():.1f}"))
+    return Sentence("{0} leaves its comfort band for {1} kelvin-hours, by {2} K at most", room.device_id, *left)
 
 
 def _risk_note(risk: RiskFigures, money: str) -> str:
     """Its costs are means over scenarios: what it promises beside that, and what thinking of them is worth."""
-    dear = f"its costs are the mean of {len(risk.costs)} scenarios: in {risk.level:.0%} of all cases no more than"
-    dear += f" {risk.promised_cost:.2f} {money}, in the others {risk.cvar:.2f} {money} on average"
-    return (
-        dear if risk.value is None else f"{dear}; planning for the mean alone would cost {risk.value:.2f} {money} more"
+    amounts = (f"{risk.level:.0%}", f"{risk.promised_cost:.2f}", f"{risk.cvar:.2f}")
+    costs = (len(risk.costs), *map(Numeral, amounts))
+    dear = (
+        "its costs are the mean of {0} scenarios: in {1} of all cases no more than {2} {4}, in the others {3} {4} "
+        "on average"
     )
+    if risk.value is None:
+        return Sentence(dear, *costs, money)
+    more = Numeral(f"{risk.value:.2f}")
+    return Sentence(f"{dear}; planning for the mean alone would cost {{5}} {{4}} more", *costs, money, more)
 
 
 def device_sentences(plan: Plan, *, time_zone: str) -> list[str]:

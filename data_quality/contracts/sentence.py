@@ -1,6 +1,7 @@
 """Sentences that are worded at the edge: English as text, with the pattern and what stands in its places. Pure."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import ValidatorFunctionWrapHandler, WrapValidator
@@ -33,6 +34,23 @@ class Numeral(str):
     __slots__ = ()
 
 
+class Days(str):
+    """A day or a span of days [start, end) as English says it; the edge says it as the reader's language does."""
+
+    __slots__ = ("end", "start")
+    start: date
+    end: date
+
+    def __new__(cls, english: str, start: date, end: date) -> Self:
+        """english: the words; end: the day after the last."""
+        made = super().__new__(cls, english)
+        made.start, made.end = start, end
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.start, self.end)
+
+
 class Stored(str):
     """A sentence of ours that a store gave back as English text: at the edge its pattern is looked for again."""
 
@@ -43,6 +61,26 @@ def sentences(parts: Sequence[str], mark: str = "; ") -> str:
     """Parts behind one another, each worded for itself; empty ones are left out."""
     said = [each for each in parts if each]
     return said[0] if len(said) == 1 else Sentence(mark.join(f"{{{at}}}" for at in range(len(said))), *said)
+
+
+def parts_of(text: object) -> Any:
+    """A sentence as JSON: its pattern and what is given, sentences inside alike; `sentence_of` makes it again."""
+    if isinstance(text, Sentence):
+        return {"pattern": text.pattern, "given": [parts_of(each) for each in text.given]}
+    if isinstance(text, Days):
+        return {"days": str(text), "start": f"{text.start}", "end": f"{text.end}"}
+    return {"numeral": str(text)} if isinstance(text, Numeral) else str(text)
+
+
+def sentence_of(parts: Any) -> str:
+    """The sentence of `parts_of`."""
+    if isinstance(parts, str):
+        return parts
+    if "pattern" in parts:
+        return Sentence(parts["pattern"], *map(sentence_of, parts["given"]))
+    if "days" in parts:
+        return Days(parts["days"], date.fromisoformat(parts["start"]), date.fromisoformat(parts["end"]))
+    return Numeral(parts["numeral"])
 
 
 def _kept(value: object, validate: ValidatorFunctionWrapHandler) -> Any:

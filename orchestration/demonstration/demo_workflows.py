@@ -59,7 +59,7 @@ def run_workflows(project: ProjectResource, clock: Clock, say: Callable[[str], N
             worst = min(sorted(known, key=lambda one: one.end_utc, reverse=True), key=lambda one: one.severity)
             finding = finding_of(worst, site, locale=site.locale)
             made = work_orders.create(
-                opened, site, clock, person=carla, title=title_of(finding, site.locale, worst.cause), priority="P3",
+                opened, site, clock, person=carla, title=title_of(finding, worst.cause), priority="P3",
                 reason="Demo: somebody looks at it on site", finding_id=finding.finding_id,
             )  # fmt: skip
             order_id = made.order_id

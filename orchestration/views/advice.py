@@ -16,6 +16,7 @@ from data_quality.contracts.reporting.recommendation import (
     Recommendation,
 )
 from data_quality.contracts.reporting.work_order import WorkOrder
+from data_quality.contracts.sentence import parts_of
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
@@ -106,11 +107,11 @@ def accept(
         )  # fmt: skip
     store = project.store
     with store.together():
-        use = _use_of(site, of)
+        use, title = _use_of(site, of), title_of(of, scope_name(site, of.scope))
         order = WorkOrders(store).create(
             WorkOrder(
                 order_id="", site_id=of.site_id, priority="P3",
-                title=page_word(title_of(of, scope_name(site, of.scope)), site.locale)[:200],
+                title=page_word(title, site.locale)[:200], title_parts=parts_of(title),
                 source_kind="recommendation",
                 source_id=f"{use.seu_id}/{of.recommendation_id}"[:64] if use else of.recommendation_id,
                 figure_ids=tuple(each.figure_id for each in of.figures), person_id=person.person_id,

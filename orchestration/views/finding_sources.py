@@ -17,14 +17,14 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.reporting.anomaly_event import KIND_TITLES, SOURCE, AnomalyEvent, AnomalyLabel
 from data_quality.contracts.reporting.open_finding import KEPT_FOR, OpenFinding
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.alert_rule import AlertRule, LimitRule, SourceRule
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.open_project import OpenProject
 from orchestration.views.pack_subjects import groups_of
-from reports.texts.locales import long_date, moment, named, period_text
+from reports.texts.locales import days_of, moment, named
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
 
@@ -161,14 +161,12 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
     kind = Sentence(KIND_TITLES.get(event.kind, words(event.kind)))
     local = zone(site.time_zone)
     start, last = (at.astimezone(local) for at in (event.start_utc, event.end_utc - timedelta(seconds=1)))
-    days = Sentence("{0}: {1} on {2}", named(name), kind, long_date(start.date(), locale))
-    end = last.date() + timedelta(days=1)
-    if start.date() != last.date():
-        days = Sentence("{0}: {1}, {2}", named(name), kind, period_text(start.date(), end, locale))
+    pattern = "{0}: {1} on {2}" if start.date() == last.date() else "{0}: {1}, {2}"
+    days = Sentence(pattern, named(name), kind, days_of(start.date(), last.date() + timedelta(days=1)))
     span = f"{(start - _AROUND).date()}/{(last + _AROUND).date()}"
     return OpenFinding(
         site_id=site.site_id, source=SOURCE, cause=f"{event.meter_id} {span}", severity=event.severity,
-        what=sentences((days, _energy(event, locale)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
+        what=sentences((days, _energy(event)), ", "), at_utc=event.end_utc, worth=_worth(event, locale),
         stored_id=event.event_id, rule_kind="anomaly", scopes=(f"meter:{event.meter_id}",), amounts=amounts_of(event),
     )  # fmt: skip
 
@@ -207,13 +205,13 @@ def row(
     }
 
 
-def _energy(event: AnomalyEvent, locale: str) -> str:
+def _energy(event: AnomalyEvent) -> str:
     """412 kWh more than usual."""
     if not event.kwh:
         return ""
-    [amount] = format_alike([round(abs(event.kwh), 1)], "kwh", locale=locale)
+    [amount] = format_alike([round(abs(event.kwh), 1)], "kwh", locale="en")
     pattern = "{0} more than usual" if event.kwh > 0 else "{0} less than usual"
-    return Sentence(pattern, f"{amount} kWh")
+    return Sentence(pattern, Numeral(f"{amount} kWh"))
 
 
 def _worth(event: AnomalyEvent, locale: str) -> str:

@@ -16,7 +16,7 @@ from controls.ledger.device_faults import open_faults
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.open_finding import FindingEvent, FindingState, OpenFinding, Severity, standing
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from ml.forecasts.targets import unmeasured
@@ -30,7 +30,7 @@ from orchestration.views.finding_sources import (
     stale_group_reports,
     stale_reports,
 )
-from reports.texts.locales import long_date, named, period_text
+from reports.texts.locales import days_of, long_date, named
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
 
@@ -229,11 +229,11 @@ def bill_findings(look: Look) -> list[OpenFinding]:
         audits = books.audits(bill["bill_id"])
         if audits and audits[-1]["verdict"] == "differs":
             delta = Decimal(audits[-1]["delta_total"])
-            span = period_text(bill["period_start"], bill["period_end"], look.locale)
-            [amount] = format_alike([abs(delta)], look.site.currency, locale=look.locale)
+            span = days_of(bill["period_start"], bill["period_end"])
+            [amount] = format_alike([abs(delta)], look.site.currency, locale="en")
             cause = Sentence(words(audits[-1]["cause"] or ""))
             pattern = "Bill of {0} is {1} too high: {2}" if delta > 0 else "Bill of {0} is {1} too low: {2}"
-            worth = f"{amount} {unit_text(look.site.currency)}"
+            worth = Sentence("{0}", Numeral(f"{amount} {unit_text(look.site.currency)}"))
             what = Sentence(pattern, span, worth, cause)
             found.append(
                 OpenFinding(

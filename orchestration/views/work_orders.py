@@ -13,12 +13,11 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, Priority, WorkOrder
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, parts_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 from orchestration.views.open_findings import Standing
-from reports.pages.tasks import Task
-from reports.texts.locales import named
+from reports.pages.tasks import Task, in_letters, title_text
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -63,10 +62,12 @@ def create(
     assignee: str = "",
 ) -> WorkOrder:
     """Record an order, of the finding or the recommendation that is named, if one is. Raises BadInput for who may not,
-    for an order without title or reason, and an assignee who does not see the site.
+    for an order without title or reason, and an assignee who does not see the site. title: a person's, or a sentence
+    that stays one for who reads it.
     """
     expect(person, Permission.ANOMALY_UPDATE)
-    if not title.strip() or not reason.strip() or len(title) > 200:
+    is_ours = isinstance(title, Sentence)
+    if not title.strip() or not reason.strip() or (len(title) > 200 and not is_ours):
         raise BadInput("a work order has a title of at most 200 letters and a reason", reason="no_title")
     if (finding_id and recommendation) or len(recommendation) > 64:
         raise BadInput(
@@ -74,7 +75,8 @@ def create(
         )
     quoted = figures_quoting(project.store, site.site_id).get(finding_id, []) if finding_id else []
     wanted = WorkOrder(
-        order_id="", site_id=site.site_id, title=title.strip(), priority=priority, due=due,
+        order_id="", site_id=site.site_id, title=in_letters(title, site.locale).strip() if is_ours else title.strip(),
+        title_parts=parts_of(title) if is_ours else None, priority=priority, due=due,
         assignee=_known(project, site, assignee),
         source_kind="finding" if finding_id else "recommendation" if recommendation else "",
         source_id=finding_id or recommendation, figure_ids=tuple(quoted),
@@ -152,7 +154,7 @@ def told_orders(
             Standing(
                 OpenFinding(
                     site_id=site.site_id, source=SOURCE, cause=each.order_id, severity=each.severity,
-                    stored_id=each.order_id, what=Sentence("Task {0}: {1}", each.priority, named(each.title)),
+                    stored_id=each.order_id, what=Sentence("Task {0}: {1}", each.priority, title_text(each)),
                 ),
                 "open",
                 None,

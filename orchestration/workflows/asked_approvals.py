@@ -31,7 +31,7 @@ def asked_of(project: "OpenProject", site: Site, person: Person) -> list[Asked]:
             places = {one.name: one.level for one in each.steps if one.state == "asked"}
             steps = [one for one in workflow.steps if isinstance(one, ApprovalStep) and one.name in places]
             roles = [role for one in steps[:1] for role in one.roles[: places[one.name] + 1]]
-            names = ", ".join(role.value for role in roles)
+            names = sentences([Sentence(role.value) for role in roles], ", ")
             found.append(
                 Asked(
                     instance_id=each.instance_id, site_id=site.site_id, title=workflow.title, told=_told(each),

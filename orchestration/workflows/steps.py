@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.notice import Notice, id_of
 from data_quality.contracts.reporting.open_finding import Severity
 from data_quality.contracts.reporting.work_order import WorkOrder
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Sentence, parts_of, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_day
 from data_quality.contracts.workflow import (
@@ -39,7 +39,7 @@ from orchestration.workflows.proposals import curtailment, drafts, mv_plan
 from orchestration.workflows.triggers import At, Subject, subjects_of
 from reports.figures.answer import Asking, figures_of
 from reports.figures.query import Query
-from reports.pages.tasks import PATH, title_of
+from reports.pages.tasks import PATH, in_letters, title_of
 from reports.texts.locales import long_date, named, page_word
 from reports.texts.numbers import format_alike, unit_text
 
@@ -142,11 +142,16 @@ def _notify(at: At, step: NotifyStep, instance: Instance, subject: Subject, last
 def _order(at: At, step: OrderStep, instance: Instance, subject: Subject) -> WorkOrder:
     """The order of an instance, under an id made of the instance's: of its finding, else of the workflow itself."""
     finding, site = subject.finding, at.site
-    title = title_of(finding, site.locale, subject.cause) if finding else f"{at.workflow.title}: {instance.subject}"
+    title = (
+        title_of(finding, subject.cause)
+        if finding
+        else Sentence("{0}: {1}", Sentence(at.workflow.title), instance.subject)
+    )
     quoted = figures_quoting(at.project.store, site.site_id).get(instance.subject, [])
     results = "; ".join(each.told for each in instance.steps if each.pattern)
     wanted = WorkOrder(
-        order_id=instance_id_of(instance.instance_id, step.name, "order"), site_id=site.site_id, title=title,
+        order_id=instance_id_of(instance.instance_id, step.name, "order"), site_id=site.site_id,
+        title=in_letters(title, site.locale), title_parts=parts_of(title),
         priority=step.priority, source_kind="finding" if finding else "workflow",
         source_id=instance.subject if finding else instance.instance_id, figure_ids=tuple(quoted),
         reason=": ".join(filter(None, (f"{at.workflow.name} {instance.instance_id}", results))),

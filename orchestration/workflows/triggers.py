@@ -18,6 +18,7 @@ from data_quality.contracts.time import Clock, months_after, zone
 from data_quality.contracts.workflow import AnomalyOpen, Daily, MonthClosed, OrderOpen, PeakForecast, Workflow
 from orchestration.views.finding_sources import judged, open_anomalies
 from orchestration.views.open_findings import Look, bill_findings
+from reports.pages.tasks import title_text
 from reports.texts.locales import moment
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def subjects_of(
     if isinstance(trigger, OrderOpen):
         orders = WorkOrders(project.store).standing(site.site_id)
         made = [each for each in orders if each.is_open and each.source_kind in trigger.sources]
-        return [Subject(each.order_id, what=each.title, order=each) for each in made]
+        return [Subject(each.order_id, what=title_text(each), order=each) for each in made]
     if isinstance(trigger, AnomalyOpen):
         causes = {each.event_id: each.cause for each in AnomalyLedger(project.store).standing(site.site_id)}
         found = judged(open_anomalies(project, site, locale=locale), site.alert_rules)

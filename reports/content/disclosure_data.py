@@ -99,7 +99,7 @@ class DataWriter:
         )  # fmt: skip
 
     def bridge(self) -> list[Table]:
-        """What an earlier edition asks beside what this one does; none where only one of them is asked."""
+        """Data points of an earlier edition beside those of this one; none where only one of them is asked."""
         spec, rows = self.framework.bridge, list[Row]()
         known = list(zip(self.data, self._cells, strict=True))
         for pair in () if spec is None else spec.pairs:
@@ -234,7 +234,7 @@ class DataWriter:
         return Row(cells=(plain(datum.id), plain(label), cell, *unit, self._source(datum)))
 
     def _source(self, datum: Datum) -> Cell:
-        """Where the answer comes from, with its author and evidence."""
+        """Source of the answer, with its author and evidence."""
         said = self._word(datum.source.replace("_", " "))
         if datum.source == "missing":
             return plain(said, "bad" if datum.required else "muted")

@@ -38,7 +38,7 @@ def at_its_stage(content: ReportContent) -> ReportContent:
 
 
 def _reasons(block: Block, locale: str) -> str | None:
-    """What stands behind a draft mark; None for any other block."""
+    """Reasons of a draft mark; None for any other block."""
     if not (isinstance(block, Paragraph) and block.tone == "bad"):
         return None
     starts = (f"{DRAFT}:", f"{word(DRAFT, locale)}:")

@@ -210,7 +210,7 @@ class BlockWriter:
         return Column(title=title, unit=unit if named is None else named, is_number=True, weight=spec.weight), cells
 
     def _total(self, spec: ColumnSpec, items: Sequence[Item], figures: Sequence[Figure], whole: Item) -> Figure | None:
-        """What the span or the site as a whole has; of things that are no parts of it, nothing is added up."""
+        """Total of the span or the site; of things that are no parts of it, nothing is added up."""
         if all(item.scope == whole.scope for item in items) or self._is_known(spec, items, whole):
             return self.ask.asked(spec, whole)
         return None

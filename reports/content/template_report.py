@@ -316,7 +316,7 @@ def _blocks(spec: SectionSpec, write: BlockWriter, points: DataWriter | None) ->
 
 
 def _per(block: BlockSpec) -> str:
-    """What the block stands for each of; a sentence has no key by which it could stand with another's."""
+    """Axis of the block; a sentence has no key by which it could stand with another's."""
     return "" if block.told is None or block.text is not None else block.told.per or ""
 
 

@@ -8,11 +8,12 @@ from data_quality.contracts.baselines.event_baseline import EventInterval, Metho
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
 from reports.recompute import dr_event_again as again
 from reports.texts.locales import page_word
+from reports.texts.numbers import unit_text
 
 NAME = "dr_event"
 
@@ -222,7 +223,7 @@ class DrEventData(OfSite):
             f"< {terms.least_share:.0%} ({self.settled.currency})"
         )  # fmt: skip
         rows = [
-            ("Programme", terms.title if terms else event.programme),
+            ("Programme", self._word(terms.title if terms else event.programme)),
             ("Event", event.event_id),
             ("Window", f"{self._moment(event.start_utc)} – {self._clock(event.end_utc)} ({self.given.site.time_zone})"),
             ("Target", f"{event.target_kw:g} kW"),
@@ -233,7 +234,7 @@ class DrEventData(OfSite):
             ("Armed by", self._who(event.armed_by)),
             ("Digest", event.digest),
             ("Settled", f"v{self.settled.version}, {self._who(self.settled.person_id)}"),
-            ("Limits", "; ".join(filter(None, (*event.plan.limits, event.plan.gap_text))) if event.plan else ""),
+            ("Limits", self._word(sentences(event.plan.limit_texts)) if event.plan and event.plan.limit_texts else ""),
         ]
         return [(self._word(label), text) for label, text in rows if text]
 
@@ -252,8 +253,8 @@ class DrEventData(OfSite):
         event = self.event
         made = [
             (
-                each.load, each.device_id, f"{each.value:g} {each.unit}", self._clock(each.from_utc),
-                self._clock(each.ends_utc), each.outcome or self._word("none sent"),
+                each.load, each.device_id, f"{each.value:g} {unit_text(each.unit)}", self._clock(each.from_utc),
+                self._clock(each.ends_utc), self._word(each.outcome_text or "none sent"),
             )
             for each in event.commands
         ]  # fmt: skip
@@ -274,7 +275,7 @@ class DrEventData(OfSite):
         return self.given.person(person_id) if person_id else self._word("a machine")
 
     def _word(self, text: str) -> str:
-        return page_word(Sentence(text), self.given.locale)
+        return page_word(text if isinstance(text, Sentence | Stored) else Sentence(text), self.given.locale)
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(zone(self.given.site.time_zone)):%H:%M}"

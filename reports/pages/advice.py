@@ -219,7 +219,8 @@ def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
 
 def _reasons(told: AdviceDetail) -> Table:
     """A row a sentence, with each number in it; a number leads to the readings that it is made of."""
-    places = ("Number", "Second", "Third", "Fourth")
+    most = max((len(each.numbers) for each in told.reasons), default=0)
+    places = ("Number", "Second", "Third", "Fourth", "Fifth", "Sixth")[: max(most, 4)]
     rows = []
     for reason in told.reasons:
         numbers = [Cell(text=text, figure_id=figure_id) for text, figure_id in reason.numbers]

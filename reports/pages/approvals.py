@@ -7,7 +7,6 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.page import Form, Input, PageBlock
 from reports.report_content import Paragraph
-from reports.texts.locales import named
 
 PATH = "/tasks/approvals"
 
@@ -21,7 +20,7 @@ class Asked(Model):
     site_id: str
     title: str
     told: Text
-    roles: str
+    roles: Text
     refusal: Text = ""
 
 
@@ -42,6 +41,6 @@ def _blocks(asked: Asked, address: Address) -> tuple[PageBlock, ...]:
             Input(name="answer", label="Answer", kind="select", value="approve", options=answers, is_required=True),
             Input(name="reason", label="Reason", is_required=True),
         ),
-        submit="Send answer", note=Sentence("Asked for the role {0}. Silence is a no.", named(asked.roles)),
+        submit="Send answer", note=Sentence("Asked for the role {0}. Silence is a no.", asked.roles),
     )  # fmt: skip
     return told, form

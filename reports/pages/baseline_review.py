@@ -43,13 +43,13 @@ def review_page(
     in_force = next((each for each in versions if each.status is BaselineStatus.APPROVED), None)
     options = tuple(
         Option(
-            text=Sentence(f"{{0}} {each.status.value}", f"v{each.version}"), is_chosen=each is version,
+            text=Sentence("v{0} {1}", each.version, Sentence(each.status.value)), is_chosen=each is version,
             href=address_of(address, site_id, seu_id, each.version),
         )
         for each in versions
     )  # fmt: skip
     compared = [version, *([in_force] if in_force is not None and in_force.version != version.version else [])]
-    facts = (_facts(compared, names, address.locale), Paragraph(text=written(formula_of(version), address.locale)))
+    facts = (_facts(compared, names, address.locale), Paragraph(text=formula_of(version)))
     return Page(
         title=Sentence("Baseline of {0}, version {1}", named(use), version.version),
         address=address,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from data_quality.contracts.control.dr_event import DrEvent
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.device_acts import Actor, signed
 from reports.pages.page import Form, Input, PageBlock
@@ -22,8 +22,8 @@ class EventActor(Actor):
 
     may_run: bool = False
     may_approve: bool = False
-    others: str = ""
-    fault: str = ""
+    others: Text = ""
+    fault: Text = ""
 
 
 def stamp_of(event: DrEvent) -> str:

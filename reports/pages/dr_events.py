@@ -84,7 +84,7 @@ def event_href(event: DrEvent, address: Address) -> str:
 
 def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: Mapping[str, str], locale: str) -> Row:
     shed = settled.rule.shed_kwh if settled and settled.rule else None
-    title = named(programmes.get(event.programme, event.programme))
+    title = Sentence(programmes.get(event.programme, event.programme))
     return Row(
         cells=(
             Cell(text=Sentence("{0}, {1}", _window(site, event, locale), title), figure_id=event.event_id),
@@ -121,7 +121,7 @@ def _window(site: Site, event: DrEvent, locale: str) -> str:
 def _figures(told: EventDetail, locale: str) -> Iterator[Widget]:
     """Target, what is shed now or was shed, time left or income."""
     event, settled = told.event, told.settlement
-    yield _figure("target", "Target", event.target_kw, "kW", named(told.programme), locale)
+    yield _figure("target", "Target", event.target_kw, "kW", Sentence(told.programme), locale)
     if settled is not None:
         yield from _settled(settled, locale)
         return
@@ -230,7 +230,7 @@ def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
 def _outcome(command: EventCommand | None) -> str:
     if command is None:
         return "–"
-    return command.outcome or ("sent" if command.sent else "not sent")
+    return command.outcome_text or ("sent" if command.sent else "not sent")
 
 
 def _history(told: EventDetail, locale: str) -> Table:

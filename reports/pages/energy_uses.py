@@ -16,7 +16,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Numeral, Sentence, Text
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint
@@ -274,7 +274,7 @@ def formula_of(version: BaselineVersion) -> str:
         f"{term.value:.6g}" if term.name == "intercept" else f"{term.value:.6g}*{term.name}"
         for term in version.baseline.coefficients
     ]
-    return f"Energy [kWh/day] = {' + '.join(terms)}".replace("+ -", "- ")
+    return Sentence("Energy [kWh/day] = {0}", Numeral(" + ".join(terms).replace("+ -", "- ")))
 
 
 def quarters_csv(quarters: Sequence[Quarter]) -> list[list[str]]:

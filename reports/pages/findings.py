@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
 from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
-from reports.pages.tasks import Task, finding_tasks, task_form, title_of
+from reports.pages.tasks import Task, finding_tasks, in_letters, task_form, title_of
 from reports.pages.widgets.tile import Given, Shown, number
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import long_date, named, short_date
@@ -225,7 +225,7 @@ def finding_page(
     if may_act:
         offered = [each for each in ACTS if (each == "reopen") == (shown.state not in ("open", "acknowledged"))]
         forms = [_form(each, shown, undo) for each in offered] + ([label_form(anomaly)] if anomaly is not None else [])
-        title = title_of(finding, address.locale, anomaly.cause if anomaly is not None else None)
+        title = in_letters(title_of(finding, anomaly.cause if anomaly is not None else None), address.locale)
         where = f"{PATH}/{finding.finding_id}/task?site={finding.site_id}"
         forms.append(task_form(where, people=people or {}, title=title, priority=PRIORITIES[finding.severity - 1]))
         parts.append(Part(key="acts", title="Acts", blocks=tuple(forms)))

@@ -9,14 +9,14 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.anomaly_event import Cause
 from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, Priority, WorkOrder
-from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.approvals import Asked, approval_blocks
 from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named, page_word
+from reports.texts.locales import languages, named, page_word
 
 PATH = "/tasks"
 ACTS: dict[str, OrderState] = {"assign": "assigned", "close": "done", "cancel": "cancelled"}
@@ -42,9 +42,25 @@ class Task(Model):
     by: str = ""
 
 
-def title_of(finding: OpenFinding, locale: str, cause: Cause | None = None) -> str:
-    """The proposed title of a task, in words of the locale."""
-    return page_word(Sentence(_TITLES[cause or "unknown"], finding.what), locale)[:_MOST_LETTERS]
+def title_of(finding: OpenFinding, cause: Cause | None = None) -> Sentence:
+    """The proposed title of a task."""
+    return Sentence(_TITLES[cause or "unknown"], finding.what)
+
+
+def as_proposed(finding: OpenFinding, title: str) -> str:
+    """The proposed title where a form's is that in any language, else what the person wrote."""
+    proposed = (title_of(finding, cause) for cause in _TITLES)
+    return next((each for each in proposed if title in {in_letters(each, code) for code in languages()}), title)
+
+
+def in_letters(title: str, locale: str) -> str:
+    """A title in words of the locale, as long as one may be."""
+    return page_word(title, locale)[:_MOST_LETTERS]
+
+
+def title_text(order: WorkOrder) -> str:
+    """The title of a task for the edge: a sentence of ours, or what a person wrote."""
+    return sentence_of(order.title_parts) if order.title_parts else named(order.title)
 
 
 def tasks_page(
@@ -102,7 +118,7 @@ def task_page(
     if order.source_kind == "finding":
         links.insert(0, ("Open finding", address.href(f"/findings/{order.source_id}", site=order.site_id)))
     return Page(
-        title=named(order.title), address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic
+        title=title_text(order), address=address, parts=tuple(parts), links=tuple(links), is_synthetic=is_synthetic
     )
 
 
@@ -139,7 +155,7 @@ def tasks_table(tasks: Sequence[Task], none: str = "No task is open.") -> Table:
         Row(
             cells=(
                 Cell(text=each.order.priority, tone=TONES[each.order.priority]),
-                Cell(text=named(each.order.title), figure_id=each.order.order_id),
+                Cell(text=title_text(each.order), figure_id=each.order.order_id),
                 Cell(text=Sentence(each.order.state)), Cell(text=named(each.who) if each.who else "–"),
                 Cell(text=f"{each.order.due or '–'}"),
             )
@@ -239,6 +255,6 @@ def _item(task: Task, given: Tasks) -> Item:
         (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
     )
     return Item(
-        text=named(order.title), detail=detail, tone=TONES[order.priority], icon="pen-line",
+        text=title_text(order), detail=detail, tone=TONES[order.priority], icon="pen-line",
         href=task_href(order, given.address),
     )  # fmt: skip

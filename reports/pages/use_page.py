@@ -73,7 +73,7 @@ def _choices(told: UseTold, address: Address) -> Iterator[Choice]:
     yield _choice("By", grains, _grain(address))
     if told.versions:
         versions = [
-            (Sentence(f"{{0}} {each.status.value}", f"v{each.version}"), address.href(baseline=str(each.version)),
+            (Sentence("v{0} {1}", each.version, Sentence(each.status.value)), address.href(baseline=str(each.version)),
              each.version)
             for each in told.versions
         ]  # fmt: skip

@@ -263,7 +263,7 @@ def _title(content: ReportContent, width: float) -> list[Any]:
 
 
 def reference(content: ReportContent) -> str:
-    """What names this revision: the command line takes it, and the evidence pack carries it."""
+    """Name of this revision: the command line takes it, and the evidence pack carries it."""
     return f"{content.report_id}@{content.revision}"
 
 

@@ -21,7 +21,7 @@ from reports.chart_geometry import (
 from reports.render import render_pdf_ops as ops
 from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
 from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, text_width
+from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, folded_apart, text_width
 from reports.report_content import Chart, Series
 
 _DASHES = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}
@@ -203,20 +203,34 @@ def _axis(picture: Picture, frame: _Frame) -> None:
     is_slotted = chart.shape != "lines"
     # A chart of an earlier version has no sheet, and its pack shows whole days.
     is_monthly = bool(chart.sheet) and room < 40 and all(chart.categories[each].endswith("-01") for each in places)
+    if is_slotted:
+        _names(picture, frame, places, room)
+        return
     for index in places:
         x = frame.x(index, count)
-        if not is_slotted:
-            picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
+        picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
         # Smaller where days stand close; a name is cut, a date never, but for the day where all of them begin a month.
         name = chart.categories[index][:7] if is_monthly else chart.categories[index]
-        wide = text_width(name, FONT, 7) if not is_slotted else 0.0
+        wide = text_width(name, FONT, 7)
         size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
-        label = fitted(name, FONT, size, room if is_slotted else max(room, 60.0))
+        label = fitted(name, FONT, size, max(room, 60.0))
         # Many days: each name begins at its own, or the first would reach under the second.
-        anchor = "middle" if is_slotted or (0 < index < count - 1 and count <= MAX_LABELS) else "start"
+        anchor = "middle" if 0 < index < count - 1 and count <= MAX_LABELS else "start"
         if anchor == "start" and x + text_width(label, FONT, size) > frame.right:
             anchor = "end"
         picture.text(x, frame.bottom - 11, label, size=size, anchor=anchor)
+
+
+def _names(picture: Picture, frame: _Frame, places: Sequence[int], room: float) -> None:
+    """Names below their bars, in one line where each has room, else smaller and in two."""
+    chart = picture.chart
+    names = [chart.categories[index] for index in places]
+    is_narrow = any(text_width(name, FONT, 7) > room for name in names)
+    size = 5.6 if is_narrow else 7.0
+    for index, lines in zip(places, folded_apart(names, FONT, size, room), strict=True):
+        for row, line in enumerate(lines):
+            y = frame.bottom - (8.0 + 7.0 * row if is_narrow else 11.0)
+            picture.text(frame.x(index, len(chart.categories)), y, line, size=size, anchor="middle")
 
 
 def _bars(picture: Picture, frame: _Frame) -> None:

@@ -48,7 +48,7 @@ class Picture:
         return printable(format_number(value, decimals=decimals, locale=self.chart.locale, signed=signed))
 
     def title(self) -> None:
-        """What the chart is, and the unit below."""
+        """Title of the chart, and the unit below."""
         drawing = self.drawing
         title = fitted(self.chart.title, FONT_BOLD, 8.5, drawing.width)
         self.text(0, drawing.height - 9, title, font=FONT_BOLD, size=8.5)

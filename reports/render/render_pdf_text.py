@@ -7,6 +7,7 @@ PDF bring along; nothing is embedded for them. A letter that nobody has reads as
 
 import importlib.util
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ ELLIPSIS = "…"
 
 
 def font_folder() -> Path | None:
-    """Where the wide fonts lie, or None where they are not installed. The library itself is not loaded."""
+    """Folder of the wide fonts, or None where they are not installed. The library itself is not loaded."""
     found = importlib.util.find_spec("matplotlib")
     places = [] if found is None else list(found.submodule_search_locations or [])
     folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]
@@ -178,19 +179,44 @@ def _unit_width(text: str, font: str) -> float:
     return float(sum(stringWidth(part, used, 1.0) for used, part in runs_of(text, font)))
 
 
-def fitted(text: str, font: str, size: float, width: float) -> str:
-    """The printable text, or as much of it as fits with an ellipsis."""
+def fitted(text: str, font: str, size: float, width: float, *, keeps_end: bool = False) -> str:
+    """The printable text, or as much of its begin, or of its end, as fits with an ellipsis."""
     shown = printable(text)
     if text_width(shown, font, size) <= width:
         return shown
+
+    def cut(count: int) -> str:
+        return printable(
+            ELLIPSIS + text[len(text) - count :].lstrip() if keeps_end else text[:count].rstrip() + ELLIPSIS
+        )
+
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        if text_width(printable(text[:middle].rstrip() + ELLIPSIS), font, size) <= width:
+        if text_width(cut(middle), font, size) <= width:
             low = middle
         else:
             high = middle - 1
-    return printable(text[:low].rstrip() + ELLIPSIS)
+    return cut(low)
+
+
+def folded(text: str, font: str, size: float, width: float, *, keeps_end: bool = False) -> tuple[str, ...]:
+    """The printable text in a line, or in two where one has no room; the last is cut as `fitted` does."""
+    words = text.split(" ")
+    starts = [" ".join(words[:count]) for count in range(1, len(words) + 1)]
+    first = max((each for each in starts if text_width(printable(each), font, size) <= width), key=len, default="")
+    rest = text[len(first) :].strip()
+    last = [fitted(rest, font, size, width, keeps_end=keeps_end)] if rest else []
+    return (*([printable(first)] if first else []), *last)
+
+
+def folded_apart(texts: Sequence[str], font: str, size: float, width: float) -> list[tuple[str, ...]]:
+    """Each text as `folded`; those that would be cut alike keep their ends, which tell them apart."""
+    made = [folded(each, font, size, width) for each in texts]
+    return [
+        folded(text, font, size, width, keeps_end=True) if made.count(lines) > texts.count(text) else lines
+        for text, lines in zip(texts, made, strict=True)
+    ]
 
 
 def draw_text(canvas: Any, x: float, y: float, text: str, *, font: str, size: float, align: str = "left") -> None:

@@ -130,7 +130,7 @@ def _columns(chart: Chart, language: str) -> list[tuple[str, list[float | None]]
 
 
 def _looks(chart: Chart) -> list[dict[str, Any]]:
-    """How each column is drawn."""
+    """Style of each column."""
     if chart.shape == "waterfall":
         hatched = {"pattern": "wide_upward_diagonal", "fg_color": MORE, "bg_color": "#FFFFFF"}
         return [

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.quick_yaml import read_model
-from data_quality.contracts.sentence import Numeral, Sentence, Stored, sentences
+from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, sentences
 
 _FOLDER = Path(__file__).with_name("languages")
 # What a stored sentence's pattern says itself: less would fit any text.
@@ -22,7 +22,7 @@ _FAST, _JOINER = "\u00a0", "\u2060"
 
 
 class Language(Model):
-    """How a language writes, and its words. What a file leaves out is as in English.
+    """Words and number style of a language. What a file leaves out is as in English.
 
     name: its own; months: twelve, weekdays: seven, ordinals: four, separated by blanks; day: a pattern with d, m, y;
     quarter: one with the ordinal n and y. list_mark: between parts of a list; minus: before a number;
@@ -51,6 +51,14 @@ class Language(Model):
         """A day in words: 5 March 2025, 5. März 2025."""
         return self.day.format(d=day.day, m=self.months.split()[day.month - 1], y=day.year)
 
+    def short_day(self, day: date) -> str:
+        """A day in few letters: 5 Mar 2025, 5. März 2025."""
+        return self.day.format(d=day.day, m=self.short_months.split()[day.month - 1], y=day.year)
+
+    def month_year(self, day: date, *, is_short: bool = False) -> str:
+        """The month of a day: March 2025, März 2025."""
+        return f"{(self.short_months if is_short else self.months).split()[day.month - 1]} {day.year}"
+
 
 _ENGLISH_MONTHS = Language().months
 
@@ -72,7 +80,7 @@ def language_of(locale: str) -> str:
 
 
 def rules_of(locale: str) -> Language:
-    """How the locale's language writes; English where there is no file of it."""
+    """Style of the locale's language; English where there is no file of it."""
     code = language_of(locale)
     return _language(code if code in languages() else "en")
 
@@ -84,7 +92,7 @@ def word(text: str, locale: str) -> str:
 
 
 def named(text: str) -> str:
-    """What people named or wrote (a meter, a tariff's block, a reason), marked so that pages show it as it is.
+    """Names or words of people (a meter, a tariff's block, a reason), marked so that pages show it as it is.
 
     A name may be a word of ours. The marks are Unicode's for a text set in by itself; page_word takes them away.
     """
@@ -106,9 +114,11 @@ def _worded(text: str, rules: Language) -> str:
 
 
 def _given(value: object, rules: Language) -> object:
-    """What stands in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
+    """Value in a place of a sentence: a sentence in words, a number or a day as the language writes them."""
     if isinstance(value, Sentence | Stored):
         return _worded(value, rules)
+    if isinstance(value, Days):
+        return _days_said(value.start, value.end, rules)
     # Whole numbers without a mark may be a year or part of a name.
     if isinstance(value, Numeral | float | Decimal):
         return marked_number(str(value), rules)
@@ -120,18 +130,29 @@ def _read_back(text: str, rules: Language) -> str:
     """A stored sentence by the pattern with most letters that it fits; what stands in its places is no name of people's
     but a number, a day, a word of ours or an id.
     """
+    count, _, noun = text.partition(" ")
+    if count.isdecimal() and (counted := rules.pages.get(f"{{0}} {noun}")):
+        return counted.format(count)
     found: tuple[int, str, re.Match[str]] | None = None
     for pattern, worded in rules.pages.items():
         pieces = re.split(r"\{\d\}", pattern)
         size = sum(map(len, pieces))
         if len(pieces) == 1 or size < _LEAST_LETTERS or not all(each in text for each in pieces):
             continue
-        places = iter(re.findall(r"\{(\d)\}", pattern))
-        form = re.escape(pieces[0]) + "".join(f"(?P<p{next(places)}>.+?){re.escape(each)}" for each in pieces[1:])
+        form, known = re.escape(pieces[0]), set[str]()
+        for place, piece in zip(re.findall(r"\{(\d)\}", pattern), pieces[1:], strict=True):
+            # A place that comes again holds the same.
+            form += (f"(?P=p{place})" if place in known else f"(?P<p{place}>.+?)") + re.escape(piece)
+            known.add(place)
         match = re.fullmatch(form, text)
         if match and (found is None or size > found[0]):
             found = (size, worded, match)
     if found is None:
+        # Parts of a sentence have patterns of their own.
+        for mark in ("; ", ": "):
+            head, _, rest = text.partition(mark)
+            if rest and text not in rules.pages:
+                return mark.join(_read_back(each, rules) for each in (head, rest))
         return rules.pages.get(text) or rules.reports.get(text, text)
     given = {int(name[1:]): _read_part(part, rules) for name, part in found[2].groupdict().items()}
     return found[1].format(*(given[at] for at in sorted(given)))
@@ -142,6 +163,8 @@ def _read_part(text: str, rules: Language) -> str:
         return str(_given(date.fromisoformat(text), rules))
     if re.fullmatch(r"[-+\d.,]+%?", text):
         return marked_number(text, rules)
+    if (whole := _read_back(text, rules)) != text:
+        return whole
     words = (rules.pages.get(each) or rules.reports.get(each, each) for each in text.split(" and "))
     return _worded(sentences([*words], " and "), rules)
 
@@ -161,9 +184,7 @@ def chosen(texts: Mapping[str, str], locale: str) -> str:
 
 def month_year(day: date, locale: str, *, is_short: bool = False) -> str:
     """The month of a day: March 2025, März 2025."""
-    rules = rules_of(locale)
-    names = (rules.short_months if is_short else rules.months).split()
-    return f"{names[day.month - 1]} {day.year}"
+    return rules_of(locale).month_year(day, is_short=is_short)
 
 
 def long_date(day: date, locale: str) -> str:
@@ -173,8 +194,7 @@ def long_date(day: date, locale: str) -> str:
 
 def short_date(day: date, locale: str) -> str:
     """A day in few letters: 5 Mar 2025, 5. März 2025."""
-    rules = rules_of(locale)
-    return rules.day.format(d=day.day, m=rules.short_months.split()[day.month - 1], y=day.year)
+    return rules_of(locale).short_day(day)
 
 
 def day_of_month(day: date, locale: str) -> str:
@@ -201,8 +221,21 @@ def until(at: datetime, locale: str) -> str:
     return long_date(at.date() - timedelta(days=1), locale) if is_midnight else moment(at, locale)
 
 
+def days_of(start: date, end: date) -> Days:
+    """The span [start, end) for a sentence, worded in the language in which the sentence is read."""
+    return Days(_days_said(start, end, rules_of("en")), start, end)
+
+
+def _days_said(start: date, end: date, rules: Language) -> str:
+    return rules.long_day(start) if end - start == timedelta(days=1) else _period_text(start, end, rules)
+
+
 def period_text(start: date, end: date, locale: str, *, is_short: bool = False) -> str:
     """A span by its shortest name: 2025, Q1 2025, March 2025, 5 March 2025, or first to last day."""
+    return _period_text(start, end, rules_of(locale), is_short=is_short)
+
+
+def _period_text(start: date, end: date, rules: Language, *, is_short: bool = False) -> str:
     months = end.year * 12 + end.month - start.year * 12 - start.month
     if start.day == 1 and end.day == 1:
         if months == 12 and start.month == 1:
@@ -210,8 +243,8 @@ def period_text(start: date, end: date, locale: str, *, is_short: bool = False) 
         if months == 3 and start.month % 3 == 1:
             return f"Q{(start.month + 2) // 3} {start.year}"
         if months == 1:
-            return month_year(start, locale, is_short=is_short)
-    return _days_text(start, date.fromordinal(end.toordinal() - 1), locale, is_short=is_short)
+            return rules.month_year(start, is_short=is_short)
+    return _days_text(start, date.fromordinal(end.toordinal() - 1), rules, is_short=is_short)
 
 
 def quarter_text(start: date, end: date, locale: str) -> str:
@@ -222,10 +255,9 @@ def quarter_text(start: date, end: date, locale: str) -> str:
     return rules.quarter.format(n=rules.ordinals.split()[at - 1], y=start.year) if at else name
 
 
-def _days_text(first: date, last: date, locale: str, *, is_short: bool) -> str:
+def _days_text(first: date, last: date, rules: Language, *, is_short: bool) -> str:
     """1–31 March 2026, 28 February – 3 March 2026, 28 December 2025 – 3 January 2026; a line breaks behind the dash."""
-    rules, written = rules_of(locale), short_date if is_short else long_date
-    begin, end = (written(day, locale).replace(" ", _FAST) for day in (first, last))
+    begin, end = ((rules.short_day if is_short else rules.long_day)(day).replace(" ", _FAST) for day in (first, last))
     if first >= last:
         return begin
     # What the first has in common with the last stands once, at the end of both.

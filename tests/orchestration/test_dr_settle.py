@@ -15,7 +15,7 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_demand_response import dr_settlements
 from assets.stores.sign import new_key
 from controls.ledger.modes import set_mode
-from data_quality.contracts.control.command import Mode
+from data_quality.contracts.control.command import CommandState, Mode
 from data_quality.contracts.control.dr_event import DrEvent, Settlement
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
@@ -34,6 +34,7 @@ from reports.render.heading import facts_text
 from reports.texts.locales import long_date
 from tests.orchestration import test_dr_events as events
 from tests.orchestration.test_cli import run
+from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
 
 # Dagster announces what is in beta.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -192,16 +193,24 @@ def test_a_shed_below_zero_is_told_as_more_use_than_the_baseline(locale: str) ->
     assert locale != "en" or more == "the meter used {shed} more than the baseline"
 
 
-@pytest.mark.parametrize(("language", "words"), [("de", "Gesenkt nach der Regel"), ("ar", "الخفض حسب القاعدة")])
-def test_the_report_of_an_event_speaks_the_language_of_its_site(
-    over: tuple[OpenProject, DrEvent], dagster: dg.DagsterInstance, tmp_path: Path, language: str, words: str
+def test_the_report_of_an_event_speaks_the_language_of_its_site_and_no_word_is_outside_the_catalogues(
+    over: tuple[OpenProject, DrEvent], dagster: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     project, event = over
     settled_by(dagster, project)
-    site = project.site("plant").model_copy(update={"locale": language})
-    made = report_of(project, event, tmp_path / "out", site=site)
-    assert words in made.files["json"].read_text(encoding="utf-8")
-    assert made.files["pdf"].stat().st_size > 10_000
+    for language, words in (("de", "Gesenkt nach der Regel"), ("ar", "الخفض حسب القاعدة")):
+        site = project.site("plant").model_copy(update={"locale": language})
+        made = report_of(project, event, tmp_path / "out", site=site)
+        assert words in made.files["json"].read_text(encoding="utf-8")
+        assert made.files["pdf"].stat().st_size > 10_000
+    with pseudo_reports(tmp_path, "dr_event") as folder:
+        content = report_of(project, event, tmp_path / "out", language=CODE, templates_dir=folder).content
+    # Methods by their ids, codes of states and of the mode, loads by their names, and who acted.
+    shown = shown_in(content)
+    for each in newest(project, event).methods:
+        shown = [text.replace(each.name, "") for text in shown]
+    names = names_in(project.site("plant")) | {"ann", "bob", "stairs", *CommandState, Mode.SIMULATION.name}
+    assert unwrapped(shown, names) == {}
 
 
 def test_the_pack_of_the_report_verifies_and_an_altered_byte_is_found(

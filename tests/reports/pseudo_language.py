@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ _ID = re.compile(r"\S*[\d_/@×=<>#]\S*|\S*\w[:.]\w\S*")
 # Units, currencies, and what is called the same in every language.
 _SAME = """
 kWh MWh kW GJ MJ Wh kg mg CO CO₂ CO₂e CH CH₄ N₂O SF SF₆ NF₃ HFC PFC m² m³ ft °C tCO₂e kgCO₂e EUR USD CZK UTC R² CV RMSE
-NMBE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG Scope CalTRACK
+NMBE RRMSE EnPI IPMVP ISO GRI IFRS SASB CDP ESRS TCFD min PDF JSON XLSX IPCC AR SHA Excel GHG Scope CalTRACK
 """
 UNITS = frozenset(_SAME.split())
+_UNSEEN = frozenset({"script", "style", "code", "pre"})
+_READ = frozenset({"title", "placeholder", "aria-label", "alt"})
 # Keys of a model whose texts are people's.
 _NAMED = frozenset({"name", "justification", "source", "text", "author", "evidence", "not_applicable"})
 _NAMED |= {"organisation", "entity", "owner", "site"}
@@ -140,6 +143,38 @@ def pseudo_templates(folder: Path) -> dict[str, Path]:
         made[path.stem] = folder / path.name
         made[path.stem].write_text(json.dumps(_with_pseudo(whole), default=str), encoding="utf-8")
     return made
+
+
+class _Page(HTMLParser):
+    """Texts of a page, and of its attributes that people read or hear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts = list[str]()
+        self.unseen = list[str]()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # What is quoted in another language says which.
+        is_quoted = dict(attrs).get("lang", CODE) != CODE
+        if (self.unseen and tag == self.unseen[0]) or (not self.unseen and (tag in _UNSEEN or is_quoted)):
+            self.unseen.append(tag)
+        if not self.unseen:
+            self.texts += [text for name, text in attrs if name in _READ and text]
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.unseen and tag == self.unseen[0]:
+            self.unseen.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.unseen:
+            self.texts.append(data)
+
+
+def shown_on(page: str) -> list[str]:
+    """Every text of a page of HTML."""
+    parser = _Page()
+    parser.feed(page)
+    return [text for text in parser.texts if text.strip()]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from reports.chart_geometry import step_ticks
 from reports.render.render_pdf import render_pdf
+from reports.render.render_pdf_text import FONT, folded_apart, text_width
 from reports.report_content import Chart, Paragraph, ReportContent, Series
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
@@ -112,3 +113,14 @@ def test_the_measure_sees_white_pages_and_text_over_and_beyond() -> None:
     assert any("lies over" in each for each in found)
     assert any("runs out" in each for each in found)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("width", [40.0, 59.0, 90.0])
+def test_names_that_begin_alike_can_be_told_apart_under_a_chart(width: float) -> None:
+    names = ["Compressed-air leaks: Compressor 1", "Compressed-air leaks: Compressor 2", "Fans: Hall", "Fans: Hall"]
+    names += ["Compressed-air leaks of a hall: Compressor of the north 1", "Leaks", "Elektrizitätswerksabrechnung"]
+    names += ["Compressed-air leaks of a hall: Compressor of the north 2"]
+    made = folded_apart(names, FONT, 5.6, width)
+    assert len({*made}) == len({*names})
+    assert all(text_width(line, FONT, 5.6) <= width for lines in made for line in lines)
+    assert all(1 <= len(lines) <= 2 for lines in made)

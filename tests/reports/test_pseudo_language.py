@@ -1,5 +1,6 @@
 """No word of a report is outside the catalogues: in a language made of the English keys none is left unmarked."""
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -20,11 +21,14 @@ from data_quality.contracts.time import parse_period
 from reports.content.findings_table import finding_sentence
 from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of, read_template
+from reports.datasets.dataset_registry import MEASURES
 from reports.make_group_report import group_given, group_report
+from reports.recompute.figure_sources import Sources
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.texts.locales import page_word
+from reports.texts.locales import chosen, page_word, word
+from reports.texts.numbers import unit_text
 from tests.reports import plant, year_world
 from tests.reports.pseudo_language import CODE, names_in, pseudo_language, pseudo_templates, shown_in, unwrapped
 from tests.reports.test_group_report import GROUP
@@ -55,8 +59,13 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Pa
 
 
 @pytest.fixture(scope="module")
-def contents(year: Year, templates: dict[str, Path]) -> dict[str, ReportContent]:
-    sources = year.sources()
+def sources(year: Year) -> Sources:
+    """One for all: what a language changes is no figure."""
+    return year.sources()
+
+
+@pytest.fixture(scope="module")
+def contents(year: Year, sources: Sources, templates: dict[str, Path]) -> dict[str, ReportContent]:
     return {
         name: template_report(
             read_template(templates[name]), replace(year.given(period, seu=seu, sources=sources), language=CODE)
@@ -76,13 +85,27 @@ def test_no_word_of_a_report_is_outside_the_catalogues(contents: dict[str, Repor
     assert unwrapped(shown_in(contents[name]), names_of(contents[name])) == {}
 
 
+def test_no_unit_of_a_measure_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    units = {measure.unit for measures in MEASURES.values() for measure in measures.values()}
+    assert "years" in units
+    # Between units of a quotient there is no space.
+    shown = [word(unit_text(unit), CODE).replace("/", " ") for unit in units]
+    assert unwrapped(shown, frozenset({"currency"})) == {}
+
+
+def test_no_word_of_a_list_of_templates_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    known = [read_template(path) for path in templates.values()]
+    assert len(known) > len(ASKED)
+    assert unwrapped([chosen(text, CODE) for each in known for text in (each.titles, each.descriptions)]) == {}
+
+
 @pytest.mark.parametrize("name", PACKS)
 def test_no_word_of_a_pack_of_a_group_is_outside_the_catalogues(
-    year: Year, templates: dict[str, Path], name: str
+    year: Year, sources: Sources, templates: dict[str, Path], name: str
 ) -> None:
     template, period = read_template(templates[name]), parse_period("2025", plant.ZONE)
     known_at = year.world.reports.known_at(year.world.clock)
-    given, members = group_given(template, GROUP, period, sources=year.sources(), known_at_utc=known_at, language=CODE)
+    given, members = group_given(template, GROUP, period, sources=sources, known_at_utc=known_at, language=CODE)
     content = group_report(template, given, members)
     assert unwrapped(shown_in(content), names_of(content, GROUP)) == {}
 
@@ -157,19 +180,34 @@ def test_a_sentence_of_the_store_is_said_by_its_pattern(stored: str, german: str
     assert page_word(Sentence("{0}, baseline: {1}", "Fans", Stored(stored)), "en") == f"Fans, baseline: {stored}"
 
 
+EVIDENCE = [
+    "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+    for path in sorted(Path("assets/bills/dispute").glob("[cs]*.py"))
+    for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(statement, ast.stmt) and not hasattr(statement, "body") and not isinstance(statement, ast.Raise)
+    for node in ast.walk(statement)
+    if isinstance(node, ast.JoinedStr) and len(node.values) > 1
+]
+
+
+def test_no_word_of_the_evidence_of_a_bill_is_outside_the_catalogues(templates: dict[str, Path]) -> None:
+    assert len(EVIDENCE) > 40
+    # Each text of the room that has places, with a number in each.
+    assert unwrapped([page_word(Stored(each), CODE) for each in EVIDENCE]) == {}
+
+
 @pytest.fixture(scope="module")
-def german(year: Year) -> dict[str, ReportContent]:
+def german(year: Year, sources: Sources) -> dict[str, ReportContent]:
     """Packs in German."""
-    sources = year.sources()
     given = replace(year.given("2025", sources=sources), language="de")
     return {name: template_report(load_template(name), given, revision=1) for name in PACKS}
 
 
 @pytest.mark.parametrize("name", PACKS)
 def test_a_pack_holds_the_same_figures_and_digests_in_both_languages(
-    year: Year, german: dict[str, ReportContent], name: str
+    year: Year, sources: Sources, german: dict[str, ReportContent], name: str
 ) -> None:
-    english = template_report(load_template(name), year.given("2025"), revision=1)
+    english = template_report(load_template(name), year.given("2025", sources=sources), revision=1)
     # The language is part of a report's name, and so of its figures' ids: where they stand and come from is the same.
     told = [
         [

@@ -1,15 +1,17 @@
 """Words of boards stand in the house's dictionary: in German and Arabic no title, label or head is left in English."""
 
 import copy
+import json
 import pickle
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from data_quality.contracts.people import Person, Role
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, parts_of, sentence_of, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.notices.rounds import _worded
@@ -26,7 +28,7 @@ from reports.pages.address import Address
 from reports.pages.board import boards
 from reports.pages.page import Number, Part, Widget
 from reports.report_content import Table
-from reports.texts.locales import named, page_word, rules_of
+from reports.texts.locales import days_of, named, page_word, rules_of
 from tests.reports import plant
 from tests.reports.pseudo_language import names_in, pseudo_language, unwrapped
 from tests.web.asking import PAGE
@@ -211,6 +213,16 @@ def test_a_sentence_stays_one_in_models_copies_and_other_processes() -> None:
         assert each == "3 days old"
         assert page_word(each, "de") == "3 Tage alt"
     assert number.model_dump_json() == Number(label="x", text="1", note="3 days old").model_dump_json()
+
+
+def test_a_sentence_that_is_kept_as_json_is_worded_for_each_reader() -> None:
+    days = days_of(date(2025, 3, 1), date(2025, 3, 4))
+    said = Sentence("{0}: {1}, {2}", named("day"), days, Sentence("{0} more than usual", Numeral("1,234.5 kWh")))
+    again = sentence_of(json.loads(json.dumps(parts_of(said))))
+    for each in (said, again, pickle.loads(pickle.dumps(said))):  # noqa: S301
+        assert page_word(each, "en") == page_word(said, "en") != said
+        assert page_word(each, "de").endswith("März\u00a02025, 1.234,5 kWh mehr als üblich")
+    assert page_word(Sentence("{0} old", days_of(date(2025, 3, 1), date(2025, 3, 2))), "de") == "1. März 2025 alt"
 
 
 @pytest.mark.parametrize("language", ["de", "ar"])

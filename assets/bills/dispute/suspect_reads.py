@@ -107,14 +107,15 @@ def _printed(case: Case) -> Iterator[Suspicion]:
     estimated = [w for w in wrong if w.matched is None or w.matched_is_estimate]
     if estimated:
         said = "; ".join(
-            f"{w.end} {w.register} register {plain(w.printed)} at {w.on}"
-            + (f", read {plain(w.read)}" if w.read is not None else ", no read of that date")
+            f"{w.end} {w.register} register {plain(w.printed)} at {w.on}, no read of that date"
+            if w.read is None
+            else f"{w.end} {w.register} register {plain(w.printed)} at {w.on}, read {plain(w.read)}"
             for w in estimated
         )
-        mark = " (the bill marks it as estimated)" if case.bill.is_estimated else ""
-        yield Suspicion(
-            "estimated_read", PAPER, f"the bill stands on states that are no actual reads{mark}: {said}", change
-        )
+        told = f"the bill stands on states that are no actual reads: {said}"
+        if case.bill.is_estimated:
+            told = f"the bill stands on states that are no actual reads (the bill marks it as estimated): {said}"
+        yield Suspicion("estimated_read", PAPER, told, change)
     elif wrong:
         said = "; ".join(f"{w.end} {w.register} register at {w.on} is the read of {w.matched}" for w in wrong)
         yield Suspicion("wrong_read_date", PAPER, f"the bill stands on reads of other dates: {said}", change)

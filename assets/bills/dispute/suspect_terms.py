@@ -134,8 +134,9 @@ def _taxes(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
         bases += [(name,) for name in names]
         bases += [tuple(other for other in ids if other not in (name, tax.charge_id)) for name in ids]
         for of in bases:
-            said = f"taken of {', '.join(of) or 'all lines'}; the tariff says {', '.join(tax.of) or 'all lines'}"
-            yield Suspicion("tax", SLIP, f"{tax.charge_id} is {said}", with_charge("taxes", tax.charge_id, of=of))
+            taken, own = (", ".join(each) or "all lines" for each in (of, tax.of))
+            said = f"{tax.charge_id} is taken of {taken}; the tariff says {own}"
+            yield Suspicion("tax", SLIP, said, with_charge("taxes", tax.charge_id, of=of))
 
 
 def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]:

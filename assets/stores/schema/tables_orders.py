@@ -19,6 +19,7 @@ work_orders = append_only(
     sa.Column("figure_ids", JsonText, nullable=False),
     sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a workflow"),
     sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("title_parts", JsonText, comment="The title as a sentence; null: a person's, or from before"),
     sa.Index("ix_work_orders_order", "site_id", "order_id"),
 )
 

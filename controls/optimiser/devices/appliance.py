@@ -125,14 +125,15 @@ class Appliance(Device):
         waiting = round(given.state or 0)
         # A start is all or nothing, and the guards of a partial mode let none of it through.
         if waiting == 0 or given.share < 1:
-            why = "nothing waits for a start" if waiting == 0 else "the mode allows no start"
-            return cls.model_validate(figures | {"notes": (f"{name}: {why}, so no run is planned",)})
+            why = "the mode allows no start, so no run is planned"
+            if waiting == 0:
+                why = "nothing waits for a start, so no run is planned"
+            return cls.model_validate(figures | {"notes": (f"{name}: {why}",)})
         steps = len(given.load_kw)
         needed = int(np.ceil(len(params.programme_kw) * params.programme_step_h / given.step_h - _HAIR_H))
         windows = [each for each in _next_windows(params, given) if each[1] - each[0] >= needed and each[1] <= steps]
-        notes = (
-            () if len(windows) >= waiting else (f"{name}: {waiting - len(windows)} runs find no window in the plan",)
-        )
+        said = f"{waiting - len(windows)} runs find no window in the plan"
+        notes = () if len(windows) >= waiting else (f"{name}: {said}",)
         return cls.model_validate(figures | {"windows": tuple(windows[:waiting]), "notes": notes})
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:

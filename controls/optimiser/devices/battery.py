@@ -39,6 +39,7 @@ from controls.optimiser.devices.device import (
     params_of,
 )
 from data_quality.contracts.control.plan import BatteryMode, BatteryParams
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Asset
 
 # Fields of a plan's battery that a site file has by the same name and in the same unit.
@@ -49,10 +50,10 @@ _AS_THEY_ARE = {
 # Of a power, to tell a full piece of a curve from one that is nearly so.
 _WATT = 1e-6
 _MODE_WORDS = {
-    "charge": "is kept from discharging (mode charge)",
-    "discharge": "is kept from charging and may end empty (mode discharge)",
-    "self": "stores the site's own surplus and covers its own need, as forecast (mode self)",
-    "backup": "keeps a reserve for an outage (mode backup)",
+    "charge": "{0}: is kept from discharging (mode charge)",
+    "discharge": "{0}: is kept from charging and may end empty (mode discharge)",
+    "self": "{0}: stores the site's own surplus and covers its own need, as forecast (mode self)",
+    "backup": "{0}: keeps a reserve for an outage (mode backup)",
 }
 
 
@@ -317,12 +318,13 @@ class Battery(Device):
     @property
     def remarks(self) -> tuple[str, ...]:
         """A mode that somebody chose, and a start outside the window."""
-        found = [f"{self.device_id}: {words}" for mode, words in _MODE_WORDS.items() if mode == self.mode]
+        found: list[str] = [Sentence(words, self.device_id) for mode, words in _MODE_WORDS.items() if mode == self.mode]
         if self.return_price_per_kwh is not None:
-            side = "below" if self.soc_init_kwh < self.soc_min_kwh else "above"
-            bound_kwh = self.soc_min_kwh if side == "below" else self.soc_max_kwh
-            held = f"holds {self.soc_init_kwh:.2f} kWh, {side} {bound_kwh:.2f} kWh"
-            found.append(f"{self.device_id}: {held}, and returns there first")
+            is_below = self.soc_init_kwh < self.soc_min_kwh
+            bound_kwh = self.soc_min_kwh if is_below else self.soc_max_kwh
+            held = "{0}: holds {1} kWh, " + ("below" if is_below else "above") + " {2} kWh, and returns there first"
+            amounts = (Numeral(f"{each:.2f}") for each in (self.soc_init_kwh, bound_kwh))
+            found.append(Sentence(held, self.device_id, *amounts))
         return tuple(found)
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:

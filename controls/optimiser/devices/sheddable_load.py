@@ -13,6 +13,7 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.switching import Bank, recent
 from controls.optimiser.devices.device import Around, Device, Forced, Given, Numbers, Values, watts_up
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import zone
 
@@ -110,8 +111,9 @@ class SheddableLoad(Device):
     @property
     def remarks(self) -> tuple[str, ...]:
         """That its price is in the plan's cost and on no bill."""
-        price = f"{self.price_per_kwh:g} for each kWh of {self.device_id} that is not used"
-        return (f"the plan's cost holds {price}, which is on no bill",) if any(self.most_kw) else ()
+        pattern = "the plan's cost holds {0} for each kWh of {1} that is not used, which is on no bill"
+        note = Sentence(pattern, Numeral(f"{self.price_per_kwh:g}"), self.device_id)
+        return (note,) if any(self.most_kw) else ()
 
     def doubt(self, import_price_per_kwh: Sequence[float]) -> str:
         """What is said where not using a kWh is cheaper than buying one in every step that it runs in; else nothing."""

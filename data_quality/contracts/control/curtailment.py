@@ -8,7 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Stored
 
 Preference = Literal["cost", "order", "comfort"]
 # A larger gap to the best plan is worth a word, a share.
@@ -74,6 +74,11 @@ class CurtailmentPlan(Model):
             "Not proved the best: by its preference another plan may be better by up to {0} %.",
             ceil(100 * self.gap),
         )
+
+    @property
+    def limit_texts(self) -> list[str]:
+        """Limits, and how far it may be from the best, as sentences that the edge words."""
+        return [*(Stored(each) for each in self.limits), *filter(None, [self.gap_text])]
 
     @classmethod
     def sealed(cls, **content: object) -> "CurtailmentPlan":

@@ -10,6 +10,7 @@ from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.control.dr_programme import Programme
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
+from data_quality.contracts.sentence import Sentence, Stored
 
 EventState = Literal[
     "created", "proposed", "approved", "armed", "active", "restore", "settled", "lapsed", "stopped", "opted_out"
@@ -41,6 +42,13 @@ class EventCommand(Model):
     def ends_utc(self) -> datetime:
         """When its set-point ends."""
         return self.until_utc if self.back_utc is None else min(self.until_utc, self.back_utc)
+
+    @property
+    def outcome_text(self) -> str:
+        """Outcome as a sentence that the edge words: the state's code and the ledger's reason."""
+        state, mark, why = self.outcome.partition(": ")
+        is_state = bool(mark) and state.isupper()
+        return Sentence("{0}: {1}", state, Stored(why)) if is_state else Stored(self.outcome)
 
 
 class EventApproval(Model):

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ _MOST_LETTERS = 200
 class WorkOrder(Model):
     """A work order as an act left it. due: a local day of the site; assignee: empty where nobody has it.
 
+    title: in the site's language, or as a person wrote it. title_parts: the same as a sentence (`parts_of`), worded
+    where it is read; None of a person's, and of orders from before.
     source_kind, source_id: of what it was made. figure_ids: of stored reports that quote that. person_id: who did the
     last act, empty for a workflow; reason: of that act.
     """
@@ -27,6 +29,7 @@ class WorkOrder(Model):
     order_id: str
     site_id: str
     title: str = Field(min_length=1, max_length=_MOST_LETTERS)
+    title_parts: dict[str, Any] | None = None
     priority: Priority
     state: OrderState = "open"
     due: date | None = None

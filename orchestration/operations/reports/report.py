@@ -22,6 +22,7 @@ from reports.make_report import MadeReport, make_report, refuse_empty, refuse_un
 from reports.render.render_json import figure_rows
 from reports.report_content import ReportContent
 from reports.subjects import subject_event, subject_experiment, subject_project
+from reports.texts.locales import chosen
 
 LIST = "templates"
 _NAME = Argument(metavar="NAME", help="enpi_quarter, or another; 'report templates' lists all.")
@@ -66,7 +67,7 @@ def report(
 ) -> Answer:
     """Make a report: what it prints can be traced, what is missing is said on page one."""
     if name == LIST:
-        return _templates(call)
+        return _templates(call, language)
     if organisation is not None:
         return _of_organisation(call, name, organisation, period, formats, edition, language, out)
     if site is None:
@@ -200,8 +201,8 @@ def published_marts(marts_dir: Path) -> Path | None:
     return marts_dir if any(marts_dir.glob("mart_seu__day_enpi/*")) else None
 
 
-def _templates(call: Call) -> Answer:
-    """The reports there are, with the spans that each is for; a broken template is refused by name and line."""
+def _templates(call: Call, language: str) -> Answer:
+    """Reports with the spans that each is for, English without a language; a broken template is refused by line."""
     # Without a project the templates that come with the program are still worth a list.
     folder = call.project.project.reports_dir if (call.folder / SETTINGS_FILE).exists() else None
     found = []
@@ -210,8 +211,8 @@ def _templates(call: Call) -> Answer:
         found.append(
             {
                 "name": template.template,
-                "title": template.titles["en"],
-                "description": template.descriptions["en"],
+                "title": chosen(template.titles, language or "en"),
+                "description": chosen(template.descriptions, language or "en"),
                 "periods": list(template.periods),
                 "subject": template.subject,
                 "file": str(path),

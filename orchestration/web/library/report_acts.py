@@ -148,7 +148,7 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     if name == "publish" and me == before:
         return Sentence("You reviewed this report: a second person publishes it. {0}", able)
     if not may(ask.person, kind.needs):
-        return Sentence("{0} needs the role {1}. {2}", Sentence(kind.says), kind.role.value, able)
+        return Sentence("{0} needs the role {1}. {2}", Sentence(kind.says), Sentence(kind.role.value), able)
     return ""
 
 
@@ -156,5 +156,5 @@ def who_else(people: People, role: Role, without: Collection[str]) -> str:
     """Who can do it instead, in a sentence."""
     others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
     if not others:
-        return Sentence("Nobody else has the role {0}.", role.value)
+        return Sentence("Nobody else has the role {0}.", Sentence(role.value))
     return Sentence("It can be done by {0}.", named(", ".join(others)))

@@ -127,5 +127,7 @@ def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVers
     if version.fitted_by == me:
         return Sentence("You fitted this baseline, and do not approve your own work. {0}", able)
     if not may(ask.person, Permission.BASELINE_APPROVE):
-        return Sentence("{0} needs the role {1}. {2}", Sentence("Approve baseline"), Role.APPROVER.value, able)
+        return Sentence(
+            "{0} needs the role {1}. {2}", Sentence("Approve baseline"), Sentence(Role.APPROVER.value), able
+        )
     return ""

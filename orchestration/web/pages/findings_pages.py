@@ -74,7 +74,7 @@ def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE
     """Write down what the person did. Raises BadInput for an act that there is not, or one that is refused."""
     site = whole_site(ask)
     if act == "task":
-        return created(ask, the_finding(look_at(ask, site), finding_id).finding.finding_id)
+        return created(ask, the_finding(look_at(ask, site), finding_id).finding)
     if act == "label":
         return _label(ask, the_finding(look_at(ask, site), finding_id).finding)
     if act not in _DONE:

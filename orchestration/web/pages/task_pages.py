@@ -9,6 +9,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from assets.stores.ledgers.work_orders import WorkOrders, stamp_of
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import parse_day
 from orchestration.views import work_orders
 from orchestration.views.anomaly_shown import shown_anomaly
@@ -19,7 +20,7 @@ from orchestration.web.workflow_acts import answered
 from orchestration.workflows.asked_approvals import asked_of
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.approvals import PATH as APPROVALS
-from reports.pages.tasks import ACTS, PATH, task_href, task_page, tasks_page
+from reports.pages.tasks import ACTS, PATH, as_proposed, task_href, task_page, tasks_page
 
 router = APIRouter()
 NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", "Assure", ("ops",))
@@ -94,13 +95,16 @@ def act_on(order_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE))
     return RedirectResponse(task_href(moved, ask.address), 303)
 
 
-def created(ask: Ask, finding_id: str = "") -> Response:
-    """The answer to the form that creates a task, of a finding where one is named."""
+def created(ask: Ask, finding: OpenFinding | None = None) -> Response:
+    """Answer to the form that creates a task, of a finding where one is given. Its proposed title stays a sentence."""
     site, form = whole_site(ask), ask.form
+    title = form.get("title", "")
+    if finding is not None:
+        title = as_proposed(finding, title)
     made = work_orders.create(
-        ask.project, site, ask.clock, person=ask.person, title=form.get("title", ""),
+        ask.project, site, ask.clock, person=ask.person, title=title,
         priority=work_orders.priority_of(form.get("priority", "P3")), reason=form.get("reason", ""),
-        finding_id=finding_id, due=_due(ask), assignee=form.get("assignee", ""),
+        finding_id=finding.finding_id if finding else "", due=_due(ask), assignee=form.get("assignee", ""),
     )  # fmt: skip
     return RedirectResponse(task_href(made, ask.address), 303)
 

@@ -11,12 +11,14 @@ from controls.optimiser.explain.explain import explain
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import make_plan
+from controls.planning.plan_inputs import HOLIDAY_UNTIL
 from controls.planning.plan_picture import picture_of_plan
-from controls.planning.summary import blocks, device_sentences
+from controls.planning.summary import _as_sentence, blocks, device_sentences, summarise
 from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.time import FixedClock
 from reports.texts.locales import page_word
-from tests.controls.planning.examples import NOW, plan, request
+from tests.controls.planning.examples import NOW, plan, prices, request
 from tests.reports.pseudo_language import pseudo_language, unwrapped
 
 
@@ -53,11 +55,40 @@ def test_a_stored_plan_keeps_why(made: Plan, store: Store) -> None:
 def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path) -> None:
     said = [*device_sentences(made, time_zone="Europe/Prague")]
     said += [each.sentence for each in blocks(made, time_zone="Europe/Prague")]
+    said += [summarise(each, time_zone="Europe/Prague") for each in told_plans(made)]
     assert len(said) > 2
     with pseudo_language(tmp_path / "languages") as code:
         # Names of devices are the site's.
         assert unwrapped([page_word(each, code) for each in said], frozenset({"battery", "pv"})) == {}
     assert page_word(said[0], "de").startswith("battery lädt ")
+
+
+def told_plans(made: Plan) -> list[Plan]:
+    """The plan, one that does nothing, and others of which each has a remark more."""
+    flat = plan(prices=prices(night=3.0, day=3.0))
+    risk = RiskFigures.model_construct(level=0.9, costs=(40.0, 44.0), promised_cost=43.0, cvar=44.0, value=1.5)
+    away = {HOLIDAY_UNTIL: "2026-06-05T12:00:00Z", "battery_while_away": "15 °C are enough"}
+    request = made.request.model_copy(update={"inputs": {**made.request.inputs, **away}})
+    return [
+        made, flat, made.model_copy(update={"status": "feasible", "gap": 0.031}), made.model_copy(update={"gap": 0.02}),
+        made.model_copy(update={"status": "ruled"}), made.model_copy(update={"request": request}),
+        *(made.model_copy(update={"risk": each}) for each in (risk, risk.model_copy(update={"value": None}))),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "car: 5% of its rating are below the least power, so it is left alone",
+        "car: no departure is known, so the car is charged by the end of the plan",
+        "car: the mode allows 3.70 kW, so it gets 7.4 of 9.1 kWh",
+        "washer: nothing waits for a start, so no run is planned",
+    ],
+)
+def test_a_stored_note_of_a_device_is_said_by_its_pattern(note: str) -> None:
+    said = page_word(_as_sentence(note), "de")
+    assert said.startswith(f"{note[0].upper()}{note[1 : note.index(':')]}: ")
+    assert "so " not in said
 
 
 def test_each_device_has_a_sentence_and_says_which_choice_counts_most(made: Plan) -> None:

@@ -119,7 +119,8 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     held_kwh = min(given.state, params.capacity_kwh)
     ranges = params.ranges(given.share)
     if not ranges:
-        return (), (f"{name}: {given.share:.0%} of its rating are below the least power, so it is left alone",)
+        said = f"{given.share:.0%} of its rating are below the least power, so it is left alone"
+        return (), (f"{name}: {said}",)
     steps = len(given.load_kw)
     leaves_utc, notes = _departure(params, name, given)
     left = steps if leaves_utc is None else int((leaves_utc - _start(given)) / timedelta(hours=given.step_h) + 1e-9)
@@ -173,9 +174,10 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     if params.departure is None:
         if given.away_until_utc is not None and given.away_until_utc > start:
             return given.away_until_utc, ()
-        by_sun = "takes only what the sun leaves over"
-        does = by_sun if params.strategy == "SOLAR_ONLY" else "is charged by the end of the plan"
-        return None, (f"{name}: no departure is known, so the car {does}",)
+        said = "no departure is known, so the car is charged by the end of the plan"
+        if params.strategy == "SOLAR_ONLY":
+            said = "no departure is known, so the car takes only what the sun leaves over"
+        return None, (f"{name}: {said}",)
     is_once = isinstance(params.departure, str) and not CLOCK.match(params.departure)
     # Of a household that is away nobody leaves before the return, but by a departure with a date.
     after = start if given.away_until_utc is None or is_once else max(start, given.away_until_utc)
@@ -237,7 +239,8 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
     told: tuple[str, ...] = ()
     if params.strategy == "SOLAR_ONLY" and (opened > cap).any():
         grid_h = float(hours[opened > cap].sum())
-        told = (f"{name}: the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added",)
+        said = f"the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added"
+        told = (f"{name}: {said}",)
     return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), told
 
 
