@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from assets.stores.erasure.record import ERASURES
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.published.publications import PublicationStore
+from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import newest_events
 from controls.ledger.holidays import holiday_history
 from controls.ledger.modes import mode_history
@@ -48,6 +50,10 @@ _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
 }  # fmt: skip
+_ERASED = {
+    "recorded": "{0} erased {1}", "replayed": "{1} was erased again after a restore, as {0} had erased it",
+    "finished": "{0} finished the erasure of {1}",
+}  # fmt: skip
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
     "/reports/", "/baselines/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/", "/upload/bill/preview",
@@ -64,7 +70,7 @@ def trail(ask: Ask, sites: Mapping[str, Site], kind: Kind, before_utc: datetime 
         if kind in ("", of_kind) and may(ask.person, needs):
             found += read(ask, sites, names)
     if kind in ("", "access"):
-        found += _access(ask, until_utc, names)
+        found += [*_access(ask, until_utc, names), *_taken_away(ask, names)]
     shown = [each for each in found if until_utc is None or each.at_utc < until_utc]
     return sorted(shown, key=lambda each: each.at_utc, reverse=True)
 
@@ -160,6 +166,27 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
             note = sentences([about, refusal, key], " · ") if about or refusal or key else ""
             found.append(TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC"))
     return found
+
+
+def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
+    """Files that retention removed, and erasures. Who may see some sites alone is told of neither: they are of all."""
+    if ask.person.sites or not may(ask.person, Permission.AUDIT_READ):
+        return
+    store, as_of_utc = ask.project.store, ask.address.as_of_utc
+    for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
+        who = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
+        what = Sentence(
+            "{0} removed old files of {1}: {2}, {3} bytes", who, row["class_name"], row["files"], row["bytes"]
+        )
+        span = Sentence("from {0} to {1}", f"{row['oldest_utc']:%Y-%m-%d}", f"{row['newest_utc']:%Y-%m-%d}")
+        note = sentences([named(row["reason"]), span], " · ")
+        yield TrailLine(row["recorded_at_utc"], what, "access", "", note, "UTC")
+    for row in ERASURES.rows(store, as_of_utc=as_of_utc):
+        text = _ERASED[row["step"]]
+        what = Sentence(text, _who(row["person_id"], names), named(row["subject"]))
+        yield TrailLine(
+            row["recorded_at_utc"], what, "access", "", named(row["reason"]) if row["reason"] else "", "UTC"
+        )
 
 
 def _of_route(row: Mapping[str, Any], who: str) -> str:
