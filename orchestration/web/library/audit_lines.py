@@ -14,7 +14,7 @@ from controls.ledger.modes import mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
@@ -170,23 +170,19 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
 
 def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
     """Files that retention removed, and erasures. Who may see some sites alone is told of neither: they are of all."""
-    if ask.person.sites or not may(ask.person, Permission.AUDIT_READ):
+    if ask.person.sites:
         return
     store, as_of_utc = ask.project.store, ask.address.as_of_utc
     for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
         who = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
-        what = Sentence(
-            "{0} removed old files of {1}: {2}, {3} bytes", who, row["class_name"], row["files"], row["bytes"]
-        )
-        span = Sentence("from {0} to {1}", f"{row['oldest_utc']:%Y-%m-%d}", f"{row['newest_utc']:%Y-%m-%d}")
+        counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
+        what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", who, Sentence(row["class_name"]), *counts)
+        span = Sentence("last changed from {0} to {1}", *(f"{row[at]:%Y-%m-%d}" for at in ("oldest_utc", "newest_utc")))
         note = sentences([named(row["reason"]), span], " · ")
-        yield TrailLine(row["recorded_at_utc"], what, "access", "", note, "UTC")
+        yield TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC")
     for row in ERASURES.rows(store, as_of_utc=as_of_utc):
-        text = _ERASED[row["step"]]
-        what = Sentence(text, _who(row["person_id"], names), named(row["subject"]))
-        yield TrailLine(
-            row["recorded_at_utc"], what, "access", "", named(row["reason"]) if row["reason"] else "", "UTC"
-        )
+        text = Sentence(_ERASED[row["step"]], _who(row["person_id"], names), named(row["subject"]))
+        yield TrailLine(row["recorded_at_utc"].astimezone(UTC), text, "access", "", named(row["reason"]), "UTC")
 
 
 def _of_route(row: Mapping[str, Any], who: str) -> str:
