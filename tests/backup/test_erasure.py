@@ -3,15 +3,12 @@ chain holds, and what was broken off is taken up.
 """
 
 import json
-import os
-import random
 import shutil
 import signal
 import sqlite3
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -113,7 +110,8 @@ def _forms(word: str | bytes) -> Iterator[bytes]:
 
 def readings_of(folder: Path, meter: str) -> int:
     files = [path for path in folder.rglob("*.parquet") if "/lake/" in str(path)]
-    return sum((pl.read_parquet(path, hive_partitioning=False)["meter_id"] == meter).sum() for path in files)
+    tables = (pl.read_parquet(path, columns=["meter_id"], hive_partitioning=False) for path in files)
+    return sum(table.filter(pl.col("meter_id") == meter).height for table in tables)
 
 
 def expect_whole(folder: Path) -> None:
@@ -228,40 +226,56 @@ def test_rows_that_go_without_a_signed_erasure_break_the_chain(project: Path) ->
         assert any("nobody signed that" in each.what for each in bad_rows(store))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("subject", ["person/p7", "meter/works/flat"])
-def test_killed_at_any_moment_it_is_old_or_taken_up(prepared: Path, tmp_path: Path, subject: str) -> None:
-    drawn, script = random.Random(11), Path(sys.executable).parent / "meterloom"
-    words = (
-        (NAME, MAIL, COMMENT, SECRET)
-        if subject.startswith("person")
-        else (LABEL, FILE, struct.pack("<d", VALUE), struct.pack("<d", VALUE / 4))
-    )
-    outcomes = set()
-    for number in range(6):
-        folder = Path(shutil.copytree(prepared, tmp_path / f"works{number}"))
-        line = [str(script), "erase", subject, "--yes", "--as", "hana", "--project", str(folder)]
-        child = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        # Once the store is open, and beyond: nothing of interest happens while Python starts.
-        deadline = time.monotonic() + 60
-        while not (folder / "var" / "up.lock").exists() and time.monotonic() < deadline and child.poll() is None:
-            time.sleep(0.01)
-        time.sleep(drawn.uniform(0, 2.5))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        with closing(OpenProject(str(folder))) as opened:
-            assert bad_rows(opened.store) == []
-            left = unfinished(opened.store)
-            is_recorded = bool(opened.store.rows(sa.text("SELECT 1 FROM erasures").columns(sa.column("x"))))
-            # Old or new: the lake's readings are all there, or none can be read.
-            flat = opened.lake.current("works", meters=["flat"]).height
-            assert flat in ({0} if is_recorded and subject.startswith("meter") else {2 * 96})
-        if left:
-            assert "was broken off" in refused("backup", "--to", tmp_path / "kept", "--project", folder)
-        outcomes.add("broken off" if left else "new" if is_recorded else "old")
-        run("erase", subject, "--yes", "--as", "hana", "--project", folder)
-        assert holding(folder, *words) == []
-        expect_whole(folder)
-        shutil.rmtree(folder)
-    assert outcomes
+# The command in a process of its own, which is killed as soon as it has come to a step (before) or through it (after).
+KILLED = """
+import os, signal, sys
+from assets.stores.erasure import erase as steps
+point, when, *words = sys.argv[1:]
+step = getattr(steps, point)
+def until(*given, **named):
+    if when == "after":
+        step(*given, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(steps, point, until)
+sys.argv = ["meterloom", *words]
+from orchestration.cli.main import main
+main()
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("subject", "point", "when", "is_recorded"),
+    [
+        ("person/p7", "clean", "after", False),
+        ("person/p7", "apply", "after", False),
+        ("person/p7", "wipe", "before", True),
+        ("meter/works/flat", "written_without", "after", False),
+        ("meter/works/flat", "apply", "after", False),
+        ("meter/works/flat", "delete_files", "before", True),
+        ("meter/works/flat", "wipe", "after", True),
+    ],
+)
+def test_killed_at_a_step_it_is_old_or_taken_up(
+    project: Path, tmp_path: Path, subject: str, point: str, when: str, *, is_recorded: bool
+) -> None:
+    line = ["erase", subject, "--yes", "--as", "hana", "--project", str(project)]
+    done = subprocess.run([sys.executable, "-c", KILLED, point, when, *line], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with closing(OpenProject(str(project))) as opened:
+        assert bad_rows(opened.store) == []
+        assert unfinished(opened.store) == ([subject] if is_recorded else [])
+        # Old or new: its readings are all there, or none can be read; the words stand, or none does.
+        flat = opened.lake.current("works", meters=["flat"]).height
+        [decided] = PublicationStore(opened.store).decisions("kpis/works/2025-03/month", 1)
+    is_meter = subject.startswith("meter")
+    assert flat == (0 if is_meter and is_recorded else 2 * 96)
+    assert decided.reason == ("erased" if is_recorded and not is_meter else COMMENT)
+    if is_recorded:
+        assert "was broken off" in refused("backup", "--to", tmp_path / "kept", "--project", project)
+    run(*line)
+    words = (LABEL, FILE, struct.pack("<d", VALUE), struct.pack("<d", VALUE / 4)) if is_meter else WORDS[:4]
+    assert holding(project, *words) == []
+    assert readings_of(project, "flat") == (0 if is_meter else 2 * 96)
+    expect_whole(project)
+    assert len(list((project / "erasures").glob("*.json"))) == 1

@@ -72,6 +72,11 @@ class Found:
         own = [each for name, each in self.gone.items() if name != "made_again"]
         return not (self.rows or self.lake or self.named or any(own))
 
+    @property
+    def is_recorded(self) -> bool:
+        """The store says nothing of it any more."""
+        return not (self.rows or any(each.is_named for each in self.lake))
+
 
 @dataclass(frozen=True)
 class Erasing:
@@ -120,7 +125,7 @@ class Erasing:
         kept.append(ErasureClass("files", len(found.named), sum(each.size_bytes for each in found.named)))
         if site_id:
             needs = sorted({need for source in found.sources for need in ground.get((site_id, source), ())})
-            counted = sum(each.rows for each in found.lake if not _is_aside(each.key))
+            counted = sum(each.rows for each in found.lake if each.is_named)
             kept.insert(0, ErasureClass("readings", counted, sum(each.size_bytes for each in found.lake), tuple(needs)))
         if found.pinned:
             kept.append(ErasureClass("pinned", found.pinned, 0, (PINNED_BY,)))
@@ -147,16 +152,15 @@ class Erasing:
         """
         counts = dict(Counter(each.name for each in found.rows))
         if found.lake:
-            counts["readings"] = sum(each.rows for each in found.lake if not _is_aside(each.key))
+            counts["readings"] = sum(each.rows for each in found.lake if each.is_named)
         # They print what the store says now; by its rows it is known which they are.
         self._remove(found.gone["reports"])
         if self.subject.site_id:
             self._remove(found.gone["made_again"])
             drop_marts(self.project)
-            # Logs and histories, while the names of files are known; site files keep the meter's own for the rest.
-            for each in found.named:
-                if each.path.is_relative_to(self.project.data_dir):
-                    clean(each, found.subject)
+        # Texts, logs and histories while all names are known; a call that is broken off finds them in the last ones.
+        for each in (each for each in found.named if not self._is_last(each)):
+            clean(each, found.subject)
         with self.lake.writing() if found.lake else nullcontext():
             merges = written_without(
                 self.lake, self.subject.site_id, self.subject.own_id, {each.key for each in found.lake}
@@ -178,7 +182,7 @@ class Erasing:
                         self.lake.kept.delete(str(merge["merged_path"]))
                 raise
 
-    def finish(self, erasure_id: str, *, person_id: str, clock: Clock) -> None:
+    def finish(self, *, person_id: str, clock: Clock) -> None:
         """Take the files, and let no freed page of the database keep anything; then say that it is done.
 
         Raises OSError, Unreachable: the next call goes on.
@@ -187,37 +191,29 @@ class Erasing:
         for name, paths in found.gone.items():
             if name != "made_again" or self.subject.site_id:
                 self._remove(paths)
-        for each in found.named:
-            clean(each, found.subject)
-        # Last: by them it is known which files brought the readings.
+        # Behind the others: by them it is known which files brought the readings.
         delete_files(self.lake, [each.key for each in found.lake])
         wipe(self.store)
-        if known_erasures(self.store).get(erasure_id) != "finished":
-            row = {
-                "erasure_id": erasure_id,
-                "subject": self.subject.text,
-                "step": "finished",
-                "record": {},
-                "reason": "",
-            }
-            ERASURES.add(self.store, clock, row | {"person_id": person_id})
+        for each in sorted(found.named, key=self._is_last):
+            clean(each, found.subject)
+        for erasure_id, step in known_erasures(self.store, self.subject.text).items():
+            if step != "finished":
+                row = {"erasure_id": erasure_id, "subject": self.subject.text, "step": "finished", "reason": ""}
+                ERASURES.add(self.store, clock, {**row, "person_id": person_id, "record": {}})
+
+    def _is_last(self, named: NamedFile) -> bool:
+        """Whether a file says the name that all others are searched for: the people file, a site file."""
+        return named.path == self.project.people_file or named.path.is_relative_to(self.project.sites_dir)
 
     def _own(self, held: list[HeldFile]) -> set[str]:
         """Batches that brought readings of nothing else."""
-        standing = {str(entry["path"]) for entry in self.lake.manifest(self.subject.site_id)} if held else set()
         found: Counter[str] = Counter()
-        for each in held:
-            if each.key in standing:
-                found.update({batch: own for batch, (own, _) in each.batches.items()})
+        for each in (each for each in held if each.is_named):
+            found.update({batch: own for batch, (own, _) in each.batches.items()})
         table = lake_manifest.c
-        query = sa.select(table.batch_id, sa.func.sum(table.rows).label("n")).where(
-            table.site_id == self.subject.site_id
-        )
-        return {
-            row["batch_id"]
-            for row in self.store.rows(query.group_by(table.batch_id))
-            if found[row["batch_id"]] == row["n"]
-        }
+        query = sa.select(table.batch_id, sa.func.sum(table.rows).label("n")).where(table.batch_id.in_(list(found)))
+        rows = self.store.rows(query.group_by(table.batch_id))
+        return {row["batch_id"] for row in rows if found[row["batch_id"]] == row["n"]}
 
     def _gone_of_meter(self, sources: set[str]) -> dict[str, list[Path]]:
         """Files that brought its readings go whole: what else they brought stands in the lake."""
@@ -262,7 +258,3 @@ class Erasing:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-
-
-def _is_aside(key: str) -> bool:
-    return key.startswith("set-aside/")

@@ -112,7 +112,7 @@ def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: 
     store, clock, who = call.project.store, call.clock, erasing.subject
     begun = [key for key, step in known_erasures(store, who.text).items() if step != "finished"]
     erasure_id = begun[-1] if begun else uuid4().hex[:16]
-    if found.rows or found.lake or not begun:
+    if not (found.is_recorded and begun):
         call.doing("changing the store")
         erasure_id = uuid4().hex[:16]
         counts: dict[str, int] = {}
@@ -122,9 +122,11 @@ def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: 
             by.sign(ERASE, who.text, erasure_id=own_id, reason=reason, counts=dict(taken_away))
 
         erasing.record(found, erasure_id, sign, person_id=by.person.person_id, reason=reason, clock=clock)
-    keep_record(call.places, _record(call, by, erasure_id, who.text))
+    # Also of one that was broken off before its record stood.
+    for each in dict.fromkeys([*begun, erasure_id]):
+        keep_record(call.places, _record(call, by, each, who.text))
     call.doing("taking files, and writing the store anew")
-    erasing.finish(erasure_id, person_id=by.person.person_id, clock=clock)
+    erasing.finish(person_id=by.person.person_id, clock=clock)
     _share(call)
     return erasure_id
 
@@ -190,4 +192,4 @@ def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureReco
             person_id=body.person_id, reason=body.reason, clock=call.clock, replayed=stated,
         )  # fmt: skip
         keep_record(opened.project, record)
-        erasing.finish(body.erasure_id, person_id=body.person_id, clock=call.clock)
+        erasing.finish(person_id=body.person_id, clock=call.clock)
