@@ -23,7 +23,10 @@ _CHUNK = 1 << 20
 
 
 class NamedFile(NamedTuple):
-    """A file that holds the name. kind: how it loses it; binary: it cannot, and is told."""
+    """File with the name in it.
+
+    kind: its form, by which it loses the name; a binary one keeps it, and the answer names it.
+    """
 
     path: Path
     size_bytes: int

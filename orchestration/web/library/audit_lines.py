@@ -169,7 +169,7 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
 
 
 def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
-    """Files that retention removed, and erasures. Who may see some sites alone is told of neither: they are of all."""
+    """Files that retention removed, and erasures. They are of all sites, and told to people who see all."""
     if ask.person.sites:
         return
     store, as_of_utc = ask.project.store, ask.address.as_of_utc
