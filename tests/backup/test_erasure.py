@@ -25,6 +25,7 @@ from assets.stores.erasure.rows import lifted
 from assets.stores.erasure.wipe import wipe
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_events
+from assets.stores.schema.tables_reports import figures as figure_rows
 from assets.stores.seals import ERASED_BY, erase
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
@@ -181,8 +182,19 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
         assert opened.lake.current("works", meters=["main", "line"]).drop("batch_id").equals(others)
     run("kpis", "--site", "works", "--period", "2025-03", "--project", project)
     assert holding(project, *words) == []
-    code, back = restored(before["path"], "--into", tmp_path / "again", "--figures", 5)
+    # A figure that lost its ground stands, and its trace says why it cannot be made again.
+    with closing(OpenProject(str(project))) as opened:
+        figures = opened.store.rows(
+            sa.select(figure_rows).where(figure_rows.c.report_id == "data_quality/works/2025-03")
+        )
+    ids = [row["figure_id"] for row in figures if "meter:flat" in str(row["figure"])]
+    answers = [call_here("trace", each, "--project", str(project)) for each in ids]
+    lost = [answer["erased"][0] for code, answer, _ in answers if code == 1]
+    assert lost
+    assert all(each.startswith("readings of meter/works/flat were erased on") for each in lost)
+    code, back = restored(before["path"], "--into", tmp_path / "again", "--all")
     assert (code, back["problems"]) == (0, [])
+    assert back["figures"]["equal"] < back["figures"]["checked"]
     assert readings_of(tmp_path / "again", "flat") == 0
     assert holding(tmp_path / "again", *words) == []
     expect_whole(tmp_path / "again")
