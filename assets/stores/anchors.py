@@ -31,7 +31,7 @@ FILE, ADOPTED = "ledger.jsonl", "adopted"
 # Acts of people and what is handed out: where no anchor can be written, they are refused.
 ACTS = frozenset({
     "mode_requests", "baseline_approvals", "adjustments", "report_decisions", "evidence_packs", "tariff_overrides",
-    "meter_decisions", "emission_factors", "promotions",
+    "meter_decisions", "emission_factors", "promotions", "erasures",
 })  # fmt: skip
 # What must never wait for a disk: readings, what makes a plant safer, what takes a right away. Its anchor is written as
 # soon as it can be. To raise a mode asks beforehand (controls/ledger/blockers.py).

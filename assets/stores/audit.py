@@ -14,7 +14,18 @@ from assets.stores.schema.tables_factors import emission_factors
 from assets.stores.schema.tables_readings import batches, lake_merges, meter_events, quarantine, register_reads
 from assets.stores.schema.tables_reports import report_decisions, report_revisions, signatures
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
-from assets.stores.seals import GENESIS, Key, as_raw, key_of, link_hash, raw_columns, raw_select, row_sha256
+from assets.stores.seals import (
+    ERASED_BY,
+    GENESIS,
+    REDACTED_BY,
+    Key,
+    as_raw,
+    key_of,
+    link_hash,
+    raw_columns,
+    raw_select,
+    row_sha256,
+)
 from assets.stores.sign import Signature, former_keys, is_signed
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store
@@ -50,12 +61,16 @@ def bad_rows(store: Store) -> list[BadRow]:
     seals, signed, found = _content(store)
     trust = Trust(store.public_keys)
     # Before signatures are judged: it says up to which seal acts need none of their own (`vouched`).
-    trust.refresh(store.rows, ACTS)
+    erased = {each["table_name"] for each in seals if str(each["note"]).startswith((ERASED_BY, REDACTED_BY))}
+    trust.refresh(store.rows, {*ACTS, *erased & {table.name for table in PROTECTED}})
     heads = {each["position"]: each["hash"] for each in seals}
     places = {key: position for key, (_, position) in signed.items()}
     # In a broken chain no act is proven: each would be named beside the one cause.
     bad_acts = [] if trust.broken else _bad_acts(store, trust)
-    return [*found, *_bad_signatures(store, heads, places, trust.vouched), *bad_acts]
+    found += _bad_signatures(store, heads, places, trust)
+    # Rows alone show no erasure that nobody signed.
+    cause = [_bad(row_seals, ("chain",), trust.broken)] if trust.broken and erased and not found else []
+    return [*found, *cause, *bad_acts]
 
 
 def bad_content(store: Store) -> list[BadRow]:
@@ -140,14 +155,14 @@ def _raw_time(table: sa.Table) -> sa.ColumnElement[Any]:
 
 
 def _bad_signatures(
-    store: Store, heads: Mapping[int, str], places: Mapping[Key, int], vouched: int
+    store: Store, heads: Mapping[int, str], places: Mapping[Key, int], trust: Trust
 ) -> list[BadRow]:  # fmt: skip
     """Signatures that do not hold, and those that were given on another chain of seals than the present one.
 
-    places: of signatures in the chain. vouched: up to there one may be by a key which the people file no longer has:
-    it was found by a migration, or adopted since.
+    places: of signatures in the chain. Up to what the trust vouches for one may be by a key which the people file no
+    longer has: it was found by a migration, or adopted since.
     """
-    found, keys = [], store.public_keys
+    found, keys, vouched = [], store.public_keys, trust.vouched
     # Unvalidated: a bent row must end as "does not hold", not as an error of the model. A project in which nobody
     # signs has none, and needs no cryptography.
     given = [Signature.model_construct(**row) for row in store.rows(raw_select(signatures))]
@@ -155,7 +170,7 @@ def _bad_signatures(
     for signed in given:
         key = (signed.action_sha256,)
         place = places.get(key, 0)
-        if not is_signed(signed):
+        if not is_signed(signed) and not trust.is_redacted(signed):
             found.append(_bad(signatures, key, "the signature does not hold"))
             continue
         is_known = place <= max(vouched, former.get((signed.person_id, signed.public_key), 0)) and key in places

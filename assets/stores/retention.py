@@ -4,21 +4,27 @@ Copies of what came in, and logs. Ledgers, figures, traces, reports, evidence, b
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from assets.stores.file_hashes import FileHashes, landing_files, mark_of
+from assets.stores.journal import AppendOnly
+from assets.stores.schema.tables_erasure import removals
 from assets.stores.schema.tables_readings import batches, quarantine
 from assets.stores.transactions import Store
+from assets.stores.whole_file import write_whole
+from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
-from data_quality.contracts.time import months_before
+from data_quality.contracts.time import Clock, months_before
 from data_quality.contracts.work.project_cache import ProjectCache
 
 # Site and SHA-256 of a file that came in -> the reports whose figures were made of its rows, as id@revision.
 Ground = Mapping[tuple[str, str], Collection[str]]
+RUN_FILE = "retention_run.json"
+REMOVALS = AppendOnly(removals, dict, order=("id",))
 NOT_TAKEN = "not taken yet: meterloom ingest"
 # Kept for ever: class -> why nothing removes any of it.
 KEPT: dict[str, str] = {
@@ -78,19 +84,80 @@ def classes_of(project: Project, found: Mapping[str, list[OldFile]]) -> list[Ret
     ]
 
 
-def remove(found: Mapping[str, list[OldFile]], said: Callable[[str], None]) -> None:
-    """Delete what nothing holds, and folders that it leaves empty; a file that was written since it was looked at is
-    another one, and stays. said: told the name of each. Raises OSError.
+class Going(Model):
+    """One file that goes. name: of its class; path: of the machine; changed_utc: when it last changed."""
+
+    name: str
+    path: Path
+    mark: str
+    size_bytes: int
+    changed_utc: datetime
+
+
+class RemovalRun(Model):
+    """What one call removes, written down before the first file goes: a call that was broken off is taken up by it."""
+
+    run_id: str
+    person_id: str
+    reason: str
+    files: tuple[Going, ...]
+
+
+def begin_run(
+    project: Project, found: Mapping[str, list[OldFile]], *, run_id: str, person_id: str, reason: str
+) -> RemovalRun:
+    """Write down what nothing holds. person_id: empty where the schedule removes it. Raises OSError."""
+    files = [
+        Going(
+            name=name, path=each.path, mark=each.mark, size_bytes=each.size_bytes,
+            changed_utc=datetime.fromtimestamp(each.path.stat().st_mtime, UTC),
+        )
+        for name, some in found.items() for each in some if not each.held_by and each.path.exists()
+    ]  # fmt: skip
+    run = RemovalRun(run_id=run_id, person_id=person_id, reason=reason, files=tuple(files))
+    write_whole(project.data_dir / RUN_FILE, run.model_dump_json().encode())
+    return run
+
+
+def left_run(project: Project) -> RemovalRun | None:
+    """The call that was broken off; None where none was."""
+    try:
+        return RemovalRun.model_validate_json((project.data_dir / RUN_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def remove(store: Store, run: RemovalRun, clock: Clock, said: Callable[[str], None]) -> None:
+    """Delete the files of a run, and folders that it leaves empty, and record a row a class; a file that was written
+    since it was looked at is another one, and stays. said: told the name of each. Raises OSError: the next goes on.
     """
-    for name, files in found.items():
-        for each in files:
-            if each.held_by or not each.path.exists() or mark_of(each.path) != each.mark:
-                continue
-            each.path.unlink()
-            said(each.path.name)
-            # A copy that was refused has a folder of its own.
-            if name == "quarantine" and not any(each.path.parent.iterdir()):
-                each.path.parent.rmdir()
+    for each in run.files:
+        if not each.path.exists() or mark_of(each.path) != each.mark:
+            continue
+        each.path.unlink()
+        said(each.path.name)
+        # A copy that was refused has a folder of its own.
+        if each.name == "quarantine" and not any(each.path.parent.iterdir()):
+            each.path.parent.rmdir()
+    gone = [each for each in run.files if not each.path.exists()]
+    # Recorded already, where it was broken off behind that.
+    if gone and not REMOVALS.rows(store, run_id=run.run_id):
+        REMOVALS.add(store, clock, *_rows(run, gone))
+
+
+def end_run(project: Project) -> None:
+    """Forget what was written down, once the rows of the run stand. Raises OSError."""
+    (project.data_dir / RUN_FILE).unlink(missing_ok=True)
+
+
+def _rows(run: RemovalRun, gone: list[Going]) -> Iterator[dict[str, Any]]:
+    for name in dict.fromkeys(each.name for each in gone):
+        own = [each for each in gone if each.name == name]
+        yield {
+            "run_id": run.run_id, "class_name": name, "files": len(own), "bytes": sum(each.size_bytes for each in own),
+            "oldest_utc": min(each.changed_utc for each in own), "newest_utc": max(each.changed_utc for each in own),
+            "person_id": run.person_id, "reason": run.reason,
+        }  # fmt: skip
 
 
 def _class(name: str, keeps: str, files: list[OldFile]) -> RetentionClass:

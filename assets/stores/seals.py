@@ -94,6 +94,8 @@ GENESIS = "0" * 64
 AS_FOUND = "as found by a migration"
 # Over rows of an erasable table that are gone from then on: a row with that key is none of this program.
 ERASED = "erased"
+# The same, and rows that say less from then on, by an erasure whose id follows: any table's (assets/stores/erasure).
+ERASED_BY, REDACTED_BY = "erased by ", "redacted by "
 # How far a command came: its chained events say it (controls/ledger/chain.py), so its seal does not.
 MOVING = ("state", "facts", "mode_at_issue", "evidence_grade", "seq", "epoch")
 Key = tuple[Any, ...]
@@ -216,12 +218,12 @@ def seal(
     connection.info.setdefault("sealed", []).append((table.name, text))
 
 
-def erase(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]) -> None:
+def erase(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool], *, note: str = ERASED) -> None:
     """Delete rows of an erasable table in the caller's transaction, with a seal that says so."""
     lock_recorded(connection)
     rows = [dict(row) for row in connection.execute(raw_select(table).where(where)).mappings()]
     if rows:
-        seal(connection, table, rows, note=ERASED)
+        seal(connection, table, rows, note=note)
         connection.execute(table.delete().where(where))
 
 

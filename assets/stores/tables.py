@@ -10,6 +10,7 @@ from assets.stores.schema import (
     tables_bills,
     tables_control,
     tables_demand_response,
+    tables_erasure,
     tables_experiments,
     tables_factors,
     tables_findings,
@@ -29,6 +30,7 @@ DOMAINS = (
     tables_readings, tables_baselines, tables_control, tables_reports, tables_bills, tables_factors, tables_seals,
     tables_weather, tables_push, tables_web, tables_jobs, tables_findings, tables_notices,
     tables_orders, tables_demand_response, tables_experiments, tables_signals, tables_advice,
+    tables_erasure,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
 APPEND_ONLY = tuple(table for table in TABLES if table.info.get("is_append_only"))

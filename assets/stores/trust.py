@@ -15,12 +15,15 @@ import sqlalchemy as sa
 
 from assets.stores.access import select_rows
 from assets.stores.schema.tables_control import commands
+from assets.stores.schema.tables_erasure import erasures
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import (
     AS_FOUND,
     ERASED,
+    ERASED_BY,
     GENESIS,
+    REDACTED_BY,
     Key,
     as_raw,
     key_of,
@@ -33,7 +36,7 @@ from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_s
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
-ADOPT = "keys adopt"
+ADOPT, ERASE = "keys adopt", "erase"
 UNSEALED = "the row was not written by this program (no seal)"
 CHANGED = "the row is not what was written (its seal says something else)"
 REMOVED = "the row was removed"
@@ -68,6 +71,8 @@ ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "meter_decisions": _by_person,
     # To take a key away needs none.
     "api_keys": lambda row: not row["is_revoked"],
+    # Of a replay the record that it carries is signed, and was so on another chain.
+    "erasures": lambda row: row["step"] == "recorded",
 }
 
 
@@ -94,6 +99,11 @@ class Trust:
         self._bound: dict[tuple[Any, ...], set[str]] = {}
         self._signed: set[str] = set()
         self._former: FormerKeys = {}
+        # What rows said before a person was erased from them: their own signature is over that.
+        self._originals: dict[tuple[str, Key], str] = {}
+        # Rows that an erasure took away or changed, with the place of its seal, until a signed erasure names them.
+        self._claims: dict[tuple[Any, ...], int] = {}
+        self._erasing: set[tuple[Any, ...]] = set()
 
     @property
     def needs_signatures(self) -> bool:
@@ -122,7 +132,7 @@ class Trust:
                 if not self.broken and _is_counted(name):
                     self._present(ask, name)
             if self.needs_signatures and not self.broken:
-                self.broken = self._signatures(ask)
+                self.broken = self._signatures(ask) or self._unclaimed(ask)
 
     def doubt(self, table: sa.Table, row: Mapping[str, Any]) -> str:
         """Why this row, as a query gave it, is not believed; empty where it is."""
@@ -167,6 +177,7 @@ class Trust:
             return ""
         if person not in self.public_keys:
             return f"{person!r} stands not in the people file"
+        digest = self._originals.get((table.name, key), digest)
         if self.needs_signatures and person not in self._bound.get((table.name, *key, digest), ()):
             return f"not signed with the key that the people file has of {person!r}"
         return ""
@@ -206,11 +217,15 @@ class Trust:
         )
         for each in ask(query.order_by(row_seals.c.position)):
             _, note, rows_sha256, _ = self._seals[each["position"]]
-            problem = add_marks(known, name, each["position"], each["rows"], rows_sha256, note=note)
+            place = each["position"]
+            problem = add_marks(known, name, place, each["rows"], rows_sha256, note=note, originals=self._originals)
             if problem:
                 return problem
-            if note == ERASED:
+            if note.startswith((ERASED_BY, REDACTED_BY)):
+                self._claims |= {(name, *mark): place for mark in json.loads(each["rows"])}
+            if note and note != AS_FOUND:
                 self._believed.pop(name, None)
+                self._seen.pop(name, None)
         self._read[name] = self._position
         return ""
 
@@ -250,12 +265,44 @@ class Trust:
                 continue
             self._signed.add(signed.action_sha256)
             # By another key it proves nothing, and is no fault of the chain either: people get new keys.
-            if not self.is_theirs(signed) or not is_signed(signed):
+            if not self.is_theirs(signed) or not (is_signed(signed) or self.is_redacted(signed)):
                 continue
             problem = self._act(signed)
             if problem:
                 return problem
         return ""
+
+    def redacted(self, table: sa.Table) -> set[Key]:
+        """Keys of rows that an erasure changed."""
+        return {key for name, key in self._originals if name == table.name}
+
+    def is_redacted(self, signed: Signature) -> bool:
+        """Whether an erasure took words out of what was signed; it vouches for the rest, or the chain is broken."""
+        return (signatures.name, (signed.action_sha256,)) in self._originals
+
+    def _unclaimed(self, ask: Ask) -> str:
+        """A row that went or changed, and that no signed erasure names."""
+        left = {mark: place for mark, place in self._claims.items() if place > self.vouched}
+        if left and not left.keys() <= self._erasing:
+            for row in ask(sa.select(erasures.c.record).where(erasures.c.step == "replayed")):
+                self._erasing |= self._replayed(row["record"])
+        for mark, place in left.items():
+            if mark not in self._erasing:
+                return f"seal {place} (of {mark[0]}): rows were erased, and nobody signed that"
+        self._claims.clear()
+        return ""
+
+    def _replayed(self, record: Any) -> set[tuple[Any, ...]]:
+        """Rows that the signed record of a replay names; none where it is not signed by the key of that person."""
+        act = record.get("act") if isinstance(record, dict) else None
+        if not isinstance(act, dict):
+            return set()
+        signed = Signature.model_validate(act)
+        key = (signed.person_id, signed.public_key)
+        is_known = signed.public_key == (self.public_keys or {}).get(signed.person_id) or key in self._former
+        if signed.kind != ERASE or not is_known or not is_signed(signed):
+            return set()
+        return {tuple(mark) for mark in json.loads(signed.action)["facts"].get("rows", ())}
 
     def _place(self, signed: Signature) -> int:
         return self.marks[signatures.name][(signed.action_sha256,)][1]
@@ -280,6 +327,8 @@ class Trust:
             )
         if signed.kind == ADOPT:
             self._adopted = max(self._adopted, position)
+        if signed.kind == ERASE:
+            self._erasing |= {tuple(mark) for mark in facts["rows"]}
         for mark in facts["rows"]:
             self._bound.setdefault(tuple(mark), set()).add(signed.person_id)
         return ""
@@ -293,9 +342,19 @@ def _is_counted(name: str) -> bool:
 
 
 def add_marks(
-    known: dict[Key, tuple[str, int]], name: str, position: int, rows: str, rows_sha256: str, *, note: str = ""
+    known: dict[Key, tuple[str, int]],
+    name: str,
+    position: int,
+    rows: str,
+    rows_sha256: str,
+    *,
+    note: str = "",
+    originals: dict[tuple[str, Key], str] | None = None,
 ) -> str:
-    """Put what a seal says of its rows beside what is known; answers what is wrong with it, or nothing."""
+    """Put what a seal says of its rows beside what is known; answers what is wrong with it, or nothing.
+
+    originals: gets what rows said first that an erasure changed.
+    """
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
     size, table = key_size(name), row_seals.metadata.tables[name]
@@ -303,11 +362,18 @@ def add_marks(
         return f"seal {position} (of {name}): it says that rows were erased, and none of this table ever is"
     try:
         for mark in json.loads(rows):
-            if note == ERASED:
-                known.pop(tuple(mark[:size]), None)
+            key = tuple(mark[:size])
+            if note == ERASED or note.startswith(ERASED_BY):
+                known.pop(key, None)
+                continue
+            if note.startswith(REDACTED_BY):
+                before, place = known[key]
+                known[key] = (mark[size], place)
+                if originals is not None:
+                    originals.setdefault((name, key), before)
                 continue
             # A row is sealed once: by a second seal over its key a changed row would pass for the sealed one.
-            if known.setdefault(tuple(mark[:size]), (mark[size], position))[1] != position:
+            if known.setdefault(key, (mark[size], position))[1] != position:
                 return f"seal {position} (of {name}): it seals {mark[0]} a second time"
     except (ValueError, TypeError, LookupError):
         return f"seal {position} (of {name}): its rows cannot be read"
@@ -349,6 +415,12 @@ def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequen
             "look at the acts before them and say 'meterloom keys adopt'",
         )
     return rows
+
+
+def redacted(store: Store, table: sa.Table) -> set[Key]:
+    """Keys of the table's rows that an erasure changed, where the chain of seals is believed."""
+    trust = trust_of(store, [table])
+    return set() if trust.lost(table) else trust.redacted(table)
 
 
 def signed_acts(store: Store, kind: str) -> list[Signature]:

@@ -23,7 +23,7 @@ _TWICE = "two would start every run twice"
 PARTS: dict[Part, tuple[int, str, str]] = {
     "up": (1, "'meterloom up'", _TWICE),
     "daemon": (2, "Dagster's daemon", _TWICE),
-    "upkeep": (3, "a backup, sweep, merge or retention", "a backup copies files that the others take away"),
+    "upkeep": (3, "a backup, sweep, merge, erasure or retention", "a backup copies files that the others take away"),
 }
 _END = "end that one first; its lock goes with it"
 _LONGEST_NAME = 200

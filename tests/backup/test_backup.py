@@ -246,7 +246,7 @@ def test_sweeps_and_merges_wait_for_a_backup(works: Path, tmp_path: Path) -> Non
     with taken(load_project(works, {}), "upkeep"):
         for words in (("lake", "sweep"), ("lake", "compact"), ("backup", "--to", tmp_path / "kept")):
             said = refused(*words, "--project", works)
-            assert "a backup, sweep, merge or retention, process" in said, said
+            assert "a backup, sweep, merge, erasure or retention, process" in said, said
     assert not (tmp_path / "kept" / LISTS).exists()
     assert call_here("lake", "sweep", "--project", str(works))[0] == 0
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
+from tests.e2e.conftest import call_here
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ems" / "operations.md").read_text("utf-8")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -17,6 +18,9 @@ def test_the_commands_of_the_page_run_and_the_drill_ends_in_simulation(works: Pa
     blocks = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     assert len(lines) >= 6
+    people = works / "people.yaml"
+    people.write_text(f"{people.read_text()}  - {{person_id: hana, name: Hana, roles: [admin]}}\n")
+    assert call_here("keys", "new", "hana", "--project", str(works))[0] == 0
     said = ""
     for line in lines:
         words = shlex.split(line.replace("/var/backups", str(tmp_path)).replace("/srv", str(tmp_path / "srv")))[1:]

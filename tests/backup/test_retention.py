@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from assets.stores.audit import bad_rows
 from assets.stores.published.ground import ground_of
-from assets.stores.retention import KEPT, old_files, remove
+from assets.stores.retention import KEPT, REMOVALS, RUN_FILE, begin_run, old_files, remove
+from assets.stores.schema.tables_reports import signatures
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.settings import NEVER_REMOVED, load_project, load_settings
 from data_quality.contracts.time import FixedClock, SystemClock
@@ -55,7 +58,7 @@ def later(folder: Path, after: timedelta = LONG_AGO, *, dry_run: bool = False) -
     call = Call(folder)
     call.clock = FixedClock(SystemClock().now_utc() + after)
     with closing(call.project):
-        answer = retention_apply(call, dry_run=dry_run)
+        answer = retention_apply(call, dry_run=dry_run, scheduled=True)
     result: Any = answer.result
     return {each["name"]: each for each in result["classes"]}
 
@@ -93,7 +96,10 @@ def test_what_goes_is_gone_and_every_ledger_and_figure_stands(aged: Path) -> Non
     gone = {Path(each).name for each in set(before) - set(digests(aged))}
     assert gone == {"more.csv", "refused.csv", "old.log"}
     assert list((aged / "var" / "quarantine").glob("*/*")) == []
-    assert ledger_rows(aged) == rows
+    after = ledger_rows(aged)
+    # What went is told, and nothing else was written.
+    assert {name for name in after if after[name] != rows[name]} <= {"removals", "row_seals", "recorded_clock"}
+    assert after["removals"] == 3
     with closing(OpenProject(str(aged))) as opened:
         ids = opened.reports.figure_ids()
         equal, differing = figures_again(opened, ids, lambda text, done, of: None)
@@ -101,14 +107,61 @@ def test_what_goes_is_gone_and_every_ledger_and_figure_stands(aged: Path) -> Non
     assert all(each["rows"] == 0 for each in later(aged, dry_run=True).values())
 
 
+def test_somebody_answers_for_a_removal_and_the_ledger_keeps_how_much_went(aged: Path) -> None:
+    assert "needs a person with the role 'engineer'" in refused("retention", "apply", "--project", aged)
+    assert "has not the role 'engineer'" in refused("retention", "apply", "--as", "ben", "--project", aged)
+    call = Call(aged, person="carla")
+    call.clock = FixedClock(SystemClock().now_utc() + LONG_AGO)
+    more = (aged / "landing" / "works" / "more.csv").stat()
+    refused_bytes = (aged / "landing" / "works" / "refused.csv").stat().st_size
+    with closing(call.project) as opened:
+        retention_apply(call, reason="the disk is full")
+        rows = {row["class_name"]: row for row in REMOVALS.rows(opened.store)}
+        assert bad_rows(opened.store) == []
+        signed = opened.store.rows(sa.select(signatures).where(signatures.c.kind == "retention apply"))
+    assert set(rows) == {"landing", "quarantine", "logs"}
+    landing = rows["landing"]
+    assert (landing["files"], landing["bytes"]) == (2, more.st_size + refused_bytes)
+    assert landing["oldest_utc"].timestamp() == pytest.approx(more.st_mtime, abs=1e-3)
+    assert (landing["person_id"], landing["reason"]) == ("carla", "the disk is full")
+    assert [each["person_id"] for each in signed] == ["carla"]
+    # A timer's is nobody's.
+    (aged / "var" / "logs" / "old.log").write_text("again\n")
+    later(aged)
+    with closing(OpenProject(str(aged))) as opened:
+        assert [row["person_id"] for row in REMOVALS.rows(opened.store)][-1] == ""
+
+
+@pytest.mark.parametrize("gone", [0, 1, 3])
+def test_a_removal_that_was_killed_is_taken_up_and_told_once(aged: Path, gone: int) -> None:
+    """After so many of its three files nobody knows of it but the file that it wrote first."""
+    with closing(OpenProject(str(aged))) as opened:
+        now_utc = SystemClock().now_utc() + LONG_AGO
+        found = old_files(opened.project, opened.store, ground_of(opened.reports), running=("web",), now_utc=now_utc)
+        run = begin_run(opened.project, found, run_id="killed", person_id="carla", reason="test")
+        for each in run.files[:gone]:
+            each.path.unlink()
+    later(aged)
+    with closing(OpenProject(str(aged))) as opened:
+        rows = REMOVALS.rows(opened.store)
+        assert bad_rows(opened.store) == []
+    assert {row["run_id"] for row in rows} == {"killed"}
+    assert sum(row["files"] for row in rows) == len(run.files) == 4
+    assert not (aged / "var" / RUN_FILE).exists()
+    later(aged)
+    with closing(OpenProject(str(aged))) as opened:
+        assert REMOVALS.rows(opened.store) == rows
+
+
 def test_a_file_that_is_written_anew_meanwhile_stays(aged: Path) -> None:
     more = aged / "landing" / "works" / "more.csv"
     with closing(OpenProject(str(aged))) as opened:
         now_utc = SystemClock().now_utc() + LONG_AGO
         found = old_files(opened.project, opened.store, ground_of(opened.reports), running=(), now_utc=now_utc)
-        write_csv(more, END + timedelta(days=1), END + timedelta(days=2))
         removed: list[str] = []
-        remove(found, removed.append)
+        run = begin_run(opened.project, found, run_id="1", person_id="", reason="test")
+        write_csv(more, END + timedelta(days=1), END + timedelta(days=2))
+        remove(opened.store, run, SystemClock(), removed.append)
     assert more.is_file()
     assert "refused.csv" in removed
     assert "more.csv" not in removed
@@ -151,7 +204,7 @@ def test_readings_that_a_baseline_was_trained_on_are_a_ground_of_its_reports(wor
 
 def test_it_waits_for_a_backup_and_a_dry_run_does_not(aged: Path) -> None:
     with taken(load_project(aged, {}), "upkeep"):
-        assert "retention, process" in refused("retention", "apply", "--project", aged)
+        assert "retention, process" in refused("retention", "apply", "--scheduled", "--project", aged)
         assert call_here("retention", "apply", "--dry-run", "--project", str(aged))[0] == 0
 
 

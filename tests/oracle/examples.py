@@ -126,6 +126,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "backup": WRITES,
     "restore": WRITES,
     "retention apply": ("--dry-run",),
+    "erase": ("person/ben --dry-run",),
     "lake restore": WRITES,
     "findings list": ("--site {site}", "--site tower --all"),
     "findings acknowledge": WRITES,

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from assets.stores.erasure.record import ERASURES
+from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import AuditEvent, note_event
 from controls.ledger.modes import set_mode
 from data_quality.contracts.control.command import Mode
@@ -52,6 +54,25 @@ def test_acts_are_sentences_with_names_and_links_the_newest_first(keyless: Askin
     assert "was refused: POST" not in trail(keyless, kind="access")
     act(as_of(keyless, "ben"), "withdraw", "x")
     assert "Ben was refused: POST /reports" in trail(keyless, kind="access")
+
+
+def test_what_was_removed_and_erased_is_told_by_how_much_and_whom(keyless: Asking) -> None:
+    store, clock = keyless.project.store, keyless.clock
+    row = {"class_name": "landing", "files": 1_234, "bytes": 5_000_000_000, "oldest_utc": LATER, "newest_utc": LATER}
+    for person in ("dirk", ""):
+        REMOVALS.add(store, clock, {**row, "run_id": f"run {person}", "person_id": person, "reason": "past their age"})
+    erased = {"erasure_id": "1", "subject": "person/p7", "person_id": "dirk", "reason": "left", "record": {}}
+    for step in ("recorded", "finished"):
+        ERASURES.add(store, clock, {**erased, "step": step})
+    shown = trail(keyless, kind="access")
+    assert "Dirk removed old files of landing: 1,234, 5,000,000,000 bytes" in shown
+    assert "The schedule removed old files of landing" in shown
+    assert f"past their age · last changed from {LATER:%Y-%m-%d} to {LATER:%Y-%m-%d}" in shown
+    assert "Dirk erased person/p7" in shown
+    assert "Dirk finished the erasure of person/p7" in shown
+    assert "Dirk entfernte alte Dateien aus Eingang: 1.234" in trail(keyless, kind="access", locale="de")
+    elsewhere = Person(person_id="otto", name="Otto", roles=(Role.AUDITOR,), sites=("plant",))
+    assert "person/p7" not in trail(Asking(keyless.project, clock, elsewhere))
 
 
 def test_a_page_ends_and_the_next_goes_on_where_it_ended(keyless: Asking) -> None:

@@ -343,8 +343,9 @@ class Lake:
             site_id, path = str(row["site_id"]), self.root / str(row["path"])
             if row["newest"] > after_ids.get(site_id, row["newest"]):
                 if not is_as_written(path, row["file_sha256"], self.seen):
-                    # By its rows then, which may be all there under another digest.
-                    self.files(_MANIFEST.rows(self.store, path=row["path"]))
+                    # By its rows then, which may be all there under another digest, or be what an erasure left.
+                    rows = _MANIFEST.rows(self.store, path=row["path"])
+                    [path] = self.files(Places(self.store, site_id).placed(rows) if self.mended(rows)[1] else rows)
                 found.setdefault(site_id, {})[path] = row["newest"]
         return found
 

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from assets.stores.backup.make_backup import BackupSource, make_backup
+from assets.stores.backup.place import place_to_read, split_address
 from assets.stores.backup.sealed import Recipient
+from assets.stores.erasure.record import share_records, unfinished
+from data_quality.contracts.errors import BadInput
 from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -28,12 +31,19 @@ def backup(
     signer, name = pack_signer(call)
     source = BackupSource(project.project, project.lake, call.keys_dir, signer, name, recipient)
     with taken(project.project, "upkeep"):
+        if left := unfinished(project.store):
+            raise BadInput(
+                f"an erasure of {left[0]} was broken off: a backup would keep what is left of it",
+                reason="unfinished_erasure", mend=f"meterloom erase {left[0]} --yes --as PERSON",
+            )  # fmt: skip
         made = make_backup(
             source,
             to.rstrip("/") or "/",
             now_utc=call.clock.now_utc(),
             progress=lambda text, done, of: call.doing(text, done=done, of=of),
         )
+        with place_to_read(split_address(made.path)[0]) as place:
+            share_records(project.project, place)
     text = f"{made.path}: {made.files} files, {made.files_new} of them new, {made.bytes_new:,} bytes copied"
     if recipient is not None:
         text += f"; private keys are encrypted for {recipient.name}"

@@ -13,12 +13,14 @@ from assets.stores.backup.bring_back import Restoring, fetch_settings
 from assets.stores.backup.place import BackupPlace, list_in, place_to_read, split_address
 from assets.stores.backup.sealed import Opener
 from assets.stores.backup.store_copy import scratch_database
+from assets.stores.erasure.record import records_in
 from data_quality.contracts.database import DatabaseSettings
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, PathSettings, Project, load_project
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import KEYS_VARIABLE, STATELESS, Argument, Call, Option, operation
+from orchestration.operations.project.erase import erase_again
 from orchestration.views.restored_proof import Proof, prove
 
 PROBLEMS = Table("problems", "file | problem")
@@ -142,6 +144,10 @@ class _Work:
         restoring = Restoring(self.place, self.listed.body, project, final, keys_dir)
         restoring.expect_empty()
         restoring.write(self.private_key, progress)
+        if records := records_in(self.place, self.listed.body.ledger):
+            # Apart from the proof, which must see the project as anybody who opens it does.
+            with closing(OpenProject.of(project)) as opened:
+                erase_again(opened, keys_dir, records, self.call)
         with closing(OpenProject.of(project)) as opened:
             seed, clock = int(self.listed.body.digest[:8], 16), self.call.clock
             return prove(opened, restoring.problems, sample=self.sample, seed=seed, clock=clock, progress=progress)

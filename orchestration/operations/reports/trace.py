@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.views.restored_proof import erased_behind
 from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue
 from reports.figures.trace import (
@@ -57,6 +58,9 @@ def trace(
     figure = found.figure
     result = trace_data(found)
     parts: list[Table | str] = [*_verdict(found), "", INPUTS]
+    if not found.is_equal and (erased := erased_behind(call.project.store, found)):
+        result["erased"] = erased
+        parts = [*_verdict(found), *erased, "", INPUTS]
     if versions:
         result["changes"] = changes = versions_today(figure, reports=reports, sources=sources)
         parts += ["", *_today(changes)]

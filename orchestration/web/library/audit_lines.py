@@ -4,15 +4,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from assets.stores.erasure.record import ERASURES
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.published.publications import PublicationStore
+from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import newest_events
 from controls.ledger.holidays import holiday_history
 from controls.ledger.modes import mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
@@ -48,6 +50,10 @@ _ABOUT = {
     "web invite": "{0} invited {1}", "web reset": "{0} reset the password of {1}",
     "/people/out": "{0} ended the sign-ins of {1}", "/people/roles": "{0} changed the roles of {1}",
 }  # fmt: skip
+_ERASED = {
+    "recorded": "{0} erased {1}", "replayed": "{1} was erased again after a restore, as {0} had erased it",
+    "finished": "{0} finished the erasure of {1}",
+}  # fmt: skip
 # Done, they stand in a ledger of their own or change nothing that anybody else sees.
 _ELSEWHERE = (
     "/reports/", "/baselines/", "/bills/", "/findings/", "/devices/", "/profile/", "/people/", "/upload/bill/preview",
@@ -64,7 +70,7 @@ def trail(ask: Ask, sites: Mapping[str, Site], kind: Kind, before_utc: datetime 
         if kind in ("", of_kind) and may(ask.person, needs):
             found += read(ask, sites, names)
     if kind in ("", "access"):
-        found += _access(ask, until_utc, names)
+        found += [*_access(ask, until_utc, names), *_taken_away(ask, names)]
     shown = [each for each in found if until_utc is None or each.at_utc < until_utc]
     return sorted(shown, key=lambda each: each.at_utc, reverse=True)
 
@@ -160,6 +166,23 @@ def _access(ask: Ask, until_utc: datetime | None, names: Mapping[str, str]) -> l
             note = sentences([about, refusal, key], " · ") if about or refusal or key else ""
             found.append(TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC"))
     return found
+
+
+def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
+    """Files that retention removed, and erasures. They are of all sites, and told to people who see all."""
+    if ask.person.sites:
+        return
+    store, as_of_utc = ask.project.store, ask.address.as_of_utc
+    for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
+        who = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
+        counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
+        what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", who, Sentence(row["class_name"]), *counts)
+        span = Sentence("last changed from {0} to {1}", *(f"{row[at]:%Y-%m-%d}" for at in ("oldest_utc", "newest_utc")))
+        note = sentences([named(row["reason"]), span], " · ")
+        yield TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC")
+    for row in ERASURES.rows(store, as_of_utc=as_of_utc):
+        text = Sentence(_ERASED[row["step"]], _who(row["person_id"], names), named(row["subject"]))
+        yield TrailLine(row["recorded_at_utc"].astimezone(UTC), text, "access", "", named(row["reason"]), "UTC")
 
 
 def _of_route(row: Mapping[str, Any], who: str) -> str:

@@ -1,0 +1,179 @@
+"""Rows of the store that an erasure takes away or changes, and the one transaction that does it under seals.
+
+An append-only table refuses both by its triggers; inside of this transaction they are lifted, and every other writer
+waits. What other hashes are over is left as it is and counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from assets.stores.erasure.subject import Subject
+from assets.stores.schema.column_types import JsonText
+from assets.stores.seals import ERASED, ERASED_BY, REDACTED_BY, Key, erase, key_of, raw_select, seal
+from assets.stores.tables import TABLES
+from assets.stores.transactions import Store
+
+GONE_WORD = "erased"
+# Other hashes are over their rows: chains of commands, versions that figures pin.
+PINNED = frozenset({
+    "revision_inputs", "command_events", "commands", "row_seals", "plans", "forecasts",
+    "baseline_versions", "lake_manifest", "lake_merges", "evidence_packs", "chain_marks", "store_revisions",
+    "ledger_identity", "recorded_clock", "rendered_files", "emission_factors", "dr_events", "erasures", "removals",
+})  # fmt: skip
+_CHUNK = 300
+Row = Mapping[str, Any]
+
+
+class RowChange(NamedTuple):
+    """One row of the store. name: the class that the answer counts it in; values: its columns from then on, as Python
+    has them; None: the row goes.
+    """
+
+    name: str
+    table: sa.Table
+    key: Key
+    values: Mapping[str, Any] | None
+    size_bytes: int
+
+
+def gone(name: str, store: Store, table: sa.Table, where: sa.ColumnElement[bool]) -> Iterator[RowChange]:
+    """Rows that go."""
+    for row in store.rows(raw_select(table).where(where)):
+        yield RowChange(name, table, key_of(table, row), None, _size(row.values()))
+
+
+def changed(name: str, table: sa.Table, row: Row, values: Mapping[str, Any]) -> Iterator[RowChange]:
+    """A row with other values, where they are others. row: all columns as a query gives them."""
+    other = {column: value for column, value in values.items() if value != row[column]}
+    if other:
+        key = tuple(_raw(column, row[column.name]) for column in table.primary_key)
+        yield RowChange(name, table, key, other, _size(row[column] for column in other))
+
+
+def named_in(name: str, store: Store, subject: Subject) -> Iterator[RowChange]:
+    """Rows of any table whose texts hold the subject's name, with its id in place of it; pinned ones are left out."""
+    for table in TABLES:
+        texts = _texts(table)
+        if not subject.needles or not texts or table.name in PINNED:
+            continue
+        holds = sa.or_(
+            *(sa.type_coerce(each, sa.Text).contains(needle, autoescape=True)
+              for each in texts for needle in subject.needles)
+        )  # fmt: skip
+        for row in store.rows(sa.select(table).where(holds)):
+            # A signed text is its own affair (`people_rows.py`).
+            own = [each.name for each in texts if (table.name, each.name) != ("signatures", "action")]
+            yield from changed(name, table, row, {each: subject.cleaned(row[each]) for each in own})
+
+
+def pinned_rows(store: Store, subject: Subject) -> int:
+    """How many rows hold the name and stay, since other hashes are over them."""
+    found = 0
+    for table in (each for each in TABLES if each.name in PINNED and subject.needles):
+        texts = [sa.type_coerce(each, sa.Text) for each in _texts(table)]
+        holds = [each.contains(needle, autoescape=True) for each in texts for needle in subject.needles]
+        if holds:
+            found += int(
+                store.rows(sa.select(sa.func.count().label("n")).select_from(table).where(sa.or_(*holds)))[0]["n"]
+            )
+    return found
+
+
+def merged(changes: Iterable[RowChange]) -> list[RowChange]:
+    """One change a row: a row that goes is not changed too, and of one column the first word holds."""
+    found: dict[tuple[str, Key], RowChange] = {}
+    for each in changes:
+        at = (each.table.name, each.key)
+        before = found.get(at)
+        if before is None or each.values is None:
+            found[at] = each if before is None else each._replace(name=before.name)
+        elif before.values is not None:
+            found[at] = before._replace(values={**each.values, **before.values})
+    return list(found.values())
+
+
+def apply(connection: sa.Connection, changes: Sequence[RowChange], erasure_id: str) -> None:
+    """Take the rows away, or change them, each table's under one seal; in the caller's transaction."""
+    tables: dict[str, list[RowChange]] = defaultdict(list)
+    for each in changes:
+        tables[each.table.name].append(each)
+    for name in sorted(tables):
+        table = tables[name][0].table
+        with lifted(connection, table):
+            _take(connection, table, [each.key for each in tables[name] if each.values is None], erasure_id)
+            _redact(connection, table, [each for each in tables[name] if each.values is not None], erasure_id)
+
+
+def _take(connection: sa.Connection, table: sa.Table, keys: Sequence[Key], erasure_id: str) -> None:
+    note = ERASED if table.info.get("is_erasable") else f"{ERASED_BY}{erasure_id}"
+    for start in range(0, len(keys), _CHUNK):
+        where = _are(table, keys[start : start + _CHUNK])
+        if table.info.get("is_sealed"):
+            erase(connection, table, where, note=note)
+        else:
+            connection.execute(table.delete().where(where))
+
+
+def _redact(connection: sa.Connection, table: sa.Table, changes: Sequence[RowChange], erasure_id: str) -> None:
+    rows = []
+    for each in changes:
+        where = _are(table, [each.key])
+        connection.execute(table.update().where(where).values(**(each.values or {})))
+        rows += [dict(row) for row in connection.execute(raw_select(table).where(where)).mappings()]
+    if rows and table.info.get("is_sealed"):
+        seal(connection, table, rows, note=f"{REDACTED_BY}{erasure_id}")
+
+
+@contextmanager
+def lifted(connection: sa.Connection, table: sa.Table) -> Iterator[None]:
+    """Let the table be changed in this transaction; where it is rolled back, nothing was lifted."""
+    if not table.info.get("is_append_only"):
+        yield
+        return
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} DISABLE TRIGGER USER")
+        yield
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ENABLE TRIGGER USER")
+        return
+    query = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :name ORDER BY rowid")
+    triggers = connection.execute(query, {"name": table.name}).all()
+    for name, _ in triggers:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    yield
+    for _, statement in triggers:
+        connection.exec_driver_sql(str(statement))
+
+
+def _are(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
+    columns = [sa.type_coerce(each, sa.types.NullType()) for each in table.primary_key]
+    return sa.or_(
+        *(sa.and_(*(a == sa.literal(b, _plain(b)) for a, b in zip(columns, key, strict=True))) for key in keys)
+    )
+
+
+def _plain(value: Any) -> Any:
+    return sa.Integer() if isinstance(value, int) else sa.Text()
+
+
+def _texts(table: sa.Table) -> list[sa.Column[Any]]:
+    """Columns that may hold words of people: no keys, no times, no hashes."""
+    return [
+        each for each in table.c
+        if not each.primary_key and isinstance(each.type, JsonText | sa.Text | sa.String)
+        and "sha256" not in each.name
+    ]  # fmt: skip
+
+
+def _raw(column: sa.Column[Any], value: Any) -> Any:
+    kind: Any = column.type
+    raw: Any = value if not isinstance(value, datetime | date) else value.isoformat()
+    return kind.process_bind_param(value, None) if isinstance(value, datetime) else raw
+
+
+def _size(values: Iterable[Any]) -> int:
+    return sum(len(str(each).encode()) for each in values if each is not None)
