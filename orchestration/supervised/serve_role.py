@@ -13,6 +13,7 @@ from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, star
 from orchestration.environment import SMALL
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.write import WORKSPACE, instance_environment
+from orchestration.supervised import parent_watch
 from orchestration.supervised.supervisor import mlflow_environment, mlflow_words
 
 _OWN = Path(sys.executable).parent
@@ -120,7 +121,7 @@ def _log_format() -> str:
 
 
 def become(project: Project, role: str, site: str = "") -> NoReturn:
-    """Turn this process into the service; its exit code and its answer to SIGTERM are the service's own.
+    """Turn this process into the parent of the service, whose exit code and answer to SIGTERM it passes on.
 
     Raises BadInput as `service`, OSError where the program is not there.
     """
@@ -128,5 +129,6 @@ def become(project: Project, role: str, site: str = "") -> NoReturn:
     variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}
     variables[FORMAT_VARIABLE] = _log_format()
     # The number of this process stays: what `execve` begins is the process that the file names.
-    write_role(roles_dir(project), started(name, os.getpid(), found.health))
-    os.execve(found.words[0], found.words, variables)  # noqa: S606 - words of ours alone
+    file = write_role(roles_dir(project), started(name, os.getpid(), found.health))
+    words = [sys.executable, "-I", "-S", str(Path(parent_watch.__file__)), str(file), *found.words]
+    os.execve(words[0], words, variables)  # noqa: S606 - words of ours alone

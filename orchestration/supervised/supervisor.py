@@ -1,4 +1,4 @@
-"""What `meterloom up` runs (broker, simulated sites, agents, collector, MLflow, Dagster, pages), and where each is."""
+"""Services of `meterloom up` (broker, simulated sites, agents, collector, MLflow, Dagster, pages), and their places."""
 
 import signal
 import socket
