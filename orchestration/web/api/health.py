@@ -31,12 +31,14 @@ def _near(request: Request) -> None:
 router = APIRouter(dependencies=[Depends(_near)], include_in_schema=False)
 
 
+@router.get("/live")
 @router.get("/healthz")
 def healthz() -> Response:
     """Alive."""
     return JSONResponse({"status": "alive"})
 
 
+@router.get("/ready")
 @router.get("/readyz")
 def readyz(request: Request) -> Response:
     """Of use: the store answers, and people and sites can be read."""
