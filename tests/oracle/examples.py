@@ -301,7 +301,6 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/packs": (f"/packs{SITE}&period=2024", "/packs?site=demo&period=2024&locale=de"),
     "/packs/{pack}": (f"/packs/gri_2016{SITE}&period=2024", "/packs/esrs_e1?site=demo&period=2024&locale=de"),
     "/healthz": ("/healthz",),
-    "/live": ("/live",),
     "/readyz": ("/readyz",),
     "/ready": ("/ready",),
     "/metrics": LeftOut("counts what this process did"),

@@ -31,7 +31,6 @@ def _near(request: Request) -> None:
 router = APIRouter(dependencies=[Depends(_near)], include_in_schema=False)
 
 
-@router.get("/live")
 @router.get("/healthz")
 def healthz() -> Response:
     """Alive."""
