@@ -14,7 +14,6 @@ from orchestration.environment import SMALL
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.write import WORKSPACE, instance_environment
 from orchestration.supervised import parent_watch
-from orchestration.supervised.supervisor import mlflow_environment, mlflow_words
 
 _OWN = Path(sys.executable).parent
 
@@ -73,6 +72,31 @@ def _code(project: Project, _: str) -> Service:
 def _mlflow(project: Project, _: str) -> Service:
     port = project.settings.server.mlflow_port
     return Service(mlflow_words(project, port), f"http://127.0.0.1:{port}/health", mlflow_environment(project))
+
+
+def mlflow_environment(project: Project) -> dict[str, str]:
+    """Variables of MLflow's server: everybody on this machine reads arguments, and the URL may hold a password."""
+    return {"MLFLOW_BACKEND_STORE_URI": project.mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def mlflow_words(project: Project, port: int) -> list[str]:
+    """The command of MLflow's server."""
+    return [
+        str(Path(sys.executable).parent / "mlflow"),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        # Its own application behind the gate.
+        "--app-name",
+        "meterloom",
+        # MLflow starts several by default, each with all its libraries in memory.
+        "--workers",
+        "1",
+        "--default-artifact-root",
+        str(project.mlflow_artifacts_dir),
+    ]
 
 
 def _web(project: Project, _: str) -> Service:
