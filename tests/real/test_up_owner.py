@@ -197,4 +197,6 @@ def test_each_role_that_is_killed_is_there_again_within_a_minute_and_nothing_is_
     moves = Counter(moves_of(project, found["id"]))
     assert {moves[state] for state in ("PROPOSED", "RELEASED", "PENDING", "ISSUED", "ACKED")} == {1}, moves
     keys = run_keys(project)
+    sys.stdout.write(f"{len(keys)} ticks and keys of runs, the agent's command by state: {dict(moves)}\n")
+    assert keys
     assert [key for key, count in keys.items() if count > 1] == [], keys
