@@ -196,15 +196,20 @@ def log_us() -> tuple[float, float]:
 
 def bench(rows: int = 10_000_000, seconds: float = 60.0, pairs: int = 4, folder: str = "") -> None:
     """A line for ingest and each rate of live readings, and what a scrape and a line of log cost by themselves."""
-    for found in (ingest(rows, pairs), live(500.0, seconds, pairs), live(5000.0, seconds, pairs)):
+    text, line = log_us()
+    sys.stdout.write(f"observed line of log {text:.0f} us as text, {line:.0f} us as JSON\n")
+    for work in (
+        lambda: ingest(rows, pairs),
+        lambda: live(500.0, seconds, pairs),
+        lambda: live(5000.0, seconds, pairs),
+    ):
+        found = work()
         sys.stdout.write(
             f"observed {found['name']:10} without {found['without']} with {found['with']}: ratio {found['ratio']} of "
             f"medians, {found['least']} of the least, pairs {found['pairs']}"
         )
         sys.stdout.write(f", one scrape {found['scrape_ms']} ms\n" if "scrape_ms" in found else "\n")
         sys.stdout.flush()
-    text, line = log_us()
-    sys.stdout.write(f"observed line of log {text:.0f} us as text, {line:.0f} us as JSON\n")
     if folder:
         cost_ms = page_ms(folder)
         share = cost_ms / 1000 / EVERY_S

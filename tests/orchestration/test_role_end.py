@@ -26,9 +26,9 @@ from tests.orchestration.test_children import PYTHON, is_running, until
 
 # As a server: a worker of its own, its number on the first line, and the signals that it was told on the others.
 SERVICE = """
-import signal, subprocess, sys, time
+import os, signal, subprocess, sys, time
 own = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
-signal.signal(signal.SIGUSR1, lambda *_: print("USR1", flush=True))
+signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"USR1\\n"))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(sys.argv[1])))
 print(own.pid, flush=True)
 while True:
