@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from assets.stores.access import select_rows, site_transaction
+from assets.stores.access import read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import device_leases
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
@@ -18,7 +18,7 @@ CLOCK_TOLERANCE_S = 2.0
 
 
 class Lease(Model):
-    """Lease of a holder until expires_utc."""
+    """Lease of a holder until expires_utc; empty holder: given back, nobody's."""
 
     site_id: str
     holder: str
@@ -64,5 +64,10 @@ def release_lease(store: Store, lease: Lease, *, now_utc: datetime) -> None:
                 device_leases.c.holder == lease.holder,
                 device_leases.c.epoch == lease.epoch,
             )
-            .values(expires_utc=now_utc)
+            .values(holder="", expires_utc=now_utc)
         )
+
+
+def leases(store: Store) -> list[Lease]:
+    """The lease of each site that an agent ever had, as it stands. Raises Unreachable."""
+    return [Lease(**row) for row in read_rows(store, device_leases.select().order_by(device_leases.c.site_id))]

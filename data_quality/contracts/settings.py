@@ -1,4 +1,6 @@
-"""Typed settings of a project: defaults < meterloom.yaml < environment (METERLOOM_SECTION__KEY)."""
+"""Typed settings of a project: defaults < meterloom.yaml < environment (METERLOOM_SECTION__KEY, or the same with _FILE
+behind it and a file that holds the value: secrets of systemd and containers).
+"""
 
 import difflib
 import ipaddress
@@ -450,7 +452,9 @@ def named_in_text(root: Path) -> Path:
 
 
 def overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
-    """Variable, section, key and value of each setting that the environment names. Raises BadConfiguration."""
+    """Variable, section, key and value of each setting that the environment names, itself or in a file; of both the
+    variable itself counts. Raises BadConfiguration.
+    """
     found = []
     for variable in sorted(env):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:
@@ -469,5 +473,28 @@ def overrides(env: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
                 else f"expected METERLOOM_SECTION__KEY with a section of {', '.join(Settings.model_fields)}",
             )
             raise BadConfiguration([problem])
-        found.append((variable, section, key, env[variable]))
+        value, named = env[variable], key.removesuffix("_file")
+        # `server.certificate_file` is a setting of its own.
+        if named != key and key not in (keys := fields.annotation.model_fields) and named in keys:  # type: ignore[union-attr]
+            if variable.removesuffix("_FILE") in env:
+                continue
+            key, value = named, _held_by(Path(value), variable)
+        found.append((variable, section, key, value))
     return found
+
+
+def _held_by(path: Path, variable: str) -> str:
+    """The value that a file holds, without the end of its line. Raises BadConfiguration."""
+    try:
+        value, is_open = path.read_text(encoding="utf-8").rstrip("\r\n"), bool(path.stat().st_mode & 0o007)
+    except (OSError, UnicodeDecodeError) as fault:
+        said, mend = (
+            f"no file of text at {path}: {getattr(fault, 'strerror', '') or fault}",
+            "name one that can be read",
+        )
+    else:
+        if not (is_open and os.name == "posix"):
+            return value
+        said, mend = "a secret, in a file that others can read", f"chmod o-rwx {path}"
+    problem = Problem(file=f"environment variable {variable}", line=0, column=0, message=said, mend=mend)
+    raise BadConfiguration([problem])

@@ -81,8 +81,8 @@ def _database(address: str, url: str, held: list[Part]) -> dict[str, str]:
 
 
 def check_trust(store: Store, anchors: Path) -> list[dict[str, str]]:
-    """Whether everything is as it was written, and what is not, in words; and whether that could be noted outside of
-    the store. anchors: what was noted there.
+    """A line for the rows of the store, as they were written or not, in words; one more where that could not be noted
+    outside of it. anchors: what was noted there.
     """
     found = distrusted(store, anchors)
     if found:
@@ -164,7 +164,7 @@ def item(name: str, status: Status, detail: str, mend: str = "") -> dict[str, st
 
 
 def reachability(project: Project) -> list[dict[str, str]]:
-    """Whether broker and servers of this project answer; anything else is a failure."""
+    """Broker and servers of this project, a line each: one that does not answer is a failure."""
     return [item(port.name, "ok" if port.state == "ours" else "fail", port.detail, port.mend) for port in look(project)]
 
 

@@ -1,4 +1,4 @@
-"""Who answers on a project's ports: its own parts, nobody, another program, or a broker that is dead.
+"""Ports of a project and who answers there: its own parts, nobody, another program, or a broker that is dead.
 
 A part is believed by its own words, an open port says nothing: Dagster and MLflow by their health pages, the broker by
 its answer to MQTT CONNECT. Where the operating system names the process that listens, its project is compared too.

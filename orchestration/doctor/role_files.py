@@ -1,10 +1,13 @@
 """Role files: one a service that runs on a project, with its process and the address of its health, for `health`.
 
 They stand in `var/run`, written by who starts the service: `meterloom up` for all of its own, `meterloom serve` for
-the one that it becomes. A file whose process is gone is what is left of a service that was killed.
+its one. A file whose process is gone is what is left of a service that was killed; one that was ended leaves none. A
+process in another container is not seen from here: of it counts what its health address answers.
 """
 
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -34,16 +37,29 @@ class RoleFile(Model):
     health: str = ""
     state: RoleState = "running"
     restarts: int = 0
+    space: str = ""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Its process number says nothing here: it is one of another container."""
+        return bool(self.space) and self.space != numbers_of()
 
     @property
     def is_alive(self) -> bool:
-        """Its process is there, and is the one that was started."""
-        return self.state == "running" and began(self.pid) == self.began_s
+        """Its process is there, and is the one that was started; of another container, that it was started."""
+        return self.state == "running" and (self.is_elsewhere or began(self.pid) == self.began_s)
 
 
 def roles_dir(project: Project) -> Path:
     """Folder of the role files."""
     return project.data_dir / "run"
+
+
+def numbers_of() -> str:
+    """Machine or container within which process numbers are unique; empty where the system does not say."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    return ""
 
 
 def began(pid: int) -> float | None:
@@ -59,8 +75,9 @@ def started(name: str, pid: int, health: str = "", *, restarts: int = 0) -> Role
     """The role of a process that has just begun."""
     since_utc = f"{SystemClock().now_utc():%Y-%m-%dT%H:%M:%SZ}"
     return RoleFile(
-        name=name, pid=pid, began_s=began(pid) or 0.0, since_utc=since_utc, health=health, restarts=restarts
-    )
+        name=name, pid=pid, began_s=began(pid) or 0.0, since_utc=since_utc, health=health, restarts=restarts,
+        space=numbers_of(),
+    )  # fmt: skip
 
 
 def health_port(server: ServerSettings, part: Literal["agent", "collector", "receive"]) -> tuple[dict[str, str], str]:
@@ -74,12 +91,12 @@ def web_health(server: ServerSettings, port: int) -> str:
     return f"{'https' if server.certificate_file else 'http'}://{server.web_host}:{port}/readyz"
 
 
-def write_role(folder: Path, role: RoleFile) -> None:
-    """Write it whole. Raises OSError."""
+def write_role(folder: Path, role: RoleFile) -> Path:
+    """Write it whole. Returns its file. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = folder / f".{role.name}.{os.getpid()}"
     temporary.write_text(role.model_dump_json(), encoding="utf-8")
-    temporary.replace(folder / f"{role.name}.json")
+    return temporary.replace(folder / f"{role.name}.json")
 
 
 def forget_role(folder: Path, name: str) -> None:

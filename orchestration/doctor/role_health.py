@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.settings import Project
+from data_quality.contracts.time import SystemClock
 from orchestration.doctor.ports import TIMEOUT_S
 from orchestration.doctor.role_files import LOCKED, RoleFile, roles, roles_dir
 from orchestration.instance.start_lock import free
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Below it a database can no longer be vacuumed, nor a month be written anew (production 3.8).
 LEAST_FREE = 0.1
+# A role file's name of an agent: this and its site.
+_AGENT = "agent-"
 
 
 class RoleHealth(NamedTuple):
@@ -33,18 +36,46 @@ class RoleHealth(NamedTuple):
 
 def health_of(project: Project, role: str = "") -> list[RoleHealth]:
     """All of a project, or one role of it. A project without a service has one line that says so."""
-    known = roles(roles_dir(project))
+    found = {each.name: _of_service(each, project) for each in roles(roles_dir(project)) if role in ("", each.name)}
+    # An agent that stands without a role file, or beside that of one before it: systemd starts it by itself.
+    if not role or (role.startswith(_AGENT) and not (role in found and found[role].live)):
+        by_lease = _agents_by_lease(project)
+        found |= {name: said for name, said in by_lease.items() if name not in found or said.live > found[name].live}
     if role:
-        return [_of_service(each, project) for each in known if each.name == role] or [
-            _none(role, f"no service {role} runs")
-        ]
-    services = [_of_service(each, project) for each in known]
+        return [found.get(role) or _none(role, f"no service {role} runs")]
+    services = [found[name] for name in sorted(found)]
     services = services or [_none("services", "no service runs: meterloom up, or meterloom serve ROLE")]
     return [*services, *(_of_part(name, ask, project) for name, ask in PARTS.items())]
 
 
 def _none(name: str, said: str) -> RoleHealth:
     return RoleHealth(name, live=False, ready=False, detail=said)
+
+
+def _agents_by_lease(project: Project) -> dict[str, RoleHealth]:
+    """Agents as the store knows them, on whatever machine: each keeps the lease of its site, and gives it back where it
+    is ended. Empty where the store does not say.
+    """
+    from assets.stores.revisions import standing
+    from controls.ledger.device_lease import leases
+
+    try:
+        with _opened(project) as store:
+            if standing(store.engine).steps:
+                return {}
+            now_utc, held = SystemClock().now_utc(), [each for each in leases(store) if each.holder]
+    except (MeterloomError, OSError):
+        # The line of the store says so.
+        return {}
+    found = {}
+    for each in held:
+        is_held = now_utc < each.expires_utc
+        said = f"holds the lease until {each.expires_utc:%Y-%m-%dT%H:%M:%SZ}" if is_held else (
+            f"its lease ran out {each.expires_utc:%Y-%m-%dT%H:%M:%SZ} and was not given back: it is gone"
+        )  # fmt: skip
+        name = f"{_AGENT}{each.site_id}"
+        found[name] = RoleHealth(name, live=is_held, ready=is_held, detail=f"agent {each.holder} {said}")
+    return found
 
 
 def _of_service(role: RoleFile, project: Project) -> RoleHealth:
@@ -56,6 +87,8 @@ def _of_service(role: RoleFile, project: Project) -> RoleHealth:
         }[role.state]
         return _none(role.name, said)
     is_ready, said = _schedules(project) if role.health == LOCKED else answer_of(role.health)
+    if role.is_elsewhere and not is_ready:
+        return _none(role.name, f"of another container, since {role.since_utc}; {said}")
     told = [f"process {role.pid} since {role.since_utc}", f"restarted {role.restarts} time(s)" * bool(role.restarts)]
     return RoleHealth(role.name, live=True, ready=is_ready, detail="; ".join(filter(None, [*told, said])))
 

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
 from assets.stores.revisions import Standing, behind, copy_path, standing
-from assets.stores.transactions import connect_store, open_store
+from assets.stores.transactions import connect_store
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
+from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.start_lock import free, taken
 from orchestration.instance.write import instance_environment
 
@@ -125,11 +126,12 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
     with taken(project, "up"):
         free(project, "daemon")
         if any(each.part == STORE for each in plan.steps):
-            if project.settings.database.of("store"):
+            # An empty database has nothing to lose.
+            if plan.copy and project.settings.database.of("store"):
                 doing(f"keeping the store as it was: {plan.copy}")
                 dump_schema(project.store_url, Path(plan.copy))
-            doing("the store's tables")
-            open_store(project.store_url).close()
+            doing("the store's tables, and a schema for each part of a database")
+            prepare_databases(project)
         for part in dict.fromkeys(each.part for each in plan.steps if each.part != STORE):
             doing(part)
             _run(part, project)

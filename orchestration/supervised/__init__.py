@@ -1,1 +1,1 @@
-"""What `meterloom up` starts beside itself: kept up while it lives, and ended with it however it ends."""
+"""Services that `meterloom up` starts beside itself: kept up while it lives, and ended with it however it ends."""

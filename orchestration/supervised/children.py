@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from assets.sites.load_sites import NOBODY
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
 from orchestration.doctor.role_files import RoleState, forget_role, started, web_health, write_role
+from orchestration.doctor.role_health import answer_of
 from orchestration.environment import SMALL
 from orchestration.open_project import OpenProject
 from orchestration.supervised import parent_watch
@@ -163,18 +162,18 @@ class Children:
         """Wait until something listens. Raises Unreachable where a needed child ends or the time runs out."""
         wait_for_port(port, meanwhile=self.need_all)
 
-    def wait_for_url(self, url: str, stopped: threading.Event) -> None:
-        """Wait until an address answers. Raises Unreachable where a needed child ends or the time runs out."""
+    def wait_for(self, health: str, stopped: threading.Event) -> None:
+        """Wait until an address of a role file answers. Raises Unreachable where a needed child ends or the time runs
+        out.
+        """
         deadline_s = time.monotonic() + READY_S
         while time.monotonic() < deadline_s and not stopped.is_set():
             self.need_all()
-            try:
-                with urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
-                    return
-            except (URLError, OSError):
-                stopped.wait(0.25)
+            if answer_of(health)[0]:
+                return
+            stopped.wait(0.25)
         if not stopped.is_set():
-            raise Unreachable(f"{url} does not answer after {READY_S:g} s")
+            raise Unreachable(f"{health} does not answer after {READY_S:g} s")
 
     def _note(self, child: Child, state: RoleState) -> None:
         if self._roles is not None:

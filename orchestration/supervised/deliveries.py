@@ -38,7 +38,9 @@ def deliver_plant(project: Project, site: Site, *, now_utc: datetime) -> list[Pa
 
 
 def deliver(project: Project, sites: Iterable[Site], *, now_utc: datetime, delivered: dict[str, date]) -> None:
-    """What is due: of homes every time, of plants once a local day. delivered: the plants' last days, kept up here."""
+    """Send the files that are due: of homes every time, of plants once a local day. delivered: the plants' last days,
+    kept up here.
+    """
     for site in sites:
         if site.is_simulated and has_devices(site):
             deliver_home(project, site, now_utc=now_utc, days=2)

@@ -1,10 +1,16 @@
-"""Ends what `meterloom up` started where it was killed and could not do so itself: a process beside it.
+"""Two processes that stand beside others and load nothing but the standard library: they start in milliseconds.
 
-On its input stands a line for each process that began (`+pid`) or ended (`-pid`). Where the input ends without a last
-line `done`, who wrote it is gone: each process is ended with all that it started, the last one first, so that the agent
-still has its broker while it brings its devices home. Nothing but the standard library: it starts in milliseconds.
+Without arguments it ends all that `meterloom up` started where that was killed and could not do so itself. On its input
+stands a line for each process that began (`+pid`) or ended (`-pid`). Where the input ends without a last line `done`,
+who wrote it is gone: each process is ended with all that it started, the last one first, so that the agent still has
+its broker while it brings its devices home.
+
+With the path of a role file and a command line it is the process of `meterloom serve`: the parent of the one service,
+which ends with it, and whose file it takes away where the end was meant. In a container it is the first process.
 """
 
+import ctypes
+import json
 import os
 import signal
 import sys
@@ -15,6 +21,10 @@ from contextlib import suppress
 # Asked as Ctrl-C would, then told, then ended; with the seconds that each may take.
 STEPS = ((signal.SIGINT, 10.0), (signal.SIGTERM, 1.0), (signal.SIGKILL, 1.0))
 _LOOK_S = 0.05
+# Asked to end by these; the others are for the service alone (an agent's emergency stop is one).
+_ENDING = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_PASSED_ON = {*_ENDING, signal.SIGUSR1, signal.SIGUSR2}
+_PR_SET_PDEATHSIG = 1
 
 
 def end_group(pid: int, is_gone: Callable[[], bool], *, is_told: bool = False) -> None:
@@ -64,5 +74,67 @@ def watch(lines: Iterable[str]) -> None:
         end_group(pid, lambda pid=pid: _is_gone(pid))  # type: ignore[misc]
 
 
+def keep(file: str, words: list[str]) -> int:
+    """Be the parent of one service until it ends. Returns its exit code; what ended it by a signal ends us too."""
+    parent, told = os.getpid(), list[int]()
+    # Whoever is told before there is a service keeps it in mind until there is one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+    service = os.fork()
+    if not service:
+        _begin(parent, words)
+
+    def pass_on(number: int, _frame: object) -> None:
+        if number in _ENDING:
+            told.append(number)
+            _forget(file)
+        with suppress(ProcessLookupError):
+            os.kill(service, number)
+
+    for each in _PASSED_ON:
+        signal.signal(each, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+    code = _end_of(service)
+    if code == 0:
+        _forget(file)
+    # Its own children outlive a server that was killed, and would hold its port.
+    end_group(service, lambda: True, is_told=True)
+    if code < 0:
+        with suppress(OSError):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(parent, -code)
+    # The first process of a container is not ended by a signal of its own.
+    return code if code >= 0 else 128 - code
+
+
+def _begin(parent: int, words: list[str]) -> None:
+    """The service, in a session of its own: a terminal's Ctrl-C comes once, by us."""
+    os.setsid()
+    # Linux alone: elsewhere the service of a keeper that was killed lives on.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
+    if os.getppid() == parent:
+        with suppress(OSError):
+            os.execv(words[0], words)  # noqa: S606 - words of ours alone
+    os._exit(127)
+
+
+def _end_of(service: int) -> int:
+    """Its exit code, once it ended; whatever else ends here was left to us and is only buried."""
+    while True:
+        pid, status = os.wait()
+        if pid == service:
+            return os.waitstatus_to_exitcode(status)
+
+
+def _forget(file: str) -> None:
+    # A later one of the same name has written its own by now.
+    with suppress(OSError, ValueError), open(file, encoding="utf-8") as written:  # noqa: PTH123 - starts in milliseconds
+        if json.load(written)["pid"] == os.getpid():
+            os.unlink(file)  # noqa: PTH108
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(keep(sys.argv[1], sys.argv[2:]))
     watch(sys.stdin)

@@ -13,7 +13,7 @@ from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, star
 from orchestration.environment import SMALL
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.write import WORKSPACE, instance_environment
-from orchestration.supervised.supervisor import mlflow_environment, mlflow_words
+from orchestration.supervised import parent_watch
 
 _OWN = Path(sys.executable).parent
 
@@ -74,6 +74,31 @@ def _mlflow(project: Project, _: str) -> Service:
     return Service(mlflow_words(project, port), f"http://127.0.0.1:{port}/health", mlflow_environment(project))
 
 
+def mlflow_environment(project: Project) -> dict[str, str]:
+    """Variables of MLflow's server: everybody on this machine reads arguments, and the URL may hold a password."""
+    return {"MLFLOW_BACKEND_STORE_URI": project.mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def mlflow_words(project: Project, port: int) -> list[str]:
+    """The command of MLflow's server."""
+    return [
+        str(Path(sys.executable).parent / "mlflow"),
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        # Its own application behind the gate.
+        "--app-name",
+        "meterloom",
+        # MLflow starts several by default, each with all its libraries in memory.
+        "--workers",
+        "1",
+        "--default-artifact-root",
+        str(project.mlflow_artifacts_dir),
+    ]
+
+
 def _web(project: Project, _: str) -> Service:
     health = web_health(project.settings.server, project.settings.server.web_port)
     return Service(_module("orchestration.web.serve", project), health, SMALL)
@@ -120,7 +145,7 @@ def _log_format() -> str:
 
 
 def become(project: Project, role: str, site: str = "") -> NoReturn:
-    """Turn this process into the service; its exit code and its answer to SIGTERM are the service's own.
+    """Turn this process into the parent of the service, whose exit code and answer to SIGTERM it passes on.
 
     Raises BadInput as `service`, OSError where the program is not there.
     """
@@ -128,5 +153,6 @@ def become(project: Project, role: str, site: str = "") -> NoReturn:
     variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}
     variables[FORMAT_VARIABLE] = _log_format()
     # The number of this process stays: what `execve` begins is the process that the file names.
-    write_role(roles_dir(project), started(name, os.getpid(), found.health))
-    os.execve(found.words[0], found.words, variables)  # noqa: S606 - words of ours alone
+    file = write_role(roles_dir(project), started(name, os.getpid(), found.health))
+    words = [sys.executable, "-I", "-S", str(Path(parent_watch.__file__)), str(file), *found.words]
+    os.execve(words[0], words, variables)  # noqa: S606 - words of ours alone

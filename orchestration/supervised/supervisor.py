@@ -1,4 +1,4 @@
-"""What `meterloom up` runs (broker, simulated sites, agents, collector, MLflow, Dagster, pages), and where each is."""
+"""Services of `meterloom up` (broker, simulated sites, agents, collector, MLflow, Dagster, pages), and their places."""
 
 import signal
 import socket
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -30,9 +29,10 @@ from orchestration.instance.by_bucket import decide
 from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.start_lock import free, take
-from orchestration.instance.write import WORKSPACE, instance_environment
+from orchestration.instance.write import instance_environment
 from orchestration.supervised.children import READY_S, Child, Children, Say, say_pages, start_pages
 from orchestration.supervised.deliveries import deliver, has_devices
+from orchestration.supervised.serve_role import mlflow_environment, service
 from orchestration.supervised.wanted import WhenWanted, start_signals, wanted_later
 from orchestration.web.tools.passes import Passes
 
@@ -165,8 +165,8 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    dagster_port, mlflow_port, web_port = (
-        port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web")
+    dagster_port, mlflow_port, web_port, code_port = (
+        port_of(project.settings.server, name, say) for name in ("dagster", "mlflow", "web", "code")
     )
     passes = Passes(project)
     # Before there are two that would make it.
@@ -180,21 +180,16 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         if workers:
             live.environment |= _workers(project, workers, children, say, environment=live.environment)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
-        parts = [
-            ("dagster", _dagster(dagster_port), f"{dagster_url}/server_info"),
-            ("mlflow", mlflow_words(project, mlflow_port), f"{mlflow_url}/health"),
-        ]
-        port: dict[str, str] = {}
-        if is_pushed:
-            port, health = health_port(project.settings.server, "receive")
-            module = "controls.collector.receive_main"
-            parts.append(("receive", [sys.executable, "-m", module, "--project", str(project.root)], health))
-        variables = {**live.environment, **mlflow_environment(project), FROM_READINGS: "true", **port}
-        for name, arguments, health in parts:
-            children.start(name, arguments, environment=variables, is_needed=name != "receive", health=health)
+        variables = {**live.environment, **mlflow_environment(project), FROM_READINGS: "true"}
+        served = _at_ports(project, dagster_port=dagster_port, mlflow_port=mlflow_port, code_port=code_port)
+        pushed = ("receive",) if is_pushed else ()
+        code, mlflow = _start(served, ("code", "mlflow", *pushed), children, variables)[:2]
         pages = start_pages(project, web_port, children, environment=live.environment)
-        for _, _, health in parts[:2]:
-            children.wait_for_url(health, stopped)
+        # Both ask it for the graph; who finds nobody there says so to people until it is asked again.
+        children.wait_for(code, stopped)
+        webserver, _ = _start(served, ("webserver", "daemon"), children, variables)
+        for health in (webserver, mlflow):
+            children.wait_for(health, stopped)
         if not stopped.is_set():
             for url in (dagster_url, mlflow_url):
                 need_sign_in(url)
@@ -212,6 +207,22 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
+
+
+def _at_ports(project: Project, **ports: int) -> Project:
+    """The project with the ports that were found free."""
+    server = project.settings.server.model_copy(update=ports)
+    return project.model_copy(update={"settings": project.settings.model_copy(update={"server": server})})
+
+
+def _start(project: Project, roles: Sequence[str], children: Children, environment: Mapping[str, str]) -> list[str]:
+    """Start services as `meterloom serve` does, each a child of its own. Returns where each is asked for its health."""
+    found = [service(project, role, "") for role in roles]
+    for name, each in found:
+        variables = {**environment, **each.environment}
+        # Without the door for what is pushed all the others have their work.
+        children.start(name, each.words, environment=variables, is_needed=name != "receive", health=each.health)
+    return [each.health for _, each in found]
 
 
 def need_sign_in(url: str) -> None:
@@ -261,44 +272,6 @@ def _watch(
             due_s = time.monotonic() + DELIVERY_S
             deliver(project, sites.values(), now_utc=SystemClock().now_utc(), delivered=delivered)
         children.keep_up(say, time.monotonic())
-
-
-def _dagster(port: int) -> list[str]:
-    return [
-        str(Path(sys.executable).parent / "dagster"),
-        "dev",
-        "--workspace",
-        str(WORKSPACE),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-
-
-def mlflow_environment(project: Project) -> dict[str, str]:
-    """Variables of MLflow's server: everybody on this machine reads arguments, and the URL may hold a password."""
-    return {"MLFLOW_BACKEND_STORE_URI": project.mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-
-
-def mlflow_words(project: Project, port: int) -> list[str]:
-    """The command of MLflow's server."""
-    return [
-        str(Path(sys.executable).parent / "mlflow"),
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        # Its own application behind the gate.
-        "--app-name",
-        "meterloom",
-        # MLflow starts several by default, each with all its libraries in memory.
-        "--workers",
-        "1",
-        "--default-artifact-root",
-        str(project.mlflow_artifacts_dir),
-    ]
 
 
 def port_of(server: ServerSettings, name: str, say: Say) -> int:

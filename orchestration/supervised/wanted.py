@@ -83,5 +83,5 @@ def start_signals(
 
 
 def has_limits(project: Project) -> bool:
-    """Whether a night has written limits of a site."""
+    """A night has written limits of a site."""
     return any(project.limits_dir.glob("*.json"))

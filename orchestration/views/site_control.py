@@ -119,6 +119,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     lease = found["lease"]
     if lease is None:
         said.append("no agent has run here")
+    elif not lease["holder"]:
+        said.append(f"no agent runs: the last one gave the lease back (epoch {lease['epoch']})")
     else:
         alive = f"last sign of life {lease['age_s']:.0f} s ago"
         state = "has no lease any more" if lease["is_over"] else "holds the lease"

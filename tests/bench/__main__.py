@@ -75,10 +75,11 @@ def _live_and_pages() -> None:
     from tests.bench.browser_bench import bench as browser
     from tests.bench.live_bench import bench as live
     from tests.bench.live_replay import bench as replay
+    from tests.bench.observed_bench import bench as observed
     from tests.bench.web_bench import bench as web
     from tests.bench.web_live_bench import bench as web_live
 
-    for work in (live, replay, web_live, web, browser):
+    for work in (live, replay, observed, web_live, web, browser):
         work()
 
 

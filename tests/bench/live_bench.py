@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import Any
 
 from assets.stores.live.live_store import FILE, LiveReader
 from tests.bench.live_replay import bench as replay
@@ -65,8 +67,11 @@ def kept_in(folder: Path) -> int:
     return sum(each.accepted for _, each in LiveReader(folder).states("plant"))
 
 
-def measure(*, per_s: float, seconds: float, is_one_core: bool) -> dict[str, object]:
-    """One run."""
+def measure(
+    *, per_s: float, seconds: float, is_one_core: bool,
+    environment: Mapping[str, str] = {}, beside: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> dict[str, Any]:  # fmt: skip
+    """One run. environment: of the collector besides; beside: what goes on as long as it is measured."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker = Broker(folder)
@@ -74,7 +79,7 @@ def measure(*, per_s: float, seconds: float, is_one_core: bool) -> dict[str, obj
         command = [sys.executable, "-m", "controls.collector.main", "--project", name]
         publisher = [sys.executable, "-m", "tests.bench.live_bench", "--publish", str(broker.port), "--hz", str(per_s)]
         with (folder / "log").open("wb") as log:
-            collector = subprocess.Popen(command, cwd=ROOT, stderr=log)
+            collector = subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ | dict(environment))
         meters = subprocess.Popen(publisher, cwd=ROOT)
         try:
             if is_one_core:
@@ -84,7 +89,8 @@ def measure(*, per_s: float, seconds: float, is_one_core: bool) -> dict[str, obj
                 time.sleep(0.1)
             time.sleep(1)
             began_s, before, kept_before = time.monotonic(), cost_of(collector.pid), kept_in(file.parent)
-            found = sorted(latencies_s(file, until_s=began_s + seconds))
+            with beside():
+                found = sorted(latencies_s(file, until_s=began_s + seconds))
             after, took_s, kept = cost_of(collector.pid), time.monotonic() - began_s, kept_in(file.parent)
         finally:
             for child in (meters, collector):
@@ -96,6 +102,7 @@ def measure(*, per_s: float, seconds: float, is_one_core: bool) -> dict[str, obj
         "p50_s": round(statistics.median(found), 3), "p95_s": round(found[int(len(found) * 0.95)], 3),
         "max_s": round(found[-1], 3), "cpu_share": round((after[0] - before[0]) / took_s, 2),
         # Of CPU, which a busy neighbour hardly changes: what it costs to receive, keep, show and acknowledge one.
+        "cpu_s": round(after[0] - before[0], 2),
         "cpu_us": round((after[0] - before[0]) / max(1, kept - kept_before) * 1e6),
         "rss_mb": [round(before[1]), round(after[1])], "load": round(os.getloadavg()[0], 1),
     }  # fmt: skip

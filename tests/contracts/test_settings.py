@@ -42,6 +42,27 @@ def test_a_wrong_variable_is_refused_by_its_name(tmp_path: Path, variable: str, 
         load_settings(tmp_path / "none.yaml", {variable: "many"})
 
 
+def test_a_secret_is_read_from_the_file_that_its_variable_names_unless_the_variable_itself_is_there(
+    tmp_path: Path,
+) -> None:
+    secret, variable = tmp_path / "mqtt", "METERLOOM_MQTT__PASSWORD_FILE"
+    secret.write_text("of the file\n")
+    secret.chmod(0o400)
+    none = tmp_path / "none.yaml"
+    assert load_settings(none, {variable: str(secret)}).mqtt.password == "of the file"
+    assert load_settings(none, {variable: str(secret), "METERLOOM_MQTT__PASSWORD": "own"}).mqtt.password == "own"
+    # A setting whose own name ends so names its file as ever.
+    assert load_settings(none, {"METERLOOM_MQTT__CA_FILE": "/ca.pem"}).mqtt.ca_file == "/ca.pem"
+    with pytest.raises(BadConfiguration, match=rf"{variable}: no file of text at .*name one that can be read"):
+        load_settings(none, {variable: str(tmp_path / "gone")})
+    with pytest.raises(BadConfiguration, match="METERLOOM_MQTT__PROT_FILE: unknown key"):
+        load_settings(none, {"METERLOOM_MQTT__PROT_FILE": str(secret)})
+    secret.chmod(0o444)
+    with pytest.raises(BadConfiguration, match="a secret, in a file that others can read") as fault:
+        load_settings(none, {variable: str(secret)})
+    assert "of the file" not in str(fault.value)
+
+
 def test_one_setting_moves_every_store_to_postgresql(tmp_path: Path) -> None:
     files = load_project(tmp_path, {})
     assert files.store_url.startswith("sqlite:///")

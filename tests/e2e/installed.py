@@ -16,7 +16,7 @@ from tests.conftest import MUST_NOT_SKIP, ROOT
 PACKAGES = ("assets", "controls", "data_quality", "dbt_project", "ml", "orchestration", "reports")
 BUILD = ("pyproject.toml", "README.md", "LICENSE")
 # Programs of libraries that `meterloom up` starts by name.
-PROGRAMS = ("dagster", "mlflow")
+PROGRAMS = ("dagster", "dagster-daemon", "dagster-webserver", "mlflow")
 
 
 def tracked(*paths: str) -> set[str]:

@@ -304,6 +304,7 @@ ROUTES: dict[str, tuple[str, ...] | LeftOut] = {
     "/packs/{pack}": (f"/packs/gri_2016{SITE}&period=2024", "/packs/esrs_e1?site=demo&period=2024&locale=de"),
     "/healthz": ("/healthz",),
     "/readyz": ("/readyz",),
+    "/ready": ("/ready",),
     "/metrics": LeftOut("counts what this process did"),
     "/api/openapi.json": ("/api/openapi.json",),
     "/api/docs": ("/api/docs",),

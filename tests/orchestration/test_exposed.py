@@ -32,6 +32,7 @@ from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.main import build_app
 from orchestration.instance.write import instance_environment
 from orchestration.supervised import supervisor
+from orchestration.supervised.serve_role import OF_A_PROJECT, service
 from reports.make_report import make_report
 from reports.recompute.figure_sources import Sources
 from tests.controls.planning.examples import HOME
@@ -63,8 +64,9 @@ def test_fault_f90_what_is_started_listens_on_this_machine_alone(tmp_path: Path)
         assert listening(os.getpid()) <= {"127.0.0.1", "::1"}
     finally:
         server.stop()
-    project = load_project(tmp_path, {})
-    for words in (supervisor._dagster(1), supervisor.mlflow_words(project, 2)):
+    project = load_project(tmp_path, {"METERLOOM_SERVER__CODE_PORT": "3"})
+    for role in ("webserver", "code", "mlflow"):
+        words = service(project, role, "")[1].words
         assert words[words.index("--host") + 1] == "127.0.0.1"
 
 
@@ -169,8 +171,8 @@ def test_fault_f93_the_password_of_a_database_that_is_there_is_in_no_output_pack
 def test_fault_f93_no_child_is_given_a_secret_by_its_arguments_and_no_file_of_dagster_holds_one(tmp_path: Path) -> None:
     url = f"postgresql://ml:{CANARY}-db@127.0.0.1:9/none"
     project = load_project(tmp_path, SECRETS | {"METERLOOM_DATABASE__URL": url})
-    words = [*supervisor._dagster(1), *supervisor.mlflow_words(project, 2)]
-    assert CANARY not in " ".join(words)
+    words = [service(project, role, "")[1].words for role in OF_A_PROJECT if role != "code"]
+    assert CANARY not in " ".join(word for each in words for word in each)
     environment = instance_environment(project)
     written = [path.read_text() for path in Path(environment["DAGSTER_HOME"]).rglob("*.yaml")]
     assert written

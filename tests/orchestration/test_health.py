@@ -183,7 +183,7 @@ def test_a_served_role_is_the_process_of_its_file_and_ends_when_it_is_told(proje
     finally:
         served.kill()
         served.communicate()
-    assert health_of(project, "web")[0].live is False
+    assert (roles(roles_dir(project)), health_of(project, "web")[0].detail) == ([], "no service web runs")
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 

@@ -199,7 +199,7 @@ def test_the_password_is_in_no_argument_and_no_file(line: Line) -> None:
         pytest.skip("this server has a password of its own")
     assert CANARY not in line.arguments
     kept = [path for root in (line.server.root, STATE_DIR / "postgres") for path in root.rglob("*") if path.is_file()]
-    assert {"dagster.yaml", "dagster.log", "mlflow.log", "agent-home.log"} <= {path.name for path in kept}
+    assert {"dagster.yaml", "daemon.log", "mlflow.log", "agent-home.log"} <= {path.name for path in kept}
     assert [path for path in kept if CANARY.encode() in path.read_bytes()] == []
 
 

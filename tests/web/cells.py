@@ -27,7 +27,7 @@ OPEN = {
     "/static/{digest}/{name:path}": "style and scripts say nothing of anyone",
 }
 # For this machine and for keys.
-NEAR = {"/healthz", "/readyz", "/metrics"}
+NEAR = {"/healthz", "/ready", "/readyz", "/metrics"}
 _Q = "?site={site}&scope={scope}"
 _SITE = "?site={site}"
 _REASON = '{{"reason": "fits"}}'

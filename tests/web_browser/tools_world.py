@@ -20,7 +20,7 @@ from data_quality.contracts.settings import load_project
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.write import instance_environment
-from orchestration.supervised.supervisor import mlflow_words
+from orchestration.supervised.serve_role import mlflow_words
 from orchestration.web.tools.passes import Passes
 from tests.controls.collector.pushing import door, make_project
 from tests.e2e.dagster_ui import Dagster

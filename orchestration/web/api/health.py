@@ -37,6 +37,7 @@ def healthz() -> Response:
     return JSONResponse({"status": "alive"})
 
 
+@router.get("/ready")
 @router.get("/readyz")
 def readyz(request: Request) -> Response:
     """Of use: the store answers, and people and sites can be read."""

@@ -40,7 +40,7 @@ def tell_project(page: Metrics, project: OpenProject, now_utc: datetime) -> None
     page.tell("disk_free_ratio", "gauge", [("", disk.free / disk.total)], "Free share of the disk of the data folder")
     if (age_s := backup_age_s(places, now_utc)) is not None:
         page.tell("backup_age_seconds", "gauge", [("", age_s)], "Since the last whole backup; absent before the first")
-    known = roles(roles_dir(places))
+    known = [each for each in roles(roles_dir(places)) if not each.is_elsewhere]
     standing = [(f'{{role="{each.name}"}}', float(each.is_alive)) for each in known]
     page.tell("role_up", "gauge", standing, "1 while the process of a service is the one that was started")
     is_up = _tell_store(page, project)

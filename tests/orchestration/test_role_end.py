@@ -1,0 +1,143 @@
+"""A role that was ended is no longer told of; one that was killed is gone, said so, and leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from assets.stores.transactions import open_store
+from controls.ledger.device_lease import LEASE_S
+from data_quality.contracts.settings import Project, load_project
+from data_quality.contracts.time import SystemClock
+from orchestration.doctor.role_files import roles, roles_dir, started, write_role
+from orchestration.doctor.role_health import health_of
+from orchestration.supervised import parent_watch
+from orchestration.views.site_control import lines, site_control
+from tests.conftest import ROOT
+from tests.controls.planning.examples import HOME
+from tests.orchestration.test_children import PYTHON, is_running, until
+
+# As a server: a worker of its own, its number on the first line, and the signals that it was told on the others.
+SERVICE = """
+import os, signal, subprocess, sys, time
+own = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"])
+signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"USR1\\n"))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(sys.argv[1])))
+print(own.pid, flush=True)
+while True:
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "meterloom.yaml").write_text("{}")
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "home.yaml").write_text(json.dumps(HOME.model_dump(mode="json", exclude_unset=True)))
+    found = load_project(tmp_path, {})
+    found.data_dir.mkdir()
+    open_store(found.store_url).close()
+    return found
+
+
+@contextmanager
+def kept(project: Project, code: int = 0) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    """The parent of a service as `meterloom serve` becomes it, the service, and its worker."""
+    words = [str(Path(parent_watch.__file__)), str(roles_dir(project) / "web.json"), *PYTHON, SERVICE, str(code)]
+    parent = subprocess.Popen([sys.executable, "-I", "-S", *words], stdout=subprocess.PIPE, text=True)
+    write_role(roles_dir(project), started("web", parent.pid))
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    (service,) = psutil.Process(parent.pid).children()
+    try:
+        yield parent, service.pid, worker
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert until(lambda: not is_running(service.pid))
+
+
+def ended(parent: subprocess.Popen[str]) -> int:
+    return parent.wait(20)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_role_that_was_ended_is_told_of_no_longer_and_its_code_is_its_own(project: Project, code: int) -> None:
+    with kept(project, code) as (parent, service, worker):
+        assert health_of(project, "web")[0].live
+        parent.send_signal(signal.SIGTERM)
+        assert ended(parent) == code
+        assert not is_running(service)
+        assert not is_running(worker)
+        assert (roles(roles_dir(project)), health_of(project, "web")[0].detail) == ([], "no service web runs")
+
+
+@pytest.mark.parametrize("victim", ["service", "parent"])
+def test_a_role_that_was_killed_is_gone_and_leaves_nothing_that_holds_its_port(project: Project, victim: str) -> None:
+    with kept(project) as (parent, service, worker):
+        os.kill(service if victim == "service" else parent.pid, signal.SIGKILL)
+        assert ended(parent) == -signal.SIGKILL
+        found = health_of(project, "web")[0]
+        assert (found.live, found.ready, "is gone" in found.detail) == (False, False, True)
+        assert until(lambda: not is_running(service))
+        if victim == "service":
+            assert not is_running(worker)
+        else:
+            # Asked by the system, the service ends as it is told to; what it began is its own to end.
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_what_is_no_end_is_passed_on_and_a_later_role_keeps_its_file(project: Project) -> None:
+    with kept(project) as (parent, _, _):
+        parent.send_signal(signal.SIGUSR1)
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "USR1\n"
+        later = started("web", os.getpid())
+        write_role(roles_dir(project), later)
+        parent.send_signal(signal.SIGTERM)
+        assert ended(parent) == 0
+    assert roles(roles_dir(project)) == [later]
+
+
+def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Project) -> None:
+    there = started("web", 1, "lock:daemon").model_copy(update={"space": "another pid:[1]", "began_s": 1.0})
+    write_role(roles_dir(project), there)
+    found = health_of(project, "web")[0]
+    assert (found.live, found.detail.startswith("of another container, since 20")) == (False, True)
+    write_role(roles_dir(project), there.model_copy(update={"health": ""}))
+    assert health_of(project, "web")[0].live
+
+
+@pytest.mark.slow
+def test_an_agent_that_systemd_starts_is_in_the_health_until_it_is_ended_and_gone_where_it_was_killed(
+    project: Project,
+) -> None:
+    words = [sys.executable, "-m", "controls.agent.main", "--project", str(project.root), "--site", "home"]
+
+    def agent() -> "subprocess.Popen[bytes]":
+        found = subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL)
+        assert until(lambda: any((each.name, each.ready) == ("agent-home", True) for each in health_of(project)), 60)
+        assert health_of(project, "agent-home")[0].detail.startswith(f"agent {found.pid}-")
+        return found
+
+    first = agent()
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(60) == 0
+    assert "agent-home" not in [each.name for each in health_of(project)]
+    assert health_of(project, "agent-home")[0].detail == "no service agent-home runs"
+    with closing(open_store(project.store_url)) as store:
+        assert lines(site_control(store, HOME, now_utc=SystemClock().now_utc()))[-2].startswith(
+            "no agent runs: the last"
+        )
+    second = agent()
+    second.kill()
+    second.wait()
+    assert until(lambda: not health_of(project, "agent-home")[0].live, LEASE_S + 10)
+    assert health_of(project, "agent-home")[0].detail.endswith("was not given back: it is gone")
