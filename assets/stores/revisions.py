@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("meterloom.stores")
 FOLDER = Path(__file__).parent / "migrations"
+UNKNOWN = "unknown"
+_REVISIONS = "SELECT version_num FROM alembic_version"
 # What a step is called, and behind which it comes, as its file says it.
 _NAMES = re.compile(r"^(revision|down_revision)\b[^=\n]*= *[\"']([^\"']+)", re.MULTILINE)
 
@@ -96,8 +98,7 @@ def _is_newest(engine: sa.Engine) -> bool:
     """
     try:
         with engine.connect().execution_options(meterloom_read=True) as connection:
-            query = sa.text("SELECT version_num FROM alembic_version")
-            present: list[str] = list(connection.execute(query).scalars())
+            present: list[str] = list(connection.execute(sa.text(_REVISIONS)).scalars())
     except sa.exc.DBAPIError:
         # An empty store, or one that does not answer: whoever looks closer says which.
         return False
@@ -113,22 +114,47 @@ def copy_path(engine: sa.Engine, revision: str) -> Path:
     return store.with_name(f"{store.name}.{revision}.bak")
 
 
-def behind(file: Path, folder: Path) -> tuple[str, str] | None:
-    """Of a SQLite file that a library keeps by Alembic: its revision and the newest in the library's folder of
-    revisions, where they differ. Read as text: to run those files would load the library.
-    """
+def file_revisions(file: Path) -> set[str]:
+    """Revisions that a SQLite file says it is of; `unknown` where it says none."""
     try:
         # Read only, or a missing file would be made; quoted, or a `?` in its name would begin the URI's options.
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
-            present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+            return {str(row[0]) for row in connection.execute(_REVISIONS)} or {UNKNOWN}
     except sqlite3.Error:
-        present = {"unknown"}
+        return {UNKNOWN}
+
+
+def server_revisions(url: str) -> set[str]:
+    """Revisions that the schema of a PostgreSQL URL says it is of; `unknown` where it says none, empty where it has no
+    tables. Raises Unreachable.
+    """
+    from assets.stores.postgres import connection_to
+
+    with connection_to(url) as connection:
+        here = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        tables = {row[0] for row in connection.execute(here)}
+        if "alembic_version" not in tables:
+            return {UNKNOWN} if tables else set()
+        return {str(row[0]) for row in connection.execute(_REVISIONS)}
+
+
+def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None:
+    """Of tables that a library keeps by Alembic: their revision and the newest in the library's folder of revisions,
+    where they differ. Read as text: to run those files would load the library. name: of the database, for people.
+
+    Raises Unreachable for a revision that the folder does not know.
+    """
     texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     # With and without annotations, in either quote: Dagster's files, MLflow's and ours differ in that.
     named, before = (
         {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
         for key in ("revision", "down_revision")
     )
+    if newer := present - named - {UNKNOWN}:
+        raise Unreachable(
+            f"{name} is of revision {', '.join(sorted(newer))}, which the installed version of its library does not "
+            "know: open the project with the version that wrote it, or a newer one"
+        )
     # The newest is the one that no other follows.
     heads = named - before
     return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
