@@ -6,10 +6,14 @@ Lake files, packs and traces of earlier versions are read as they are; marts and
 
 import importlib.util
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
@@ -23,6 +27,8 @@ from orchestration.instance.start_lock import free, taken
 from orchestration.instance.write import instance_environment
 
 STORE = "store"
+# Where a library's file is brought up before it takes its place.
+SCRATCH = ".upgrading-"
 
 
 class Library(NamedTuple):
@@ -146,20 +152,52 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
                 dump_schema(project.store_url, Path(plan.copy))
             doing("the store's tables")
             open_store(project.store_url).close()
-        for part in dict.fromkeys(each.part for each in plan.steps if each.part != STORE):
+        for part, step in {each.part: each for each in plan.steps if each.part != STORE}.items():
             doing(part)
-            _run(part, project)
+            library = next(each for each in LIBRARIES if part.startswith(each.name))
+            if library.name == "mlflow" and not project.settings.database.of("mlflow"):
+                with _as_copy(project.data_dir / library.files[0], step.revision) as copy:
+                    _run(library, project, f"sqlite:///{copy}")
+            else:
+                _run(library, project, project.mlflow_uri)
 
 
-def _run(part: str, project: Project) -> None:
-    library = next(each for each in LIBRARIES if part.startswith(each.name))
+@contextmanager
+def _as_copy(file: Path, revision: str) -> Iterator[Path]:
+    """A copy of a SQLite file that nobody writes, which takes its place behind the block: whenever this is killed the
+    file is old or new, and the library's own command would leave half of its steps. The file of before is kept beside.
+    """
+    # A folder of its own each time: the command of a migration that was killed may still be at work in another.
+    for left in file.parent.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        with TemporaryDirectory(prefix=SCRATCH, dir=file.parent) as scratch:
+            _fold(file)
+            shutil.copy(file, file.with_name(f"{file.name}.before-{revision}.bak"))
+            copy = Path(shutil.copy(file, scratch))
+            yield copy
+            _fold(copy)
+            with copy.open("rb+") as done:
+                os.fsync(done.fileno())
+            copy.replace(file)
+    except (OSError, sqlite3.Error) as fault:
+        raise Unreachable(f"no copy of {file} can be kept, so it is not migrated: {fault}") from fault
+
+
+def _fold(file: Path) -> None:
+    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+
+
+def _run(library: Library, project: Project, mlflow_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", library.program],
-        env={**os.environ, **instance_environment(project), MLFLOW_URL: project.mlflow_uri},
+        env={**os.environ, **instance_environment(project), MLFLOW_URL: mlflow_url},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         # SQLAlchemy's last line is an address of its manual.
         lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("(Background")]
-        said = (lines or ["no word of why"])[-1]
-        raise Unreachable(f"{part}: the library's own migration ended with code {done.returncode}: {masked(said)[0]}")
+        said = masked((lines or ["no word of why"])[-1])[0]
+        raise Unreachable(f"{library.name} schema: its own migration ended with code {done.returncode}: {said}")
