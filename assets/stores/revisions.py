@@ -5,10 +5,13 @@ that a migration that fails or is killed leaves the store as it was; on SQLite a
 import logging
 import os
 import re
+import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("meterloom.stores")
 FOLDER = Path(__file__).parent / "migrations"
 UNKNOWN = "unknown"
+# Where a library's file is brought up before it takes its place.
+SCRATCH = ".upgrading-"
 _REVISIONS = "SELECT version_num FROM alembic_version"
 # What a step is called, and behind which it comes, as its file says it.
 _NAMES = re.compile(r"^(revision|down_revision)\b[^=\n]*= *[\"']([^\"']+)", re.MULTILINE)
@@ -158,6 +163,36 @@ def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None
     # The newest is the one that no other follows.
     heads = named - before
     return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
+
+
+@contextmanager
+def as_copy(file: Path, revision: str) -> Iterator[Path]:
+    """A copy of a SQLite file that nobody writes, which takes its place behind the block: whenever this is killed the
+    file is old or new, and the library's own command would leave half of its steps. The file of before is kept beside.
+
+    Raises Unreachable where no copy can be kept.
+    """
+    # A folder of its own each time: the command of a migration that was killed may still be at work in another.
+    for left in file.parent.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        with TemporaryDirectory(prefix=SCRATCH, dir=file.parent) as scratch:
+            _fold(file)
+            shutil.copy(file, file.with_name(f"{file.name}.before-{revision}.bak"))
+            copy = Path(shutil.copy(file, scratch))
+            yield copy
+            _fold(copy)
+            with copy.open("rb+") as done:
+                os.fsync(done.fileno())
+            copy.replace(file)
+    except (OSError, sqlite3.Error) as fault:
+        raise Unreachable(f"no copy of {file} can be kept, so it is not migrated: {fault}") from fault
+
+
+def _fold(file: Path) -> None:
+    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
 
 
 def _upgrade(connection: sa.Connection, found: Standing) -> None:

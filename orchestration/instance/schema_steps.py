@@ -6,18 +6,14 @@ Lake files, packs and traces of earlier versions are read as they are; marts and
 
 import importlib.util
 import os
-import shutil
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
-from assets.stores.revisions import Standing, behind, copy_path, file_revisions, server_revisions, standing
+from assets.stores.revisions import Standing, as_copy, behind, copy_path, file_revisions, server_revisions, standing
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
@@ -27,8 +23,6 @@ from orchestration.instance.start_lock import free, taken
 from orchestration.instance.write import instance_environment
 
 STORE = "store"
-# Where a library's file is brought up before it takes its place.
-SCRATCH = ".upgrading-"
 
 
 class Library(NamedTuple):
@@ -156,38 +150,10 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
             doing(part)
             library = next(each for each in LIBRARIES if part.startswith(each.name))
             if library.name == "mlflow" and not project.settings.database.of("mlflow"):
-                with _as_copy(project.data_dir / library.files[0], step.revision) as copy:
+                with as_copy(project.data_dir / library.files[0], step.revision) as copy:
                     _run(library, project, f"sqlite:///{copy}")
             else:
                 _run(library, project, project.mlflow_uri)
-
-
-@contextmanager
-def _as_copy(file: Path, revision: str) -> Iterator[Path]:
-    """A copy of a SQLite file that nobody writes, which takes its place behind the block: whenever this is killed the
-    file is old or new, and the library's own command would leave half of its steps. The file of before is kept beside.
-    """
-    # A folder of its own each time: the command of a migration that was killed may still be at work in another.
-    for left in file.parent.glob(f"{SCRATCH}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    try:
-        with TemporaryDirectory(prefix=SCRATCH, dir=file.parent) as scratch:
-            _fold(file)
-            shutil.copy(file, file.with_name(f"{file.name}.before-{revision}.bak"))
-            copy = Path(shutil.copy(file, scratch))
-            yield copy
-            _fold(copy)
-            with copy.open("rb+") as done:
-                os.fsync(done.fileno())
-            copy.replace(file)
-    except (OSError, sqlite3.Error) as fault:
-        raise Unreachable(f"no copy of {file} can be kept, so it is not migrated: {fault}") from fault
-
-
-def _fold(file: Path) -> None:
-    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file."""
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
 
 
 def _run(library: Library, project: Project, mlflow_url: str) -> None:
