@@ -252,26 +252,5 @@ trust = dg.define_asset_job(
     ),
 )
 
-JOBS = (
-    ingest,
-    kpi,
-    enpi,
-    baseline,
-    anomalies,
-    monitoring,
-    bill_audit,
-    forecast,
-    forecast_issue,
-    forecast_watch,
-    weather,
-    pull,
-    plan,
-    dispatch,
-    execution,
-    enpi_report,
-    month_reports,
-    disclosure,
-    benchmark,
-    trust,
-    closed_loop_month,
-)
+# Each job above.
+JOBS = tuple(each for each in tuple(globals().values()) if isinstance(each, dg.JobDefinition | type(ingest)))

@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, NamedTuple
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-from assets.stores.schema.tables_metadata import metadata
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import ADOPT, GENESIS, Mark, gap, key_of, ledger_of, mark_now, text_sha256
+from assets.stores.tables import BY_NAME
 from assets.stores.transactions import Store, reaching
 from assets.stores.whole_file import sync_folder
 from data_quality.contracts.errors import Unreachable
@@ -319,12 +319,12 @@ def _made(store: Store, after: int) -> Iterator[_Made]:
     links = store.rows(query.order_by(row_seals.c.position))
     ledger, facts = ledger_of(store), dict[str, Mapping[tuple[Any, ...], tuple[str, str]]]()
     for name in {link["table_name"] for link in links}:
-        size = len(metadata.tables[name].primary_key.columns)
+        size = len(BY_NAME[name].primary_key.columns)
         keys = {tuple(mark[:size]) for link in links if link["table_name"] == name for mark in link["rows"][:NAMED]}
-        facts[name] = _facts(store, metadata.tables[name], keys)
+        facts[name] = _facts(store, BY_NAME[name], keys)
     for link in links:
         known = facts[link["table_name"]]
-        size = len(metadata.tables[link["table_name"]].primary_key.columns)
+        size = len(BY_NAME[link["table_name"]].primary_key.columns)
         named = tuple(tuple(mark[:size]) for mark in link["rows"][:NAMED])
         told = [known.get(key, ("", "")) for key in named]
         sites, newest = tuple(sorted({site for site, _ in told})), max((at for _, at in told), default="")

@@ -5,10 +5,13 @@ that a migration that fails or is killed leaves the store as it was; on SQLite a
 import logging
 import os
 import re
+import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("meterloom.stores")
 FOLDER = Path(__file__).parent / "migrations"
+UNKNOWN = "unknown"
+# Where a library's file is brought up before it takes its place.
+SCRATCH = ".upgrading-"
+_REVISIONS = "SELECT version_num FROM alembic_version"
 # What a step is called, and behind which it comes, as its file says it.
 _NAMES = re.compile(r"^(revision|down_revision)\b[^=\n]*= *[\"']([^\"']+)", re.MULTILINE)
 
@@ -96,8 +103,7 @@ def _is_newest(engine: sa.Engine) -> bool:
     """
     try:
         with engine.connect().execution_options(meterloom_read=True) as connection:
-            query = sa.text("SELECT version_num FROM alembic_version")
-            present: list[str] = list(connection.execute(query).scalars())
+            present: list[str] = list(connection.execute(sa.text(_REVISIONS)).scalars())
     except sa.exc.DBAPIError:
         # An empty store, or one that does not answer: whoever looks closer says which.
         return False
@@ -113,25 +119,80 @@ def copy_path(engine: sa.Engine, revision: str) -> Path:
     return store.with_name(f"{store.name}.{revision}.bak")
 
 
-def behind(file: Path, folder: Path) -> tuple[str, str] | None:
-    """Of a SQLite file that a library keeps by Alembic: its revision and the newest in the library's folder of
-    revisions, where they differ. Read as text: to run those files would load the library.
-    """
+def file_revisions(file: Path) -> set[str]:
+    """Revisions that a SQLite file says it is of; `unknown` where it says none."""
     try:
         # Read only, or a missing file would be made; quoted, or a `?` in its name would begin the URI's options.
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as connection:
-            present = {str(row[0]) for row in connection.execute("SELECT version_num FROM alembic_version")}
+            return {str(row[0]) for row in connection.execute(_REVISIONS)} or {UNKNOWN}
     except sqlite3.Error:
-        present = {"unknown"}
+        return {UNKNOWN}
+
+
+def server_revisions(url: str) -> set[str]:
+    """Revisions that the schema of a PostgreSQL URL says it is of; `unknown` where it says none, empty where it has no
+    tables. Raises Unreachable.
+    """
+    from assets.stores.postgres import connection_to
+
+    with connection_to(url) as connection:
+        here = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+        tables = {row[0] for row in connection.execute(here)}
+        if "alembic_version" not in tables:
+            return {UNKNOWN} if tables else set()
+        return {str(row[0]) for row in connection.execute(_REVISIONS)}
+
+
+def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None:
+    """Of tables that a library keeps by Alembic: their revision and the newest in the library's folder of revisions,
+    where they differ. Read as text: to run those files would load the library. name: of the database, for people.
+
+    Raises Unreachable for a revision that the folder does not know.
+    """
     texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     # With and without annotations, in either quote: Dagster's files, MLflow's and ours differ in that.
     named, before = (
         {name for text in texts for name in re.findall(rf"^{key}(?:: \w+)? = ['\"](\w+)['\"]", text, re.MULTILINE)}
         for key in ("revision", "down_revision")
     )
+    if newer := present - named - {UNKNOWN}:
+        raise Unreachable(
+            f"{name} is of revision {', '.join(sorted(newer))}, which the installed version of its library does not "
+            "know: open the project with the version that wrote it, or a newer one"
+        )
     # The newest is the one that no other follows.
     heads = named - before
     return None if present == heads else (", ".join(sorted(present)), ", ".join(sorted(heads)))
+
+
+@contextmanager
+def as_copy(file: Path, revision: str) -> Iterator[Path]:
+    """A copy of a SQLite file that nobody writes, which takes its place behind the block: whenever this is killed the
+    file is old or new, and the library's own command would leave half of its steps. The file of before is kept beside.
+
+    Raises Unreachable where no copy can be kept.
+    """
+    # A folder of its own each time: the command of a migration that was killed may still be at work in another.
+    for left in file.parent.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        with TemporaryDirectory(prefix=SCRATCH, dir=file.parent) as scratch:
+            _fold(file)
+            shutil.copy(file, file.with_name(f"{file.name}.before-{revision}.bak"))
+            copy = Path(shutil.copy(file, scratch))
+            yield copy
+            _fold(copy)
+            with copy.open("rb+") as done:
+                os.fsync(done.fileno())
+            copy.replace(file)
+    except (OSError, sqlite3.Error) as fault:
+        raise Unreachable(f"no copy of {file} can be kept, so it is not migrated: {fault}") from fault
+
+
+def _fold(file: Path) -> None:
+    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE").fetchall()
 
 
 def _upgrade(connection: sa.Connection, found: Standing) -> None:

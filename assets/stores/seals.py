@@ -21,6 +21,7 @@ from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_control import commands, ledger_identity
 from assets.stores.schema.tables_readings import batches
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
+from assets.stores.tables import BY_NAME
 from assets.stores.transactions import Store, lock_recorded
 from data_quality.contracts.model import Model
 
@@ -280,7 +281,7 @@ def give_numbers_back(connection: sa.Connection) -> None:
         return
     # Nobody else was given one since: whoever seals holds the lock until the end.
     for name, text in reversed(connection.info.get("sealed", ())):
-        numbered = row_seals.metadata.tables[name].autoincrement_column
+        numbered = BY_NAME[name].autoincrement_column
         if numbered is not None:
             sequence = sa.func.pg_get_serial_sequence(name, numbered.name)
             connection.execute(sa.select(sa.func.setval(sequence, min(mark[0] for mark in json.loads(text)), False)))

@@ -33,6 +33,9 @@ DOMAINS = (
     tables_erasure,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
+# For whoever knows a table by text, as seals, signatures and anchors do: SQLAlchemy's own collection holds only what
+# its process imported.
+BY_NAME = {table.name: table for table in TABLES}
 APPEND_ONLY = tuple(table for table in TABLES if table.info.get("is_append_only"))
 # Those whose rows are sealed (seals.py).
 PROTECTED = tuple(table for table in TABLES if table.info.get("is_sealed"))

@@ -33,6 +33,7 @@ from assets.stores.seals import (
     text_sha256,
 )
 from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_signed
+from assets.stores.tables import BY_NAME
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
@@ -233,7 +234,7 @@ class Trust:
         """Look for sealed rows that are gone or, where they are acts, changed: a query may no longer find them, and
         without a stop that was recorded an older entry would raise the mode again.
         """
-        table = row_seals.metadata.tables[name]
+        table = BY_NAME[name]
         keys: list[Any] = [sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key]
         rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else sa.select(*keys))}
         marks, seen = self.marks[name], self._seen.setdefault(name, {})
@@ -338,7 +339,7 @@ def _is_counted(name: str) -> bool:
     """Whether a removed row of the table puts it in doubt. Commands are too many to be counted each time, and one that
     is gone is not sent; a sign-in that is gone signs nobody in.
     """
-    return name != commands.name and not row_seals.metadata.tables[name].info.get("is_erasable")
+    return name != commands.name and not BY_NAME[name].info.get("is_erasable")
 
 
 def add_marks(
@@ -357,7 +358,7 @@ def add_marks(
     """
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
-    size, table = key_size(name), row_seals.metadata.tables[name]
+    size, table = key_size(name), BY_NAME[name]
     if note == ERASED and not table.info.get("is_erasable"):
         return f"seal {position} (of {name}): it says that rows were erased, and none of this table ever is"
     try:
@@ -382,7 +383,7 @@ def add_marks(
 
 def key_size(name: str) -> int:
     """Columns of a table's primary key."""
-    return len(row_seals.metadata.tables[name].primary_key.columns)
+    return len(BY_NAME[name].primary_key.columns)
 
 
 def proven(

@@ -1,4 +1,4 @@
-"""Steps from the tables of an earlier version to those of this one: of the store, MLflow's and Dagster's files.
+"""Steps from the tables of an earlier version to those of this one: of the store, of MLflow's and of Dagster's.
 
 Lake files, packs and traces of earlier versions are read as they are; marts and warehouse are made again by the next
 `meterloom kpis`.
@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
-from assets.stores.revisions import Standing, behind, copy_path, standing
+from assets.stores.revisions import Standing, as_copy, behind, copy_path, file_revisions, server_revisions, standing
 from assets.stores.transactions import connect_store
+from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.log import masked
 from data_quality.contracts.settings import Project
 from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.start_lock import free, taken
@@ -25,29 +27,36 @@ STORE = "store"
 
 
 class Library(NamedTuple):
-    """Tables that a library keeps by Alembic. folder: its revisions, in its package; files: below the data folder;
-    words: its own command, of the program of its name.
+    """Tables that a library keeps by Alembic. folder: its revisions, in its package; files: below the data folder,
+    where no database is named; program: its own command, as Python that is given the database by the environment.
     """
 
-    name: str
+    name: Literal["mlflow", "dagster"]
     folder: str
     files: tuple[str, ...]
-    words: tuple[str, ...]
+    program: str
 
 
+# By the environment, since everybody on the machine reads the arguments of a process, and a URL holds a password.
+MLFLOW_URL = "METERLOOM_MLFLOW_TO_UPGRADE"
 LIBRARIES = (
-    Library("mlflow", "store/db_migrations/versions", ("mlflow/mlflow.db",), ("mlflow", "db", "upgrade", "{mlflow}")),
+    Library(
+        "mlflow",
+        "store/db_migrations/versions",
+        ("mlflow/mlflow.db",),
+        f"import os; from mlflow.db import commands; commands(['upgrade', os.environ.pop('{MLFLOW_URL}')])",
+    ),
     Library(
         "dagster",
         "_core/storage/alembic/versions",
         ("dagster/history/runs.db", "dagster/history/runs/index.db", "dagster/schedules/schedules.db"),
-        ("dagster", "instance", "migrate"),
+        "from dagster._cli import cli; cli(['instance', 'migrate'])",
     ),
 )
 
 
 class SchemaStep(NamedTuple):
-    """One step. part: the store, or the library and file; sentence: of what it changes."""
+    """One step. part: the store, or the tables of a library; sentence: of what it changes."""
 
     part: str
     revision_from: str
@@ -96,7 +105,11 @@ def _of_store(found: Standing) -> list[SchemaStep]:
 
 
 def library_steps(project: Project) -> list[SchemaStep]:
-    """A step for each SQLite file of MLflow or Dagster that is not of the installed library's revision."""
+    """A step for each database of MLflow or Dagster that is not of the installed library's revision: the one that the
+    settings name, else its files. A file that was left when a database was named is nobody's, and stays as it is.
+
+    Raises Unreachable where the database does not answer, and for one that a newer version of the library wrote.
+    """
     found = []
     for library in LIBRARIES:
         # Found, not imported: MLflow alone takes seconds to load.
@@ -104,17 +117,20 @@ def library_steps(project: Project) -> list[SchemaStep]:
         if spec is None or not spec.submodule_search_locations:
             continue
         versions = Path(spec.submodule_search_locations[0]) / library.folder
-        for file in (project.data_dir / name for name in library.files):
-            if file.exists() and (differs := behind(file, versions)):
-                said = f"{file.name} is of revision {differs[0]}, the installed version wants {differs[1]}"
+        for name, present in _kept_by(library, project):
+            if differs := behind(present, versions, name):
+                said = f"{name} is of revision {differs[0]}, the installed version wants {differs[1]}"
                 found.append(SchemaStep(f"{library.name} schema", *differs, said))
     return found
 
 
-def command_of(part: str, project: Project) -> list[str]:
-    """The library's own command for the step of a part."""
-    library = next(each for each in LIBRARIES if part.startswith(each.name))
-    return [word.format(mlflow=project.mlflow_uri) for word in library.words]
+def _kept_by(library: Library, project: Project) -> list[tuple[str, set[str]]]:
+    """Each database of a library that has tables: its name for people, and its revisions."""
+    if url := project.settings.database.of(library.name):
+        present = server_revisions(url)
+        return [(address_of(url), present)] if present else []
+    files = [project.data_dir / name for name in library.files]
+    return [(file.name, file_revisions(file)) for file in files if file.exists()]
 
 
 def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object]) -> None:
@@ -132,17 +148,24 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
                 dump_schema(project.store_url, Path(plan.copy))
             doing("the store's tables, and a schema for each part of a database")
             prepare_databases(project)
-        for part in dict.fromkeys(each.part for each in plan.steps if each.part != STORE):
+        for part, step in {each.part: each for each in plan.steps if each.part != STORE}.items():
             doing(part)
-            _run(part, project)
+            library = next(each for each in LIBRARIES if part.startswith(each.name))
+            if library.name == "mlflow" and not project.settings.database.of("mlflow"):
+                with as_copy(project.data_dir / library.files[0], step.revision) as copy:
+                    _run(library, project, f"sqlite:///{copy}")
+            else:
+                _run(library, project, project.mlflow_uri)
 
 
-def _run(part: str, project: Project) -> None:
-    program, *words = command_of(part, project)
+def _run(library: Library, project: Project, mlflow_url: str) -> None:
     done = subprocess.run(
-        [str(Path(sys.executable).parent / program), *words],
-        env={**os.environ, **instance_environment(project)}, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", library.program],
+        env={**os.environ, **instance_environment(project), MLFLOW_URL: mlflow_url},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no word of why"])[-1]
-        raise Unreachable(f"{part}: '{' '.join((program, *words))}' ended with code {done.returncode}: {said}")
+        # SQLAlchemy's last line is an address of its manual.
+        lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("(Background")]
+        said = masked((lines or ["no word of why"])[-1])[0]
+        raise Unreachable(f"{library.name} schema: its own migration ended with code {done.returncode}: {said}")

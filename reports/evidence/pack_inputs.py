@@ -10,8 +10,8 @@ from typing import Any
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import ALL_SITES, BY_SITE, carried_rows, figure_rows_by_id
 from assets.stores.published.report_ledger import ReportStore, Revision
-from assets.stores.schema.tables_metadata import metadata
 from assets.stores.sign import canonical
+from assets.stores.tables import BY_NAME
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
@@ -55,7 +55,7 @@ def gather(
         # What is recorded for all sites holds for each of them.
         name: _by(reports, name, revision, **{column: [*sites, ALL_SITES]})
         for name, column in BY_SITE.items()
-        if name in metadata.tables
+        if name in BY_NAME
     }
     tables |= _bills(reports, revision, every, found, bills_dir)
     if any(each["role"] in (EVENT, EVENTS) for each in given):

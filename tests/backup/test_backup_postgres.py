@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from assets.stores.tables import APPEND_ONLY
 from controls.gateways.access.loopback_port import Metrics
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import Mode
@@ -118,7 +117,6 @@ def test_a_project_on_postgresql_comes_back_from_a_dump_of_one_snapshot(
         with closing(OpenProject(str(works))) as opened:
             from assets.readings.ingest.ingest_file import ingest_file
 
-            assert APPEND_ONLY
             for path in more:
                 if ended.is_set():
                     return

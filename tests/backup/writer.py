@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 
 from assets.readings.ingest.ingest_file import ingest_file
-from assets.stores.tables import APPEND_ONLY
 from data_quality.contracts.time import SystemClock
 from orchestration.open_project import OpenProject
 from tests.old.make import write_csv
@@ -17,8 +16,6 @@ from tests.old.make import write_csv
 
 def main(folder: Path, notes: Path, first: date) -> None:
     """Until it is killed."""
-    # Anchors name rows of every table, and a process knows those that it imported.
-    assert APPEND_ONLY
     with closing(OpenProject(str(folder))) as project, notes.open("a") as acknowledged:
         for number in count():
             day = first + timedelta(days=number)

@@ -30,6 +30,8 @@ MARK = "<!-- made by `make bench SCALE=…`: do not edit below -->"
 FLEET = "<!-- made by `python -m tests.bench.fleet_simulation --docs` -->"
 # `enpis` is `kpis` once more, now that there are baselines to hold uses against.
 STEPS = ("ingest", "quality", "kpis", "fit", "monitor", "expected", "enpis", "forecast", "report")
+# Asked for by name: a backup, and its proof with figures computed again. Their wall time is that of the drill.
+RECOVERY = ("backup", "verify")
 # What no step of whatever site may take.
 MOST_MIB = 2048
 METERLOOM = [sys.executable, "-c", "from orchestration.cli.main import main; main()"]
@@ -46,6 +48,10 @@ def command(step: str, project: Path, files: list[str], months: int) -> list[str
         "report": ["report", "executive_summary", "--site", SITE, "--period", last],
     }
     asked["enpis"] = asked["kpis"]
+    kept = str(project.with_name("kept"))
+    if step == "verify":
+        return [*METERLOOM, "restore", kept, "--verify", "--figures", "20", "--json"]
+    asked["backup"] = ["backup", "--to", kept]
     if step in asked:
         return [*METERLOOM, *asked[step], "--project", str(project), "--json"]
     return [sys.executable, "-m", "tests.bench.scale_steps", step, str(project)]
@@ -214,7 +220,7 @@ def main() -> int:
     for name in ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     asked = chosen.steps.split(",")
-    steps = [step for step in STEPS if step in asked or step == "ingest"]
+    steps = [step for step in (*STEPS, *RECOVERY) if step in asked or step == "ingest"]
     sizes = known_sizes(chosen.record, chosen.months)
 
     def keep() -> None:

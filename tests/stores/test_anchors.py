@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
 from orchestration.doctor.kept_checks import check_trust
+from tests.conftest import ROOT
 from tests.contracts.test_lake import changes, write
 from tests.controls.ledger.rows_of import CARLA
 from tests.stores.combinations import copied
@@ -61,6 +64,19 @@ def record(store: Store, *names: str) -> None:
 def mode(store: Store, clock: FixedClock, wanted: Mode) -> None:
     clock.advance(timedelta(minutes=1))
     set_mode(store, "home", mode=wanted, person=CARLA, reason="test", clock=clock)
+
+
+def test_a_process_that_loaded_no_other_table_notes_what_all_of_them_sealed(tmp_path: Path) -> None:
+    with closing(open_store(f"sqlite:///{tmp_path / 'store.db'}")) as store:
+        record(store, *sorted(ANCHORED))
+    code = (
+        "import sys; from pathlib import Path; from assets.stores.transactions import connect_store; "
+        "from assets.stores.anchors import Anchors; "
+        "Anchors(connect_store(sys.argv[1]), [Path(sys.argv[2])]).note({'batches'})"
+    )
+    words = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'store.db'}", str(tmp_path / "anchors")]
+    subprocess.run(words, cwd=ROOT, check=True)
+    assert {each["kind"] for each in lines(tmp_path)} == ANCHORED
 
 
 def test_modes_and_batches_are_anchored_in_order_in_each_place(

