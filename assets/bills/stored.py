@@ -141,7 +141,7 @@ def days_of_bill(site: Site, bill: SupplierBill) -> dict[date, DayType] | None:
 
 
 def load_of_bill(lake: Lake, site: Site, bill: SupplierBill) -> Load | None:
-    """What the bill's meters imported over its dates; None: no readings, or no dates."""
+    """Import of the bill's meters over its dates; None: no readings, or no dates."""
     if bill.start is None or bill.end is None:
         return None
     meters = meters_of_bill(site, bill)
@@ -151,7 +151,7 @@ def load_of_bill(lake: Lake, site: Site, bill: SupplierBill) -> Load | None:
 
 
 def load_of_meters(readings: pl.DataFrame, meters: Sequence[str]) -> Load | None:
-    """What these meters imported together; an interval counts where all of them have one. None without any."""
+    """Import of these meters together; an interval counts where all of them have one. None without any."""
     rows = readings.filter(
         pl.col("meter_id").is_in(list(meters))
         & (pl.col("register") == CONSUMPTION_REGISTER)

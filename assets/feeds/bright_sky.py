@@ -32,7 +32,7 @@ MAX_HOURS = 24 * 400
 
 
 def query(latitude_deg: float, longitude_deg: float, now_utc: datetime) -> dict[str, str]:
-    """What to ask `/weather` for: a day back and a week ahead, in UTC and the units that we read."""
+    """Query of `/weather`: a day back and a week ahead, in UTC and the units that we read."""
     span = {"date": f"{now_utc - 24 * HOUR:%Y-%m-%dT%H:00Z}", "last_date": f"{now_utc + 168 * HOUR:%Y-%m-%dT%H:00Z}"}
     return {"lat": f"{latitude_deg:.4f}", "lon": f"{longitude_deg:.4f}", **span, "tz": "Etc/UTC", "units": "dwd"}
 

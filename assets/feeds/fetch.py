@@ -140,7 +140,7 @@ async def _answer(
 
 
 def _why(error: BaseException) -> str:
-    """What was behind it: the library says only that all attempts failed."""
+    """Cause of the failure: the library says only that all attempts failed."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
@@ -169,7 +169,7 @@ def _check(response: httpx.Response, body: bytes, place: str, named: str) -> Non
 
 
 def _reason(body: bytes) -> str:
-    """What a service says about a refusal, where it says it as such services do."""
+    """Reason of a refusal in the service's words, where it gives one as such services do."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

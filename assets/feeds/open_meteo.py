@@ -47,7 +47,7 @@ DAY = timedelta(days=1)
 
 
 def query(latitude_deg: float, longitude_deg: float) -> dict[str, str]:
-    """What to ask `/v1/forecast` for: seven days of all names that we know, in UTC."""
+    """Query of `/v1/forecast`: seven days of all names that we know, in UTC."""
     place = {"latitude": f"{latitude_deg:.4f}", "longitude": f"{longitude_deg:.4f}"}
     return place | {"hourly": ",".join(ASKED), "timezone": "GMT", "wind_speed_unit": "ms", "forecast_days": "7"}
 

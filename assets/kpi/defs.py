@@ -56,7 +56,7 @@ def build(
 def asset_events(
     outcome: DbtOutcome, keys: Collection[dg.AssetKey]
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """What a run says to Dagster: one result a built model or seed, and one a data test; only for those keys."""
+    """Dagster events of a run: one result a built model or seed, and one a data test; only for those keys."""
     for node in outcome.nodes:
         is_built = node.resource_type in ("model", "seed") and node.status == "success"
         if is_built and dg.AssetKey(node.name) in keys:

@@ -110,7 +110,7 @@ def streams_by_scope(site: Site) -> dict[str, list[Stream]]:
 
 
 def _exports(site: Site, here: str) -> list[Stream]:
-    """What the site's supply meters feed into the grid; a generation meter's own register is none of it."""
+    """Feed-in of the site's supply meters; a generation meter's own register is none of it."""
     made = {meter for meter, _ in generation(site)}
     found = []
     for span in tree_spans(site):

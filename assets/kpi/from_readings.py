@@ -134,7 +134,7 @@ class AskedKpi(NamedTuple):
 
     @property
     def grain(self) -> str:
-        """What the marts call a span: day, month or year; any other by its dates."""
+        """Grain of a span in the marts: day, month or year; any other by its dates."""
         if self.end - self.start == timedelta(days=1):
             return "day"
         if self.start.day == 1 and self.end == months_after(self.start, 1):
@@ -154,7 +154,7 @@ class KpiRow(NamedTuple):
 
 
 def findings_of(row: KpiRow | None) -> tuple[str, ...]:
-    """What must be known of a KPI; of one that the marts have no row of, that nothing was read."""
+    """Findings of a KPI; of one that the marts have no row of, that nothing was read."""
     return (UNREAD,) if row is None else row.findings
 
 

@@ -135,7 +135,7 @@ def known_up_to(built: Built, site_id: str, now: BuiltSite) -> int:
 
 
 def after_publication(built: Built, note: BuildNote, touched: Mapping[str, int], now: Mapping[str, BuiltSite]) -> Built:
-    """What the marts know once a build is published. The floor rises when nothing stale is left."""
+    """State of the marts once a build is published. The floor rises when nothing stale is left."""
     months = {**built.months, **dict.fromkeys(note.months, note.entry)}
     sites = {site_id: site for site_id, site in {**built.sites, **note.sites}.items() if site_id in now}
     known = Built(floor=built.floor, months=months, sites=sites)
@@ -179,7 +179,7 @@ def changed_days(before: str, now: str) -> list[tuple[date, date]]:
 
 
 def spliced(before: str, now: str, first: date, after: date) -> str:
-    """What is built once [first, after) is computed anew: the present factors on those days, the former on others."""
+    """Build inputs once [first, after) is computed anew: the present factors on those days, the former on others."""
     inside = [_line(name, max(span[0], first), min(span[1], after), span[2]) for name, span in _each(now)]
     outside = [
         _line(name, start, end, span[2])

@@ -138,7 +138,7 @@ def with_virtual(site: Site, readings: pl.DataFrame, meters: Sequence[str] | Non
 
 
 def virtual_findings(site: Site, readings: pl.DataFrame, period: Period) -> tuple[Finding, ...]:
-    """What is to be said of the site's virtual meters over the period: gaps that they carry, values below zero.
+    """Findings on the site's virtual meters over the period: gaps that they carry, values below zero.
 
     readings: as `derive` takes them. A gap names the input that misses most; nothing is filled.
     """

@@ -77,7 +77,7 @@ class Usage(BillPart):
 
 
 def kwh_per_m3(tariff: Tariff, counted: str) -> Decimal:
-    """What a cubic metre is worth. counted: what is in m3, for the sentence. Raises BadInput where nothing says it."""
+    """Energy of a cubic metre. counted: what is in m3, for the sentence. Raises BadInput where nothing says it."""
     # No default: the gas of two networks differs in calorific value by up to a fifth.
     if tariff.gas is None:
         raise BadInput(

@@ -44,7 +44,7 @@ class Holding(NamedTuple):
 def holding_at(
     tariff: Tariff, now_utc: datetime, *, time_zone: str, day_types: Mapping[date, DayType]
 ) -> list[Holding]:
-    """What holds at the instant, by charge in the tariff's order; charges by reference or register are left out.
+    """Prices in force at the instant, by charge in the tariff's order; charges by reference or register are left out.
 
     day_types: the site's, of the days around; LOOK_DAYS and one more behind it.
     """
@@ -90,7 +90,7 @@ def price_stream_of(site: Site, carrier: Carrier = Carrier.ELECTRICITY) -> str |
 
 
 def price_sources(site: Site, carrier: Carrier, start: date, end: date) -> list[str]:
-    """What the price of a carrier comes from on the local days [start, end): the id of its stream, or of tariffs."""
+    """Sources of a carrier's price on the local days [start, end): the id of its stream, or of tariffs."""
     if stream := price_stream_of(site, carrier):
         return [stream]
     return [each.tariff_id for each in tariffs_of(site, carrier) if each.valid_from < end and each.valid_to > start]
@@ -113,7 +113,7 @@ def prices_in_force(
 
 
 def stream_price_at(prices: pl.DataFrame, at_utc: datetime) -> StreamPrice:
-    """What holds at the instant. prices: of `prices_in_force`, from before the instant on."""
+    """Price in force at the instant. prices: of `prices_in_force`, from before the instant on."""
     ahead = prices.filter(pl.col("interval_start_utc") > at_utc - _STEP).sort("interval_start_utc")
     rows = list(ahead.select("interval_start_utc", "price_per_kwh").iter_rows())
     if not rows or rows[0][0] > at_utc or rows[0][1] is None:

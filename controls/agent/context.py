@@ -112,7 +112,7 @@ class AgentContext:
     moves: Moves | None = None
 
     def once(self, name: Hashable, ask: Callable[[], T]) -> T:
-        """What the ledger answers in this round's transaction: asked by the first, the same for all."""
+        """Answer of the ledger in this round's transaction: asked by the first, the same for all."""
         if name not in self.answers:
             self.answers[name] = ask()
         answer: T = self.answers[name]

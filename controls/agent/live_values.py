@@ -21,7 +21,7 @@ from data_quality.contracts.time import parse_instant
 def live_of(
     connection: Connection, context: AgentContext, device: Device, slot: Slot, command: Command, now_utc: datetime
 ) -> Live:
-    """What the guards are given about the slot's command, mode and latches read in this transaction."""
+    """Input of the guards on the slot's command, mode and latches, read in this transaction."""
     now_s = context.monotonic()
     # The plan's age comes from its row here, not from the command: a re-sent command does not make a plan young.
     faults = context.once("faults", lambda: select_faults(context.store, connection, context.site_id))

@@ -55,5 +55,5 @@ def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
 
 
 def meter_facts(said: MeterResponse | None) -> dict[str, Fact]:
-    """What goes into the ledger of a meter's word; nothing where it was not asked."""
+    """Ledger fields of a meter's answer; nothing where it was not asked."""
     return {} if said is None else {f"meter_{name}": value for name, value in said.model_dump().items()}

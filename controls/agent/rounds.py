@@ -23,7 +23,7 @@ class _Task:
     fault: BaseException | None = None
 
     def resume(self) -> OnLedger | OnWire | None:
-        """What it asks next; None at its end."""
+        """Next question of the probe; None at its end."""
         answer, fault, self.answer, self.fault = self.answer, self.fault, None, None
         try:
             return self.step.send(answer) if fault is None else self.step.throw(fault)

@@ -91,7 +91,7 @@ class Door:
         )
 
     def metrics(self) -> str:
-        """What it counted, as Prometheus reads it."""
+        """Counters of the process, as Prometheus reads them."""
         page = Metrics("meterloom_push_")
         for kind, label, said in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
             found = sorted((name.split()[1], count) for name, count in self.counts.items() if name.startswith(kind))

@@ -73,7 +73,7 @@ class Modes:
         return min(self.own(SITE).mode, self.own((device_id, "")).mode, self.own((device_id, capability)).mode)
 
     def own(self, scope: Scope) -> Standing:
-        """What stands for the scope itself, before the lowest of the three is taken."""
+        """Mode of the scope itself, before the lowest of the three is taken."""
         return self.standings.get(scope) or (_NOTHING if scope == SITE else _FOLLOWS)
 
 

@@ -51,7 +51,7 @@ class BillColumns:
 
     @property
     def base(self) -> float:
-        """What the bill comes to without the plan's hours."""
+        """Cost of the bill without the plan's hours."""
         return sum(self._base)
 
     @property
@@ -85,7 +85,7 @@ class BillColumns:
     def cost(
         self, x: Linear | None, import_kw: Linear | Floats, export_kw: Linear | Floats
     ) -> Iterator[tuple[str, Any]]:
-        """What the plan's hours add to the bill: by energies, and by peaks. x: its columns; None for numbers."""
+        """Cost that the plan's hours add to the bill: by energies, and by peaks. x: its columns; None for numbers."""
         if x is None:
             bought, sold = (self.hours * np.asarray(power)[self.places] for power in (import_kw, export_kw))
             parts = evaluate_parts(self.terms, bought, sold)

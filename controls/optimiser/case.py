@@ -96,7 +96,7 @@ class DispatchCase(Model):
 
     @property
     def weights(self) -> dict[str, float]:
-        """What a unit of each kind of cost weighs in the objective, where it is not 1 (devices/device.py: MONEY)."""
+        """Weight of each kind of cost in the objective, where it is not 1 (devices/device.py: MONEY)."""
         return weights_of(self.objective)
 
     @property
@@ -141,7 +141,7 @@ class DispatchCase(Model):
         )
 
     def net_kw(self, columns: Mapping[str, Numbers]) -> Floats:
-        """What load and devices (their series by id) draw together in each step, below zero where they feed in."""
+        """Net power of load and devices (their series by id) in each step, below zero where they feed in."""
         net_kw = np.array(self.load_kw)
         for device in self.devices:
             net_kw = net_kw + device.drawn_kw(columns[device.device_id])

@@ -35,7 +35,7 @@ def age_days(series: Series, origin: int) -> float:
 
 
 def notes(case: Case, origin: int, horizon: int, *, trained_until_utc: datetime | None) -> dict[str, str]:
-    """What a reader must know of the series and of the weather behind a forecast: code -> sentence."""
+    """Notes on the series and on the weather behind a forecast: code -> sentence."""
     found = {
         "constant": _stuck(case.series, origin),
         "regime_change": _regime(case.series, origin, trained_until_utc),
@@ -55,7 +55,7 @@ def implausible(answer: Quantiles, case: Case, origin: int) -> str | None:
 
 
 def out_of_reach(answer: Quantiles, series: Series, origin: int) -> str | None:
-    """What of the answer lies beyond MAX_REACH times all that was known before the origin; None where nothing does.
+    """Part of the answer beyond MAX_REACH times all that was known before the origin; None where there is none.
 
     Steps without an answer (NaN) are left out.
     """

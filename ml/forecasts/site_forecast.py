@@ -72,7 +72,7 @@ class SiteInputs:
         self._known: tuple[list[Target], pl.DataFrame] = ([], pl.DataFrame())
 
     def readings(self, target: Target) -> pl.DataFrame:
-        """What the target and those after it rest on: their streams, and the drivers that they go by."""
+        """Readings that the target and those after it rest on: their streams, and the drivers that they go by."""
         block = self._blocks.get(target.name, [target])
         # One block at a time: a site of a thousand targets does not fit.
         if self._known[0] is not block:

@@ -52,13 +52,13 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What forecasts carry: meter:main, meter:grid.export, base_load, meter:main@15min, meter:main@daily_peak."""
+        """Name of a target: meter:main, meter:grid.export, base_load, meter:main@15min, meter:main@daily_peak."""
         of = BASE_LOAD if self.stream is None else self.stream.target
         return of + ("@15min" if self.step == QUARTER else f"@{self.what}" if self.is_daily else "")
 
     @property
     def family(self) -> str:
-        """What the registered names of all its models begin with (resolution C1.1): site, stream, register, product."""
+        """Prefix of the registered names of all its models (resolution C1.1): site, stream, register, product."""
         stream = self.stream or Stream(BASE_LOAD, "computed")
         product = {QUARTER: "quarter_hours", HOUR: "day_ahead", DAY: self.what}[self.step]
         return ".".join([self.site_id, stream.stream_id, stream.register, product])

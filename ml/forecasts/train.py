@@ -167,7 +167,7 @@ def _soundest(trial: Trial, fitters: Mapping[str, Fitter], target: Target) -> tu
 
 
 def _strays(model: Forecaster, case: Case, target: Target) -> str | None:
-    """What a model answers of the steps behind the newest one that lies beyond the reach of the series."""
+    """Answers of a model behind the newest step that lie beyond the reach of the series."""
     end = len(case.series.values)
     return out_of_reach(model.predict(case, end, target.steps), case.series, end)
 

@@ -53,7 +53,7 @@ def _of(site: SiteHours, charger: Charger, meter: MeterHours) -> Estimate | None
 
 
 def _bought(site: SiteHours, meter: MeterHours) -> np.ndarray:
-    """What the car took of what the site bought: no more than any meter above it counts as import."""
+    """Energy of the car out of the site's import: no more than any meter above it counts as import."""
     above = [found.kwh for name in meter.above if (found := site.meter(name)) is not None]
     return np.asarray(np.minimum.reduce([np.nan_to_num(each) for each in (meter.kwh, *above)]))
 

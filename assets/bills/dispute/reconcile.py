@@ -160,7 +160,7 @@ def _uses(
 
 
 def _units(bill: SupplierBill, reads: MeterReads | None, tariffs: Sequence[Tariff]) -> dict[str, Unit]:
-    """What each register counts: as the reads say, else m3 where the tariff turns them to kWh, else kWh."""
+    """Unit of each register: as the reads say, else m3 where the tariff turns them to kWh, else kWh."""
     # A calorific value in the tariff means that the meter counts volume.
     usual: Unit = "m3" if all(tariff.gas is not None for tariff in tariffs) else "kwh"
     return {**{register.period_id: usual for register in bill.registers}, **(reads.units if reads else {})}

@@ -57,7 +57,7 @@ class Case:
         return self.bill.period
 
     def printed_uses(self) -> tuple[RegisterUse, ...]:
-        """What the registers on the bill come to with the true multiplier, over the printed dates."""
+        """Uses by the registers on the bill with the true multiplier, over the printed dates."""
         return printed_uses(self.bill, self.multiplier, self.period, self.units)
 
 
@@ -74,7 +74,7 @@ class Suspicion:
 def printed_uses(
     bill: SupplierBill, multiplier: Decimal, span: tuple[date, date], units: Mapping[str, Unit]
 ) -> tuple[RegisterUse, ...]:
-    """What the registers on a bill come to with that multiplier, over [start, end). units: per register."""
+    """Uses by the registers on a bill with that multiplier, over [start, end). units: per register."""
     return tuple(
         RegisterUse(*span, advance(each.opened, each.closed) * multiplier, units[each.period_id], each.period_id)
         for each in bill.registers

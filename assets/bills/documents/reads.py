@@ -70,7 +70,7 @@ def uses_of(states: Sequence[ReadState], units: Mapping[str, Unit], multiplier: 
 
 
 def advance(opened: Decimal, closed: Decimal) -> Decimal:
-    """What a register counted; one that was in the last tenth of its digits and is in the first has rolled over."""
+    """Advance of a register; one that was in the last tenth of its digits and is in the first has rolled over."""
     # Its width is not known: the digits of the earlier state are the fewest that it can have.
     top = Decimal(10) ** max(opened.adjusted() + 1, 1)
     is_over = closed < opened and opened >= top * 9 / 10 and closed < top / 10

@@ -50,14 +50,14 @@ class Load:
         return self.start_utc + timedelta(minutes=self.step_minutes * self.size)
 
     def imported(self, *, is_gross: bool) -> np.ndarray:
-        """What is bought: load less generation where positive; all load where is_gross (buy all, sell all)."""
+        """Bought energy: load less generation where positive; all load where is_gross (buy all, sell all)."""
         # Buy all, sell all has two meters: load and generation never meet behind them.
         if is_gross and self.generation is not None:
             return self.load
         return self._netted[0]
 
     def exported(self, *, is_gross: bool) -> np.ndarray:
-        """What is fed in: the rest of the netting, or all generation where is_gross."""
+        """Energy fed in: the rest of the netting, or all generation where is_gross."""
         if is_gross and self.generation is not None:
             return self.generation
         return self._netted[1]

@@ -108,7 +108,7 @@ def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> 
 
 
 def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
-    """What a bill that starts then takes over from the account: credit, the year so far, floors of ratchets."""
+    """State that a bill which starts then takes over: credit, the year so far, floors of ratchets."""
     history, _ = account.looked_back(tariff, start)
     return Carried(
         kwh=dict(account.kwh),

@@ -168,7 +168,7 @@ def _write_charges(pen: Pen, works: Sequence[_Work]) -> None:
 
 
 def _closing(tariff: Tariff) -> str:
-    """What closes a bill: equal for tariffs that may be closed together."""
+    """Closing rules of a tariff: equal for tariffs that may be closed together."""
     parts = (tariff.riders, tariff.metering, tariff.export_terms, tariff.minimum, tariff.taxes)
     return repr(parts)
 

@@ -62,7 +62,7 @@ class Bundle:
 
 
 def key_of(row: Factor) -> tuple[Any, ...]:
-    """What two rows share that are gases of one factor."""
+    """Key shared by rows that are gases of one factor."""
     # Several certificates or contracts may hold side by side; each is its own factor.
     own_id = row.factor_id if row.basis in HELD else ""
     return (

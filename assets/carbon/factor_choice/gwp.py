@@ -120,7 +120,7 @@ def blend_of(name: str) -> str | None:
 
 @cache
 def name_key(activity: str) -> str:
-    """What two names of one activity share: letter case aside, `R-134a` and `HFC134a` are one gas."""
+    """Key shared by names of one activity: letter case aside, `R-134a` and `HFC134a` are one gas."""
     return species_of(activity) or blend_of(activity) or activity.casefold()
 
 

@@ -120,7 +120,7 @@ def _energy(
 
 
 def _self_consumed(days: _Days, site: Site, fed_in: SiteEnergy, day: date, slots: int) -> list[SiteEnergy]:
-    """What the site made and did not feed in; nothing where either was not read, or more left than was made."""
+    """Energy made and not fed in; nothing where either was not read, or more left than was made."""
     if fed_in.carrier is not Carrier.ELECTRICITY or fed_in.kwh is None:
         return []
     made = [

@@ -116,7 +116,7 @@ def asked_for(
 
 
 def _names(row: Factor) -> tuple[str, str]:
-    """What a line may call it by: a basis, or its id."""
+    """Names by which a line may call it: a basis, or its id."""
     return row.basis.value, row.factor_id.casefold()
 
 
@@ -174,7 +174,7 @@ class Allocation:
         self._used: set[tuple[str, date]] = set()
 
     def left_kwh(self, row: Factor) -> Decimal | None:
-        """What is still to be claimed, kWh; None where the instrument names no limit."""
+        """Quantity still to be claimed, kWh; None where the instrument names no limit."""
         if row.instrument_kwh is None:
             return None
         return self._left.get((row.factor_id, row.valid_from), row.instrument_kwh)

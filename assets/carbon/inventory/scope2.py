@@ -74,7 +74,7 @@ def _pieces(part: Part, rows: Sequence[Factor]) -> list[Part]:
 def _fill(
     activity: Activity, piece: Part, bundles: Sequence[Bundle], allocation: Allocation
 ) -> Iterator[tuple[str, Part]]:
-    """What covers the piece, first of the hierarchy first; the rest is grid average."""
+    """Factors that cover the piece, first of the hierarchy first; the rest is grid average."""
     left = piece.quantity
     for basis in HIERARCHY:
         tier = [each for each in bundles if each.head.basis is basis and _holds(each, piece.start, piece.end)]

@@ -141,7 +141,7 @@ def against_claim(
     declared: Sequence[date] = (),
     least_coverage: float,
 ) -> tuple[Finding, ...]:
-    """What forbids to claim a saving of a span that ends on `end`: blocking findings, or why none is known.
+    """Findings against claiming a saving of a span that ends on `end`: blocking ones, or why none is known.
 
     pairs: every day that is known, from the baseline's first on, not those of the span alone: one that begins behind
     a step has the step too.

@@ -90,7 +90,7 @@ def project_of(site: Site, project_id: str) -> MvProject:
 
 
 def project_use(site: Site, project: MvProject) -> Seu:
-    """What is inside of the project's boundary, as a use of the project's own id."""
+    """Energy use inside the project's boundary, under the project's own id."""
     if project.seu is not None:
         seu = next(each for each in site.seus if each.seu_id == project.seu)
         # The boundary is that of the use, the baseline is the project's own.
@@ -177,7 +177,7 @@ def known_span(version: BaselineVersion, now_utc: datetime, time_zone: str) -> P
 def against_project(
     project: MvProject, version: BaselineVersion, pairs: Sequence[DayPair], *, end: date
 ) -> tuple[Finding, ...]:
-    """What speaks against a saving of the project up to `end`: changes of use outside of its installation, named.
+    """Findings against a saving of the project up to `end`: changes of use outside of its installation, named.
 
     pairs: every day that is known, from the baseline's first on.
     """

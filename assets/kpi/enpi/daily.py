@@ -60,7 +60,7 @@ def seu_days(readings: pl.DataFrame, *, site: Site, seu: Seu, start: date, end: 
 
 
 def day_sums(readings: pl.DataFrame, *, site: Site, start: date, end: date) -> pl.DataFrame:
-    """What each stream says of each local day of [start, end) that it has a row of: a hundredth of the readings.
+    """Day sums of each stream on each local day of [start, end) that it has a row of: a hundredth of the readings.
 
     readings: the key of LAKE_SCHEMA and DAY_COLUMNS, unique by key. Returns meter_id, register, unit, local_date;
     quanta (sum), present and estimated (rows), is_synthetic (of any row). Sums of days apart stand beside each other.

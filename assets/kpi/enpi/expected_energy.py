@@ -118,7 +118,7 @@ _HUNDRED = Decimal(100)
 
 
 def adjustment_of_day_kwh(given: Sequence[Adjustment], day: date, expected_kwh: Decimal) -> Decimal:
-    """What the adjustments of one local day add to what the model expects of it, kWh, a multiple of 1e-9.
+    """Sum of the adjustments of one local day to the model's expectation, kWh, a multiple of 1e-9.
 
     Percents are of `expected_kwh`, each rounded half to even at 1e-9: the order of adjustments does not matter.
     """

@@ -101,7 +101,7 @@ class MonthGates:
 
     @cached_property
     def _read(self) -> "_Read":
-        """What the checks ask of each stream, read once, by blocks of meters."""
+        """Readings of each stream for the checks, read once, by blocks of meters."""
         span: dict[str, Any] = {"start_utc": self.period.start_utc, "end_utc": self.period.end_utc}
         days = day_types(self.site, self.period.start, self.period.end)
         parts, left = [], [meter.meter_id for meter in self.site.meters if not meter.is_virtual]

@@ -83,7 +83,7 @@ class Stage:
         self.marts_dir, self.fingerprint = marts_dir, fingerprint
 
     def now(self, versions: Mapping[str, str] | None = None) -> dict[str, BuiltSite]:
-        """What each site would be built with today. EnPIs are built of sites that have SEUs.
+        """Build inputs of each site today. EnPIs are built of sites that have SEUs.
 
         versions: what `versions_texts` says of them, where that was asked already.
         """

@@ -136,7 +136,7 @@ def _cost_of(
     prices: Mapping[str, PriceSeries],
     types: dict[date, DayType],
 ) -> pl.DataFrame | str:
-    """What the bills' quarter hours cost, with cost_finding; or why nothing of them is known.
+    """Cost of the bills' quarter hours, with cost_finding; or why nothing of them is known.
 
     A price that lacks leaves its own quarter hours without an energy cost, and the others as they are.
     """

@@ -120,7 +120,7 @@ class LocalTimes:
                 repeat.is_odd = True
 
     def singles(self) -> Singles:
-        """What stood there once, after the last row."""
+        """Values after the last row that stood there once."""
         found = [each for each in self._repeats.values() if each.count == 1]
         facts: dict[str, Any] = {
             name: np.array([getattr(each, field) for each in found], kind)

@@ -46,7 +46,7 @@ def canonical_rows(read: FileRead, site: Site) -> pl.DataFrame:
 
 
 def current_rows(lake: Lake, site: Site, canonical: pl.DataFrame, *, before: timedelta = timedelta()) -> pl.DataFrame:
-    """What the lake holds of these streams in the span of the incoming rows, and `before` it."""
+    """Rows of the lake of these streams in the span of the incoming rows, and `before` it."""
     if canonical.is_empty():
         return pl.DataFrame(schema=LAKE_SCHEMA)
     times = canonical["interval_start_utc"]

@@ -71,7 +71,7 @@ def site_events(site: Site) -> dict[Stream, list[DatedEvent]]:
 
 
 def counting_rules(site: Site) -> list[dict[str, Any]]:
-    """What the site file says about cumulative registers and what happened to them; empty where it has none."""
+    """Counting rules of cumulative registers by the site file, with their events; empty where it has none."""
     return [
         {"meter": meter.meter_id} | meter.model_dump(mode="json", include={"registers", "events"})
         for meter in site.meters

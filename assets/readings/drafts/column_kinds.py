@@ -73,7 +73,7 @@ class PriceColumn:
 
 
 def price_column(name: str) -> PriceColumn | None:
-    """What a name says of prices; None where it is no price."""
+    """Price column that a name stands for; None where it is no price."""
     plain = folded(name)
     per = _PER.search(name) or _PER.search(plain)
     if per is None and not _PRICE.search(plain):
@@ -136,7 +136,7 @@ def is_house(name: str) -> bool:
 
 
 def house_formula(meters: Mapping[str, tuple[str, Collection[str]]], main: str, devices: Collection[str]) -> str:
-    """What a house uses by itself: bought and made, less fed in, stored, and used by devices that plans move.
+    """Formula of a house's own use: bought and made, less fed in, stored, and used by devices that plans move.
 
     meters: name and registers by id; main: the one at the grid. Empty where a part is not metered, or none differs.
     """

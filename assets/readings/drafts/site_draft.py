@@ -88,7 +88,7 @@ class SiteDraft:
         self._prices: set[float | None] = set()
 
     def add_file(self, path: Path) -> None:
-        """What one file of readings or weather holds. Raises BadInput for one that is neither."""
+        """Facts of one file of readings or weather. Raises BadInput for one that is neither."""
         report = sniff_file(path, tz=self._zone or None, now_utc=self._now)
         found = look(path)
         if found is not None:
@@ -285,7 +285,7 @@ class SiteDraft:
         return said if said not in ("", "skip") else None
 
     def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:
-        """What was answered of a column; empty where nothing that is allowed was."""
+        """Answer to a question about a column; empty where nothing that is allowed was answered."""
         of_name = f"column.{identifier(bare(name))}"
         is_other = self._asked_in.setdefault(of_name, path) != path
         asked = f"column.{identifier(path.stem)}.{identifier(bare(name))}" if is_other else of_name
@@ -374,7 +374,7 @@ class SiteDraft:
         return (said, "") if said else (carrier, asked)
 
     def _label_of(self, path: Path) -> str:
-        """What a file calls its only meter; nothing where its name is any file's, or the whole site's."""
+        """Name of a file's only meter; nothing where its name is any file's, or the whole site's."""
         stem = undated(path.name.partition(".")[0]).strip(" _-")
         is_any = not stem or is_common(stem) or is_main(stem)
         # Two files of readings that nobody names are two meters.

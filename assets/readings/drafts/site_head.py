@@ -19,7 +19,7 @@ class SiteFacts:
 
 
 def head_lines(facts: SiteFacts) -> Iterable[str]:
-    """What the files do not say of the site: said by a person, known of its zone, or asked."""
+    """Lines of the site's head that the files lack: said by a person, known of its zone, or asked."""
     zone, country, currency = facts.time_zone, facts.country, facts.currency
     yield "# Drafted from files. What they do not say is marked with the word PLACEHOLDER; meterloom check lists it."
     yield f"site_id: {scalar(facts.site_id)}"

@@ -79,7 +79,7 @@ class TableFound:
 
     @property
     def meters(self) -> pl.Series | None:
-        """What the meter column says in each row."""
+        """Name in the meter column of each row."""
         return self.frame[self.meter] if self.meter is not None else None
 
 
@@ -94,7 +94,7 @@ class _Head:
 
 
 def look(path: Path) -> TableFound | None:
-    """What the file shows; None where it is no table, or holds no column of times."""
+    """Facts of the file; None where it is no table, or holds no column of times."""
     head = _head(path)
     if head is None:
         return None

@@ -207,7 +207,7 @@ def _two_styles(name: str, texts: pl.Series, *, has_offset: bool) -> TimeColumn 
 
 
 def _zone_code(texts: pl.Series) -> str:
-    """What stands for the offset in a declared style."""
+    """Code of the offset in a declared style."""
     return " %z" if texts.drop_nulls().head(100).str.contains(r"\s(?:Z|[+-]\d{2}:?\d{2})$").all() else "%#z"
 
 

@@ -176,7 +176,7 @@ def as_numbers(column: pl.Series) -> pl.Series:
 
 
 def only_price(values: pl.Series, unit: str, factor: float) -> float | None:
-    """What a kWh costs where every row says the same; None where rows differ or are less than a day's hours."""
+    """Price of a kWh where every row says the same; None where rows differ or are less than a day's hours."""
     every = values.drop_nulls()
     if len(every) < 24 or every.n_unique() > 1:
         return None

@@ -116,7 +116,7 @@ class _Register:
         return Decided(changes=changes, unchanged_rows=unchanged)
 
     def _known(self) -> pl.DataFrame:
-        """What the lake holds of this register between its first and last read."""
+        """Rows of the lake of this register between its first and last read."""
         first, last = (cast("datetime", each) for each in (self.reads["at_utc"].min(), self.reads["at_utc"].max()))
         rows = self.lake.current(self.site.site_id, start_utc=first, end_utc=last, meters=[self.series[0]])
         return rows.filter(pl.col("register") == self.series[1])

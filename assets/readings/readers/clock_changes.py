@@ -107,7 +107,7 @@ def clock_of(joins: Sequence[Join], *, stated: str | None, own: Mapping[str, str
 
 
 def hour_finding(join: Join, change: Change, clock: BillClock, stream: str, line: int) -> Finding:
-    """What a person should know of a period that was made to last until its next: which, by how much, and why."""
+    """Finding on a period that was made to last until its next: which, by how much, and why."""
     start, end, following = (datetime.fromtimestamp(at, UTC) for at in (join.start_s, join.stated_end_s, join.next_s))
     kind, minutes = ("gap" if join.off_s > 0 else "overlap"), abs(join.off_s) // 60
     did = "overlaps the next" if kind == "overlap" else "ends before the next"

@@ -96,7 +96,7 @@ def _foreign(document: str, reason: str = "document") -> BadInput:
 
 
 def document_kind(head: bytes) -> str:
-    """What kind of foreign file begins like this; empty for what may be a meter file."""
+    """Kind of a foreign file by its beginning; empty for what may be a meter file."""
     found = next((kind for magic, kind in DOCUMENTS.items() if head.startswith(magic)), "")
     return found or ("a PDF" if b"%PDF-" in head[:_PDF_WITHIN] else "")
 

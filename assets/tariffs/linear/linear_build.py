@@ -98,7 +98,7 @@ class Desk:
         return self.maximum(name, [form, Form()], meaning)
 
     def tiers(self, name: str, form: Form, table: Sequence[Bound]) -> Form:
-        """What the amount costs by the table."""
+        """Cost of the amount by the table of tiers."""
         if len(table) == 1 or not form.parts:
             return form.times(table[0].price) if len(table) == 1 else Form(constant=cost_of(table, form.constant))
         return self.add(

@@ -148,7 +148,7 @@ def _rates(desk: Desk, tariff: Tariff, price: SeriesPrice, side: str, *, is_floo
 
 
 def export_rates(desk: Desk, tariff: Tariff) -> list[Decimal] | None:
-    """What a kWh fed in is paid in each slot, where a series says so."""
+    """Rate of a kWh fed in in each slot, where a series says so."""
     terms = tariff.export_terms
     if terms.series is None:
         return None

@@ -57,7 +57,7 @@ def write_export(desk: Desk, tariff: Tariff, compiled: Compiled, netted: Netted)
 
 
 def _worth(desk: Desk, tariff: Tariff, compiled: Compiled) -> Form:
-    """What the export is worth. Caps on kWh use up the periods in their order."""
+    """Worth of the export. Caps on kWh use up the periods in their order."""
     terms, name = tariff.export_terms, tariff.export_terms.charge_id
     rates = export_rates(desk, tariff)
     if rates is not None:

@@ -36,7 +36,7 @@ def joined(slopes: Sequence[Slopes]) -> Slopes:
 
 
 def energy_prices(terms: LinearTerms, import_kwh: Floats, export_kwh: Floats) -> tuple[Floats, Floats]:
-    """What a kWh more of import costs, and one of export earns, in each interval at that load; peaks stay as they are.
+    """Marginal price of a kWh of import and of export in each interval at that load; peaks stay as they are.
 
     A demand charge is left aside: the one interval that sets the peak would carry all of it.
     """

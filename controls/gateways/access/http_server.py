@@ -354,7 +354,7 @@ class Bucket:
         self._left[name] = (min(float(self.size), self.left(name, now_s) + 1), now_s)
 
     def left(self, name: str, now_s: float) -> float:
-        """What is left for that name."""
+        """Allowance left for that name."""
         left, at_s = self._left.get(name, (float(self.size), now_s))
         return min(float(self.size), left + (now_s - at_s) * self.a_second)
 

@@ -217,7 +217,7 @@ class ChargerLink:
         return lambda **payload: result(**reply(**payload))
 
     def _replies(self) -> list[tuple[str, Callable[..., dict[str, Any]]]]:
-        """What is answered to each message that this version knows."""
+        """Replies to each message that this version knows."""
         replies: dict[str, Callable[..., dict[str, Any]]] = {
             "BootNotification": self._on_boot,
             "Heartbeat": lambda **_: {"current_time": stamp(self._clock.now_utc())},

@@ -102,7 +102,7 @@ def ask_again(version: Version, connector: int, message: str) -> dict[str, Any]:
 
 
 def composite_of(version: Version, answer: dict[str, Any]) -> Composite | None:
-    """What an accepted GetCompositeSchedule says; None where it names no limit. Raises BadInput (no time)."""
+    """Limits of an accepted GetCompositeSchedule; None where it names no limit. Raises BadInput (no time)."""
     given = answer.get("charging_schedule" if version == "ocpp16" else "schedule")
     start = answer.get("schedule_start") if version == "ocpp16" else (given or {}).get("schedule_start")
     periods = sorted((given or {}).get("charging_schedule_period", []), key=lambda each: int(each["start_period"]))

@@ -68,7 +68,7 @@ def check_writes(
 
 
 def values_of(template: Template, name: str, low: float, high: float) -> list[float]:
-    """What is tried: both ends, the next step above the lower end, a third between, the safe default."""
+    """Values of a trial: both ends, the next step above the lower end, a third between, the safe default."""
     place = template.capability(name)
     if place.codes:
         return [float(code) for code in sorted(place.codes) if low <= code <= high]

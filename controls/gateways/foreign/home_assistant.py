@@ -51,7 +51,7 @@ class Announced(Model):
 
 
 def announced(topic: str, payload: bytes, *, safe_default: float | None = None) -> Announced | None:
-    """What a message on a discovery topic announces; None where it is no announcement, or takes one back."""
+    """Device announced by a message on a discovery topic; None where it is no announcement, or takes one back."""
     parts, said = topic.split("/"), loads(payload)
     if len(parts) not in (4, 5) or parts[-1] != "config" or not said:
         return None

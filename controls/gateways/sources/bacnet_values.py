@@ -74,7 +74,7 @@ def sample_of(point: BacnetPoint, told: Mapping[str, Any], received_utc: datetim
 
 
 def doubts(flags: Sequence[int]) -> list[str]:
-    """What the device itself holds against a value. flags: as BACnet orders them; not given: nothing."""
+    """Flags of the device against a value, as BACnet orders them; not given: nothing."""
     return [] if isinstance(flags, Denied) else [word for word, flag in zip(_DOUBTS, flags[1:], strict=False) if flag]
 
 

@@ -84,7 +84,7 @@ class MqttListener(Threaded):
         super().stop()
 
     def arrivals(self, topic: str) -> Arrivals:
-        """What came on a topic since the start, by the numbers that its device counts."""
+        """Arrivals on a topic since the start, by the numbers that its device counts."""
         return self._arrivals.get(topic, Arrivals())
 
     def test(self, within_s: float) -> list[Sample]:

@@ -77,7 +77,7 @@ class Arrays:
         yield from zip(self.column[part].tolist(), self.value[part].tolist(), strict=True)
 
     def activity(self, values: Floats) -> Floats:
-        """What each row adds up to. values: one a column."""
+        """Sum of each row. values: one a column."""
         rows = np.repeat(np.arange(self.row_lower.size), np.diff(self.start))
         return np.bincount(rows, self.value * values[self.column], minlength=self.row_lower.size).astype(np.float64)
 

@@ -82,7 +82,7 @@ def relaxed_bound(arrays: Arrays, *, time_limit_s: float = 60.0) -> float:
 
 
 def row_duals(arrays: Arrays, values: Floats) -> Floats:
-    """What one unit more on the right side of each row would add to the cost, with every integer held at its value.
+    """Dual value of each row: the cost of one unit more on its right side, with every integer held at its value.
 
     values: a solution. A dual is of the linear problem that is left, and so a price at the margin. Raises OurFault
     where that problem has no solution.
@@ -178,7 +178,7 @@ class GrowingLp:
         self._engine.addCol(cost, 0.0, self._inf, rows.size, rows.astype(np.int32), values)
 
     def shares(self) -> Floats:
-        """What each new column got, in the last solution."""
+        """Share of each new column in the last solution."""
         return np.array(self._engine.getSolution().col_value)[self._own_columns :]
 
     def choose(self, among: Places, one: int) -> None:

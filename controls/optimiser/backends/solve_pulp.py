@@ -93,7 +93,7 @@ def written_apart(arrays: Arrays) -> tuple["pulp.LpProblem", list[str]]:
 def solved_by_cbc(
     lp: "pulp.LpProblem", names: list[str], arrays: Arrays, *, gap: float, time_limit_s: float
 ) -> Outcome:
-    """What CBC says of a problem. names: of its columns, in the order of the arrays.
+    """Answer of CBC to a problem. names: of its columns, in the order of the arrays.
 
     Raises BadInput where CBC is not installed, OurFault for an unbounded problem.
     """

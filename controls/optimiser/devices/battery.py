@@ -292,13 +292,13 @@ class Battery(Device):
             yield "return", self.return_price_per_kwh * gone
 
     def into_cells(self, charge_kw: ArrayLike) -> Floats:
-        """What arrives at the cells, kW."""
+        """Power that arrives at the cells, kW."""
         if self.charge_curve:
             return at_cells(self.charge_curve, charge_kw)
         return self.charge_efficiency * np.asarray(charge_kw, np.float64)
 
     def out_of_cells(self, discharge_kw: ArrayLike) -> Floats:
-        """What is drawn from the cells, kW."""
+        """Power drawn from the cells, kW."""
         if self.discharge_curve:
             return at_cells(self.discharge_curve, discharge_kw)
         return np.asarray(discharge_kw, np.float64) / self.discharge_efficiency

@@ -47,7 +47,7 @@ def model_name(site: Site, target: str, algorithm: str) -> str:
 
 
 def family(site: Site, target: str) -> str:
-    """What the registered names of all models of a target begin with. Raises BadInput."""
+    """Prefix of the registered names of all models of a target. Raises BadInput."""
     return target_of(site, target).family
 
 

@@ -216,7 +216,7 @@ def answered_by_both(one: Forecasts, other: Forecasts) -> tuple[Forecasts, Forec
 
 
 def straying(run: Forecasts, case: Case) -> str | None:
-    """What a model answered in the trial that lies beyond the reach of all history by then; None where nothing."""
+    """Answers of a model in the trial beyond the reach of all history by then; None where there is none."""
     parts = (run.where(run.origin == origin) for origin in np.unique(run.origin))
     found = (out_of_reach(part.quantiles, case.series, int(part.origin[0])) for part in parts)
     return next((why for why in found if why is not None), None)

@@ -164,7 +164,7 @@ def _drift(
     store: ForecastStore,
     clock: Clock,
 ) -> ForecastDrift | None:
-    """What has drifted since the newest training; None where nothing has."""
+    """Drift since the newest training; None where there is none."""
     decisions = [row["decision"] for row in store.promotions() if row["decision"].get("target") == target.name]
     ends = [champion.trained_until_utc.isoformat(), *(each.get("trained_until_utc") or "" for each in decisions)]
     # A challenger has learnt what the champion has not: what it knows need not be asked for again.

@@ -48,7 +48,7 @@ class Habit:
     of_week: float = 0.0
 
     def index(self, newest: Vector, recent: Vector) -> Vector:
-        """What to expect after such a day and such a week."""
+        """Clear-sky index to expect after such a day and such a week."""
         beside: Vector = self.of_day * (newest - self.usual) + self.of_week * (recent - self.usual)
         return np.clip(self.usual + beside, 0.0, MOST_INDEX)
 

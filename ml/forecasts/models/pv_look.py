@@ -102,7 +102,7 @@ class Look:
 
 
 def kw_per_unit(unit: str, step: timedelta) -> float:
-    """What turns a value of that unit and step into kW. Raises TooShort for a series that is no electric power."""
+    """Factor from a value of that unit and step to kW. Raises TooShort for a series that is no electric power."""
     if unit not in {"kwh", "kw"}:
         raise TooShort(f"a PV forecast needs energy or power, not {unit}")
     return HOUR / step if unit_of(unit).behaviour is Behaviour.AMOUNT else 1.0

@@ -54,7 +54,7 @@ class Plant:
 
 
 def plant_given(site: Site, meter_id: str) -> PlantGiven | None:
-    """What the site's assets of kind pv behind that meter say; None where there is none, and so no PV to forecast.
+    """Arrays by the site's assets of kind pv behind that meter; None where there is none, and so no PV to forecast.
 
     Several arrays count as one: their powers add up, a plane that they do not share is fitted. Raises BadInput for an
     angle that is none.

@@ -62,7 +62,7 @@ def score_bands(run: Forecasts, floor: Forecasts | None, *, seed: int = 0) -> di
 
 
 def _rows(run: Forecasts) -> tuple[Vector, ...]:
-    """What is added up over days: count, actual, its size, error, its size, its square, pinball loss, covered."""
+    """Sums over days: count, actual, its size, error, its size, its square, pinball loss, covered."""
     q, actual = run.quantiles, run.actual
     error = q.p50 - actual
     loss = np.mean(

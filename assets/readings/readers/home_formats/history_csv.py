@@ -148,7 +148,7 @@ def _judged(entities: Sequence[Entity], row_filter: RowFilter, request: ReadRequ
 
 
 def _table(good: Sequence[Entity]) -> pl.DataFrame:
-    """What each entity is: a unit that adds up is a counter's, another one is measured at each moment."""
+    """Table of entities: a unit that adds up is a counter's, another one is measured at each moment."""
     names = ["entity_id", "meter", "register", "code"]
     rows = [
         (

@@ -111,7 +111,7 @@ def read_found(found: Found, request: ReadRequest) -> Parsed:
 
 
 def _judge(row_filter: RowFilter, expected: dict[str, str], request: ReadRequest) -> None:
-    """What placed_rows.py leaves to the format."""
+    """Judgement that placed_rows.py leaves to the format."""
     for reason in row_filter.frame["reason"].drop_nulls().unique().sort().to_list():
         row_filter.take(reason, (pl.col("reason") == reason).fill_null(value=False), expected[reason], pl.col("got"))
     start, time = pl.col("start"), pl.col("start").dt.to_string("iso:strict")

@@ -156,7 +156,7 @@ def _states(telegrams: list[Telegram], time_zone: str, row_filter: RowFilter) ->
 
 
 def _series(unit: str, obis: str) -> str:
-    """What is counted: an M-Bus channel may hold gas (m3) today and heat (GJ) tomorrow."""
+    """Series of a telegram object: an M-Bus channel may hold gas (m3) today and heat (GJ) tomorrow."""
     return f"{obis} {UNITS[unit].canonical}" if obis.startswith("0-") else obis
 
 
@@ -183,7 +183,7 @@ def _needed(telegrams: list[Telegram]) -> list[Telegram]:
 
 
 def _channel(reading: Reading) -> Channel:
-    """What one object of the last telegram states."""
+    """Channel of one object of the last telegram."""
     unit = UNITS.get(reading.unit.lower())
     adds_up = unit is not None and unit.behaviour is Behaviour.AMOUNT and not unit.is_power
     is_energy = unit is not None and adds_up and unit.canonical == "kwh"

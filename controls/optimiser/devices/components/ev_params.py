@@ -93,7 +93,7 @@ class EvParams(Model):
         return 3 if self.phases == 3 or (isinstance(self.phases, tuple) and 3 in self.phases) else 1
 
     def ranges(self, share: float) -> list[PowerRange]:
-        """What the charger can do with a share of its rating, by phases, most phases first; empty: nothing.
+        """Ranges of the charger as a share of its rating, by phases, most phases first; empty: nothing.
 
         6 A are 1.38 kW on one phase and 4.14 on three, 32 A are 7.36 and 22.08 (formulas 5.18).
         """

@@ -81,7 +81,7 @@ class Session(PowerRange):
 
     @property
     def target_kwh(self) -> float:
-        """What is stored when it leaves, at least."""
+        """Energy to be stored when it leaves, at least."""
         return self.start_kwh + self.energy_kwh
 
     @property
@@ -175,7 +175,7 @@ class Session(PowerRange):
         return from_here.as_early_as_it_can(step_h, np.full(step_h.size, self.max_kw))
 
     def _filled_kwh(self, held_kwh: float, step_h: Floats) -> float:
-        """What it can hold after these steps, up to its target."""
+        """Energy that it can hold after these steps, up to its target."""
         if held_kwh >= self.target_kwh or not step_h.size:
             return held_kwh
         return float(self._as_early(held_kwh, step_h)[1][-1])
