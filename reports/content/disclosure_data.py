@@ -6,16 +6,17 @@ from itertools import zip_longest
 from typing import Any, Literal
 
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.disclosure import Completeness, Datum, DisclosureAnswer, completeness_of, gaps_of
+from data_quality.contracts.reporting.disclosure import Datum, DisclosureAnswer, completeness_of, gaps_of
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import DataSpec, DatumSpec, FrameworkSpec, is_of
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import months_after
 from reports.content.caveats import SENTENCES
 from reports.content.template_blocks import BlockWriter
+from reports.content.template_charts import completeness_chart
 from reports.content.templates import BESIDE
 from reports.datasets.base import Item
-from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Series, Table
+from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Table
 from reports.texts.locales import chosen, long_date, page_word, word
 from reports.texts.numbers import MISSING, format_number, unit_text
 from reports.writer import plain, words
@@ -83,20 +84,9 @@ class DataWriter:
 
     def picture(self) -> Chart:
         """Counts of data points by where their answer comes from, the required ones and the others."""
-        sources = ("figure", "organisation", "not_applicable", "missing")
-        kinds: tuple[tuple[str, Literal["actual", "expected"], Completeness], ...] = (
-            ("Required", "actual", completeness_of(self.data)),
-            ("Not required", "expected", completeness_of(self.data, required=False)),
+        return completeness_chart(
+            completeness_of(self.data), completeness_of(self.data, required=False), self.write.language
         )
-        series = [
-            Series(name=self._word(name), role=role, values=tuple(float(getattr(found, each)) for each in sources))
-            for name, role, found in kinds
-        ]
-        return Chart(
-            key="completeness", title=self._word("Data points by source"), unit="", shape="bars",
-            categories=tuple(self._word(each.replace("_", " ")) for each in sources),
-            series=tuple(series), locale=self.write.language,
-        )  # fmt: skip
 
     def bridge(self) -> list[Table]:
         """Data points of an earlier edition beside those of this one; none where only one of them is asked."""

@@ -1,7 +1,9 @@
 """Charts of a template as content: figures over an axis, and days and hours that a dataset knows and nothing prints."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from data_quality.contracts.reporting.disclosure import Completeness
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import Asked, ChartSpec, SeriesSpec
 from reports.datasets.base import DayPoint, Item, shifted
@@ -13,6 +15,22 @@ from reports.texts.numbers import unit_text
 
 _ROLES = ("actual", "expected", "third")
 Drawn = tuple[str, list[str], list[Series], list[Figure]]
+
+
+def completeness_chart(required: Completeness, other: Completeness, language: str) -> Chart:
+    """Counts of a pack's data points by where their answer comes from: the required ones and the others."""
+    sources = ("figure", "organisation", "not_applicable", "missing")
+    kinds: tuple[tuple[str, Literal["actual", "expected"], Completeness], ...] = (
+        ("Required", "actual", required), ("Not required", "expected", other),
+    )  # fmt: skip
+    series = tuple(
+        Series(name=word(name, language), role=role, values=tuple(float(getattr(found, each)) for each in sources))
+        for name, role, found in kinds
+    )
+    return Chart(
+        key="completeness", title=word("Data points by source", language), unit="", shape="bars", series=series,
+        categories=tuple(word(each.replace("_", " "), language) for each in sources), locale=language,
+    )  # fmt: skip
 
 
 class ChartWriter:

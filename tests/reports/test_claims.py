@@ -219,6 +219,8 @@ def test_who_prints_a_saving_on_the_command_line_or_in_a_report_asks_the_gate() 
         ".barred(",
         # Its realised savings are those of project_savings, with what stands against claiming them.
         "orchestration.views import advice",
+        # A group's: share × what the datasets of each site let pass.
+        "own = ask.measure(",
         # Expected savings of recommendations, which are called so.
         "reports.recompute.advice_again",
     )

@@ -15,7 +15,7 @@ from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.recommendation import MeasuredSaving
 from data_quality.contracts.time import FixedClock, parse_period
-from orchestration.views.advice import _recommendation
+from orchestration.views.advice_made import recommendation
 from reports.content.templates import FOLDER
 from reports.figure_book import FigureBook
 from reports.pages.advice import STATES
@@ -167,7 +167,7 @@ def test_advice_of_each_kind_in_each_state(acted: Asking) -> None:
         start = date(2025, 1, 1) + timedelta(days=n)
         book = FigureBook(report_id="advice/plant", revision=0, as_of_utc=as_of_utc, is_synthetic=n % 2 == 1)
         period = parse_period(f"{start}/{start + timedelta(days=7)}", site.time_zone)
-        made.append(_recommendation(site, each, period, 0.0, book, []))
+        made.append(recommendation(site, each, period, 0.0, book, [], ()))
     saved = MeasuredSaving(
         start=date(2025, 4, 1), end=date(2025, 5, 1), days=30, savings_kwh=Decimal(500), interval_kwh=None,
         baseline="b@1",
