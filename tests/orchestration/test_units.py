@@ -40,10 +40,11 @@ def settings(unit: Path) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), re.MULTILINE))
 
 
-def test_there_are_units_for_the_platform_for_one_service_of_it_and_for_each_agent() -> None:
+def test_there_are_units_for_the_platform_one_service_of_it_upkeep_and_each_agent() -> None:
     assert [unit.name for unit in UNITS] == [
         "meterloom-agent@.service",
         "meterloom-role@.service",
+        "meterloom-upkeep@.service",
         "meterloom.service",
     ]
 
@@ -56,6 +57,19 @@ def test_a_unit_may_only_what_it_needs_and_names_no_secret(unit: Path) -> None:
     assert found["User"] != "root"
     assert re.fullmatch(r"\d+[MG]", found["MemoryMax"])
     assert "Environment" not in found
+
+
+@pytest.mark.parametrize("timer", sorted(FOLDER.glob("*.timer")), ids=lambda timer: timer.stem)
+def test_a_timer_starts_a_command_that_is_there_with_the_options_of_its_page(timer: Path) -> None:
+    unit, work = re.fullmatch(r"(meterloom-upkeep@)(\w+)\.service", settings(timer)["Unit"]).groups()
+    assert "meterloom %i $OPTIONS" in settings(FOLDER / f"{unit}.service")["ExecStart"]
+    page = (FOLDER.parents[1] / "docs" / "ems" / "operations.md").read_text()
+    (options,) = re.findall(rf"^# /etc/meterloom/upkeep-{work}\.env\nOPTIONS=(.*)$", page, re.MULTILINE)
+    words = [work, *options.split()]
+    known = (Path(__file__).parents[1] / "golden" / "commands.txt").read_text()
+    names = " ".join(each for each in words if each.isalpha())
+    (line,) = re.findall(rf"^meterloom {names}: (.*?) ;", known, re.MULTILINE)
+    assert {each for each in words if each.startswith("--")} <= set(line.split())
 
 
 def test_the_agent_is_watched_and_comes_back_within_what_a_lease_lasts() -> None:
