@@ -43,6 +43,7 @@ SENTENCES: Mapping[str, str] = {
     "no_water_meter": "No meter of the site counts water.",
     "no_organisation": "The project names no organisation, and so no peers.",
     "not_owned_through": "The organisation did not own the site through the whole period.",
+    "no_use": "The file of the organisation states no use (subsector) of the site: no peers are known.",
     "too_few_peers": "Fewer than five usable sites of the organisation have its use: no rank.",
     "no_energy": "Its meter has no reading above zero in the period.",
     "negative_energy": "Its meter has readings below zero.",

@@ -29,6 +29,8 @@ THINGS, NAMED_THINGS = frozenset({"carrier", "measure", "project"}), frozenset({
 # What the organisation itself says, and no site for it.
 OWN_SAID = (targets.NAME, benchmark.NAME)
 OWN, SHARE = "own", "share"
+# Datasets whose numbers rest on floor areas, by their definition.
+BY_AREA = frozenset({"floor_area", "water", benchmark.NAME})
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2", "known_m2"})
 
@@ -144,7 +146,7 @@ class GroupAsker(Asker):
         for site in {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}.values():
             kinds = {site.floor_area_definition, *(each.definition for each in site.premises.floor_areas)}
             named = ", ".join(sorted(str(each) for each in kinds if each not in (wanted, None)))
-            if wanted is not None and named and "floor_area" in used:
+            if wanted is not None and named and not BY_AREA.isdisjoint(used):
                 message = Sentence(
                     "{0}: its floor area is {1}, that of the organisation {2}.", site.site_id, named, wanted
                 )
