@@ -112,8 +112,8 @@ class BenchmarkData(OfSite):
         return Sentence(text, Numeral(f"{CONFIDENCE:.0%}"), Numeral(f"{ASSUMED_DRIFT:.0%}")), "plain"
 
     def findings(self, period: Period) -> list[Finding]:
-        """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report. Seasons
-        that a value lacks, of the report's own sites.
+        """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report; and
+        seasons that the values of the report's own sites lack.
         """
         found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
         told = [] if found is None else [
