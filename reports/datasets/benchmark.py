@@ -117,7 +117,8 @@ class BenchmarkData(OfSite):
         """
         found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
         told = [] if found is None else [
-            each for each in found.findings
+            each if each.scope in {"", *own} else _of_another(each)
+            for each in found.findings
             if each.is_blocking or each.code == "part_of_a_year" or (each.code == "coverage" and each.scope in own)
         ]  # fmt: skip
         return [each.model_copy(update={"severity": "warning"}) for each in told]
@@ -144,3 +145,9 @@ class BenchmarkData(OfSite):
         sources, site = self.given.sources, self.given.sources.site(name)
         read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
         return [read, sources.site_input(site)]
+
+
+def _of_another(finding: Finding) -> Finding:
+    """A finding of a peer without its numbers: who reads a site's report may not see the peer."""
+    site_id, why = finding.scope.partition(":")[2], Sentence(finding.code.replace("_", " "))
+    return finding.model_copy(update={"message": Sentence("{0} is nobody's peer: {1}.", site_id, why), "facts": {}})

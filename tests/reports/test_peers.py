@@ -72,6 +72,12 @@ def test_a_peer_with_a_bad_floor_area_is_named_and_moves_nobody_else(peers: Peer
     assert by_key(content)["ES-2.5/percentile"].source == "missing"
     [told] = [each for each in content.findings if each.code == "out_of_line_with_peers"]
     assert (told.scope, told.severity) == ("site:east", "warning")
+    # Its own report has the numbers; who reads this one may not see it.
+    assert (told.message, told.facts) == ("east is nobody's peer: out of line with peers.", {})
+    [whole] = [
+        each for each in peers.content("east", peers.sources(peers.file, less)).findings if each.code == told.code
+    ]
+    assert "times off the median" in whole.message
 
 
 def test_a_group_s_pack_has_the_place_of_each_of_its_sites(peers: Peers) -> None:
