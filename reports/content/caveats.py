@@ -41,6 +41,7 @@ SENTENCES: Mapping[str, str] = {
     "no_target": "No target that holds in the year is stated.",
     "no_floor_area": "The site file states no floor area.",
     "no_water_meter": "No meter of the site counts water.",
+    "water_not_read": "Less than 99 % of the period's water was read.",
     "no_organisation": "The project names no organisation, and so no peers.",
     "not_owned_through": "The organisation did not own the site through the whole period.",
     "no_use": "The file of the organisation states no use (subsector) of the site: no peers are known.",

@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, p
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
-from reports.datasets import benchmark, measures, project, targets
+from reports.datasets import benchmark, measures, project, targets, water
 from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -23,7 +23,7 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", "water", measures.NAME})
+GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", water.NAME, measures.NAME})
 # Axes whose things are of single sites, and those of which a row says whose it is.
 THINGS, NAMED_THINGS = frozenset({"carrier", "measure", "project"}), frozenset({"measure", "project"})
 # What the organisation itself says, and no site for it.
@@ -32,7 +32,7 @@ OWN_SAID = (targets.NAME, benchmark.NAME)
 OF = "@"
 OWN, SHARE = "own", "share"
 # Datasets whose numbers rest on floor areas, by their definition.
-BY_AREA = frozenset({"floor_area", "water", benchmark.NAME})
+BY_AREA = frozenset({"floor_area", water.NAME, benchmark.NAME})
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2", "known_m2"})
 
@@ -107,7 +107,8 @@ class GroupAsker(Asker):
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""
         measure = self.datasets[dataset].measures[name]
-        is_added = dataset in GROUPED and (measure.made is not None or measure.whole == "sum" or name in SIZES)
+        adds_up = measure.made is not None or measure.whole == "sum" or name in SIZES or dataset == water.NAME
+        is_added = dataset in GROUPED and adds_up
         if is_added or dataset in self._own:
             return super().measure(dataset, name, item)
         for part, ask in self._sites if dataset == measures.NAME and OF in item.scope else ():
