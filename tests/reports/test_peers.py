@@ -150,6 +150,13 @@ def test_sites_whose_use_nobody_states_are_not_like_each_other(peers: Peers, tmp
     assert data["ES-2.5/value"].value == Decimal("700.8")
 
 
+def test_a_use_in_capitals_is_the_same_use(peers: Peers, tmp_path: Path) -> None:
+    other = tmp_path / "organisation.yaml"
+    sites = [each | ({"subsector": "Office"} if each["site"] == "east" else {}) for each in ORGANISATION["sites"]]
+    other.write_text(yaml.safe_dump(ORGANISATION | {"sites": sites}))
+    assert by_key(peers.content("west", peers.sources(other)))["ES-2.5/peers"].value == Decimal(5)
+
+
 def test_who_is_nobody_s_peer_is_not_counted_among_them(peers: Peers) -> None:
     less = peers.sites["east"].model_copy(update={"floor_area_m2": 0.001})
     data = by_key(peers.content("east", peers.sources(peers.file, less)))
