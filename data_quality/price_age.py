@@ -1,4 +1,4 @@
-"""Age of a market's day-ahead prices against when they should have been published; pure."""
+"""Reach of a market's day-ahead prices against when they should have been published; pure."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -38,7 +38,7 @@ READS_AND_ACTS = (*READS, "person_")
 
 
 class Option:
-    """Option of a shell (`--site`), and its meaning. kept: more of it for the shell alone."""
+    """Option of a command in a shell (`--site`), and its meaning. kept: more of it for the shell alone."""
 
     def __init__(self, *names: str, help: str = "", **kept: Any) -> None:
         self.names, self.help, self.kept = names, help, kept

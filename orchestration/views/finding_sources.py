@@ -1,6 +1,6 @@
 """Findings of a site by their source: failed jobs, live sources that deliver nothing, anomaly events, alert rules."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -85,11 +85,17 @@ def stale_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
 
 
 def stale_group_reports(project: "OpenProject", site: Site) -> list[OpenFinding]:
-    """The same of organisations, where a rule of one of their sites asks for it; told with a site. Raises BadInput for
-    an organisation's file that is not in order.
+    """The same of organisations, where a rule of one of their sites asks for it; of one that no file has any more, a
+    rule of any site. Told with a site. Raises BadInput for an organisation's file that is not in order.
     """
-    found = []
-    for name, group in groups_of(project).items():
+    found, groups = [], groups_of(project)
+    for name in _gone_groups(project, groups) if any(map(_wants_stale, project.sites.values())) else ():
+        for each, _ in _stale(project, name):
+            said = (Sentence(words(each.name)), name, each.period)
+            found.append(
+                _stale_finding(site, each, Sentence("{0} of {1}, {2}: no file names this organisation any more", *said))
+            )
+    for name, group in groups.items():
         for each, changes in _stale(project, name) if any(map(_wants_stale, group.sites)) else ():
             said = (Sentence(words(each.name)), group.name, each.period)
             pattern = (
@@ -99,6 +105,15 @@ def stale_group_reports(project: "OpenProject", site: Site) -> list[OpenFinding]
             )
             found.append(_stale_finding(site, each, Sentence(pattern, *said)))
     return found
+
+
+def _gone_groups(project: "OpenProject", groups: Collection[str]) -> list[str]:
+    """Organisations that stored reports are of, and that were deleted or called otherwise since."""
+    known = {*project.sites, *groups}
+    lost = [each for each in project.reports.revisions(with_content=False) if each.site_id not in known]
+    rows = project.reports.distinct_inputs([(each.report_id, each.revision) for each in lost]) if lost else ()
+    named = {row["id"] for row in rows if row["role"] == "organisation"}
+    return sorted(named & {each.site_id for each in lost})
 
 
 def _wants_stale(site: Site) -> bool:

@@ -72,7 +72,7 @@ class ModelCheck(Model):
 
 
 class StageGraph(Model):
-    """Graph of one dbt step."""
+    """Models and checks that one dbt step makes."""
 
     assets: tuple[ModelAsset, ...]
     checks: tuple[ModelCheck, ...]

@@ -14,7 +14,7 @@ from data_quality.contracts.reporting.report_template import SeriesSpec, Tone, p
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.content.template_blocks import BlockWriter
-from reports.datasets import benchmark, measures, project, targets
+from reports.datasets import benchmark, measures, project, targets, water
 from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -23,12 +23,16 @@ from reports.texts.locales import period_text, word
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
-GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", "water", measures.NAME})
+GROUPED = frozenset({"footprint", "site", "energy_balance", "floor_area", water.NAME, measures.NAME})
 # Axes whose things are of single sites, and those of which a row says whose it is.
 THINGS, NAMED_THINGS = frozenset({"carrier", "measure", "project"}), frozenset({"measure", "project"})
 # What the organisation itself says, and no site for it.
 OWN_SAID = (targets.NAME, benchmark.NAME)
+# Between the scope of such a thing and the site that it is of.
+OF = "@"
 OWN, SHARE = "own", "share"
+# Datasets whose numbers rest on floor areas, by their definition.
+BY_AREA = frozenset({"floor_area", water.NAME, benchmark.NAME})
 # Sizes of a site that add up, weighed by the days that it counts.
 SIZES = frozenset({"floor_area_m2", "known_m2"})
 
@@ -76,8 +80,12 @@ class GroupAsker(Asker):
         found = dict[str, Item]()
         for _, ask in self._sites:
             for each in ask.items(axis, period):
-                label = f"{ask.given.site.name}: {each.label}" if axis in NAMED_THINGS else each.label
-                found[each.key] = Item(each.key, label, each.scope, period)
+                if axis in NAMED_THINGS:
+                    # Two sites may call a project alike.
+                    of, label = f"{OF}{ask.given.site.site_id}", f"{ask.given.site.name}: {each.label}"
+                    found[each.key + of] = Item(each.key + of, label, each.scope + of, period)
+                else:
+                    found[each.key] = Item(each.key, each.label, each.scope, period)
         return list(found.values())
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
@@ -85,7 +93,7 @@ class GroupAsker(Asker):
         if parse_question(text).dataset in self._own:
             return super().fact(text, item)
         said = [
-            ask.fact(text, Item(item.key, item.label, item.scope, period))
+            ask.fact(text, Item(item.key, item.label, _own_scope(ask, item), period))
             for part, ask in self._sites
             if (period := within(part, item.period)) is not None and self._has(ask, item)
         ]
@@ -99,9 +107,14 @@ class GroupAsker(Asker):
     def measure(self, dataset: str, name: str, item: Item) -> Figure:
         """The figure of a measure, made of the sites' own where it adds up over them."""
         measure = self.datasets[dataset].measures[name]
-        is_added = dataset in GROUPED and (measure.made is not None or measure.whole == "sum" or name in SIZES)
+        adds_up = measure.made is not None or measure.whole == "sum" or name in SIZES or dataset == water.NAME
+        is_added = dataset in GROUPED and adds_up
         if is_added or dataset in self._own:
             return super().measure(dataset, name, item)
+        for part, ask in self._sites if dataset == measures.NAME and OF in item.scope else ():
+            # Lifetime and rate of a measure are stated by its own site, whoever owns how much of it.
+            if (period := within(part, item.period)) is not None and self._has(ask, item):
+                return ask.measure(dataset, name, self._of_site(ask, item, period))
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
@@ -144,7 +157,7 @@ class GroupAsker(Asker):
         for site in {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}.values():
             kinds = {site.floor_area_definition, *(each.definition for each in site.premises.floor_areas)}
             named = ", ".join(sorted(str(each) for each in kinds if each not in (wanted, None)))
-            if wanted is not None and named and "floor_area" in used:
+            if wanted is not None and named and not BY_AREA.isdisjoint(used):
                 message = Sentence(
                     "{0}: its floor area is {1}, that of the organisation {2}.", site.site_id, named, wanted
                 )
@@ -155,15 +168,15 @@ class GroupAsker(Asker):
         """False for a carrier that the site does not buy, and for another's measure or project: it is no unknown part
         of the group's.
         """
-        axis = item.scope.partition(":")[0]
-        return axis not in THINGS or any(each.scope == item.scope for each in ask.items(axis, item.period))
+        axis, scope = item.scope.partition(":")[0], _own_scope(ask, item)
+        return axis not in THINGS or any(each.scope == scope for each in ask.items(axis, item.period))
 
     def _of_site(self, ask: Asker, item: Item, period: Period) -> Item:
         """The item as the site has it: itself over its days, or a measure with the days that it was found in."""
-        site = ask.given.site
-        if item.scope.startswith("measure:"):
-            return next(each for each in ask.items("measure", period) if each.scope == item.scope)
-        scope = f"site:{site.site_id}" if item.scope == self.given.scope else item.scope
+        site, scope = ask.given.site, _own_scope(ask, item)
+        if scope.startswith("measure:"):
+            return next(each for each in ask.items("measure", period) if each.scope == scope)
+        scope = f"site:{site.site_id}" if scope == self.given.scope else scope
         return Item(item.key, site.name, scope, period)
 
     def _weighed(self, own: Figure, part: Part, period: Period, days: Fraction) -> Figure:
@@ -201,6 +214,12 @@ class GroupAsker(Asker):
             parameters={"share": part.text, "rate": rate},
             inputs=[version],
         )
+
+
+def _own_scope(ask: Asker, item: Item) -> str:
+    """The item's scope as the site of `ask` has it; empty for a thing of another site's."""
+    scope, _, site_id = item.scope.partition(OF)
+    return scope if site_id in ("", ask.given.site.site_id) else ""
 
 
 def within(part: Part, period: Period) -> Period | None:

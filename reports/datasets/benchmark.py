@@ -83,10 +83,13 @@ class BenchmarkData(OfSite):
             return nothing("no_organisation")
         if row is None:
             return nothing("of_one_site" if site_id == organisation.organisation else "not_owned_through")
-        value = place(row, measure)
-        if value is None:
+        value, peers = place(row, measure), self._peers(period)
+        if measure != "value" and not peers[site_id]:
+            # Of sites whose use nobody states none is like another.
+            return nothing("no_use")
+        # Who has no value, or one that is wrong, is not among them.
+        if value is None or (measure == "peers" and row.reason not in ("", "too_few_peers")):
             return nothing(row.reason)
-        peers = self._peers(period)
         about = {**self.given.span(period), "site": site_id, "field": measure, "peers": peers_text(peers)}
         # The site itself first: it is what a trace is pinned to.
         behind = [each for name in dict.fromkeys([site_id, *peers]) for each in self._of_peer(name, period)]
@@ -109,9 +112,15 @@ class BenchmarkData(OfSite):
         return Sentence(text, Numeral(f"{CONFIDENCE:.0%}"), Numeral(f"{ASSUMED_DRIFT:.0%}")), "plain"
 
     def findings(self, period: Period) -> list[Finding]:
-        """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report."""
-        found = self._found(period)
-        told = [] if found is None else [each for each in found.findings if each.is_blocking]
+        """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report; and
+        seasons that the values of the report's own sites lack.
+        """
+        found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
+        told = [] if found is None else [
+            each if each.scope in {"", *own} else _of_another(each)
+            for each in found.findings
+            if each.is_blocking or each.code == "part_of_a_year" or (each.code == "coverage" and each.scope in own)
+        ]  # fmt: skip
         return [each.model_copy(update={"severity": "warning"}) for each in told]
 
     def _peers(self, period: Period) -> Mapping[str, str]:
@@ -136,3 +145,9 @@ class BenchmarkData(OfSite):
         sources, site = self.given.sources, self.given.sources.site(name)
         read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
         return [read, sources.site_input(site)]
+
+
+def _of_another(finding: Finding) -> Finding:
+    """A finding of a peer without its numbers: who reads a site's report may not see the peer."""
+    site_id, why = finding.scope.partition(":")[2], Sentence(finding.code.replace("_", " "))
+    return finding.model_copy(update={"message": Sentence("{0} is nobody's peer: {1}.", site_id, why), "facts": {}})

@@ -14,7 +14,8 @@ from reports.recompute.known_area import LEAST_READ, OF_WATER, water_read, water
 NAME = "water"
 _TAKEN = "consumption_m3"
 MEASURES: Mapping[str, Measure] = {
-    _TAKEN: Measure("Water, by meters", "m3"),
+    # Of a span as a whole: months of which parts were read would add up to less than was taken.
+    _TAKEN: Measure("Water, by meters", "m3", whole="asked"),
     "known_m2": Measure("Floor area whose water is known", "m2", whole="asked", decimals=0),
 }
 FACTS = ("name",)
@@ -34,15 +35,16 @@ class WaterData(SiteKpis):
         return None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
-        """Water that was read, or the site's floor area where nearly all of it was, else 0."""
+        """Water of a span of which nearly all was read, else why none; or the site's floor area then, else 0."""
         given, period = self.given, item.period
         if measure == "known_m2":
             return known_leaf(given, period, OF_WATER)
         read = water_read(given.sources, given.site, period, self._basis)
         if read is None:
             return nothing("no_water_meter")
-        whole = super().leaf(measure, Item(item.key, item.label, water_scope(given.site), period))
-        return whole if whole.value is not None else nothing("no_readings")
+        if read < LEAST_READ:
+            return nothing("water_not_read" if read else "no_readings")
+        return super().leaf(measure, Item(item.key, item.label, water_scope(given.site), period))
 
     def adds_up(self, measure: str, item: Item) -> bool:
         """True of the floor area, and of water that is known: what was not read is no part of an organisation's."""

@@ -62,6 +62,16 @@ def test_a_changed_file_of_the_organisation_is_a_finding_for_who_sees_every_site
     assert of_group(made) == []
 
 
+@pytest.mark.parametrize("other", [None, ORGANISATION.replace("group", "firm")])
+def test_an_organisation_that_no_file_has_any_more_is_a_finding(made: OpenProject, other: str | None) -> None:
+    file = made.project.organisation_file
+    file.unlink() if other is None else file.write_text(other)
+    [told] = of_group(made)
+    assert page_word(told.what, "en") == "gri 2016 of group, 2025: no file names this organisation any more"
+    assert page_word(told.what, "de").endswith("von group, 2025: keine Datei nennt diese Organisation mehr")
+    assert of_group(made, sees_all=False) == []
+
+
 def test_it_is_a_notice_to_who_chose_one_and_sees_every_site(made: OpenProject) -> None:
     people = [
         {"person_id": "ann", "name": "Ann", "roles": [Role.OPERATOR]},

@@ -37,12 +37,12 @@ ORGANISATION: dict[str, Any] = {
 
 
 class Peers:
-    """Six sites of one organisation, five of them offices."""
+    """Six sites of one organisation, five of them offices. days: of the year that were read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, days: int = 366) -> None:
         self.lake, self.store, self.clock = open_lake(folder)
         for name, kw in LEVELS.items():
-            write_year(self.lake, self.clock, name, kw)
+            write_year(self.lake, self.clock, name, kw, days=days)
         self.sites = {name: site_of(name, [Meter(meter_id="power")], floor_area_m2=1000.0) for name in LEVELS}
         self.file = folder / "organisation.yaml"
         self.file.write_text(yaml.safe_dump(ORGANISATION))

@@ -121,6 +121,10 @@ def test_measures_of_a_group_are_share_times_those_of_its_sites(three: Three) ->
     for each in mine:
         again = recompute(by_id[each.figure_id], sources=sources, lookup=by_id.get)
         assert str(again) == str(by_id[each.figure_id].value), each.key
+    # A lifetime is that of the one site whose measure it is, and has no share; all together have none.
+    [road_map] = [each for each in content.tables() if each.key == "measures"]
+    at = [each.title for each in road_map.columns].index("Lifetime")
+    assert [row.cells[at].text for row in road_map.rows] == ["8", "8", "–"]
     assert any(each.code == "no_measures" and each.message.startswith("new: ") for each in content.findings)
 
 
@@ -156,4 +160,10 @@ def test_a_verified_saving_of_a_group_is_that_of_the_site_by_its_share(tmp_path:
     whole, part = found
     assert (whole.source, part.source) == ("figure", "figure")
     assert part.value == Decimal(str(whole.value)) * Decimal("0.4")
+    # Another site may call its project alike: the saving of this one stays its own.
+    other = works.site.model_copy(update={"site_id": "other", "name": "Other"})
+    both = sources_of(works.lake, works.site, other)
+    content = group_content("gri_2016", group_of(site_id, "other"), both, known_at, period)
+    told = {each.item.split(":")[0]: each.value for each in content.data if each.key == "302-4-a"}
+    assert told == {works.site.name: whole.value, "Other": None}
     works.lake.store.close()

@@ -72,6 +72,12 @@ def test_a_peer_with_a_bad_floor_area_is_named_and_moves_nobody_else(peers: Peer
     assert by_key(content)["ES-2.5/percentile"].source == "missing"
     [told] = [each for each in content.findings if each.code == "out_of_line_with_peers"]
     assert (told.scope, told.severity) == ("site:east", "warning")
+    # Its own report has the numbers; who reads this one may not see it.
+    assert (told.message, told.facts) == ("east is nobody's peer: out of line with peers.", {})
+    [whole] = [
+        each for each in peers.content("east", peers.sources(peers.file, less)).findings if each.code == told.code
+    ]
+    assert "times off the median" in whole.message
 
 
 def test_a_group_s_pack_has_the_place_of_each_of_its_sites(peers: Peers) -> None:
@@ -132,3 +138,55 @@ def test_no_place_is_told_of_a_site_that_was_bought_within_the_year(peers: Peers
     late.write_text(yaml.safe_dump(ORGANISATION | {"sites": sites}))
     data = by_key(peers.content("west", peers.sources(late)))
     assert data["ES-2.5"].reason == "The organisation did not own the site through the whole period."
+
+
+def test_sites_whose_use_nobody_states_are_not_like_each_other(peers: Peers, tmp_path: Path) -> None:
+    unsaid = tmp_path / "organisation.yaml"
+    sites = [{key: value for key, value in each.items() if key != "subsector"} for each in ORGANISATION["sites"]]
+    unsaid.write_text(yaml.safe_dump(ORGANISATION | {"sites": sites}))
+    data = by_key(peers.content("west", peers.sources(unsaid)))
+    for key in ("ES-2.5", "ES-2.5/percentile", "ES-2.5/low", "ES-2.5/high", "ES-2.5/peers", "ES-2.5/group"):
+        assert data[key].reason.startswith("The file of the organisation states no use"), key
+    assert data["ES-2.5/value"].value == Decimal("700.8")
+
+
+def test_a_use_in_capitals_is_the_same_use(peers: Peers, tmp_path: Path) -> None:
+    other = tmp_path / "organisation.yaml"
+    sites = [each | ({"subsector": "Office"} if each["site"] == "east" else {}) for each in ORGANISATION["sites"]]
+    other.write_text(yaml.safe_dump(ORGANISATION | {"sites": sites}))
+    assert by_key(peers.content("west", peers.sources(other)))["ES-2.5/peers"].value == Decimal(5)
+
+
+def test_who_is_nobody_s_peer_is_not_counted_among_them(peers: Peers) -> None:
+    less = peers.sites["east"].model_copy(update={"floor_area_m2": 0.001})
+    data = by_key(peers.content("east", peers.sources(peers.file, less)))
+    assert data["ES-2.5/peers"].source == "missing"
+    assert data["ES-2.5/peers"].reason == "It is so far off its peers that its unit or its floor area is wrong."
+
+
+def test_half_a_year_that_stands_for_a_year_is_said_on_page_one(peers: Peers, tmp_path: Path) -> None:
+    def told(of: Peers) -> list[str]:
+        found = of.content("west", of.sources(of.file)).findings
+        return [each.severity for each in found if each.code == "part_of_a_year"]
+
+    half = Peers(tmp_path, days=182)
+    try:
+        assert (told(peers), told(half)) == ([], ["warning"])
+    finally:
+        half.store.close()
+
+
+@pytest.mark.parametrize("pack", ["executive_roi", "sasb_if_re"])
+def test_a_floor_area_of_another_kind_than_the_organisation_s_is_told_where_numbers_are_by_area(
+    peers: Peers, pack: str
+) -> None:
+    odd = peers.sites["west"].model_copy(update={"floor_area_definition": "NIA"})
+    sources, template = peers.sources(peers.file, odd), load_template(pack)
+    organisation = sources.organisation()
+    assert organisation is not None
+    given, members = group_given(
+        template, organisation.model_copy(update={"floor_area": "GIA"}), YEAR, sources=sources,
+        known_at_utc=peers.as_of_utc,
+    )  # fmt: skip
+    found = group_report(template, given, members).findings
+    assert [each.message.split(":")[0] for each in found if each.code == "floor_area_definition"] == ["west"]

@@ -42,16 +42,19 @@ ORGANISATION: dict[str, Any] = {
 
 
 class Three:
-    """`wet` takes 2 m³ an hour all year, of `half` 1 m³ was read in half of it, `dry` has no meter of water."""
+    """`wet` takes 2 m³ an hour all year, of `half` 1 m³ was read in half of it, of `most` in 350 days; `dry` has no
+    meter of water.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.lake, self.store, self.clock = open_lake(folder)
-        for name in ("wet", "half", "dry"):
+        for name in ("wet", "half", "most", "dry"):
             write_year(self.lake, self.clock, name, 10.0)
         write_year(self.lake, self.clock, "wet", 2.0, meter="city", unit="m3")
         write_year(self.lake, self.clock, "half", 1.0, meter="city", unit="m3", days=183)
+        write_year(self.lake, self.clock, "most", 1.0, meter="city", unit="m3", days=350)
         power = Meter(meter_id="power")
-        meters = {"wet": [power, CITY], "half": [power, CITY], "dry": [power]}
+        meters = {"wet": [power, CITY], "half": [power, CITY], "most": [power, CITY], "dry": [power]}
         self.sites = {name: site_of(name, each, floor_area_m2=1000.0) for name, each in meters.items()}
 
     def sources(self) -> Sources:
@@ -90,6 +93,8 @@ TOTAL, KNOWN, AREA = "IF-RE-140a.2/total", "IF-RE-140a.1/known", "IF-RE-140a.2/b
         # Half a year was read: that is no year's water, and of no floor area it is known.
         ("half", None, Decimal(0), None),
         ("dry", None, Decimal(0), None),
+        # A number of all but half of December would be read as the year's.
+        ("most", None, Decimal(0), None),
         # Half of `wet` alone: of 2,500 m² that are the organisation's 500 are known.
         ("g", Decimal(HOURS), Decimal(20), Decimal(2 * HOURS) / 1000),
     ],
@@ -109,6 +114,7 @@ def test_water_is_that_of_meters_and_by_floor_area_only_where_it_is_known(
 
 def test_what_is_not_known_says_why(three: Three) -> None:
     assert by_key(three.content("dry"))[TOTAL].reason == "No meter of the site counts water."
+    assert by_key(three.content("most"))[TOTAL].reason == "Less than 99 % of the period's water was read."
     said = {each.code: each.message for each in three.content("half").findings}
     assert said["area_without_water"] == "The water of the floor area is not known as a whole: 50% was read."
     assert "area_without_water" not in {each.code for each in three.content("dry").findings}

@@ -3,14 +3,19 @@
 import html
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from assets.stores.schema.tables_reports import report_makers
 from assets.stores.seals import append_row
 from data_quality.contracts.people import Person
-from data_quality.contracts.time import FixedClock
+from data_quality.contracts.reporting.figure import TraceInput
+from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
+from reports.figure_book import FigureBook, figure_list
+from reports.lifecycle.revise import store_revision
+from reports.report_content import ReportContent
 from tests.reports import plant
 from tests.reports.publish.conftest import REVISION, MakeDesk, desk
 from tests.web.asking import PAGE, Answer
@@ -159,6 +164,29 @@ def test_files_are_handed_out_as_they_were_written_and_no_others(keyless: Asking
     edited = keyless.get(f"{AT}/files/json")
     assert (edited.status, edited.said["code"]) == (409, "edited_file")
     assert keyless.get(f"{AT}/files/exe").status == 404
+
+
+def test_evidence_with_readings_of_other_sites_is_handed_out_to_who_sees_them_all(keyless: Asking) -> None:
+    site, span = keyless.project.site("plant"), parse_period("2025-01", "UTC")
+    lake_id = f"elsewhere/{span.start_utc.isoformat()}/{span.end_utc.isoformat()}"
+    behind = TraceInput(kind="lake", id=lake_id, role="readings", sha256="0" * 64)
+
+    def build(revision: int) -> ReportContent:
+        book = FigureBook(report_id="beside/plant", revision=revision, as_of_utc=LATER, is_synthetic=False)
+        book.add(
+            "rank", Decimal(1), label="Rank", kpi="rank", scope="site:plant", start=span.start, end=span.end,
+            unit="count", computation="peer_place", parameters={"site": "plant"}, inputs=[behind],
+        )  # fmt: skip
+        return figure_list(book, name="beside", title="Beside", period=span, site=site)
+
+    store_revision(build, keyless.project.reports, keyless.clock)
+    own = Person(person_id="eve", name="Eve", roles=keyless.person.roles, sites=("plant",))
+    here = Asking(keyless.project, keyless.clock, own)
+    refused, whole = (each.get("/reports/beside/plant@1/files/pack") for each in (here, keyless))
+    assert (refused.status, whole.status) == (404, 404)
+    assert "readings of sites that you do not see" in refused.text
+    assert "this file is not made yet" in whole.text
+    assert "this file is not made yet" in here.get(f"{AT}/files/pack").text
 
 
 def test_an_unknown_state_or_report_is_refused_and_other_sites_have_none(keyless: Asking) -> None:

@@ -14,10 +14,10 @@ from data_quality.contracts.time import Period
 
 
 def owned_through(organisation: Organisation, period: Period) -> dict[str, str]:
-    """Sites that the organisation owns through a period, with their use as its file names it: a part of a year is no
-    year's energy. In the file's order.
+    """Sites that the organisation owns through a period, with their use as its file names it, in small letters as
+    registers have it: a part of a year is no year's energy. In the file's order.
     """
-    uses = {each.site: each.subsector for each in organisation.sites if each.subsector}
+    uses = {each.site: each.subsector.casefold() for each in organisation.sites if each.subsector}
     days = Counter[str]()
     for part in parts_of(organisation, period):
         days[part.site_id] += part.period.days if part.share > 0 else 0

@@ -27,7 +27,7 @@ class Binding(Model):
 
 
 class Moved(Model):
-    """Shift between slots, at one price: energy that would be bought or sold otherwise, where it counts most against.
+    """Shift between slots, at one price: energy bought or sold otherwise, where that counts most against the choice.
 
     time_utc: the slot of that price with the largest part of it.
     """

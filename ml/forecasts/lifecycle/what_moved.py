@@ -1,4 +1,4 @@
-"""Reasons of a forecast: its first whole day beside the same hours last week, taken apart by what the model rests on.
+"""Change of a forecast: its first whole day beside the same hours last week, taken apart by what the model rests on.
 
 The parts add up to the difference exactly, because the model's own contributions do: for trees Lundberg et al. 2020,
 for a line its terms. What last week itself was off the model's pattern is a part too.

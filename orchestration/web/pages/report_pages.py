@@ -10,9 +10,10 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.published.publications import PublicationStore
-from assets.stores.published.report_ledger import Revision
+from assets.stores.published.report_ledger import ReportStore, Revision
 from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person
 from orchestration.open_project import OpenProject
 from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
 from orchestration.views.pack_subjects import subjects_of
@@ -26,6 +27,7 @@ from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
 from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page
 from reports.pages.report_twin import report_page as report_twin_page
+from reports.recompute.figure_sources import parse_span
 
 router = APIRouter()
 NAV = Nav(60, PATH, "Reports", Permission.REPORT_READ, "file-text", "Assure", ("ops", "exec", "audit"))
@@ -50,6 +52,11 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.R
     found = _revision(ask, report_id, revision)
     if kind not in KINDS:
         raise BadInput(f"there is no file {kind[:20]!r}; there are {', '.join(KINDS)}", reason="unknown_report")
+    if kind == "pack" and not may_have_evidence(ask.project.reports, found, ask.person):
+        raise BadInput(
+            "its evidence holds readings of sites that you do not see", reason="unknown_report",
+            mend="ask somebody who sees all of them",
+        )  # fmt: skip
     life = life_at(PublicationStore(ask.project.store), report_id, revision, {})
     wanted = file_of(ask.project, found, kind, is_out=life.published is not None)
     data = sealed_bytes(ask.project, wanted)
@@ -158,6 +165,12 @@ def file_of(project: OpenProject, revision: Revision, kind: str, *, is_out: bool
     words = ["meterloom", "report", revision.name, about, revision.site_id]
     words += ["--period", revision.period.replace("_", "/"), "--format", kind]
     return ReportFile(path, path.is_file(), shlex.join(words))
+
+
+def may_have_evidence(reports: ReportStore, revision: Revision, person: Person) -> bool:
+    """Whether all sites whose readings stand in the revision's evidence, peers of its own among them, are theirs."""
+    rows = reports.distinct_inputs([(revision.report_id, revision.revision)])
+    return all(sees_site(person, parse_span(row["id"])[0]) for row in rows if row["kind"] == "lake")
 
 
 def sealed_bytes(project: OpenProject, file: ReportFile) -> bytes:

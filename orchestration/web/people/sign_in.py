@@ -1,4 +1,4 @@
-"""Person behind a request: by the cookie of a sign-in, or a machine by its key.
+"""Asker of a request: a person by the cookie of a sign-in, or a machine by its key.
 
 Passwords are argon2id texts; nothing else knows that library.
 """

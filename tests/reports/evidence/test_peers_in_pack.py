@@ -1,4 +1,6 @@
-"""Evidence of a rank holds readings and site files of all peers, so that it comes again from the pack alone."""
+"""Evidence of a rank holds readings and site files of all peers, so that it comes again from the pack alone; it is
+handed out to who sees them all.
+"""
 
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore
 from assets.stores.sign import new_key
 from data_quality.contracts.organisation import Organisation
+from data_quality.contracts.people import Person, Role
+from orchestration.web.pages.report_pages import may_have_evidence
 from reports.evidence.archive import read_archive
 from reports.evidence.group_shares import share_problems
 from reports.evidence.pack import PackMaker
@@ -45,6 +49,9 @@ def test_a_rank_is_made_again_from_its_evidence_alone(tmp_path: Path, subject: s
     maker.make(revision, path, signer=new_key(tmp_path / "keys", "p"), signer_name="p", policy="full", clock=made.clock)
     verdict = verify_pack(path, sample=None)
     assert (verdict.verified, verdict.problems) == (True, ())
+    for sites, is_theirs in ((("west",), False), (tuple(LEVELS), True), ((), True)):
+        person = Person(person_id="eve", name="Eve", roles=(Role.VIEWER,), sites=sites)
+        assert may_have_evidence(reports, revision, person) is is_theirs
     ranks = [each for each in content.figures if each.trace.computation == "peer_place"]
     assert ranks
     assert {each.id for each in ranks[0].trace.inputs if each.role == "site"} == set(LEVELS)
