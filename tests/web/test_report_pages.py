@@ -187,6 +187,10 @@ def test_evidence_with_readings_of_other_sites_is_handed_out_to_who_sees_them_al
     assert "readings of sites that you do not see" in refused.text
     assert "this file is not made yet" in whole.text
     assert "this file is not made yet" in here.get(f"{AT}/files/pack").text
+    offered = [
+        "Evidence pack" in each.get("/reports", [PAGE], report="beside/plant@1").text for each in (here, keyless)
+    ]
+    assert offered == [False, True]
 
 
 def test_an_unknown_state_or_report_is_refused_and_other_sites_have_none(keyless: Asking) -> None:

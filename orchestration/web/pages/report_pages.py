@@ -94,7 +94,8 @@ def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
         stored_content(project.reports, revision.report_id, revision.revision), publications, project.names
     )
     acts, why = acts_on(ask, line, content)
-    files = files_of(project, revision, is_out=line.life.published is not None)
+    kinds = [each for each in KINDS if each != "pack" or may_have_evidence(project.reports, revision, ask.person)]
+    files = files_of(project, revision, kinds, is_out=line.life.published is not None)
     return Chosen(line, content, revision.recorded_at_utc, files, acts, why)
 
 
@@ -143,10 +144,12 @@ class ReportFile(NamedTuple):
     makes: str
 
 
-def files_of(project: OpenProject, revision: Revision, *, is_out: bool) -> tuple[tuple[str, str, str], ...]:
-    """Name, address and, where there is none, what makes it, of every file."""
+def files_of(
+    project: OpenProject, revision: Revision, kinds: Sequence[str], *, is_out: bool
+) -> tuple[tuple[str, str, str], ...]:
+    """Name, address and, where there is none, what makes it, of the files of these kinds."""
     name = f"{revision.report_id}@{revision.revision}"
-    found = ((kind, file_of(project, revision, kind, is_out=is_out)) for kind in KINDS)
+    found = ((kind, file_of(project, revision, kind, is_out=is_out)) for kind in kinds)
     return tuple(
         (KINDS[kind][0], f"{PATH}/{name}/files/{kind}" if file.is_there else "", "" if file.is_there else file.makes)
         for kind, file in found
