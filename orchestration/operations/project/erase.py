@@ -74,6 +74,13 @@ def erase(
         erasing = _erasing(project, call.keys_dir, who)
         found, classes = _looked(call, erasing)
         needs = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
+        if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
+            raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
+        if found.subject.without(reason) != reason:
+            raise BadInput(
+                f"the reason says the name of {who.text}, and the record keeps the reason",
+                reason="name_in_reason", mend="give a reason without it",
+            )  # fmt: skip
         if not yes:
             raise BadInput(
                 f"{who.text}: nothing brings it back" + (f"; {len(needs)} report(s) lose ground" if needs else ""),
@@ -83,22 +90,41 @@ def erase(
     return _answer(who, found, classes, erasure_id, is_done=True)
 
 
-def _erasing(project: "OpenProject", keys_dir: Path, who: Subject) -> Erasing:
-    """The subject with its name. Raises BadInput where the project knows nobody and nothing of that id."""
-    if who.site_id:
-        meters = {each.meter_id: each.name for each in project.site(who.site_id).meters}
-        who = who.named(meters.get(who.own_id, ""))
-    else:
-        who = who.named(project.people.known(who.own_id).name)
-        others = [each.name for each in project.people.people if each.person_id != who.own_id]
-        if other := next((each for each in others if who.name and who.without(each) != each), ""):
-            raise BadInput(
-                f"the name of {who.own_id!r} is part of another one's, {other!r}", reason="shared_name",
-                mend="write the two apart in the people file first",
-            )  # fmt: skip
+def _erasing(project: "OpenProject", keys_dir: Path, who: Subject, *, is_again: bool = False) -> Erasing:
+    """The subject with its name. Raises BadInput where the project knows nobody and nothing of that id, or another
+    one's name has it in it.
+
+    is_again: in a project of before, which may not know the subject yet; no name stops a restore.
+    """
+    known, others = _names(project, who)
+    if known is None and not is_again:
+        # It says which there are.
+        project.site(who.site_id) if who.site_id else project.people.known(who.own_id)
+    who = who.named(known or "")
+    other = next((each for each in others if who.name and who.without(each) != each), "")
+    if other and not is_again:
+        raise BadInput(
+            f"the name of {who.own_id!r} is part of another one's, {other!r}", reason="shared_name",
+            mend=f"write the two apart in the {'site' if who.site_id else 'people'} file first",
+        )  # fmt: skip
     last = last_backup(project.project)
     left_out = [Path(split_address(last.path)[0])] if last is not None else []
     return Erasing(project.project, project.store, project.lake, who, keys_dir, left_out)
+
+
+def _names(project: "OpenProject", who: Subject) -> tuple[str | None, list[str]]:
+    """Name of the subject, None where the project does not know it; and names in which it would be replaced too."""
+    people = {each.person_id: each.name for each in project.people.people}
+    if not who.site_id:
+        return people.get(who.own_id), [name for person_id, name in people.items() if person_id != who.own_id]
+    known, others = None, [*people.values()]
+    for site in project.sites.values():
+        meters = {each.meter_id: each.name for each in site.meters}
+        if site.site_id == who.site_id:
+            known = meters.pop(who.own_id, "")
+        others += [site.name, *meters.values()]
+    # A use that is called as its meter is about the same.
+    return known, others + [seu.name for site in project.sites.values() for seu in site.seus if seu.name != known]
 
 
 def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
@@ -185,7 +211,7 @@ def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureReco
     for record in (each for each in records if each.body.erasure_id not in known):
         body = record.body
         call.doing(f"erasing again: {body.subject}")
-        erasing = _erasing(opened, keys_dir, subject_of(body.subject))
+        erasing = _erasing(opened, keys_dir, subject_of(body.subject), is_again=True)
         stated = body.model_dump(mode="json")
         erasing.record(
             erasing.look(), body.erasure_id, lambda _id, _counts: None,
