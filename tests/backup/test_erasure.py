@@ -31,6 +31,7 @@ from assets.stores.seals import ERASED_BY, erase
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
+from controls.ledger.device_lease import acquire_lease
 from controls.ledger.modes import current_mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import SystemClock
@@ -240,6 +241,13 @@ def test_what_is_not_asked_rightly_is_one_sentence_and_changes_nothing(
     assert sentence in refused("erase", *words, "--project", project)
     assert len(holding(project, NAME)) >= 3
     assert readings_of(project, "flat") > 0
+
+
+def test_an_agent_without_a_role_file_is_seen_by_its_lease(project: Path) -> None:
+    with closing(OpenProject(str(project))) as opened:
+        assert acquire_lease(opened.store, "home", "another machine", now_utc=SystemClock().now_utc())
+    said = refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
+    assert "services run: agent-home; they hold what is to go" in said
 
 
 def test_names_that_others_have_too_are_not_replaced_in_theirs(project: Path) -> None:

@@ -20,6 +20,7 @@ from assets.stores.erasure.subject import Subject, subject_of
 from assets.stores.published.ground import ground_of
 from assets.stores.seals import ledger_of
 from assets.stores.trust import ERASE
+from controls.ledger.device_lease import leases
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Role
 from orchestration.doctor.role_files import roles, roles_dir
@@ -65,7 +66,7 @@ def erase(
         raise BadInput(f"{by.person.name} cannot erase themselves", reason="own_erasure", mend="another admin does it")
     with taken(call.places, "upkeep"), taken(call.places, "up"):
         free(call.places, "daemon")
-        if running := [each.name for each in roles(roles_dir(call.places)) if each.is_alive]:
+        if running := _running(call):
             raise BadInput(
                 f"services run: {', '.join(running)}; they hold what is to go",
                 reason="services_run",
@@ -88,6 +89,13 @@ def erase(
             )  # fmt: skip
         erasure_id = _carried_out(call, by, erasing, found, reason)
     return _answer(who, found, classes, erasure_id, is_done=True)
+
+
+def _running(call: Call) -> list[str]:
+    """Services by their role files, and agents on whatever machine by their leases."""
+    now_utc, held = call.clock.now_utc(), leases(call.project.store)
+    agents = {f"agent-{each.site_id}" for each in held if each.holder and now_utc < each.expires_utc}
+    return sorted({each.name for each in roles(roles_dir(call.places)) if each.is_alive} | agents)
 
 
 def _erasing(project: "OpenProject", keys_dir: Path, who: Subject, *, is_again: bool = False) -> Erasing:
