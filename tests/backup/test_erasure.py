@@ -151,6 +151,7 @@ def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(
     assert found["reports"]["rows"] >= 1
     answer = run("erase", "person/p7", "--yes", "--as", "hana", "--reason", "left", "--project", project)
     assert answer["is_erased"]
+    assert answer["is_shared"]
     assert {name: each["rows"] for name, each in classes(answer).items()} == {n: e["rows"] for n, e in found.items()}
     assert holding(project, *words, key) == []
     expect_whole(project)
@@ -179,7 +180,12 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     assert readings_of(project, "flat") > 0
     assert len(holding(project, *words)) >= 4
     before = backup(project, tmp_path / "kept")
+    # While it is away, the place of backups does not take the record, and the answer says so.
+    (tmp_path / "kept").rename(tmp_path / "away")
     answer = run("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
+    assert not answer["is_shared"]
+    (tmp_path / "away").rename(tmp_path / "kept")
+    shutil.copytree(project / "erasures", tmp_path / "kept" / "erasures", dirs_exist_ok=True)
     found = classes(answer)
     assert found["readings"]["rows"] == 2 * 96
     assert "data_quality/works/2025-03@1" in found["readings"]["held_by"]

@@ -1,6 +1,5 @@
 """`meterloom erase`: one person, or one meter with its readings, taken out of a project for good."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -88,7 +87,8 @@ def erase(
                 reason="not_confirmed", mend="look with --dry-run, then say it with --yes",
             )  # fmt: skip
         erasure_id = _carried_out(call, by, erasing, found, reason)
-    return _answer(who, found, classes, erasure_id, is_done=True)
+        away = _share(call)
+    return _answer(who, found, classes, erasure_id, is_done=True, away=away)
 
 
 def _running(call: Call) -> list[str]:
@@ -161,7 +161,6 @@ def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: 
         keep_record(call.places, _record(call, by, each, who.text))
     call.doing("taking files, and writing the store anew")
     erasing.finish(person_id=by.person.person_id, clock=clock)
-    _share(call)
     return erasure_id
 
 
@@ -191,17 +190,23 @@ def _record(call: Call, by: Actor, erasure_id: str, subject: str) -> ErasureReco
     return signed_record(body, signer)
 
 
-def _share(call: Call) -> None:
-    """Tell the place of the last backup; every backup tells its own place too."""
+def _share(call: Call) -> str:
+    """Tell the place of the last backup; every backup tells its own place too. Returns the place where it is away."""
     last = last_backup(call.places)
-    # A place that is not there now hears of it with the next backup.
-    with suppress(BadInput, Unreachable, OSError):
-        if last is not None:
-            with place_to_read(split_address(last.path)[0]) as place:
-                share_records(call.places, place)
+    if last is None:
+        return ""
+    address = split_address(last.path)[0]
+    try:
+        with place_to_read(address) as place:
+            share_records(call.places, place)
+    except (BadInput, Unreachable, OSError):
+        return address
+    return ""
 
 
-def _answer(who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool) -> Answer:
+def _answer(
+    who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool, away: str = ""
+) -> Answer:
     lost = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
     said = (
         f"nothing of {who.text} is left" if found.is_empty else f"{who.text} {'is' if is_done else 'would be'} erased"
@@ -209,8 +214,11 @@ def _answer(who: Subject, found: Found, classes: list[ErasureClass], erasure_id:
     lines = [f"{said}; {len(lost)} report(s) cannot be computed again from what is left" if lost else said]
     if is_done:
         lines.append(f"record {erasure_id}: erasures/{erasure_id}.json; a restore of an older backup erases it again")
+    if away:
+        lines.append(f"{away} did not take the record: copy it into its 'erasures', or a restore brings all back")
     result = {"subject": who.text, "erasure_id": erasure_id, "classes": [each._asdict() for each in classes]}
-    return Answer(result | {"is_erased": is_done}, CLASSES, text="\n".join(lines))
+    done = {"is_erased": is_done, "is_shared": is_done and not away}
+    return Answer(result | done, CLASSES, text="\n".join(lines))
 
 
 def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureRecord], call: Call) -> None:
