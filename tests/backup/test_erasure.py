@@ -173,6 +173,24 @@ def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(
     assert restored(after["path"], "--verify", "--figures", 3)[1]["verified"]
 
 
+def test_a_backup_of_before_the_admin_came_is_believed_once_the_people_file_has_them(
+    project: Path, tmp_path: Path
+) -> None:
+    people = project / "people.yaml"
+    text = people.read_text()
+    [hana] = [line for line in text.splitlines() if "hana" in line]
+    people.write_text(text.replace(f"{hana}\n", ""))
+    before = backup(project, tmp_path / "kept")
+    people.write_text(text)
+    run("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
+    code, back = restored(before["path"], "--into", tmp_path / "again", "--figures", 1)
+    assert code == 1
+    assert any("nobody signed that" in each["problem"] for each in back["problems"])
+    assert holding(tmp_path / "again", *WORDS[:4]) == []
+    (tmp_path / "again" / "people.yaml").write_text((tmp_path / "again" / "people.yaml").read_text() + f"{hana}\n")
+    expect_whole(tmp_path / "again")
+
+
 def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(project: Path, tmp_path: Path) -> None:
     words = (LABEL, FILE, str(VALUE), struct.pack("<d", VALUE), struct.pack("<d", VALUE / 4))
     with closing(OpenProject(str(project))) as opened:
