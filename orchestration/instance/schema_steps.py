@@ -16,10 +16,9 @@ from assets.stores.backup.store_copy import dump_schema
 from assets.stores.revisions import Standing, as_copy, behind, copy_path, file_revisions, server_revisions, standing
 from assets.stores.transactions import connect_store
 from data_quality.contracts.database import address_of
-from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.log import masked
 from data_quality.contracts.settings import Project
-from orchestration.doctor.role_health import health_of
 from orchestration.instance.repartition import prepare_databases
 from orchestration.instance.start_lock import free, taken
 from orchestration.instance.write import instance_environment
@@ -142,17 +141,6 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
     """
     with taken(project, "up"):
         free(project, "daemon")
-        is_file = not project.settings.database.of("mlflow")
-        if (
-            is_file
-            and any(each.part.startswith("mlflow") for each in plan.steps)
-            and health_of(project, "mlflow")[0].live
-        ):
-            raise BadInput(
-                "the service mlflow runs, and would go on writing to its file of before",
-                reason="services_run",
-                mend="end it first",
-            )
         if any(each.part == STORE for each in plan.steps):
             # An empty database has nothing to lose.
             if plan.copy and project.settings.database.of("store"):
@@ -163,7 +151,7 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
         for part, step in {each.part: each for each in plan.steps if each.part != STORE}.items():
             doing(part)
             library = next(each for each in LIBRARIES if part.startswith(each.name))
-            if library.name == "mlflow" and is_file:
+            if library.name == "mlflow" and not project.settings.database.of("mlflow"):
                 with as_copy(project.data_dir / library.files[0], step.revision) as copy:
                     _run(library, project, f"sqlite:///{copy}")
             else:
