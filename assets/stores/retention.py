@@ -120,11 +120,16 @@ def begin_run(
 
 
 def left_run(project: Project) -> RemovalRun | None:
-    """The call that was broken off; None where none was."""
+    """The call that was broken off; None where none was. Of the project's own files: a project that was restored has
+    the note of the one that it was copied of.
+    """
     try:
-        return RemovalRun.model_validate_json((project.data_dir / RUN_FILE).read_bytes())
+        run = RemovalRun.model_validate_json((project.data_dir / RUN_FILE).read_bytes())
     except FileNotFoundError:
         return None
+    folders = [each.resolve() for each in (project.landing_dir, project.quarantine_dir, project.data_dir / "logs")]
+    own = [each for each in run.files if any(each.path.resolve().is_relative_to(folder) for folder in folders)]
+    return run.model_copy(update={"files": tuple(own)})
 
 
 def remove(store: Store, run: RemovalRun, clock: Clock, said: Callable[[str], None]) -> None:

@@ -76,7 +76,7 @@ def watch(lines: Iterable[str]) -> None:
 
 def keep(file: str, words: list[str]) -> int:
     """Be the parent of one service until it ends. Returns its exit code; what ended it by a signal ends us too."""
-    parent, told = os.getpid(), list[int]()
+    parent = os.getpid()
     # Whoever is told before there is a service keeps it in mind until there is one.
     signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     service = os.fork()
@@ -85,7 +85,6 @@ def keep(file: str, words: list[str]) -> int:
 
     def pass_on(number: int, _frame: object) -> None:
         if number in _ENDING:
-            told.append(number)
             _forget(file)
         with suppress(ProcessLookupError):
             os.kill(service, number)
@@ -114,8 +113,10 @@ def _begin(parent: int, words: list[str]) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     if os.getppid() == parent:
-        with suppress(OSError):
+        try:
             os.execv(words[0], words)  # noqa: S606 - words of ours alone
+        except OSError as fault:
+            os.write(2, f"{words[0]}: {fault.strerror}\n".encode())
     os._exit(127)
 
 
@@ -128,9 +129,14 @@ def _end_of(service: int) -> int:
 
 
 def _forget(file: str) -> None:
+    space = ""
+    with suppress(OSError):
+        # As a role file has it: the first process of every container has the same number.
+        space = f"{os.uname().nodename} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
     # A later one of the same name has written its own by now.
     with suppress(OSError, ValueError), open(file, encoding="utf-8") as written:  # noqa: PTH123 - starts in milliseconds
-        if json.load(written)["pid"] == os.getpid():
+        said = json.load(written)
+        if (said["pid"], said["space"]) == (os.getpid(), space):
             os.unlink(file)  # noqa: PTH108
 
 

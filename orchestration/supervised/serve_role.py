@@ -147,7 +147,7 @@ def _log_format() -> str:
 def become(project: Project, role: str, site: str = "") -> NoReturn:
     """Turn this process into the parent of the service, whose exit code and answer to SIGTERM it passes on.
 
-    Raises BadInput as `service`, OSError where the program is not there.
+    Raises BadInput as `service`, OSError where the role file cannot be written.
     """
     name, found = service(project, role, site)
     variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}

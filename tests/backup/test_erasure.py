@@ -22,6 +22,7 @@ from assets.stores.api_keys import ApiKeyStore
 from assets.stores.audit import bad_rows
 from assets.stores.erasure.record import unfinished
 from assets.stores.erasure.rows import lifted
+from assets.stores.erasure.subject import subject_of
 from assets.stores.erasure.wipe import wipe
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_events
@@ -30,11 +31,13 @@ from assets.stores.seals import ERASED_BY, erase
 from assets.stores.web.credentials import CredentialStore
 from assets.stores.web.logins import LoginStore
 from assets.stores.web.preferences import PreferenceStore
+from controls.ledger.device_lease import acquire_lease
 from controls.ledger.modes import current_mode
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import SystemClock
 from orchestration.instance.start_lock import taken
 from orchestration.open_project import OpenProject
+from orchestration.operations.project.erase import _erasing
 from tests.backup.test_backup import backup, refused, restored
 from tests.e2e.conftest import call_here
 
@@ -132,8 +135,14 @@ def classes(answer: Any) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in answer["classes"]}
 
 
-def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(project: Path, tmp_path: Path) -> None:
+def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(
+    project: Path, unpacked: Path, tmp_path: Path
+) -> None:
     words, key = (NAME, MAIL, COMMENT, SECRET), (project / "keys" / "p7.key").read_bytes()
+    # The store as it was before a migration, which every migration leaves behind.
+    shutil.copy(project / "var" / "store.db", project / "var" / "store.db.0034.bak")
+    # Of before the person came.
+    oldest = backup(Path(shutil.copytree(unpacked, tmp_path / "oldest")), tmp_path / "kept")
     assert len(holding(project, *words)) >= 4
     before = backup(project, tmp_path / "kept")
     found = classes(run("erase", "person/p7", "--dry-run", "--project", project))
@@ -142,6 +151,7 @@ def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(project: Path,
     assert found["reports"]["rows"] >= 1
     answer = run("erase", "person/p7", "--yes", "--as", "hana", "--reason", "left", "--project", project)
     assert answer["is_erased"]
+    assert answer["is_shared"]
     assert {name: each["rows"] for name, each in classes(answer).items()} == {n: e["rows"] for n, e in found.items()}
     assert holding(project, *words, key) == []
     expect_whole(project)
@@ -156,9 +166,29 @@ def test_of_a_person_no_byte_is_left_and_what_they_decided_stands(project: Path,
     assert (code, back["problems"]) == (0, [])
     assert holding(tmp_path / "again", *words) == []
     expect_whole(tmp_path / "again")
+    code, back = restored(oldest["path"], "--verify", "--figures", 1)
+    assert (code, back["problems"]) == (0, [])
     # And of after.
     after = backup(project, tmp_path / "kept")
     assert restored(after["path"], "--verify", "--figures", 3)[1]["verified"]
+
+
+def test_a_backup_of_before_the_admin_came_is_believed_once_the_people_file_has_them(
+    project: Path, tmp_path: Path
+) -> None:
+    people = project / "people.yaml"
+    text = people.read_text()
+    [hana] = [line for line in text.splitlines() if "hana" in line]
+    people.write_text(text.replace(f"{hana}\n", ""))
+    before = backup(project, tmp_path / "kept")
+    people.write_text(text)
+    run("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
+    code, back = restored(before["path"], "--into", tmp_path / "again", "--figures", 1)
+    assert code == 1
+    assert any("nobody signed that" in each["problem"] for each in back["problems"])
+    assert holding(tmp_path / "again", *WORDS[:4]) == []
+    (tmp_path / "again" / "people.yaml").write_text((tmp_path / "again" / "people.yaml").read_text() + f"{hana}\n")
+    expect_whole(tmp_path / "again")
 
 
 def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(project: Path, tmp_path: Path) -> None:
@@ -168,7 +198,12 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     assert readings_of(project, "flat") > 0
     assert len(holding(project, *words)) >= 4
     before = backup(project, tmp_path / "kept")
+    # While it is away, the place of backups does not take the record, and the answer says so.
+    (tmp_path / "kept").rename(tmp_path / "away")
     answer = run("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
+    assert not answer["is_shared"]
+    (tmp_path / "away").rename(tmp_path / "kept")
+    shutil.copytree(project / "erasures", tmp_path / "kept" / "erasures", dirs_exist_ok=True)
     found = classes(answer)
     assert found["readings"]["rows"] == 2 * 96
     assert "data_quality/works/2025-03@1" in found["readings"]["held_by"]
@@ -218,6 +253,8 @@ def test_a_second_call_finds_nothing_and_a_backup_waits_for_one_that_was_broken_
         (("person/p7", "--yes", "--as", "carla"), "has not the role 'admin'"),
         (("person/hana", "--yes", "--as", "hana"), "cannot erase themselves"),
         (("person/nobody", "--yes", "--as", "hana"), "unknown person 'nobody'"),
+        (("person/p7", "--yes", "--as", "hana", "--reason", f"{NAME} left"), "the reason says the name of person/p7"),
+        (("meter/works/flatt", "--yes", "--as", "hana"), "nothing of meter/works/flatt is here"),
         (("flat", "--yes", "--as", "hana"), "expected person/ID or meter/SITE/ID"),
         (("meter/nowhere/flat", "--yes", "--as", "hana"), "nowhere"),
     ],
@@ -228,6 +265,38 @@ def test_what_is_not_asked_rightly_is_one_sentence_and_changes_nothing(
     assert sentence in refused("erase", *words, "--project", project)
     assert len(holding(project, NAME)) >= 3
     assert readings_of(project, "flat") > 0
+
+
+def test_an_agent_without_a_role_file_is_seen_by_its_lease(project: Path) -> None:
+    with closing(OpenProject(str(project))) as opened:
+        assert acquire_lease(opened.store, "home", "another machine", now_utc=SystemClock().now_utc())
+    said = refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
+    assert "services run: agent-home; they hold what is to go" in said
+
+
+def test_names_that_others_have_too_are_not_replaced_in_theirs(project: Path) -> None:
+    sites, landed = project / "sites" / "works.yaml", project / "landing" / "works" / "again" / FILE
+    landed.parent.mkdir()
+    hours = (f"line,2025-03-05T{hour:02d}:00:00+01:00,1.5\n" for hour in range(24))
+    landed.write_text("meter,timestamp,kwh\n" + "".join(hours))
+    run("ingest", landed, "--site", "works", "--project", project)
+    with closing(OpenProject(str(project))) as opened:
+        found = _erasing(opened, project / "keys", subject_of("meter/works/flat")).look()
+    assert (found.subject.name, found.subject.also) == (LABEL, ())
+    more = f"meters:\n  - {{meter_id: loft, name: '{LABEL} above', parent: main}}\n"
+    sites.write_text(sites.read_text().replace("meters:\n", more, 1))
+    said = refused("erase", "meter/works/flat", "--yes", "--as", "hana", "--project", project)
+    assert f"the name of 'flat' is part of another one's, '{LABEL} above'" in said
+
+
+def test_the_record_of_another_erasure_stays_as_it_was_signed(project: Path) -> None:
+    (project / "erasures").mkdir()
+    record = project / "erasures" / "0123456789abcdef.json"
+    record.write_text(f'{{"reason": "asked by {NAME}"}}', encoding="utf-8")
+    with closing(OpenProject(str(project))) as opened:
+        found = _erasing(opened, project / "keys", subject_of("person/p7")).look()
+    assert record in [each.path for each in found.stays]
+    assert record not in [each.path for each in found.named]
 
 
 def test_rows_that_go_without_a_signed_erasure_break_the_chain(project: Path) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
 from assets.stores.published.ground import ground_of
-from assets.stores.retention import KEPT, REMOVALS, RUN_FILE, begin_run, old_files, remove
+from assets.stores.retention import KEPT, REMOVALS, RUN_FILE, begin_run, left_run, old_files, remove
 from assets.stores.schema.tables_reports import signatures
 from data_quality.contracts.errors import BadRow
 from data_quality.contracts.settings import NEVER_REMOVED, load_project, load_settings
@@ -151,6 +151,19 @@ def test_a_removal_that_was_killed_is_taken_up_and_told_once(aged: Path, gone: i
     later(aged)
     with closing(OpenProject(str(aged))) as opened:
         assert REMOVALS.rows(opened.store) == rows
+
+
+def test_the_note_of_another_project_removes_nothing_there(aged: Path, tmp_path: Path) -> None:
+    """As a copy has it that was restored beside its origin."""
+    with closing(OpenProject(str(aged))) as opened:
+        now_utc = SystemClock().now_utc() + LONG_AGO
+        found = old_files(opened.project, opened.store, ground_of(opened.reports), running=(), now_utc=now_utc)
+        run = begin_run(opened.project, found, run_id="killed", person_id="carla", reason="test")
+        assert left_run(opened.project) == run
+    copy = Path(shutil.copytree(aged, tmp_path / "copy"))
+    left = left_run(load_project(copy, {}))
+    assert left is not None
+    assert left.files == ()
 
 
 def test_a_file_that_is_written_anew_meanwhile_stays(aged: Path) -> None:

@@ -19,7 +19,7 @@ from assets.stores.transactions import Store, open_store
 from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import MARTS, read_mart
-from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, load_sources, publish_marts
+from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, load_sources, mark_built, publish_marts
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
@@ -198,6 +198,27 @@ def test_a_lost_warehouse_is_built_again_before_months_are_added_to_it(line: Lin
     line.late("office", 6, (date(2025, 4, 1), date(2025, 4, 2)))
     line.catch_up()
     assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+
+
+@pytest.mark.parametrize("line", ["duckdb", "postgres"], indirect=True)
+def test_a_warehouse_made_anew_for_one_site_takes_no_figure_of_another_away(line: Line, tmp_path: Path) -> None:
+    """Sums over sites wait for the sites that it lacks, which are built again; nothing is published without them."""
+    before, sums = {name: read_mart(line.marts_dir, name) for name in MARTS}, "mart_portfolio__kpi_values"
+    # As after an upgrade, or in an empty database: no table is of this SQL.
+    mark_built(line.target, ["kpi"], "")
+    line.late("plant", 5, (date(2025, 4, 1), date(2025, 4, 2)))
+    for each in month_ranges(line.stage("kpi").stale()):
+        line.build("kpi", each)
+    for name in MARTS:
+        of_office = pl.col("site_id") == "office"
+        assert_frame_equal(read_mart(line.marts_dir, name).filter(of_office), before[name].filter(of_office))
+    assert_frame_equal(read_mart(line.marts_dir, sums), before[sums])
+    with pytest.raises(BadInput, match="does not hold the tables of site 'office', which is published"):
+        line.stage("kpi").publish(None, target=line.target, clock=FixedClock(line.at))
+    assert any(first.endswith("office") for first, _ in line.catch_up())
+    assert line.catch_up() == []
+    assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+    assert MartDigests(line.lake.store, line.marts_dir).compare().changed == ()
 
 
 def test_a_run_that_died_between_models_is_made_good_by_the_next(line: Line, tmp_path: Path) -> None:

@@ -99,11 +99,18 @@ def test_what_is_no_end_is_passed_on_and_a_later_role_keeps_its_file(project: Pr
         parent.send_signal(signal.SIGUSR1)
         assert parent.stdout is not None
         assert parent.stdout.readline() == "USR1\n"
-        later = started("web", os.getpid())
+        # In the container that takes the place of this one, where it has the same number.
+        later = started("web", parent.pid).model_copy(update={"space": "another pid:[1]"})
         write_role(roles_dir(project), later)
         parent.send_signal(signal.SIGTERM)
         assert ended(parent) == 0
     assert roles(roles_dir(project)) == [later]
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    words = [sys.executable, "-I", "-S", str(Path(parent_watch.__file__)), str(tmp_path / "web.json"), "/no/mlflow"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (127, "/no/mlflow: No such file or directory\n")
 
 
 def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Project) -> None:

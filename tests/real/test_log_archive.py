@@ -137,6 +137,8 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
 
     began_s = time.monotonic()
     (servers.folder / "base" / "recovery.signal").touch()
+    # The first server's socket lay in its folder, so its lock came along: its number may be somebody's again.
+    (servers.folder / "base" / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     servers.give(servers.folder / "base")
     second = servers.start("base")
     monkeypatch.setenv(URL, second.get_uri())

@@ -23,6 +23,7 @@ from assets.stores.revisions import FOLDER, standing
 from assets.stores.transactions import connect_store, open_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
+from orchestration.doctor.role_files import roles_dir, started, write_role
 from orchestration.instance.schema_steps import (
     MLFLOW_URL,
     SchemaPlan,
@@ -163,6 +164,18 @@ def test_the_files_of_libraries_are_brought_up_by_their_own_commands(behind: Pro
     take_steps(behind, SchemaPlan("", "", (step,), "", ""), said.append)
     assert said == ["mlflow schema"]
     assert library_steps(behind) == []
+
+
+def test_mlflow_s_file_is_not_replaced_under_its_server(behind: Project) -> None:
+    """What a server writes to the file of before would be lost with it."""
+    (step,) = library_steps(behind)
+    write_role(roles_dir(behind), started("mlflow", os.getpid()))
+    open_store(behind.store_url).close()
+    code, found = asked(behind, "migrate")
+    assert code == 2
+    assert "the service mlflow runs" in found["said"]
+    assert library_steps(behind) == [step]
+    assert not list((behind.data_dir / "mlflow").glob("*.bak"))
 
 
 def test_a_file_of_a_newer_library_is_refused_and_stays_as_it_is(behind: Project) -> None:

@@ -32,7 +32,7 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite, read_built, write_built
 from assets.stores.warehouse.mart_digests import MartDigests
-from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites, mart_path
 from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     built_with,
@@ -47,6 +47,9 @@ from data_quality.contracts.model import Model, once
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
+SUMMED = "mart_portfolio__kpi_values"
+# Of a warehouse: its sums over sites were published, of all years, since it was made.
+_SUMS = f"kpi|{PORTFOLIO}"
 MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
 
 
@@ -171,12 +174,25 @@ class Stage:
         """Write what was built to the Parquet files that everybody reads, and keep their digests. Returns the rows of
         each mart.
 
-        Without a note everything that the warehouse holds is written, and nothing more is known of it.
+        Without a note everything that the warehouse holds is written, and nothing more is known of it. Sums over sites
+        wait until it holds all sites that are published, and those that it lacks count as stale: a warehouse that was
+        made anew knows one site at first. Raises BadInput where without a note it lacks one: its files would go.
         """
+        lacking = self._lacking(parts := built_with(target))
+        if note is None and lacking:
+            raise BadInput(
+                f"the warehouse does not hold the tables of site {min(lacking)!r}, which is published",
+                reason="no_tables",
+                mend=f"run the job {self.name} over the site's months first",
+            )
         written: dict[str, dict[str, list[int]] | None] = dict.fromkeys(MARTS_OF[self.name])
         if note is not None:
             years = {site_id: years for site_id, years in note.years.items() if site_id in self.sites}
             written = {name: published_years(name, years) for name in written}
+        is_summed = parts.get(_SUMS) == self.fingerprint
+        if note is not None and self.name == "kpi" and not is_summed:
+            sums = {*self._published_years(), *(year for span in note.years.values() for year in span)}
+            written[SUMMED] = {} if lacking else {PORTFOLIO: sorted(sums)}
         counts: dict[str, int] = {}
         digests = MartDigests(self.lake.store, self.marts_dir)
         with digests.publishing(self.name):
@@ -185,11 +201,30 @@ class Stage:
             digests.record(self.name, written, clock)
         if note is None:
             return counts
+        if self.name == "kpi" and not (is_summed or lacking):
+            mark_built(target, [_SUMS], self.fingerprint)
         # Before the note: once that no longer names a site, nobody would look for its files.
         drop_sites(self.marts_dir, keep=self.sites)
         built = self._built()
-        write_built(self.marts_dir, self.name, after_publication(built, note, self._touched(now := self.now()), now))
+        held = built.model_copy(
+            update={"sites": {name: each for name, each in built.sites.items() if name not in lacking}}
+        )
+        write_built(self.marts_dir, self.name, after_publication(held, note, self._touched(now := self.now()), now))
         return counts
+
+    def _lacking(self, parts: Mapping[str, str]) -> set[str]:
+        """Sites of the stage whose marts are published, and that this warehouse does not hold."""
+        folder = mart_path(self.marts_dir, "mart_site__kpi_values" if self.name == "kpi" else "mart_seu__day_enpi")
+        published = {path.name.removeprefix("site=") for path in folder.glob("site=*")}
+        of_stage = {
+            site_id for site_id in published & self.sites.keys() if self.name == "kpi" or self.sites[site_id].seus
+        }
+        return {site_id for site_id in of_stage if parts.get(f"{self.name}|{site_id}") != self.fingerprint}
+
+    def _published_years(self) -> set[int]:
+        """Calendar years of which a file of KPIs is published, of whatever site."""
+        names = ("mart_site__kpi_values", SUMMED)
+        return {int(path.stem) for name in names for path in mart_path(self.marts_dir, name).glob("site=*/*.parquet")}
 
     def _built(self) -> Built:
         return read_built(self.marts_dir, self.name, self.lake.store.cache)
@@ -235,7 +270,7 @@ def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, 
 
     Twelve rolling months are filed under the first of them, and a sum over sites changes with every site.
     """
-    if name == "mart_portfolio__kpi_values":
+    if name == SUMMED:
         return {PORTFOLIO: sorted({year for span in years.values() for year in span})}
     if name == "mart_scope__rolling_kpi":
         return {site_id: sorted({*span, *(year - 1 for year in span)}) for site_id, span in years.items()}

@@ -27,6 +27,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import named_batches
 from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.retention import Ground
+from assets.stores.schema.tables_readings import batches as batch_rows
 from assets.stores.schema.tables_readings import lake_manifest, lake_merges, quarantine
 from assets.stores.schema.tables_reports import report_revisions
 from assets.stores.seals import append
@@ -38,7 +39,10 @@ from data_quality.contracts.time import Clock
 
 # Where the ledger's own law keeps a word, it says so.
 PINNED_BY = "other hashes are over them: chains of commands, versions that figures name"
-BINARY_BY = "no text: remove or write it again by hand"
+STAYS_BY = {
+    "binary": "no text: remove or write it again by hand",
+    "signed": "a signature is over it: the record of another erasure",
+}
 Sign = Callable[[str, Mapping[str, int]], object]
 
 
@@ -97,6 +101,7 @@ class Erasing:
         sources, own = {str(row["source_sha256"]) for row in batches}, self._own(held)
         # Names of files: with an ending, which what was estimated or edited has not.
         files = {str(row["source_name"]) for row in batches if row["batch_id"] in own and "." in row["source_name"]}
+        files -= self._names_of_others(own) if files else set()
         subject = subject._replace(also=tuple(sorted(each for each in files if " " not in each)))
         if subject.site_id:
             rows = merged(meter_rows(self.store, subject, sources, own))
@@ -109,8 +114,8 @@ class Erasing:
             each for each in named_files(self.project, self.keys_dir, subject, self.left_out)
             if not any(each.path == path or path in each.path.parents for path in going)
         ]  # fmt: skip
-        stays = [each for each in named if each.kind == "binary"]
-        cleaned = [each for each in named if each.kind != "binary"]
+        stays = [each for each in named if each.kind in STAYS_BY]
+        cleaned = [each for each in named if each.kind not in STAYS_BY]
         return Found(subject, rows, held, sources, gone, cleaned, stays, pinned_rows(self.store, subject))
 
     def classes(self, found: Found, ground: Ground) -> list[ErasureClass]:
@@ -130,7 +135,7 @@ class Erasing:
         if found.pinned:
             kept.append(ErasureClass("pinned", found.pinned, 0, (PINNED_BY,)))
         if found.stays:
-            names = tuple(f"{each.path}: {BINARY_BY}" for each in found.stays)
+            names = tuple(f"{each.path}: {STAYS_BY[each.kind]}" for each in found.stays)
             kept.append(ErasureClass("binary", len(found.stays), 0, names))
         return kept
 
@@ -188,9 +193,8 @@ class Erasing:
         Raises OSError, Unreachable: the next call goes on.
         """
         found = self.look()
-        for name, paths in found.gone.items():
-            if name != "made_again" or self.subject.site_id:
-                self._remove(paths)
+        for paths in found.gone.values():
+            self._remove(paths)
         # Behind the others: by them it is known which files brought the readings.
         delete_files(self.lake, [each.key for each in found.lake])
         wipe(self.store)
@@ -214,6 +218,11 @@ class Erasing:
         query = sa.select(table.batch_id, sa.func.sum(table.rows).label("n")).where(table.batch_id.in_(list(found)))
         rows = self.store.rows(query.group_by(table.batch_id))
         return {row["batch_id"] for row in rows if found[row["batch_id"]] == row["n"]}
+
+    def _names_of_others(self, own: set[str]) -> set[str]:
+        """Names of files that brought other readings: loggers of many meters call theirs alike."""
+        rows = self.store.rows(sa.select(batch_rows.c.batch_id, batch_rows.c.source_name))
+        return {str(row["source_name"]) for row in rows if row["batch_id"] not in own}
 
     def _gone_of_meter(self, sources: set[str]) -> dict[str, list[Path]]:
         """Files that brought its readings go whole: what else they brought stands in the lake."""

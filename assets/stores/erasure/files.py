@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from assets.stores.backup.backup_areas import REBUILT, areas
 from assets.stores.backup.store_copy import SQLITE_HEAD
+from assets.stores.erasure.record import FOLDER
 from assets.stores.erasure.subject import Subject
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.settings import Project
@@ -25,12 +26,12 @@ _CHUNK = 1 << 20
 class NamedFile(NamedTuple):
     """File with the name in it.
 
-    kind: its form, by which it loses the name; a binary one keeps it, and the answer names it.
+    kind: its form, by which it loses the name; a binary or a signed one keeps it, and the answer names it.
     """
 
     path: Path
     size_bytes: int
-    kind: Literal["text", "database", "binary"]
+    kind: Literal["text", "database", "binary", "signed"]
 
 
 def made_again(project: Project) -> list[Path]:
@@ -49,7 +50,9 @@ def named_files(project: Project, keys_dir: Path, subject: Subject, left_out: Co
     needles = [needle.encode() for needle in subject.needles]
     for path in _files(project, keys_dir, left_out) if needles else ():
         if kind := _kind(path, needles):
-            yield NamedFile(path, path.stat().st_size, kind)
+            # Records of erasures: one that says something else than what was signed stops every restore.
+            is_signed = path.parent == project.root / FOLDER
+            yield NamedFile(path, path.stat().st_size, "signed" if is_signed else kind)
 
 
 def clean(found: NamedFile, subject: Subject) -> None:

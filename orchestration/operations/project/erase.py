@@ -1,6 +1,5 @@
 """`meterloom erase`: one person, or one meter with its readings, taken out of a project for good."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -20,6 +19,7 @@ from assets.stores.erasure.subject import Subject, subject_of
 from assets.stores.published.ground import ground_of
 from assets.stores.seals import ledger_of
 from assets.stores.trust import ERASE
+from controls.ledger.device_lease import leases
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Role
 from orchestration.doctor.role_files import roles, roles_dir
@@ -65,7 +65,7 @@ def erase(
         raise BadInput(f"{by.person.name} cannot erase themselves", reason="own_erasure", mend="another admin does it")
     with taken(call.places, "upkeep"), taken(call.places, "up"):
         free(call.places, "daemon")
-        if running := [each.name for each in roles(roles_dir(call.places)) if each.is_alive]:
+        if running := _running(call):
             raise BadInput(
                 f"services run: {', '.join(running)}; they hold what is to go",
                 reason="services_run",
@@ -74,31 +74,65 @@ def erase(
         erasing = _erasing(project, call.keys_dir, who)
         found, classes = _looked(call, erasing)
         needs = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
+        if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
+            raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
+        if found.subject.without(reason) != reason:
+            raise BadInput(
+                f"the reason says the name of {who.text}, and the record keeps the reason",
+                reason="name_in_reason", mend="give a reason without it",
+            )  # fmt: skip
         if not yes:
             raise BadInput(
                 f"{who.text}: nothing brings it back" + (f"; {len(needs)} report(s) lose ground" if needs else ""),
                 reason="not_confirmed", mend="look with --dry-run, then say it with --yes",
             )  # fmt: skip
         erasure_id = _carried_out(call, by, erasing, found, reason)
-    return _answer(who, found, classes, erasure_id, is_done=True)
+        away = _share(call)
+    return _answer(who, found, classes, erasure_id, is_done=True, away=away)
 
 
-def _erasing(project: "OpenProject", keys_dir: Path, who: Subject) -> Erasing:
-    """The subject with its name. Raises BadInput where the project knows nobody and nothing of that id."""
-    if who.site_id:
-        meters = {each.meter_id: each.name for each in project.site(who.site_id).meters}
-        who = who.named(meters.get(who.own_id, ""))
-    else:
-        who = who.named(project.people.known(who.own_id).name)
-        others = [each.name for each in project.people.people if each.person_id != who.own_id]
-        if other := next((each for each in others if who.name and who.without(each) != each), ""):
-            raise BadInput(
-                f"the name of {who.own_id!r} is part of another one's, {other!r}", reason="shared_name",
-                mend="write the two apart in the people file first",
-            )  # fmt: skip
+def _running(call: Call) -> list[str]:
+    """Services by their role files, and agents on whatever machine by their leases."""
+    now_utc, held = call.clock.now_utc(), leases(call.project.store)
+    agents = {f"agent-{each.site_id}" for each in held if each.holder and now_utc < each.expires_utc}
+    return sorted({each.name for each in roles(roles_dir(call.places)) if each.is_alive} | agents)
+
+
+def _erasing(project: "OpenProject", keys_dir: Path, who: Subject, *, is_again: bool = False) -> Erasing:
+    """The subject with its name. Raises BadInput where the project knows nobody and nothing of that id, or another
+    one's name has it in it.
+
+    is_again: in a project of before, which may not know the subject yet; no name stops a restore.
+    """
+    known, others = _names(project, who)
+    if known is None and not is_again:
+        # It says which there are.
+        project.site(who.site_id) if who.site_id else project.people.known(who.own_id)
+    who = who.named(known or "")
+    other = next((each for each in others if who.name and who.without(each) != each), "")
+    if other and not is_again:
+        raise BadInput(
+            f"the name of {who.own_id!r} is part of another one's, {other!r}", reason="shared_name",
+            mend=f"write the two apart in the {'site' if who.site_id else 'people'} file first",
+        )  # fmt: skip
     last = last_backup(project.project)
     left_out = [Path(split_address(last.path)[0])] if last is not None else []
     return Erasing(project.project, project.store, project.lake, who, keys_dir, left_out)
+
+
+def _names(project: "OpenProject", who: Subject) -> tuple[str | None, list[str]]:
+    """Name of the subject, None where the project does not know it; and names in which it would be replaced too."""
+    people = {each.person_id: each.name for each in project.people.people}
+    if not who.site_id:
+        return people.get(who.own_id), [name for person_id, name in people.items() if person_id != who.own_id]
+    known, others = None, [*people.values()]
+    for site in project.sites.values():
+        meters = {each.meter_id: each.name for each in site.meters}
+        if site.site_id == who.site_id:
+            known = meters.pop(who.own_id, "")
+        others += [site.name, *meters.values()]
+    # A use that is called as its meter is about the same.
+    return known, others + [seu.name for site in project.sites.values() for seu in site.seus if seu.name != known]
 
 
 def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
@@ -127,7 +161,6 @@ def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: 
         keep_record(call.places, _record(call, by, each, who.text))
     call.doing("taking files, and writing the store anew")
     erasing.finish(person_id=by.person.person_id, clock=clock)
-    _share(call)
     return erasure_id
 
 
@@ -157,17 +190,23 @@ def _record(call: Call, by: Actor, erasure_id: str, subject: str) -> ErasureReco
     return signed_record(body, signer)
 
 
-def _share(call: Call) -> None:
-    """Tell the place of the last backup; every backup tells its own place too."""
+def _share(call: Call) -> str:
+    """Tell the place of the last backup; every backup tells its own place too. Returns the place where it is away."""
     last = last_backup(call.places)
-    # A place that is not there now hears of it with the next backup.
-    with suppress(BadInput, Unreachable, OSError):
-        if last is not None:
-            with place_to_read(split_address(last.path)[0]) as place:
-                share_records(call.places, place)
+    if last is None:
+        return ""
+    address = split_address(last.path)[0]
+    try:
+        with place_to_read(address) as place:
+            share_records(call.places, place)
+    except (BadInput, Unreachable, OSError):
+        return address
+    return ""
 
 
-def _answer(who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool) -> Answer:
+def _answer(
+    who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool, away: str = ""
+) -> Answer:
     lost = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
     said = (
         f"nothing of {who.text} is left" if found.is_empty else f"{who.text} {'is' if is_done else 'would be'} erased"
@@ -175,8 +214,11 @@ def _answer(who: Subject, found: Found, classes: list[ErasureClass], erasure_id:
     lines = [f"{said}; {len(lost)} report(s) cannot be computed again from what is left" if lost else said]
     if is_done:
         lines.append(f"record {erasure_id}: erasures/{erasure_id}.json; a restore of an older backup erases it again")
+    if away:
+        lines.append(f"{away} did not take the record: copy it into its 'erasures', or a restore brings all back")
     result = {"subject": who.text, "erasure_id": erasure_id, "classes": [each._asdict() for each in classes]}
-    return Answer(result | {"is_erased": is_done}, CLASSES, text="\n".join(lines))
+    done = {"is_erased": is_done, "is_shared": is_done and not away}
+    return Answer(result | done, CLASSES, text="\n".join(lines))
 
 
 def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureRecord], call: Call) -> None:
@@ -185,7 +227,7 @@ def erase_again(opened: "OpenProject", keys_dir: Path, records: list[ErasureReco
     for record in (each for each in records if each.body.erasure_id not in known):
         body = record.body
         call.doing(f"erasing again: {body.subject}")
-        erasing = _erasing(opened, keys_dir, subject_of(body.subject))
+        erasing = _erasing(opened, keys_dir, subject_of(body.subject), is_again=True)
         stated = body.model_dump(mode="json")
         erasing.record(
             erasing.look(), body.erasure_id, lambda _id, _counts: None,

@@ -5,7 +5,8 @@ and whether all is well behind it.
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from data_quality.contracts.errors import MeterloomError, Unreachable
+from data_quality.contracts.errors import BadInput, MeterloomError, Unreachable
+from orchestration.doctor.role_health import health_of
 from orchestration.instance.schema_steps import SchemaPlan, schema_plan, take_steps
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import PROJECT, Call, Option, operation
@@ -19,6 +20,19 @@ SMOKE = Table("smoke", "check: {name} | status | detail")
 FIGURES = 5
 
 
+def _take(call: Call, found: SchemaPlan) -> None:
+    """Take the steps, but not from under MLflow's server. Raises BadInput, Unreachable."""
+    is_file = not call.places.settings.database.of("mlflow")
+    is_replaced = is_file and any(each.part.startswith("mlflow") for each in found.steps)
+    if is_replaced and health_of(call.places, "mlflow")[0].live:
+        raise BadInput(
+            "the service mlflow runs, and would go on writing to its file of before",
+            reason="services_run",
+            mend="end it first",
+        )
+    take_steps(call.places, found, call.doing)
+
+
 @operation("migrate", takes=PROJECT, example="--plan")
 def migrate(
     call: Call, plan: Annotated[bool, Option("--plan", help="Say which steps there are, and take none.")] = False
@@ -26,7 +40,7 @@ def migrate(
     """Bring store, MLflow and Dagster of an earlier version to this one; the store as it was is kept."""
     found = _plan(call)
     if not plan and found.steps:
-        take_steps(call.places, found, call.doing)
+        _take(call, found)
     kept = f"; the store as it was: {found.copy}" if found.copy and found.present != found.newest else ""
     done = "to take" if plan else "taken"
     said = f"{len(found.steps)} step(s) {done}{kept}" if found.steps else f"nothing to do: {_here(found)}"
@@ -47,7 +61,7 @@ def upgrade(
     found = _plan(call)
     modes = _modes_before(call)
     if found.steps and not check:
-        take_steps(call.places, found, call.doing)
+        _take(call, found)
     smoke = [_doctor(call)]
     # Before the tables are those of this version nothing of it can be asked.
     if not (found.steps and check):
