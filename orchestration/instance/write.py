@@ -10,6 +10,8 @@ BETA_NOTICES = ("Parameter `backfill_policy`", "Class `MultiPartitionMapping`")
 POSTGRES_VARIABLE = "DAGSTER_POSTGRES_URL"
 TEMPLATES = Path(__file__).parent
 WORKSPACE = TEMPLATES / "workspace.yaml"
+# The same location, served by the role `code`.
+CODE_WORKSPACE = TEMPLATES / "workspace_code.yaml"
 
 
 def write_instance(project: Project) -> Path:

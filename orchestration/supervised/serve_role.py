@@ -12,7 +12,7 @@ from data_quality.contracts.settings import Project
 from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, started, web_health, write_role
 from orchestration.environment import SMALL
 from orchestration.instance.first_month import FROM_READINGS
-from orchestration.instance.write import WORKSPACE, instance_environment
+from orchestration.instance.write import CODE_WORKSPACE, WORKSPACE, instance_environment
 from orchestration.supervised import parent_watch
 
 _OWN = Path(sys.executable).parent
@@ -38,8 +38,13 @@ def _with_port(part: str, module: str, project: Project, *words: str) -> Service
 def _webserver(project: Project, _: str) -> Service:
     port = project.settings.server.dagster_port
     words = [str(_OWN / "dagster-webserver"), "--host", "127.0.0.1", "--port", str(port), *_logs()]
-    words += _workspace(project)
-    return Service(words, f"http://127.0.0.1:{port}/server_info")
+    place, environment = _workspace(project)
+    return Service([*words, *place], f"http://127.0.0.1:{port}/server_info", environment)
+
+
+def _daemon(project: Project, _: str) -> Service:
+    place, environment = _workspace(project)
+    return Service([str(_OWN / "dagster-daemon"), "run", *_logs(), *place], LOCKED, environment)
 
 
 def _logs() -> list[str]:
@@ -47,12 +52,15 @@ def _logs() -> list[str]:
     return ["--log-format", "json"] if _log_format() == "json" else []
 
 
-def _workspace(project: Project) -> list[str]:
-    """Place of the graph: with the role `code` where its port is set, else in a process of the asker's own."""
+def _workspace(project: Project) -> tuple[list[str], dict[str, str]]:
+    """Place of the graph: with the role `code` where its port is set, else in a process of the asker's own.
+
+    Both by one name of the location: links, and which schedules are on, hang on it. `--grpc-port` would give another.
+    """
     port = project.settings.server.code_port
     if not port:
-        return ["--workspace", str(WORKSPACE)]
-    return ["--grpc-host", "127.0.0.1", "--grpc-port", str(port)]
+        return ["--workspace", str(WORKSPACE)], {}
+    return ["--workspace", str(CODE_WORKSPACE)], {"METERLOOM_SERVER__CODE_PORT": str(port)}
 
 
 def _code(project: Project, _: str) -> Service:
@@ -116,7 +124,7 @@ OF_A_SITE: dict[str, Build] = {
 }
 OF_A_PROJECT: dict[str, Build] = {
     "webserver": _webserver,
-    "daemon": lambda project, _: Service([str(_OWN / "dagster-daemon"), "run", *_logs(), *_workspace(project)], LOCKED),
+    "daemon": _daemon,
     "code": _code,
     "mlflow": _mlflow,
     "web": _web,

@@ -16,7 +16,7 @@ import pytest
 
 from assets.stores.backup.backup_list import FORM, BackupList, signed
 from assets.stores.backup.last_backup import backup_age_s, last_backup
-from assets.stores.backup.place import LISTS, MARK
+from assets.stores.backup.place import LISTS, MARK, list_name
 from assets.stores.sign import load_key
 from controls.ledger.modes import current_mode, mode_history
 from data_quality.contracts.control.command import Mode
@@ -104,6 +104,15 @@ def test_a_second_backup_copies_only_what_is_new(works: Path, tmp_path: Path) ->
     # Each of them restores as of its own time.
     code, answer = restored(first["path"], "--verify", "--figures", 2)
     assert (code, answer["digest"]) == (0, first["digest"])
+
+
+def test_lists_of_one_second_stand_in_the_order_in_which_they_were_made() -> None:
+    moments = [datetime(2026, 3, 1, 2, tzinfo=UTC) + timedelta(milliseconds=each) for each in range(0, 1500, 100)]
+    names = [list_name(each) for each in moments]
+    assert names == sorted(names)
+    # One of before, whose name has whole seconds alone.
+    assert names[0] > "20260301T015959Z-ffffffff.json"
+    assert names[-1] < "20260301T020002Z-00000000.json"
 
 
 def test_the_age_of_the_last_backup_is_noted(works: Path, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def test_fault_f90_everything_that_listens_while_all_is_up_is_on_this_machine_al
             }
     # Dagster, MLflow, and the simulated devices at least; the broker is told of in tests/orchestration/test_exposed.py.
     assert len({port for _, _, port in listening}) >= 3
-    assert {address for _, address, _ in listening} <= {"127.0.0.1", "::1"}
+    # The code server's gRPC names the loopback of IPv4 as IPv6 does.
+    assert {address for _, address, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     assert int(up.url.rsplit(":", 1)[1]) in {port for _, _, port in listening}
 
 

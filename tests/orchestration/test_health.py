@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import yaml
 from typer.testing import CliRunner
 
 from assets.stores.transactions import connect_store, open_store
@@ -24,6 +25,7 @@ from data_quality.contracts.settings import Project, load_project
 from orchestration.cli.main import build_app
 from orchestration.doctor.role_files import RoleFile, health_port, roles, roles_dir, started, write_role
 from orchestration.doctor.role_health import RoleHealth, answer_of, health_of
+from orchestration.instance.write import CODE_WORKSPACE, WORKSPACE
 from orchestration.supervised import serve_role
 from orchestration.supervised.children import Children
 from tests.orchestration.test_children import PYTHON, until
@@ -150,9 +152,16 @@ def test_a_role_that_is_none_and_a_site_that_is_wrong_are_refused_by_name(projec
 
 def test_a_code_server_serves_webserver_and_daemon_where_it_has_a_port(tmp_path: Path) -> None:
     project = load_project(tmp_path, {"METERLOOM_SERVER__CODE_PORT": "4266"})
-    words = {role: serve_role.service(project, role, "")[1].words for role in ("code", "webserver", "daemon")}
-    assert words["code"][-4:] == ["--module-name", "orchestration.definitions", "--location-name", "meterloom"]
-    assert all(words[role][-2:] == ["--grpc-port", "4266"] for role in ("webserver", "daemon"))
+    code, *askers = (serve_role.service(project, role, "")[1] for role in ("code", "webserver", "daemon"))
+    assert code.words[-4:] == ["--module-name", "orchestration.definitions", "--location-name", "meterloom"]
+    assert all(each.words[-2:] == ["--workspace", str(CODE_WORKSPACE)] for each in askers)
+    assert all(each.environment["METERLOOM_SERVER__CODE_PORT"] == "4266" for each in askers)
+
+
+def test_the_location_has_one_name_whoever_loads_it() -> None:
+    # Links to it, and which schedules are on, hang on its name.
+    loads = [yaml.safe_load(each.read_text())["load_from"][0] for each in (WORKSPACE, CODE_WORKSPACE)]
+    assert [each["location_name"] for load in loads for each in load.values()] == ["meterloom", "meterloom"]
 
 
 def test_each_part_with_a_port_of_its_own_is_asked_there(tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from assets.stores.backup.backup_areas import ANCHORS, HASHES, KEYS, areas, files_of, is_secret, left_out_of
 from assets.stores.backup.backup_list import FORM, BackupBody, BackupList, KeptFile, signed
 from assets.stores.backup.last_backup import LastBackup, note_backup
-from assets.stores.backup.place import BackupPlace, place_to_write
+from assets.stores.backup.place import BackupPlace, list_name, place_to_write
 from assets.stores.backup.sealed import Recipient
 from assets.stores.backup.store_copy import (
     DUMP_FILE,
@@ -81,7 +80,7 @@ def make_backup(source: BackupSource, address: str, *, now_utc: datetime, progre
         backup = _Backup(source, place, progress)
         found = backup.make(now_utc)
         text = found.model_dump_json().encode()
-        path = place.add_list(f"{now_utc:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}.json", text)
+        path = place.add_list(list_name(now_utc), text)
         files, sizes = found.body.files, {each.sha256: each.size_bytes for each in found.body.files}
         last = LastBackup(
             path=path, digest=found.body.digest, made_utc=now_utc, files=len(files), size_bytes=sum(sizes.values())

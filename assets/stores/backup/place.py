@@ -4,6 +4,7 @@ import fcntl
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -206,6 +207,11 @@ def place_to_read(address: str) -> Iterator[BackupPlace]:
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
         yield BackupPlace(files, scratch)
+
+
+def list_name(made_utc: datetime) -> str:
+    """Name of a list, which sorts by its moment: two backups of one second have their order."""
+    return f"{made_utc:%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}.json"
 
 
 def split_address(backup: str) -> tuple[str, str]:
