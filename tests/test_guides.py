@@ -71,6 +71,14 @@ def test_what_is_added_often_touches_few_files(name: str) -> None:
     assert 0 < len([path for path in touched if not path.startswith("tests/")]) <= MOST_FILES[name]
 
 
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_diff_of_a_guide_applies(name: str) -> None:
+    for diff in blocks(GUIDES[name], "diff"):
+        check = ["git", "apply", "--check", "-"]
+        done = subprocess.run(check, cwd=ROOT, input=diff, text=True, check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
 # Each starts another pytest, which is what a contributor does: some seconds.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
