@@ -1,4 +1,4 @@
-"""`meterloom verify`: is an evidence pack as it was sealed? Needs nothing but the pack."""
+"""`meterloom verify`: an evidence pack as it was sealed, an exported file as it was signed. Needs nothing but these."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +9,7 @@ from orchestration.operations.operation import STATELESS, Argument, Call, Option
 
 if TYPE_CHECKING:
     from reports.evidence.verify_pack import Verdict
+    from reports.exports.export_manifest import CheckedExport
 
 
 @operation("verify", takes=STATELESS, example="enpi_quarter_factory_2025-Q1_r1.zip --people people.yaml")
@@ -20,7 +21,7 @@ def verify(
     people: Annotated[Path | None, Option("--people", help="People file whose keys must fit.")] = None,
     previous: Annotated[Path | None, Option("--previous", help="The pack before it in its chain.")] = None,
 ) -> Answer:
-    """Check every byte, hash and signature of a pack, make figures again and its files too.
+    """Check every byte, hash and signature of a pack, make figures again and its files too; or of an exported file.
 
     Without --people nobody vouches for the signer: anybody can seal a pack with a key of their own.
     """
@@ -28,9 +29,12 @@ def verify(
     from orchestration.warehouse.dbt import kpi_definition
     from reports.evidence.manifest import MANIFEST, SIGNATURE
     from reports.evidence.verify_pack import verify_pack
+    from reports.exports.export_manifest import manifest_of
 
     if sample != "all" and not sample.isdigit():
         raise BadInput(f"--sample {sample!r}; expected a number or all", reason="bad_sample")
+    if manifest_of(pack).exists():
+        return _export(pack, people)
     found = verify_pack(
         pack,
         definition=kpi_definition(),
@@ -52,7 +56,19 @@ def verify(
     return Answer(found, text=text, exit_code=DONE if found.verified else CHECK_FAILED)
 
 
-def _signed(found: "Verdict") -> str:
+def _export(path: Path, people: Path | None) -> Answer:
+    """An exported file against the manifest beside it."""
+    from assets.sites.load_sites import load_people
+    from reports.exports.export_manifest import check_export
+
+    found = check_export(path, None if people is None else load_people(people))
+    lines = [f"{problem.file}: {problem.problem}" for problem in found.problems]
+    if found.verified:
+        lines = [f"{path} is as it was exported: {found.format} of {found.site}", _signed(found)]
+    return Answer(found, text="\n".join(lines), exit_code=DONE if found.verified else CHECK_FAILED)
+
+
+def _signed(found: "Verdict | CheckedExport") -> str:
     if found.is_vouched:
         return f"signed by {found.signer}, {found.fingerprint}, the key that the people file has"
     return (

@@ -35,6 +35,7 @@ COMMODITIES = {
     0: "unknown",
     1: "electricity",
     2: "electricity",
+    4: "compressed_air",
     7: "natural_gas",
     9: "water",
     10: "steam",

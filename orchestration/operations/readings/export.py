@@ -1,0 +1,197 @@
+"""`meterloom export`: readings of a site in open formats, with a signed manifest beside the file."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
+from orchestration.operations.options import AnyPeriodOption, SiteOption, period_or_none
+from orchestration.operations.readings.meters import readings_digest
+from orchestration.operations.signing import pack_signer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reports.exports.espi_channels import Channel
+
+POINTS = Table(
+    "usage_points", "meter | register | intervals | from: {start_utc} | to: {end_utc} | sum: {sum:,.3f} {unit}"
+)
+
+
+@operation("export espi", takes=READS_AND_ACTS, example="--site my_site --period 2025 --to my_site_2025.xml")
+def export_espi(
+    call: Call,
+    site: SiteOption,
+    to: Annotated[Path, Option("--to", metavar="FILE", help="The file; its manifest is written beside it.")],
+    period: AnyPeriodOption = None,
+    meter: Annotated[list[str] | None, Option("--meter", help="Only these meters.")] = None,
+    registers: Annotated[
+        bool, Option("--registers", help="States of cumulative registers, instead of amounts.")
+    ] = False,
+) -> Answer:
+    """Write readings as Green Button (ESPI): usage points, intervals as delivered, quality codes, local time.
+
+    Values are exact. Levels, such as temperatures, have no unit there and are counted as left out.
+    """
+    from reports.exports.espi_channels import qualities
+
+    known = call.project.site(site)
+    span = period_or_none(period, known)
+    meters = _meters(known, meter)
+    call.doing("reading")
+    if registers:
+        channels, left, updated = _states(call, known, meters, span)
+    else:
+        channels, left, updated = _amounts(call, known, meters, span)
+    if not channels:
+        what = "no states of cumulative registers" if registers else "no readings with a unit that ESPI has"
+        raise BadInput(f"site {known.site_id!r} has {what} in this span", reason="no_readings")
+    call.doing("writing")
+    points = [_point(each) for each in channels]
+    result: dict[str, Any] = {
+        "usage_points": points,
+        "intervals": sum(point["intervals"] for point in points),
+        "sum_kwh": sum((each.total for each in channels if each.unit == "kwh"), Decimal(0)),
+        "qualities": {str(code): count for code, count in qualities(channels).items()},
+        "left_out": left,
+        "synthetic_readings": sum(each.synthetic for each in channels),
+    }
+    result |= _written(call, known, to, channels, updated, period, result)
+    text = f"{to}: {len(points)} registers, {result['intervals']:,} intervals, {result['sum_kwh']:,.3f} kWh"
+    text += "".join(f"\nleft out: {count:,} rows, {reason}" for reason, count in left.items())
+    if result["synthetic_readings"]:
+        text += f"\n{result['synthetic_readings']:,} readings are synthetic; title and manifest say so"
+    return Answer(result, POINTS, text)
+
+
+def _meters(site: Site, asked: list[str] | None) -> list[str]:
+    known = [each.meter_id for each in site.meters]
+    unknown = [each for each in asked or () if each not in known]
+    if unknown:
+        raise BadInput(f"{unknown[0]!r} is no meter of {site.site_id}: {', '.join(known)}", reason="unknown_meter")
+    # Virtual meters are sums of the others: who asks for all does not want them twice.
+    return asked or [each.meter_id for each in site.meters if not each.is_virtual]
+
+
+def _amounts(
+    call: Call, site: Site, meters: list[str], span: Period | None
+) -> tuple[list["Channel"], dict[str, int], datetime]:
+    from assets.sites.view import site_readings
+    from reports.exports.espi_channels import amounts
+
+    readings = site_readings(
+        call.project.lake,
+        site,
+        start_utc=span.start_utc if span else None,
+        end_utc=span.end_utc if span else None,
+        as_of_utc=call.as_of_utc,
+        meters=meters,
+    )
+    channels, left = amounts(site, readings)
+    return channels, left, _newest(readings["recorded_at_utc"])
+
+
+def _states(
+    call: Call, site: Site, meters: list[str], span: Period | None
+) -> tuple[list["Channel"], dict[str, int], datetime]:
+    import polars as pl
+
+    from assets.stores.ledgers.register_reads import RegisterReadStore
+    from reports.exports.espi_channels import NO_UNIT, states
+
+    if call.as_of_utc is not None:
+        raise BadInput("--registers gives the states known now; leave out --as-of", reason="bad_request")
+    store, channels, left = RegisterReadStore(call.project.store), list["Channel"](), dict[str, int]()
+    newest = datetime(1970, 1, 1, tzinfo=UTC)
+    for series, is_synthetic in store.known_series(site.site_id):
+        meter = site.meter(series[0])
+        register = next((each for each in meter.registers if each.register_id == series[1]), None) if meter else None
+        if series[0] not in meters or meter is None or register is None:
+            continue
+        reads = store.every(site.site_id, series, is_synthetic=is_synthetic)
+        if span is not None:
+            reads = reads.filter(pl.col("at_utc").is_between(span.start_utc, span.end_utc))
+        channel = states(meter, register, reads, is_synthetic=is_synthetic)
+        if channel is None:
+            left[NO_UNIT] = left.get(NO_UNIT, 0) + reads.height
+        elif reads.height:
+            channels.append(channel)
+            newest = max(newest, _newest(reads["at_utc"]))
+    return channels, left, newest
+
+
+def _newest(times: "pl.Series") -> datetime:
+    found = times.max()
+    return found if isinstance(found, datetime) else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _point(channel: "Channel") -> dict[str, Any]:
+    from reports.exports.espi_channels import span
+
+    first_last = span([channel])
+    return {
+        "meter": channel.meter.meter_id,
+        "register": channel.register,
+        "unit": channel.unit,
+        "intervals": channel.intervals.height,
+        "sum": channel.total,
+        "start_utc": first_last[0] if first_last else None,
+        "end_utc": first_last[1] if first_last else None,
+    }
+
+
+def _written(
+    call: Call,
+    site: Site,
+    to: Path,
+    channels: list["Channel"],
+    updated: datetime,
+    period: str | None,
+    holds: dict[str, Any],
+) -> dict[str, Any]:
+    """Write file and manifest; path, digest and size of both."""
+    from assets.stores.file_hashes import file_sha256
+    from assets.stores.whole_file import whole_file
+    from orchestration.operations.answer import plain
+    from reports.exports.espi_channels import span
+    from reports.exports.espi_document import document
+    from reports.exports.export_manifest import ExportBody, keep_manifest
+    from reports.exports.summer_time import local_time
+
+    first_last = span(channels)
+    first, last = first_last or (updated, updated)
+    clock = local_time(site.time_zone, first.year, last.year)
+    signer, name = pack_signer(call)
+    try:
+        with whole_file(to) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated))
+        body = ExportBody(
+            format="espi",
+            file=to.name,
+            bytes=to.stat().st_size,
+            sha256=file_sha256(to),
+            site_id=site.site_id,
+            start_utc=first,
+            end_utc=last,
+            as_of_utc=call.as_of_utc,
+            readings_sha256=readings_digest(call, site, period),
+            synthetic_readings=holds["synthetic_readings"],
+            signer=name,
+            # An exact sum: a float of the JSON would not be.
+            holds={
+                "usage_points": [plain(point | {"sum": f"{point['sum']:f}"}) for point in holds["usage_points"]],
+                "intervals": holds["intervals"],
+                "qualities": holds["qualities"],
+                "left_out": holds["left_out"],
+            },
+        )
+        manifest = keep_manifest(to, body, signer)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", file=str(to), reason="not_written") from error
+    return {"path": str(to), "sha256": body.sha256, "bytes": body.bytes, "manifest": str(manifest)}

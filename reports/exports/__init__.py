@@ -1,0 +1,1 @@
+"""Exports in open formats: what others read without us."""
