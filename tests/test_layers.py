@@ -86,6 +86,7 @@ HOME = {
     "yaml": ("data_quality.contracts.quick_yaml",),
     "sqlalchemy": ("assets.stores", "controls.ledger", "controls.agent", "orchestration.instance.event_log"),
     "alembic": ("assets.stores",),
+    "rdflib": ("reports.exports",),
     "pandas": ("ml", "data_quality.suites"),
     "distributed": ("orchestration.workers",),
     "obstore": ("assets.stores.lake.bucket_files",),

@@ -1,4 +1,4 @@
-"""Signed manifest beside an exported file: whose readings it holds, as known when, and the digest of its bytes."""
+"""Signed manifest beside an exported file: what it was made of, as known when, and the digest of its bytes."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ DOMAIN, SUFFIX = "meterloom/export/1", ".manifest.json"
 
 
 class ExportBody(Model):
-    """The signed part. holds: facts of the format, such as its usage points; readings_sha256: digest of the readings
-    that the file was made of; as_of_utc: None where it was made of what is known now.
+    """The signed part. holds: facts of the format, such as its usage points; source_sha256: digest of the readings, or
+    of the site file, that it was made of; as_of_utc: None where that is what is known now.
     """
 
     format: str
@@ -27,11 +27,11 @@ class ExportBody(Model):
     bytes: int
     sha256: str
     site_id: str
-    start_utc: datetime | None
-    end_utc: datetime | None
-    as_of_utc: datetime | None
-    readings_sha256: str
-    synthetic_readings: int
+    start_utc: datetime | None = None
+    end_utc: datetime | None = None
+    as_of_utc: datetime | None = None
+    source_sha256: str
+    synthetic_readings: int = 0
     signer: str
     holds: dict[str, Any]
 

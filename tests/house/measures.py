@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 14_798,
-    "assets": 59_562,
+    "assets": 59_563,
     "dbt_project": 2_317,
     "ml": 22_046,
     "controls": 38_148,
-    "reports": 28_460,
-    "orchestration": 43_062,
+    "reports": 29_720,
+    "orchestration": 43_410,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

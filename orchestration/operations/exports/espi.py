@@ -1,4 +1,4 @@
-"""`meterloom export`: readings of a site in open formats, with a signed manifest beside the file."""
+"""`meterloom export espi`: readings of a site as Green Button, with a signed manifest beside the file."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.operations.answer import Answer, Table
+from orchestration.operations.answer import Answer, Table, plain
 from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, SiteOption, period_or_none
 from orchestration.operations.readings.meters import readings_digest
-from orchestration.operations.signing import pack_signer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +51,6 @@ def export_espi(
     if not channels:
         what = "no states of cumulative registers" if registers else "no readings with a unit that ESPI has"
         raise BadInput(f"site {known.site_id!r} has {what} in this span", reason="no_readings")
-    call.doing("writing")
     points = [_point(each) for each in channels]
     result: dict[str, Any] = {
         "usage_points": points,
@@ -156,42 +154,24 @@ def _written(
     holds: dict[str, Any],
 ) -> dict[str, Any]:
     """Write file and manifest; path, digest and size of both."""
-    from assets.stores.file_hashes import file_sha256
-    from assets.stores.whole_file import whole_file
-    from orchestration.operations.answer import plain
+    from orchestration.operations.exports.export_file import write_export
     from reports.exports.espi_channels import span
     from reports.exports.espi_document import document
-    from reports.exports.export_manifest import ExportBody, keep_manifest
     from reports.exports.summer_time import local_time
 
-    first_last = span(channels)
-    first, last = first_last or (updated, updated)
+    first, last = span(channels) or (updated, updated)
     clock = local_time(site.time_zone, first.year, last.year)
-    signer, name = pack_signer(call)
-    try:
-        with whole_file(to) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated))
-        body = ExportBody(
-            format="espi",
-            file=to.name,
-            bytes=to.stat().st_size,
-            sha256=file_sha256(to),
-            site_id=site.site_id,
-            start_utc=first,
-            end_utc=last,
-            as_of_utc=call.as_of_utc,
-            readings_sha256=readings_digest(call, site, period),
-            synthetic_readings=holds["synthetic_readings"],
-            signer=name,
-            # An exact sum: a float of the JSON would not be.
-            holds={
-                "usage_points": [plain(point | {"sum": f"{point['sum']:f}"}) for point in holds["usage_points"]],
-                "intervals": holds["intervals"],
-                "qualities": holds["qualities"],
-                "left_out": holds["left_out"],
-            },
-        )
-        manifest = keep_manifest(to, body, signer)
-    except OSError as error:
-        raise BadInput(f"cannot be written: {error.strerror}", file=str(to), reason="not_written") from error
-    return {"path": str(to), "sha256": body.sha256, "bytes": body.bytes, "manifest": str(manifest)}
+    # An exact sum: a float of the JSON would not be.
+    points = [plain(point | {"sum": f"{point['sum']:f}"}) for point in holds["usage_points"]]
+    return write_export(
+        call,
+        to,
+        document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated),
+        format="espi",
+        site_id=site.site_id,
+        start_utc=first,
+        end_utc=last,
+        source_sha256=readings_digest(call, site, period),
+        synthetic_readings=holds["synthetic_readings"],
+        holds={"usage_points": points} | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
+    )

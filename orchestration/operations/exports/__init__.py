@@ -1,0 +1,1 @@
+"""Operations that hand data over in open formats, and take them."""

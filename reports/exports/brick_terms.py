@@ -1,0 +1,100 @@
+"""Terms of Brick 1.4.4 that an export writes and an import understands, and of `ems:`, for what Brick leaves open.
+
+Source: formulas 5.15. Names and hierarchy of Brick's classes stand in `brick_1_4.json`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from rdflib import Namespace, URIRef
+
+from data_quality.contracts.site_file.meter import Carrier
+
+BRICK = Namespace("https://brickschema.org/schema/Brick#")
+REF = Namespace("https://brickschema.org/schema/Brick/ref#")
+QUDT_UNIT = URIRef("http://qudt.org/schema/qudt/Unit")
+UNIT = Namespace("http://qudt.org/vocab/unit/")
+EMS = Namespace("urn:meterloom:ems#")
+TERMS_FILE = Path(__file__).with_name("brick_1_4.json")
+EMS_FILE = Path(__file__).with_name("ems.ttl")
+
+# Unit code -> QUDT; the first of two codes of one unit is what an import makes of it.
+QUDT = {
+    "kwh": "KiloW-HR", "wh": "W-HR", "mwh": "MegaW-HR", "gwh": "GigaW-HR", "kj": "KiloJ", "mj": "MegaJ", "gj": "GigaJ",
+    "therm": "THERM_EC", "btu": "BTU_IT", "kbtu": "KiloBTU_IT", "mmbtu": "MegaBTU_IT", "w": "W", "kw": "KiloW",
+    "mw": "MegaW", "varh": "V-A_Reactive-HR", "kvarh": "KiloV-A_Reactive-HR", "mvarh": "MegaV-A_Reactive-HR",
+    "var": "V-A_Reactive", "kvar": "KiloV-A_Reactive", "mvar": "MegaV-A_Reactive", "va": "V-A", "kva": "KiloV-A",
+    "mva": "MegaV-A", "vah": "V-A-HR", "kvah": "KiloV-A-HR", "mvah": "MegaV-A-HR", "m3": "M3", "l": "L", "ft3": "FT3",
+    "l_per_min": "L-PER-MIN", "m3_per_h": "M3-PER-HR", "count": "NUM", "h": "HR", "degc": "DEG_C", "degf": "DEG_F",
+    "w_per_m2": "W-PER-M2", "percent": "PERCENT", "fraction": "FRACTION", "m_per_s": "M-PER-SEC",
+}  # fmt: skip
+CODES = {name: code for code, name in reversed(QUDT.items())}
+
+
+class MeterKind(NamedTuple):
+    """Class of a carrier's meter, of the one that stands above all others of a site, and of its amount's point."""
+
+    meter: str
+    building: str
+    point: str
+
+
+METERS: Mapping[Carrier, MeterKind] = {
+    Carrier.ELECTRICITY: MeterKind("Electrical_Meter", "Building_Electrical_Meter", "Electrical_Energy_Usage_Sensor"),
+    Carrier.NATURAL_GAS: MeterKind("Gas_Meter", "Building_Gas_Meter", "Natural_Gas_Usage_Sensor"),
+    Carrier.WATER: MeterKind("Water_Meter", "Building_Water_Meter", "Water_Usage_Sensor"),
+    Carrier.HEAT: MeterKind("Thermal_Power_Meter", "Thermal_Power_Meter", "Thermal_Energy_Usage_Sensor"),
+    Carrier.COOLING: MeterKind("Chilled_Water_Meter", "Building_Chilled_Water_Meter", "Thermal_Energy_Usage_Sensor"),
+    Carrier.STEAM: MeterKind("ems:Steam_Meter", "ems:Steam_Meter", "Steam_Usage_Sensor"),
+    Carrier.COMPRESSED_AIR: MeterKind("ems:Compressed_Air_Meter", "ems:Compressed_Air_Meter", "Usage_Sensor"),
+}
+# Of a meter's register in this canonical unit, before what its carrier says.
+POINTS = {"kvarh": "Reactive_Energy_Sensor", "kvah": "Energy_Sensor"}
+GENERATED = frozenset({"export", "value"})
+GENERATION_POINT = "Energy_Generation_Sensor"
+# Class of a driver by its unit; another is a variable of ours, which no sensor of a building measures.
+DRIVERS = {
+    "degc": "Outside_Air_Temperature_Sensor",
+    "degf": "Outside_Air_Temperature_Sensor",
+    "w_per_m2": "Solar_Irradiance_Sensor",
+}
+DRIVER = "ems:Relevant_Variable"
+# Kind of an asset -> class.
+DEVICES = {
+    "battery": "Battery", "pv": "Inverter", "ev_charger": "Electric_Vehicle_Charging_Station",
+    "tank": "Hot_Water_Storage_Tank", "heat_pump": "Packaged_Heat_Pump", "grid_meter": "ems:Grid_Instrument",
+    "heating_relay": "Relay",
+}  # fmt: skip
+DEVICE = "ems:Device"
+# Class of Brick that one of ours is below: stated beside it, for who has not our ontology at hand.
+ABOVE = {
+    "ems:Steam_Meter": "Meter", "ems:Compressed_Air_Meter": "Meter", "ems:Relevant_Variable": "Point",
+    "ems:Device": "Equipment", "ems:Grid_Instrument": "Equipment",
+}  # fmt: skip
+
+
+def uri(name: str) -> str:
+    """A name of the tables above as an address: `ems:` before it is ours."""
+    return str(EMS[name[4:]] if name.startswith("ems:") else BRICK[name])
+
+
+@cache
+def brick_terms() -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
+    """Classes of Brick (name -> names above) and names of its properties."""
+    found = json.loads(TERMS_FILE.read_text(encoding="utf-8"))
+    return {name: tuple(above) for name, above in found["classes"].items()}, frozenset(found["properties"])
+
+
+def lineage(name: str) -> Iterable[str]:
+    """A class of Brick and those above it, the nearest first."""
+    classes, seen, waiting = brick_terms()[0], set[str](), [name]
+    while waiting:
+        each = waiting.pop(0)
+        if each in seen:
+            continue
+        seen.add(each)
+        yield each
+        waiting += classes.get(each, ())

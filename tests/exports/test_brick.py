@@ -1,0 +1,209 @@
+"""Brick: what leaves conforms to the ontology and comes back as the same graph; foreign models become drafts."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyshacl
+import pytest
+from rdflib import RDF, Graph
+from rdflib.compare import isomorphic
+from typer.testing import CliRunner
+
+from assets.sites.load_sites import load_site
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.units import UNITS
+from orchestration.cli.main import build_app
+from reports.exports.brick_check import misfits
+from reports.exports.brick_graph import graph_of
+from reports.exports.brick_site import draft_of, read_graph
+from reports.exports.brick_terms import BRICK, EMS, EMS_FILE, QUDT, TERMS_FILE
+from tests.exports.brick_terms import ONTOLOGY, terms
+
+RUNNER = CliRunner()
+DEMO = Path(__file__).resolve().parents[2] / "assets" / "sites" / "demo"
+GIVEN = {"time_zone": "Europe/Berlin", "currency": "EUR", "country": "DE"}
+CARRIERS = ("electricity", "natural_gas", "heat", "steam", "compressed_air", "cooling", "water")
+HEAD = "@prefix brick: <https://brickschema.org/schema/Brick#> .\n@prefix unit: <http://qudt.org/vocab/unit/> .\n"
+HEAD += "@prefix b: <urn:b#> .\n@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
+
+
+def generated(seed: int) -> Site:
+    """A site with a tree of meters of any carrier, drivers, devices and factors."""
+    rng = random.Random(seed)
+    meters: list[dict[str, Any]] = []
+    for number in range(rng.randint(1, 12)):
+        carrier = rng.choice(CARRIERS)
+        meter: dict[str, Any] = {"meter_id": f"m{number}", "carrier": carrier, "name": rng.choice(["", 'Hall "7" <é>'])}
+        same = [each["meter_id"] for each in meters if each["carrier"] == carrier]
+        if same and rng.random() < 0.7:
+            meter["parent"] = rng.choice(same)
+        if carrier == "water":
+            meter["registers"] = [{"unit": rng.choice(["m3", "l"])}]
+        elif rng.random() < 0.5:
+            meter["registers"] = [{"unit": "mwh", "kind": "cumulative", "digits": 6}, {"register_id": "export"}]
+        meters.append(meter)
+    body = {
+        "site_id": f"site_{seed}",
+        "name": f"Site {seed}",
+        "time_zone": rng.choice(["Europe/Berlin", "Asia/Kathmandu"]),
+        "currency": "EUR",
+        "country": "DE",
+        "floor_area_m2": rng.choice([None, 1200.5]),
+        "latitude_deg": 48.1,
+        "longitude_deg": 11.5,
+        "meters": meters,
+        "drivers": [
+            {"driver_id": "outdoor_degc", "unit": "degc", "aggregation": "mean"},
+            {"driver_id": "parts", "unit": "count", "aggregation": "sum", "name": "Parts"},
+            {"driver_id": "price", "unit": "per_kwh", "aggregation": "mean"},
+        ],
+        "assets": [
+            {"asset_id": "m0", "kind": "battery", "meter": "m0", "params": {"capacity_kwh": 10.5}},
+            {"asset_id": "other", "kind": "press", "address": "10.0.0.7:502/1"},
+        ],
+        "factors": [
+            {
+                "factor_id": "grid",
+                "kgco2e_per_kwh": 0.00001,
+                "valid_from": "2024-01-01",
+                "valid_to": "2025-01-01",
+                "source": "a register",
+            }
+        ],
+    }
+    return Site.model_validate(body)
+
+
+def sites() -> Iterator[Site]:
+    """The demo's sites and fifty others."""
+    yield from (load_site(DEMO / f"{name}.yaml") for name in ("factory", "home", "tower"))
+    yield from (generated(seed) for seed in range(50))
+
+
+def again(graph: Graph) -> Graph:
+    """The graph of the site that an import makes of a graph."""
+    draft = draft_of(read_graph(graph.serialize(format="turtle"), "a.ttl"), {}, "a.ttl")
+    assert draft.unmapped == []
+    return graph_of(Site.model_validate(draft.site))
+
+
+@pytest.fixture(scope="module")
+def ontology() -> Graph:
+    """Brick 1.4 with its shapes, as its own package holds it."""
+    return Graph().parse(ONTOLOGY)
+
+
+def test_every_site_comes_back_as_the_same_graph() -> None:
+    for site in sites():
+        graph = graph_of(site)
+        assert isomorphic(again(graph), graph), site.site_id
+        assert misfits(graph) == []
+        assert "10.0.0.7" not in graph.serialize(format="turtle")
+
+
+def test_shacl_of_brick_finds_nothing_and_finds_what_we_break(ontology: Graph) -> None:
+    every = Graph()
+    for site in sites():
+        every += graph_of(site)
+    every += Graph().parse(EMS_FILE)
+    whole, _, said = pyshacl.validate(every, shacl_graph=ontology, ont_graph=ontology)
+    assert whole, said
+    broken = Graph().parse(data=HEAD + "b:m a brick:Electrical_Meter ; brick:hasSubMeter b:p .\nb:p a brick:Battery .")
+    assert not pyshacl.validate(broken, shacl_graph=ontology, ont_graph=ontology)[0]
+    assert [each.reason for each in misfits(broken)] == ["not_joined"]
+
+
+def test_the_shipped_terms_are_those_of_the_ontology(ontology: Graph) -> None:
+    assert json.loads(TERMS_FILE.read_text()) == terms(ontology)
+    assert terms(ontology)["version"] == "1.4.4"
+
+
+def test_every_term_of_ours_is_documented() -> None:
+    known = set(Graph().parse(EMS_FILE).subjects())
+    used = {term for site in sites() for triple in graph_of(site) for term in triple if str(term).startswith(str(EMS))}
+    assert used <= known, used - known
+    assert len(set(QUDT.values())) == len(QUDT)
+    assert set(QUDT) <= set(UNITS)
+
+
+FOREIGN = (
+    HEAD
+    + """
+b:house a brick:Building ; rdfs:label "Town hall" ; brick:grossArea [ brick:value 950 ; brick:hasUnit unit:M2 ] .
+b:main a brick:Building_Electrical_Meter ; brick:hasSubMeter b:Lift-1 ; brick:hasPoint b:kwh .
+b:kwh a brick:Electrical_Energy_Usage_Sensor ; brick:hasUnit unit:KiloW-HR .
+b:Lift-1 a brick:Electrical_Meter ; rdfs:label "Lift" .
+b:power a brick:Active_Power_Sensor ; brick:isPointOf b:Lift-1 ; brick:hasUnit unit:KiloW .
+b:gas a brick:Gas_Meter ; brick:hasPoint b:volume , b:odd .
+b:volume a brick:Natural_Gas_Usage_Sensor ; brick:hasUnit unit:FT3 .
+b:odd a brick:Natural_Gas_Usage_Sensor .
+b:bin a brick:Waste_Meter .
+b:air a brick:Outside_Air_Temperature_Sensor ; brick:hasUnit unit:DEG_F .
+b:store a brick:Battery ; brick:isMeteredBy b:main .
+b:fan a brick:Exhaust_Fan .
+"""
+)
+
+
+def test_a_foreign_model_becomes_a_draft_that_names_what_it_lacks() -> None:
+    draft = draft_of(read_graph(FOREIGN, "b.ttl"), GIVEN, "b.ttl")
+    site = Site.model_validate(draft.site)
+    assert (site.site_id, site.name, site.floor_area_m2) == ("house", "Town hall", 950)
+    found = {
+        each.meter_id: (each.carrier.value, each.parent, [(own.register_id, own.unit) for own in each.registers])
+        for each in site.meters
+    }
+    assert found == {
+        "main": ("electricity", None, [("import", "kwh")]),
+        "lift-1": ("electricity", "main", [("import", "kw")]),
+        "gas": ("natural_gas", None, [("import", "ft3")]),
+    }
+    assert [(each.driver_id, each.unit) for each in site.drivers] == [("air", "degf")]
+    assert [(each.asset_id, each.kind, each.meter) for each in site.assets] == [("store", "battery", "main")]
+    assert {(each.entity, each.reason) for each in draft.unmapped} == {
+        ("urn:b#bin", "no_known_carrier"),
+        ("urn:b#fan", "no_such_part"),
+        ("urn:b#odd", "no_known_unit"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("this is no Turtle", "bad_turtle"),
+        ("[" * 3000, "bad_turtle"),
+        ("@prefix a: <urn:a#> .\na:b a a:C .", "other_ontology"),
+        (HEAD + "b:m a brick:Electrical_Meter .", "no_site"),
+        (HEAD + "b:s a brick:Site . b:t a brick:Site .", "many_sites"),
+        (HEAD + "b:s a brick:Site . b:w a brick:Waste_Meter .", "no_meter"),
+    ],
+)
+def test_what_is_no_model_of_one_site_is_refused_by_name(text: str, reason: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        draft_of(read_graph(text, "a.ttl"), GIVEN, "a.ttl")
+    assert refused.value.reason == reason
+
+
+def test_the_commands_write_and_read_a_model(tmp_path: Path) -> None:
+    app, folder = build_app(("init", "export", "import", "verify")), tmp_path / "p"
+    assert RUNNER.invoke(app, ["init", str(folder)]).exit_code == 0
+    path, draft = tmp_path / "a.ttl", tmp_path / "a.yaml"
+    words = ["export", "brick", "--site", "my_site", "--to", str(path), "--project", str(folder), "--json"]
+    done = RUNNER.invoke(app, words)
+    assert done.exit_code == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["conforms"], answer["unmapped"], answer["triples"]) == (True, [], len(Graph().parse(path)))
+    assert (BRICK.Site in set(Graph().parse(path).objects(None, RDF.type))) is True
+    taken = RUNNER.invoke(app, ["import", "brick", str(path), "--to", str(draft), "--json"])
+    assert taken.exit_code == 0, taken.stderr
+    assert json.loads(taken.stdout)["unmapped"] == []
+    twice = RUNNER.invoke(app, ["import", "brick", str(path), "--to", str(draft)])
+    assert (twice.exit_code, "takes the place of no file" in twice.stderr) == (2, True)
+    assert RUNNER.invoke(app, ["verify", str(path)]).exit_code == 0
+    path.write_text(FOREIGN)
+    asked = RUNNER.invoke(app, ["import", "brick", str(path), "--to", str(tmp_path / "b.yaml")])
+    assert (asked.exit_code, "give --time-zone" in asked.stderr) == (2, True)
