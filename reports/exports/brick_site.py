@@ -181,7 +181,7 @@ class _Reader:
         return found[0] if found else ""
 
     def _registers(self, own: Node) -> Iterator[dict[str, Any]]:
-        """Amounts of a meter with a unit that we know; power only where no amount is told."""
+        """Registers of a meter: its energy, volume and power points with a known unit."""
         points = sorted({*self.graph.objects(own, BRICK.hasPoint), *self.graph.subjects(BRICK.isPointOf, own)}, key=str)
         for point in points:
             unit, names = self._unit(point), set(self._lineage(point))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, Call, Option, operation
 from orchestration.operations.options import SiteOption
+from orchestration.operations.signing import pack_signer
 
 MISFITS = Table("misfits", "entity | term | reason")
 
@@ -30,9 +31,9 @@ def export_brick(
     wrong = misfits(graph)
     counts = {"triples": len(graph), "conforms": not wrong, "misfits": wrong, "unmapped": []}
     result: dict[str, Any] = counts | write_export(
-        call,
         to,
         [graph.serialize(format="turtle")],
+        pack_signer(call),
         format="brick",
         site_id=known.site_id,
         source_sha256=site_sha256(known),

@@ -12,6 +12,7 @@ from orchestration.operations.answer import Answer, Table, plain
 from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, SiteOption, period_or_none
 from orchestration.operations.readings.meters import readings_digest
+from orchestration.operations.signing import pack_signer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -163,14 +164,16 @@ def _written(
     clock = local_time(site.time_zone, first.year, last.year)
     # An exact sum: a float of the JSON would not be.
     points = [plain(point | {"sum": f"{point['sum']:f}"}) for point in holds["usage_points"]]
+    call.doing("writing")
     return write_export(
-        call,
         to,
         document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated),
+        pack_signer(call),
         format="espi",
         site_id=site.site_id,
         start_utc=first,
         end_utc=last,
+        as_of_utc=call.as_of_utc,
         source_sha256=readings_digest(call, site, period),
         synthetic_readings=holds["synthetic_readings"],
         holds={"usage_points": points} | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
