@@ -115,6 +115,15 @@ class ReportResource(Body):
     intervals: tuple[Interval, ...]
 
 
+class ReportDescriptor(Body):
+    """Unit and reading type of a report's payload type."""
+
+    object_type: Literal["REPORT_PAYLOAD_DESCRIPTOR"] = Field(default="REPORT_PAYLOAD_DESCRIPTOR", alias="objectType")
+    payload_type: str = Field(alias="payloadType", min_length=1, max_length=128)
+    reading_type: str | None = Field(default=None, alias="readingType")
+    units: str | None = None
+
+
 class Report(Body):
     """A report of a virtual end node about an event. programme_id: of 3.0 alone, where it must be there."""
 
@@ -123,6 +132,7 @@ class Report(Body):
     event_id: ObjectId = Field(alias="eventID")
     client_name: str = Field(alias="clientName")
     report_name: str = Field(alias="reportName")
+    payload_descriptors: tuple[ReportDescriptor, ...] | None = Field(default=None, alias="payloadDescriptors")
     resources: tuple[ReportResource, ...]
 
 

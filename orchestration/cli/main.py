@@ -53,7 +53,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "quarantine": ("operations.readings.quarantine",),
     "quality": ("operations.readings.quality",),
     "readings": ("operations.readings.readings",),
-    "export": ("operations.exports.espi", "operations.exports.brick"),
+    "export": ("operations.exports.espi", "operations.exports.brick", "operations.exports.openadr"),
     "import": ("operations.exports.import_brick",),
     "sources": ("operations.readings.sources",),
     "lake": ("operations.readings.lake",),
@@ -130,7 +130,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 GROUPS = {
     "quarantine": "Refused files and rows.",
     "readings": "Edits of readings and events of meters.",
-    "export": "Open formats: readings as Green Button (ESPI), a site as Brick.",
+    "export": "Open formats: Green Button (ESPI), Brick, OpenADR reports.",
     "import": "Open formats: draft of a site file from Brick.",
     "sources": "Live and pulled sources: state, one value of each point, what comes in.",
     "lake": "The lake's files: what stopped writers left.",

@@ -73,6 +73,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "doctor": LeftOut("describes the machine: versions, ports, free disk"),
     "migrate": ("--plan",),
     "export espi": LeftOut("writes a file and its signature; tests/exports reads it with two readers"),
+    "export openadr": LeftOut("writes a file and its signature; tests/exports reads it from a VTN"),
     "export brick": LeftOut("writes a file and its signature; tests/exports compares the graph"),
     "import brick": WRITES,
     "grafana export": LeftOut("writes boards and views, and needs PostgreSQL; tests/grafana compares each number"),

@@ -22,6 +22,7 @@ from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands
 from controls.templates.load_templates import load_template
 from data_quality.contracts.baselines.adjustment import canonical_sha256
+from data_quality.contracts.baselines.event_baseline import SettledEvent
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.dr_event import ClassTerms, ClassVote, DrEvent
@@ -40,6 +41,7 @@ from orchestration.demand_response.run import advance
 from orchestration.demand_response.settle import settle_event
 from orchestration.open_project import OpenProject
 from tests.controls.agent.plant import Plant, PlantDevice, Time
+from tests.controls.programmes.published import faults
 from tests.orchestration.test_cli import run
 from tests.stores.everything import change
 
@@ -188,6 +190,25 @@ def test_an_event_goes_from_its_call_to_its_settlement_through_the_agent(here: H
     assert (settled.penalty, settled.version, settled.target_kwh) == (0, 1, 7)
     assert settle_event(here.project, event.event_id, clock=here.time, person=ANN)[1].version == 1
     assert [each for each in bad_rows(here.project.store) if each.table.startswith("dr_")] == []
+    _expect_reports(here.project.project.root, event.event_id, settled.rule)
+
+
+def _expect_reports(folder: Path, event_id: str, rule: SettledEvent) -> None:
+    """The settled event leaves as three reports of OpenADR, whose sums are the settlement's."""
+    path = folder / "reports.json"
+    code, out, error = run("export", "openadr", "--event", event_id, "--to", str(path), "--json", folder=folder)
+    assert code == 0, error
+    assert [(each["payload_type"], each["intervals"]) for each in json.loads(out)["reports"]] == [
+        ("USAGE", len(rule.intervals)), ("DEMAND", len(rule.intervals)), ("BASELINE", len(rule.intervals))
+    ]  # fmt: skip
+    sums = {}
+    for body in json.loads(path.read_text()):
+        assert faults("3.1", "report", body) == []
+        intervals = body["resources"][0]["intervals"]
+        sums[body["reportName"]] = sum(each["payloads"][0]["values"][0] for each in intervals)
+    assert sums["USAGE"] == pytest.approx(rule.actual_kwh)
+    assert sums["BASELINE"] == pytest.approx(rule.baseline_kwh)
+    assert sums["DEMAND"] / len(rule.intervals) == pytest.approx(rule.actual_kwh)
 
 
 @pytest.mark.parametrize("mode", [Mode.SIMULATION, Mode.ADVISORY])

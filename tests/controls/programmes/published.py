@@ -48,7 +48,9 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     asked = thing(
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
-    told = thing(must, objectType=one_of("REPORT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT)
+    told = thing(must, objectType=one_of("REPORT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT,
+        readingType=TEXT,
+    )  # fmt: skip
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
@@ -59,6 +61,7 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     report = thing(
         "eventID clientName resources" if is_31 else "programID eventID clientName resources", programID=ID,
         eventID=ID, clientName=WORD, reportName=TEXT, resources=many(resource, or_null=False),
+        payloadDescriptors=many(told),
     )  # fmt: skip
     program = thing(
         "programName", programName=WORD, payloadDescriptors=many({"anyOf": [asked, told]}), targets=targets

@@ -1,0 +1,57 @@
+"""Reports of a virtual end node about energy: usage, demand and baseline of an event or of a period (OpenADR 3)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from controls.programmes.openadr3 import Interval, IntervalPeriod, Report, ReportDescriptor, ReportResource, Values
+
+
+class Amount(NamedTuple):
+    """Energy of one interval; None: not read, or no baseline. is_estimated: not every reading of it was read."""
+
+    start_utc: datetime
+    end_utc: datetime
+    kwh: float | None
+    is_estimated: bool = False
+
+
+class Told(NamedTuple):
+    """A payload type of the published list with its unit, and what it is made of."""
+
+    payload_type: str
+    units: str
+    is_power: bool = False
+
+
+USAGE, DEMAND, BASELINE = Told("USAGE", "KWH"), Told("DEMAND", "KW", is_power=True), Told("BASELINE", "KWH")
+
+
+def energy_report(
+    told: Told, amounts: Sequence[Amount], *, event_id: str, ven_name: str, resource: str, programme_id: str = ""
+) -> Report:
+    """One payload type of one resource. Intervals without a value are left out: there is no word for unknown.
+
+    Demand is the mean power of an interval. programme_id: of OpenADR 3.0 alone.
+    """
+    known = [each for each in amounts if each.kwh is not None]
+    intervals = tuple(_interval(number, each, told) for number, each in enumerate(known))
+    reading = "ESTIMATED" if told is BASELINE or any(each.is_estimated for each in known) else "DIRECT_READ"
+    return Report(
+        programme_id=programme_id or None,
+        event_id=event_id,
+        client_name=ven_name,
+        report_name=told.payload_type,
+        payload_descriptors=(
+            ReportDescriptor(payload_type=told.payload_type, reading_type=reading, units=told.units),
+        ),
+        resources=(ReportResource(resource_name=resource, intervals=intervals),),
+    )  # fmt: skip
+
+
+def _interval(number: int, amount: Amount, told: Told) -> Interval:
+    length = amount.end_utc - amount.start_utc
+    value = amount.kwh or 0.0
+    value = value / (length.total_seconds() / 3600) if told.is_power else value
+    period = IntervalPeriod(start=amount.start_utc, duration=length)
+    return Interval(id=number, interval_period=period, payloads=(Values(type=told.payload_type, values=(value,)),))
