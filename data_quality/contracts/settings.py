@@ -121,8 +121,12 @@ class ServerSettings(Model):
     @property
     def web_url(self) -> str:
         """Where people open the pages, without a stroke at its end."""
-        scheme = "https" if self.certificate_file else "http"
-        return self.public_url.rstrip("/") or f"{scheme}://{self.web_host}:{self.web_port}"
+        return self.public_url.rstrip("/") or self.bound_url(self.web_port)
+
+    def bound_url(self, port: int) -> str:
+        """Where the pages listen, whoever stands before them; an address of IPv6 in its brackets."""
+        host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
+        return f"{'https' if self.certificate_file else 'http'}://{host}:{port}"
 
     @property
     def check_at(self) -> dict[str, str]:

@@ -101,20 +101,11 @@ def test_ports_are_those_of_the_settings_and_each_is_asked_where_it_is_served() 
         assert number == default or not default, "another than everybody expects"
     # Of these 0 is a free one, which nobody could ask.
     assert {"agent_port", "collector_port", "receive_port", "code_port"} < set(given)
-    for role, key in {
-        "web": "web_port",
-        "agent": "agent_port",
-        "collector": "collector_port",
-        "receive": "receive_port",
-    }.items():
-        assert f"127.0.0.1:{given[key]}/ready" in of_compose(role).check[-1]
-    for role in set(ROLES) - {"web", "agent", "collector", "receive"}:
-        assert of_compose(role).check == [
-            "meterloom",
-            "health",
-            "--role",
-            f"{role}-home" if role in OF_A_SITE else role,
-        ]
+    # Its own port, of the loopback and without TLS whatever the pages speak: it needs neither store nor settings.
+    assert f"http://127.0.0.1:{given['agent_port']}/ready" in of_compose("agent").check[-1]
+    for role in set(ROLES) - {"agent"}:
+        name = f"{role}-home" if role in OF_A_SITE else role
+        assert of_compose(role).check == ["meterloom", "health", "--role", name]
     assert str(given["mqtt_port"]) in SERVICES["broker"]["healthcheck"]["test"]
     scraped = re.search(r"targets: \[(.*)\]", (ROOT / "docs" / "ems" / "services.md").read_text())
     assert scraped is not None
