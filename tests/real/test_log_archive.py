@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ from tests.backup.test_backup_kills import noted
 from tests.conftest import MUST_NOT_SKIP, ROOT
 from tests.e2e.conftest import call_here
 from tests.old.make import END, LAST, SITE, write_csv
+from tests.orchestration.test_children import until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 SETTINGS = ROOT / "deploy" / "postgres" / "meterloom-archive.conf"
@@ -95,7 +97,7 @@ def settings(archive: Path) -> str:
 
 def run(*words: object) -> Any:
     code, answer, error = call_here(*map(str, words))
-    assert code == 0, f"{words}: {error}"
+    assert code == 0, f"{words}: {error} {answer}"
     return answer
 
 
@@ -104,6 +106,13 @@ def recorded(folder: Path) -> dict[str, datetime]:
     with closing(OpenProject(str(folder))) as opened:
         query = sa.select(batches.c.batch_id, batches.c.recorded_at_utc)
         return {str(row["batch_id"]): row["recorded_at_utc"] for row in opened.store.rows(query)}
+
+
+def segment(url: str, words: str) -> str:
+    """A name of a segment of its log, as the server says it; the names are in the order of the log."""
+    with psycopg.connect(url) as connection:
+        ((found,),) = connection.execute(f"select {words}".encode()).fetchall()
+        return str(found)
 
 
 def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_rest(
@@ -125,7 +134,12 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
 
     command = [sys.executable, "-m", "tests.backup.writer", str(folder), str(notes), str(END)]
     writer = subprocess.Popen(command, cwd=ROOT)
-    time.sleep(3 * TIMEOUT_S)
+    # Something of the writer's is in the archive, and something more is not: a loaded machine lets it begin late.
+    assert until(lambda: len(noted(notes)) >= 3, 120)
+    wanted = segment(server.get_uri(), "pg_walfile_name(pg_current_wal_lsn())")
+    last = "max(last_archived_wal) from pg_stat_archiver where last_archived_wal ~ '^[0-9A-F]{24}$'"
+    assert until(lambda: segment(server.get_uri(), last) >= wanted, 60)
+    time.sleep(TIMEOUT_S / 2)
     acknowledged = recorded(folder)
     # The machine is gone: every process at once, and the disk.
     postmaster = int((servers.folder / "first" / "postmaster.pid").read_text().split()[0])
