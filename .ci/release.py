@@ -63,8 +63,8 @@ def wheel(out: Path, made_s: str) -> str:
 
 
 def wanted(lock: str, project: dict[str, Any]) -> str:
-    """The lock without what only tests need, by who asks for each package: browsers, a database server and type checkers
-    are a third of the bytes, and no part of what runs. project: its table in pyproject.toml.
+    """The lock without what only tests need, by who asks for each package: browsers, a database server and checkers are
+    no part of what runs. project: its table in pyproject.toml.
     """
     extras = {name: each for name, each in project["optional-dependencies"].items() if name != "test"}
     direct = {plain(re.split(r"[^\w.-]", each)[0]) for each in (*project["dependencies"], *chain(*extras.values()))}
