@@ -112,10 +112,7 @@ class ServerSettings(Model):
     as_of_mb: int = Field(default=5120, ge=1, le=1_000_000, description="Disk for marts of past instants, newest kept")
     trusted_proxies: TrustedProxies = ()
     patience_s: float = Field(
-        default=10,
-        gt=0,
-        le=600,
-        description="Seconds for the head of a request, and for a pause in its body; also where readings are pushed to",
+        default=10, gt=0, le=600, description="Seconds for a request's head and a pause in its body; pushed ones too"
     )
 
     @property
@@ -188,9 +185,7 @@ class ReportSettings(Model):
 
     accuracy_profile: str = "g14_prescriptive"
     confidence: float = Field(default=0.9, gt=0, lt=1)
-    packs: dict[str, tuple[str, ...]] = Field(
-        default={}, description="Packs of data points made each year, by site or organisation"
-    )
+    packs: dict[str, tuple[str, ...]] = Field(default={}, description="Made each year, by site or organisation")
 
 
 class DeliverySettings(Model):
