@@ -53,6 +53,16 @@ class Servers:
         self.started.append(server)
         return server
 
+    def start_archiving(self, name: str) -> Any:
+        """The same, with the product's settings of the archive."""
+        server = self.start(name)
+        (self.folder / name / "archive.conf").write_text(settings(self.archive))
+        with (self.folder / name / "postgresql.conf").open("a") as file:
+            file.write("include = 'archive.conf'\n")
+        self.give(self.folder)
+        self.run("pg_ctl", "-w", "-D", self.folder / name, "restart", "-m", "fast")
+        return server
+
     def user(self) -> str | None:
         return self.started[0].system_user
 
@@ -115,15 +125,17 @@ def segment(url: str, words: str) -> str:
         return str(found)
 
 
+def wait_until_archived(url: str) -> None:
+    """Until what was written by now is in the archive."""
+    wanted = segment(url, "pg_walfile_name(pg_current_wal_lsn())")
+    last = "max(last_archived_wal) from pg_stat_archiver where last_archived_wal ~ '^[0-9A-F]{24}$'"
+    assert until(lambda: segment(url, last) >= wanted, 60)
+
+
 def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_rest(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = servers.start("first")
-    (servers.folder / "first" / "archive.conf").write_text(settings(servers.archive))
-    with (servers.folder / "first" / "postgresql.conf").open("a") as file:
-        file.write("include = 'archive.conf'\n")
-    servers.give(servers.folder)
-    servers.run("pg_ctl", "-w", "-D", servers.folder / "first", "restart", "-m", "fast")
+    server = servers.start_archiving("first")
     monkeypatch.setenv(URL, server.get_uri())
     folder, notes = tmp_path / "works", tmp_path / "notes"
     (tmp_path / "works.yaml").write_text(SITE)
@@ -134,11 +146,9 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
 
     command = [sys.executable, "-m", "tests.backup.writer", str(folder), str(notes), str(END)]
     writer = subprocess.Popen(command, cwd=ROOT)
-    # Something of the writer's is in the archive, and something more is not: a loaded machine lets it begin late.
     assert until(lambda: len(noted(notes)) >= 3, 120)
-    wanted = segment(server.get_uri(), "pg_walfile_name(pg_current_wal_lsn())")
-    last = "max(last_archived_wal) from pg_stat_archiver where last_archived_wal ~ '^[0-9A-F]{24}$'"
-    assert until(lambda: segment(server.get_uri(), last) >= wanted, 60)
+    wait_until_archived(server.get_uri())
+    # Something of the writer's is in the archive, and something more is not: a loaded machine lets it begin late.
     time.sleep(TIMEOUT_S / 2)
     acknowledged = recorded(folder)
     # The machine is gone: every process at once, and the disk.
