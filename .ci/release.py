@@ -13,7 +13,9 @@ import sys
 import tempfile
 import tomllib
 import uuid
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 # A package of the lock: its name with extras, its version, where it is wanted, and its hashes.
@@ -25,8 +27,8 @@ LOCKED = re.compile(
 def main(out: Path) -> None:
     """Write the release of the commit that is checked out into a folder."""
     commit, made_s = git("rev-parse", "HEAD"), git("show", "--no-patch", "--format=%ct", "HEAD")
-    version = tomllib.loads(git("show", "HEAD:pyproject.toml"))["project"]["version"]
-    lock = git("show", "HEAD:requirements.lock") + "\n"
+    project = tomllib.loads(git("show", "HEAD:pyproject.toml"))["project"]
+    version, lock = project["version"], wanted(git("show", "HEAD:requirements.lock") + "\n", project)
     out.mkdir(parents=True, exist_ok=True)
     names = [
         wheel(out, made_s),
@@ -58,6 +60,27 @@ def wheel(out: Path, made_s: str) -> str:
         (found,) = built.glob("*.whl")
         shutil.copyfile(found, out / found.name)
         return found.name
+
+
+def wanted(lock: str, project: dict[str, Any]) -> str:
+    """The lock without what only tests need, by who asks for each package: browsers, a database server and checkers are
+    no part of what runs. project: its table in pyproject.toml.
+    """
+    extras = {name: each for name, each in project["optional-dependencies"].items() if name != "test"}
+    direct = {plain(re.split(r"[^\w.-]", each)[0]) for each in (*project["dependencies"], *chain(*extras.values()))}
+    head, *blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", lock)
+    asked_by = {
+        block: {plain(each) for each in re.findall(r"(?m)^    # (?: {2}|via )([\w.-]+)", block)} for block in blocks
+    }
+    kept = set[str]()
+    while (found := {plain(re.split(r"[=[]", each)[0]) for each, by in asked_by.items() if by & kept} | direct) > kept:
+        kept = found
+    return head + "".join(each for each in blocks if plain(re.split(r"[=[]", each)[0]) in kept)
+
+
+def plain(name: str) -> str:
+    """A package's name as indexes write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def sbom(lock: str, version: str, commit: str) -> str:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("meterloom.stores")
 FOLDER = Path(__file__).parent / "migrations"
 UNKNOWN = "unknown"
-# Where a library's file is brought up before it takes its place.
+# Where a library's files are brought up before they take their place.
 SCRATCH = ".upgrading-"
 _REVISIONS = "SELECT version_num FROM alembic_version"
 # What a step is called, and behind which it comes, as its file says it.
@@ -166,33 +166,54 @@ def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None
 
 
 @contextmanager
-def as_copy(file: Path, revision: str) -> Iterator[Path]:
-    """A copy of a SQLite file that nobody writes, which takes its place behind the block: whenever this is killed the
-    file is old or new, and the library's own command would leave half of its steps. The file of before is kept beside.
+def as_copies(folder: Path, names: Iterable[str], revision: str) -> Iterator[Path]:
+    """A folder with copies of SQLite files that nobody writes; each takes its place behind the block, in their order:
+    whenever this is killed a file is old or new, where the library's own command would leave half of its steps. The
+    file of before is kept beside. names: relative to the folder, those last by which somebody sees what is to be done.
 
     Raises Unreachable where no copy can be kept.
     """
     # A folder of its own each time: the command of a migration that was killed may still be at work in another.
-    for left in file.parent.glob(f"{SCRATCH}*"):
+    for left in folder.glob(f"{SCRATCH}*"):
         shutil.rmtree(left, ignore_errors=True)
     try:
-        with TemporaryDirectory(prefix=SCRATCH, dir=file.parent) as scratch:
-            _fold(file)
-            shutil.copy(file, file.with_name(f"{file.name}.before-{revision}.bak"))
-            copy = Path(shutil.copy(file, scratch))
-            yield copy
-            _fold(copy)
-            with copy.open("rb+") as done:
-                os.fsync(done.fileno())
-            copy.replace(file)
+        with TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
+            copies = {folder / name: Path(scratch, name) for name in names}
+            for file, copy in copies.items():
+                _fold(file)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
+            yield Path(scratch)
+            for file, copy in copies.items():
+                _take_place(file, copy, file.with_name(f"{file.name}.before-{revision}.bak"))
     except (OSError, sqlite3.Error) as fault:
-        raise Unreachable(f"no copy of {file} can be kept, so it is not migrated: {fault}") from fault
+        raise Unreachable(f"no copy of what is in {folder} can be kept, so it is not migrated: {fault}") from fault
+
+
+def _take_place(file: Path, copy: Path, kept: Path) -> None:
+    _fold(copy)
+    with copy.open("rb+") as done:
+        os.fsync(done.fileno())
+    # What a migration that was killed has put in its place is not what was before.
+    if file_revisions(file) != file_revisions(copy):
+        kept.unlink(missing_ok=True)
+        try:
+            # The same file by a second name costs nothing, and stays when the first leads to the new one.
+            kept.hardlink_to(file)
+        except OSError:
+            shutil.copy(file, kept)
+    copy.replace(file)
 
 
 def _fold(file: Path) -> None:
-    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file."""
+    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file.
+    SQLite refuses it while anybody has the file open. The way in which it is written stays.
+    """
     with closing(sqlite3.connect(file)) as connection:
+        ((mode,),) = connection.execute("PRAGMA journal_mode").fetchall()
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+        if mode == "wal":
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
 
 
 def _upgrade(connection: sa.Connection, found: Standing) -> None:

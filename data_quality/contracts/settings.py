@@ -112,17 +112,18 @@ class ServerSettings(Model):
     as_of_mb: int = Field(default=5120, ge=1, le=1_000_000, description="Disk for marts of past instants, newest kept")
     trusted_proxies: TrustedProxies = ()
     patience_s: float = Field(
-        default=10,
-        gt=0,
-        le=600,
-        description="Seconds for the head of a request, and for a pause in its body; also where readings are pushed to",
+        default=10, gt=0, le=600, description="Seconds for a request's head and a pause in its body; pushed ones too"
     )
 
     @property
     def web_url(self) -> str:
         """Where people open the pages, without a stroke at its end."""
-        scheme = "https" if self.certificate_file else "http"
-        return self.public_url.rstrip("/") or f"{scheme}://{self.web_host}:{self.web_port}"
+        return self.public_url.rstrip("/") or self.bound_url(self.web_port)
+
+    def bound_url(self, port: int) -> str:
+        """Where the pages listen, whoever stands before them; an address of IPv6 in its brackets."""
+        host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
+        return f"{'https' if self.certificate_file else 'http'}://{host}:{port}"
 
     @property
     def check_at(self) -> dict[str, str]:
@@ -184,9 +185,7 @@ class ReportSettings(Model):
 
     accuracy_profile: str = "g14_prescriptive"
     confidence: float = Field(default=0.9, gt=0, lt=1)
-    packs: dict[str, tuple[str, ...]] = Field(
-        default={}, description="Packs of data points made each year, by site or organisation"
-    )
+    packs: dict[str, tuple[str, ...]] = Field(default={}, description="Made each year, by site or organisation")
 
 
 class DeliverySettings(Model):

@@ -88,7 +88,7 @@ def health_port(server: ServerSettings, part: Literal["agent", "collector", "rec
 
 def web_health(server: ServerSettings, port: int) -> str:
     """The address at which the pages say whether they are of use."""
-    return f"{'https' if server.certificate_file else 'http'}://{server.web_host}:{port}/readyz"
+    return f"{server.bound_url(port)}/readyz"
 
 
 def write_role(folder: Path, role: RoleFile) -> Path:

@@ -48,6 +48,14 @@ def health_of(project: Project, role: str = "") -> list[RoleHealth]:
     return [*services, *(_of_part(name, ask, project) for name, ask in PARTS.items())]
 
 
+def health_here(project: Project) -> list[RoleHealth]:
+    """Services of this container alone, by what their own settings say: what a container is asked for its health. That
+    of another, and what all of them stand on, make none of it ill.
+    """
+    found = [_of_service(each, project) for each in roles(roles_dir(project)) if not each.is_elsewhere]
+    return found or [_none("services", "no service runs here")]
+
+
 def _none(name: str, said: str) -> RoleHealth:
     return RoleHealth(name, live=False, ready=False, detail=said)
 

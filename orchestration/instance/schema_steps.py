@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from assets.stores.backup.store_copy import dump_schema
-from assets.stores.revisions import Standing, as_copy, behind, copy_path, file_revisions, server_revisions, standing
+from assets.stores.revisions import Standing, as_copies, behind, copy_path, file_revisions, server_revisions, standing
 from assets.stores.transactions import connect_store
 from data_quality.contracts.database import address_of
 from data_quality.contracts.errors import Unreachable
@@ -27,14 +27,23 @@ STORE = "store"
 
 
 class Library(NamedTuple):
-    """Tables that a library keeps by Alembic. folder: its revisions, in its package; files: below the data folder,
-    where no database is named; program: its own command, as Python that is given the database by the environment.
+    """Tables that a library keeps by Alembic. folder: its revisions, in its package; files: in its folder of the data,
+    where no database is named; more: pattern of others of the same revision, one a run; program: its own command, as
+    Python that is given the database by the environment.
     """
 
     name: Literal["mlflow", "dagster"]
     folder: str
     files: tuple[str, ...]
     program: str
+    more: str = ""
+
+    def behind(self, folder: Path, revision: str) -> list[str]:
+        """Names of the files to bring to a revision: those of single runs first, since nobody looks at theirs."""
+        others = folder.glob(self.more) if self.more else ()
+        names = {path.relative_to(folder).as_posix() for path in others if file_revisions(path) != {revision}}
+        names -= set(self.files)
+        return [*sorted(names), *(name for name in self.files if (folder / name).exists())]
 
 
 # By the environment, since everybody on the machine reads the arguments of a process, and a URL holds a password.
@@ -43,14 +52,15 @@ LIBRARIES = (
     Library(
         "mlflow",
         "store/db_migrations/versions",
-        ("mlflow/mlflow.db",),
+        ("mlflow.db",),
         f"import os; from mlflow.db import commands; commands(['upgrade', os.environ.pop('{MLFLOW_URL}')])",
     ),
     Library(
         "dagster",
         "_core/storage/alembic/versions",
-        ("dagster/history/runs.db", "dagster/history/runs/index.db", "dagster/schedules/schedules.db"),
+        ("history/runs.db", "history/runs/index.db", "schedules/schedules.db"),
         "from dagster._cli import cli; cli(['instance', 'migrate'])",
+        "history/runs/*.db",
     ),
 )
 
@@ -129,7 +139,7 @@ def _kept_by(library: Library, project: Project) -> list[tuple[str, set[str]]]:
     if url := project.settings.database.of(library.name):
         present = server_revisions(url)
         return [(address_of(url), present)] if present else []
-    files = [project.data_dir / name for name in library.files]
+    files = [project.data_dir / library.name / name for name in library.files]
     return [(file.name, file_revisions(file)) for file in files if file.exists()]
 
 
@@ -151,17 +161,19 @@ def take_steps(project: Project, plan: SchemaPlan, doing: Callable[[str], object
         for part, step in {each.part: each for each in plan.steps if each.part != STORE}.items():
             doing(part)
             library = next(each for each in LIBRARIES if part.startswith(each.name))
-            if library.name == "mlflow" and not project.settings.database.of("mlflow"):
-                with as_copy(project.data_dir / library.files[0], step.revision) as copy:
-                    _run(library, project, f"sqlite:///{copy}")
-            else:
-                _run(library, project, project.mlflow_uri)
+            if project.settings.database.of(library.name):
+                _run(library, instance_environment(project), project.mlflow_uri)
+                continue
+            folder = project.data_dir / library.name
+            with as_copies(folder, library.behind(folder, step.revision), step.revision) as copies:
+                # For Dagster a home of its own, whose files are the copies.
+                _run(library, instance_environment(project, home=copies), f"sqlite:///{copies / 'mlflow.db'}")
 
 
-def _run(library: Library, project: Project, mlflow_url: str) -> None:
+def _run(library: Library, environment: dict[str, str], mlflow_url: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", library.program],
-        env={**os.environ, **instance_environment(project), MLFLOW_URL: mlflow_url},
+        env={**os.environ, **environment, MLFLOW_URL: mlflow_url},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -14,9 +14,9 @@ WORKSPACE = TEMPLATES / "workspace.yaml"
 CODE_WORKSPACE = TEMPLATES / "workspace_code.yaml"
 
 
-def write_instance(project: Project) -> Path:
-    """Make DAGSTER_HOME of the project with its dagster.yaml. Returns the folder."""
-    home = project.data_dir / "dagster"
+def write_instance(project: Project, home: Path | None = None) -> Path:
+    """Make DAGSTER_HOME of the project with its dagster.yaml. home: another folder than its own. Returns the folder."""
+    home = home or project.data_dir / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     name = "postgres" if project.settings.database.of("dagster") else "sqlite"
     text = "".join((TEMPLATES / each).read_text(encoding="utf-8") for each in (f"{name}.yaml", "common.yaml"))
@@ -38,10 +38,10 @@ def enter(project: Project) -> None:
     os.environ.update(instance_environment(project))
 
 
-def instance_environment(project: Project) -> dict[str, str]:
-    """Variables that every Dagster process of this project needs."""
+def instance_environment(project: Project, home: Path | None = None) -> dict[str, str]:
+    """Variables that every Dagster process of this project needs. home: as of `write_instance`."""
     variables = {
-        "DAGSTER_HOME": str(write_instance(project)),
+        "DAGSTER_HOME": str(write_instance(project, home)),
         "METERLOOM_PROJECT": str(project.root),
         "DAGSTER_DISABLE_TELEMETRY": "true",
         "PYTHONWARNINGS": ",".join(f"ignore:{notice}" for notice in BETA_NOTICES),

@@ -44,13 +44,12 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     from orchestration.web.own_origin import own_hosts
     from orchestration.web.people.sign_in import SignIn
 
-    scheme = "https" if server.certificate_file else "http"
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
     app = make_app(
         project,
         clock=clock,
         sign_in=sign_in,
-        hosts=own_hosts(f"{scheme}://{server.web_host}:{server.web_port}", server.web_url),
+        hosts=own_hosts(server.bound_url(server.web_port), server.web_url),
         origins=(server.public_url.rstrip("/").lower(),) if server.public_url else (),
     )
     HttpServer(

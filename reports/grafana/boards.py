@@ -20,7 +20,7 @@ from data_quality.contracts.yaml_file import load_model, yaml_text
 # Grafana turns boards of this form into its own newest one.
 SCHEMA_VERSION, COLUMNS, MOST_UID = 39, 24, 40
 DATASOURCE, PLUGIN = "meterloom", "grafana-postgresql-datasource"
-Kind = Literal["table", "stat", "gauge", "barchart", "timeseries", "state-timeline"]
+Kind = Literal["table", "stat", "gauge", "barchart", "timeseries", "state-timeline", "text"]
 # What each kind needs, to show the rows that it is given and not a mean of them.
 OPTIONS: dict[Kind, dict[str, JsonValue]] = {
     "table": {"showHeader": True},
@@ -29,6 +29,7 @@ OPTIONS: dict[Kind, dict[str, JsonValue]] = {
     "barchart": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}, "stacking": "none"},
     "timeseries": {"legend": {"displayMode": "list", "placement": "bottom", "showLegend": True}},
     "state-timeline": {"showValue": "auto", "mergeValues": True},
+    "text": {},
 }
 # States are texts, which Grafana takes for names in a time series: rows are parted by their device instead.
 PARTED: dict[str, JsonValue] = {
@@ -40,7 +41,9 @@ CUSTOM: dict[Kind, dict[str, JsonValue]] = {"timeseries": {"spanNulls": False, "
 
 
 class Panel(Model):
-    """One panel. unit: an id of Grafana's; overrides: column -> another one. page: where Meterloom shows the same."""
+    """One panel. unit: an id of Grafana's; overrides: column -> another one. page: where Meterloom shows the same. sql:
+    empty for a text, which asks nothing.
+    """
 
     title: str
     kind: Kind
@@ -48,7 +51,7 @@ class Panel(Model):
     unit: str
     description: str = Field(min_length=20)
     page: str
-    sql: str
+    sql: str = ""
     format: Literal["table", "time_series"] = "table"
     overrides: dict[str, str] = {}
     options: dict[str, JsonValue] = {}
@@ -81,15 +84,17 @@ class Board(Model):
 
 
 class Boards(Model):
-    """The file boards.yaml."""
+    """The file boards.yaml. every: panels that stand at the head of each board."""
 
+    every: tuple[Panel, ...] = ()
     boards: tuple[Board, ...]
 
 
 @cache
 def boards() -> tuple[Board, ...]:
     """All boards, in their order."""
-    return load_model(Path(__file__).with_name("boards.yaml"), Boards).boards
+    found = load_model(Path(__file__).with_name("boards.yaml"), Boards)
+    return tuple(each.model_copy(update={"panels": (*found.every, *each.panels)}) for each in found.boards)
 
 
 def uid_of(board: Board, site_id: str) -> str:
@@ -173,7 +178,9 @@ def _panel(
                 "format": panel.format,
                 "rawSql": panel.sql.strip(),
             }
-        ],
+        ]
+        if panel.sql
+        else [],
     }
 
 

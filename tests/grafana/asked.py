@@ -9,6 +9,10 @@ from typing import Any
 
 import psycopg
 
+# The first panel of each board, with stages and site filled in.
+BUILT = "as the newest build of the site made them"
+UNBUILT = "not built yet, since their definition is new or the database was empty ({}); "
+UNBUILT += "meterloom kpis --site {} makes them now"
 VARIABLE = re.compile(r"\$\{(\w+):sqlstring\}")
 
 
@@ -35,6 +39,11 @@ class Shown:
                 self.chosen[each["name"]] = (self.choices(each["name"]) or [""])[0]
         return self
 
+    @property
+    def asking(self) -> list[dict[str, Any]]:
+        """Its panels, but for texts."""
+        return [each for each in self.board["panels"] if each["targets"]]
+
     def panel(self, title: str) -> list[dict[str, Any]]:
         """The rows of the panel of that title."""
         [panel] = [each for each in self.board["panels"] if each["title"] == title]
@@ -54,12 +63,16 @@ class Shown:
     def written_out(self, sql: str) -> str:
         """The query with macros and variables as Grafana writes them. Raises KeyError for a variable that is not."""
         start, end = (f"'{each:%Y-%m-%dT%H:%M:%SZ}'" for each in (self.start, self.end))
-        text = VARIABLE.sub(lambda found: "'" + self.chosen[found[1]].replace("'", "''") + "'", sql)
+        text = self.with_variables(sql)
         text = re.sub(r"\$__timeFilter\(([^)]*)\)", rf"\1 BETWEEN {start} AND {end}", text)
         text = text.replace("$__timeFrom()", start).replace("$__timeTo()", end)
         assert "$_" not in text, text
         assert "${" not in text, text
         return text
+
+    def with_variables(self, sql: str) -> str:
+        """The query with its variables alone written out, as a page of Grafana sends it to its server."""
+        return VARIABLE.sub(lambda found: "'" + self.chosen[found[1]].replace("'", "''") + "'", sql)
 
 
 def board_in(folder: Path, uid: str) -> dict[str, Any]:

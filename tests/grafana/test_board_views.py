@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from assets.stores.ledgers.baselines import BaselineStore, baseline_id_of
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store, open_store
+from assets.stores.warehouse.warehouse import WarehouseTarget, mark_built
 from data_quality.contracts.baselines.baseline import BaselineType, StatusRule
 from data_quality.contracts.control.forecast import SHADOW, Forecast, ForecastRow
 from data_quality.contracts.control.forecast_score import ForecastScore
@@ -25,8 +27,10 @@ from data_quality.contracts.database import DatabaseSettings, with_options
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
+from reports.grafana.boards import board_json, boards
 from reports.pages.energy_uses import formula_of
 from tests.controls.planning.examples import plan
+from tests.grafana.asked import BUILT, UNBUILT, Shown
 from tests.kpi.seeded import plant
 from tests.ml.cases import baseline
 
@@ -240,6 +244,31 @@ def test_views_wait_for_the_first_build_and_nothing_is_made_unasked(url: str, le
     before = rows(url, "select oid from pg_class where relname = 'board_site'")
     renew_views(url, [plant()])
     assert rows(url, "select oid from pg_class where relname = 'board_site'") == before
+
+
+def test_a_board_says_of_its_own_site_whether_the_figures_are_built(url: str, ledger: Store, tmp_path: Path) -> None:
+    target, sites = WarehouseTarget(duckdb_file=tmp_path / "none", postgres_url=url), ("works", "yard")
+
+    def said() -> list[str]:
+        renew_views(url, [plant(site_id=each) for each in sites])
+        found = []
+        for each in sites:
+            board = board_json(boards()[0], plant(site_id=each), web_url="https://energy.example")
+            [row] = Shown(board, url, NOW, NOW).panel("Standing of the figures")
+            found.append(row["Figures of months"])
+        return found
+
+    mark_built(target, ["kpi", "kpi|works", "enpi", "enpi|works", "kpi|yard", "enpi|yard"], "of the old SQL")
+    make_views(url, [plant(site_id=each) for each in sites])
+    assert said() == [BUILT] * 2
+    # As a build of one site under other SQL marks: first nothing is built, then that site is.
+    mark_built(target, ["kpi"], "")
+    assert said() == [UNBUILT.format("kpi", each) for each in sites]
+    mark_built(target, ["kpi", "kpi|works"], "of the new SQL")
+    mark_built(target, ["enpi"], "")
+    assert said() == [UNBUILT.format("enpi", "works"), UNBUILT.format("enpi, kpi", "yard")]
+    mark_built(target, ["enpi", "enpi|works"], "of the new SQL")
+    assert said() == [BUILT, UNBUILT.format("enpi, kpi", "yard")]
 
 
 def test_texts_of_site_files_arrive_as_they_are(url: str) -> None:

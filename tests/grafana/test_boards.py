@@ -27,8 +27,15 @@ def made(board: Board, site: Site, **more: str) -> dict[str, Any]:
     return board_json(board, site, web_url="https://energy.example", **more)
 
 
-def test_there_are_the_five_boards() -> None:
+def test_there_are_the_five_boards_and_each_says_first_whether_its_figures_are_built() -> None:
     assert [each.board for each in boards()] == ["enpi", "overview", "prediction", "control", "analytics"]
+    assert {each.panels[0].title for each in boards()} == {"Standing of the figures"}
+
+
+def test_what_is_measured_nowhere_is_said_in_words() -> None:
+    [prediction] = [each for each in boards() if each.board == "prediction"]
+    [panel] = [each for each in prediction.panels if each.kind == "text"]
+    assert (panel.title, "Not measured" in str(panel.options["content"])) == ("Temperature of rooms", True)
 
 
 @pytest.mark.parametrize("board", EVERY)
@@ -43,9 +50,10 @@ def test_each_panel_says_what_it_shows_in_which_unit_and_asks_for_it(board: Boar
         units += [each["properties"][0]["value"] for each in panel["fieldConfig"]["overrides"]]
         assert set(units) <= UNITS | {"suffix:USD"}, panel["title"]
         assert panel["datasource"] == {"type": "grafana-postgresql-datasource", "uid": "meterloom"}
-        [target] = panel["targets"]
-        assert target["datasource"] == panel["datasource"]
-        assert "boards.board_" in target["rawSql"]
+        assert len(panel["targets"]) == (panel["type"] != "text"), panel["title"]
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"]
+            assert "boards.board_" in target["rawSql"]
         assert panel["links"][0]["url"].startswith("https://energy.example/")
 
 
@@ -78,7 +86,7 @@ def test_no_panel_lies_over_another_and_none_hangs_out(board: Board, site: Site)
 @pytest.mark.parametrize("board", EVERY)
 def test_a_query_names_only_macros_and_variables_that_exist(board: Board, site: Site) -> None:
     found = made(board, site)
-    texts = [each["targets"][0]["rawSql"] for each in found["panels"]]
+    texts = [target["rawSql"] for each in found["panels"] for target in each["targets"]]
     texts += [each["target"]["rawSql"] for each in found["annotations"]["list"]]
     known: set[str] = set()
     for variable in found["templating"]["list"]:

@@ -38,8 +38,8 @@ from orchestration.web.own_origin import own_hosts
 from orchestration.web.people.sign_in import SignIn
 from reports.grafana.boards import board_json, boards, uid_of
 from tests.e2e.conftest import call_here
-from tests.grafana.asked import Shown, board_in
-from tests.grafana.opened import BINARY, red_corners, serving
+from tests.grafana.asked import BUILT, UNBUILT, Shown, board_in
+from tests.grafana.opened import IS_HERE, NONE_HERE, a_grafana, numbers_of
 from tests.real.test_postgres_line import variables
 from tests.web.asking import HOST, Browser
 from tests.web.served import Served, Ticks
@@ -156,7 +156,7 @@ def test_the_boards_are_those_that_the_sites_have_something_for(world: World) ->
 ])  # fmt: skip
 def test_each_query_gives_rows_of_the_kind_that_its_panel_draws(world: World, board: str, site_id: str) -> None:
     shown = world.shown(f"ml-{board}-{site_id}")
-    for panel in shown.board["panels"]:
+    for panel in shown.asking:
         found = shown.panel(panel["title"])
         assert found, panel["title"]
         known = [value for row in found for value in row.values() if value is not None]
@@ -179,10 +179,11 @@ def test_each_query_gives_rows_of_the_kind_that_its_panel_draws(world: World, bo
 def test_a_site_without_readings_and_baselines_opens_too(world: World) -> None:
     shown = world.shown("ml-enpi-tower")
     assert shown.chosen["version"] == ""
-    for panel in shown.board["panels"]:
+    for panel in shown.asking:
         shown.panel(panel["title"])
     assert shown.panel("What is shown")[0]["Baseline"] is None
     assert shown.panel("Quarters") == []
+    assert shown.panel("Standing of the figures") == [{"Figures of months": UNBUILT.format("enpi, kpi", "tower")}]
 
 
 @pytest.mark.parametrize("seu", ["compressors", "production_line"])
@@ -438,15 +439,30 @@ def test_each_page_that_a_panel_leads_to_opens(world: World) -> None:
             assert answer.status == 200, (panel["title"], link, answer.status)
 
 
-@pytest.mark.skipif(BINARY is None, reason="no program 'grafana' on the path")
-def test_grafana_opens_each_board_without_a_failed_panel(world: World, tmp_path: Path) -> None:
-    with serving(world.out, tmp_path, PASSWORD) as url:
-        assert red_corners(url, world.out) == []
+@pytest.mark.skipif(not IS_HERE, reason=NONE_HERE)
+def test_grafana_answers_each_panel_as_asked_here_and_opens_each_board_without_a_failed_panel(
+    world: World, tmp_path: Path
+) -> None:
+    with a_grafana(world.out, tmp_path, PASSWORD) as grafana:
+        for path in sorted((world.out / "boards").glob("*.json")):
+            shown = world.shown(path.stem)
+            assert grafana.board(path.stem)["title"] == shown.board["title"]
+            for panel in shown.asking:
+                # Its own macros in place of ours: what it makes of them is what the other tests stand on.
+                told = grafana.answer(panel["targets"][0], shown)
+                ours = shown.panel(panel["title"])
+                assert told == numbers_of(ours, panel["targets"][0]["format"]), (path.stem, panel["title"])
+            for mark in shown.board["annotations"]["list"]:
+                assert grafana.answer({**mark["target"], "datasource": mark["datasource"]}, shown) is not None
+        assert grafana.red_corners(world.out) == []
 
 
-def test_a_build_that_makes_the_marts_anew_brings_the_views_back(world: World) -> None:
-    shown = world.shown("ml-enpi-factory")
-    before = shown.panel("Quarters")
+def test_a_build_that_makes_the_marts_anew_brings_the_views_back_and_says_which_sites_wait(world: World) -> None:
+    shown, other = world.shown("ml-enpi-factory"), world.shown("ml-overview-home")
+    before, energy = shown.panel("Quarters"), other.panel("Own generation by day")
+    assert shown.panel("Standing of the figures") == other.panel("Standing of the figures")
+    assert shown.panel("Standing of the figures") == [{"Figures of months": BUILT}]
+    assert energy
     with psycopg.connect(world.owner, autocommit=True) as connection:
         # As after a change of the SQL: every table of both stages is made anew.
         connection.execute("delete from lake.built")
@@ -456,6 +472,14 @@ def test_a_build_that_makes_the_marts_anew_brings_the_views_back(world: World) -
         assert list(make_marts(project, stage, [months], clock=SystemClock()))
         with psycopg.connect(world.owner) as connection:
             stands = connection.execute("select count(*) from pg_views where schemaname = 'boards'").fetchall()
-        assert stands == [(16,)]
-    project.close()
+        assert stands == [(17,)]
     assert shown.panel("Quarters") == before
+    assert shown.panel("Standing of the figures") == [{"Figures of months": BUILT}]
+    # Nothing is drawn of a site whose own build is to come, and its board says so, and what to do.
+    assert other.panel("Own generation by day") == []
+    assert other.panel("Standing of the figures") == [{"Figures of months": UNBUILT.format("kpi", "home")}]
+    months = [each for each in month_ranges(touched_months(project, after_id=0)[0]) if each[0].endswith("|home")]
+    assert list(make_marts(project, "kpi", months, clock=SystemClock()))
+    project.close()
+    assert other.panel("Own generation by day") == energy
+    assert other.panel("Standing of the figures") == [{"Figures of months": BUILT}]

@@ -62,7 +62,9 @@ def of_compose(role: str, **variables: str) -> Started:
     """A service of the image as compose starts it."""
     service = compose(**variables)["services"][role]
     entry = service.get("entrypoint") or yaml.safe_load(image()["ENTRYPOINT"][-1])
-    check = service.get("healthcheck", {}).get("test", ["CMD"])
+    # A service that says nothing of its health has the image's.
+    own = ["CMD", *yaml.safe_load(image()["HEALTHCHECK"][-1].partition("CMD ")[2])]
+    check = service.get("healthcheck", {"test": own}).get("test", ["CMD"])
     return Started([*entry, *service["command"]], image()["ENV"] | service["environment"], check[1:])
 
 

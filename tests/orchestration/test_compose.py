@@ -58,7 +58,9 @@ def test_a_service_may_only_what_it_needs_and_holds_its_secrets_in_files(role: s
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["user"] == image()["USER"][-1] == "10001:10001"
     assert service["restart"] == ("no" if role == "migrate" else "unless-stopped")
-    assert service["stop_grace_period"] == "30s"
+    # Longer than the 30 s in which a role ends, or who was on the way is killed on the last step.
+    assert service["stop_grace_period"] == "45s"
+    assert service["logging"]["options"].keys() == {"max-size", "max-file"}
     assert service["volumes"] == [f"project:{image()['ENV']['METERLOOM_PROJECT']}"]
     named = {value.removeprefix(f"{SECRETS}/") for value in service["environment"].values() if SECRETS in value}
     assert named == set(service["secrets"]) <= set(compose()["secrets"])
@@ -101,20 +103,11 @@ def test_ports_are_those_of_the_settings_and_each_is_asked_where_it_is_served() 
         assert number == default or not default, "another than everybody expects"
     # Of these 0 is a free one, which nobody could ask.
     assert {"agent_port", "collector_port", "receive_port", "code_port"} < set(given)
-    for role, key in {
-        "web": "web_port",
-        "agent": "agent_port",
-        "collector": "collector_port",
-        "receive": "receive_port",
-    }.items():
-        assert f"127.0.0.1:{given[key]}/ready" in of_compose(role).check[-1]
-    for role in set(ROLES) - {"web", "agent", "collector", "receive"}:
-        assert of_compose(role).check == [
-            "meterloom",
-            "health",
-            "--role",
-            f"{role}-home" if role in OF_A_SITE else role,
-        ]
+    # Its own port, of the loopback and without TLS whatever the pages speak: it needs neither store nor settings.
+    assert f"http://127.0.0.1:{given['agent_port']}/ready" in of_compose("agent").check[-1]
+    # The others are asked as their settings say, whatever address and certificate that is.
+    assert {role for role in OURS if "healthcheck" in SERVICES[role]} == {"agent", "migrate"}
+    assert {tuple(of_compose(role).check) for role in set(ROLES) - {"agent"}} == {("meterloom", "health", "--here")}
     assert str(given["mqtt_port"]) in SERVICES["broker"]["healthcheck"]["test"]
     scraped = re.search(r"targets: \[(.*)\]", (ROOT / "docs" / "ems" / "services.md").read_text())
     assert scraped is not None
@@ -148,6 +141,7 @@ def test_whatever_ends_a_role_it_is_started_again_within_a_minute() -> None:
             continue
         # Of what is killed the start takes the rest: tests/real/test_up_owner.py measures it.
         assert float(found["RestartSec"]) <= 10
+        assert float(found["TimeoutStopSec"]) > 30
         # Each of its starts may fail for a minute: given up only after that.
         assert int(found["StartLimitIntervalSec"]) == 0 or int(found.get("StartLimitBurst", 5)) >= 5
     # Docker and Podman double their pause from 0.1 s to a minute at most.
@@ -166,7 +160,7 @@ def test_the_image_is_built_of_a_release_by_its_hashes_and_runs_as_nobody() -> N
         if "apt-get install" in line:
             assert "--no-install-recommends" in line
             assert "rm -rf /var/lib/apt/lists/*" in line
-        for installs in re.findall(r"pip install[^&]*", line):
+        for installs in re.findall(r"\bpip (?:--python \S+ )?install[^&]*", line):
             assert "--no-cache-dir" in installs
             assert "--require-hashes" in installs or "--no-index --no-deps" in installs.replace(
                 "--no-deps --no-index", "--no-index --no-deps"
@@ -176,8 +170,27 @@ def test_the_image_is_built_of_a_release_by_its_hashes_and_runs_as_nobody() -> N
     assert not [line for line in stages[-1][stages[-1].index("USER 10001:10001") :] if line.startswith(("RUN", "COPY"))]
     for name in ("ENTRYPOINT", "CMD", "VOLUME"):
         assert isinstance(yaml.safe_load(last[name][-1]), list)
-    assert last["HEALTHCHECK"][-1].endswith('CMD ["meterloom", "health"]')
+    assert last["HEALTHCHECK"][-1].endswith('CMD ["meterloom", "health", "--here"]')
     assert not [name for name in last["ENV"] if re.search("PASSWORD|SECRET|TOKEN|URL", name)]
+
+
+def test_no_layer_keeps_a_secret_and_the_last_stage_has_nothing_that_installs_or_gives_rights() -> None:
+    first, build, last = instructions()
+    # An argument or a variable stands in the history of the image; what is mounted does not.
+    assert [line.split("=")[0] for stage in (first, build, last) for line in stage if line.startswith("ARG ")] == [
+        "ARG BASE"
+    ]
+    (installs,) = (line for line in build if " install " in line)
+    assert installs.startswith("RUN --mount=type=secret,id=pip-conf,target=/etc/pip.conf,required=false ")
+    assert "-m venv --without-pip " in installs
+    assert installs.count(f"-m pip --python {PROGRAMS}/python install ") == 2
+    (made,) = (line for line in last if line.startswith("RUN "))
+    assert not re.search(r"\bpip\b.* install |gcc|build-essential|-dev\b", made)
+    assert "pip uninstall --yes --root-user-action=ignore setuptools wheel pip" in made
+    assert "find / -xdev -type f -perm /6000 -exec chmod a-s {} +" in made
+    # What runs may not change what runs: the programs are root's.
+    assert not [line for line in last if "--chown" in line or "chown" in line]
+    assert image()["STOPSIGNAL"] == ["SIGTERM"]
 
 
 def test_what_the_image_copies_is_what_a_release_makes() -> None:

@@ -93,6 +93,20 @@ def test_a_later_process_with_the_number_of_a_service_is_not_that_service(projec
     assert [each.name for each in roles(roles_dir(project))] == ["web"]
 
 
+def test_a_container_is_as_well_as_its_own_role_whatever_those_of_others_are(project: Project) -> None:
+    folder, gone = roles_dir(project), f"tcp://127.0.0.1:{free_port()}"
+    write_role(folder, started("web", os.getpid()))
+    write_role(folder, started("mlflow", os.getpid(), gone).model_copy(update={"space": "another pid:[1]"}))
+    code, found = asked(project, "--here")
+    assert (code, [(each["name"], each["ready"]) for each in found]) == (0, [("web", True)])
+    assert asked(project)[0] == 1
+    write_role(folder, started("web", os.getpid(), gone))
+    assert asked(project, "--here")[0] == 1
+    (folder / "web.json").unlink()
+    code, found = asked(project, "--here")
+    assert (code, [(each["name"], each["detail"]) for each in found]) == (1, [("services", "no service runs here")])
+
+
 @pytest.fixture
 def page() -> Iterator[tuple[int, dict[str, Any]]]:
     answer: dict[str, Any] = {"status": 200, "text": "at work\nmore"}

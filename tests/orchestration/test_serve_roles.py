@@ -3,14 +3,17 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import assets.sites
+from controls.gateways.access.demo_certificate import certificate_in
 from controls.gateways.broker import free_port
 from data_quality.contracts.settings import Project, load_project
 from orchestration.doctor.role_health import health_of
@@ -77,6 +80,29 @@ def test_a_role_starts_is_ready_and_ends_when_it_is_told(
         process.kill()
         process.wait()
     assert not health_of(project, name)[0].live
+
+
+def test_the_health_of_the_pages_follows_their_address_and_certificate(
+    served: tuple[Project, dict[str, str]], tmp_path: Path
+) -> None:
+    (project, ports), made = served, certificate_in(tmp_path)
+    of_ipv4 = [each for every in psutil.net_if_addrs().values() for each in every if each.family == socket.AF_INET]
+    # Of the network where there is one: then not by the loopback.
+    hosts = sorted((each.address for each in of_ipv4), key=lambda address: address.startswith("127."))
+    for host in (hosts[0], "::1"):
+        own = ports | {
+            "METERLOOM_SERVER__WEB_HOST": host,
+            "METERLOOM_SERVER__CERTIFICATE_FILE": str(made.certificate),
+            "METERLOOM_SERVER__KEY_FILE": str(made.key),
+        }
+        process = start(project, own, "web", tmp_path / "log")
+        try:
+            assert until(lambda p=process: p.poll() is not None or health_of(project, "web")[0].ready, 60), (  # type: ignore[misc]
+                health_of(project, "web"), (tmp_path / "log").read_text()[-2000:],
+            )  # fmt: skip
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+        finally:
+            assert end(process) < END_S
 
 
 def test_webserver_and_daemon_find_the_graph_at_one_code_server(

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -25,6 +26,7 @@ from tests.backup.test_backup_kills import noted
 from tests.conftest import MUST_NOT_SKIP, ROOT
 from tests.e2e.conftest import call_here
 from tests.old.make import END, LAST, SITE, write_csv
+from tests.orchestration.test_children import until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.filterwarnings("ignore")]
 SETTINGS = ROOT / "deploy" / "postgres" / "meterloom-archive.conf"
@@ -49,6 +51,16 @@ class Servers:
         """The server of a data folder, which is made where there is none."""
         server = self.packaged.get_server(self.folder / name, cleanup_mode="delete")
         self.started.append(server)
+        return server
+
+    def start_archiving(self, name: str) -> Any:
+        """The same, with the product's settings of the archive."""
+        server = self.start(name)
+        (self.folder / name / "archive.conf").write_text(settings(self.archive))
+        with (self.folder / name / "postgresql.conf").open("a") as file:
+            file.write("include = 'archive.conf'\n")
+        self.give(self.folder)
+        self.run("pg_ctl", "-w", "-D", self.folder / name, "restart", "-m", "fast")
         return server
 
     def user(self) -> str | None:
@@ -95,7 +107,7 @@ def settings(archive: Path) -> str:
 
 def run(*words: object) -> Any:
     code, answer, error = call_here(*map(str, words))
-    assert code == 0, f"{words}: {error}"
+    assert code == 0, f"{words}: {error} {answer}"
     return answer
 
 
@@ -106,15 +118,24 @@ def recorded(folder: Path) -> dict[str, datetime]:
         return {str(row["batch_id"]): row["recorded_at_utc"] for row in opened.store.rows(query)}
 
 
+def segment(url: str, words: str) -> str:
+    """A name of a segment of its log, as the server says it; the names are in the order of the log."""
+    with psycopg.connect(url) as connection:
+        ((found,),) = connection.execute(f"select {words}".encode()).fetchall()
+        return str(found)
+
+
+def wait_until_archived(url: str) -> None:
+    """Until what was written by now is in the archive."""
+    wanted = segment(url, "pg_walfile_name(pg_current_wal_lsn())")
+    last = "max(last_archived_wal) from pg_stat_archiver where last_archived_wal ~ '^[0-9A-F]{24}$'"
+    assert until(lambda: segment(url, last) >= wanted, 60)
+
+
 def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_rest(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = servers.start("first")
-    (servers.folder / "first" / "archive.conf").write_text(settings(servers.archive))
-    with (servers.folder / "first" / "postgresql.conf").open("a") as file:
-        file.write("include = 'archive.conf'\n")
-    servers.give(servers.folder)
-    servers.run("pg_ctl", "-w", "-D", servers.folder / "first", "restart", "-m", "fast")
+    server = servers.start_archiving("first")
     monkeypatch.setenv(URL, server.get_uri())
     folder, notes = tmp_path / "works", tmp_path / "notes"
     (tmp_path / "works.yaml").write_text(SITE)
@@ -125,7 +146,10 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
 
     command = [sys.executable, "-m", "tests.backup.writer", str(folder), str(notes), str(END)]
     writer = subprocess.Popen(command, cwd=ROOT)
-    time.sleep(3 * TIMEOUT_S)
+    assert until(lambda: len(noted(notes)) >= 3, 120)
+    wait_until_archived(server.get_uri())
+    # Something of the writer's is in the archive, and something more is not: a loaded machine lets it begin late.
+    time.sleep(TIMEOUT_S / 2)
     acknowledged = recorded(folder)
     # The machine is gone: every process at once, and the disk.
     postmaster = int((servers.folder / "first" / "postmaster.pid").read_text().split()[0])

@@ -19,7 +19,7 @@ from orchestration.cli.main import main
 from orchestration.operations.project import migrate
 
 MOMENTS = "moments.json"
-EVENTS = {"os.rename", "os.remove", "subprocess.Popen", "shutil.copyfile"}
+EVENTS = {"os.rename", "os.link", "os.remove", "subprocess.Popen", "shutil.copyfile"}
 
 
 def run(folder: str, number: int, name: str, after_s: float) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("meterloom.boards")
 SCHEMA, ROLE = "boards", "meterloom_boards"
 # Each stands on those before it.
-FILES = ("store", "control", "marts")
+FILES = ("store", "control", "built", "marts")
 _FOLDER = Path(__file__).parent
 _USE = "site_id text, seu_id text, name text, carrier text, policy text, warn_percent numeric, crit_percent numeric, "
 COLUMNS = {

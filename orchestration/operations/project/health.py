@@ -12,11 +12,12 @@ ROLES = Table("roles", ": {mark} | role: {name} | detail", mark=lambda each: "ok
 def health(
     call: Call,
     role: Annotated[str, Option("--role", help="One service alone, by the name that 'health' gives it.")] = "",
+    here: Annotated[bool, Option("--here", help="Services of this machine or container alone.")] = False,
 ) -> Answer:
     """Say which services run and which do their work; exit code 1 where one does not."""
-    from orchestration.doctor.role_health import health_of
+    from orchestration.doctor.role_health import health_here, health_of
 
-    found = health_of(call.places, role)
+    found = health_here(call.places) if here else health_of(call.places, role)
     is_ready = all(each.ready for each in found)
     said = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
     return Answer(

@@ -18,7 +18,8 @@ def _near(request: Request) -> None:
     """Raises NotSignedIn for who is neither this machine nor has a key."""
     address = request.client.host if request.client else ""
     try:
-        is_near = ipaddress.ip_address(address).is_loopback
+        # Of the network's own address too: what comes from the address that it was sent to never left this machine.
+        is_near = ipaddress.ip_address(address).is_loopback or address == (request.scope.get("server") or ("",))[0]
     except ValueError:
         is_near = False
     # Somebody further away may stand behind a proxy on this machine.
