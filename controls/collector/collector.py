@@ -7,7 +7,7 @@ from math import isfinite
 
 from controls.collector.live_board import Board
 from controls.collector.spool import Spool
-from controls.collector.spool_frames import refusal_lines, sample_lines
+from data_quality.contracts.live.spool_frames import refusal_lines, sample_lines
 from controls.gateways.sources.adapter import Adapter, Sink
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 # A lake of years goes through memory in parts.
 FILES_AT_ONCE = 256
+# Of its layers. No view of them holds a row.
+SCHEMAS = ("lake", "staging", "intermediate", "marts")
 # The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
@@ -52,6 +54,38 @@ def run(url: str, statements: Sequence[str]) -> None:
     with connection_to(url) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def erase_site(url: str, site_id: str, sums: str) -> None:
+    """Take every row of a site out of the warehouse, and those of `sums` over sites, and let no page of a table keep
+    one; rows of other sites and the views over them stay. The next build makes the site's anew. Raises Unreachable.
+    """
+    from psycopg import sql
+
+    with connection_to(url) as connection:
+        found = connection.execute(
+            "select table_schema, table_name from information_schema.columns join information_schema.tables "
+            "using (table_catalog, table_schema, table_name) "
+            "where column_name = 'site_id' and table_type = 'BASE TABLE' and table_schema = any(%s)",
+            [list(SCHEMAS)],
+        ).fetchall()
+        tables = [sql.Identifier(*map(str, row)) for row in found]
+        for table in tables:
+            those = sql.SQL("delete from {} where site_id in (%s, %s)").format(table)
+            connection.execute(those, [site_id, sums])
+        # Else the next load would take its readings for copied, and the next build its tables for made.
+        for table, column, before, behind in (
+            ("copied_files", "path", "/site=", "/"),
+            ("built", "part || '/'", "|", "/"),
+        ):
+            if connection.execute("select to_regclass(%s)", [f"lake.{table}"]).fetchall()[0][0] is not None:
+                those = f"delete from lake.{table} where strpos({column}, %s) > 0 or strpos({column}, %s) > 0"  # noqa: S608
+                connection.execute(those.encode(), [f"{before}{name}{behind}" for name in (site_id, sums)])
+    with connection_to(url) as connection:
+        connection.autocommit = True
+        for table in tables:
+            # The planner's notes of a table hold values of it.
+            connection.execute(sql.SQL("vacuum (full, analyze) {}").format(table))
 
 
 def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:

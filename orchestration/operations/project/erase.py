@@ -74,8 +74,6 @@ def erase(
         erasing = _erasing(project, call.keys_dir, who)
         found, classes = _looked(call, erasing)
         needs = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
-        if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
-            raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
         if found.subject.without(reason) != reason:
             raise BadInput(
                 f"the reason says the name of {who.text}, and the record keeps the reason",
@@ -136,8 +134,11 @@ def _names(project: "OpenProject", who: Subject) -> tuple[str | None, list[str]]
 
 
 def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
+    """Raises BadInput where there is nothing of a meter, and never was: its id is written wrong."""
     call.doing("looking for what there is of it")
-    found = erasing.look()
+    found, who = erasing.look(), erasing.subject
+    if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
+        raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
     return found, erasing.classes(found, ground_of(call.project.reports) if found.sources else {})
 
 
