@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from assets.stores.transactions import open_store
 from controls.ledger.device_lease import LEASE_S
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import SystemClock
-from orchestration.doctor.role_files import roles, roles_dir, started, write_role
+from orchestration.doctor.role_files import hold_role, roles, roles_dir, started, write_role
 from orchestration.doctor.role_health import health_of
 from orchestration.supervised import parent_watch
 from orchestration.views.site_control import lines, site_control
@@ -115,11 +116,31 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Project) -> None:
     there = started("web", 1, "lock:daemon").model_copy(update={"space": "another pid:[1]", "began_s": 1.0})
-    write_role(roles_dir(project), there)
+    held = hold_role(write_role(roles_dir(project), there))
     found = health_of(project, "web")[0]
     assert (found.live, found.detail.startswith("of another container, since 20")) == (False, True)
-    write_role(roles_dir(project), there.model_copy(update={"health": ""}))
+    os.close(held)
+    held = hold_role(write_role(roles_dir(project), there.model_copy(update={"health": ""})))
     assert health_of(project, "web")[0].live
+    # Its container was killed: the lock went with it.
+    os.close(held)
+    found = health_of(project, "web")[0]
+    assert (found.live, "is gone" in found.detail) == (False, True)
+
+
+def test_a_role_of_another_machine_is_alive_until_somebody_says_otherwise(project: Project) -> None:
+    """No lock need reach us from there; of this machine before its last start none is needed."""
+    there = started("web", 1).model_copy(update={"space": "another pid:[1]", "boot": "another"})
+    write_role(roles_dir(project), there)
+    [found] = roles(roles_dir(project))
+    assert (found.is_held, found.is_alive) == (False, True)
+    assert found.said.endswith(f"since {there.since_utc}; if that machine is gone for good, remove var/run/web.json)")
+    space = f"{socket.gethostname()} pid:[1]"
+    write_role(roles_dir(project), there.model_copy(update={"space": space}))
+    assert not roles(roles_dir(project))[0].is_alive
+    # Of a version that took no lock nobody can tell either.
+    write_role(roles_dir(project), there.model_copy(update={"boot": ""}))
+    assert roles(roles_dir(project))[0].is_alive
 
 
 @pytest.mark.slow

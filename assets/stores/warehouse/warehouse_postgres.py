@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 # A lake of years goes through memory in parts.
 FILES_AT_ONCE = 256
-# Of its layers. No view of them holds a row.
-SCHEMAS = ("lake", "staging", "intermediate", "marts")
+# The layer between sources and marts.
+BETWEEN = "intermediate"
 # The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
@@ -64,26 +64,26 @@ def erase_site(url: str, site_id: str, sums: str) -> None:
 
     with connection_to(url) as connection:
         found = connection.execute(
-            "select table_schema, table_name from information_schema.columns join information_schema.tables "
-            "using (table_catalog, table_schema, table_name) "
-            "where column_name = 'site_id' and table_type = 'BASE TABLE' and table_schema = any(%s)",
-            [list(SCHEMAS)],
+            "select relnamespace::regnamespace::text, relname, exists "
+            "(select 1 from pg_attribute where attrelid = tables.oid and attname = 'site_id') from pg_class as tables "
+            "where relkind = 'r' and relnamespace::regnamespace::text = any(%s)",
+            [["lake", "staging", BETWEEN, "marts"]],
         ).fetchall()
-        tables = [sql.Identifier(*map(str, row)) for row in found]
-        for table in tables:
-            those = sql.SQL("delete from {} where site_id in (%s, %s)").format(table)
-            connection.execute(those, [site_id, sums])
+        sited = [sql.Identifier(schema, name) for schema, name, has_site in found if has_site]
+        for table in sited:
+            connection.execute(sql.SQL("delete from {} where site_id in (%s, %s)").format(table), [site_id, sums])
+        for schema, name, has_site in found:
+            if schema == BETWEEN and not has_site:
+                # By numbers of the last build, of whichever sites it was: each build fills it before it asks.
+                connection.execute(sql.SQL("truncate {}").format(sql.Identifier(schema, name)))
         # Else the next load would take its readings for copied, and the next build its tables for made.
-        for table, column, before, behind in (
-            ("copied_files", "path", "/site=", "/"),
-            ("built", "part || '/'", "|", "/"),
-        ):
-            if connection.execute("select to_regclass(%s)", [f"lake.{table}"]).fetchall()[0][0] is not None:
-                those = f"delete from lake.{table} where strpos({column}, %s) > 0 or strpos({column}, %s) > 0"  # noqa: S608
-                connection.execute(those.encode(), [f"{before}{name}{behind}" for name in (site_id, sums)])
+        for name, column, before in (("copied_files", "path", "/site="), ("built", "part || '/'", "|")):
+            if ("lake", name, False) in found:
+                query = f"delete from lake.{name} where strpos({column}, %s) > 0 or strpos({column}, %s) > 0"  # noqa: S608
+                connection.execute(query.encode(), [f"{before}{each}/" for each in (site_id, sums)])
     with connection_to(url) as connection:
         connection.autocommit = True
-        for table in tables:
+        for table in sited:
             # The planner's notes of a table hold values of it.
             connection.execute(sql.SQL("vacuum (full, analyze) {}").format(table))
 

@@ -23,7 +23,7 @@ from controls.ledger.device_lease import leases
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Role
 from orchestration.doctor.role_files import roles, roles_dir
-from orchestration.instance.start_lock import free, taken
+from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import Actor, actor, pack_signer
@@ -39,7 +39,7 @@ CLASSES = Table(
 )  # fmt: skip
 
 
-@operation("erase", takes=ACTS, example="person/ben --dry-run")
+@operation("erase", takes=ACTS, example="person/ben --dry-run", writes=False)
 def erase(
     call: Call,
     subject: Annotated[str, Argument(metavar="SUBJECT", help="person/ID, or meter/SITE/ID with its readings.")],
@@ -63,13 +63,13 @@ def erase(
     by = actor(call, Role.ADMIN)
     if who.text == f"person/{by.person.person_id}":
         raise BadInput(f"{by.person.name} cannot erase themselves", reason="own_erasure", mend="another admin does it")
-    with taken(call.places, "upkeep"), taken(call.places, "up"):
-        free(call.places, "daemon")
+    places = call.places
+    with taken(places, "upkeep"), taken(places, "up"), taken(places, "daemon"), taken(places, "project"):
         if running := _running(call):
             raise BadInput(
-                f"services run: {', '.join(running)}; they hold what is to go",
+                f"services run: {'; '.join(running)}; they hold what is to go",
                 reason="services_run",
-                mend="end them first",
+                mend="end each where it was started: Ctrl-C, or stop its unit or container",
             )
         erasing = _erasing(project, call.keys_dir, who)
         found, classes = _looked(call, erasing)
@@ -90,10 +90,14 @@ def erase(
 
 
 def _running(call: Call) -> list[str]:
-    """Services by their role files, and agents on whatever machine by their leases."""
+    """Services by their role files, and agents on whatever machine by their leases, each with its place and start."""
     now_utc, held = call.clock.now_utc(), leases(call.project.store)
-    agents = {f"agent-{each.site_id}" for each in held if each.holder and now_utc < each.expires_utc}
-    return sorted({each.name for each in roles(roles_dir(call.places)) if each.is_alive} | agents)
+    agents = [each for each in held if each.holder and now_utc < each.expires_utc]
+    said = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
+    found = {f"agent-{each.site_id}": said.format(each) for each in agents} | {
+        each.name: each.said for each in roles(roles_dir(call.places)) if each.is_alive
+    }
+    return [found[name] for name in sorted(found)]
 
 
 def _erasing(project: "OpenProject", keys_dir: Path, who: Subject, *, is_again: bool = False) -> Erasing:
