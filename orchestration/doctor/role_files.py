@@ -68,11 +68,14 @@ class RoleFile(Model):
         return self.is_held or self.is_unseen
 
     @property
+    def may_be_gone(self) -> bool:
+        """Only a person can say whether it is."""
+        return self.is_unseen and not self.is_held
+
+    @property
     def said(self) -> str:
-        """Its name, process, host and start, and how one that nobody can see from here is said to be gone."""
-        gone = f"; if that machine is gone for good, remove var/run/{self.name}.json" * (
-            self.is_unseen and not self.is_held
-        )
+        """Its name, process, place and start, and how a person says that one on another machine is gone."""
+        gone = f"; if that machine is gone for good: meterloom health --acknowledge {self.name}" * self.may_be_gone
         return f"{self.name} (process {self.pid} on {self.host or socket.gethostname()}, since {self.since_utc}{gone})"
 
 
