@@ -66,12 +66,16 @@ def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
     url, people, site = databases[0], works / "people.yaml", works / "sites" / "works.yaml"
     before, text = people.read_text(), site.read_text()
     people.write_text(f"{before}  - {{person_id: hana, name: Hana, roles: [admin]}}\n")
-    (works / "sites" / "mill.yaml").write_text(text.replace("site_id: works", "site_id: mill").replace(LABEL, "Supply"))
+    (works / "sites" / "mill.yaml").write_text(
+        text.replace("site_id: works", "site_id: mill").replace(LABEL, "In").replace("main", "supply")
+    )
     site.write_text(text.replace("meters:\n", "meters:\n  - {meter_id: flat, name: Flat 7, parent: main}\n", 1))
     hours = [f"flat,2025-03-0{day}T{hour:02d}:00:00+01:00,{VALUE}\n" for day in (3, 4) for hour in range(24)]
     (flat := tmp_path / "flat.csv").write_text("meter,timestamp,kwh\n" + "".join(hours))
     run("ingest", flat, "--site", "works", "--project", works)
-    run("ingest", works.parent / "given" / "march.csv", "--site", "mill", "--project", works)
+    march = (works.parent / "given" / "march.csv").read_text()
+    (supply := tmp_path / "supply.csv").write_text(march.replace("main,", "supply,"))
+    run("ingest", supply, "--site", "mill", "--project", works)
     for each in ("mill", "works"):
         run("kpis", "--site", each, "--period", "2025-03", "--project", works)
     run("grafana", "export", "--to", tmp_path / "boards", "--project", works)
@@ -90,8 +94,8 @@ def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
     }
     # Its own come back with the build of its site, without the meter.
     run("kpis", "--site", "works", "--period", "2025-03", "--project", works)
-    hours = "SELECT string_agg(DISTINCT meter_id, ' ') FROM {} WHERE site_id = 'works'"
-    assert asked(url, ["marts.mart_meter__hour_energy"], hours) == {"marts.mart_meter__hour_energy": "line main"}
+    left = "SELECT string_agg(DISTINCT meter_id, ' ') FROM {} WHERE site_id = 'works'"
+    assert asked(url, ["marts.mart_meter__hour_energy"], left) == {"marts.mart_meter__hour_energy": "line main"}
     kept = {name: found for name, found in mill.items() if not name.startswith(("lake.", "intermediate."))}
     assert kept.items() <= standing(url, works, "mill").items()
     people.write_text(before)

@@ -1,7 +1,7 @@
 """`meterloom erase`: one person, or one meter with its readings, taken out of a project for good."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import uuid4
 
 from assets.stores.backup.last_backup import last_backup
@@ -85,8 +85,8 @@ def erase(
                 reason="not_confirmed", mend="look with --dry-run, then say it with --yes",
             )  # fmt: skip
         erasure_id = _carried_out(call, by, erasing, found, reason)
-        away = _share(call)
-    return _answer(who, found, classes, erasure_id, is_done=True, away=away)
+        shared = _share(call)
+    return _answer(who, found, classes, erasure_id, is_done=True, shared=shared)
 
 
 def _running(call: Call) -> list[str]:
@@ -195,23 +195,40 @@ def _record(call: Call, by: Actor, erasure_id: str, subject: str) -> ErasureReco
     return signed_record(body, signer)
 
 
-def _share(call: Call) -> str:
-    """Tell the place of the last backup; every backup tells its own place too. Returns the place where it is away."""
+class Shared(NamedTuple):
+    """Place of the last backup, empty where there is none. backups: lists of before the erasure there; is_away: it did
+    not take the record.
+    """
+
+    place: str = ""
+    backups: int = 0
+    is_away: bool = False
+
+
+def _share(call: Call) -> Shared:
+    """Tell the place of the last backup; every backup tells its own place too."""
     last = last_backup(call.places)
     if last is None:
-        return ""
+        return Shared()
     address = split_address(last.path)[0]
     try:
         with place_to_read(address) as place:
             share_records(call.places, place)
+            return Shared(address, len(place.lists()))
     except (BadInput, Unreachable, OSError):
-        return address
-    return ""
+        return Shared(address, is_away=True)
 
 
 def _answer(
-    who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool, away: str = ""
+    who: Subject,
+    found: Found,
+    classes: list[ErasureClass],
+    erasure_id: str,
+    *,
+    is_done: bool,
+    shared: Shared | None = None,
 ) -> Answer:
+    shared = shared or Shared()
     lost = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
     said = (
         f"nothing of {who.text} is left" if found.is_empty else f"{who.text} {'is' if is_done else 'would be'} erased"
@@ -219,10 +236,17 @@ def _answer(
     lines = [f"{said}; {len(lost)} report(s) cannot be computed again from what is left" if lost else said]
     if is_done:
         lines.append(f"record {erasure_id}: erasures/{erasure_id}.json; a restore of an older backup erases it again")
-    if away:
-        lines.append(f"{away} did not take the record: copy it into its 'erasures', or a restore brings all back")
+    if shared.is_away:
+        lines.append(
+            f"{shared.place} did not take the record: copy it into its 'erasures', or a restore brings all back"
+        )
+    if shared.backups:
+        lines.append(
+            f"{shared.place} keeps {shared.backups} backup(s) of before, with its bytes; one that takes their place: "
+            f"meterloom backup --to {shared.place} --keep 1"
+        )
     result = {"subject": who.text, "erasure_id": erasure_id, "classes": [each._asdict() for each in classes]}
-    done = {"is_erased": is_done, "is_shared": is_done and not away}
+    done = {"is_erased": is_done, "is_shared": is_done and not shared.is_away, "backups_of_before": shared.backups}
     return Answer(result | done, CLASSES, text="\n".join(lines))
 
 
