@@ -96,7 +96,7 @@ class Erasing:
     left_out: Collection[Path] = ()
 
     def look(self) -> Found:
-        """What there is of the subject; nothing is changed. Raises Unreachable for a lake file that cannot be had."""
+        """The subject's rows and files as they stand; nothing is changed. Raises Unreachable for a lake file out of reach."""
         subject = self.subject
         held = list(held_files(self.lake, subject.site_id, subject.own_id)) if subject.site_id else []
         batches = named_batches(self.store, {batch for each in held for batch in each.batches})
@@ -110,7 +110,13 @@ class Erasing:
         else:
             rows = merged(person_rows(self.store, subject))
         gone = {"reports": self._rendered(rows)}
-        gone |= self._gone_of_meter(sources) if subject.site_id else self._gone_of_person()
+        if subject.site_id:
+            gone |= self._gone_of_meter(sources)
+        else:
+            # The private key, and the store as it was before a migration.
+            key = key_path(self.keys_dir, subject.own_id)
+            copies = [path for path in made_again(self.project, "") if path.name.startswith("store.")]
+            gone |= {"keys": [key] if key.is_file() else [], "made_again": copies}
         going = {path for paths in gone.values() for path in paths}
         spooled = spooled_files(self.project, self.store, subject.site_id, subject.own_id) if subject.site_id else ()
         named = [
@@ -253,12 +259,6 @@ class Erasing:
             "landing": landed, "quarantine": sorted({path for path in kept if path.is_file()}),
             "made_again": made_again(project, site_id),
         }  # fmt: skip
-
-    def _gone_of_person(self) -> dict[str, list[Path]]:
-        """The private key, and the store as it was before a migration."""
-        key = key_path(self.keys_dir, self.subject.own_id)
-        copies = [path for path in made_again(self.project, "") if path.name.startswith("store.")]
-        return {"keys": [key] if key.is_file() else [], "made_again": copies}
 
     def _rendered(self, rows: list[RowChange]) -> list[Path]:
         """Files and packs of reports in which the name is printed; without it they can be made again."""

@@ -102,7 +102,9 @@ def _kind(path: Path, needles: list[bytes]) -> Literal["", "text", "database", "
             # A name may lie across two parts.
             before = part[-max(map(len, needles)) :]
     if head == SQLITE_HEAD:
-        return "database" if is_found or _log_holds(path, needles) else ""
+        log = path.with_name(f"{path.name}-wal")
+        is_found |= log.is_file() and any(needle in log.read_bytes() for needle in needles)
+        return "database" if is_found else ""
     if not is_found:
         return ""
     try:
@@ -110,11 +112,6 @@ def _kind(path: Path, needles: list[bytes]) -> Literal["", "text", "database", "
     except UnicodeDecodeError:
         return "binary"
     return "text"
-
-
-def _log_holds(path: Path, needles: list[bytes]) -> bool:
-    log = path.with_name(f"{path.name}-wal")
-    return log.is_file() and any(needle in log.read_bytes() for needle in needles)
 
 
 def _clean_database(database: sqlite3.Connection, subject: Subject) -> None:
