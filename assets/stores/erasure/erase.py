@@ -96,7 +96,7 @@ class Erasing:
     left_out: Collection[Path] = ()
 
     def look(self) -> Found:
-        """The subject's rows and files as they stand; nothing is changed. Raises Unreachable for a lake file out of reach."""
+        """The subject's rows and files as they stand; nothing is changed. Raises Unreachable for a lake file."""
         subject = self.subject
         held = list(held_files(self.lake, subject.site_id, subject.own_id)) if subject.site_id else []
         batches = named_batches(self.store, {batch for each in held for batch in each.batches})
