@@ -125,16 +125,18 @@ def ensure_schema(url: str) -> None:
             ) from error
 
 
-def hold(url: str, number: int, who: str) -> Callable[[], None] | str:
+def hold(url: str, number: int, who: str, *, is_shared: bool = False) -> Callable[[], None] | str:
     """Hold an advisory lock until the answer is called or this process ends; the holder's name where another has it.
 
-    number: which lock; who: shown to whoever is refused (63 bytes of it). Raises Unreachable.
+    number: which lock; who: shown to whoever is refused (63 bytes of it); is_shared: with others that share it. Raises
+    Unreachable.
     """
     import psycopg
 
     try:
         session = psycopg.connect(libpq_url(url), autocommit=True, application_name=who)
-        if session.execute("select pg_try_advisory_lock(%s, %s)", [START_LOCK, number]).fetchall()[0][0]:
+        lock = "pg_try_advisory_lock_shared" if is_shared else "pg_try_advisory_lock"
+        if session.execute(f"select {lock}(%s, %s)".encode(), [START_LOCK, number]).fetchall()[0][0]:
             return session.close
         query = (
             "select a.application_name from pg_locks l join pg_stat_activity a using (pid) "

@@ -7,11 +7,11 @@ from math import isfinite
 
 from controls.collector.live_board import Board
 from controls.collector.spool import Spool
-from controls.collector.spool_frames import refusal_lines, sample_lines
 from controls.gateways.sources.adapter import Adapter, Sink
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.live.source_state import SourceState
+from data_quality.contracts.live.spool_frames import refusal_lines, sample_lines
 from data_quality.contracts.site_file.live_source import Streaming
 from data_quality.contracts.site_file.site import Site
 

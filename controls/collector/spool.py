@@ -18,9 +18,9 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from assets.stores.whole_file import sync_folder
-from controls.collector.spool_frames import REFUSALS, SAMPLES, Content, frame, read_frames
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.source_state import Condition
+from data_quality.contracts.live.spool_frames import REFUSALS, SAMPLES, Content, frame, read_frames
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import Clock

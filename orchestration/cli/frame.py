@@ -10,8 +10,8 @@ import re
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from data_quality.contracts.errors import BadInput, MeterloomError, OurFault, RunFailed, Unreachable, WorldFault
+from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
@@ -131,7 +132,7 @@ def _typed(asked: Parameter) -> tuple[str, Any, Any]:
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:
     call = ShellCall(shared)
     try:
-        with call.terminal.alone(call.folder, is_debug=shared.debug_):
+        with call.terminal.alone(call.folder, is_debug=shared.debug_), _beside_no_erasure(operation, call):
             answer = operation.function(call, **options)
         call.terminal.end()
         show(answer, is_json=shared.json_)
@@ -147,6 +148,23 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     finally:
         call.close()
     raise typer.Exit(code)
+
+
+@contextmanager
+def _beside_no_erasure(operation: Operation, call: Call) -> Iterator[None]:
+    """While it runs no erasure begins, and it does not begin while one runs. Raises BadInput."""
+    # Where nobody can write there is nothing to erase either.
+    if (
+        not operation.writes
+        or not (call.folder / SETTINGS_FILE).exists()
+        or not os.access(call.places.data_dir, os.W_OK)
+    ):
+        yield
+        return
+    from orchestration.instance.start_lock import taken
+
+    with taken(call.places, "project", is_shared=True):
+        yield
 
 
 def explain(fault: Exception) -> int:

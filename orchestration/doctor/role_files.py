@@ -2,9 +2,10 @@
 
 They stand in `var/run`, written by who starts the service: `meterloom up` for all of its own, `meterloom serve` for
 its one. A file whose process is gone is what is left of a service that was killed; one that was ended leaves none. A
-process in another container is not seen from here: of it counts what its health address answers.
+process in another container is not seen from here, but the lock that it has on its file is, and goes with it.
 """
 
+import fcntl
 import os
 import socket
 from contextlib import suppress
@@ -27,7 +28,8 @@ RoleState = Literal["running", "restarting", "given_up"]
 class RoleFile(Model):
     """A service as it was started. began_s: start of its process by the system's clock, s, which tells it from a later
     process of the same number; health: http address that answers 200 while it does its work, `tcp://host:port` for one
-    that only takes connections, `lock:daemon`, empty where it has none.
+    that only takes connections, `lock:daemon`, empty where it has none; space, boot: as `numbers_of` and `boot_of` say
+    where it was started; is_held: as read, the file is locked by who wrote it.
     """
 
     name: str
@@ -38,16 +40,43 @@ class RoleFile(Model):
     state: RoleState = "running"
     restarts: int = 0
     space: str = ""
+    boot: str = ""
+    is_held: bool = False
+
+    @property
+    def host(self) -> str:
+        """Name of its machine or container."""
+        return self.space.partition(" ")[0]
 
     @property
     def is_elsewhere(self) -> bool:
-        """Its process number says nothing here: it is one of another container."""
+        """Its process number says nothing here: it is one of another container or machine."""
         return bool(self.space) and self.space != numbers_of()
 
     @property
+    def is_unseen(self) -> bool:
+        """It may run on another machine, from where no lock need reach us; one of this machine before its last start,
+        or of a container of this one, is seen.
+        """
+        return self.is_elsewhere and self.boot != boot_of() and (not self.boot or self.host != socket.gethostname())
+
+    @property
     def is_alive(self) -> bool:
-        """Its process is there, and is the one that was started; of another container, that it was started."""
-        return self.state == "running" and (self.is_elsewhere or began(self.pid) == self.began_s)
+        """Its process is there, and is the one that was started; elsewhere, its lock is, or nobody can tell."""
+        if self.state != "running" or not self.is_elsewhere:
+            return self.state == "running" and began(self.pid) == self.began_s
+        return self.is_held or self.is_unseen
+
+    @property
+    def may_be_gone(self) -> bool:
+        """Only a person can say whether it is."""
+        return self.is_unseen and not self.is_held
+
+    @property
+    def said(self) -> str:
+        """Its name, process, place and start, and how a person says that one on another machine is gone."""
+        gone = f"; if that machine is gone for good: meterloom health --acknowledge {self.name}" * self.may_be_gone
+        return f"{self.name} (process {self.pid} on {self.host or socket.gethostname()}, since {self.since_utc}{gone})"
 
 
 def roles_dir(project: Project) -> Path:
@@ -59,6 +88,13 @@ def numbers_of() -> str:
     """Machine or container within which process numbers are unique; empty where the system does not say."""
     with suppress(OSError):
         return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+    return ""
+
+
+def boot_of() -> str:
+    """The machine since its last start, the same in all of its containers; empty where the system does not say."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
 
 
@@ -76,7 +112,7 @@ def started(name: str, pid: int, health: str = "", *, restarts: int = 0) -> Role
     since_utc = f"{SystemClock().now_utc():%Y-%m-%dT%H:%M:%SZ}"
     return RoleFile(
         name=name, pid=pid, began_s=began(pid) or 0.0, since_utc=since_utc, health=health, restarts=restarts,
-        space=numbers_of(),
+        space=numbers_of(), boot=boot_of(),
     )  # fmt: skip
 
 
@@ -99,6 +135,25 @@ def write_role(folder: Path, role: RoleFile) -> Path:
     return temporary.replace(folder / f"{role.name}.json")
 
 
+def hold_role(file: Path) -> int:
+    """Lock a role's file: it is alive until the answer, a descriptor, is closed here and wherever it is inherited."""
+    number = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    fcntl.flock(number, fcntl.LOCK_EX)
+    return number
+
+
+def _is_held(file: Path) -> bool:
+    number = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Shared: two that ask are not in each other's way. A file system without locks says nothing of a death.
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(number)
+    return False
+
+
 def forget_role(folder: Path, name: str) -> None:
     """Remove the file of a service that was ended on purpose."""
     (folder / f"{name}.json").unlink(missing_ok=True)
@@ -109,7 +164,8 @@ def roles(folder: Path) -> list[RoleFile]:
     found = []
     for path in sorted(folder.glob("*.json")):
         try:
-            found.append(RoleFile.model_validate_json(path.read_bytes()))
+            role = RoleFile.model_validate_json(path.read_bytes())
+            found.append(role.model_copy(update={"is_held": _is_held(path)}))
         except (ValidationError, FileNotFoundError):
             continue
     return found

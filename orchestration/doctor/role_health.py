@@ -5,19 +5,21 @@ import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from data_quality.contracts.errors import BadInput, MeterloomError
 from data_quality.contracts.settings import Project
-from data_quality.contracts.time import SystemClock
+from data_quality.contracts.site_file.find_site import find_site
+from data_quality.contracts.time import SystemClock, parse_instant
 from orchestration.doctor.ports import TIMEOUT_S
-from orchestration.doctor.role_files import LOCKED, RoleFile, roles, roles_dir
+from orchestration.doctor.role_files import LOCKED, RoleFile, forget_role, roles, roles_dir
 from orchestration.instance.start_lock import free
 
 if TYPE_CHECKING:
     from assets.stores.transactions import Store
+    from controls.ledger.device_lease import Lease
 
 # Below it a database can no longer be vacuumed, nor a month be written anew (production 3.8).
 LEAST_FREE = 0.1
@@ -36,11 +38,17 @@ class RoleHealth(NamedTuple):
 
 def health_of(project: Project, role: str = "") -> list[RoleHealth]:
     """All of a project, or one role of it. A project without a service has one line that says so."""
-    found = {each.name: _of_service(each, project) for each in roles(roles_dir(project)) if role in ("", each.name)}
+    files = {each.name: each for each in roles(roles_dir(project)) if role in ("", each.name)}
+    found = {name: _of_service(each, project) for name, each in files.items()}
     # An agent that stands without a role file, or beside that of one before it: systemd starts it by itself.
     if not role or (role.startswith(_AGENT) and not (role in found and found[role].live)):
-        by_lease = _agents_by_lease(project)
-        found |= {name: said for name, said in by_lease.items() if name not in found or said.live > found[name].live}
+        for name, lease in _leases(project).items():
+            said = _of_lease(lease)
+            if name not in found or said.live > found[name].live:
+                found[name] = said
+            # What was killed lives on in nothing: another one came after it and was ended, or none is wanted any more.
+            if not said.live and not found[name].live and _is_over(project, lease, files.get(name)):
+                del found[name]
     if role:
         return [found.get(role) or _none(role, f"no service {role} runs")]
     services = [found[name] for name in sorted(found)]
@@ -60,30 +68,63 @@ def _none(name: str, said: str) -> RoleHealth:
     return RoleHealth(name, live=False, ready=False, detail=said)
 
 
-def _agents_by_lease(project: Project) -> dict[str, RoleHealth]:
-    """Agents as the store knows them, on whatever machine: each keeps the lease of its site, and gives it back where it
-    is ended. Empty where the store does not say.
+def acknowledge(project: Project, role: str) -> None:
+    """Let nobody wait for a service that was killed, or whose machine is gone: its file goes, and an agent's lease is
+    given back. Raises BadInput for one that runs, and for none.
+    """
+    from controls.ledger.device_lease import release_lease
+
+    file = {each.name: each for each in roles(roles_dir(project))}.get(role)
+    lease = _leases(project).get(role)
+    now_utc = SystemClock().now_utc()
+    if file is not None and (file.is_held or (file.is_alive and not file.may_be_gone)):
+        raise BadInput(
+            f"{file.said} is there, or is started again", reason="role_runs", mend="end it where it was started"
+        )
+    if lease is not None and lease.holder and now_utc < lease.expires_utc:
+        raise BadInput(f"{role}: {_of_lease(lease).detail}", reason="role_runs", mend="end it where it was started")
+    if file is None and (lease is None or not lease.holder):
+        raise BadInput(f"no service {role} was killed", reason="unknown_role", mend="name one that 'health' names")
+    if lease is not None and lease.holder:
+        with _opened(project) as store:
+            release_lease(store, lease, now_utc=now_utc)
+    forget_role(roles_dir(project), role)
+
+
+def _leases(project: Project) -> "dict[str, Lease]":
+    """Lease of each agent as the store knows it, on whatever machine: an agent keeps that of its site, and gives it
+    back where it is ended. Empty where the store does not say.
     """
     from assets.stores.revisions import standing
     from controls.ledger.device_lease import leases
 
     try:
         with _opened(project) as store:
-            if standing(store.engine).steps:
-                return {}
-            now_utc, held = SystemClock().now_utc(), [each for each in leases(store) if each.holder]
+            found = [] if standing(store.engine).steps else leases(store)
     except (MeterloomError, OSError):
         # The line of the store says so.
         return {}
-    found = {}
-    for each in held:
-        is_held = now_utc < each.expires_utc
-        said = f"holds the lease until {each.expires_utc:%Y-%m-%dT%H:%M:%SZ}" if is_held else (
-            f"its lease ran out {each.expires_utc:%Y-%m-%dT%H:%M:%SZ} and was not given back: it is gone"
-        )  # fmt: skip
-        name = f"{_AGENT}{each.site_id}"
-        found[name] = RoleHealth(name, live=is_held, ready=is_held, detail=f"agent {each.holder} {said}")
-    return found
+    return {f"{_AGENT}{each.site_id}": each for each in found}
+
+
+def _of_lease(lease: "Lease") -> RoleHealth:
+    is_held = bool(lease.holder) and SystemClock().now_utc() < lease.expires_utc
+    said = f"holds the lease until {lease.expires_utc:%Y-%m-%dT%H:%M:%SZ}" if is_held else (
+        f"its lease ran out {lease.expires_utc:%Y-%m-%dT%H:%M:%SZ} and was not given back: it is gone"
+    )  # fmt: skip
+    name = f"{_AGENT}{lease.site_id}"
+    return RoleHealth(name, live=is_held, ready=is_held, detail=f"agent {lease.holder} {said}")
+
+
+def _is_over(project: Project, lease: "Lease", file: RoleFile | None) -> bool:
+    """Whether the lease was given back since the process of the file began, or the site has no device any more."""
+    if not lease.holder and (file is None or parse_instant(file.since_utc) < lease.expires_utc):
+        return True
+    path = project.sites_dir / f"{lease.site_id}.yaml"
+    # A site file that cannot be read says nothing of its devices.
+    with suppress(BadInput):
+        return not path.exists() or not any(asset.template for asset in find_site(project, lease.site_id).assets)
+    return False
 
 
 def _of_service(role: RoleFile, project: Project) -> RoleHealth:

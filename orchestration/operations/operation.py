@@ -216,7 +216,8 @@ class Call:
 class Operation:
     """A function with the words of its command ("bill list") and an example of what follows them.
 
-    takes: the shared options that it heeds. lists: title and lines below the options of its help.
+    takes: the shared options that it heeds. lists: title and lines below the options of its help. writes: it may write
+    readings, what is made of them or words of people, so that none begins while an erasure runs.
     """
 
     name: str
@@ -224,6 +225,7 @@ class Operation:
     function: Callable[..., Answer]
     takes: tuple[str, ...] = READS
     lists: tuple[str, Lines] | None = None
+    writes: bool = False
 
     @cached_property
     def question(self) -> Question:
@@ -241,11 +243,12 @@ def operation(
     example: str = "",
     takes: tuple[str, ...] = READS,
     lists: tuple[str, Lines] | None = None,
+    writes: bool | None = None,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
-    """Make `function(call, ...) -> Answer` an operation (see Operation for the rest)."""
+    """Make `function(call, ...) -> Answer` an operation (see Operation for the rest); an act writes, unless it says."""
 
     def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
-        found = Operation(name, example, function, takes, lists)
+        found = Operation(name, example, function, takes, lists, "person_" in takes if writes is None else writes)
         OPERATIONS.setdefault(function.__module__, []).append(found)
         return function
 

@@ -16,7 +16,7 @@ from assets.sites.load_sites import NOBODY
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
-from orchestration.doctor.role_files import RoleState, forget_role, started, web_health, write_role
+from orchestration.doctor.role_files import RoleState, forget_role, hold_role, started, web_health, write_role
 from orchestration.doctor.role_health import answer_of
 from orchestration.environment import SMALL
 from orchestration.open_project import OpenProject
@@ -68,6 +68,7 @@ class Children:
 
     def __init__(self, logs: Path, roles: Path | None = None) -> None:
         self._logs, self._roles, self._all = logs, roles, list[Child]()
+        self._held: dict[str, int] = {}
 
     def __enter__(self) -> "Children":
         self._watch = subprocess.Popen(
@@ -120,6 +121,7 @@ class Children:
         """Ask it to end as Ctrl-C would, insist after a while, and take along whatever it started."""
         if self._roles is not None:
             forget_role(self._roles, child.name)
+            self._let_go(child.name)
         if child.is_left or child.due_s is not None:
             # Its number may be another program's by now.
             return
@@ -178,7 +180,13 @@ class Children:
     def _note(self, child: Child, state: RoleState) -> None:
         if self._roles is not None:
             role = started(child.name, child.process.pid, child.health, restarts=child.restarts)
-            write_role(self._roles, role.model_copy(update={"state": state}))
+            file = write_role(self._roles, role.model_copy(update={"state": state}))
+            self._let_go(child.name)
+            self._held[child.name] = hold_role(file)
+
+    def _let_go(self, name: str) -> None:
+        if name in self._held:
+            os.close(self._held.pop(name))
 
     def _tell(self, line: str) -> None:
         # Ended by somebody else, it can watch no more; we still end our own.

@@ -3,15 +3,26 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.log import FORMAT_VARIABLE
 from data_quality.contracts.settings import Project
-from orchestration.doctor.role_files import LOCKED, health_port, roles_dir, started, web_health, write_role
+from orchestration.doctor.role_files import (
+    LOCKED,
+    forget_role,
+    health_port,
+    hold_role,
+    roles_dir,
+    started,
+    web_health,
+    write_role,
+)
 from orchestration.environment import SMALL
 from orchestration.instance.first_month import FROM_READINGS
+from orchestration.instance.start_lock import free
 from orchestration.instance.write import CODE_WORKSPACE, WORKSPACE, instance_environment
 from orchestration.supervised import parent_watch
 
@@ -155,12 +166,22 @@ def _log_format() -> str:
 def become(project: Project, role: str, site: str = "") -> NoReturn:
     """Turn this process into the parent of the service, whose exit code and answer to SIGTERM it passes on.
 
-    Raises BadInput as `service`, OSError where the role file cannot be written.
+    Raises BadInput as `service` and while an erasure runs, OSError where the role file cannot be written.
     """
     name, found = service(project, role, site)
     variables = {**os.environ, **instance_environment(project), FROM_READINGS: "true", **found.environment}
     variables[FORMAT_VARIABLE] = _log_format()
     # The number of this process stays: what `execve` begins is the process that the file names.
     file = write_role(roles_dir(project), started(name, os.getpid(), found.health))
+    # For as long as this process or the service lives.
+    os.set_inheritable(hold_role(file), True)
+    try:
+        # The file first: an erasure has its lock before it looks who runs, so that one of the two sees the other. A
+        # database that is away has no erasure at work in it.
+        with suppress(Unreachable):
+            free(project, "project", is_shared=True)
+    except BadInput:
+        forget_role(roles_dir(project), name)
+        raise
     words = [sys.executable, "-I", "-S", str(Path(parent_watch.__file__)), str(file), *found.words]
     os.execve(words[0], words, variables)  # noqa: S606 - words of ours alone

@@ -271,7 +271,8 @@ def test_an_agent_without_a_role_file_is_seen_by_its_lease(project: Path) -> Non
     with closing(OpenProject(str(project))) as opened:
         assert acquire_lease(opened.store, "home", "another machine", now_utc=SystemClock().now_utc())
     said = refused("erase", "person/p7", "--yes", "--as", "hana", "--project", project)
-    assert "services run: agent-home; they hold what is to go" in said
+    assert "services run: agent-home (another machine, holds its lease until " in said
+    assert "; they hold what is to go" in said
 
 
 def test_names_that_others_have_too_are_not_replaced_in_theirs(project: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from controls.collector.drain import Drain
 from controls.collector.spool import CLOSED, SEGMENT_BYTES, Spool, read_piece
-from controls.collector.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.live.sample import Sample
+from data_quality.contracts.live.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
 from tests.bench.measure import measured

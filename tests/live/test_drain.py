@@ -15,9 +15,9 @@ from controls.collector import drain as module
 from controls.collector.drain import Drain
 from controls.collector.main import metrics
 from controls.collector.spool import GRACE, Spool
-from controls.collector.spool_frames import sample_lines
 from data_quality.contracts.live.sample import Refusal
 from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interval_end_us
+from data_quality.contracts.live.spool_frames import sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
 from tests.live.told import QUARTER, drained, hall, register, sample

@@ -14,8 +14,8 @@ from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.transactions import Store
 from controls.collector.drain import Drain
 from controls.collector.spool import Spool
-from controls.collector.spool_frames import sample_lines
 from controls.gateways.sources.p1_tcp import P1Listener
+from data_quality.contracts.live.spool_frames import sample_lines
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.site_file.live_source import LiveSource

@@ -15,9 +15,9 @@ import pytest
 
 from controls.collector import spool as spool_module
 from controls.collector.spool import GRACE, Spool, read_piece
-from controls.collector.spool_frames import SAMPLES, frame, read_frames, refusal_lines, sample_lines
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.live.spool_frames import SAMPLES, frame, read_frames, refusal_lines, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
 

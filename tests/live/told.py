@@ -8,8 +8,8 @@ import pytest
 
 from controls.collector.drain import Drain, Drained
 from controls.collector.spool import GRACE, Spool
-from controls.collector.spool_frames import refusal_lines, sample_lines
 from data_quality.contracts.live.sample import Refusal, Sample
+from data_quality.contracts.live.spool_frames import refusal_lines, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock

@@ -3,21 +3,26 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from assets.stores.transactions import open_store
-from controls.ledger.device_lease import LEASE_S
+from controls.ledger.device_lease import LEASE_S, acquire_lease
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project, load_project
 from data_quality.contracts.time import SystemClock
-from orchestration.doctor.role_files import roles, roles_dir, started, write_role
-from orchestration.doctor.role_health import health_of
+from orchestration.cli.main import build_app
+from orchestration.doctor.role_files import hold_role, roles, roles_dir, started, write_role
+from orchestration.doctor.role_health import acknowledge, health_of
 from orchestration.supervised import parent_watch
 from orchestration.views.site_control import lines, site_control
 from tests.conftest import ROOT
@@ -115,11 +120,32 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Project) -> None:
     there = started("web", 1, "lock:daemon").model_copy(update={"space": "another pid:[1]", "began_s": 1.0})
-    write_role(roles_dir(project), there)
+    held = hold_role(write_role(roles_dir(project), there))
     found = health_of(project, "web")[0]
     assert (found.live, found.detail.startswith("of another container, since 20")) == (False, True)
-    write_role(roles_dir(project), there.model_copy(update={"health": ""}))
+    os.close(held)
+    held = hold_role(write_role(roles_dir(project), there.model_copy(update={"health": ""})))
     assert health_of(project, "web")[0].live
+    # Its container was killed: the lock went with it.
+    os.close(held)
+    found = health_of(project, "web")[0]
+    assert (found.live, "is gone" in found.detail) == (False, True)
+
+
+def test_a_role_of_another_machine_is_alive_until_somebody_says_otherwise(project: Project) -> None:
+    """No lock need reach us from there; of this machine before its last start none is needed."""
+    there = started("web", 1).model_copy(update={"space": "another pid:[1]", "boot": "another"})
+    write_role(roles_dir(project), there)
+    [found] = roles(roles_dir(project))
+    assert (found.is_held, found.is_alive) == (False, True)
+    mend = "if that machine is gone for good: meterloom health --acknowledge web)"
+    assert found.said == f"web (process 1 on another, since {there.since_utc}; {mend}"
+    space = f"{socket.gethostname()} pid:[1]"
+    write_role(roles_dir(project), there.model_copy(update={"space": space}))
+    assert not roles(roles_dir(project))[0].is_alive
+    # Of a version that took no lock nobody can tell either.
+    write_role(roles_dir(project), there.model_copy(update={"boot": ""}))
+    assert roles(roles_dir(project))[0].is_alive
 
 
 @pytest.mark.slow
@@ -148,3 +174,56 @@ def test_an_agent_that_systemd_starts_is_in_the_health_until_it_is_ended_and_gon
     second.wait()
     assert until(lambda: not health_of(project, "agent-home")[0].live, LEASE_S + 10)
     assert health_of(project, "agent-home")[0].detail.endswith("was not given back: it is gone")
+    # One that a supervisor had started and that was killed is no longer told of once another came and was ended.
+    gone = started("agent-home", second.pid)
+    write_role(roles_dir(project), gone)
+    assert "is gone" in health_of(project, "agent-home")[0].detail
+    third = agent()
+    with pytest.raises(BadInput, match=r"agent-home: agent .* holds the lease until"):
+        acknowledge(project, "agent-home")
+    third.send_signal(signal.SIGTERM)
+    assert third.wait(60) == 0
+    assert health_of(project, "agent-home")[0].detail == "no service agent-home runs"
+    # But one that was killed since then is.
+    write_role(roles_dir(project), gone.model_copy(update={"since_utc": "2099-01-01T00:00:00Z"}))
+    assert "is gone" in health_of(project, "agent-home")[0].detail
+
+
+def test_a_killed_agent_is_told_of_until_a_person_acknowledges_it_or_its_site_has_none(project: Project) -> None:
+    past_utc = SystemClock().now_utc() - timedelta(minutes=5)
+    with closing(open_store(project.store_url)) as store:
+        assert acquire_lease(store, "home", "agent of before", now_utc=past_utc)
+        assert health_of(project, "agent-home")[0].detail.endswith("it is gone")
+        site = project.sites_dir / "home.yaml"
+        text = site.read_text()
+        site.unlink()
+        assert health_of(project, "agent-home")[0].detail == "no service agent-home runs"
+        site.write_text(text)
+        words = ["health", "--project", str(project.root), "--role", "agent-home"]
+        done = CliRunner().invoke(build_app(("health",)), words)
+        assert "one that shall not come back: meterloom health --acknowledge ROLE" in done.stdout
+        write_role(roles_dir(project), started("agent-home", 1).model_copy(update={"began_s": 1.0}))
+        CliRunner().invoke(build_app(("health",)), [*words, "--acknowledge", "agent-home"])
+        assert roles(roles_dir(project)) == []
+        assert health_of(project, "agent-home")[0].detail == "no service agent-home runs"
+        # Its number goes on: what the killed one sent with is refused.
+        lease = acquire_lease(store, "home", "the next", now_utc=SystemClock().now_utc())
+        assert lease is not None
+        assert lease.epoch == 2
+
+
+def test_only_what_is_gone_is_acknowledged(project: Project) -> None:
+    with pytest.raises(BadInput, match="no service web was killed"):
+        acknowledge(project, "web")
+    write_role(roles_dir(project), started("web", os.getpid()))
+    with pytest.raises(BadInput, match=rf"web \(process {os.getpid()} on .* is there"):
+        acknowledge(project, "web")
+    # A supervisor has it, and starts it again.
+    held = hold_role(write_role(roles_dir(project), started("web", 1).model_copy(update={"began_s": 1.0})))
+    with pytest.raises(BadInput, match="or is started again"):
+        acknowledge(project, "web")
+    os.close(held)
+    # Nobody sees another machine from here: a person does.
+    write_role(roles_dir(project), started("web", 1).model_copy(update={"space": "another pid:[1]", "boot": "another"}))
+    acknowledge(project, "web")
+    assert roles(roles_dir(project)) == []

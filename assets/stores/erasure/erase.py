@@ -20,8 +20,9 @@ from assets.stores.erasure.meter_rows import meter_rows
 from assets.stores.erasure.people_rows import person_rows, revisions_of
 from assets.stores.erasure.record import ERASURES, known_erasures
 from assets.stores.erasure.rows import RowChange, apply, merged, pinned_rows
+from assets.stores.erasure.spooled import SpooledFile, spooled_files, write_without
 from assets.stores.erasure.subject import Subject
-from assets.stores.erasure.wipe import drop_marts, wipe
+from assets.stores.erasure.wipe import forget_marts, wipe
 from assets.stores.file_hashes import file_sha256, landing_files
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import named_batches
@@ -66,6 +67,7 @@ class Found:
     lake: list[HeldFile]
     sources: set[str]
     gone: dict[str, list[Path]]
+    spooled: list[SpooledFile]
     named: list[NamedFile]
     stays: list[NamedFile]
     pinned: int
@@ -74,7 +76,7 @@ class Found:
     def is_empty(self) -> bool:
         """Nothing is left to do; what is made again does not count."""
         own = [each for name, each in self.gone.items() if name != "made_again"]
-        return not (self.rows or self.lake or self.named or any(own))
+        return not (self.rows or self.lake or self.named or self.spooled or any(own))
 
     @property
     def is_recorded(self) -> bool:
@@ -94,7 +96,7 @@ class Erasing:
     left_out: Collection[Path] = ()
 
     def look(self) -> Found:
-        """What there is of the subject; nothing is changed. Raises Unreachable for a lake file that cannot be had."""
+        """The subject's rows and files as they stand; nothing is changed. Raises Unreachable for a lake file."""
         subject = self.subject
         held = list(held_files(self.lake, subject.site_id, subject.own_id)) if subject.site_id else []
         batches = named_batches(self.store, {batch for each in held for batch in each.batches})
@@ -108,15 +110,23 @@ class Erasing:
         else:
             rows = merged(person_rows(self.store, subject))
         gone = {"reports": self._rendered(rows)}
-        gone |= self._gone_of_meter(sources) if subject.site_id else self._gone_of_person()
+        if subject.site_id:
+            gone |= self._gone_of_meter(sources)
+        else:
+            # The private key, and the store as it was before a migration.
+            key = key_path(self.keys_dir, subject.own_id)
+            copies = [path for path in made_again(self.project, "") if path.name.startswith("store.")]
+            gone |= {"keys": [key] if key.is_file() else [], "made_again": copies}
         going = {path for paths in gone.values() for path in paths}
+        spooled = spooled_files(self.project, self.store, subject.site_id, subject.own_id) if subject.site_id else ()
         named = [
             each for each in named_files(self.project, self.keys_dir, subject, self.left_out)
             if not any(each.path == path or path in each.path.parents for path in going)
         ]  # fmt: skip
         stays = [each for each in named if each.kind in STAYS_BY]
         cleaned = [each for each in named if each.kind not in STAYS_BY]
-        return Found(subject, rows, held, sources, gone, cleaned, stays, pinned_rows(self.store, subject))
+        live, pinned = [each for each in spooled if each.path not in going], pinned_rows(self.store, subject)
+        return Found(subject, rows, held, sources, gone, live, cleaned, stays, pinned)
 
     def classes(self, found: Found, ground: Ground) -> list[ErasureClass]:
         """The same class by class, with what loses its ground."""
@@ -127,6 +137,9 @@ class Erasing:
         kept = [ErasureClass(name, rows[name], sizes[name]) for name in sorted(rows)]
         for name, paths in found.gone.items():
             kept.append(ErasureClass(name, len(paths), sum(map(size_of, paths))))
+        if site_id:
+            live = (sum(each.samples for each in found.spooled), sum(each.size_bytes for each in found.spooled))
+            kept.append(ErasureClass("live", *live))
         kept.append(ErasureClass("files", len(found.named), sum(each.size_bytes for each in found.named)))
         if site_id:
             needs = sorted({need for source in found.sources for need in ground.get((site_id, source), ())})
@@ -161,8 +174,9 @@ class Erasing:
         # They print what the store says now; by its rows it is known which they are.
         self._remove(found.gone["reports"])
         if self.subject.site_id:
+            # Marks first: what they do not name is built again, whatever of it still stands.
+            forget_marts(self.project, self.store, self.subject.site_id)
             self._remove(found.gone["made_again"])
-            drop_marts(self.project)
         # Texts, logs and histories while all names are known; a call that is broken off finds them in the last ones.
         for each in (each for each in found.named if not self._is_last(each)):
             clean(each, found.subject)
@@ -195,6 +209,8 @@ class Erasing:
         found = self.look()
         for paths in found.gone.values():
             self._remove(paths)
+        for spooled in found.spooled:
+            write_without(spooled)
         # Behind the others: by them it is known which files brought the readings.
         delete_files(self.lake, [each.key for each in found.lake])
         wipe(self.store)
@@ -239,18 +255,10 @@ class Erasing:
             for row in copies
             if row["kept_path"] and row["source_sha256"] in sources
         ]
-        spool = project.live_dir / "spool" / site_id
-        spooled = [path for path in sorted(spool.rglob("*")) if path.is_file() and path.name != "lock"]
         return {
-            "landing": landed, "quarantine": sorted({path for path in kept if path.is_file()}), "live": spooled,
-            "made_again": made_again(project),
+            "landing": landed, "quarantine": sorted({path for path in kept if path.is_file()}),
+            "made_again": made_again(project, site_id),
         }  # fmt: skip
-
-    def _gone_of_person(self) -> dict[str, list[Path]]:
-        """The private key, and the store as it was before a migration."""
-        key = key_path(self.keys_dir, self.subject.own_id)
-        copies = [path for path in made_again(self.project) if path.name.startswith("store.")]
-        return {"keys": [key] if key.is_file() else [], "made_again": copies}
 
     def _rendered(self, rows: list[RowChange]) -> list[Path]:
         """Files and packs of reports in which the name is printed; without it they can be made again."""

@@ -11,11 +11,12 @@ from assets.stores.backup.backup_areas import REBUILT, areas
 from assets.stores.backup.store_copy import SQLITE_HEAD
 from assets.stores.erasure.record import FOLDER
 from assets.stores.erasure.subject import Subject
+from assets.stores.warehouse.marts import PORTFOLIO
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.settings import Project
 
-# Of the rebuilt areas these hold what is nowhere else, or no readings.
-_NOT_MADE_AGAIN = frozenset({"lake", "dagster", "logs", "run", "tools"})
+# Of the rebuilt areas these hold what is nowhere else or no readings, or are parted by site.
+_NOT_MADE_AGAIN = frozenset({"lake", "marts", "dagster", "logs", "run", "tools"})
 # Made of readings outside of the areas that a backup leaves out: frames between steps, limits for the minute, the ring
 # of the live board.
 _OF_READINGS = ("frames", "anomaly_limits", "live/live.db", "live/live.db-wal", "live/live.db-shm")
@@ -34,12 +35,15 @@ class NamedFile(NamedTuple):
     kind: Literal["text", "database", "binary", "signed"]
 
 
-def made_again(project: Project) -> list[Path]:
-    """What is made of readings, and made again by the next build: folders and files that stand."""
+def made_again(project: Project, site_id: str) -> list[Path]:
+    """Folders and files that are made of readings of the site, and made again by the next build; of marts those of the
+    site and the sums over sites, of others all that stand.
+    """
     names = [*sorted(REBUILT - _NOT_MADE_AGAIN), *_OF_READINGS]
+    marts = [path for each in (site_id, PORTFOLIO) for path in sorted(project.marts_dir.glob(f"*/site={each}"))]
     # The store as it was before a migration: nobody needs it once the store after it holds.
     copies = [*project.data_dir.glob("store.db.*.bak"), *project.data_dir.glob("store.*.dump")]
-    return [path for path in (*(project.data_dir / name for name in names), *copies) if path.exists()]
+    return [path for path in (*marts, *(project.data_dir / name for name in names), *copies) if path.exists()]
 
 
 def named_files(project: Project, keys_dir: Path, subject: Subject, left_out: Collection[Path]) -> Iterator[NamedFile]:
@@ -98,7 +102,9 @@ def _kind(path: Path, needles: list[bytes]) -> Literal["", "text", "database", "
             # A name may lie across two parts.
             before = part[-max(map(len, needles)) :]
     if head == SQLITE_HEAD:
-        return "database" if is_found or _log_holds(path, needles) else ""
+        log = path.with_name(f"{path.name}-wal")
+        is_found |= log.is_file() and any(needle in log.read_bytes() for needle in needles)
+        return "database" if is_found else ""
     if not is_found:
         return ""
     try:
@@ -106,11 +112,6 @@ def _kind(path: Path, needles: list[bytes]) -> Literal["", "text", "database", "
     except UnicodeDecodeError:
         return "binary"
     return "text"
-
-
-def _log_holds(path: Path, needles: list[bytes]) -> bool:
-    log = path.with_name(f"{path.name}-wal")
-    return log.is_file() and any(needle in log.read_bytes() for needle in needles)
 
 
 def _clean_database(database: sqlite3.Connection, subject: Subject) -> None:

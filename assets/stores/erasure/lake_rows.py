@@ -5,7 +5,6 @@ That is a merge of one file (merges.py): the manifest keeps its hash, and nothin
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -36,7 +35,8 @@ def held_files(lake: Lake, site_id: str, meter_id: str) -> Iterator[HeldFile]:
     """Files of the site, also those that were merged since or set aside, with readings of the meter."""
     named = {str(entry["path"]) for entry in lake.manifest(site_id)}
     for key in sorted(_keys(lake, site_id)):
-        path = _here(lake, key)
+        if not (path := lake.root / key).exists():
+            lake.kept.fetch(key, path)
         counts = (
             pl.scan_parquet(path, hive_partitioning=False)
             .group_by("batch_id")
@@ -81,10 +81,3 @@ def _keys(lake: Lake, site_id: str) -> set[str]:
     found = {each.key for prefix in (part, f"{FOLDER}/") for each in lake.kept.list(prefix)}
     found |= {path.relative_to(lake.root).as_posix() for path in (lake.root / part).rglob(f"*{_SUFFIX}")}
     return {each for each in found if each.endswith(_SUFFIX) and part in each}
-
-
-def _here(lake: Lake, key: str) -> Path:
-    path = lake.root / key
-    if not path.exists():
-        lake.kept.fetch(key, path)
-    return path

@@ -42,9 +42,14 @@ def person_rows(store: Store, subject: Subject) -> Iterator[RowChange]:
     for table in TABLES:
         if "person_id" in table.c and table.name not in PINNED and table not in (logins, preferences, signatures):
             yield from _own_words(store, table, person_id)
-    yield from _edits(store, person_id)
+    # Batches that edits of the person became are called by their reason.
+    begin = f"edit by {person_id}"
+    for row in store.rows(sa.select(batches).where(batches.c.source_name.startswith(f"{begin}:", autoescape=True))):
+        yield from changed("words", batches, row, {"source_name": begin})
     yield from _signed(store, subject)
-    yield from _shown_names(store, person_id)
+    for row in store.rows(sa.select(report_decisions)):
+        if person_id in (row["names"] or {}):
+            yield from changed("names", report_decisions, row, {"names": row["names"] | {person_id: person_id}})
     yield from named_in("names", store, subject)
 
 
@@ -81,13 +86,6 @@ def _without(value: Any, said: str) -> Any:
     return GONE_WORD if value == said else value
 
 
-def _edits(store: Store, person_id: str) -> Iterator[RowChange]:
-    """Batches that edits of the person became are called by their reason."""
-    begin = f"edit by {person_id}"
-    for row in store.rows(sa.select(batches).where(batches.c.source_name.startswith(f"{begin}:", autoescape=True))):
-        yield from changed("words", batches, row, {"source_name": begin})
-
-
 def _signed(store: Store, subject: Subject) -> Iterator[RowChange]:
     """Signed acts: who did what on which rows stays, words and names go; the erasure vouches for the signature."""
     for row in store.rows(sa.select(signatures)):
@@ -103,10 +101,3 @@ def _signed(store: Store, subject: Subject) -> Iterator[RowChange]:
         after = action | {"facts": subject.cleaned(facts)}
         if after != action:
             yield from changed("words", signatures, row, {"action": canonical(after).decode()})
-
-
-def _shown_names(store: Store, person_id: str) -> Iterator[RowChange]:
-    for row in store.rows(sa.select(report_decisions)):
-        names = row["names"] or {}
-        if person_id in names:
-            yield from changed("names", report_decisions, row, {"names": names | {person_id: person_id}})

@@ -151,13 +151,13 @@ def lifted(connection: sa.Connection, table: sa.Table) -> Iterator[None]:
 
 def _are(table: sa.Table, keys: Sequence[Key]) -> sa.ColumnElement[bool]:
     columns = [sa.type_coerce(each, sa.types.NullType()) for each in table.primary_key]
+    kinds: dict[bool, Any] = {True: sa.Integer(), False: sa.Text()}
     return sa.or_(
-        *(sa.and_(*(a == sa.literal(b, _plain(b)) for a, b in zip(columns, key, strict=True))) for key in keys)
+        *(
+            sa.and_(*(a == sa.literal(b, kinds[isinstance(b, int)]) for a, b in zip(columns, key, strict=True)))
+            for key in keys
+        )
     )
-
-
-def _plain(value: Any) -> Any:
-    return sa.Integer() if isinstance(value, int) else sa.Text()
 
 
 def _texts(table: sa.Table) -> list[sa.Column[Any]]:

@@ -1,15 +1,12 @@
 """No freed page of a database keeps what was erased: SQLite is written anew, PostgreSQL's tables too."""
 
-import sqlalchemy as sa
-
-from assets.stores.postgres import connection_to
 from assets.stores.tables import TABLES
 from assets.stores.transactions import Store, reaching
+from assets.stores.warehouse.marks import read_built, write_built
+from assets.stores.warehouse.marts import PORTFOLIO
+from assets.stores.warehouse.warehouse_postgres import erase_site
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project
-
-# Of the warehouse on PostgreSQL; the next build makes them again.
-_WAREHOUSE = ("lake", "staging", "intermediate", "marts")
 
 
 def wipe(store: Store) -> None:
@@ -20,7 +17,8 @@ def wipe(store: Store) -> None:
             free = connection.execution_options(isolation_level="AUTOCOMMIT")
             for table in TABLES:
                 free.exec_driver_sql(f"VACUUM (FULL) {table.name}")
-            free.exec_driver_sql("CHECKPOINT") if _may_checkpoint(free) else None
+            may = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            free.exec_driver_sql("CHECKPOINT") if free.exec_driver_sql(may).scalar() else None
         return
     with reaching(address):
         raw = store.engine.raw_connection()
@@ -34,13 +32,16 @@ def wipe(store: Store) -> None:
         raise Unreachable(f"{store.place}: another process reads the store: end it, and say this again")
 
 
-def drop_marts(project: Project) -> None:
-    """Drop the warehouse's schemas, where it is PostgreSQL: they hold readings. Raises Unreachable."""
+def forget_marts(project: Project, store: Store, site_id: str) -> None:
+    """Let neither marks nor the warehouse, where it is PostgreSQL, know the site's marts; those of other sites stay.
+
+    Raises OSError, Unreachable.
+    """
+    for stage in ("kpi", "enpi"):
+        built = read_built(project.marts_dir, stage, store.cache)
+        months = {name: entry for name, entry in built.months.items() if name.partition("|")[0] != site_id}
+        sites = {name: each for name, each in built.sites.items() if name != site_id}
+        if sites != built.sites or months != built.months:
+            write_built(project.marts_dir, stage, built.model_copy(update={"months": months, "sites": sites}))
     if url := project.settings.database.of("warehouse"):
-        with connection_to(url) as connection:
-            for schema in _WAREHOUSE:
-                connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
-
-
-def _may_checkpoint(connection: sa.Connection) -> bool:
-    return bool(connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar())
+        erase_site(url, site_id, PORTFOLIO)

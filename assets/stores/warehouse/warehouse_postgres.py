@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 # A lake of years goes through memory in parts.
 FILES_AT_ONCE = 256
+# The layer between sources and marts.
+BETWEEN = "intermediate"
 # The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
@@ -52,6 +54,38 @@ def run(url: str, statements: Sequence[str]) -> None:
     with connection_to(url) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def erase_site(url: str, site_id: str, sums: str) -> None:
+    """Take every row of a site out of the warehouse, and those of `sums` over sites, and let no page of a table keep
+    one; rows of other sites and the views over them stay. The next build makes the site's anew. Raises Unreachable.
+    """
+    from psycopg import sql
+
+    with connection_to(url) as connection:
+        found = connection.execute(
+            "select relnamespace::regnamespace::text, relname, exists "
+            "(select 1 from pg_attribute where attrelid = tables.oid and attname = 'site_id') from pg_class as tables "
+            "where relkind = 'r' and relnamespace::regnamespace::text = any(%s)",
+            [["lake", "staging", BETWEEN, "marts"]],
+        ).fetchall()
+        sited = [sql.Identifier(schema, name) for schema, name, has_site in found if has_site]
+        for table in sited:
+            connection.execute(sql.SQL("delete from {} where site_id in (%s, %s)").format(table), [site_id, sums])
+        for schema, name, has_site in found:
+            if schema == BETWEEN and not has_site:
+                # By numbers of the last build, of whichever sites it was: each build fills it before it asks.
+                connection.execute(sql.SQL("truncate {}").format(sql.Identifier(schema, name)))
+        # Else the next load would take its readings for copied, and the next build its tables for made.
+        for name, column, before in (("copied_files", "path", "/site="), ("built", "part || '/'", "|")):
+            if ("lake", name, False) in found:
+                query = f"delete from lake.{name} where strpos({column}, %s) > 0 or strpos({column}, %s) > 0"  # noqa: S608
+                connection.execute(query.encode(), [f"{before}{each}/" for each in (site_id, sums)])
+    with connection_to(url) as connection:
+        connection.autocommit = True
+        for table in sited:
+            # The planner's notes of a table hold values of it.
+            connection.execute(sql.SQL("vacuum (full, analyze) {}").format(table))
 
 
 def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, READS, Argument, Option, operation
 
 
-@operation("web", takes=PROJECT)
+@operation("web", takes=PROJECT, writes=True)
 def web(call: ShellCall) -> Answer:
     """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
     from data_quality.contracts.time import SystemClock

@@ -57,7 +57,7 @@ def books_of(call: Call) -> BillStore:
     return BillStore(call.project.project.data_dir / "bills", call.project.store)
 
 
-@operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site")
+@operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site", writes=True)
 def bill_add(
     call: Call,
     files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],

@@ -251,7 +251,7 @@ def ack(
     )
 
 
-@operation("dispatch stop", takes=ACTS, example='--site home --as carla --reason "smell of smoke"')
+@operation("dispatch stop", takes=ACTS, example='--site home --as carla --reason "smell of smoke"', writes=False)
 def stop(
     call: Call, site: SiteOption, reason: Annotated[str, Option("--reason", help="Why.")] = "stopped by hand"
 ) -> Answer:

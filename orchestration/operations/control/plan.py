@@ -34,7 +34,7 @@ _WHY = (
 )
 
 
-@operation("plan", takes=PROJECT, example="--site my_site --for tomorrow")
+@operation("plan", takes=PROJECT, example="--site my_site --for tomorrow", writes=True)
 def plan(
     call: Call,
     case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,

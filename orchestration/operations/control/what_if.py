@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_YEARS = 10
 
 
-@operation("what-if", takes=PROJECT, example="--site home --battery 20kWh --battery 30kWh --years 1")
+@operation("what-if", takes=PROJECT, example="--site home --battery 20kWh --battery 30kWh --years 1", writes=True)
 def what_if(
     call: Call,
     site: SiteOption,

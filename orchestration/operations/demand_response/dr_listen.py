@@ -37,7 +37,7 @@ _AGAIN_S = 60.0
 _LEAD, _LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
 
-@operation("dr listen", takes=PROJECT, example="--site tower --once")
+@operation("dr listen", takes=PROJECT, example="--site tower --once", writes=True)
 def dr_listen(
     call: Call, site: SiteOption, once: Annotated[bool, Option("--once", help="Ask each source once and end.")] = False
 ) -> Answer:

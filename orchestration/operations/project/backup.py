@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 from assets.stores.backup.make_backup import BackupSource, make_backup
-from assets.stores.backup.place import place_to_read, split_address
+from assets.stores.backup.place import place_to_write, split_address
+from assets.stores.backup.prune import Pruned, prune
 from assets.stores.backup.sealed import Recipient
 from assets.stores.erasure.record import share_records, unfinished
+from assets.stores.seals import ledger_of
 from data_quality.contracts.errors import BadInput
 from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import Answer
@@ -22,10 +24,14 @@ def backup(
         Path | None,
         Option("--with-keys", metavar="RECIPIENT.pem", help="Private keys too, encrypted for this X25519 public key."),
     ] = None,
+    keep: Annotated[
+        int, Option("--keep", min=0, help="Then keep the newest N backups of the place alone, this one among them.")
+    ] = 0,
 ) -> Answer:
     """Back the project up while it runs: store, lake, models, reports, evidence, landing and settings; a signed list.
 
-    Marts, warehouse and Dagster's history are left out: they are made again from the rest.
+    Marts, warehouse and Dagster's history are left out: they are made again from the rest. With --keep older backups of
+    the place go, and each content that none of the kept ones needs: what was erased since is in none of them then.
     """
     project, recipient = call.project, None if with_keys is None else Recipient(with_keys)
     signer, name = pack_signer(call)
@@ -42,12 +48,16 @@ def backup(
             now_utc=call.clock.now_utc(),
             progress=lambda text, done, of: call.doing(text, done=done, of=of),
         )
-        with place_to_read(split_address(made.path)[0]) as place:
+        address, name_of_list = split_address(made.path)
+        with place_to_write(address, ledger_of(project.store)) as place:
             share_records(project.project, place)
+            pruned = prune(place, name_of_list, keep=keep) if keep else Pruned()
     text = f"{made.path}: {made.files} files, {made.files_new} of them new, {made.bytes_new:,} bytes copied"
+    if keep:
+        text += f"; {pruned.lists} former backup(s) removed, with {pruned.files} files, {pruned.bytes:,} bytes"
     if recipient is not None:
         text += f"; private keys are encrypted for {recipient.name}"
     elif made.keys_left_out:
         text += f"; {made.keys_left_out} private key(s) are left out: --with-keys RECIPIENT.pem"
-    result = made._asdict() | {"bytes": made.bytes_new, "signer": name}
+    result = made._asdict() | {"bytes": made.bytes_new, "signer": name, "removed": pruned._asdict()}
     return Answer(result, text=f"{text}\nprove it: meterloom restore {made.path} --verify")

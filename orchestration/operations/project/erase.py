@@ -1,7 +1,7 @@
 """`meterloom erase`: one person, or one meter with its readings, taken out of a project for good."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import uuid4
 
 from assets.stores.backup.last_backup import last_backup
@@ -23,7 +23,7 @@ from controls.ledger.device_lease import leases
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Role
 from orchestration.doctor.role_files import roles, roles_dir
-from orchestration.instance.start_lock import free, taken
+from orchestration.instance.start_lock import taken
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import Actor, actor, pack_signer
@@ -39,7 +39,7 @@ CLASSES = Table(
 )  # fmt: skip
 
 
-@operation("erase", takes=ACTS, example="person/ben --dry-run")
+@operation("erase", takes=ACTS, example="person/ben --dry-run", writes=False)
 def erase(
     call: Call,
     subject: Annotated[str, Argument(metavar="SUBJECT", help="person/ID, or meter/SITE/ID with its readings.")],
@@ -63,19 +63,17 @@ def erase(
     by = actor(call, Role.ADMIN)
     if who.text == f"person/{by.person.person_id}":
         raise BadInput(f"{by.person.name} cannot erase themselves", reason="own_erasure", mend="another admin does it")
-    with taken(call.places, "upkeep"), taken(call.places, "up"):
-        free(call.places, "daemon")
+    places = call.places
+    with taken(places, "upkeep"), taken(places, "up"), taken(places, "daemon"), taken(places, "project"):
         if running := _running(call):
             raise BadInput(
-                f"services run: {', '.join(running)}; they hold what is to go",
+                f"services run: {'; '.join(running)}; they hold what is to go",
                 reason="services_run",
-                mend="end them first",
+                mend="end each where it was started: Ctrl-C, or stop its unit or container",
             )
         erasing = _erasing(project, call.keys_dir, who)
         found, classes = _looked(call, erasing)
         needs = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
-        if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
-            raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
         if found.subject.without(reason) != reason:
             raise BadInput(
                 f"the reason says the name of {who.text}, and the record keeps the reason",
@@ -87,15 +85,19 @@ def erase(
                 reason="not_confirmed", mend="look with --dry-run, then say it with --yes",
             )  # fmt: skip
         erasure_id = _carried_out(call, by, erasing, found, reason)
-        away = _share(call)
-    return _answer(who, found, classes, erasure_id, is_done=True, away=away)
+        shared = _share(call)
+    return _answer(who, found, classes, erasure_id, is_done=True, shared=shared)
 
 
 def _running(call: Call) -> list[str]:
-    """Services by their role files, and agents on whatever machine by their leases."""
+    """Services by their role files, and agents on whatever machine by their leases, each with its place and start."""
     now_utc, held = call.clock.now_utc(), leases(call.project.store)
-    agents = {f"agent-{each.site_id}" for each in held if each.holder and now_utc < each.expires_utc}
-    return sorted({each.name for each in roles(roles_dir(call.places)) if each.is_alive} | agents)
+    agents = [each for each in held if each.holder and now_utc < each.expires_utc]
+    said = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
+    found = {f"agent-{each.site_id}": said.format(each) for each in agents} | {
+        each.name: each.said for each in roles(roles_dir(call.places)) if each.is_alive
+    }
+    return [found[name] for name in sorted(found)]
 
 
 def _erasing(project: "OpenProject", keys_dir: Path, who: Subject, *, is_again: bool = False) -> Erasing:
@@ -136,8 +138,11 @@ def _names(project: "OpenProject", who: Subject) -> tuple[str | None, list[str]]
 
 
 def _looked(call: Call, erasing: Erasing) -> tuple[Found, list[ErasureClass]]:
+    """Raises BadInput where there is nothing of a meter, and never was: its id is written wrong."""
     call.doing("looking for what there is of it")
-    found = erasing.look()
+    found, who = erasing.look(), erasing.subject
+    if who.site_id and found.is_empty and not known_erasures(call.project.store, who.text):
+        raise BadInput(f"nothing of {who.text} is here", reason="nothing_there", mend="look at the meter's id")
     return found, erasing.classes(found, ground_of(call.project.reports) if found.sources else {})
 
 
@@ -190,23 +195,40 @@ def _record(call: Call, by: Actor, erasure_id: str, subject: str) -> ErasureReco
     return signed_record(body, signer)
 
 
-def _share(call: Call) -> str:
-    """Tell the place of the last backup; every backup tells its own place too. Returns the place where it is away."""
+class Shared(NamedTuple):
+    """Place of the last backup, empty where there is none. backups: lists of before the erasure there; is_away: it did
+    not take the record.
+    """
+
+    place: str = ""
+    backups: int = 0
+    is_away: bool = False
+
+
+def _share(call: Call) -> Shared:
+    """Tell the place of the last backup; every backup tells its own place too."""
     last = last_backup(call.places)
     if last is None:
-        return ""
+        return Shared()
     address = split_address(last.path)[0]
     try:
         with place_to_read(address) as place:
             share_records(call.places, place)
+            return Shared(address, len(place.lists()))
     except (BadInput, Unreachable, OSError):
-        return address
-    return ""
+        return Shared(address, is_away=True)
 
 
 def _answer(
-    who: Subject, found: Found, classes: list[ErasureClass], erasure_id: str, *, is_done: bool, away: str = ""
+    who: Subject,
+    found: Found,
+    classes: list[ErasureClass],
+    erasure_id: str,
+    *,
+    is_done: bool,
+    shared: Shared | None = None,
 ) -> Answer:
+    shared = shared or Shared()
     lost = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
     said = (
         f"nothing of {who.text} is left" if found.is_empty else f"{who.text} {'is' if is_done else 'would be'} erased"
@@ -214,10 +236,17 @@ def _answer(
     lines = [f"{said}; {len(lost)} report(s) cannot be computed again from what is left" if lost else said]
     if is_done:
         lines.append(f"record {erasure_id}: erasures/{erasure_id}.json; a restore of an older backup erases it again")
-    if away:
-        lines.append(f"{away} did not take the record: copy it into its 'erasures', or a restore brings all back")
+    if shared.is_away:
+        lines.append(
+            f"{shared.place} did not take the record: copy it into its 'erasures', or a restore brings all back"
+        )
+    if shared.backups:
+        lines.append(
+            f"{shared.place} keeps {shared.backups} backup(s) of before, with its bytes; one that takes their place: "
+            f"meterloom backup --to {shared.place} --keep 1"
+        )
     result = {"subject": who.text, "erasure_id": erasure_id, "classes": [each._asdict() for each in classes]}
-    done = {"is_erased": is_done, "is_shared": is_done and not away}
+    done = {"is_erased": is_done, "is_shared": is_done and not shared.is_away, "backups_of_before": shared.backups}
     return Answer(result | done, CLASSES, text="\n".join(lines))
 
 

@@ -13,13 +13,21 @@ def health(
     call: Call,
     role: Annotated[str, Option("--role", help="One service alone, by the name that 'health' gives it.")] = "",
     here: Annotated[bool, Option("--here", help="Services of this machine or container alone.")] = False,
+    acknowledge: Annotated[
+        str,
+        Option("--acknowledge", metavar="ROLE", help="One that was killed and shall not come back is named no more."),
+    ] = "",
 ) -> Answer:
     """Say which services run and which do their work; exit code 1 where one does not."""
-    from orchestration.doctor.role_health import health_here, health_of
+    from orchestration.doctor import role_health
 
-    found = health_here(call.places) if here else health_of(call.places, role)
+    if acknowledge:
+        role_health.acknowledge(call.places, acknowledge)
+    found = role_health.health_here(call.places) if here else role_health.health_of(call.places, role)
     is_ready = all(each.ready for each in found)
     said = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
+    if any("is gone" in each.detail for each in found):
+        said += "\none that shall not come back: meterloom health --acknowledge ROLE"
     return Answer(
         {"roles": [each._asdict() for each in found]}, ROLES, text=said, exit_code=DONE if is_ready else CHECK_FAILED
     )

@@ -183,7 +183,7 @@ def withdraw(
     return Answer({"events": [gone], "registers": changed}, text="\n".join(text))
 
 
-@operation("readings recompute", takes=PROJECT, example="--site my_site --dry-run")
+@operation("readings recompute", takes=PROJECT, example="--site my_site --dry-run", writes=True)
 def recompute(
     call: Call,
     site: SiteOption,

@@ -76,7 +76,7 @@ KPIS = Table(
 )
 
 
-@operation("kpis", example="--site factory --period 2025-Q1 --grain month")
+@operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)
 def kpis(
     call: Call,
     period: PeriodOption,

@@ -120,7 +120,7 @@ def withdraw(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answe
     return told(chosen, life_of(call).withdraw(chosen, who.person, signer=who.signer, reason=reason))
 
 
-@operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder")
+@operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder", writes=True)
 def deliver(
     call: Call,
     revision: Annotated[str | None, Argument(metavar="[REVISION]", help="None: what waits in the outbox.")] = None,
