@@ -93,10 +93,15 @@
     return { lineStyle: { color: colour(name), width: 1 }, areaStyle: { color: colour(name), opacity: 0.25 } };
   }
 
+  // Days that follow each other, by the first and how many.
+  const days = (first, count) =>
+    Array.from({ length: count }, (_, at) => new Date(Date.parse(first) + at * 864e5).toISOString().slice(0, 10));
+
   class Chart {
     constructor(figure) {
       this.figure = figure;
       this.told = JSON.parse(figure.querySelector("script").textContent);
+      this.told.x = this.told.x.flatMap((each) => (Array.isArray(each) ? days(...each) : each));
       this.place = figure.querySelector(".plot");
       this.lines = [...figure.querySelectorAll("tbody tr")];
       this.heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent.trim());
