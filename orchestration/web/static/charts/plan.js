@@ -12,9 +12,6 @@
     return [...lanes].map(([name, own]) => ({ name, own, weight: own.every(isBlocks) ? 0.4 : own[0].role === "cheap" ? 0.9 : 1.2 }));
   }
 
-  // Blocks have no axis of values, and so no unit.
-  const titled = ({ name, own }) => (own.every(isBlocks) || !own[0].unit ? name : `${name}, ${own[0].unit}`);
-
   function series(row, at, draw) {
     const place = { xAxisIndex: at, yAxisIndex: at };
     const ink = draw.ink(row);
@@ -49,7 +46,7 @@
         grid: grids,
         xAxis: lanes.map((lane, at) => draw.places(told, { gridIndex: at, ...(at < last ? { axisLabel: { show: false } } : {}) })),
         yAxis: lanes.map((lane, at) => draw.values({
-          gridIndex: at, splitNumber: 2, name: titled(lane), nameLocation: "end", nameGap: 12, nameTextStyle: named,
+          gridIndex: at, splitNumber: 2, name: isBlocks(lane.own[0]) ? lane.name : `${lane.name}, ${lane.own[0].unit}`, nameLocation: "end", nameGap: 12, nameTextStyle: named,
           ...(lane.own.every(isBlocks) ? { axisLabel: { show: false }, splitLine: { show: false } } : {}),
           ...(lane.own[0].unit === "%" ? { min: 0, max: 100 } : {}),
         })),
