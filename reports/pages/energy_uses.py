@@ -111,14 +111,9 @@ def _row(label: str, role: Role, points: Sequence[DayPoint]) -> ChartRow:
         label=label,
         role=role,
         values=_values(points),
-        low=tuple(_edge(each.low) for each in points) if has_band else (),
-        high=tuple(_edge(each.high) for each in points) if has_band else (),
+        low=tuple(each.low for each in points) if has_band else (),
+        high=tuple(each.high for each in points) if has_band else (),
     )
-
-
-def _edge(value: float | None) -> float | None:
-    """An edge of a band with as many digits as a picture can show of what a model is unsure of."""
-    return None if value is None else float(f"{value:.5g}")
 
 
 ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
