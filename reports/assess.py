@@ -90,14 +90,19 @@ class AskedUse:
         every = alerts_of(self.seu.seu_id, found, limit_percent=self.seu.status_rule.crit_percent)
         return tuple(each for each in every if each.quarter in asked)
 
+    def known_year(self) -> Period:
+        """The 365 local days before the day of the instant."""
+        today = self.as_of_utc.astimezone(ZoneInfo(self.site.time_zone)).date()
+        return Period(label="", start=today - timedelta(days=365), end=today, time_zone=self.site.time_zone)
+
     def review(self, rule: ReviewRule | None = None) -> tuple[Finding, ...]:
         """Reasons to review the version, as of then (clause 6.5)."""
         version, sources, as_of_utc = self.version, self.sources, self.as_of_utc
         if version is None:
             return ()
         pinned, baseline = (version.baseline_id, version.version), version.baseline
-        today = as_of_utc.astimezone(ZoneInfo(self.site.time_zone)).date()
-        year = Period(label="", start=today - timedelta(days=365), end=today, time_zone=self.site.time_zone)
+        year = self.known_year()
+        today = year.end
         given = sources.adjustments(*pinned, as_of_utc)
         quarters = self.quarters(quarters_before(today, self.site.time_zone, months=12))
         return review_findings(

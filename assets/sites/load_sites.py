@@ -67,10 +67,11 @@ def load_site(path: Path, cache: ProjectCache | None = None) -> Site:
 
     cache: of its project: a file that says the same is read once.
     """
-    return _site(path) if cache is None or not path.is_file() else _read_once(path, cache, _site)
+    return _site(path) if cache is None or not path.is_file() else read_once(path, cache, _site)
 
 
-def _read_once(path: Path, cache: ProjectCache, read: Callable[[Path], M]) -> M:
+def read_once(path: Path, cache: ProjectCache, read: Callable[[Path], M]) -> M:
+    """The model that `read` makes of a file that is there; a file that says the same is read once."""
     files: Place[Path, _Read] = cache.place("model_files")
     stat, known = path.stat(), files.get(path)
     mark = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
@@ -220,7 +221,7 @@ def load_people(path: Path, cache: ProjectCache | None = None) -> People:
     if not path.exists():
         raise BadInput(NOBODY, file=str(path), reason="no_people")
     read = partial(read_model, model=People)
-    return read(path) if cache is None or not path.is_file() else _read_once(path, cache, read)
+    return read(path) if cache is None or not path.is_file() else read_once(path, cache, read)
 
 
 @once

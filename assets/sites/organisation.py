@@ -8,15 +8,17 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.sites.load_sites import scalars
+from assets.sites.load_sites import read_once, scalars
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.organisation import Organisation, OwnedSite
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.time import Period
 from data_quality.contracts.units import EXACT
+from data_quality.contracts.work.project_cache import ProjectCache
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, load_model, load_yaml, place_of
 
 ZERO = Decimal(0)
@@ -45,9 +47,12 @@ class Part(NamedTuple):
     left_out: tuple[OwnDelivery, ...] = ()
 
 
-def load_organisation(path: Path, organisation: str = "", *, sites: Collection[str] = ()) -> Organisation:
-    """The organisation of the file. sites: of the project. Raises BadInput where there is none or another than the one
-    that is asked for, BadConfiguration for a file that is not in order or an organisation that is called as a site is.
+def load_organisation(
+    path: Path, organisation: str = "", *, sites: Collection[str] = (), cache: ProjectCache | None = None
+) -> Organisation:
+    """The organisation of the file. sites: of the project; cache: as in `load_site`. Raises BadInput where there is
+    none or another than the one that is asked for, BadConfiguration for a file that is not in order or an organisation
+    that is called as a site is.
     """
     if not path.exists():
         raise BadInput(
@@ -56,8 +61,9 @@ def load_organisation(path: Path, organisation: str = "", *, sites: Collection[s
             reason="no_organisation",
             mend="write organisation.yaml (docs/ems/carbon_accounting.md)",
         )
+    read = partial(load_model, model=Organisation)
     try:
-        found = load_model(path, Organisation)
+        found = read(path) if cache is None else read_once(path, cache, read)
     except BadConfiguration as fault:
         raise BadConfiguration([_placed(each, path) for each in fault.problems]) from fault
     if found.organisation in sites:
@@ -74,10 +80,10 @@ def load_organisation(path: Path, organisation: str = "", *, sites: Collection[s
     return found
 
 
-def known_organisation(path: Path) -> Organisation | None:
+def known_organisation(path: Path, cache: ProjectCache | None = None) -> Organisation | None:
     """The organisation of the file; None where it is gone or not in order, which others say."""
     try:
-        return load_organisation(path)
+        return load_organisation(path, cache=cache)
     except BadInput:
         return None
 

@@ -67,6 +67,10 @@ class Devices:
         order = sorted(self.site.assets, key=lambda each: not each.template)
         return tuple(self._listed(each) for each in order)
 
+    def device(self, device_id: str) -> ListedDevice:
+        """One device of the site file."""
+        return self._listed(next(each for each in self.site.assets if each.asset_id == device_id))
+
     @property
     def mode(self) -> ModeNow:
         """The mode of the site and who set it."""

@@ -302,7 +302,7 @@ def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Itera
 def _finding(site: Site, state: SourceState, sentence: str, mend: str, since_utc: datetime | None) -> Finding:
     return Finding(
         code="source_dead",
-        message=Sentence("source {0}: {1}", state.source_id, Sentence(sentence)),
+        message=Sentence("source {0}: {1}", site.source_name(state.source_id), Sentence(sentence)),
         scope=site.site_id,
         facts={
             "source": state.source_id, "since_utc": since_utc and since_utc.isoformat(), "mend": mend, "is": sentence,

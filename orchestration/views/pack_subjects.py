@@ -50,7 +50,7 @@ class Subject(NamedTuple):
 
 def organisation_of(project: "OpenProject", name: str = "") -> Organisation:
     """The organisation of that name, or the one there is. Raises BadInput for none, another, or a faulty file."""
-    return load_organisation(project.project.organisation_file, name, sites=project.sites)
+    return load_organisation(project.project.organisation_file, name, sites=project.sites, cache=project.cache)
 
 
 def organisations_of(project: "OpenProject") -> dict[str, Organisation]:

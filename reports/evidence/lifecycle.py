@@ -1,7 +1,7 @@
 """Draft, reviewed or returned, published, withdrawn: two people with two roles, neither of whom made the report."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -215,6 +215,22 @@ def life_at(
     decisions = publications.decisions(report_id, revision, as_of_utc=as_of_utc)
     kept = publications.signatures(f"{report_id}@{revision}") if decisions else ()
     return stage_of(decisions, kept, maker=publications.maker(report_id, revision), names=names)
+
+
+def lives_at(
+    publications: PublicationStore,
+    keys: Iterable[tuple[str, int]],
+    names: Mapping[str, str],
+    *,
+    as_of_utc: datetime | None = None,
+) -> dict[tuple[str, int], ReportLife]:
+    """Lives of many revisions, each as `life_at` says it, from one look at all decisions."""
+    decided, makers = publications.every(as_of_utc=as_of_utc), publications.makers()
+    found = {}
+    for key in keys:
+        kept = publications.signatures(f"{key[0]}@{key[1]}") if key in decided else ()
+        found[key] = stage_of(decided.get(key, ()), kept, maker=makers.get(key), names=names)
+    return found
 
 
 def stage_of(

@@ -1,7 +1,8 @@
 """A chart of a page is data: rows over one axis. Scripts draw them; table and CSV are of the same rows."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import date, timedelta
 from os.path import commonprefix
 from typing import Any, Literal, Self
 
@@ -139,7 +140,7 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
         "unit": unit_text(chart.unit),
         "title": word(chart.title),
         "x_title": word(chart.x_title),
-        "x": [word(each) for each in chart.x],
+        "x": _runs([word(each) for each in chart.x]),
         "ticks": [(at, word(text)) for at, text in chart.ticks],
         "events": [(at, word(text)) for at, text in chart.events],
         "rows": [_row_data(row, chart, word) for row in chart.rows],
@@ -153,6 +154,28 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     if chart.kind == "flow":
         told["ends"] = _ends(chart)
     return told
+
+
+def _runs(x: Sequence[str]) -> list[str | tuple[str, int]]:
+    """Places, of which days that follow each other are told by the first and how many: they stand in the table too."""
+    found: list[str | tuple[str, int]] = []
+    due: date | None = None
+    for name in x:
+        day = _day(name)
+        if day is not None and day == due and isinstance(found[-1], tuple):
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append(name if day is None else (name, 1))
+        due = None if day is None else day + timedelta(days=1)
+    return found
+
+
+def _day(name: str) -> date | None:
+    with suppress(ValueError):
+        # Other spellings of a date stay as they are.
+        if str(day := date.fromisoformat(name)) == name:
+            return day
+    return None
 
 
 def _row_data(row: ChartRow, chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:

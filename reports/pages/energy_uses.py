@@ -101,7 +101,8 @@ def _days(days: UseDays) -> set[date]:
 
 
 def _values(points: Sequence[DayPoint]) -> tuple[float | None, ...]:
-    return tuple(each.value for each in points)
+    # A picture needs no exact digits.
+    return tuple(None if each.value is None else round(each.value, 3) for each in points)
 
 
 def _row(label: str, role: Role, points: Sequence[DayPoint]) -> ChartRow:

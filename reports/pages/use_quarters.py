@@ -140,13 +140,13 @@ def use_told(
     known = known_days(site, use.sources, use.as_of_utc)
     end = span.end if known is None else min(span.end, known.end)
     years = quarters_before(end, site.time_zone, months=12 * TREND_YEARS)
-    # First the longest span: what is asked below is a part of what it read.
+    training = _training_days(use)
+    _expect(use, [span, years, *([training] if training else [])])
     trend = {
         each.version: quarters(given, replace(use, version=each), quarters_of(years)) for each in ever_approved(every)
     }
     read = _read(span, known, site.time_zone)
     wholes = [] if version is None or read is None else _whole(given, use, read)
-    training = _training_days(use)
     return UseTold(
         names=names or {},
         last_report=last_report,
@@ -167,6 +167,15 @@ def use_told(
         reviews=use.review(),
         days=_days(given, use, span),
     )
+
+
+def _expect(use: AskedUse, spans: Sequence[Period]) -> None:
+    """Read the use over all that is asked below: each of it is a part."""
+    year, time_zone = use.known_year(), use.site.time_zone
+    whole = [*spans, year, quarters_before(year.end, time_zone, months=12)]
+    first, last = min(each.start for each in whole), max(each.end for each in whole)
+    every = Period(label="", start=first, end=last, time_zone=time_zone)
+    use.sources.use_days(use.site, use.seu, every, use.as_of_utc)
 
 
 def _whole(given: Asking, use: AskedUse, span: Period) -> list[Quarter]:

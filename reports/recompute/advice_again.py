@@ -76,10 +76,13 @@ def measure_number(trace: Trace, sources: Sources) -> Decimal | None:
 
 def stored_advice(sources: Sources, recommendation_id: str, as_of_utc: datetime | None) -> Recommendation:
     """A stored recommendation at an instant. Raises BadInput (no_recommendation)."""
-    key = (RECOMMENDATION, recommendation_id, as_of_utc)
-    return sources.keep(
-        key, lambda: Recommendations(sources.lake.store).named(recommendation_id, as_of_utc=as_of_utc)
-    )  # fmt: skip
+    ledger = Recommendations(sources.lake.store)
+    # All at once: each for itself would be proven against all others.
+    known = sources.keep(
+        (RECOMMENDATION, as_of_utc),
+        lambda: {each.recommendation_id: each for each in ledger.standing(as_of_utc=as_of_utc)},
+    )
+    return known.get(recommendation_id) or ledger.named(recommendation_id, as_of_utc=as_of_utc)
 
 
 def advice_input(of: Recommendation, figure_id: str) -> TraceInput:

@@ -38,6 +38,8 @@ OF_THE_SITE_FILE = ("floor_area_m2", "headcount")
 DEFINITION_ID = "kpi_sql"
 # A total of so many streams is read apart from what figures are made again of, and lean.
 _MANY = 200
+# So many drivers of several uses are read at once.
+_DRIVERS = 12
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
 
 
@@ -109,7 +111,9 @@ class Sources:
     def organisation(self) -> Organisation | None:
         """The project's organisation as its file is now; None where there is none, or it is not in order."""
         file = self._organisation_file
-        return None if file is None else self.keep(("organisation",), lambda: known_organisation(file))
+        if file is None:
+            return None
+        return self.keep(("organisation",), lambda: known_organisation(file, self.lake.store.cache))
 
     @cached_property
     def baselines(self) -> BaselineStore:
@@ -157,7 +161,7 @@ class Sources:
         """A longer span that was read already: a month of it needs no second look at the disk."""
         for key, frame in self._kept.items():
             is_all = key[0] == "readings" and key[1] == site_id
-            is_these = bool(streams) and key[:3] == ("streams", site_id, tuple(streams))
+            is_these = bool(streams) and key[:2] == ("streams", site_id) and set(streams) <= {*key[2]}
             # Both kinds of key end alike: start, end, instant.
             if (is_all or is_these) and key[-1] == as_of_utc and key[-3] <= start and end <= key[-2]:
                 found: pl.DataFrame = frame
@@ -317,22 +321,51 @@ class Sources:
             # The whole site was read already: its other meters need not be looked at again for each use.
             readings = self.stream_readings(site, uses_streams([seu]), period.start, period.end, as_of_utc)
             return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
-        days = self._site_days(site, period, as_of_utc).of(seu)
-        return days.filter(pl.col("local_date").is_between(period.start, period.end, closed="left"))
+        known = self._known_days(site, seu, period, as_of_utc) or self._days_of(site, site.seus, period, as_of_utc)
+        return self._part_of(known, seu, period)
 
-    def _site_days(self, site: Site, period: Period, as_of_utc: datetime) -> SiteDays:
-        """Days of all uses of the site, read once for all of them; those of a longer span where they are known."""
+    def driver_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """As `days`, of the use's drivers alone; those of the site's other uses, where they are few, are read along."""
+        known = self._known_days(site, seu, period, as_of_utc)
+        if known is not None:
+            return self._part_of(known, seu, period)
+        drivers = sorted({each.driver_id for use in site.seus for each in use.drivers})
+        if len(drivers) > _DRIVERS:
+            drivers = [each.driver_id for each in seu.drivers]
+        readings = self.stream_readings(site, drivers, period.start, period.end, as_of_utc)
+        return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+
+    def use_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
+        """As `days`, of one use that nobody reads the others beside: parts of its span that are asked for after are
+        parts of it.
+        """
+        return self._part_of(self._days_of(site, [seu], period, as_of_utc), seu, period)
+
+    def _part_of(self, known: SiteDays, seu: Seu, period: Period) -> pl.DataFrame:
+        # A project may be called as a use is, and be made of others.
+        table = self.keep(("days of a use", known, seu.seu_id, *uses_streams([seu])), lambda: known.of(seu))
+        return table.filter(pl.col("local_date").is_between(period.start, period.end, closed="left"))
+
+    def _known_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> SiteDays | None:
+        """Days that the use is a part of, of the span or a longer one, where such are known."""
+        streams = {*uses_streams([seu])}
         for (kind, *named), kept in self._kept.items():
-            if kind == "site days" and named[0] == site.site_id and named[3] == as_of_utc:
+            if kind == "site days" and named[0] == site.site_id and named[3] == as_of_utc and streams <= {*named[4]}:
                 longer: SiteDays = kept
                 if named[1] <= period.start and period.end <= named[2]:
                     return longer
-        span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
-        files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
-        return self.keep(
-            ("site days", site.site_id, period.start, period.end, as_of_utc),
-            lambda: days_in(files, site, site.seus, start=period.start, end=period.end),
-        )
+        return None
+
+    def _days_of(self, site: Site, seus: Sequence[Seu], period: Period, as_of_utc: datetime) -> SiteDays:
+        """Days of these uses, read once for all of them."""
+
+        def made() -> SiteDays:
+            span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
+            files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
+            return days_in(files, site, seus, start=period.start, end=period.end)
+
+        key = ("site days", site.site_id, period.start, period.end, as_of_utc, tuple(uses_streams(seus)))
+        return self.keep(key, made)
 
     def coverage(self, site: Site, period: Period, readings: pl.DataFrame) -> Decimal:
         """Share 0–1 of the quarter hours of the site's electricity total that were read."""

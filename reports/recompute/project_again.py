@@ -128,16 +128,8 @@ def known_pairs(
 
     def made() -> list[DayPair]:
         span, use = known_span(version, as_of_utc, site.time_zone), project_use(site, project)
-        streams = [*use.meters, *(driver.driver_id for driver in use.drivers)]
-        return project_pairs(
-            sources.stream_readings(site, streams, span.start, span.end, as_of_utc),
-            site=site,
-            project=project,
-            version=version,
-            adjustments=sources.adjustments(version.baseline_id, version.version, as_of_utc),
-            start=span.start,
-            end=span.end,
-        )
+        days = sources.use_days(site, use, span, as_of_utc)
+        return project_pairs(days, version, sources.adjustments(version.baseline_id, version.version, as_of_utc))
 
     key = ("project pairs", site.site_id, project.project_id, *_pin(version), as_of_utc)
     return sources.keep(key, made)

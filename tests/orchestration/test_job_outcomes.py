@@ -247,6 +247,7 @@ def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tm
     project = ProjectResource(root=str(tmp_path))
     site, board = project.site("factory"), LiveStore(project.project.live_dir)
     source = next(each.source_id for each in site.sources if isinstance(each, Streaming))
+    name = site.source_name(source)
 
     def found(state: Any, sentence: str = "", seconds: int = 0) -> list[Finding]:
         """Findings so many seconds after the collector wrote that state."""
@@ -257,10 +258,10 @@ def test_a_dead_source_is_a_finding_with_its_sentence_until_it_delivers_again(tm
     assert list(dead_sources(project, site, NOW)) == []
     assert found("live") == []
     (dead,) = found("silent", "broker 127.0.0.1:1883 does not answer")
-    assert what_of(dead) == f"source {source}: broker 127.0.0.1:1883 does not answer (since {NOW:%Y-%m-%d %H:%M}Z)"
+    assert what_of(dead) == f"source {name}: broker 127.0.0.1:1883 does not answer (since {NOW:%Y-%m-%d %H:%M}Z)"
     assert dead.facts["mend"] == f"meterloom sources test {source} --site factory shows what it answers"
     (ended,) = found("live", seconds=60)
-    assert ended.message == f"source {source}: no collector runs"
+    assert ended.message == f"source {name}: no collector runs"
     assert found("live") == []
     board.close()
     project.close()

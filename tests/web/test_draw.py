@@ -132,6 +132,13 @@ def test_what_addresses_of_a_chart_begin_with_is_sent_once() -> None:
         assert tuple(found["why"] + each for each in found["whys"]) == whys
 
 
+def test_days_that_follow_each_other_are_told_once_and_other_names_as_they_are() -> None:
+    x = ("2024-02-28", "2024-02-29", "2024-03-01", "2024-03-03", "b", "2024-13-01", "20240301")
+    row = ChartRow(label="a", values=(None,) * len(x))
+    found = chart_data(Chart(kind="bars", key="c", title="t", unit="kwh", x=x, rows=(row,)), str)
+    assert found["x"] == [("2024-02-28", 3), ("2024-03-03", 1), "b", "2024-13-01", "20240301"]
+
+
 def test_a_chart_says_its_rows_in_json_and_the_same_in_its_table() -> None:
     html = html_of(None, page(EVIL))
     found = told(html, "c")

@@ -4,12 +4,17 @@ import csv
 import html
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import polars as pl
 import pytest
 
+from assets.sites import view
+from assets.stores.lake.lake_files import LakeFile, history_in
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from orchestration.web.number_asked import asking
@@ -19,6 +24,7 @@ from reports.pages.energy_uses import UseDays, UseTold, day_charts
 from reports.pages.page import Widget
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_told
+from reports.recompute.figure_sources import seu_of
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant
@@ -44,6 +50,29 @@ def test_a_use_is_what_the_command_says(seen: Asking) -> None:
         assert shown[name] == said[name]
     assert quarter.result.status == said["status"]
     assert shown["enpi_index"] == pytest.approx(100 * said["enpi"], rel=1e-15)
+
+
+def test_the_page_of_a_use_reads_it_from_the_disk_once(seen: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def counted(files: Sequence[LakeFile], **given: Any) -> pl.DataFrame:
+        looks.append(len(files))
+        return history_in(files, **given)
+
+    monkeypatch.setattr(view, "history_in", counted)
+    assert told(seen).quarters
+    assert len(looks) == 1
+
+
+def test_days_of_a_project_that_is_called_as_a_use_are_of_its_own_meters(seen: Asking) -> None:
+    ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
+    given, span = asking(ask), parse_period("2025-Q1", "Europe/Berlin")
+    use = seu_of(given.site, "hvac")
+    other = next(each for each in given.site.meters if each.meter_id not in use.meters)
+    alike = use.model_copy(update={"meters": (other.meter_id,)})
+    days = [given.sources.use_days(given.site, each, span, given.as_of_utc) for each in (use, alike)]
+    assert days[0]["energy_kwh"].sum() != days[1]["energy_kwh"].sum()
+    assert days[0].equals(given.sources.days(given.site, "hvac", span, given.as_of_utc))
 
 
 def test_every_number_of_the_page_is_explained_and_equal(seen: Asking) -> None:

@@ -24,7 +24,10 @@ EVIL = '</script><img src=x onerror="document.title=1">{b}{a|x}\'&'
 
 def told(page: Page) -> dict:
     """The first chart as its script reads it."""
-    return page.locator("[data-chart] script").first.evaluate("each => JSON.parse(each.textContent)")
+    found: dict = page.locator("[data-chart] script").first.evaluate("each => JSON.parse(each.textContent)")
+    # Days that follow each other are told by the first and how many.
+    found["x"] = [place for each in found["x"] for place in ([each] if isinstance(each, str) else range(each[1]))]
+    return found
 
 
 def rows(page: Page) -> int:

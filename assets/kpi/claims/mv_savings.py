@@ -116,21 +116,11 @@ def reported_span(project: MvProject, period: Period, now_utc: datetime) -> Peri
     return Period(label="", start=start, end=end, time_zone=period.time_zone) if start < end else None
 
 
-def project_pairs(
-    readings: pl.DataFrame,
-    *,
-    site: Site,
-    project: MvProject,
-    version: BaselineVersion,
-    adjustments: Sequence[Adjustment],
-    start: date,
-    end: date,
-) -> list[DayPair]:
-    """Local days [start, end) of the boundary, metered and expected, approved adjustments in the expectation.
+def project_pairs(days: pl.DataFrame, version: BaselineVersion, adjustments: Sequence[Adjustment]) -> list[DayPair]:
+    """Local days of the boundary, metered and expected, approved adjustments in the expectation.
 
-    readings: LAKE_SCHEMA, the view at T of at least the boundary's meters and drivers.
+    days: `seu_days` of the project's use.
     """
-    days = seu_days(readings, site=site, seu=project_use(site, project), start=start, end=end)
     expected = adjusted_days(expected_days(version.baseline, days), adjustments)
     return day_pairs(days, expected, features_by_day(version.baseline, days))
 
@@ -158,9 +148,8 @@ def project_savings(
     readings = site_readings(lake, site, start_utc=known.start_utc, end_utc=known.end_utc, as_of_utc=as_of_utc)
     # Adjustments as known at T: a saving that was reported then is made again from the same ones.
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
-    pairs = project_pairs(
-        readings, site=site, project=project, version=version, adjustments=given, start=known.start, end=known.end
-    )
+    days = seu_days(readings, site=site, seu=project_use(site, project), start=known.start, end=known.end)
+    pairs = project_pairs(days, version, given)
     against = against_project(project, version, pairs, end=period.end)
     # The gate looks at every day that is known, the figure only at the days of its span.
     inside = [each for each in pairs if period.start <= each.local_date < period.end]

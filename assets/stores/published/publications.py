@@ -100,6 +100,19 @@ class PublicationStore:
         """Steps of one revision, oldest first."""
         return self._believed(as_of_utc=as_of_utc, report_id=report_id, revision=revision)
 
+    def every(self, *, as_of_utc: datetime | None = None) -> dict[Key, list[Decision]]:
+        """Steps of every revision that anybody decided on, each oldest first."""
+        found: dict[Key, list[Decision]] = {}
+        for each in self._believed(as_of_utc=as_of_utc):
+            found.setdefault((each.report_id, each.revision), []).append(each)
+        return found
+
+    def makers(self) -> dict[Key, str]:
+        """Who made each revision, as `maker` says it."""
+        columns = ("report_id", "revision", "person_id")
+        rows = _MAKERS.rows(self.store, *columns)
+        return {(str(row["report_id"]), int(row["revision"])): str(row["person_id"]) for row in rows}
+
     def of_report(self, report_id: str) -> list[Decision]:
         """Steps of all revisions of a report."""
         return self._believed(as_of_utc=None, report_id=report_id)

@@ -11,7 +11,7 @@ from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
-from reports.evidence.lifecycle import Life, Outcome, life_at, next_step
+from reports.evidence.lifecycle import Life, Outcome, lives_at, next_step
 from reports.figures.trace import stale_revisions
 from reports.lifecycle.changes import between_revisions, data_between, data_moved, data_of, parse_revision, what_changed
 from reports.make_report import RENDERERS, render_now
@@ -52,7 +52,7 @@ def reports_list(call: Call, site: OnlySiteOption = None) -> Answer:
     stale = stale_revisions(project.reports, call.sources, as_of_utc=call.as_of_utc)
     publications = PublicationStore(project.store)
     decided = publications.statuses(as_of_utc=call.as_of_utc)
-    lives = {key: life_at(publications, *key, call.project.names, as_of_utc=call.as_of_utc) for key in decided}
+    lives = lives_at(publications, decided, call.project.names, as_of_utc=call.as_of_utc)
     found = [
         {
             "name": r.name,

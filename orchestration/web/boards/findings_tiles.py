@@ -16,7 +16,7 @@ from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import report_title
 from orchestration.workflows.asked_approvals import asked_of
 from orchestration.workflows.steps import DAY_KPIS, day_text
-from reports.evidence.lifecycle import life_at
+from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
 from reports.pages.findings import ANOMALIES, PATH, OpenFindings, address_of, findings_tile, use_of
 from reports.pages.page import Widget
@@ -127,11 +127,11 @@ def reports_of(shows: Sequence[Show]) -> Widget:
     }
     keys = [(each.report_id, each.revision) for each in newest.values()]
     stale = stale_revisions(project.reports, shows[0].sources, as_of_utc=as_of, only=keys) if keys else {}
-    publications = PublicationStore(project.store)
+    lives = lives_at(PublicationStore(project.store), keys, {}, as_of_utc=as_of)
     lines = [
         ReportLine(
             name=each.name, site=each.site_id, period=each.period, revision=each.revision,
-            status=life_at(publications, each.report_id, each.revision, {}, as_of_utc=as_of).status,
+            status=lives[each.report_id, each.revision].status,
             stale=tuple(sorted({f"{it.kind} {it.id}" for it in stale.get((each.report_id, each.revision), ())})),
             href=shows[0].address.href(f"/reports/{each.name}/{each.site_id}/{each.period}@{each.revision}", site=None),
         )

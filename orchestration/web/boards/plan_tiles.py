@@ -38,7 +38,8 @@ _LANES = ("battery",)
 
 def newest(now: SiteNow) -> Plan | None:
     """The site's newest plan, as known at the instant of the address."""
-    return now.show.ask.project.plans.latest(now.site.site_id, now.show.ask.address.as_of_utc)
+    ask = now.show.ask
+    return now.once("plan", lambda: ask.project.plans.latest(now.site.site_id, ask.address.as_of_utc))
 
 
 def of_car(now: SiteNow) -> car.Car:
@@ -68,6 +69,10 @@ def of_car(now: SiteNow) -> car.Car:
 
 def ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     """The newest plan as lanes over its steps, with its reasons."""
+    return now.once("plan ahead", lambda: _ahead(now))
+
+
+def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     plan, common = newest(now), now.common() | {"reason": "", "findings": ()}
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
@@ -218,7 +223,7 @@ def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Tex
     if not may(ask.person, Permission.DISPATCH_READ) or not ask.project.names:
         return (), ""
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
-    device = next(each for each in found.listed if each.device_id == device_id)
+    device = found.device(device_id)
     told = "" if device.override is None else override_told(device.override, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
     return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), told

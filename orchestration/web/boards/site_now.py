@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from reports.pages.widgets.live_kw import age_words
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import named, period_text
 
+T = TypeVar("T")
 STEP = timedelta(minutes=CANONICAL_MINUTES)
 # Readings that are older are not what "now" means, and a tile says so.
 LATE_H = 3.0
@@ -39,6 +40,14 @@ class SiteNow:
         self.show, self.site = show, show.site
         self.scope = f"site:{show.site.site_id}"
         self.why_not = "no reading of the main meters is in the marts yet"
+        self._kept: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for all tiles of the page."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        kept: T = self._kept[name]
+        return kept
 
     def words(self, of: Period | Figure) -> str:
         """The days of a period, or of a figure, in few words."""

@@ -12,7 +12,7 @@ from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.pack_subjects import due_packs
 from orchestration.web.request_context import Ask
 from reports.content.templates import read_template, template_files
-from reports.evidence.lifecycle import life_at
+from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
 from reports.pages.report_library import NO_REPORTS, ReportLine, span_text
 from reports.report_content import ReportLife
@@ -31,8 +31,8 @@ def report_lines(ask: Ask) -> list[ReportLine]:
         for each in project.reports.revisions(as_of_utc=as_of, with_content=False)
         if each.name not in NO_REPORTS and each.site_id in sites
     ]
-    publications, names = PublicationStore(project.store), project.names
     keys = [(each.report_id, each.revision) for each in found]
+    lives = lives_at(PublicationStore(project.store), keys, project.names, as_of_utc=as_of)
     # All at once: revisions share their inputs, and each is looked at once.
     changed = stale_revisions(project.reports, project.sources(keeps=False), as_of_utc=as_of, only=keys)
     newest = {each.report_id: each.revision for each in found}
@@ -41,9 +41,8 @@ def report_lines(ask: Ask) -> list[ReportLine]:
     for each, key in zip(reversed(found), reversed(keys), strict=True):
         title = _title(titles, each.name, ask.address.locale)
         span = span_text(each.period, sites[each.site_id].time_zone, ask.address.locale)
-        life = life_at(publications, *key, names, as_of_utc=as_of)
         is_newest = newest[each.report_id] == each.revision
-        lines.append(ReportLine(title, each.site_id, span, each, life, changed.get(key, ()), is_newest))
+        lines.append(ReportLine(title, each.site_id, span, each, lives[key], changed.get(key, ()), is_newest))
     lines += [line for each in sites.values() if each.organisation is None for line in _due(ask, each.sites[0], titles)]
     # What the settings state wrongly is told by the schedule, and by `check`.
     with suppress(BadInput):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.kpi.enpi.daily import seu_days
 from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, exact_kwh, period_uncertainty_kwh, sum_kwh
 from assets.kpi.enpi.expected_energy import expected_days, features_by_day
 from assets.stores.warehouse.marts import if_published, read_mart
@@ -155,11 +154,8 @@ class UseDays:
         # Meters are not read: uses with the same drivers have the same days.
         days = self.sources.keep(
             ("driver days", self.site.site_id, drivers, span.start, span.end, self.as_of_utc),
-            lambda: seu_days(
-                self.sources.stream_readings(self.site, drivers, span.start, span.end, self.as_of_utc),
-                site=self.site, seu=seu, start=span.start, end=span.end,
-            ),
-        )  # fmt: skip
+            lambda: self.sources.driver_days(self.site, seu, span, self.as_of_utc),
+        )
         outside = set(expected_days(version.baseline, days).filter("is_extrapolated")["local_date"].to_list())
         features = features_by_day(version.baseline, days)
         return [

@@ -51,7 +51,8 @@ def view(given: ReportStatus) -> Widget:
         for each in given.lines
         if each.stale
     ]
-    note = Sentence("outdated: {0}", ", ".join(stale)) if stale else "all up to date"
+    fresh = "" if counts["due"] else "all up to date"
+    note = Sentence("outdated: {0}", ", ".join(stale)) if stale else fresh
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
         value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),

@@ -1,6 +1,5 @@
-// Draws the charts of a page from the rows beside them. It computes no value and makes no text: what is read out is a
-// row of the chart's own table, and no text of the data becomes markup or a pattern. A file for each kind registers
-// kinds[kind] = (told, draw) => ({ option, pick, place, isCanvas }). Everything here works by keyboard too.
+// Draws a page's charts from the rows beside them. It computes no value and makes no text, and no text of the data becomes
+// markup or a pattern. A file a kind registers kinds[kind] = (told, draw) => ({ option, pick, place, isCanvas }).
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -97,6 +96,9 @@
     constructor(figure) {
       this.figure = figure;
       this.told = JSON.parse(figure.querySelector("script").textContent);
+      // Of days in a row the first is told, and how many.
+      const day = (first, at) => new Date(Date.parse(first) + at * 864e5).toISOString().slice(0, 10);
+      this.told.x = this.told.x.flatMap((each) => (each.map ? Array.from({ length: each[1] }, (_, at) => day(each[0], at)) : each));
       this.place = figure.querySelector(".plot");
       this.lines = [...figure.querySelectorAll("tbody tr")];
       this.heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent.trim());
@@ -108,7 +110,6 @@
       this.prepare();
     }
 
-    // What stands around the plot: legend, tip, the line that is read out, keys.
     prepare() {
       const { told } = this;
       this.legend = build("ul", { class: "legend" });
@@ -176,7 +177,6 @@
       return `${this.place.clientWidth} ${this.place.clientHeight}`;
     }
 
-    // To resize draws anew.
     fit() {
       if (!this.plot || this.size === this.asLarge()) return;
       this.size = this.asLarge();
@@ -193,7 +193,6 @@
       return this.made.pick(this.plot, point);
     }
 
-    // Where the cursor stands for a place, in pixels.
     pixel(at) {
       return this.made.place(this.plot, at, this.row);
     }
@@ -370,7 +369,7 @@
     drawn.forEach((chart) => chart.redraw());
   }
 
-  // Paper is light and has a width of its own; afterwards the screen is as it was.
+  // Paper is light and has a width of its own.
   function printed(isOver) {
     root.classList.toggle("printing", !isOver);
     if (!isOver) [printed.theme, root.dataset.theme] = [root.dataset.theme, "light"];

@@ -46,7 +46,7 @@
         grid: grids,
         xAxis: lanes.map((lane, at) => draw.places(told, { gridIndex: at, ...(at < last ? { axisLabel: { show: false } } : {}) })),
         yAxis: lanes.map((lane, at) => draw.values({
-          gridIndex: at, splitNumber: 2, name: lane.name, nameLocation: "end", nameGap: 12, nameTextStyle: named,
+          gridIndex: at, splitNumber: 2, name: isBlocks(lane.own[0]) ? lane.name : `${lane.name}, ${lane.own[0].unit}`, nameLocation: "end", nameGap: 12, nameTextStyle: named,
           ...(lane.own.every(isBlocks) ? { axisLabel: { show: false }, splitLine: { show: false } } : {}),
           ...(lane.own[0].unit === "%" ? { min: 0, max: 100 } : {}),
         })),
