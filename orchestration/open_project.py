@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.sites.load_sites import load_people, load_sites, site_sha256, unknown_site
+from assets.sites.organisation import known_organisation
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
-from assets.stores.published.report_ledger import ReportStore, keep_site_version
+from assets.stores.published.report_ledger import ReportStore, keep_organisation_version, keep_site_version
 from assets.stores.transactions import Store, open_store
 from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
@@ -102,10 +103,11 @@ class OpenProject:
         self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 
-    def sources(self, *, keeps: bool = True) -> "Sources":
+    def sources(self, *, keeps: bool = True, as_of_utc: datetime | None = None) -> "Sources":
         """What figures are made of: readings, site files, baselines, and the definitions of the KPIs.
 
-        keeps: the figures may be stored; of a question that nobody stores nothing is written.
+        keeps: the figures may be stored; of a question that nobody stores nothing is written. as_of_utc: whose
+        organisation is told; None: that of now.
         """
         from assets.kpi.from_readings import Definitions
         from orchestration.warehouse.dbt import kpi_definition
@@ -120,7 +122,10 @@ class OpenProject:
             kept = self.cache.place("kpi_rows")
             definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)
         file = self.project.organisation_file
-        return Sources(lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file)
+        return Sources(
+            lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file,
+            organisation_as_of_utc=as_of_utc,
+        )  # fmt: skip
 
     @property
     def builds_dir(self) -> Path:
@@ -190,6 +195,12 @@ class OpenProject:
     def keep_site(self, site: Site, clock: Clock) -> None:
         """Keep a site file under its hash: figures that are made of it are made again with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
+
+    def keep_organisation(self, clock: Clock) -> None:
+        """Keep what organisation.yaml says now, if it is in order: reports as of later instants are made with it."""
+        found = known_organisation(self.project.organisation_file)
+        if found is not None:
+            keep_organisation_version(self.store, found, clock)
 
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""

@@ -50,6 +50,7 @@ def look(project: "OpenProject", clock: Clock) -> list[Notice]:
     """
     for site in project.sites.values():
         AlertRules(project.store).record(site, clock)
+    project.keep_organisation(clock)
     told, waiting, added = people_told(project), Outbox(project.store).waiting(), list[Notice]()
     for place, site in enumerate(project.sites.values() if told or waiting else ()):
         mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}

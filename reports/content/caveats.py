@@ -43,6 +43,8 @@ SENTENCES: Mapping[str, str] = {
     "no_water_meter": "No meter of the site counts water.",
     "water_not_read": "Less than 99 % of the period's water was read.",
     "no_organisation": "The project names no organisation, and so no peers.",
+    "organisation_faulty": "The file of the organisation is not in order, and so no peers are known.",
+    "no_approach": "The file of the organisation states no approach of consolidation on days of the period.",
     "not_owned_through": "The organisation did not own the site through the whole period.",
     "no_use": "The file of the organisation states no use (subsector) of the site: no peers are known.",
     "too_few_peers": "Fewer than five usable sites of the organisation have its use: no rank.",

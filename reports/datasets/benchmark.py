@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
 from assets.kpi.benchmark.own_sites import owned_through
@@ -14,6 +15,7 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from data_quality.contracts.yaml_file import problems_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite, nothing
 from reports.recompute.peers import CONFIDENCE, among_peers, peers_text, place, row_of
 
@@ -38,6 +40,8 @@ MEASURES: Mapping[str, Measure] = {
     "percentile_low": _percent("Percentile among the peers, low end"),
     "percentile_high": _percent("Percentile among the peers, high end"),
 }
+# Code of an organisation's file that is not in order.
+FAULTY = "organisation_faulty"
 FACTS = ("name", "place", "group", "normalised_by", "interval_of")
 
 
@@ -80,13 +84,12 @@ class BenchmarkData(OfSite):
         site_id, period = item.scope.partition(":")[2], item.period
         row, organisation = self._row(site_id, period), self._organisation
         if organisation is None:
-            return nothing("no_organisation")
+            return nothing("no_organisation" if self.given.sources.organisation_fault() is None else FAULTY)
+        if site_id == organisation.organisation:
+            return nothing("of_one_site")
         if row is None:
-            return nothing("of_one_site" if site_id == organisation.organisation else "not_owned_through")
+            return nothing("not_owned_through" if _has_approach(organisation, period) else "no_approach")
         value, peers = place(row, measure), self._peers(period)
-        if measure != "value" and not peers[site_id]:
-            # Of sites whose use nobody states none is like another.
-            return nothing("no_use")
         # Who has no value, or one that is wrong, is not among them.
         if value is None or (measure == "peers" and row.reason not in ("", "too_few_peers")):
             return nothing(row.reason)
@@ -113,8 +116,14 @@ class BenchmarkData(OfSite):
 
     def findings(self, period: Period) -> list[Finding]:
         """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report; and
-        seasons that the values of the report's own sites lack.
+        seasons that the values of the report's own sites lack. Where the organisation's file is at fault: its place.
         """
+        fault = None if self.given.organisation is not None else self.given.sources.organisation_fault()
+        if fault is not None:
+            [first, *_] = problems_of(fault)
+            said = (Path(first.file).name, first.line, first.message)
+            message = Sentence("{0}, line {1}: {2}. While it is at fault no peers are known.", *said)
+            return [Finding(code=FAULTY, message=message, severity="warning", facts={"line": first.line})]
         found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
         told = [] if found is None else [
             each if each.scope in {"", *own} else _of_another(each)
@@ -129,7 +138,7 @@ class BenchmarkData(OfSite):
         try:
             found = {} if organisation is None else owned_through(organisation, period)
         except BadInput:
-            # Days without an approach: the organisation's own reports say so.
+            # Days without an approach, of which the gap tells.
             return {}
         return {name: use for name, use in found.items() if name in known}
 
@@ -145,6 +154,15 @@ class BenchmarkData(OfSite):
         sources, site = self.given.sources, self.given.sources.site(name)
         read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
         return [read, sources.site_input(site)]
+
+
+def _has_approach(organisation: Organisation, period: Period) -> bool:
+    """Whether an approach of consolidation is in force on each day of a period."""
+    try:
+        owned_through(organisation, period)
+    except BadInput:
+        return False
+    return True
 
 
 def _of_another(finding: Finding) -> Finding:

@@ -68,6 +68,7 @@ def report(
     """Make a report: what it prints can be traced, what is missing is said on page one."""
     if name == LIST:
         return _templates(call, language)
+    call.project.keep_organisation(call.clock)
     if organisation is not None:
         return _of_organisation(call, name, organisation, period, formats, edition, language, out)
     if site is None:
