@@ -1,4 +1,4 @@
-"""Versions of the organisation's file: reports as of an instant, and figures made again, read the one that stood then."""
+"""Versions of the organisation's file: reports of an instant, and figures made again, read the one that stood then."""
 
 import json
 from collections.abc import Iterator
