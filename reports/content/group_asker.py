@@ -20,6 +20,7 @@ from reports.datasets import benchmark, measures, project, targets, water
 from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
+from reports.recompute.known_area import water_streams
 from reports.report_content import Column, Row, Table
 from reports.texts.locales import period_text, word
 from reports.writer import plain
@@ -147,7 +148,7 @@ class GroupAsker(Asker):
     def findings(self, used: Sequence[str]) -> list[Finding]:
         """Findings of every site, under its name, the organisation's own, and floor areas of another kind than its."""
         of_sites, own = [each for each in used if each not in self._own], [each for each in used if each in self._own]
-        return [*self._since(), *self._other_areas(used), *super().findings(own)] + [
+        return [*self._since(), *self._other_areas(used), *self._dry(used), *super().findings(own)] + [
             each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
@@ -174,6 +175,18 @@ class GroupAsker(Asker):
                 )
                 found.append(Finding(code="floor_area_definition", message=message))
         return found
+
+    def _dry(self, used: Sequence[str]) -> list[Finding]:
+        """Sites without any meter of water: the organisation's sum knows nothing of theirs."""
+        if water.NAME not in used:
+            return []
+        known = {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}
+        said = Sentence("No meter of the site counts water.")
+        return [
+            Finding(code="no_water_meter", message=Sentence("{0}: {1}", name, said), scope=f"site:{name}")
+            for name, site in known.items()
+            if not water_streams(site)
+        ]
 
     def _has(self, ask: Asker, item: Item) -> bool:
         """False for a carrier that the site does not buy, and for another's measure or project: it is no unknown part
