@@ -154,10 +154,13 @@ class DataWriter:
         if self._beside:
             message = Sentence("Answers that are not used, since readings give the figure: {0}.", _named(self._beside))
             found.append(_finding("answer_beside_figure", message, "warning", data_points=len(self._beside)))
-        if self.framework.checked is None:
-            of = f"{self.framework.name} {self.framework.edition}"
+        of, checked = f"{self.framework.name} {self.framework.edition}", self.framework.checked
+        if checked is None:
             message = Sentence("The identifiers of {0} were compared with no public source.", of)
             found.append(_finding("identifiers_unchecked", message, "warning"))
+        elif checked.without:
+            message = Sentence("Identifiers of {0} that no public source shows: {1}.", of, _named(checked.without))
+            found.append(_finding("identifiers_unchecked", message, "warning", data_points=len(checked.without)))
         return found
 
     def _answered(self, point: DatumSpec) -> list[tuple[Datum, Cell]]:

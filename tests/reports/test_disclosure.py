@@ -402,3 +402,19 @@ def test_every_page_of_a_building_s_energy_summary_says_that_it_is_no_certificat
 
 def test_the_shipped_schema_is_that_of_the_templates() -> None:
     assert json.loads(SCHEMA.read_text()) == ReportTemplate.model_json_schema()
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_what_no_public_source_shows_is_named_by_identifiers_of_the_pack(pack: str) -> None:
+    framework = (template := load_template(pack)).framework
+    assert framework is not None
+    without = framework.checked.without if framework.checked is not None else ()
+    assert set(without) <= {each.id for each in template.points}
+
+
+def test_a_report_warns_of_identifiers_that_its_source_does_not_show(year: Year) -> None:
+    content = template_report(load_template("cdp_2023"), year.given("2025"))
+    [told] = [each for each in content.findings if each.code == "identifiers_unchecked"]
+    assert told.message == "Identifiers of CDP 2023 that no public source shows: C8.2b, C8.2d, C8.2g."
+    checked = template_report(load_template("gri_2025"), year.given("2025"))
+    assert "identifiers_unchecked" not in {each.code for each in checked.findings}

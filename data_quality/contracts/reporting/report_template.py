@@ -219,10 +219,11 @@ class DataSpec(Model):
 
 
 class CheckedSpec(Model):
-    """When the identifiers were compared with a public source, and with which."""
+    """When the identifiers were compared with a public source, and with which. without: those that it does not show."""
 
     on: date
     source: str = Field(min_length=3, max_length=200)
+    without: tuple[str, ...] = ()
 
 
 class BridgePair(Model):
