@@ -23,6 +23,7 @@ from reports.figure_book import FigureBook
 from reports.recompute.known_area import water_streams
 from reports.report_content import Column, Row, Table
 from reports.texts.locales import period_text, word
+from reports.texts.numbers import written
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
@@ -121,7 +122,12 @@ class GroupAsker(Asker):
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
-        told: dict[str, Any] = {"item": item, "label": measure.label, "kpi": name, "unit": measure.unit}
+        told: dict[str, Any] = {
+            "item": item,
+            "label": word(measure.label, self.language),
+            "kpi": name,
+            "unit": measure.unit,
+        }
         # A saving is claimed, or not, by the gate of its own site.
         if (dataset, name) == (project.NAME, "savings_kwh"):
             return self._derived(path, "sum", self.parts_of(dataset, name, item) or [], **told)
@@ -263,7 +269,7 @@ def members_table(write: BlockWriter) -> Table:
                 plain(part.entity),
                 plain(period_text(part.period.start, part.period.end, language)),
                 write.write.percent(figure),
-                plain(part.text.replace("*", " × ").replace("+", " + ")),
+                plain(written(part.text.replace("*", " × ").replace("+", " + "), language)),
                 plain(", ".join(each.meter for each in part.left_out)),
             )
         )
