@@ -47,6 +47,7 @@ SENTENCES: Mapping[str, str] = {
     "no_approach": "The file of the organisation states no approach of consolidation on days of the period.",
     "not_owned_through": "The organisation did not own the site through the whole period.",
     "no_use": "The file of the organisation states no use (subsector) of the site: no peers are known.",
+    "no_hours": "The file of the organisation states no opening hours of the site.",
     "too_few_peers": "Fewer than five usable sites of the organisation have its use: no rank.",
     "no_energy": "Its meter has no reading above zero in the period.",
     "negative_energy": "Its meter has readings below zero.",
