@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assets.sites.load_sites import load_people, load_sites, site_sha256, unknown_site
-from assets.sites.organisation import known_organisation
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
-from assets.stores.published.report_ledger import ReportStore, keep_organisation_version, keep_site_version
+from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from assets.stores.transactions import Store, open_store
 from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
@@ -195,12 +194,6 @@ class OpenProject:
     def keep_site(self, site: Site, clock: Clock) -> None:
         """Keep a site file under its hash: figures that are made of it are made again with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
-
-    def keep_organisation(self, clock: Clock) -> None:
-        """Keep what organisation.yaml says now, if it is in order: reports as of later instants are made with it."""
-        found = known_organisation(self.project.organisation_file)
-        if found is not None:
-            keep_organisation_version(self.store, found, clock)
 
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":
         """The stage kpi or enpi of the marts over the project as it is now, or over one of its sites."""

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assets.sites.organisation import load_organisation, named
-from assets.stores.published.report_ledger import organisation_version
+from assets.sites.organisation import known_organisation, load_organisation, named
+from assets.stores.published.report_ledger import keep_organisation_version, organisation_version
 from assets.stores.trust import signed_acts
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.people import People
@@ -58,6 +58,13 @@ def organisation_of(project: "OpenProject", name: str = "", *, as_of_utc: dateti
     return load_organisation(file, name, sites=project.sites) if kept is None else named(kept.document, name, file)
 
 
+def keep_organisation(project: "OpenProject", clock: Clock) -> None:
+    """Keep what organisation.yaml says now, if it is in order: reports as of later instants are made with it."""
+    found = known_organisation(project.project.organisation_file)
+    if found is not None:
+        keep_organisation_version(project.store, found, clock)
+
+
 def organisations_of(project: "OpenProject") -> dict[str, Organisation]:
     """Organisations by name: one where the project has the file. Raises BadInput for a faulty one."""
     found = [organisation_of(project)] if project.project.organisation_file.exists() else []
@@ -73,7 +80,7 @@ class AsKnown(NamedTuple):
 
 def as_known(project: "OpenProject", clock: Clock) -> AsKnown:
     """The present, for the packs of a run."""
-    project.keep_organisation(clock)
+    keep_organisation(project, clock)
     return AsKnown(project.sources(), project.reports.known_at(clock))
 
 
