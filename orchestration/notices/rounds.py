@@ -22,7 +22,6 @@ from orchestration.notices.courier import masked
 from orchestration.notices.decide import notices_for, withdrawn
 from orchestration.notices.drain import Drain, Opened
 from orchestration.views.open_findings import Look, Standing, open_findings
-from orchestration.views.pack_subjects import keep_organisation
 from orchestration.views.work_orders import told_orders
 from reports.pages.tasks import PATH
 from reports.texts.locales import page_word
@@ -51,7 +50,6 @@ def look(project: "OpenProject", clock: Clock) -> list[Notice]:
     """
     for site in project.sites.values():
         AlertRules(project.store).record(site, clock)
-    keep_organisation(project, clock)
     told, waiting, added = people_told(project), Outbox(project.store).waiting(), list[Notice]()
     for place, site in enumerate(project.sites.values() if told or waiting else ()):
         mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}
