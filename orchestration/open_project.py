@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,10 +102,11 @@ class OpenProject:
         self._store.public_keys, self._store.trust = public_keys, None
         return self._store
 
-    def sources(self, *, keeps: bool = True) -> "Sources":
+    def sources(self, *, keeps: bool = True, as_of_utc: datetime | None = None) -> "Sources":
         """What figures are made of: readings, site files, baselines, and the definitions of the KPIs.
 
-        keeps: the figures may be stored; of a question that nobody stores nothing is written.
+        keeps: the figures may be stored; of a question that nobody stores nothing is written. as_of_utc: whose
+        organisation is told; None: that of now.
         """
         from assets.kpi.from_readings import Definitions
         from orchestration.warehouse.dbt import kpi_definition
@@ -120,7 +121,10 @@ class OpenProject:
             kept = self.cache.place("kpi_rows")
             definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)
         file = self.project.organisation_file
-        return Sources(lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file)
+        return Sources(
+            lake=self.lake, sites=self.sites, definitions=definitions, organisation_file=file,
+            organisation_as_of_utc=as_of_utc,
+        )  # fmt: skip
 
     @property
     def builds_dir(self) -> Path:

@@ -71,6 +71,11 @@ def load_organisation(
         line, column = place_of(load_yaml(path), ("organisation",))
         message = f"organisation {found.organisation!r} is called as a site is: their reports would have one name"
         raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
+    return named(found, organisation, path)
+
+
+def named(found: Organisation, organisation: str, path: Path) -> Organisation:
+    """It, where it is the one that is asked for. Raises BadInput. path: of its file, for the message."""
     if organisation and found.organisation != organisation:
         raise BadInput(
             f"unknown organisation {organisation!r}; this project has {found.organisation!r}",

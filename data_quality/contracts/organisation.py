@@ -76,6 +76,10 @@ class OwnedSite(Dated):
     is_operated: bool = True
     is_controlled: bool = True
     subsector: str = Field(default="", max_length=60, description="Property subsector or branch, as a pack asks for it")
+    # Left out where nobody states it: a file of before is the same file.
+    hours_per_week: Decimal | None = Field(
+        default=None, gt=0, le=168, exclude_if=lambda hours: hours is None, description="Opening hours, for benchmarks"
+    )
 
 
 class Delivery(Dated):

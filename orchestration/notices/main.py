@@ -13,6 +13,7 @@ from data_quality.contracts.errors import Busy
 from data_quality.contracts.time import SystemClock
 from orchestration.notices.rounds import drain_of, look
 from orchestration.open_project import OpenProject
+from orchestration.views.pack_subjects import keep_organisation
 
 logger = logging.getLogger("meterloom.notices")
 
@@ -23,6 +24,7 @@ def serve(project: OpenProject, version: Version) -> None:
     while not stop.is_set():
         begun_s = time.process_time()
         try:
+            keep_organisation(project, clock)
             asked = len(look(project, clock))
             looked_s = time.process_time() - begun_s
             sent = drain_of(project, clock, version).run()

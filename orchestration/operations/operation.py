@@ -169,7 +169,7 @@ class Call:
     @cached_property
     def sources(self) -> "Sources":
         """What figures are computed from again."""
-        return self.project.sources()
+        return self.project.sources(as_of_utc=self.as_of_utc)
 
     @property
     def as_of_utc(self) -> datetime | None:

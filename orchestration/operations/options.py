@@ -26,10 +26,12 @@ MapOption = Annotated[Path | None, Option("--map", help="Column map (YAML), as a
 
 
 def organisation_span(call: Call, organisation: str, period: str) -> tuple[Organisation, Period]:
-    """An organisation of the project, and a period's text read by the clock of its first site. Raises BadInput."""
+    """An organisation of the project, as of --as-of where that is asked, and a period's text read by the clock of its
+    first site. Raises BadInput.
+    """
     from orchestration.views.pack_subjects import organisation_of
 
-    found = organisation_of(call.project, organisation)
+    found = organisation_of(call.project, organisation, as_of_utc=call.as_of_utc)
     return found, parse_period(period, call.project.site(found.sites[0].site).time_zone)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assets.sites.organisation import load_organisation
+from assets.sites.organisation import known_organisation, load_organisation, named
+from assets.stores.published.report_ledger import keep_organisation_version, organisation_version
 from assets.stores.trust import signed_acts
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.people import People
@@ -48,9 +49,22 @@ class Subject(NamedTuple):
         return any(each.is_simulated for each in self.sites)
 
 
-def organisation_of(project: "OpenProject", name: str = "") -> Organisation:
-    """The organisation of that name, or the one there is. Raises BadInput for none, another, or a faulty file."""
-    return load_organisation(project.project.organisation_file, name, sites=project.sites, cache=project.cache)
+def organisation_of(project: "OpenProject", name: str = "", *, as_of_utc: datetime | None = None) -> Organisation:
+    """The organisation of that name, or the one there is, now or as its file was kept by an instant. Raises BadInput
+    for none, another, or a faulty file.
+    """
+    file = project.project.organisation_file
+    kept = None if as_of_utc is None else organisation_version(project.store, as_of_utc)
+    if kept is not None:
+        return named(kept.document, name, file)
+    return load_organisation(file, name, sites=project.sites, cache=project.cache)
+
+
+def keep_organisation(project: "OpenProject", clock: Clock) -> None:
+    """Keep what organisation.yaml says now, if it is in order: reports as of later instants are made with it."""
+    found = known_organisation(project.project.organisation_file)
+    if found is not None:
+        keep_organisation_version(project.store, found, clock)
 
 
 def organisations_of(project: "OpenProject") -> dict[str, Organisation]:
@@ -68,6 +82,7 @@ class AsKnown(NamedTuple):
 
 def as_known(project: "OpenProject", clock: Clock) -> AsKnown:
     """The present, for the packs of a run."""
+    keep_organisation(project, clock)
     return AsKnown(project.sources(), project.reports.known_at(clock))
 
 

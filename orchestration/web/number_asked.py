@@ -1,11 +1,12 @@
 """Number named by an address, for /why and the API of figures: as somebody may see it, with its trace."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from data_quality.contracts.access.permissions import sees_scope, sees_whole_site
+from data_quality.contracts.access.permissions import sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
@@ -30,6 +31,7 @@ from reports.figures.trace import (
     trace_figure,
     versions_today,
 )
+from reports.figures.unnamed import unnamed, unnamed_changes, unnamed_trace
 from reports.lifecycle.revise import store_revision
 from reports.pages.address import TAKES, read_why
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
@@ -178,10 +180,11 @@ def explained(ask: Ask) -> Explained:
         rows = rows.filter(pl.col("source_name") == file)
         if rows.is_empty():
             raise BadInput(f"no reading behind this number is of a file {file[:60]!r}", reason="unknown_item")
+    changes, sees = versions_today(figure, reports=figures, sources=sources), partial(sees_site, ask.person)
     return Explained(
-        found=found,
-        graph=tuple(graph(figure, figures)),
-        changes=tuple(versions_today(figure, reports=figures, sources=sources)),
+        found=unnamed_trace(found, sees),
+        graph=tuple(unnamed(each, sees) for each in graph(figure, figures)),
+        changes=tuple(unnamed_changes(changes, found, sees)),
         readings=rows.slice(page * ROWS_A_PAGE, ROWS_A_PAGE).to_dicts(),
         total=rows.height,
         page=page,

@@ -75,6 +75,8 @@ class DataWriter:
             counts.not_applicable, counts.missing,
         )  # fmt: skip
         compared = Sentence("Its identifiers were compared with no public source.")
+        if self.framework.is_own:
+            compared = Sentence("Its identifiers are its own.")
         if checked is not None:
             day = long_date(checked.on, self.write.language)
             compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
@@ -154,10 +156,13 @@ class DataWriter:
         if self._beside:
             message = Sentence("Answers that are not used, since readings give the figure: {0}.", _named(self._beside))
             found.append(_finding("answer_beside_figure", message, "warning", data_points=len(self._beside)))
-        if self.framework.checked is None:
-            of = f"{self.framework.name} {self.framework.edition}"
+        of, checked = f"{self.framework.name} {self.framework.edition}", self.framework.checked
+        if checked is None and not self.framework.is_own:
             message = Sentence("The identifiers of {0} were compared with no public source.", of)
             found.append(_finding("identifiers_unchecked", message, "warning"))
+        elif checked is not None and checked.without:
+            message = Sentence("Identifiers of {0} that no public source shows: {1}.", of, _named(checked.without))
+            found.append(_finding("identifiers_unchecked", message, "warning", data_points=len(checked.without)))
         return found
 
     def _answered(self, point: DatumSpec) -> list[tuple[Datum, Cell]]:

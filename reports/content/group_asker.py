@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from assets.sites.organisation import Part, share_of
+from assets.stores.published.report_ledger import organisation_version
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -18,8 +20,10 @@ from reports.datasets import benchmark, measures, project, targets, water
 from reports.datasets.base import Added, Dataset, DayPoint, Given, Item, nothing, period_key, span
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
+from reports.recompute.known_area import water_streams
 from reports.report_content import Column, Row, Table
 from reports.texts.locales import period_text, word
+from reports.texts.numbers import written
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.
@@ -118,7 +122,12 @@ class GroupAsker(Asker):
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
-        told: dict[str, Any] = {"item": item, "label": measure.label, "kpi": name, "unit": measure.unit}
+        told: dict[str, Any] = {
+            "item": item,
+            "label": word(measure.label, self.language),
+            "kpi": name,
+            "unit": measure.unit,
+        }
         # A saving is claimed, or not, by the gate of its own site.
         if (dataset, name) == (project.NAME, "savings_kwh"):
             return self._derived(path, "sum", self.parts_of(dataset, name, item) or [], **told)
@@ -145,12 +154,21 @@ class GroupAsker(Asker):
     def findings(self, used: Sequence[str]) -> list[Finding]:
         """Findings of every site, under its name, the organisation's own, and floor areas of another kind than its."""
         of_sites, own = [each for each in used if each not in self._own], [each for each in used if each in self._own]
-        return [*self._other_areas(used), *super().findings(own)] + [
+        return [*self._since(), *self._other_areas(used), *self._dry(used), *super().findings(own)] + [
             each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
             for each in ask.findings(of_sites)
         ]
+
+    def _since(self) -> list[Finding]:
+        """The finding of an instant at which the organisation's file was not kept yet."""
+        kept = organisation_version(self.given.sources.lake.store, self.given.as_of_utc)
+        if kept is None or kept.recorded_at_utc <= self.given.as_of_utc:
+            return []
+        day = kept.recorded_at_utc.astimezone(ZoneInfo(self.given.site.time_zone)).date()
+        message = Sentence("The file of the organisation was first kept on {0}; what it said before is not known.", day)
+        return [Finding(code="organisation_not_kept", message=message, severity="warning")]
 
     def _other_areas(self, used: Sequence[str]) -> list[Finding]:
         wanted, found = self._organisation.floor_area, list[Finding]()
@@ -163,6 +181,18 @@ class GroupAsker(Asker):
                 )
                 found.append(Finding(code="floor_area_definition", message=message))
         return found
+
+    def _dry(self, used: Sequence[str]) -> list[Finding]:
+        """Sites without any meter of water: the organisation's sum knows nothing of theirs."""
+        if water.NAME not in used:
+            return []
+        known = {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}
+        said = Sentence("No meter of the site counts water.")
+        return [
+            Finding(code="no_water_meter", message=Sentence("{0}: {1}", name, said), scope=f"site:{name}")
+            for name, site in known.items()
+            if not water_streams(site)
+        ]
 
     def _has(self, ask: Asker, item: Item) -> bool:
         """False for a carrier that the site does not buy, and for another's measure or project: it is no unknown part
@@ -239,7 +269,7 @@ def members_table(write: BlockWriter) -> Table:
                 plain(part.entity),
                 plain(period_text(part.period.start, part.period.end, language)),
                 write.write.percent(figure),
-                plain(part.text.replace("*", " × ").replace("+", " + ")),
+                plain(written(part.text.replace("*", " × ").replace("+", " + "), language)),
                 plain(", ".join(each.meter for each in part.left_out)),
             )
         )

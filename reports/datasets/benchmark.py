@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
-from assets.kpi.benchmark.own_sites import owned_through
+from assets.kpi.benchmark.own_sites import hours_through, owned_through
 from assets.kpi.benchmark.ranks import ASSUMED_DRIFT
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -14,8 +15,9 @@ from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from data_quality.contracts.yaml_file import problems_of
 from reports.datasets.base import Item, Leaf, Measure, OfSite, nothing
-from reports.recompute.peers import CONFIDENCE, among_peers, peers_text, place, row_of
+from reports.recompute.peers import CONFIDENCE, among_peers, hours_text, peers_text, place, row_of
 
 NAME = "benchmark"
 
@@ -34,11 +36,19 @@ MEASURES: Mapping[str, Measure] = {
     "rank": _count("Rank among the peers, 1 is the least"),
     "rank_low": _count("Rank among the peers, low end"),
     "rank_high": _count("Rank among the peers, high end"),
+    "hours_value": Measure("The same, normalised by opening hours", "kwh/m2", whole="asked", decimals=1),
+    "hours_rank": _count("Rank by opening hours, 1 is the least"),
+    "hours_rank_low": _count("Rank by opening hours, low end"),
+    "hours_rank_high": _count("Rank by opening hours, high end"),
     "percentile": _percent("Percentile among the peers"),
     "percentile_low": _percent("Percentile among the peers, low end"),
     "percentile_high": _percent("Percentile among the peers, high end"),
 }
-FACTS = ("name", "place", "group", "normalised_by", "interval_of")
+# Code of an organisation's file that is not in order.
+FAULTY = "organisation_faulty"
+# What begins so is of values that are normalised by opening hours, as organisation.yaml states them.
+BY_HOURS = "hours_"
+FACTS = ("name", "place", "group", "normalised_by", "by_hours", "interval_of")
 
 
 class BenchmarkData(OfSite):
@@ -80,24 +90,31 @@ class BenchmarkData(OfSite):
         site_id, period = item.scope.partition(":")[2], item.period
         row, organisation = self._row(site_id, period), self._organisation
         if organisation is None:
-            return nothing("no_organisation")
+            return nothing("no_organisation" if self.given.sources.organisation_fault() is None else FAULTY)
+        if site_id == organisation.organisation:
+            return nothing("of_one_site")
         if row is None:
-            return nothing("of_one_site" if site_id == organisation.organisation else "not_owned_through")
+            return nothing("not_owned_through" if _has_approach(organisation, period) else "no_approach")
+        hours = self._hours(period) if measure.startswith(BY_HOURS) else {}
+        if measure.startswith(BY_HOURS):
+            if site_id not in hours:
+                return nothing("no_hours")
+            measure = measure.removeprefix(BY_HOURS)
+            found = among_peers(self.given.sources, self._peers(period), period, self.given.as_of_utc, hours)
+            row = row_of(found, site_id)
         value, peers = place(row, measure), self._peers(period)
-        if measure != "value" and not peers[site_id]:
-            # Of sites whose use nobody states none is like another.
-            return nothing("no_use")
         # Who has no value, or one that is wrong, is not among them.
         if value is None or (measure == "peers" and row.reason not in ("", "too_few_peers")):
             return nothing(row.reason)
         about = {**self.given.span(period), "site": site_id, "field": measure, "peers": peers_text(peers)}
+        about |= {"hours": hours_text(hours)} if hours else {}
         # The site itself first: it is what a trace is pinned to.
         behind = [each for name in dict.fromkeys([site_id, *peers]) for each in self._of_peer(name, period)]
         file = TraceInput(kind="version", id=organisation.organisation, role="organisation", sha256=organisation.sha256)
         return Leaf(value, "peer_place", about, [*behind, file], coverage=row.coverage)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """Words about the site: name, place, group, what its value is normalised by, what its interval holds."""
+        """Words about the site: name, place, group, by what values are normalised, what its interval holds."""
         row = self._row(item.scope.partition(":")[2], item.period)
         if name == "name" or row is None:
             return item.label, "plain"
@@ -106,6 +123,8 @@ class BenchmarkData(OfSite):
             return Sentence("rank {0} of {1}, between {2} and {3}; rank 1 takes the least", *at), "plain"
         if name == "group":
             return row.group, "plain"
+        if name == "by_hours":
+            return Sentence("by opening hours: what runs around the clock stays, the rest goes with them"), "plain"
         if name == "normalised_by":
             return Sentence("by nothing: neither weather nor opening hours"), "plain"
         text = "{0}, of the rank of another year; a building is assumed to drift by {1} from year to year"
@@ -113,8 +132,14 @@ class BenchmarkData(OfSite):
 
     def findings(self, period: Period) -> list[Finding]:
         """Sites that are nobody's peer, as their meter or floor area is of no use: no reason against the report; and
-        seasons that the values of the report's own sites lack.
+        seasons that the values of the report's own sites lack. Where the organisation's file is at fault: its place.
         """
+        fault = None if self.given.organisation is not None else self.given.sources.organisation_fault()
+        if fault is not None:
+            [first, *_] = problems_of(fault)
+            said = (Path(first.file).name, first.line, first.message)
+            message = Sentence("{0}, line {1}: {2}. While it is at fault no peers are known.", *said)
+            return [Finding(code=FAULTY, message=message, severity="warning", facts={"line": first.line})]
         found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
         told = [] if found is None else [
             each if each.scope in {"", *own} else _of_another(each)
@@ -129,9 +154,15 @@ class BenchmarkData(OfSite):
         try:
             found = {} if organisation is None else owned_through(organisation, period)
         except BadInput:
-            # Days without an approach: the organisation's own reports say so.
+            # Days without an approach, of which the gap tells.
             return {}
         return {name: use for name, use in found.items() if name in known}
+
+    def _hours(self, period: Period) -> Mapping[str, float]:
+        """Opening hours a week of the peers whose hours are stated."""
+        organisation, peers = self._organisation, self._peers(period)
+        found = {} if organisation is None or not peers else hours_through(organisation, period)
+        return {name: hours for name, hours in found.items() if name in peers}
 
     def _found(self, period: Period) -> Benchmark | None:
         peers = self._peers(period)
@@ -145,6 +176,15 @@ class BenchmarkData(OfSite):
         sources, site = self.given.sources, self.given.sources.site(name)
         read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
         return [read, sources.site_input(site)]
+
+
+def _has_approach(organisation: Organisation, period: Period) -> bool:
+    """Whether an approach of consolidation is in force on each day of a period."""
+    try:
+        owned_through(organisation, period)
+    except BadInput:
+        return False
+    return True
 
 
 def _of_another(finding: Finding) -> Finding:

@@ -244,9 +244,8 @@ class Asker:
             combine,
             [("part" if combine == "sum" else text, figure) for text, figure in zip(asked.of, figures, strict=True)],
             label=page_word(
-                Sentence(
-                    "{0} of {1}", Sentence(combine.replace("_", " ")), sentences([f.label for f in figures], " and ")
-                ),
+                # No preposition: labels stand in no case but their own.
+                Sentence("{0} ({1})", Sentence(combine.replace("_", " ")), sentences([f.label for f in figures])),
                 self.language,
             ),
             kpi=combine,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from assets.kpi.benchmark.own_sites import owned_through
+from assets.kpi.benchmark.own_sites import hours_through, owned_through
 from assets.sites.organisation import parts_of
 from assets.stores.sign import canonical
 from data_quality.contracts.organisation import Organisation
@@ -15,7 +15,7 @@ from data_quality.contracts.time import Period
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.pack_inputs import readable_json
-from reports.recompute.peers import peers_text
+from reports.recompute.peers import hours_text, peers_text
 from reports.recompute.stated import targets_text
 
 SHARE, TARGET, PLACE = "group_share", "stated_number", "peer_place"
@@ -49,7 +49,9 @@ def share_problems(archive: Archive, content: dict[str, Any], figures: Iterable[
                 )
         elif figure.trace.computation == PLACE:
             period = Period(label="", start=figure.start, end=figure.end, time_zone="UTC")
-            if figure.trace.parameters["peers"] != peers_text(owned_through(organisation, period)):
+            named = figure.trace.parameters
+            hours = hours_text(hours_through(organisation, period)) if "hours" in named else None
+            if (named["peers"], named.get("hours")) != (peers_text(owned_through(organisation, period)), hours):
                 yield PackProblem(file=names.ORGANISATION, problem=f"gives other peers than figure {figure.figure_id}")
         elif not _is_by_file(organisation, figure):
             problem = f"gives another share of {figure.scope} from {figure.start} on than figure {figure.figure_id}"

@@ -14,6 +14,7 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
+from reports.figures.unnamed import PEERS
 from reports.pages.address import TAKES, WHY, Address, why_of
 from reports.pages.energy import defused
 from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
@@ -277,8 +278,8 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
 
 
 def _called(each: TraceInput) -> str:
-    # The one id that the program gave; all others people did.
-    return Sentence(words(each.id)) if each.id == DEFINITION_ID else named(each.id)
+    # The two ids that the program gave; all others people did.
+    return Sentence(words(each.id)) if each.id in {DEFINITION_ID, PEERS} else named(each.id)
 
 
 def _readings(told: Explained, address: Address) -> Widget:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.sentence import Sentence, Text
 from reports.figures.trace import TraceReport
+from reports.figures.unnamed import PEERS
 from reports.pages.address import Address
 from reports.recompute.figure_sources import DEFINITION_ID, parse_span
 from reports.svg.lineage import Node, lineage_svg
@@ -136,7 +137,7 @@ def _part(each: Figure, drawn: Drawn, address: Address, on: frozenset[str], made
 
 
 def _source(key: str, each: TraceInput, column: int, on: frozenset[str], made_of: Sequence[str], locale: str) -> Node:
-    called = words(each.id) if each.id == DEFINITION_ID else named(each.id)
+    called = words(each.id) if each.id in {DEFINITION_ID, PEERS} else named(each.id)
     if each.kind == "lake":
         begin, end = (moment(at, locale) for at in parse_span(each.id)[1:])
         called = named(f"{begin} – {end} UTC")

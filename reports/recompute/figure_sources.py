@@ -17,13 +17,13 @@ from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, featur
 from assets.kpi.from_readings import FACTORED, AskedKpi, Definitions, KpiRow, kpi_rows, scope_meters, streams_behind
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
-from assets.sites.organisation import known_organisation
+from assets.sites.organisation import known_organisation, load_organisation
 from assets.sites.view import consumption_counts, site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.published.report_ledger import site_version
+from assets.stores.published.report_ledger import organisation_version, site_version
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
@@ -62,7 +62,8 @@ _Made = TypeVar("_Made")
 class Sources:
     """Reads on behalf of computations, as known at the instant that each trace names.
 
-    organisation_file: of the project, as it is today; None: nobody looks whether it changed.
+    organisation_file: of the project, as it is today; None: nobody looks whether it changed. organisation_as_of_utc:
+    the instant whose organisation is told, as its versions were kept; None: today's.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Sources:
         sites: Mapping[str, Site],
         definitions: Definitions,
         organisation_file: Path | None = None,
+        organisation_as_of_utc: datetime | None = None,
     ) -> None:
         self.lake, self.sites, self.definitions, self._organisation_file = (
             lake,
@@ -79,6 +81,7 @@ class Sources:
             definitions,
             organisation_file,
         )
+        self._organisation_as_of_utc = organisation_as_of_utc
         self._kept: dict[tuple[Any, ...], Any] = {}
         # What is going to be asked, by what answers it: the SQL runs once for all of a year.
         self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
@@ -105,11 +108,29 @@ class Sources:
         """Digest of an organisation's file now; empty where it is gone or not in order."""
         if self._organisation_file is None:
             return given.sha256
-        found = self.organisation()
+        found = self._organisation_now()
         return found.sha256 if found is not None and found.organisation == given.id else ""
 
     def organisation(self) -> Organisation | None:
-        """The project's organisation as its file is now; None where there is none, or it is not in order."""
+        """The project's organisation as its file is now, or was at the instant that is asked for; None where there is
+        none, or it is not in order.
+        """
+        as_of_utc = self._organisation_as_of_utc
+        if as_of_utc is not None and (kept := organisation_version(self.lake.store, as_of_utc)) is not None:
+            return kept.document
+        return self._organisation_now()
+
+    def organisation_fault(self) -> BadInput | None:
+        """Why the organisation's file cannot be read; None where it can, or there is none."""
+        if self.organisation() is not None or self._organisation_file is None:
+            return None
+        try:
+            load_organisation(self._organisation_file)
+        except BadInput as fault:
+            return None if fault.reason == "no_organisation" else fault
+        return None
+
+    def _organisation_now(self) -> Organisation | None:
         file = self._organisation_file
         if file is None:
             return None

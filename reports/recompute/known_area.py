@@ -32,10 +32,15 @@ def water_scope(site: Site) -> str:
     return f"site:{site.site_id}/water"
 
 
+def water_streams(site: Site) -> tuple[str, ...]:
+    """Meters that count water of the site; none of a site without one."""
+    return tuple(streams_behind("consumption_m3", site=site, scope=water_scope(site)))
+
+
 def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) -> Decimal | None:
     """Share of a span of which the site's water was read, 0 to 1; None of a site without a meter of it."""
     scope = water_scope(site)
-    if not streams_behind("consumption_m3", site=site, scope=scope):
+    if not water_streams(site):
         return None
     row = sources.kpi_row(basis, AskedKpi("consumption_m3", scope, period.start, period.end))
     return Decimal(0) if row is None or row.coverage is None else Decimal(repr(row.coverage))

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow, benchmark
+from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow, benchmark, hours_factors
 from assets.kpi.benchmark.intensity import intensities
 from assets.kpi.benchmark.own_sites import quarters, registered
 from data_quality.contracts.errors import OurFault
@@ -24,25 +24,39 @@ _ENDS = {"rank_low": ("rank_interval", 0), "rank_high": ("rank_interval", 1),
 _DECIMALS = 6
 
 
-def among_peers(sources: Sources, peers: Mapping[str, str], period: Period, as_of_utc: datetime) -> Benchmark:
-    """The benchmark of sites (site_id -> use) over local days, each by its own clock. Raises BadInput."""
+def among_peers(
+    sources: Sources, peers: Mapping[str, str], period: Period, as_of_utc: datetime,
+    hours: Mapping[str, float] | None = None,
+) -> Benchmark:  # fmt: skip
+    """The benchmark of sites (site_id -> use) over local days, each by its own clock. Raises BadInput.
+
+    hours: opening hours a week by site, where values are normalised by them.
+    """
 
     def make() -> Benchmark:
         register, parts = {}, []
         for name, use in peers.items():
             site = sources.site(name)
             own = period.model_copy(update={"time_zone": site.time_zone})
-            register[name] = registered(site, use, own)
+            register[name] = registered(site, use, own, (hours or {}).get(name))
             meters = sorted(sources.meters(site, f"site:{name}"))
             parts.append(quarters(site, own, sources.stream_readings(site, meters, own.start, own.end, as_of_utc)))
-        return benchmark(intensities(pl.concat(parts), register), register, confidence=CONFIDENCE, seed=SEED)
+        found = intensities(pl.concat(parts), register)
+        factors = {"hours": hours_factors(found, register)} if hours else {}
+        return benchmark(found, register, factors=factors, confidence=CONFIDENCE, seed=SEED)
 
-    return sources.keep(("peers", peers_text(peers), period.start, period.end, as_of_utc), make)
+    key = ("peers", peers_text(peers), hours_text(hours or {}), period.start, period.end, as_of_utc)
+    return sources.keep(key, make)
 
 
 def peers_text(peers: Mapping[str, str]) -> str:
     """Sites and their uses as a trace holds them; their order is that of the draws."""
     return json.dumps(dict(peers), ensure_ascii=False)
+
+
+def hours_text(hours: Mapping[str, float]) -> str:
+    """Opening hours by site as a trace holds them."""
+    return json.dumps(dict(hours))
 
 
 def row_of(found: Benchmark, site_id: str) -> BenchmarkRow:
@@ -67,12 +81,15 @@ def place(row: BenchmarkRow, field: str) -> Decimal | None:
 
 
 def peer_place(trace: Trace, sources: Sources) -> Decimal | None:
-    """A number of a site's place again. parameters: site, start, end, field, peers as `peers_text`."""
+    """A number of a site's place again. parameters: site, start, end, field, peers as `peers_text`; hours as
+    `hours_text` where it is normalised by them.
+    """
     named = trace.parameters
     # Of every peer the site file that was in force then; the computation's own pin is of the first alone.
     for each in trace.inputs:
         sources = sources.with_site_version(each.id, each.sha256) if each.role == "site" else sources
     start, end = parse_dates(named)
     period = Period(label="", start=start, end=end, time_zone=sources.site(named["site"]).time_zone)
-    found = among_peers(sources, json.loads(named["peers"]), period, trace.as_of_utc)
+    hours = json.loads(named.get("hours", "{}"))
+    found = among_peers(sources, json.loads(named["peers"]), period, trace.as_of_utc, hours)
     return place(row_of(found, named["site"]), named["field"])

@@ -4,11 +4,18 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from reports.figures.unnamed import unnamed
 from reports.report_content import ReportContent
 
 
 def render_json(content: ReportContent) -> bytes:
-    """UTF-8 JSON of the whole content; values of figures are floats for reading and exact text for checking."""
+    """UTF-8 JSON of the whole content; values of figures are floats for reading and exact text for checking.
+
+    Peers of a single site are not named: who reads the file may see no other site.
+    """
+    if content.organisation is None:
+        figures = tuple(unnamed(each, content.site_id.__eq__) for each in content.figures)
+        content = content.model_copy(update={"figures": figures})
     body = content.model_dump(mode="json")
     # A draft calls itself a draft, whatever would stand against its publication.
     body |= {"status": content.life.status, "life": content.life.model_dump(mode="json")}

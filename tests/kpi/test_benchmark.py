@@ -263,3 +263,13 @@ def test_without_drift_and_with_equal_months_a_rank_is_certain() -> None:
     level = np.ones((5, 12))
     found = ranked([1.0, 2.0, 3.0, 4.0, 5.0], level, level, drift=0.0, confidence=0.9, seed=1)
     assert [each.rank_interval for each in found] == [(n, n) for n in range(1, 6)]
+
+
+def test_sites_of_unknown_use_are_no_peer_group_unless_the_use_does_not_divide() -> None:
+    register = sites(*FIVE, use="")
+    found = benchmark(intensities(year_of(**FIVE), register), register, seed=1)
+    assert {(row.rank, row.peers, row.reason) for row in found.rows} == {(None, 0, "no_use")}
+    assert [(each.code, each.facts) for each in found.findings] == [("no_use", {"sites": 5})]
+    assert all(row.value for row in found.rows)
+    by_all = benchmark(intensities(year_of(**FIVE), register), register, by=("all",), seed=1)
+    assert [row.rank for row in by_all.rows] == [1, 2, 3, 4, 5]

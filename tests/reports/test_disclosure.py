@@ -21,14 +21,18 @@ from data_quality.contracts.reporting.disclosure import DisclosureAnswer, comple
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import BadConfiguration
+from reports.content.caveats import SENTENCES
 from reports.content.disclosure_answers import DISCLOSURE_FILE, read_answers, with_answer
+from reports.content.register import register_text
 from reports.content.template_report import template_report
 from reports.content.templates import load_edition, load_template, packs_of, read_template
 from reports.recompute.figure_again import recompute
 from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
-from reports.report_content import ReportContent
+from reports.report_content import Paragraph, ReportContent
+from reports.texts.locales import word
+from reports.writer import words
 from tests.house.measures import ROOMS, ROOT, tracked
 from tests.reports import year_world
 from tests.reports.small_packs import HOUSE, pack_text
@@ -402,3 +406,40 @@ def test_every_page_of_a_building_s_energy_summary_says_that_it_is_no_certificat
 
 def test_the_shipped_schema_is_that_of_the_templates() -> None:
     assert json.loads(SCHEMA.read_text()) == ReportTemplate.model_json_schema()
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_what_no_public_source_shows_is_named_by_identifiers_of_the_pack(pack: str) -> None:
+    framework = (template := load_template(pack)).framework
+    assert framework is not None
+    without = framework.checked.without if framework.checked is not None else ()
+    assert set(without) <= {each.id for each in template.points}
+
+
+def test_a_report_warns_of_identifiers_that_its_source_does_not_show(year: Year) -> None:
+    content = template_report(load_template("cdp_2023"), year.given("2025"))
+    [told] = [each for each in content.findings if each.code == "identifiers_unchecked"]
+    assert told.message == "Identifiers of CDP 2023 that no public source shows: C8.2b, C8.2d, C8.2g."
+    checked = template_report(load_template("gri_2025"), year.given("2025"))
+    assert "identifiers_unchecked" not in {each.code for each in checked.findings}
+
+
+def test_a_pack_of_own_identifiers_is_not_warned_of(year: Year) -> None:
+    content = template_report(load_template("executive_roi"), year.given("2025"))
+    assert "identifiers_unchecked" not in {each.code for each in content.findings}
+    front = [each.text for each in content.sections[0].blocks if isinstance(each, Paragraph)]
+    assert any(each.endswith("Its identifiers are its own.") for each in front)
+
+
+def test_values_and_statuses_of_the_register_stand_whole_and_in_the_reader_s_language(year: Year) -> None:
+    content = template_report(load_template("cdp_2023"), replace(year.given("2025"), language="de"))
+    pages = pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages
+    words_of = set(" ".join(page.extract_text() for page in pages).split())
+    values = [register_text(each.value) for each in content.figures if each.value is not None]
+    assert len(values) > 50
+    assert [each for each in values if each not in words_of] == []
+
+
+@pytest.mark.parametrize("language", ["de", "ar"])
+def test_every_reason_beside_a_figure_has_its_word(language: str) -> None:
+    assert [code for code in SENTENCES if word(words(code), language) == words(code)] == []

@@ -1,5 +1,6 @@
 """Places of sites among their peers in packs: the ranks of `benchmark`, each made again from its trace; else a gap."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,16 +10,21 @@ import polars as pl
 import pytest
 import yaml
 
+from assets.kpi.benchmark.compare import benchmark, hours_factors
+from assets.kpi.benchmark.intensity import intensities
 from assets.kpi.benchmark.ranks import ASSUMED_DRIFT
+from assets.kpi.benchmark.register import RegisteredSite
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.reporting.disclosure import Datum
 from orchestration.operations.reports.benchmark import Asked
 from reports.content.templates import load_template
 from reports.figures.trace import today_sha256
+from reports.figures.unnamed import unnamed
 from reports.make_group_report import group_given, group_report
 from reports.recompute.figure_again import recompute
 from reports.recompute.peers import CONFIDENCE, SEED
 from reports.report_content import ReportContent
+from tests.kpi.test_benchmark import year_of
 from tests.reports import plant
 from tests.reports.peers_world import LEVELS, ORGANISATION, YEAR, Peers
 
@@ -190,3 +196,42 @@ def test_a_floor_area_of_another_kind_than_the_organisation_s_is_told_where_numb
     )  # fmt: skip
     found = group_report(template, given, members).findings
     assert [each.message.split(":")[0] for each in found if each.code == "floor_area_definition"] == ["west"]
+
+
+def test_a_rank_by_opening_hours_stands_beside_the_other_where_they_are_stated(peers: Peers, tmp_path: Path) -> None:
+    stated = tmp_path / "organisation.yaml"
+    sites = [each | ({"hours_per_week": 40} if each["subsector"] == "office" else {}) for each in ORGANISATION["sites"]]
+    sites = [each | ({"hours_per_week": 160} if each["site"] == "north" else {}) for each in sites]
+    stated.write_text(yaml.safe_dump(ORGANISATION | {"sites": sites}))
+    content = peers.content("west", peers.sources(stated))
+    data, by_id = by_key(content), {each.figure_id: each for each in content.figures}
+    # All of it runs around the clock: hours change nothing, and the rank is the same one.
+    assert {name: data[f"ES-2.5/by_hours_{name}"].value for name in ("value", "rank", "low", "high")} == {
+        "value": Decimal("700.8"), "rank": Decimal(4), "low": Decimal(4), "high": Decimal(4),
+    }  # fmt: skip
+    assert str(data["ES-2.5/by_hours"].value).startswith("by opening hours")
+    figure = by_id[data["ES-2.5/by_hours_rank"].figure_id]
+    assert json.loads(figure.trace.parameters["hours"])["north"] == 160
+    assert recompute(figure, sources=peers.sources(None), lookup=by_id.get) == figure.value
+    assert "hours" not in unnamed(figure, "west".__eq__).trace.parameters
+    # The shop states none.
+    shop = by_key(peers.content("shop", peers.sources(stated)))["ES-2.5/by_hours_rank"]
+    assert shop.reason == "The file of the organisation states no opening hours of the site."
+
+
+def test_a_rank_by_opening_hours_is_that_of_the_scaled_values() -> None:
+    """What is taken beyond the base load goes with the hours: who is open four times as long takes less by them."""
+    levels, hours = {"a": 10.0, "b": 12.0, "c": 30.0, "d": 40.0, "e": 50.0}, {"b": 160.0}
+    register = {
+        name: RegisteredSite(site=name, use="office", floor_area_m2=1000, hours_per_week=hours.get(name, 40.0))
+        for name in levels
+    }
+    energy = year_of(**levels).with_columns(
+        kwh=pl.col("kwh") * pl.when(pl.int_range(pl.len()) % 2 == 0).then(2).otherwise(0.1)
+    )
+    found = intensities(energy, register)
+    plain, by_hours = (
+        {row.site: row.rank for row in benchmark(found, register, factors=factors, seed=1).rows}
+        for factors in ({}, {"hours": hours_factors(found, register)})
+    )
+    assert (plain["a"], plain["b"], by_hours["a"], by_hours["b"]) == (1, 2, 2, 1)

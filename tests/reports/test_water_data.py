@@ -19,6 +19,7 @@ from reports.make_group_report import group_given, group_report
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
+from reports.texts.locales import page_word
 from tests.definitions import DEFINITIONS
 from tests.reports.monthly_world import open_lake, site_of
 from tests.reports.peers_world import YEAR, write_year
@@ -119,6 +120,11 @@ def test_what_is_not_known_says_why(three: Three) -> None:
     assert said["area_without_water"] == "The water of the floor area is not known as a whole: 50% was read."
     assert "area_without_water" not in {each.code for each in three.content("dry").findings}
     assert any(each.message.startswith("half: The water") for each in three.content("g").findings)
+    # An organisation has no gap where one of its sites is read: who has no meter is said beside the sum.
+    [dry] = [each for each in three.content("g").findings if each.code == "no_water_meter"]
+    assert (dry.message, dry.scope) == ("dry: No meter of the site counts water.", "site:dry")
+    assert page_word(dry.message, "de") == "dry: Kein Zähler des Standorts zählt Wasser."
+    assert page_word(dry.message, "ar") != dry.message
 
 
 def test_packs_say_the_same_water_and_its_trace_leads_to_the_meter(three: Three) -> None:

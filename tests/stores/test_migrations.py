@@ -63,6 +63,7 @@ FROZEN = {
     "0031_disaggregations.py": "24afda24b2ab2b91fca361afaff1a0ab4b0289417b8ad5575575abe16162e77c",
     "0034_year_rules.py": "9255ab5afb94b333c55c4b95425f3bae358a523eff79edbc4e38350dab1bb082",
     "0036_title_parts.py": "999523da7f720661cb004fd553d317369d972588e00c6fdf8f2384574101f4d2",
+    "0039_organisation_versions.py": "303a951e7a15c2bcc8fd9efdc38fc02ba45ccb3418e0387633066a17008a3088",
     "0035_erasures.py": "aa886ccf75d69139a49b860c80dfd5fbee5c50a88afa4d5159670f343cbaf8ba",
     "0030_advice_acts.py": "4f35a224ae777dc132bae0a0ca239a5e3e7e101390098c17d2d5f0c1c851b557",
     "0022_alert_rules.py": "b92383b427b41b50e3ba4ca4bcb1660f476df31e95507dda0eb145e4631db032",

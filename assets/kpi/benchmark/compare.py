@@ -71,9 +71,7 @@ def benchmark(
     given = dict(factors or {})
     reasons, findings = _unusable(found, register)
     values = _values(found, given, reasons, findings)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for site in values:
-        groups[group_of(register[site], by)].append(site)
+    groups = _grouped(values, register, by, reasons, findings)
     by_name = {each.site: each for each in found}
     places: dict[str, Rank] = {}
     for group, sites in sorted(groups.items()):
@@ -142,6 +140,23 @@ def _values(
         elif each.value is not None:
             values[each.site] = each.value * math.prod(factor[each.site] for factor in factors.values())
     return values
+
+
+def _grouped(
+    values: Mapping[str, float],
+    register: Mapping[str, RegisteredSite],
+    by: Sequence[GroupBy],
+    reasons: dict[str, str],
+    findings: list[Finding],
+) -> dict[str, list[str]]:
+    """Group -> sites with a value; of sites whose use nobody states none is like another, where the use divides."""
+    groups, unsaid = defaultdict[str, list[str]](list), list[str]()
+    for site in values:
+        (unsaid if "use" in by and not register[site].use else groups[group_of(register[site], by)]).append(site)
+    if unsaid:
+        findings.append(_no_use(unsaid))
+        reasons |= dict.fromkeys(unsaid, "no_use")
+    return groups
 
 
 def _placed(row: BenchmarkRow, place: Rank | None) -> BenchmarkRow:
@@ -228,6 +243,15 @@ def _too_few(group: str, sites: Sequence[str]) -> Finding:
         severity="info",
         scope=f"group:{group}",
         facts={"peers": len(sites), "wanted": MIN_PEERS},
+    )
+
+
+def _no_use(sites: Sequence[str]) -> Finding:
+    return Finding(
+        code="no_use",
+        message=Sentence("Nobody states the use of {0}: no peers are known, and no rank.", ", ".join(sites)),
+        severity="info",
+        facts={"sites": len(sites)},
     )
 
 

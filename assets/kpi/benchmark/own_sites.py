@@ -24,11 +24,19 @@ def owned_through(organisation: Organisation, period: Period) -> dict[str, str]:
     return {name: uses.get(name, "") for name, owned in days.items() if owned == period.days}
 
 
-def registered(site: Site, use: str, period: Period) -> RegisteredSite:
+def hours_through(organisation: Organisation, period: Period) -> dict[str, float]:
+    """Opening hours a week of those sites of `owned_through` whose file states them, by the last that it states."""
+    stated = {each.site: float(each.hours_per_week) for each in organisation.sites if each.hours_per_week is not None}
+    return {name: stated[name] for name in owned_through(organisation, period) if name in stated}
+
+
+def registered(site: Site, use: str, period: Period, hours_per_week: float | None = None) -> RegisteredSite:
     """A site as a register has it, with its floor area on the last day of the period, m²."""
     dated = [area.m2 for area in site.premises.floor_areas if area.holds_on(period.end - timedelta(days=1))]
     area = float(dated[0]) if dated else site.floor_area_m2
-    return RegisteredSite(site=site.site_id, use=use, climate=site.country, floor_area_m2=area)
+    return RegisteredSite(
+        site=site.site_id, use=use, climate=site.country, floor_area_m2=area, hours_per_week=hours_per_week
+    )
 
 
 def quarters(site: Site, period: Period, readings: pl.DataFrame) -> pl.DataFrame:

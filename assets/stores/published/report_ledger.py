@@ -15,13 +15,20 @@ from assets.stores.published.rendered_files import RenderedFiles
 from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
 from assets.stores.schema.column_types import canonical_json, sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
-from assets.stores.schema.tables_reports import report_makers, report_revisions, revision_inputs, site_versions
+from assets.stores.schema.tables_reports import (
+    organisation_versions,
+    report_makers,
+    report_revisions,
+    revision_inputs,
+    site_versions,
+)
 from assets.stores.schema.tables_seals import recorded_clock
 from assets.stores.seals import append, append_row, raw_select, text_sha256
 from assets.stores.transactions import Store
 from assets.stores.trust import redacted
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
@@ -268,3 +275,30 @@ def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> No
 def site_version(store: Store, sha256: str) -> Site | None:
     """The site of that hash, or None where none was kept."""
     return _VERSIONS.latest(store, sha256=sha256)
+
+
+class KeptOrganisation(Model):
+    """What organisation.yaml said from when it was seen so until the next that was kept."""
+
+    document: Organisation
+    recorded_at_utc: datetime
+
+
+_ORGANISATIONS = AppendOnly(organisation_versions, fields_of(KeptOrganisation), order=("id",))
+
+
+def keep_organisation_version(store: Store, organisation: Organisation, clock: Clock) -> bool:
+    """Keep what the organisation's file says, unless it was kept last. Returns whether it was new."""
+    with store.together():
+        last = _ORGANISATIONS.newest(store, "sha256")
+        if last is not None and last["sha256"] == organisation.sha256:
+            return False
+        row = {"organisation": organisation.organisation, "sha256": organisation.sha256}
+        _ORGANISATIONS.add(store, clock, {**row, "document": organisation.model_dump(mode="json")})
+    return True
+
+
+def organisation_version(store: Store, as_of_utc: datetime) -> KeptOrganisation | None:
+    """The file as it was last kept by then, or as it was first kept where that is later; None where it never was."""
+    found = _ORGANISATIONS.latest(store, as_of_utc=as_of_utc)
+    return found or next(iter(_ORGANISATIONS.history(store)), None)

@@ -12,6 +12,14 @@ site_versions = append_only(
     sa.Column("site", JsonText, nullable=False, comment="The site file as a report was made with it"),
 )
 
+# Of several the last is what the file says; a file that is put back is kept again.
+organisation_versions = append_only(
+    "organisation_versions",
+    sa.Column("organisation", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("document", JsonText, nullable=False, comment="organisation.yaml as it stood when it was seen"),
+)
+
 report_revisions = append_only(
     "report_revisions",
     sa.Column("report_id", sa.String(128), primary_key=True, comment="name/site/period"),

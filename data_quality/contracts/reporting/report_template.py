@@ -219,10 +219,11 @@ class DataSpec(Model):
 
 
 class CheckedSpec(Model):
-    """When the identifiers were compared with a public source, and with which."""
+    """When the identifiers were compared with a public source, and with which. without: those that it does not show."""
 
     on: date
     source: str = Field(min_length=3, max_length=200)
+    without: tuple[str, ...] = ()
 
 
 class BridgePair(Model):
@@ -262,7 +263,7 @@ class FrameworkSpec(Model):
     """Framework whose data points a pack answers. It is for periods that begin in [applies_from, until).
 
     early_from: periods from then on may use it too, where somebody asks for the edition by name. bridge: printed where
-    both packs are asked for together.
+    both packs are asked for together. is_own: its identifiers are the pack's own, with no public source to compare.
     """
 
     name: str = Field(min_length=2, max_length=40)
@@ -271,6 +272,7 @@ class FrameworkSpec(Model):
     until: date | None = None
     early_from: date | None = None
     checked: CheckedSpec | None = None
+    is_own: bool = False
     due_months: int = Field(default=3, ge=0, le=24, description="Months after the period by which gaps are filled")
     bridge: BridgeSpec | None = None
 

@@ -144,7 +144,7 @@ def _of_project(
     """The project's sites as a register, and their quarter hours. A register says what site files do not: the use."""
     import polars as pl
 
-    from assets.kpi.benchmark.own_sites import quarters, registered
+    from assets.kpi.benchmark.own_sites import hours_through, quarters, registered
     from assets.kpi.from_readings import scope_meters
     from assets.sites.view import site_readings
 
@@ -152,10 +152,11 @@ def _of_project(
         raise BadInput("--organisation needs --period", reason="bad_period")
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     register, parts = {}, []
+    hours = {} if organisation == EVERY_SITE else hours_through(*organisation_span(call, organisation, period))
     for name, use in _sites_of(call, organisation, period).items():
         site = call.project.site(name)
         span = parse_period(period, site.time_zone)
-        own = registered(site, use, span)
+        own = registered(site, use, span, hours.get(name))
         register[name] = given.get(name, own).model_copy(update={"floor_area_m2": own.floor_area_m2})
         readings = site_readings(
             call.project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc,

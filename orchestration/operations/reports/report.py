@@ -12,7 +12,7 @@ from data_quality.contracts.time import Period, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyOrganisationOption, AnySiteOption, organisation_span
-from orchestration.views.pack_subjects import answers_of
+from orchestration.views.pack_subjects import answers_of, keep_organisation
 from reports.content.template_periods import check_period
 from reports.content.templates import load_edition, load_template, read_template, template_files
 from reports.datasets.dr_events import day_of
@@ -68,6 +68,7 @@ def report(
     """Make a report: what it prints can be traced, what is missing is said on page one."""
     if name == LIST:
         return _templates(call, language)
+    keep_organisation(call.project, call.clock)
     if organisation is not None:
         return _of_organisation(call, name, organisation, period, formats, edition, language, out)
     if site is None:

@@ -1,16 +1,24 @@
 """Figures by id, and a number by its address: the same JSON as `meterloom trace --json`."""
 
-from typing import Any
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.access.permissions import Permission, sees_site
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import plain
 from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.request_context import Ask, asked
-from reports.figures.trace import readings_behind, trace_data, trace_figure, versions_today
+from reports.figures.trace import (
+    TraceReport,
+    VersionChange,
+    readings_behind,
+    trace_data,
+    trace_figure,
+    versions_today,
+)
+from reports.figures.unnamed import unnamed_changes, unnamed_trace
 from reports.pages.address import TAKES, expect_read
 
 MOST_ROWS = 1000
@@ -22,7 +30,7 @@ router = APIRouter(prefix=BASE)
 @router.get("/figures/{figure_id}")
 def figure(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
     """A kept figure with its inputs, made again."""
-    return JSONResponse(plain(_traced(stored_number(ask, figure_id))))
+    return JSONResponse(plain(trace_data(_traced(ask, stored_number(ask, figure_id))[0])))
 
 
 @router.get("/figures/{figure_id}/rows")
@@ -49,8 +57,7 @@ def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit"
 def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
     """The versions behind it, and what would change it if it were made now."""
     number = stored_number(ask, figure_id)
-    found = trace_figure(figure_id, reports=number.figures, sources=number.sources)
-    changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
+    found, changes = _traced(ask, number)
     return JSONResponse(plain({"figure_id": figure_id, "versions": found.versions, "changes": changes}))
 
 
@@ -59,12 +66,16 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
     """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
     expect_read(ask.address)
     number = number_asked(ask)
+    found, changes = _traced(ask, number)
+    return JSONResponse(plain({**trace_data(found), "changes": changes}))
+
+
+def _traced(ask: Ask, number: Number) -> tuple[TraceReport, list[VersionChange]]:
+    """The number walked back and made again, and what changed since, without peers that the person may not see."""
+    found = trace_figure(number.figure.figure_id, reports=number.figures, sources=number.sources)
     changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
-    return JSONResponse(plain({**_traced(number), "changes": changes}))
-
-
-def _traced(number: Number) -> dict[str, Any]:
-    return trace_data(trace_figure(number.figure.figure_id, reports=number.figures, sources=number.sources))
+    sees = partial(sees_site, ask.person)
+    return unnamed_trace(found, sees), unnamed_changes(changes, found, sees)
 
 
 def whole(text: str, name: str, *, least: int, most: int) -> int:
