@@ -37,9 +37,12 @@ def plainly(text: str) -> Any:
 
 def places(node: Any) -> Any:
     """Where each key and item of a document stands, as complaints name them."""
-    if isinstance(node, dict):
-        return {key: (node.lc.key(key), places(each)) for key, each in node.items() if key in (node.lc.data or {})}
-    return [(node.lc.item(at), places(each)) for at, each in enumerate(node)] if isinstance(node, list) else None
+    if not isinstance(node, dict | list):
+        return None
+    at: Any = node.lc
+    if isinstance(node, list):
+        return [(at.item(number), places(each)) for number, each in enumerate(node)]
+    return {key: (at.key(key), places(each)) for key, each in node.items() if key in (at.data or {})}
 
 
 def written(document: Any) -> str:
@@ -101,7 +104,7 @@ def test_a_second_store_compiles_nothing_that_a_first_one_asked(tmp_path: Path) 
 
 def test_stores_of_two_kinds_share_no_statement(store: Store, postgres_url: str) -> None:
     other = open_store(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
-    asked = sa.select(sa.func.now(), sa.literal("a").regexp_match("a"))
+    asked: sa.Select[Any] = sa.select(sa.func.now(), sa.literal("a").regexp_match("a"))
     compiled = {str(asked.compile(each.engine)) for each in (store, other)}
     assert len(compiled) == 2
     for each in (store, other, store):

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import Any
 
-import httpx._transports.default as transports
 import pytest
-import typer.testing
+from httpx._config import create_ssl_context
 from sqlalchemy.util import LRUCache
+from typer.main import get_command
 
 from assets.stores.transactions import Store
 from data_quality.contracts import yaml_file
@@ -84,8 +84,8 @@ def work_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         # Typer makes the same hundred commands of an application anew at each call of a test: 140 ms.
-        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        patch.setattr("typer.testing._get_command", cache(get_command))
         patch.setattr(yaml_file, "parsed", parsed_once(yaml_file.parsed))
-        patch.setattr(transports, "create_ssl_context", trust_once(transports.create_ssl_context))
+        patch.setattr("httpx._transports.default.create_ssl_context", trust_once(create_ssl_context))
         patch.setattr(Store, "__init__", open_with)
         yield
