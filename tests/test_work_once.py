@@ -79,12 +79,13 @@ def test_what_a_test_changes_in_a_document_is_in_its_own() -> None:
     assert once(ODD)["c"]["y"] == [2, 3]
 
 
-def test_a_document_that_is_too_deep_for_a_copy_is_parsed_as_ever() -> None:
-    # Shallow enough for the parser, as load_yaml lets it through.
-    node, depth = parsed_once(plainly)("[" * 150 + "]" * 150), 0
+def test_what_the_parser_takes_is_never_too_deep_for_a_copy() -> None:
+    node, depth = parsed_once(plainly)("[" * 400 + "]" * 400), 0
     while node:
         node, depth = node[0], depth + 1
-    assert depth == 149
+    assert depth == 399
+    with pytest.raises(RecursionError):
+        parsed_once(plainly)("[" * 5000 + "]" * 5000)
 
 
 def test_a_second_store_compiles_nothing_that_a_first_one_asked(tmp_path: Path) -> None:
