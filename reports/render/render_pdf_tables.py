@@ -171,20 +171,14 @@ def column_widths(table: Table, width: float, size: float) -> list[float]:
 
 
 def _squeezed(table: Table, needed: Sequence[float], width: float) -> list[float]:
-    """Words give way before numbers, the longest first: a path can be broken, a number or a unit cannot."""
+    """Words give way before numbers: a word can be broken, a number cannot."""
     numbers = sum(each for each, column in zip(needed, table.columns, strict=True) if column.is_number)
     words = sum(needed) - numbers
     # Nothing is left to take from words: then all columns shrink alike.
     if not words or numbers > width * 0.85:
         return [each * width / sum(needed) for each in needed]
-    most, room = 0.0, width - numbers
-    longest_last = sorted(each for each, column in zip(needed, table.columns, strict=True) if not column.is_number)
-    for place, each in enumerate(longest_last):
-        most = room / (len(longest_last) - place)
-        if each > most:
-            break
-        room -= each
-    return [each if column.is_number else min(each, most) for each, column in zip(needed, table.columns, strict=True)]
+    share = (width - numbers) / words
+    return [each if column.is_number else each * share for each, column in zip(needed, table.columns, strict=True)]
 
 
 def draw_tiles(tiles: Tiles, *, width: float) -> list[Any]:
