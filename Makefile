@@ -8,6 +8,8 @@ export GX_ANALYTICS_ENABLED := false
 # Two tests share two cores, and what a process compiled the next one reads.
 export OPENBLAS_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
+# What waits for a socket or a server leaves its core to others: WORKERS=3 on two cores. The record of seconds is of two.
+WORKERS ?= 2
 # make test-long WITHIN_S=3000: what has not begun by then is skipped, and says so.
 WITHIN_S ?=
 
@@ -22,19 +24,19 @@ up: setup
 	@exec .venv/bin/meterloom up --project demo
 
 test: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part core
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --part core
 
 # What is left: test functions that take long for the cases that they hold. CI runs both.
 test-long: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part long $(if $(WITHIN_S),--within-s $(WITHIN_S))
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --part long $(if $(WITHIN_S),--within-s $(WITHIN_S))
 
 # While writing: the functions that give most cases for two minutes, by tests/seconds.json, and what is new.
 fast: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --part fast
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --part fast
 
 # The same tests with the lines counted, which takes a quarter longer.
 coverage: setup
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: setup
 	@$(PYTHON) -m ruff format --check .

