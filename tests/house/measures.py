@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 14_798,
-    "assets": 59_563,
+    "data_quality": 14_872,
+    "assets": 59_889,
     "dbt_project": 2_317,
     "ml": 22_046,
-    "controls": 38_148,
-    "reports": 29_720,
-    "orchestration": 43_410,
+    "controls": 38_149,
+    "reports": 30_011,
+    "orchestration": 43_854,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
