@@ -14,7 +14,16 @@ from assets.carbon.factor_choice.factor_view import FactorView, known_factors, v
 from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
-from assets.kpi.from_readings import FACTORED, AskedKpi, Definitions, KpiRow, kpi_rows, scope_meters, streams_behind
+from assets.kpi.from_readings import (
+    FACTORED,
+    AskedKpi,
+    Definitions,
+    KpiQuestions,
+    KpiRow,
+    kpi_rows,
+    scope_meters,
+    streams_behind,
+)
 from assets.sites.calendar import calendar_sha256, calendar_versions
 from assets.sites.load_sites import site_sha256
 from assets.sites.organisation import known_organisation
@@ -27,7 +36,7 @@ from assets.stores.published.report_ledger import site_version
 from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Seu, Site
@@ -36,6 +45,8 @@ from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnigh
 # KPIs that dated facts of the site file alone decide.
 OF_THE_SITE_FILE = ("floor_area_m2", "headcount")
 DEFINITION_ID = "kpi_sql"
+# Readings of several sites that one run of the SQL is over: more of them would only be memory.
+_TOGETHER = 2**17
 # A total of so many streams is read apart from what figures are made again of, and lean.
 _MANY = 200
 NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapolated": pl.Boolean}
@@ -154,10 +165,10 @@ class Sources:
     def _covering(
         self, site_id: str, start: date, end: date, as_of_utc: datetime, streams: Sequence[str] = ()
     ) -> pl.DataFrame | None:
-        """A longer span that was read already: a month of it needs no second look at the disk."""
+        """A longer span, or more streams, that was read already: a part of it needs no second look at the disk."""
         for key, frame in self._kept.items():
             is_all = key[0] == "readings" and key[1] == site_id
-            is_these = bool(streams) and key[:3] == ("streams", site_id, tuple(streams))
+            is_these = bool(streams) and key[:2] == ("streams", site_id) and {*streams} <= {*key[2]}
             # Both kinds of key end alike: start, end, instant.
             if (is_all or is_these) and key[-1] == as_of_utc and key[-3] <= start and end <= key[-2]:
                 found: pl.DataFrame = frame
@@ -199,14 +210,45 @@ class Sources:
 
     def kpi_row(self, basis: "KpiBasis", asked: AskedKpi) -> KpiRow | None:
         """A KPI made again from readings, as the marts would have it; None where they would have no such row."""
-        known: dict[AskedKpi, KpiRow | None] = self._kept.setdefault(("kpi rows", basis), {})
+        known = self._answered(basis)
         if asked not in known:
-            # A year at a time: one run over all that is wanted would hold all their readings at once.
-            mates = {each for each in self._wanted.get(basis, ()) if each.start.year == asked.start.year} - set(known)
-            known.update(self._run_sql(basis, mates | {asked}))
+            wanted = {
+                # A year at a time: one run over all that is wanted would hold all their readings at once.
+                each: {one for one in kpis if one.start.year == asked.start.year} - set(self._answered(each))
+                for each, kpis in self._wanted.items()
+                # Of other sites as well, in what order they may come.
+                if each._replace(site_id=basis.site_id) == basis
+            }
+            mine = wanted.pop(basis, set()) | {asked}
+            try:
+                self._run_sql({basis: mine} | wanted)
+            except WorldFault:
+                if not any(wanted.values()):
+                    raise
+                # What another site is at fault in is told where that is asked.
+                self._run_sql({basis: mine})
         return known[asked]
 
-    def _run_sql(self, basis: "KpiBasis", asked: Collection[AskedKpi]) -> dict[AskedKpi, KpiRow | None]:
+    def _answered(self, basis: "KpiBasis") -> dict[AskedKpi, KpiRow | None]:
+        return self.keep(("kpi rows", basis), dict)
+
+    def _run_sql(self, wanted: Mapping["KpiBasis", Collection[AskedKpi]]) -> None:
+        """Answer what is wanted of the first basis, and of others as long as they are small."""
+        questions, rows = dict[KpiBasis, KpiQuestions](), 0
+        for basis, asked in wanted.items():
+            if not asked:
+                continue
+            made = self._questions(basis, asked)
+            rows += made.readings.height
+            if questions and rows > _TOGETHER:
+                break
+            questions[basis] = made
+        definition = self.definition(next(iter(questions)).definition)
+        found = kpi_rows([*questions.values()], definition=definition, run=self.definitions.run)
+        for basis, answers in zip(questions, found, strict=True):
+            self._answered(basis).update(answers)
+
+    def _questions(self, basis: "KpiBasis", asked: Collection[AskedKpi]) -> KpiQuestions:
         site = self.site(basis.site_id)
         start, end = min(each.start for each in asked), max(each.end for each in asked)
         named = dict.fromkeys((each.kpi, each.scope) for each in asked)
@@ -216,15 +258,13 @@ class Sources:
         if any(each.kpi in OF_THE_SITE_FILE for each in asked):
             # An area is known of a scope without readings too, as long as the site has some.
             streams += scope_meters(site, f"site:{site.site_id}")
-        return kpi_rows(
+        return KpiQuestions(
+            site,
             asked,
-            definition=self.definition(basis.definition),
-            site=site,
             # Sorted, because they are part of a key: in another order they would be read again.
             readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
             factors=self.factors(site, basis.as_of_utc),
             expected=self._expected_days(basis, site, Period(label="", start=start, end=end, time_zone=site.time_zone)),
-            run=self.definitions.run,
         )
 
     def _expected_days(self, basis: "KpiBasis", site: Site, span: Period) -> pl.DataFrame | None:
