@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
-from reports.recompute.figure_sources import seu_of
+from reports.recompute.kept_readings import seu_of
 
 _ABOUT = {"site": "a site", "seu": "a use", "project": "an M&V project", "dr_event": "an event of demand response",
           "experiment": "an experiment"}  # fmt: skip

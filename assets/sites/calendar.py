@@ -56,27 +56,29 @@ def types_around(site: Site, start: date, end: date, *, days: int = 1) -> dict[d
     return dict(day_types(site, start - around, end + around).select("local_date", "day_type").iter_rows())
 
 
+def quarter_starts(site: Site, start: date, end: date) -> pl.DataFrame:
+    """One row per quarter hour of the local dates [start, end): interval_start_utc."""
+    starts = pl.datetime_range(
+        local_midnight_utc(start, site.time_zone),
+        local_midnight_utc(end, site.time_zone),
+        interval=f"{CANONICAL_MINUTES}m",
+        closed="left",
+        time_unit="us",
+        time_zone="UTC",
+        eager=True,
+    )
+    return pl.DataFrame({"interval_start_utc": starts})
+
+
 def quarter_hours(site: Site, start: date, end: date) -> pl.DataFrame:
     """One row per quarter hour of the local dates [start, end): site_id, interval_start_utc, local_date,
     local_time (wall clock; twice on the day that summer time ends), day_type. Raises BadInput.
     """
     types = day_types(site, start, end).select("local_date", "day_type")
-    grid = pl.DataFrame(
-        {
-            "interval_start_utc": pl.datetime_range(
-                local_midnight_utc(start, site.time_zone),
-                local_midnight_utc(end, site.time_zone),
-                interval=f"{CANONICAL_MINUTES}m",
-                closed="left",
-                time_unit="us",
-                time_zone="UTC",
-                eager=True,
-            )
-        }
-    )
     local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
     return (
-        grid.with_columns(site_id=pl.lit(site.site_id), local_date=local.dt.date(), local_time=local.dt.time())
+        quarter_starts(site, start, end)
+        .with_columns(site_id=pl.lit(site.site_id), local_date=local.dt.date(), local_time=local.dt.time())
         .join(types, on="local_date", how="left", maintain_order="left", validate="m:1")
         .select("site_id", "interval_start_utc", "local_date", "local_time", "day_type")
     )

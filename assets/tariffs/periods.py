@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from assets.sites.calendar import quarter_hours, types_around
+from assets.sites.calendar import quarter_starts, types_around
 from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from data_quality.contracts.billing.tariff import Tariff
@@ -94,7 +94,7 @@ def _on_quarter_hours(
     site: Site, start: date, end: date, parts: Sequence[pl.DataFrame], columns: dict[str, pl.DataType]
 ) -> pl.DataFrame:
     """The parts on the quarter hours of the local dates [start, end); null where no part holds."""
-    grid = quarter_hours(site, start, end).select("interval_start_utc")
+    grid = quarter_starts(site, start, end)
     nothing = grid.clear().with_columns(**{name: pl.lit(None, dtype=kind) for name, kind in columns.items()})
     # Without a tariff there is no part, and the columns must have their types all the same.
     rows = pl.concat([nothing, *parts])
@@ -112,7 +112,7 @@ def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int)
 
 def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
     """Price and tariff of every quarter hour of [start, end), all of it in force."""
-    grid = quarter_hours(site, start, end)
+    grid = quarter_starts(site, start, end)
     compiled = _compiled(site, tariff, start, end, grid.height)
     known = _prices(tariff)
     scale = 10**PRICE_DECIMALS
@@ -125,9 +125,7 @@ def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
             continue
         total += np.array([int(price * scale) for price in prices], dtype=np.int64)[periods]
     price = _exact_prices(total) if total is not None else pl.Series([None] * grid.height)
-    return grid.select("interval_start_utc").with_columns(
-        price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id)
-    )
+    return grid.with_columns(price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id))
 
 
 def _exact_prices(total: np.ndarray) -> pl.Series:
@@ -176,5 +174,5 @@ def known_prices(
     if streamed is None:
         return quarter_hour_prices(site, start, end, carrier=carrier).select("interval_start_utc", "price_per_kwh")
     # A quarter hour that the stream lacks stays null: it is not filled from the tariff, which has another meaning.
-    grid = quarter_hours(site, start, end).select("interval_start_utc")
+    grid = quarter_starts(site, start, end)
     return grid.join(streamed, on="interval_start_utc", how="left", validate="1:1", maintain_order="left")

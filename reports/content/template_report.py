@@ -17,7 +17,7 @@ from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
-from reports.datasets.dataset_registry import MEASURES, make_datasets
+from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
@@ -167,8 +167,7 @@ def period_name(template: ReportTemplate, given: Given) -> str:
 def datasets_for(template: ReportTemplate, given: Given) -> dict[str, Dataset]:
     """The datasets that a template asks, made of what is given."""
     asked = [parse_question(text) for text in questions_of(template)]
-    kpis = [each.measure for each in asked if each.dataset == "site" and each.measure in MEASURES["site"]]
-    return make_datasets(given, datasets_of(template), kpis=kpis if template.framework is not None else None)
+    return make_datasets(given, datasets_of(template), in_pack=asked if template.framework is not None else None)
 
 
 def datasets_of(template: ReportTemplate) -> tuple[str, ...]:

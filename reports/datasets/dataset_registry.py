@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from data_quality.contracts.reporting.report_template import Question
 from reports.datasets import (
     anomalies,
     benchmark,
@@ -51,16 +52,19 @@ MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES fo
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}
 
 
-def make_datasets(given: Given, names: Iterable[str], *, kpis: Sequence[str] | None = None) -> dict[str, Dataset]:
+def make_datasets(
+    given: Given, names: Iterable[str], *, in_pack: Sequence[Question] | None = None
+) -> dict[str, Dataset]:
     """The named datasets, and `site`, whose gaps every report has to name; `performance` names them itself.
 
-    kpis: those that a pack of data points asks of the site, which are few; None: of no pack.
+    in_pack: all that a pack of data points asks, which is little; None: of no pack.
     """
     asked = tuple(names)
     # A target is held against the inventory.
     asked += (footprint.NAME,) if targets.NAME in asked else ()
     wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
     made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
-    if kpis is not None and isinstance(own := made.get(site.NAME), site.SiteKpis):
-        own.want_in_pack(kpis)
+    for name, each in made.items():
+        if in_pack is not None and isinstance(each, site.SiteKpis):
+            each.want_in_pack(asked for asked in in_pack if asked.dataset == name)
     return made

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from assets.kpi.from_readings import AskedKpi
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
@@ -31,6 +32,11 @@ class FloorAreaData(OfSite):
     """The dataset `floor_area`, of the site."""
 
     measures = MEASURES
+
+    def __init__(self, given: Given) -> None:
+        super().__init__(given)
+        span = (given.period.start, given.period.end)
+        given.sources.want(self._basis, [AskedKpi("floor_area_m2", f"site:{given.site.site_id}", *span)])
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """The site's floor area, or 0 where some of the energy that it buys was not read."""

@@ -154,7 +154,7 @@ class FootprintData(OfSite):
             each
             for each in rows
             if each.role == "purchased"
-            and carrier in {"", each.carrier.value}
+            and carrier in ("", each.carrier)
             and period.start <= each.start < period.end
             and each.kwh
         ]

@@ -12,12 +12,12 @@ from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import known_prices
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.report_template import Tone
+from data_quality.contracts.reporting.report_template import Question, Tone
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, months_of
-from reports.datasets.base import Given, Item, Leaf, Measure, period_key, use_item
+from reports.datasets.base import Given, Item, Leaf, Measure, period_key, shifted, use_item
 from reports.recompute.figure_sources import KpiBasis, Sources
 
 NAME = "site"
@@ -118,10 +118,18 @@ class SiteKpis:
         scope = f"site:{self.given.site.site_id}"
         self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
-    def want_in_pack(self, kpis: Sequence[str]) -> None:
-        """Say which KPIs a pack of data points asks of the period; the findings of every report ask one more."""
-        period = self.given.period
-        self.want([period, *months_of(period)], [_READ, *kpis])
+    def want_in_pack(self, asked: Iterable[Question]) -> None:
+        """Say what a pack of data points asks of the dataset; the findings of every report ask one more KPI."""
+        for each in (Question(NAME, _READ, "", ""), *asked):
+            span = shifted(self.given.period, each.shift)
+            self.want([span, *months_of(span)], self._leaves(each.measure))
+
+    def _leaves(self, name: str) -> list[str]:
+        """The KPIs that a measure is made of; none of what is no measure of the dataset."""
+        if name not in self.measures:
+            return []
+        made = self.measures[name].made
+        return [name] if made is None else [leaf for part in made[1] for leaf in self._leaves(part)]
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Meters that measure consumption in kWh, uses, in file order."""

@@ -1,7 +1,8 @@
 """Water of a site by its meters, and the floor area whose water is known."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from assets.kpi.from_readings import AskedKpi
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.time import Period
@@ -29,6 +30,13 @@ class WaterData(SiteKpis):
     def __init__(self, given: Given) -> None:
         self.given = given
         self._rows = KpiRows(given, kpis=[_TAKEN], scope=water_scope(given.site))
+
+    def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
+        """Say which spans and measures will be asked."""
+        site, (taken, known) = self.given.site, MEASURES
+        named = {taken: (taken, water_scope(site)), known: ("floor_area_m2", f"site:{site.site_id}")}
+        asked = [AskedKpi(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
+        self.given.sources.want(self._basis, asked)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """None: the axis is not its own."""

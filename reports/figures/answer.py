@@ -35,7 +35,8 @@ from reports.figures.query import GRAINS, PAIRS, ROWS, Query, Question
 from reports.figures.running import running_book
 from reports.recompute.computations import RUNNING
 from reports.recompute.event_again import FIELDS
-from reports.recompute.figure_sources import Sources, seu_of
+from reports.recompute.figure_sources import Sources
+from reports.recompute.kept_readings import seu_of
 
 NAME = "why"
 # Units of combinations; of the others it is that of what they combine.

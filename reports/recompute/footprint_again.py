@@ -87,7 +87,7 @@ def number(
             each.kwh
             for each in energies(sources, site, account, as_of_utc, left_out)
             if each.role in ENERGIES[field]
-            and carrier in {"", each.carrier.value}
+            and carrier in ("", each.carrier)
             and period.start <= each.start < period.end
             and each.kwh is not None
         ]

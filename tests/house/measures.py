@@ -18,11 +18,11 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 14_872,
-    "assets": 59_889,
+    "assets": 59_918,
     "dbt_project": 2_317,
     "ml": 22_046,
     "controls": 38_149,
-    "reports": 30_011,
+    "reports": 30_898,
     "orchestration": 43_854,
 }
 # A room that has become smaller gives the rest back.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.from_readings import EXPECTED, ROLLING, AskedKpi, KpiRow, kpi_rows
+from assets.kpi.from_readings import EXPECTED, ROLLING, AskedKpi, KpiQuestions, KpiRow, kpi_rows
 from assets.sites.scopes import scope_spans
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
@@ -73,7 +73,7 @@ def test_sql_and_oracle_agree_to_the_last_digit_on_random_sites_and_days(
         for scope in rng.sample(scopes, 4)
         for start, days in ((shift, 1), (first, 4), (first + timedelta(days=1), 2))
     }
-    found = kpi_rows(asked, definition=DEFINITIONS.current(), site=site, readings=rows, factors=factors)
+    [found] = kpi_rows([KpiQuestions(site, asked, rows, factors)], definition=DEFINITIONS.current())
     compared = 0
     for each in asked:
         span = Period(label="", start=each.start, end=each.end, time_zone=zone)
@@ -91,7 +91,8 @@ def ask(*asked: AskedKpi, definition: KpiDefinition | None = None) -> dict[Asked
     site = rich_plant()
     rows = stored(random_rows(site, seed=1, spans=SPANS[:1]))
     used = definition or DEFINITIONS.current()
-    return kpi_rows(asked, definition=used, site=site, readings=rows, factors=factor_view(site))
+    [found] = kpi_rows([KpiQuestions(site, asked, rows, factor_view(site))], definition=used)
+    return found
 
 
 DAY = AskedKpi("consumption_kwh", "site:plant", date(2025, 4, 1), date(2025, 4, 2))
@@ -152,3 +153,22 @@ def test_every_finding_of_a_row_travels() -> None:
     [row] = ask(AskedKpi("cost", "site:plant", date(2025, 3, 27), date(2025, 4, 2))).values()
     assert row is not None
     assert row.findings == ("no_price", "gap") or row.findings == ("gap",)
+
+
+def test_sites_of_one_run_are_told_apart_where_their_meters_are_called_alike() -> None:
+    site = rich_plant()
+    annex = Site.model_validate({**dict(site), "site_id": "annex"})
+    rows = stored(random_rows(site, seed=1, spans=SPANS[:1]))
+    doubled = rows.with_columns(site_id=pl.lit("annex"), value=pl.col("value") * 2)
+    asked = DAY._replace(scope=f"meter:{site.meters[0].meter_id}")
+    [one, two] = kpi_rows(
+        [
+            KpiQuestions(site, [asked], rows, factor_view(site)),
+            KpiQuestions(annex, [asked], doubled, factor_view(annex)),
+        ],
+        definition=DEFINITIONS.current(),
+    )
+    assert (mine := one[asked]) is not None
+    assert (other := two[asked]) is not None
+    assert mine.value is not None
+    assert other.value == 2 * mine.value > 0

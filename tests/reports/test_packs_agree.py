@@ -1,26 +1,33 @@
 """All packs of a site, of a group by equity share and of one with a sale: the same joules and grams, all of traces."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
+import polars as pl
 import pytest
 
 from assets.carbon.inventory.consolidate import Accounted, group_footprint
 from assets.carbon.inventory.energies import site_energies, without_deliveries
 from assets.carbon.inventory.site_footprint import site_footprint
+from assets.kpi.from_readings import AskedKpi, Definitions
 from assets.sites.organisation import parts_of
 from assets.sites.view import site_readings
+from assets.stores.warehouse.scratch import rows_of
 from data_quality.contracts.emissions.group_footprint import GroupFootprint
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disclosure import Datum
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import Figure, KpiDefinition
 from reports.content.templates import load_template, packs_of
 from reports.datasets.dataset_registry import MEASURES
+from reports.recompute import figure_sources
 from reports.recompute.figure_again import recompute
-from reports.recompute.figure_sources import Sources
+from reports.recompute.figure_sources import KpiBasis, Sources
 from reports.report_content import ReportContent
+from tests.definitions import DEFINITIONS
 from tests.reports import year_world
 from tests.reports.group_world import BOUGHT, GROUPS, SOLD, YEAR, TwoSites, make_two_sites
 
@@ -162,3 +169,41 @@ def footprint_of_group(two: TwoSites, group: str) -> GroupFootprint:
         view = sources.factors(site, None)
         accounts.append(Accounted(part, site_footprint(site, energies, view, period=span, as_of_utc=None), left_kwh))
     return group_footprint(GROUPS[group], YEAR, accounts)
+
+
+def counted(two: TwoSites) -> tuple[Sources, list[set[str]]]:
+    """Fresh sources, and the sites of each run of their SQL."""
+    runs = list[set[str]]()
+
+    def run(definition: KpiDefinition, tables: Mapping[str, pl.DataFrame], wanted: Collection[str]) -> Any:
+        runs.append({*tables["sites"]["site_id"]})
+        return rows_of(definition, tables, wanted)
+
+    sources = two.sources()
+    sources.definitions = Definitions(DEFINITIONS.current, run=run)
+    return sources, runs
+
+
+@pytest.mark.parametrize("name", ["cdp_2023", "esrs_e1"])
+def test_one_run_of_the_sql_answers_for_all_sites_and_gives_what_a_run_for_each_would(
+    two: TwoSites, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sources, runs = counted(two)
+    together = two.content(load_template(name), "sale", sources=sources)
+    assert runs == [{"plant", "tower"}]
+    monkeypatch.setattr(figure_sources, "_TOGETHER", 0)
+    sources, runs = counted(two)
+    assert two.content(load_template(name), "sale", sources=sources) == together
+    assert len(runs) > 1
+    assert all(len(sites) == 1 for sites in runs)
+
+
+def test_a_site_is_answered_whatever_is_wrong_with_another(two: TwoSites) -> None:
+    sources, runs = counted(two)
+    plant, tower = (KpiBasis(name, two.year.world.reports.known_at(two.year.world.clock)) for name in two.sites)
+    bad = AskedKpi("kwh_per_smile", "site:tower", START, END)
+    sources.want(tower, [bad])
+    assert sources.kpi_row(plant, AskedKpi("consumption_kwh", "site:plant", START, END)) is not None
+    assert runs == [{"plant"}]
+    with pytest.raises(BadInput, match="kwh_per_smile"):
+        sources.kpi_row(tower, bad)

@@ -24,7 +24,7 @@ from reports.pages.energy_uses import UseDays, UseTold, day_charts
 from reports.pages.page import Widget
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import use_told
-from reports.recompute.figure_sources import seu_of
+from reports.recompute.kept_readings import seu_of
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant

@@ -1,6 +1,6 @@
 """Energy that a site bought of each carrier on each local day, from its readings: the input of a footprint."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
 from typing import Literal
@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from assets.sites.generation import generation
-from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters
+from assets.sites.meter_tree import ENERGY_UNIT, has_import, primary_meters, total_meters, tree_spans
 from assets.sites.organisation import OwnDelivery
 from data_quality.contracts.emissions.footprint import Role, SiteEnergy
 from data_quality.contracts.errors import BadInput
@@ -33,20 +33,28 @@ def site_energies(readings: pl.DataFrame, *, site: Site, period: Period) -> tupl
     """
     days = _by_day(readings, site)
     exporters = {meter.meter_id for meter in site.meters if _exports(meter)}
+    metered = [meter for meter in site.meters if not meter.is_virtual and has_import(meter)]
+    trees = [
+        (
+            part.end,
+            {*primary_meters(site, part.start)},
+            {each: total_meters(site, each, part.start) for each in Carrier},
+        )
+        for part in tree_spans(site)
+    ]
     found: list[SiteEnergy] = []
     for day in [period.start + timedelta(days=offset) for offset in range(period.days)]:
         # 92 or 100 on the days when clocks are moved.
         slots = int(local_day_hours(day, site.time_zone) * 60) // CANONICAL_MINUTES
-        bought = set(primary_meters(site, day))
-        for carrier in Carrier:
-            total = set(total_meters(site, carrier, day))
+        _, bought, totals = next(tree for tree in trees if day < tree[0])
+        for carrier, total in totals.items():
             groups: dict[tuple[Role, Literal["", "gross", "net"]], list[str]] = {}
-            for meter in site.meters:
-                if meter.carrier is carrier and not meter.is_virtual and has_import(meter):
+            for meter in metered:
+                if meter.carrier is carrier:
                     role = _role(meter, bought, total)
                     if role is not None:
                         groups.setdefault((role, _calorific(meter, day)), []).append(meter.meter_id)
-            exporting = [name for name in total_meters(site, carrier, day) if name in bought and name in exporters]
+            exporting = [name for name in total if name in bought and name in exporters]
             for (role, calorific), meters in groups.items():
                 energy = _energy(days, meters, CONSUMPTION_REGISTER, carrier, day, slots, role)
                 found.append(energy.model_copy(update={"calorific_basis": calorific}))
@@ -64,7 +72,7 @@ def without_deliveries(
     Of a seller that is owned in part only the share is left out: the rest is bought from its other owners. Raises
     BadInput where more was delivered than the site bought of the carrier on that day.
     """
-    days, found, total = _by_day(readings, site), list[SiteEnergy](), Decimal(0)
+    days, found, total = _by_day(readings, site) if left_out else {}, list[SiteEnergy](), Decimal(0)
     with localcontext(EXACT):
         for energy in energies:
             own = Decimal(0)
@@ -140,7 +148,7 @@ def bought_generation(site: Site) -> tuple[str, ...]:
     return tuple(meter for meter, register in generation(site) if register == CONSUMPTION_REGISTER and meter in bought)
 
 
-def _role(meter: Meter, bought: set[str], total: set[str]) -> Role | None:
+def _role(meter: Meter, bought: Collection[str], total: Collection[str]) -> Role | None:
     if meter.meter_id in bought:
         return "purchased"
     return "secondary" if meter.meter_id in total or meter.is_made_on_site else None
