@@ -1,5 +1,5 @@
-# make demo | test | test-long | fast | up | check | charts | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check charts house walk bench fuzz soak postgres mutants oracle coverage release clean
+# make demo | test | test-long | fast | up | check | charts | docs | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check charts docs house walk bench fuzz soak postgres mutants oracle coverage release clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -48,6 +48,10 @@ check: setup
 charts:
 	@command -v npm >/dev/null || { echo "charts: node with npm is needed to build the chart library anew" >&2; exit 2; }
 	@cd .ci/charts && npm ci --silent --ignore-scripts --no-audit --no-fund && node build.mjs && cat SHA256
+
+# The documentation as a site, into site: strict, without network.
+docs: setup
+	@$(PYTHON) -m mkdocs build --quiet --strict --clean --config-file .ci/docs/mkdocs.yml
 
 # How heavy the house is: lines, imports, circles, and the slowest tests.
 house: setup
@@ -112,4 +116,4 @@ release: setup
 	@$(PYTHON) .ci/release.py dist
 
 clean:
-	rm -rf demo var dist dbt_project/target .coverage htmlcov
+	rm -rf demo var dist site dbt_project/target .coverage htmlcov

@@ -66,7 +66,7 @@ def wanted(lock: str, project: dict[str, Any]) -> str:
     """The lock without what only tests need, by who asks for each package: browsers, a database server and checkers are
     no part of what runs. project: its table in pyproject.toml.
     """
-    extras = {name: each for name, each in project["optional-dependencies"].items() if name != "test"}
+    extras = {name: each for name, each in project["optional-dependencies"].items() if name not in ("test", "docs")}
     direct = {plain(re.split(r"[^\w.-]", each)[0]) for each in (*project["dependencies"], *chain(*extras.values()))}
     head, *blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", lock)
     asked_by = {

@@ -1,0 +1,67 @@
+"""The documentation as a site: built strictly and offline, nothing loaded from elsewhere, no page too heavy."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / ".ci" / "docs" / "mkdocs.yml"
+# What a browser loads by itself; a link that a person follows is none.
+LOADED = re.compile(
+    r"""(?:<(?:script|img|iframe|source)[^>]*\ssrc|<link[^>]*\shref|url\(|@import)[=\s"'(]*(https?:)?//"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site."""
+    folder = tmp_path_factory.mktemp("site")
+    words = ["-m", "mkdocs", "build", "--strict", "--config-file", str(CONFIG), "--site-dir", str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return folder
+
+
+def test_nothing_is_loaded_from_elsewhere_and_every_page_is_light(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 100
+    for path in (*pages, *site.rglob("*.css")):
+        assert not LOADED.search(path.read_text(encoding="utf-8")), path.name
+    assert max(path.stat().st_size for path in pages) <= 500_000
+
+
+def test_every_picture_is_there(site: Path) -> None:
+    seen = 0
+    for path in site.rglob("*.html"):
+        for name in re.findall(r'<img[^>]*\ssrc="([^"]+)"', path.read_text(encoding="utf-8")):
+            assert (path.parent / name).exists(), (path.name, name)
+            seen += 1
+    assert seen > 10
+
+
+def test_the_reference_holds_every_command(site: Path) -> None:
+    text = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    kept = (ROOT / "tests" / "golden" / "commands.txt").read_text(encoding="utf-8").splitlines()
+    names = {line.partition(":")[0].removeprefix("meterloom ") for line in kept if line.startswith("meterloom ")}
+    heads = {
+        html.unescape(re.sub(r"<[^>]+>", "", head)).rstrip("¶").strip() for head in re.findall(r"<h3.*?</h3>", text)
+    }
+    assert len(names) > 100
+    assert {name for name in names if name not in heads and name != "meterloom"} == set()
+
+
+def test_a_dead_link_stops_the_build(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "index.md").write_text("[gone](nowhere.md)\n")
+    strict = "site_name: x\nstrict: true\nvalidation: {links: {not_found: warn}}\n"
+    (tmp_path / "mkdocs.yml").write_text(strict)
+    words = [sys.executable, "-m", "mkdocs", "build", "--config-file", str(tmp_path / "mkdocs.yml")]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 1
