@@ -84,6 +84,9 @@ def check_export(path: Path, people: People | None = None) -> CheckedExport:
         faults[beside.name] = "its content is not what was signed"
     if file_sha256(path) != body.sha256:
         faults[path.name] = "its bytes were changed"
+    # The name says period and site to whoever opens it: one year's file must not pass for another's.
+    elif path.name != body.file:
+        faults[path.name] = f"it was signed as {body.file}"
     known = people.public_keys if people is not None else {}
     if people is not None and known.get(body.signer) != key:
         faults.setdefault(beside.name, f"signed by a key that is not {body.signer}'s in the people file")

@@ -192,6 +192,11 @@ def test_the_command_writes_a_file_that_verify_knows(project: Path) -> None:
     assert (code, answer["verified"], answer["problems"][0]["file"]) == (1, False, "out.xml")
     path.write_bytes(first)
     beside = path.with_name("out.xml.manifest.json")
+    other = path.rename(path.with_name("2026.xml"))
+    moved = beside.rename(path.with_name("2026.xml.manifest.json"))
+    assert run(project, "verify", str(other))[1]["problems"][0]["problem"] == "it was signed as out.xml"
+    other.rename(path)
+    moved.rename(beside)
     beside.write_text(beside.read_text().replace('"intervals": 4', '"intervals": 5'))
     code, answer, _ = run(project, "verify", str(path))
     assert (code, answer["problems"][0]["problem"]) == (1, "its content is not what was signed")

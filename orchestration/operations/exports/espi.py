@@ -1,5 +1,6 @@
 """`meterloom export espi`: readings of a site as Green Button, with a signed manifest beside the file."""
 
+import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from reports.exports.espi_channels import Channel
 
 POINTS = Table(
-    "usage_points", "meter | register | intervals | from: {start_utc} | to: {end_utc} | sum: {sum:,.3f} {unit}"
+    "usage_points", "meter | register | intervals | from: {start_utc} | to: {end_utc} | sum: {sum:,.3f|-} {unit}"
 )
 
 
@@ -46,9 +47,10 @@ def export_espi(
     meters = _meters(known, meter)
     call.doing("reading")
     if registers:
-        channels, left, updated = _states(call, known, meters, span)
+        channels, left, updated, digest = _states(call, known, meters, span)
     else:
         channels, left, updated = _amounts(call, known, meters, span)
+        digest = readings_digest(call, known, period)
     if not channels:
         what = "no states of cumulative registers" if registers else "no readings with a unit that ESPI has"
         raise BadInput(f"site {known.site_id!r} has {what} in this span", reason="no_readings")
@@ -56,14 +58,16 @@ def export_espi(
     result: dict[str, Any] = {
         "usage_points": points,
         "intervals": sum(point["intervals"] for point in points),
-        "sum_kwh": sum((each.total for each in channels if each.unit == "kwh"), Decimal(0)),
+        "sum_kwh": sum((each.total or 0 for each in channels if each.unit == "kwh"), Decimal(0)),
         "qualities": {str(code): count for code, count in qualities(channels).items()},
         "left_out": left,
         "synthetic_readings": sum(each.synthetic for each in channels),
     }
-    result |= _written(call, known, to, channels, updated, period, result)
+    result |= _written(call, known, to, channels, updated, digest, result)
     text = f"{to}: {len(points)} registers, {result['intervals']:,} intervals, {result['sum_kwh']:,.3f} kWh"
     text += "".join(f"\nleft out: {count:,} rows, {reason}" for reason, count in left.items())
+    if not result["is_clock_exact"]:
+        text += f"\nno rule says when {known.time_zone} changes its clock; the readings' times are of UTC and exact"
     if result["synthetic_readings"]:
         text += f"\n{result['synthetic_readings']:,} readings are synthetic; title and manifest say so"
     return Answer(result, POINTS, text)
@@ -98,16 +102,18 @@ def _amounts(
 
 def _states(
     call: Call, site: Site, meters: list[str], span: Period | None
-) -> tuple[list["Channel"], dict[str, int], datetime]:
+) -> tuple[list["Channel"], dict[str, int], datetime, str]:
     import polars as pl
 
+    from assets.readings.cumulative.register_join import applying_events
     from assets.stores.ledgers.register_reads import RegisterReadStore
     from reports.exports.espi_channels import NO_UNIT, states
 
     if call.as_of_utc is not None:
         raise BadInput("--registers gives the states known now; leave out --as-of", reason="bad_request")
     store, channels, left = RegisterReadStore(call.project.store), list["Channel"](), dict[str, int]()
-    newest = datetime(1970, 1, 1, tzinfo=UTC)
+    newest, digest = datetime(1970, 1, 1, tzinfo=UTC), hashlib.sha256()
+    events = applying_events(site, call.project.lake, clock=None)
     for series, is_synthetic in store.known_series(site.site_id):
         meter = site.meter(series[0])
         register = next((each for each in meter.registers if each.register_id == series[1]), None) if meter else None
@@ -116,13 +122,14 @@ def _states(
         reads = store.every(site.site_id, series, is_synthetic=is_synthetic)
         if span is not None:
             reads = reads.filter(pl.col("at_utc").is_between(span.start_utc, span.end_utc))
-        channel = states(meter, register, reads, is_synthetic=is_synthetic)
-        if channel is None:
-            left[NO_UNIT] = left.get(NO_UNIT, 0) + reads.height
-        elif reads.height:
-            channels.append(channel)
+        told = states(meter, register, reads, events.get(series[:2], ()), is_synthetic=is_synthetic)
+        if told:
+            channels += told
             newest = max(newest, _newest(reads["at_utc"]))
-    return channels, left, newest
+            digest.update(reads.with_columns(pl.lit(is_synthetic).alias("is_synthetic")).write_csv().encode())
+        elif reads.height:
+            left[NO_UNIT] = left.get(NO_UNIT, 0) + reads.height
+    return channels, left, newest, digest.hexdigest()
 
 
 def _newest(times: "pl.Series") -> datetime:
@@ -137,6 +144,7 @@ def _point(channel: "Channel") -> dict[str, Any]:
     return {
         "meter": channel.meter.meter_id,
         "register": channel.register,
+        "part": channel.part,
         "unit": channel.unit,
         "intervals": channel.intervals.height,
         "sum": channel.total,
@@ -151,7 +159,7 @@ def _written(
     to: Path,
     channels: list["Channel"],
     updated: datetime,
-    period: str | None,
+    digest: str,
     holds: dict[str, Any],
 ) -> dict[str, Any]:
     """Write file and manifest; path, digest and size of both."""
@@ -163,9 +171,11 @@ def _written(
     first, last = span(channels) or (updated, updated)
     clock = local_time(site.time_zone, first.year, last.year)
     # An exact sum: a float of the JSON would not be.
-    points = [plain(point | {"sum": f"{point['sum']:f}"}) for point in holds["usage_points"]]
+    exact = [None if point["sum"] is None else f"{point['sum']:f}" for point in holds["usage_points"]]
+    points = [plain(point | {"sum": each}) for point, each in zip(holds["usage_points"], exact, strict=True)]
+    said = {"is_clock_exact": clock.is_exact}
     call.doing("writing")
-    return write_export(
+    return said | write_export(
         to,
         document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated),
         pack_signer(call),
@@ -174,7 +184,7 @@ def _written(
         start_utc=first,
         end_utc=last,
         as_of_utc=call.as_of_utc,
-        source_sha256=readings_digest(call, site, period),
+        source_sha256=digest,
         synthetic_readings=holds["synthetic_readings"],
-        holds={"usage_points": points} | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
+        holds={"usage_points": points} | said | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
     )

@@ -1,0 +1,127 @@
+"""States of counters and addresses in Green Button files: exchanges, transformers, units, what one document means."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from reports.exports.espi_channels import INTERVALS, Channel
+from reports.exports.espi_document import document
+from reports.exports.summer_time import local_time
+from tests.exports.test_espi_export import foreign, run
+
+COUNTER = """    registers: [{kind: cumulative, unit: kwh, digits: 6, multiplier: 40}]
+    events:
+      - {kind: exchange, at: 2025-01-01T02:30:00Z, final_read: 106, initial_read: 7, multiplier_old: 20,
+         multiplier_new: 40, person: Anna Berg, reason: worn out}
+"""
+READS = "timestamp,unit,value\n2024-12-31T23:00:00Z,kwh,100\n" + "".join(
+    f"2025-01-01T0{hour}:00:00Z,{unit},{value}\n"
+    for hour, unit, value in [(0, "kwh", 100), (1, "kwh", "102.5"), (2, "mwh", "0.105"), (3, "kwh", 8), (4, "kwh", 9)]
+)
+
+
+def told(meter: Meter, *quanta: int, register: str = "import", start_s: int = 1_735_689_600) -> Channel:
+    """A channel of quarter hours."""
+    rows = [(start_s + 900 * number, 900, value, 14) for number, value in enumerate(quanta)]
+    return Channel(meter, register, "kwh", pl.DataFrame(rows, schema=dict.fromkeys(INTERVALS, pl.Int64), orient="row"))
+
+
+def text_of(*channels: Channel, site: str = "plant") -> str:
+    """The document of channels."""
+    clock = local_time("Europe/Berlin", 2025, 2025)
+    when = datetime(2025, 6, 1, tzinfo=UTC)
+    return "".join(document(site, channels, clock=clock, zone="Europe/Berlin", updated_utc=when))
+
+
+def entries(text: str) -> dict[str, str]:
+    """Content of each entry by its id."""
+    found = re.findall(r"<entry>\n<id>(.*?)</id>.*?<content>\n(.*?)</content>", text, re.DOTALL)
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose main meter counts behind transformers, was exchanged, and was once read in MWh."""
+    folder = tmp_path_factory.mktemp("states") / "p"
+    run(folder, "init", str(folder))
+    site = folder / "sites" / "my_site.yaml"
+    site.write_text(site.read_text().replace("    carrier: electricity ", COUNTER + "    carrier: electricity ", 1))
+    table = folder / "reads.csv"
+    table.write_text(READS)
+    mapping = folder / "map.yaml"
+    mapping.write_text("timestamp: timestamp\nvalue: value\nunit: unit\n")
+    code, _, error = run(folder, "ingest", str(table), "--site", "my_site", "--map", str(mapping))
+    assert code == 0, error
+    return folder
+
+
+def test_states_are_what_was_counted_and_an_exchange_begins_another_count(counted: Path) -> None:
+    path = counted / "states.xml"
+    code, answer, error = run(counted, "export", "espi", "--site", "my_site", "--registers", "--to", str(path))
+    assert code == 0, error
+    sums = [(each["part"], each["intervals"], each["sum"]) for each in answer["usage_points"]]
+    # 5 of the old display by 20; 1 of the new one by 40.
+    assert sums == [(".1", 4, 100), (".2", 2, 40)]
+    assert answer["sum_kwh"] == 140
+    assert "Anna" not in path.read_text()
+    values = re.findall(r"<espi:value>(\d+)</espi:value>", path.read_text())
+    assert values == ["2000000", "2000000", "2050000", "2100000", "320000", "360000"]
+    assert {name.partition("@")[0] for name in foreign(path)} == {"import_state.1", "import_state.2"}
+    assert run(counted, "verify", str(path))[1]["verified"] is True
+
+
+def test_a_display_that_passes_its_last_digit_has_no_sum(counted: Path) -> None:
+    states = told(Meter(meter_id="main"), 999 * 10**9, 2 * 10**9)
+    whole: dict[str, Any] = vars(states) | {"is_state": True}
+    assert Channel(**whole).total is None
+    assert states.total == Decimal(1001)
+
+
+def test_what_two_documents_say_under_one_address_is_the_same() -> None:
+    main = Meter(meter_id="main")
+    january, finer = told(main, 10**9, 2 * 10**9), told(main, 1, 2, start_s=1_738_368_000)
+    first, second, other = (entries(text_of(each)) for each in (january, finer, january))
+    assert all(first[each] == second[each] for each in first.keys() & second.keys())
+    assert first == other
+    elsewhere = entries(text_of(january, site="other"))
+    assert not first.keys() & elsewhere.keys()
+
+
+@pytest.mark.parametrize(("quanta", "power"), [(10**9, 0), (10**5, -1), (10**3, -3), (10**2, -6), (1, -6)])
+def test_powers_of_ten_are_those_that_espi_has(quanta: int, power: int) -> None:
+    assert told(Meter(meter_id="main"), quanta).power_of_ten == power
+
+
+def test_a_value_that_48_bits_do_not_hold_is_refused_and_no_digit_is_lost() -> None:
+    with pytest.raises(BadInput, match=r"main.import: a value has more digits") as refused:
+        text_of(told(Meter(meter_id="main"), (1 << 47) + 1))
+    assert refused.value.reason == "too_many_digits"
+    assert f"<espi:value>-{(1 << 47) - 1}</espi:value>" in text_of(told(Meter(meter_id="main"), 1 - (1 << 47)))
+
+
+def test_directions_services_and_names_are_what_a_reader_expects() -> None:
+    main, cool = Meter(meter_id="main", name="A\0\x07 <&> \ud800"), Meter(meter_id="cool", carrier=Carrier.COOLING)
+    flows = {name: told(main, 1, register=name).flow for name in ("discharge", "reactive_export", "apparent_import")}
+    assert flows == {"discharge": 19, "reactive_export": 19, "apparent_import": 1}
+    text = text_of(told(main, 1), told(cool, 1))
+    assert "A\ufffd\ufffd &lt;&amp;&gt; \ufffd" in text
+    text.encode()
+    assert re.findall(r"<espi:kind>(\d+)</espi:kind></espi:ServiceCategory>", text) == ["0", "4"]
+
+
+def test_a_clock_that_no_rule_describes_is_said(counted: Path) -> None:
+    site = counted / "sites" / "my_site.yaml"
+    before = site.read_text()
+    site.write_text(before.replace("Europe/London", "Africa/Casablanca"))
+    words = ("export", "espi", "--site", "my_site", "--registers", "--to", str(counted / "m.xml"))
+    assert run(counted, *words)[1]["is_clock_exact"] is False
+    site.write_text(before)
+    assert run(counted, *words)[1]["is_clock_exact"] is True
