@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rdflib import RDF, RDFS, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
@@ -66,7 +66,7 @@ class _Bounded(Graph):
 
     file = ""
 
-    def add(self, triple: tuple[Node, Node, Node]) -> Graph:
+    def add(self, triple: tuple[Node, Node, Node]) -> Self:
         """As Graph. Raises BadInput."""
         if len(self) >= MAX_TRIPLES:
             raise BadInput(f"more than {MAX_TRIPLES:,} triples", file=self.file, reason="too_large")
@@ -161,14 +161,14 @@ class _Reader:
         for name in ("grossArea", "netArea", "area"):
             for node in self.graph.objects(own, BRICK[name]):
                 value, unit = self.graph.value(node, BRICK.value), self.graph.value(node, BRICK.hasUnit)
-                if unit not in _AREAS:
+                if not isinstance(unit, URIRef) or unit not in _AREAS:
                     self._why[own] = "no_known_unit"
                 elif (area := self._number(own, value)) is not None:
                     found.setdefault("floor_area_m2", area * _AREAS[unit])
         place = self.graph.value(own, BRICK.coordinates)
         for key, name in (("latitude_deg", "latitude"), ("longitude_deg", "longitude")) if place is not None else ():
-            if (value := self._number(own, self.graph.value(place, BRICK[name]))) is not None:
-                found[key] = value
+            if (degrees := self._number(own, self.graph.value(place, BRICK[name]))) is not None:
+                found[key] = degrees
         return found
 
     def meters(self) -> Iterator[dict[str, Any]]:

@@ -68,7 +68,7 @@ class Channel:
         # A whole Wh is the coarsest that anybody expects.
         offered = [each for each in range(1, 1 - shift) if each + shift in _POWERS]
         found = max((each for each in offered if not (values % 10**each != 0).any()), default=0)
-        if any(abs(int(each)) // 10**found >= _INT48 for each in (values.min() or 0, values.max() or 0)):
+        if not (values // 10**found).is_between(-_INT48, _INT48 - 1).all():
             raise _too_long(self.meter, self.register)
         return found
 

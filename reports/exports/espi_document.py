@@ -54,7 +54,8 @@ class _Page:
     def head(self, title: str) -> str:
         """Id, title and time of the document."""
         own = f'<id>{_urn(self.root)}</id>\n<link rel="self" href={quoteattr(self.root)}/>\n'
-        return f"{own}<title>{_text(title)}</title>\n<updated>{self.updated}</updated>\n"
+        by = f"<author><name>{_text(title)}</name></author>\n"
+        return f"{own}<title>{_text(title)}</title>\n<updated>{self.updated}</updated>\n{by}"
 
     def entry(self, link: str, title: str, content: str, *, up: str, related: Sequence[str] = ()) -> str:
         """One entry with its links."""
@@ -64,7 +65,8 @@ class _Page:
         )
         return (
             f"<entry>\n<id>{_urn(link)}</id>\n{links}<title>{_text(title)}</title>\n"
-            f"<content>\n{content}</content>\n<published>{self.updated}</published>\n<updated>{self.updated}</updated>\n"
+            f'<content type="application/xml">\n{content}</content>\n'
+            f"<published>{self.updated}</published>\n<updated>{self.updated}</updated>\n"
             "</entry>\n"
         )
 

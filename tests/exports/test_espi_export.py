@@ -196,7 +196,11 @@ def test_the_command_writes_a_file_that_verify_knows(project: Path) -> None:
     moved = beside.rename(path.with_name("2026.xml.manifest.json"))
     assert run(project, "verify", str(other))[1]["problems"][0]["problem"] == "it was signed as out.xml"
     other.rename(path)
+    assert "cannot be read: No such file or directory" in run(project, "verify", str(other))[2]
     moved.rename(beside)
+    code, answer, _ = run(project, "verify", str(path), "--people", str(project / "people.yaml"))
+    assert (code, answer["is_vouched"]) == (1, False)
+    assert answer["problems"][0]["problem"] == "signed by 'project', whom the people file does not name"
     beside.write_text(beside.read_text().replace('"intervals": 4', '"intervals": 5'))
     code, answer, _ = run(project, "verify", str(path))
     assert (code, answer["problems"][0]["problem"]) == (1, "its content is not what was signed")

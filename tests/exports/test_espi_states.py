@@ -2,19 +2,19 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from shutil import copytree
 
 import polars as pl
 import pytest
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter import Carrier, Meter
+from orchestration.cli.main import build_app
 from reports.exports.espi_channels import INTERVALS, Channel
 from reports.exports.espi_document import document
 from reports.exports.summer_time import local_time
-from tests.exports.test_espi_export import foreign, run
+from tests.exports.test_espi_export import RUNNER, foreign, run
 
 COUNTER = """    registers: [{kind: cumulative, unit: kwh, digits: 6, multiplier: 40}]
     events:
@@ -42,7 +42,7 @@ def text_of(*channels: Channel, site: str = "plant") -> str:
 
 def entries(text: str) -> dict[str, str]:
     """Content of each entry by its id."""
-    found = re.findall(r"<entry>\n<id>(.*?)</id>.*?<content>\n(.*?)</content>", text, re.DOTALL)
+    found = re.findall(r"<entry>\n<id>(.*?)</id>.*?<content .*?>\n(.*?)</content>", text, re.DOTALL)
     assert len(dict(found)) == len(found)
     return dict(found)
 
@@ -78,11 +78,17 @@ def test_states_are_what_was_counted_and_an_exchange_begins_another_count(counte
     assert run(counted, "verify", str(path))[1]["verified"] is True
 
 
-def test_a_display_that_passes_its_last_digit_has_no_sum(counted: Path) -> None:
-    states = told(Meter(meter_id="main"), 999 * 10**9, 2 * 10**9)
-    whole: dict[str, Any] = vars(states) | {"is_state": True}
-    assert Channel(**whole).total is None
-    assert states.total == Decimal(1001)
+def test_a_display_that_passes_its_last_digit_has_no_sum(counted: Path, tmp_path: Path) -> None:
+    folder = copytree(counted, tmp_path / "p")
+    table = folder / "more.csv"
+    table.write_text("timestamp,kwh\n2025-01-01T05:00:00Z,999999\n2025-01-01T06:00:00Z,3\n")
+    assert run(folder, "ingest", str(table), "--site", "my_site")[0] == 0
+    words = ("export", "espi", "--site", "my_site", "--registers", "--to", str(folder / "turned.xml"))
+    code, answer, error = run(folder, *words)
+    assert code == 0, error
+    assert ([each["sum"] for each in answer["usage_points"]], answer["sum_kwh"]) == ([100, None], None)
+    said = RUNNER.invoke(build_app(("export",)), [*words, "--project", str(folder)])
+    assert "2 registers, 8 intervals, no sum" in said.stdout
 
 
 def test_what_two_documents_say_under_one_address_is_the_same() -> None:

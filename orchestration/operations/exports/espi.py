@@ -58,13 +58,14 @@ def export_espi(
     result: dict[str, Any] = {
         "usage_points": points,
         "intervals": sum(point["intervals"] for point in points),
-        "sum_kwh": sum((each.total or 0 for each in channels if each.unit == "kwh"), Decimal(0)),
+        "sum_kwh": _sum_kwh(channels),
         "qualities": {str(code): count for code, count in qualities(channels).items()},
         "left_out": left,
         "synthetic_readings": sum(each.synthetic for each in channels),
     }
     result |= _written(call, known, to, channels, updated, digest, result)
-    text = f"{to}: {len(points)} registers, {result['intervals']:,} intervals, {result['sum_kwh']:,.3f} kWh"
+    total = "no sum" if result["sum_kwh"] is None else f"{result['sum_kwh']:,.3f} kWh"
+    text = f"{to}: {len(points)} registers, {result['intervals']:,} intervals, {total}"
     text += "".join(f"\nleft out: {count:,} rows, {reason}" for reason, count in left.items())
     if not result["is_clock_exact"]:
         text += f"\nno rule says when {known.time_zone} changes its clock; the readings' times are of UTC and exact"
@@ -130,6 +131,13 @@ def _states(
         elif reads.height:
             left[NO_UNIT] = left.get(NO_UNIT, 0) + reads.height
     return channels, left, newest, digest.hexdigest()
+
+
+def _sum_kwh(channels: list["Channel"]) -> Decimal | None:
+    """Control sum of all active energy; None where the states of one register tell none."""
+    known = [each.total for each in channels if each.unit == "kwh"]
+    sums = [each for each in known if each is not None]
+    return sum(sums, Decimal(0)) if len(sums) == len(known) else None
 
 
 def _newest(times: "pl.Series") -> datetime:
