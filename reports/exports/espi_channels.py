@@ -27,9 +27,15 @@ _POWERS = frozenset({-12, -9, -6, -3, -2, -1, 0, 1, 2, 3, 6, 9, 12})
 _INT48 = 1 << 47
 _COMMODITY_OF = {name: code for code, name in reversed(COMMODITIES.items())} | {"electricity": 1}
 _FLOW_OF = {name: code for code, name in FLOWS.items()} | {"discharge": 19}
-# Columns of an interval: start_s and seconds (epoch, length), quanta (1e-9 of the unit), quality (ESPI code).
+# Columns of an interval: start_s and seconds (epoch, length), quanta (1e-9 of the unit), quality (ESPI code); of a
+# channel with a currency also cost, in its hundred-thousandths, null where it is not known.
 INTERVALS = ("start_s", "seconds", "quanta", "quality")
 NO_UNIT = "no_espi_unit"
+# ISO 4217 -> number, of the currencies that ESPI lists.
+CURRENCIES = {
+    "AUD": 36, "CAD": 124, "CNY": 156, "DKK": 208, "INR": 356, "JPY": 392, "NOK": 578, "SEK": 752, "CHF": 756,
+    "GBP": 826, "USD": 840, "EUR": 978,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,7 @@ class Channel:
 
     value = whole number x 10 ** power_of_ten in `uom`, exactly; commodity and flow are ESPI's codes. part: of states,
     which count of the display they are (its series, and a number after each event that begins another), else empty.
+    currency: ISO 4217's number, of a channel with costs.
     """
 
     meter: Meter
@@ -47,6 +54,7 @@ class Channel:
     is_state: bool = False
     synthetic: int = 0
     part: str = ""
+    currency: int | None = None
 
     @property
     def name(self) -> str:
@@ -103,16 +111,26 @@ class Channel:
         return of_quanta(int(values[-1] - values[0])) if values.len() and values.is_sorted() else None
 
     @property
+    def cost(self) -> Decimal | None:
+        """Cost of all intervals in the currency; None where that of one is not known."""
+        if self.currency is None or self.intervals["cost"].has_nulls():
+            return None
+        return Decimal(int(self.intervals["cost"].sum())).scaleb(-5)
+
+    @property
     def length_s(self) -> int | None:
         """Length of every interval, where it is one."""
         lengths = self.intervals["seconds"].unique()
         return int(lengths[0]) if lengths.len() == 1 else None
 
 
-def amounts(site: Site, readings: pl.DataFrame) -> tuple[list[Channel], dict[str, int]]:
+def amounts(
+    site: Site, readings: pl.DataFrame, costs: tuple[str, pl.DataFrame] | None = None
+) -> tuple[list[Channel], dict[str, int]]:
     """Channels of readings (LAKE_SCHEMA, unique and sorted by key), and rows left out by reason.
 
     An interval that a source stated longer than a quarter hour, and that stands whole, is written as it was stated.
+    costs: a meter, and lake.interval_cost of what it imports, in a currency of CURRENCIES.
     """
     meters = {meter.meter_id: meter for meter in site.meters}
     channels, left = [], dict[str, int]()
@@ -123,8 +141,11 @@ def amounts(site: Site, readings: pl.DataFrame) -> tuple[list[Channel], dict[str
             left[NO_UNIT] = left.get(NO_UNIT, 0) + part.height
             continue
         synthetic = int(part["is_synthetic"].sum())
-        meter = meters[str(meter_id)]
-        channels.append(Channel(meter, str(register), str(unit), _intervals(part), synthetic=synthetic))
+        meter, currency, rows = meters[str(meter_id)], None, part
+        if costs is not None and (meter_id, register, unit) == (costs[0], "import", "kwh"):
+            rows, currency = part.join(_costs(costs[1]), on="interval_start_utc", how="left"), CURRENCIES[site.currency]
+        made = _intervals(rows)
+        channels.append(Channel(meter, str(register), str(unit), made, synthetic=synthetic, currency=currency))
     return channels, left
 
 
@@ -223,6 +244,7 @@ def _intervals(part: pl.DataFrame) -> pl.DataFrame:
         quanta=(pl.col("value") * 10**QUANTUM_DECIMALS).round().cast(pl.Int64),
         quality="quality_code",
         stated=pl.col("source_minutes").cast(pl.Int64) * 60,
+        cost="cost" if "cost" in part.columns else pl.lit(None, pl.Int64),
         of=pl.struct("batch_id", "source_line", "source_minutes", "quality_code"),
     )
     is_next = (pl.col("start_s") == (pl.col("start_s") + pl.col("seconds")).shift()) & (
@@ -234,6 +256,21 @@ def _intervals(part: pl.DataFrame) -> pl.DataFrame:
     runs = runs.with_columns(run=pl.when(is_whole).then("run").otherwise(pl.int_range(pl.len()) + pl.len()))
     return (
         runs.group_by("run", maintain_order=True)
-        .agg(pl.col("start_s").first(), pl.col("seconds", "quanta").sum(), pl.col("quality").first())
-        .select(INTERVALS)
+        .agg(
+            pl.col("start_s").first(),
+            pl.col("seconds", "quanta").sum(),
+            pl.col("quality").first(),
+            cost=pl.when(pl.col("cost").is_not_null().all()).then(pl.col("cost").sum()),
+        )
+        .select(*INTERVALS, *(["cost"] if "cost" in part.columns else []))
     )
+
+
+def _costs(costs: pl.DataFrame) -> pl.DataFrame:
+    """Known costs of quarter hours as hundred-thousandths, which add up to what all of them cost."""
+    known = costs.filter(pl.col("energy_cost").is_not_null(), pl.col("cost_finding").is_null()).sort(
+        "interval_start_utc"
+    )
+    nano = (pl.col("energy_cost") + pl.col("other_cost")).to_physical().cast(pl.Int64)
+    running = (nano.cum_sum() + 5_000) // 10_000
+    return known.select("interval_start_utc", cost=running - running.shift(fill_value=0))

@@ -114,6 +114,7 @@ def _reading_type(channel: Channel) -> dict[str, object]:
     fields = {
         "accumulationBehaviour": BULK_QUANTITY if channel.is_state else DELTA_DATA,
         "commodity": channel.commodity,
+        "currency": channel.currency,
         "defaultQuality": channel.usual_quality,
         "flowDirection": channel.flow,
         "intervalLength": channel.length_s,
@@ -152,11 +153,15 @@ def _block(channel: Channel, block: pl.DataFrame) -> str:
     begin, end = block.select(pl.col("start_s").first(), end=(pl.col("start_s") + pl.col("seconds")).max()).row(0)
     value = pl.col("quanta") // 10**channel.decimals
     stated = pl.format("<espi:ReadingQuality><espi:quality>{}</espi:quality></espi:ReadingQuality>", "quality")
+    cost = pl.lit("")
+    if channel.currency is not None:
+        cost = pl.format("<espi:cost>{}</espi:cost>", "cost").fill_null("")
     rows = block.select(
         pl.format(
-            "<espi:IntervalReading>{}"
+            "<espi:IntervalReading>{}{}"
             "<espi:timePeriod><espi:duration>{}</espi:duration><espi:start>{}</espi:start></espi:timePeriod>"
             "<espi:value>{}</espi:value></espi:IntervalReading>",
+            cost,
             pl.when(pl.col("quality") == channel.usual_quality).then(pl.lit("")).otherwise(stated),
             "seconds",
             "start_s",

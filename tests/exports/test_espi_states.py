@@ -131,3 +131,50 @@ def test_a_clock_that_no_rule_describes_is_said(counted: Path) -> None:
     assert run(counted, *words)[1]["is_clock_exact"] is False
     site.write_text(before)
     assert run(counted, *words)[1]["is_clock_exact"] is True
+
+
+@pytest.fixture
+def billed(tmp_path: Path) -> Path:
+    """A project with a price of 0.1234567 a kWh, and four hours."""
+    folder = tmp_path / "p"
+    run(folder, "init", str(folder))
+    site, price = folder / "sites" / "my_site.yaml", "periods: [{period_id: all, price_per_kwh: 0.1234567}]"
+    site.write_text(
+        site.read_text().replace("currency: GBP", "currency: USD") + f"tariffs:\n  - tariff_id: fixed\n    {price}\n"
+    )
+    table = folder / "a.csv"
+    table.write_text("timestamp,kwh\n" + "".join(f"2025-01-01T0{hour}:00:00Z,{hour}.1\n" for hour in range(4)))
+    code, _, error = run(folder, "ingest", str(table), "--site", "my_site")
+    assert code == 0, error
+    return folder
+
+
+def test_costs_are_those_of_the_tariff_to_the_hundred_thousandth(billed: Path) -> None:
+    path = billed / "cost.xml"
+    words = ("export", "espi", "--site", "my_site", "--to", str(path))
+    code, answer, error = run(billed, *words, "--cost")
+    assert code == 0, error
+    text = path.read_text()
+    costs = [int(each) for each in re.findall(r"<espi:cost>(-?\d+)</espi:cost>", text)]
+    kwh = answer["sum_kwh"]
+    assert abs(sum(costs) - kwh * 12_345.67) <= 1
+    assert answer["usage_points"][0]["cost"] == sum(costs) / 100_000
+    assert re.search(r"</espi:commodity>\n<espi:currency>840</espi:currency>\n<espi:defaultQuality>", text)
+    assert text.index("<espi:cost>") < text.index("<espi:timePeriod>")
+    assert len(foreign(path)) == 1
+    assert run(billed, *words)[1]["usage_points"][0]["cost"] is None
+    assert "espi:c" + "ost" not in path.read_text()
+    assert "give --registers or --cost" in run(billed, *words, "--cost", "--registers")[2]
+
+
+def test_a_cost_that_belongs_to_several_meters_is_not_stated(billed: Path) -> None:
+    site, path = billed / "sites" / "my_site.yaml", billed / "cost.xml"
+    before = site.read_text()
+    words = ("export", "espi", "--site", "my_site", "--cost", "--to", str(path))
+    site.write_text(before.replace("  # - {meter_id: chiller, name: Chiller, parent: main}", "  - {meter_id: chiller}"))
+    assert "its tariff is of 2 main meters" in run(billed, *words)[2]
+    site.write_text(before.replace("currency: USD", "currency: PLN"))
+    assert "ESPI has no PLN" in run(billed, *words)[2]
+    site.write_text(re.sub(r"tariffs:\n  - tariff_id: fixed.*", "", before, flags=re.DOTALL))
+    assert run(billed, *words)[1]["usage_points"][0]["cost"] is None
+    assert "<espi:cost>" not in path.read_text()

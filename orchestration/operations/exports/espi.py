@@ -1,7 +1,7 @@
 """`meterloom export espi`: readings of a site as Green Button, with a signed manifest beside the file."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,10 +35,12 @@ def export_espi(
     registers: Annotated[
         bool, Option("--registers", help="States of cumulative registers, instead of amounts.")
     ] = False,
+    cost: Annotated[bool, Option("--cost", help="With what each interval of the main meter costs.")] = False,
 ) -> Answer:
     """Write readings as Green Button (ESPI): usage points, intervals as delivered, quality codes, local time.
 
-    Values are exact. Levels, such as temperatures, have no unit there and are counted as left out.
+    Values are exact. Levels, such as temperatures, have no unit there and are counted as left out. Costs are those of
+    the site's dated tariffs, fixed amounts laid evenly over the bill's time.
     """
     from reports.exports.espi_channels import qualities
 
@@ -46,10 +48,12 @@ def export_espi(
     span = period_or_none(period, known)
     meters = _meters(known, meter)
     call.doing("reading")
+    if registers and cost:
+        raise BadInput("states of counters cost nothing; give --registers or --cost", reason="bad_request")
     if registers:
         channels, left, updated, digest = _states(call, known, meters, span)
     else:
-        channels, left, updated = _amounts(call, known, meters, span)
+        channels, left, updated = _amounts(call, known, meters, span, with_cost=cost)
         digest = readings_digest(call, known, period)
     if not channels:
         what = "no states of cumulative registers" if registers else "no readings with a unit that ESPI has"
@@ -84,7 +88,7 @@ def _meters(site: Site, asked: list[str] | None) -> list[str]:
 
 
 def _amounts(
-    call: Call, site: Site, meters: list[str], span: Period | None
+    call: Call, site: Site, meters: list[str], span: Period | None, *, with_cost: bool
 ) -> tuple[list["Channel"], dict[str, int], datetime]:
     from assets.sites.view import site_readings
     from reports.exports.espi_channels import amounts
@@ -97,8 +101,25 @@ def _amounts(
         as_of_utc=call.as_of_utc,
         meters=meters,
     )
-    channels, left = amounts(site, readings)
+    channels, left = amounts(site, readings, _costs(call, site, readings) if with_cost else None)
     return channels, left, _newest(readings["recorded_at_utc"])
+
+
+def _costs(call: Call, site: Site, readings: "pl.DataFrame") -> tuple[str, "pl.DataFrame"] | None:
+    """The site's main meter and what each of its quarter hours costs. Raises BadInput where no one meter is billed."""
+    from assets.kpi.mart_windows import Window
+    from assets.kpi.running_cost.interval_costs import interval_costs, main_meters
+    from reports.exports.espi_channels import CURRENCIES
+
+    mains, days = main_meters(site), readings["interval_start_utc"].dt.date()
+    first, last = days.min(), days.max()
+    if len(mains) != 1 or site.currency not in CURRENCIES:
+        why = f"ESPI has no {site.currency}" if len(mains) == 1 else f"its tariff is of {len(mains)} main meters"
+        raise BadInput(f"the cost of an interval of {site.site_id!r} cannot be stated: {why}", reason="no_cost")
+    if not isinstance(first, date) or not isinstance(last, date):
+        return None
+    window = Window(site_id=site.site_id, first=first - timedelta(days=1), after=last + timedelta(days=2))
+    return mains[0], interval_costs(site, call.project.lake, [window], as_of_utc=call.as_of_utc)
 
 
 def _states(
@@ -156,6 +177,7 @@ def _point(channel: "Channel") -> dict[str, Any]:
         "unit": channel.unit,
         "intervals": channel.intervals.height,
         "sum": channel.total,
+        "cost": channel.cost,
         "start_utc": first_last[0] if first_last else None,
         "end_utc": first_last[1] if first_last else None,
     }
@@ -179,8 +201,10 @@ def _written(
     first, last = span(channels) or (updated, updated)
     clock = local_time(site.time_zone, first.year, last.year)
     # An exact sum: a float of the JSON would not be.
-    exact = [None if point["sum"] is None else f"{point['sum']:f}" for point in holds["usage_points"]]
-    points = [plain(point | {"sum": each}) for point, each in zip(holds["usage_points"], exact, strict=True)]
+    points = [
+        plain({name: f"{each:f}" if isinstance(each, Decimal) else each for name, each in point.items()})
+        for point in holds["usage_points"]
+    ]
     said = {"is_clock_exact": clock.is_exact}
     call.doing("writing")
     return said | write_export(
