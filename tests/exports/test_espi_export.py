@@ -132,6 +132,20 @@ def test_a_corrected_quarter_hour_breaks_up_its_interval_and_no_other(bench: Ben
     assert 900 in lengths
 
 
+def test_a_day_of_23_hours_leaves_as_the_one_interval_that_it_was(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+    days = "".join(f"2025-{day},{kwh}\n" for day, kwh in (("03-29", 24), ("03-30", 23), ("03-31", -5), ("04-01", 24)))
+    mapping = ColumnMap(values={"kwh": "main.net"}, unit="kwh", zone="Europe/Berlin")
+    meter = Meter(meter_id="main", registers=(Register(register_id="net"),))
+    assert bench.ingest("timestamp,kwh\n" + days, site=plant(meters=(meter,), drivers=()), mapping=mapping).new_rows
+    (channel,) = exported(plant(meters=(meter,), drivers=()), bench, tmp_path / "out.xml")
+    assert channel.intervals["seconds"].to_list() == [86_400, 82_800, 86_400, 86_400]
+    assert (channel.flow, channel.total) == (4, Decimal(66))
+    text = (tmp_path / "out.xml").read_text()
+    assert "<espi:value>-5000</espi:value>" in text
+    # A month of local days: of March three, of which one has 23 hours.
+    assert f"<espi:interval><espi:duration>{86_400 * 3 - 3600}</espi:duration>" in text
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])
 def test_rules_of_summer_time_give_the_changes_of_the_zone(zone: str) -> None:
     clock = local_time(zone, 2024, 2026)
@@ -213,6 +227,7 @@ def test_the_command_writes_a_file_that_verify_knows(project: Path) -> None:
         (("--period", "2020"), "no readings with a unit that ESPI has in this span"),
         (("--registers",), "no states of cumulative registers in this span"),
         (("--to", "/dev/full/out.xml"), "cannot be written"),
+        (("--to", __file__), "is there already, and is no export"),
     ],
 )
 def test_what_cannot_be_exported_is_one_sentence(project: Path, words: tuple[str, ...], sentence: str) -> None:
