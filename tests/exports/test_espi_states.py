@@ -2,16 +2,18 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from shutil import copytree
 
 import polars as pl
 import pytest
 
+from assets.stores.ledgers.register_reads import READ_SCHEMA
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
 from orchestration.cli.main import build_app
-from reports.exports.espi_channels import INTERVALS, Channel
+from reports.exports.espi_channels import INTERVALS, Channel, states
 from reports.exports.espi_document import document
 from reports.exports.summer_time import local_time
 from tests.exports.test_espi_export import RUNNER, foreign, run
@@ -76,6 +78,16 @@ def test_states_are_what_was_counted_and_an_exchange_begins_another_count(counte
     assert values == ["2000000", "2000000", "2050000", "2100000", "320000", "360000"]
     assert {name.partition("@")[0] for name in foreign(path)} == {"import_state.1", "import_state.2"}
     assert run(counted, "verify", str(path))[1]["verified"] is True
+
+
+def test_a_read_in_another_unit_than_the_register_has_today_counts_in_its_own() -> None:
+    at = [datetime(2025, 1, 1, hour, tzinfo=UTC) for hour in range(2)]
+    told = {"meter_id": "main", "register": "import", "series": "", "source_line": 0}
+    rows = [told | {"at_utc": at[0], "value": Decimal(100), "unit": "kwh"}]
+    rows += [told | {"at_utc": at[1], "value": Decimal("0.105"), "unit": "mwh"}]
+    reads = pl.DataFrame(rows, schema=READ_SCHEMA)
+    [channel] = states(Meter(meter_id="main"), Register(kind="cumulative"), reads, is_synthetic=True)
+    assert (channel.total, channel.synthetic) == (Decimal(5), 2)
 
 
 def test_a_display_that_passes_its_last_digit_has_no_sum(counted: Path, tmp_path: Path) -> None:
