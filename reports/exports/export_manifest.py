@@ -19,7 +19,8 @@ DOMAIN, SUFFIX = "meterloom/export/1", ".manifest.json"
 
 class ExportBody(Model):
     """The signed part. holds: facts of the format, such as its usage points; source_sha256: digest of the readings, or
-    of the site file, that it was made of; as_of_utc: None where that is what is known now.
+    of the site file, that it was made of; as_of_utc: None where that is what is known now; synthetic_readings: None
+    where nobody counted them.
     """
 
     format: str
@@ -31,7 +32,7 @@ class ExportBody(Model):
     end_utc: datetime | None = None
     as_of_utc: datetime | None = None
     source_sha256: str
-    synthetic_readings: int = 0
+    synthetic_readings: int | None = 0
     signer: str
     holds: dict[str, Any]
 

@@ -46,7 +46,8 @@ def export_openadr(
         raise BadInput("give --event, or --site, --meter and --period", reason="bad_request")
     if event is not None:
         of, made, left = _of_event(call, event, event_id, ven_name)
-        synthetic = 0
+        # A settlement does not count them.
+        synthetic = None
     else:
         of, made, left, synthetic = _of_period(call, site, meter, period, event_id, ven_name)
     rows = [
