@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from assets.sites.organisation import Part, share_of
-from assets.stores.published.report_ledger import organisation_version
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure, TraceInput
@@ -154,21 +152,17 @@ class GroupAsker(Asker):
     def findings(self, used: Sequence[str]) -> list[Finding]:
         """Findings of every site, under its name, the organisation's own, and floor areas of another kind than its."""
         of_sites, own = [each for each in used if each not in self._own], [each for each in used if each in self._own]
-        return [*self._since(), *self._other_areas(used), *self._dry(used), *super().findings(own)] + [
+        return [
+            *benchmark.organisation_not_kept(self.given),
+            *self._other_areas(used),
+            *self._dry(used),
+            *super().findings(own),
+        ] + [
             each.model_copy(update={"message": Sentence("{0}: {1}", part.site_id, each.message)})
             for part, ask in self._sites
             if part.share > 0
             for each in ask.findings(of_sites)
         ]
-
-    def _since(self) -> list[Finding]:
-        """The finding of an instant at which the organisation's file was not kept yet."""
-        kept = organisation_version(self.given.sources.lake.store, self.given.as_of_utc)
-        if kept is None or kept.recorded_at_utc <= self.given.as_of_utc:
-            return []
-        day = kept.recorded_at_utc.astimezone(ZoneInfo(self.given.site.time_zone)).date()
-        message = Sentence("The file of the organisation was first kept on {0}; what it said before is not known.", day)
-        return [Finding(code="organisation_not_kept", message=message, severity="warning")]
 
     def _other_areas(self, used: Sequence[str]) -> list[Finding]:
         wanted, found = self._organisation.floor_area, list[Finding]()

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from assets.kpi.benchmark.compare import Benchmark, BenchmarkRow
 from assets.kpi.benchmark.own_sites import hours_through, owned_through
 from assets.kpi.benchmark.ranks import ASSUMED_DRIFT
+from assets.stores.published.report_ledger import organisation_version
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
@@ -16,7 +18,7 @@ from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from data_quality.contracts.yaml_file import problems_of
-from reports.datasets.base import Item, Leaf, Measure, OfSite, nothing
+from reports.datasets.base import Given, Item, Leaf, Measure, OfSite, nothing
 from reports.recompute.peers import CONFIDENCE, among_peers, hours_text, peers_text, place, row_of
 
 NAME = "benchmark"
@@ -146,7 +148,13 @@ class BenchmarkData(OfSite):
             for each in found.findings
             if each.is_blocking or each.code == "part_of_a_year" or (each.code == "coverage" and each.scope in own)
         ]  # fmt: skip
-        return [each.model_copy(update={"severity": "warning"}) for each in told]
+        # The organisation's own report says it of all that is in it.
+        since = (
+            []
+            if self.given.organisation is not None or self._organisation is None
+            else organisation_not_kept(self.given)
+        )
+        return [*since, *(each.model_copy(update={"severity": "warning"}) for each in told)]
 
     def _peers(self, period: Period) -> Mapping[str, str]:
         """Sites that may be compared, with their uses; none where the site is of no organisation."""
@@ -176,6 +184,16 @@ class BenchmarkData(OfSite):
         sources, site = self.given.sources, self.given.sources.site(name)
         read = sources.lake_input(site, period.start, period.end, self.given.as_of_utc)
         return [read, sources.site_input(site)]
+
+
+def organisation_not_kept(given: Given) -> list[Finding]:
+    """The finding of an instant at which the organisation's file was not kept yet."""
+    kept = organisation_version(given.sources.lake.store, given.as_of_utc)
+    if kept is None or kept.recorded_at_utc <= given.as_of_utc:
+        return []
+    day = kept.recorded_at_utc.astimezone(ZoneInfo(given.site.time_zone)).date()
+    message = Sentence("The file of the organisation was first kept on {0}; what it said before is not known.", day)
+    return [Finding(code="organisation_not_kept", message=message, severity="warning")]
 
 
 def _has_approach(organisation: Organisation, period: Period) -> bool:

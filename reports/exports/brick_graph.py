@@ -1,12 +1,15 @@
 """Brick graph of a site: meters with their hierarchy and points, drivers, devices; energy uses, tariffs and factors.
 
 What Brick has no word for stands in `ems:` (`ems.ttl`); fields of an entity that nobody else would read stand as one
-JSON text, `ems:fields`, so that an import makes the same site of it. Addresses of devices stay at home.
+JSON text, `ems:fields`, so that an import makes the same site of it. Addresses and secrets of devices stay at home, and
+so do events of meters, which name people.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from rdflib import RDF, RDFS, XSD, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
@@ -36,10 +39,10 @@ from reports.exports.brick_terms import (
 
 Triple = tuple[Node, Node, Node]
 BASE = "urn:meterloom:site:"
-# Fields that the graph itself says.
-_SAID: Mapping[str, set[str]] = {
+# Fields that the graph itself says, or nobody: `ems:fields` never holds them.
+SAID: Mapping[str, set[str]] = {
     "site": {"site_id", "name", "time_zone", "currency", "country", "floor_area_m2", "latitude_deg", "longitude_deg"},
-    "meter": {"meter_id", "name", "carrier", "parent", "registers", "formula"},
+    "meter": {"meter_id", "name", "carrier", "parent", "registers", "formula", "events"},
     "register": {"register_id", "unit"},
     "driver": {"driver_id", "name", "unit"},
     "seu": {"seu_id", "name", "meters"},
@@ -48,7 +51,9 @@ _SAID: Mapping[str, set[str]] = {
     "factor": {"factor_id", "kgco2e_per_kwh", "valid_from", "valid_to", "source", "recorded_at_utc"},
 }
 # Of a site file: what a building is, beside what stands in lists of their own.
-_SITE_FIELDS = ("subdivision", "locale", "floor_area_definition", "weekly_rest", "is_simulated")
+SITE_FIELDS = ("subdivision", "locale", "floor_area_definition", "weekly_rest", "is_simulated")
+# Params of a device that are nobody else's: tags of cars and cards, passwords, places in a network.
+_PRIVATE = re.compile("tag|pass|secret|token|key|user|url|host|address")
 
 
 def graph_of(site: Site) -> Graph:
@@ -76,7 +81,8 @@ class _Names:
         self.site = URIRef(f"{self.base}site")
 
     def __call__(self, kind: str, *ids: str) -> URIRef:
-        return URIRef(self.base + ".".join((kind, *ids)))
+        # Ids of tariffs and factors are any text.
+        return URIRef(self.base + ".".join((kind, *(quote(each, safe="") for each in ids))))
 
 
 def _site(site: Site, names: _Names) -> Iterator[Triple]:
@@ -92,7 +98,7 @@ def _site(site: Site, names: _Names) -> Iterator[Triple]:
         yield own, BRICK.coordinates, place
         yield place, BRICK.latitude, Literal(site.latitude_deg)
         yield place, BRICK.longitude, Literal(site.longitude_deg)
-    given = site.model_dump(mode="json", exclude_defaults=True, include=set(_SITE_FIELDS))
+    given = site.model_dump(mode="json", exclude_defaults=True, include=set(SITE_FIELDS))
     yield from _fields(own, given)
 
 
@@ -155,7 +161,9 @@ def _assets(site: Site, names: _Names) -> Iterator[Triple]:
         if asset.meter is not None:
             yield own, BRICK.isMeteredBy, names("meter", asset.meter)
         yield own, BRICK.hasLocation, names.site
-        yield from _fields(own, _rest(asset, "asset"))
+        given = _rest(asset, "asset")
+        given["params"] = {name: each for name, each in asset.params.items() if not _PRIVATE.search(name.lower())}
+        yield from _fields(own, {name: each for name, each in given.items() if each})
 
 
 def _uses(site: Site, names: _Names) -> Iterator[Triple]:
@@ -226,7 +234,7 @@ def _dated(own: URIRef, first: object, last: object) -> Iterator[Triple]:
 
 
 def _rest(model: Model | Seu | Asset, kind: str) -> dict[str, Any]:
-    return model.model_dump(mode="json", exclude_defaults=True, exclude=_SAID[kind])
+    return model.model_dump(mode="json", exclude_defaults=True, exclude=SAID[kind])
 
 
 def _fields(own: URIRef, given: Mapping[str, Any]) -> Iterator[Triple]:

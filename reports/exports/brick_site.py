@@ -5,16 +5,19 @@ temperature and irradiance, devices that plans know, name and area.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from rdflib import RDF, RDFS, Graph, Literal, URIRef
+from rdflib import RDF, RDFS, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.units import UNITS, Behaviour
+from reports.exports.brick_graph import SAID, SITE_FIELDS
 from reports.exports.brick_terms import BRICK, CODES, DEVICES, DRIVER, DRIVERS, EMS, METERS, UNIT, lineage, uri
 
 # A model of a large campus has some hundred thousand.
@@ -27,7 +30,9 @@ _DEVICES = {name: kind for kind, name in DEVICES.items()} | {
     "Electric_Vehicle_Charging_Port": "ev_charger", "Energy_Storage": "battery",
     "Thermal_Energy_Storage_Tank": "tank", "Water_Heater": "tank",
 }  # fmt: skip
-_DRIVER_UNITS = {"Outside_Air_Temperature_Sensor": "degc", "Solar_Irradiance_Sensor": "w_per_m2"}
+_AREAS = {UNIT.M2: 1.0, UNIT.FT2: 0.09290304}
+# Beside active energy, as other sources have it.
+_PREFIX = {"kvarh": "reactive_", "kvah": "apparent_"}
 _AMOUNTS = (
     "Energy_Sensor",
     "Energy_Generation_Sensor",
@@ -41,7 +46,7 @@ ASKED = {"time_zone": "timeZone", "currency": "currency", "country": "country"}
 
 
 class Unmapped(Model):
-    """Entity that no part of a site file is made of. kind: its class; reason: a code."""
+    """Entity that no part of a site file is made of, or something of it was left. kind: its class; reason: a code."""
 
     entity: str
     kind: str
@@ -56,18 +61,31 @@ class Draft:
     unmapped: list[Unmapped] = field(default_factory=list)
 
 
+class _Bounded(Graph):
+    """A graph that refuses to grow without end: a text of some megabytes may say many millions of triples."""
+
+    file = ""
+
+    def add(self, triple: tuple[Node, Node, Node]) -> Self:
+        """As Graph. Raises BadInput."""
+        if len(self) >= MAX_TRIPLES:
+            raise BadInput(f"more than {MAX_TRIPLES:,} triples", file=self.file, reason="too_large")
+        return super().add(triple)
+
+
 def read_graph(text: str, file: str) -> Graph:
     """A Turtle text as graph. Raises BadInput: broken, too large, or without anything of Brick."""
-    graph = Graph()
+    graph = _Bounded()
+    graph.file = file
     try:
         graph.parse(data=text, format="turtle")
+    except BadInput:
+        raise
     # Whatever its grammar stumbles over, among it errors of its own making.
     except Exception as error:
         line = re.search(r"line (\d+)", str(error))
         at = int(line[1]) if line else 0
         raise BadInput("not readable as Turtle", file=file, line=at, reason="bad_turtle") from error
-    if len(graph) > MAX_TRIPLES:
-        raise BadInput(f"{len(graph):,} triples; at most {MAX_TRIPLES:,} are read", file=file, reason="too_large")
     if not any(str(kind).startswith(str(BRICK)) for kind in graph.objects(None, RDF.type)):
         raise BadInput(
             "no entity of Brick in it; expected classes of https://brickschema.org/schema/Brick#",
@@ -94,7 +112,7 @@ def draft_of(graph: Graph, given: Mapping[str, str], file: str) -> Draft:
             option = key.replace("_", "-")
             raise BadInput(f"Brick says no {key.replace('_', ' ')}: give --{option}", file=file, reason="not_said")
         site[key] = value
-    site |= reader.place(own) | reader.fields(own)
+    site |= reader.place(own) | reader.fields(own, "site")
     site["meters"] = list(reader.meters())
     if not site["meters"]:
         raise BadInput("no meter in it; expected a class of brick:Meter", file=file, reason="no_meter")
@@ -143,12 +161,14 @@ class _Reader:
         for name in ("grossArea", "netArea", "area"):
             for node in self.graph.objects(own, BRICK[name]):
                 value, unit = self.graph.value(node, BRICK.value), self.graph.value(node, BRICK.hasUnit)
-                if value is not None and unit in (None, UNIT.M2):
-                    found.setdefault("floor_area_m2", _number(value))
+                if not isinstance(unit, URIRef) or unit not in _AREAS:
+                    self._why[own] = "no_known_unit"
+                elif (area := self._number(own, value)) is not None:
+                    found.setdefault("floor_area_m2", area * _AREAS[unit])
         place = self.graph.value(own, BRICK.coordinates)
         for key, name in (("latitude_deg", "latitude"), ("longitude_deg", "longitude")) if place is not None else ():
-            if (value := self.graph.value(place, BRICK[name])) is not None:
-                found[key] = _number(value)
+            if (degrees := self._number(own, self.graph.value(place, BRICK[name]))) is not None:
+                found[key] = degrees
         return found
 
     def meters(self) -> Iterator[dict[str, Any]]:
@@ -172,8 +192,10 @@ class _Reader:
                 meter["formula"] = formula
             meter["registers"] = list(self._registers(own))
             if not meter["registers"]:
+                # The draft has it as a site file has a meter of which nothing is said: a person must look at it.
+                self._why.setdefault(own, "no_register")
                 del meter["registers"]
-            yield _without_empty(meter) | self.fields(own)
+            yield _without_empty(meter) | self.fields(own, "meter")
 
     def _carrier(self, own: Node) -> str:
         ours = [f"ems:{str(kind).removeprefix(str(EMS))}" for kind in self.graph.objects(own, RDF.type)]
@@ -183,29 +205,36 @@ class _Reader:
     def _registers(self, own: Node) -> Iterator[dict[str, Any]]:
         """Registers of a meter: its energy, volume and power points with a known unit."""
         points = sorted({*self.graph.objects(own, BRICK.hasPoint), *self.graph.subjects(BRICK.isPointOf, own)}, key=str)
-        for point in points:
-            unit, names = self._unit(point), set(self._lineage(point))
+        units, taken = {point: self._unit(point) for point in points}, set[str]()
+        # Where energy and power of one direction are measured, the energy is the register.
+        for point in sorted(points, key=lambda each: bool(units[each]) and UNITS[units[each]].is_power):
+            unit, names = units[point], set(self._lineage(point))
             if not names.intersection(_AMOUNTS):
                 continue
-            if not unit:
+            if not unit or UNITS[unit].behaviour is not Behaviour.AMOUNT:
                 self._why[point] = "no_known_unit"
                 continue
             self._mapped.add(point)
-            stated = self.text(point, EMS.register)
-            is_made = "Energy_Generation_Sensor" in names
-            register = {"register_id": stated or ("export" if is_made else "import"), "unit": unit}
-            yield register | self.fields(point)
+            flow = "export" if "Energy_Generation_Sensor" in names else "import"
+            register = self.text(point, EMS.register) or _PREFIX.get(UNITS[unit].canonical, "") + flow
+            if register in taken:
+                self._why[point] = "same_register"
+                continue
+            taken.add(register)
+            yield {"register_id": register, "unit": unit} | self.fields(point, "register")
 
     def drivers(self) -> Iterator[dict[str, Any]]:
         """Weather of the site, and variables of ours."""
         found = [own for name in set(DRIVERS.values()) for own in self._of(name)]
         found += self.graph.subjects(RDF.type, URIRef(uri(DRIVER)))
         for own in sorted(set(found), key=str):
+            unit = self._unit(own) or self.text(own, EMS.unit)
+            if not unit:
+                self._why[own] = "no_known_unit"
+                continue
             self._mapped.add(own)
-            usual = next((_DRIVER_UNITS[name] for name in self._lineage(own) if name in _DRIVER_UNITS), "")
-            unit = self._unit(own) or self.text(own, EMS.unit) or usual
             driver = {"driver_id": self.id_of(own, "driver"), "name": self.label(own), "unit": unit}
-            yield _without_empty(driver) | ({"aggregation": "mean"} | self.fields(own))
+            yield _without_empty(driver) | ({"aggregation": "mean"} | self.fields(own, "driver"))
 
     def assets(self) -> Iterator[dict[str, Any]]:
         """Devices: of a kind that stands there, or that the class is."""
@@ -223,27 +252,29 @@ class _Reader:
                 "template": self.text(own, EMS.template),
                 "meter": self.id_of(meter, "meter") if meter in self._mapped and meter is not None else "",
             }
-            yield _without_empty(asset) | self.fields(own)
+            yield _without_empty(asset) | self.fields(own, "asset")
 
     def uses(self) -> Iterator[dict[str, Any]]:
         """Significant energy uses."""
         for own in self._ours("Significant_Energy_Use"):
             meters = sorted(self.id_of(each, "meter") for each in self.graph.objects(own, EMS.measuredBy))
-            yield {"seu_id": self.id_of(own, "seu"), "name": self.label(own), "meters": meters} | self.fields(own)
+            yield {"seu_id": self.id_of(own, "seu"), "name": self.label(own), "meters": meters} | self.fields(
+                own, "seu"
+            )
 
     def tariffs(self) -> Iterator[dict[str, Any]]:
         """Tariffs with their dates."""
         for own in self._ours("Tariff_Schedule"):
             tariff = {"tariff_id": self.text(own, EMS.id), "name": self.label(own)} | self._dates(own)
-            yield _without_empty(tariff) | self.fields(own)
+            yield _without_empty(tariff) | self.fields(own, "tariff")
 
     def factors(self) -> Iterator[dict[str, Any]]:
         """Emission factors with their dates."""
         for own in self._ours("Emission_Factor"):
-            value = self.graph.value(own, EMS.kgco2ePerKwh)
+            value = self._number(own, self.graph.value(own, EMS.kgco2ePerKwh))
             factor: dict[str, Any] = {"factor_id": self.text(own, EMS.id)}
-            factor |= {} if value is None else {"kgco2e_per_kwh": float(str(value))}
-            yield factor | self._dates(own) | {"source": self.text(own, EMS.source)} | self.fields(own)
+            factor |= {} if value is None else {"kgco2e_per_kwh": value}
+            yield factor | self._dates(own) | {"source": self.text(own, EMS.source)} | self.fields(own, "factor")
 
     def unmapped(self) -> Iterator[Unmapped]:
         """Entities of Brick or of ours that are part of nothing, and what of the others was left."""
@@ -258,7 +289,9 @@ class _Reader:
         """Id of an entity in a site file: its own, else made of its address."""
         if own not in self._ids:
             stated = self.text(own, EMS.id)
-            made = re.sub(r"[^a-z0-9_-]+", "_", re.split(r"[#/:]", str(own))[-1].lower()).strip("_-")[:60] or kind
+            # The name of a node without one is another at each reading.
+            called = "" if isinstance(own, BNode) else re.split(r"[#/:]", str(own))[-1].lower()
+            made = re.sub(r"[^a-z0-9_-]+", "_", called).strip("_-")[:60] or kind
             # Meters and drivers share one set of names.
             space, number, found = "stream" if kind in ("meter", "driver") else kind, 2, stated or made
             while (space, found) in self._taken:
@@ -272,18 +305,35 @@ class _Reader:
         return self.text(own, RDFS.label)
 
     def text(self, own: Node, term: URIRef) -> str:
-        """The text of a property, empty where there is none."""
-        value = self.graph.value(own, term)
-        return str(value) if isinstance(value, Literal) else ""
+        """The text of a property, empty where there is none; of several, as in two languages, always the same."""
+        return min((str(each) for each in self.graph.objects(own, term) if isinstance(each, Literal)), default="")
 
-    def fields(self, own: Node) -> dict[str, Any]:
-        """Fields that were written for ourselves; none where they are no JSON object."""
+    def fields(self, own: Node, kind: str) -> dict[str, Any]:
+        """Fields that were written for ourselves, without those that an export never writes, such as an address."""
         try:
             found = json.loads(self.text(own, EMS.fields) or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
+            found = None
+        given = found if isinstance(found, dict) else {}
+        kept = {name: each for name, each in given.items() if name not in SAID[kind]}
+        if kind == "site":
+            kept = {name: each for name, each in kept.items() if name in SITE_FIELDS}
+        if found is None or kept != found:
             self._why[own] = "bad_fields"
-            return {}
-        return found if isinstance(found, dict) else {}
+        return kept
+
+    def _number(self, own: Node, value: object) -> float | None:
+        """A finite number; None where there is none, and named where there is something else."""
+        if value is None:
+            return None
+        try:
+            found = float(str(value))
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            self._why[own] = "no_number"
+            return None
+        return found
 
     def _dates(self, own: Node) -> dict[str, str]:
         days = {"valid_from": self.text(own, EMS.validFrom), "valid_to": self.text(own, EMS.validTo)}
@@ -305,14 +355,11 @@ class _Reader:
                 yield own
 
     def _lineage(self, own: Node) -> list[str]:
-        kinds = [str(kind) for kind in self.graph.objects(own, RDF.type)]
-        return [
-            name for kind in sorted(kinds) if kind.startswith(str(BRICK)) for name in lineage(kind[len(str(BRICK)) :])
-        ]
-
-
-def _number(value: object) -> float:
-    return float(str(value))
+        if own not in self._lines:
+            kinds = sorted(str(kind) for kind in self.graph.objects(own, RDF.type))
+            names = [kind[len(str(BRICK)) :] for kind in kinds if kind.startswith(str(BRICK))]
+            self._lines[own] = [above for name in names for above in lineage(name)]
+        return self._lines[own]
 
 
 def _by_number(own: Node) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 The same readings give the same bytes: ids follow from names, times from the readings. Element order is the schema's.
 """
 
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,9 +18,10 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:espi="http://naesb.org/espi">\n'
 )
-# ESPI ServiceKind of a commodity; electricity where none fits.
-_SERVICE = {7: 1, 9: 2, 10: 4, 12: 4, 13: 5}
-_TIME_LINK = "LocalTimeParameters/1"
+# ESPI ServiceKind of a commodity: cooling is nearest to heat; electricity where none fits.
+_SERVICE = {7: 1, 9: 2, 10: 4, 12: 4, 13: 4}
+# What XML 1.0 cannot hold: a name may have it all the same.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def document(
@@ -29,7 +31,7 @@ def document(
     page = _Page(site_id, f"{updated_utc:%Y-%m-%dT%H:%M:%SZ}")
     note = " (synthetic readings)" if any(each.synthetic for each in channels) else ""
     yield _HEAD + page.head(f"{site_id}{note}")
-    yield page.entry(_TIME_LINK, "local time", _clock(clock), up="LocalTimeParameters")
+    yield page.entry(page.clock, "local time", _clock(clock), up=page.clock.rpartition("/")[0])
     for meter in dict.fromkeys(each.meter.meter_id for each in channels):
         own = [each for each in channels if each.meter.meter_id == meter]
         yield from _usage_point(page, own)
@@ -39,14 +41,21 @@ def document(
 
 
 class _Page:
-    """Atom entries of one document."""
+    """Atom entries of one document.
+
+    Who takes several documents keeps what they hold by its address: it says all that the content depends on, the site
+    too, so that no document rewrites what another one means.
+    """
 
     def __init__(self, site_id: str, updated: str) -> None:
         self.root, self.updated = f"RetailCustomer/{site_id}", updated
+        self.clock = f"{self.root}/LocalTimeParameters/1"
 
     def head(self, title: str) -> str:
         """Id, title and time of the document."""
-        return f"<id>{_urn(self.root)}</id>\n<title>{escape(title)}</title>\n<updated>{self.updated}</updated>\n"
+        own = f'<id>{_urn(self.root)}</id>\n<link rel="self" href={quoteattr(self.root)}/>\n'
+        by = f"<author><name>{_text(title)}</name></author>\n"
+        return f"{own}<title>{_text(title)}</title>\n<updated>{self.updated}</updated>\n{by}"
 
     def entry(self, link: str, title: str, content: str, *, up: str, related: Sequence[str] = ()) -> str:
         """One entry with its links."""
@@ -55,8 +64,9 @@ class _Page:
             for rel, href in (("self", link), ("up", up), *(("related", each) for each in related))
         )
         return (
-            f"<entry>\n<id>{_urn(link)}</id>\n{links}<title>{escape(title)}</title>\n"
-            f"<content>\n{content}</content>\n<published>{self.updated}</published>\n<updated>{self.updated}</updated>\n"
+            f"<entry>\n<id>{_urn(link)}</id>\n{links}<title>{_text(title)}</title>\n"
+            f'<content type="application/xml">\n{content}</content>\n'
+            f"<published>{self.updated}</published>\n<updated>{self.updated}</updated>\n"
             "</entry>\n"
         )
 
@@ -66,18 +76,19 @@ class _Page:
 
     def reading(self, channel: Channel) -> str:
         """Link of a channel's meter reading."""
-        return f"{self.point(channel)}/MeterReading/{_name(channel)}"
+        return f"{self.point(channel)}/MeterReading/{channel.name}"
 
     def kind(self, channel: Channel) -> str:
         """Link of a channel's reading type."""
-        return f"ReadingType/{channel.meter.meter_id}.{_name(channel)}"
+        stated = ".".join(str(value) for value in _reading_type(channel).values())
+        return f"{self.root}/ReadingType/{channel.meter.meter_id}.{channel.name}/{stated}"
 
 
 def _usage_point(page: _Page, own: Sequence[Channel]) -> Iterator[str]:
     meter = own[0].meter
     kind = _SERVICE.get(own[0].commodity, 0)
     content = f"<espi:UsagePoint>\n<espi:ServiceCategory><espi:kind>{kind}</espi:kind></espi:ServiceCategory>\n"
-    related = [f"{page.point(own[0])}/MeterReading", *map(page.reading, own), _TIME_LINK]
+    related = [f"{page.point(own[0])}/MeterReading", *map(page.reading, own), page.clock]
     yield page.entry(
         page.point(own[0]),
         meter.name or meter.meter_id,
@@ -91,18 +102,19 @@ def _meter_reading(page: _Page, channel: Channel, zone: str) -> Iterator[str]:
     link, kind = page.reading(channel), page.kind(channel)
     up = f"{page.point(channel)}/MeterReading"
     related = [f"{link}/IntervalBlock", kind]
-    yield page.entry(link, _name(channel), "<espi:MeterReading/>\n", up=up, related=related)
-    yield page.entry(kind, f"{channel.meter.meter_id} {_name(channel)}", _reading_type(channel), up="ReadingType")
-    for number, block in enumerate(_months(channel, zone), 1):
-        yield page.entry(
-            f"{link}/IntervalBlock/{number}", _name(channel), _block(channel, block), up=f"{link}/IntervalBlock"
-        )
+    yield page.entry(link, channel.name, "<espi:MeterReading/>\n", up=up, related=related)
+    content = _element("ReadingType", _reading_type(channel))
+    yield page.entry(kind, f"{channel.meter.meter_id} {channel.name}", content, up=f"{page.root}/ReadingType")
+    for block in _months(channel, zone):
+        own = f"{link}/IntervalBlock/{block['start_s'][0]}"
+        yield page.entry(own, channel.name, _block(channel, block), up=f"{link}/IntervalBlock")
 
 
-def _reading_type(channel: Channel) -> str:
+def _reading_type(channel: Channel) -> dict[str, object]:
     fields = {
         "accumulationBehaviour": BULK_QUANTITY if channel.is_state else DELTA_DATA,
         "commodity": channel.commodity,
+        "currency": channel.currency,
         "defaultQuality": channel.usual_quality,
         "flowDirection": channel.flow,
         "intervalLength": channel.length_s,
@@ -110,7 +122,7 @@ def _reading_type(channel: Channel) -> str:
         "powerOfTenMultiplier": channel.power_of_ten,
         "uom": channel.uom,
     }
-    return _element("ReadingType", {name: value for name, value in fields.items() if value is not None})
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _clock(clock: LocalTime) -> str:
@@ -141,11 +153,15 @@ def _block(channel: Channel, block: pl.DataFrame) -> str:
     begin, end = block.select(pl.col("start_s").first(), end=(pl.col("start_s") + pl.col("seconds")).max()).row(0)
     value = pl.col("quanta") // 10**channel.decimals
     stated = pl.format("<espi:ReadingQuality><espi:quality>{}</espi:quality></espi:ReadingQuality>", "quality")
+    cost = pl.lit("")
+    if channel.currency is not None:
+        cost = pl.format("<espi:cost>{}</espi:cost>", "cost").fill_null("")
     rows = block.select(
         pl.format(
-            "<espi:IntervalReading>{}"
+            "<espi:IntervalReading>{}{}"
             "<espi:timePeriod><espi:duration>{}</espi:duration><espi:start>{}</espi:start></espi:timePeriod>"
             "<espi:value>{}</espi:value></espi:IntervalReading>",
+            cost,
             pl.when(pl.col("quality") == channel.usual_quality).then(pl.lit("")).otherwise(stated),
             "seconds",
             "start_s",
@@ -156,8 +172,8 @@ def _block(channel: Channel, block: pl.DataFrame) -> str:
     return f"<espi:IntervalBlock>\n<espi:interval>{whole}</espi:interval>\n{rows}\n</espi:IntervalBlock>\n"
 
 
-def _name(channel: Channel) -> str:
-    return f"{channel.register}_state" if channel.is_state else channel.register
+def _text(title: str) -> str:
+    return escape(_NO_XML.sub("\ufffd", title))
 
 
 def _urn(link: str) -> str:

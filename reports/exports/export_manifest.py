@@ -19,7 +19,8 @@ DOMAIN, SUFFIX = "meterloom/export/1", ".manifest.json"
 
 class ExportBody(Model):
     """The signed part. holds: facts of the format, such as its usage points; source_sha256: digest of the readings, or
-    of the site file, that it was made of; as_of_utc: None where that is what is known now.
+    of the site file, that it was made of; as_of_utc: None where that is what is known now; synthetic_readings: None
+    where nobody counted them.
     """
 
     format: str
@@ -31,7 +32,7 @@ class ExportBody(Model):
     end_utc: datetime | None = None
     as_of_utc: datetime | None = None
     source_sha256: str
-    synthetic_readings: int = 0
+    synthetic_readings: int | None = 0
     signer: str
     holds: dict[str, Any]
 
@@ -72,20 +73,27 @@ class CheckedExport(Model):
 
 
 def check_export(path: Path, people: People | None = None) -> CheckedExport:
-    """A file against the manifest beside it. Raises BadInput where that is none."""
+    """A file against the manifest beside it. Raises BadInput where that is none, or either cannot be read."""
     beside = manifest_of(path)
     try:
-        manifest = ExportManifest.model_validate_json(beside.read_bytes())
+        manifest, sha256 = ExportManifest.model_validate_json(beside.read_bytes()), file_sha256(path)
     except ValidationError as error:
         raise BadInput("no manifest of an export", file=str(beside), reason="bad_manifest") from error
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", file=str(error.filename), reason="not_read") from error
     body, key = manifest.body, manifest.public_key
     faults = {}
     if not is_valid(key, DOMAIN, canonical(body.model_dump(mode="json")), manifest.signature):
         faults[beside.name] = "its content is not what was signed"
-    if file_sha256(path) != body.sha256:
+    if sha256 != body.sha256:
         faults[path.name] = "its bytes were changed"
+    # The name says period and site to whoever opens it: one year's file must not pass for another's.
+    elif path.name != body.file:
+        faults[path.name] = f"it was signed as {body.file}"
     known = people.public_keys if people is not None else {}
-    if people is not None and known.get(body.signer) != key:
+    if people is not None and body.signer not in known:
+        faults.setdefault(beside.name, f"signed by {body.signer!r}, whom the people file does not name")
+    elif people is not None and known[body.signer] != key:
         faults.setdefault(beside.name, f"signed by a key that is not {body.signer}'s in the people file")
     return CheckedExport(
         path=path,

@@ -184,7 +184,7 @@ def readings_behind(
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(ROW_COLUMNS, pl.String))
     # A month and the year around it read the same quarter hours: each is listed once.
-    rows = pl.concat(frames).unique(["meter_id", "register", "interval_start_utc"], maintain_order=True)
+    rows = pl.concat(frames).unique(["site_id", "meter_id", "register", "interval_start_utc"], maintain_order=True)
     named = named_batches(reports.store, rows["batch_id"].unique().to_list())
     names = pl.DataFrame(
         [(each["batch_id"], each["source_name"]) for each in named],

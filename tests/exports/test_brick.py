@@ -45,6 +45,8 @@ def generated(seed: int) -> Site:
             meter["registers"] = [{"unit": rng.choice(["m3", "l"])}]
         elif rng.random() < 0.5:
             meter["registers"] = [{"unit": "mwh", "kind": "cumulative", "digits": 6}, {"register_id": "export"}]
+            read = {"final_read": 10, "initial_read": 0, "person": "Anna Berg", "reason": "worn out"}
+            meter["events"] = [{"kind": "exchange", "at": "2024-05-01T10:00:00Z"} | read]
         meters.append(meter)
     body = {
         "site_id": f"site_{seed}",
@@ -64,10 +66,11 @@ def generated(seed: int) -> Site:
         "assets": [
             {"asset_id": "m0", "kind": "battery", "meter": "m0", "params": {"capacity_kwh": 10.5}},
             {"asset_id": "other", "kind": "press", "address": "10.0.0.7:502/1"},
+            {"asset_id": "car", "kind": "ev_charger", "params": {"max_kw": 11, "id_tags": ["AB12CD34"]}},
         ],
         "factors": [
             {
-                "factor_id": "grid",
+                "factor_id": "grid <DE>/2024 ü",
                 "kgco2e_per_kwh": 0.00001,
                 "valid_from": "2024-01-01",
                 "valid_to": "2025-01-01",
@@ -102,7 +105,8 @@ def test_every_site_comes_back_as_the_same_graph() -> None:
         graph = graph_of(site)
         assert isomorphic(again(graph), graph), site.site_id
         assert misfits(graph) == []
-        assert "10.0.0.7" not in graph.serialize(format="turtle")
+        text = graph.serialize(format="turtle")
+        assert not [each for each in ("10.0.0.7", "AB12CD34", "Anna Berg") if each in text]
 
 
 def test_shacl_of_brick_finds_nothing_and_finds_what_we_break(ontology: Graph) -> None:
@@ -169,6 +173,60 @@ def test_a_foreign_model_becomes_a_draft_that_names_what_it_lacks() -> None:
         ("urn:b#fan", "no_such_part"),
         ("urn:b#odd", "no_known_unit"),
     }
+
+
+SMALL = HEAD + "@prefix ems: <urn:meterloom:ems#> .\nb:s a brick:Site . b:m a brick:Electrical_Meter ; "
+SMALL += "brick:hasPoint b:e , b:p . b:e a brick:Electrical_Energy_Usage_Sensor ; brick:hasUnit unit:KiloW-HR .\n"
+SMALL += "b:p a brick:Electric_Power_Sensor ; brick:hasUnit unit:KiloW .\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('b:s brick:grossArea [ brick:value "wide" ; brick:hasUnit unit:M2 ] .', ("s", "no_number")),
+        ('b:s brick:grossArea [ brick:value "NaN" ; brick:hasUnit unit:M2 ] .', ("s", "no_number")),
+        ("b:s brick:grossArea [ brick:value 950 ] .", ("s", "no_known_unit")),
+        ("b:t a brick:Outside_Air_Temperature_Sensor .", ("t", "no_known_unit")),
+        ("b:t a brick:Outside_Air_Temperature_Sensor ; brick:hasUnit unit:K .", ("t", "no_known_unit")),
+        ("b:g a brick:Gas_Meter .", ("g", "no_register")),
+        ("b:m ems:fields '[" + "[" * 100_000 + "' .", ("m", "bad_fields")),
+        ("b:m ems:fields '[1]' .", ("m", "bad_fields")),
+        ('b:a a brick:Battery ; ems:fields \'{"address":"10.6.6.6:502/1"}\' .', ("a", "bad_fields")),
+        ("b:s ems:fields '{\"column_maps\":[]}' .", ("s", "bad_fields")),
+    ],
+)
+def test_what_a_model_says_wrongly_is_named_and_nothing_is_guessed(text: str, left: tuple[str, str]) -> None:
+    draft = draft_of(read_graph(SMALL + text, "b.ttl"), GIVEN, "b.ttl")
+    site = Site.model_validate(draft.site)
+    found = {(each.entity.removeprefix("urn:b#"), each.reason) for each in draft.unmapped}
+    assert found == {("p", "same_register"), left}
+    assert [(each.register_id, each.unit) for each in site.meters[-1].registers] == [("import", "kwh")]
+    assert (site.floor_area_m2, site.drivers, [each.address for each in site.assets if each.address]) == (None, (), [])
+
+
+def test_a_draft_of_one_text_is_always_the_same() -> None:
+    text = SMALL + '[] a brick:Electrical_Meter ; rdfs:label "Hall"@en , "Halle"@de , "Salle"@fr .'
+    text += "b:s brick:grossArea [ brick:value 1000 ; brick:hasUnit unit:FT2 ] ."
+    one, two = (draft_of(read_graph(text, "b.ttl"), GIVEN, "b.ttl").site for _ in range(2))
+    assert one == two
+    assert {each["meter_id"]: each.get("name") for each in one["meters"]} == {"m": None, "meter": "Hall"}
+    assert one["floor_area_m2"] == pytest.approx(92.90304)
+
+
+def test_a_text_of_endless_triples_is_refused_before_they_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.exports.brick_site.MAX_TRIPLES", 100)
+    with pytest.raises(BadInput, match="more than 100 triples") as refused:
+        read_graph(HEAD + "[] a brick:Site .\n" * 101, "b.ttl")
+    assert (refused.value.reason, refused.value.file) == ("too_large", "b.ttl")
+
+
+def test_a_files_name_is_no_part_of_the_draft(tmp_path: Path) -> None:
+    path, draft = tmp_path / "a\nname: other.ttl", tmp_path / "a.yaml"
+    path.write_text(FOREIGN)
+    given = [word for key, value in GIVEN.items() for word in (f"--{key.replace('_', '-')}", value)]
+    done = RUNNER.invoke(build_app(("import",)), ["import", "brick", str(path), "--to", str(draft), *given])
+    assert done.exit_code == 0, done.stderr
+    assert load_site(draft).name == "Town hall"
 
 
 @pytest.mark.parametrize(

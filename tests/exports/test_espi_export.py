@@ -132,6 +132,20 @@ def test_a_corrected_quarter_hour_breaks_up_its_interval_and_no_other(bench: Ben
     assert 900 in lengths
 
 
+def test_a_day_of_23_hours_leaves_as_the_one_interval_that_it_was(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+    days = "".join(f"2025-{day},{kwh}\n" for day, kwh in (("03-29", 24), ("03-30", 23), ("03-31", -5), ("04-01", 24)))
+    mapping = ColumnMap(values={"kwh": "main.net"}, unit="kwh", zone="Europe/Berlin")
+    meter = Meter(meter_id="main", registers=(Register(register_id="net"),))
+    assert bench.ingest("timestamp,kwh\n" + days, site=plant(meters=(meter,), drivers=()), mapping=mapping).new_rows
+    (channel,) = exported(plant(meters=(meter,), drivers=()), bench, tmp_path / "out.xml")
+    assert channel.intervals["seconds"].to_list() == [86_400, 82_800, 86_400, 86_400]
+    assert (channel.flow, channel.total) == (4, Decimal(66))
+    text = (tmp_path / "out.xml").read_text()
+    assert "<espi:value>-5000</espi:value>" in text
+    # A month of local days: of March three, of which one has 23 hours.
+    assert f"<espi:interval><espi:duration>{86_400 * 3 - 3600}</espi:duration>" in text
+
+
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])
 def test_rules_of_summer_time_give_the_changes_of_the_zone(zone: str) -> None:
     clock = local_time(zone, 2024, 2026)
@@ -192,6 +206,15 @@ def test_the_command_writes_a_file_that_verify_knows(project: Path) -> None:
     assert (code, answer["verified"], answer["problems"][0]["file"]) == (1, False, "out.xml")
     path.write_bytes(first)
     beside = path.with_name("out.xml.manifest.json")
+    other = path.rename(path.with_name("2026.xml"))
+    moved = beside.rename(path.with_name("2026.xml.manifest.json"))
+    assert run(project, "verify", str(other))[1]["problems"][0]["problem"] == "it was signed as out.xml"
+    other.rename(path)
+    assert "cannot be read: No such file or directory" in run(project, "verify", str(other))[2]
+    moved.rename(beside)
+    code, answer, _ = run(project, "verify", str(path), "--people", str(project / "people.yaml"))
+    assert (code, answer["is_vouched"]) == (1, False)
+    assert answer["problems"][0]["problem"] == "signed by 'project', whom the people file does not name"
     beside.write_text(beside.read_text().replace('"intervals": 4', '"intervals": 5'))
     code, answer, _ = run(project, "verify", str(path))
     assert (code, answer["problems"][0]["problem"]) == (1, "its content is not what was signed")
@@ -204,6 +227,7 @@ def test_the_command_writes_a_file_that_verify_knows(project: Path) -> None:
         (("--period", "2020"), "no readings with a unit that ESPI has in this span"),
         (("--registers",), "no states of cumulative registers in this span"),
         (("--to", "/dev/full/out.xml"), "cannot be written"),
+        (("--to", __file__), "is there already, and is no export"),
     ],
 )
 def test_what_cannot_be_exported_is_one_sentence(project: Path, words: tuple[str, ...], sentence: str) -> None:

@@ -60,7 +60,7 @@ def test_the_command_writes_a_meters_period_and_says_what_nobody_read(tmp_path: 
     asked = ("export", "openadr", "--site", "my_site", "--meter", "main", "--to", str(path))
     code, out, error = run(*asked, "--period", span, "--event-id", "e-7", "--json", folder=folder)
     assert code == 0, error
-    assert json.loads(out)["left_out"] == 93
+    assert (json.loads(out)["left_out"], json.loads(out)["synthetic_readings"]) == (93, 0)
     reports = [Report.model_validate(each) for each in json.loads(path.read_text())]
     assert [(each.report_name, each.event_id, len(each.resources[0].intervals)) for each in reports] == [
         ("USAGE", "e-7", 3), ("DEMAND", "e-7", 3)

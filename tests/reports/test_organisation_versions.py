@@ -14,10 +14,14 @@ from assets.stores.published.report_ledger import keep_organisation_version, org
 from data_quality.contracts.organisation import Organisation
 from orchestration.cli.main import build_app
 from orchestration.open_project import OpenProject
+from reports.content.template_report import template_report
+from reports.content.templates import load_template
+from reports.datasets.base import Given
 from reports.recompute.figure_again import recompute
 from tests.orchestration.test_yearly_packs import ORGANISATION, PACK
 from tests.reports.peers_world import ORGANISATION as PEERS
-from tests.reports.peers_world import Peers
+from tests.reports.peers_world import PACK as RANKED
+from tests.reports.peers_world import YEAR, Peers
 from tests.web.marts_world import make_project, plant_of_the_web
 
 LATER = ORGANISATION.replace("share_percent: 60", "share_percent: 70")
@@ -112,4 +116,20 @@ def test_a_faulty_file_and_days_without_an_approach_are_said_as_what_they_are(tm
     assert reason[1] == "The file of the organisation is not in order, and so no peers are known."
     line = 1 + made.file.read_text().splitlines().index("currency: euro")
     assert fault[1].startswith(f"organisation.yaml, line {line}: currency")
+    made.store.close()
+
+
+def test_a_sites_report_of_an_instant_before_the_file_was_kept_says_so_too(tmp_path: Path) -> None:
+    made = Peers(tmp_path)
+    sources, before = made.sources(made.file), made.as_of_utc
+
+    def told() -> list[str]:
+        site = sources.site("west")
+        given = Given(site=site, period=YEAR, as_of_utc=before, sources=sources, versions={})
+        return [each.code for each in template_report(load_template(RANKED), given).findings]
+
+    assert "organisation_not_kept" not in told()
+    made.clock.advance(timedelta(days=1))
+    keep_organisation_version(made.store, Organisation.model_validate(PEERS), made.clock)
+    assert told().count("organisation_not_kept") == 1
     made.store.close()

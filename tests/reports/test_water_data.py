@@ -138,3 +138,14 @@ def test_packs_say_the_same_water_and_its_trace_leads_to_the_meter(three: Three)
         assert figure is not None
         rows = readings_behind(figure, reports=held, sources=three.sources())
         assert "city" in set(rows["meter_id"])
+
+
+def test_readings_of_sites_whose_meters_are_called_alike_are_all_behind_their_sum(three: Three) -> None:
+    counts = {}
+    for subject in ("wet", "half", "dry", "g"):
+        content = three.content(subject)
+        held = InHand(ReportStore(three.store), {each.figure_id: each for each in content.figures})
+        figure = held.figure(by_key(content)[KNOWN].figure_id)
+        assert figure is not None
+        counts[subject] = readings_behind(figure, reports=held, sources=three.sources()).height
+    assert counts["g"] == counts["wet"] + counts["half"] + counts["dry"] > 0

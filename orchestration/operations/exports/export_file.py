@@ -8,7 +8,7 @@ from assets.stores.file_hashes import file_sha256
 from assets.stores.sign import Signer
 from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import BadInput
-from reports.exports.export_manifest import ExportBody, keep_manifest
+from reports.exports.export_manifest import ExportBody, keep_manifest, manifest_of
 
 
 def write_export(to: Path, pieces: Iterable[str], by: tuple[Signer, str], **facts: Any) -> dict[str, Any]:
@@ -17,6 +17,8 @@ def write_export(to: Path, pieces: Iterable[str], by: tuple[Signer, str], **fact
     Raises BadInput.
     """
     signer, name = by
+    if to.exists() and not manifest_of(to).exists():
+        raise BadInput("is there already, and is no export", file=str(to), reason="file_exists")
     try:
         with whole_file(to) as part, part.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)

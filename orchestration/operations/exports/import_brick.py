@@ -41,7 +41,8 @@ def import_brick(
     graph = read_graph(text_of(file), str(file))
     given = {"time_zone": time_zone, "currency": currency, "country": country}
     draft = draft_of(graph, given, str(file))
-    text = f"# Draft from {file.name}; what could not be mapped is named by the command.\n{yaml_text(draft.site)}"
+    # A file may be called by several lines, which would be some of the site file.
+    text = f"# Draft from {file.name!a}; what could not be mapped is named by the command.\n{yaml_text(draft.site)}"
     made = validate_document(parsed(text), Site, str(to))
     try:
         write_whole(to, text.encode())

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
@@ -45,8 +46,10 @@ def export_openadr(
         raise BadInput("give --event, or --site, --meter and --period", reason="bad_request")
     if event is not None:
         of, made, left = _of_event(call, event, event_id, ven_name)
+        # A settlement does not count them.
+        synthetic = None
     else:
-        of, made, left = _of_period(call, site, meter, period, event_id, ven_name)
+        of, made, left, synthetic = _of_period(call, site, meter, period, event_id, ven_name)
     rows = [
         {
             "id": f"{each.event_id}/{each.resources[0].resource_name}/{each.report_name}",
@@ -66,10 +69,13 @@ def export_openadr(
         site_id=of[0],
         source_sha256=of[1],
         as_of_utc=call.as_of_utc,
+        synthetic_readings=synthetic,
         holds={"reports": rows, "left_out": left},
     )
     text = f"{to}: {len(made)} reports of {of[0]}" + (f"; {left} intervals without a value left out" if left else "")
-    return Answer({"reports": rows, "left_out": left} | written, REPORTS, text)
+    if synthetic:
+        text += f"\n{synthetic:,} readings are synthetic; the manifest says so, OpenADR has no word for it"
+    return Answer({"reports": rows, "left_out": left, "synthetic_readings": synthetic} | written, REPORTS, text)
 
 
 def _of_event(call: Call, name: str, event_id: str, ven_name: str) -> tuple[tuple[str, str], list["Report"], int]:
@@ -98,7 +104,7 @@ def _of_event(call: Call, name: str, event_id: str, ven_name: str) -> tuple[tupl
         energy_report(told, amounts, **named) for told, amounts in ((USAGE, read), (DEMAND, read), (BASELINE, base))
     ]
     left = sum(each.kwh is None for each in (*read, *base))
-    return (event.site_id, event.digest or ""), made, left
+    return (event.site_id, canonical_sha256(settled.model_dump(mode="json"))), made, left
 
 
 def _vtn_event(event: "DrEvent") -> str:
@@ -109,7 +115,7 @@ def _vtn_event(event: "DrEvent") -> str:
 
 def _of_period(
     call: Call, site_id: str | None, meter: str | None, period: str | None, event_id: str, ven_name: str
-) -> tuple[tuple[str, str], list["Report"], int]:
+) -> tuple[tuple[str, str], list["Report"], int, int]:
     from controls.programmes.reports_of import DEMAND, USAGE, energy_report
     from orchestration.operations.readings.meters import readings_digest
 
@@ -119,14 +125,14 @@ def _of_period(
             reason="bad_request",
         )
     site = call.project.site(site_id)
-    amounts, left = _amounts(call, site, meter, period)
+    amounts, left, synthetic = _amounts(call, site, meter, period)
     named = {"event_id": event_id, "ven_name": ven_name or site.site_id, "resource": meter}
     made = [energy_report(told, amounts, **named) for told in (USAGE, DEMAND)]
-    return (site.site_id, readings_digest(call, site, period)), made, left
+    return (site.site_id, readings_digest(call, site, period)), made, left, synthetic
 
 
-def _amounts(call: Call, site: Site, meter: str, period: str | None) -> tuple[Sequence["Amount"], int]:
-    """Quarter hours of a meter's consumption, and how many of the period nobody read."""
+def _amounts(call: Call, site: Site, meter: str, period: str | None) -> tuple[Sequence["Amount"], int, int]:
+    """Quarter hours of a meter's consumption, how many of the period nobody read, and how many are synthetic."""
     from assets.sites.view import site_readings
     from controls.programmes.reports_of import Amount
 
@@ -147,4 +153,4 @@ def _amounts(call: Call, site: Site, meter: str, period: str | None) -> tuple[Se
         for start, minutes, value, code in columns
     ]
     wanted = int((span.end_utc - span.start_utc) / timedelta(minutes=15))
-    return found, max(wanted - len(found), 0)
+    return found, max(wanted - len(found), 0), int(rows["is_synthetic"].sum())
