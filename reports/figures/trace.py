@@ -12,7 +12,6 @@ from assets.kpi.enpi.enpi_result import ARITHMETIC
 from assets.kpi.from_readings import FACTORED, streams_behind
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
-from assets.sites.load_sites import site_sha256
 from assets.sites.virtual import streams_for
 from assets.stores.lake.merges import digests_of, named_batches
 from assets.stores.ledgers.adjustments import adjusted_baselines, adjustments_sha256
@@ -342,7 +341,7 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
     if given.role == "definition":
         return sources.definitions.current().sha256
     if given.role == "site":
-        return site_sha256(sources.sites[given.id]) if given.id in sources.sites else ""
+        return sources.site_input(sources.sites[given.id]).sha256 if given.id in sources.sites else ""
     if given.role == "organisation":
         return sources.organisation_today(given)
     if given.role == "calendar":

@@ -157,7 +157,7 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
 
 
 def _runs(x: Sequence[str]) -> list[str | tuple[str, int]]:
-    """Places, of which days that follow each other are told by the first and how many: they stand in the table too."""
+    """Axis places; consecutive days as the first and their number, since the table has them too."""
     found: list[str | tuple[str, int]] = []
     due: date | None = None
     for name in x:

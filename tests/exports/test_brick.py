@@ -109,6 +109,8 @@ def test_every_site_comes_back_as_the_same_graph() -> None:
         assert not [each for each in ("10.0.0.7", "AB12CD34", "Anna Berg") if each in text]
 
 
+# Half a minute of processor on a quiet machine.
+@pytest.mark.timeout(900)
 def test_shacl_of_brick_finds_nothing_and_finds_what_we_break(ontology: Graph) -> None:
     every = Graph()
     for site in sites():

@@ -48,9 +48,8 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     asked = thing(
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
-    told = thing(must, objectType=one_of("REPORT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT,
-        readingType=TEXT,
-    )  # fmt: skip
+    report_type = one_of("REPORT_PAYLOAD_DESCRIPTOR")
+    told = thing(must, objectType=report_type, payloadType=WORD, units=TEXT, readingType=TEXT)
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
