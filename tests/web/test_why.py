@@ -351,7 +351,7 @@ def test_a_sum_over_time_shows_its_days_and_each_leads_to_its_reason(
 ) -> None:
     page = seen.get("/why", **(MONTH | asked)).text
     assert "By day" in page
-    [table] = re.findall(r'<table id="table-parts-table">.*?</table>', page, re.S)
+    [table] = re.findall(r'<table id="table-parts-table"[^>]*>.*?</table>', page, re.S)
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)[1:]
     cells = [re.findall(r'<a class="num"[^>]* href="([^"]+)">([^<]*)</a>', row) for row in rows]
     assert [next(label for label in labels if label in row) for row in rows] == labels
@@ -378,7 +378,7 @@ def test_a_day_shows_its_hours_and_an_hour_its_quarter_hours(seen: Asking) -> No
     for more, count, title in (({}, 24, "By hour"), ({"at": "2025-02-03T11:00Z"}, 4, "By quarter hour")):
         page = seen.get("/why", **asked, **more).text
         assert title in page
-        [table] = re.findall(r'<table id="table-parts-table">.*?</table>', page, re.S)
+        [table] = re.findall(r'<table id="table-parts-table"[^>]*>.*?</table>', page, re.S)
         rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)[1:]
         assert len(rows) == count
         values = [float(re.sub(r"<[^>]+>", " ", row).split()[-1].replace(",", "")) for row in rows]
