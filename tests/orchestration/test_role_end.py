@@ -1,7 +1,9 @@
 """A role that was ended is no longer told of; one that was killed is gone, said so, and leaves nothing behind."""
 
+import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -130,6 +132,26 @@ def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Pr
     os.close(held)
     found = health_of(project, "web")[0]
     assert (found.live, "is gone" in found.detail) == (False, True)
+
+
+def test_a_role_lives_whatever_the_clock_is_set_to_and_none_lives_on_after_a_start_of_the_machine(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_role(roles_dir(project), started("web", os.getpid()))
+    held = hold_role(file)
+    # NFS gives the lock of one alone for writing only.
+    assert fcntl.fcntl(held, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    os.close(held)
+    # As the system says its start after a step of the clock.
+    (system := tmp_path / "proc").mkdir()
+    (system / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    stepped = re.sub(r"btime (\d+)", lambda found: f"btime {int(found[1]) + 3600}", Path("/proc/stat").read_text())
+    (system / "stat").write_text(stepped)
+    with monkeypatch.context() as at:
+        at.setattr(psutil, "PROCFS_PATH", str(system))
+        assert roles(roles_dir(project))[0].is_alive
+    write_role(roles_dir(project), started("web", os.getpid()).model_copy(update={"boot": "the one before"}))
+    assert not roles(roles_dir(project))[0].is_alive
 
 
 def test_a_role_of_another_machine_is_alive_until_somebody_says_otherwise(project: Project) -> None:
