@@ -211,6 +211,19 @@ def test_an_agent_that_systemd_starts_is_in_the_health_until_it_is_ended_and_gon
     assert "is gone" in health_of(project, "agent-home")[0].detail
 
 
+@pytest.mark.slow
+def test_an_agent_begins_while_the_database_is_away_and_nobody_asks_it_for_a_lock(project: Project) -> None:
+    away = {**os.environ, "METERLOOM_DATABASE__URL": "postgresql://127.0.0.1:9/none"}
+    words = [str(Path(sys.executable).parent / "meterloom"), "agent", "--site", "home", "--project", str(project.root)]
+    with subprocess.Popen(words, cwd=ROOT, env=away, stderr=subprocess.PIPE, text=True) as agent:
+        assert agent.stderr is not None
+        assert "agent of home: battery" in agent.stderr.readline()
+        assert any("does not answer" in line for line in agent.stderr)
+        agent.send_signal(signal.SIGTERM)
+        agent.stderr.read()
+    assert agent.returncode == 0
+
+
 def test_a_killed_agent_is_told_of_until_a_person_acknowledges_it_or_its_site_has_none(project: Project) -> None:
     past_utc = SystemClock().now_utc() - timedelta(minutes=5)
     with closing(open_store(project.store_url)) as store:
