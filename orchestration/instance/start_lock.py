@@ -75,6 +75,9 @@ def _hold_file(project: Project, part: Part, who: str, *, is_shared: bool) -> Re
     project.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Never removed: two that each lock a file of the same name that is another file would both hold it.
     held = os.open(project.data_dir / f"{part}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:
+        # A command of root's keeps no service of the folder's owner out.
+        os.fchown(held, (folder := project.data_dir.stat()).st_uid, folder.st_gid)
     try:
         fcntl.flock(held, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

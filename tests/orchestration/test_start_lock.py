@@ -198,6 +198,15 @@ def test_the_server_lets_go_of_a_machine_that_lost_its_power_and_of_no_session_t
         release()
 
 
+def test_a_lock_belongs_to_the_owner_of_the_folder_whoever_asks_first(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {})
+    project.data_dir.mkdir()
+    if os.geteuid() == 0:
+        os.chown(project.data_dir, 10001, 10001)
+    free(project, "project", is_shared=True)
+    assert (project.data_dir / "project.lock").stat().st_uid == project.data_dir.stat().st_uid
+
+
 @pytest.mark.slow
 def test_nobody_waits_for_a_server_that_takes_the_call_and_says_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
