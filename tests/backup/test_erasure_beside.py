@@ -103,7 +103,10 @@ def test_a_service_is_named_with_its_start_and_one_that_was_killed_is_in_nobodys
         assert f"services run: notices (process {parent.pid} on {role.host}, since {role.since_utc})" in said
         # What it is seen by from another container lives as long as either of the two does.
         elsewhere = role.model_copy(update={"space": "another pid:[1]"})
+        assert until(lambda: "orchestration.notices.main" in service.cmdline(), 60)
         service.suspend()
+        # Before its parent is gone, or it is told to end first.
+        assert until(lambda: service.status() == psutil.STATUS_STOPPED, 10)
         parent.kill()
         parent.wait()
         # On its way out, and it still holds what is to go.
