@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 SCHEMA_LOCK, START_LOCK = 724003, 724004
 # A line that is dead shows within half a minute although nothing is said on it, or waits to be acknowledged.
 KEPT_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
+# The same at the server: it lets go of a machine that lost its power.
+KEPT_ALIVE_THERE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
+# Servers before 14 have none.
+UNTIMED = "select set_config(name, '0', false) from pg_settings where name = 'idle_session_timeout'"
 # So much later than the server would end a statement by itself, its silence is one of the line.
 ON_THE_WAY_S = 1.0
 # What a server does by itself, as a multiple of how long its answer is waited for: a long answer is no silence.
@@ -134,7 +138,11 @@ def hold(url: str, number: int, who: str, *, is_shared: bool = False) -> Callabl
     import psycopg
 
     try:
-        session = psycopg.connect(libpq_url(url), autocommit=True, application_name=who)
+        # A session that says nothing for weeks, and that nobody waits for longer than for a word of the server.
+        within: Any = {"connect_timeout": 10} | KEPT_ALIVE | _given(url) | {"application_name": who}
+        within.pop("options", None)
+        session = psycopg.connect(with_options(libpq_url(url), KEPT_ALIVE_THERE), autocommit=True, **within)
+        session.execute(UNTIMED)
         lock = "pg_try_advisory_lock_shared" if is_shared else "pg_try_advisory_lock"
         if session.execute(f"select {lock}(%s, %s)".encode(), [START_LOCK, number]).fetchall()[0][0]:
             return session.close

@@ -171,7 +171,7 @@ def as_copies(folder: Path, names: Iterable[str], revision: str) -> Iterator[Pat
     whenever this is killed a file is old or new, where the library's own command would leave half of its steps. The
     file of before is kept beside. names: relative to the folder, those last by which somebody sees what is to be done.
 
-    Raises Unreachable where no copy can be kept.
+    Raises Unreachable where no copy can be kept, or somebody wrote to a file.
     """
     # A folder of its own each time: the command of a migration that was killed may still be at work in another.
     for left in folder.glob(f"{SCRATCH}*"):
@@ -179,11 +179,18 @@ def as_copies(folder: Path, names: Iterable[str], revision: str) -> Iterator[Pat
     try:
         with TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
             copies = {folder / name: Path(scratch, name) for name in names}
+            written = {}
             for file, copy in copies.items():
                 _fold(file)
                 copy.parent.mkdir(parents=True, exist_ok=True)
+                written[file] = _written(file)
                 shutil.copy(file, copy)
             yield Path(scratch)
+            if others := [file.name for file in copies if _written(file) != written[file]]:
+                raise Unreachable(
+                    f"{', '.join(others)} in {folder} was written meanwhile, and what was written would be lost: end "
+                    "the services and commands that do, and say this again; nothing was replaced"
+                )
             for file, copy in copies.items():
                 _take_place(file, copy, file.with_name(f"{file.name}.before-{revision}.bak"))
     except (OSError, sqlite3.Error) as fault:
@@ -203,6 +210,13 @@ def _take_place(file: Path, copy: Path, kept: Path) -> None:
         except OSError:
             shutil.copy(file, kept)
     copy.replace(file)
+
+
+def _written(file: Path) -> tuple[int, ...]:
+    """Moment and size of a file and of the log beside it; a log without anything in it is a reader's."""
+    log = file.with_name(f"{file.name}-wal")
+    found = [each.stat() for each in (file, log) if each.exists() and (each == file or each.stat().st_size)]
+    return tuple(number for each in found for number in (each.st_mtime_ns, each.st_size))
 
 
 def _fold(file: Path) -> None:

@@ -26,10 +26,10 @@ RoleState = Literal["running", "restarting", "given_up"]
 
 
 class RoleFile(Model):
-    """A service as it was started. began_s: start of its process by the system's clock, s, which tells it from a later
-    process of the same number; health: http address that answers 200 while it does its work, `tcp://host:port` for one
-    that only takes connections, `lock:daemon`, empty where it has none; space, boot: as `numbers_of` and `boot_of` say
-    where it was started; is_held: as read, the file is locked by who wrote it.
+    """A service as it was started. began_s: start of its process, s since the machine's, which tells it from a later
+    process of the same number whatever the clock was set to; health: http address that answers 200 while it does its
+    work, `tcp://host:port` for one that only takes connections, `lock:daemon`, empty where it has none; space, boot: as
+    `numbers_of` and `boot_of` say where it was started; is_held: as read, the file is locked by who wrote it.
     """
 
     name: str
@@ -64,7 +64,8 @@ class RoleFile(Model):
     def is_alive(self) -> bool:
         """Its process is there, and is the one that was started; elsewhere, its lock is, or nobody can tell."""
         if self.state != "running" or not self.is_elsewhere:
-            return self.state == "running" and began(self.pid) == self.began_s
+            is_of_boot = self.boot in ("", boot_of())
+            return self.state == "running" and is_of_boot and began(self.pid) == self.began_s
         return self.is_held or self.is_unseen
 
     @property
@@ -91,6 +92,11 @@ def numbers_of() -> str:
     return ""
 
 
+def is_container() -> bool:
+    """Process numbers are not the machine's own, whose space has the same number on every Linux."""
+    return bool(space := numbers_of()) and not space.endswith(" pid:[4026531836]")
+
+
 def boot_of() -> str:
     """The machine since its last start, the same in all of its containers; empty where the system does not say."""
     with suppress(OSError):
@@ -99,10 +105,12 @@ def boot_of() -> str:
 
 
 def began(pid: int) -> float | None:
-    """Start of a process, s; None where it is gone or ended and not yet reaped."""
+    """Start of a process, s since the machine's; None where it is gone or ended and not yet reaped."""
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        # Both by the system's clock, which is set again: after an hour without the net, or by a leap second.
+        since_s = round(process.create_time() - psutil.boot_time(), 2)
+        return None if process.status() == psutil.STATUS_ZOMBIE else since_s
     except psutil.Error:
         return None
 
@@ -137,8 +145,10 @@ def write_role(folder: Path, role: RoleFile) -> Path:
 
 def hold_role(file: Path) -> int:
     """Lock a role's file: it is alive until the answer, a descriptor, is closed here and wherever it is inherited."""
-    number = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(number, fcntl.LOCK_EX)
+    # For writing: NFS locks no other file for one alone. Where there are no locks at all, all count as locked.
+    number = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    with suppress(OSError):
+        fcntl.flock(number, fcntl.LOCK_EX)
     return number
 
 

@@ -14,7 +14,7 @@ from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.time import SystemClock, parse_instant
 from orchestration.doctor.ports import TIMEOUT_S
-from orchestration.doctor.role_files import LOCKED, RoleFile, forget_role, roles, roles_dir
+from orchestration.doctor.role_files import LOCKED, RoleFile, forget_role, is_container, roles, roles_dir
 from orchestration.instance.start_lock import free
 
 if TYPE_CHECKING:
@@ -60,7 +60,11 @@ def health_here(project: Project) -> list[RoleHealth]:
     """Services of this container alone, by what their own settings say: what a container is asked for its health. That
     of another, and what all of them stand on, make none of it ill.
     """
-    found = [_of_service(each, project) for each in roles(roles_dir(project)) if not each.is_elsewhere]
+    here = [each for each in roles(roles_dir(project)) if not each.is_elsewhere]
+    if is_container():
+        # It ends with its service: what nobody holds is of a former one, whose space's number was given away again.
+        here = [each for each in here if each.is_held or each.is_alive]
+    found = [_of_service(each, project) for each in here]
     return found or [_none("services", "no service runs here")]
 
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -75,19 +75,35 @@ def _hold_file(project: Project, part: Part, who: str, *, is_shared: bool) -> Re
     project.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Never removed: two that each lock a file of the same name that is another file would both hold it.
     held = os.open(project.data_dir / f"{part}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:
+        # A command of root's keeps no service of the folder's owner out.
+        os.fchown(held, (folder := project.data_dir.stat()).st_uid, folder.st_gid)
     try:
         fcntl.flock(held, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
-        # The file names the last that was alone; of many the system knows who they are.
+        # The file names the last that was alone; of many the system knows who they are, but for those of containers.
         many = _sharing(os.fstat(held).st_ino)
-        name = ", ".join(many) or os.pread(held, _LONGEST_NAME, 0).decode("utf-8", "replace")
+        name = ", ".join(many) or ("a command" if _may_share(held) else "")
+        name = name or os.pread(held, _LONGEST_NAME, 0).decode("utf-8", "replace")
         os.close(held)
         return name
+    except OSError:
+        # No locks on this file system: nobody can ever be alone, so that many need no word of each other.
+        if not is_shared:
+            os.close(held)
+            raise
     if is_shared:
         return lambda: os.close(held)
     os.ftruncate(held, 0)
     os.pwrite(held, who.encode()[:_LONGEST_NAME], 0)
     return lambda: os.close(held)
+
+
+def _may_share(held: int) -> bool:
+    with suppress(OSError):
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _sharing(inode: int) -> list[str]:

@@ -61,7 +61,11 @@ def served(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_what_would_begin_beside_an_erasure_is_refused_by_its_name(project: Path) -> None:
     march = project / "landing" / "works" / "march.csv"
     with held("assets.stores.erasure.erase", "wipe", *ERASE, "--yes", "--project", project) as erasure:
-        for words in (("ingest", march, "--site", "works"), ("kpis", "--site", "works", "--period", "2025-03")):
+        for words in (
+            ("ingest", march, "--site", "works"), ("kpis", "--site", "works", "--period", "2025-03"),
+            ("web", "invite", "p7"), ("web", "past", "--site", "works", "--as-of", "2025-04-01T00:00:00Z"),
+            ("lake", "adopt"), ("meters", "propose", "--site", "works"),
+        ):  # fmt: skip
             said = refused(*words, "--project", project)
             assert f"another one runs on this project: an erasure, process {erasure.pid} on " in said
             assert "wait for it" in said
@@ -99,7 +103,14 @@ def test_a_service_is_named_with_its_start_and_one_that_was_killed_is_in_nobodys
         assert f"services run: notices (process {parent.pid} on {role.host}, since {role.since_utc})" in said
         # What it is seen by from another container lives as long as either of the two does.
         elsewhere = role.model_copy(update={"space": "another pid:[1]"})
+        assert until(lambda: "orchestration.notices.main" in service.cmdline(), 60)
+        service.suspend()
+        # Before its parent is gone, or it is told to end first.
+        assert until(lambda: service.status() == psutil.STATUS_STOPPED, 10)
         parent.kill()
+        parent.wait()
+        # On its way out, and it still holds what is to go.
+        assert "services run: notices" in refused(*ERASE, "--yes", "--project", project)
         service.kill()
     assert until(lambda: not roles(folder)[0].is_held, 10)
     assert not elsewhere.model_copy(update={"is_held": roles(folder)[0].is_held}).is_alive

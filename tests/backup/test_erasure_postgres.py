@@ -89,9 +89,12 @@ def test_a_meter_of_one_site_goes_and_marts_and_boards_of_another_stay(
     assert not any(each in page for page in asked(url, tables, PAGE).values() for each in PACKED)
     assert standing(url, works, "mill") == mill
     assert {name for name, found in standing(url, works, "works").items() if found} == {
+        "boards.board_built",
         "boards.board_site",
         "boards.board_use",
     }
+    built = "SELECT bool_or(is_built) FROM {} WHERE site_id = 'works'"
+    assert asked(url, ["boards.board_built"], built) == {"boards.board_built": False}
     # Its own come back with the build of its site, without the meter.
     run("kpis", "--site", "works", "--period", "2025-03", "--project", works)
     left = "SELECT string_agg(DISTINCT meter_id, ' ') FROM {} WHERE site_id = 'works'"

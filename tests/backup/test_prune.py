@@ -125,3 +125,18 @@ def test_killed_between_lists_and_contents_the_next_one_takes_the_rest(works: Pa
     assert restored(place, "--verify", "--figures", 2)[0] == 0
     assert backup(works, place, "--keep", "1")["removed"]["files"] >= 1
     assert kept(place)[1] == named(place)
+
+
+def test_a_restored_copy_takes_nothing_of_the_project_that_went_on(works: Path, tmp_path: Path) -> None:
+    place, drill = tmp_path / "kept", tmp_path / "drill"
+    backup(works, place)
+    assert restored(place, "--into", drill, "--figures", 2)[0] == 0
+    grown(works, 0)
+    went_on = backup(works, place)
+    before = kept(place)
+    said = refused("backup", "--to", place, "--keep", "1", "--project", drill)
+    assert f"no former backup is removed, the new one stands: {went_on['path']} belongs to ledger" in said
+    assert "as after a restore" in said
+    assert set(before[0]) < set(kept(place)[0])
+    assert before[1] <= kept(place)[1]
+    assert restored(went_on["path"], "--verify", "--figures", 2)[1]["digest"] == went_on["digest"]

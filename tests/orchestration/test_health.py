@@ -127,6 +127,30 @@ def page() -> Iterator[tuple[int, dict[str, Any]]]:
     server.server_close()
 
 
+OF_CONTAINER = """
+import json, os, sys
+from pathlib import Path
+from data_quality.contracts.settings import load_project
+from orchestration.doctor.role_files import roles_dir, started, write_role
+from orchestration.doctor.role_health import health_here
+project = load_project(Path(sys.argv[1]), {})
+# Of a container that was killed: the number of its space is given to the next.
+write_role(roles_dir(project), started("collector", os.getpid()).model_copy(update={"began_s": 1.0}))
+found = [health_here(project)]
+write_role(roles_dir(project), started("web", os.getpid()))
+print(json.dumps([[each.name for each in every] for every in (*found, health_here(project))]))
+"""
+
+
+def test_a_killed_container_makes_none_ill_that_has_its_number_of_before(project: Project) -> None:
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*apart, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody make a space of process numbers")
+    words = [*apart, sys.executable, "-c", OF_CONTAINER, str(project.root)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert json.loads(done.stdout) == [["services"], ["web"]]
+
+
 def test_a_service_is_ready_by_its_own_word_alone(project: Project, page: tuple[int, dict[str, Any]]) -> None:
     port, answer = page
     write_role(roles_dir(project), started("agent-home", os.getpid(), f"http://127.0.0.1:{port}/healthz"))

@@ -1,7 +1,9 @@
 """A role that was ended is no longer told of; one that was killed is gone, said so, and leaves nothing behind."""
 
+import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -132,6 +134,26 @@ def test_a_role_of_another_container_is_judged_by_its_own_word_alone(project: Pr
     assert (found.live, "is gone" in found.detail) == (False, True)
 
 
+def test_a_role_lives_whatever_the_clock_is_set_to_and_none_lives_on_after_a_start_of_the_machine(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_role(roles_dir(project), started("web", os.getpid()))
+    held = hold_role(file)
+    # NFS gives the lock of one alone for writing only.
+    assert fcntl.fcntl(held, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    os.close(held)
+    # As the system says its start after a step of the clock.
+    (system := tmp_path / "proc").mkdir()
+    (system / str(os.getpid())).symlink_to(f"/proc/{os.getpid()}")
+    stepped = re.sub(r"btime (\d+)", lambda found: f"btime {int(found[1]) + 3600}", Path("/proc/stat").read_text())
+    (system / "stat").write_text(stepped)
+    with monkeypatch.context() as at:
+        at.setattr(psutil, "PROCFS_PATH", str(system))
+        assert roles(roles_dir(project))[0].is_alive
+    write_role(roles_dir(project), started("web", os.getpid()).model_copy(update={"boot": "the one before"}))
+    assert not roles(roles_dir(project))[0].is_alive
+
+
 def test_a_role_of_another_machine_is_alive_until_somebody_says_otherwise(project: Project) -> None:
     """No lock need reach us from there; of this machine before its last start none is needed."""
     there = started("web", 1).model_copy(update={"space": "another pid:[1]", "boot": "another"})
@@ -187,6 +209,19 @@ def test_an_agent_that_systemd_starts_is_in_the_health_until_it_is_ended_and_gon
     # But one that was killed since then is.
     write_role(roles_dir(project), gone.model_copy(update={"since_utc": "2099-01-01T00:00:00Z"}))
     assert "is gone" in health_of(project, "agent-home")[0].detail
+
+
+@pytest.mark.slow
+def test_an_agent_begins_while_the_database_is_away_and_nobody_asks_it_for_a_lock(project: Project) -> None:
+    away = {**os.environ, "METERLOOM_DATABASE__URL": "postgresql://127.0.0.1:9/none"}
+    words = [str(Path(sys.executable).parent / "meterloom"), "agent", "--site", "home", "--project", str(project.root)]
+    with subprocess.Popen(words, cwd=ROOT, env=away, stderr=subprocess.PIPE, text=True) as agent:
+        assert agent.stderr is not None
+        assert "agent of home: battery" in agent.stderr.readline()
+        assert any("does not answer" in line for line in agent.stderr)
+        agent.send_signal(signal.SIGTERM)
+        agent.stderr.read()
+    assert agent.returncode == 0
 
 
 def test_a_killed_agent_is_told_of_until_a_person_acknowledges_it_or_its_site_has_none(project: Project) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
+from psycopg import sql
 from typer.testing import CliRunner
 
 import orchestration
@@ -31,6 +34,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration import jobs
 from orchestration.cli.main import build_app
 from orchestration.environment import environment as variables
+from orchestration.instance import start_lock
 from orchestration.instance.one_scheduler import OneScheduler, is_daemon, need_gate
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
@@ -165,6 +169,51 @@ def test_only_the_daemon_asks_for_the_lock(tmp_path: Path, monkeypatch: pytest.M
         assert instance.get_required_daemon_types() == instance.get_required_daemon_types()
         with pytest.raises(BadInput, match=f"process {os.getpid()} "):
             take(project, "daemon")
+
+
+def test_many_that_cannot_be_seen_are_not_called_by_the_name_of_who_was_alone_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = load_project(tmp_path, {})
+    take(project, "project")()
+    release = take(project, "project", is_shared=True)
+    # As for processes of another container, which the list of locks leaves out.
+    monkeypatch.setattr(start_lock, "_sharing", lambda _: [])
+    with pytest.raises(BadInput, match="runs on this project: a command;"):
+        take(project, "project")
+    release()
+
+
+def test_the_server_lets_go_of_a_machine_that_lost_its_power_and_of_no_session_that_is_only_silent(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        name = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("alter database {} set idle_session_timeout = '300ms'").format(name))
+        project = load_project(tmp_path, {POSTGRES: postgres_url})
+        release = take(project, "up")
+        time.sleep(1)
+        with pytest.raises(BadInput):
+            take(project, "up")
+        release()
+
+
+def test_a_lock_belongs_to_the_owner_of_the_folder_whoever_asks_first(tmp_path: Path) -> None:
+    project = load_project(tmp_path, {})
+    project.data_dir.mkdir()
+    if os.geteuid() == 0:
+        os.chown(project.data_dir, 10001, 10001)
+    free(project, "project", is_shared=True)
+    assert (project.data_dir / "project.lock").stat().st_uid == project.data_dir.stat().st_uid
+
+
+@pytest.mark.slow
+def test_nobody_waits_for_a_server_that_takes_the_call_and_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began_s = time.monotonic()
+        with pytest.raises(Unreachable):
+            take(load_project(tmp_path, {POSTGRES: f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"}), "up")
+        assert time.monotonic() - began_s < 40
 
 
 def test_a_database_that_is_away_is_no_lock(tmp_path: Path) -> None:

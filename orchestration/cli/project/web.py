@@ -23,7 +23,7 @@ def web(call: ShellCall) -> Answer:
     return Answer({"stopped": True}, text="stopped")
 
 
-@operation("web invite", takes=PROJECT, example="anna")
+@operation("web invite", takes=PROJECT, example="anna", writes=True)
 def web_invite(
     call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
 ) -> Answer:
@@ -31,7 +31,7 @@ def web_invite(
     return _link(call, person, is_reset=False)
 
 
-@operation("web reset", takes=PROJECT, example="anna")
+@operation("web reset", takes=PROJECT, example="anna", writes=True)
 def web_reset(
     call: ShellCall, person: Annotated[str, Argument(metavar="PERSON", help="person_id of the people file.")]
 ) -> Answer:
@@ -64,7 +64,7 @@ def web_tools(call: ShellCall) -> Answer:
     return Answer({"link": link, "expires_utc": until_utc, "token_file": passes.token_file}, text=said)
 
 
-@operation("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z")
+@operation("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z", writes=True)
 def web_past(
     call: ShellCall, site: Annotated[list[str], Option("--site", help="Which site; several are one view.")]
 ) -> Answer:

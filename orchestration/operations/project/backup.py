@@ -51,7 +51,7 @@ def backup(
         address, name_of_list = split_address(made.path)
         with place_to_write(address, ledger_of(project.store)) as place:
             share_records(project.project, place)
-            pruned = prune(place, name_of_list, keep=keep) if keep else Pruned()
+            pruned = prune(place, name_of_list, project.store, keep=keep) if keep else Pruned()
     text = f"{made.path}: {made.files} files, {made.files_new} of them new, {made.bytes_new:,} bytes copied"
     if keep:
         text += f"; {pruned.lists} former backup(s) removed, with {pruned.files} files, {pruned.bytes:,} bytes"

@@ -95,7 +95,10 @@ def _running(call: Call) -> list[str]:
     agents = [each for each in held if each.holder and now_utc < each.expires_utc]
     said = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
     found = {f"agent-{each.site_id}": said.format(each) for each in agents} | {
-        each.name: each.said for each in roles(roles_dir(call.places)) if each.is_alive
+        # Held: its parent was killed, and the service is still on its way out.
+        each.name: each.said
+        for each in roles(roles_dir(call.places))
+        if each.is_alive or each.is_held
     }
     return [found[name] for name in sorted(found)]
 

@@ -59,7 +59,7 @@ def compact_lake(
     )
 
 
-@operation("lake adopt", takes=PROJECT)
+@operation("lake adopt", takes=PROJECT, writes=True)
 def adopt_lake(call: Call) -> Answer:
     """Make lake and store one again: what the store names comes back, what it does not name is set aside."""
     lake = call.project.lake
@@ -67,7 +67,7 @@ def adopt_lake(call: Call) -> Answer:
     return _adopted(adopt(lake.store, lake.kept))
 
 
-@operation("lake restore", takes=PROJECT)
+@operation("lake restore", takes=PROJECT, writes=True)
 def restore_lake(call: Call) -> Answer:
     """Give files that were set aside their place back, where the store names them and they are as written."""
     lake = call.project.lake

@@ -88,7 +88,7 @@ def meters_discover(
     return Answer(found, text=words(found))
 
 
-@operation("meters propose", example="--site my_site")
+@operation("meters propose", example="--site my_site", writes=True)
 def meters_propose(
     call: Call,
     site: SiteOption,
