@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 14_872,
-    "assets": 59_918,
+    "assets": 59_956,
     "dbt_project": 2_317,
     "ml": 22_046,
     "controls": 38_149,
     "reports": 30_289,
-    "orchestration": 43_905,
+    "orchestration": 43_941,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
