@@ -1,8 +1,8 @@
-"""`meterloom migrate` in a process of its own that gets a signal at its n-th moment: FOLDER NUMBER SIGNAL AFTER_S.
+"""`meterloom migrate` in a process of its own that gets a signal at its n-th moment: FOLDER NUMBER SIGNAL [COPY].
 
 A moment is a statement to the store, a file that is copied, removed or takes another's place, or a program that is
-started, from the first step on; the signal comes so many seconds behind it. Number 0: none
-comes, and all moments are written down.
+started, from the first step on. COPY is a pattern in the folder: the signal comes as soon as behind the moment
+somebody writes to a file of it. Number 0: none comes, and all moments are written down.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,12 @@ MOMENTS = "moments.json"
 EVENTS = {"os.rename", "os.link", "os.remove", "subprocess.Popen", "shutil.copyfile"}
 
 
-def run(folder: str, number: int, name: str, after_s: float) -> None:
+def states_of(folder: str, copies: str) -> dict[Path, int]:
+    """The time of the last write to each file of a pattern."""
+    return {path: path.stat().st_mtime_ns for path in Path(folder).glob(copies)}
+
+
+def run(folder: str, number: int, name: str, copies: str = "") -> None:
     """Migrate; be hurt on the way."""
     seen: list[str] = []
     is_on = False
@@ -30,11 +36,16 @@ def run(folder: str, number: int, name: str, after_s: float) -> None:
     def hurt() -> None:
         os.kill(os.getpid(), signal.Signals[name])
 
+    def hurt_at_a_write(before: dict[Path, int]) -> None:
+        while states_of(folder, copies) == before:
+            time.sleep(0.001)
+        hurt()
+
     def moment(what: str) -> None:
         if is_on:
             seen.append(what)
-            if len(seen) == number and after_s:
-                threading.Timer(after_s, hurt).start()
+            if len(seen) == number and copies:
+                threading.Thread(target=hurt_at_a_write, args=[states_of(folder, copies)], daemon=True).start()
             elif len(seen) == number:
                 hurt()
 
@@ -62,4 +73,4 @@ def run(folder: str, number: int, name: str, after_s: float) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))
+    run(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

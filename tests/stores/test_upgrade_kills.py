@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.revisions import file_revisions, standing
+from assets.stores.revisions import SCRATCH, file_revisions, standing
 from assets.stores.transactions import connect_store
 from data_quality.contracts.settings import Project, load_project
 from orchestration.instance.schema_steps import library_steps
@@ -41,11 +41,11 @@ def copied(unpacked: Path, folder: Path, *, with_mlflow: bool) -> Project:
     return load_project(folder, {})
 
 
-def begun(project: Project, number: int, name: str = "SIGKILL", after_s: float = 0) -> subprocess.Popen[str]:
+def begun(project: Project, number: int, name: str = "SIGKILL", copies: str = "") -> subprocess.Popen[str]:
     """A migration that is hurt at a moment."""
     words = [sys.executable, "-W", "ignore", "-m", "tests.stores.killed_migrate", str(project.root)]
     return subprocess.Popen(
-        [*words, str(number), name, str(after_s)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*words, str(number), name, copies], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -57,8 +57,8 @@ def moments_of(project: Project) -> list[str]:
     return list(json.loads((project.root / MOMENTS).read_text()))
 
 
-def killed(project: Project, number: int, after_s: float = 0) -> None:
-    process = begun(project, number, after_s=after_s)
+def killed(project: Project, number: int, copies: str = "") -> None:
+    process = begun(project, number, copies=copies)
     _, error = process.communicate()
     assert process.returncode == -signal.SIGKILL, error
 
@@ -99,10 +99,11 @@ def test_a_library_s_file_is_old_or_new_at_four_moments(unpacked: Path, tmp_path
     (started,) = (number for number, each in enumerate(moments, start=1) if each == "subprocess.Popen")
     renamed = len(moments) - moments[::-1].index("os.rename")
     old = (unpacked / "var" / "mlflow" / "mlflow.db").read_bytes()
-    for number, after_s in ((started - 1, 0), (started, 0), (started, 4), (renamed, 0)):
-        project = copied(unpacked, tmp_path / f"{number}-{after_s}", with_mlflow=True)
+    # The third: MLflow's own command has begun to write, and goes on behind the kill.
+    for number, copies in ((started - 1, ""), (started, ""), (started, f"var/mlflow/{SCRATCH}*/*.db"), (renamed, "")):
+        project = copied(unpacked, tmp_path / f"{number}-{len(copies)}", with_mlflow=True)
         file = project.data_dir / "mlflow" / "mlflow.db"
-        killed(project, number, after_s)
+        killed(project, number, copies)
         assert file.read_bytes() == old
         expect_ended(project)
         assert file_revisions(file) == newest
