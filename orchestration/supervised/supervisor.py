@@ -181,7 +181,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             live.environment |= _workers(project, workers, children, say, environment=live.environment)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
         variables = {**live.environment, **mlflow_environment(project), FROM_READINGS: "true"}
-        served = _at_ports(project, dagster_port=dagster_port, mlflow_port=mlflow_port, code_port=code_port)
+        served = project.at_ports(dagster_port=dagster_port, mlflow_port=mlflow_port, code_port=code_port)
         pushed = ("receive",) if is_pushed else ()
         code, mlflow = _start(served, ("code", "mlflow", *pushed), children, variables)[:2]
         pages = start_pages(project, web_port, children, environment=live.environment)
@@ -207,12 +207,6 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
         say("stopping …")
         # All of these at once; the agent and its devices follow in order when the block ends.
         children.tell_all_to_end(behind)
-
-
-def _at_ports(project: Project, **ports: int) -> Project:
-    """The project with the ports that were found free."""
-    server = project.settings.server.model_copy(update=ports)
-    return project.model_copy(update={"settings": project.settings.model_copy(update={"server": server})})
 
 
 def _start(project: Project, roles: Sequence[str], children: Children, environment: Mapping[str, str]) -> list[str]:

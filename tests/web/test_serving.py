@@ -152,10 +152,11 @@ def test_on_a_taken_port_web_and_door_say_so_end_with_3_and_name_no_address(fold
     pushed = [sys.executable, "-m", "controls.collector.receive_main"]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for words, variable in ((web, "METERLOOM_SERVER__WEB_PORT"), (pushed, "METERLOOM_PUSH__PORT")):
+        pages, door = "METERLOOM_SERVER__WEB_PORT", "METERLOOM_PUSH__PORT"
+        for words, variable in ((web, pages), (pushed, door), ([*web, "--port", str(port)], pages)):
             done = subprocess.run(
                 [*words, "--project", str(folder)],
-                env={**os.environ, variable: str(port)},
+                env={**os.environ} if "--port" in words else {**os.environ, variable: str(port)},
                 capture_output=True,
                 text=True,
                 timeout=WITHIN_S,

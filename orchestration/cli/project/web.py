@@ -9,9 +9,15 @@ from orchestration.operations.operation import PROJECT, READS, Argument, Option,
 
 
 @operation("web", takes=PROJECT, writes=True)
-def web(call: ShellCall) -> Answer:
+def web(
+    call: ShellCall,
+    port: Annotated[
+        int | None, Option("--port", min=1, max=65535, help="Port, instead of server.web_port of the settings.")
+    ] = None,
+) -> Answer:
     """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
     from data_quality.contracts.time import SystemClock
+    from orchestration.open_project import OpenProject
     from orchestration.web.serve import serve_pages
 
     def say(text: str) -> None:
@@ -19,7 +25,10 @@ def web(call: ShellCall) -> Answer:
         call.say(f"{text}\nstop with Ctrl-C")
 
     call.doing("opening the project")
-    serve_pages(call.project, SystemClock(), say)
+    project = call.project
+    if port is not None:
+        project = OpenProject.of(project.project.at_ports(web_port=port))
+    serve_pages(project, SystemClock(), say)
     return Answer({"stopped": True}, text="stopped")
 
 
