@@ -290,11 +290,6 @@ class Project(Model):
         # pathlib drops the root before an absolute name.
         return self.root / name
 
-    def at_ports(self, **ports: int) -> "Project":
-        """The project with other ports of `ServerSettings`, by their names."""
-        server = self.settings.server.model_copy(update=ports)
-        return self.model_copy(update={"settings": self.settings.model_copy(update={"server": server})})
-
     @property
     def sites_dir(self) -> Path:
         """Site files, one YAML each."""

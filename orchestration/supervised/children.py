@@ -221,6 +221,12 @@ def start_pages(project: Project, port: int, children: Children, *, environment:
     return children.start("web", arguments, environment=variables, is_needed=False, health=health)
 
 
+def at_ports(project: Project, **ports: int) -> Project:
+    """The project with other ports of its server settings, by their names."""
+    server = project.settings.server.model_copy(update=ports)
+    return project.model_copy(update={"settings": project.settings.model_copy(update={"server": server})})
+
+
 def say_pages(project: Project, port: int, log: Path, say: Say) -> None:
     """Where the pages are; and where nobody has a password yet, one invitation."""
     server = project.settings.server.model_copy(update={"web_port": port})

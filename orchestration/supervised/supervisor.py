@@ -30,7 +30,7 @@ from orchestration.instance.first_month import FROM_READINGS
 from orchestration.instance.repartition import prepare_databases, tell_what_stands
 from orchestration.instance.start_lock import free, take
 from orchestration.instance.write import instance_environment
-from orchestration.supervised.children import READY_S, Child, Children, Say, say_pages, start_pages
+from orchestration.supervised.children import READY_S, Child, Children, Say, at_ports, say_pages, start_pages
 from orchestration.supervised.deliveries import deliver, has_devices
 from orchestration.supervised.serve_role import mlflow_environment, service
 from orchestration.supervised.wanted import WhenWanted, start_signals, wanted_later
@@ -181,7 +181,7 @@ def _serve(project: Project, *, sites: Mapping[str, Site], say: Say, workers: in
             live.environment |= _workers(project, workers, children, say, environment=live.environment)
         dagster_url, mlflow_url = f"http://127.0.0.1:{dagster_port}", f"http://127.0.0.1:{mlflow_port}"
         variables = {**live.environment, **mlflow_environment(project), FROM_READINGS: "true"}
-        served = project.at_ports(dagster_port=dagster_port, mlflow_port=mlflow_port, code_port=code_port)
+        served = at_ports(project, dagster_port=dagster_port, mlflow_port=mlflow_port, code_port=code_port)
         pushed = ("receive",) if is_pushed else ()
         code, mlflow = _start(served, ("code", "mlflow", *pushed), children, variables)[:2]
         pages = start_pages(project, web_port, children, environment=live.environment)

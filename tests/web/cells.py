@@ -153,6 +153,18 @@ CELLS: dict[tuple[str, str], Cell] = {
     },
     ("GET", "/api/v1/ems/nilm"): Cell(f"/api/v1/ems/nilm{_SITE}", about="site"),
     ("GET", "/api/v1/ems/nilm/{disaggregation}"): Cell(f"/api/v1/ems/nilm/none{_SITE}", about="site"),
+    **{
+        ("GET", f"/api/v1/ems/{path}"): Cell(f"/api/v1/ems/{path.partition('{')[0]}{named}{_SITE}", about="site")
+        for path, named in (
+            ("bills/{bill}", "none"),
+            ("forecasts", ""),
+            ("forecasts/scores", ""),
+            ("forecasts/{forecast}", "none"),
+            ("plans", ""),
+            ("plans/{plan}", "none"),
+            ("sources", ""),
+        )
+    },
     ("GET", "/api/v1/ems/what-ifs"): Cell(f"/api/v1/ems/what-ifs{_SITE}", about="site"),
     ("GET", "/api/v1/ems/weather"): Cell(f"/api/v1/ems/weather{_SITE}", about="site"),
     ("GET", "/api/v1/ems/devices/catalogue"): Cell("/api/v1/ems/devices/catalogue", about=""),

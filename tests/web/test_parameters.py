@@ -104,6 +104,22 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
             "readings/events",
             "quarantine",
             "dispatch/ledger",
+            "bills/{bill}",
+            "forecasts",
+            "forecasts/scores",
+            "forecasts/{forecast}",
+            "plans",
+            "plans/{plan}",
+        )
+    },
+    **{
+        (f"{EMS}/{path}", name): ({"site": "plant"}, "0")
+        for path, name in (
+            ("forecasts", "days"),
+            ("forecasts", "target"),
+            ("forecasts/scores", "days"),
+            ("forecasts/scores", "target"),
+            ("plans", "days"),
         )
     },
     (f"{EMS}/baselines/adjustments", "as_of"): ({"site": "plant"}, FUTURE),

@@ -37,9 +37,9 @@ class ForecastStore:
         """The leading model's forecast issued last (of two for one instant, the one recorded last), or None."""
         return _FORECASTS.latest(self.store, as_of_utc=as_of_utc, site_id=site_id, target=target)
 
-    def get(self, forecast_id: str) -> Forecast | None:
+    def get(self, forecast_id: str, *, as_of_utc: datetime | None = None) -> Forecast | None:
         """The forecast of that id, or None."""
-        return _FORECASTS.latest(self.store, forecast_id=forecast_id)
+        return _FORECASTS.latest(self.store, as_of_utc=as_of_utc, forecast_id=forecast_id)
 
     def issued(
         self, site_id: str, target: str, *, since_utc: datetime, as_of_utc: datetime | None = None

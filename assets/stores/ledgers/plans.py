@@ -82,9 +82,9 @@ class PlanStore:
         rows = self._store.rows(query.where(plan_table.c.plan_id >= first, plan_table.c.plan_id < last))
         return [StoredContent(plan=_PLANS.read(row), content=row["plan"]) for row in rows]
 
-    def get(self, plan_id: str) -> Plan:
+    def get(self, plan_id: str, *, as_of_utc: datetime | None = None) -> Plan:
         """One plan. Raises BadInput for an unknown id."""
-        plan = _PLANS.latest(self._store, plan_id=plan_id)
+        plan = _PLANS.latest(self._store, as_of_utc=as_of_utc, plan_id=plan_id)
         if plan is None:
             raise BadInput(f"unknown plan {plan_id!r}", reason="unknown_plan")
         return plan

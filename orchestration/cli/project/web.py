@@ -18,6 +18,7 @@ def web(
     """Serve the pages and the API of the project until Ctrl-C; 'meterloom up' does so too."""
     from data_quality.contracts.time import SystemClock
     from orchestration.open_project import OpenProject
+    from orchestration.supervised.children import at_ports
     from orchestration.web.serve import serve_pages
 
     def say(text: str) -> None:
@@ -27,7 +28,7 @@ def web(
     call.doing("opening the project")
     project = call.project
     if port is not None:
-        project = OpenProject.of(project.project.at_ports(web_port=port))
+        project = OpenProject.of(at_ports(project.project, web_port=port))
     serve_pages(project, SystemClock(), say)
     return Answer({"stopped": True}, text="stopped")
 

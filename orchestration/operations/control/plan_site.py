@@ -1,5 +1,6 @@
 """The plan of a site for a person: spells of its devices, what it costs against nothing planned and against habit."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from orchestration.operations.options import write_file
 
 if TYPE_CHECKING:
     from controls.planning.day_plan import DayPlan
+    from controls.planning.summary import Block
     from data_quality.contracts.finding import Finding
     from data_quality.contracts.site_file.site import Site
 
@@ -47,6 +49,16 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
     return _told(found, site)
 
 
+def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
+    """Spells of a site's devices by its clock, as rows for people."""
+    here = zone(site.time_zone)
+    rows = [
+        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
+        for each in blocks
+    ]
+    return Table(rows, _BLOCKS, empty=_IDLE)
+
+
 def _refused(finding: "Finding") -> Answer:
     result: dict[str, Any] = {"blocks": [], "cost": None, "without_control": None, "habit_cost": None, "currency": None}
     text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
@@ -64,10 +76,6 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
         "assumptions": found.assumptions,
         "findings": found.findings,
     }
-    rows = [
-        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
-        for each in found.blocks
-    ]
     start, end = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
     habit = "not known" if found.habit_cost is None else f"{found.habit_cost:.2f} {plan.currency}"
     lines = [
@@ -76,4 +84,4 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
         *(f"  assumed: {each}" for each in found.assumptions),
         *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
     ]
-    return Answer(result, Table(rows, _BLOCKS, empty=_IDLE), "\n".join(lines))
+    return Answer(result, block_table(found.blocks, site), "\n".join(lines))

@@ -1,0 +1,70 @@
+"""`meterloom plans list|show`: stored plans of a site, as they were recorded."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+from data_quality.contracts.errors import BadInput
+from orchestration.operations.answer import Answer, Table
+from orchestration.operations.control.plan_site import block_table
+from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.operations.options import SiteOption
+
+if TYPE_CHECKING:
+    from data_quality.contracts.control.plan import Plan
+
+DaysOption = Annotated[int, Option("--days", min=1, max=31, help="Those that begin within so many days up to now.")]
+_LIST = (
+    "plan: {plan_id} | version | from: {start_utc:%Y-%m-%d %H:%M} UTC | to: {end_utc:%Y-%m-%d %H:%M} UTC "
+    "| cost: {cost:,.2f} | with no control: {without_control:,.2f} | currency | status | because: {asked_because}"
+)
+
+
+@operation("plans list", example="--site home --days 2")
+def plans_list(call: Call, site: SiteOption, days: DaysOption = 1) -> Answer:
+    """Stored plans of a site, the newest first: what each costs, and what asked for it."""
+    from assets.stores.ledgers.plans import PlanStore
+
+    known, until_utc = call.project.site(site), call.as_of_utc or call.clock.now_utc()
+    # The step in progress is of the newest plan, and a plan may begin with the next one.
+    found = PlanStore(call.project.store).begun(
+        known.site_id, until_utc - timedelta(days=days), until_utc + timedelta(days=1), call.as_of_utc
+    )
+    rows = [_line(each.plan) for each in reversed(found)]
+    return Answer({"plans": rows}, Table(rows, _LIST, empty=f"no plan of the last {days} day(s) is stored"))
+
+
+@operation("plans show", example="p20261128T1400-1 --site home")
+def plans_show(
+    call: Call, plan: Annotated[str, Argument(metavar="PLAN", help="Id of a stored plan.")], site: SiteOption
+) -> Answer:
+    """Show a stored plan: each device's blocks, every step, what it costs, and the hash over request and steps."""
+    from assets.stores.ledgers.plans import PlanStore
+    from controls.planning.summary import blocks
+
+    known = call.project.site(site)
+    found = PlanStore(call.project.store).get(plan, as_of_utc=call.as_of_utc)
+    if found.site_id != known.site_id:
+        raise BadInput(f"unknown plan {plan!r} of {site}", reason="unknown_plan")
+    spells = blocks(found, time_zone=known.time_zone)
+    result = _line(found) | {"blocks": spells, "steps": found.steps, "costs": found.costs, "measures": found.measures}
+    said = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
+    return Answer(result, block_table(spells, known), said)
+
+
+def _line(plan: "Plan") -> dict[str, Any]:
+    return {
+        "plan_id": plan.plan_id,
+        "plan_hash": plan.plan_hash,
+        "version": plan.version,
+        "site_id": plan.site_id,
+        "created_at_utc": plan.created_at_utc,
+        "start_utc": plan.steps[0].start_utc,
+        "end_utc": plan.steps[-1].end_utc,
+        "status": plan.status,
+        "cost": plan.paid,
+        "without_control": plan.no_battery_cost,
+        "currency": plan.currency,
+        "gap": plan.gap,
+        "solver": plan.solver,
+        "asked_because": plan.asked_because,
+    }

@@ -1,0 +1,84 @@
+"""`meterloom plans` and `forecast list|show|scores` show what is stored as it was recorded, of its site alone."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from data_quality.contracts.control.forecast_score import ForecastScore
+from data_quality.contracts.time import FixedClock, zone
+from orchestration.open_project import OpenProject
+from tests.controls.planning.examples import HOME, NOW
+from tests.orchestration.test_cli import run
+from tests.orchestration.test_plan_site import SUN_KWH, by_hour, home, project
+
+__all__ = ["project"]
+BEFORE = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%MZ}"
+
+
+def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
+    done, out, error = run(*words, "--json", "--project", project.root)
+    assert done == code, error
+    return dict(json.loads(out)) if done == 0 else {"said": error}
+
+
+def other_site(project: OpenProject) -> None:
+    """A site of which nothing is stored."""
+    Path(project.root, "sites", "other.yaml").write_text(json.dumps(home() | {"site_id": "other"}))
+
+
+def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None:
+    made = asked(project, "plan", "--site", "home")
+    (line,) = asked(project, "plans", "list", "--site", "home")["plans"]
+    assert (line["cost"], line["without_control"], line["version"]) == (made["cost"], made["without_control"], 1)
+    shown = asked(project, "plans", "show", line["plan_id"], "--site", "home")
+    assert shown["blocks"] == made["blocks"]
+    assert {name: shown[name] for name in line} == line
+    assert len(shown["steps"]) == len(project.plans.get(line["plan_id"]).steps)
+    code, out, _ = run("plans", "show", line["plan_id"], "--site", "home", "--project", project.root)
+    assert (code, made["blocks"][0]["sentence"] in out, line["plan_hash"] in out) == (0, True, True)
+
+
+def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:
+    asked(project, "plan", "--site", "home")
+    other_site(project)
+    ((plan_id,)) = [each["plan_id"] for each in asked(project, "plans", "list", "--site", "home")["plans"]]
+    assert asked(project, "plans", "list", "--site", "other")["plans"] == []
+    assert asked(project, "plans", "list", "--site", "home", "--as-of", BEFORE)["plans"] == []
+    for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
+        assert f"unknown plan '{plan_id}'" in asked(project, "plans", "show", plan_id, *more, code=2)["said"]
+
+
+def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -> None:
+    every = asked(project, "forecast", "list", "--site", "home")["forecasts"]
+    assert sorted(each["target"] for each in every) == ["meter:house", "meter:pv"]
+    (sun,) = asked(project, "forecast", "list", "--site", "home", "--target", "meter:pv")["forecasts"]
+    shown = asked(project, "forecast", "show", sun["forecast_id"], "--site", "home")
+    assert len(shown["rows"]) == sun["steps"]
+    assert {row["p50"] for row in shown["rows"]} <= set(SUN_KWH)
+    project.forecasts.add_scores([_score("meter:pv"), _score("meter:house")], FixedClock(NOW))
+    (score,) = asked(project, "forecast", "scores", "--site", "home", "--target", "meter:pv")["scores"]
+    assert (score["target"], score["coverage"]) == ("meter:pv", 0.8)
+    assert asked(project, "forecast", "scores", "--site", "home", "--as-of", BEFORE)["scores"] == []
+    assert (
+        "there are meter:house, meter:pv"
+        in asked(project, "forecast", "list", "--site", "home", "--target", "meter:gas", code=2)["said"]
+    )
+
+
+def test_a_forecast_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:
+    other_site(project)
+    late = by_hour("pv", SUN_KWH).model_copy(update={"forecast_id": "late"})
+    project.forecasts.add(late, FixedClock(NOW))
+    assert asked(project, "forecast", "list", "--site", "other")["forecasts"] == []
+    for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
+        assert "unknown forecast 'late'" in asked(project, "forecast", "show", "late", *more, code=2)["said"]
+
+
+def _score(target: str) -> ForecastScore:
+    yesterday = NOW.astimezone(zone(HOME.time_zone)).date() - timedelta(days=1)
+    return ForecastScore(
+        site_id="home", target=target, local_day=yesterday, lead="d1", model_name="m", model_version="1",
+        is_shadow=False, is_synthetic=False, n=24, coverage=0.8, pinball=0.1, crps=0.2, nrmse=0.1, bias=0.0,
+        floor_crps=0.3,
+    )  # fmt: skip
