@@ -13,9 +13,13 @@ import sys
 import tempfile
 import tomllib
 import uuid
+from collections.abc import Iterable, Mapping
+from importlib.metadata import distribution
 from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 # A package of the lock: its name with extras, its version, where it is wanted, and its hashes.
@@ -66,16 +70,44 @@ def wanted(lock: str, project: dict[str, Any]) -> str:
     """The lock without what only tests need, by who asks for each package: browsers, a database server and checkers are
     no part of what runs. project: its table in pyproject.toml.
     """
-    extras = {name: each for name, each in project["optional-dependencies"].items() if name not in ("test", "docs")}
-    direct = {plain(re.split(r"[^\w.-]", each)[0]) for each in (*project["dependencies"], *chain(*extras.values()))}
+    optional = {name: each for name, each in project["optional-dependencies"].items() if name not in ("test", "docs")}
+    asked = [Requirement(each) for each in (*project["dependencies"], *chain(*optional.values()))]
+    direct = {plain(each.name): each.extras for each in asked}
     head, *blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", lock)
     asked_by = {
-        block: {plain(each) for each in re.findall(r"(?m)^    # (?: {2}|via )([\w.-]+)", block)} for block in blocks
+        name_of(block): {plain(each) for each in re.findall(r"(?m)^    # (?: {2}|via )([\w.-]+)", block)}
+        for block in blocks
     }
+    kept = closure(asked_by, direct)
+    for place, block in enumerate(blocks):
+        # Extras of a package that we ask for ourselves, and that nobody else who is kept asks for, are those of tests.
+        if (name := name_of(block)) in direct and not asked_by[name] & kept:
+            for extra in set(re.findall(r"\w+", re.findall(r"^[\w.-]+(?:\[(.*?)\])?", block)[0])) - direct[name]:
+                blocks[place] = re.sub(rf"\[{extra}\]|(?<=\[){extra},|,{extra}(?=[\],])", "", block, count=1)
+                for other in only_by_extra(name, extra):
+                    asked_by.get(other, set()).discard(name)
+    kept = closure(asked_by, direct)
+    return head + "".join(each for each in blocks if name_of(each) in kept)
+
+
+def closure(asked_by: Mapping[str, set[str]], direct: Iterable[str]) -> set[str]:
+    """The packages asked for, and all that these ask for in turn."""
     kept = set[str]()
-    while (found := {plain(re.split(r"[=[]", each)[0]) for each, by in asked_by.items() if by & kept} | direct) > kept:
+    while (found := {name for name, by in asked_by.items() if by & kept} | set(direct)) > kept:
         kept = found
-    return head + "".join(each for each in blocks if plain(re.split(r"[=[]", each)[0]) in kept)
+    return kept
+
+
+def only_by_extra(name: str, extra: str) -> set[str]:
+    """Packages that an installed one asks for with that extra alone."""
+    known = [Requirement(each) for each in distribution(name).requires or ()]
+    always = {plain(each.name) for each in known if each.marker is None or each.marker.evaluate({"extra": ""})}
+    return {plain(each.name) for each in known if each.marker and each.marker.evaluate({"extra": extra})} - always
+
+
+def name_of(block: str) -> str:
+    """Whose hashes a part of the lock holds."""
+    return plain(re.split(r"[=[]", block)[0])
 
 
 def plain(name: str) -> str:
