@@ -29,7 +29,8 @@ from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.time import Clock, SystemClock
 
-MOST_BYTES, TOKEN_S = 2**18, 3600
+# A report of a year of quarter hours is some 6 MB.
+MOST_BYTES, TOKEN_S = 2**23, 3600
 _CLOCK = SystemClock()
 _KINDS: dict[str, type[Body]] = {"programs": Programme, "events": Event, "reports": Report, "vens": Ven}
 # Given by the server alone: what a client says of them is not heard.

@@ -63,7 +63,7 @@ def test_the_command_writes_a_meters_period_and_says_what_nobody_read(tmp_path: 
     assert (json.loads(out)["left_out"], json.loads(out)["synthetic_readings"]) == (93, 0)
     reports = [Report.model_validate(each) for each in json.loads(path.read_text())]
     assert [(each.report_name, each.event_id, len(each.resources[0].intervals)) for each in reports] == [
-        ("USAGE", "e-7", 3), ("DEMAND", "e-7", 3)
+        ("USAGE 2025-01-01", "e-7", 3), ("DEMAND 2025-01-01", "e-7", 3)
     ]  # fmt: skip
     for words, sentence in (
         (("--period", span), "needs --site, --meter and --event-id"),
