@@ -10,13 +10,14 @@ import secrets
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
@@ -132,9 +133,13 @@ class LocalVtn:
         topic = path.removeprefix("notifiers/mqtt/topics/")
         return {"topics": {name: f"openadr/{topic}/{name.lower()}" for name in ("CREATE", "UPDATE", "DELETE")}}
 
-    def token_for(self, form: dict[str, list[str]]) -> dict[str, Any] | None:
-        """A token where id and secret are the client's; None else."""
+    def token_for(self, form: dict[str, list[str]], authorization: str = "") -> dict[str, Any] | None:
+        """A token where id and secret, of the form or of the header (RFC 6749, 2.3.1), are the client's; None else."""
         given = (*form.get("client_id", [""]), *form.get("client_secret", [""]))
+        if authorization.startswith("Basic "):
+            with suppress(ValueError):
+                words = b64decode(authorization.removeprefix("Basic ")).decode().split(":", 1)
+                given = tuple(unquote_plus(each) for each in words)
         if form.get("grant_type") != ["client_credentials"] or given != self._client:
             return None
         token = secrets.token_urlsafe(24)
@@ -202,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(size)
         if kind == "auth/token":
-            token = self.vtn.token_for(parse_qs(body.decode("utf-8", "replace")))
+            token = self.vtn.token_for(parse_qs(body.decode("utf-8", "replace")), self.headers.get("Authorization", ""))
             refused = _problem(401, "client id or secret is wrong")
             self._answer(HTTPStatus.OK if token else HTTPStatus.UNAUTHORIZED, token or refused)
         elif not self.vtn.is_known(self.headers.get("Authorization", "")):

@@ -33,10 +33,10 @@ class Desk(NamedTuple):
 
     folder: Path
 
-    def ingest(self, text: str, *more: str) -> None:
-        path = self.folder.parent / "a.csv"
+    def ingest(self, text: str, *, name: str = "a.csv") -> None:
+        path = self.folder.parent / name
         path.write_text(text)
-        code, _, error = run("ingest", str(path), "--site", "my_site", *more, folder=self.folder)
+        code, _, error = run("ingest", str(path), "--site", "my_site", folder=self.folder)
         assert code == 0, error
 
     def listens_to(self, *sources: dict[str, Any]) -> None:
@@ -229,12 +229,15 @@ def test_what_cannot_be_pushed_is_one_sentence_and_nothing_waits(
 
 
 def test_synthetic_readings_go_to_a_simulated_server_alone(desk: Desk) -> None:
-    desk.ingest("timestamp,kwh\n2025-01-01T01:00Z,4\n", "--synthetic")
+    mapped = {"match": "made_*", "timestamp": "timestamp", "value": "kwh", "is_synthetic": True}
+    (site,) = (desk.folder / "sites").glob("my_site.y*ml")
+    site.write_text(f"{site.read_text()}\ncolumn_maps: {json.dumps([mapped])}\n")
+    desk.ingest(MORE, name="made_up.csv")
     with LocalVtn("ven-1", SECRET, [NAME]) as vtn:
         desk.listens_to(address(vtn, is_synthetic=False))
         code, _, error = desk.push()
-        assert (code, "1 of its readings there are synthetic, and dso is a real server" in error) == (2, True), error
-        assert vtn.objects["reports"] == {}
+        assert (code, "readings there are synthetic, and dso is a real server" in error) == (2, True), error
+        assert (vtn.objects["reports"], desk.rows()) == ({}, [])
         desk.listens_to(address(vtn))
         assert desk.push()[1]["pushed"] == 2
 

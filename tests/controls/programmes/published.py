@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 ID = {"type": "string", "pattern": "^[a-zA-Z0-9_-]*$", "minLength": 1, "maxLength": 128}
 WORD = {"type": "string", "minLength": 1, "maxLength": 128}
 TEXT = {"type": ["string", "null"]}
+WORD_OR_NULL = WORD | {"type": ["string", "null"]}
 NUMBER = {"type": "number"}
 DATE_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?$"}
 DURATION = {
@@ -49,7 +50,8 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
     report_type = one_of("REPORT_PAYLOAD_DESCRIPTOR")
-    told = thing(must, objectType=report_type, payloadType=WORD, units=TEXT, readingType=TEXT)
+    told_word = WORD_OR_NULL if is_31 else TEXT
+    told = thing(must, objectType=report_type, payloadType=WORD, units=told_word, readingType=told_word)
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
@@ -57,10 +59,11 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
         intervalPeriod=period, intervals=many(interval, or_null=False),
     )  # fmt: skip
     resource = thing("resourceName intervals", resourceName=WORD, intervals=many(interval, or_null=False))
+    own_type = {} if is_31 else {"objectType": one_of("REPORT")}
     report = thing(
         "eventID clientName resources" if is_31 else "programID eventID clientName resources", programID=ID,
         eventID=ID, clientName=WORD, reportName=TEXT, resources=many(resource, or_null=False),
-        payloadDescriptors=many(told),
+        payloadDescriptors=many(told), **own_type,
     )  # fmt: skip
     program = thing(
         "programName", programName=WORD, payloadDescriptors=many({"anyOf": [asked, told]}), targets=targets
