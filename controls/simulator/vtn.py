@@ -133,13 +133,9 @@ class LocalVtn:
         topic = path.removeprefix("notifiers/mqtt/topics/")
         return {"topics": {name: f"openadr/{topic}/{name.lower()}" for name in ("CREATE", "UPDATE", "DELETE")}}
 
-    def token_for(self, form: dict[str, list[str]], authorization: str = "") -> dict[str, Any] | None:
-        """A token where id and secret, of the form or of the header (RFC 6749, 2.3.1), are the client's; None else."""
+    def token_for(self, form: dict[str, list[str]]) -> dict[str, Any] | None:
+        """A token where id and secret are the client's; None else."""
         given = (*form.get("client_id", [""]), *form.get("client_secret", [""]))
-        if authorization.startswith("Basic "):
-            with suppress(ValueError):
-                words = b64decode(authorization.removeprefix("Basic ")).decode().split(":", 1)
-                given = tuple(unquote_plus(each) for each in words)
         if form.get("grant_type") != ["client_credentials"] or given != self._client:
             return None
         token = secrets.token_urlsafe(24)
@@ -207,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(size)
         if kind == "auth/token":
-            token = self.vtn.token_for(parse_qs(body.decode("utf-8", "replace")), self.headers.get("Authorization", ""))
+            form = parse_qs(body.decode("utf-8", "replace")) | _client_of(self.headers.get("Authorization", ""))
+            token = self.vtn.token_for(form)
             refused = _problem(401, "client id or secret is wrong")
             self._answer(HTTPStatus.OK if token else HTTPStatus.UNAUTHORIZED, token or refused)
         elif not self.vtn.is_known(self.headers.get("Authorization", "")):
@@ -232,6 +229,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing: a poll every few seconds is no news."""
+
+
+def _client_of(authorization: str) -> dict[str, list[str]]:
+    """Id and secret of a client that says them in the header (RFC 6749, 2.3.1); nothing where it does not."""
+    if not authorization.startswith("Basic "):
+        return {}
+    try:
+        words = b64decode(authorization.removeprefix("Basic ")).decode().partition(":")[::2]
+    except ValueError:
+        return {}
+    return {
+        name: [unquote_plus(each)] for name, each in zip(("client_id", "client_secret"), words, strict=True) if each
+    }
 
 
 def _problem(status: int, detail: str) -> dict[str, Any]:

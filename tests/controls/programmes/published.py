@@ -49,9 +49,8 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     asked = thing(
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
-    report_type = one_of("REPORT_PAYLOAD_DESCRIPTOR")
-    told_word = WORD_OR_NULL if is_31 else TEXT
-    told = thing(must, objectType=report_type, payloadType=WORD, units=told_word, readingType=told_word)
+    report_type, word = one_of("REPORT_PAYLOAD_DESCRIPTOR"), WORD_OR_NULL if is_31 else TEXT
+    told = thing(must, objectType=report_type, payloadType=WORD, units=word, readingType=word)
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
@@ -59,11 +58,10 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
         intervalPeriod=period, intervals=many(interval, or_null=False),
     )  # fmt: skip
     resource = thing("resourceName intervals", resourceName=WORD, intervals=many(interval, or_null=False))
-    own_type = {} if is_31 else {"objectType": one_of("REPORT")}
     report = thing(
         "eventID clientName resources" if is_31 else "programID eventID clientName resources", programID=ID,
         eventID=ID, clientName=WORD, reportName=TEXT, resources=many(resource, or_null=False),
-        payloadDescriptors=many(told), **own_type,
+        payloadDescriptors=many(told), objectType={} if is_31 else one_of("REPORT"),
     )  # fmt: skip
     program = thing(
         "programName", programName=WORD, payloadDescriptors=many({"anyOf": [asked, told]}), targets=targets
