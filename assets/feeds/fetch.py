@@ -45,9 +45,10 @@ class Question:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    # With a body it is posted.
+    # With a body it is posted, where no other method is named.
     body: bytes | None = None
     named: str = "weather_feed"
+    method: str = ""
 
 
 def fetch(
@@ -95,7 +96,7 @@ async def ask(
     place = f"{url.scheme}://{url.netloc.decode()}"
     _refuse_link_local(url.host, place)
     headers = {"Accept": "application/json", **question.headers}
-    method = "GET" if question.body is None else "POST"
+    method = question.method or ("GET" if question.body is None else "POST")
     request = client.build_request(method, url, headers=headers, content=question.body)
     for pause_s in (*patience.pauses_s, None):
         try:

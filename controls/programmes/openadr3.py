@@ -125,13 +125,17 @@ class ReportDescriptor(Body):
 
 
 class Report(Body):
-    """A report of a virtual end node about an event. programme_id: of 3.0 alone, where it must be there."""
+    """A report of a virtual end node about an event. programme_id: of 3.0 alone, where it must be there.
+
+    id: the server's, who alone gives it.
+    """
 
     object_type: Literal["REPORT"] = Field(default="REPORT", alias="objectType")
+    id: ObjectId | None = None
     programme_id: ObjectId | None = Field(default=None, alias="programID")
     event_id: ObjectId = Field(alias="eventID")
     client_name: str = Field(alias="clientName")
-    report_name: str = Field(alias="reportName")
+    report_name: str | None = Field(default=None, alias="reportName")
     payload_descriptors: tuple[ReportDescriptor, ...] | None = Field(default=None, alias="payloadDescriptors")
     resources: tuple[ReportResource, ...]
 

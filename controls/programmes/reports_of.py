@@ -28,11 +28,19 @@ USAGE, DEMAND, BASELINE = Told("USAGE", "KWH"), Told("DEMAND", "KW", is_power=Tr
 
 
 def energy_report(
-    told: Told, amounts: Sequence[Amount], *, event_id: str, ven_name: str, resource: str, programme_id: str = ""
+    told: Told,
+    amounts: Sequence[Amount],
+    *,
+    event_id: str,
+    ven_name: str,
+    resource: str,
+    programme_id: str = "",
+    period: str = "",
 ) -> Report:
     """One payload type of one resource. Intervals without a value are left out: there is no word for unknown.
 
-    Demand is the mean power of an interval. programme_id: of OpenADR 3.0 alone.
+    Demand is the mean power of an interval. programme_id: of OpenADR 3.0 alone. period: the part of an event that
+    the report is of, so that another part's is another report; empty: the whole.
     """
     known = [each for each in amounts if each.kwh is not None]
     intervals = tuple(_interval(number, each, told) for number, each in enumerate(known))
@@ -41,7 +49,7 @@ def energy_report(
         programme_id=programme_id or None,
         event_id=event_id,
         client_name=ven_name,
-        report_name=told.payload_type,
+        report_name=f"{told.payload_type} {period}".rstrip(),
         payload_descriptors=(
             ReportDescriptor(payload_type=told.payload_type, reading_type=reading, units=told.units),
         ),

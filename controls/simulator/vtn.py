@@ -10,13 +10,14 @@ import secrets
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
@@ -29,7 +30,8 @@ from data_quality.contracts.site_file.find_site import find_site
 from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.time import Clock, SystemClock
 
-MOST_BYTES, TOKEN_S = 2**18, 3600
+# A report of a year of quarter hours is some 6 MB.
+MOST_BYTES, TOKEN_S = 2**23, 3600
 _CLOCK = SystemClock()
 _KINDS: dict[str, type[Body]] = {"programs": Programme, "events": Event, "reports": Report, "vens": Ven}
 # Given by the server alone: what a client says of them is not heard.
@@ -201,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(size)
         if kind == "auth/token":
-            token = self.vtn.token_for(parse_qs(body.decode("utf-8", "replace")))
+            form = parse_qs(body.decode("utf-8", "replace")) | _client_of(self.headers.get("Authorization", ""))
+            token = self.vtn.token_for(form)
             refused = _problem(401, "client id or secret is wrong")
             self._answer(HTTPStatus.OK if token else HTTPStatus.UNAUTHORIZED, token or refused)
         elif not self.vtn.is_known(self.headers.get("Authorization", "")):
@@ -226,6 +229,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing: a poll every few seconds is no news."""
+
+
+def _client_of(authorization: str) -> dict[str, list[str]]:
+    """Id and secret of a client that says them in the header (RFC 6749, 2.3.1); nothing where it does not."""
+    if not authorization.startswith("Basic "):
+        return {}
+    try:
+        words = b64decode(authorization.removeprefix("Basic ")).decode().partition(":")[::2]
+    except ValueError:
+        return {}
+    return {
+        name: [unquote_plus(each)] for name, each in zip(("client_id", "client_secret"), words, strict=True) if each
+    }
 
 
 def _problem(status: int, detail: str) -> dict[str, Any]:

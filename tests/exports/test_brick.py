@@ -222,6 +222,15 @@ def test_a_text_of_endless_triples_is_refused_before_they_fill_the_memory(monkey
     assert (refused.value.reason, refused.value.file) == ("too_large", "b.ttl")
 
 
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.ttl"
+    with path.open("wb") as file:
+        file.truncate((64 << 20) + 1)
+    done = RUNNER.invoke(build_app(("import",)), ["import", "brick", str(path), "--to", str(tmp_path / "a.yaml")])
+    assert (done.exit_code, "more than 64 MiB" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "a.yaml").exists()
+
+
 def test_a_files_name_is_no_part_of_the_draft(tmp_path: Path) -> None:
     path, draft = tmp_path / "a\nname: other.ttl", tmp_path / "a.yaml"
     path.write_text(FOREIGN)

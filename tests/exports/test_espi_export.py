@@ -132,18 +132,26 @@ def test_a_corrected_quarter_hour_breaks_up_its_interval_and_no_other(bench: Ben
     assert 900 in lengths
 
 
-def test_a_day_of_23_hours_leaves_as_the_one_interval_that_it_was(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
-    days = "".join(f"2025-{day},{kwh}\n" for day, kwh in (("03-29", 24), ("03-30", 23), ("03-31", -5), ("04-01", 24)))
+@pytest.mark.parametrize(
+    ("days", "hours", "of_month"),
+    [(("03-29", "03-30", "03-31", "04-01"), 23, 3), (("10-25", "10-26", "10-27", "10-28"), 25, 4)],
+    ids=["spring", "autumn"],
+)
+def test_a_day_of_23_or_25_hours_leaves_as_the_one_interval_that_it_was(
+    days: tuple[str, ...], hours: int, of_month: int, bench: Bench, tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    rows = "".join(f"2025-{day},{kwh}\n" for day, kwh in zip(days, (24, hours, -5, 24), strict=True))
     mapping = ColumnMap(values={"kwh": "main.net"}, unit="kwh", zone="Europe/Berlin")
     meter = Meter(meter_id="main", registers=(Register(register_id="net"),))
-    assert bench.ingest("timestamp,kwh\n" + days, site=plant(meters=(meter,), drivers=()), mapping=mapping).new_rows
+    assert bench.ingest("timestamp,kwh\n" + rows, site=plant(meters=(meter,), drivers=()), mapping=mapping).new_rows
     (channel,) = exported(plant(meters=(meter,), drivers=()), bench, tmp_path / "out.xml")
-    assert channel.intervals["seconds"].to_list() == [86_400, 82_800, 86_400, 86_400]
-    assert (channel.flow, channel.total) == (4, Decimal(66))
+    assert channel.intervals["seconds"].to_list() == [86_400, hours * 3600, 86_400, 86_400]
+    assert (channel.flow, channel.total) == (4, Decimal(43 + hours))
     text = (tmp_path / "out.xml").read_text()
     assert "<espi:value>-5000</espi:value>" in text
-    # A month of local days: of March three, of which one has 23 hours.
-    assert f"<espi:interval><espi:duration>{86_400 * 3 - 3600}</espi:duration>" in text
+    # A month of local days, one of which has another length.
+    seconds = 86_400 * (of_month - 1) + hours * 3600
+    assert f"<espi:interval><espi:duration>{seconds}</espi:duration>" in text
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago"])

@@ -1,9 +1,11 @@
 """Reports of OpenADR 3: as published, read from the VTN by a plain client; unknown intervals are left out."""
 
+import asyncio
 import json
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,30 @@ def test_a_vtn_takes_the_reports_and_a_plain_client_reads_them_from_it(version: 
     ]  # fmt: skip
 
 
+def test_a_foreign_client_reads_the_reports_of_a_server_of_3_0() -> None:
+    """toadr3 speaks 3.0 alone: bodies of 3.1 are judged by the published fields, above."""
+    toadr3 = pytest.importorskip("toadr3", reason="a foreign client of OpenADR 3.0: extra test")
+
+    async def asked(url: str) -> Any:
+        config = toadr3.OAuthScopeConfig(f"{url}/auth/token", "client_credentials", "read_all", "ven-1", SECRET)
+        async with toadr3.ToadrClient(url, config) as client:
+            return await client.get_reports(event_id="e-1")
+
+    with LocalVtn("ven-1", SECRET, [NAME], version="3.0") as vtn:
+        client = VtnClient(source(vtn.url), SECRET)
+        for told in (USAGE, DEMAND, BASELINE):
+            client.bring_report(energy_report(told, AMOUNTS, event_id="e-1", ven_name="ven-1", resource="main"))
+        found = {each.report_name: each for each in asyncio.run(asked(vtn.url))}
+    assert found.keys() == {"USAGE", "DEMAND", "BASELINE"}
+    values = {
+        name: [each.payloads[0].values for each in report.resources[0].intervals] for name, report in found.items()
+    }
+    assert values == {"USAGE": [[2.5], [0.0], [1.25]], "DEMAND": [[10.0], [0.0], [5.0]],
+                      "BASELINE": [[2.5], [0.0], [1.25]]}  # fmt: skip
+    start = found["USAGE"].resources[0].intervals[1].interval_period.start
+    assert start == START + 2 * QUARTER
+
+
 def _intervals(body: dict[str, list[dict[str, list[dict[str, dict[str, str]]]]]]) -> list[dict[str, dict[str, str]]]:
     return body["resources"][0]["intervals"]
 
@@ -63,7 +89,7 @@ def test_the_command_writes_a_meters_period_and_says_what_nobody_read(tmp_path: 
     assert (json.loads(out)["left_out"], json.loads(out)["synthetic_readings"]) == (93, 0)
     reports = [Report.model_validate(each) for each in json.loads(path.read_text())]
     assert [(each.report_name, each.event_id, len(each.resources[0].intervals)) for each in reports] == [
-        ("USAGE", "e-7", 3), ("DEMAND", "e-7", 3)
+        ("USAGE 2025-01-01", "e-7", 3), ("DEMAND 2025-01-01", "e-7", 3)
     ]  # fmt: skip
     for words, sentence in (
         (("--period", span), "needs --site, --meter and --event-id"),

@@ -20,6 +20,7 @@ from controls.ledger.chain import verify_chain
 from controls.ledger.device_holds import open_holds
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands
+from controls.simulator.vtn import LocalVtn
 from controls.templates.load_templates import load_template
 from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.baselines.event_baseline import SettledEvent
@@ -42,6 +43,7 @@ from orchestration.demand_response.settle import settle_event
 from orchestration.open_project import OpenProject
 from tests.controls.agent.plant import Plant, PlantDevice, Time
 from tests.controls.programmes.published import faults
+from tests.controls.programmes.test_openadr3 import NAME, SECRET, source
 from tests.orchestration.test_cli import run
 from tests.stores.everything import change
 
@@ -209,6 +211,27 @@ def _expect_reports(folder: Path, event_id: str, rule: SettledEvent) -> None:
     assert sums["USAGE"] == pytest.approx(rule.actual_kwh)
     assert sums["BASELINE"] == pytest.approx(rule.baseline_kwh)
     assert sums["DEMAND"] / len(rule.intervals) == pytest.approx(rule.actual_kwh)
+    _expect_pushed(folder, event_id, sums)
+
+
+def _expect_pushed(folder: Path, event_id: str, sums: dict[str, float]) -> None:
+    """A server gets the reports of the event under its own id of it, which somebody names where it did not call."""
+    people = {"person_id": "ann", "name": "Ann", "roles": ["operator"]}
+    people["public_key"] = new_key(folder / "keys", "ann").public_key
+    (folder / "people.yaml").write_text(json.dumps({"people": [people]}))
+    words = ("export", "openadr", "--event", event_id, "--to", str(folder / "reports.json"), "--push", "--as", "ann")
+    code, _, error = run(*words, folder=folder)
+    assert (code, "was called by no OpenADR server" in error) == (2, True), error
+    site = folder / "sites" / "plant.yaml"
+    with LocalVtn("ven-1", SECRET, [NAME]) as vtn, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSO_SECRET", SECRET)
+        own = source(vtn.url).model_dump(mode="json", exclude_none=True)
+        site.write_text(f"{site.read_text()}\nsignal_sources: {json.dumps([own])}\n")
+        code, out, error = run(*words, "--event-id", "e-9", "--json", folder=folder)
+        assert (code, json.loads(out)["pushed"]) == (0, 3), error
+        bodies = list(vtn.objects["reports"].values())
+    assert {(each["eventID"], each["clientName"]) for each in bodies} == {("e-9", "home")}
+    assert {each["reportName"] for each in bodies} == sums.keys()
 
 
 @pytest.mark.parametrize("mode", [Mode.SIMULATION, Mode.ADVISORY])

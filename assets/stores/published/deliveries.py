@@ -14,7 +14,9 @@ State = Literal["pending", "sent", "failed"]
 
 
 class Delivery(Model):
-    """A delivery as it stands. attempt: how often it was tried; reason: why the last try failed."""
+    """A delivery as it stands. attempt: how often it was tried; reason: why the last try failed, or what the receiver
+    answered that took it.
+    """
 
     delivery_id: str
     channel: str

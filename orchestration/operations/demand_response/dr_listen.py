@@ -19,7 +19,8 @@ from orchestration.operations.options import SiteOption
 if TYPE_CHECKING:
     from controls.programmes.listener import Listener
     from controls.programmes.relay import RelayListener
-    from data_quality.contracts.site_file.live_source import LimitSource, VtnSource
+    from controls.programmes.vtn_client import VtnClient
+    from data_quality.contracts.site_file.live_source import LimitSource, SignalSource, VtnSource
     from data_quality.contracts.site_file.site import Site
 
 SIGNALS = Table(
@@ -190,7 +191,6 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
     from controls.programmes.listener import Listener
     from controls.programmes.openadr2 import Openadr2Client
     from controls.programmes.relay import RelayListener
-    from controls.programmes.vtn_client import VtnClient
 
     signals = GridSignals(call.project.store)
     if isinstance(source, RelaySource):
@@ -198,13 +198,22 @@ def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | Re
         return RelayListener(site.site_id, source, board, signals, call.clock, takes_synthetic=site.is_simulated)
     if isinstance(source, Openadr2Source):
         return Listener(site.site_id, Openadr2Client(source), signals, call.clock)
+    return Listener(site.site_id, vtn_client(source), signals, call.clock)
+
+
+def vtn_client(source: "SignalSource", *, for_reports: bool = False) -> "VtnClient":
+    """Client of an OpenADR 3 server with its secret of the environment. for_reports: takes the time that long ones
+    need. Raises BadInput (no_secret).
+    """
+    from controls.programmes.vtn_client import PATIENCE, REPORTS_PATIENCE, VtnClient
+
     secret = os.environ.get(source.secret_env, "")
     if not secret:
         raise BadInput(
             f"signal source {source.source_id!r}: {source.secret_env} is not set", reason="no_secret",
             mend=f"put the secret of {source.client_id!r} into the environment variable {source.secret_env}",
         )  # fmt: skip
-    return Listener(site.site_id, VtnClient(source, secret), signals, call.clock)
+    return VtnClient(source, secret, patience=REPORTS_PATIENCE if for_reports else PATIENCE)
 
 
 def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener | RelayListener]") -> Answer:

@@ -33,12 +33,16 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
 
 
 def deliver_waiting(call: "Call") -> "list[Delivery]":
-    """Try again everything that was asked for and is not sent."""
+    """Try again everything that was asked for and is not sent; of reports to OpenADR servers none that was refused."""
+    from orchestration.operations.exports.openadr_push import CHANNEL, send_reports
+
     courier = courier_of(call)
-    reports = call.project.reports
-    return [
+    reports, waiting = call.project.reports, courier.outbox.waiting()
+    to_servers = [each for each in waiting if each.channel == CHANNEL and each.state == "pending"]
+    return send_reports(call, to_servers) + [
         courier.send(each, parcel_of(call, reports.get(each.report_id, each.revision)))
-        for each in courier.outbox.waiting()
+        for each in waiting
+        if each.channel != CHANNEL
     ]
 
 

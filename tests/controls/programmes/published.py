@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 ID = {"type": "string", "pattern": "^[a-zA-Z0-9_-]*$", "minLength": 1, "maxLength": 128}
 WORD = {"type": "string", "minLength": 1, "maxLength": 128}
 TEXT = {"type": ["string", "null"]}
+WORD_OR_NULL = WORD | {"type": ["string", "null"]}
 NUMBER = {"type": "number"}
 DATE_TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d([Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)?)?$"}
 DURATION = {
@@ -48,8 +49,8 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     asked = thing(
         must, objectType=one_of("EVENT_PAYLOAD_DESCRIPTOR"), payloadType=WORD, units=TEXT, currency=TEXT
     )  # fmt: skip
-    report_type = one_of("REPORT_PAYLOAD_DESCRIPTOR")
-    told = thing(must, objectType=report_type, payloadType=WORD, units=TEXT, readingType=TEXT)
+    report_type, word = one_of("REPORT_PAYLOAD_DESCRIPTOR"), WORD_OR_NULL if is_31 else TEXT
+    told = thing(must, objectType=report_type, payloadType=WORD, units=word, readingType=word)
     targets = many(WORD if is_31 else payload)
     event = thing(
         "programID" if is_31 else "programID intervals", programID=ID, eventName=TEXT, duration=DURATION,
@@ -60,7 +61,7 @@ def schemas(version: str) -> dict[str, dict[str, Any]]:
     report = thing(
         "eventID clientName resources" if is_31 else "programID eventID clientName resources", programID=ID,
         eventID=ID, clientName=WORD, reportName=TEXT, resources=many(resource, or_null=False),
-        payloadDescriptors=many(told),
+        payloadDescriptors=many(told), objectType={} if is_31 else one_of("REPORT"),
     )  # fmt: skip
     program = thing(
         "programName", programName=WORD, payloadDescriptors=many({"anyOf": [asked, told]}), targets=targets
