@@ -32,7 +32,7 @@ class NoProject(BadInput):
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks an exception for its own rendering by this name.
-        return [str(self)]
+        return [f"{self.message}: {self.mend}"]
 
 
 class NotebookCall(Call):

@@ -27,16 +27,16 @@ _OPACITY = {"actual": 1.0, "expected": 0.45, "third": 0.7, "fourth": 0.3}
 
 
 class _Scale(NamedTuple):
-    """Places of values and categories: ticks of the axis, and how many categories there are."""
+    """Places of values and categories: ticks of the axis, and how many slots of categories there are."""
 
     ticks: list[float]
-    count: int
+    slots: int
 
     def y(self, value: float) -> float:
         return _TOP + _UP * (self.ticks[-1] - value) / (self.ticks[-1] - self.ticks[0])
 
     def x(self, index: float) -> float:
-        return _LEFT + _ACROSS * (index + 0.5) / max(self.count, 1)
+        return _LEFT + _ACROSS * (index + 0.5) / max(self.slots, 1)
 
 
 def chart_svg(chart: Chart) -> str:
@@ -101,7 +101,7 @@ def _plot(chart: Chart) -> Iterator[str]:
 
 def _bars(chart: Chart, scale: _Scale) -> Iterator[str]:
     many = len(chart.series)
-    wide = _ACROSS / max(scale.count, 1) * 0.8 / max(many, 1)
+    wide = _ACROSS / max(scale.slots, 1) * 0.8 / max(many, 1)
     for place, series in enumerate(chart.series):
         for index, value in enumerate(series.values):
             if value is not None:
@@ -124,8 +124,8 @@ def _heat(chart: Chart) -> Iterator[str]:
     wide, high = _ACROSS / max(len(chart.categories), 1), _UP / max(len(chart.series), 1)
     for day in range(len(chart.categories)):
         for first, last, level in stretches([shade(series.values[day], low, most) for series in chart.series]):
-            box = {"x": _LEFT + day * wide, "y": _TOP + first * high}
-            yield element("rect", **box, width=wide + 0.15, height=(last - first + 1) * high, fill=HEAT[level])
+            x, y = _LEFT + day * wide, _TOP + first * high
+            yield element("rect", x=x, y=y, width=wide + 0.15, height=(last - first + 1) * high, fill=HEAT[level])
     for hour in range(0, len(chart.series), 6):
         yield _text(_LEFT - 6, _TOP + hour * high + 9, chart.series[hour].name, text_anchor="end")
     for index in label_places(chart.categories, MAX_LABELS):
