@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from shutil import copytree, ignore_patterns
-from tempfile import TemporaryDirectory
+from shutil import copytree, ignore_patterns, rmtree
+from tempfile import mkdtemp
 from typing import NamedTuple
+from weakref import finalize
 
 import polars as pl
 
@@ -42,8 +43,10 @@ class NotebookCall(Call):
     """
 
     def __init__(self, origin: Path, person: str | None = None) -> None:
-        self.origin, self._kept = origin, TemporaryDirectory(prefix="meterloom-notebook-")
-        folder = Path(self._kept.name) / origin.resolve().name
+        kept = mkdtemp(prefix="meterloom-notebook-")
+        # At the latest when the kernel ends.
+        finalize(self, rmtree, kept, ignore_errors=True)
+        self.origin, folder = origin.resolve(), Path(kept) / origin.resolve().name
         copytree(origin, folder, ignore=ignore_patterns(*_LEFT_OUT))
         store = load_project(origin, os.environ).data_dir / "store.db"
         copy_sqlite(store, load_project(folder, os.environ).data_dir / "store.db")

@@ -1,7 +1,7 @@
 """Notebooks are short, hold no outputs, use public functions alone, and are refused in a sentence without a project."""
 
 import ast
-import importlib
+import importlib.util
 import json
 from pathlib import Path
 
@@ -72,3 +72,23 @@ def test_a_notebook_without_its_project_is_refused_in_one_sentence(tmp_path: Pat
     assert "METERLOOM_PROJECT=FOLDER" in done.stderr
     assert "File " not in done.stderr
     assert not list((tmp_path / "out").glob("*.ipynb"))
+
+
+def test_a_page_shows_outputs_of_the_same_code_alone(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("notebook_pages", ROOT / ".ci" / "docs" / "notebook_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    path, made = NOTEBOOKS[0], tmp_path / "made.ipynb"
+    assert "built without them" in pages.page(path, made)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    data = {"text/plain": ["1 < 2"]}
+    first["outputs"] = [{"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1}]
+    made.write_text(json.dumps(notebook), encoding="utf-8")
+    assert "<pre>1 &lt; 2</pre>" in pages.page(path, made)
+    assert "built without them" not in pages.page(path, made)
+    first["source"] = ["2 + 2"]
+    made.write_text(json.dumps(notebook), encoding="utf-8")
+    assert "<pre>" not in pages.page(path, made)

@@ -16,7 +16,7 @@ from reports.chart_geometry import (
 )
 from reports.render.render_pdf_style import HEAT, INK, MUTED, RULE, SERIES
 from reports.report_content import Chart
-from reports.svg.markup import element, picture
+from reports.svg.markup import element, fitted, picture
 from reports.texts.numbers import format_alike, unit_text
 
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 64.0, 12.0, 46.0, 26.0
@@ -94,8 +94,11 @@ def _plot(chart: Chart) -> Iterator[str]:
         y = scale.y(tick)
         yield element("path", d=f"M{_LEFT} {y:.1f}H{_WIDE - _RIGHT}", stroke=RULE, stroke_width=0.7)
         yield _text(_LEFT - 6, y + 4, f"{tick:,.{decimals}f}", text_anchor="end")
-    for index in label_places(chart.categories, MAX_LABELS):
-        yield _text(scale.x(index), _HIGH - 10, chart.categories[index], size=10.0, text_anchor="middle")
+    places = label_places(chart.categories, MAX_LABELS)
+    room = scale.x(places[1]) - scale.x(places[0]) if len(places) > 1 else _ACROSS
+    for index in places:
+        name = fitted(chart.categories[index], room, 10.0)
+        yield _text(scale.x(index), _HIGH - 10, name, size=10.0, text_anchor="middle")
     yield from (_bars if chart.shape == "bars" else _lines)(chart, scale)
 
 

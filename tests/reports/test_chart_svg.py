@@ -54,6 +54,14 @@ def test_the_description_says_the_range_and_words_are_escaped() -> None:
     assert "&amp; &lt;cost&gt;" in chart_svg(chart("lines", a=(1, 2)))
 
 
+def test_a_name_that_is_wider_than_its_place_is_cut() -> None:
+    made = chart("bars", a=tuple(range(1, 7)))
+    long = made.model_copy(update={"categories": tuple("highest quarter hour of the month " * 2 for _ in range(6))})
+    names = [each.text or "" for each in drawn(long, "text") if "highest" in (each.text or "")]
+    assert len(names) == 6
+    assert max(len(each) * 10 * 0.58 for each in names) <= 720 / 6
+
+
 def test_a_shape_that_only_paper_has_is_refused() -> None:
     with pytest.raises(ValueError, match="waterfall"):
         chart_svg(chart("waterfall", a=(1, 2)))
