@@ -1,5 +1,5 @@
-# make demo | test | test-long | fast | up | check | charts | docs | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
-.PHONY: setup demo test test-long fast up check charts docs house walk bench fuzz soak postgres mutants oracle coverage release clean
+# make demo | test | test-long | fast | up | check | charts | docs | notebooks | house | walk | bench | coverage | oracle: each does all set-up first. See CONTRIBUTING.md.
+.PHONY: setup demo test test-long fast up check charts docs notebooks house walk bench fuzz soak postgres mutants oracle coverage release clean
 PYTHON := .venv/bin/python
 export DAGSTER_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
@@ -52,6 +52,11 @@ charts:
 # The documentation as a site, into site: strict, without network.
 docs: setup
 	@$(PYTHON) -m mkdocs build --quiet --strict --clean --config-file .ci/docs/mkdocs.yml
+
+# make notebooks [TWICE=1]: each of notebooks/ on a copy of the demo, its outputs for the site; twice, and compared.
+notebooks: setup
+	@[ -f demo/meterloom.yaml ] || .venv/bin/meterloom demo --out demo
+	@$(PYTHON) .ci/notebooks.py --project demo $(if $(TWICE),--twice)
 
 # How heavy the house is: lines, imports, circles, and the slowest tests.
 house: setup
