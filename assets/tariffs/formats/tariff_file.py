@@ -1,4 +1,5 @@
-"""A tariff file of any of three shapes, told apart by content: our language, URDB JSON, the simple table.
+"""A tariff file of any of three shapes, told apart by content: our language, URDB JSON, the simple table; or a tariff
+that is shipped, by its name.
 
 Day and night are registers of the meter; the table does not say their hours.
 """
@@ -10,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assets.tariffs.calendar_layout import NotExact, check_periods
+from assets.tariffs.formats.library import library_file
 from assets.tariffs.formats.urdb import is_urdb, read_urdb
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
@@ -20,8 +22,10 @@ from data_quality.contracts.yaml_file import load_yaml, place_of, validate_docum
 def read_tariffs(path: Path) -> tuple[Tariff, ...]:
     """Every tariff of the file, each checked: exactly one period holds at each instant. Raises BadInput.
 
-    JSON is read as the YAML that it is, so that complaints name line and column.
+    A name without a file of that name is that of a shipped tariff. JSON is read as the YAML that it is, so that
+    complaints name line and column.
     """
+    path = library_file(path)
     document = load_yaml(path)
     found = _tariffs(document, path)
     for number, tariff in enumerate(found):
