@@ -3,6 +3,7 @@
 import ast
 import json
 import operator
+import re
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -16,17 +17,21 @@ import yaml
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from assets.bills.dispute.pairing import pair_lines
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.settle import Account
-from assets.tariffs.formats.library import LIBRARY, library_names, shipped_tariffs
+from assets.kpi.incremental.mart_sources import carrier_prices
+from assets.sites.load_sites import load_site, site_sha256
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import price_weeks
 from assets.tariffs.linear.linear_evaluate import evaluate
 from assets.tariffs.linear.linear_model import LinearTerms
+from assets.tariffs.periods import quarter_hour_prices, tariffs_of
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill
+from data_quality.contracts.billing.shipped_tariffs import LIBRARY, library_names, shipped_tariffs
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import local_midnight_utc
@@ -309,3 +314,73 @@ def test_a_file_of_ones_own_comes_before_a_shipped_name(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     Path("fr_tempo").write_text("tariff_id: mine\ncurrency: EUR\nperiods: [{period_id: all, price_per_kwh: 0.2}]\n")
     assert read_tariffs(Path("fr_tempo"))[0].tariff_id == "mine"
+
+
+def site_with(tmp_path: Path, tariffs: str, *, currency: str = "EUR", more: str = "") -> Path:
+    path = tmp_path / "works.yaml"
+    path.write_text(
+        f"site_id: works\nname: Works\ntime_zone: Europe/Paris\ncountry: FR\ncurrency: {currency}\n"
+        f"meters: [{{meter_id: main}}{more}]\ntariffs: {tariffs}\n"
+    )
+    return path
+
+
+OWN = "{tariff_id: own, valid_to: 2024-09-01, currency: EUR, periods: [{period_id: all, price_per_kwh: 0.2}]}"
+
+
+def test_a_site_file_takes_a_shipped_tariff_by_its_name(tmp_path: Path) -> None:
+    site = load_site(site_with(tmp_path, f"[fr_tempo, {OWN}]"))
+    # What the name stands for is part of what the file means, and of its hash.
+    assert [each.tariff_id for each in tariffs_of(site)] == ["own", "fr_tempo_2024", "fr_tempo_2025"]
+    assert site_sha256(site) != site_sha256(load_site(site_with(tmp_path, f"[{OWN}]")))
+    prices = quarter_hour_prices(site, date(2025, 1, 31), date(2025, 2, 2))
+    assert prices["price_per_kwh"][[23, 24, 96 + 23, 96 + 24]].to_list() == [
+        Decimal(price) for price in ("0.1568", "0.7562", "0.1518", "0.1792")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tariffs", "currency", "said"),
+    [
+        ("[fr_temp]", "EUR", "line 7, column 1: tariffs: no tariff 'fr_temp' is shipped; did you mean 'fr_tempo'?"),
+        ("[fr_tempo]", "GBP", "tariff 'fr_tempo_2024' is in EUR, the site in GBP"),
+        (f"[fr_tempo, {OWN.replace('0.2', 'x')}]", "EUR", "tariffs.1.periods.0.price_per_kwh: expected a number"),
+    ],
+)
+def test_a_name_that_is_none_and_a_mistake_beside_one_are_told_at_their_place(
+    tmp_path: Path, tariffs: str, currency: str, said: str
+) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        load_site(site_with(tmp_path, tariffs, currency=currency))
+
+
+@pytest.mark.parametrize("carrier", ["steam", "cooling", "compressed_air"])
+def test_each_carrier_has_a_price_of_its_own(tmp_path: Path, carrier: str) -> None:
+    sold = (
+        f"{{tariff_id: sold, currency: EUR, commodity: {carrier}, periods: [{{period_id: all, price_per_kwh: 0.09}}]}}"
+    )
+    more = f", {{meter_id: other, carrier: {carrier}, is_secondary: false}}"
+    site = load_site(site_with(tmp_path, f"[{sold}]", more=more))
+    frame = carrier_prices(site, date(2025, 1, 1), date(2025, 1, 2))
+    assert frame["carrier"].unique().to_list() == [carrier]
+    assert set(frame["price_per_unit"]) == {Decimal("0.09")}
+    # One price of two carriers is none of either: electricity asks for its own.
+    assert tariffs_of(site) == ()
+
+
+def test_a_tariff_sells_one_carrier_and_a_carrier_has_one_tariff_a_day(tmp_path: Path) -> None:
+    both = "{tariff_id: both, currency: EUR, commodity: [heat, gas], periods: [{period_id: all, price_per_kwh: 0.1}]}"
+    with pytest.raises(BadInput, match="commodity: expected 'electricity', 'gas', 'heat'"):
+        load_site(site_with(tmp_path, f"[{both}]"))
+    site = load_site(site_with(tmp_path, f"[fr_tempo, {OWN.replace('2024-09-01', '2025-01-01')}]"))
+    with pytest.raises(BadInput, match="tariffs own and fr_tempo_2024 are both in force on 2024-09-01"):
+        tariffs_of(site)
+
+
+def test_an_audits_line_belongs_to_who_ours_belongs_to() -> None:
+    known = tariff(
+        energy=[{"charge_id": "grid", "price_per_kwh": "0.05", "owner": "distributor"}],
+        fixed=[{"charge_id": "fee", "amount": 10}],
+    )
+    pairs = pair_lines([], bill(known, load(1)).periods[0])
+    assert {pair.line_id: pair.owner for pair in pairs} == {"grid": "distributor", "fee": "unknown"}

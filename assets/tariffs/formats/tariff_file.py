@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from assets.tariffs.calendar_layout import NotExact, check_periods
-from assets.tariffs.formats.library import library_file
 from assets.tariffs.formats.urdb import is_urdb, read_urdb
+from data_quality.contracts.billing.shipped_tariffs import library_file
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of

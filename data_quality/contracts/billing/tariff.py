@@ -58,14 +58,16 @@ class Tariff(Model):
     version: str = ""
     source: str = ""
     prices: Literal["own", "published", "example"] = Field(
-        default="own", description="A contract's own, those of a public source, or made up to show the structure"
+        default="own",
+        exclude_if=lambda prices: prices == "own",
+        description="A contract's own, those of a public source, or made up to show the structure",
     )
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$", description="ISO 4217; none: the site's")
     time_zone: str | None = Field(default=None, description="IANA name; none: the site's, or that of the request")
     clock: ClockName = Field(
         default="local", description="Clock of the windows: wall clock, standard time all year, or UTC"
     )
-    commodity: Literal["electricity", "gas", "heat", "water"] = "electricity"
+    commodity: Literal["electricity", "gas", "heat", "steam", "cooling", "compressed_air", "water"] = "electricity"
     # Open ends that a zone's offset and a timestamp in nanoseconds still hold: date.min and date.max they do not.
     valid_from: date = date(1900, 1, 1)
     valid_to: date = date(2200, 1, 1)

@@ -3,6 +3,7 @@
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
+from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -41,8 +42,10 @@ class Season(Model):
     season_id: str
     start: MonthDay | None = None
     end: MonthDay | None = None
-    dates: tuple[date, ...] = Field(default=(), description="Published days, instead of start and end")
-    other_than: tuple[str, ...] = Field(default=(), description="Seasons on whose days it does not hold, on all others")
+    dates: tuple[date, ...] = Field(default=(), exclude_if=not_, description="Published days, instead of start and end")
+    other_than: tuple[str, ...] = Field(
+        default=(), exclude_if=not_, description="Seasons on whose days it does not hold, on all others"
+    )
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -142,7 +145,9 @@ class Calendar(Model):
     holidays: tuple[Holiday, ...] | None = None
     seasons: tuple[Season, ...] = ()
     day_starts: time = Field(
-        default=time(0), description="Local time before which an hour is of the day before, in season and day type"
+        default=time(0),
+        exclude_if=lambda at: at == time(0),
+        description="Local time before which an hour is of the day before, in season and day type",
     )
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ assets/tariffs and assets/bills.
 from datetime import datetime, time
 from decimal import Decimal
 from functools import cached_property
+from operator import not_
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -35,6 +36,7 @@ ItemName = Literal[
 # Whose charge a line is: of who sells the energy, of who runs the grid, of the state (taxes and levies).
 Owner = Literal["supplier", "distributor", "state"]
 LineOwner = Literal["supplier", "distributor", "state", "unknown"]
+# Fields that were added later are left out where they say nothing: the hash of a site's file stays what it was.
 _OWNER_SAID = "Who it belongs to; nobody guesses it: without one its lines are of `unknown`"
 
 
@@ -55,7 +57,11 @@ class Tier(Model):
 
     price: Money | None = None
     steps: tuple[Step, ...] = ()
-    amount: Money | None = Field(default=None, description="Of a block of demand: per month, whatever the kW in it")
+    amount: Money | None = Field(
+        default=None,
+        exclude_if=lambda amount: amount is None,
+        description="Of a block of demand: per month, whatever the kW in it",
+    )
     up_to: Decimal | None = Field(default=None, gt=0)
     # kwh_per_kw is a block of hours use (Wright tariff): 200 kWh per kW are the first 200 hours at full demand.
     up_to_unit: Literal["kwh", "kwh_per_day", "kwh_per_kw", "kw"] = "kwh"
@@ -153,7 +159,7 @@ class Charge(Model):
     description: str = ""
     kind: ItemName = "energy_usage_fee"
     party: str = Field(default="", description="Name of the supplier, grid operator, …: whose charge it is")
-    owner: Owner | None = Field(default=None, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
 
 
 class EnergyCharge(Charge):
@@ -185,7 +191,9 @@ class Ratchet(Model):
     """Demand is at least `share` of the highest of the last `months` months (formulas 5.11), or the mean of them."""
 
     rule: Literal["highest", "mean"] = Field(
-        default="highest", description="mean: billed is the mean of the months looked back on, instead of a floor"
+        default="highest",
+        exclude_if=lambda rule: rule == "highest",
+        description="mean: billed is the mean of the months looked back on, instead of a floor",
     )
     share: Decimal = Field(default=Decimal(1), gt=0, le=1)
     share_of_month: tuple[Decimal, ...] = Field(
@@ -351,7 +359,7 @@ class Tax(Model):
     description: str = ""
     share: Decimal = Field(ge=0)
     of: tuple[str, ...] = ()
-    owner: Owner | None = Field(default=None, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
 
 
 class Export(Model):
@@ -360,7 +368,7 @@ class Export(Model):
     charge_id: str = "export"
     description: str = ""
     kind: ItemName = "energy_generation_credit"
-    owner: Owner | None = Field(default=None, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
     periods: tuple[TouPeriod, ...] = ()
     price_per_kwh: Money | None = None
     series: SeriesPrice | None = None

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from assets.tariffs.formats.library import shipped_about, shipped_tariffs
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import about_text, price_weeks, tariff_text
+from data_quality.contracts.billing.shipped_tariffs import shipped_about, shipped_tariffs
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration

@@ -4,12 +4,15 @@ import difflib
 import re
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Any
 
-from data_quality.contracts.billing.tariff import About, TariffFile
+from pydantic import BeforeValidator
+
+from data_quality.contracts.billing.tariff import About, Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quick_yaml import read_model
 
-LIBRARY = Path(__file__).parents[1] / "library"
+LIBRARY = Path(__file__).parent / "shipped"
 _NAME = re.compile(r"[a-z0-9_]+")
 
 
@@ -26,12 +29,33 @@ def library_file(path: Path) -> Path:
         return path
     if name in library_names():
         return LIBRARY / f"{name}.yaml"
-    near = difflib.get_close_matches(name, library_names(), n=1)
     raise BadInput(
-        f"there is no file {name!r}, and no shipped tariff of that name",
-        reason="no_tariff",
-        mend=f"did you mean {near[0]!r}?" if near else "`meterloom tariff list` names those that are shipped",
+        f"there is no file {name!r}, and no shipped tariff of that name", reason="no_tariff", mend=_near(name)
     )
+
+
+def _near(name: str) -> str:
+    near = difflib.get_close_matches(name, library_names(), n=1)
+    return f"did you mean {near[0]!r}?" if near else "`meterloom tariff list` names those that are shipped"
+
+
+def _with_shipped(entries: Any) -> Any:
+    """Entries of a list of tariffs, of which those that are a name become the shipped tariffs of that name."""
+    if not isinstance(entries, list | tuple):
+        return entries
+    found, later = list(entries), []
+    for place, name in enumerate(entries):
+        if isinstance(name, str):
+            if name not in library_names():
+                raise ValueError(f"no tariff {name!r} is shipped; {_near(name)}")
+            # Further ones of a name stand behind all: a complaint about an entry names its place in the file.
+            found[place], *rest = shipped_tariffs()[name].tariffs
+            later += rest
+    return [*found, *later]
+
+
+# Of a site: tariffs as they are, and names of shipped ones among them.
+Tariffs = Annotated[tuple[Tariff, ...], BeforeValidator(_with_shipped)]
 
 
 @cache
