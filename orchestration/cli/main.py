@@ -62,7 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "disclosure": ("operations.reports.disclosure",),
     "benchmark": ("operations.reports.benchmark",),
     "meters": ("operations.readings.meters",),
-    "tariff": ("operations.bills.tariff",),
+    "tariff": ("operations.bills.tariff", "operations.bills.carriers"),
     "bill": (
         "operations.bills.bill",
         "operations.bills.reconcile",

@@ -145,6 +145,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "meters reject": WRITES,
     "meters balance": ("--site {site} --period {month}", "--site tower --period 2025-12"),
     "tariff list": ("",),
+    "tariff carriers": ("--site {site} --on 2025-10-01", "--site tower --on 2025-10-01"),
     "tariff show": ("inputs/tariff.yaml", "fr_tempo"),
     "tariff check": ("inputs/tariff.yaml", "inputs/factors.csv"),
     "tariff import": ("inputs/tariff.yaml --out inputs/imported.yaml",),
