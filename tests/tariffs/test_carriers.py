@@ -71,3 +71,4 @@ def test_each_carrier_of_a_site_has_its_unit_price_and_factor(tmp_path: Path) ->
     assert "counted where it is made of" in text
     later = json.loads(run(*words[:-1], "2026-06-02", "--json").stdout)
     assert [row["factor_of"] for row in later["carriers"]] == [[]] * 6
+    assert len(json.loads(run(*words[:-2], "--json").stdout)["carriers"]) == 6

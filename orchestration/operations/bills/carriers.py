@@ -37,7 +37,7 @@ def carriers(
 ) -> Answer:
     """Show what each carrier of a site costs and emits on a day: unit, price, factor, and what says so."""
     known = call.project.site(site)
-    day = day_or_none(on, "--on") or call.clock.now().astimezone(ZoneInfo(known.time_zone)).date()
+    day = day_or_none(on, "--on") or call.clock.now_utc().astimezone(ZoneInfo(known.time_zone)).date()
     factors = meter_factors(known, known_factors(known, call.project.store, as_of_utc=call.as_of_utc))
     held = list(dict.fromkeys(meter.carrier for meter in known.meters))
     rows = [_row(call.project.lake, known, carrier, day, factors) for carrier in held]
