@@ -63,14 +63,17 @@ class DayKind:
 
 def day_kind(tariff: Tariff, day: date, day_type: DayType) -> DayKind:
     """The kind of that local date under the tariff."""
-    seasons = tuple(season.season_id for season in tariff.calendar.seasons if season.holds(day))
-    return DayKind(month=day.month, seasons=seasons, day_type=day_type)
+    return DayKind(month=day.month, seasons=tariff.calendar.seasons_on(day), day_type=day_type)
 
 
 def all_kinds(tariff: Tariff) -> tuple[DayKind, ...]:
-    """Every kind of day that any year can hold."""
+    """Every kind of day that any year can hold; that the tariff's days hold, where seasons are published days."""
+    days: Iterable[date] = _ALL_DAYS
+    if tariff.calendar.published_days:
+        count = (tariff.valid_to - tariff.first_day).days
+        days = (tariff.first_day + timedelta(days=n) for n in range(count))
     # Seasons and months do not ask for the day type: the year is walked once, and the types are put beside it.
-    found = dict.fromkeys(day_kind(tariff, day, "weekday") for day in _ALL_DAYS)
+    found = dict.fromkeys(day_kind(tariff, day, "weekday") for day in days)
     return tuple(DayKind(kind.month, kind.seasons, day_type) for kind in found for day_type in DAY_TYPES)
 
 

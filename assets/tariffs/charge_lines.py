@@ -18,6 +18,7 @@ from data_quality.contracts.billing.tariff_charges import (
     DemandPeriod,
     EnergyCharge,
     ItemName,
+    LineOwner,
     TouPeriod,
 )
 
@@ -41,6 +42,7 @@ class Line(NamedTuple):
     period_id: str = ""
     tier: int = 0
     party: str = ""
+    owner: LineOwner = "unknown"
 
 
 class Cells(TypedDict, total=False):
@@ -54,6 +56,7 @@ class Cells(TypedDict, total=False):
     period_id: str
     tier: int
     party: str
+    owner: LineOwner
 
 
 @dataclass
@@ -94,7 +97,7 @@ class Pen:
     ) -> Decimal:
         """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
         name = charge.charge_id
-        cells["charge_id"], cells["party"] = name, charge.party
+        cells["charge_id"], cells["party"], cells["owner"] = name, charge.party, charge.owner or "unknown"
         return self._put(name + part, charge.kind, component, (charge.description or name) + text, amount, cells)
 
     def _put(
@@ -211,7 +214,7 @@ def billed_demand(
             found.append(None)
             continue
         # Floors first, then the power factor, then the rounding of the demand: the order of formulas 5.11.
-        billed = max(demand, floor, _ratchet(charge, period, usage, history))
+        billed = max(_over_months(charge, period, demand, usage, history), floor)
         billed *= _power_factor_share(charge, usage)
         if charge.demand_decimals is not None:
             billed = billed.quantize(_ONE.scaleb(-charge.demand_decimals), rounding=ROUND_HALF_UP)
@@ -219,19 +222,23 @@ def billed_demand(
     return tuple(found)
 
 
-def _ratchet(
-    charge: DemandCharge, period: DemandPeriod, usage: Usage, history: Mapping[str, Sequence[Decimal]]
+def _over_months(
+    charge: DemandCharge, period: DemandPeriod, demand: Decimal, usage: Usage, history: Mapping[str, Sequence[Decimal]]
 ) -> Decimal:
+    """The measured demand, lifted by the ratchet, or the mean of the months that it looks back on."""
     if charge.ratchet is None:
-        return _ZERO
+        return demand
     names = charge.ratchet.of_periods or (period.period_id,)
     seen = [demand for name in names for demand in history.get(name, ())]
     # A demand belongs to the month in which its bill part starts, as it does in the account of peaks.
     if charge.ratchet.includes_current and charge.ratchet.is_set_in(usage.start.month):
         measured = zip(charge.periods, usage.demand[charge.charge_id], strict=True)
         share = charge.ratchet.share_in(usage.start.month)
-        seen += [share * demand for other, demand in measured if other.period_id in names and demand is not None]
-    return max(seen, default=_ZERO)
+        seen += [share * kw for other, kw in measured if other.period_id in names and kw is not None]
+    if charge.ratchet.rule == "mean":
+        # Of a new supply no month is known: its first is billed as it was measured.
+        return sum(seen, _ZERO) / len(seen) if seen else demand
+    return max([demand, *seen])
 
 
 def _power_factor_share(charge: DemandCharge, usage: Usage) -> Decimal:
@@ -252,9 +259,23 @@ def write_demand(pen: Pen, tariff: Tariff, usage: Usage, billed: Mapping[str, tu
             if demand is None:
                 continue
             # Limits in kW do not shrink with the days of a bill, as limits in kWh do: only the price has its share.
+            if period.blocks[0].amount is not None:
+                _write_block(pen, charge, period, demand, usage.month_share)
+                continue
             table = bounds_of(period.blocks, limit_share=_ONE, days=usage.days, demand_kw=demand)
             parts, unit = fill(table, demand), POWER_UNITS[charge.unit]
             _write_parts(pen, charge, "demand", period, parts, unit=unit, share=usage.month_share)
+
+
+def _write_block(pen: Pen, charge: DemandCharge, period: DemandPeriod, demand: Decimal, share: Decimal) -> None:
+    """The amount of the block in which demand lies; at its end it belongs to the lower one, as kWh do."""
+    at = next(n for n, tier in enumerate(period.blocks) if tier.up_to is None or demand <= tier.up_to)
+    amount, part = period.blocks[at].amount or _ZERO, f".{period.period_id}.{at + 1}"
+    pen.write_charge(
+        charge, "demand", amount * share, part=part, text=f", {period.period_id}, tier {at + 1}",
+        quantity=demand, unit=POWER_UNITS[charge.unit], rate=amount, rate_unit=f"{pen.currency}/month",
+        period_id=period.period_id, tier=at + 1,
+    )  # fmt: skip
 
 
 def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:

@@ -114,6 +114,8 @@ class _Slots:
         parts = max(1, grid.step_minutes // QUARTER_MINUTES)
         fine = Grid(grid.start_utc, min(grid.step_minutes, QUARTER_MINUTES), grid.size * parts, grid.time_zone)
         days, self._quarters = wall_clock(fine, tariff.clock)
+        # A colour of a day may hold until six in the morning after it.
+        days = days - (self._quarters < tariff.calendar.first_quarter)
         self._parts = parts
         # numpy refuses the least of nothing, and `initial` would itself count as a day of 1970: hence two branches.
         first = int(days.min(initial=0)) if not days.size else int(days.min())

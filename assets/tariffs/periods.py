@@ -41,11 +41,14 @@ def check_tariff(tariff: Tariff) -> None:
     _prices(tariff)
 
 
-# What tariffs call the carriers that they sell; steam and cooling have no tariffs.
+# What tariffs call the carriers that they sell.
 COMMODITIES = {
     Carrier.ELECTRICITY: "electricity",
     Carrier.NATURAL_GAS: "gas",
     Carrier.HEAT: "heat",
+    Carrier.STEAM: "steam",
+    Carrier.COOLING: "cooling",
+    Carrier.COMPRESSED_AIR: "compressed_air",
     Carrier.WATER: "water",
 }
 

@@ -62,7 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "disclosure": ("operations.reports.disclosure",),
     "benchmark": ("operations.reports.benchmark",),
     "meters": ("operations.readings.meters",),
-    "tariff": ("operations.bills.tariff",),
+    "tariff": ("operations.bills.tariff", "operations.bills.carriers"),
     "bill": (
         "operations.bills.bill",
         "operations.bills.reconcile",
@@ -142,7 +142,7 @@ GROUPS = {
     "retention": "Copies past their age.",
     "grafana": "Boards for Grafana over PostgreSQL.",
     "meters": "Meter hierarchy: list, discover, propose, accept, balance.",
-    "tariff": "Tariffs: render, validate, convert.",
+    "tariff": "Tariffs: list those that are shipped, render, validate, convert.",
     "bill": "Bills: compute, compare, audit.",
     "carbon": "Carbon: Scope 1 and 2 of activities, by the hour, of a site; restatements.",
     "factors": "Emission factors: import public tables, record sets, list them.",

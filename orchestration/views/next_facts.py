@@ -117,12 +117,16 @@ def _local_days(first: datetime, last: datetime, time_zone: str) -> Span:
     return start, last.astimezone(zone(time_zone)).date()
 
 
+# Carriers that are sold by tariffs everywhere. Steam, cooling and air are often a share of a rent, and need none.
+_ASKED_FOR = ("electricity", "natural_gas", "heat", "water")
+
+
 def _unpriced(site: Site, spans: dict[str, Span]) -> dict[str, Span]:
-    from assets.tariffs.periods import COMMODITIES, tariffs_of
+    from assets.tariffs.periods import tariffs_of
     from assets.tariffs.price_in_force import price_stream_of
 
     found = {}
-    for carrier in dict.fromkeys(meter.carrier for meter in site.meters if meter.carrier in COMMODITIES):
+    for carrier in dict.fromkeys(meter.carrier for meter in site.meters if meter.carrier in _ASKED_FOR):
         if price_stream_of(site, carrier):
             continue
         read = [spans[m.meter_id] for m in site.meters if m.carrier is carrier and m.meter_id in spans]

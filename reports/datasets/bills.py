@@ -8,6 +8,7 @@ from typing import Any
 
 from assets.bills.dispute.reconcile import Reconciliation
 from assets.stores.ledgers.bill_ledger import BillStore
+from data_quality.contracts.billing.tariff_charges import LineOwner
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
@@ -25,7 +26,14 @@ MEASURES: Mapping[str, Measure] = {
     "delta_percent": Measure("Difference", "percent", made=("deviation_percent", ("billed", "recomputed")), decimals=2),
     "energy_kwh": Measure("Metered on the billed dates", "kwh", whole="asked"),
 }
-FACTS = ("invoice", "account", "supplier", "dates", "verdict", "cause", "evidence", "line", "file")
+# Whose a line is, in words.
+OWNERS: Mapping[LineOwner, str] = {
+    "supplier": "the supplier",
+    "distributor": "the grid operator",
+    "state": "the state",
+    "unknown": "nobody is named",
+}
+FACTS = ("invoice", "account", "supplier", "dates", "verdict", "cause", "evidence", "line", "owner", "file")
 
 
 class BillData:
@@ -115,6 +123,9 @@ class BillData:
         if name in {"invoice", "account", "supplier", "file"}:
             return str(getattr(bill, name)), "plain"
         audit = self._audit(bill_id)
+        if name == "owner":
+            lines = audit.lines if isinstance(audit, Reconciliation) else ()
+            return Sentence(OWNERS[next((each.owner for each in lines if each.id == line), "unknown")]), "plain"
         if isinstance(audit, BadInput):
             return Sentence("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
         if name == "evidence":

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
 from data_quality.contracts.sentence import Sentence, sentences
+from reports.datasets.bills import OWNERS
 from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
 from reports.pages.address import Address, why_of
 from reports.pages.bills import PATH, STATES, amount_tile, dates_text
@@ -119,7 +120,7 @@ class _Bill:
         money, units = unit_text(self.currency), {each.unit for each in audit.lines}
         per = f"{money}/{next(iter(units))}" if len(units) == 1 and "" not in units else ""
         columns = (
-            Column(title="Line", weight=3), Column(title="Billed quantity", is_number=True),
+            Column(title="Line", weight=3), Column(title="Belongs to"), Column(title="Billed quantity", is_number=True),
             Column(title="Metered quantity", is_number=True), Column(title="Billed rate", unit=per, is_number=True),
             Column(title="Tariff rate", unit=per, is_number=True), Column(title="Billed", unit=money, is_number=True),
             Column(title="Expected", unit=money, is_number=True),
@@ -128,7 +129,7 @@ class _Bill:
         rows = [Row(cells=self._line(each)) for each in audit.lines]
         sums = (audit.billed_total, audit.recomputed_total, audit.delta_total)
         blank = Cell(text="")
-        total = Row(cells=(Cell(text="Total"), blank, blank, blank, blank, *self._money(sums, None)), is_total=True)
+        total = Row(cells=(Cell(text="Total"), *[blank] * 5, *self._money(sums, None)), is_total=True)
         return Table(
             key="bill-lines", title="Line by line", sheet="lines", columns=columns, rows=(*rows, total),
             note="A quantity or rate in red is another than that of meter or tariff.",
@@ -139,7 +140,8 @@ class _Bill:
         rates = [self._rate(each) for each in (line.billed_rate, line.recomputed_rate)]
         sums = (line.billed, line.recomputed, line.delta)
         pairs = (*_pair(quantities), *_pair(rates))
-        return (Cell(text=named(line.label or line.id)), *pairs, *self._money(sums, line))
+        owner = Cell(text=Sentence(OWNERS[line.owner]), tone="muted" if line.owner == "unknown" else "plain")
+        return (Cell(text=named(line.label or line.id)), owner, *pairs, *self._money(sums, line))
 
     def _money(
         self, amounts: tuple[Decimal | None, Decimal | None, Decimal], line: ReconciledLine | None

@@ -90,6 +90,15 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "coincident demand, no hour published": ("refused", _demand(coincident_at=["2025-03-15T12:00:00Z"])),
     "demand in kVA": ("refused", _demand(unit="kva")),
     "demand by a ratio of power factors": ("refused", _demand(reference_power_factor="0.9")),
+    "mean over months": ("LP", _demand(ratchet={"rule": "mean", "months": 12, "includes_current": True}, minimum_kw=3)),
+    "a block of demand at an amount": (
+        "refused",
+        _demand(
+            periods=[
+                {"period_id": "all", "tiers": [{"amount": 10, "up_to": 5, "up_to_unit": "kw"}, {"amount": 30}]},
+            ]
+        ),
+    ),
     "billed demand rounded": ("refused", _demand(demand_decimals=0)),
     "contracted power and its excess": (
         "LP",

@@ -93,6 +93,8 @@ def _demand(draw: Draw, number: int, start: date) -> dict[str, Any]:
             "includes_current": draw(st.booleans()),
             "of_periods": [periods[0]["period_id"]] if draw(st.booleans()) else [],
         }
+        if draw(st.integers(0, 2)) == 0:
+            found["ratchet"] |= {"rule": "mean", "of_periods": []}
     if draw(st.booleans()):
         found["minimum_kw"] = draw(st.integers(0, 40))
     if draw(st.integers(0, 3)) == 0:

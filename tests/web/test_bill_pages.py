@@ -52,6 +52,13 @@ def test_a_bill_line_by_line_has_the_numbers_of_the_command(billed: Asking) -> N
         assert f"{line['recomputed']:,.2f}" in page
     assert f"{told['checked']['recomputed_total']:,.2f}" in page
     assert "Cause: " in page
+    # The plant's tariff names nobody.
+    assert "Belongs to" in page
+    assert (
+        page.count("nobody is named")
+        == len(told["checked"]["lines"])
+        == len(re.findall("'owner': 'unknown'", str(told)))
+    )
 
 
 def test_each_number_leads_to_where_it_is_made_again_from_the_readings(billed: Asking) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from data_quality.contracts.billing.bill import BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.supplier_bill import BilledLine
+from data_quality.contracts.billing.tariff_charges import LineOwner
 
 _ZERO = Decimal(0)
 # English and German, and taxes by their names in the countries that bills come from.
@@ -47,6 +48,7 @@ class Pair:
     rate: Decimal | None = None
     unit: str = ""
     line: int = 0
+    owner: LineOwner = "unknown"
 
     @property
     def delta(self) -> Decimal:
@@ -86,6 +88,7 @@ def _pair(line_id: str, theirs: Sequence[BilledLine], ours: Sequence[BillLine]) 
     first = theirs[0] if theirs else None
     quantities = [line.quantity for line in theirs]
     our_quantities = [part.quantity for part in ours]
+    owners = {part.owner for part in ours}
     return Pair(
         line_id=line_id,
         component=ours[0].component if ours else "",
@@ -98,6 +101,7 @@ def _pair(line_id: str, theirs: Sequence[BilledLine], ours: Sequence[BillLine]) 
         rate=ours[0].rate if len(ours) == 1 else None,
         unit=ours[0].unit if ours else (first.unit if first else ""),
         line=first.place.line if first else 0,
+        owner=owners.pop() if len(owners) == 1 else "unknown",
     )
 
 

@@ -19,6 +19,7 @@ from data_quality.contracts.billing.bill import BillPeriod
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType
+from data_quality.contracts.billing.tariff_charges import LineOwner
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 
@@ -195,6 +196,7 @@ class ReconciledLine(Model):
     billed_rate: Decimal | None
     recomputed_rate: Decimal | None
     unit: str
+    owner: LineOwner = "unknown"
 
 
 class Reconciliation(Model):
@@ -265,6 +267,7 @@ def reconcile(
                 id=pair.line_id, label=pair.label, billed=pair.billed, recomputed=pair.recomputed, delta=pair.delta,
                 billed_quantity=pair.billed_quantity, recomputed_quantity=pair.quantity,
                 billed_rate=pair.billed_rate, recomputed_rate=pair.rate, unit=pair.unit,
+                owner=pair.owner,
             )
             for pair in pairs
         ),

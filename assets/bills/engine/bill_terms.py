@@ -116,11 +116,7 @@ def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
         money=account.money,
         billed_year=account.billed_year,
         months_in_year=account.months_in_year,
-        ratchet_kw={
-            # The greatest alone: a ratchet never asks which month it was.
-            charge: {period: max(demands) for period, demands in periods.items() if demands}
-            for charge, periods in history.items()
-        },
+        demands_kw=history,
     )
 
 

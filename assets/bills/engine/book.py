@@ -108,6 +108,9 @@ class Book:
         slots, present = sum(bill.slots for bill in raw), sum(bill.present for bill in raw)
         # By message: each bill of a year would repeat the same finding about the tariff.
         by_message = {f.message: f for period in periods for f in period.findings}
+        used = {name for period in periods for name in period.tariff_ids}
+        examples = [tariff for tariff in self.tariffs if tariff.prices == "example" and tariff.tariff_id in used]
+        by_message |= {f.message: f for f in map(_example_prices, examples)}
         return Bill(
             currency=self.currency,
             time_zone=self.time_zone,
@@ -167,6 +170,14 @@ def calendar_months(first: date, last: date) -> list[tuple[date, date]]:
         found.append((day, months_after(day, 1)))
         day = found[-1][1]
     return found
+
+
+def _example_prices(tariff: Tariff) -> Finding:
+    return Finding(
+        code="example_prices",
+        message=f"tariff {tariff.tariff_id} has example prices: its structure is real, its amounts are no supplier's",
+        severity="warning",
+    )
 
 
 def _published(raw: RawBill) -> BillPeriod:

@@ -184,7 +184,7 @@ def write_export(pen: Pen, tariff: Tariff, usages: Sequence[Usage], account: Acc
                 terms.charge_id + (f".{name}" if name else ""), terms.kind, "export",
                 (terms.description or terms.charge_id) + (f", {name}" if name else ""), -value,
                 quantity=kwh, unit="kWh", rate=-rate if rate is not None else None,
-                charge_id=terms.charge_id, period_id=name,
+                charge_id=terms.charge_id, period_id=name, owner=terms.owner or "unknown",
             )  # fmt: skip
     if is_carried:
         _apply_money(pen, tariff, account, earned)
@@ -296,7 +296,7 @@ def write_taxes(pen: Pen, tariff: Tariff) -> None:
         base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
         pen.write(
             tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
-            quantity=base, rate=tax.share, rate_unit="of subtotal",
+            quantity=base, rate=tax.share, rate_unit="of subtotal", owner=tax.owner or "unknown",
         )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""A tariff file of any of three shapes, told apart by content: our language, URDB JSON, the simple table.
+"""A tariff file of any of three shapes, told apart by content: our language, URDB JSON, the simple table; or a tariff
+that is shipped, by its name.
 
 Day and night are registers of the meter; the table does not say their hours.
 """
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from assets.tariffs.calendar_layout import NotExact, check_periods
 from assets.tariffs.formats.urdb import is_urdb, read_urdb
+from data_quality.contracts.billing.shipped_tariffs import library_file
 from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
@@ -20,8 +22,10 @@ from data_quality.contracts.yaml_file import load_yaml, place_of, validate_docum
 def read_tariffs(path: Path) -> tuple[Tariff, ...]:
     """Every tariff of the file, each checked: exactly one period holds at each instant. Raises BadInput.
 
-    JSON is read as the YAML that it is, so that complaints name line and column.
+    A name without a file of that name is that of a shipped tariff. JSON is read as the YAML that it is, so that
+    complaints name line and column.
     """
+    path = library_file(path)
     document = load_yaml(path)
     found = _tariffs(document, path)
     for number, tariff in enumerate(found):

@@ -7,9 +7,10 @@ from decimal import Decimal
 import numpy as np
 
 from assets.tariffs.calendar_layout import QUARTERS, all_kinds, charge_layout
-from data_quality.contracts.billing.tariff import Tariff
-from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, Window
+from data_quality.contracts.billing.tariff import About, Tariff
+from data_quality.contracts.billing.tariff_calendar import DAY_TYPES, Season, Window
 from data_quality.contracts.billing.tariff_charges import (
+    Charge,
     DemandCharge,
     DemandPeriod,
     EnergyCharge,
@@ -48,17 +49,26 @@ def price_weeks(tariff: Tariff) -> tuple[PriceWeek, ...]:
     weekend = tariff.calendar.weekend or ("sat", "sun")
     names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     found: dict[bytes, tuple[list[str], np.ndarray]] = {}
+    names_of: dict[bytes, dict[str, None]] = {}
     # all_kinds lists the day types of one month and its seasons next to each other.
     for index in range(0, len(kinds), len(DAY_TYPES)):
         # Holidays are left out of the week: which date they fall on is not known of a week that stands for months.
         by_type = {kinds[index + n].day_type: total[index + n] for n in range(len(DAY_TYPES))}
         # Without a calendar of its own the site decides about rest days; the text has no site.
         week = np.stack([by_type["weekend" if name in weekend else "weekday"] for name in names])
+        first = tariff.calendar.first_quarter
+        week[:, :first] = np.roll(week, 1, axis=0)[:, :first]
         labels, _ = found.setdefault(week.tobytes(), ([], week))
         label = _MONTHS[kinds[index].month - 1]
         if label not in labels:
             labels.append(label)
-    return tuple(PriceWeek(label=_run(labels), price_per_kwh=week) for labels, week in found.values())
+        # Two colours of days may hold in the same months.
+        if tariff.calendar.published_days:
+            names_of.setdefault(week.tobytes(), {}).update(dict.fromkeys(kinds[index].seasons))
+    return tuple(
+        PriceWeek(label=", ".join([_run(labels), *names_of.get(key, ())]), price_per_kwh=week)
+        for key, (labels, week) in found.items()
+    )
 
 
 def _first_price(tier: Tier) -> Decimal:
@@ -84,9 +94,17 @@ def tariff_text(tariff: Tariff) -> str:
     return "\n".join(_lines(tariff))
 
 
-def _lines(tariff: Tariff) -> Iterator[str]:
-    money = tariff.currency or "the site's currency"
+def about_text(about: About) -> str:
+    """What a shipped tariff stands on, a line a thing."""
+    head = f"{about.title} ({about.country}, {about.kind.replace('_', ' ')})"
+    read = [f"  source     {each.publication} ({each.dated or 'not dated'}): {each.read}" for each in about.sources]
+    return "\n".join([head, *read, *([f"  not in it  {about.lacks}"] if about.lacks else [])])
+
+
+def _head(tariff: Tariff, money: str) -> Iterator[str]:
     yield f"{tariff.tariff_id}" + (f": {tariff.name}" if tariff.name else "")
+    if tariff.prices != "own":
+        yield f"  prices     {tariff.prices}" + (f": {tariff.source}" if tariff.source else "")
     if tariff.supplier:
         yield f"  supplier   {tariff.supplier}"
     fields = Tariff.model_fields
@@ -102,33 +120,52 @@ def _lines(tariff: Tariff) -> Iterator[str]:
     if calendar.holidays is not None:
         yield f"  holidays   {len(calendar.holidays)} of its own"
     for season in calendar.seasons:
-        yield f"  season     {season.season_id}: {season.start} to {season.end} (end exclusive)"
+        yield f"  season     {season.season_id}: {_season(season)}"
+    if calendar.first_quarter:
+        yield f"  day        from {calendar.day_starts:%H:%M} on"
+
+
+def _lines(tariff: Tariff) -> Iterator[str]:
+    money = tariff.currency or "the site's currency"
+    yield from _head(tariff, money)
     for energy in tariff.energy_charges:
         yield from _energy(energy, money)
     for demand in tariff.demand:
         yield from _demand(demand, money)
     for capacity in tariff.capacity:
         unit = "kVA" if capacity.unit == "kva" else "kW"
-        yield (
-            f"  capacity   {capacity.charge_id}: {capacity.contracted} {unit} x {capacity.price_per_unit} {money} a "
-            f"{capacity.per}; above: {capacity.excess_price_per_unit} {money}/{unit}"
-        )
+        price = f"{capacity.contracted} {unit} x {capacity.price_per_unit} {money} a {capacity.per}"
+        above = f"above: {capacity.excess_price_per_unit} {money}/{unit}"
+        yield f"  capacity   {capacity.charge_id}{_whose(capacity)}: {price}; {above}"
     for reactive in tariff.reactive:
         price = f"{reactive.price_per_kvarh} {money}/kvarh"
-        yield f"  reactive   {reactive.charge_id}: {price} beyond tan phi {reactive.tan_phi}"
+        yield f"  reactive   {reactive.charge_id}{_whose(reactive)}: {price} beyond tan phi {reactive.tan_phi}"
     for fixed in tariff.fixed:
-        yield f"  fixed      {fixed.charge_id}: {fixed.amount} {money} a {fixed.per}"
+        yield f"  fixed      {fixed.charge_id}{_whose(fixed)}: {fixed.amount} {money} a {fixed.per}"
     for rider in tariff.riders:
-        yield f"  rider      {rider.charge_id}: {_rider(rider, money)}"
+        yield f"  rider      {rider.charge_id}{_whose(rider)}: {_rider(rider, money)}"
     yield from _surplus(tariff, money)
     if tariff.minimum.monthly or tariff.minimum.annual:
         yield f"  minimum    {tariff.minimum.monthly} {money} a month, {tariff.minimum.annual} {money} a year"
     for tax in tariff.taxes:
-        yield f"  tax        {tax.charge_id}: {_percent(tax.share)} of {_of(tax)}"
+        yield f"  tax        {tax.charge_id}{_whose(tax)}: {_percent(tax.share)} of {_of(tax)}"
+
+
+def _whose(charge: Charge | Tax) -> str:
+    said = [*([charge.party] if isinstance(charge, Charge) and charge.party else []), charge.owner or ""]
+    return f" ({', '.join(filter(None, said))})" if any(said) else ""
+
+
+def _season(season: Season) -> str:
+    if season.dates:
+        return f"{len(season.dates)} published days, {min(season.dates)} to {max(season.dates)}"
+    if season.other_than:
+        return f"all days but those of {', '.join(season.other_than)}"
+    return f"{season.start} to {season.end} (end exclusive)"
 
 
 def _energy(charge: EnergyCharge, money: str) -> Iterator[str]:
-    name = f"  energy     {charge.charge_id}" + (f" ({charge.party})" if charge.party else "")
+    name = f"  energy     {charge.charge_id}{_whose(charge)}"
     if charge.series is not None:
         series = charge.series
         yield f"{name}: {series.factor} x price series {series.series!r} + {series.adder_per_kwh} {money}/kWh"
@@ -147,13 +184,15 @@ def _demand(charge: DemandCharge, money: str) -> Iterator[str]:
     if charge.method == "rolling":
         window += f", moved by {charge.sub_interval_minutes} minutes"
     peaks = "highest" if charge.peaks == 1 else f"mean of the {charge.peaks} highest daily"
-    yield f"  demand     {charge.charge_id}: {peaks} {window} {unit}" + (
+    yield f"  demand     {charge.charge_id}{_whose(charge)}: {peaks} {window} {unit}" + (
         f", at {len(charge.coincident_at)} published instants" if charge.coincident_at else ""
     )
     for period in charge.periods:
         yield from _period(period, f"{money}/{unit} a month")
     if charge.ratchet is not None:
-        yield f"             at least {_percent(charge.ratchet.share)} of the highest of {charge.ratchet.months} months"
+        months = f"the {charge.ratchet.rule} of {charge.ratchet.months} months"
+        share = "" if charge.ratchet.rule == "mean" else f"at least {_percent(charge.ratchet.share)} of "
+        yield f"             {share}{months}"
     if charge.minimum_kw:
         yield f"             at least {charge.minimum_kw} {unit}"
     if charge.contracted_kw is not None:
@@ -166,15 +205,21 @@ def _demand(charge: DemandCharge, money: str) -> Iterator[str]:
 def _period(period: TouPeriod | DemandPeriod, unit: str, *, is_by_register: bool = False) -> Iterator[str]:
     when = "" if is_by_register else "; ".join(_when(window) for window in period.when)
     if not period.tiers:
-        yield f"             {period.period_id:<12} {_price(period.blocks[0])} {unit}  {when}".rstrip()
+        yield f"             {period.period_id:<12} {_price(period.blocks[0], unit)}  {when}".rstrip()
         return
     yield f"             {period.period_id:<12} {when}".rstrip()
     for number, tier in enumerate(period.tiers, start=1):
         limit = "above that" if tier.up_to is None else f"up to {tier.up_to} {_UNITS[tier.up_to_unit]}"
-        yield f"               tier {number}: {_price(tier)} {unit} {limit}"
+        yield f"               tier {number}: {_price(tier, unit)} {limit}"
 
 
-def _price(tier: Tier) -> str:
+def _price(tier: Tier, unit: str) -> str:
+    if tier.amount is not None:
+        return f"{tier.amount} {unit.partition('/')[0]} a month"
+    return f"{_rates(tier)} {unit}"
+
+
+def _rates(tier: Tier) -> str:
     if tier.price is not None:
         return str(tier.price)
     return ", ".join(

@@ -1,13 +1,13 @@
 """Demand as epigraphs: which windows, which floor, what a kW costs. Coincident demand at published hours is linear."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
 
 from assets.tariffs.compiled import Compiled, wall_clock, windows_of
 from assets.tariffs.linear.linear_build import Desk
-from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Peak, Refused
+from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Peak, Refused, total_of
 from assets.tariffs.tiers import bounds_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import DemandCharge
@@ -70,14 +70,14 @@ class Windows:
 
 
 def write_demand(
-    desk: Desk, tariff: Tariff, compiled: Compiled, ratchet_kw: Mapping[str, Mapping[str, Decimal]]
+    desk: Desk, tariff: Tariff, compiled: Compiled, demands_kw: Mapping[str, Mapping[str, Sequence[Decimal]]]
 ) -> dict[str, list[Form | None]]:
     """Lines per kW; returns billed demand per charge and period. Raises Refused, BadInput."""
     found: dict[str, list[Form | None]] = {}
     for charge in tariff.demand:
         _refuse(charge)
         measured = _measured(desk, charge, compiled)
-        found[charge.charge_id] = _billed(desk, charge, measured, ratchet_kw.get(charge.charge_id, {}))
+        found[charge.charge_id] = _billed(desk, charge, measured, demands_kw.get(charge.charge_id, {}))
         for period, billed in zip(charge.periods, found[charge.charge_id], strict=True):
             if billed is None:
                 continue
@@ -95,6 +95,8 @@ def _refuse(charge: DemandCharge) -> None:
         raise Refused(charge.charge_id, "demand times a ratio of power factors is a product of variables")
     if charge.demand_decimals is not None:
         raise Refused(charge.charge_id, f"billed demand is rounded to {charge.demand_decimals} decimals: it jumps")
+    if any(block.amount is not None for period in charge.periods for block in period.blocks):
+        raise Refused(charge.charge_id, "a block of demand costs an amount: the cost jumps where the next begins")
 
 
 def _measured(desk: Desk, charge: DemandCharge, compiled: Compiled) -> list[Form | None]:
@@ -137,7 +139,7 @@ def _instants(desk: Desk, charge: DemandCharge, windows: Windows) -> np.ndarray:
 
 
 def _billed(
-    desk: Desk, charge: DemandCharge, measured: list[Form | None], history: Mapping[str, Decimal]
+    desk: Desk, charge: DemandCharge, measured: list[Form | None], history: Mapping[str, Sequence[Decimal]]
 ) -> list[Form | None]:
     """The highest of measured, ratchet, minimum and contracted share (formulas 5.11)."""
     floor = max(charge.minimum_kw, charge.contracted_share * (charge.contracted_kw or ZERO))
@@ -150,10 +152,14 @@ def _billed(
         forms = [demand, Form(constant=floor)]
         if ratchet is not None:
             names = ratchet.of_periods or (period.period_id,)
-            forms += [Form(constant=history[name]) for name in names if name in history]
+            before = [Form(constant=kw) for name in names for kw in history.get(name, ())]
             if ratchet.includes_current and ratchet.is_set_in(month):
                 named = [d for p, d in zip(charge.periods, measured, strict=True) if p.period_id in names]
-                forms += [each.times(ratchet.share_in(month)) for each in named if each is not None]
+                before += [each.times(ratchet.share_in(month)) for each in named if each is not None]
+            if ratchet.rule == "mean" and before:
+                forms[0] = total_of(before).times(ONE / len(before))
+            elif ratchet.rule == "highest":
+                forms += before
         found.append(desk.maximum(f"{charge.charge_id}.{period.period_id}.billed", forms, "demand, or its floor"))
     return found
 

@@ -1,6 +1,6 @@
 """Frame of a bill's linear terms: its slots, which of them are open, what is known of the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,8 +18,8 @@ class Carried:
     """Values that the bill takes over from earlier ones.
 
     kwh: (charge, period) -> surplus that may be used; netted_kwh: surplus of all periods; money: credit;
-    billed_year, months_in_year: before taxes, since the last year's end; ratchet_kw: charge -> period -> floor by
-    demands of months before, share applied.
+    billed_year, months_in_year: before taxes, since the last year's end; demands_kw: charge -> period ->
+    demands of the months that its ratchet looks back on, share applied.
     """
 
     kwh: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Carried:
     money: Decimal = ZERO
     billed_year: Decimal = ZERO
     months_in_year: Decimal = ZERO
-    ratchet_kw: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
+    demands_kw: Mapping[str, Mapping[str, Sequence[Decimal]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def linear_terms(
             # The order of the bill (assets/bills/engine): shares, minimum and taxes stand on the lines above them.
             refuse_carried_hours(tariff, before)
             netted = write_energy(desk, tariff, compiled, before)
-            demands = write_demand(desk, tariff, compiled, before.ratchet_kw)
+            demands = write_demand(desk, tariff, compiled, before.demands_kw)
             write_capacity(desk, tariff)
             write_reactive(desk, tariff)
             write_fixed(desk, tariff)

@@ -3,11 +3,11 @@
 from datetime import date
 from decimal import Decimal
 from enum import IntEnum
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from data_quality.contracts.billing.tariff_charges import Component
+from data_quality.contracts.billing.tariff_charges import Component, LineOwner
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 
@@ -31,7 +31,7 @@ class BillLine(Model):
     """One line. amount is in the bill's currency, rounded as the tariff says; quantity and rate are unrounded.
 
     line_id: charge, period and tier joined by dots, e.g. `energy.on_peak.2`; the start of a part of a split period is
-    appended as `@2024-04-01`. component: the part of the tariff that it comes from.
+    appended as `@2024-04-01`. component: the part of the tariff that it comes from. owner: who it belongs to.
     """
 
     line_id: str
@@ -47,6 +47,7 @@ class BillLine(Model):
     period_id: str = ""
     tier: int = 0
     party: str = ""
+    owner: LineOwner = "unknown"
 
 
 class BillPeriod(Model):
@@ -84,3 +85,11 @@ class Bill(Model):
     total: Decimal
     coverage: float = Field(ge=0, le=1)
     findings: tuple[Finding, ...] = ()
+
+    def by_owner(self) -> dict[LineOwner, Decimal]:
+        """Amounts by who they belong to, in the order of `LineOwner`; they add up to the total."""
+        found: dict[LineOwner, Decimal] = {}
+        for line in (line for period in self.periods for line in period.lines):
+            if line.kind is not ItemKind.INFORMATION:
+                found[line.owner] = found.get(line.owner, Decimal(0)) + line.amount
+        return {owner: found[owner] for owner in get_args(LineOwner) if owner in found}

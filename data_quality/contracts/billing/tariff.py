@@ -4,7 +4,7 @@ The same object makes the bill, the cost KPI and the optimiser's terms. Every pa
 file needs `tariff_id`, the dates and `periods`.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal, Self
@@ -30,6 +30,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.text import twice_in
 
 Rounding = Literal["line", "none"]
+TariffKind = Literal[
+    "time_of_use", "tiered", "demand_ratchet", "capacity", "day_colours", "dynamic_hourly", "dynamic_half_hourly"
+]
 # ISO 4217: currencies whose minor unit is not a hundredth.
 MINOR_DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "KWD": 3, "BHD": 3, "OMR": 3, "TND": 3, "JOD": 3}
 
@@ -54,12 +57,17 @@ class Tariff(Model):
     supplier: str = ""
     version: str = ""
     source: str = ""
+    prices: Literal["own", "published", "example"] = Field(
+        default="own",
+        exclude_if=lambda prices: prices == "own",
+        description="A contract's own, those of a public source, or made up to show the structure",
+    )
     currency: str | None = Field(default=None, pattern=r"^[A-Z]{3}$", description="ISO 4217; none: the site's")
     time_zone: str | None = Field(default=None, description="IANA name; none: the site's, or that of the request")
     clock: ClockName = Field(
         default="local", description="Clock of the windows: wall clock, standard time all year, or UTC"
     )
-    commodity: Literal["electricity", "gas", "heat", "water"] = "electricity"
+    commodity: Literal["electricity", "gas", "heat", "steam", "cooling", "compressed_air", "water"] = "electricity"
     # Open ends that a zone's offset and a timestamp in nanoseconds still hold: date.min and date.max they do not.
     valid_from: date = date(1900, 1, 1)
     valid_to: date = date(2200, 1, 1)
@@ -94,6 +102,7 @@ class Tariff(Model):
             raise ValueError(f"tariff {self.tariff_id!r}: charge id stands twice: {', '.join(twice)}")
         if self.export is not None and self.export_price_per_kwh:
             raise ValueError(f"tariff {self.tariff_id!r}: give export or export_price_per_kwh, not both")
+        self._check_published_days()
         seasons = {season.season_id for season in self.calendar.seasons}
         timed = [period for charge in self.energy_charges for period in charge.periods]
         per_m3 = [period.period_id for period in timed if period.price_per_m3 is not None]
@@ -112,6 +121,26 @@ class Tariff(Model):
                 if foreign := sorted(set(window.seasons) - seasons):
                     raise ValueError(f"period {period.period_id!r}: unknown season {', '.join(foreign)}")
         return self
+
+    @property
+    def first_day(self) -> date:
+        """Day of the first hours of valid_from: the one before, where days start later than at 00:00."""
+        return self.valid_from - timedelta(days=1 if self.calendar.first_quarter else 0)
+
+    def _check_published_days(self) -> None:
+        """Days that are published one by one end: a colour that nobody has announced must not pass for the rest."""
+        days = self.calendar.published_days
+        if not days:
+            return
+        if not {"valid_from", "valid_to"} <= self.model_fields_set:
+            raise ValueError(
+                f"tariff {self.tariff_id!r} has seasons of published days: it needs valid_from and valid_to, the day "
+                "after the last that is published"
+            )
+        if outside := [day for day in days if not self.first_day <= day < self.valid_to]:
+            raise ValueError(
+                f"tariff {self.tariff_id!r}: {outside[0]} of a season lies outside valid_from and valid_to"
+            )
 
     @cached_property
     def energy_charges(self) -> tuple[EnergyCharge, ...]:
@@ -138,8 +167,27 @@ class Tariff(Model):
         return self.valid_from <= day < self.valid_to
 
 
+class Source(Model):
+    """Publication that a shipped tariff stands on. dated: as it says, empty where it does not; read: what of it."""
+
+    publication: str
+    dated: str = ""
+    read: str
+
+
+class About(Model):
+    """A shipped tariff's structure, where it holds, and the publications behind it. lacks: what is not said of it."""
+
+    title: str
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    kind: TariffKind
+    sources: tuple[Source, ...] = Field(min_length=1)
+    lacks: str = ""
+
+
 class TariffFile(Model):
     """A file with several dated tariffs of one supply: a bill over a change of price is split by date."""
 
     language: Literal[1] = 1
+    about: About | None = None
     tariffs: tuple[Tariff, ...] = Field(min_length=1)

@@ -2,6 +2,8 @@
 
 from datetime import date, time, timedelta
 from decimal import Decimal
+from functools import cached_property
+from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -33,14 +35,33 @@ Money = Annotated[Decimal, Field(allow_inf_nan=False)]
 
 
 class Season(Model):
-    """A part of every year, [start, end) as month and day; it may run over New Year."""
+    """A part of every year, [start, end) as month and day (it may run over New Year); or published days (day colours);
+    or all days on which none of the seasons holds that `other_than` names.
+    """
 
     season_id: str
-    start: MonthDay
-    end: MonthDay
+    start: MonthDay | None = None
+    end: MonthDay | None = None
+    dates: tuple[date, ...] = Field(default=(), exclude_if=not_, description="Published days, instead of start and end")
+    other_than: tuple[str, ...] = Field(
+        default=(), exclude_if=not_, description="Seasons on whose days it does not hold, on all others"
+    )
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        parts = [self.start is not None, self.end is not None]
+        if any(parts) != all(parts) or sum([any(parts), bool(self.dates), bool(self.other_than)]) != 1:
+            raise ValueError(f"season {self.season_id!r} is given by start and end, by dates, or by other_than")
+        return self
+
+    @cached_property
+    def _days(self) -> frozenset[date]:
+        return frozenset(self.dates)
 
     def holds(self, day: date) -> bool:
-        """True on days of the season."""
+        """True on days of a season that is given by itself; one of `other_than` holds by no day of its own."""
+        if self.start is None or self.end is None:
+            return day in self._days
         here = day.strftime("%m-%d")
         # Month and day as MM-DD sort as dates do; over New Year the season is two pieces of a year.
         if self.start < self.end:
@@ -123,13 +144,43 @@ class Calendar(Model):
     weekend: tuple[Weekday, ...] | None = None
     holidays: tuple[Holiday, ...] | None = None
     seasons: tuple[Season, ...] = ()
+    day_starts: time = Field(
+        default=time(0),
+        exclude_if=lambda at: at == time(0),
+        description="Local time before which an hour is of the day before, in season and day type",
+    )
 
     @model_validator(mode="after")
     def _seasons_are_named_once(self) -> Self:
         names = [season.season_id for season in self.seasons]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"season stands twice: {', '.join(twice)}")
+        own = {season.season_id for season in self.seasons if not season.other_than}
+        for season in self.seasons:
+            if foreign := sorted(set(season.other_than) - own):
+                raise ValueError(f"season {season.season_id!r} is other than {', '.join(foreign)}, which no season is")
+        if self.day_starts.minute % QUARTER_MINUTES or self.day_starts.second or self.day_starts.microsecond:
+            raise ValueError(f"day_starts must be on a quarter hour, got {self.day_starts}")
         return self
+
+    @cached_property
+    def published_days(self) -> tuple[date, ...]:
+        """Days that seasons name one by one, in order; empty where every season comes again each year."""
+        return tuple(sorted({day for season in self.seasons for day in season.dates}))
+
+    @property
+    def first_quarter(self) -> int:
+        """Quarter hour of the wall clock with which a day begins."""
+        return (self.day_starts.hour * 60 + self.day_starts.minute) // QUARTER_MINUTES
+
+    def seasons_on(self, day: date) -> tuple[str, ...]:
+        """Names of the seasons that hold on a day, in their order."""
+        held = {season.season_id for season in self.seasons if season.holds(day)}
+        return tuple(
+            season.season_id
+            for season in self.seasons
+            if season.season_id in held or (season.other_than and not held.intersection(season.other_than))
+        )
 
 
 class Window(Model):

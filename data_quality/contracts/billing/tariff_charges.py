@@ -7,6 +7,7 @@ assets/tariffs and assets/bills.
 from datetime import datetime, time
 from decimal import Decimal
 from functools import cached_property
+from operator import not_
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -32,6 +33,13 @@ ItemName = Literal[
 ]
 
 
+# Whose charge a line is: of who sells the energy, of who runs the grid, of the state (taxes and levies).
+Owner = Literal["supplier", "distributor", "state"]
+LineOwner = Literal["supplier", "distributor", "state", "unknown"]
+# Fields that were added later are left out where they say nothing: the hash of a site's file stays what it was.
+_OWNER_SAID = "Who it belongs to; nobody guesses it: without one its lines are of `unknown`"
+
+
 class Step(Model):
     """A step of kWh inside a block of hours use; cumulative from zero, the last without end."""
 
@@ -43,19 +51,25 @@ class Tier(Model):
     """One block of energy or demand, bounded from above by `up_to`, cumulatively from zero; none for the last.
 
     up_to_unit: kwh of the bill period, kwh per day of it, kwh per kW of billed demand ("hours use"), or kw for demand.
-    A block of hours use may have steps of kWh instead of one price.
+    A block of hours use may have steps of kWh instead of one price; a block of demand an amount a month instead of a
+    price per kW: then demand that lies in it costs that amount, and no other block's.
     """
 
     price: Money | None = None
     steps: tuple[Step, ...] = ()
+    amount: Money | None = Field(
+        default=None,
+        exclude_if=lambda amount: amount is None,
+        description="Of a block of demand: per month, whatever the kW in it",
+    )
     up_to: Decimal | None = Field(default=None, gt=0)
     # kwh_per_kw is a block of hours use (Wright tariff): 200 kWh per kW are the first 200 hours at full demand.
     up_to_unit: Literal["kwh", "kwh_per_day", "kwh_per_kw", "kw"] = "kwh"
 
     @model_validator(mode="after")
     def _has_price_or_steps(self) -> Self:
-        if (self.price is None) == (not self.steps):
-            raise ValueError("a tier needs a price or steps, and not both")
+        if [self.price is None, not self.steps, self.amount is None].count(False) != 1:
+            raise ValueError("a tier needs a price or steps, and not both; one of demand may have an amount instead")
         bounds = [step.up_to_kwh for step in self.steps]
         rising = [bound for bound in bounds if bound is not None]
         if bounds and (None in bounds[:-1] or bounds[-1] is not None or rising != sorted(set(rising))):
@@ -144,7 +158,8 @@ class Charge(Model):
     charge_id: str
     description: str = ""
     kind: ItemName = "energy_usage_fee"
-    party: str = Field(default="", description="Supplier, grid operator, …: whose charge it is")
+    party: str = Field(default="", description="Name of the supplier, grid operator, …: whose charge it is")
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
 
 
 class EnergyCharge(Charge):
@@ -173,8 +188,13 @@ class EnergyCharge(Charge):
 
 
 class Ratchet(Model):
-    """Demand is at least `share` of the highest of the last `months` months (formulas 5.11)."""
+    """Demand is at least `share` of the highest of the last `months` months (formulas 5.11), or the mean of them."""
 
+    rule: Literal["highest", "mean"] = Field(
+        default="highest",
+        exclude_if=lambda rule: rule == "highest",
+        description="mean: billed is the mean of the months looked back on, instead of a floor",
+    )
     share: Decimal = Field(default=Decimal(1), gt=0, le=1)
     share_of_month: tuple[Decimal, ...] = Field(
         default=(), description="January to December: the share at which that month's demand counts, instead of share"
@@ -193,6 +213,8 @@ class Ratchet(Model):
             raise ValueError(f"share_of_month needs 12 values, got {len(self.share_of_month)}")
         if any(not 0 <= share <= 1 for share in self.share_of_month):
             raise ValueError("share_of_month needs shares from 0 to 1")
+        if self.rule == "mean" and self.of_periods:
+            raise ValueError("a mean over months is of each period by itself: of_periods is that of the highest")
         return self
 
     def share_in(self, month: int) -> Decimal:
@@ -337,6 +359,7 @@ class Tax(Model):
     description: str = ""
     share: Decimal = Field(ge=0)
     of: tuple[str, ...] = ()
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
 
 
 class Export(Model):
@@ -345,6 +368,7 @@ class Export(Model):
     charge_id: str = "export"
     description: str = ""
     kind: ItemName = "energy_generation_credit"
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
     periods: tuple[TouPeriod, ...] = ()
     price_per_kwh: Money | None = None
     series: SeriesPrice | None = None
@@ -425,6 +449,8 @@ def check_tiers(name: str, tiers: tuple[Tier, ...], *, units: set[str]) -> None:
         where = f"period {name!r}, tier {number}"
         if (tier.up_to is None) != (number == len(tiers)):
             raise ValueError(f"{where}: the last tier, and no other, must have no up_to: every amount has one price")
+        if (tier.amount is None) != (tiers[0].amount is None) or (tier.amount is not None and "kw" not in units):
+            raise ValueError(f"{where}: an amount is that of every tier of a demand period, or of none")
         if tier.up_to is None:
             continue
         if tier.up_to_unit not in units:

@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
 from data_quality.contracts.baselines.baseline import StatusRule
+from data_quality.contracts.billing.shipped_tariffs import Tariffs
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
-from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
@@ -290,7 +290,7 @@ class Site(Model):
     seus: tuple[Seu, ...] = ()
     projects: tuple[MvProject, ...] = Field(default=(), description="Measures whose savings are verified")
     assets: tuple[Asset, ...] = ()
-    tariffs: tuple[Tariff, ...] = ()
+    tariffs: Tariffs = Field(default=(), description="Each whole, or the name of a shipped one")
     factors: tuple[EmissionFactorEntry, ...] = ()
     hourly_certificates: tuple[HourlyInstrument, ...] = Field(
         default=(), description="Hours of recorded certificates and contracts; the grid's own are a driver's"
@@ -420,7 +420,7 @@ def _references(site: Site) -> Iterator[Callable[[], object]]:
     projects = [project.project_id for project in site.projects]
     yield partial(each_id_once, "SEU or project", list({seu.seu_id: 0 for seu in site.seus}) + projects)
     yield from (partial(_check_project, project, site) for project in site.projects)
-    yield from (partial(_check_currency, tariff, site) for tariff in site.tariffs)
+    yield from (partial(_check_currency, site, place) for place in range(len(site.tariffs)))
 
 
 def _check_place(site: Site) -> None:
@@ -428,7 +428,8 @@ def _check_place(site: Site) -> None:
         raise ValueError("weather_feed: a service is asked for a place; give latitude_deg and longitude_deg")
 
 
-def _check_currency(tariff: Tariff, site: Site) -> None:
+def _check_currency(site: Site, place: int) -> None:
+    tariff = site.tariffs[place]
     if tariff.currency not in (None, site.currency):
         raise ValueError(f"tariff {tariff.tariff_id!r} is in {tariff.currency}, the site in {site.currency}")
 

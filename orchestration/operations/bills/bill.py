@@ -68,7 +68,9 @@ def zone_to_use(asked: str | None, tariffs: Sequence[Tariff], load: Path | None,
     return found
 
 
-TariffOption = Annotated[list[Path] | None, Option("--tariff", help="Tariff file; several: dated one after another.")]
+TariffOption = Annotated[
+    list[Path] | None, Option("--tariff", help="Tariff file or name of a shipped one; several: dated.")
+]
 TzOption = Annotated[str | None, Option("--tz", help="Zone of days and months (IANA).")]
 GenerationOption = Annotated[Path | None, Option("--generation", help="Energy of a plant behind the meter.")]
 MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load or the reads.")]
@@ -83,6 +85,7 @@ LINES = {
     "unit": "{1.unit}",
     "rate": "{1.rate:f|}",
     "per": "{1.rate_unit}",
+    "whose": "{1.owner}",
 }
 
 
@@ -237,6 +240,9 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
     # Weighed by days: a first month of three days must not count as much as a whole one.
     covered = sum(period.coverage * (period.end - period.start).days for period in periods)
     total = sum((bill.total for bill in bills), Decimal(0))
+    by_owner: dict[str, Decimal] = {}
+    for owner, amount in (each for bill in bills for each in bill.by_owner().items()):
+        by_owner[owner] = by_owner.get(owner, Decimal(0)) + amount
     currency = bills[0].currency
     coverage = bills[0].coverage if len(bills) == 1 else covered / days
     found = {
@@ -244,6 +250,7 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
         "time_zone": bills[0].time_zone,
         "rounding": bills[0].rounding,
         "periods": [_period(period) for period in periods],
+        "by_owner": by_owner,
         "total": total,
         "coverage": coverage,
         "findings": findings,
@@ -251,7 +258,11 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
     table = Table(
         [(period, line) for period in periods for line in period.lines], {**LINES, currency: "{1.amount:,.2f}"}
     )
-    return Answer(found, table, f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time")
+    said = [f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time"]
+    # Where nobody is named there is no split to show.
+    if set(by_owner) - {"unknown"}:
+        said.insert(0, "; ".join(f"{owner} {amount:,.2f} {currency}" for owner, amount in by_owner.items()))
+    return Answer(found, table, "\n".join(said))
 
 
 def _period(period: BillPeriod) -> dict[str, Any]:
@@ -263,7 +274,7 @@ def _period(period: BillPeriod) -> dict[str, Any]:
             {
                 "id": line.line_id,
                 "kind": line.kind.name.lower(),
-                **line.model_dump(include={"component", "description", "quantity", "unit", "rate"}),
+                **line.model_dump(include={"component", "description", "quantity", "unit", "rate", "party", "owner"}),
                 "rate_unit": line.rate_unit,
                 "amount": line.amount,
             }

@@ -96,14 +96,15 @@ def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
         }
         for unread in paper.unread
     ]
-    total = ("", "total", found.billed_total, found.recomputed_total, found.delta_total)
-    rows = [(line.id, line.label, line.billed, line.recomputed, line.delta) for line in found.lines]
+    total = ("", "total", found.billed_total, found.recomputed_total, found.delta_total, "")
+    rows = [(line.id, line.label, line.billed, line.recomputed, line.delta, line.owner) for line in found.lines]
     columns = {
         "line": "{0}",
         "on the bill": "{1}",
         f"billed, {found.currency}": "{2:,.2f|}",
         "recomputed": "{3:,f|}",
         "delta": "{4:,f|}",
+        "whose": "{5}",
     }
     said = "agrees: recomputed it is the same"
     if found.verdict == "differs":

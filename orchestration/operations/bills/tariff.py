@@ -5,14 +5,49 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from assets.tariffs.formats.tariff_file import read_tariffs
-from assets.tariffs.formats.tariff_text import price_weeks, tariff_text
-from data_quality.contracts.billing.tariff import Tariff
+from assets.tariffs.formats.tariff_text import about_text, price_weeks, tariff_text
+from data_quality.contracts.billing.shipped_tariffs import shipped_about, shipped_tariffs
+from data_quality.contracts.billing.tariff import Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.yaml_file import BadConfiguration
-from orchestration.operations.answer import BAD_INPUT, Answer
+from orchestration.operations.answer import BAD_INPUT, Answer, Table
 from orchestration.operations.operation import PROJECT, STATELESS, Argument, Call, Option, operation
 
-FileArgument = Annotated[Path, Argument(metavar="FILE", help="Our language, URDB JSON or a simple table.")]
+FileArgument = Annotated[
+    Path, Argument(metavar="FILE", help="Our language, URDB JSON or a simple table; or the name of a shipped tariff.")
+]
+
+
+@operation("tariff list", takes=STATELESS, example="")
+def list_shipped(call: Call) -> Answer:
+    """List the tariffs that are shipped: structure, country, dates, and where their prices are from."""
+    rows = [_shipped(name, file) for name, file in shipped_tariffs().items()]
+    columns = {
+        "name": "{name}",
+        "country": "{country}",
+        "kind": "{kind}",
+        "valid from": "{valid_from:|not stated}",
+        "valid to": "{valid_to:|not stated}",
+        "prices": "{prices}",
+        "title": "{title}",
+    }
+    return Answer({"tariffs": rows}, Table("tariffs", columns), "`meterloom tariff show NAME` says what each stands on")
+
+
+def _shipped(name: str, file: TariffFile) -> dict[str, Any]:
+    """One row. Dates that a source does not name are None: a default centuries away would look like a contract's."""
+    about, tariffs = file.about, file.tariffs
+    assert about is not None  # noqa: S101 - a test asks it of every file of the library
+    return {
+        "name": name,
+        **about.model_dump(include={"title", "country", "kind", "lacks"}),
+        "prices": tariffs[0].prices,
+        "valid_from": tariffs[0].valid_from if "valid_from" in tariffs[0].model_fields_set else None,
+        "valid_to": tariffs[-1].valid_to if "valid_to" in tariffs[-1].model_fields_set else None,
+        "currency": tariffs[0].currency,
+        "tariff_ids": [tariff.tariff_id for tariff in tariffs],
+        "sources": [source.model_dump() for source in about.sources],
+    }
 
 
 @operation("tariff show", takes=STATELESS, example="tariff.yaml --picture week.png")
@@ -22,11 +57,12 @@ def show(
     picture: Annotated[Path | None, Option("--picture", help="Week heat-map (PNG), one per season.")] = None,
 ) -> Answer:
     """Render a tariff in words, and its energy price over the week as a picture."""
-    tariffs = read_tariffs(file)
+    tariffs, about = read_tariffs(file), shipped_about(file)
     paths = _pictures(tariffs, picture) if picture is not None else []
-    text = "\n\n".join(tariff_text(tariff) for tariff in tariffs)
+    text = "\n\n".join([*([about_text(about)] if about else []), *map(tariff_text, tariffs)])
     return Answer(
-        {**_valid(tariffs), "pictures": paths}, text="\n".join([text, *(f"picture: {path}" for path in paths)])
+        {**_valid(tariffs), **({"about": about} if about else {}), "pictures": paths},
+        text="\n".join([text, *(f"picture: {path}" for path in paths)]),
     )
 
 
