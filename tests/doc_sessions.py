@@ -6,11 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
+from tests.e2e.dagster_ui import everything_up
 
 _FILE = re.compile(r"^```(?:csv|json) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -18,6 +21,8 @@ _BLOCK = re.compile(r"^```(console|\w+ \S+)\n(.*?)^```$", re.MULTILINE | re.DOTA
 # A command with the lines of its output that a page shows, some or all.
 _COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _EXIT = re.compile(r"\(exit code (\d+)\)")
+# A sensor's look, the run that it asks for, and the agent's read-back, on a machine that does other things too.
+SHOWN_WITHIN_S = 300.0
 # How long a machine took is no part of what a page says.
 _SECONDS = re.compile(r"solved in \d+\.\d+ s")
 
@@ -38,26 +43,41 @@ def followed(page: str, folder: Path) -> list[str]:
     """The commands of a page, followed from its top to its end in the folder: its files are written where they stand.
 
     Each command must succeed, or end with the `(exit code N)` below it, and print every line that the page shows
-    below it, in their order; `…` in a line stands for anything.
+    below it, in their order; `…` in a line stands for anything. `meterloom up` runs until the page's end; a command
+    behind it is asked again until it prints its lines.
     """
-    before, done = Path.cwd(), []
+    before, until, done = Path.cwd(), 0.0, []
     os.chdir(folder)
-    try:
+    with ExitStack() as running:
+        running.callback(os.chdir, before)
         for kind, content in _BLOCK.findall(page):
             if kind == "console":
                 for command, shown in _COMMAND.findall(content):
-                    _follow(command, shown.splitlines())
+                    if command.startswith("meterloom up "):
+                        running.enter_context(everything_up(Path(command.rpartition(" ")[2]).resolve()))
+                        until = time.monotonic() + SHOWN_WITHIN_S
+                    else:
+                        _follow(command, shown.splitlines(), until)
                     done.append(command)
             else:
                 path = Path(kind.split()[1])
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
-    finally:
-        os.chdir(before)
     return done
 
 
-def _follow(command: str, shown: list[str]) -> None:
+def _follow(command: str, shown: list[str], until: float) -> None:
+    """One command, asked until then. Raises AssertionError as `_run` does."""
+    while True:
+        try:
+            return _run(command, shown)
+        except AssertionError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(5)
+
+
+def _run(command: str, shown: list[str]) -> None:
     """One command, run. Raises AssertionError with the command where it ends or prints otherwise than is shown."""
     program, *words = shlex.split(command)
     words = [name for word in words for name in _expanded(word)]
