@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.conformance.register import all_cases
+
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / ".ci" / "docs" / "mkdocs.yml"
 # What a browser loads by itself; a link that a person follows is none.
@@ -55,6 +57,31 @@ def test_the_reference_holds_every_command(site: Path) -> None:
     }
     assert len(names) > 100
     assert {name for name in names if name not in heads and name != "meterloom"} == set()
+
+
+def test_the_reference_is_made_of_the_program(site: Path) -> None:
+    pages = {path.stem: html.unescape(path.read_text(encoding="utf-8")) for path in (site / "reference").glob("*.html")}
+    cells = {name: set(re.findall(r"<td><code>([^<]+)</code>", text)) for name, text in pages.items()}
+    assert {"site_id", "price_per_kwh", "public_key", "accuracy_profile", "read_back"} <= cells["schemas"]
+    assert {"no_factor", "missing_month", "within_usual_drift"} <= cells["findings"]
+    assert "no factor for {…} from {…} to {…}: its emissions are unknown, not zero" in pages["findings"]
+    assert all(case.clause in pages["conformance"] for case in all_cases())
+    assert pages["conformance"].count("<td>pass</td>") > 50
+    benches = {f"python -m tests.bench.{path.stem}" for path in (ROOT / "tests" / "bench").glob("*_bench.py")}
+    assert benches == cells["benches"]
+
+
+def test_every_tutorial_is_followed_by_a_test_and_named_on_both_start_pages() -> None:
+    docs = ROOT / "docs"
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    german = (docs / "start_de.md").read_text(encoding="utf-8")
+    manual = (docs / "ems" / "README.md").read_text(encoding="utf-8")
+    pages = sorted(path.stem for path in (docs / "ems").glob("tutorial_*.md"))
+    assert len(pages) == 7
+    for name in pages:
+        assert f"{name}.md" in german, name
+        assert f"{name}.md" in manual, name
+        assert f'"{name}' in tests, name
 
 
 def test_a_dead_link_stops_the_build(tmp_path: Path) -> None:

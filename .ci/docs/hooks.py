@@ -1,7 +1,8 @@
 """Pages of the site that are made, and links that leave the documentation.
 
-README, CONTRIBUTING and CHANGELOG are pages of it; the reference of commands is made of the program itself, the list of
-decisions of their titles. A link to any other file of the source is its path: a site cannot know where that lies.
+README, CONTRIBUTING and CHANGELOG are pages of it; the reference is made of the program itself (commands here, the rest
+in reference.py), the list of decisions of their titles. A link to any other file of the source is its path: a site
+cannot know where that lies.
 """
 
 import os
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import reference
 import typer
 from mkdocs.structure.files import File, Files
 
@@ -25,6 +27,7 @@ def on_files(files: Files, config: Any) -> Files:
     """Adds what is made."""
     made = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items()}
     made["reference/commands.md"] = "\n".join(_commands())
+    made |= reference.pages()
     made["adr/index.md"] = "\n".join(_decisions())
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
