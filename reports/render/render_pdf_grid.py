@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES
+from reports.render.render_pdf_tags import Element
 from reports.render.render_pdf_text import FONT, FONT_BOLD, runs_of, text_width, wrapped
 from reports.report_content import Table
 
@@ -12,8 +13,8 @@ PADDING = 3.0
 Line = tuple[list[list[str]], float]
 
 
-def long_grid(table: Table, widths: Sequence[float], size: float) -> Any:
-    """A flowable that runs over pages."""
+def long_grid(table: Table, widths: Sequence[float], size: float, marks: Sequence[Sequence[Element]]) -> Any:
+    """A flowable that runs over pages. marks: whose each cell is, the head's row first."""
     leading = size * 1.2
     lines: list[Line] = []
     for row in table.rows:
@@ -23,7 +24,7 @@ def long_grid(table: Table, widths: Sequence[float], size: float) -> Any:
             for cell, width in zip(row.cells, widths, strict=True)
         ]
         lines.append((cells, max(len(cell) for cell in cells) * leading + size * 0.62))
-    return _grid_class()(table, list(widths), size, lines, 0)
+    return _grid_class()(table, list(widths), size, lines, 0, marks)
 
 
 @lru_cache
@@ -33,9 +34,18 @@ def _grid_class() -> Any:
     class Grid(Flowable):  # type: ignore[misc]
         """Rows from `first` on, under their head."""
 
-        def __init__(self, table: Table, widths: list[float], size: float, lines: list[Line], first: int) -> None:
+        def __init__(
+            self,
+            table: Table,
+            widths: list[float],
+            size: float,
+            lines: list[Line],
+            first: int,
+            marks: Sequence[Sequence[Element]],
+        ) -> None:
             super().__init__()
             self.table, self.widths, self.size, self.lines, self.first = table, widths, size, lines, first
+            self.marks = marks
             self.head = [
                 [
                     *wrapped(column.title, FONT_BOLD, size - 0.3, width - 2 * PADDING),
@@ -59,7 +69,7 @@ def _grid_class() -> Any:
             if count < min(2, len(self.lines)):
                 return []
             parts = [(self.lines[:count], self.first), (self.lines[count:], self.first + count)]
-            return [Grid(self.table, self.widths, self.size, lines, first) for lines, first in parts if lines]
+            return [Grid(self.table, self.widths, self.size, lines, at, self.marks) for lines, at in parts if lines]
 
         def draw(self) -> None:
             """Head, rows, rules."""
@@ -73,6 +83,7 @@ class _Pen:
 
     def __init__(self, canvas: Any) -> None:
         self.canvas, self.text = canvas, canvas.beginText()
+        self.tags = getattr(canvas, "tags", None)
         self._font: tuple[str, float] = ("", 0.0)
         self._colour = ""
 
@@ -90,9 +101,23 @@ class _Pen:
                 self._font = (used, size)
             self.text.textOut(part)
 
+    def open(self, element: Element | None) -> None:
+        """What follows is the element's; of None, that it is furniture."""
+        if self.tags is not None:
+            self.text._code.append("/Artifact BMC" if element is None else self.tags.begin(element))
+
+    def shut(self) -> None:
+        """Nothing more of the last that was opened."""
+        if self.tags is not None:
+            self.text._code.append("EMC")
+
     def done(self) -> None:
         """Put everything on the page."""
+        if self.tags is not None:
+            self.tags.furnish(self.canvas._code)
         self.canvas.drawText(self.text)
+        if self.tags is not None:
+            self.tags.claim(self.canvas._code)
 
 
 def _draw(grid: Any) -> None:
@@ -115,10 +140,12 @@ def _draw(grid: Any) -> None:
         font = FONT_BOLD if row.is_total else FONT
         most, x = max(len(lines) for lines in cells), 0.0
         for index, lines in enumerate(cells):
+            pen.open(grid.marks[grid.first + offset + 1][index])
             for place, line in enumerate(lines):
                 at = y - height + size * 0.44 + (most - 1 - place) * size * 1.2
                 shift = _shift(grid, index, line, font, size)
                 pen.write(x + shift, at, line, font=font, size=size, colour=TONES[row.cells[index].tone])
+            pen.shut()
             x += grid.widths[index]
         y -= height
         canvas.line(0, y, width, y)
@@ -129,12 +156,15 @@ def _head(grid: Any, pen: _Pen, bottom: float) -> None:
     """Titles and units, standing on one line."""
     x, size = 0.0, grid.size - 0.3
     for index, lines in enumerate(grid.head):
+        # A head that comes again on the next page is read once.
+        pen.open(None if grid.first else grid.marks[0][index])
         unit = grid.table.columns[index].unit
         for place, line in enumerate(reversed(lines)):
             is_unit = bool(unit) and place == 0
             font, colour = (FONT, MUTED) if is_unit else (FONT_BOLD, INK)
             at = bottom + place * grid.size * 1.2
             pen.write(x + _shift(grid, index, line, font, size), at, line, font=font, size=size, colour=colour)
+        pen.shut()
         x += grid.widths[index]
 
 
