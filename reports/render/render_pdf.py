@@ -10,11 +10,13 @@ from urllib.parse import quote
 from data_quality.contracts.sentence import Sentence
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
+from reports.render.chart_words import chart_words
 from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
+from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
-from reports.render.render_pdf_tags import About, Element, Tags, chart_words, figure_of, tagged, text_of
+from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
 from reports.render.render_pdf_text import (
     FONT,
     FONT_BOLD,
@@ -130,7 +132,9 @@ def _spare(content: ReportContent) -> dict[str, float]:
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
     document = _document(io.BytesIO(), content)
-    document.build(_story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}, Tags(content.spoken).root))
+    document.build(
+        _story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}, Tags(content.spoken).root)
+    )
     found, last = {}, max(document.left)
     on_page = Counter(document.charts.values())
     # The last page goes on with the register, or is as long as it is.
@@ -173,9 +177,7 @@ def _with_register(section: Section, content: ReportContent) -> Section:
     return section.model_copy(update={"blocks": blocks})
 
 
-def _section(
-    section: Section, part: Element, width: float, head: list[Any], spare: Mapping[str, float]
-) -> list[Any]:
+def _section(section: Section, part: Element, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:
     """Blocks in order, the section's head on the page of its first."""
     story: list[Any] = []
     parts: list[_Part] = []
@@ -268,7 +270,11 @@ def _title(content: ReportContent, width: float, root: Element) -> list[Any]:
         text_of(root.add("P", facts), markup(facts), paragraph_style("facts", size=8, color=MUTED)),
     ]
     code = _code(content)
-    grid = Grid([[words, figure_of(root.add("Figure", alt=code.contents[0].value), code)]], colWidths=[width - _CODE_PT, _CODE_PT], hAlign="LEFT")
+    grid = Grid(
+        [[words, figure_of(root.add("Figure", alt=code.contents[0].value), code)]],
+        colWidths=[width - _CODE_PT, _CODE_PT],
+        hAlign="LEFT",
+    )
     grid.setStyle(
         [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -318,6 +324,7 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
         size = min(78.0, 78.0 * 700.0 / text_width(printable(synthetic), FONT_BOLD, 78.0))
         draw_text(canvas, 0, -24, printable(synthetic), font=FONT_BOLD, size=size, align="middle")
         canvas.restoreState()
+        furnished(canvas, "Watermark")
     canvas.setFillColor(HexColor(ACCENT))
     top = height - MARGIN_PT + 4
     mark = printable(_mark(content))
@@ -328,12 +335,14 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
     canvas.setStrokeColor(HexColor(RULE))
     canvas.setLineWidth(0.6)
     canvas.line(MARGIN_PT, top - 6, width - MARGIN_PT, top - 6)
+    furnished(canvas, "Header")
     foot = MARGIN_PT - 4
     canvas.line(MARGIN_PT, foot + 11, width - MARGIN_PT, foot + 11)
     canvas.setFillColor(HexColor(MUTED))
     refers = page_word("Ref. numbers: register of figures", content.spoken)
     place = f"{content.report_id} · {page_word(Sentence('revision {0}', content.revision), content.spoken)} · {refers}"
     draw_text(canvas, MARGIN_PT, foot, fitted(place, FONT, 7, width - 2 * MARGIN_PT - 70), font=FONT, size=7)
+    furnished(canvas, "Footer")
     canvas.restoreState()
 
 
@@ -375,8 +384,7 @@ def _canvas_class() -> Any:
                 self.setFillColor(HexColor(MUTED))
                 said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
                 draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(said), font=FONT, size=7, align="right")
-                if self.tags is not None:
-                    self.tags.furnish(self._code, drawn)
+                furnished(self, "Footer", drawn)
                 super().showPage()
             super().save()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES
 from reports.render.render_pdf_tags import Element
-from reports.render.render_pdf_text import FONT, FONT_BOLD, runs_of, text_width, wrapped
+from reports.render.render_pdf_text import FONT, FONT_BOLD, printable, runs_of, text_width, wrapped
 from reports.report_content import Table
 
 PADDING = 3.0
@@ -20,11 +20,21 @@ def long_grid(table: Table, widths: Sequence[float], size: float, marks: Sequenc
     for row in table.rows:
         font = FONT_BOLD if row.is_total else FONT
         cells = [
-            wrapped(f"{cell.mark} {cell.text}" if cell.mark else cell.text, font, size, width - 2 * PADDING)
+            _spaced(f"{cell.mark} {cell.text}" if cell.mark else cell.text, font, size, width - 2 * PADDING)
             for cell, width in zip(row.cells, widths, strict=True)
         ]
         lines.append((cells, max(len(cell) for cell in cells) * leading + size * 0.62))
     return _grid_class()(table, list(widths), size, lines, 0, marks)
+
+
+def _spaced(text: str, font: str, size: float, width: float) -> list[str]:
+    """Lines as `wrapped` cuts them; one that ends with a word has a space behind it, so that words read on are two."""
+    found, rest = list[str](), printable(text)
+    for line in wrapped(text, font, size, width):
+        rest = rest.removeprefix(line)
+        found.append(f"{line} " if rest[:1] == " " else line)
+        rest = rest.lstrip(" ")
+    return found
 
 
 @lru_cache
@@ -48,7 +58,9 @@ def _grid_class() -> Any:
             self.marks = marks
             self.head = [
                 [
-                    *wrapped(column.title, FONT_BOLD, size - 0.3, width - 2 * PADDING),
+                    *_spaced(
+                        f"{column.title} " if column.unit else column.title, FONT_BOLD, size - 0.3, width - 2 * PADDING
+                    ),
                     *([column.unit] if column.unit else []),
                 ]
                 for column, width in zip(table.columns, widths, strict=True)
@@ -159,7 +171,8 @@ def _head(grid: Any, pen: _Pen, bottom: float) -> None:
         # A head that comes again on the next page is read once.
         pen.open(None if grid.first else grid.marks[0][index])
         unit = grid.table.columns[index].unit
-        for place, line in enumerate(reversed(lines)):
+        # From the top down, as it is read.
+        for place, line in reversed(list(enumerate(reversed(lines)))):
             is_unit = bool(unit) and place == 0
             font, colour = (FONT, MUTED) if is_unit else (FONT_BOLD, INK)
             at = bottom + place * grid.size * 1.2
@@ -172,4 +185,4 @@ def _shift(grid: Any, index: int, text: str, font: str, size: float) -> float:
     """Numbers end at the right of their column, words begin at its left."""
     if not grid.table.columns[index].is_number:
         return PADDING
-    return float(grid.widths[index] - PADDING - text_width(text, font, size))
+    return float(grid.widths[index] - PADDING - text_width(text.rstrip(" "), font, size))

@@ -100,3 +100,32 @@ def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: s
         made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
         at += stringWidth(part, used, size)
     return made
+
+
+@lru_cache
+def _figure_class() -> Any:
+    from reportlab.platypus import Flowable
+
+    class Figure(Flowable):  # type: ignore[misc]
+        """A drawing that is an element's."""
+
+        def __init__(self, element: Element, drawing: Any) -> None:
+            super().__init__()
+            self.element, self.drawing = element, drawing
+
+        def wrap(self, width: float, height: float) -> tuple[float, float]:
+            """Its size in points."""
+            self.width, self.height = self.drawing.wrap(width, height)
+            return self.width, self.height
+
+        def draw(self) -> None:
+            """The drawing, marked."""
+            with marked(self.canv, self.element, self.width, self.height):
+                self.drawing.drawOn(self.canv, 0, 0)
+
+    return Figure
+
+
+def figure_of(element: Element, drawing: Any) -> Any:
+    """A flowable of a drawing that belongs to an element."""
+    return _figure_class()(element, drawing)

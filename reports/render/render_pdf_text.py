@@ -69,7 +69,7 @@ def printable(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without control and format characters: they are drawn as boxes, or turn the direction of what follows."""
+    """The text without control and format characters, which are drawn as boxes or turn what follows."""
     if is_plain(text):
         return text
     text = text.replace("\u2060", "")
