@@ -39,11 +39,11 @@ def extended(body: bytes, entries: str) -> bytes:
 
 
 def _without_zero(body: bytes) -> bytes:
-    """A map of codes to letters without the code that stands for none, which the library maps to U+0000."""
+    """A map of codes to letters without the codes that stand for none, which the library maps to U+0000."""
     start = body.index(b"stream\n") + 7
     text = zlib.decompress(body[start : body.rindex(b"endstream")])
-    count = int(found(rb"(\d+) beginbfchar", [text]))
-    text = text.replace(b"<00> <0000>\n", b"").replace(b"%d beginbfchar" % count, b"%d beginbfchar" % (count - 1))
+    text = re.sub(rb"<\w+> <0000>\n", b"", text)
+    text = re.sub(rb"\d+ beginbfchar", b"%d beginbfchar" % len(re.findall(rb"> <\w{4,}>\n", text)), text)
     packed = zlib.compress(text)
     return b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(packed), packed)
 
