@@ -29,7 +29,7 @@ def read_objects(data: bytes) -> tuple[dict[int, bytes], int]:
         bodies[number] = raw[raw.index(b"obj") + 4 : raw.rindex(b"endobj")].strip(b"\n")
     for body in list(bodies.values()):
         if letters := re.search(rb"/ToUnicode (\d+) 0 R", body):
-            bodies[int(letters[1])] = _without_zero(bodies[int(letters[1])])
+            bodies[int(letters[1])] = _mended(bodies[int(letters[1])])
     return bodies, int(found(rb"/Info (\d+) 0 R", [data[table:]]))
 
 
@@ -38,11 +38,12 @@ def extended(body: bytes, entries: str) -> bytes:
     return body[: body.rindex(b">>")] + entries.encode("latin-1") + b">>"
 
 
-def _without_zero(body: bytes) -> bytes:
-    """A map of codes to letters without the codes that stand for none, which the library maps to U+0000."""
+def _mended(body: bytes) -> bytes:
+    """A map of codes to letters: the library maps codes of none to U+0000, and halves no letter above U+FFFF."""
     start = body.index(b"stream\n") + 7
     text = zlib.decompress(body[start : body.rindex(b"endstream")])
     text = re.sub(rb"<\w+> <0000>\n", b"", text)
+    text = re.sub(rb"<(\w{5})>", lambda high: b"<%b>" % chr(int(high[1], 16)).encode("utf-16-be").hex().encode(), text)
     text = re.sub(rb"\d+ beginbfchar", b"%d beginbfchar" % len(re.findall(rb"> <\w{4,}>\n", text)), text)
     packed = zlib.compress(text)
     return b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(packed), packed)

@@ -15,13 +15,15 @@ from xml.sax.saxutils import escape
 
 from data_quality.contracts.sentence import Sentence
 from reports.render.render_pdf_packed import LINE, PLACE, PdfFile, extended, found, pdf_text, read_objects
-from reports.render.render_pdf_text import clean, is_plain, printable
+from reports.render.render_pdf_text import clean, is_east_asian, is_plain, printable
 from reports.report_content import Table
 from reports.texts.locales import language_of, page_word
 
 HEADINGS = ("H1", "H2")
 # Operators that paint nothing: between two marks they belong to no one.
 _STATES = re.compile(r"q|Q|[^\n]* (?:cm|rg|RG|w|gs)")
+# The end of a string, of which a bracket behind an odd number of backslashes is none.
+_LINE_ENDS = re.compile(r"(?<!\\)((?:\\\\)*)\) Tj T\* ")
 _SCRIPTS = (
     ("ar", re.compile("[\u0600-\u06ff]")),
     ("he", re.compile("[\u0590-\u05ff]")),
@@ -34,12 +36,14 @@ _SCRIPTS = (
 class Element:
     """A node of the tree. kind: a standard type; said: its words, where the page draws others; box: in points."""
 
-    __slots__ = ("alt", "box", "kids", "kind", "language", "marks", "said", "scope", "spoken", "title")
+    __slots__ = ("alt", "box", "has_spaces", "kids", "kind", "language", "marks", "said", "scope", "spoken", "title")
 
     def __init__(self, spoken: str, kind: str, *words: str, alt: str = "", scope: str = "", title: str = "") -> None:
         self.kind, self.alt, self.scope, self.title = kind, clean(alt), scope, clean(title)
         is_drawn = all(is_plain(each) or printable(each) == each for each in words)
         self.said = "" if is_drawn else clean(" ".join(filter(None, words)))
+        # Chinese, Japanese and Korean have none, and codes of two bytes.
+        self.has_spaces = all(each.isascii() or not any(map(is_east_asian, each)) for each in words)
         found = next(filter(None, map(_script, (*words, alt))), "")
         self.spoken, self.language = spoken, "" if found == language_of(spoken) else found
         self.kids: list[Element] = []
@@ -132,7 +136,8 @@ def marked(canvas: Any, element: Element | None, width: float = 0.0, height: flo
     start = len(code)
     yield
     # A line ends with a space, or its last word and the next line's first are read as one.
-    code[start:] = [each.replace(") Tj T* ", " ) Tj T* ") for each in code[start:]]
+    if element.has_spaces:
+        code[start:] = [_LINE_ENDS.sub(r"\1 ) Tj T* ", each) for each in code[start:]]
     code.append("EMC")
     tags.claim(code)
 

@@ -160,7 +160,7 @@ class Tagged:
 def unicode_map(font: Any) -> dict[int, str]:
     """Code to letters, of a font with one byte a code."""
     text = font["/ToUnicode"].get_object().get_data().decode("latin-1")
-    pairs = re.findall(r"^<([0-9A-F]{2})> <([0-9A-F]{4,})>$", text, re.MULTILINE)
+    pairs = re.findall(r"^<([0-9A-F]{2})> <([0-9A-F]{4,})>$", text, re.MULTILINE | re.IGNORECASE)
     return {int(code, 16): bytes.fromhex(letters).decode("utf-16-be") for code, letters in pairs}
 
 
