@@ -109,7 +109,7 @@ class Tagged:
         page = self.pages[at]
         fonts = {name: font.get_object() for name, font in page["/Resources"]["/Font"].get_object().items()}
         opened: list[int | str | None] = []
-        shown, font = dict[tuple[int, int], list[str]](), ""
+        shown, font, kept = dict[tuple[int, int], list[str]](), "", list[str]()
         for operands, name in ContentStream(page.get_contents(), self.reader).operations:
             operator = name.decode()
             if operator in {"BDC", "BMC"}:
@@ -118,6 +118,10 @@ class Tagged:
                 opened.pop()
             elif operator == "Tf":
                 font = str(operands[0])
+            elif operator == "q":
+                kept.append(font)
+            elif operator == "Q":
+                font = kept.pop()
             elif operator in _PAINTING | _SHOWING:
                 self.painted += 1
                 if not any(each is not None for each in opened):

@@ -32,7 +32,7 @@ from tests.reports.tagged_pdf_check import CONDITIONS, Tagged, failures, unowned
 
 # The built-in fonts are nobody's to embed, so that such a file does not call itself accessible either.
 BARE = {"06-002", "31-009"}
-Change = Callable[[pypdf.PdfWriter], None]
+Change = Callable[[Any], None]
 
 
 def reading(pdf: Tagged) -> list[tuple[str, str]]:
@@ -153,7 +153,7 @@ def test_a_chart_says_its_figures_or_that_it_has_none(content: ReportContent) ->
 
 
 def test_a_table_over_pages_is_one_and_its_head_is_read_once(content: ReportContent) -> None:
-    pdf = Tagged(render_pdf(content))
+    pdf: Any = Tagged(render_pdf(content))
     (register,) = [each for each in pdf.nodes("Table") if len(each.kids) > 100]
     pages = {kid[0] for cell in register.nodes() for kid in cell.kids if isinstance(kid, tuple)}
     assert len(pages) > 2
@@ -161,7 +161,8 @@ def test_a_table_over_pages_is_one_and_its_head_is_read_once(content: ReportCont
 
 
 def test_furniture_says_which_it_is_on_every_page(content: ReportContent) -> None:
-    for page in pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages:
+    pages: Any = pypdf.PdfReader(io.BytesIO(render_pdf(content))).pages
+    for page in pages:
         operators = page.get_contents().get_data().decode("latin-1")
         assert operators.count("/Subtype/Header>>BDC") == 1
         # The line at the foot, and the number that is known last.
@@ -228,7 +229,7 @@ def test_a_file_with_all_its_fonts_fails_nothing_and_says_so() -> None:
     assert embedded() == embedded()
 
 
-def elements(writer: pypdf.PdfWriter, kind: str = "") -> list[Any]:
+def elements(writer: Any, kind: str = "") -> list[Any]:
     """Elements of a kind, or all, in reading order."""
 
     def below(node: Any) -> Iterator[Any]:
@@ -249,7 +250,7 @@ def dictionary(**entries: Any) -> DictionaryObject:
 def renamed(old: str, new: str, count: int = 1, **entries: Any) -> Change:
     """The first elements of a kind become another."""
 
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         for element in elements(writer, old)[-count:]:
             element[NameObject("/S")] = NameObject(f"/{new}")
             element.update(dictionary(**entries))
@@ -258,7 +259,7 @@ def renamed(old: str, new: str, count: int = 1, **entries: Any) -> Change:
 
 
 def without(kind: str, key: str) -> Change:
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         for element in elements(writer, kind):
             element.pop(key)
 
@@ -268,7 +269,7 @@ def without(kind: str, key: str) -> Change:
 def of_root(**entries: Any) -> Change:
     """Entries of the catalog; None takes one away."""
 
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         for key, value in entries.items():
             if value is None:
                 del writer.root_object[f"/{key}"]
@@ -281,7 +282,7 @@ def of_root(**entries: Any) -> Change:
 def redrawn(old: bytes, new: bytes) -> Change:
     """Other operators on the page."""
 
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         stream = writer.pages[0]["/Contents"].get_object()
         before = stream.get_data()
         assert old in before
@@ -291,7 +292,7 @@ def redrawn(old: bytes, new: bytes) -> Change:
 
 
 def of_metadata(old: str, new: str, then: Change = lambda _writer: None) -> Change:
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         stream = writer.root_object["/Metadata"].get_object()
         before = stream.get_data().decode()
         assert old in before
@@ -302,7 +303,7 @@ def of_metadata(old: str, new: str, then: Change = lambda _writer: None) -> Chan
 
 
 def of_font(edit: Callable[[Any], None]) -> Change:
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         fonts = [each.get_object() for each in writer.pages[0]["/Resources"]["/Font"].get_object().values()]
         edit(next(each for each in fonts if "/FontDescriptor" in each))
 
@@ -323,7 +324,7 @@ def letters(old: bytes, new: bytes) -> Change:
 def note(subtype: str, holder: str = "", said: str = "x", tabs: str = "/S", then: Change | None = None) -> Change:
     """An annotation, in an element of its own below the document."""
 
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         page = writer.pages[0]
         entries: dict[str, Any] = {"Type": NameObject("/Annot"), "Subtype": NameObject(f"/{subtype}")}
         entries["Rect"] = ArrayObject([NumberObject(each) for each in (0, 0, 9, 9)])
@@ -349,7 +350,7 @@ def note(subtype: str, holder: str = "", said: str = "x", tabs: str = "/S", then
 def spoken(leaves: Callable[[Any], bool], **entries: Any) -> Change:
     """The document says no language; those elements do. Bookmarks go unless they are asked about."""
 
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         of_root(Lang=None, Outlines=None, **entries)(writer)
         for element in elements(writer):
             if leaves(element):
@@ -371,17 +372,17 @@ def _is_document(element: Any) -> bool:
     return bool(element["/S"] == "/Document")
 
 
-def _with_bookmarks(writer: pypdf.PdfWriter) -> None:
+def _with_bookmarks(writer: Any) -> None:
     of_root(Lang=None)(writer)
     elements(writer)[0][NameObject("/Lang")] = TextStringObject("en")
 
 
-def _sect_alone(writer: pypdf.PdfWriter) -> None:
+def _sect_alone(writer: Any) -> None:
     spoken(_is_leaf)(writer)
     elements(writer, "Sect")[0][NameObject("/Alt")] = TextStringObject("a part")
 
 
-def _two_heads(writer: pypdf.PdfWriter) -> None:
+def _two_heads(writer: Any) -> None:
     for kind in ("H1", "H2"):
         renamed(kind, "Span")(writer)
     for element in elements(writer, "P")[1:3]:
@@ -389,7 +390,7 @@ def _two_heads(writer: pypdf.PdfWriter) -> None:
 
 
 def _drawing(count: int, data: bytes = b"", **entries: Any) -> Change:
-    def change(writer: pypdf.PdfWriter) -> None:
+    def change(writer: Any) -> None:
         stream = StreamObject()
         stream.set_data(data)
         stream.update(dictionary(Type=NameObject("/XObject"), Subtype=NameObject("/Form"), **entries))
