@@ -1,6 +1,6 @@
 """The PDF's objects, packed: the library's finished file read as it writes it, and written with more objects in it.
 
-Source: ISO 32000-1 §7.5.7 (object streams), §7.5.8 (cross-reference streams). An element of the tree takes about twelve
+Source: ISO 32000-1 §7.5.7 (object streams), §7.5.8 (cross-reference streams). An element of the tree takes six to ten
 bytes so, and some hundred as an object by itself.
 """
 
