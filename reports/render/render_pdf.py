@@ -3,20 +3,24 @@
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from data_quality.contracts.sentence import Sentence
 from reports.content.register import KEY as REGISTER
 from reports.content.register import register_table
+from reports.render.chart_words import chart_words
 from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
+from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
+from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
 from reports.render.render_pdf_text import (
     FONT,
     FONT_BOLD,
+    clean,
     draw_text,
     fitted,
     lines_markup,
@@ -49,16 +53,22 @@ def render_print(content: ReportContent) -> bytes:
     return render_pdf(content.model_copy(update={"sections": tuple(sections)}))
 
 
-def render_pdf(content: ReportContent) -> bytes:
-    """The PDF's bytes, A4 portrait."""
+def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
+    """The PDF's bytes, A4 portrait. is_tagged: False for a measurement of what the tags cost."""
     from reportlab import rl_config
 
     # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
     rl_config.useA85 = 0
     buffer = io.BytesIO()
-    document = _document(buffer, content)
-    document.build(_story(content, _WIDTH_PT, _spare(content)), canvasmaker=_numbered_canvas(content.spoken))
-    return buffer.getvalue()
+    document, tags = _document(buffer, content), Tags(content.spoken)
+    canvas = partial(_canvas_class(), content.spoken, tags if is_tagged else None)
+    document.build(_story(content, _WIDTH_PT, _spare(content), tags.root), canvasmaker=canvas)
+    about = About(_name(content), document.subject, clean(content.site_name), language_of(content.spoken))
+    return tagged(buffer.getvalue(), tags, about) if is_tagged else buffer.getvalue()
+
+
+def _name(content: ReportContent) -> str:
+    return clean(f"{content.title} {content.site_name} {content.period}")
 
 
 def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
@@ -69,8 +79,8 @@ def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
     document = _document_class()(
         buffer,
         pagesize=A4,
-        title=printable(f"{content.title} {content.site_name} {content.period}"),
-        author=printable(content.site_name),
+        title=_name(content),
+        author=clean(content.site_name),
         subject=f"{content.report_id} revision {content.revision}",
         creator="Meterloom",
         lang=language_of(content.spoken),
@@ -122,7 +132,9 @@ def _spare(content: ReportContent) -> dict[str, float]:
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
     document = _document(io.BytesIO(), content)
-    document.build(_story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}))
+    document.build(
+        _story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}, Tags(content.spoken).root)
+    )
     found, last = {}, max(document.left)
     on_page = Counter(document.charts.values())
     # The last page goes on with the register, or is as long as it is.
@@ -136,20 +148,23 @@ def _spare(content: ReportContent) -> dict[str, float]:
     return found
 
 
-def _story(content: ReportContent, width: float, spare: Mapping[str, float]) -> list[Any]:
+def _story(content: ReportContent, width: float, spare: Mapping[str, float], root: Element) -> list[Any]:
+    """What stands on the pages, in order; each block's element is added below `root`."""
     from reportlab.platypus import CondPageBreak
-    from reportlab.platypus import Paragraph as Text
 
-    story: list[Any] = _title(content, width)
-    heading = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
+    story: list[Any] = _title(content, width, root)
     for index, section in enumerate(content.sections):
         if not section.blocks:
             continue
         if section.starts_page:
             # Where less than half a page is left: a page that is not half full yet goes on.
             story.append(CondPageBreak(_ROOM_PT / 2))
-        head = [Text(markup(section.title, FONT_BOLD), heading)] if index and section.title else []
-        story.extend(_section(_with_register(section, content), width, head, spare))
+        part, head = root.add("Sect"), list[Any]()
+        if index and section.title:
+            style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
+            named = part.add("H2", section.title, title=section.title)
+            head = [text_of(named, markup(section.title, FONT_BOLD), style)]
+        story.extend(_section(_with_register(section, content), part, width, head, spare))
     return story
 
 
@@ -162,13 +177,13 @@ def _with_register(section: Section, content: ReportContent) -> Section:
     return section.model_copy(update={"blocks": blocks})
 
 
-def _section(section: Section, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:
+def _section(section: Section, part: Element, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:
     """Blocks in order, the section's head on the page of its first."""
     story: list[Any] = []
     parts: list[_Part] = []
     for index, block in enumerate(section.blocks):
         before = section.blocks[index - 1] if index else None
-        drawn = _block(block, width, spare, is_beside_table=isinstance(before, Table))
+        drawn = _block(block, part, width, spare, is_beside_table=isinstance(before, Table))
         # A table and the charts that follow it belong on one page.
         if not (isinstance(block, Chart) and isinstance(before, Table | Chart)):
             story.extend(_together(parts, width))
@@ -211,32 +226,33 @@ def _height(flowables: list[Any], width: float) -> float:
     return float(sum(heights))
 
 
-def _block(block: Block, width: float, spare: Mapping[str, float], *, is_beside_table: bool) -> list[Any]:
-    from reportlab.platypus import Paragraph as Text
+def _block(
+    block: Block, part: Element, width: float, spare: Mapping[str, float], *, is_beside_table: bool
+) -> list[Any]:
     from reportlab.platypus import Spacer
 
     if isinstance(block, Table):
-        return draw_table(block, width=width)
+        return draw_table(block, part, width=width)
     if isinstance(block, Tiles):
-        return draw_tiles(block, width=width)
+        return draw_tiles(block, part, width=width)
     if isinstance(block, Chart):
         # Under its own table a chart shows the shape; two such pairs stand on one page.
         height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
         style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
-        note = [Text(markup(block.note), style)] if block.note else []
-        chart = draw_chart(block, width=width, height=height + spare.get(block.key, 0.0))
+        figure = part.add("Figure", alt=chart_words(block, part.spoken))
+        note = [text_of(part.add("P", block.note), markup(block.note), style)] if block.note else []
+        chart = draw_chart(block, figure, width=width, height=height + spare.get(block.key, 0.0))
         chart.spare = spare.get(block.key, 0.0)
         return [chart, *note, Spacer(1, 10)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
     font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
     size = 5.3 if block.tone == "muted" else 8.8
     style = paragraph_style("text", size=size, leading=size * 1.34, font=font, color=TONES[block.tone], spaceAfter=6)
-    return [Text(lines_markup(block.text, font, size, width), style)]
+    return [text_of(part.add("P", block.text), lines_markup(block.text, font, size, width), style)]
 
 
-def _title(content: ReportContent, width: float) -> list[Any]:
+def _title(content: ReportContent, width: float, root: Element) -> list[Any]:
     """Name of site and report beside the code that names this revision."""
-    from reportlab.platypus import Paragraph as Text
     from reportlab.platypus import Spacer
     from reportlab.platypus import Table as Grid
 
@@ -244,14 +260,21 @@ def _title(content: ReportContent, width: float) -> list[Any]:
     title = title_text(content)
     # A long name takes smaller letters, so that the figures stay on page one.
     size = max(11.0, min(17.0, 17.0 * room / text_width(printable(title), FONT_BOLD, 17.0)))
+    facts = facts_text(content)
     words = [
-        Text(
+        text_of(
+            root.add("H1", title, title=title),
             lines_markup(title, FONT_BOLD, size, room),
             paragraph_style("cover", size=size, font=FONT_BOLD, color=ACCENT, spaceAfter=3, splitLongWords=1),
         ),
-        Text(markup(facts_text(content)), paragraph_style("facts", size=8, color=MUTED)),
+        text_of(root.add("P", facts), markup(facts), paragraph_style("facts", size=8, color=MUTED)),
     ]
-    grid = Grid([[words, _code(content)]], colWidths=[width - _CODE_PT, _CODE_PT], hAlign="LEFT")
+    code = _code(content)
+    grid = Grid(
+        [[words, figure_of(root.add("Figure", alt=code.contents[0].value), code)]],
+        colWidths=[width - _CODE_PT, _CODE_PT],
+        hAlign="LEFT",
+    )
     grid.setStyle(
         [
             ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -301,6 +324,7 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
         size = min(78.0, 78.0 * 700.0 / text_width(printable(synthetic), FONT_BOLD, 78.0))
         draw_text(canvas, 0, -24, printable(synthetic), font=FONT_BOLD, size=size, align="middle")
         canvas.restoreState()
+        furnished(canvas, "Watermark")
     canvas.setFillColor(HexColor(ACCENT))
     top = height - MARGIN_PT + 4
     mark = printable(_mark(content))
@@ -311,12 +335,14 @@ def _furnish(canvas: "Canvas", content: ReportContent) -> None:
     canvas.setStrokeColor(HexColor(RULE))
     canvas.setLineWidth(0.6)
     canvas.line(MARGIN_PT, top - 6, width - MARGIN_PT, top - 6)
+    furnished(canvas, "Header")
     foot = MARGIN_PT - 4
     canvas.line(MARGIN_PT, foot + 11, width - MARGIN_PT, foot + 11)
     canvas.setFillColor(HexColor(MUTED))
     refers = page_word("Ref. numbers: register of figures", content.spoken)
     place = f"{content.report_id} · {page_word(Sentence('revision {0}', content.revision), content.spoken)} · {refers}"
     draw_text(canvas, MARGIN_PT, foot, fitted(place, FONT, 7, width - 2 * MARGIN_PT - 70), font=FONT, size=7)
+    furnished(canvas, "Footer")
     canvas.restoreState()
 
 
@@ -329,8 +355,8 @@ def _mark(content: ReportContent) -> str:
 
 
 @lru_cache
-def _numbered_canvas(language: str) -> type:
-    """A canvas class that prints "page x of y" when all pages are known."""
+def _canvas_class() -> Any:
+    """A canvas class that prints "page x of y" when all pages are known, and tells its tags where a page ends."""
     from reportlab.lib.colors import HexColor
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfgen.canvas import Canvas
@@ -338,22 +364,27 @@ def _numbered_canvas(language: str) -> type:
     class NumberedCanvas(Canvas):  # type: ignore[misc]
         """Keeps each page until the count is known."""
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+        def __init__(self, language: str, tags: Tags | None, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
+            self.language, self.tags = language, tags
             self._pages: list[dict[str, Any]] = []
 
         def showPage(self) -> None:  # noqa: N802 - reportlab's name
             # The page is not written yet: "of how many" is known only at the end.
+            if self.tags is not None:
+                self.tags.next_page(self._code)
             self._pages.append(dict(self.__dict__))
             self._startPage()
 
         def save(self) -> None:
             for number, page in enumerate(self._pages, start=1):
                 self.__dict__.update(page)
+                drawn = len(self._code)
                 self.setFont(FONT, 7)
                 self.setFillColor(HexColor(MUTED))
-                said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), language)
+                said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
                 draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(said), font=FONT, size=7, align="right")
+                furnished(self, "Footer", drawn)
                 super().showPage()
             super().save()
 

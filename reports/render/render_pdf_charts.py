@@ -21,6 +21,7 @@ from reports.chart_geometry import (
 from reports.render import render_pdf_ops as ops
 from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
 from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
+from reports.render.render_pdf_tags import Element
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, folded_apart, text_width
 from reports.report_content import Chart, Series
 
@@ -117,9 +118,9 @@ def _nodes(
     return tops
 
 
-def draw_chart(chart: Chart, *, width: float, height: float) -> Any:
+def draw_chart(chart: Chart, element: Element, *, width: float, height: float) -> Any:
     """A flowable of the chart, in points."""
-    picture = Picture(chart, width, height)
+    picture = Picture(chart, width, height, element)
     picture.title()
     if chart.shape == "heat":
         draw_heat(picture)

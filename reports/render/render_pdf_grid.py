@@ -5,25 +5,36 @@ from functools import lru_cache
 from typing import Any
 
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES
-from reports.render.render_pdf_text import FONT, FONT_BOLD, runs_of, text_width, wrapped
+from reports.render.render_pdf_tags import Element
+from reports.render.render_pdf_text import FONT, FONT_BOLD, printable, runs_of, text_width, wrapped
 from reports.report_content import Table
 
 PADDING = 3.0
 Line = tuple[list[list[str]], float]
 
 
-def long_grid(table: Table, widths: Sequence[float], size: float) -> Any:
-    """A flowable that runs over pages."""
+def long_grid(table: Table, widths: Sequence[float], size: float, marks: Sequence[Sequence[Element]]) -> Any:
+    """A flowable that runs over pages. marks: whose each cell is, the head's row first."""
     leading = size * 1.2
     lines: list[Line] = []
     for row in table.rows:
         font = FONT_BOLD if row.is_total else FONT
         cells = [
-            wrapped(f"{cell.mark} {cell.text}" if cell.mark else cell.text, font, size, width - 2 * PADDING)
+            _spaced(f"{cell.mark} {cell.text}" if cell.mark else cell.text, font, size, width - 2 * PADDING)
             for cell, width in zip(row.cells, widths, strict=True)
         ]
         lines.append((cells, max(len(cell) for cell in cells) * leading + size * 0.62))
-    return _grid_class()(table, list(widths), size, lines, 0)
+    return _grid_class()(table, list(widths), size, lines, 0, marks)
+
+
+def _spaced(text: str, font: str, size: float, width: float) -> list[str]:
+    """Lines as `wrapped` cuts them; one that ends with a word has a space behind it, so that words read on are two."""
+    found, rest = list[str](), printable(text)
+    for line in wrapped(text, font, size, width):
+        rest = rest.removeprefix(line)
+        found.append(f"{line} " if rest[:1] == " " else line)
+        rest = rest.lstrip(" ")
+    return found
 
 
 @lru_cache
@@ -33,12 +44,23 @@ def _grid_class() -> Any:
     class Grid(Flowable):  # type: ignore[misc]
         """Rows from `first` on, under their head."""
 
-        def __init__(self, table: Table, widths: list[float], size: float, lines: list[Line], first: int) -> None:
+        def __init__(
+            self,
+            table: Table,
+            widths: list[float],
+            size: float,
+            lines: list[Line],
+            first: int,
+            marks: Sequence[Sequence[Element]],
+        ) -> None:
             super().__init__()
             self.table, self.widths, self.size, self.lines, self.first = table, widths, size, lines, first
+            self.marks = marks
             self.head = [
                 [
-                    *wrapped(column.title, FONT_BOLD, size - 0.3, width - 2 * PADDING),
+                    *_spaced(
+                        f"{column.title} " if column.unit else column.title, FONT_BOLD, size - 0.3, width - 2 * PADDING
+                    ),
                     *([column.unit] if column.unit else []),
                 ]
                 for column, width in zip(table.columns, widths, strict=True)
@@ -59,7 +81,7 @@ def _grid_class() -> Any:
             if count < min(2, len(self.lines)):
                 return []
             parts = [(self.lines[:count], self.first), (self.lines[count:], self.first + count)]
-            return [Grid(self.table, self.widths, self.size, lines, first) for lines, first in parts if lines]
+            return [Grid(self.table, self.widths, self.size, lines, at, self.marks) for lines, at in parts if lines]
 
         def draw(self) -> None:
             """Head, rows, rules."""
@@ -73,6 +95,7 @@ class _Pen:
 
     def __init__(self, canvas: Any) -> None:
         self.canvas, self.text = canvas, canvas.beginText()
+        self.tags = getattr(canvas, "tags", None)
         self._font: tuple[str, float] = ("", 0.0)
         self._colour = ""
 
@@ -90,9 +113,23 @@ class _Pen:
                 self._font = (used, size)
             self.text.textOut(part)
 
+    def open(self, element: Element | None) -> None:
+        """What follows is the element's; of None, that it is furniture."""
+        if self.tags is not None:
+            self.text._code.append("/Artifact BMC" if element is None else self.tags.begin(element))
+
+    def shut(self) -> None:
+        """Nothing more of the last that was opened."""
+        if self.tags is not None:
+            self.text._code.append("EMC")
+
     def done(self) -> None:
         """Put everything on the page."""
+        if self.tags is not None:
+            self.tags.furnish(self.canvas._code)
         self.canvas.drawText(self.text)
+        if self.tags is not None:
+            self.tags.claim(self.canvas._code)
 
 
 def _draw(grid: Any) -> None:
@@ -115,10 +152,12 @@ def _draw(grid: Any) -> None:
         font = FONT_BOLD if row.is_total else FONT
         most, x = max(len(lines) for lines in cells), 0.0
         for index, lines in enumerate(cells):
+            pen.open(grid.marks[grid.first + offset + 1][index])
             for place, line in enumerate(lines):
                 at = y - height + size * 0.44 + (most - 1 - place) * size * 1.2
                 shift = _shift(grid, index, line, font, size)
                 pen.write(x + shift, at, line, font=font, size=size, colour=TONES[row.cells[index].tone])
+            pen.shut()
             x += grid.widths[index]
         y -= height
         canvas.line(0, y, width, y)
@@ -129,12 +168,16 @@ def _head(grid: Any, pen: _Pen, bottom: float) -> None:
     """Titles and units, standing on one line."""
     x, size = 0.0, grid.size - 0.3
     for index, lines in enumerate(grid.head):
+        # A head that comes again on the next page is read once.
+        pen.open(None if grid.first else grid.marks[0][index])
         unit = grid.table.columns[index].unit
-        for place, line in enumerate(reversed(lines)):
+        # From the top down, as it is read.
+        for place, line in reversed(list(enumerate(reversed(lines)))):
             is_unit = bool(unit) and place == 0
             font, colour = (FONT, MUTED) if is_unit else (FONT_BOLD, INK)
             at = bottom + place * grid.size * 1.2
             pen.write(x + _shift(grid, index, line, font, size), at, line, font=font, size=size, colour=colour)
+        pen.shut()
         x += grid.widths[index]
 
 
@@ -142,4 +185,4 @@ def _shift(grid: Any, index: int, text: str, font: str, size: float) -> float:
     """Numbers end at the right of their column, words begin at its left."""
     if not grid.table.columns[index].is_number:
         return PADDING
-    return float(grid.widths[index] - PADDING - text_width(text, font, size))
+    return float(grid.widths[index] - PADDING - text_width(text.rstrip(" "), font, size))

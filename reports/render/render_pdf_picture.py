@@ -4,6 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 from reports.render.render_pdf_style import INK, MUTED, RULE
+from reports.render.render_pdf_tags import Element, marked
 from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, runs_of, text_width
 from reports.report_content import Chart
 from reports.texts.numbers import format_number
@@ -14,10 +15,10 @@ LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
 class Picture:
     """A chart on its way to paper: operators under and over a drawing of words and rules."""
 
-    def __init__(self, chart: Chart, width: float, height: float) -> None:
+    def __init__(self, chart: Chart, width: float, height: float, element: Element) -> None:
         from reportlab.graphics.shapes import Drawing
 
-        self.chart, self.drawing = chart, Drawing(width, height)
+        self.chart, self.drawing, self.element = chart, Drawing(width, height), element
         self.under: list[str] = []
         self.over: list[str] = []
 
@@ -57,7 +58,7 @@ class Picture:
 
     def flowable(self) -> Any:
         """The finished chart."""
-        return _chart_class()(self.chart.key, self.drawing, self.under, self.over)
+        return _chart_class()(self.chart.key, self)
 
 
 @lru_cache
@@ -68,19 +69,21 @@ def _chart_class() -> Any:
     class ChartFlowable(Flowable):  # type: ignore[misc]
         """A drawing, and shapes as operators: years of days have too many points for an object each."""
 
-        def __init__(self, key: str, drawing: Any, under: list[str], over: list[str]) -> None:
+        def __init__(self, key: str, picture: Picture) -> None:
             super().__init__()
-            self.key, self.drawing, self.under, self.over = key, drawing, under, over
+            self.key, self.picture = key, picture
 
         def wrap(self, _width: float, _height: float) -> tuple[float, float]:
             """Its size in points."""
-            return self.drawing.width, self.drawing.height
+            return self.picture.drawing.width, self.picture.drawing.height
 
         def draw(self) -> None:
             """Areas first, then axes and words, curves over them."""
-            self.canv.addLiteral("\n".join(self.under))
-            renderPDF.draw(self.drawing, self.canv, 0, 0)
-            self.canv.addLiteral("\n".join(self.over))
+            picture = self.picture
+            with marked(self.canv, picture.element, picture.drawing.width, picture.drawing.height):
+                self.canv.addLiteral("\n".join(picture.under))
+                renderPDF.draw(picture.drawing, self.canv, 0, 0)
+                self.canv.addLiteral("\n".join(picture.over))
 
     return ChartFlowable
 
@@ -97,3 +100,32 @@ def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: s
         made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
         at += stringWidth(part, used, size)
     return made
+
+
+@lru_cache
+def _figure_class() -> Any:
+    from reportlab.platypus import Flowable
+
+    class Figure(Flowable):  # type: ignore[misc]
+        """A drawing that is an element's."""
+
+        def __init__(self, element: Element, drawing: Any) -> None:
+            super().__init__()
+            self.element, self.drawing = element, drawing
+
+        def wrap(self, width: float, height: float) -> tuple[float, float]:
+            """Its size in points."""
+            self.width, self.height = self.drawing.wrap(width, height)
+            return self.width, self.height
+
+        def draw(self) -> None:
+            """The drawing, marked."""
+            with marked(self.canv, self.element, self.width, self.height):
+                self.drawing.drawOn(self.canv, 0, 0)
+
+    return Figure
+
+
+def figure_of(element: Element, drawing: Any) -> Any:
+    """A flowable of a drawing that belongs to an element."""
+    return _figure_class()(element, drawing)

@@ -6,6 +6,7 @@ from typing import Any
 from reports.render.render_pdf_grid import PADDING as _PADDING
 from reports.render.render_pdf_grid import long_grid
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES, paragraph_style
+from reports.render.render_pdf_tags import CellMarks, Element, text_of
 from reports.render.render_pdf_text import FONT, FONT_BOLD, is_plain, markup, printable, text_width
 from reports.report_content import Cell, Row, Table, Tiles
 
@@ -15,27 +16,35 @@ _SMALLEST = 6.4
 LONG_TABLE_ROWS = 24
 
 
-def draw_table(table: Table, *, width: float) -> list[Any]:
+def draw_table(table: Table, section: Element, *, width: float) -> list[Any]:
     """Flowables of a table with its title and note; a long one runs over pages with its head repeated."""
-    from reportlab.platypus import Paragraph, Spacer
+    from reportlab.platypus import Spacer
 
     is_long = len(table.rows) > LONG_TABLE_ROWS
     size = 6.2 if is_long else 7.8
     while not is_long and size > _SMALLEST and sum(needed_widths(table, size)) > width:
         # Smaller letters before broken words.
         size -= 0.2
-    title = Paragraph(
+    element = section.add("Table")
+    title = text_of(
+        element.add("Caption", table.title),
         markup(table.title, FONT_BOLD),
         paragraph_style("title", size=9.5, font=FONT_BOLD, color=ACCENT, spaceAfter=3),
     )
-    grid = long_grid(table, column_widths(table, width, size), size) if is_long else _grid(table, width, size)
+    cells = element.rows(table)
+    grid = (
+        long_grid(table, column_widths(table, width, size), size, cells)
+        if is_long
+        else _grid(table, width, size, cells)
+    )
     parts: list[Any] = [title, grid]
     if table.note:
-        parts.append(Paragraph(markup(table.note), paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)))
+        style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
+        parts.append(text_of(section.add("P", table.note), markup(table.note), style))
     return [*parts, Spacer(1, 10)]
 
 
-def _grid(table: Table, width: float, size: float) -> Any:
+def _grid(table: Table, width: float, size: float, cells: Sequence[Sequence[Element]]) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Table as Grid
 
@@ -43,7 +52,7 @@ def _grid(table: Table, width: float, size: float) -> Any:
     head = [_head(table, index, size) for index in range(len(table.columns))]
     tails = [_tails(table, index, size) for index in range(len(table.columns))]
     body = [_line(table, row, widths, size, [tail[place] for tail in tails]) for place, row in enumerate(table.rows)]
-    grid = Grid([head, *body], colWidths=widths, repeatRows=1, hAlign="LEFT")
+    grid = Grid([head, *body], colWidths=widths, repeatRows=1, hAlign="LEFT", renderCB=CellMarks(cells))
     rules = [
         ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
         ("VALIGN", (0, 1), (-1, -1), "TOP"),
@@ -187,7 +196,7 @@ def _squeezed(table: Table, needed: Sequence[float], width: float) -> list[float
     return [each if column.is_number else min(each, most) for each, column in zip(needed, table.columns, strict=True)]
 
 
-def draw_tiles(tiles: Tiles, *, width: float) -> list[Any]:
+def draw_tiles(tiles: Tiles, section: Element, *, width: float) -> list[Any]:
     """Headline figures in one row."""
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import Paragraph, Spacer
@@ -211,7 +220,14 @@ def draw_tiles(tiles: Tiles, *, width: float) -> list[Any]:
         for tile in tiles.tiles
     ]
     # Labels of one or two lines end on one line, so that the numbers below them begin on one.
-    grid = Grid([labels, values], colWidths=[width / len(labels)] * len(labels), hAlign="LEFT")
+    listed = section.add("L")
+    items = [listed.add("LI").add("LBody") for _ in tiles.tiles]
+    marks = (
+        [item.add("P", tile.label) for item, tile in zip(items, tiles.tiles, strict=True)],
+        [item.add("P", tile.text, tile.unit, tile.note) for item, tile in zip(items, tiles.tiles, strict=True)],
+    )
+    columns = [width / len(labels)] * len(labels)
+    grid = Grid([labels, values], colWidths=columns, hAlign="LEFT", renderCB=CellMarks(marks))
     grid.setStyle(
         [
             ("BACKGROUND", (0, 0), (-1, -1), HexColor(BAND)),

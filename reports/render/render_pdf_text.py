@@ -65,10 +65,15 @@ def printable(text: str) -> str:
     """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
     if is_plain(text):
         return text
-    # Control and format characters are drawn as boxes, or turn the direction of what follows.
+    return "".join(_shown(letter) for letter in visual(clean(text)))
+
+
+def clean(text: str) -> str:
+    """The text without control and format characters, which are drawn as boxes or turn what follows."""
+    if is_plain(text):
+        return text
     text = text.replace("\u2060", "")
-    clean = "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
-    return "".join(_shown(letter) for letter in visual(clean))
+    return "".join(" " if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)
 
 
 def _is_in(letter: str, *ranges: tuple[tuple[int, int], ...]) -> bool:

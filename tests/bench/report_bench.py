@@ -191,14 +191,16 @@ def bench_reports(root: Path) -> list[dict[str, Any]]:
     # What is imported when first needed is no report's time.
     for render in (render_pdf, render_xlsx, render_json):
         render(content_of("seu_savings", "2025-01", **options))
-    found = []
+    found, contents = list[dict[str, Any]](), list[ReportContent]()
     for name, period in REPORTS:
         content, wall, cpu = clocked(lambda: content_of(name, period, **options))  # noqa: B023
+        contents.append(content)
         row = {"report": name, "figures": len(content.figures), "content_s": wall, "content_cpu_s": cpu}
         for label, render in (("pdf", render_pdf), ("xlsx", render_xlsx), ("json", render_json)):
             _, wall, cpu = clocked(lambda: render(content))  # noqa: B023
             row |= {f"{label}_s": wall, f"{label}_cpu_s": cpu}
         found.append(row)
+    found.append(cost_of_tags([*contents, chart_pages()]))
     _, _, cpu = clocked(lambda: [render_pdf(content_of("executive_summary", "2025", **options)) for _ in range(20)])
     found.append({"report": "20 executive summaries", "cpu_s": cpu, "1000_on_2_cores_min": cpu / 20 * 1000 / 2 / 60})
     lake.store.close()
@@ -262,6 +264,21 @@ def with_images(content: ReportContent) -> bytes:
         story.append(PageBreak())
     SimpleDocTemplate(buffer, pagesize=A4).build(story)
     return buffer.getvalue()
+
+
+def cost_of_tags(contents: Sequence[ReportContent]) -> dict[str, Any]:
+    """CPU seconds and bytes of tagged PDFs over those of the same PDFs without tags; the dearest of them by bytes."""
+    seconds, sizes = [0.0, 0.0], list[tuple[int, int]]()
+    for content in contents:
+        made = [render_pdf(content, is_tagged=is_tagged) for is_tagged in (True, False)]
+        sizes.append((len(made[0]), len(made[1])))
+        for place, is_tagged in enumerate((True, False)):
+            seconds[place] += best(lambda: render_pdf(content, is_tagged=is_tagged))  # noqa: B023
+    return {
+        "what": "PDF, tagged over untagged", "time_ratio": seconds[0] / seconds[1],
+        "bytes_ratio": sum(one for one, _ in sizes) / sum(other for _, other in sizes),
+        "most_bytes_ratio": max(one / other for one, other in sizes),
+    }  # fmt: skip
 
 
 def cells_xlsxwriter(rows: Sequence[Sequence[float]]) -> bytes:

@@ -26,6 +26,7 @@ from reports.render.render_xlsx import FORMULAS, REGISTER, render_xlsx
 from reports.report_content import Paragraph, Register, ReportContent, Tiles
 from tests.reports import year_world
 from tests.reports.test_findings_travel import assert_findings_are_told
+from tests.reports.test_tagged_pdf import assert_is_tagged
 from tests.reports.year_world import Year
 
 REPORTS = (
@@ -125,6 +126,11 @@ def test_the_pdf_prints_every_word_of_every_cell(contents: dict[str, ReportConte
         assert f"Page {number} of {len(pages)}" in page
         assert reference(content).split("@")[0] in page
     assert "Findings" in pages[0]
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in REPORTS])
+def test_the_pdf_is_tagged_and_reads_as_the_content_does(contents: dict[str, ReportContent], name: str) -> None:
+    assert_is_tagged(contents[name])
 
 
 def test_the_executive_summary_is_one_page(year: Year, contents: dict[str, ReportContent], sources: Sources) -> None:
