@@ -30,11 +30,14 @@ _FELT_K = 1.0
 _WISHED = "the end: "
 
 
-def solved_request(request: PlanRequest, *, time_zone: str = "UTC") -> Solution | Finding:
+def solved_request(
+    request: PlanRequest, *, time_zone: str = "UTC", time_limit_s: float | None = None
+) -> Solution | Finding:
     """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
-    return solve(request, time_zone=time_zone)
+    limit = {} if time_limit_s is None else {"time_limit_s": time_limit_s}
+    return solve(request, time_zone=time_zone, **limit)
 
 
 Habit = tuple[DispatchCase, dict[str, Numbers]]

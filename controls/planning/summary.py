@@ -14,6 +14,7 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, figure, folded
 from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
+from controls.planning.plan_start import start_sentence
 from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
@@ -264,6 +265,7 @@ def told_of(plan: Plan, *, time_zone: str) -> dict[str, Any]:
         "gap": plan.gap,
         "synthetic": plan.request.is_synthetic,
         "asked_because": plan.asked_because,
+        "start": "" if plan.start is None else start_sentence(plan.start),
         "sentence": summarise(plan, time_zone=time_zone),
         "devices": "\n".join(device_sentences(plan, time_zone=time_zone)),
         "assumptions": "\n".join(not_measured(plan.request.inputs).values()),

@@ -215,6 +215,23 @@ class PlanStep(Model):
         return sum(columns.get(column, 0.0) for columns in self.devices.values())
 
 
+class PlanStart(Model):
+    """The plan before, moved to the steps of a new one, as a start of its search; gaps are shares.
+
+    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be if
+    its switchings were kept. gap_alone, seconds_alone: of the search without it; None: it found no plan in time. gap,
+    seconds: of the search from it, where the one without ran out of time.
+    """
+
+    plan_id: str = ""
+    why: str = ""
+    first_gap: float | None = None
+    gap_alone: float | None = None
+    seconds_alone: float = 0.0
+    gap: float | None = None
+    seconds: float = 0.0
+
+
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
@@ -249,6 +266,7 @@ class Plan(Model):
     steps: tuple[PlanStep, ...]
     explanation: Explanation | None = None
     asked_because: str = Field(default="", exclude_if=_is_empty)
+    start: PlanStart | None = Field(default=None, exclude_if=lambda start: start is None)
 
     @model_validator(mode="before")
     @classmethod
