@@ -20,10 +20,12 @@ from reports.evidence.pack import PackMaker
 from reports.evidence.verify_pack import verify_pack
 from reports.figures.trace import stale_revisions, trace_figure
 from reports.make_report import make_report
+from reports.render.render_pdf import render_pdf
 from reports.report_content import ReportContent
 from tests.controls.ledger.rows_of import command, propose
 from tests.definitions import DEFINITIONS
 from tests.reports import year_world
+from tests.reports.pages import charts_on, pages_of, problems
 from tests.reports.year_world import Year
 
 JUNE, JULY = datetime(2025, 6, 10, 8, tzinfo=UTC), datetime(2025, 7, 10, 6, tzinfo=UTC)
@@ -84,6 +86,8 @@ def test_availability_misses_takings_over_and_reverts_are_counted_by_month(year:
         "reverted_person": 0, "reverted_stop": 0, "reverted_recovery": 0, "reverted_device": 0, "reverted_other": 0,
     }  # fmt: skip
     assert "agent_missed" in {each.code for each in content.findings}
+    assert charts_on(pages_of(render_pdf(content))[0], content)
+    assert problems(render_pdf(content)) == []
     whole = by_path(year.report("operations_month", "2025"))
     assert whole["dispatch/site:plant/2025/reverted_person"] == 1
     assert whole["dispatch/site:plant/2025/wanted_quarter_hours"] == 5
