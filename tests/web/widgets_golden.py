@@ -68,12 +68,6 @@ def states() -> Iterator[tuple[str, Widget]]:
     cost, none = shown("cost", "31204.18", "EUR"), shown("cost", None, "EUR", status="no_price")
     energy, gone = shown("consumption_kwh", "1204.5"), shown("consumption_kwh", None, status="no_readings")
     share = shown("self_sufficiency", "0.42", "ratio")
-    for name, broken in (("value", 1), ("finding", 2), ("none", 0)):
-        hour = promises.BrokenPromise(when="5 January 2026, 12:00", promised=1.2, paid=1.5)
-        yield f"promises {name}", promises.view(
-            promises.PromisesKept(**AT, hours=8 if broken else 0, days=3, may_share=0.1, most_share=0.19,
-                                  currency="EUR", broken=(hour,) * broken)
-        )  # fmt: skip
     for name, age_s, quality in (("value", 2, "measured"), ("old", 9, "measured"), ("doubtful", 2, "doubtful")):
         yield f"live_kw {name}", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(age_s, quality),)))
     yield "live_kw gone", live_kw.view(live_kw.LiveKw(**AT, now_utc=NOW, points=(told(61),)))
@@ -242,9 +236,19 @@ def planned() -> plan_ahead.PlanAhead:
     )  # fmt: skip
 
 
+def promised() -> Iterator[tuple[str, Widget]]:
+    """States of the tile of promises."""
+    for name, broken in (("value", 1), ("finding", 2), ("none", 0)):
+        hour = promises.BrokenPromise(when="5 January 2026, 12:00", promised=1.2, paid=1.5)
+        yield f"promises {name}", promises.view(
+            promises.PromisesKept(**AT, hours=8 if broken else 0, days=3, may_share=0.1, most_share=0.19,
+                                  currency="EUR", broken=(hour,) * broken)
+        )  # fmt: skip
+
+
 def all_() -> Iterator[tuple[str, Widget]]:
     """Every state of every tile."""
-    yield from (*states(), *listed(), *homes())
+    yield from (*states(), *promised(), *listed(), *homes())
 
 
 def document() -> dict[str, Any]:
