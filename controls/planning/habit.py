@@ -36,8 +36,9 @@ def solved_request(
     """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
-    limit = {} if time_limit_s is None else {"time_limit_s": time_limit_s}
-    return solve(request, time_zone=time_zone, **limit)
+    if time_limit_s is None:
+        return solve(request, time_zone=time_zone)
+    return solve(request, time_zone=time_zone, time_limit_s=time_limit_s)
 
 
 Habit = tuple[DispatchCase, dict[str, Numbers]]

@@ -38,7 +38,7 @@ Event = Mapping[str, Any]
 
 
 def events_of(sources: Sources, site_id: str, period: Period, as_of_utc: datetime | None) -> Sequence[Event]:
-    """Command events of a site in a period and in the two days before it, as known then, in their order."""
+    """Command events of a site in a period and in the two days before it, as of an instant, in their order."""
 
     def read() -> Sequence[Event]:
         columns, end_utc = command_events.c, period.end_utc

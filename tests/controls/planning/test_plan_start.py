@@ -15,9 +15,9 @@ from tests.controls.planning.examples import NOW, plan, prices, published, reque
 HOUR = timedelta(hours=1)
 
 
-def later(**changes: object) -> PlanRequest:
+def later() -> PlanRequest:
     """The request of an hour later."""
-    return request(**{"now_utc": NOW + HOUR, "soc_kwh": 4.0} | changes)
+    return request(now_utc=NOW + HOUR, soc_kwh=4.0)
 
 
 @pytest.mark.parametrize("before", [plan(), plan(prices=prices(night=5.0, day=1.0), soc_kwh=9.0)], ids=["near", "far"])
