@@ -38,9 +38,19 @@ class _Limit:
 
     @property
     def words(self) -> str:
-        """Whose it is and what it says, with its figure."""
-        said = self.part.means.get(self.family, self.family.replace("_", " ")).format(part=self.part)
-        return f"{self.part.device_id} {said}".strip()
+        """As words_of."""
+        return words_of(self.part, self.family)
+
+
+def words_of(part: Part, family: str) -> str:
+    """The limit of a part in words: whose it is and what it says, with its figure."""
+    said = part.means.get(family, family.replace("_", " ")).format(part=part)
+    return f"{part.device_id} {said}".strip()
+
+
+def unit_words(unit: str) -> str:
+    """The unit of a limit as people write it."""
+    return _UNIT_WORDS.get(unit, unit)
 
 
 def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s: float = TIME_LIMIT_S) -> Finding:
@@ -68,7 +78,7 @@ def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s
             unit = limits[name].unit
             facts[f"{name}_{unit}"] = round(amount, 9)
             when = spans(case.windows_utc, steps, ZoneInfo(time_zone)) if steps else ""
-            clauses.append(f"{name} alone would have to give {amount:.3f} {_UNIT_WORDS.get(unit, unit)}{when}")
+            clauses.append(f"{name} alone would have to give {amount:.3f} {unit_words(unit)}{when}")
             if said := limits[name].part.short(limits[name].family, amount):
                 clauses[-1] += f": {said}"
     if not is_smallest:

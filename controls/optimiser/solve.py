@@ -15,6 +15,7 @@ from controls.optimiser.conflicts import TIME_LIMIT_S, explain_conflict
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import GOALS, MEASURES, bound_of, goal_weights, goals_of, measures_of
+from controls.optimiser.out_of_time import none_in_time
 from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
 from controls.optimiser.stochastic.room_columns import run_by_columns
 from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios, usual_gap
@@ -83,13 +84,7 @@ def solve(
 def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zone: str, *, explain_s: float) -> Finding:
     if outcome.status == "infeasible":
         return _conflict(case, time_zone, explain_s)
-    return Finding(
-        code="no_plan_in_time",
-        severity="blocking",
-        scope=case.case_id,
-        message=f"{outcome.solver} found no plan within {time_limit_s:g} s",
-        facts={"time_limit_s": time_limit_s},
-    )
+    return none_in_time(case, solver=outcome.solver, time_limit_s=time_limit_s, time_zone=time_zone)
 
 
 def _conflict(case: DispatchCase, time_zone: str, time_limit_s: float) -> Finding:

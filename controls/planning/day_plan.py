@@ -11,6 +11,7 @@ from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.devices.device import MONEY, numbers
 from controls.optimiser.devices.kinds import device_assets, devices_of
 from controls.optimiser.devices.sheddable_load import SheddableLoad
+from controls.optimiser.out_of_time import not_proven
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
 from controls.planning.desk import Desk
@@ -182,7 +183,10 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
 
 def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
     """The summary of a plan. until_utc: how far it was asked for."""
-    findings, inputs = [], plan.request.inputs
+    findings, inputs = list[Finding](), plan.request.inputs
+    if plan.status == "feasible":
+        told = not_proven(case_of(plan.request), plan.gap)
+        findings.append(told.model_copy(update={"scope": desk.site.site_id}))
     for name, said in left_out(inputs).items():
         message = f"{name} is left out of the plan and gets no command: {said}"
         findings.append(Finding(code="device_left_out", message=message, scope=desk.site.site_id))

@@ -14,7 +14,7 @@ from controls.planning.plan_inputs import STEP
 from controls.planning.starting_states import not_measured
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.explanation import Explanation
-from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest, PlanStep
+from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest, PlanStart, PlanStep
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
@@ -34,6 +34,7 @@ def make_plan(
     version: int,
     explanation: Explanation | None = None,
     asked_because: str = "",
+    start: PlanStart | None = None,
 ) -> Plan:
     """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
 
@@ -65,6 +66,7 @@ def make_plan(
         steps=steps,
         explanation=explanation,
         asked_because=asked_because,
+        start=start,
     )
 
 

@@ -30,11 +30,15 @@ _FELT_K = 1.0
 _WISHED = "the end: "
 
 
-def solved_request(request: PlanRequest, *, time_zone: str = "UTC") -> Solution | Finding:
+def solved_request(
+    request: PlanRequest, *, time_zone: str = "UTC", time_limit_s: float | None = None
+) -> Solution | Finding:
     """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
-    return solve(request, time_zone=time_zone)
+    if time_limit_s is None:
+        return solve(request, time_zone=time_zone)
+    return solve(request, time_zone=time_zone, time_limit_s=time_limit_s)
 
 
 Habit = tuple[DispatchCase, dict[str, Numbers]]

@@ -7,8 +7,9 @@ from controls.optimiser.case import case_of
 from controls.optimiser.explain.explain import explain
 from controls.planning.desk import HORIZON, Desk, measured_states, newest
 from controls.planning.frozen_plan import commands_of, make_plan
-from controls.planning.habit import arm_of, is_new_day, solved_request
+from controls.planning.habit import arm_of, is_new_day
 from controls.planning.plan_inputs import by_role, joined, makes_a_plan, price_digest, quarter_start
+from controls.planning.plan_start import solved_from
 from controls.planning.prices import prices_between
 from controls.planning.sensor_fallback import LOOKED_BACK, sensor_fallback
 from controls.planning.site_request import doubted_prices, in_the_way, request_of, wrong_clock
@@ -57,8 +58,8 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
 def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str = "") -> Plan | Finding:
     """The plan of a request, with why it is so; not stored."""
     case = case_of(request)
-    # Without the plan before as a start: the same inputs must give the same plan, whatever was planned before.
-    solution = solved_request(request, time_zone=desk.site.time_zone)
+    last = desk.plans.latest(desk.site.site_id)
+    solution, start = solved_from(request, last, time_zone=desk.site.time_zone)
     if isinstance(solution, Finding):
         return solution
     # Without its solver's values, a plan of which time ran out is still a plan.
@@ -72,6 +73,7 @@ def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str 
         version=version,
         explanation=why,
         asked_because=because,
+        start=start,
     )
 
 

@@ -14,8 +14,9 @@ from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, figure, folded
 from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
+from controls.planning.plan_start import start_sentence
 from controls.planning.starting_states import left_out, not_measured
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Days, Numeral, Sentence, Stored, Text, sentences
@@ -60,6 +61,8 @@ def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[st
         yield Sentence("it follows the former habit, as drawn for this day of the experiment")
     elif plan.gap > _NEAR:
         yield Sentence("it is at most {0} from the best there is", Numeral(f"{plan.gap:.2%}"))
+    if plan.schema_version < PLAN_SCHEMA:
+        yield Sentence("it was stored in schema {0}, of one battery and one PV system", plan.schema_version)
     for device in devices:
         yield from device.remarks
     notes = [_holiday_note(plan, zone), *(_comfort_note(plan, each) for each in devices if isinstance(each, Room))]
@@ -262,6 +265,7 @@ def told_of(plan: Plan, *, time_zone: str) -> dict[str, Any]:
         "gap": plan.gap,
         "synthetic": plan.request.is_synthetic,
         "asked_because": plan.asked_because,
+        "start": "" if plan.start is None else start_sentence(plan.start),
         "sentence": summarise(plan, time_zone=time_zone),
         "devices": "\n".join(device_sentences(plan, time_zone=time_zone)),
         "assumptions": "\n".join(not_measured(plan.request.inputs).values()),

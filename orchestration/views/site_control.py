@@ -159,9 +159,9 @@ def _plan(store: Store, site: Site, at_utc: datetime, as_of_utc: datetime | None
 
     try:
         plan = PlanStore(store).latest(site.site_id, as_of_utc)
-    except ValidationError:
+    except (ValidationError, BadInput) as fault:
         # Who asks in an emergency is answered all the same.
-        said = "the newest plan in the store cannot be read"
+        said = fault.message if isinstance(fault, BadInput) else "the newest plan in the store cannot be read"
         return {"plan_id": None, "finding": Finding(code="plan_unreadable", message=said, scope=site.site_id)}
     if plan is None:
         return None

@@ -7,6 +7,7 @@ from reports.datasets import (
     anomalies,
     benchmark,
     bills,
+    dispatch,
     dr_events,
     energy_balance,
     enpi,
@@ -33,6 +34,7 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     hours.NAME: hours.HourData,
     bills.NAME: bills.BillData,
     anomalies.NAME: anomalies.AnomalyData,
+    dispatch.NAME: dispatch.DispatchData,
     dr_events.NAME: dr_events.DrEventData,
     experiments.NAME: experiments.ExperimentData,
     quality.NAME: quality.QualityData,
@@ -45,8 +47,8 @@ MAKERS: Mapping[str, Callable[[Given], Dataset]] = {
     performance.NAME: performance.PerformanceData,
 }
 _MODULES = (
-    site, project, enpi, footprint, hours, bills, anomalies, dr_events, experiments, quality, measures, energy_balance,
-    floor_area, water, benchmark, targets, performance,
+    site, project, enpi, footprint, hours, bills, anomalies, dispatch, dr_events, experiments, quality, measures,
+    energy_balance, floor_area, water, benchmark, targets, performance,
 )  # fmt: skip
 MEASURES: Mapping[str, Mapping[str, Measure]] = {module.NAME: module.MEASURES for module in _MODULES}
 FACTS: Mapping[str, Sequence[str]] = {module.NAME: module.FACTS for module in _MODULES}

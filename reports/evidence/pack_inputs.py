@@ -17,6 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from reports.evidence import manifest as names
 from reports.recompute.advice_again import RECOMMENDATION
+from reports.recompute.dispatch_again import DISPATCH, carried
 from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT
 from reports.recompute.event_again import EVENT, EVENTS
 from reports.recompute.experiment_again import EXPERIMENT
@@ -60,6 +61,8 @@ def gather(
     tables |= _bills(reports, revision, every, found, bills_dir)
     if any(each["role"] in (EVENT, EVENTS) for each in given):
         tables["anomaly_events"] = _by(reports, "anomaly_events", revision, site_id=sites)
+    if any(each["role"] == DISPATCH for each in given):
+        tables["command_events"] = list(carried(_by(reports, "command_events", revision, site_id=sites), given))
     called = {each["id"].partition("/")[2] for each in given if each["role"] in (DR_EVENT, DR_SETTLEMENT)}
     if called:
         tables |= {name: _by(reports, name, revision, event_id=called) for name in ("dr_events", "dr_settlements")}

@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
 from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
-from reports.recompute.experiment_again import experiment_number
+from reports.recompute.experiment_again import BY_ACTS
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.investment import net_present_value
 from reports.recompute.known_area import BY_AREA
@@ -421,7 +421,7 @@ LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "event_number": event_number,
     "event_count": event_count,
     "dr_event_number": dr_event_number,
-    "experiment_number": experiment_number,
+    **BY_ACTS,
     "advice_number": advice_again.advice_number,
     "measure_number": advice_again.measure_number,
     "footprint_number": footprint_number,

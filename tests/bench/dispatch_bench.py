@@ -21,6 +21,7 @@ from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from tests.bench.rooms_bench import bench as rooms
+from tests.bench.rooms_bench import solved as solved_often
 
 ROOT = Path(__file__).parents[2]
 # Made by `make bench`; CVXPY is no part of the product's own environment.
@@ -41,7 +42,9 @@ class Work(NamedTuple):
     most_s: float
 
 
+# Seconds of the seeds: 1 s for 6 h, 2 s for 24 h. A case that takes less by far keeps the lower figure.
 WORKS = (
+    Work("battery + EV, 6 h at 15 min", 6, 0.25, 0, 1e-6, 1.0),
     Work("battery + EV, 24 h at 1 h", 24, 1.0, 0, 1e-6, 0.2),
     Work("battery + EV, 24 h at 15 min", 24, 0.25, 0, 1e-6, 1.0),
     Work("16 relays on a tank, 48 h at 15 min", 48, 0.25, 16, 0.01, 5.0),
@@ -73,7 +76,8 @@ def case(work: Work) -> dict[str, Any]:
             "p_ch": 5.0, "p_dis": 5.0, "eta_c": 0.975, "eta_d": 0.975, "soc_min": 1.0, "soc_max": 9.5,
             "soc_init": 5.0, "soc_end_min": 5.0, "wear": 0.02,
         }  # fmt: skip
-        night = slice(0, round(7 / work.step_h))
+        # A plan that ends before the car leaves has that at its end.
+        night = slice(0, min(round(7 / work.step_h), steps))
         found["ev_sessions"] = [
             {
                 "from_step": night.start,
@@ -104,26 +108,28 @@ def build_s(known: DispatchCase) -> float:
 
 def bench() -> None:
     """One line a case, then what CVXPY needs for the same. Wanted: the seconds of WORKS; building at least 10 x faster
-    than CVXPY, and at most 5 % of the solving.
+    than CVXPY, and at most 5 % of the solving. Ends with what took longer, where something did.
     """
+    late = list[str]()
     for work in WORKS:
         raw = case(work)
         known = read(raw)
         # Imports are no part of any plan but the first.
         build_s(known)
         built = statistics.median(build_s(known) for _ in range(BUILT))
-        answers = [solve(known, gap=work.gap) for _ in range(TIMES)]
-        solutions = [answer for answer in answers if isinstance(answer, Solution)]
-        assert len(solutions) == TIMES, answers
+        solutions, cpu_s = solved_often(known, TIMES, gap=work.gap)
         solved = statistics.median(each.solve_seconds for each in solutions)
         gap = max(each.gap for each in solutions)
+        if cpu_s > work.most_s:
+            late.append(f"{work.name}: {cpu_s:.2f} s, wanted {work.most_s:g} s")
         sys.stdout.write(
-            f"plan, {work.name}: solved in {solved:.3f} s (wanted {work.most_s:g}), gap {gap:.2g}; "
-            f"built in {built * 1000:.2f} ms, {built / solved:.1%} of that\n"
+            f"plan, {work.name}: solved in {solved:.3f} s, {cpu_s:.3f} s of processor (wanted {work.most_s:g}), "
+            f"gap {gap:.2g}; built in {built * 1000:.2f} ms, {built / solved:.1%} of that\n"
         )
         sys.stdout.write(f"  {_against_cvxpy(raw, known, built, is_solved=work.gap < 1e-4)}\n")
         sys.stdout.flush()
-    rooms()
+    if late := [*late, *rooms()]:
+        sys.exit(f"plans took longer than wanted: {'; '.join(late)}")
 
 
 def _against_cvxpy(raw: dict[str, Any], known: DispatchCase, built: float, *, is_solved: bool) -> str:

@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from data_quality.contracts.settings import load_project
+from orchestration.resources import ProjectResource
 from orchestration.runner import open_runner
 from orchestration.warehouse.mart_previews import PREVIEWED
+from tests.controls.planning.examples import published
 from tests.e2e.conftest import Meterloom
 
 Demo = tuple[Path, dict[str, Any]]
@@ -24,6 +26,14 @@ def test_the_demo_names_its_report_and_plan(demo: Demo) -> None:
     kinds = {artifact["kind"] for artifact in answer["artifacts"]}
     assert {"pdf", "xlsx", "plan"} <= kinds
     assert all(Path(artifact["path"]).stat().st_size > 1000 for artifact in answer["artifacts"])
+
+
+def test_the_plan_of_the_demo_is_of_the_published_schema(demo: Demo) -> None:
+    project = ProjectResource(root=str(demo[0]))
+    plan = project.plans.latest("home")
+    project.close()
+    assert plan is not None
+    assert published(plan) == plan
 
 
 def test_every_job_of_the_line_ran(demo: Demo) -> None:

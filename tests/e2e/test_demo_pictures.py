@@ -18,9 +18,12 @@ from tests.reports.pages import charts_on, pages_of, problems
 
 Demo = tuple[Path, dict[str, Any]]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-# The demo has no settled event and no ended experiment: their reports are drawn where those are made.
+# The demo has no settled event and no ended experiment, and the factory no device that is commanded: such reports are
+# drawn where those are made.
 FACTORY = {
-    name: "2025" for name in template_files() if load_template(name).subject not in {"dr_event", "experiment"}
+    name: "2025"
+    for name in template_files()
+    if load_template(name).subject not in {"dr_event", "experiment"} and name != "operations_month"
 } | {"enpi_quarter": "2025-Q4"}
 TOWER = dict.fromkeys(("enpi_quarter", "executive_summary", "data_quality"), "2025-Q4")
 # The quick demo begins within the quarter, whose emissions are unknown then.

@@ -12,7 +12,7 @@ import pytest
 from assets.stores.lake.lake import BatchInfo, Lake
 from controls.defs import core_site__plan
 from controls.optimiser.case import case_of
-from controls.planning.closed_loop.promise import measured_breaches, promised_cost
+from controls.planning.closed_loop.promise import kept_hours, promised_cost
 from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import Unreachable
@@ -91,8 +91,9 @@ def test_a_plan_over_scenarios_tells_its_promise_its_worth_and_how_the_ones_befo
     most_kwh, later_utc = made.cost / sum(made.buys), NOW + timedelta(hours=1)
     for off_kwh, passed in ((-0.05, 0), (0.05, 1)):
         read(bed, most_kwh + off_kwh)
-        found = measured_breaches(project.site("home"), project.lake, project.plans, now_utc=later_utc)
-        assert (found.hours, found.passed) == (1, passed)
+        (hour,), found = kept_hours(project.site("home"), project.lake, project.plans, now_utc=later_utc)
+        assert (found.hours, found.passed, hour.is_passed) == (1, passed, bool(passed))
+        assert (hour.plan_id, hour.promised) == (first.plan_id, made.cost)
     second, told = planned(bed, 1)
     assert second.request.start_utc == first.request.start_utc + timedelta(hours=1)
     assert told["promises"].startswith("1 of 1 hours cost more than promised, 100.0% where 10% were (chance alone: ")

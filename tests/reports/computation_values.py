@@ -26,6 +26,7 @@ from data_quality.contracts.time import FixedClock
 from reports.figure_book import FigureBook
 from reports.recompute.computations import COMBINATIONS, LEAVES, VERSIONS, baseline_input, combine
 from tests.reports import year_world
+from tests.reports.test_operations_report import months
 from tests.reports.test_project_report import ADJUSTMENTS, make_mv
 from tests.reports.year_world import Year
 
@@ -54,6 +55,7 @@ def computed(folder: Path) -> dict[str, Values]:
     year_world.add_bill(year, "2025-03", extra=Decimal("100.00"))
     found = {name: _combined(name) for name in COMBINATIONS} | _of_reports(folder, year)
     year_world.publish(year, year_world.event(12), year_world.event(20, meter="main", kwh=-5.0, cost=-1.05))
+    months(year)
     _settle(year)
     _try_out(year)
     _advise(year)
@@ -162,6 +164,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
     sources, as_of_utc = year.sources(), year.given("2025").as_of_utc
     version = year.given("2025-Q1").versions["hvac"]
     spring = {"site": "plant", "start": "2025-01-01", "end": "2025-04-01"}
+    june = {"site": "plant", "start": "2025-06-01", "end": "2025-07-01"}
     running = {"site": "plant", "start": "2025-04-01", "end": "2025-05-01", "at_utc": "2025-04-12T10:07:00Z"}
     asked: list[tuple[str, Mapping[str, str]]] = [
         ("scope_coverage", spring),
@@ -180,6 +183,7 @@ def _asked_directly(year: Year) -> dict[str, Values]:
             ("experiment_number", spring | {"experiment": "", "part": part, "field": field})
             for part, field in (("", "saving"), ("look/1", "low"), ("habit", "mean_cost"), ("day/3", "cost"))
         ),
+        *(("dispatch_number", june | {"field": field}) for field in ("missed_quarter_hours", "longest_wait_s")),
         ("advice_number", spring | {"kind": "base_load", "scope": "meter:moulding", "field": "savings_kwh"}),
         ("group_share", {"share": "0.6+0.2*0.5", "rate": "0.92"}),
         *(

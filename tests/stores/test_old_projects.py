@@ -30,6 +30,7 @@ from orchestration.views.ledger_view import commands_of_store
 from reports.figures.trace import trace_figure
 from reports.make_report import make_report
 from reports.recompute.figure_sources import Sources
+from tests.controls.planning.examples import published
 from tests.definitions import verify_pack
 
 ARCHIVES = sorted((Path(__file__).parents[1] / "old").glob("*.tar.xz"))
@@ -110,6 +111,7 @@ def test_statuses_approvals_modes_and_commands_are_those_of_then(old: Old) -> No
 def test_the_plan_of_then_is_read_and_costs_what_it_cost(old: Old) -> None:
     plan = PlanStore(old.project.store).latest("home")
     assert plan is not None
+    assert published(plan) == plan
     assert planned_states(plan, plan.steps[1].start_utc)["battery"][0] == plan.steps[0].total("soc_end_kwh")
     again = solve(plan.request)
     assert isinstance(again, Solution)

@@ -26,6 +26,7 @@ from reports.pages.widgets import (
     live_kw,
     plan_ahead,
     projects,
+    promises,
     renewable,
     report_status,
     saved_energy,
@@ -235,9 +236,19 @@ def planned() -> plan_ahead.PlanAhead:
     )  # fmt: skip
 
 
+def promised() -> Iterator[tuple[str, Widget]]:
+    """States of the tile of promises."""
+    for name, broken in (("value", 1), ("finding", 2), ("none", 0)):
+        hour = promises.BrokenPromise(when="5 January 2026, 12:00", promised=1.2, paid=1.5)
+        yield f"promises {name}", promises.view(
+            promises.PromisesKept(**AT, hours=8 if broken else 0, days=3, may_share=0.1, most_share=0.19,
+                                  currency="EUR", broken=(hour,) * broken)
+        )  # fmt: skip
+
+
 def all_() -> Iterator[tuple[str, Widget]]:
     """Every state of every tile."""
-    yield from (*states(), *listed(), *homes())
+    yield from (*states(), *promised(), *listed(), *homes())
 
 
 def document() -> dict[str, Any]:

@@ -1,23 +1,45 @@
 """Plans and their commands in the transactional store: both in one transaction, each only once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_control import commands as command_table
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append
 from assets.stores.transactions import Store
 from data_quality.contracts.control.command import Command, CommandState
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.time import Clock
 
-_PLANS = AppendOnly(plan_table, document_in("plan", Plan), order=("version",))
+
+def read_plan(content: Mapping[str, Any]) -> Plan:
+    """A plan from its JSON. Raises BadInput for one of a schema that this version does not read."""
+    written, name = content.get("schema_version", 0), content.get("plan_id", "without an id")
+    if written > PLAN_SCHEMA:
+        message = f"plan {name} is of schema {written}: this version reads schemas up to {PLAN_SCHEMA}"
+        raise BadInput(message, reason="plan_schema")
+    try:
+        return Plan.model_validate(content)
+    except ValidationError as error:
+        if written:
+            raise
+        # The first schemas had no number.
+        first = error.errors()[0]
+        key, said = ".".join(map(str, first["loc"])), sentence_of(first)
+        message = f"plan {name} is of an older schema that this version does not read ({key}: {said})"
+        raise BadInput(message, reason="plan_schema") from error
+
+
+_PLANS = AppendOnly(plan_table, lambda row: read_plan(row["plan"]), order=("version",))
 
 
 class StoredPlan(Model):

@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.site import Site
 _HAIR = 1e-6
 _SURE = 1.96
 # Stored plans of so long are held against what came: reading a plan back takes a while.
-_LOOKED_BACK, _HOUR = timedelta(days=3), timedelta(hours=1)
+LOOKED_BACK, _HOUR = timedelta(days=3), timedelta(hours=1)
 # How fast promises learn: a broken one adds so much of what an hour usually costs; over how many hours that is.
 _EASES, _USUAL_HOURS = 0.1, 168
 
@@ -139,17 +139,31 @@ class Promises:
         )
 
 
-def measured_breaches(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> Breaches:
-    """The same of the stored plans of the last days, by the meters at the grid: what their first hours really cost.
+class KeptHour(Model):
+    """First hour of a stored plan over scenarios: what it was promised not to cost, and what it cost by the meters."""
+
+    plan_id: str
+    start_utc: datetime
+    promised: float
+    paid: float
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether it cost more."""
+        return self.paid > self.promised + _HAIR
+
+
+def kept_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> tuple[list[KeptHour], Breaches]:
+    """Promised hours of the stored plans of the last days, by the meters at the grid, and how often they were broken.
 
     Hours that another plan took over in, or that are not read whole, are left out. A stored promise learns nothing of
     those before.
     """
-    stored = [each.plan for each in plans.begun(site.site_id, now_utc - _LOOKED_BACK, now_utc)]
+    stored = [each.plan for each in plans.begun(site.site_id, now_utc - LOOKED_BACK, now_utc)]
     meters = [meter.meter_id for meter in at_the_grid(site)]
-    frame = lake.current(site.site_id, start_utc=now_utc - _LOOKED_BACK, end_utc=now_utc, meters=meters)
+    frame = lake.current(site.site_id, start_utc=now_utc - LOOKED_BACK, end_utc=now_utc, meters=meters)
     bought, sold = ([power_kw(frame, site, meter, way) for meter in meters] for way in ("import", "export"))
-    kept = Promises()
+    kept, found = Promises(), list[KeptHour]()
     for plan, after in zip_longest(stored, stored[1:]):
         start_utc = plan.request.start_utc
         if plan.request.uncertain is None or (after is not None and after.request.start_utc < start_utc + _HOUR):
@@ -163,14 +177,15 @@ def measured_breaches(site: Site, lake: Lake, plans: PlanStore, *, now_utc: date
             export_kw = sum(known.get(at, np.nan) for known in sold if known)
             paid += STEP_H * (import_kw * buy - export_kw * sell)
         if np.isfinite(paid):
-            kept.hours, kept.level = kept.hours + 1, made.level
-            kept.passed += paid > made.cost + _HAIR
-    return kept.breaches
+            found.append(KeptHour(plan_id=plan.plan_id, start_utc=start_utc, promised=made.cost, paid=paid))
+            kept.level = made.level
+    kept.hours, kept.passed = len(found), sum(each.is_passed for each in found)
+    return found, kept.breaches
 
 
 def how_kept(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> str:
     """The same in a sentence; where nobody can tell, why: a good plan is none the worse for it."""
     try:
-        return measured_breaches(site, lake, plans, now_utc=now_utc).sentence
+        return kept_hours(site, lake, plans, now_utc=now_utc)[1].sentence
     except WorldFault as fault:
         return f"how earlier plans kept theirs is not known: {fault}"

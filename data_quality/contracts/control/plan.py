@@ -16,6 +16,8 @@ NonNegative = Annotated[float, Field(ge=0)]
 PositiveHours = Annotated[float, Field(gt=0, le=24)]
 # The label of a request that tells from which step on its prices are forecast.
 FORECAST_FROM = "prices_forecast_from"
+# Of docs/ems/plan.schema.json. A change that a reader of the one before would stumble over is the next number.
+PLAN_SCHEMA = 2
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
@@ -213,6 +215,23 @@ class PlanStep(Model):
         return sum(columns.get(column, 0.0) for columns in self.devices.values())
 
 
+class PlanStart(Model):
+    """The plan before, moved to the steps of a new one, as a start of its search; gaps are shares.
+
+    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be if
+    its switchings were kept. gap_alone, seconds_alone: of the search without it; None: it found no plan in time. gap,
+    seconds: of the search from it, where the one without ran out of time.
+    """
+
+    plan_id: str = ""
+    why: str = ""
+    first_gap: float | None = None
+    gap_alone: float | None = None
+    seconds_alone: float = 0.0
+    gap: float | None = None
+    seconds: float = 0.0
+
+
 class Plan(Model):
     """A versioned plan. `plan_hash` covers request and steps; `version` counts per site and start.
 
@@ -222,6 +241,9 @@ class Plan(Model):
     versions, and where nobody asked. asked_because: what asked for the plan; empty in plans of earlier versions.
     """
 
+    schema_version: Literal[1, 2] = Field(
+        default=PLAN_SCHEMA, description="That it was stored in; 1: one battery and one PV system, read as devices"
+    )
     plan_id: str
     plan_hash: str
     version: int
@@ -230,7 +252,7 @@ class Plan(Model):
     status: str
     objective: float
     bound: float
-    gap: float
+    gap: float = Field(ge=0, description="(objective - bound) / |objective|, a share")
     no_battery_cost: float
     currency: str
     input_digest: str
@@ -244,6 +266,16 @@ class Plan(Model):
     steps: tuple[PlanStep, ...]
     explanation: Explanation | None = None
     asked_because: str = Field(default="", exclude_if=_is_empty)
+    start: PlanStart | None = Field(default=None, exclude_if=lambda start: start is None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_battery(cls, content: Any) -> Any:
+        """The first schema had no number: it is known by its battery (PlanRequest)."""
+        if not isinstance(content, dict) or "schema_version" in content:
+            return content
+        request = content.get("request")
+        return content | {"schema_version": 1} if isinstance(request, dict) and "battery" in request else content
 
     @property
     def paid(self) -> float:

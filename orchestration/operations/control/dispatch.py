@@ -24,6 +24,7 @@ from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.signing import Actor, actor
+from orchestration.views.agent_record import agent_record, record_line
 from orchestration.views.finding_sources import failures, not_working, nothing_runs
 from orchestration.views.ledger_view import commands_of_store, proof_of
 from orchestration.views.site_control import expect_scope, expect_value, lines, site_control, without_ttl
@@ -71,8 +72,10 @@ def status(call: Call, site: SiteOption) -> Answer:
     failing = []
     if call.as_of_utc is None:
         failing = [*nothing_runs(call.project, now_utc), *not_working(call.project, known, now_utc)]
-    said = [*failures(failing), *lines(control)]
-    return Answer({**control, "commands": commands, "findings": failing}, (MODES, table), "\n".join(said))
+    record = agent_record(call.project.sources(), known, call.as_of_utc or now_utc)
+    said = [*failures(failing), record_line(record), *lines(control)]
+    told = {**control, "agent": record, "commands": commands, "findings": failing}
+    return Answer(told, (MODES, table), "\n".join(said))
 
 
 @operation("dispatch mode", takes=READS_AND_ACTS, example='PARTIAL --site home --as carla --reason "commissioning"')

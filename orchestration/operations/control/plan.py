@@ -89,9 +89,17 @@ def plan(
         drawn = plan_picture(picture_of(problem, found.series, why), title=problem.case_id, time_zone=tz)
         write_file(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
+    _say_unproven(call, problem, found)
     if why is None:
         return Answer(found, text=_solved(found, problem.currency))
     return _explained(problem, found, why, budget_s=explain_s)
+
+
+def _say_unproven(call: Call, problem: "DispatchCase", found: "Solution") -> None:
+    if found.status == "feasible":
+        from controls.optimiser.out_of_time import not_proven
+
+        call.say(not_proven(problem, found.gap).message)
 
 
 def _write_lp(problem: "DispatchCase", path: Path) -> None:

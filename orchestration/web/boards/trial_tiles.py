@@ -5,14 +5,16 @@ from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.what_ifs import WhatIfs
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.what_if import WhatIfVariant
+from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import zone
+from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
-from reports.pages.widgets import banded, experiment
+from reports.pages.widgets import banded, experiment, promises
 from reports.recompute.experiment_again import told_at
-from reports.texts.locales import day_of_month, named, period_text
+from reports.texts.locales import day_of_month, moment, named, period_text
 from reports.texts.numbers import format_number
 
 
@@ -70,6 +72,36 @@ def trial(now: SiteNow) -> experiment.Trial:
     return experiment.Trial(**common, days=days, saving=saving.saving, interval=saving.interval, verdict=saving.verdict)
 
 
+def promises_kept(now: SiteNow) -> promises.PromisesKept:
+    """Hours of the last days that cost more than the plans over scenarios promised."""
+    # Only here: a board without plans waits for no solver to be loaded.
+    from controls.planning.closed_loop.promise import LOOKED_BACK, kept_hours
+
+    site, project, show = now.site, now.show.ask.project, now.show
+    plan = newest(now)
+    common = _common(now) | {"currency": site.currency, "days": LOOKED_BACK.days}
+    if plan is None or plan.request.uncertain is None:
+        return promises.PromisesKept(**common, reason="no plan of this site is over scenarios", has_promises=False)
+    if show.address.as_of_utc is not None:
+        return promises.PromisesKept(**common, reason="promises are of now only")
+    try:
+        hours, found = kept_hours(site, project.lake, project.plans, now_utc=show.as_of_utc)
+    except WorldFault as fault:
+        return promises.PromisesKept(**common, reason=str(fault))
+    here = zone(site.time_zone)
+    broken = tuple(
+        promises.BrokenPromise(
+            when=named(moment(each.start_utc.astimezone(here), show.address.locale)),
+            promised=each.promised, paid=each.paid,
+        )
+        for each in hours
+        if each.is_passed
+    )  # fmt: skip
+    return promises.PromisesKept(
+        **common, hours=found.hours, may_share=found.promised_share, most_share=found.high, broken=broken
+    )
+
+
 def _common(now: SiteNow) -> dict[str, object]:
     return {"address": now.show.address, "is_synthetic": now.site.is_simulated}
 
@@ -95,5 +127,6 @@ P = Permission
 TILES = {
     "what_ifs": Tile(P.FORECAST_READ, lambda asked: banded.view(what_ifs(asked.site))),
     "experiment": Tile(P.DISPATCH_READ, lambda asked: experiment.view(trial(asked.site))),
+    "promises": Tile(P.DISPATCH_READ, lambda asked: promises.view(promises_kept(asked.site))),
     "circuits": Tile(P.NILM_READ, lambda asked: banded.view(circuits(asked.site))),
 }

@@ -1,11 +1,14 @@
 """A small home, its forecasts and its prices."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import polars as pl
+from jsonschema import Draft202012Validator
 
+from assets.stores.ledgers.plans import read_plan
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -15,7 +18,9 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.site_file.site import Site
+from tests.conftest import ROOT
 
+PLAN_SCHEMA_FILE = ROOT / "docs" / "ems" / "plan.schema.json"
 NOW = datetime(2026, 1, 1, 10, 7, tzinfo=UTC)
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 HOME = Site.model_validate(
@@ -134,7 +139,21 @@ def request(*, site: Site = HOME, **changes: object) -> PlanRequest:
 def plan(*, version: int = 1, created_at_utc: datetime = NOW, **changes: object) -> Plan:
     """A plan of that request."""
     asked = request(**changes)
-    return make_plan(asked, _solved(asked.model_dump_json()), created_at_utc=created_at_utc, version=version)
+    made = make_plan(asked, _solved(asked.model_dump_json()), created_at_utc=created_at_utc, version=version)
+    assert published(made) == made
+    return made
+
+
+def published(made: Plan) -> Plan:
+    """A plan as its JSON says it to others, which must be what the published schema tells them."""
+    content = json.loads(made.model_dump_json())
+    _published_schema().validate(content)
+    return read_plan(content)
+
+
+@cache
+def _published_schema() -> Draft202012Validator:
+    return Draft202012Validator(json.loads(PLAN_SCHEMA_FILE.read_text(encoding="utf-8")))
 
 
 @cache

@@ -21,7 +21,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import Settings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, request
+from tests.controls.planning.examples import DAY, HOME, NOW, device, forecast, inputs, prices, published, request
 
 NAN = float("nan")
 
@@ -94,7 +94,7 @@ def test_a_charge_outside_its_window_is_planned_back_into_it_and_said(soc_kwh: f
     # Above the ceiling only the load of the house can take it: 0.5 kW, or more is sold.
     assert all(1.0 - 1e-6 <= each <= 9.5 + 1e-6 for each in charge[4:])
     assert f"Battery: holds {soc_kwh:.2f} kWh, {side} kWh, and returns there first." in summarise(made, time_zone="UTC")
-    assert Plan.model_validate_json(made.model_dump_json()) == made
+    assert published(made) == made
 
 
 def test_a_reserve_that_an_outage_used_is_filled_again_first() -> None:

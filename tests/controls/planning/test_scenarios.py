@@ -14,9 +14,9 @@ from controls.planning.scenarios import fast_forward, with_scenarios
 from controls.planning.summary import summarise
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest
+from data_quality.contracts.control.plan import FORECAST_FROM, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk
-from tests.controls.planning.examples import NOW, forecast, request
+from tests.controls.planning.examples import NOW, forecast, published, request
 
 
 def uncertain_forecast(target: str, kwh: float, *, seed: int, count: int = 20) -> Forecast:
@@ -124,7 +124,7 @@ def test_a_plan_over_scenarios_is_stored_told_and_read_back() -> None:
     solution = solve(wanted)
     assert isinstance(solution, Solution)
     made = make_plan(wanted, solution, created_at_utc=NOW, version=1)
-    assert Plan.model_validate_json(made.model_dump_json()) == made
+    assert published(made) == made
     assert made.risk is not None
     assert made.risk.value is not None
     assert made.risk.value >= -1e-6

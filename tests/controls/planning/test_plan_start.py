@@ -1,0 +1,76 @@
+"""The plan before is a start where time runs out; what is proven is as it is without it, and its worth is told."""
+
+from datetime import timedelta
+
+import pytest
+
+from controls.optimiser.case import case_of
+from controls.optimiser.solution import Solution
+from controls.optimiser.solve import solve
+from controls.planning.frozen_plan import make_plan, series_of
+from controls.planning.plan_start import moved_series, solved_from, start_sentence
+from data_quality.contracts.control.plan import Plan, PlanRequest
+from tests.controls.planning.examples import NOW, plan, prices, published, request
+
+HOUR = timedelta(hours=1)
+
+
+def later() -> PlanRequest:
+    """The request of an hour later."""
+    return request(now_utc=NOW + HOUR, soc_kwh=4.0)
+
+
+@pytest.mark.parametrize("before", [plan(), plan(prices=prices(night=5.0, day=1.0), soc_kwh=9.0)], ids=["near", "far"])
+def test_a_proven_plan_is_the_same_whatever_was_planned_before(before: Plan) -> None:
+    asked = later()
+    found, start = solved_from(asked, before)
+    alone = solve(asked)
+    assert isinstance(found, Solution)
+    assert isinstance(alone, Solution)
+    assert (found.status, found.series, found.gap) == ("optimal", alone.series, alone.gap)
+    assert start.plan_id == before.plan_id
+    assert start.first_gap is not None
+    assert start_sentence(start).startswith("with the switchings of the plan before it would be ")
+    made = make_plan(asked, found, created_at_utc=NOW, version=2, start=start)
+    without = make_plan(asked, alone, created_at_utc=NOW, version=2)
+    assert (made.plan_id, made.plan_hash) == (without.plan_id, without.plan_hash)
+    assert published(made).start == start
+
+
+def test_where_time_is_over_the_plan_before_gives_one_and_says_what_it_was_worth() -> None:
+    asked, best = later(), solve(later())
+    found, start = solved_from(asked, plan(), time_limit_s=0.0)
+    assert isinstance(found, Solution)
+    assert isinstance(best, Solution)
+    # It may come out otherwise than without a start, and so is never called the best there is.
+    assert found.status == "feasible"
+    assert found.objective == pytest.approx(best.objective, abs=1e-4)
+    assert (start.plan_id, start.gap_alone, start.gap) == (plan().plan_id, None, found.gap)
+    assert start_sentence(start).startswith("time was over without a plan; begun from the plan before it came to ")
+
+
+def test_the_plan_before_is_moved_by_its_times_and_goes_on_as_a_day_before() -> None:
+    before = plan()
+    moved = moved_series(before, case_of(later()))
+    assert not isinstance(moved, str)
+    old = series_of(before).connection["import_kw"]
+    assert moved.connection["import_kw"] == (*old[4:], *old[:4])
+
+
+def test_where_none_is_used_the_plan_says_why() -> None:
+    asked = later()
+    assert solved_from(asked, None)[1].why == "there is no plan before"
+    fewer = asked.model_copy(update={"devices": asked.devices[:1]})
+    assert solved_from(fewer, plan())[1].why == "the plan before is of other devices"
+    half = plan().model_copy(
+        update={
+            "steps": tuple(
+                s.model_copy(update={"start_utc": s.start_utc + HOUR / 8, "end_utc": s.end_utc + HOUR / 8})
+                for s in plan().steps
+            )
+        }
+    )
+    told = solved_from(asked, half)[1]
+    assert (told.plan_id, told.why) == ("", "the plan before is of other steps")
+    assert start_sentence(told) == "no plan before was a start: the plan before is of other steps"
+    assert solved_from(asked.model_copy(update={"follows": "habit"}), plan())[1].why == "a day by habit is not searched"
