@@ -85,8 +85,8 @@ LINES = {
     "unit": "{1.unit}",
     "rate": "{1.rate:f|}",
     "per": "{1.rate_unit}",
-    "whose": "{1.owner}",
 }
+OWNER = {"owner": "{1.owner}"}
 
 
 @operation("bill", takes=STATELESS, example="--tariff tariff.yaml --load load.csv --tz Europe/Berlin --json")
@@ -255,12 +255,14 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
         "coverage": coverage,
         "findings": findings,
     }
+    # Where nobody is named there is no split to show.
+    has_owners = bool(set(by_owner) - {"unknown"})
     table = Table(
-        [(period, line) for period in periods for line in period.lines], {**LINES, currency: "{1.amount:,.2f}"}
+        [(period, line) for period in periods for line in period.lines],
+        {**LINES, **(OWNER if has_owners else {}), currency: "{1.amount:,.2f}"},
     )
     said = [f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time"]
-    # Where nobody is named there is no split to show.
-    if set(by_owner) - {"unknown"}:
+    if has_owners:
         said.insert(0, "; ".join(f"{owner} {amount:,.2f} {currency}" for owner, amount in by_owner.items()))
     return Answer(found, table, "\n".join(said))
 

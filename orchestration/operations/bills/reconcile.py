@@ -104,7 +104,7 @@ def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
         f"billed, {found.currency}": "{2:,.2f|}",
         "recomputed": "{3:,f|}",
         "delta": "{4:,f|}",
-        "whose": "{5}",
+        **({"owner": "{5}"} if any(line.owner != "unknown" for line in found.lines) else {}),
     }
     said = "agrees: recomputed it is the same"
     if found.verdict == "differs":
