@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 14_872,
-    "assets": 59_956,
+    "data_quality": 15_108,
+    "assets": 60_079,
     "dbt_project": 2_317,
     "ml": 22_046,
-    "controls": 38_149,
-    "reports": 30_289,
-    "orchestration": 43_941,
+    "controls": 38_480,
+    "reports": 31_346,
+    "orchestration": 44_770,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
