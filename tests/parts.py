@@ -138,11 +138,14 @@ def cost(record: Record, keys: Set[str]) -> tuple[float, int]:
 
 def cheapest(record: Record, within_s: float, already: Set[str] = frozenset()) -> set[str]:
     """What was chosen already, and what else gives most tests for its seconds, as much as fits."""
-    chosen, total = set(already), cost(record, already)[0]
+    chosen, total, left = set(already), cost(record, already)[0], set[str]()
     for step in sorted(_steps(record, already), key=_worth):
+        units = {unit_of(key) for key in step.keys}
+        # Of a file or room of which a step was too much none of the later ones: they stand on it.
+        if units & left or total + step.seconds > within_s:
+            left |= units
+            continue
         total += step.seconds
-        if total > within_s:
-            break
         chosen |= set(step.keys)
     return chosen
 

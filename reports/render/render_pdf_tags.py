@@ -135,8 +135,9 @@ def marked(canvas: Any, element: Element | None, width: float = 0.0, height: flo
     code.append(tags.begin(element))
     start = len(code)
     yield
-    # A line ends with a space, or its last word and the next line's first are read as one.
-    if element.has_spaces:
+    # A line ends with a space, or its last word and the next line's first are read as one. What a figure draws is no
+    # line: a sign of one font and its number of another are two strings.
+    if element.has_spaces and element.kind != "Figure":
         code[start:] = [_LINE_ENDS.sub(r"\1 ) Tj T* ", each) for each in code[start:]]
     code.append("EMC")
     tags.claim(code)

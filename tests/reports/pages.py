@@ -126,7 +126,8 @@ def _shown(raw: Any, font: Any, size: float) -> tuple[str, float]:
         first, widths = int(font["/FirstChar"]), font["/Widths"].get_object()
         return "\u00b7" * len(data), sum(float(widths[code - first]) for code in data) * size / 1000
     name = str(font["/BaseFont"]).removeprefix("/")
-    decoded = data.decode("cp1252", errors="replace")
+    # A line ends with a space, so that its last word and the next line's first are read as two.
+    decoded = data.decode("cp1252", errors="replace").rstrip()
     return decoded, stringWidth(decoded, name, size) if name.startswith("Helvetica") else len(decoded) * size / 2
 
 

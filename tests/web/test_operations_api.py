@@ -20,9 +20,17 @@ ASKED: dict[str, dict[str, str]] = {
     "devices catalogue": {"kind": "battery"},
 }
 # What stands in the path of its address: an argument of its command.
-IN_PATH = {"alerts test": {"rule": "nights"}, "orders show": {"order": "none"},
-           "dr event show": {"event": "none"}, "workflows show": {"name": "anomaly_response"},
-           "nilm show": {"disaggregation": "none"}, "advise show": {"recommendation": "none"}}  # fmt: skip
+IN_PATH = {
+    "alerts test": {"rule": "nights"},
+    "orders show": {"order": "none"},
+    "dr event show": {"event": "none"},
+    "workflows show": {"name": "anomaly_response"},
+    "nilm show": {"disaggregation": "none"},
+    "advise show": {"recommendation": "none"},
+    "bill show": {"bill": "none"},
+    "forecast show": {"forecast": "none"},
+    "plans show": {"plan": "none"},
+}
 NAMES = [name for _, _, name, _ in ENDPOINTS]
 PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
 OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}
@@ -43,7 +51,8 @@ def asked_of(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str) -> None:
+def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestration.operations.operation.SystemClock", lambda: anne.clock)
     given = asked_of(name)
     options = [word for key, value in given.items() for word in (f"--{key.replace('_', '-')}", value)]
     project = [] if not OPERATIONS[name].takes else ["--project", str(anne.project.project.root)]

@@ -109,11 +109,16 @@ def contacts(asked: Event) -> tuple[Site, Library]:
 
 
 def test_a_plan_that_is_not_found_in_time_is_not_told_as_too_few_loads() -> None:
-    asked = event(255, hours=24)
+    asked = event(250, hours=24)
     site, library = contacts(asked)
     found = plan_curtailment(site, asked, library, preference="cost", time_limit_s=0.001)
     assert isinstance(found, Finding)
-    assert found.code == "no_plan_in_time"
+    assert (found.code, found.facts) == ("no_plan_in_time", {"time_limit_s": 0.001, "target_kw": 250.0})
+    # 255 kW contacts cannot give even where each may be open for a part: that needs no search.
+    asked = event(255, hours=24)
+    above = plan_curtailment(site, asked, ready(site, asked), preference="cost", time_limit_s=0.001)
+    assert isinstance(above, Finding)
+    assert above.code == "target_above_library"
 
 
 @pytest.mark.parametrize("time_limit_s", [0.001, 1.0])
