@@ -18,8 +18,9 @@ from data_quality.contracts.text import markdown
 from data_quality.contracts.time import months_after, parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT_VARIABLE, Call
+from reports.render.chart_words import chart_words
 from reports.report_content import Chart, Series
-from reports.svg.chart_svg import chart_svg, chart_words
+from reports.svg.chart_svg import chart_svg
 
 # Where `make demo` makes its project, from the folder of the source and from that of the notebooks.
 _USUAL = (Path("demo"), Path("../demo"))
@@ -193,4 +194,4 @@ def draw(
     )
     fixed = {"key": "notebook", "title": title, "unit": unit, "shape": shape}
     chart = Chart.model_validate({**fixed, "categories": tuple(categories), "series": made})
-    return Shown(f"{title}. {chart_words(chart)}", svg=chart_svg(chart))
+    return Shown(chart_words(chart, chart.locale), svg=chart_svg(chart))

@@ -93,7 +93,7 @@ def test_a_day_that_lacks_hours_has_no_sum(call: NotebookCall, monkeypatch: pyte
     assert (hours.is_null().sum(), hours.len()) == (1, 24)
 
 
-def torn(lake: Lake, read: Any, *asked: Any, **more: Any) -> pl.DataFrame:
+def torn(lake: Lake, read: Any, *asked: Any, **more: Any) -> Any:
     """Readings without a quarter hour of one meter."""
     at = pl.lit(datetime(2025, 2, 3, 12, 15, tzinfo=UTC))
     return read(lake, *asked, **more).filter(
@@ -130,10 +130,10 @@ def test_an_answer_is_a_table_that_ends_somewhere_and_names_no_folder(call: Note
     assert call.option == " --project plant"
 
 
-def test_a_chart_says_its_range_instead_of_its_markup() -> None:
+def test_a_chart_says_its_figures_instead_of_its_markup() -> None:
     shown = draw("Power", "kw", ["a", "b"], {"load": [1.0, None]}, shape="bars")
     assert shown.svg is not None
-    assert repr(shown) == "Power. load: 1 to 1 kW"
+    assert repr(shown) == "Power, kW. load: a 1.00; b –"
 
 
 def test_markdown_of_a_notebook_and_its_table() -> None:
