@@ -1,7 +1,8 @@
 """A chart in words, for whoever has it read aloud: figures of a few points, ends and extremes of many, bands, gaps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -33,18 +34,19 @@ def chart_words(chart: Chart, language: str) -> str:
     known = [point.value for point in every if point.value is not None]
     if not known:
         return f"{head}: {word('no data for this period', language)}"
-    is_long = len(known) > _MOST_TOLD
-    if chart.shape == "heat" or (is_long and len(lines) > _MOST_SERIES):
+    is_map = chart.shape == "heat"
+    is_long = is_map or len(known) > _MOST_TOLD
+    if is_map or (is_long and len(lines) > _MOST_SERIES):
         lines = [("", every)]
     most = max(map(abs, known))
     # Three digits: what the scale of the chart lets an eye read.
     decimals = min(max(0, 2 - math.floor(math.log10(most))), 9) if most else 0
 
     def told(points: Sequence[_Point]) -> str:
-        return "; ".join(_told(each, decimals, chart.locale, language) for each in points)
+        return "; ".join(_told(points, chart, decimals, language))
 
     if not is_long:
-        return ". ".join([head, *(f"{name}: {told(each)}" if name else told(each) for name, each in lines)])
+        return ". ".join([head, *(f"{name}: {told(each)}" for name, each in lines)])
     parts = [f"{head}, {chart.categories[0]} – {chart.categories[-1]}"]
     for name, each in lines:
         given = [point for point in each if point.value is not None]
@@ -65,10 +67,25 @@ def _points(chart: Chart, series: Series) -> list[_Point]:
     return list(map(_Point, series.values, names, series.low or nothing, series.high or nothing))
 
 
-def _told(point: _Point, decimals: int, locale: str, language: str) -> str:
+def _told(points: Sequence[_Point], chart: Chart, decimals: int, language: str) -> Iterator[str]:
+    """Each point with its value and band. A gap is said in words, since a dash is not read aloud: of a line once."""
+    for is_gap, run in groupby(points, key=lambda each: each.value is None):
+        several = list(run)
+        if is_gap and chart.shape == "lines" and len(several) > 1:
+            yield f"{_span(several[0].name, several[-1].name, language)} {word('not known', language)}"
+        elif is_gap:
+            yield from (f"{each.name} {word('not known', language)}" for each in several)
+        else:
+            yield from (_valued(each, decimals, chart.locale, language) for each in several)
+
+
+def _valued(point: _Point, decimals: int, locale: str, language: str) -> str:
     value, low, high = (
         format_number(each, decimals=decimals, locale=locale) for each in (point.value, point.low, point.high)
     )
-    if point.low is None or point.high is None:
-        return f"{point.name} {value}"
-    return f"{point.name} {value} ({page_word(Sentence('{0} to {1}', low, high), language)})"
+    band = "" if point.low is None or point.high is None else f" ({_span(low, high, language)})"
+    return f"{point.name} {value}{band}"
+
+
+def _span(first: str, last: str, language: str) -> str:
+    return page_word(Sentence("{0} to {1}", first, last), language)

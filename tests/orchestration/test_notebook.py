@@ -133,7 +133,7 @@ def test_an_answer_is_a_table_that_ends_somewhere_and_names_no_folder(call: Note
 def test_a_chart_says_its_figures_instead_of_its_markup() -> None:
     shown = draw("Power", "kw", ["a", "b"], {"load": [1.0, None]}, shape="bars")
     assert shown.svg is not None
-    assert repr(shown) == "Power, kW. load: a 1.00; b –"
+    assert repr(shown) == "Power, kW. load: a 1.00; b not known"
 
 
 def test_markdown_of_a_notebook_and_its_table() -> None:

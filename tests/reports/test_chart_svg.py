@@ -50,7 +50,7 @@ def test_hours_that_were_not_read_stay_white() -> None:
 
 def test_the_description_is_the_chart_in_words_which_are_escaped() -> None:
     [said] = drawn(chart("lines", a=(1, 2.5), b=(None, None)), "desc")
-    assert said.text == "Use & <cost>, kWh. a: d0 1.00; d1 2.50. b: d0 –; d1 –"
+    assert said.text == "Use & <cost>, kWh. a: d0 1.00; d1 2.50. b: d0 to d1 not known"
     assert "&amp; &lt;cost&gt;" in chart_svg(chart("lines", a=(1, 2)))
 
 
