@@ -67,6 +67,8 @@ def main() -> int:
     parser.add_argument("--twice", action="store_true", help="execute each again and compare the outputs")
     asked = parser.parse_args()
     paths = [each for each in sorted(FOLDER.glob("*.ipynb")) if each.name.startswith(tuple(asked.names) or "")]
+    if unknown := [name for name in asked.names if not any(each.name.startswith(name) for each in paths)]:
+        parser.error(f"no notebook begins with {', '.join(unknown)}")
     asked.out.mkdir(parents=True, exist_ok=True)
     os.environ["METERLOOM_PROJECT"] = str(asked.project.resolve())
     # Two threads of a fit that wait for each other's core take four times as long as one.

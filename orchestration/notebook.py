@@ -13,13 +13,14 @@ import polars as pl
 
 from assets.stores.backup.store_copy import copy_sqlite
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import SETTINGS_FILE, load_project
+from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import markdown
 from data_quality.contracts.time import months_after, parse_period, zone
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT_VARIABLE, Call
+from reports.render.chart_words import chart_words
 from reports.report_content import Chart, Series
-from reports.svg.chart_svg import chart_svg, chart_words
+from reports.svg.chart_svg import chart_svg
 
 # Where `make demo` makes its project, from the folder of the source and from that of the notebooks.
 _USUAL = (Path("demo"), Path("../demo"))
@@ -29,7 +30,7 @@ _LEFT_OUT = ("dagster", "logs", "run", "store.db*")
 
 
 class NoProject(BadInput):
-    """Refusal of a notebook that finds no project, shown as one sentence instead of a traceback."""
+    """Refusal of a notebook without a project to copy, shown as one sentence instead of a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks an exception for its own rendering by this name.
@@ -39,7 +40,8 @@ class NoProject(BadInput):
 class NotebookCall(Call):
     """Call of operations from a notebook, in a copy of a project that goes with the process.
 
-    origin: the project that was copied, which nothing in a notebook changes.
+    origin: the project that was copied, which nothing in a notebook changes. Raises NoProject where a copy would write
+    outside of its own folder.
     """
 
     def __init__(self, origin: Path, person: str | None = None) -> None:
@@ -47,9 +49,16 @@ class NotebookCall(Call):
         # At the latest when the kernel ends.
         finalize(self, rmtree, kept, ignore_errors=True)
         self.origin, folder = origin.resolve(), Path(kept) / origin.resolve().name
+        given = load_project(origin, os.environ)
+        copied = given.model_copy(update={"root": folder.resolve()})
+        if shared := _shared(copied):
+            raise NoProject(
+                f"a notebook works in a copy, and {', '.join(shared)} of {self.origin.name} would be shared with it",
+                reason="shared_project",
+                mend="use a project that keeps files in its own folder, such as the demo",
+            )
         copytree(origin, folder, ignore=ignore_patterns(*_LEFT_OUT))
-        store = load_project(origin, os.environ).data_dir / "store.db"
-        copy_sqlite(store, load_project(folder, os.environ).data_dir / "store.db")
+        copy_sqlite(given.data_dir / "store.db", copied.data_dir / "store.db")
         super().__init__(folder, person=person)
 
     @property
@@ -90,7 +99,8 @@ class NotebookCall(Call):
         """Readings of a site as columns by local time `at`: sums of kWh, means of everything else.
 
         A column is a meter's or driver's name, with its register behind a dot where it has several. every: a step of
-        Polars, such as 1h or 1d. Nulls are gaps.
+        Polars, such as 1h or 1d. Nulls are gaps: a step that lacks a reading has no sum, and the mean
+        of those that there are.
         """
         time_zone = self.project.site(site_id).time_zone
         span = parse_period(period, time_zone)
@@ -99,9 +109,24 @@ class NotebookCall(Call):
         name = pl.when(several).then(pl.format("{}.{}", "meter_id", "register")).otherwise("meter_id")
         at = pl.col("interval_start_utc").dt.convert_time_zone(time_zone).dt.truncate(every)
         value = pl.col("value").cast(pl.Float64)
-        amount = pl.when(pl.col("unit").first() == "kwh").then(value.sum()).otherwise(value.mean())
+        # A day of which hours are missing has no sum: that of the others would read as its own.
+        wanted = (at.first().dt.offset_by(every) - at.first()).dt.total_minutes()
+        whole = pl.when(pl.col("interval_minutes").sum() >= wanted).then(value.sum())
+        amount = pl.when(pl.col("unit").first() == "kwh").then(whole).otherwise(value.mean())
         summed = rows.group_by(at.alias("at"), name.alias("name"), maintain_order=True).agg(amount.alias("value"))
         return summed.pivot(on="name", index="at", values="value").sort("at")
+
+
+def _shared(copied: Project) -> list[str]:
+    """Settings by which a copy would write where its project does. Private keys are only read."""
+    database, paths = copied.settings.database, copied.settings.paths
+    found = [
+        f"database.{name}" for name in type(database).model_fields if name.endswith("url") and getattr(database, name)
+    ]
+    for name, value in paths:
+        is_inside = (copied.root / value).resolve().is_relative_to(copied.root) and not value.startswith("s3:")
+        found += [f"paths.{name}"] if name != "keys" and not is_inside else []
+    return found
 
 
 class Shown(NamedTuple):
@@ -169,4 +194,4 @@ def draw(
     )
     fixed = {"key": "notebook", "title": title, "unit": unit, "shape": shape}
     chart = Chart.model_validate({**fixed, "categories": tuple(categories), "series": made})
-    return Shown(f"{title}. {chart_words(chart)}", svg=chart_svg(chart))
+    return Shown(chart_words(chart, chart.locale), svg=chart_svg(chart))

@@ -74,6 +74,12 @@ def test_a_notebook_without_its_project_is_refused_in_one_sentence(tmp_path: Pat
     assert not list((tmp_path / "out").glob("*.ipynb"))
 
 
+def test_a_name_that_no_notebook_has_is_refused(tmp_path: Path) -> None:
+    done = execute(tmp_path, tmp_path / "out", "1", "nine", timeout_s=60)
+    assert done.returncode == 2
+    assert "no notebook begins with nine" in done.stderr
+
+
 def test_a_page_shows_outputs_of_the_same_code_alone(tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("notebook_pages", ROOT / ".ci" / "docs" / "notebook_pages.py")
     assert spec is not None

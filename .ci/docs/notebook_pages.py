@@ -1,6 +1,7 @@
 """Pages of the site made of notebooks: prose and code, and the outputs that `make notebooks` left in var/notebooks.
 
-Outputs of a notebook whose code has changed since are left out: a page never shows what its code does not give.
+Outputs of a notebook whose own code has changed since are left out. Of a program that has changed they are as old as
+the last `make notebooks`.
 """
 
 import html

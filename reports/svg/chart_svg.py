@@ -14,10 +14,11 @@ from reports.chart_geometry import (
     stretches,
     tick_decimals,
 )
+from reports.render.chart_words import chart_words
 from reports.render.render_pdf_style import HEAT, INK, MUTED, RULE, SERIES
 from reports.report_content import Chart
 from reports.svg.markup import element, fitted, picture
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.numbers import unit_text
 
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 64.0, 12.0, 46.0, 26.0
 _ACROSS, _UP = _WIDE - _LEFT - _RIGHT, _HIGH - _TOP - _BOTTOM
@@ -40,7 +41,7 @@ class _Scale(NamedTuple):
 
 
 def chart_svg(chart: Chart) -> str:
-    """The picture, with its colours in itself; its description holds the range of each series.
+    """The picture, with its colours in itself; its description is the chart in words.
 
     Raises ValueError for waterfalls and flows, which only paper has.
     """
@@ -51,21 +52,8 @@ def chart_svg(chart: Chart) -> str:
     inside = [_text(4, 18, chart.title, size=14.0, fill=INK, font_weight="bold"), *_legend(chart)]
     inside += _heat(chart) if chart.shape == "heat" else _plot(chart)
     body = element("g", *inside, font_family="sans-serif")
-    return picture(_WIDE, _HIGH, title=chart.title, description=chart_words(chart), kind="chart", inside=(paper, body))
-
-
-def chart_words(chart: Chart) -> str:
-    """Lowest and highest value of each series in words; of a heat map those of all."""
-    unit = unit_text(chart.unit)
-    if chart.shape == "heat":
-        low, high = format_alike(bounds(chart), chart.unit)
-        return f"{len(chart.categories)} days by hour: {low} to {high} {unit}"
-    told = []
-    for series in chart.series:
-        known = [value for value in series.values if value is not None]
-        low, high = format_alike([min(known), max(known)], chart.unit) if known else ("", "")
-        told.append(f"{series.name}: {low} to {high} {unit}" if known else f"{series.name}: no values")
-    return "; ".join(told)
+    said = chart_words(chart, chart.locale)
+    return picture(_WIDE, _HIGH, title=chart.title, description=said, kind="chart", inside=(paper, body))
 
 
 def _text(x: float, y: float, text: str, *, size: float = 11.0, fill: str = MUTED, **more: str | float) -> str:

@@ -82,6 +82,11 @@ def test_an_adjustment_is_proposed_approved_by_another_and_shown(folder: Path) -
     shown = call(folder, "baseline", "show", "works/line/enb")["baselines"][0]
     assert [each["id"] for each in shown["adjustments"]] == [name]
     assert len(shown["coefficients"]["product_a"]["ci95"]) == 2
+    # The four eyes of a version, in the JSON and for people.
+    told = RUNNER.invoke(build_app(MODULES), ["baseline", "show", "works/line/enb", "--project", str(folder)]).stdout
+    assert shown["fitted_by"] != shown["approved_by"]
+    assert f"; fitted by {shown['fitted_by']} on " in told
+    assert f", approved by {shown['approved_by']} on " in told
     call(folder, "baseline", "adjust", "--withdraw", name, "--reason", "never came", "--as", "anna")
     assert call(folder, *line)["expected_kwh"] == before["expected_kwh"]
 

@@ -35,6 +35,7 @@ from reports.texts.locales import long_date
 from tests.orchestration import test_dr_events as events
 from tests.orchestration.test_cli import run
 from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
+from tests.reports.test_tagged_pdf import assert_is_tagged
 
 # Dagster announces what is in beta.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -154,6 +155,7 @@ def test_the_report_of_an_event_says_what_the_command_shows_and_each_figure_is_m
         report_of(project, event, tmp_path / "out")
     settled_by(dagster, project)
     content = report_of(project, event, tmp_path / "out").content
+    assert_is_tagged(content)
     code, out, error = run("dr", "event", "show", event.event_id, "--json", folder=project.project.root)
     assert code == 0, error
     told = json.loads(out)["event"]["settlement"]

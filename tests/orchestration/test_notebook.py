@@ -1,12 +1,15 @@
 """A notebook works in a copy of its project, names no folder of it, and gets readings whose gaps stay gaps."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import partialmethod
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from assets.stores.lake.lake import Lake
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period
 from orchestration.notebook import NoProject, NotebookCall, as_markdown, draw, open_demo, table
@@ -44,10 +47,10 @@ def test_the_last_whole_months_and_days_of_readings(call: NotebookCall) -> None:
 
 
 def test_a_month_that_is_not_over_is_not_whole(call: NotebookCall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call.project.lake, "span", lambda _: (date(2024, 1, 1), date(9999, 1, 1)))
+    monkeypatch.setattr(Lake, "span", lambda *_: (date(2024, 1, 1), date(9999, 1, 1)))
     today = call.clock.now_utc().date()
     start, end = call.last_months("plant").split("/")
-    assert start < end <= f"{today:%Y-%m-%d}"
+    assert start < end == f"{today:%Y-%m}-01"
 
 
 def test_streams_are_the_readings_with_sums_of_energy_and_a_gap_as_a_gap(call: NotebookCall) -> None:
@@ -80,6 +83,43 @@ def test_the_copy_goes_with_its_call(origin: Path) -> None:
     assert not folder.exists()
 
 
+def test_a_day_that_lacks_hours_has_no_sum(call: NotebookCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = call.streams("plant", "2025-02", every="1d")
+    monkeypatch.setattr(Lake, "current", partialmethod(torn, Lake.current))
+    days = call.streams("plant", "2025-02", every="1d")
+    assert days.filter(pl.col("moulding").is_null())["at"].dt.date().to_list() == [date(2025, 2, 3)]
+    assert days["moulding"][3:].equals(whole["moulding"][3:])
+    hours = call.streams("plant", "2025-02-03", every="1h")["moulding"]
+    assert (hours.is_null().sum(), hours.len()) == (1, 24)
+
+
+def torn(lake: Lake, read: Any, *asked: Any, **more: Any) -> Any:
+    """Readings without a quarter hour of one meter."""
+    at = pl.lit(datetime(2025, 2, 3, 12, 15, tzinfo=UTC))
+    return read(lake, *asked, **more).filter(
+        ~((pl.col("meter_id") == "moulding") & (pl.col("interval_start_utc") == at))
+    )
+
+
+@pytest.mark.parametrize(
+    "key", ["DATABASE__URL", "PATHS__DATA", "PATHS__REPORTS", "PATHS__LAKE", "PATHS__ANCHORS_ALSO"]
+)
+def test_a_project_whose_copy_would_write_to_it_is_refused(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    places = {"DATABASE__URL": "postgresql://nobody@127.0.0.1/none", "PATHS__LAKE": "s3://bucket/lake"}
+    monkeypatch.setenv(f"METERLOOM_{key}", places.get(key, str(tmp_path)))
+    monkeypatch.setenv("METERLOOM_PROJECT", str(origin))
+    with pytest.raises(NoProject, match=f"and {key.replace('__', '.').lower()} of plant would be shared"):
+        open_demo()
+    # Where it is inside, and where keys lie.
+    monkeypatch.setenv(f"METERLOOM_{key}", "")
+    monkeypatch.setenv("METERLOOM_PATHS__REPORTS", "out/reports")
+    monkeypatch.setenv("METERLOOM_PATHS__KEYS", str(tmp_path))
+    if key not in {"PATHS__DATA", "PATHS__REPORTS"}:
+        open_demo()
+
+
 def test_an_answer_is_a_table_that_ends_somewhere_and_names_no_folder(call: NotebookCall) -> None:
     shown = call.tell(meters_list(call, site="plant"), most=2)
     assert shown.markdown is not None
@@ -90,10 +130,10 @@ def test_an_answer_is_a_table_that_ends_somewhere_and_names_no_folder(call: Note
     assert call.option == " --project plant"
 
 
-def test_a_chart_says_its_range_instead_of_its_markup() -> None:
+def test_a_chart_says_its_figures_instead_of_its_markup() -> None:
     shown = draw("Power", "kw", ["a", "b"], {"load": [1.0, None]}, shape="bars")
     assert shown.svg is not None
-    assert repr(shown) == "Power. load: 1 to 1 kW"
+    assert repr(shown) == "Power, kW. load: a 1.00; b not known"
 
 
 def test_markdown_of_a_notebook_and_its_table() -> None:

@@ -12,6 +12,8 @@ from reports.report_content import ReportContent
 
 # The frame of the report's blocks, in points; above and below stand head and foot lines.
 LOW, HIGH, LEFT, RIGHT = 60.0, 777.0, 45.0, 550.3
+# Width of a space of Helvetica, upright and bold, in sizes of the letters.
+_SPACE = 0.278
 Matrix = tuple[float, float, float, float, float, float]
 _SAME: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -105,7 +107,10 @@ def _boxes(page: Any, reader: Any) -> Iterator[Box]:
             # Only the watermark leans.
             if abs(here[1]) < 1e-6 and shown.strip():
                 blank = wide * (len(shown) - len(shown.lstrip())) / len(shown)
-                yield Box(here[4] + blank, here[5] - 0.2 * size, here[4] + wide, here[5] + 0.7 * size, shown)
+                # A space that ends a line is read and paints nothing.
+                after = (len(shown) - len(shown.rstrip(" "))) * (_SPACE * size + gap)
+                end = here[4] + wide - after
+                yield Box(here[4] + blank, here[5] - 0.2 * size, end, here[5] + 0.7 * size, shown)
         elif operator in {"m", "l", "c"}:
             points = list(map(float, operands))
             path += [_point(at, x, y) for x, y in zip(points[::2], points[1::2], strict=True)]
@@ -124,7 +129,10 @@ def _shown(raw: Any, font: Any, size: float) -> tuple[str, float]:
     data = raw.original_bytes if hasattr(raw, "original_bytes") else bytes(raw)
     if "/Widths" in font:
         first, widths = int(font["/FirstChar"]), font["/Widths"].get_object()
-        return "\u00b7" * len(data), sum(float(widths[code - first]) for code in data) * size / 1000
+        # Code 32 of a subset is always the space.
+        return "".join(" " if code == 32 else "\u00b7" for code in data), sum(
+            float(widths[code - first]) for code in data
+        ) * size / 1000
     name = str(font["/BaseFont"]).removeprefix("/")
     # A line ends with a space, so that its last word and the next line's first are read as two.
     decoded = data.decode("cp1252", errors="replace").rstrip()

@@ -1,4 +1,4 @@
-"""A chart as SVG: parses as XML, draws each value and no gap, says its range in words, escapes every word."""
+"""A chart as SVG: parses as XML, draws each value and no gap, says them in words, escapes every word."""
 
 from typing import TYPE_CHECKING
 
@@ -48,9 +48,9 @@ def test_hours_that_were_not_read_stay_white() -> None:
     assert len(drawn(chart("heat", **{"00:00": (1.0, None), "01:00": (5.0, 9.0)}), "rect")) == 3 + 1
 
 
-def test_the_description_says_the_range_and_words_are_escaped() -> None:
+def test_the_description_is_the_chart_in_words_which_are_escaped() -> None:
     [said] = drawn(chart("lines", a=(1, 2.5), b=(None, None)), "desc")
-    assert said.text == "a: 1.00 to 2.50 kWh; b: no values"
+    assert said.text == "Use & <cost>, kWh. a: d0 1.00; d1 2.50. b: d0 to d1 not known"
     assert "&amp; &lt;cost&gt;" in chart_svg(chart("lines", a=(1, 2)))
 
 

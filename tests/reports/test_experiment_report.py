@@ -31,6 +31,7 @@ from tests.definitions import DEFINITIONS, verify_pack
 from tests.orchestration.test_cli import run
 from tests.orchestration.test_experiment_command import BATTERY, SITE, TARIFF, project
 from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
+from tests.reports.test_tagged_pdf import assert_is_tagged
 
 FIRST, DAYS = date(2026, 1, 5), 60
 BEFORE = FixedClock(datetime(2026, 1, 2, 9, tzinfo=UTC))
@@ -98,6 +99,7 @@ def test_the_saving_stands_with_band_looks_and_verdict_and_every_number_is_made_
     tried: OpenProject, tmp_path: Path
 ) -> None:
     made = report(tried, tmp_path).content
+    assert_is_tagged(made)
     by_path = {each.path.partition("/")[2]: each for each in made.figures}
     saving, low, high = (
         next(v for k, v in by_path.items() if k.endswith(f"/{name}")) for name in ("saving", "low", "high")

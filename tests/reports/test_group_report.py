@@ -19,6 +19,7 @@ from reports.make_report import RENDERERS
 from reports.recompute.figure_again import recompute
 from reports.report_content import ReportContent
 from tests.reports import plant, year_world
+from tests.reports.test_tagged_pdf import assert_is_tagged
 from tests.reports.year_world import Year
 
 BOUGHT, SOLD = date(2025, 4, 16), date(2025, 10, 11)
@@ -101,6 +102,7 @@ def test_a_group_of_one_whole_site_says_what_the_site_says(year: Year) -> None:
 
 
 def test_the_sites_of_a_group_stand_on_paper_with_days_shares_and_stakes(content: ReportContent) -> None:
+    assert_is_tagged(content)
     (table,) = [each for each in content.tables() if each.key == "members"]
     rows = [[cell.text for cell in row.cells] for row in table.rows]
     assert [(row[0], row[1], row[3], row[4]) for row in rows] == [

@@ -26,6 +26,7 @@ from tests.controls.ledger.rows_of import command, propose
 from tests.definitions import DEFINITIONS
 from tests.reports import year_world
 from tests.reports.pages import charts_on, pages_of, problems
+from tests.reports.test_tagged_pdf import assert_is_tagged
 from tests.reports.year_world import Year
 
 JUNE, JULY = datetime(2025, 6, 10, 8, tzinfo=UTC), datetime(2025, 7, 10, 6, tzinfo=UTC)
@@ -88,6 +89,7 @@ def test_availability_misses_takings_over_and_reverts_are_counted_by_month(year:
     assert "agent_missed" in {each.code for each in content.findings}
     assert charts_on(pages_of(render_pdf(content))[0], content)
     assert problems(render_pdf(content)) == []
+    assert_is_tagged(content)
     whole = by_path(year.report("operations_month", "2025"))
     assert whole["dispatch/site:plant/2025/reverted_person"] == 1
     assert whole["dispatch/site:plant/2025/wanted_quarter_hours"] == 5

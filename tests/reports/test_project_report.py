@@ -25,6 +25,7 @@ from reports.report_content import ReportContent, Table
 from tests.life.world import ANNA, BEN, END, NOW, SPLIT, ZONE, Works, make_works
 from tests.reports.pseudo_language import CODE, names_in, pseudo_reports, shown_in, unwrapped
 from tests.reports.test_findings_travel import assert_findings_are_told
+from tests.reports.test_tagged_pdf import assert_is_tagged
 
 DRIVE = "works/drive/mv_project"
 
@@ -134,6 +135,7 @@ def test_the_report_says_what_baseline_project_says(mv: Mv) -> None:
     assert version.baseline.band is not None
     assert content.status == "final"
     assert_findings_are_told(content)
+    assert_is_tagged(content)
     assert content.report_id == "mv_project/works/drive/2025"
     assert words(content, "verdict")[0][1] == "significant, claimed"
 

@@ -144,7 +144,7 @@ def drawn(*values: float | None, shape: str = "bars", count: int = 0) -> Chart:
 
 
 def test_a_chart_says_its_figures_or_that_it_has_none(content: ReportContent) -> None:
-    assert chart_words(drawn(1.0, None, 3.25), "en") == "Energy, kWh. Actual: d0 1.00; d1 –; d2 3.25"
+    assert chart_words(drawn(1.0, None, 3.25), "en") == "Energy, kWh. Actual: d0 1.00; d1 not known; d2 3.25"
     assert chart_words(drawn(None, None), "en") == "Energy, kWh: no data for this period"
     assert chart_words(drawn(None), "de").endswith("keine Daten für diesen Zeitraum")
     many = chart_words(drawn(count=400, shape="lines"), "de")

@@ -1,5 +1,7 @@
 """A baseline version in the answers of `meterloom baseline`, and the one that a request names."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from assets.kpi.enpi.savings_band import two_sided_t
@@ -51,6 +53,7 @@ def details(version: BaselineVersion) -> dict[str, Any]:
         "train_start": baseline.train_start,
         "train_end": baseline.train_end,
         "is_synthetic": baseline.is_synthetic,
+        "fitted_by": version.fitted_by,
         "rejected_by": version.rejected_by,
         "reason": version.reason,
     }
@@ -70,5 +73,17 @@ def told(version: BaselineVersion) -> str:
         f"{version.baseline_id} v{version.version}, {version.status.value}: kWh/day = {terms}",
         f"  n {stats.n}, R² {stats.r2:.4f}, CV(RMSE) {stats.cvrmse_g14:.2%} in training, "
         f"{stats.cvrmse_out_of_sample:.2%} held out, NMBE held out {stats.nmbe_out_of_sample:+.2%}",
+        f"  trained from {found.train_start} to {found.train_end - timedelta(days=1)}; {', '.join(_signers(version))}",
     ]
     return "\n".join([*lines, *finding_lines(found.findings)])
+
+
+def _signers(version: BaselineVersion) -> Iterator[str]:
+    """Each person behind a version, with the UTC day."""
+    yield f"fitted by {version.fitted_by} on {version.fitted_at_utc:%Y-%m-%d}"
+    for verb, person, at in (
+        ("approved", version.approved_by, version.approved_at_utc),
+        ("rejected", version.rejected_by, version.rejected_at_utc),
+    ):
+        if person is not None and at is not None:
+            yield f"{verb} by {person} on {at:%Y-%m-%d}"
