@@ -305,6 +305,20 @@ def test_shipped_tariffs_are_listed_shown_and_billed_by_name(tmp_path: Path) -> 
     assert "supplier 66.93 EUR" in run("bill", "--tariff", "it_two_bands", "--load", hours).stdout
 
 
+def test_made_up_prices_are_said_where_tariffs_are_ranked_and_a_cap_where_one_is_shown(tmp_path: Path) -> None:
+    assert "'unit_rate' + 0 GBP/kWh, at most 1.0 GBP/kWh" in run("tariff", "show", "gb_half_hourly").stdout
+    hours, prices, own = tmp_path / "load.csv", tmp_path / "unit_rate.csv", tmp_path / "own.yaml"
+    starts = [f"2025-06-{day:02d}T{hour:02d}:00:00+01:00" for day in range(1, 31) for hour in range(24)]
+    hours.write_text("\n".join(["timestamp,kw", *(f"{at},1.0" for at in starts), ""]))
+    prices.write_text("\n".join(["timestamp,price_per_kwh", *(f"{at},0.2" for at in starts), ""]))
+    own.write_text("tariff_id: own\ncurrency: GBP\nperiods: [{period_id: all, price_per_kwh: 0.3}]\n")
+    words = ("bill", "compare", "--load", hours, "--prices", prices, "--tariff", own, "--tariff", "gb_half_hourly")
+    assert "example_prices: Tariff gb_half_hourly_example has example prices" in run(*words).stdout
+    found = json.loads(run(*words, "--json").stdout)
+    assert [each["code"] for each in found["findings"]] == ["example_prices"]
+    assert json.loads(run(*words[:-2], "--json").stdout)["findings"] == []
+
+
 def test_a_name_that_is_neither_file_nor_shipped_is_one_sentence() -> None:
     assert "did you mean 'fr_tempo'" in run("tariff", "show", "fr_temp", code=2).stderr
     assert "`meterloom tariff list` names those" in run("tariff", "show", "quux", code=2).stderr
