@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from assets.bills.engine.book import Book, Span
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.control.what_if import Change, Price
 from data_quality.contracts.errors import BadInput
@@ -151,7 +150,7 @@ def with_tariffs(site: Site, tariffs: Sequence[Tariff], start: date, end: date) 
     """The site under other tariffs of electricity, a single one as if it held on all of [start, end), unless
     its days are published one by one.
 
-    Raises BadInput where they are in another currency, not of electricity, or leave a day of several without one.
+    Raises BadInput where they are in another currency, or not of electricity.
     """
     for each in tariffs:
         if each.currency not in (None, site.currency):
@@ -163,8 +162,6 @@ def with_tariffs(site: Site, tariffs: Sequence[Tariff], start: date, end: date) 
     # A colour that nobody has announced must not pass for the rest.
     if len(held) == 1 and not held[0].calendar.published_days:
         held = (held[0].model_copy(update={"valid_from": start, "valid_to": end}),)
-    # Months without a tariff would be free ones.
-    Book(held, time_zone=site.time_zone, currency=site.currency).parts(Span(start, end))
     # Its own price stream would stand in for the price of the file.
     has_series = any(charge.series is not None for each in held for charge in each.energy_charges)
     others = tuple(each for each in site.tariffs if each.commodity != "electricity")
