@@ -328,9 +328,8 @@ def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
     # As printed: the book of running costs rounds no line.
     book = Book(made.tariffs, time_zone=site.time_zone, currency=site.currency)
     first, after = inputs.days[0], inputs.days[-1] + timedelta(days=1)
-    # Left out, such days would be free ones.
-    book.parts(Span(first, after))
     months = [(max(a, first), min(b, after)) for a, b in calendar_months(first, after)]
+    # Runs without a tariff too, which the book refuses: left out, their days would be free ones.
     spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month)]
     return running_of(
         book, spans, load, prices=prices_of(site, inputs.rows), day_types=types_around(site, first, after)
