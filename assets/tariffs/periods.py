@@ -17,6 +17,8 @@ from assets.tariffs.calendar_layout import check_periods
 from assets.tariffs.compiled import Compiled, Grid, compile_tariff
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.finding import Finding
+from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, local_midnight_utc
@@ -68,6 +70,12 @@ def in_order(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
                 reason="tariff_overlap",
             )
     return tuple(found)
+
+
+def example_prices(tariff: Tariff) -> Finding:
+    """Finding of a tariff with `prices: example`: of every bill and report that its amounts may be in."""
+    told = "Tariff {0} has example prices: its structure is real, its amounts are no supplier's."
+    return Finding(code="example_prices", message=Sentence(told, tariff.tariff_id))
 
 
 def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier = Carrier.ELECTRICITY) -> pl.DataFrame:

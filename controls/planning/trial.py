@@ -319,7 +319,7 @@ class TrialRun:
 def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
     """The costs of a load on the days of a trial by quarter hour (RUNNING_SCHEMA), by the tariffs of its site.
 
-    Raises BadInput for a price that lacks.
+    Raises BadInput for a price that lacks, and for a day on which no tariff is in force.
     """
     site = inputs.site
     made = book_of(site)
@@ -329,7 +329,8 @@ def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
     book = Book(made.tariffs, time_zone=site.time_zone, currency=site.currency)
     first, after = inputs.days[0], inputs.days[-1] + timedelta(days=1)
     months = [(max(a, first), min(b, after)) for a, b in calendar_months(first, after)]
-    spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month) if run.has_tariff]
+    # Runs without a tariff too, which the book refuses: left out, their days would be free ones.
+    spans = [Span(run.start, run.end) for month in months for run in runs_of(book, *month)]
     return running_of(
         book, spans, load, prices=prices_of(site, inputs.rows), day_types=types_around(site, first, after)
     )

@@ -18,7 +18,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
 
-Part = Literal["up", "daemon", "upkeep", "project"]
+Part = Literal["up", "daemon", "upkeep", "project", "push"]
 _TWICE = "two would start every run twice"
 # The second key of an advisory lock, what the part is called, and why there is one.
 PARTS: dict[Part, tuple[int, str, str]] = {
@@ -26,6 +26,7 @@ PARTS: dict[Part, tuple[int, str, str]] = {
     "daemon": (2, "Dagster's daemon", _TWICE),
     "upkeep": (3, "a backup, sweep, merge, erasure or retention", "a backup copies files that the others take away"),
     "project": (4, "an erasure", "what it takes away must not be written meanwhile"),
+    "push": (5, "a push of OpenADR reports", "two at once would send a report twice"),
 }
 _END = "end that one first; its lock goes with it"
 _LONGEST_NAME = 200

@@ -10,7 +10,7 @@ from assets.carbon.factor_choice.factor_view import FactorView, electricity_fact
 from assets.kpi.from_readings import AskedKpi, KpiRow, findings_of
 from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import
-from assets.tariffs.periods import known_prices
+from assets.tariffs.periods import example_prices, known_prices
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Question, Tone
 from data_quality.contracts.sentence import Sentence
@@ -191,10 +191,16 @@ class SiteKpis:
         return [*self.gaps(period), *self._unread(period)]
 
     def gaps(self, period: Period) -> list[Finding]:
-        """What has no price or no factor, and prices below zero."""
+        """What has no price or no factor, prices below zero, and prices that are made up."""
         given = self.given
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
-        return price_gaps(given.site, period, whole, factors=given.sources.factors(given.site, given.as_of_utc))
+        found = price_gaps(given.site, period, whole, factors=given.sources.factors(given.site, given.as_of_utc))
+        # Of every carrier, and beside a price stream too: bills are made of tariffs all the same.
+        return found + [
+            example_prices(each)
+            for each in given.site.tariffs
+            if each.prices == "example" and each.valid_from < period.end and each.valid_to > period.start
+        ]
 
     def _unread(self, period: Period) -> list[Finding]:
         """Months of which nothing was read; it blocks where that is the whole span."""

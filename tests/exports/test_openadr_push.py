@@ -17,6 +17,7 @@ from assets.stores.transactions import connect_store
 from controls.programmes.vtn_client import VtnClient
 from controls.simulator.vtn import LocalVtn
 from data_quality.contracts.settings import load_project
+from orchestration.instance.start_lock import taken
 from tests.controls.programmes.published import faults
 from tests.controls.programmes.test_openadr3 import NAME, SECRET, source
 from tests.orchestration.test_cli import run
@@ -72,7 +73,7 @@ def address(vtn: LocalVtn, **changes: Any) -> dict[str, Any]:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     folder = tmp_path / "p"
     assert run("init", str(folder))[0] == 0
-    roles = {"ann": "operator", "vic": "viewer"}
+    roles = {"ann": "operator", "vic": "viewer", "eva": "admin"}
     people = [{"person_id": name, "name": name, "roles": [role],
                "public_key": new_key(folder / "keys", name).public_key} for name, role in roles.items()]  # fmt: skip
     (folder / "people.yaml").write_text(json.dumps({"people": people}))
@@ -248,3 +249,43 @@ def test_without_push_the_file_carries_the_programme_that_is_named(desk: Desk) -
     bodies = json.loads((desk.folder.parent / "r.json").read_text())
     assert [each["programID"] for each in bodies] == ["p-1", "p-1"]
     assert [fault for body in bodies for fault in faults("3.0", "report", body)] == []
+
+
+def test_beside_another_push_none_is_asked_for_or_sent(desk: Desk) -> None:
+    project = load_project(desk.folder, {})
+    with LocalVtn("ven-1", SECRET, [NAME]) as vtn:
+        desk.listens_to(address(vtn))
+        with taken(project, "push"):
+            code, _, error = desk.push()
+            assert (code, "a push of OpenADR reports" in error) == (2, True), error
+            assert "wait for it" in error
+            assert (vtn.objects["reports"], desk.rows()) == ({}, [])
+        assert desk.push()[1]["pushed"] == 2
+        port = int(vtn.url.rpartition(":")[2])
+    desk.ingest(MORE)
+    assert desk.push()[1]["waiting"] == 2
+    with LocalVtn("ven-1", SECRET, [NAME], port=port) as vtn:
+        with taken(project, "push"):
+            assert run("reports", "deliver", folder=desk.folder)[0] == 2
+            assert vtn.objects["reports"] == {}
+        assert run("reports", "deliver", folder=desk.folder)[0] == 0
+        assert len(read(vtn)) == 2
+
+
+def test_an_erased_meter_leaves_no_reading_in_what_was_pushed_and_others_keep_theirs(desk: Desk) -> None:
+    (site,) = (desk.folder / "sites").glob("my_site.y*ml")
+    site.write_text(site.read_text().replace("meters:\n", "meters:\n  - {meter_id: flat, parent: main}\n", 1))
+    desk.ingest("meter,timestamp,kwh\nflat,2025-01-01T00:00Z,77.25\nflat,2025-01-01T00:15Z,77.25\n", name="flat.csv")
+    folder = load_project(desk.folder, {}).data_dir / "openadr"
+    with LocalVtn("ven-1", SECRET, [NAME]) as vtn:
+        desk.listens_to(address(vtn))
+        assert desk.push()[1]["pushed"] == 2
+        others = {path.name for path in folder.glob("*.json")}
+        assert desk.push("--meter", "flat")[1]["pushed"] == 2
+    assert sum("77.25" in path.read_text() for path in folder.glob("*.json")) == 1
+    words = ("erase", "meter/my_site/flat", "--yes", "--as", "eva", "--json")
+    code, out, error = run(*words, folder=desk.folder)
+    assert code == 0, error
+    assert {each["name"]: each["rows"] for each in json.loads(out)["classes"]}["pushed"] == 2
+    assert {path.name for path in folder.glob("*.json")} == others
+    assert ("USAGE 2025-01-01", 1, "sent", 1) in desk.rows(), "that it was sent stays"

@@ -231,6 +231,24 @@ def test_fault_f25_a_negative_price_is_said(world: MakeWorld) -> None:
     assert (finding.facts["first_day"], finding.facts["last_day"]) == ("2025-01-01", "2025-03-30")
 
 
+def test_fault_f25_made_up_prices_of_any_carrier_are_said_while_they_are_in_force(world: MakeWorld) -> None:
+    (tou,) = plant.plant_site().tariffs
+    made_up = tou.model_copy(update={"prices": "example"})
+    gas = {"commodity": "gas", "tariff_id": "gas", "valid_to": date(2025, 3, 1)}
+    over = {"commodity": "heat", "tariff_id": "over", "valid_to": date(2025, 1, 1)}
+    tariffs = (made_up, made_up.model_copy(update=gas), made_up.model_copy(update=over))
+    content = world(site=plant.plant_site(tariffs=tariffs)).build(1)
+    told = [each.message for each in content.findings if each.code == "example_prices"]
+    assert told == [
+        f"Tariff {name} has example prices: its structure is real, its amounts are no supplier's."
+        for name in (tou.tariff_id, "gas")
+    ]
+    assert all(
+        f"Tariff{tou.tariff_id}hasexampleprices" in text for name, text in texts(content).items() if name != "json"
+    )
+    assert not [each for each in world().build(1).findings if each.code == "example_prices"]
+
+
 @settings(max_examples=15, deadline=None)
 @given(days=st.integers(0, 31), factor=st.integers(1, 5_000_000))
 def test_fault_f25_no_day_without_a_factor_is_given_one(good: World, days: int, factor: int) -> None:

@@ -1,6 +1,7 @@
 """`meterloom what-if`: stored, listed, traced, drawn; what it cannot do it says in a sentence."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,48 @@ def test_a_tariff_is_tried_stored_listed_traced_and_drawn(project: Path, tmp_pat
     assert float(traced["recomputed"]) == pytest.approx(variant["payback_years"])
 
 
+COLOURS = """
+tariff_id: colours
+currency: CZK
+valid_from: 2025-01-01
+valid_to: 2025-03-01
+calendar: {seasons: [{season_id: red, dates: [2025-01-10]}, {season_id: rest, other_than: [red]}]}
+periods:
+  - {period_id: red, price_per_kwh: 9, seasons: [red]}
+  - {period_id: rest, price_per_kwh: 1, seasons: [rest]}
+"""
+FLAT = """
+tariffs:
+  - {tariff_id: a, valid_from: 2024-01-01, valid_to: 2025-03-01, periods: [{period_id: all, price_per_kwh: 1}]}
+  - {tariff_id: b, valid_from: 2025-04-01, periods: [{period_id: all, price_per_kwh: 1}]}
+"""
+
+
+@pytest.mark.parametrize("tariffs", [COLOURS, FLAT], ids=["published_days", "a_month_between_two"])
+def test_months_without_a_tariff_or_without_published_days_are_not_free_ones(project: Path, tariffs: str) -> None:
+    path = project / "holes.yaml"
+    path.write_text(tariffs)
+    code, out, error = run("what-if", "--site", "home", "--tariff", str(path), folder=project)
+    assert (code, "no tariff is in force on 2025-03-01" in error) == (2, True), out + error
+
+
+def test_days_on_which_the_sites_own_tariff_has_ended_are_not_free_ones(project: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(project, tmp_path / "copy"))
+    site = yaml.safe_load((copied / "sites" / "home.yaml").read_text())
+    del site["price_stream"]
+    site["tariffs"][0]["valid_to"] = date(2025, 8, 1)
+    (copied / "sites" / "home.yaml").write_text(yaml.safe_dump(site))
+    code, out, error = run("what-if", "--site", "home", "--tariff", str(project / "tou.yaml"), folder=copied)
+    assert (code, "no tariff is in force on 2025-08-01" in error) == (2, True), out + error
+
+
+def test_made_up_prices_of_a_tried_tariff_are_said(project: Path) -> None:
+    path = project / "made_up.yaml"
+    path.write_text(TARIFF.replace("day_and_night", "made_up") + "prices: example\n")
+    found = asked(project, "what-if", "--site", "home", "--tariff", str(path))
+    assert [each["code"] for each in found["findings"]] == ["synthetic_readings", "example_prices"]
+
+
 def test_paths_of_prices_give_each_its_payback_and_each_traces(project: Path) -> None:
     words = ("what-if", "--site", "home", "--tariff", str(project / "tou.yaml"), "--cost", "30000")
     [plain] = asked(project, *words)["variants"]
@@ -89,7 +132,6 @@ def test_paths_of_prices_give_each_its_payback_and_each_traces(project: Path) ->
 
 
 def test_a_stored_month_that_was_altered_is_not_traced(project: Path, tmp_path: Path) -> None:
-    import shutil
 
     import sqlalchemy as sa
 
@@ -129,8 +171,6 @@ def test_what_cannot_be_tried_is_refused_in_a_sentence(project: Path, words: tup
 
 
 def test_a_battery_without_a_tariff_is_a_finding(project: Path, tmp_path: Path) -> None:
-    import shutil
-
     copied = tmp_path / "copy"
     shutil.copytree(project, copied)
     site = yaml.safe_load((copied / "sites" / "home.yaml").read_text())

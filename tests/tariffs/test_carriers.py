@@ -66,6 +66,7 @@ def test_each_carrier_of_a_site_has_its_unit_price_and_factor(tmp_path: Path) ->
         "water": ("m3", 4.25, 4.25, ["water"], None, [], False),
     }
     text = run(*words).stdout
+    assert "prices are in EUR per unit" in text
     assert "0.2 to 0.3" in text
     assert "nothing: no tariff" in text
     assert "counted where it is made of" in text

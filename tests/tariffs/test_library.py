@@ -24,6 +24,8 @@ from assets.bills.engine.compute import make_bill
 from assets.bills.engine.settle import Account
 from assets.kpi.incremental.mart_sources import carrier_prices
 from assets.sites.load_sites import load_site, site_sha256
+from assets.stores.published.report_ledger import keep_site_version, site_version
+from assets.stores.transactions import open_store
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.formats.tariff_text import price_weeks
 from assets.tariffs.linear.linear_evaluate import evaluate
@@ -34,7 +36,7 @@ from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.billing.shipped_tariffs import LIBRARY, library_names, shipped_tariffs
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.time import SystemClock, local_midnight_utc
 from orchestration.cli.main import build_app
 from tests.bills.scenes import bill, load, tariff
 
@@ -305,6 +307,20 @@ def test_shipped_tariffs_are_listed_shown_and_billed_by_name(tmp_path: Path) -> 
     assert "supplier 66.93 EUR" in run("bill", "--tariff", "it_two_bands", "--load", hours).stdout
 
 
+def test_made_up_prices_are_said_where_tariffs_are_ranked_and_a_cap_where_one_is_shown(tmp_path: Path) -> None:
+    assert "'unit_rate' + 0 GBP/kWh, at most 1.0 GBP/kWh" in run("tariff", "show", "gb_half_hourly").stdout
+    hours, prices, own = tmp_path / "load.csv", tmp_path / "unit_rate.csv", tmp_path / "own.yaml"
+    starts = [f"2025-06-{day:02d}T{hour:02d}:00:00+01:00" for day in range(1, 31) for hour in range(24)]
+    hours.write_text("\n".join(["timestamp,kw", *(f"{at},1.0" for at in starts), ""]))
+    prices.write_text("\n".join(["timestamp,price_per_kwh", *(f"{at},0.2" for at in starts), ""]))
+    own.write_text("tariff_id: own\ncurrency: GBP\nperiods: [{period_id: all, price_per_kwh: 0.3}]\n")
+    words = ("bill", "compare", "--load", hours, "--prices", prices, "--tariff", own, "--tariff", "gb_half_hourly")
+    assert "example_prices: Tariff gb_half_hourly_example has example prices" in run(*words).stdout
+    found = json.loads(run(*words, "--json").stdout)
+    assert [each["code"] for each in found["findings"]] == ["example_prices"]
+    assert json.loads(run(*words[:-2], "--json").stdout)["findings"] == []
+
+
 def test_a_name_that_is_neither_file_nor_shipped_is_one_sentence() -> None:
     assert "did you mean 'fr_tempo'" in run("tariff", "show", "fr_temp", code=2).stderr
     assert "`meterloom tariff list` names those" in run("tariff", "show", "quux", code=2).stderr
@@ -337,6 +353,25 @@ def test_a_site_file_takes_a_shipped_tariff_by_its_name(tmp_path: Path) -> None:
     assert prices["price_per_kwh"][[23, 24, 96 + 23, 96 + 24]].to_list() == [
         Decimal(price) for price in ("0.1568", "0.7562", "0.1518", "0.1792")
     ]
+
+
+def test_a_kept_site_has_the_prices_of_its_day_whatever_is_shipped_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = site_with(tmp_path, "[fr_tempo]")
+    site, before = load_site(path), shipped_tariffs()
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    keep_site_version(store, site, site_sha256(site), SystemClock())
+    first, *rest = before["fr_tempo"].tariffs
+    dearer = first.model_copy(update={"fixed": (first.fixed[0].model_copy(update={"amount": Decimal(99)}),)})
+    later = before | {"fr_tempo": before["fr_tempo"].model_copy(update={"tariffs": (dearer, *rest)})}
+    monkeypatch.setattr("data_quality.contracts.billing.shipped_tariffs.shipped_tariffs", lambda: later)
+    assert load_site(path).tariffs[0].fixed[0].amount == 99
+    assert site_sha256(load_site(path)) != site_sha256(site)
+    kept = site_version(store, site_sha256(site))
+    store.close()
+    assert kept is not None
+    assert kept.tariffs == site.tariffs
 
 
 @pytest.mark.parametrize(

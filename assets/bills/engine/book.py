@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.charge_lines import Line
-from assets.tariffs.periods import in_order
+from assets.tariffs.periods import example_prices, in_order
 from data_quality.contracts.billing.bill import Bill, BillLine, BillPeriod, ItemKind
 from data_quality.contracts.billing.tariff import Rounding, Tariff, minor_digits
 from data_quality.contracts.errors import BadInput
@@ -110,7 +110,7 @@ class Book:
         by_message = {f.message: f for period in periods for f in period.findings}
         used = {name for period in periods for name in period.tariff_ids}
         examples = [tariff for tariff in self.tariffs if tariff.prices == "example" and tariff.tariff_id in used]
-        by_message |= {f.message: f for f in map(_example_prices, examples)}
+        by_message |= {f.message: f for f in map(example_prices, examples)}
         return Bill(
             currency=self.currency,
             time_zone=self.time_zone,
@@ -170,14 +170,6 @@ def calendar_months(first: date, last: date) -> list[tuple[date, date]]:
         found.append((day, months_after(day, 1)))
         day = found[-1][1]
     return found
-
-
-def _example_prices(tariff: Tariff) -> Finding:
-    return Finding(
-        code="example_prices",
-        message=f"tariff {tariff.tariff_id} has example prices: its structure is real, its amounts are no supplier's",
-        severity="warning",
-    )
 
 
 def _published(raw: RawBill) -> BillPeriod:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.erasure.files import NamedFile, clean, made_again, named_files, size_of
+from assets.stores.erasure.files import NamedFile, clean, made_again, named_files, pushed_reports, size_of
 from assets.stores.erasure.lake_rows import HeldFile, delete_files, held_files, written_without
 from assets.stores.erasure.meter_rows import meter_rows
 from assets.stores.erasure.people_rows import person_rows, revisions_of
@@ -257,7 +257,7 @@ class Erasing:
         ]
         return {
             "landing": landed, "quarantine": sorted({path for path in kept if path.is_file()}),
-            "made_again": made_again(project, site_id),
+            "pushed": pushed_reports(project, self.subject), "made_again": made_again(project, site_id),
         }  # fmt: skip
 
     def _rendered(self, rows: list[RowChange]) -> list[Path]:

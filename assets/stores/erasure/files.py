@@ -1,5 +1,6 @@
 """Files of a project that hold words of a subject: what is made again goes, databases and texts lose the name."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -11,6 +12,7 @@ from assets.stores.backup.backup_areas import REBUILT, areas
 from assets.stores.backup.store_copy import SQLITE_HEAD
 from assets.stores.erasure.record import FOLDER
 from assets.stores.erasure.subject import Subject
+from assets.stores.published.deliveries import OPENADR
 from assets.stores.warehouse.marts import PORTFOLIO
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.settings import Project
@@ -44,6 +46,21 @@ def made_again(project: Project, site_id: str) -> list[Path]:
     # The store as it was before a migration: nobody needs it once the store after it holds.
     copies = [*project.data_dir.glob("store.db.*.bak"), *project.data_dir.glob("store.*.dump")]
     return [path for path in (*marts, *(project.data_dir / name for name in names), *copies) if path.exists()]
+
+
+def pushed_reports(project: Project, subject: Subject) -> list[Path]:
+    """Bodies of OpenADR reports of the meter, sent or waiting: they hold its readings. Of sums over meters none."""
+    return [path for path in sorted((project.data_dir / OPENADR).glob("*.json")) if _is_of_meter(path, subject)]
+
+
+def _is_of_meter(path: Path, subject: Subject) -> bool:
+    try:
+        body = json.loads(path.read_bytes())
+        names = {each["resourceName"] for each in body["report"]["resources"]}
+        return bool(body["site_id"] == subject.site_id and subject.own_id in names)
+    except (ValueError, KeyError, TypeError):
+        # A damaged one is never sent, and may be the meter's.
+        return True
 
 
 def named_files(project: Project, keys_dir: Path, subject: Subject, left_out: Collection[Path]) -> Iterator[NamedFile]:

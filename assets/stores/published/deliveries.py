@@ -11,6 +11,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
 State = Literal["pending", "sent", "failed"]
+# Channel of reports to OpenADR servers, and folder of the data that holds what is sent to them.
+OPENADR = "openadr"
 
 
 class Delivery(Model):

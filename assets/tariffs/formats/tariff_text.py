@@ -168,7 +168,9 @@ def _energy(charge: EnergyCharge, money: str) -> Iterator[str]:
     name = f"  energy     {charge.charge_id}{_whose(charge)}"
     if charge.series is not None:
         series = charge.series
-        yield f"{name}: {series.factor} x price series {series.series!r} + {series.adder_per_kwh} {money}/kWh"
+        held = "" if series.floor_per_kwh is None else f", at least {series.floor_per_kwh} {money}/kWh"
+        held += "" if series.cap_per_kwh is None else f", at most {series.cap_per_kwh} {money}/kWh"
+        yield f"{name}: {series.factor} x price series {series.series!r} + {series.adder_per_kwh} {money}/kWh{held}"
         return
     if not charge.periods:
         yield f"{name}: {charge.price_per_kwh} {money}/kWh"

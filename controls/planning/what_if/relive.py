@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assets.stores.lake.lake import Lake
+from assets.tariffs.periods import example_prices, tariffs_of
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.plan_inputs import STEP
 from controls.planning.trial import TrialRun, cost_by_day, running_bill
@@ -97,8 +98,15 @@ def what_if(
         synthetic_share=known.synthetic_share,
         readings_sha256=known.readings_sha256,
         assumptions=tuple(dict.fromkeys([*known.trial.assumptions, *said])),
-        findings=(*known.trial.findings, *_synthetic(site, known)),
+        findings=(*known.trial.findings, *_synthetic(site, known), *_made_up(site, variants)),
     )
+
+
+def _made_up(site: Site, variants: Sequence[Variant]) -> list[Finding]:
+    """Tariffs with example prices, the site's or tried ones."""
+    every = [*tariffs_of(site), *(each for variant in variants for each in variant.tariffs or ())]
+    found = [example_prices(each) for each in every if each.prices == "example"]
+    return list({each.message: each for each in found}.values())
 
 
 def _told(

@@ -147,9 +147,10 @@ def with_pv(site: Site, size_kw: float) -> tuple[Site, float | None]:
 
 
 def with_tariffs(site: Site, tariffs: Sequence[Tariff], start: date, end: date) -> Site:
-    """The site under other tariffs of electricity, a single one as if it held on all of [start, end).
+    """The site under other tariffs of electricity, a single one as if it held on all of [start, end), unless
+    its days are published one by one.
 
-    Raises BadInput where they are in another currency, not of electricity, or leave a day of several without one.
+    Raises BadInput where they are in another currency, or not of electricity.
     """
     for each in tariffs:
         if each.currency not in (None, site.currency):
@@ -158,7 +159,8 @@ def with_tariffs(site: Site, tariffs: Sequence[Tariff], start: date, end: date) 
         if each.commodity != "electricity":
             raise BadInput(f"tariff {each.tariff_id} is of {each.commodity}; expected electricity", reason="no_tariff")
     held = tuple(tariffs)
-    if len(held) == 1:
+    # A colour that nobody has announced must not pass for the rest.
+    if len(held) == 1 and not held[0].calendar.published_days:
         held = (held[0].model_copy(update={"valid_from": start, "valid_to": end}),)
     # Its own price stream would stand in for the price of the file.
     has_series = any(charge.series is not None for each in held for charge in each.energy_charges)

@@ -12,12 +12,13 @@ from assets.bills.engine.compare import compare_tariffs
 from assets.bills.engine.compute import make_bill
 from assets.bills.engine.from_reads import make_bill_from_reads
 from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.periods import example_prices
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill, BillPeriod
 from data_quality.contracts.billing.tariff import Rounding, Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
-from orchestration.operations.answer import Answer, Table
+from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import STATELESS, Argument, Call, Option, operation
 from orchestration.operations.options import MapOption, column_map, day_or_none, number
 
@@ -170,9 +171,11 @@ def compare(
         end=day_or_none(end, "--to"),
         prices=prices_of(prices, every, time_zone),
     )
+    made_up = [example_prices(each) for each in every if each.prices == "example"]
     found = {
         "currency": ranked.currency,
         "coverage": ranked.coverage,
+        "findings": made_up,
         "tariffs": [{"name": row.name, "total": row.total, "above_cheapest": row.above} for row in ranked.rows],
     }
     columns = {
@@ -180,8 +183,8 @@ def compare(
         f"total, {ranked.currency}": "{total:,.2f}",
         "above the cheapest": "{above_cheapest:,.2f}",
     }
-    text = "" if ranked.coverage == 1 else f"the load covers {ranked.coverage:.1%} of the time"
-    return Answer(found, Table("tariffs", columns), text)
+    text = [] if ranked.coverage == 1 else [f"the load covers {ranked.coverage:.1%} of the time"]
+    return Answer(found, Table("tariffs", columns), "\n".join(text + finding_lines(made_up, indent="")))
 
 
 def _tariffs(files: list[Path] | None) -> tuple[Tariff, ...]:

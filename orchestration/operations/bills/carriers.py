@@ -41,7 +41,8 @@ def carriers(
     factors = meter_factors(known, known_factors(known, call.project.store, as_of_utc=call.as_of_utc))
     held = list(dict.fromkeys(meter.carrier for meter in known.meters))
     rows = [_row(call.project.lake, known, carrier, day, factors) for carrier in held]
-    return Answer({"site_id": known.site_id, "on": day, "currency": known.currency, "carriers": rows}, CARRIERS)
+    return Answer({"site_id": known.site_id, "on": day, "currency": known.currency, "carriers": rows}, CARRIERS,
+                  f"prices are in {known.currency} per unit")  # fmt: skip
 
 
 def _row(lake: Lake, site: Site, carrier: Carrier, day: date, factors: list[MeterFactor]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets.stores.published.deliveries import Delivery, DeliveryStore
+from assets.stores.published.deliveries import OPENADR, Delivery, DeliveryStore
 from assets.stores.whole_file import write_whole
 from controls.programmes.openadr3 import Body, Report
 from data_quality.contracts.access.permissions import Permission, expect
@@ -17,13 +17,13 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.notice import id_of
 from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.site_file.site import Site
+from orchestration.instance.start_lock import taken
 from orchestration.operations.signing import Actor, actor
 
 if TYPE_CHECKING:
     from controls.programmes.vtn_client import VtnClient
     from orchestration.operations.operation import Call
 
-CHANNEL = "openadr"
 _LONGEST_NAME = 128
 
 
@@ -70,17 +70,33 @@ def refuse_synthetic(call: "Call", site: Site, source: SignalSource, span: tuple
 
 def push_reports(call: "Call", site: Site, source: SignalSource, made: Sequence[tuple[str, Report]]) -> list[Delivery]:
     """Ask in the name of --as that reports, each under its name, are sent, and try. What is sent already is not sent
-    again; one whose content changed is a new revision. Raises BadInput (nobody_acts, missing_role, no_secret).
+    again; one whose content changed is a new revision. Raises BadInput (nobody_acts, missing_role, no_secret,
+    already_running).
     """
     from orchestration.operations.demand_response.dr_listen import vtn_client
 
     who = actor(call)
     expect(who.person, Permission.DR_EXECUTE)
     client = vtn_client(source, for_reports=True)
-    # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
-    asked = [_ask(call, who, source, name, Packet(site_id=site.site_id, source_id=source.source_id, report=report))
-             for name, report in made]  # fmt: skip
-    return send_reports(call, asked, {(site.site_id, source.source_id): client})
+    with taken(call.places, "push"):
+        # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
+        asked = [_ask(call, who, source, name, Packet(site_id=site.site_id, source_id=source.source_id, report=report))
+                 for name, report in made]  # fmt: skip
+        return _sent(call, asked, {(site.site_id, source.source_id): client})
+
+
+def send_waiting(call: "Call") -> list[Delivery]:
+    """Try again those that wait; none that was refused. Raises BadInput (already_running) beside another push."""
+    outbox = DeliveryStore(call.project.store)
+
+    def waiting() -> list[Delivery]:
+        return [each for each in outbox.waiting() if each.channel == OPENADR and each.state == "pending"]
+
+    if not waiting():
+        return []
+    with taken(call.places, "push"):
+        # Asked for again: what another push has sent meanwhile waits no more.
+        return _sent(call, waiting(), {})
 
 
 def _ask(call: "Call", who: Actor, source: SignalSource, name: str, packet: Packet) -> Delivery:
@@ -90,14 +106,14 @@ def _ask(call: "Call", who: Actor, source: SignalSource, name: str, packet: Pack
     target = _target(source, packet.site_id)
     outbox = DeliveryStore(call.project.store)
     with call.project.store.together():
-        before = [each for each in outbox.deliveries(name) if (each.channel, each.target) == (CHANNEL, target)]
+        before = [each for each in outbox.deliveries(name) if (each.channel, each.target) == (OPENADR, target)]
         if before and before[-1].delivery_id == _id(before[-1], content):
             return before[-1]
         number = len(before) + 1
         for each in before:
             if each.state == "pending":
                 outbox.record(each.delivery_id, "failed", f"revision {number} takes its place", call.clock)
-        new = Delivery(delivery_id="", channel=CHANNEL, target=target, report_id=name, revision=number)
+        new = Delivery(delivery_id="", channel=OPENADR, target=target, report_id=name, revision=number)
         new = new.model_copy(update={"delivery_id": _id(new, content)})
         write_whole(_file(call, new), content)
         outbox.ask(new, call.clock)
@@ -106,13 +122,11 @@ def _ask(call: "Call", who: Actor, source: SignalSource, name: str, packet: Pack
     return new
 
 
-def send_reports(
-    call: "Call", asked: Sequence[Delivery], clients: "dict[tuple[str, str], VtnClient] | None" = None
-) -> list[Delivery]:
+def _sent(call: "Call", asked: Sequence[Delivery], open_clients: "dict[tuple[str, str], VtnClient]") -> list[Delivery]:
     """Try those that are not sent. One that the server refuses has failed; a server that is away leaves its own as
-    they are. clients: those that are open, by site and source.
+    they are. open_clients: by site and source; those that are opened here come to them.
     """
-    outbox, open_clients, away, found = DeliveryStore(call.project.store), dict(clients or {}), set[str](), []
+    outbox, away, found = DeliveryStore(call.project.store), set[str](), list[Delivery]()
     for each in asked:
         state = each
         if each.state != "sent" and each.target not in away:
@@ -161,4 +175,4 @@ def _id(delivery: Delivery, content: bytes) -> str:
 
 
 def _file(call: "Call", delivery: Delivery) -> Path:
-    return call.project.project.data_dir / CHANNEL / f"{delivery.delivery_id}.json"
+    return call.project.project.data_dir / OPENADR / f"{delivery.delivery_id}.json"

@@ -33,17 +33,20 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
 
 
 def deliver_waiting(call: "Call") -> "list[Delivery]":
-    """Try again everything that was asked for and is not sent; of reports to OpenADR servers none that was refused."""
-    from orchestration.operations.exports.openadr_push import CHANNEL, send_reports
+    """Try again everything that was asked for and is not sent; of reports to OpenADR servers none that was refused.
 
-    courier = courier_of(call)
-    reports, waiting = call.project.reports, courier.outbox.waiting()
-    to_servers = [each for each in waiting if each.channel == CHANNEL and each.state == "pending"]
-    return send_reports(call, to_servers) + [
+    Raises BadInput (already_running) where these are being pushed at this moment; the others were tried then.
+    """
+    from assets.stores.published.deliveries import OPENADR
+    from orchestration.operations.exports.openadr_push import send_waiting
+
+    courier, reports = courier_of(call), call.project.reports
+    # Published reports first: a push that is under way holds up the others alone.
+    return [
         courier.send(each, parcel_of(call, reports.get(each.report_id, each.revision)))
-        for each in waiting
-        if each.channel != CHANNEL
-    ]
+        for each in courier.outbox.waiting()
+        if each.channel != OPENADR
+    ] + send_waiting(call)
 
 
 def courier_of(call: "Call") -> "Courier":
