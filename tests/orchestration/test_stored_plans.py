@@ -37,6 +37,10 @@ def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None
     assert len(shown["steps"]) == len(project.plans.get(line["plan_id"]).steps)
     code, out, _ = run("plans", "show", line["plan_id"], "--site", "home", "--project", project.root)
     assert (code, made["blocks"][0]["sentence"] in out, line["plan_hash"] in out) == (0, True, True)
+    assert made["start"] == shown["start"] == project.plans.get(line["plan_id"]).model_dump()["start"]
+    said = "no plan before was a start: there is no plan before"
+    assert said in out
+    assert said in run("plan", "--site", "home", "--project", project.root)[1]
 
 
 def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:
@@ -46,7 +50,9 @@ def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> No
     assert asked(project, "plans", "list", "--site", "other")["plans"] == []
     assert asked(project, "plans", "list", "--site", "home", "--as-of", BEFORE)["plans"] == []
     for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
-        assert f"unknown plan '{plan_id}'" in asked(project, "plans", "show", plan_id, *more, code=2)["said"]
+        told = asked(project, "plans", "show", plan_id, *more, code=2)["said"]
+        nowhere = asked(project, "plans", "show", "none", *more, code=2)["said"]
+        assert told == nowhere.replace("none", plan_id)
 
 
 def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -> None:
