@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from orchestration.views.agent_record import agent_record, record_line
-from tests.reports.test_operations_report import JULY, JUNE, Year, months, year
+from tests.reports.test_operations_report import JULY, JUNE, months, year
+from tests.reports.year_world import Year
 
 __all__ = ["year"]
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ PositiveHours = Annotated[float, Field(gt=0, le=24)]
 # The label of a request that tells from which step on its prices are forecast.
 FORECAST_FROM = "prices_forecast_from"
 # Of docs/ems/plan.schema.json. A change that a reader of the one before would stumble over is the next number.
-PLAN_SCHEMA = 2
+PLAN_SCHEMA: Final = 2
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
