@@ -40,5 +40,5 @@ def record_line(found: dict[str, Any]) -> str:
     return (
         f"agent available in {found['availability']:.2%} of the quarter hours of {found['month']} with released "
         f"commands ({found['wanted_quarter_hours']}, {found['missed_quarter_hours']} missed); "
-        f"another agent took over {found['takings_over']} times{waited}; {put_back}"
+        f"an agent took over from the one before {found['takings_over']} times{waited}; {put_back}"
     )

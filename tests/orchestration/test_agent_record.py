@@ -15,7 +15,7 @@ def test_the_month_so_far_is_told_with_its_reasons_in_words_and_the_longest_wait
     assert (found["month"], found["availability"], found["longest_wait_s"]) == ("2025-06", 0.75, 41)
     assert record_line(found) == (
         "agent available in 75.00% of the quarter hours of 2025-06 with released commands (4, 1 missed); "
-        "another agent took over 2 times, longest wait 41 s; "
+        "an agent took over from the one before 2 times, longest wait 41 s; "
         "commands put back: 1 × an interlock refused to hold it; 1 × the mode was lowered"
     )
     told = record_line(agent_record(year.sources(), year.site, JULY + timedelta(days=1)))

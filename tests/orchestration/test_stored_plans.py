@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from data_quality.contracts.control.forecast import SHADOW
 from data_quality.contracts.control.forecast_score import ForecastScore
 from data_quality.contracts.time import FixedClock, zone
 from orchestration.open_project import OpenProject
@@ -60,6 +61,11 @@ def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -
     assert sorted(each["target"] for each in every) == ["meter:house", "meter:pv"]
     (sun,) = asked(project, "forecast", "list", "--site", "home", "--target", "meter:pv")["forecasts"]
     shown = asked(project, "forecast", "show", sun["forecast_id"], "--site", "home")
+    assert (sun["role"], sun["is_shadow"]) == ("leads", False)
+    tried = by_hour("pv", SUN_KWH).model_copy(update={"forecast_id": "tried", "labels": {SHADOW: "b"}})
+    project.forecasts.add(tried, FixedClock(NOW))
+    listed = run("forecast", "list", "--site", "home", "--target", "meter:pv", "--project", project.root)[1]
+    assert [line.split()[0] == "tried" for line in listed.splitlines() if "challenger" in line] == [True]
     assert len(shown["rows"]) == sun["steps"]
     assert {row["p50"] for row in shown["rows"]} <= set(SUN_KWH)
     project.forecasts.add_scores([_score("meter:pv"), _score("meter:house")], FixedClock(NOW))

@@ -218,9 +218,9 @@ class PlanStep(Model):
 class PlanStart(Model):
     """The plan before, moved to the steps of a new one, as a start of its search; gaps are shares.
 
-    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be if
-    its switchings were kept. gap_alone, seconds_alone: of the search without it; None: it found no plan in time. gap,
-    seconds: of the search from it, where the one without ran out of time.
+    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be at
+    most if its switchings were kept; None: it was not priced in time. gap_alone, seconds_alone: of the search without
+    it; None: it found no plan in time. gap, seconds: of the search from it, where the one without proved no plan.
     """
 
     plan_id: str = ""
