@@ -29,12 +29,12 @@ class _Price(NamedTuple):
 
 
 def not_proven(case: DispatchCase, gap: float) -> Finding:
-    """A warning `plan_not_proven` of a plan that was found, but not proven to be the best when time was over.
+    """A warning `plan_not_proven` of a plan that was found, but not proven to be the best when its search ended.
 
     gap: its own, a share. facts: gap; limit and saves_per_unit where a limit holds the relaxation back.
     """
     near = Numeral(f"{gap:.2%}")
-    said = Sentence("time was over before the plan was proven: it is at most {0} from the best there is", near)
+    said = Sentence("the search ended before the plan was proven: it is at most {0} from the best there is", near)
     price = None if case.uncertain else _dearest(case)
     return _finding(
         case, "plan_not_proven", "warning", said, price if isinstance(price, _Price) else None, {"gap": gap}

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
+from controls.optimiser.backends.program import Outcome
 from controls.optimiser.backends.solve_highs import run_highs
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.lp_build import build_problem
@@ -23,6 +24,8 @@ from data_quality.contracts.sentence import Numeral, Sentence
 # After the time limit of the search alone; and for the plan before as it stands.
 MORE_S, HELD_S = 10.0, 2.0
 _HELD_GAP = 1e-3
+# Goals that differ by less are as good as each other.
+_SAME = 1e-6
 _DAY_S = 86400.0
 
 
@@ -38,7 +41,7 @@ def solved_from(
 
     time_limit_s: of the search alone; None: as `solve` has it. Where it proves its plan, that is the answer, and how
     far the plan before is from it is told. Where time is over first, it is searched more_s longer from there, and the
-    better of both holds.
+    better of both holds: by the goals that come first, then by cost.
     """
     alone = solved_request(request, time_zone=time_zone, time_limit_s=time_limit_s)
     if isinstance(alone, Finding) and alone.code != "no_plan_in_time":
@@ -48,9 +51,11 @@ def solved_from(
     if last is None or isinstance(moved, str):
         return alone, PlanStart(why=str(moved))
     found = alone if isinstance(alone, Solution) else None
-    held = _held_cost(case if found is None else case.model_copy(update={"kept": found.kept}), moved)
-    if held is None:
+    outcome = _held(case if found is None else case.model_copy(update={"kept": found.kept}), moved)
+    if outcome.status == "infeasible":
         return alone, PlanStart(why="the plan before cannot be kept under what is known now")
+    # None where its time was over before: a start it may be all the same.
+    held = outcome.objective
     start = PlanStart(
         plan_id=last.plan_id,
         gap_alone=None if found is None else found.gap,
@@ -60,9 +65,12 @@ def solved_from(
         return found, start.model_copy(update={"first_gap": _gap(held, found.bound)})
     longer = solve(case, previous=moved, time_limit_s=more_s, time_zone=time_zone)
     if not isinstance(longer, Solution):
-        return alone, start.model_copy(update={"seconds": more_s})
-    best = longer if found is None or longer.objective < found.objective else found
-    bound = min(longer.bound if found is None else max(found.bound, longer.bound), best.objective)
+        why = "the search from the plan before found none in time"
+        return alone, start.model_copy(update={"plan_id": "", "why": why, "seconds": more_s})
+    best = longer if found is None or is_better(longer, found) else found
+    # Of other bounds of the goals that come first, a bound of the cost is one of another problem.
+    bounds = [each.bound for each in (longer, found) if each is not None and each.kept == best.kept]
+    bound = min(max(bounds), best.objective)
     gap = _gap(best.objective, bound)
     # Begun from another plan it may come out otherwise: it is never called the best there is.
     best = best.model_copy(update={"status": "feasible", "bound": bound, "gap": gap})
@@ -72,6 +80,14 @@ def solved_from(
 
 def _seconds(found: Solution | Finding) -> float:
     return float(found.facts["time_limit_s"] or 0) if isinstance(found, Finding) else found.solve_seconds
+
+
+def is_better(one: Solution, other: Solution) -> bool:
+    """By the goals that come first, in their order; then by the cost."""
+    for goal, most in one.kept.items():
+        if abs(most - other.kept[goal]) > _SAME * max(1.0, abs(most)):
+            return most < other.kept[goal]
+    return one.objective < other.objective
 
 
 def _why_none(case: DispatchCase, request: PlanRequest) -> str:
@@ -118,21 +134,26 @@ def start_sentence(start: PlanStart) -> str:
     """The worth of a start, for people."""
     if not start.plan_id:
         return Sentence("no plan before was a start: {0}", Sentence(start.why))
-    near = Numeral("?" if start.first_gap is None else f"{start.first_gap:.2%}")
+    alone = Numeral(f"{start.seconds_alone:.2f}")
+    if start.gap is None and start.first_gap is None:
+        return Sentence(
+            "what the switchings of the plan before cost was not known in time; found without it in {0} s", alone
+        )
     if start.gap is None:
         pattern = (
-            "with the switchings of the plan before it would be {0} from the best there is; found without it in {1} s"
+            "with the switchings of the plan before it would be at most {0} from the best there is; "
+            "found without it in {1} s"
         )
-        return Sentence(pattern, near, Numeral(f"{start.seconds_alone:.2f}"))
+        return Sentence(pattern, Numeral(f"{start.first_gap:.2%}"), alone)
     if start.gap_alone is None:
-        pattern = "time was over without a plan; begun from the plan before it came to {0} from the best there is"
+        pattern = "the search ended without a plan; begun from the plan before it came to {0} from the best there is"
         return Sentence(pattern, Numeral(f"{start.gap:.2%}"))
-    pattern = "time was over at {0} from the best there is; begun from the plan before it came to {1}"
+    pattern = "the search ended at {0} from the best there is; begun from the plan before it came to {1}"
     return Sentence(pattern, Numeral(f"{start.gap_alone:.2%}"), Numeral(f"{start.gap:.2%}"))
 
 
-def _held_cost(case: DispatchCase, moved: Series) -> float | None:
-    """Cost of the case where everything that is whole is as in the moved plan, to a thousandth; None: it cannot be."""
+def _held(case: DispatchCase, moved: Series) -> Outcome:
+    """The case where everything that is whole is as in the moved plan, to a thousandth; infeasible: it cannot be."""
     problem = build_problem(case)
     arrays = problem.program.arrays(case.weights)
     start = start_of(case, problem, moved)
@@ -140,9 +161,9 @@ def _held_cost(case: DispatchCase, moved: Series) -> float | None:
     held = np.round(start[whole])
     inside = (held >= arrays.lower[whole]) & (held <= arrays.upper[whole])
     if not inside.all():
-        return None
-    return run_highs(arrays.bounded(whole, held, held), gap=_HELD_GAP, time_limit_s=HELD_S).objective
+        return Outcome(status="infeasible", solver="")
+    return run_highs(arrays.bounded(whole, held, held), gap=_HELD_GAP, time_limit_s=HELD_S)
 
 
-def _gap(cost: float, bound: float) -> float:
-    return max(cost - bound, 0.0) / max(abs(cost), 1e-9)
+def _gap(cost: float | None, bound: float) -> float | None:
+    return None if cost is None else max(cost - bound, 0.0) / max(abs(cost), 1e-9)

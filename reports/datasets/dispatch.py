@@ -8,7 +8,8 @@ from reports.datasets.base import Item, Leaf, Measure, OfSite
 from reports.recompute import dispatch_again as again
 
 NAME = "dispatch"
-_LABELS = {
+# Why commands were put back, by the name of a count.
+REVERT_WORDS = {
     "interlock": "an interlock refused to hold it",
     "mode": "the mode was lowered",
     "person": "a person gave it back",
@@ -23,7 +24,7 @@ def _count(label: str) -> Measure:
     return Measure(label, "count", decimals=0)
 
 
-_REVERTED = {f"reverted_{each}": _count(f"Put back: {label}") for each, label in _LABELS.items()}
+_REVERTED = {f"reverted_{each}": _count(f"Put back: {label}") for each, label in REVERT_WORDS.items()}
 MEASURES: Mapping[str, Measure] = {
     "kept_quarter_hours": _count("Quarter hours in which released commands were taken in hand"),
     "missed_quarter_hours": _count("Quarter hours in which nobody took one in hand"),
@@ -59,7 +60,7 @@ class DispatchData(OfSite):
         return Leaf(value, "dispatch_number", {**given.span(item.period), "field": measure}, inputs)
 
     def findings(self, period: Period) -> list[Finding]:
-        """No command that was wanted, and quarter hours in which no agent was there."""
+        """No command that was wanted, and quarter hours in which nobody took one in hand."""
         given, scope = self.given, f"site:{self.given.site.site_id}"
         events = again.events_of(given.sources, given.site.site_id, period, given.as_of_utc)
         found = again.counts_of(events, period.start_utc)
@@ -69,7 +70,7 @@ class DispatchData(OfSite):
             return [Finding(code="nothing_dispatched", message=message, scope=scope)]
         if not missed:
             return []
-        message = "In some quarter hours nobody took a released command in hand: devices were at their safe values."
+        message = "In some quarter hours nobody took a released command in hand before its time was over."
         facts: dict[str, str | float | int | bool | None] = {
             "missed_quarter_hours": missed, "wanted_quarter_hours": kept + missed
         }  # fmt: skip

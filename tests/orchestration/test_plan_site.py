@@ -29,7 +29,7 @@ from tests.controls.ledger.rows_of import CARLA
 from tests.controls.planning.examples import DAY, HOME, NOW, forecast
 from tests.orchestration.test_cli import run
 
-KEYS = {"blocks", "cost", "without_control", "habit_cost", "currency", "assumptions", "findings"}
+KEYS = {"blocks", "cost", "without_control", "habit_cost", "currency", "start", "assumptions", "findings"}
 DRIVERS = [
     {"driver_id": "charge", "unit": "percent", "aggregation": "mean"},
     {"driver_id": "price", "unit": "per_kwh", "aggregation": "mean"},

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from data_quality.contracts.control.forecast import SHADOW
 from data_quality.contracts.control.forecast_score import ForecastScore
 from data_quality.contracts.time import FixedClock, zone
 from orchestration.open_project import OpenProject
@@ -37,6 +38,10 @@ def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None
     assert len(shown["steps"]) == len(project.plans.get(line["plan_id"]).steps)
     code, out, _ = run("plans", "show", line["plan_id"], "--site", "home", "--project", project.root)
     assert (code, made["blocks"][0]["sentence"] in out, line["plan_hash"] in out) == (0, True, True)
+    assert made["start"] == shown["start"] == project.plans.get(line["plan_id"]).model_dump()["start"]
+    said = "no plan before was a start: there is no plan before"
+    assert said in out
+    assert said in run("plan", "--site", "home", "--project", project.root)[1]
 
 
 def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:
@@ -46,7 +51,9 @@ def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> No
     assert asked(project, "plans", "list", "--site", "other")["plans"] == []
     assert asked(project, "plans", "list", "--site", "home", "--as-of", BEFORE)["plans"] == []
     for more in (("--site", "other"), ("--site", "home", "--as-of", BEFORE)):
-        assert f"unknown plan '{plan_id}'" in asked(project, "plans", "show", plan_id, *more, code=2)["said"]
+        told = asked(project, "plans", "show", plan_id, *more, code=2)["said"]
+        nowhere = asked(project, "plans", "show", "none", *more, code=2)["said"]
+        assert told == nowhere.replace("none", plan_id)
 
 
 def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -> None:
@@ -54,6 +61,11 @@ def test_forecasts_are_listed_shown_and_scored_by_target(project: OpenProject) -
     assert sorted(each["target"] for each in every) == ["meter:house", "meter:pv"]
     (sun,) = asked(project, "forecast", "list", "--site", "home", "--target", "meter:pv")["forecasts"]
     shown = asked(project, "forecast", "show", sun["forecast_id"], "--site", "home")
+    assert (sun["role"], sun["is_shadow"]) == ("leads", False)
+    tried = by_hour("pv", SUN_KWH).model_copy(update={"forecast_id": "tried", "labels": {SHADOW: "b"}})
+    project.forecasts.add(tried, FixedClock(NOW))
+    listed = run("forecast", "list", "--site", "home", "--target", "meter:pv", "--project", project.root)[1]
+    assert [line.split()[0] == "tried" for line in listed.splitlines() if "challenger" in line] == [True]
     assert len(shown["rows"]) == sun["steps"]
     assert {row["p50"] for row in shown["rows"]} <= set(SUN_KWH)
     project.forecasts.add_scores([_score("meter:pv"), _score("meter:house")], FixedClock(NOW))

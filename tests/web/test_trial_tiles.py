@@ -10,17 +10,24 @@ from assets.experiments.draw import draw_experiment
 from assets.stores.ledgers.disaggregations import Disaggregations
 from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.what_ifs import WhatIfs
+from controls.optimiser.case import case_of
+from controls.planning.closed_loop.promise import promised_cost
+from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.what_if import Price, WhatIfMonth, WhatIfResult, WhatIfVariant
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.reporting.disaggregation import ClassEnergy, Disaggregation, KeptClass, StoredDisaggregation
 from data_quality.contracts.time import FixedClock
 from reports.pages.address import Address
 from reports.pages.widgets import experiment
+from tests.controls.planning.examples import NOW
+from tests.orchestration.test_plan_job import bed, planned, read
+from tests.orchestration.test_plan_sensor import Bed
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking, make_project, plant_of_the_web
 from tests.web.test_boards import text_of, tiles
 
+__all__ = ["bed"]
 ALL = Person(person_id="olga", name="Olga", roles=(Role.OPERATOR, Role.ENGINEER, Role.ANALYST))
 CLOCK, LATER = FixedClock(plant.NOON), FixedClock(plant.NOON + timedelta(days=4))
 KEYS = {"what_ifs", "experiment", "circuits"}
@@ -119,3 +126,27 @@ def test_an_experiment_says_why_it_is_undecided_and_later_its_saving_with_band_a
     assert told.value is not None
     assert (told.value.text, told.value.note) == ("+0.75", "+0.50 to +1.00 at 90 % · Control saves money")
     assert [each.text for each in told.numbers] == ["2", "1"]
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_promise_is_counted_and_listed_with_its_hour_on_the_served_board(bed: Bed) -> None:
+    first, _ = planned(bed, 0.02)
+    asking = Asking(bed.project, FixedClock(NOW + timedelta(hours=1)), ALL)
+
+    def served(locale: str) -> str:
+        return text_of(asking.get("/board/ops", [PAGE], site="home", locale=locale).text)
+
+    assert "no promised hour is over and read" in served("en")
+    read(bed, 99.0)
+    most = f"{promised_cost(case_of(first.request), series_of(first)).cost:.2f}"
+    english = (
+        "1 of 1 promised hours of 3 days; 10% may be broken, by chance up to 69% Broken promises "
+        f"Hour Promised at most CZK Paid CZK 1 January 2026, 11:00 {most} 1,940.40"
+    )
+    german = (
+        "1 von 1 zugesagten Stunden in 3 Tagen; 10 % dürfen gebrochen sein, zufällig bis 69 % Gebrochene Zusagen "
+        f"Stunde Zugesagt höchstens CZK Bezahlt CZK 1. Januar 2026, 11:00 {most.replace('.', ',')} 1.940,40"
+    )
+    assert english in served("en")
+    assert german in served("de").replace("\u00a0", " ")

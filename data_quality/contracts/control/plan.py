@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ PositiveHours = Annotated[float, Field(gt=0, le=24)]
 # The label of a request that tells from which step on its prices are forecast.
 FORECAST_FROM = "prices_forecast_from"
 # Of docs/ems/plan.schema.json. A change that a reader of the one before would stumble over is the next number.
-PLAN_SCHEMA = 2
+PLAN_SCHEMA: Final = 2
 _OF_ONE_BATTERY = ("battery", "soc_init_kwh", "soc_end_min_kwh", "pv_kw", "pv_limit_min_kw")
 
 
@@ -218,9 +218,9 @@ class PlanStep(Model):
 class PlanStart(Model):
     """The plan before, moved to the steps of a new one, as a start of its search; gaps are shares.
 
-    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be if
-    its switchings were kept. gap_alone, seconds_alone: of the search without it; None: it found no plan in time. gap,
-    seconds: of the search from it, where the one without ran out of time.
+    plan_id: empty where none was used, which `why` says. first_gap: how far from the best the plan before would be at
+    most if its switchings were kept; None: it was not priced in time. gap_alone, seconds_alone: of the search without
+    it; None: it found no plan in time. gap, seconds: of the search from it, where the one without proved no plan.
     """
 
     plan_id: str = ""

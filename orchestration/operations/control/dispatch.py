@@ -73,7 +73,7 @@ def status(call: Call, site: SiteOption) -> Answer:
     if call.as_of_utc is None:
         failing = [*nothing_runs(call.project, now_utc), *not_working(call.project, known, now_utc)]
     record = agent_record(call.project.sources(), known, call.as_of_utc or now_utc)
-    said = [*failures(failing), record_line(record), *lines(control)]
+    said = [*failures(failing), *lines(control), record_line(record)]
     told = {**control, "agent": record, "commands": commands, "findings": failing}
     return Answer(told, (MODES, table), "\n".join(said))
 

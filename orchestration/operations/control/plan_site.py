@@ -13,6 +13,7 @@ from orchestration.operations.options import write_file
 if TYPE_CHECKING:
     from controls.planning.day_plan import DayPlan
     from controls.planning.summary import Block
+    from data_quality.contracts.control.plan import Plan
     from data_quality.contracts.finding import Finding
     from data_quality.contracts.site_file.site import Site
 
@@ -59,10 +60,17 @@ def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
     return Table(rows, _BLOCKS, empty=_IDLE)
 
 
+def start_lines(plan: "Plan") -> list[str]:
+    """What the plan before was worth as a start of the search, in words; none in plans of earlier versions."""
+    from controls.planning.plan_start import start_sentence
+
+    return [] if plan.start is None else [f"  {start_sentence(plan.start)}"]
+
+
 def _refused(finding: "Finding") -> Answer:
     result: dict[str, Any] = {"blocks": [], "cost": None, "without_control": None, "habit_cost": None, "currency": None}
     text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
-    return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
+    return Answer(result | {"start": None, "assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
 
 
 def _told(found: "DayPlan", site: "Site") -> Answer:
@@ -73,6 +81,7 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
         "without_control": plan.no_battery_cost,
         "habit_cost": found.habit_cost,
         "currency": plan.currency,
+        "start": plan.start,
         "assumptions": found.assumptions,
         "findings": found.findings,
     }
@@ -81,6 +90,7 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
     lines = [
         f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
         f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
+        *start_lines(plan),
         *(f"  assumed: {each}" for each in found.assumptions),
         *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
     ]

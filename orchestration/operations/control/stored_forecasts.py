@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 TargetOption = Annotated[str | None, Option("--target", help="Only this target, as meter:main.")]
 DaysOption = Annotated[int, Option("--days", min=1, max=366, help="Local days up to now.")]
 _LIST = (
-    "forecast: {forecast_id} | target | issued: {issued_at_utc:%Y-%m-%d %H:%M} UTC | model | unit | steps | "
+    "forecast: {forecast_id} | target | issued: {issued_at_utc:%Y-%m-%d %H:%M} UTC | model | role | unit | steps | "
     "minutes: {step_minutes}"
 )
 _SCORES = (
-    "target | day: {local_day} | lead | model: {model_name} v{model_version} | P10–P90 covers: {coverage:.0%} | "
+    "target | day: {local_day} | lead | model: {model_name} v{model_version} | role | P10–P90 covers: {coverage:.0%} | "
     "CRPS: {crps:.3f} | bias: {bias:+.1%}"
 )
 _ROWS = "from: {time_utc} | P10: {p10:.3f} | P50: {p50:.3f} | P90: {p90:.3f}"
@@ -61,7 +61,7 @@ def forecast_scores(call: Call, site: SiteOption, target: TargetOption = None, d
     wanted = [today - timedelta(days=back) for back in range(days)]
     named = _targets(known, target)
     found = call.project.forecasts.scores(known.site_id, target, days=wanted, as_of_utc=call.as_of_utc)
-    rows = [each.model_dump() for each in found if each.target in named]
+    rows = [each.model_dump() | {"role": _role(each.is_shadow)} for each in found if each.target in named]
     return Answer({"scores": rows}, Table(rows, _SCORES, empty=f"no score of the last {days} day(s) is stored"))
 
 
@@ -76,6 +76,10 @@ def _targets(site: "Site", target: str | None) -> list[str]:
     return known if target is None else [target]
 
 
+def _role(is_shadow: bool) -> str:
+    return "challenger" if is_shadow else "leads"
+
+
 def _line(forecast: "Forecast") -> dict[str, Any]:
     return {
         "forecast_id": forecast.forecast_id,
@@ -84,6 +88,7 @@ def _line(forecast: "Forecast") -> dict[str, Any]:
         "available_at_utc": forecast.available_at_utc,
         "model": f"{forecast.model_name} v{forecast.model_version}",
         "is_shadow": forecast.is_shadow,
+        "role": _role(forecast.is_shadow),
         "is_synthetic": forecast.is_synthetic,
         "unit": forecast.unit,
         "step_minutes": forecast.step_minutes,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.control.plan_site import block_table
+from orchestration.operations.control.plan_site import block_table, start_lines
 from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
 
@@ -44,11 +44,13 @@ def plans_show(
     known = call.project.site(site)
     found = PlanStore(call.project.store).get(plan, as_of_utc=call.as_of_utc)
     if found.site_id != known.site_id:
-        raise BadInput(f"unknown plan {plan!r} of {site}", reason="unknown_plan")
+        # As of one that there is nowhere: whoever sees one site learns nothing of another.
+        raise BadInput(f"unknown plan {plan!r}", reason="unknown_plan")
     spells = blocks(found, time_zone=known.time_zone)
     result = _line(found) | {"blocks": spells, "steps": found.steps, "costs": found.costs, "measures": found.measures}
+    result |= {"start": found.start}
     said = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
-    return Answer(result, block_table(spells, known), said)
+    return Answer(result, block_table(spells, known), "\n".join([said, *start_lines(found)]))
 
 
 def _line(plan: "Plan") -> dict[str, Any]:

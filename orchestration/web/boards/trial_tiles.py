@@ -81,7 +81,8 @@ def promises_kept(now: SiteNow) -> promises.PromisesKept:
     plan = newest(now)
     common = _common(now) | {"currency": site.currency, "days": LOOKED_BACK.days}
     if plan is None or plan.request.uncertain is None:
-        return promises.PromisesKept(**common, reason="no plan of this site is over scenarios", has_promises=False)
+        why = "the newest plan of this site is not over scenarios"
+        return promises.PromisesKept(**common, reason=why, has_promises=False)
     if show.address.as_of_utc is not None:
         return promises.PromisesKept(**common, reason="promises are of now only")
     try:

@@ -1,7 +1,7 @@
 """Widget of promises: hours of plans over scenarios that cost more than promised, beside the share that may."""
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Numeral, Sentence, Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
@@ -39,7 +39,7 @@ def view(given: PromisesKept) -> Widget:
     share = len(given.broken) / given.hours
     note = Sentence(
         "of {0} promised hours of {1} days; {2} may be broken, by chance up to {3}",
-        given.hours, given.days, f"{given.may_share:.0%}", f"{given.most_share:.0%}",
+        given.hours, given.days, Numeral(f"{given.may_share:.0%}"), Numeral(f"{given.most_share:.0%}"),
     )  # fmt: skip
     columns = [("Hour", ""), ("Promised at most", given.currency), ("Paid", given.currency)]
     rows = [

@@ -18,7 +18,7 @@ def test_a_plan_that_is_not_proven_names_its_gap_and_the_limit_that_holds_the_re
     told = not_proven(case, found.gap)
     assert (told.code, told.severity, told.facts["gap"]) == ("plan_not_proven", "warning", found.gap)
     assert told.message.startswith(
-        f"time was over before the plan was proven: it is at most {found.gap:.2%} from the best there is; "
+        f"the search ended before the plan was proven: it is at most {found.gap:.2%} from the best there is; "
     )
     assert f"{told.facts['limit']} (" in told.message
     assert "holds it back most: one k" in told.message

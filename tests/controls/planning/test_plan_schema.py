@@ -40,11 +40,12 @@ def test_a_plan_says_which_schema_it_is_of_and_one_stored_before_there_was_a_num
     assert read_plan(content) == plan()
 
 
-def test_a_plan_of_a_later_version_is_refused_by_its_name() -> None:
-    later = stored(schema_version=3, colour="green")
+@pytest.mark.parametrize("number", [3, "3", "2.1", None])
+def test_a_plan_of_a_later_version_is_refused_by_its_name(number: object) -> None:
+    later = stored(schema_version=number, colour="green")
     with pytest.raises(BadInput) as refused:
         read_plan(later)
-    assert str(refused.value) == f"plan {plan().plan_id} is of schema 3: this version reads schemas up to 2"
+    assert str(refused.value) == f"plan {plan().plan_id} is of schema {number}: this version reads schemas up to 2"
 
 
 def test_a_plan_of_a_schema_before_all_that_are_known_is_refused_by_its_name_and_says_what_it_lacks() -> None:

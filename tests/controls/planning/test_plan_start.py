@@ -7,8 +7,9 @@ import pytest
 from controls.optimiser.case import case_of
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning import plan_start
 from controls.planning.frozen_plan import make_plan, series_of
-from controls.planning.plan_start import moved_series, solved_from, start_sentence
+from controls.planning.plan_start import is_better, moved_series, solved_from, start_sentence
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from tests.controls.planning.examples import NOW, plan, prices, published, request
 
@@ -30,7 +31,7 @@ def test_a_proven_plan_is_the_same_whatever_was_planned_before(before: Plan) -> 
     assert (found.status, found.series, found.gap) == ("optimal", alone.series, alone.gap)
     assert start.plan_id == before.plan_id
     assert start.first_gap is not None
-    assert start_sentence(start).startswith("with the switchings of the plan before it would be ")
+    assert start_sentence(start).startswith("with the switchings of the plan before it would be at most ")
     made = make_plan(asked, found, created_at_utc=NOW, version=2, start=start)
     without = make_plan(asked, alone, created_at_utc=NOW, version=2)
     assert (made.plan_id, made.plan_hash) == (without.plan_id, without.plan_hash)
@@ -46,7 +47,7 @@ def test_where_time_is_over_the_plan_before_gives_one_and_says_what_it_was_worth
     assert found.status == "feasible"
     assert found.objective == pytest.approx(best.objective, abs=1e-4)
     assert (start.plan_id, start.gap_alone, start.gap) == (plan().plan_id, None, found.gap)
-    assert start_sentence(start).startswith("time was over without a plan; begun from the plan before it came to ")
+    assert start_sentence(start).startswith("the search ended without a plan; begun from the plan before it came to ")
 
 
 def test_the_plan_before_is_moved_by_its_times_and_goes_on_as_a_day_before() -> None:
@@ -74,3 +75,35 @@ def test_where_none_is_used_the_plan_says_why() -> None:
     assert (told.plan_id, told.why) == ("", "the plan before is of other steps")
     assert start_sentence(told) == "no plan before was a start: the plan before is of other steps"
     assert solved_from(asked.model_copy(update={"follows": "habit"}), plan())[1].why == "a day by habit is not searched"
+
+
+def test_a_plan_before_that_could_not_be_priced_in_time_is_a_start_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_start, "HELD_S", 0.0)
+    found, start = solved_from(later(), plan())
+    assert isinstance(found, Solution)
+    assert (found.status, start.plan_id, start.first_gap, start.why) == ("optimal", plan().plan_id, None, "")
+    assert start_sentence(start).startswith("what the switchings of the plan before cost was not known in time; found ")
+    found, start = solved_from(later(), plan(), time_limit_s=0.0)
+    assert isinstance(found, Solution)
+    assert (start.plan_id, start.gap) == (plan().plan_id, found.gap)
+
+
+def test_where_the_search_from_the_plan_before_finds_nothing_it_was_no_start_and_says_so() -> None:
+    found, start = solved_from(later(), plan(), time_limit_s=0.0, more_s=0.0)
+    assert not isinstance(found, Solution)
+    assert start_sentence(start) == "no plan before was a start: the search from the plan before found none in time"
+
+
+def test_of_two_plans_the_one_that_is_better_by_the_goals_that_come_first_holds_though_it_costs_more() -> None:
+    found = solve(later())
+    assert isinstance(found, Solution)
+    clean, cheap = (
+        found.model_copy(update={"kept": {"carbon": most}, "objective": cost})
+        for most, cost in ((1.0, 5.0), (2.0, 3.0))
+    )
+    assert is_better(clean, cheap)
+    assert not is_better(cheap, clean)
+    as_clean = cheap.model_copy(update={"kept": {"carbon": 1.0 + 1e-9}})
+    assert is_better(as_clean, clean)
