@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_108,
-    "assets": 60_079,
+    "assets": 60_101,
     "dbt_project": 2_317,
     "ml": 22_046,
-    "controls": 38_480,
-    "reports": 31_346,
-    "orchestration": 44_770,
+    "controls": 38_515,
+    "reports": 31_390,
+    "orchestration": 44_853,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
