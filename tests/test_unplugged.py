@@ -1,4 +1,4 @@
-"""Every public function and class of the rooms is used by the product: what only tests call goes, or is plugged in."""
+"""Every public function and class is used by the product or its notebooks: what only tests call goes."""
 
 import ast
 import re
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from tests.notebook_files import NOTEBOOKS, code
 from tests.syntax import parsed
 from tests.test_layers import ROOMS, ROOT
 
@@ -131,12 +132,19 @@ def product() -> dict[str, str]:
 
 
 def entries() -> set[Place]:
-    """What pyproject.toml makes commands and entry points of, what Dagster's instance names, and kinds of device."""
+    """Commands and entry points of pyproject.toml, names in Dagster's instance, kinds of device, notebooks' imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = [text for group in (project["scripts"], *project["entry-points"].values()) for text in group.values()]
     files = (ROOT / "orchestration" / "instance").glob("*.yaml")
     named = (Place(*each) for file in files for each in _CLASS.findall(file.read_text()))
-    return {Place(*text.split(":")) for text in found} | set(named) | device_kinds()
+    return {Place(*text.split(":")) for text in found} | set(named) | device_kinds() | of_notebooks()
+
+
+def of_notebooks() -> set[Place]:
+    """Public functions that the shipped notebooks import."""
+    trees = [parsed(code(path)) for path in NOTEBOOKS]
+    imports = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {Place(node.module or "", alias.name) for node in imports for alias in node.names}
 
 
 def device_kinds() -> set[Place]:

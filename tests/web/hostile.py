@@ -39,6 +39,8 @@ BODIES = (
     b'{"seu_id":"other/compressors"}', b"person=viewer&password=" + b"p" * 5000, b"csrf=" + b"0" * 64,
     b'{"seu_id":"\\ud800"}',
 )  # fmt: skip
+# What stands in the place of these words of a path where the request means something that is there.
+THERE = {"site": ("works",), "site_id": ("works",), "seu": ("compressors",), "figure_id": ("kpi",), "name": ("cost",)}
 KINDS = ("application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/form-data", "", "é")
 # Name, how often, and what it says.
 HEADERS = (
@@ -92,12 +94,14 @@ def askers(served: Served) -> list[Asker]:
     ]
 
 
-def request(chance: Random, paths: list[str]) -> tuple[str, bytes, Headers, bytes]:
-    """One request: method, target, headers and body."""
-    path = chance.choice(paths)
+def request(chance: Random, doors: list[tuple[str, list[str]]]) -> tuple[str, bytes, Headers, bytes]:
+    """One request: method, target, headers and body. doors: paths with the methods that they take."""
+    path, taken = chance.choice(doors)
     while "{" in path:
         head, _, rest = path.partition("{")
-        path = head + quote(chance.choice(WORDS), safe="" if chance.random() < 0.7 else "/:%") + rest.partition("}")[2]
+        name, _, rest = rest.partition("}")
+        words = THERE.get(name, WORDS) if chance.random() < 0.3 else WORDS
+        path = head + quote(chance.choice(words), safe="" if chance.random() < 0.7 else "/:%") + rest
     if chance.random() < 0.1:
         at = chance.randrange(len(path) + 1)
         path = path[:at] + quote(chance.choice(WORDS), safe="/%") + path[at:]
@@ -110,14 +114,16 @@ def request(chance: Random, paths: list[str]) -> tuple[str, bytes, Headers, byte
     headers = [("accept", chance.choice(("text/html", "*/*", "application/json", "text/csv", "é")))]
     headers += [("content-type", chance.choice(KINDS))]
     headers += [(name, chance.choice(values)) for name, often, values in HEADERS if chance.random() < often]
-    return chance.choice(METHODS), target, headers, chance.choice(BODIES)
+    method = chance.choice(taken if chance.random() < 0.5 else METHODS)
+    return method, target, headers, chance.choice(BODIES)
 
 
 async def _all(served: Served, who: list[Asker], count: int, seed: int) -> tuple[Counter[int], list[str]]:
     chance, statuses, faults = Random(seed), Counter[int](), list[str]()
-    paths = [route.path for route in routes_of(served.app) if not route.path.endswith("/live/stream")]
+    routes = [route for route in routes_of(served.app) if not route.path.endswith("/live/stream")]
+    doors = [(route.path, sorted(route.methods or ())) for route in routes]
     for number in range(count):
-        method, target, headers, body = request(chance, paths)
+        method, target, headers, body = request(chance, doors)
         asker = chance.choice(who)
         # Time goes on, or the allowances would answer nearly everything.
         served.ticks.now_s += 0.5

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from data_quality.contracts.billing.tariff import About, Tariff, TariffFile
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.quick_yaml import read_model
+from data_quality.contracts.yaml_file import load_model
 
 LIBRARY = Path(__file__).parent / "shipped"
 _NAME = re.compile(r"[a-z0-9_]+")
@@ -49,7 +49,7 @@ def _with_shipped(entries: Any) -> Any:
             if name not in library_names():
                 raise ValueError(f"no tariff {name!r} is shipped; {_near(name)}")
             # Further ones of a name stand behind all: a complaint about an entry names its place in the file.
-            found[place], *rest = shipped_tariffs()[name].tariffs
+            found[place], *rest = _shipped(name).tariffs
             later += rest
     return [*found, *later]
 
@@ -61,9 +61,15 @@ Tariffs = Annotated[tuple[Tariff, ...], BeforeValidator(_with_shipped)]
 @cache
 def shipped_tariffs() -> dict[str, TariffFile]:
     """Every shipped tariff by its name, with what it stands on."""
-    return {name: read_model(LIBRARY / f"{name}.yaml", TariffFile) for name in library_names()}
+    return {name: _shipped(name) for name in library_names()}
+
+
+@cache
+def _shipped(name: str) -> TariffFile:
+    """One of them, by the careful reader: an agent whose site names a shipped tariff loads no second library."""
+    return load_model(LIBRARY / f"{name}.yaml", TariffFile)
 
 
 def shipped_about(path: Path) -> About | None:
     """What the shipped tariff of that name stands on; None for a file of one's own."""
-    return None if path.exists() or str(path) not in library_names() else shipped_tariffs()[str(path)].about
+    return None if path.exists() or str(path) not in library_names() else _shipped(str(path)).about
