@@ -89,11 +89,15 @@ def test_a_plan_over_scenarios_tells_its_promise_its_worth_and_how_the_ones_befo
     # The meter at the grid shows a little less, and as corrected more, than the hour of the promise may cost.
     made, project = promised_cost(case_of(first.request), series_of(first)), bed.project
     most_kwh, later_utc = made.cost / sum(made.buys), NOW + timedelta(hours=1)
+    read_back = set[int]()
     for off_kwh, passed in ((-0.05, 0), (0.05, 1)):
         read(bed, most_kwh + off_kwh)
         (hour,), found = kept_hours(project.site("home"), project.lake, project.plans, now_utc=later_utc)
         assert (found.hours, found.passed, hour.is_passed) == (1, passed, bool(passed))
         assert (hour.plan_id, hour.promised) == (first.plan_id, made.cost)
+        read_back.add(project.store.cache.place("promises").made)
+    # A stored plan never changes: none was read back twice.
+    assert len(read_back) == 1
     second, told = planned(bed, 1)
     assert second.request.start_utc == first.request.start_utc + timedelta(hours=1)
     assert told["promises"].startswith("1 of 1 hours cost more than promised, 100.0% where 10% were (chance alone: ")

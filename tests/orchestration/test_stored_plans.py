@@ -5,6 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from assets.stores.access import site_transaction
+from assets.stores.schema.tables_control import plans as plan_table
+from assets.stores.seals import append_row
 from data_quality.contracts.control.forecast import SHADOW
 from data_quality.contracts.control.forecast_score import ForecastScore
 from data_quality.contracts.time import FixedClock, zone
@@ -42,6 +45,24 @@ def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None
     said = "no plan before was a start: there is no plan before"
     assert said in out
     assert said in run("plan", "--site", "home", "--project", project.root)[1]
+
+
+def test_a_plan_of_a_later_schema_hides_none_of_the_others_in_the_list(project: OpenProject) -> None:
+    asked(project, "plan", "--site", "home")
+    plan_id = asked(project, "plans", "list", "--site", "home")["plans"][0]["plan_id"]
+    later = project.plans.get(plan_id).model_dump(mode="json") | {"plan_id": f"{plan_id}-later", "schema_version": 9}
+    with site_transaction(project.store, "home") as connection:
+        append_row(
+            connection, plan_table, plan_id=later["plan_id"], site_id="home", version=2, plan_hash="h",
+            input_digest="d", plan=later, recorded_at_utc=NOW,
+        )  # fmt: skip
+    listed = asked(project, "plans", "list", "--site", "home")
+    assert [each["plan_id"] for each in listed["plans"]] == [plan_id]
+    ((told,)) = listed["unread"]
+    assert (told["plan_id"], told["reason"]) == (later["plan_id"], "plan_schema")
+    said = f"plan {plan_id}-later is of schema 9: this version reads schemas up to 2"
+    assert said == told["message"]
+    assert said in run("plans", "list", "--site", "home", "--project", project.root)[1]
 
 
 def test_a_plan_is_of_its_site_and_of_its_time_alone(project: OpenProject) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import Select
 
 from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
@@ -62,7 +63,7 @@ class PlanStore:
     """Append-only plans; the commands of a plan appear with it or not at all."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store, self.cache = store, store.cache
 
     def next_version(self, site_id: str) -> int:
         """The version that a plan stored now would get: 1, 2, 3 … per site."""
@@ -99,11 +100,15 @@ class PlanStore:
         self, site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
     ) -> list[StoredContent]:
         """The plans of a site that begin within [start, end), the oldest first, as known at `as_of_utc` where given."""
-        # An id begins with the instant: a year of plans need not be read for one day of them.
-        first, last = (f"p{at.astimezone(UTC):%Y%m%dT%H%M}" for at in (start_utc, end_utc))
-        query = _PLANS.select(site_id=site_id, as_of_utc=as_of_utc)
-        rows = self._store.rows(query.where(plan_table.c.plan_id >= first, plan_table.c.plan_id < last))
+        rows = self._store.rows(_begun(site_id, start_utc, end_utc, as_of_utc))
         return [StoredContent(plan=_PLANS.read(row), content=row["plan"]) for row in rows]
+
+    def begun_ids(
+        self, site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
+    ) -> list[str]:
+        """Ids of the same plans, of which none is read."""
+        query = _begun(site_id, start_utc, end_utc, as_of_utc).with_only_columns(plan_table.c.plan_id)
+        return [row["plan_id"] for row in self._store.rows(query)]
 
     def get(self, plan_id: str, *, as_of_utc: datetime | None = None) -> Plan:
         """One plan. Raises BadInput for an unknown id."""
@@ -111,6 +116,13 @@ class PlanStore:
         if plan is None:
             raise BadInput(f"unknown plan {plan_id!r}", reason="unknown_plan")
         return plan
+
+
+def _begun(site_id: str, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None) -> Select[Any]:
+    # An id begins with the instant: a year of plans need not be read for one day of them.
+    first, last = (f"p{at.astimezone(UTC):%Y%m%dT%H%M}" for at in (start_utc, end_utc))
+    query = _PLANS.select(site_id=site_id, as_of_utc=as_of_utc)
+    return query.where(plan_table.c.plan_id >= first, plan_table.c.plan_id < last)
 
 
 def propose(

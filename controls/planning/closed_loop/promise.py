@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from data_quality.contracts.site_file.site import Site
 # A cost is passed where that is more than rounding.
 _HAIR = 1e-6
 _SURE = 1.96
-# Stored plans of so long are held against what came: reading a plan back takes a while.
+# Stored plans of so long are held against what came.
 LOOKED_BACK, _HOUR = timedelta(days=3), timedelta(hours=1)
 # How fast promises learn: a broken one adds so much of what an hour usually costs; over how many hours that is.
 _EASES, _USUAL_HOURS = 0.1, 168
@@ -159,28 +160,47 @@ def kept_hours(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -
     Hours that another plan took over in, or that are not read whole, are left out. A stored promise learns nothing of
     those before.
     """
-    stored = [each.plan for each in plans.begun(site.site_id, now_utc - LOOKED_BACK, now_utc)]
+    stored = [_stored_promise(plans, each) for each in plans.begun_ids(site.site_id, now_utc - LOOKED_BACK, now_utc)]
     meters = [meter.meter_id for meter in at_the_grid(site)]
     frame = lake.current(site.site_id, start_utc=now_utc - LOOKED_BACK, end_utc=now_utc, meters=meters)
     bought, sold = ([power_kw(frame, site, meter, way) for meter in meters] for way in ("import", "export"))
     kept, found = Promises(), list[KeptHour]()
-    for plan, after in zip_longest(stored, stored[1:]):
-        start_utc = plan.request.start_utc
-        if plan.request.uncertain is None or (after is not None and after.request.start_utc < start_utc + _HOUR):
+    for one, after in zip_longest(stored, stored[1:]):
+        made = one.promised
+        if made is None or (after is not None and after.start_utc < one.start_utc + _HOUR):
             continue
-        made = promised_cost(case_of(plan.request), series_of(plan))
         paid = 0.0
         for n, (buy, sell) in enumerate(zip(made.buys, made.sells, strict=True)):
-            at = start_utc + n * STEP
+            at = one.start_utc + n * STEP
             import_kw = sum(known.get(at, np.nan) for known in bought)
             # A meter that counts one way alone has no export.
             export_kw = sum(known.get(at, np.nan) for known in sold if known)
             paid += STEP_H * (import_kw * buy - export_kw * sell)
         if np.isfinite(paid):
-            found.append(KeptHour(plan_id=plan.plan_id, start_utc=start_utc, promised=made.cost, paid=paid))
+            found.append(KeptHour(plan_id=one.plan_id, start_utc=one.start_utc, promised=made.cost, paid=paid))
             kept.level = made.level
     kept.hours, kept.passed = len(found), sum(each.is_passed for each in found)
     return found, kept.breaches
+
+
+class _StoredPromise(NamedTuple):
+    """Promise of a stored plan; None where it is not over scenarios."""
+
+    plan_id: str
+    start_utc: datetime
+    promised: Promised | None
+
+
+def _stored_promise(plans: PlanStore, plan_id: str) -> _StoredPromise:
+    """Kept by its id: a stored plan never changes, and reading it back takes a while."""
+
+    def read() -> _StoredPromise:
+        plan = plans.get(plan_id)
+        is_promised = plan.request.uncertain is not None
+        promised = promised_cost(case_of(plan.request), series_of(plan)) if is_promised else None
+        return _StoredPromise(plan_id, plan.request.start_utc, promised)
+
+    return plans.cache.once("promises", plan_id, read)
 
 
 def how_kept(site: Site, lake: Lake, plans: PlanStore, *, now_utc: datetime) -> str:

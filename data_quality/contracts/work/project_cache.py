@@ -11,6 +11,7 @@ V = TypeVar("V")
 # a walk over all would be of no use.
 PLACES = dict.fromkeys(("landing_hashes", "model_files", "whole_chains"), 16384) | {"lake_files": 2**18, "kpi_rows": 32}
 PLACES |= dict.fromkeys(("readings_to", "stale_months", "excursions", "local_days"), 64) | {
+    "promises": 4096,
     "report_titles": 8,
     "built_marts": 4,
 }

@@ -26,11 +26,17 @@ def plans_list(call: Call, site: SiteOption, days: DaysOption = 1) -> Answer:
 
     known, until_utc = call.project.site(site), call.as_of_utc or call.clock.now_utc()
     # The step in progress is of the newest plan, and a plan may begin with the next one.
-    found = PlanStore(call.project.store).begun(
-        known.site_id, until_utc - timedelta(days=days), until_utc + timedelta(days=1), call.as_of_utc
-    )
-    rows = [_line(each.plan) for each in reversed(found)]
-    return Answer({"plans": rows}, Table(rows, _LIST, empty=f"no plan of the last {days} day(s) is stored"))
+    plans = PlanStore(call.project.store)
+    since_utc, end_utc = until_utc - timedelta(days=days), until_utc + timedelta(days=1)
+    rows, unread = [], []
+    for plan_id in reversed(plans.begun_ids(known.site_id, since_utc, end_utc, call.as_of_utc)):
+        try:
+            rows.append(_line(plans.get(plan_id)))
+        except BadInput as fault:
+            # A plan of another schema hides none of the others.
+            unread.append({"plan_id": plan_id, "reason": fault.reason, "message": str(fault)})
+    table = Table(rows, _LIST, empty=f"no plan of the last {days} day(s) is stored")
+    return Answer({"plans": rows, "unread": unread}, table, "\n".join(each["message"] for each in unread))
 
 
 @operation("plans show", example="p20261128T1400-1 --site home")
