@@ -13,13 +13,14 @@ import logging
 import threading
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from assets.stores.whole_file import write_whole
-from controls.collector.spool import GRACE, Spool, read_piece
+from controls.collector.spool import GRACE, Spool, begun_utc, read_piece
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample_line import (
     HEAD_LINES,
@@ -39,7 +40,10 @@ LOOK_S = 2.0
 # A state so long after the end closes the quarter hour: by interpolation nothing of it is lost.
 _CLOSER_US = 60_000_000
 _COUNTED = ("register", "pulses")
-# Samples as objects take five times their bytes; of more than this the points are taken in turns.
+_UNKNOWN: tuple[str, int | None] = ("", None)
+_GRACE_US = int(GRACE.total_seconds() * 1e6)
+# Samples as objects take five times their bytes: so much is drained at once, and a quarter hour of more by points in
+# turns.
 _AT_ONCE_BYTES = 48 << 20
 
 
@@ -80,14 +84,37 @@ class _Key(NamedTuple):
     quarter_us: int
 
 
+# Lines of a source and quarter hour.
+_Lines = tuple[_Key, set[bytes]]
+
+
 class _Turn(NamedTuple):
     """Of a drain in several turns, the points of one."""
 
     number: int
     of: int
 
-    def takes(self, point: str) -> bool:
-        return self.of == 1 or zlib.crc32(point.encode()) % self.of == self.number
+    def takes(self, point: bytes) -> bool:
+        return self.of == 1 or zlib.crc32(point) % self.of == self.number
+
+
+class _Groups:
+    """Lines by source and quarter hour. closers: of each, the first state of every counter within its first minute."""
+
+    def __init__(self) -> None:
+        self.lines: dict[_Key, set[bytes]] = defaultdict(set)
+        self.closers: dict[_Key, dict[bytes, tuple[int, bytes]]] = defaultdict(dict)
+
+    def close_by(self, key: _Key, point: bytes, at_us: int, line: bytes) -> None:
+        """With a counter's state so early in a quarter hour its amount is known up to the end of the one before."""
+        if 0 <= at_us - key.quarter_us <= _CLOSER_US:
+            firsts = self.closers[key]
+            firsts[point] = min(firsts.get(point, (at_us, line)), (at_us, line))
+
+    def of(self, key: _Key) -> set[bytes]:
+        """Lines of a quarter hour's file: its own, and those that close it."""
+        after = self.closers.get(key._replace(quarter_us=key.quarter_us + QUARTER_US), {})
+        return self.lines[key] | {line for _, line in after.values()}
 
 
 class Drain:
@@ -98,7 +125,7 @@ class Drain:
     def __init__(self, site: Site, spool: Spool, *, landing: Path, carry: Path) -> None:
         self._site, self._spool, self._landing, self._carry = site, spool, landing, carry
         self._points = {
-            (source.source_id, point.point): (point.what, point.interval_minutes)
+            (source.source_id.encode(), point.point.encode()): (point.what, point.interval_minutes)
             for source in site.sources
             for point in source.points
         }
@@ -133,17 +160,25 @@ class Drain:
         pieces, carried = self._spool.pieces(), sorted(self._carry.glob("*.samples"))
         if not pieces and not carried:
             return Drained()
-        turns = 1 + sum(path.stat().st_size for path in [*pieces, *carried]) // _AT_ONCE_BYTES
-        due_us = micros(now_utc - GRACE) - QUARTER_US
-        found, kept, since_us = Drained(), set(), list[int]()
-        for turn in (_Turn(number, turns) for number in range(turns)):
-            groups, counted = self._grouped(pieces, carried, turn)
-            files = [self._land(key, groups, turn) for key in sorted(groups) if key.quarter_us <= due_us]
-            waiting = {key: lines for key, lines in groups.items() if key.quarter_us > due_us}
-            kept |= {self._keep_for_later(key, lines, turn) for key, lines in waiting.items()}
-            since_us += [_first_us(key, lines) for key, lines in waiting.items()]
-            landed = tuple(path for path in files if path is not None)
-            found = found.plus(counted._replace(files=landed, carried=sum(map(len, waiting.values()))))
+        due_us = micros(now_utc) - _GRACE_US - QUARTER_US
+        batches = _batches(pieces)
+        # As many turns for all, so that a drain behind a kill makes the same files.
+        of = 1 + max(_bytes_of([*batch, *carried]) for batch in batches) // _AT_ONCE_BYTES
+        turns = [_Turn(number, of) for number in range(of)]
+        found, kept, since_us = Drained(), set[Path](), list[int]()
+        left = [each for path in carried for each in _carried(path)]
+        for batch, after in pairwise([*batches, None]):
+            # Of what came before the next batch, a drain in time would have landed so much.
+            over_us = due_us if after is None else min(due_us, _begun_us(after[0]) - _GRACE_US - QUARTER_US)
+            given, left = left, []
+            for turn, landed, waiting in self._drained(batch or (), given, over_us, turns):
+                found = found.plus(landed)
+                if after is not None:
+                    left += waiting
+                    continue
+                found = found.plus(Drained(carried=sum(len(lines) for _, lines in waiting)))
+                kept |= {self._keep_for_later(key, lines, turn) for key, lines in waiting}
+                since_us += [_first_us(key, lines) for key, lines in waiting]
         for path in carried:
             if path not in kept:
                 path.unlink(missing_ok=True)
@@ -160,47 +195,72 @@ class Drain:
         self._carried_since_us = min(since_us, default=None)
         return found
 
-    def _grouped(
-        self, pieces: Iterable[Path], carried: Iterable[Path], turn: _Turn
-    ) -> tuple[dict[_Key, set[str]], Drained]:
+    def _drained(
+        self, pieces: Sequence[Path], left: Sequence[_Lines], over_us: int, turns: Iterable[_Turn]
+    ) -> Iterator[tuple[_Turn, Drained, list[_Lines]]]:
+        """Land the quarter hours up to over_us; of each turn the others' lines."""
+        for turn in turns:
+            groups, counted = self._grouped(pieces, left, turn)
+            files = [self._land(key, groups, turn) for key in sorted(groups.lines) if key.quarter_us <= over_us]
+            landed = tuple(path for path in files if path is not None)
+            waiting = [(key, lines) for key, lines in groups.lines.items() if key.quarter_us > over_us]
+            yield turn, counted._replace(files=landed), waiting
+
+    def _grouped(self, pieces: Iterable[Path], left: Iterable[_Lines], turn: _Turn) -> tuple[_Groups, Drained]:
         """The lines of each source and quarter hour, of the points whose turn it is."""
-        groups: dict[_Key, set[str]] = defaultdict(set)
-        samples = refusals = live_only = 0
-        for path in carried:
-            for key, lines in _carried(path):
-                groups[key] |= {line for line in lines if turn.takes(line.partition(",")[0])}
-        known: dict[tuple[str, str], tuple[str, int | None] | None] = {}
+        groups = _Groups()
+        for key, lines in left:
+            source = key.source_id.encode()
+            groups.lines[key] |= (taken := {line for line in lines if turn.takes(line.partition(b",")[0])})
+            for line in taken:
+                point, at, _ = line.split(b",", 2)
+                if self._points.get((source, point), _UNKNOWN)[0] in _COUNTED:
+                    groups.close_by(key, point, int(at), line)
+        counted = Drained()
         for piece in pieces:
             content = read_piece(piece)
-            for line in content.lines.decode().splitlines():
-                source_id, point, rest = line.split(",", 2)
-                name = (source_id, point)
-                if name not in known:
-                    # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
-                    known[name] = self._points.get(name, ("", None)) if turn.takes(point) else None
-                if (told := known[name]) is None:
-                    continue
-                if told[0] == "live":
-                    live_only += 1
-                    continue
-                samples += 1
-                at_us, _, _, received_us, _ = rest.split(",", 4)
-                quarter_us = told_quarter_us(int(at_us), int(received_us), told[1])
-                groups[_Key(source_id, quarter_us)].add(line[len(source_id) + 1 :])
+            counted = counted.plus(self._group_samples(content.lines, groups, turn))
             for text in content.refusals.splitlines() if turn.number == 0 else ():
-                source_id, point, received, reason, excerpt = json.loads(text)
-                refusals += 1
+                source_id, name, received, reason, excerpt = json.loads(text)
+                counted = counted.plus(Drained(refusals=1))
                 key = _Key(source_id, received // QUARTER_US * QUARTER_US)
-                groups[key].add(refusal_line(point, received, reason, excerpt))
-        return groups, Drained(samples=samples, refusals=refusals, live_only=live_only)
+                groups.lines[key].add(refusal_line(name, received, reason, excerpt).encode())
+        return groups, counted
 
-    def _land(self, key: _Key, groups: Mapping[_Key, set[str]], turn: _Turn) -> Path | None:
+    def _group_samples(self, content: bytes, groups: _Groups, turn: _Turn) -> Drained:
+        """Group the samples of a piece. This walks over every sample, so all that is of a point is looked up once."""
+        known: dict[tuple[bytes, bytes], tuple[str, int | None] | None] = {}
+        sets: dict[tuple[bytes, int], set[bytes]] = {}
+        samples = live_only = 0
+        for row in content.split(b"\n")[:-1]:
+            source, point, at, _, _, received, _ = row.split(b",", 6)
+            name = (source, point)
+            if name not in known:
+                # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
+                known[name] = self._points.get(name, _UNKNOWN) if turn.takes(point) else None
+            if (told := known[name]) is None:
+                continue
+            what, interval_minutes = told
+            if what == "live":
+                live_only += 1
+                continue
+            samples += 1
+            at_us, line = int(at), row[len(source) + 1 :]
+            quarter_us = told_quarter_us(at_us, int(received), interval_minutes)
+            if (place := (source, quarter_us)) not in sets:
+                sets[place] = groups.lines[_Key(source.decode(), quarter_us)]
+            sets[place].add(line)
+            if what in _COUNTED and at_us - quarter_us <= _CLOSER_US:
+                groups.close_by(_Key(source.decode(), quarter_us), point, at_us, line)
+        return Drained(samples=samples, live_only=live_only)
+
+    def _land(self, key: _Key, groups: _Groups, turn: _Turn) -> Path | None:
         """Write the quarter hour's file, or nothing where one of that content stands there."""
         stem = f"{_utc(key.quarter_us):%Y%m%dT%H%MZ}.{key.source_id}"
-        lines = groups[key] | self._closers(key, groups)
+        lines = groups.of(key)
         # What comes late stands beside what was told in time: a mean is one of all its samples.
         for earlier in self._landing.glob(f"{stem}.*.samples.gz"):
-            lines |= {line for line in _landed(earlier) if turn.takes(line.partition(",")[0])}
+            lines |= {line for line in _landed(earlier) if turn.takes(line.partition(b",")[0])}
         content = self._content(key, lines)
         path = self._landing / f"{stem}.{hashlib.sha256(content).hexdigest()[:16]}.samples.gz"
         if path.exists():
@@ -208,22 +268,12 @@ class Drain:
         write_whole(path, gzip.compress(content, 3, mtime=0))
         return path
 
-    def _closers(self, key: _Key, groups: Mapping[_Key, set[str]]) -> set[str]:
-        """The first state of each register after the quarter hour: with it the amount is known up to its end."""
-        end_us = key.quarter_us + QUARTER_US
-        found: dict[str, tuple[int, str]] = {}
-        for line in groups.get(key._replace(quarter_us=end_us), ()):
-            point, at, _ = line.split(",", 2)
-            if self._points.get((key.source_id, point), ("",))[0] in _COUNTED and 0 <= int(at) - end_us <= _CLOSER_US:
-                found[point] = min(found.get(point, (int(at), line)), (int(at), line))
-        return {line for _, line in found.values()}
-
-    def _content(self, key: _Key, lines: Iterable[str]) -> bytes:
+    def _content(self, key: _Key, lines: Iterable[bytes]) -> bytes:
         is_synthetic = key.source_id in self._synthetic
         head = SampleHead(self._site.site_id, key.source_id, _utc(key.quarter_us), is_synthetic=is_synthetic)
-        return (head.lines() + "".join(f"{line}\n" for line in sorted(lines))).encode()
+        return head.lines().encode() + b"".join(line + b"\n" for line in sorted(lines))
 
-    def _keep_for_later(self, key: _Key, lines: Iterable[str], turn: _Turn) -> Path:
+    def _keep_for_later(self, key: _Key, lines: Iterable[bytes], turn: _Turn) -> Path:
         """A quarter hour that is not over, on the disk before its pieces leave the spool."""
         path = self._carry / f"{key.source_id}.{key.quarter_us}.{turn.number}of{turn.of}.samples"
         content = self._content(key, lines)
@@ -277,13 +327,36 @@ class Drainer:
             logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
 
 
-def _first_us(key: _Key, lines: Iterable[str]) -> int:
+def _batches(pieces: Sequence[Path]) -> list[Sequence[Path]]:
+    """Pieces in order, as many at once as fit memory; those of one quarter hour stay together."""
+    found: list[list[Path]] = [[]]
+    size = 0
+    for _, each in groupby(pieces, lambda piece: (_begun_us(piece) - _GRACE_US) // QUARTER_US):
+        quarter = list(each)
+        added = _bytes_of(quarter)
+        if found[-1] and size + added > _AT_ONCE_BYTES:
+            found.append([])
+            size = 0
+        found[-1] += quarter
+        size += added
+    return [*found]
+
+
+def _bytes_of(paths: Iterable[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def _begun_us(piece: Path) -> int:
+    return micros(begun_utc(piece))
+
+
+def _first_us(key: _Key, lines: Iterable[bytes]) -> int:
     """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
-    told = (line.split(",", 2)[1] for line in lines)
+    told = (line.split(b",", 2)[1] for line in lines)
     return min((int(at) for at in told if at and int(at) >= key.quarter_us), default=key.quarter_us)
 
 
-def _carried(path: Path) -> Iterator[tuple[_Key, set[str]]]:
+def _carried(path: Path) -> Iterator[_Lines]:
     data = path.read_bytes()
     try:
         head = head_of("\n".join(data.decode(errors="replace").split("\n", HEAD_LINES)[:HEAD_LINES]))
@@ -295,16 +368,16 @@ def _carried(path: Path) -> Iterator[tuple[_Key, set[str]]]:
     yield _Key(head.source_id, micros(head.quarter_start_utc)), _lines_of(data)
 
 
-def _landed(path: Path) -> set[str]:
+def _landed(path: Path) -> set[bytes]:
     try:
         return _lines_of(gzip.decompress(path.read_bytes()))
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as fault:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
         logger.warning("%s is no longer what was landed (%s); what comes late stands without it", path, fault)
         return set()
 
 
-def _lines_of(data: bytes) -> set[str]:
-    return set(data.decode().split("\n")[HEAD_LINES:-1])
+def _lines_of(data: bytes) -> set[bytes]:
+    return set(data.split(b"\n")[HEAD_LINES:-1])
 
 
 def _utc(epoch_us: int) -> datetime:

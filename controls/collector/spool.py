@@ -138,9 +138,8 @@ class Spool:
 
     def oldest_utc(self) -> datetime | None:
         """When the first of what it holds came; none where it holds nothing."""
-        names = [path.name for end in (OPEN, CLOSED) for path in self._folder.glob(f"*{end}")]
-        stem = min(names).partition("-")[0] if names else ""
-        return datetime.strptime(stem, _STEM).replace(tzinfo=UTC) if stem else None
+        found = [path for end in (OPEN, CLOSED) for path in self._folder.glob(f"*{end}")]
+        return begun_utc(min(found)) if found else None
 
     def discard(self, piece: Path) -> None:
         """Remove a piece whose content has reached its next durable place; safe to call twice."""
@@ -282,6 +281,11 @@ class Spool:
         with self._lock:
             changed = {name: getattr(self._counted, name) + each for name, each in more.items()}
             self._counted = self._counted.model_copy(update=changed)
+
+
+def begun_utc(piece: Path) -> datetime:
+    """When a segment was begun, by its name."""
+    return datetime.strptime(piece.name.partition("-")[0], _STEM).replace(tzinfo=UTC)
 
 
 def read_piece(piece: Path) -> Content:

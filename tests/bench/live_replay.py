@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from controls.collector.drain import Drain
-from controls.collector.spool import CLOSED, SEGMENT_BYTES, Spool, read_piece
+from controls.collector.spool import CLOSED, GRACE, QUARTER, SEGMENT_BYTES, Spool, read_piece
 from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.settings import LiveSettings
@@ -42,16 +42,17 @@ def bench(seconds: int = 3600) -> None:
 def fill(folder: Path, seconds: int) -> None:
     """Pieces as the spool closes them, a commit a second, and beside each its lines as plain text."""
     points = [each.point for each in site_of(METERS).sources[0].points]
-    number, piece = 0, b""
+    begun_s, piece = 0, b""
     for second in range(seconds):
         at_utc = FIRST + timedelta(seconds=second)
         told = [Sample(each, at_utc, (second + 1) / 1000, "kwh", at_utc, second + 1) for each in points]
         piece += frame(SAMPLES, sample_lines("line", told))
-        if len(piece) >= SEGMENT_BYTES or second == seconds - 1:
-            path = folder / f"{FIRST:%Y%m%dT%H%M%S%fZ}-{number:02}{CLOSED}"
+        is_over = (second - GRACE.total_seconds()) % QUARTER.total_seconds() == 0
+        if len(piece) >= SEGMENT_BYTES or is_over or second == seconds - 1:
+            path = folder / f"{FIRST + timedelta(seconds=begun_s):%Y%m%dT%H%M%S%fZ}-00{CLOSED}"
             path.write_bytes(piece)
             path.with_suffix(".csv").write_bytes(read_piece(path).lines)
-            number, piece = number + 1, b""
+            begun_s, piece = second + 1, b""
 
 
 def ours(folder: str) -> int:

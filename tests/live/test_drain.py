@@ -4,9 +4,10 @@ import errno
 import gzip
 import os
 import random
+import shutil
 from contextlib import suppress
 from datetime import timedelta
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from controls.collector import drain as module
 from controls.collector.drain import Drain
 from controls.collector.main import metrics
 from controls.collector.spool import GRACE, Spool
-from data_quality.contracts.live.sample import Refusal
+from data_quality.contracts.live.sample import Refusal, Sample
 from data_quality.contracts.live.sample_line import HEAD_LINES, head_of, interval_end_us
-from data_quality.contracts.live.spool_frames import sample_lines
+from data_quality.contracts.live.spool_frames import SAMPLES, frame, sample_lines
 from data_quality.contracts.settings import LiveSettings
 from data_quality.contracts.time import FixedClock
 from tests.live.told import QUARTER, drained, hall, register, sample
@@ -115,6 +116,43 @@ def test_more_than_fits_memory_is_landed_in_turns(tmp_path: Path, monkeypatch: p
     assert (len(found.files), len(told), len(set(told)), found.samples) == (2, 1802, 1802, 1840)
     assert drained(tmp_path, at_s=2000).carried == 0
     assert len({line for path in (tmp_path / "landing").iterdir() for line in lines(path)}) == 1840
+
+
+def pieces_of(folder: Path, records: list[Sample]) -> Drain:
+    """The records as a spool that nobody drained keeps them: each quarter hour's in a segment of its own."""
+    (folder / "spool").mkdir(parents=True)
+    for n, of_quarter in groupby(records, lambda each: (each.received_utc - QUARTER - GRACE) // timedelta(minutes=15)):
+        begun = QUARTER + n * timedelta(minutes=15) + GRACE
+        path = folder / "spool" / f"{begun:%Y%m%dT%H%M%S%fZ}-00.seg"
+        path.write_bytes(frame(SAMPLES, sample_lines("hall", of_quarter)))
+    spool = Spool(folder / "spool", clock=FixedClock(QUARTER), limits=LiveSettings(keep_free_mb=0))
+    return Drain(hall(), spool, landing=folder / "landing", carry=folder / "carry")
+
+
+@pytest.mark.parametrize("at_once", [80_000, 20_000])
+def test_hours_that_wait_are_landed_by_quarter_hours_as_a_drain_in_time_lands_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    late = [sample("main/wh", each, 1_000_000 + each, late_s=2000) for each in (5.5, 700.5)]
+    records = sorted(
+        [*register(0, 3700, 3), *register(0, 3700, 3, point="roof"), *late], key=lambda each: each.received_utc
+    )
+    now_utc = QUARTER + timedelta(seconds=3700)
+    whole = pieces_of(tmp_path / "whole", records).run(now_utc=now_utc)
+    monkeypatch.setattr(module, "_AT_ONCE_BYTES", at_once)
+    found = pieces_of(tmp_path / "parts", records).run(now_utc=now_utc)
+    assert whole[1:] == found[1:]
+    rows = [{line for path in each.files for line in lines(path)} for each in (whole, found)]
+    assert rows[0] == rows[1]
+    assert len([*(tmp_path / "parts" / "spool").iterdir()]) == 0
+    # What came half an hour late stands in one more file, with all that its point told in time.
+    first = [set(lines(path)) for path in found.files if path.name.startswith(f"{QUARTER:%Y%m%dT%H%MZ}")]
+    told = {line for each in first for line in each if line.startswith("main/wh,")}
+    assert len(found.files) > len(whole.files)
+    assert any(told <= each for each in first)
+    # Once more, as behind a kill before the pieces were discarded: nothing is landed twice.
+    shutil.copytree(tmp_path / "parts" / "landing", tmp_path / "again" / "landing")
+    assert pieces_of(tmp_path / "again", records).run(now_utc=now_utc).files == ()
 
 
 def test_times_that_cannot_be_true_are_filed_under_their_arrival(tmp_path: Path) -> None:
