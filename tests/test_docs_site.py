@@ -69,6 +69,11 @@ def test_the_reference_is_made_of_the_program(site: Path) -> None:
     assert pages["conformance"].count("<td>pass</td>") > 50
     benches = {f"python -m tests.bench.{path.stem}" for path in (ROOT / "tests" / "bench").glob("*_bench.py")}
     assert benches == cells["benches"]
+    rooms = ("data_quality", "assets", "ml", "controls", "reports", "orchestration")
+    modules = {path.name for room in rooms for path in (ROOT / room).rglob("*.py") if path.name != "__init__.py"}
+    assert modules <= cells["modules"]
+    # A bar within code of a table is one on the page.
+    assert "meterloom plans list|show" in cells["modules"]
 
 
 def test_every_tutorial_is_followed_by_a_test_and_named_on_both_start_pages() -> None:

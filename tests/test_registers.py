@@ -1,4 +1,4 @@
-"""Nothing is added unseen: every module stands in its room's README, every model has its yml."""
+"""Nothing is added unseen: every folder stands in its room's README, every model has its yml."""
 
 import re
 from pathlib import Path
@@ -16,14 +16,12 @@ def test_every_folder_of_assets_has_a_readme() -> None:
 
 
 @pytest.mark.parametrize("readme", READMES, ids=[str(path.parent.relative_to(ROOT)) for path in READMES])
-def test_a_readme_names_every_module_of_its_room_and_no_other(readme: Path) -> None:
+def test_a_readme_names_every_folder_of_its_room_and_no_other(readme: Path) -> None:
     named = {line.split("`")[1] for line in readme.read_text().splitlines() if line.startswith("| `")}
-    modules = {
-        str(path.relative_to(readme.parent))
-        for path in readme.parent.rglob("*.py")
-        if path.name != "__init__.py" and "migrations/versions" not in str(path)
-    }
-    assert named == modules
+    others = [path.parent for path in READMES if path != readme and readme.parent in path.parents]
+    folders = {path.parent for path in readme.parent.rglob("__init__.py") if path.parent != readme.parent}
+    own = {path for path in folders if not any(path == other or other in path.parents for other in others)}
+    assert named == {f"{path.relative_to(readme.parent).as_posix()}/" for path in own}
 
 
 def test_every_sql_model_has_a_yml_of_its_name() -> None:

@@ -1,4 +1,4 @@
-"""Reference pages that are made of the program: schemas of files, codes of findings, clauses with results, benches."""
+"""Reference pages that are made of the program: schemas of files, findings, clauses with results, benches, modules."""
 
 import ast
 import re
@@ -15,6 +15,7 @@ MAKERS = {"Finding", "finding", "_finding"}
 def pages() -> dict[str, str]:
     """Address -> text of each page below reference/."""
     made = {"schemas": _schemas(), "findings": _findings(), "conformance": _conformance(), "benches": _benches()}
+    made["modules"] = _modules()
     return {f"reference/{name}.md": "\n".join(lines) for name, lines in made.items()}
 
 
@@ -121,11 +122,27 @@ def _benches() -> Iterator[str]:
     """The benches that are there; figures that were kept stand on the page of capacity."""
     yield "# Benches\n\nMade of `tests/bench`: each measures a ratio or memory, never a wall clock. Kept figures: "
     yield "[capacity](../ems/capacity.md). `make bench` runs those of a release; each runs alone as below.\n"
-    rows = []
-    for path in sorted((ROOT / "tests" / "bench").glob("*_bench.py")):
-        sentence = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
-        rows.append((f"`python -m tests.bench.{path.stem}`", _plain(sentence)))
+    paths = sorted((ROOT / "tests" / "bench").glob("*_bench.py"))
+    rows = [(f"`python -m tests.bench.{path.stem}`", _first(path)) for path in paths]
     yield _table(("command", "measures"), rows)
+
+
+def _modules() -> Iterator[str]:
+    """Every module by room and folder."""
+    yield "# Modules\n\nMade of the source: the first words of each module. Rules of a room stand in its README.\n"
+    for room in ROOMS:
+        yield f"\n## {room}\n"
+        for folder in sorted({path.parent for path in (ROOT / room).rglob("*.py")}):
+            paths = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+            if paths:
+                yield f"\n**{folder.relative_to(ROOT).as_posix()}**: {_first(folder / '__init__.py')}\n"
+                yield _table(("module", "content"), [(f"`{path.name}`", _first(path)) for path in paths])
+
+
+def _first(path: Path) -> str:
+    """The first paragraph of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.exists() else ""
+    return (text or "").partition("\n\n")[0]
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -134,5 +151,7 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _plain(text: str | None) -> str:
-    """On one line of a table, tags and bars shown as they are written."""
-    return " ".join((text or "").split()).replace("&lt;", "<").replace("<", "&lt;").replace("|", "&#124;")
+    """On one line of a table, tags and bars shown as they are written; within code nothing else shows them."""
+    parts = " ".join((text or "").split()).split("`")
+    parts[::2] = [part.replace("&lt;", "<").replace("<", "&lt;").replace("|", "&#124;") for part in parts[::2]]
+    return "`".join(parts)
