@@ -24,10 +24,11 @@ from reports.texts.locales import page_word
 COLUMNS = 12
 # What stands in homes: other kinds are of machines and halls.
 HOME_DEVICES = frozenset({"battery", "ev_charger", "pv", "tank", "heat_pump", "heating_relay", "appliance"})
-# Which board a role stands for; where somebody has several roles, the first of these opens first.
+# Which board a role stands for; where somebody has several roles, the first of these opens first. Who works at a site
+# begins there, also where they review or look on besides.
 _HOME_OF: Mapping[Role, str] = {
-    Role.TENANT: "site", Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
-    Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
+    Role.TENANT: "site", Role.OPERATOR: "ops", Role.ENGINEER: "ops", Role.ANALYST: "ops", Role.APPROVER: "ops",
+    Role.AUDITOR: "audit", Role.REVIEWER: "audit", Role.VIEWER: "exec", Role.PUBLISHER: "exec",
 }  # fmt: skip
 
 

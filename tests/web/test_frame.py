@@ -24,7 +24,7 @@ SEEN = [*SEEN[:6], "Demand response", "Recommendations", *SEEN[6:]]
 MANAGER = [*SEEN[:6], "Plan and devices", *SEEN[6:]]
 PLACES = {
     (Role.OPERATOR,): MANAGER,
-    (Role.ANALYST, Role.REVIEWER): ["Audit trail", "Operations", *SEEN[1:]],
+    (Role.ANALYST, Role.REVIEWER): [*SEEN, "Audit trail"],
     (Role.VIEWER,): ["Results", "Reports", "Disclosure"],
     (Role.AUDITOR,): ["Audit trail", "Performance", "Data", "Findings", "Connections", "Reports", "Disclosure"],
     (Role.TENANT,): ["My area", "Energy"],
