@@ -155,10 +155,19 @@ def too_few_days(name: str, share: float) -> Finding:
     return left_out(name, "member_too_few_days", message, coverage=share)
 
 
-def no_baseline(name: str) -> Finding:
-    """A member without a baseline that somebody approved (of plain files: one without a blocking finding)."""
-    message = Sentence("{0} of the comparison group has no approved baseline and is left out.", name)
+def no_baseline(name: str, why: str = "") -> Finding:
+    """A member without a baseline that somebody approved. why: of plain files, what blocks such an approval."""
+    if why:
+        message = Sentence("{0} of the comparison group has no usable baseline and is left out: {1}", name, why)
+    else:
+        message = Sentence("{0} of the comparison group has no approved baseline and is left out.", name)
     return left_out(name, "member_no_baseline", message)
+
+
+def unread(name: str, why: str) -> Finding:
+    """A member whose readings of the period cannot be believed, and why."""
+    message = Sentence("{0} of the comparison group is left out: {1}", name, why)
+    return left_out(name, "member_not_comparable", message)
 
 
 def trained_on_report(name: str) -> Finding:
