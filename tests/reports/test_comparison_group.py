@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -18,6 +19,7 @@ from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources
 from reports.report_content import Chart, ReportContent
 from tests.definitions import DEFINITIONS
+from tests.life.test_commands import call, project_folder
 from tests.life.world import ANNA, NOW, SPLIT, START, ZONE, Works, works_rows, works_site
 from tests.reports.test_findings_travel import assert_findings_are_told
 from tests.reports.test_project_report import Mv, figure, make_mv, words
@@ -213,3 +215,15 @@ def test_a_group_of_two_is_refused_by_name_in_the_site_file(group: tuple[str, ..
 
 def test_a_project_without_a_group_is_the_same_site_file_as_before() -> None:
     assert "comparison_group" not in works_site().projects[0].model_dump()
+
+
+def test_the_command_prints_the_corrected_saving_of_the_report(estate: Estate, tmp_path: Path) -> None:
+    folder = project_folder(estate.mv.out.parent, [*estate.sites.values()], tmp_path / "p")
+    found = call(folder, "baseline", "project", "works/drive")
+    content = estate.make()
+    beside = found["comparison_group"]
+    assert beside["savings_kwh"] == pytest.approx(number(content, "corrected_kwh"), rel=1e-9)
+    assert beside["uncertainty_kwh"] == pytest.approx(number(content, "corrected_uncertainty_kwh"), rel=1e-9)
+    assert [each["name"] for each in beside["members"]] == list(GROUP)
+    assert found["savings"]["claimed_kwh"] is None
+    assert "group_explains_saving" in {each["code"] for each in found["savings"]["findings"]}
