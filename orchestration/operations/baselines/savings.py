@@ -72,6 +72,8 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
     train, report = dates_of(asked.train, "--train"), dates_of(asked.report, "--report")
     option, measures = option_of(asked.option), [parse_day(text, "--measure") for text in asked.measure or []]
     check_request(train_end=train[1], start=report[0], end=report[1], confidence=asked.confidence, option=option)
+    # Before the fit: a file that cannot be used is said at once.
+    members = [] if asked.comparison_group is None else members_of(asked.comparison_group, files)
     usage = files.usage()
     fit = fit_usage(usage, start=train[0], end=train[1], model=asked.model, today=call.clock.now_utc().date())
     if isinstance(fit, Finding):
@@ -90,10 +92,9 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
     if isinstance(found, Finding):
         return refusal("savings", [found, *fit.findings], NO_SAVINGS)
     beside = None
-    if asked.comparison_group is not None:
+    if members:
         from ml.baselines.savings.comparison import compared_group, weighed
 
-        members = members_of(asked.comparison_group, files)
         beside = compared_group(fit, found, members, model=asked.model, today=call.clock.now_utc().date())
         found = weighed(found, beside)
     # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
