@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.claims.comparison_group import TOO_SMALL
+from assets.kpi.claims.comparison_group import LEFT_OUT, TOO_SMALL
 from assets.kpi.claims.mv_savings import ProjectSavings, missing_of, project_of, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
@@ -132,7 +132,8 @@ class ProjectData(OfSite):
 
     def _members(self, measure: str, project: MvProject, item: Item) -> list[TraceInput]:
         """What the comparison group's numbers rest on beside the project's own."""
-        if measure not in GROUPED or not project.comparison_group:
+        # What is claimed rests on the group too: it may explain the saving.
+        if measure not in (*GROUPED, "claimed_kwh") or not project.comparison_group:
             return []
         return member_inputs(self.given.sources, project, item.period, self.given.as_of_utc)
 
@@ -214,8 +215,7 @@ class ProjectData(OfSite):
         found += [
             each.model_copy(
                 update={
-                    # Of a member of the comparison group it stays that member's.
-                    "scope": each.scope if each.scope.startswith("member:") else scope,
+                    "scope": scope,
                     "message": Sentence("{0}: {1}", project.name, each.message),
                 }
             )
@@ -314,7 +314,7 @@ class ProjectData(OfSite):
 def _left_out(made: ProjectSavings, member: str) -> str:
     """Why a member of the comparison group is not compared, or the whole group is not (no member named); else empty."""
     said = [each for each in made.findings if not member or each.scope == f"member:{member}"]
-    return next((each.code for each in said if each.facts.get("is_left_out") or each.code == TOO_SMALL), "")
+    return next((each.code for each in said if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
 def _told(name: str, record: AdjustmentRecord, given: Given) -> str:

@@ -15,6 +15,11 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.mv_project import MIN_MEMBERS
 
+# Codes of findings by which a member is not compared, one for each.
+LEFT_OUT = frozenset(
+    f"member_{why}"
+    for why in ("has_measure", "too_few_days", "no_baseline", "not_comparable", "trained_on_report", "unknown")
+)
 EXPLAINED, TOO_SMALL = "group_explains_saving", "group_too_small"
 # As good as a normal distribution: half-widths of members go back to standard errors by it.
 _MANY = 1e6
@@ -75,7 +80,7 @@ def corrected_savings(
     is_barred: something forbids to claim the saving already.
     """
     if len(members) < MIN_MEMBERS:
-        named = len(members) + len({each.scope for each in left_out if each.facts.get("is_left_out")})
+        named = len(members) + sum(each.code in LEFT_OUT for each in left_out)
         too_small = Finding(
             code=TOO_SMALL,
             message=Sentence(
@@ -134,9 +139,9 @@ def _explained(group: float, left: float, half: float) -> Finding:
     )
 
 
-def left_out(name: str, code: str, message: str, **facts: str | float | int) -> Finding:
+def left_out(name: str, code: str, message: str, **facts: float) -> Finding:
     """A finding about a member that is not compared. message: a sentence that names it."""
-    return Finding(code=code, message=message, scope=f"member:{name}", facts={**facts, "is_left_out": True})
+    return Finding(code=code, message=message, scope=f"member:{name}", facts={**facts})
 
 
 def has_measure(name: str, what: str) -> Finding:

@@ -143,7 +143,7 @@ def _is_surely_better(usage: Usage, y: Vector, before: HourlySolution, after: Ho
         daily = missed - (np.bincount(place, weights=missed) / counts)[place]
         errors.append(np.bincount(folds, weights=daily**2) / months)
     gains = errors[0] - errors[1]
-    spread = float(np.std(gains, ddof=1)) / np.sqrt(len(gains))
+    spread = float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
     # 90 % on both sides leave 5 % on one.
     return float(np.mean(gains)) > max(two_sided_t(0.9, len(gains) - 1) * spread, MIN_GAIN * float(np.mean(errors[0])))
 

@@ -130,7 +130,7 @@ def test_a_saving_and_a_typical_year_know_the_sun() -> None:
     assert low <= 0.1 * found.expected_kwh <= high
     # A typical year without irradiance cannot be predicted: said, not guessed.
     bare = made.with_frame(made.frame.drop(SUN))
-    normal = normalised_savings(fit, made, bare, **asked, confidence=0.9, model="auto")  # type: ignore[arg-type]
+    normal = normalised_savings(fit, made, bare, **asked, confidence=0.9, model="auto")
     assert normal.code == "no_typical_year"  # type: ignore[union-attr]
 
 

@@ -68,10 +68,9 @@ def trial(seed: int, **changes: float) -> Trial:
     members = [Member(f"site {place}", usage) for place, usage in enumerate(made.others)]
     beside = compared_group(fit, found, members, model="heating_3p")
     assert isinstance(beside, CorrectedSavings)
+    errors = [(each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, beside)]
     return Trial(
-        *((each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, beside)),
-        *(abs(each.savings_kwh - made.saved_kwh) <= each.uncertainty_kwh for each in (found, beside)),
-        beside.uncertainty_kwh / found.expected_kwh,
+        *errors, held(found, made.saved_kwh), held(beside, made.saved_kwh), beside.uncertainty_kwh / found.expected_kwh
     )
 
 
