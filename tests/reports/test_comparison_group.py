@@ -15,6 +15,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from ml.baselines.models.ols import fit_daily
+from reports.figures.unnamed import PEERS, unnamed
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources
 from reports.report_content import Chart, ReportContent
@@ -149,6 +150,15 @@ def test_every_number_of_the_group_is_made_again_from_its_trace(estate: Estate) 
     # Readings, site file, baseline and adjustments of every member stand behind it.
     behind = {(each.role, each.id.partition("/")[0]) for each in figure(content, "corrected_kwh").trace.inputs}
     assert {(role, name) for name in OTHERS for role in ("readings", "site", "baseline", "adjustments")} <= behind
+
+
+def test_whoever_may_not_see_the_members_is_shown_nothing_that_they_rest_on(estate: Estate) -> None:
+    shown = figure(estate.make(), "corrected_kwh")
+    assert unnamed(shown, lambda _: True) == shown
+    left = unnamed(shown, lambda site: site == "works").trace.inputs
+    assert {each.id.partition("/")[0] for each in left} == {"works", PEERS}
+    # One stands for all that is hidden: three members' inputs and their digests are not there.
+    assert len([each for each in left if each.role == PEERS]) == 1
 
 
 def test_a_saving_that_the_group_explains_keeps_its_number_and_is_not_claimed(estate: Estate) -> None:
