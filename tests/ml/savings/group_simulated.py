@@ -68,10 +68,11 @@ def trial(seed: int, **changes: float) -> Trial:
     members = [Member(f"site {place}", usage) for place, usage in enumerate(made.others)]
     beside = compared_group(fit, found, members, model="heating_3p")
     assert isinstance(beside, CorrectedSavings)
-    errors = [(each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, beside)]
+    plain, corrected = ((each.savings_kwh - made.saved_kwh) / found.expected_kwh for each in (found, beside))
     return Trial(
-        *errors, held(found, made.saved_kwh), held(beside, made.saved_kwh), beside.uncertainty_kwh / found.expected_kwh
-    )
+        plain, corrected, held(found, made.saved_kwh), held(beside, made.saved_kwh),
+        beside.uncertainty_kwh / found.expected_kwh,
+    )  # fmt: skip
 
 
 def held(found: Savings | CorrectedSavings, truth_kwh: float) -> bool:
