@@ -110,7 +110,7 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
 
 def members_of(path: Path, files: Files) -> "list[Member]":
     """The members that a group's file names, read as the command reads its own files. Raises BadInput."""
-    from data_quality.contracts.baselines.group_file import GroupFile
+    from data_quality.contracts.site_file.group_file import GroupFile
     from data_quality.contracts.yaml_file import load_model
     from ml.baselines.savings.comparison import Member
 
