@@ -129,6 +129,12 @@ MISTAKES = (
         "--train 2024-01-01/2024-02-01 --tz UTC",
         "weather",
     ),
+    Mistake(
+        "A comparison group of two",
+        "baseline savings --energy month.csv --weather month_weather.csv --frequency daily "
+        "--train 2024-01-01/2024-01-20 --report 2024-01-20/2024-02-01 --tz UTC --comparison-group two.yaml",
+        "needs 3 members or more",
+    ),
     Mistake("Grams of carbon for kilograms", "init other --site grams.yaml", "kgco2e_per_kwh"),
     Mistake("A key of the site file is misspelt", "init other --site misspelt.yaml", "did you mean"),
     Mistake("A meter below one that there is not", "init other --site parent.yaml", "is not of this site"),
@@ -185,6 +191,9 @@ def site_files(site: dict[str, Any]) -> dict[str, str]:
     }
 
 
+TWO = "members: [{name: north, energy: north.csv}, {name: south, energy: south.csv}]\n"
+
+
 def write_files(folder: Path) -> None:
     """The files that people hand in."""
     local = "%Y-%m-%d %H:%M"
@@ -210,6 +219,7 @@ def write_files(folder: Path) -> None:
         "month.csv": "timestamp,kwh\n" + days("5.{}"),
         "month_weather.csv": "timestamp,temp_degc\n" + days("4.{}"),
         "weather.csv": "timestamp,temp_degc\n" + quarters("11.5"),
+        "two.yaml": TWO,
         "map.yaml": "timestamp: Zeit\nvalue: Wirkarbeit\nunit: kwh\n",
         "tariff.yaml": TARIFF,
         "bill.csv": BILL,

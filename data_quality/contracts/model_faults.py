@@ -63,6 +63,7 @@ PATTERNS = {
     r"^[A-Za-z0-9._-]+$": "letters, digits, points, - and _, as 2016",
     r"^[a-z0-9][a-z0-9_-]{0,63}$": "lower-case letters, digits, - and _, 64 at most, as main_meter",
     r"^[a-z0-9][a-z0-9_]{0,63}$": "lower-case letters, digits and _, 64 at most, as total_kwh",
+    r"^[a-z0-9][a-z0-9_-]{0,63}/[a-z0-9][a-z0-9_-]{0,63}$": "a site and its use, as office/cooling",
     r"^[a-z]+:[a-z0-9][a-z0-9_-]{0,63}$": "a kind and an id, as meter:main",
     r"^[a-z][a-z0-9_]{0,63}$": "a letter, then lower-case letters, digits and _, 64 at most, as night_watch",
     r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, as heat_pump",

@@ -247,6 +247,8 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
         )
         for spec in template.sections
     ]
+    # Of a plan without a comparison group, say, a whole section has nothing to tell.
+    made = [each for each in made if each.blocks]
     if points is None:
         return made
     is_drawn = any(isinstance(block, Chart) for block in made[0].blocks)

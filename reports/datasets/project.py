@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.claims.mv_savings import missing_of, project_of, project_use
+from assets.kpi.claims.comparison_group import LEFT_OUT, TOO_SMALL
+from assets.kpi.claims.mv_savings import ProjectSavings, missing_of, project_of, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from data_quality.contracts.baselines.adjustment import AdjustmentRecord
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.site_file.mv_project import MvProject
@@ -19,7 +21,8 @@ from reports.datasets.of_uses.day_lines import day_points
 from reports.datasets.of_uses.enpi_findings import baseline_findings
 from reports.recompute.claims import against_project_at
 from reports.recompute.computations import baseline_input
-from reports.recompute.project_again import PLANNED, days, number, result
+from reports.recompute.group_again import OF_MEMBERS, member_inputs, member_label
+from reports.recompute.project_again import GROUPED, PLANNED, days, number, result
 from reports.texts.locales import word
 from reports.texts.mv_plan import plan_rows
 from reports.writer import words
@@ -27,6 +30,7 @@ from reports.writer import words
 NAME = "project"
 # Avoided energy is expected less actual (IPMVP), the opposite of an EnPI's difference.
 _PARTS = ("expected_kwh", "actual_kwh")
+_CORRECTED = ("corrected_kwh", "corrected_uncertainty_kwh")
 # Read as they are, never as sums of months: a month before the measure has no day that is reported.
 MEASURES: Mapping[str, Measure] = {
     "actual_kwh": Measure("Actual, comparable days", "kwh", whole="asked"),
@@ -51,13 +55,24 @@ MEASURES: Mapping[str, Measure] = {
     ),
     **band_measures("Avoided energy"),
     "confidence": Measure("Confidence of the band", "ratio", whole="asked", is_share=True),
+    "shift_kwh": Measure("What the comparison group added", "kwh", whole="asked"),
+    "corrected_kwh": Measure("Avoided energy beside the comparison group", "kwh", whole="asked", is_claim=True),
+    "corrected_uncertainty_kwh": Measure("Uncertainty of model and group, ±", "kwh", whole="asked"),
+    "corrected_low_kwh": Measure("Beside the group, lower end", "kwh", made=("difference", _CORRECTED), is_claim=True),
+    "corrected_high_kwh": Measure("Beside the group, upper end", "kwh", made=("sum", _CORRECTED), is_claim=True),
+    "corrected_claimed_kwh": Measure("Claimed beside the comparison group", "kwh", whole="asked", is_claim=True),
+    "members": Measure("Members compared", "count", whole="asked", decimals=0),
+    "group_percent": Measure("Saving of the comparison group, mean", "percent", whole="asked", decimals=1),
+    "group_spread_percent": Measure("Spread of the comparison group", "percent", whole="asked", decimals=1),
+    "member_percent": Measure("Saving of a member without a measure", "percent", whole="asked", decimals=1),
+    "member_uncertainty_percent": Measure("Uncertainty of a member's model, ±", "percent", whole="asked", decimals=1),
     "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
     **BASELINE_MEASURES,
 }
 _BASELINE_FACTS = ("baseline", "model", "trained", "approval", "digest")
 _ADJUSTMENT_FACTS = ("kind", "days_adjusted", "amount", "reason", "method", "evidence", "proposed", "approved")
-FACTS = ("name", "verdict", "agreed", "term", *_BASELINE_FACTS, *_ADJUSTMENT_FACTS)
+FACTS = ("name", "verdict", "agreed", "term", "member", *_BASELINE_FACTS, *_ADJUSTMENT_FACTS)
 
 
 class ProjectData(OfSite):
@@ -66,13 +81,15 @@ class ProjectData(OfSite):
     measures = MEASURES
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
-        """Projects; and of each, what was agreed, its adjustments and the coefficients of its baseline."""
+        """Projects; and of each, what was agreed, its adjustments, the coefficients of its baseline and, as `site`, the
+        members of its comparison group.
+        """
         if axis == "project":
             return [self._item(each, "", each.name, period) for each in self._projects()]
-        if axis not in {"plan", "adjustment", "coefficient", "baseline"}:
+        if axis not in {"plan", "adjustment", "coefficient", "baseline", "site"}:
             return None
-        if axis in {"coefficient", "baseline"} and self.given.project is None:
-            # In a report about a site these are those of its uses.
+        if axis in {"coefficient", "baseline", "site"} and self.given.project is None:
+            # In a report about a site these are those of its uses, in one of an organisation its sites.
             return None
         return [item for project in self._projects() for item in self._parts(axis, project, period)]
 
@@ -89,12 +106,13 @@ class ProjectData(OfSite):
             "field": measure,
             "adjustment": part if measure == "adjusted_kwh" else "",
             "status": "" if version is None else version.status.value,
+            **({"member": part} if measure in OF_MEMBERS else {}),
         }
         if version is None:
             return Leaf(None, "project_number", named, [], status="no_baseline")
         value = number(
             given.sources, given.site, project.project_id, version, item.period, given.as_of_utc,
-            field=measure, adjustment_id=named["adjustment"],
+            field=measure, adjustment_id=named["adjustment"], member=named.get("member", ""),
         )  # fmt: skip
         if measure in PLANNED:
             return Leaf(value, "project_number", named, [given.sources.site_input(given.site), baseline_input(version)])
@@ -103,9 +121,21 @@ class ProjectData(OfSite):
             value=value,
             computation="project_number",
             parameters=named,
-            inputs=[*given.behind(item.period), baseline_input(version), adjusted],
-            status="" if value is not None else self._why_not(measure, project, version, item.period),
+            inputs=[
+                *given.behind(item.period),
+                baseline_input(version),
+                adjusted,
+                *self._members(measure, project, item),
+            ],
+            status="" if value is not None else self._why_not(measure, project, version, item.period, part),
         )
+
+    def _members(self, measure: str, project: MvProject, item: Item) -> list[TraceInput]:
+        """What the comparison group's numbers rest on beside the project's own."""
+        # What is claimed rests on the group too: it may explain the saving.
+        if measure not in (*GROUPED, "claimed_kwh") or not project.comparison_group:
+            return []
+        return member_inputs(self.given.sources, project, item.period, self.given.as_of_utc)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
         """What was agreed, what an adjustment is, whether the saving stands."""
@@ -113,6 +143,8 @@ class ProjectData(OfSite):
         version = self.given.project_versions.get(project.project_id)
         if name == "name":
             return item.label, "plain"
+        if name == "member":
+            return self._member_state(project, version, part, item.period)
         if name == "agreed":
             return next((text for key, _, text in self._plan(project) if key == part), ""), "plain"
         if name == "term":
@@ -214,11 +246,26 @@ class ProjectData(OfSite):
         text = "significant, claimed" if is_saving else "significant increase of use"
         return word(text, locale), "good" if is_saving else "bad"
 
-    def _why_not(self, measure: str, project: MvProject, version: BaselineVersion, period: Period) -> str:
+    def _member_state(
+        self, project: MvProject, version: BaselineVersion | None, member: str, period: Period
+    ) -> tuple[str, Tone]:
+        """Compared, or why a member of the comparison group is not."""
+        given, locale = self.given, self.given.locale
+        made = None if version is None else result(given.sources, given.site, project, version, period, given.as_of_utc)
+        if made is None or isinstance(made, Finding):
+            return word("no baseline" if made is None else words(made.code), locale), "muted"
+        out = _left_out(made, member)
+        return word(words(out) if out else "compared", locale), "caution" if out else "plain"
+
+    def _why_not(self, measure: str, project: MvProject, version: BaselineVersion, period: Period, part: str) -> str:
         made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)
         if isinstance(made, Finding):
             return made.code
-        return "not_claimed" if measure == "claimed_kwh" else "missing"
+        if measure in GROUPED and not project.comparison_group:
+            return "no_comparison_group"
+        if measure in GROUPED and (out := _left_out(made, part)):
+            return out
+        return "not_claimed" if measure in ("claimed_kwh", "corrected_claimed_kwh") else "missing"
 
     def _parts(self, axis: str, project: MvProject, period: Period) -> list[Item]:
         version = self.given.project_versions.get(project.project_id)
@@ -227,10 +274,13 @@ class ProjectData(OfSite):
         if axis == "adjustment":
             records = self._records(project)
             return [self._item(project, each.adjustment_id, each.adjustment_id, period) for each in records]
+        given, members = self.given, project.comparison_group
         if version is None:
             return []
         if axis == "baseline":
             return [self._item(project, "", project.name, period)]
+        if axis == "site":
+            return [self._item(project, each, member_label(given.sources, each), period) for each in members]
         return [self._item(project, each.name, project.name, period) for each in version.baseline.coefficients]
 
     def _plan(self, project: MvProject) -> list[tuple[str, str, str]]:
@@ -259,6 +309,12 @@ class ProjectData(OfSite):
     def _project(self, scope: str) -> tuple[MvProject, str]:
         name, _, part = scope.removeprefix("project:").partition("/")
         return project_of(self.given.site, name), part
+
+
+def _left_out(made: ProjectSavings, member: str) -> str:
+    """Why a member of the comparison group is not compared, or the whole group is not (no member named); else empty."""
+    said = [each for each in made.findings if not member or each.scope == f"member:{member}"]
+    return next((each.code for each in said if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
 def _told(name: str, record: AdjustmentRecord, given: Given) -> str:

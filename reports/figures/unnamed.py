@@ -1,4 +1,6 @@
-"""Traces of ranks without the peers that somebody may not see: their use and how many they are stay, names do not."""
+"""Traces without the sites that somebody may not see: of ranks the peers, whose use and number stay, of a project's
+comparison group what its members' numbers rest on.
+"""
 
 import hashlib
 import json
@@ -21,7 +23,9 @@ def unnamed(figure: Figure, sees: Sees) -> Figure:
     """
     trace = figure.trace
     if trace.computation != _PEER:
-        return figure
+        if all(_is_seen(each, sees) for each in trace.inputs):
+            return figure
+        return figure.model_copy(update={"trace": trace.model_copy(update={"inputs": _inputs(trace.inputs, sees)})})
     uses: dict[str, str] = json.loads(trace.parameters["peers"])
     if all(sees(each) for each in uses):
         return figure
@@ -65,4 +69,6 @@ def _inputs(inputs: Iterable[TraceInput], sees: Sees) -> tuple[TraceInput, ...]:
 def _is_seen(each: TraceInput, sees: Sees) -> bool:
     if each.kind == "lake":
         return sees(parse_span(each.id)[0])
+    if each.role in {"baseline", "adjustments"}:
+        return sees(each.id.partition("/")[0])
     return each.role != "site" or sees(each.id)

@@ -355,6 +355,7 @@ def project_number(trace: Trace, sources: Sources) -> Decimal | None:
         trace.as_of_utc,
         field=named["field"],
         adjustment_id=named["adjustment"],
+        member=named.get("member", ""),
     )
 
 

@@ -56,6 +56,7 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
 
 
 def _pinned(figure: Figure, sources: Sources) -> Sources:
-    """The sources with the site file that the trace names."""
-    pinned = next((given for given in figure.trace.inputs if given.role == "site"), None)
-    return sources if pinned is None else sources.with_site_version(pinned.id, pinned.sha256)
+    """The sources with the site files that the trace names."""
+    for given in figure.trace.inputs:
+        sources = sources.with_site_version(given.id, given.sha256) if given.role == "site" else sources
+    return sources

@@ -85,9 +85,6 @@ def peer_place(trace: Trace, sources: Sources) -> Decimal | None:
     `hours_text` where it is normalised by them.
     """
     named = trace.parameters
-    # Of every peer the site file that was in force then; the computation's own pin is of the first alone.
-    for each in trace.inputs:
-        sources = sources.with_site_version(each.id, each.sha256) if each.role == "site" else sources
     start, end = parse_dates(named)
     period = Period(label="", start=start, end=end, time_zone=sources.site(named["site"]).time_zone)
     hours = json.loads(named.get("hours", "{}"))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from assets.kpi.claims.comparison_group import CorrectedSavings
 from assets.kpi.claims.mv_savings import (
     ProjectSavings,
     known_span,
@@ -24,10 +25,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from reports.recompute import group_again
 from reports.recompute.figure_sources import Sources
 
 FIELDS = ("actual_kwh", "expected_kwh", "uncertainty_kwh", "claimed_kwh", "compared_days", "days")
 ADJUSTED = {"routine_kwh": AdjustmentKind.ROUTINE, "non_routine_kwh": AdjustmentKind.NON_ROUTINE}
+GROUPED = (*group_again.FIELDS, *group_again.OF_MEMBERS, group_again.COUNTED)
 PLANNED = ("confidence", "detectable_kwh", "detectable_percent")
 
 
@@ -41,10 +44,12 @@ def number(
     *,
     field: str,
     adjustment_id: str = "",
+    member: str = "",
 ) -> Decimal | None:
     """A number of the project over the days of a span that are in its reporting period. None where none is known.
 
-    adjustment_id: what that adjustment alone added (field `adjusted_kwh`). Raises OurFault for an unknown field.
+    adjustment_id: what that adjustment alone added (field `adjusted_kwh`). member: of the comparison group, SITE/USE.
+    Raises OurFault for an unknown field.
     """
     project = project_of(site, project_id)
     if field in PLANNED:
@@ -52,6 +57,8 @@ def number(
     found = result(sources, site, project, version, period, as_of_utc)
     if isinstance(found, Finding):
         return None
+    if field in GROUPED:
+        return group_again.number(group_of(sources, project, version, found, as_of_utc), field, member)
     if field == "adjusted_kwh" or field in ADJUSTED:
         given = [
             each
@@ -85,8 +92,26 @@ def result(
     )
     return sources.keep(
         key,
-        lambda: savings_of(project, version, _pairs(sources, site, project, version, span, as_of_utc), period=span),
+        lambda: _weighed(sources, site, project, version, span, as_of_utc),
     )
+
+
+def _weighed(
+    sources: Sources, site: Site, project: MvProject, version: BaselineVersion, span: Period, as_of_utc: datetime
+) -> ProjectSavings | Finding:
+    """The saving, and what its comparison group says of it where the plan names one."""
+    made = savings_of(project, version, _pairs(sources, site, project, version, span, as_of_utc), period=span)
+    if isinstance(made, Finding) or not project.comparison_group:
+        return made
+    return group_again.weighed(made, group_of(sources, project, version, made, as_of_utc))
+
+
+def group_of(
+    sources: Sources, project: MvProject, version: BaselineVersion, saved: ProjectSavings, as_of_utc: datetime
+) -> CorrectedSavings | tuple[Finding, ...]:
+    """The saving corrected by the project's comparison group, made once for the same days."""
+    key = ("project group", *_pin(version), version.status, project.comparison_group, saved.start, saved.end, as_of_utc)
+    return sources.keep(key, lambda: group_again.corrected(sources, project, version, saved, as_of_utc))
 
 
 def days(

@@ -49,6 +49,11 @@ def plan_rows(
         ("responsible", "Responsible", ", ".join(plan.responsible)),
         ("price_basis", "Price basis", plan.price_basis),
         ("report_format", "Report", plan.report_format),
+        # Only where one is named: a plan without it lacks nothing.
+        *(
+            [("comparison_group", "Comparison group", ", ".join(project.comparison_group))]
+            * bool(project.comparison_group)
+        ),
     ]
     return [(key, word(heading, locale), page_word(text or NOT_AGREED, locale)) for key, heading, text in texts]
 

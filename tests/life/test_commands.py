@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import open_store
 from data_quality.contracts.baselines.baseline import Baseline
 from data_quality.contracts.settings import load_project
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from ml.baselines.lifecycle.monitor_site import monitor_rows
 from ml.baselines.lifecycle.monitoring import fit_monitoring
@@ -45,21 +47,26 @@ def call(folder: Path, *words: str, code: int = 0) -> Any:
 @pytest.fixture
 def folder(made: tuple[Path, Works], tmp_path: Path) -> Path:
     """A project folder with the works' site, people, lake and store."""
-    project = tmp_path / "p"
+    return project_folder(made[0], [made[1].site], tmp_path / "p")
+
+
+def project_folder(source: Path, sites: Sequence[Site], project: Path) -> Path:
+    """A project of these sites over the lake and a copy of the store of another folder."""
     assert RUNNER.invoke(build_app(MODULES), ["init", str(project)]).exit_code == 0
     settings = load_project(project, {})
     for path in settings.sites_dir.glob("*.yaml"):
         path.unlink()
     yaml = YAML(typ="safe")
-    with (settings.sites_dir / "works.yaml").open("w") as file:
-        yaml.dump(json.loads(made[1].site.model_dump_json(exclude_defaults=True)), file)
+    for site in sites:
+        with (settings.sites_dir / f"{site.site_id}.yaml").open("w") as file:
+            yaml.dump(json.loads(site.model_dump_json(exclude_defaults=True)), file)
     with settings.people_file.open("w") as file:
         yaml.dump(PEOPLE, file)
     settings.lake_dir.parent.mkdir(parents=True, exist_ok=True)
-    settings.lake_dir.symlink_to(made[0] / "lake", target_is_directory=True)
+    settings.lake_dir.symlink_to(source / "lake", target_is_directory=True)
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     store.parent.mkdir(parents=True, exist_ok=True)
-    for path in made[0].glob("store.db*"):
+    for path in source.glob("store.db*"):
         shutil.copy(path, store.with_name(path.name.replace("store.db", store.name)))
     return project
 

@@ -310,6 +310,7 @@ def plan_of(site: Site, project: MvProject, baseline: Baseline | None) -> dict[s
         "reporting_period": {"start": first, "end": after},
         "interactive_effects": project.interactive_effects,
         **project.plan.model_dump(mode="json"),
+        **({"comparison_group": list(project.comparison_group)} if project.comparison_group else {}),
         "model": None if baseline is None else baseline.model,
         "minimum_detectable_percent": None if baseline is None else minimum_detectable_percent(project, baseline),
         "missing": missing_of(project),

@@ -1,7 +1,7 @@
 """Measurement and verification of one measure: boundary, option, periods, and the fields of its plan (formulas 5.2)."""
 
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,11 @@ _REFUSED = {
     "A": "option A stipulates some parameters, which Meterloom does not hold; it computes options B and C",
     "D": "option D needs a calibrated simulation, which Meterloom is not; it computes options B and C",
 }
+
+
+UseName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}/[a-z0-9][a-z0-9_-]{0,63}$")]
+# Of two the spread has one degree of freedom, and says next to nothing.
+MIN_MEMBERS = 3
 
 
 class StaticFactor(Model):
@@ -59,6 +64,11 @@ class MvProject(Model):
     baseline_end: date | None = None
     reporting_start: date | None = Field(default=None, description="The end of the installation, where none is given")
     reporting_end: date
+    comparison_group: tuple[UseName, ...] = Field(
+        default=(),
+        exclude_if=lambda named: not named,
+        description="Uses without a measure, SITE/USE, three or more, whose relative saving is taken off",
+    )
     interactive_effects: Literal["", "none_expected", "adjusted", "not_assessed"] = ""
     plan: ProjectPlan = ProjectPlan()
 
@@ -80,6 +90,11 @@ class MvProject(Model):
             )
         if self.installation_end < self.installation_start:
             raise ValueError(f"project {self.project_id!r}: the installation ends before it starts")
+        if self.comparison_group and len(set(self.comparison_group)) < MIN_MEMBERS:
+            raise ValueError(
+                f"project {self.project_id!r}: a comparison group needs {MIN_MEMBERS} different uses or more, it has "
+                f"{len(set(self.comparison_group))}"
+            )
         first, after = self.reporting_period
         if first < self.installation_end or after <= first:
             raise ValueError(

@@ -236,6 +236,8 @@ def _fit_hours(period: Usage, sample: Sample, model: str, start: date, end: date
     y = sample.y[used]
     choice = choose_hourly(rows, y, model)
     best = choice.solution
+    if choice.is_used is not None:
+        used, y = used[choice.is_used], y[choice.is_used]
     if len(y) <= len(best.values) + 1:
         message = f"{len(y)} usable hours do not determine {len(best.values)} coefficients."
         return refusal_of("too_few_days", message, sample.n)

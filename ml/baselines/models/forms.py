@@ -5,7 +5,7 @@ coefficient. How forms are chosen stands in choose.py and choose_hourly.py.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
@@ -14,10 +14,16 @@ import numpy.typing as npt
 
 from assets.kpi.enpi.expected_energy import INTERCEPT, driver_of
 from ml.baselines.models.statistics import BLOCKS_OF_SHORT_DATA, MIN_MONTH_FOLDS, Vector
-from ml.baselines.usage_tables.usage_table import Usage, bill_days
+from ml.baselines.usage_tables.usage_table import SUN, Usage, bill_days
 
 Places = npt.NDArray[np.int64]
 TEMPERATURE = "temp_degc"
+# Kinds of dependence on it, fewest slopes first: one; by parts of the day, since modules and windows face one way; by
+# warmth, since what the sun gives saves heating and costs cooling; by both.
+SUN_KINDS = ("one", "by_warmth", "by_hour", "by_both")
+_PARTS_OF_DAY = (0, 9, 12, 15)
+# Where a building with usual gains needs neither heating nor cooling.
+_WARM_DEGC = 15.0
 HOURS_OF_WEEK = 168
 SUNDAY = 6
 # From Tuesday: Monday is the intercept's, or seven of them would determine it.
@@ -155,7 +161,8 @@ class HourlyForm:
 
     groups: for each of the 168 hours of the week (Monday 00:00 first) the number of its level; occupied: for each
     whether slopes are the occupied ones; knots_degc: ends between pieces, per occupancy (unoccupied, occupied);
-    holidays_are_sundays: public holidays take Sunday's hours; drivers: further columns, one slope each.
+    holidays_are_sundays: public holidays take Sunday's hours; drivers: further columns, one slope each; sun: kind of
+    dependence on the irradiance (SUN_KINDS), empty for none.
     """
 
     groups: tuple[int, ...]
@@ -164,6 +171,8 @@ class HourlyForm:
     holidays_are_sundays: bool = False
     has_temperature: bool = True
     drivers: tuple[str, ...] = ()
+    # The model's name tells it; a form without sun is written, and so digested, as before there was any.
+    sun: str = field(default="", repr=False)
 
     @property
     def n_levels(self) -> int:
@@ -176,12 +185,16 @@ class HourlyForm:
         firsts = [self.groups.index(level) for level in range(self.n_levels)]
         levels = tuple(f"hour_of_week_{hour:03d}" for hour in firsts)
         pieces = (f"temp_degc.{state}_{piece}" for state, knots in self._pieces() for piece in range(len(knots) + 1))
-        return (*levels, *pieces, *self.drivers)
+        return (*levels, *pieces, *self.drivers, *self._sun_names())
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Temperature, where it is used, and drivers."""
-        return (*((TEMPERATURE,) if self.has_temperature else ()), *self.drivers)
+        """Temperature, where it is used, drivers, and the irradiance, where it is used."""
+        return (
+            *((TEMPERATURE,) if self.has_temperature else ()),
+            *self.drivers,
+            *((SUN,) if self.sun else ()),
+        )
 
     def hours(self, usage: Usage) -> Places:
         """The hour of the week of each row, as this form counts holidays."""
@@ -202,9 +215,33 @@ class HourlyForm:
                 here = is_occupied if state == "occupied" else ~is_occupied
                 # nan stays nan in the state that the hour is not in: the row is unknown.
                 parts.insert(1 + place, np.where(here[:, None], in_pieces(temps, knots), 0.0 * temps[:, None]))
+        if self.sun:
+            parts.append(self.sun_columns(usage))
         columns: Vector = np.column_stack(parts)
         if np.isnan(columns.sum()):
             columns[np.isnan(columns).any(axis=1)] = np.nan
+        return columns
+
+    def _sun_names(self) -> tuple[str, ...]:
+        names = [SUN] if self.sun else []
+        if self.sun in ("by_warmth", "by_both"):
+            names = [f"{name}.{state}" for name in names for state in ("cold", "warm")]
+        if self.sun in ("by_hour", "by_both"):
+            names = [f"{name}.from_{hour:02d}" for name in names for hour in _PARTS_OF_DAY]
+        return tuple(names)
+
+    def sun_columns(self, usage: Usage) -> Vector:
+        """Irradiance in kW/m2 in the columns of `_sun_names`, nan where it is not known."""
+        known = column(usage, SUN) if SUN in usage.frame.columns else np.full(usage.frame.height, np.nan)
+        columns = known[:, None] / 1000.0
+        if self.sun in ("by_warmth", "by_both"):
+            is_warm = column(usage, TEMPERATURE) >= _WARM_DEGC
+            columns = np.column_stack([columns * ~is_warm[:, None], columns * is_warm[:, None]])
+        if self.sun in ("by_hour", "by_both"):
+            part = np.searchsorted(_PARTS_OF_DAY, _local_hours(usage) % 24, side="right") - 1
+            own = part[:, None] == np.arange(len(_PARTS_OF_DAY))
+            # nan times nothing stays nan: the row is unknown, whatever its hour.
+            columns = (columns[:, :, None] * own[:, None, :]).reshape(len(part), -1)
         return columns
 
     def design(self, usage: Usage) -> Vector:

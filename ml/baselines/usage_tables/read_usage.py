@@ -34,6 +34,7 @@ _DAY_MINUTES = 23 * 60
 # By its unit a file is known as gas, where zero is a reading: a boiler is off for days (CalTRACK 2.2.1.4).
 _GAS_UNITS = ("therm", "m3", "ft3", "l")
 SHOWN_NAMES = 4
+_IRRADIANCE_NAMES = re.compile(r"^ghi|global|shortwave|^irradiance")
 _TEMPERATURE_NAMES = ("temp_degc", "outdoor_degc", "outdoor_temp_degc", "outdoor_temperature_degc")
 
 
@@ -75,16 +76,20 @@ def read_usage(
     if known[0] is not None:
         readings, unit, is_gas, found = _energy(known[0], frequency, calendar.zone, kwh_per_m3)
         findings += found
-    temperatures = None
+    temperatures, irradiance = None, None
     if known[1] is not None:
         temperatures, found = _temperatures(known[1], calendar.zone)
         findings += found
+        if frequency == "hourly":
+            irradiance, found = _irradiance(known[1], calendar.zone)
+            findings += found
         if readings is not None:
             _expect_common_days(readings, temperatures, known[1].path)
     usage = usage_of(
         readings,
         temperatures=temperatures,
         drivers=None if known[2] is None else read_drivers(known[2], zone=calendar.zone),
+        irradiance=irradiance,
         frequency=frequency,
         zone=calendar.zone,
         holidays=_holidays(readings, temperatures, calendar.country if country is None else country, subdivision),
@@ -320,13 +325,44 @@ def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding
     return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
 
 
+def _irradiance(source: Source, zone: str) -> tuple[pl.DataFrame | None, list[Finding]]:
+    """start_utc, minutes, ghi_w_per_m2 of the file's horizontal irradiance; None where it has none, or several of which
+    none is called by a usual name.
+    """
+    given = source.mapping
+    mapping = _plain_map(source.path, "w_per_m2") if given is None else given
+    known = [] if mapping is None else [name for name, unit in mapping.units.items() if unit in UNITS]
+    names = [name for name in known if UNITS[mapping.units[name]].canonical == "w_per_m2"] if mapping else []
+    named = [name for name in names if _IRRADIANCE_NAMES.search(name.lower())] or names
+    if mapping is None or len(named) != 1:
+        return None, []
+    # Alone, so that a row without irradiance is no row without temperature.
+    only = {"value": None, "meter": None, "values": {named[0]: named[0]}, "units": {named[0]: mapping.units[named[0]]}}
+    alone = mapping.model_copy(update=only)
+    found = _read_days_too(source.path, alone, zone)
+    if found.rows.is_empty():
+        return None, []
+    factor = _one_unit(found.rows, source.path).factor
+    frame = found.rows.select(
+        start_utc="interval_start_utc",
+        minutes=pl.col("source_minutes").cast(pl.Int64),
+        ghi_w_per_m2=pl.col("value") * factor,
+    )
+    return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
+
+
 def _temperature_map(path: Path) -> ColumnMap | None:
     """The plain shape of a weather file as a map of its temperatures; None where it has no such columns."""
+    return _plain_map(path, "degc")
+
+
+def _plain_map(path: Path, canonical: str) -> ColumnMap | None:
+    """The plain shape of a file as a map of its columns in such a unit; None where it has none."""
     header = _in_file(path, lambda each: reader_for(each).header(each))
     if not header:
         return None
     layout = _in_file(path, lambda _: resolve(header, None, None))
-    columns = [each for each in layout.values if each.unit is not None and UNITS[each.unit].canonical == "degc"]
+    columns = [each for each in layout.values if each.unit is not None and UNITS[each.unit].canonical == canonical]
     if layout.meter is not None or not columns:
         return None
     return ColumnMap(

@@ -20,6 +20,8 @@ from ml.baselines.usage_tables.usage_clean import cleaned, count_finding, declar
 Frequency = Literal["hourly", "daily", "billing"]
 # CalTRACK 2.2.2.1: a total of intervals needs half of them; the missing are given the mean of the present.
 MIN_PRESENT = 0.5
+# Global horizontal irradiance, W/m2: what the sun gives windows, and modules behind the meter.
+SUN = "ghi_w_per_m2"
 COLUMNS = (
     "start_utc",
     "end_utc",
@@ -42,7 +44,8 @@ class Usage:
     frame: one row an interval, ascending and without overlap: start_utc, end_utc, local_start (wall clock), days
     (length in local days: 1.0 for a day, hours / 24 for an hour, 28 … 35 for a month's bill), energy_kwh (null where
     missing), temp_degc (mean; null where unknown), is_weekend, is_holiday, coverage (0–1), then one Float64 column a
-    driver. daily_temps: local_date, temp_degc of every day, of which a bill's degree days are means.
+    driver, and of hours ghi_w_per_m2 where the weather has it. daily_temps: local_date, temp_degc of every day, of
+    which a bill's degree days are means.
     unit: what energy_kwh is in: kWh, or the volume unit that no one stated a heat value for.
     """
 
@@ -72,6 +75,7 @@ def usage_of(
     *,
     temperatures: pl.DataFrame | None = None,
     drivers: pl.DataFrame | None = None,
+    irradiance: pl.DataFrame | None = None,
     frequency: Frequency,
     zone: str,
     holidays: Collection[date] = (),
@@ -84,11 +88,13 @@ def usage_of(
 
     readings: start_utc, minutes, energy_kwh, and optionally is_estimated (bills); None for weather alone (a typical
     year). temperatures: start_utc, minutes, temp_degc. drivers: start_utc, minutes and one column a driver; finer ones
-    are averaged, coarser ones hold for the intervals within. holidays: local dates. zero_is_missing: as declared; None
+    are averaged, coarser ones hold for the intervals within. irradiance: start_utc, minutes, ghi_w_per_m2; of hours the
+    frame then has that column, which a model may use. holidays: local dates. zero_is_missing: as declared; None
     is CalTRACK 2.2.1.4 for electricity: missing, unless the meter often reads zero. span: local dates [start, end) of
     the rows; those of the readings if None. Raises BadInput for readings coarser than `frequency`, or none at all.
     """
     temps, temp_findings = filled_temperatures(temperatures)
+    offered: tuple[str, ...] = ()
     if frequency == "billing":
         from ml.baselines.usage_tables.usage_bills import bill_rows
 
@@ -112,8 +118,10 @@ def usage_of(
         frame = _with_means(frame, temps, ["temp_degc"], frequency)
         names = () if drivers is None else tuple(n for n in drivers.columns if n not in ("start_utc", "minutes"))
         frame = _with_means(frame, drivers, list(names), frequency)
+        if irradiance is not None and frequency == "hourly" and SUN not in names:
+            frame, offered = _with_means(frame, irradiance, [SUN], frequency), (SUN,)
         daily = pl.DataFrame(schema=DAILY_TEMPS)
-    frame = _with_day_types(frame, holidays).select(*COLUMNS, *names)
+    frame = _with_day_types(frame, holidays).select(*COLUMNS, *names, *offered)
     return Usage(
         frequency=frequency,
         zone=zone,

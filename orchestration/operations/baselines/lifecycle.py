@@ -8,12 +8,16 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_line import line
+from orchestration.operations.baselines.savings import group_data, group_lines
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
 from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
+    from assets.kpi.claims.mv_savings import ProjectSavings
+    from data_quality.contracts.baselines.baseline import BaselineVersion
     from data_quality.contracts.baselines.shadow import ShadowComparison
+    from data_quality.contracts.site_file.mv_project import MvProject
     from ml.tracker import Tracker
 
 ALERTS = "start (UTC): {interval_start_utc} | actual kW: {actual_kw:.2f} | expected kW: {expected_kw:.2f} | z: {z:+.1f}"
@@ -114,11 +118,27 @@ def project(
     )  # fmt: skip
     if isinstance(found, Finding):
         return Answer({**result, "findings": [found]}, text=f"{text}\n  {found.code}: {found.message}")
+    group = ""
+    if wanted.comparison_group:
+        found, result["comparison_group"], group = _beside_group(call, wanted, chosen, found)
     result["savings"] = found.model_dump(mode="json")
     half = "" if found.uncertainty_kwh is None else f" ± {found.uncertainty_kwh:.1f}"
     claimed = "claimed" if found.claimed_kwh is not None else "not claimed"
     text += f"\n  avoided {found.savings_kwh:.1f}{half} kWh at {found.confidence:.0%}, {claimed}"
-    return Answer(result, text="\n".join([text, *finding_lines(found.findings)]))
+    return Answer(result, text="\n".join([text + group, *finding_lines(found.findings)]))
+
+
+def _beside_group(
+    call: Call, wanted: "MvProject", version: "BaselineVersion", saved: "ProjectSavings"
+) -> tuple["ProjectSavings", dict[str, Any] | None, str]:
+    """The saving with what its comparison group says of it, the corrected one (None: nothing is corrected), a line."""
+    from reports.recompute.group_again import corrected, weighed
+
+    found = corrected(call.sources, wanted, version, saved, call.as_of_utc or call.clock.now_utc())
+    after = weighed(saved, found)
+    if isinstance(found, tuple):
+        return after, None, "\n  not corrected by the comparison group (see the findings)"
+    return after, group_data(found), "\n" + "\n".join(group_lines(found, "kWh"))
 
 
 @operation("baseline shadow", takes=READS_AND_ACTS, example="--site factory --as ben")

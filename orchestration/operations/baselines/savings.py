@@ -1,6 +1,6 @@
 """`meterloom baseline savings`: what a measure saved, from plain files, with its uncertainty. Nothing is stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,9 @@ from orchestration.operations.operation import STATELESS, Call, Option, operatio
 from orchestration.operations.options import column_map
 
 if TYPE_CHECKING:
+    from assets.kpi.claims.comparison_group import CorrectedSavings
     from ml.baselines.models.fit import Fit
+    from ml.baselines.savings.comparison import Member
     from ml.baselines.savings.minimum_detectable import MinimumDetectable
     from ml.baselines.savings.savings import Savings
     from ml.baselines.savings.savings_typical import NormalisedSavings
@@ -41,6 +43,10 @@ class Asked:
         list[str] | None,
         Option("--measure", help="First day of an installed measure: a step of use there is not non-routine."),
     ] = None
+    comparison_group: Annotated[
+        Path | None,
+        Option("--comparison-group", help="Sites without a measure (YAML), whose relative saving is taken off."),
+    ] = None
     resamples: Annotated[int, Option("--resamples", help="Of the bootstrap; 0 for none.")] = 1000
     # A fixed one: the same command prints the same interval.
     seed: Annotated[int, Option("--seed", help="Of the bootstrap's draws.")] = 7
@@ -66,6 +72,8 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
     train, report = dates_of(asked.train, "--train"), dates_of(asked.report, "--report")
     option, measures = option_of(asked.option), [parse_day(text, "--measure") for text in asked.measure or []]
     check_request(train_end=train[1], start=report[0], end=report[1], confidence=asked.confidence, option=option)
+    # Before the fit: a file that cannot be used is said at once.
+    members = [] if asked.comparison_group is None else members_of(asked.comparison_group, files)
     usage = files.usage()
     fit = fit_usage(usage, start=train[0], end=train[1], model=asked.model, today=call.clock.now_utc().date())
     if isinstance(fit, Finding):
@@ -83,12 +91,40 @@ def savings(call: Call, files: Files, asked: Asked) -> Answer:
     )
     if isinstance(found, Finding):
         return refusal("savings", [found, *fit.findings], NO_SAVINGS)
+    beside = None
+    if members:
+        from ml.baselines.savings.comparison import compared_group, weighed
+
+        beside = compared_group(fit, found, members, model=asked.model, today=call.clock.now_utc().date())
+        found = weighed(found, beside)
     # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
     smallest = minimum_detectable(fit, months=found.band.months, confidence=asked.confidence, max_fsu=1.0)
     typical = asked.typical_year
     normal = _normalised(files, asked.model, fit, usage, found, typical) if typical is not None else None
-    text = savings_text(fit, found, smallest, normal)
-    return Answer(savings_data(fit, found, smallest, normal), text=text)
+    data = savings_data(fit, found, smallest, normal)
+    # None where no group was named: an empty one would look like one that says nothing.
+    corrected = None if beside is None or isinstance(beside, tuple) else beside
+    data["comparison_group"] = None if corrected is None else group_data(corrected)
+    return Answer(data, text=savings_text(fit, found, smallest, normal, corrected))
+
+
+def members_of(path: Path, files: Files) -> "list[Member]":
+    """The members that a group's file names, read as the command reads its own files. Raises BadInput."""
+    from data_quality.contracts.site_file.group_file import GroupFile
+    from data_quality.contracts.yaml_file import load_model
+    from ml.baselines.savings.comparison import Member
+
+    found = []
+    for each in load_model(path, GroupFile).members:
+        named = {key: path.parent / file for key in ("energy", "weather", "drivers") if (file := getattr(each, key))}
+        found.append(Member(each.name, replace(files, meter=each.meter, **named).usage(), each.measures))
+    return found
+
+
+def group_data(found: "CorrectedSavings") -> dict[str, Any]:
+    """A corrected saving with the share of each member."""
+    members = [{**each.model_dump(), "share": each.share} for each in found.members]
+    return {**found.model_dump(exclude={"members", "findings"}), "members": members}
 
 
 def _normalised(
@@ -136,7 +172,11 @@ def savings_data(
 
 
 def savings_text(
-    fit: "Fit", found: "Savings", smallest: "MinimumDetectable | Finding", normal: "NormalisedSavings | Finding | None"
+    fit: "Fit",
+    found: "Savings",
+    smallest: "MinimumDetectable | Finding",
+    normal: "NormalisedSavings | Finding | None",
+    beside: "CorrectedSavings | None" = None,
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
     from reports.texts.numbers import format_alike
@@ -175,4 +215,17 @@ def savings_text(
             f"  normalised to the typical year: {normal.savings_kwh:,.1f} ± {normal.uncertainty_kwh:,.1f} {unit} "
             f"({normal.savings_percent:+.2f} %)"
         )
+    if beside is not None:
+        lines += group_lines(beside, unit)
     return "\n".join([*lines, *finding_lines(found.findings)])
+
+
+def group_lines(found: "CorrectedSavings", unit: str) -> list[str]:
+    """A corrected saving for people, and what each member saved."""
+    claimed = "claimed" if found.claimed_kwh is not None else "not claimed"
+    return [
+        f"  beside the comparison group: {found.savings_kwh:,.1f} ± {found.uncertainty_kwh:,.1f} {unit} at "
+        f"{found.confidence:.0%} ({found.savings_percent:+.1f} %), {claimed}",
+        f"  {len(found.members)} members saved {found.group_share:+.1%} of the expected on average (spread "
+        f"{found.spread_share:.1%}): " + ", ".join(f"{each.name} {each.share:+.1%}" for each in found.members),
+    ]
