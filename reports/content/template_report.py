@@ -16,6 +16,7 @@ from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
+from reports.content.uncertainty import findings_of, headline_bands, told_bands, uncertainty_section
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
@@ -72,8 +73,11 @@ def template_report(
     if group is not None:
         written.insert(1, _of_table(group.table(write)))
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
-    findings = in_order([*told, *standing(written, book.figures(), told)])
     figures = book.figures()
+    bands = headline_bands(written, figures, given.sources)
+    if bands:
+        written.append(uncertainty_section(bands, figures, language, given.locale))
+    findings = in_order([*told, *standing(written, figures, told), *findings_of(bands)])
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
@@ -97,6 +101,7 @@ def template_report(
         versions={"template": f"{template.template}@{template.version}", **named},
         sections=tuple(_with_register(template, sections, book, language)),
         figures=figures,
+        bands=told_bands(bands),
         data=() if points is None else tuple(points.data),
         organisation=None if group is None else group.organisation,
     )

@@ -10,6 +10,7 @@ import polars as pl
 from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.enpi.enpi_result import ARITHMETIC
 from assets.kpi.from_readings import FACTORED, streams_behind
+from assets.kpi.propagation import Band
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
 from assets.sites.virtual import streams_for
@@ -24,6 +25,7 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
 from reports.recompute.event_again import EVENT, EVENTS, event_input_today
 from reports.recompute.experiment_again import ACTED
@@ -78,7 +80,9 @@ class InHand:
 
 
 class TraceReport(Model):
-    """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing."""
+    """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing. band:
+    what meters, factors and models may be off, None where nobody asks.
+    """
 
     figure: Figure
     inputs: tuple[TraceInput, ...]
@@ -86,6 +90,7 @@ class TraceReport(Model):
     recomputed: Decimal | None
     is_equal: bool
     difference: Decimal | None
+    band: Band | None = None
 
 
 class VersionChange(Model):
@@ -118,11 +123,12 @@ def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> Trace
         recomputed=value,
         is_equal=value == figure.value,
         difference=difference,
+        band=figure_band(figure, sources=sources, lookup=reports.figure),
     )
 
 
-def trace_data(found: TraceReport) -> dict[str, Any]:
-    """A trace with the keys of the contract (cli.md)."""
+def trace_data(found: TraceReport, *, names: bool = True) -> dict[str, Any]:
+    """A trace with the keys of the contract (cli.md). names: whether meters and factors of its band may be named."""
     figure = found.figure
     return {
         "figure": figure.model_dump(exclude={"trace"}),
@@ -134,6 +140,7 @@ def trace_data(found: TraceReport) -> dict[str, Any]:
         "recomputed": found.recomputed,
         "is_equal": found.is_equal,
         "difference": found.difference,
+        "uncertainty": None if found.band is None else band_data(found.band, names=names),
     }
 
 

@@ -20,6 +20,7 @@ from reports.pages.energy import defused
 from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
+from reports.recompute.bands import band_findings
 from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import long_date, moment, named, period_text
@@ -193,6 +194,7 @@ def _facts(told: Explained, address: Address) -> Widget:
         ("Exact value", _exact(figure, address)),
         ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
         ("Estimated", Sentence("{0} of what was read", _share(estimated, address)) if estimated else ""),
+        *_uncertainty(told, address),
         ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else ""),
         ("To be read with", with_care),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else ""),
@@ -206,6 +208,22 @@ def _facts(told: Explained, address: Address) -> Widget:
         for each in told.changes
     )  # fmt: skip
     return Widget(key="facts", title="What to know", state="value", numbers=numbers, items=changed, span=4)
+
+
+def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
+    """What the number may be off, and what of it nobody states."""
+    band = told.found.band
+    if band is None or told.figure.value is None:
+        return []
+    # One sentence for each kind: a site of many meters has many without a class.
+    codes = dict.fromkeys(each.code for each in band_findings(band))
+    left_out = sentences([Sentence(words(each)) for each in codes], ", ")
+    if band.half is None or band.low is None or band.high is None:
+        return [("Uncertainty", Sentence("not known: {0}", left_out))] if codes else []
+    numbers = [Decimal(repr(each)) for each in (band.half, band.low, band.high)]
+    half, low, high = format_alike(numbers, told.figure.unit, locale=address.locale)
+    at = Sentence("± {0}: {1} to {2}, at {3}", half, low, high, _share(band.coverage, address))
+    return [("Uncertainty", at), ("Not in it", left_out if codes else "")]
 
 
 def _formula(told: Explained) -> Widget:
