@@ -16,7 +16,7 @@ from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
-from reports.content.uncertainty import findings_of, headline_bands, told_bands, uncertainty_section
+from reports.content.uncertainty import findings_of, headline_bands, told_bands, uncertainty_sections
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
@@ -75,8 +75,7 @@ def template_report(
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     figures = book.figures()
     bands = headline_bands(written, figures, given.sources)
-    if bands:
-        written.append(uncertainty_section(bands, figures, language, given.locale))
+    written += uncertainty_sections(bands, figures, language, given.locale)
     findings = in_order([*told, *standing(written, figures, told), *findings_of(bands)])
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})

@@ -52,11 +52,15 @@ def findings_of(bands: Mapping[str, Band]) -> list[Finding]:
     return [each for at, each in enumerate(every) if each not in every[:at]]
 
 
-def uncertainty_section(bands: Mapping[str, Band], figures: Sequence[Figure], language: str, locale: str) -> Section:
-    """A row for each figure: its value, what stands behind ±, the ends of its band, and what is not in it."""
+def uncertainty_sections(
+    bands: Mapping[str, Band], figures: Sequence[Figure], language: str, locale: str
+) -> list[Section]:
+    """A table with a row for each figure: value, what stands behind ±, ends of the band, and what is not in it."""
+    if not bands:
+        return []
     by_id = {figure.figure_id: figure for figure in figures}
     known = [(by_id[name], band) for name, band in bands.items() if band.half is not None]
-    coverage = f"{known[0][1].coverage:.0%}" if known else ""
+    coverage = f"{known[0][1].coverage:.0%}"
     columns = (
         Column(title=word("Figure", language), weight=3), Column(title=word("Unit", language)),
         Column(title=word("Value", language), is_number=True, weight=1.4), Column(title="±", is_number=True),
@@ -68,7 +72,7 @@ def uncertainty_section(bands: Mapping[str, Band], figures: Sequence[Figure], la
     note = page_word(Sentence(_NOTE, coverage), language)
     rows = tuple(_row(figure, band, language, locale) for figure, band in known)
     table = Table(key=KEY, title=title, sheet="Uncertainty", columns=columns, rows=rows, note=note)
-    return Section(key=KEY, title=title, blocks=(table,))
+    return [Section(key=KEY, title=title, blocks=(table,))]
 
 
 _NOTE = (

@@ -17,8 +17,11 @@ from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from reports.figure_book import FigureBook
+from reports.lifecycle.revise import content_sha256
+from reports.make_report import RENDERERS
 from reports.recompute.bands import band_data, figure_band
 from reports.recompute.figure_sources import KpiBasis, Sources
+from reports.render.render_json import figure_rows
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter
@@ -139,8 +142,8 @@ def test_a_saving_keeps_the_band_of_its_model_and_gains_that_of_its_meter(world:
 
 def test_a_meter_that_was_exchanged_since_the_baseline_is_another_meter(world: MakeWorld) -> None:
     swap = MeterEvent(
-        kind=EventKind.EXCHANGE, at=datetime(2024, 12, 30, 12, tzinfo=UTC), final_read=Decimal(1), initial_read=Decimal(0),
-        person="Anna", reason="worn",
+        kind=EventKind.EXCHANGE, at=datetime(2024, 12, 30, 12, tzinfo=UTC), final_read=Decimal(1),
+        initial_read=Decimal(0), person="Anna", reason="worn",
     )  # fmt: skip
     same, other = classed({"hvac": "A"}), classed({"hvac": "A"})
     meters = tuple(
@@ -199,6 +202,36 @@ def test_two_factors_of_a_span_are_off_apart_from_one_another(world: MakeWorld) 
     assert one.half is not None
     assert two.half is not None
     assert 0.68 < two.half / one.half < 0.78  # near 1/√2: the quarter falls into nearly equal parts
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_a_report_says_how_sure_its_headline_figures_are_and_the_next_revision_says_the_same(
+    world: MakeWorld, locale: str
+) -> None:
+    used = world(site=classed({"main": "C"}, None).model_copy(update={"locale": locale}))
+    given = used.asked(used.site)
+    first, second = (enpi_quarter(given, revision=number) for number in (1, 2))
+    assert content_sha256(first) == content_sha256(second)
+    assert first.bands
+    tiles = {each.figure_id for part in first.sections for block in part.blocks for each in getattr(block, "tiles", ())}
+    assert {each.figure_id for each in first.bands} <= tiles
+    by_id = {each.figure_id: each for each in first.figures}
+    for each in first.bands:
+        assert each.low < float(by_id[each.figure_id].value or 0) < each.high
+    table = next(each for each in first.tables() if each.key == "uncertainty")
+    assert len(table.rows) == len(first.bands)
+    left_out = {code for each in first.bands for code in each.not_included}
+    assert "factor_uncertainty_unknown" in left_out
+    assert left_out <= {each.code for each in first.findings}
+    told = [each for each in figure_rows(first) if "band" in each]
+    assert len(told) == len(first.bands)
+    assert {"low", "high", "coverage", "not_included"} == set(told[0]["band"])
+    assert b"%PDF" in RENDERERS["pdf"](first)[:10]
+    assert RENDERERS["xlsx"](first)[:2] == b"PK"
+    bare = enpi_quarter(used.asked(plant.plant_site(locale)), revision=1)
+    # Nobody states anything: the report is what it was before.
+    assert (bare.bands, [each for each in bare.tables() if each.key == "uncertainty"]) == ((), [])
+    assert "bands" not in bare.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(

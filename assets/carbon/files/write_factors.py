@@ -52,7 +52,7 @@ def write_factor_set(factors: FactorSet, path: Path) -> None:
 
 def cells_of(row: Factor) -> dict[str, str]:
     """One factor as the cells of its line."""
-    values = {**row.model_dump(), **row.criteria.model_dump()}
+    values = {**row.model_dump(), **row.criteria.model_dump(), **row.stated}
     values["scope"] = row.scope or "outside"
     return {name: _text(values[name]) for name in (*COLUMNS, *INSTRUMENT_COLUMNS, *UNCERTAINTY_COLUMNS)}
 
