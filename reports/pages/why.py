@@ -59,9 +59,10 @@ FORMULAS: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
-    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored. of:
-    what its scope is called by people. parts: of a sum over time, its months, days or hours, and quarters: of an hour
-    its quarter hours (why_parts.py). files: those of the readings; file: the one that is chosen, of which they are.
+    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored;
+    until_utc: until when its id is known where it is not. of: what its scope is called by people. parts: of a sum over
+    time, its months, days or hours, and quarters: of an hour its quarter hours (why_parts.py). files: those of the
+    readings; file: the one that is chosen, of which they are.
 
     is_open: whether who looks may see more of a figure that it is made of than its value.
     """
@@ -77,6 +78,7 @@ class Explained:
     kept: bool
     of: str
     is_past: bool = False
+    until_utc: datetime | None = None
     parts: Sequence[Figure] = ()
     quarters: Sequence[tuple[datetime, Decimal | None]] = ()
     files: Sequence[SourceFile] = ()
@@ -199,7 +201,7 @@ def _facts(told: Explained, address: Address) -> Widget:
         ("To be read with", with_care),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else ""),
         ("Since calculated", "" if told.changes else "No change"),
-        ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for"),
+        ("Figure", _kept(told, address)),
     ]
     numbers = tuple(Number(label=label, text=text) for label, text in facts if text)
     changed = tuple(
@@ -208,6 +210,16 @@ def _facts(told: Explained, address: Address) -> Widget:
         for each in told.changes
     )  # fmt: skip
     return Widget(key="facts", title="What to know", state="value", numbers=numbers, items=changed, span=4)
+
+
+def _kept(told: Explained, address: Address) -> Text:
+    """The figure's id, and until when `trace` takes it."""
+    figure_id = told.figure.figure_id
+    if told.kept:
+        return figure_id
+    if told.until_utc is None:
+        return "not kept: it is made anew when it is asked for"
+    return Sentence("{0}, kept until {1}", figure_id, long_date(told.until_utc.date(), address.locale))
 
 
 def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:

@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.views.asked_ids import known_figures
 from orchestration.views.restored_proof import erased_behind
 from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue
@@ -43,7 +44,8 @@ def trace(
     versions: Annotated[bool, Option("--versions", help="Say what would change today.")] = False,
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
-    reports, sources = call.project.reports, call.sources
+    sources = call.sources
+    reports = known_figures(call.project, sources, call.clock)
     if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
         return Answer(
             trace_data(lived), [*_verdict(lived), "", INPUTS], exit_code=DONE if lived.is_equal else CHECK_FAILED

@@ -40,7 +40,7 @@ def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit"
     number = stored_number(ask, figure_id)
     limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
     start = whole(ask.address.part("cursor") or "0", "cursor", least=0, most=10**9)
-    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources)
+    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources, is_open=number.is_open)
     more = start + limit < rows.height
     headers = {"Link": f'<{BASE}/figures/{figure_id}/rows?limit={limit}&cursor={start + limit}>; rel="next"'}
     return JSONResponse(
