@@ -10,6 +10,8 @@ from decimal import Decimal
 from statistics import NormalDist
 from typing import NamedTuple
 
+from data_quality.contracts.reporting.figure import Band, Left
+
 METER, FACTOR, MODEL = "meter:", "factor:", "model:"
 COVERAGE = 0.9
 # Half of a 95 % interval, as the IPCC guidelines state it, over the standard uncertainty.
@@ -18,33 +20,12 @@ IPCC_K = NormalDist().inv_cdf(0.975)
 _DOMINATED = 0.3
 
 
-class Left(NamedTuple):
-    """Something that a band does not hold: its code, and whose it is."""
-
-    code: str
-    of: str = ""
-
-
 class Spread(NamedTuple):
     """A number and what it is off by: source -> standard uncertainty with its sign, in the number's unit."""
 
     value: float | None
     parts: Mapping[str, float]
     left_out: frozenset[Left] = frozenset()
-
-
-class Band(NamedTuple):
-    """The interval that holds the true number with probability `coverage`; None where nothing of it is known.
-
-    half: what stands behind ±, in the number's unit. shares: source -> its part of the variance, 0-1, largest first.
-    """
-
-    low: float | None
-    high: float | None
-    half: float | None
-    coverage: float
-    shares: Mapping[str, float]
-    left_out: tuple[Left, ...]
 
 
 def of_limit(percent: float) -> float:

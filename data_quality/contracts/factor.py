@@ -7,8 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.accuracy import StatedUncertainty
+from data_quality.contracts.model import Model, StatedUncertainty
 
 
 class Basis(StrEnum):

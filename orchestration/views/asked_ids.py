@@ -13,7 +13,7 @@ from reports.assess import AskedUse
 from reports.datasets.base import Item
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing
-from reports.figures.asked import KnownFigures, with_digests
+from reports.figures.on_request import KnownFigures, with_digests
 from reports.recompute.figure_sources import Sources
 
 if TYPE_CHECKING:

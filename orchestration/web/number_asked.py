@@ -13,10 +13,9 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.views.asked_ids import kept_ids, known_figures
-from orchestration.views.scope_names import scope_names
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
-from orchestration.web.number_parts import files_behind, quarters_of
+from orchestration.web.number_parts import files_behind, quarters_of, scope_name
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook, figure_list
@@ -38,7 +37,6 @@ from reports.lifecycle.revise import store_revision
 from reports.pages.address import TAKES, read_why
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
 from reports.pages.why_parts import ENERGY, grain_of
-from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
@@ -210,7 +208,7 @@ def explained(ask: Ask) -> Explained:
         titles={kpi: (row["title"], row["formula"], row["definition"]) for kpi, row in kpi_catalogue().items()},
         kept=number.kept,
         until_utc=number.until_utc,
-        of=_scope_name(number),
+        of=scope_name(number.figure, number.sources, _first_site(number)),
         is_past=ask.address.as_of_utc is not None and not number.kept,
         parts=_parts(ask, number),
         quarters=quarters_of(ask, figure) if not number.kept else (),
@@ -263,15 +261,6 @@ def _readings(number: Number) -> pl.DataFrame:
 def _time_zone(number: Number) -> str:
     site = _first_site(number)
     return "UTC" if site is None else site.time_zone
-
-
-def _scope_name(number: Number) -> str:
-    site, scope = _first_site(number), number.figure.scope
-    if scope.startswith("bill:"):
-        bill_id, _, line = scope.removeprefix("bill:").partition("/")
-        bill = stored_bill(number.sources, bill_id)
-        return ", ".join(filter(None, (bill.invoice or bill.file, line)))
-    return scope if site is None else scope_names(site).get(scope, scope)
 
 
 def _first_site(number: Number) -> Site | None:

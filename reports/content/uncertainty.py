@@ -6,9 +6,8 @@ Only where some of it is stated: a site whose file names no class and no uncerta
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from assets.kpi.propagation import Band
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import Band, Figure
 from data_quality.contracts.sentence import Sentence, sentences
 from reports.recompute.bands import band_findings, figure_band
 from reports.recompute.figure_sources import Sources
@@ -47,7 +46,7 @@ def told_bands(bands: Mapping[str, Band]) -> tuple[FigureBand, ...]:
 
 
 def findings_of(bands: Mapping[str, Band]) -> list[Finding]:
-    """What is in no band of these figures, each once."""
+    """Findings of what nobody states of these figures, each once."""
     every = [each for band in bands.values() if band.half is not None for each in band_findings(band)]
     return [each for at, each in enumerate(every) if each not in every[:at]]
 

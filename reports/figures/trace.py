@@ -10,7 +10,6 @@ import polars as pl
 from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.enpi.enpi_result import ARITHMETIC
 from assets.kpi.from_readings import FACTORED, streams_behind
-from assets.kpi.propagation import Band
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
 from assets.sites.virtual import streams_for
@@ -21,13 +20,12 @@ from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.reporting.figure import Band, Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
-from reports.recompute.event_again import EVENT, EVENTS, event_input_today
 from reports.recompute.experiment_again import ACTED
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources, parse_dates, parse_span
@@ -359,8 +357,6 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return factors_sha256(sources, sources.sites[given.id], as_of_utc) if given.id in sources.sites else ""
     if given.role == "day_factors":
         return _day_factors_today(given, sources, as_of_utc)
-    if given.role in {EVENT, EVENTS}:
-        return event_input_today(given, sources, as_of_utc)
     if given.role in ACTED:
         return ACTED[given.role](given, sources, as_of_utc)
     if given.role in {"baseline", "adjustments"}:

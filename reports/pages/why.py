@@ -223,7 +223,7 @@ def _kept(told: Explained, address: Address) -> Text:
 
 
 def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
-    """What the number may be off, and what of it nobody states."""
+    """The number's band, and what of it nobody states."""
     band = told.found.band
     if band is None or told.figure.value is None:
         return []

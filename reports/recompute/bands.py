@@ -18,8 +18,6 @@ from assets.kpi.propagation import (
     FACTOR,
     METER,
     MODEL,
-    Band,
-    Left,
     Spread,
     band_of,
     combined,
@@ -32,7 +30,7 @@ from assets.sites.scopes import Member, known_spans
 from assets.sites.virtual import inputs_of
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.reporting.figure import Band, Figure, Left, Trace
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.accuracy import factor_limit, limit_of
 from data_quality.contracts.site_file.meter import Meter

@@ -1,4 +1,4 @@
-"""What an emission factor may be off: as whoever states it says, or by its tier; kept with it from file to figure."""
+"""Uncertainty of an emission factor: as whoever states it says, or by its tier; kept from file to figure."""
 
 from datetime import UTC, datetime
 from pathlib import Path

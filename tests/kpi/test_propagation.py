@@ -7,7 +7,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from assets.kpi.propagation import Left, Spread, band_of, combined, of_half, of_half_95, of_limit, scaled
+from assets.kpi.propagation import Spread, band_of, combined, of_half, of_half_95, of_limit, scaled
+from data_quality.contracts.reporting.figure import Left
 
 DRAWS = 40_000
 # Rates of a band of 90 % over the draws: three standard errors, and what the shapes leave.

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from assets.kpi.from_readings import AskedKpi
-from assets.kpi.propagation import MODEL, Band
-from data_quality.contracts.reporting.figure import Figure
+from assets.kpi.propagation import MODEL
+from data_quality.contracts.reporting.figure import Band, Figure
 from data_quality.contracts.site_file.accuracy import limit_of
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent

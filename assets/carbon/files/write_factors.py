@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.factor import Factor, FactorSet, QualityCriteria
-from data_quality.contracts.site_file.accuracy import StatedUncertainty
+from data_quality.contracts.model import StatedUncertainty
 
 COLUMNS = (
     "scope", "activity", "unit", "kg_co2e_per_unit", "gas", "kg_per_unit", "gwp_set", "valid_from", "valid_to",

@@ -8,8 +8,7 @@ from pydantic import Field
 
 from data_quality.contracts.factor import Basis, QualityCriteria
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.accuracy import StatedUncertainty
+from data_quality.contracts.model import Model, StatedUncertainty
 from data_quality.contracts.site_file.meter import Carrier
 
 Role = Literal["purchased", "self_consumed", "exported", "secondary"]

@@ -4,11 +4,9 @@ A class that is not in the table, a carrier without classes, a factor without ti
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field, model_validator
-
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import StatedUncertainty
 
 
 class AccuracyLimit(NamedTuple):
@@ -55,30 +53,6 @@ def limit_of(carrier: str, accuracy_class: str) -> AccuracyLimit:
             else f"accuracy_class: no classes of {carrier} meters are known; leave it out"
         )
     return known[accuracy_class]
-
-
-class StatedUncertainty(Model):
-    """Uncertainty of an emission factor as whoever states the factor gives it; nothing where nobody does."""
-
-    uncertainty_percent: float | None = Field(
-        default=None, gt=0, lt=100, exclude_if=lambda value: value is None,
-        description="Half of the 95 % interval, percent of the factor",
-    )  # fmt: skip
-    uncertainty_source: str = Field(default="", exclude_if=lambda value: not value, description="Document that says so")
-    tier: Literal[1, 2, 3] | None = Field(
-        default=None, exclude_if=lambda value: value is None, description="Tier of the IPCC guidelines"
-    )
-
-    @model_validator(mode="after")
-    def _uncertainty_has_a_source(self) -> "StatedUncertainty":
-        if (self.uncertainty_percent is None) != (not self.uncertainty_source):
-            raise ValueError("uncertainty_percent and uncertainty_source belong together: give both or none")
-        return self
-
-    @property
-    def stated(self) -> dict[str, float | str | int | None]:
-        """The three fields, to be handed on."""
-        return {name: getattr(self, name) for name in StatedUncertainty.model_fields}
 
 
 def factor_limit(carrier: str, given: StatedUncertainty) -> AccuracyLimit | None:

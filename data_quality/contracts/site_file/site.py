@@ -16,8 +16,7 @@ from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model, check_all
-from data_quality.contracts.site_file.accuracy import StatedUncertainty
+from data_quality.contracts.model import Model, StatedUncertainty, check_all
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets, Targets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation

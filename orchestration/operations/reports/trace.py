@@ -26,7 +26,7 @@ from reports.figures.trace import (
     trace_figure,
     versions_today,
 )
-from reports.texts.numbers import exact_text, unit_text
+from reports.texts.numbers import exact_text, format_alike, unit_text
 from reports.writer import words
 
 SIMULATED = "simulated"
@@ -92,7 +92,21 @@ def _verdict(found: TraceReport) -> list[str]:
         f"{_named(figure)}, {figure.start}{f' to {last}' if last != figure.start else ''} (local days)",
         f"computed by {figure.trace.computation}, {known}{'; readings are simulated' if figure.is_synthetic else ''}",
         *with_care,
+        *_uncertainty(found),
     ]
+
+
+def _uncertainty(found: TraceReport) -> list[str]:
+    """Its band, and what of it nobody states."""
+    band = found.band
+    if band is None or found.figure.value is None:
+        return []
+    left_out = ", ".join(dict.fromkeys(words(each.code) for each in band.left_out))
+    not_in = f"; not in it: {left_out}" if left_out else ""
+    if band.half is None:
+        return [f"uncertainty not known: {left_out}"] if left_out else []
+    half, low, high = format_alike([band.half, band.low, band.high], found.figure.unit)
+    return [f"uncertainty: ± {half}, from {low} to {high} at {band.coverage:.0%}{not_in}"]
 
 
 def _named(figure: Figure) -> str:
