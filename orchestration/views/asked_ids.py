@@ -8,9 +8,12 @@ from assets.stores.published.asked_figures import AskedFigures, renamed
 from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from reports.assess import AskedUse
-from reports.datasets.base import Item
+from reports.datasets.anomalies import AnomalyData
+from reports.datasets.base import Given, Item
+from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing
 from reports.figures.on_request import KnownFigures, with_digests
@@ -18,6 +21,9 @@ from reports.recompute.figure_sources import Sources
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
+
+
+OF_EVENTS = ("measured_kwh", "expected_kwh", "kwh", "cost")
 
 
 class Ids(NamedTuple):
@@ -48,6 +54,24 @@ def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) ->
 def known_figures(project: "OpenProject", sources: Sources, clock: Clock) -> KnownFigures:
     """Figures of reports and those that were asked for."""
     return KnownFigures(project.reports, AskedFigures(project.project.data_dir), sources, clock.now_utc())
+
+
+def event_ids(
+    project: "OpenProject", site: Site, events: Sequence[str], *, as_of_utc: datetime, clock: Clock
+) -> dict[str, dict[str, str]]:
+    """Event -> measure -> id of the numbers of stored anomaly events of a site."""
+    sources = project.sources()
+    nothing = Period(label="", start=as_of_utc.date(), end=as_of_utc.date(), time_zone=site.time_zone)
+    given = Given(site=site, period=nothing, as_of_utc=as_of_utc, sources=sources, versions={})
+    data = AnomalyData(given)
+    book = FigureBook(
+        report_id=f"anomalies/{site.site_id}", revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated
+    )
+    ask = Asker(given, {"anomalies": data}, book)
+    items = {each: item for each in events if (item := data.item(each)) is not None}
+    made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
+    ids = kept_ids(project, book.figures(), clock)
+    return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
 
 
 def use_ids(

@@ -109,7 +109,7 @@ def add_rows(
 
 
 def inputs_of(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
-    """Inputs of a row of the marts, as known then."""
+    """Inputs of a row of the marts, of the view at that instant."""
     start, end = row["period_start"], row["period_end"]
     return [
         sources.lake_input(site, start, end, as_of_utc),

@@ -41,8 +41,9 @@ def quarters(
     measures: Iterable[str] = SHOWN,
     book: Callable[[Sequence[Figure]], object] = len,
 ) -> list[Quarter]:
-    """The spans of the use that were read at all, each with its numbers as figures. book: is told of all of them, and
-    of what they are made of, in the order in which they were made.
+    """The spans of the use that were read at all, each with its numbers as figures.
+
+    book: takes all of them and what they are made of, in the order in which they were made.
     """
     wanted = use.touched(spans)
     if not wanted:
