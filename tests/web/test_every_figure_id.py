@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from assets.stores.erasure.files import made_again
 from assets.stores.published.asked_figures import FILE, FOLDER, KEPT_FOR, AskedFigures
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, SystemClock
@@ -163,3 +164,6 @@ def test_a_number_that_changes_has_another_id_and_the_former_is_traced_as_it_was
     assert found["is_equal"] is True
     versions = acted.json(f"/figures/{before['figure_id']}/versions")
     assert [each["kind"] for each in versions["changes"]] == ["lake"]
+    # Of an erased meter's readings nothing stays behind that was made of them.
+    project = acted.project.project
+    assert project.data_dir / FOLDER in made_again(project, "plant")
