@@ -97,14 +97,12 @@ def _verdict(found: TraceReport) -> list[str]:
 
 
 def _uncertainty(found: TraceReport) -> list[str]:
-    """Its band, and what of it nobody states."""
+    """Its band, where there is one, and what is not in it."""
     band = found.band
-    if band is None or found.figure.value is None:
+    if band is None or band.half is None or found.figure.value is None:
         return []
     left_out = ", ".join(dict.fromkeys(words(each.code) for each in band.left_out))
     not_in = f"; not in it: {left_out}" if left_out else ""
-    if band.half is None:
-        return [f"uncertainty not known: {left_out}"] if left_out else []
     half, low, high = format_alike([band.half, band.low, band.high], found.figure.unit)
     return [f"uncertainty: ± {half}, from {low} to {high} at {band.coverage:.0%}{not_in}"]
 
