@@ -13,6 +13,7 @@ from data_quality.contracts.time import Clock, Period
 from reports.assess import AskedUse
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
+from reports.datasets.footprint_figures import FootprintData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing
@@ -72,6 +73,27 @@ def event_ids(
     made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
     ids = kept_ids(project, book.figures(), clock)
     return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
+
+
+def footprint_ids(
+    project: "OpenProject", site: Site, span: Period, measures: Sequence[str], *, as_of_utc: datetime, clock: Clock
+) -> dict[str, str]:
+    """Measure -> id of the totals of a site's inventory over whole months; nothing of any other span."""
+    if span.start.day != 1 or span.end.day != 1:
+        return {}
+    sources = project.sources()
+    given = Given(site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={})
+    book = FigureBook(
+        report_id=f"footprint/{site.site_id}/{span.start}/{span.end}",
+        revision=0,
+        as_of_utc=as_of_utc,
+        is_synthetic=sources.has_synthetic(site, span, as_of_utc),
+    )
+    ask = Asker(given, {"footprint": FootprintData(given)}, book)
+    item = Item(key="", label=site.name, scope=f"site:{site.site_id}", period=span)
+    made = {name: ask.question(f"footprint.{name}", item) for name in measures}
+    ids = kept_ids(project, book.figures(), clock)
+    return {name: ids.of(figure) for name, figure in made.items()}
 
 
 def use_ids(
