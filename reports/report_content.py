@@ -214,6 +214,19 @@ class ReportLife(Model):
         return f"{page_word(self.text, locale)}: {', '.join(told)}"
 
 
+class FigureBand(Model):
+    """Ends of the interval that holds a figure's true value with probability `coverage`, 0-1, in the figure's unit.
+
+    not_included: codes of what nobody states and the band does not hold.
+    """
+
+    figure_id: str
+    low: float
+    high: float
+    coverage: float
+    not_included: tuple[str, ...] = ()
+
+
 class ReportContent(Model):
     """One revision of one report for one site and period. revision 0 is not stored yet.
 
@@ -244,6 +257,8 @@ class ReportContent(Model):
     figures: tuple[Figure, ...]
     # Absent where there are none: contents of before are the same bytes.
     data: tuple[Datum, ...] = Field(default=(), exclude_if=lambda data: not data)
+    # Of headline figures whose meters, factors or models say what they may be off.
+    bands: tuple[FigureBand, ...] = Field(default=(), exclude_if=lambda bands: not bands)
     # Of a group: the file that says whose the sites are, so that its shares can be made again of the report alone.
     organisation: Organisation | None = Field(default=None, exclude_if=lambda given: given is None)
     # Excluded: whoever reviews a report must not change what was reviewed.

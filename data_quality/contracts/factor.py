@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, StatedUncertainty
 
 
 class Basis(StrEnum):
@@ -53,7 +53,7 @@ class QualityCriteria(Model):
 TRUTHS = tuple(name for name in QualityCriteria.model_fields if name.startswith("is_"))
 
 
-class Factor(Model):
+class Factor(StatedUncertainty):
     """One row of a factor set: kgCO2e of one unit of an activity on local dates [valid_from, valid_to).
 
     Either `kg_co2e_per_unit`, or `gas` with `kg_per_unit` (kilograms of the gas, to be weighted by a GWP set). `gas`

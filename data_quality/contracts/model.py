@@ -1,10 +1,11 @@
-"""The one base of every parameter model: frozen, closed, no NaN."""
+"""The one base of every parameter model: frozen, closed, no NaN; and of models that state what they may be off."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import Any, Self, TypeVar
+from operator import not_
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Model(BaseModel):
@@ -64,3 +65,25 @@ def check_all(checks: Iterable[Callable[[], object]]) -> None:
         raise found[0]
     if found:
         raise Mistakes(found)
+
+
+class StatedUncertainty(Model):
+    """Uncertainty of an emission factor as whoever states the factor gives it; nothing where nobody does."""
+
+    uncertainty_percent: float | None = Field(
+        default=None, gt=0, lt=100, exclude_if=not_,
+        description="Half of the 95 % interval, percent of the factor",
+    )  # fmt: skip
+    uncertainty_source: str = Field(default="", exclude_if=not_, description="Document that says so")
+    tier: Literal[1, 2, 3] | None = Field(default=None, exclude_if=not_, description="Tier of the IPCC guidelines")
+
+    @model_validator(mode="after")
+    def _uncertainty_has_a_source(self) -> Self:
+        if (self.uncertainty_percent is None) != (not self.uncertainty_source):
+            raise ValueError("uncertainty_percent and uncertainty_source belong together: give both or none")
+        return self
+
+    @property
+    def stated(self) -> dict[str, float | str | int | None]:
+        """The three fields, to be handed on."""
+        return {name: getattr(self, name) for name in StatedUncertainty.model_fields}

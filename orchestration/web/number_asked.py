@@ -1,6 +1,7 @@
 """Number named by an address, for /why and the API of figures: as somebody may see it, with its trace."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,16 +12,16 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.scope_names import scope_names
+from orchestration.views.asked_ids import kept_ids, known_figures
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
-from orchestration.web.number_parts import files_behind, quarters_of
+from orchestration.web.number_parts import files_behind, quarters_of, scope_name
 from orchestration.web.queries import instant_of, marts_of
 from orchestration.web.request_context import Ask
 from reports.figure_book import FigureBook, figure_list
 from reports.figures.answer import NAME, Asking, figures_of
 from reports.figures.kpi_list import add_rows, kpi_rows
-from reports.figures.query import Combined, Question, queries_in
+from reports.figures.query import Combined, Question, queries_in, question_of, without_site
 from reports.figures.trace import (
     Figures,
     InHand,
@@ -36,7 +37,6 @@ from reports.lifecycle.revise import store_revision
 from reports.pages.address import TAKES, read_why
 from reports.pages.why import ROWS_A_PAGE, Explained, why_csv
 from reports.pages.why_parts import ENERGY, grain_of
-from reports.recompute.bill_again import stored_bill
 from reports.recompute.computations import COMBINATIONS
 from reports.recompute.figure_sources import Sources
 from reports.report_content import ReportContent
@@ -49,7 +49,7 @@ SHARED = "consumption_kwh"
 
 class Number(NamedTuple):
     """One number ready to be walked back. figures: who gives it and its inputs by id. is_open: whether the readings
-    behind a figure that it is made of are for who asks.
+    behind a figure that it is made of are for who asks. until_utc: of one that is kept because it was asked for.
     """
 
     figure: Figure
@@ -57,6 +57,7 @@ class Number(NamedTuple):
     sources: Sources
     kept: bool
     is_open: Callable[[Figure], bool]
+    until_utc: datetime | None = None
 
 
 def asking(ask: Ask, sources: Sources | None = None) -> Asking:
@@ -93,7 +94,18 @@ def number_asked(ask: Ask) -> Number:
     in_hand = InHand(ask.project.reports, {each.figure_id: each for each in book.figures()})
     gone = f"the site has no number of scope {figure.scope!r}"
     _refuse_others(ask, figure, in_hand, gone, "unknown_scope", shared=shared)
-    return Number(figure, in_hand, given.sources, kept=False, is_open=lambda each: _is_theirs(ask, each))
+    ids = kept_ids(ask.project, book.figures(), ask.clock)
+    if ids.until_utc is not None:
+        figure = ids.figures[figure.figure_id]
+        in_hand = InHand(ask.project.reports, {each.figure_id: each for each in ids.figures.values()})
+    is_open = partial(_is_theirs, ask)
+    return Number(figure, in_hand, given.sources, kept=False, is_open=is_open, until_utc=ids.until_utc)
+
+
+def _shared_in(question: Question) -> frozenset[tuple[str, str]]:
+    """As `_shared`, of an expression that names its site in full."""
+    site = next((each.site for each in queries_in(question)), "")
+    return _shared(without_site(question, site), site)
 
 
 def _shared(wanted: Question, site: str) -> frozenset[tuple[str, str]]:
@@ -109,12 +121,16 @@ def _shared(wanted: Question, site: str) -> frozenset[tuple[str, str]]:
 
 def stored_number(ask: Ask, figure_id: str) -> Number:
     """A kept figure. Raises BadInput in the same words for one that is not there and one that is somebody else's."""
-    reports = ask.project.reports
+    sources = ask.project.sources(keeps=False)
+    reports = known_figures(ask.project, sources, ask.clock)
     figure = known_figure(figure_id, reports)
     in_hand = InHand(reports, {figure_id: figure})
     gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
-    _refuse_others(ask, figure, in_hand, gone, "no_figure")
-    return Number(figure, in_hand, ask.project.sources(keeps=False), kept=True, is_open=lambda _: True)
+    question = question_of(figure, in_hand.figure)
+    # A share of the site that was told to a tenant is theirs by its id too; the readings behind the site's are not.
+    shared = frozenset[tuple[str, str]]() if question is None else _shared_in(question)
+    _refuse_others(ask, figure, in_hand, gone, "no_figure", shared=shared)
+    return Number(figure, in_hand, sources, kept=True, is_open=partial(_is_theirs, ask))
 
 
 def kept_number(ask: Ask) -> str:
@@ -191,7 +207,8 @@ def explained(ask: Ask) -> Explained:
         time_zone=_time_zone(number),
         titles={kpi: (row["title"], row["formula"], row["definition"]) for kpi, row in kpi_catalogue().items()},
         kept=number.kept,
-        of=_scope_name(number),
+        until_utc=number.until_utc,
+        of=scope_name(number.figure, number.sources, _first_site(number)),
         is_past=ask.address.as_of_utc is not None and not number.kept,
         parts=_parts(ask, number),
         quarters=quarters_of(ask, figure) if not number.kept else (),
@@ -244,15 +261,6 @@ def _readings(number: Number) -> pl.DataFrame:
 def _time_zone(number: Number) -> str:
     site = _first_site(number)
     return "UTC" if site is None else site.time_zone
-
-
-def _scope_name(number: Number) -> str:
-    site, scope = _first_site(number), number.figure.scope
-    if scope.startswith("bill:"):
-        bill_id, _, line = scope.removeprefix("bill:").partition("/")
-        bill = stored_bill(number.sources, bill_id)
-        return ", ".join(filter(None, (bill.invoice or bill.file, line)))
-    return scope if site is None else scope_names(site).get(scope, scope)
 
 
 def _first_site(number: Number) -> Site | None:

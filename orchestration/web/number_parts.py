@@ -7,13 +7,16 @@ import polars as pl
 
 from assets.stores.lake.merges import named_batches
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
+from orchestration.views.scope_names import scope_names
 from orchestration.web.energy.energy_given import Asked, points_of
 from orchestration.web.request_context import Ask
 from reports.figures.trace import Figures, graph
 from reports.pages.why_lineage import SourceFile
 from reports.pages.why_parts import ENERGY, is_hour
-from reports.recompute.figure_sources import parse_span
+from reports.recompute.bill_again import stored_bill
+from reports.recompute.figure_sources import Sources, parse_span
 
 
 def quarters_of(ask: Ask, figure: Figure) -> list[tuple[datetime, Decimal | None]]:
@@ -59,3 +62,13 @@ def files_behind(figure: Figure, figures: Figures, rows: pl.DataFrame) -> list[S
         )
         for row in found.iter_rows(named=True)
     ]
+
+
+def scope_name(figure: Figure, sources: Sources, site: Site | None) -> str:
+    """The figure's scope as people call it; of a bill its number, and the line."""
+    scope = figure.scope
+    if scope.startswith("bill:"):
+        bill_id, _, line = scope.removeprefix("bill:").partition("/")
+        bill = stored_bill(sources, bill_id)
+        return ", ".join(filter(None, (bill.invoice or bill.file, line)))
+    return scope if site is None else scope_names(site).get(scope, scope)

@@ -16,6 +16,7 @@ from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
+from reports.content.uncertainty import findings_of, headline_bands, told_bands, uncertainty_sections
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
@@ -59,9 +60,8 @@ def template_report(
     known = datasets if datasets is not None else datasets_for(template, given)
     booked = [each for each in known.values() if isinstance(each, Books)]
     is_synthetic = _rests_on_synthetic(template, booked, known, group.givens if group else [given])
-    report_id = report_id_of(template, given)
-    language = spoken_in(template, given)
-    book = FigureBook(report_id=report_id, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
+    language, name = spoken_in(template, given), report_id_of(template, given)
+    book = FigureBook(report_id=name, revision=revision, as_of_utc=given.as_of_utc, is_synthetic=is_synthetic)
     for each in booked:
         each.fill(book)
     ask = Asker(given, known, book, language=language) if group is None else group.asker(book)
@@ -72,12 +72,13 @@ def template_report(
     if group is not None:
         written.insert(1, _of_table(group.table(write)))
     told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
-    findings = in_order([*told, *standing(written, book.figures(), told)])
-    figures = book.figures()
+    bands = headline_bands(written, figures := book.figures(), given.sources)
+    written += uncertainty_sections(bands, figures, language, given.locale)
+    findings = in_order([*told, *standing(written, figures, told), *findings_of(bands)])
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
-        report_id=report_id,
+        report_id=name,
         name=template.template,
         title=_title(template, given, language),
         site_id=given.site.site_id,
@@ -97,6 +98,7 @@ def template_report(
         versions={"template": f"{template.template}@{template.version}", **named},
         sections=tuple(_with_register(template, sections, book, language)),
         figures=figures,
+        bands=told_bands(bands),
         data=() if points is None else tuple(points.data),
         organisation=None if group is None else group.organisation,
     )

@@ -96,7 +96,7 @@ def add_rows(
 
     marts_dir: whose days say what forbids a saving; None: the readings do, as known then.
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
-    are of, and their inputs are looked up when somebody asks why.
+    are of and against which baseline, and their other inputs are looked up when somebody asks why.
     """
     if is_traced and "baseline_id" in rows.columns:
         sources.expect_baselines(set(rows.select(*BASELINE).drop_nulls().iter_rows()))
@@ -108,7 +108,8 @@ def add_rows(
     ]
 
 
-def _inputs(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
+def inputs_of(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
+    """Inputs of a row of the marts, of the view at that instant."""
     start, end = row["period_start"], row["period_end"]
     return [
         sources.lake_input(site, start, end, as_of_utc),
@@ -189,7 +190,9 @@ def _add(
         unit=UNITS.get(row["unit"], row["unit"]),
         computation="nothing" if barred else "scope_kpi",
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
-        inputs=_inputs(site, row, sources, book.as_of_utc) if is_traced else [],
+        inputs=inputs_of(site, row, sources, book.as_of_utc)
+        if is_traced
+        else _baseline_inputs(row, sources, book.as_of_utc),
         status=barred or row["finding"] or "",
         findings=(*([barred] if barred else []), *codes_of(row)),
         coverage=row["coverage"],

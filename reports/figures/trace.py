@@ -20,12 +20,12 @@ from assets.stores.published.report_ledger import ReportStore
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.reporting.figure import Band, Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
 from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
-from reports.recompute.event_again import EVENT, EVENTS, event_input_today
 from reports.recompute.experiment_again import ACTED
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources, parse_dates, parse_span
@@ -78,7 +78,9 @@ class InHand:
 
 
 class TraceReport(Model):
-    """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing."""
+    """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing. band:
+    what meters, factors and models may be off, None where nobody asks.
+    """
 
     figure: Figure
     inputs: tuple[TraceInput, ...]
@@ -86,6 +88,7 @@ class TraceReport(Model):
     recomputed: Decimal | None
     is_equal: bool
     difference: Decimal | None
+    band: Band | None = None
 
 
 class VersionChange(Model):
@@ -118,11 +121,12 @@ def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> Trace
         recomputed=value,
         is_equal=value == figure.value,
         difference=difference,
+        band=figure_band(figure, sources=sources, lookup=reports.figure),
     )
 
 
-def trace_data(found: TraceReport) -> dict[str, Any]:
-    """A trace with the keys of the contract (cli.md)."""
+def trace_data(found: TraceReport, *, names: bool = True) -> dict[str, Any]:
+    """A trace with the keys of the contract (cli.md). names: whether meters and factors of its band may be named."""
     figure = found.figure
     return {
         "figure": figure.model_dump(exclude={"trace"}),
@@ -134,6 +138,7 @@ def trace_data(found: TraceReport) -> dict[str, Any]:
         "recomputed": found.recomputed,
         "is_equal": found.is_equal,
         "difference": found.difference,
+        "uncertainty": None if found.band is None else band_data(found.band, names=names),
     }
 
 
@@ -352,8 +357,6 @@ def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | N
         return factors_sha256(sources, sources.sites[given.id], as_of_utc) if given.id in sources.sites else ""
     if given.role == "day_factors":
         return _day_factors_today(given, sources, as_of_utc)
-    if given.role in {EVENT, EVENTS}:
-        return event_input_today(given, sources, as_of_utc)
     if given.role in ACTED:
         return ACTED[given.role](given, sources, as_of_utc)
     if given.role in {"baseline", "adjustments"}:

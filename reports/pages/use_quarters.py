@@ -1,6 +1,6 @@
 """Quarters of an energy use as figures: what the EnPI pages and the endpoints of the EnPI guide show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -39,8 +39,12 @@ def quarters(
     spans: Sequence[Period],
     *,
     measures: Iterable[str] = SHOWN,
+    book: Callable[[Sequence[Figure]], object] = len,
 ) -> list[Quarter]:
-    """The spans of the use that were read at all, each with its numbers as figures."""
+    """The spans of the use that were read at all, each with its numbers as figures.
+
+    book: takes all of them and what they are made of, in the order in which they were made.
+    """
     wanted = use.touched(spans)
     if not wanted:
         return []
@@ -50,6 +54,7 @@ def quarters(
         item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
         figures = {name: ask.question(f"enpi.{name}", item) for name in measures}
         found.append(Quarter(period=each, result=data.result(use.seu, each), figures=figures))
+    book(ask.book.figures())
     # The lake counts UTC days: its first one may belong to the day before, in local time.
     return [each for each in found if each.result.coverage > 0]
 

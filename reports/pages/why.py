@@ -20,6 +20,7 @@ from reports.pages.energy import defused
 from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
+from reports.recompute.bands import band_findings
 from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import long_date, moment, named, period_text
@@ -58,9 +59,10 @@ FORMULAS: Mapping[str, str] = {
 @dataclass(frozen=True)
 class Explained:
     """Everything about one number. graph: itself first, then what it is made of. readings: the rows of one page of
-    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored. of:
-    what its scope is called by people. parts: of a sum over time, its months, days or hours, and quarters: of an hour
-    its quarter hours (why_parts.py). files: those of the readings; file: the one that is chosen, of which they are.
+    `total`, as their sources had them. titles: KPI -> its name, formula and meaning. kept: whether it is stored;
+    until_utc: until when its id is known where it is not. of: what its scope is called by people. parts: of a sum over
+    time, its months, days or hours, and quarters: of an hour its quarter hours (why_parts.py). files: those of the
+    readings; file: the one that is chosen, of which they are.
 
     is_open: whether who looks may see more of a figure that it is made of than its value.
     """
@@ -76,6 +78,7 @@ class Explained:
     kept: bool
     of: str
     is_past: bool = False
+    until_utc: datetime | None = None
     parts: Sequence[Figure] = ()
     quarters: Sequence[tuple[datetime, Decimal | None]] = ()
     files: Sequence[SourceFile] = ()
@@ -193,11 +196,12 @@ def _facts(told: Explained, address: Address) -> Widget:
         ("Exact value", _exact(figure, address)),
         ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
         ("Estimated", Sentence("{0} of what was read", _share(estimated, address)) if estimated else ""),
+        *_uncertainty(told, address),
         ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else ""),
         ("To be read with", with_care),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else ""),
         ("Since calculated", "" if told.changes else "No change"),
-        ("Figure", figure.figure_id if told.kept else "not kept: it is made anew when it is asked for"),
+        ("Figure", _kept(told, address)),
     ]
     numbers = tuple(Number(label=label, text=text) for label, text in facts if text)
     changed = tuple(
@@ -206,6 +210,32 @@ def _facts(told: Explained, address: Address) -> Widget:
         for each in told.changes
     )  # fmt: skip
     return Widget(key="facts", title="What to know", state="value", numbers=numbers, items=changed, span=4)
+
+
+def _kept(told: Explained, address: Address) -> Text:
+    """The figure's id, and until when `trace` takes it."""
+    figure_id = told.figure.figure_id
+    if told.kept:
+        return figure_id
+    if told.until_utc is None:
+        return "not kept: it is made anew when it is asked for"
+    return Sentence("{0}, kept until {1}", figure_id, long_date(told.until_utc.date(), address.locale))
+
+
+def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
+    """The number's band, and what of it nobody states."""
+    band = told.found.band
+    if band is None or told.figure.value is None:
+        return []
+    # One sentence for each kind: a site of many meters has many without a class.
+    codes = dict.fromkeys(each.code for each in band_findings(band))
+    left_out = sentences([Sentence(words(each)) for each in codes], ", ")
+    if band.half is None or band.low is None or band.high is None:
+        return [("Uncertainty", Sentence("not known: {0}", left_out))] if codes else []
+    numbers = [Decimal(repr(each)) for each in (band.half, band.low, band.high)]
+    half, low, high = format_alike(numbers, told.figure.unit, locale=address.locale)
+    at = Sentence("± {0}: {1} to {2}, at {3}", half, low, high, _share(band.coverage, address))
+    return [("Uncertainty", at), ("Not in it", left_out if codes else "")]
 
 
 def _formula(told: Explained) -> Widget:

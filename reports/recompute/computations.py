@@ -152,9 +152,9 @@ def asked_of(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
     basis = KpiBasis(
         named["site"],
         trace.as_of_utc,
-        _definition_named(trace),
+        definition_named(trace),
         seu_id=named["scope"].partition(":")[2] if is_compared else "",
-        baseline=_version_named(trace) if is_compared else None,
+        baseline=version_named(trace) if is_compared else None,
     )
     return basis, AskedKpi(named["kpi"], named["scope"], start, end, hour)
 
@@ -170,7 +170,7 @@ def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:
 def seu_assessment(trace: Trace, sources: Sources) -> Decimal | None:
     """One number of an SEU's assessment. parameters: site, seu, start, end, field, confidence, min_day_coverage."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    period, pinned = _period(trace, site.time_zone), _version_named(trace)
+    period, pinned = _period(trace, site.time_zone), version_named(trace)
     result = enpi_for(
         sources.pairs(site, named["seu"], pinned, period, trace.as_of_utc),
         seu_id=named["seu"],
@@ -203,17 +203,17 @@ def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
     """What a use saved in money, each day at its price. parameters: site, seu, start, end, min_day_coverage."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     period, scope = _period(trace, site.time_zone), f"seu:{trace.parameters['seu']}"
-    pairs = sources.pairs(site, named["seu"], _version_named(trace), period, trace.as_of_utc)
+    pairs = sources.pairs(site, named["seu"], version_named(trace), period, trace.as_of_utc)
     # Parameters are texts of repr(): the very same float comes back.
     days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
-    basis = KpiBasis(site.site_id, trace.as_of_utc, _definition_named(trace))
+    basis = KpiBasis(site.site_id, trace.as_of_utc, definition_named(trace))
     sources.want(basis, [each for day in days for each in claims.asked_of_day(scope, day.local_date)])
     return claims.worth(days, scope, lambda each: sources.kpi_row(basis, each))
 
 
 def baseline_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A statistic or coefficient of a stored baseline version. parameters: name, e.g. r2 or production.ci_low."""
-    pinned = _version_named(trace)
+    pinned = version_named(trace)
     if pinned is None:
         raise OurFault("a baseline's number without the baseline among its inputs")
     return number_of(sources.baseline(*pinned).baseline, trace.parameters["name"])
@@ -262,7 +262,7 @@ DETECTABLE = ("detectable_kwh", "detectable_percent")
 
 def detectable_saving(trace: Trace, sources: Sources) -> Decimal | None:
     """The smallest saving of a year that a baseline can tell. parameters: name of DETECTABLE, confidence."""
-    pinned = _version_named(trace)
+    pinned = version_named(trace)
     if pinned is None:
         raise OurFault("a detectable saving without the baseline among its inputs")
     named = trace.parameters
@@ -339,7 +339,7 @@ def hours_number(trace: Trace, sources: Sources) -> Decimal | None:
 
 def project_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of an M&V project. parameters: site, project, start, end, field, adjustment, baseline's status."""
-    pinned = _version_named(trace)
+    pinned = version_named(trace)
     named = trace.parameters
     if pinned is None:
         return None
@@ -388,8 +388,8 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
     site, at_utc = sources.site(named["site"]), parse_instant(named["at_utc"])
     first, after = parse_dates(named)
     found: RunningFigures = sources.keep(
-        ("running", site.site_id, at_utc, trace.as_of_utc, _definition_named(trace)),
-        lambda: _running(site, sources, at_utc, (first, after), trace.as_of_utc, _definition_named(trace)),
+        ("running", site.site_id, at_utc, trace.as_of_utc, definition_named(trace)),
+        lambda: _running(site, sources, at_utc, (first, after), trace.as_of_utc, definition_named(trace)),
     )
     return to_decimal(getattr(found, named["field"]))
 
@@ -475,12 +475,13 @@ def baseline_input(version: BaselineVersion) -> TraceInput:
     )
 
 
-def _definition_named(trace: Trace) -> str:
+def definition_named(trace: Trace) -> str:
     """Digest of the SQL that the trace pins; empty of one that was made before SQL was pinned."""
     return next((each.sha256 for each in trace.inputs if each.role == "definition"), "")
 
 
-def _version_named(trace: Trace) -> tuple[str, int] | None:
+def version_named(trace: Trace) -> tuple[str, int] | None:
+    """The baseline version that the trace pins; None where it pins none."""
     for each in trace.inputs:
         if each.kind == "version" and each.role == "baseline":
             # From the right: only the last @ is the version's.

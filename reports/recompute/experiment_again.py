@@ -17,6 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from reports.recompute.advice_again import RECOMMENDATION, advice_input_today
 from reports.recompute.dispatch_again import DISPATCH, dispatch_input_today, dispatch_number
 from reports.recompute.dr_event_again import DR_EVENT, DR_SETTLEMENT, dr_input_today
+from reports.recompute.event_again import EVENT, EVENTS, event_input_today
 from reports.recompute.figure_sources import Sources
 
 # Role of the input: everything that was recorded of an experiment.
@@ -106,7 +107,9 @@ def _exact(value: float | None) -> Decimal | None:
 
 
 # Inputs that are rows of acts, by role: their digest today.
-ACTED = {DR_EVENT: dr_input_today, DR_SETTLEMENT: dr_input_today, EXPERIMENT: experiment_input_today,
-         RECOMMENDATION: advice_input_today, DISPATCH: dispatch_input_today}  # fmt: skip
+ACTED = {
+    EVENT: event_input_today, EVENTS: event_input_today, DR_EVENT: dr_input_today, DR_SETTLEMENT: dr_input_today,
+    EXPERIMENT: experiment_input_today, RECOMMENDATION: advice_input_today, DISPATCH: dispatch_input_today,
+}  # fmt: skip
 # Computations over such rows, by name.
 BY_ACTS = {"dispatch_number": dispatch_number, "experiment_number": experiment_number}

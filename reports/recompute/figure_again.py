@@ -34,7 +34,7 @@ def recompute(
                 operands.append((given.role, recompute(source, sources=sources, lookup=lookup, kept=known)))
             known[figure.figure_id] = combine(trace.computation, operands)
         elif trace.computation in LEAVES:
-            known[figure.figure_id] = LEAVES[trace.computation](trace, _pinned(figure, sources))
+            known[figure.figure_id] = LEAVES[trace.computation](trace, pinned(figure, sources))
         else:
             raise OurFault(f"figure {figure.figure_id} names the unknown computation {trace.computation!r}")
     return known[figure.figure_id]
@@ -50,12 +50,12 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
         seen.add(figure.figure_id)
         if figure.trace.computation == KPI:
             basis, asked = asked_of(figure.trace)
-            _pinned(figure, sources).want(basis, [asked])
+            pinned(figure, sources).want(basis, [asked])
         elif figure.trace.computation in COMBINATIONS:
             waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]
 
 
-def _pinned(figure: Figure, sources: Sources) -> Sources:
+def pinned(figure: Figure, sources: Sources) -> Sources:
     """The sources with the site files that the trace names."""
     for given in figure.trace.inputs:
         sources = sources.with_site_version(given.id, given.sha256) if given.role == "site" else sources

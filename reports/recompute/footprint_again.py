@@ -31,7 +31,7 @@ ENERGIES: Mapping[str, tuple[Role, ...]] = {
     "sold_kwh": ("exported",),
 }
 FIELDS = (*ENERGIES, "scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
-_LINES = {
+LINES = {
     "scope1_kgco2e": (1, "direct"),
     "scope2_location_kgco2e": (2, "location"),
     "scope2_market_kgco2e": (2, "market"),
@@ -96,7 +96,7 @@ def number(
     lines = [
         line.kgco2e
         for line in lines_of(sources, site, period, account, as_of_utc, left_out)
-        if (line.scope, line.method) == _LINES[field] and carrier in {"", line.carrier.value}
+        if (line.scope, line.method) == LINES[field] and carrier in {"", line.carrier.value}
     ]
     parts = [each for each in lines if each is not None]
     return sum(parts, Decimal(0)) if len(parts) == len(lines) else None

@@ -29,6 +29,7 @@ def render_json(content: ReportContent) -> bytes:
 
 def figure_rows(content: ReportContent) -> list[dict[str, Any]]:
     """The figures as `meterloom report --json` lists them."""
+    bands = {each.figure_id: each.model_dump(mode="json", exclude={"figure_id"}) for each in content.bands}
     return [
         {
             "figure_id": figure.figure_id,
@@ -36,6 +37,7 @@ def figure_rows(content: ReportContent) -> list[dict[str, Any]]:
             "value": None if figure.value is None else float(figure.value),
             "unit": figure.unit,
             "uncertainty": figure.uncertainty,
+            **({"band": bands[figure.figure_id]} if figure.figure_id in bands else {}),
             "status": figure.status,
             "findings": list(figure.findings),
         }

@@ -139,6 +139,7 @@ def _of_site(site: Site, as_of_utc: datetime | None) -> Iterable[DayFactor]:
                 origin="site_file",
                 source=entry.source,
                 recorded_at_utc=entry.recorded_at_utc,
+                **entry.stated,
             )
 
 
@@ -180,6 +181,7 @@ def _of_store(
                     instrument_kwh=bundle.head.instrument_kwh,
                     criteria=_criteria(site, bundle.head),
                     recorded_at_utc=group[0].recorded_at_utc,
+                    **bundle.head.stated,
                 ),
             )
 

@@ -104,6 +104,9 @@ def _factor(row: Row) -> Factor:
         "sha256": row.text("sha256"),
         "instrument_kwh": row.number("instrument_kwh"),
         "criteria": read_criteria(row),
+        "uncertainty_percent": row.number("uncertainty_percent"),
+        "uncertainty_source": row.text("uncertainty_source"),
+        "tier": _tier(row),
         "file": row.file,
         "line": row.line,
     }
@@ -111,6 +114,13 @@ def _factor(row: Row) -> Factor:
         return Factor(**values)
     except ValidationError as fault:
         raise row.bad(sentence_of(fault.errors()[0]), reason="bad_factor") from fault
+
+
+def _tier(row: Row) -> int | None:
+    text = row.text("tier")
+    if text not in ("", "1", "2", "3"):
+        raise row.bad(f"tier: expected 1, 2 or 3, got {text!r}", reason="bad_tier")
+    return int(text) if text else None
 
 
 def read_criteria(row: Row) -> QualityCriteria:

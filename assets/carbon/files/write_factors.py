@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_quality.contracts.factor import Factor, FactorSet, QualityCriteria
+from data_quality.contracts.model import StatedUncertainty
 
 COLUMNS = (
     "scope", "activity", "unit", "kg_co2e_per_unit", "gas", "kg_per_unit", "gwp_set", "valid_from", "valid_to",
@@ -16,14 +17,18 @@ COLUMNS = (
 INSTRUMENT_COLUMNS = (
     "instrument_kwh", *QualityCriteria.model_fields,
 )  # fmt: skip
+UNCERTAINTY_COLUMNS = tuple(StatedUncertainty.model_fields)
 
 
 def factor_csv(factors: FactorSet) -> str:
-    """The set as CSV; columns of instruments only where some row is one."""
+    """The set as CSV; columns of instruments, and of uncertainty, only where some row is one or states it."""
     has_instruments = any(
         row.instrument_kwh is not None or row.criteria != type(row.criteria)() for row in factors.factors
     )
-    columns = (*COLUMNS, *INSTRUMENT_COLUMNS) if has_instruments else COLUMNS
+    has_uncertainty = any(row.uncertainty_percent is not None or row.tier is not None for row in factors.factors)
+    columns = (
+        *COLUMNS, *(INSTRUMENT_COLUMNS if has_instruments else ()), *(UNCERTAINTY_COLUMNS if has_uncertainty else ()),
+    )  # fmt: skip
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -47,9 +52,9 @@ def write_factor_set(factors: FactorSet, path: Path) -> None:
 
 def cells_of(row: Factor) -> dict[str, str]:
     """One factor as the cells of its line."""
-    values = {**row.model_dump(), **row.criteria.model_dump()}
+    values = {**row.model_dump(), **row.criteria.model_dump(), **row.stated}
     values["scope"] = row.scope or "outside"
-    return {name: _text(values[name]) for name in (*COLUMNS, *INSTRUMENT_COLUMNS)}
+    return {name: _text(values[name]) for name in (*COLUMNS, *INSTRUMENT_COLUMNS, *UNCERTAINTY_COLUMNS)}
 
 
 def _text(value: Any) -> str:

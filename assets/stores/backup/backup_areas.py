@@ -10,7 +10,7 @@ PROJECT, KEYS, ANCHORS = "project", "keys", "anchors"
 # Made again from the rest, or of this machine's processes alone; names below the data folder.
 REBUILT = frozenset({
     "lake", "marts", "as_of", "warehouse", "dagster", "builds", "logs", "work", "tools", "landing_hashes", "scratch",
-    "run",
+    "run", "asked",
 })  # fmt: skip
 NOTE, HASHES = "last_backup.json", "backup_hashes.json"
 _BESIDE_SQLITE = ("-wal", "-shm", "-journal")

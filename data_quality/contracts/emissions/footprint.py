@@ -8,7 +8,7 @@ from pydantic import Field
 
 from data_quality.contracts.factor import Basis, QualityCriteria
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, StatedUncertainty
 from data_quality.contracts.site_file.meter import Carrier
 
 Role = Literal["purchased", "self_consumed", "exported", "secondary"]
@@ -31,7 +31,7 @@ class SiteEnergy(Model):
     estimated_share: Decimal = Field(default=Decimal(0), ge=0, le=1)
 
 
-class DayFactor(Model):
+class DayFactor(StatedUncertainty):
     """A carrier's factor on local dates [valid_from, valid_to), from whichever source decided."""
 
     carrier: Carrier

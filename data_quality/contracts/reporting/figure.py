@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -56,6 +57,27 @@ class Figure(Model):
     status: str = "ok"
     findings: tuple[str, ...] = Field(default=(), description="Codes of what a reader must know beside the number")
     trace: Trace
+
+
+class Left(NamedTuple):
+    """Something that a band does not hold: its code, and whose it is."""
+
+    code: str
+    of: str = ""
+
+
+class Band(NamedTuple):
+    """The interval that holds the true number with probability `coverage`; None where nothing of it is known.
+
+    half: what stands behind ±, in the number's unit. shares: source -> its part of the variance, 0-1, largest first.
+    """
+
+    low: float | None
+    high: float | None
+    half: float | None
+    coverage: float
+    shares: Mapping[str, float]
+    left_out: tuple[Left, ...]
 
 
 def figure_id(*, report: str, revision: str, path: str, scope: str, start: date, end: date) -> str:

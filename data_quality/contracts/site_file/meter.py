@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
+from data_quality.contracts.site_file.accuracy import limit_of
 from data_quality.contracts.site_file.meter_event import MeterEvent
 from data_quality.contracts.spans import overlapping
 from data_quality.contracts.units import UNITS, unit_of
@@ -130,6 +131,9 @@ class Meter(Model):
     load_share: tuple[float, float, float] | None = Field(
         default=None, exclude_if=not_, description="Shares of the load on L1, L2 and L3; left out: a third each"
     )
+    accuracy_class: str = Field(
+        default="", exclude_if=not_, description="As printed on it: A, B, C (EN 50470-3), 0.5S (IEC 62053), 1.5 (gas)"
+    )
     registers: tuple[Register, ...] = (Register(),)
     events: tuple[MeterEvent, ...] = Field(default=(), description="What happened to the meter, dated")
 
@@ -138,6 +142,14 @@ class Meter(Model):
         shares = self.load_share or (1.0,)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f"meter {self.meter_id!r}: load_share: expected three shares that add up to 1")
+        return self
+
+    @model_validator(mode="after")
+    def _class_is_known(self) -> Self:
+        if self.accuracy_class and self.is_virtual:
+            raise ValueError(f"meter {self.meter_id!r}: accuracy_class: it is computed; give those of its inputs")
+        if self.accuracy_class:
+            limit_of(self.carrier.value, self.accuracy_class)
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from data_quality.contracts.billing.supplier_bill import VarianceThreshold
 from data_quality.contracts.control.goals import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model, check_all
+from data_quality.contracts.model import Model, StatedUncertainty, check_all
 from data_quality.contracts.site_file.alert_rule import AlertRule, check_rules
 from data_quality.contracts.site_file.budgets import Budgets, Targets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
@@ -161,7 +161,7 @@ class Asset(Model):
         }
 
 
-class EmissionFactorEntry(Model):
+class EmissionFactorEntry(StatedUncertainty):
     """A dated location-based factor; valid on local dates [valid_from, valid_to)."""
 
     factor_id: str

@@ -10,10 +10,11 @@ from assets.kpi.enpi.enpi_result import USUAL, performance
 from data_quality.contracts.baselines.baseline import Baseline, StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.time import Period, parse_period
+from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
+from orchestration.views.asked_ids import use_ids
 from reports.assess import TREND_YEARS, AskedUse, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
@@ -44,6 +45,7 @@ def enpi(
     against = against_use(asked.sources, known, use, asked.version, end=span.end, as_of_utc=asked.as_of_utc)
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, against))
+    _with_ids(call, asked, span, data)
     data["alerts"] = [_dumped(each) for each in asked.alerts(span)]
     if is_trend:
         every = call.project.baselines.line(enb_of(known, use), as_of_utc=asked.as_of_utc)
@@ -53,6 +55,24 @@ def enpi(
     if mix is not None:
         data["mix"] = _mix(asked, span, mix)
     return Answer(data, enpi_parts(data, use=use.name, site=known.site_id, rule=use.status_rule))
+
+
+# What is printed of the span and of each of its months.
+FIGURES = ("metered_kwh", "actual_kwh", "expected_kwh", "delta_kwh", "enpi", "deviation_percent", "savings_kwh")
+FIGURES += ("uncertainty_kwh", "coverage", "estimated_share")
+OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
+
+
+def _with_ids(call: Call, asked: AskedUse, span: Period, data: dict[str, Any]) -> None:
+    """Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it."""
+    project, months = call.project, {str(each.start): each for each in months_of(span)}
+    data["figures"] = use_ids(project, asked, [span], FIGURES, call.clock)[span]
+    shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
+    if shown:
+        of_months = use_ids(project, asked, shown.values(), OF_MONTHS, call.clock)
+        for each in data["months"]:
+            if each["start"] in shown:
+                each["figures"] = of_months[shown[each["start"]]]
 
 
 def _dumped(found: Model) -> dict[str, Any]:

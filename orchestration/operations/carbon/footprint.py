@@ -35,6 +35,9 @@ CHANGES = (
 )
 
 
+TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
+
+
 @operation(
     "carbon footprint",
     example="--site factory --period 2025 --json",
@@ -56,7 +59,16 @@ def footprint(
         return _portfolio(call, portfolio_footprint(found))
     one = found[0]
     say_findings(call, one.findings)
-    return Answer(one, LINES, scopes_text(one))
+    figures: dict[str, str] = {}
+    if gwp is None and not supplier:
+        from orchestration.views.asked_ids import footprint_ids
+
+        span, as_of_utc = (
+            parse_period(period, sites[0].time_zone),
+            call.as_of_utc or call.project.reports.known_at(call.clock),
+        )
+        figures = footprint_ids(call.project, sites[0], span, TOTALS, as_of_utc=as_of_utc, clock=call.clock)
+    return Answer({**one.model_dump(), "figures": figures}, LINES, scopes_text(one))
 
 
 @operation(

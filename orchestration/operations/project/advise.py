@@ -177,6 +177,7 @@ def _listed(call: Call, found: list[Recommendation], text: str, *, as_of_utc: da
 def _row(call: Call, found: Recommendation, as_of_utc: datetime | None = None) -> dict[str, Any]:
     site = call.project.site(found.site_id)
     row = advice.row(site, found, site.locale)
+    row["figures"] = {each.path.rpartition("/")[2]: each.figure_id for each in found.figures}
     said = shown_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
     for each in row["sentences"]:
         each["wording"] = said.get(each["text"])

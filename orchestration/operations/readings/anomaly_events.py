@@ -15,6 +15,7 @@ from data_quality.contracts.time import local_midnight_utc, parse_day, parse_ins
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, AnySiteOption, ReasonOption, period_or_none
+from orchestration.views.asked_ids import event_ids
 from orchestration.views.finding_sources import finding_of, row
 
 EVENTS = Table(
@@ -39,6 +40,11 @@ def anomalies_list(
     sites = [call.project.site(site)] if site else list(call.project.sites.values())
     rows = [each for one in sites for each in _rows(call, one, period, call.as_of_utc)]
     shown = [each for each in rows if with_all or each["state"] in ("open", "acknowledged")]
+    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    for one in sites:
+        own = {each["id"]: each for each in shown if each["site"] == one.site_id}
+        for name, ids in event_ids(call.project, one, list(own), as_of_utc=as_of_utc, clock=call.clock).items():
+            own[name]["figures"] = ids
     hidden = len(rows) - len(shown)
     text = f"{hidden} muted or explained: --all shows them" if hidden else ""
     return Answer({"site": site, "period": period, "events": shown}, EVENTS, text)

@@ -23,6 +23,7 @@ from reports.figures.kpi_list import Grain, kpi_list, row_of
 from reports.figures.portfolio import kpi_portfolio
 from reports.gates import refuse_future, refuse_without_readings
 from reports.lifecycle.revise import store_revision, unstored
+from reports.recompute.bands import band_data, figure_bands
 from reports.report_content import ReportContent
 from reports.texts.numbers import format_alike, unit_text
 from reports.writer import words
@@ -67,13 +68,27 @@ def keep_figures(call: Call, build: Callable[[int], ReportContent], site: Site |
     return unstored(build, reports)
 
 
-KPIS = Table(
-    "rows",
+_SHOWN = (
     "scope | kpi | from: {since} | value: {value:,.3f} | unit | coverage: {coverage:.1%} | finding: {said} | "
-    "figure: {figure_id}",
-    since=lambda row: row["hour_start_utc"] or row["start"],
-    said=lambda row: ", ".join(row["findings"]) or row["finding"],
+    "figure: {figure_id}"
 )
+
+
+def _since(row: Mapping[str, Any]) -> object:
+    return row["hour_start_utc"] or row["start"]
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return ", ".join(row["findings"]) or str(row["finding"])
+
+
+def _half(row: Mapping[str, Any]) -> str:
+    half = row["uncertainty"]["plus_minus"]
+    return "" if half is None else f"{half:,.3f}"
+
+
+KPIS = Table("rows", _SHOWN, since=_since, said=_said)
+WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, said=_said, half=_half)
 
 
 @operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)
@@ -85,6 +100,9 @@ def kpis(
     grain: Annotated[Grain, Option("--grain", help="hour, day, month or year.")] = "month",
     scope: Annotated[str | None, Option("--scope", help="Only this scope, e.g. tenant:law.")] = None,
     is_long: Annotated[bool, Option("--long", help="A row each: figure id, coverage, codes; three decimals.")] = False,
+    uncertainty: Annotated[
+        bool, Option("--uncertainty", help="With --json or --long: what meters, factors and baselines may be off.")
+    ] = False,
 ) -> Answer:
     """Show the KPIs of the catalogue per scope; each value can be traced, and a missing one says why."""
     # Equal means both or neither.
@@ -103,9 +121,12 @@ def kpis(
     figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]
+    if uncertainty:
+        bands = figure_bands(figures, sources=call.sources, lookup=by_id.get)
+        rows = [row | {"uncertainty": band_data(band)} for row, band in zip(rows, bands, strict=True)]
     days = f"local days of {known.time_zone if known else 'each site'}"
     if is_long:
-        return Answer({"rows": rows}, KPIS, days)
+        return Answer({"rows": rows}, WITH_BANDS if uncertainty else KPIS, days)
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
     shown = kpi_tables(rows, grain=grain, time_zone=known.time_zone if known else "UTC")
     return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")

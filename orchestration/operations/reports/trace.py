@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.views.asked_ids import known_figures
 from orchestration.views.restored_proof import erased_behind
 from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue
@@ -25,7 +26,7 @@ from reports.figures.trace import (
     trace_figure,
     versions_today,
 )
-from reports.texts.numbers import exact_text, unit_text
+from reports.texts.numbers import exact_text, format_alike, unit_text
 from reports.writer import words
 
 SIMULATED = "simulated"
@@ -43,7 +44,8 @@ def trace(
     versions: Annotated[bool, Option("--versions", help="Say what would change today.")] = False,
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
-    reports, sources = call.project.reports, call.sources
+    sources = call.sources
+    reports = known_figures(call.project, sources, call.clock)
     if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
         return Answer(
             trace_data(lived), [*_verdict(lived), "", INPUTS], exit_code=DONE if lived.is_equal else CHECK_FAILED
@@ -90,7 +92,19 @@ def _verdict(found: TraceReport) -> list[str]:
         f"{_named(figure)}, {figure.start}{f' to {last}' if last != figure.start else ''} (local days)",
         f"computed by {figure.trace.computation}, {known}{'; readings are simulated' if figure.is_synthetic else ''}",
         *with_care,
+        *_uncertainty(found),
     ]
+
+
+def _uncertainty(found: TraceReport) -> list[str]:
+    """Its band, where there is one, and what is not in it."""
+    band = found.band
+    if band is None or band.half is None or found.figure.value is None:
+        return []
+    left_out = ", ".join(dict.fromkeys(words(each.code) for each in band.left_out))
+    not_in = f"; not in it: {left_out}" if left_out else ""
+    half, low, high = format_alike([band.half, band.low, band.high], found.figure.unit)
+    return [f"uncertainty: ± {half}, from {low} to {high} at {band.coverage:.0%}{not_in}"]
 
 
 def _named(figure: Figure) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, sees_site
+from data_quality.contracts.access.permissions import Permission, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import plain
 from orchestration.web.number_asked import Number, number_asked, stored_number
@@ -30,7 +30,8 @@ router = APIRouter(prefix=BASE)
 @router.get("/figures/{figure_id}")
 def figure(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
     """A kept figure with its inputs, made again."""
-    return JSONResponse(plain(trace_data(_traced(ask, stored_number(ask, figure_id))[0])))
+    found = _traced(ask, stored_number(ask, figure_id))[0]
+    return JSONResponse(plain(trace_data(found, names=sees_whole_site(ask.person))))
 
 
 @router.get("/figures/{figure_id}/rows")
@@ -39,7 +40,7 @@ def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit"
     number = stored_number(ask, figure_id)
     limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
     start = whole(ask.address.part("cursor") or "0", "cursor", least=0, most=10**9)
-    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources)
+    rows = readings_behind(number.figure, reports=number.figures, sources=number.sources, is_open=number.is_open)
     more = start + limit < rows.height
     headers = {"Link": f'<{BASE}/figures/{figure_id}/rows?limit={limit}&cursor={start + limit}>; rel="next"'}
     return JSONResponse(
@@ -67,7 +68,7 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
     expect_read(ask.address)
     number = number_asked(ask)
     found, changes = _traced(ask, number)
-    return JSONResponse(plain({**trace_data(found), "changes": changes}))
+    return JSONResponse(plain({**trace_data(found, names=sees_whole_site(ask.person)), "changes": changes}))
 
 
 def _traced(ask: Ask, number: Number) -> tuple[TraceReport, list[VersionChange]]:

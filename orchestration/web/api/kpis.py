@@ -12,6 +12,7 @@ from data_quality.contracts.access.permissions import Permission, sees_scope, se
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from orchestration.views.asked_ids import kept_ids
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
@@ -70,7 +71,7 @@ def kpi_frame(ask: Ask, site: Site, scope: str, period: Period) -> pl.DataFrame:
 
 
 def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple[list[dict[str, Any]], int]:
-    """The rows of `meterloom kpis --json`, each with the address of its reason in place of a kept figure.
+    """The rows of `meterloom kpis --json`, each with the address of its reason, and the id that it is kept by a while.
 
     Raises BadInput (too_many_points) for more than an answer holds.
     """
@@ -85,9 +86,10 @@ def kpi_rows_of(ask: Ask, site: Site, every: pl.DataFrame, part: slice) -> tuple
     is_synthetic = bool(rows["is_synthetic"].any())
     book = FigureBook(report_id="kpis", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=is_synthetic)
     add_rows(book, site, rows, sources=sources, marts_dir=ask.marts_now, is_traced=False)
-    # Nothing is kept by a question: the figure of the command's answer has an id, this one a reason.
+    # Kept for a while: whoever cites a number keeps it as the command does.
+    ids = kept_ids(ask.project, book.figures(), ask.clock)
     found = [
-        {**row_of(figure, sources, {}), "figure_id": "", "why": why_of(figure, ask.address)}
+        {**row_of(figure, sources, {}), "figure_id": ids.of(figure), "why": why_of(figure, ask.address)}
         for figure in book.figures()
     ]
     return found, every.height
@@ -152,8 +154,9 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
         scope=None,
     )
     by_id = {figure.figure_id: figure for figure in content.figures}
+    ids = kept_ids(ask.project, content.figures, ask.clock)
     return [
-        {**row_of(figure, sources, by_id), "figure_id": "", "why": why_of(figure, ask.address, by_id.get)}
+        {**row_of(figure, sources, by_id), "figure_id": ids.of(figure), "why": why_of(figure, ask.address, by_id.get)}
         for figure in content.figures
         if figure.scope.startswith(scope or PORTFOLIO) and ask.address.part("kpi") in ("", figure.kpi)
     ]

@@ -16,9 +16,11 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import plain
+from orchestration.views.asked_ids import kept_ids
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask, asked
@@ -33,6 +35,7 @@ router = APIRouter(prefix="/api/v1")
 SHARED, TAKES = ("as_of", "locale"), ("seu_id", "start_year", "end_year", "baseline_version")
 MEASURES = ("actual_kwh", "expected_kwh", "delta_kwh", "deviation_percent", "enpi_index")
 # The guide's names of a month's numbers.
+IN_QUARTERS = {"enpi": "enpi_index", "deviation_percent": "deviation_percent"}
 IN_MONTHS = {"actual": "actual_kwh", "expected": "expected_kwh", "deviation": "deviation_percent"}
 # It is caused by the load itself: a baseline of it would explain the load by the load.
 BARRED_FEATURE = "machine_temp_c"
@@ -136,7 +139,9 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
     span = parse_period(label, site.time_zone)
     version = _of_year(given, seu, wanted.baseline_year)
     use = AskedUse(site, seu, version, given.sources, given.as_of_utc)
-    found = quarters(given, use, [span, *months_of(span)], measures=MEASURES)
+    made: list[Figure] = []
+    found = quarters(given, use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
+    ids = kept_ids(ask.project, made, ask.clock)
     whole = next((each for each in found if each.period == span), None)
     report = {
         "seu_name": seu.name,
@@ -155,6 +160,12 @@ def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, sh
         "baseline_version": version.version,
         "findings": [] if whole is None else list(whole.result.review_flags),
         "why": _why(ask, site, seu, "deviation_percent", span, version),
+        "figures": {
+            f"{each.period.start:%b}".lower() if each.period != span else "period": {
+                measure: ids.of(each.figures[measure]) for measure in MEASURES
+            }
+            for each in found
+        },
     }
     return JSONResponse(plain({"success": True, "report": report}))
 
@@ -175,6 +186,9 @@ def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED))
     given = asking(ask.of(site=site.site_id))
     use = against(given, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
+    made: list[Figure] = []
+    found = quarters(given, use, quarters_of(span), measures=MEASURES, book=made.extend)
+    ids = kept_ids(ask.project, made, ask.clock)
     data = [
         {
             "year": each.period.start.year,
@@ -184,8 +198,9 @@ def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED))
             "baseline_version": each.result.baseline_version or None,
             "compliance_status": each.result.status,
             "why": _why(ask, site, seu, "enpi_index", each.period, use.version),
+            "figures": {name: ids.of(each.figures[m]) for name, m in IN_QUARTERS.items()},
         }
-        for each in quarters(given, use, quarters_of(span), measures=MEASURES)
+        for each in found
     ]
     return JSONResponse(plain({"success": True, "data": data}))
 

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, parse_instant, zone
+from orchestration.views.asked_ids import kept_ids
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
 from orchestration.web.energy.energy_given import Asked, points_of
-from orchestration.web.queries import marts_of, scope_of, stamp_of, whole_site
+from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask, asked
-from reports.figures.running import running_now, running_result, with_coarse_source
+from reports.figures.running import running_book, running_now, running_result, with_coarse_source
 from reports.pages.address import PageGrain, before
 from reports.pages.energy import UNIT
 from reports.recompute.computations import RUNNING
@@ -63,8 +64,11 @@ def running(
 
     def make() -> dict[str, Any]:
         found = running_now(marts_of(ask, site), site.site_id, at_utc)
-        found = with_coarse_source(found, site, ask.project.sources(keeps=False), ask.as_known_utc)
-        whole = running_result(found, site.time_zone, {})
+        sources = ask.project.sources()
+        found = with_coarse_source(found, site, sources, ask.as_known_utc)
+        book = running_book(site, found, sources=sources, as_of_utc=instant_of(ask), is_synthetic=site.is_simulated)
+        ids = kept_ids(ask.project, book.figures(), ask.clock)
+        whole = running_result(found, site.time_zone, {each.kpi: ids.of(each) for each in book.figures()})
         place = f"{found.at_utc:%Y-%m-%dT%H:%MZ}"
         scope = f"site:{site.site_id}"
         whys = {

@@ -1,0 +1,118 @@
+"""Ids of numbers that an answer prints: each can be traced by it, as long as asked figures are kept."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from assets.stores.published.asked_figures import AskedFigures, renamed
+from assets.stores.published.report_ledger import keep_site_version
+from assets.stores.warehouse.marts import MartReader
+from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, Period
+from reports.assess import AskedUse
+from reports.datasets.anomalies import AnomalyData
+from reports.datasets.base import Given, Item
+from reports.datasets.footprint_figures import FootprintData
+from reports.datasets.template_ask import Asker
+from reports.figure_book import FigureBook
+from reports.figures.answer import Asking, assessing
+from reports.figures.on_request import KnownFigures, with_digests
+from reports.recompute.figure_sources import Sources
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+
+OF_EVENTS = ("measured_kwh", "expected_kwh", "kwh", "cost")
+
+
+class Ids(NamedTuple):
+    """Figures under the ids that they are kept by, by those that they had. until_utc: None where nothing was kept."""
+
+    figures: dict[str, Figure]
+    until_utc: datetime | None
+
+    def of(self, figure: Figure) -> str:
+        """The id that `trace` takes; empty where the figure is not kept."""
+        return self.figures[figure.figure_id].figure_id if self.until_utc is not None else ""
+
+
+def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) -> Ids:
+    """Keep the figures of an answer, inputs before what is made of them."""
+    if project.store.read_only is not None or not figures:
+        return Ids({}, None)
+    sources = project.sources()
+    found = renamed(with_digests(figures, sources))
+    until_utc = AskedFigures(project.project.data_dir).keep(found, now_utc=clock.now_utc())
+    if until_utc is not None:
+        inputs = {(each.id, each.sha256) for one in found.values() for each in one.trace.inputs if each.role == "site"}
+        for site_id, sha256 in sorted(inputs):
+            keep_site_version(project.store, sources.site(site_id), sha256, clock)
+    return Ids(found, until_utc)
+
+
+def known_figures(project: "OpenProject", sources: Sources, clock: Clock) -> KnownFigures:
+    """Figures of reports and those that were asked for."""
+    return KnownFigures(project.reports, AskedFigures(project.project.data_dir), sources, clock.now_utc())
+
+
+def event_ids(
+    project: "OpenProject", site: Site, events: Sequence[str], *, as_of_utc: datetime, clock: Clock
+) -> dict[str, dict[str, str]]:
+    """Event -> measure -> id of the numbers of stored anomaly events of a site."""
+    sources = project.sources()
+    nothing = Period(label="", start=as_of_utc.date(), end=as_of_utc.date(), time_zone=site.time_zone)
+    given = Given(site=site, period=nothing, as_of_utc=as_of_utc, sources=sources, versions={})
+    data = AnomalyData(given)
+    book = FigureBook(
+        report_id=f"anomalies/{site.site_id}", revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated
+    )
+    ask = Asker(given, {"anomalies": data}, book)
+    items = {each: item for each in events if (item := data.item(each)) is not None}
+    made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
+    ids = kept_ids(project, book.figures(), clock)
+    return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
+
+
+def footprint_ids(
+    project: "OpenProject", site: Site, span: Period, measures: Sequence[str], *, as_of_utc: datetime, clock: Clock
+) -> dict[str, str]:
+    """Measure -> id of the totals of a site's inventory over whole months; nothing of any other span."""
+    if span.start.day != 1 or span.end.day != 1:
+        return {}
+    sources = project.sources()
+    given = Given(site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={})
+    book = FigureBook(
+        report_id=f"footprint/{site.site_id}/{span.start}/{span.end}",
+        revision=0,
+        as_of_utc=as_of_utc,
+        is_synthetic=sources.has_synthetic(site, span, as_of_utc),
+    )
+    ask = Asker(given, {"footprint": FootprintData(given)}, book)
+    item = Item(key="", label=site.name, scope=f"site:{site.site_id}", period=span)
+    made = {name: ask.question(f"footprint.{name}", item) for name in measures}
+    ids = kept_ids(project, book.figures(), clock)
+    return {name: ids.of(figure) for name, figure in made.items()}
+
+
+def use_ids(
+    project: "OpenProject", use: AskedUse, spans: Iterable[Period], measures: Sequence[str], clock: Clock
+) -> dict[Period, dict[str, str]]:
+    """Span -> measure -> id of the numbers of an energy use against its baseline; empty ids where nothing is kept."""
+    every = list(spans)
+    start, end = min(each.start for each in every), max(each.end for each in every)
+    whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
+    book = FigureBook(
+        report_id=f"enpi/{use.site.site_id}/{use.seu.seu_id}/{whole.label}",
+        revision=0,
+        as_of_utc=use.as_of_utc,
+        is_synthetic=use.sources.has_synthetic(use.site, whole, use.as_of_utc),
+    )
+    read = MartReader(project.project.marts_dir)
+    given = Asking(use.site, use.sources, None, read, project.baselines, use.as_of_utc)
+    ask, scope = assessing(given, whole, {use.seu.seu_id: use.version}, book), f"seu:{use.seu.seu_id}"
+    items = {each: Item(key="", label=use.seu.name, scope=scope, period=each) for each in every}
+    made = {each: {name: ask.question(f"enpi.{name}", item) for name in measures} for each, item in items.items()}
+    ids = kept_ids(project, book.figures(), clock)
+    return {each: {name: ids.of(figure) for name, figure in figures.items()} for each, figures in made.items()}

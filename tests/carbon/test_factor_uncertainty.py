@@ -1,0 +1,73 @@
+"""Uncertainty of an emission factor: as whoever states it says, or by its tier; kept from file to figure."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from assets.carbon.factor_choice.factor_view import factor_view
+from assets.carbon.files.carbon_files import read_factor_set
+from assets.carbon.files.write_factors import factor_csv
+from assets.stores.ledgers.factor_ledger import FactorStore
+from assets.stores.transactions import open_store
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.factor import Basis
+from data_quality.contracts.site_file.accuracy import factor_limit
+from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.time import FixedClock
+from tests.reports import plant
+
+HEAD = (
+    "scope,activity,unit,kg_co2e_per_unit,valid_from,valid_to,factor_id,source,"
+    "uncertainty_percent,uncertainty_source,tier"
+)
+ROWS = (
+    "2,electricity,kWh,0.4,2026-01-01,2027-01-01,grid,authority,4.5,authority annex 3,",
+    "1,natural gas,kWh,0.2,2025-01-01,2026-01-01,gas,IPCC,,,1",
+    "2,heat,kWh,0.1,2025-01-01,2026-01-01,heat,supplier,,,1",
+)
+
+
+def written(folder: Path, *rows: str) -> Path:
+    path = folder / "factors.csv"
+    path.write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_it_comes_back_from_file_ledger_and_view_as_it_was_stated(tmp_path: Path) -> None:
+    given = read_factor_set(written(tmp_path, *ROWS))
+    (tmp_path / "again.csv").write_text(factor_csv(given), encoding="utf-8")
+    again = read_factor_set(tmp_path / "again.csv")
+    assert [each.stated for each in again.factors] == [each.stated for each in given.factors]
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    FactorStore(store).add(given, clock=FixedClock(datetime(2025, 1, 1, tzinfo=UTC)))
+    view = factor_view(plant.plant_site(), FactorStore(store).known())
+    store.close()
+    found = {each.factor_id: factor_limit(each.carrier.value, each) for each in view.entries if each.origin == "store"}
+    assert found["grid"] == (4.5, "authority annex 3")
+    # The default factor of natural gas has an interval of its own; heat has none, whatever its tier.
+    assert found["gas"] is not None
+    assert found["gas"].percent == pytest.approx(100 * (58_300 - 54_300) / 2 / 56_100, abs=0.01)
+    assert found["heat"] is None
+    [own] = view.of(Carrier.ELECTRICITY, Basis.LOCATION)[:1]
+    assert factor_limit("electricity", own) is None
+
+
+def test_a_factor_that_states_nothing_is_written_as_before() -> None:
+    [own] = plant.plant_site().factors
+    assert {"uncertainty_percent", "uncertainty_source", "tier"} & set(own.model_dump()) == set()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,4.5,,", "belong together"),
+        ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,120,annex,", "less than 100"),
+        ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,,,4", "tier: expected 1, 2 or 3, got '4'"),
+        ("2,electricity,kWh,0.4,2025-01-01,2026-01-01,grid,authority,-1,annex,", "is negative"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, row: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said) as fault:
+        read_factor_set(written(tmp_path, row))
+    assert fault.value.line == 2

@@ -1,0 +1,169 @@
+"""Every figure that the API prints has an id that `trace` takes; doors that print none are named with the reason."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from assets.stores.erasure.files import made_again
+from assets.stores.published.asked_figures import FILE, FOLDER, KEPT_FOR, AskedFigures
+from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import FixedClock, SystemClock
+from tests.e2e.conftest import call_here
+from tests.reports import plant
+from tests.web.marts_world import LOST, THEO, VERA, Asking
+from tests.web.openapi_golden import present
+from tests.web.test_parameters import BASES
+from tests.web.why_world import LATER
+
+pytestmark = pytest.mark.slow
+EMS = "/api/v1/ems"
+WHOLE = Person(person_id="w", name="W", roles=(Role.VIEWER, Role.AUDITOR, Role.ANALYST, Role.ENGINEER, Role.OPERATOR))
+# Numbers that say how much: what a report would print, by the names that answers have for them.
+MEASURE = re.compile(
+    r"value|(actual|expected)_consumption|deviation_(kwh|percent)|enpi|(energy_)?cost|(?!.*_per_)(.*_)?(kwh|kgco2e|kw)"
+)
+# Doors whose numbers are no figures, and why; a door that is gone, or prints none any more, goes from here.
+NO_FIGURES = {
+    "series": "points of a chart: each is a row of /kpis by hour, which has an id",
+    "quality": "readings that a rule names, with its limit",
+    "meters/balance": "what a rule found off",
+}
+# Doors whose figures have no id yet.
+NOT_YET = {
+    "carbon/report": "lines by month and factor; their totals have one",
+}
+
+
+def doors() -> Iterator[tuple[str, dict[str, str]]]:
+    """GET addresses of the API without a place in their path, and a question each."""
+    for path, methods in present()["paths"].items():
+        if "get" in methods and path.startswith("/api/v1/") and "{" not in path:
+            yield path, BASES.get(path, {})
+
+
+def bare_numbers(said: Any, path: str = "", *, has_ids: bool = False) -> Iterator[str]:
+    """Places of numbers that stand beside no id: neither their own, nor one among the `figures` of what they are in."""
+    if isinstance(said, list):
+        for each in said:
+            yield from bare_numbers(each, f"{path}[]")
+    elif isinstance(said, dict):
+        has_ids = has_ids or bool(said.get("figure_id")) or any((said.get("figures") or {}).values())
+        for name, each in said.items():
+            if isinstance(each, int | float) and not isinstance(each, bool):
+                if MEASURE.fullmatch(name) and not has_ids:
+                    yield f"{path}.{name}"
+            else:
+                yield from bare_numbers(each, f"{path}.{name}", has_ids=has_ids)
+
+
+def ids_in(said: Any) -> Iterator[str]:
+    if isinstance(said, list):
+        for each in said:
+            yield from ids_in(each)
+    elif isinstance(said, dict):
+        for name, each in said.items():
+            if name == "figure_id" and each:
+                yield each
+            elif name == "figures" and isinstance(each, dict):
+                yield from (one for one in _leaves(each) if one)
+            else:
+                yield from ids_in(each)
+
+
+def _leaves(said: dict[str, Any]) -> Iterator[str]:
+    for each in said.values():
+        if isinstance(each, dict):
+            yield from _leaves(each)
+        elif isinstance(each, str):
+            yield each
+
+
+def test_every_figure_of_the_api_has_an_id_that_the_api_traces(seen: Asking) -> None:
+    bare, ids, seen = dict[str, list[str]](), dict[str, list[str]](), Asking(seen.project, seen.clock, WHOLE)
+    for path, question in doors():
+        answer = seen.get(path, **question)
+        if answer.status != 200 or not answer.body.startswith(b"{"):
+            continue
+        name = path.removeprefix(f"{EMS}/").removeprefix("/api/v1/")
+        bare[name] = sorted(set(bare_numbers(answer.said)))
+        ids[name] = list(dict.fromkeys(ids_in(answer.said)))
+    without = {name: places for name, places in bare.items() if places and name not in {**NO_FIGURES, **NOT_YET}}
+    assert without == {}
+    assert {name for name in {**NO_FIGURES, **NOT_YET} if not bare.get(name)} == set()
+    assert {"kpis", "running", "why", "analytics/consumption", "analytics/enpi"} <= {
+        n for n, each in ids.items() if each
+    }
+    for name, each in ids.items():
+        # Some of each: a trace is made again from the readings.
+        for figure_id in each[:: max(len(each) // 3, 1)]:
+            found = seen.get(f"{EMS}/figures/{figure_id}")
+            assert found.status == 200, (name, found.text)
+            assert found.said["is_equal"] is True, (name, found.text)
+            assert found.said["figure"]["figure_id"] == figure_id
+
+
+def test_an_asked_figure_is_kept_for_its_time_and_by_what_it_says(seen: Asking) -> None:
+    asked = {"site": "plant", "range": "2025-03", "scope": "seu:hvac", "kpi": "consumption_kwh"}
+    [row] = seen.json("/kpis", **asked)["rows"]
+    why = seen.json("/why", site="plant", scope="seu:hvac", kpi="consumption_kwh", period="2025-03")
+    later = Asking(seen.project, FixedClock(LATER + timedelta(minutes=20)), VERA)
+    # The same readings say the same number: asked again it is the same figure.
+    assert later.json("/kpis", **asked)["rows"][0]["figure_id"] == row["figure_id"]
+    assert why["figure"]["value"] == row["value"]
+    # A command goes by the clock on the wall.
+    today = Asking(seen.project, SystemClock(), VERA).json("/kpis", **asked)["rows"][0]["figure_id"]
+    assert today == row["figure_id"]
+    shown = Asking(seen.project, SystemClock(), VERA)
+    why = shown.json("/why", site="plant", scope="seu:hvac", kpi="consumption_kwh", period="2025-03")
+    for figure_id in (row["figure_id"], why["figure"]["figure_id"]):
+        code, told, said = call_here("trace", figure_id, "--rows", "--project", str(seen.project.project.root))
+        assert code == 0, said
+        assert told["is_equal"] is True
+        assert told["figure"]["value"] == row["value"]
+        assert len(told["rows"]) > 2900
+    after = Asking(seen.project, FixedClock(SystemClock().now_utc() + KEPT_FOR + timedelta(hours=1)), VERA)
+    gone = after.get(f"{EMS}/figures/{row['figure_id']}")
+    assert (gone.status, gone.said["code"]) == (404, "no_figure")
+
+
+def test_who_may_not_see_a_scope_may_not_trace_its_id(seen: Asking) -> None:
+    [row] = seen.json("/kpis", site="plant", range="2025-03", scope="seu:hvac", kpi="cost")["rows"]
+    theirs = Asking(seen.project, seen.clock, THEO)
+    refused = theirs.get(f"{EMS}/figures/{row['figure_id']}")
+    assert (refused.status, refused.said["code"]) == (404, "no_figure")
+    [own] = theirs.json("/kpis", site="plant", range="2025-03", scope="tenant:hall", kpi="consumption_kwh")["rows"]
+    found = theirs.json(f"/figures/{own['figure_id']}")
+    assert found["is_equal"] is True
+    assert {each["of"] for each in found["uncertainty"]["not_included"]} == {""}
+
+
+def test_a_broken_file_of_asked_figures_takes_no_number_away(acted: Asking) -> None:
+    asked = {"site": "plant", "range": "2025-03", "scope": "seu:hvac", "kpi": "cost"}
+    file = acted.project.project.data_dir / FOLDER / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"no database at all" * 100)
+    [row] = acted.json("/kpis", **asked)["rows"]
+    assert row["value"] > 0
+    assert row["figure_id"] == ""
+    assert row["why"]
+    assert AskedFigures(acted.project.project.data_dir).figure("0" * 16, now_utc=LATER) is None
+
+
+def test_a_number_that_changes_has_another_id_and_the_former_is_traced_as_it_was(acted: Asking) -> None:
+    asked = {"site": "plant", "range": "2025-03", "scope": "seu:hvac", "kpi": "consumption_kwh"}
+    [before] = acted.json("/kpis", **asked)["rows"]
+    rows = plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), skip=LOST)
+    changed = rows.filter(rows["meter_id"] == "hvac").tail(96).with_columns(value=9.0, is_correction=True)
+    acted.clock.advance(timedelta(hours=1))
+    plant.write(acted.project.lake, changed, acted.clock, "late.csv")
+    found = acted.json(f"/figures/{before['figure_id']}")
+    # As known when it was printed; what changed since is told beside it.
+    assert found["is_equal"] is True
+    versions = acted.json(f"/figures/{before['figure_id']}/versions")
+    assert [each["kind"] for each in versions["changes"]] == ["lake"]
+    # Of an erased meter's readings nothing stays behind that was made of them.
+    project = acted.project.project
+    assert project.data_dir / FOLDER in made_again(project, "plant")
