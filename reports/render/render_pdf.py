@@ -84,6 +84,7 @@ def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
         subject=f"{content.report_id} revision {content.revision}",
         creator="Meterloom",
         lang=language_of(content.spoken),
+        initialFontName=FONT,
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
@@ -368,6 +369,10 @@ def _canvas_class() -> Any:
             super().__init__(*args, **kwargs)
             self.language, self.tags = language, tags
             self._pages: list[dict[str, Any]] = []
+
+        def setFont(self, name: str, size: float, leading: float | None = None) -> None:  # noqa: N802 - its name
+            # The library's tables and drawings name Helvetica before any letter; a file that names it must embed it.
+            super().setFont(FONT if name == "Helvetica" else name, size, leading)
 
         def showPage(self) -> None:  # noqa: N802 - reportlab's name
             # The page is not written yet: "of how many" is known only at the end.

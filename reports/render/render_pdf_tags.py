@@ -233,12 +233,12 @@ def _tree(file: PdfFile, tags: Tags, pages: Sequence[int]) -> int:
         for page, mark in element.marks:
             other = f"<</Type/MCR/Pg {pages[page]} 0 R/MCID {mark}>>"
             kids.append(str(mark) if page == first else other)
-        keys = [f"<</S/{element.kind}/P{parent:6d} 0 R"]
-        keys += [f"/Pg{pages[first]:6d} 0 R"] if element.marks else []
+        keys = [f"<</S/{element.kind}/P {parent:5d} 0 R"]
+        keys += [f"/Pg {pages[first]:5d} 0 R"] if element.marks else []
         if len(kids) == 1:
             keys.append(f"/K {kids[0]:>5}")
         elif kids:
-            keys = ["".join([*keys, "/K["]).ljust(LINE), *(each.rjust(PLACE) for each in kids), "]"]
+            keys = ["".join([*keys, "/K["]).ljust(2 * PLACE), *(each.rjust(PLACE) for each in kids), "]"]
         keys += [f"/ActualText{pdf_text(element.said)}"] if element.said else []
         keys += [f"/Alt{pdf_text(element.alt)}"] if element.alt else []
         keys += [f"/Lang({element.language})"] if element.language else []
@@ -284,12 +284,14 @@ def _all(element: Element) -> Iterator[Element]:
 
 def bare_fonts(objects: Mapping[int, bytes]) -> list[str]:
     """Names of the fonts that the file uses without bringing them along."""
-    fonts = [
-        each for each in objects.values() if b"/Type /Font\n" in each or each.rstrip().endswith(b"/Type /Font\n>>")
-    ]
-    return sorted(
-        {found(rb"/BaseFont /([^\s/]+)", [each]).decode() for each in fonts if b"/FontDescriptor" not in each}
-    )
+
+    def is_embedded(font: bytes) -> bool:
+        # A font of the reader's has a descriptor too, inside itself and without a file.
+        descriptor = re.search(rb"/FontDescriptor (\d+) 0 R", font)
+        return descriptor is not None and b"/FontFile" in objects[int(descriptor[1])]
+
+    fonts = [body for body in objects.values() if re.search(rb"/Type /Font\s", body)]
+    return sorted({found(rb"/BaseFont /([^\s/]+)", [each]).decode() for each in fonts if not is_embedded(each)})
 
 
 def _metadata(about: About, bare: Sequence[str]) -> bytes:
