@@ -13,21 +13,12 @@ from reports.content.register import register_table
 from reports.render.chart_words import chart_words
 from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
 from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
-from reports.render.render_pdf_text import (
-    FONT,
-    FONT_BOLD,
-    clean,
-    draw_text,
-    fitted,
-    lines_markup,
-    markup,
-    printable,
-    text_width,
-)
+from reports.render.render_pdf_text import clean, draw_text, fitted, lines_markup, markup, printable, text_width
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
 from reports.texts.locales import language_of, page_word, word
 
@@ -299,8 +290,8 @@ def _code(content: ReportContent) -> Any:
 
     # Level M still reads with 15 % lost, as folded and copied paper has it.
     name, at = reference(content), content.versions.get("check_at", "")
-    said = f"{at}?r={quote(name)}" if at else name
-    widget = QrCodeWidget(said, barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
+    payload = f"{at}?r={quote(name)}" if at else name
+    widget = QrCodeWidget(payload, barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
     widget.barFillColor = HexColor(ACCENT)
     drawing = Drawing(_CODE_PT, _CODE_PT)
     drawing.add(widget)
@@ -387,8 +378,8 @@ def _canvas_class() -> Any:
                 drawn = len(self._code)
                 self.setFont(FONT, 7)
                 self.setFillColor(HexColor(MUTED))
-                said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
-                draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(said), font=FONT, size=7, align="right")
+                label = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
+                draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(label), font=FONT, size=7, align="right")
                 furnished(self, "Footer", drawn)
                 super().showPage()
             super().save()

@@ -5,7 +5,6 @@ Greek, Cyrillic, signs of units and formulas. A file brings along the letters th
 """
 
 import importlib.util
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,14 +37,15 @@ def wide_glyphs() -> frozenset[int]:
     return frozenset(_registered(folder, WIDE, WIDE_BOLD))
 
 
-def _registered(folder: Path, *names: str) -> Iterable[int]:
+def _registered(folder: Path, *names: str) -> list[int]:
     """Code points of the first of some fonts; all are registered under the names of their files."""
     from reportlab.pdfbase import pdfmetrics
 
     for name in names:
         pdfmetrics.registerFont(_font_class()(name, str(folder / f"{name}.ttf")))
-    code_points: Iterable[int] = pdfmetrics.getFont(names[0]).face.charToGlyph
-    return code_points
+    glyphs = pdfmetrics.getFont(names[0]).face.charToGlyph
+    # Glyph 0 stands for those that a font has not.
+    return [code for code, glyph in glyphs.items() if glyph]
 
 
 @lru_cache
@@ -63,7 +63,7 @@ def _font_class() -> Any:
         def splitString(self, text: str, doc: Any, encoding: str = "utf-8") -> list[tuple[int, bytes]]:  # noqa: N802
             """(subset, codes) of a text; most texts are of the first subset, letter by letter."""
             drawn = self._drawn(doc)
-            if text.isascii():
+            if text.isascii() and text.isprintable():
                 drawn.update(text)
                 return [(0, text.encode())]
             drawn.update(filter(str.isascii, text))

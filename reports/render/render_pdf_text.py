@@ -32,7 +32,7 @@ def printable(text: str) -> str:
     """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
     if is_plain(text):
         return text
-    return "".join(_shown(letter) for letter in visual(clean(text)))
+    return "".join(_drawable(letter) for letter in visual(clean(text)))
 
 
 def clean(text: str) -> str:
@@ -70,7 +70,7 @@ def east_asian_font(text: str) -> str:
     return _east_asian_font(_JAPANESE if any(_is_in(letter, _KANA) for letter in text) else _CHINESE)
 
 
-def _shown(letter: str) -> str:
+def _drawable(letter: str) -> str:
     if letter in letters() or ord(letter) in wide_glyphs() or is_east_asian(letter):
         return letter
     # A letter loses its accent before it becomes a question mark.
@@ -144,9 +144,9 @@ def _unit_width(text: str, font: str) -> float:
 
 def fitted(text: str, font: str, size: float, width: float, *, keeps_end: bool = False) -> str:
     """The printable text, or as much of its begin, or of its end, as fits with an ellipsis."""
-    shown = printable(text)
-    if text_width(shown, font, size) <= width:
-        return shown
+    drawn = printable(text)
+    if text_width(drawn, font, size) <= width:
+        return drawn
 
     def cut(count: int) -> str:
         return printable(
@@ -196,12 +196,12 @@ def draw_text(canvas: Any, x: float, y: float, text: str, *, font: str, size: fl
 
 def markup(text: str, font: str = FONT) -> str:
     """Text that is safe inside a paragraph, with the wide font around what only it has."""
-    shown = printable(text)
-    if is_plain(shown):
-        return escape(shown)
+    drawn = printable(text)
+    if is_plain(drawn):
+        return escape(drawn)
     return "".join(
         escape(part) if used == font else f'<font name="{used}">{escape(part)}</font>'
-        for used, part in runs_of(shown, font)
+        for used, part in runs_of(drawn, font)
     )
 
 
@@ -221,11 +221,11 @@ def lines_markup(text: str, font: str, size: float, width: float) -> str:
 
 def wrapped(text: str, font: str, size: float, width: float) -> list[str]:
     """Printable lines no wider than `width`: cut between words, inside one only where it is wider itself."""
-    shown = printable(text)
-    if text_width(shown, font, size) <= width:
-        return [shown]
+    drawn = printable(text)
+    if text_width(drawn, font, size) <= width:
+        return [drawn]
     lines: list[str] = []
-    for word in shown.split():
+    for word in drawn.split():
         if lines and text_width(f"{lines[-1]} {word}", font, size) <= width:
             lines[-1] = f"{lines[-1]} {word}"
             continue
