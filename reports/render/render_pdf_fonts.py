@@ -17,7 +17,8 @@ _FOLDER = Path(__file__).parent / "fonts"
 @lru_cache
 def letters() -> frozenset[str]:
     """Letters of the report's font, both faces of which are registered by asking."""
-    return frozenset(map(chr, _registered(_FOLDER, FONT, FONT_BOLD)))
+    regular, _ = (_registered(_FOLDER, name) for name in (FONT, FONT_BOLD))
+    return frozenset(map(chr, regular))
 
 
 def font_folder() -> Path | None:
@@ -29,23 +30,20 @@ def font_folder() -> Path | None:
 
 
 @lru_cache
-def wide_glyphs() -> frozenset[int]:
-    """Code points of the wide font, which is registered by asking; empty where it is not installed."""
+def wide_glyphs(name: str = WIDE) -> frozenset[int]:
+    """Code points of a face of the wide font, which is registered by asking; empty where it is not installed."""
     folder = font_folder()
-    if folder is None:
-        return frozenset()
-    return frozenset(_registered(folder, WIDE, WIDE_BOLD))
+    return frozenset() if folder is None else _registered(folder, name)
 
 
-def _registered(folder: Path, *names: str) -> list[int]:
-    """Code points of the first of some fonts; all are registered under the names of their files."""
+def _registered(folder: Path, name: str) -> frozenset[int]:
+    """Code points of the font in a file of that name, registered under it."""
     from reportlab.pdfbase import pdfmetrics
 
-    for name in names:
-        pdfmetrics.registerFont(_font_class()(name, str(folder / f"{name}.ttf")))
-    glyphs = pdfmetrics.getFont(names[0]).face.charToGlyph
-    # Glyph 0 stands for those that a font has not.
-    return [code for code, glyph in glyphs.items() if glyph]
+    font = _font_class()(name, str(folder / f"{name}.ttf"))
+    pdfmetrics.registerFont(font)
+    # Glyph 0 stands for letters that a font has not.
+    return frozenset(code for code, glyph in font.face.charToGlyph.items() if glyph)
 
 
 @lru_cache

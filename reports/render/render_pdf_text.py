@@ -122,6 +122,8 @@ def runs_of(text: str, font: str) -> list[tuple[str, str]]:
     east = east_asian_font(text) if any(map(is_east_asian, text)) else ""
     for letter in text:
         used = east if east and is_east_asian(letter) else font if letter in letters() else other
+        # The bold face of the wide font has fewer letters than the regular one.
+        used = WIDE if used == WIDE_BOLD and ord(letter) not in wide_glyphs(WIDE_BOLD) else used
         if parts and parts[-1][0] == used:
             parts[-1] = (used, parts[-1][1] + letter)
         else:

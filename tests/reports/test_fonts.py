@@ -12,7 +12,7 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from reports.render import render_pdf_fonts
 from reports.render.render_pdf import render_pdf
-from reports.render.render_pdf_fonts import FONT, FONT_BOLD, letters
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD, WIDE_BOLD, letters, wide_glyphs
 from reports.report_content import Paragraph, ReportContent
 from tests.reports.tagged_pdf_check import Tagged, failures
 from tests.reports.test_tagged_pdf import BARE, small
@@ -58,6 +58,12 @@ def test_a_file_calls_itself_accessible_only_with_all_its_fonts(content: ReportC
     assert (sentences[spoken] in said) is is_bare
     assert set(failures(data)) == (BARE if is_bare else set())
     assert not is_bare or "STSong-Light" in said or "HYSMyeongJo-Medium" in said
+
+
+def test_a_letter_that_the_bold_face_lacks_is_drawn_by_the_regular_one(content: ReportContent) -> None:
+    lacking = "".join(chr(code) for code in sorted(wide_glyphs() - wide_glyphs(WIDE_BOLD)) if chr(code).isalpha())
+    assert len(lacking) > 50
+    assert failures(render_pdf(small(Paragraph(text=f"Site {lacking}", tone="bad"), content=content))) == {}
 
 
 def test_a_file_brings_the_letters_that_it_draws_and_no_others(content: ReportContent) -> None:
