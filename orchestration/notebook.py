@@ -16,6 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import SETTINGS_FILE, Project, load_project
 from data_quality.contracts.text import markdown
 from data_quality.contracts.time import months_after, parse_period, zone
+from data_quality.contracts.units import UNITS, Behaviour
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import PROJECT_VARIABLE, Call
 from reports.render.chart_words import chart_words
@@ -24,6 +25,7 @@ from reports.svg.chart_svg import chart_svg
 
 # Where `make demo` makes its project, from the folder of the source and from that of the notebooks.
 _USUAL = (Path("demo"), Path("../demo"))
+_AMOUNTS = [code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT]
 _ROLES = ("actual", "expected", "third", "fourth")
 # Dagster's records and logs are of the processes of the project that is copied.
 _LEFT_OUT = ("dagster", "logs", "run", "store.db*")
@@ -66,7 +68,7 @@ class NotebookCall(Call):
         """The project in commands that an answer names: the one that was copied."""
         return f" --project {self.origin.name}"
 
-    def tell(self, answer: Answer, most: int = 12) -> "Shown":
+    def tell(self, answer: Answer, most: int = 12) -> "CellOutput":
         """The tables of an answer, of each at most so many rows, and its sentences."""
         text = "\n\n".join(filter(None, (_part(each, answer, most) for each in answer.parts)))
         # The folder of the copy is another each time, and gone with the notebook.
@@ -96,7 +98,7 @@ class NotebookCall(Call):
         return span[0], min(span[1] + timedelta(days=1), today)
 
     def streams(self, site_id: str, period: str, every: str = "15m") -> pl.DataFrame:
-        """Readings of a site as columns by local time `at`: sums of kWh, means of everything else.
+        """Readings of a site as columns by local time `at`: sums of amounts (kWh, m3, count), means of levels (degc).
 
         A column is a meter's or driver's name, with its register behind a dot where it has several. every: a step of
         Polars, such as 1h or 1d. Nulls are gaps: a step that lacks a reading has no sum, and the mean
@@ -112,7 +114,7 @@ class NotebookCall(Call):
         # A day of which hours are missing has no sum: that of the others would read as its own.
         wanted = (at.first().dt.offset_by(every) - at.first()).dt.total_minutes()
         whole = pl.when(pl.col("interval_minutes").sum() >= wanted).then(value.sum())
-        amount = pl.when(pl.col("unit").first() == "kwh").then(whole).otherwise(value.mean())
+        amount = pl.when(pl.col("unit").first().is_in(_AMOUNTS)).then(whole).otherwise(value.mean())
         summed = rows.group_by(at.alias("at"), name.alias("name"), maintain_order=True).agg(amount.alias("value"))
         return summed.pivot(on="name", index="at", values="value").sort("at")
 
@@ -129,7 +131,7 @@ def _shared(copied: Project) -> list[str]:
     return found
 
 
-class Shown(NamedTuple):
+class CellOutput(NamedTuple):
     """Output of a cell: text, and the Markdown or the picture that a notebook shows instead of it."""
 
     text: str
@@ -164,9 +166,9 @@ def open_demo(person: str | None = None) -> NotebookCall:
     return NotebookCall(found, person)
 
 
-def as_markdown(text: str) -> Shown:
+def as_markdown(text: str) -> CellOutput:
     """Markdown text, rendered."""
-    return Shown(text, markdown=text)
+    return CellOutput(text, markdown=text)
 
 
 def _part(part: Table | str, answer: Answer, most: int) -> str:
@@ -186,7 +188,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def draw(
     title: str, unit: str, categories: Sequence[str], series: Mapping[str, Sequence[float | None]], shape: str = "lines"
-) -> Shown:
+) -> CellOutput:
     """A chart of at most four series by name, one value a category (None: a gap). shape: lines, bars or heat."""
     made = tuple(
         Series(name=name, role=_ROLES[place % len(_ROLES)], values=tuple(values))
@@ -194,4 +196,4 @@ def draw(
     )
     fixed = {"key": "notebook", "title": title, "unit": unit, "shape": shape}
     chart = Chart.model_validate({**fixed, "categories": tuple(categories), "series": made})
-    return Shown(chart_words(chart, chart.locale), svg=chart_svg(chart))
+    return CellOutput(chart_words(chart, chart.locale), svg=chart_svg(chart))

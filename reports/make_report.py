@@ -29,7 +29,7 @@ from reports.render.render_pdf import render_pdf, render_print
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
 
-RENDERERS = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
+RENDERERS: dict[str, Callable[[ReportContent], bytes]] = {"pdf": render_pdf, "xlsx": render_xlsx, "json": render_json}
 # What may be asked for beside them, and is in no evidence pack.
 FORMATS = {**RENDERERS, "print": render_print}
 _SUFFIXES = {"print": "_print.pdf"}

@@ -200,9 +200,12 @@ def code_files() -> dict[str, Source]:
 
 
 def code_checksums() -> dict[str, str]:
-    """Path in the project to SHA-256, of every Python, SQL and YAML file of the rooms."""
+    """Path in the project to SHA-256, of every Python, SQL and YAML file of the rooms, and of the reports' fonts."""
     paths = [
-        path for room in ROOMS for kind in ("py", "sql", "yml", "yaml") for path in (ROOT / room).rglob(f"*.{kind}")
+        path
+        for room in ROOMS
+        for kind in ("py", "sql", "yml", "yaml", "ttf")
+        for path in (ROOT / room).rglob(f"*.{kind}")
     ]
     # What dbt writes there itself is no source.
     wanted = [path for path in sorted(paths) if not {"target", "logs", "dbt_packages"} & set(path.parts)]

@@ -23,8 +23,11 @@ from reports.evidence.manifest import Manifest
 from reports.make_report import RENDERERS
 from reports.report_content import ReportContent
 
-# Words with a digit: of a number with its marks, of a date, of an identifier.
-_NUMBER = re.compile(r"[\w.,:/\-−+]*\d[\w.,:/\-−%]*")
+# Words with a digit: of a number with its marks, of a date, of an identifier. Versions before the report's own font
+# drew a minus and each letter beyond Latin-1 as a string of another font: here too a minus may have a space behind it,
+# and such a letter is of no word.
+_LATIN = r"[\dA-Za-z_ªµºÀ-ÖØ-öø-ÿ.,:/\-+%]*"
+_NUMBER = re.compile(rf"(?:−\s*)?{_LATIN}\d{_LATIN}")
 # Page numbers and counts of a layout are no figures.
 _LEAST_DIGITS = 4
 _NAMED = 3
@@ -112,7 +115,8 @@ def numbers_in(kind: str, data: bytes) -> set[str]:
         text = _workbook_text(data)
     else:
         text = data.decode(errors="replace")
-    return {word.strip(".,:/") for word in _NUMBER.findall(text) if sum(map(str.isdigit, word)) >= _LEAST_DIGITS}
+    words = ("".join(word.split()).strip(".,:/") for word in _NUMBER.findall(text))
+    return {word for word in words if sum(map(str.isdigit, word)) >= _LEAST_DIGITS}
 
 
 def _workbook_text(data: bytes) -> str:

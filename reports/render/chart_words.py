@@ -42,21 +42,21 @@ def chart_words(chart: Chart, language: str) -> str:
     # Three digits: what the scale of the chart lets an eye read.
     decimals = min(max(0, 2 - math.floor(math.log10(most))), 9) if most else 0
 
-    def told(points: Sequence[_Point]) -> str:
-        return "; ".join(_told(points, chart, decimals, language))
+    def values_text(points: Sequence[_Point]) -> str:
+        return "; ".join(_point_texts(points, chart, decimals, language))
 
     if not is_long:
-        return ". ".join([head, *(f"{name}: {told(each)}" for name, each in lines)])
+        return ". ".join([head, *(f"{name}: {values_text(each)}" for name, each in lines)])
     parts = [f"{head}, {chart.categories[0]} – {chart.categories[-1]}"]
     for name, each in lines:
         given = [point for point in each if point.value is not None]
-        said = [told([given[0], given[-1]])] if name and given else []
+        facts = [values_text([given[0], given[-1]])] if name and given else []
         for title, pick in (("Lowest", min), ("Highest", max)) if given else ():
-            said.append(f"{word(title, language)}: {told([pick(given, key=attrgetter('value'))])}")
+            facts.append(f"{word(title, language)}: {values_text([pick(given, key=attrgetter('value'))])}")
         if gaps := len(each) - len(given):
             share = page_word(Sentence("{0} of {1}", gaps, len(each)), language)
-            said.append(f"{word('not known', language)}: {share}")
-        parts.append(f"{name}: {'. '.join(said)}" if name else ". ".join(said))
+            facts.append(f"{word('not known', language)}: {share}")
+        parts.append(f"{name}: {'. '.join(facts)}" if name else ". ".join(facts))
     return ". ".join(parts)
 
 
@@ -67,7 +67,7 @@ def _points(chart: Chart, series: Series) -> list[_Point]:
     return list(map(_Point, series.values, names, series.low or nothing, series.high or nothing))
 
 
-def _told(points: Sequence[_Point], chart: Chart, decimals: int, language: str) -> Iterator[str]:
+def _point_texts(points: Sequence[_Point], chart: Chart, decimals: int, language: str) -> Iterator[str]:
     """Each point with its value and band. A gap is said in words, since a dash is not read aloud: of a line once."""
     for is_gap, run in groupby(points, key=lambda each: each.value is None):
         several = list(run)

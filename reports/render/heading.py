@@ -26,7 +26,7 @@ def _known_at(content: ReportContent) -> str:
 def facts_text(content: ReportContent) -> str:
     """Days and their zone, as of when, which revision, and who reviewed and published it."""
     days = [long_date(day, content.locale) for day in (content.start, content.end - timedelta(days=1))]
-    said = Sentence(
+    facts = Sentence(
         "{0}, local days of {1}. As known at {2} UTC. Revision {3}, {4}.",
         " – ".join(dict.fromkeys(days)),
         content.time_zone,
@@ -34,4 +34,4 @@ def facts_text(content: ReportContent) -> str:
         content.revision,
         content.life.sentence(content.locale),
     )
-    return page_word(said, content.spoken)
+    return page_word(facts, content.spoken)

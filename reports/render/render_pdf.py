@@ -13,21 +13,12 @@ from reports.content.register import register_table
 from reports.render.chart_words import chart_words
 from reports.render.heading import facts_text, span_text, title_text
 from reports.render.render_pdf_charts import draw_chart
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
 from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
-from reports.render.render_pdf_text import (
-    FONT,
-    FONT_BOLD,
-    clean,
-    draw_text,
-    fitted,
-    lines_markup,
-    markup,
-    printable,
-    text_width,
-)
+from reports.render.render_pdf_text import clean, draw_text, fitted, lines_markup, markup, printable, text_width
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
 from reports.texts.locales import language_of, page_word, word
 
@@ -84,6 +75,7 @@ def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
         subject=f"{content.report_id} revision {content.revision}",
         creator="Meterloom",
         lang=language_of(content.spoken),
+        initialFontName=FONT,
         # Fixed dates and ids inside the file: bytes depend on the content alone.
         invariant=1,
     )
@@ -298,8 +290,8 @@ def _code(content: ReportContent) -> Any:
 
     # Level M still reads with 15 % lost, as folded and copied paper has it.
     name, at = reference(content), content.versions.get("check_at", "")
-    said = f"{at}?r={quote(name)}" if at else name
-    widget = QrCodeWidget(said, barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
+    payload = f"{at}?r={quote(name)}" if at else name
+    widget = QrCodeWidget(payload, barLevel="M", barBorder=0, barWidth=_CODE_PT, barHeight=_CODE_PT)
     widget.barFillColor = HexColor(ACCENT)
     drawing = Drawing(_CODE_PT, _CODE_PT)
     drawing.add(widget)
@@ -369,6 +361,10 @@ def _canvas_class() -> Any:
             self.language, self.tags = language, tags
             self._pages: list[dict[str, Any]] = []
 
+        def setFont(self, name: str, size: float, leading: float | None = None) -> None:  # noqa: N802 - its name
+            # The library's tables and drawings name Helvetica before any letter; a file that names it must embed it.
+            super().setFont(FONT if name == "Helvetica" else name, size, leading)
+
         def showPage(self) -> None:  # noqa: N802 - reportlab's name
             # The page is not written yet: "of how many" is known only at the end.
             if self.tags is not None:
@@ -382,8 +378,8 @@ def _canvas_class() -> Any:
                 drawn = len(self._code)
                 self.setFont(FONT, 7)
                 self.setFillColor(HexColor(MUTED))
-                said = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
-                draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(said), font=FONT, size=7, align="right")
+                label = page_word(Sentence("Page {0} of {1}", number, len(self._pages)), self.language)
+                draw_text(self, A4[0] - MARGIN_PT, MARGIN_PT - 4, printable(label), font=FONT, size=7, align="right")
                 furnished(self, "Footer", drawn)
                 super().showPage()
             super().save()

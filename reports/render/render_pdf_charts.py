@@ -19,10 +19,11 @@ from reports.chart_geometry import (
     tick_decimals,
 )
 from reports.render import render_pdf_ops as ops
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
 from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_tags import Element
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, folded_apart, text_width
+from reports.render.render_pdf_text import fitted, folded_apart, text_width
 from reports.report_content import Chart, Series
 
 _DASHES = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES
 from reports.render.render_pdf_tags import Element
-from reports.render.render_pdf_text import FONT, FONT_BOLD, printable, runs_of, text_width, wrapped
+from reports.render.render_pdf_text import printable, runs_of, text_width, wrapped
 from reports.report_content import Table
 
 PADDING = 3.0

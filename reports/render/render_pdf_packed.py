@@ -9,8 +9,9 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 
-# Objects of a stream; bytes of a line, in which four places stand (a reference each).
-_IN_A_STREAM, LINE, PLACE = 1000, 48, 12
+# Objects of a stream; bytes of a line, in which ten places stand (a reference each): ten counted numbers differ from
+# those of the line above in their tens alone, and so in the same bytes on every line.
+_IN_A_STREAM, LINE, PLACE = 800, 120, 12
 
 
 def found(pattern: bytes, bodies: Iterable[bytes]) -> bytes:
@@ -104,7 +105,7 @@ def _stream(keys: bytes, data: bytes, columns: int) -> bytes:
 def _packed(objects: Sequence[tuple[int, bytes]]) -> bytes:
     places, bodies, at = list[bytes](), list[bytes](), 0
     for number, body in objects:
-        places.append(b"%7d%9d" % (number, at))
+        places.append(b" %5d %5d" % (number, at))
         bodies.append(body.ljust(-(-(len(body) + 1) // LINE) * LINE))
         at += len(bodies[-1])
     head = b"".join(places)

@@ -3,9 +3,10 @@
 from functools import lru_cache
 from typing import Any
 
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_style import INK, MUTED, RULE
 from reports.render.render_pdf_tags import Element, marked
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, runs_of, text_width
+from reports.render.render_pdf_text import fitted, printable, runs_of, text_width
 from reports.report_content import Chart
 from reports.texts.numbers import format_number
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reports.render.render_pdf_text import FONT
+from reports.render.render_pdf_fonts import FONT
 
 MARGIN_PT = 45.0
 INK, MUTED, RULE, BAND = "#1F2933", "#6B7280", "#C5CBD3", "#F1F4F7"

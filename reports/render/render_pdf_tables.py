@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_grid import PADDING as _PADDING
 from reports.render.render_pdf_grid import long_grid
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tags import CellMarks, Element, text_of
-from reports.render.render_pdf_text import FONT, FONT_BOLD, is_plain, markup, printable, text_width
+from reports.render.render_pdf_text import is_plain, markup, printable, text_width
 from reports.report_content import Cell, Row, Table, Tiles
 
 _GAP = 8.0

@@ -34,14 +34,16 @@ _SCRIPTS = (
 
 
 class Element:
-    """A node of the tree. kind: a standard type; said: its words, where the page draws others; box: in points."""
+    """A node of the tree. kind: a standard type; actual_text: words that the page draws otherwise; box: in points."""
 
-    __slots__ = ("alt", "box", "has_spaces", "kids", "kind", "language", "marks", "said", "scope", "spoken", "title")
+    __slots__ = (
+        "actual_text", "alt", "box", "has_spaces", "kids", "kind", "language", "marks", "scope", "spoken", "title",
+    )  # fmt: skip
 
     def __init__(self, spoken: str, kind: str, *words: str, alt: str = "", scope: str = "", title: str = "") -> None:
         self.kind, self.alt, self.scope, self.title = kind, clean(alt), scope, clean(title)
         is_drawn = all(is_plain(each) or printable(each) == each for each in words)
-        self.said = "" if is_drawn else clean(" ".join(filter(None, words)))
+        self.actual_text = "" if is_drawn else clean(" ".join(filter(None, words)))
         # Chinese, Japanese and Korean have none, and codes of two bytes.
         self.has_spaces = all(each.isascii() or not any(map(is_east_asian, each)) for each in words)
         found = next(filter(None, map(_script, (*words, alt))), "")
@@ -233,13 +235,13 @@ def _tree(file: PdfFile, tags: Tags, pages: Sequence[int]) -> int:
         for page, mark in element.marks:
             other = f"<</Type/MCR/Pg {pages[page]} 0 R/MCID {mark}>>"
             kids.append(str(mark) if page == first else other)
-        keys = [f"<</S/{element.kind}/P{parent:6d} 0 R"]
-        keys += [f"/Pg{pages[first]:6d} 0 R"] if element.marks else []
+        keys = [f"<</S/{element.kind}/P {parent:5d} 0 R"]
+        keys += [f"/Pg {pages[first]:5d} 0 R"] if element.marks else []
         if len(kids) == 1:
             keys.append(f"/K {kids[0]:>5}")
         elif kids:
-            keys = ["".join([*keys, "/K["]).ljust(LINE), *(each.rjust(PLACE) for each in kids), "]"]
-        keys += [f"/ActualText{pdf_text(element.said)}"] if element.said else []
+            keys = ["".join([*keys, "/K["]).ljust(2 * PLACE), *(each.rjust(PLACE) for each in kids), "]"]
+        keys += [f"/ActualText{pdf_text(element.actual_text)}"] if element.actual_text else []
         keys += [f"/Alt{pdf_text(element.alt)}"] if element.alt else []
         keys += [f"/Lang({element.language})"] if element.language else []
         keys += [f"/A<</O/Table/Scope/{element.scope}>>"] if element.scope else []
@@ -284,31 +286,33 @@ def _all(element: Element) -> Iterator[Element]:
 
 def bare_fonts(objects: Mapping[int, bytes]) -> list[str]:
     """Names of the fonts that the file uses without bringing them along."""
-    fonts = [
-        each for each in objects.values() if b"/Type /Font\n" in each or each.rstrip().endswith(b"/Type /Font\n>>")
-    ]
-    return sorted(
-        {found(rb"/BaseFont /([^\s/]+)", [each]).decode() for each in fonts if b"/FontDescriptor" not in each}
-    )
+
+    def is_embedded(font: bytes) -> bool:
+        # A font of the reader's has a descriptor too, inside itself and without a file.
+        descriptor = re.search(rb"/FontDescriptor (\d+) 0 R", font)
+        return descriptor is not None and b"/FontFile" in objects[int(descriptor[1])]
+
+    fonts = [body for body in objects.values() if re.search(rb"/Type /Font\s", body)]
+    return sorted({found(rb"/BaseFont /([^\s/]+)", [each]).decode() for each in fonts if not is_embedded(each)})
 
 
 def _metadata(about: About, bare: Sequence[str]) -> bytes:
     """The XMP packet. It calls the file accessible only where every letter is drawn by a font that it brings along."""
-    said = about.subject
+    description = about.subject
     if bare:
         sentence = Sentence("tagged, but not accessible by PDF/UA: the file does not embed {0}", ", ".join(bare))
-        said += f"; {page_word(sentence, about.language)}"
+        description += f"; {page_word(sentence, about.language)}"
     mark = "" if bare else "<pdfuaid:part>1</pdfuaid:part>"
-    title, told = (
+    title, descriptions = (
         f'<rdf:Alt><rdf:li xml:lang="x-default">{each}</rdf:li>'
         f'<rdf:li xml:lang="{about.language}">{each}</rdf:li></rdf:Alt>'
-        for each in (escape(about.title), escape(said))
+        for each in (escape(about.title), escape(description))
     )
     packet = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/">'
-        f"<dc:title>{title}</dc:title><dc:description>{told}</dc:description>"
+        f"<dc:title>{title}</dc:title><dc:description>{descriptions}</dc:description>"
         f"<dc:creator><rdf:Seq><rdf:li>{escape(about.author)}</rdf:li></rdf:Seq></dc:creator>"
         f"<dc:language><rdf:Bag><rdf:li>{about.language}</rdf:li></rdf:Bag></dc:language>{mark}"
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'

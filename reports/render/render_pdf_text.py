@@ -1,71 +1,38 @@
 """Text of the PDF: which font has a letter, in which order it stands, how wide it is, where it has to be cut.
 
-The built-in fonts show Western Europe. What they lack comes from DejaVu Sans, embedded where it is installed beside
-the plotting library. Chinese, Japanese and Korean letters are named by their codes in one of the fonts that readers of
-PDF bring along; nothing is embedded for them. A letter that nobody has reads as its stand-in or as "?".
+The report's font (render_pdf_fonts.py) has Latin, Greek and Cyrillic letters. What it lacks comes from DejaVu Sans,
+embedded where it is installed beside the plotting library. Chinese, Japanese and Korean letters are named by their
+codes in one of the fonts that readers of PDF bring along; nothing is embedded for them. A letter that nobody has reads
+as itself without its accent or as "?".
 """
 
-import importlib.util
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD, WIDE, WIDE_BOLD, letters, wide_glyphs
 from reports.texts.arabic import joined
 
-FONT, FONT_BOLD = "Helvetica", "Helvetica-Bold"
-WIDE, WIDE_BOLD = "DejaVuSans", "DejaVuSans-Bold"
-_FILES = {WIDE: "DejaVuSans.ttf", WIDE_BOLD: "DejaVuSans-Bold.ttf"}
 # By the letters that only one of the three scripts has; Han letters alone are read as Chinese.
 _JAPANESE, _KOREAN, _CHINESE = "HeiseiMin-W3", "HYSMyeongJo-Medium", "STSong-Light"
 _KANA, _HANGUL = ((0x3040, 0x30FF), (0x31F0, 0x31FF)), ((0x1100, 0x11FF), (0x3130, 0x318F), (0xAC00, 0xD7A3))
 _HAN = ((0x3000, 0x303F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF01, 0xFFEE))
-# Signs that say the same where no font has the letter.
-_STANDINS = {"−": "-", "≥": ">=", "≤": "<=", "Δ": "Delta ", "₂": "2", "→": "to"}
 _MIRRORED = dict(zip("()[]{}<>", ")(][}{><", strict=True))
 ELLIPSIS = "…"
 
 
-def font_folder() -> Path | None:
-    """Folder of the wide fonts, or None where they are not installed. The library itself is not loaded."""
-    found = importlib.util.find_spec("matplotlib")
-    places = [] if found is None else list(found.submodule_search_locations or [])
-    folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]
-    return next((folder for folder in folders if (folder / _FILES[WIDE]).exists()), None)
-
-
-@lru_cache
-def wide_glyphs() -> frozenset[int]:
-    """Code points of the wide font, which is registered by asking; empty where it is not installed."""
-    folder = font_folder()
-    if folder is None:
-        return frozenset()
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    for name, file in _FILES.items():
-        pdfmetrics.registerFont(TTFont(name, str(folder / file)))
-    return frozenset(pdfmetrics.getFont(WIDE).face.charToGlyph)
-
-
 def is_plain(text: str) -> bool:
-    """True where the built-in fonts have every letter, in the order in which it is read."""
-    if text.isascii():
-        return text.isprintable() or not any(unicodedata.category(letter) == "Cc" for letter in text)
-    try:
-        text.encode("cp1252")
-    except UnicodeEncodeError:
-        return False
-    return text.isprintable()
+    """True where the report's font has every letter, in the order in which it is read."""
+    return letters().issuperset(text)
 
 
 def printable(text: str) -> str:
     """The text as it is drawn: right-to-left parts in visual order, letters without a glyph replaced."""
     if is_plain(text):
         return text
-    return "".join(_shown(letter) for letter in visual(clean(text)))
+    return "".join(_drawable(letter) for letter in visual(clean(text)))
 
 
 def clean(text: str) -> str:
@@ -103,20 +70,11 @@ def east_asian_font(text: str) -> str:
     return _east_asian_font(_JAPANESE if any(_is_in(letter, _KANA) for letter in text) else _CHINESE)
 
 
-def _shown(letter: str) -> str:
-    if _is_built_in(letter) or ord(letter) in wide_glyphs() or is_east_asian(letter):
+def _drawable(letter: str) -> str:
+    if letter in letters() or ord(letter) in wide_glyphs() or is_east_asian(letter):
         return letter
     # A letter loses its accent before it becomes a question mark.
-    bare = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
-    return _STANDINS.get(letter, bare or "?")
-
-
-def _is_built_in(letter: str) -> bool:
-    try:
-        letter.encode("cp1252")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
 
 
 def visual(text: str) -> str:
@@ -163,7 +121,9 @@ def runs_of(text: str, font: str) -> list[tuple[str, str]]:
     parts: list[tuple[str, str]] = []
     east = east_asian_font(text) if any(map(is_east_asian, text)) else ""
     for letter in text:
-        used = east if east and is_east_asian(letter) else font if _is_built_in(letter) else other
+        used = east if east and is_east_asian(letter) else font if letter in letters() else other
+        # The bold face of the wide font has fewer letters than the regular one.
+        used = WIDE if used == WIDE_BOLD and ord(letter) not in wide_glyphs(WIDE_BOLD) else used
         if parts and parts[-1][0] == used:
             parts[-1] = (used, parts[-1][1] + letter)
         else:
@@ -186,9 +146,9 @@ def _unit_width(text: str, font: str) -> float:
 
 def fitted(text: str, font: str, size: float, width: float, *, keeps_end: bool = False) -> str:
     """The printable text, or as much of its begin, or of its end, as fits with an ellipsis."""
-    shown = printable(text)
-    if text_width(shown, font, size) <= width:
-        return shown
+    drawn = printable(text)
+    if text_width(drawn, font, size) <= width:
+        return drawn
 
     def cut(count: int) -> str:
         return printable(
@@ -238,12 +198,12 @@ def draw_text(canvas: Any, x: float, y: float, text: str, *, font: str, size: fl
 
 def markup(text: str, font: str = FONT) -> str:
     """Text that is safe inside a paragraph, with the wide font around what only it has."""
-    shown = printable(text)
-    if is_plain(shown):
-        return escape(shown)
+    drawn = printable(text)
+    if is_plain(drawn):
+        return escape(drawn)
     return "".join(
         escape(part) if used == font else f'<font name="{used}">{escape(part)}</font>'
-        for used, part in runs_of(shown, font)
+        for used, part in runs_of(drawn, font)
     )
 
 
@@ -263,11 +223,11 @@ def lines_markup(text: str, font: str, size: float, width: float) -> str:
 
 def wrapped(text: str, font: str, size: float, width: float) -> list[str]:
     """Printable lines no wider than `width`: cut between words, inside one only where it is wider itself."""
-    shown = printable(text)
-    if text_width(shown, font, size) <= width:
-        return [shown]
+    drawn = printable(text)
+    if text_width(drawn, font, size) <= width:
+        return [drawn]
     lines: list[str] = []
-    for word in shown.split():
+    for word in drawn.split():
         if lines and text_width(f"{lines[-1]} {word}", font, size) <= width:
             lines[-1] = f"{lines[-1]} {word}"
             continue

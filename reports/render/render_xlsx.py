@@ -153,8 +153,8 @@ class _Writer:
             decimals = (
                 len(tile.text.rpartition("." if "." in tile.text[-4:] else ",")[2]) if tile.text[-1:].isdigit() else 0
             )
-            shown = Cell(text=tile.text, figure_id=tile.figure_id, decimals=min(decimals, 9))
-            self._cell(page, row, 1, shown, is_total=True)
+            value = Cell(text=tile.text, figure_id=tile.figure_id, decimals=min(decimals, 9))
+            self._cell(page, row, 1, value, is_total=True)
             page.write_string(row, 2, tile.unit, self.style(font_color=_FILLS["muted"]))
             row += 1
         return row
@@ -201,8 +201,8 @@ class _Writer:
             page.write_string(row, column, cell.text, self.style(**base, align="right"))
         else:
             is_percent = figure.unit == "ratio" and cell.text.endswith("%")
-            shown = number_format(cell.decimals, is_percent=is_percent, mark=cell.mark)
-            style = self.style(**base, num_format=shown)
+            cell_format = number_format(cell.decimals, is_percent=is_percent, mark=cell.mark)
+            style = self.style(**base, num_format=cell_format)
             page.write_formula(row, column, f"={self.home[figure.figure_id]}", style, float(figure.value))
 
     def register(self) -> None:

@@ -35,8 +35,8 @@ class ChartBook:
         """The chart at a row of a sheet, in pixels. Of hours there is only the map among the data, and a link to it."""
         first = self._data(chart)
         if chart.shape == "heat":
-            said = Sentence("{0}: sheet {1}", chart.title, self.sheet)
-            page.write_url(row, 0, f"internal:'{self.sheet}'!A{first}", string=page_word(said, self.language))
+            caption = Sentence("{0}: sheet {1}", chart.title, self.sheet)
+            page.write_url(row, 0, f"internal:'{self.sheet}'!A{first}", string=page_word(caption, self.language))
             return
         drawn = self._drawn(chart, first)
         # Set in full: Excel's own defaults differ between its versions.
@@ -57,8 +57,8 @@ class ChartBook:
         """Title, head and one row a category; returns the row of the first category as Excel counts."""
         if self.page is None:
             self.page = self.book.add_worksheet(self.sheet)
-            said = "What the charts draw; figures and their traces stand in the sheet Figures"
-            self.page.write_string(0, 0, page_word(said, self.language))
+            caption = "What the charts draw; figures and their traces stand in the sheet Figures"
+            self.page.write_string(0, 0, page_word(caption, self.language))
             self.page.set_column(0, 0, 22)
             self.page.set_landscape()
             self.page.set_paper(9)

@@ -65,6 +65,13 @@ def test_streams_are_the_readings_with_sums_of_energy_and_a_gap_as_a_gap(call: N
     assert days.height == 28
 
 
+def test_amounts_of_any_unit_are_summed_and_levels_are_means(call: NotebookCall) -> None:
+    quarters, days = (call.streams("plant", "2025-02", every=step) for step in ("15m", "1d"))
+    for name, whole in (("pieces", pl.col("pieces").sum()), ("outdoor_degc", pl.col("outdoor_degc").mean())):
+        expected = quarters.group_by(pl.col("at").dt.date(), maintain_order=True).agg(whole)[name]
+        assert days[name].to_list() == pytest.approx(expected.to_list()), name
+
+
 def test_what_a_notebook_does_stays_in_its_copy(call: NotebookCall, origin: Path) -> None:
     call.person = "carla"
     before = {path: path.read_bytes() for path in origin.rglob("*") if path.is_file()}

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import pypdf
 from pypdf.generic import ContentStream
-from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from reports.report_content import ReportContent
+from tests.reports.tagged_pdf_check import unicode_map
 
 # The frame of the report's blocks, in points; above and below stand head and foot lines.
 LOW, HIGH, LEFT, RIGHT = 60.0, 777.0, 45.0, 550.3
-# Width of a space of Helvetica, upright and bold, in sizes of the letters.
+# Width of a space of the report's font, upright and bold, in sizes of the letters.
 _SPACE = 0.278
 Matrix = tuple[float, float, float, float, float, float]
 _SAME: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -76,7 +76,8 @@ def overlaps(words: list[Box]) -> Iterator[tuple[Box, Box]]:
 
 
 def _boxes(page: Any, reader: Any) -> Iterator[Box]:
-    fonts = {name: font.get_object() for name, font in page["/Resources"]["/Font"].items()}
+    given = {name: font.get_object() for name, font in page["/Resources"]["/Font"].items()}
+    fonts = {name: (font, unicode_map(font) if "/ToUnicode" in font else {}) for name, font in given.items()}
     at, kept, text, line = _SAME, list[tuple[Matrix, str, float, float, float]](), _SAME, _SAME
     font, size, leading, gap = "", 0.0, 0.0, 0.0
     path: list[tuple[float, float]] = []
@@ -100,7 +101,7 @@ def _boxes(page: Any, reader: Any) -> Iterator[Box]:
             x, y = map(float, operands) if operands else (0.0, -leading)
             text = line = _times((1.0, 0.0, 0.0, 1.0, x, y), line)
         elif operator == "Tj":
-            shown, wide = _shown(operands[0], fonts[font], size)
+            shown, wide = _shown(operands[0], *fonts[font], size)
             wide += gap * shown.count(" ")
             here = _times(text, at)
             text = _times((1.0, 0.0, 0.0, 1.0, wide, 0.0), text)
@@ -124,19 +125,16 @@ def _boxes(page: Any, reader: Any) -> Iterator[Box]:
             path = []
 
 
-def _shown(raw: Any, font: Any, size: float) -> tuple[str, float]:
-    """Text of a string and its width. Of embedded fonts the letters are named by number: only their widths count."""
+def _shown(raw: Any, font: Any, letters: dict[int, str], size: float) -> tuple[str, float]:
+    """Text of a string and its width. A font that is not embedded has letters of half their size."""
     data = raw.original_bytes if hasattr(raw, "original_bytes") else bytes(raw)
     if "/Widths" in font:
         first, widths = int(font["/FirstChar"]), font["/Widths"].get_object()
-        # Code 32 of a subset is always the space.
-        return "".join(" " if code == 32 else "\u00b7" for code in data), sum(
-            float(widths[code - first]) for code in data
-        ) * size / 1000
-    name = str(font["/BaseFont"]).removeprefix("/")
+        wide = sum(float(widths[code - first]) for code in data) * size / 1000
+        return "".join(letters.get(code, "?") for code in data), wide
     # A line ends with a space, so that its last word and the next line's first are read as two.
     decoded = data.decode("cp1252", errors="replace").rstrip()
-    return decoded, stringWidth(decoded, name, size) if name.startswith("Helvetica") else len(decoded) * size / 2
+    return decoded, len(decoded) * size / 2
 
 
 def _times(one: Matrix, two: Matrix) -> Matrix:

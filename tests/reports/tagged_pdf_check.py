@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pypdf
+from fontTools.ttLib import TTFont
 from pypdf.generic import ContentStream, StreamObject
 
 _PAINTING = {"S", "s", "f", "F", "f*", "B", "B*", "b", "b*", "sh", "Do", "BI", "INLINE IMAGE"}
@@ -65,6 +66,8 @@ class Tagged:
         self.faults: dict[str, list[str]] = {"01-003": [], "01-004": [], "01-005": [], "10-001": []}
         self.painted = 0
         self.fonts: dict[str, Any] = {}
+        # Codes that are shown, by their font.
+        self.codes: dict[str, set[int]] = {}
         self._letters_by_code: dict[str, dict[int, str]] = {}
         for at in range(len(self.pages)):
             self._read_page(at)
@@ -149,6 +152,7 @@ class Tagged:
 
     def _letters(self, raw: Any, font: Any) -> str:
         data = raw.original_bytes if hasattr(raw, "original_bytes") else bytes(raw)
+        self.codes.setdefault(str(font["/BaseFont"]), set()).update(data)
         if "/ToUnicode" in font:
             name = str(font["/BaseFont"])
             known = self._letters_by_code.get(name) or self._letters_by_code.setdefault(name, unicode_map(font))
@@ -448,6 +452,29 @@ _font(
 )
 _font("31-028", lambda font: "\0" in _letters_of(font))
 _font("31-029", lambda font: {"\ufeff", "\ufffe"} & set(_letters_of(font)))
+
+
+def _glyphs(pdf: Tagged) -> Iterator[tuple[str, int, str, float, float]]:
+    """(font, code, glyph, width in the file, width in the font), of codes that are shown in embedded fonts."""
+    for name, font in pdf.fonts.items():
+        if font["/Subtype"] == "/TrueType" and not _bare(font):
+            program = TTFont(io.BytesIO(font["/FontDescriptor"]["/FontFile2"].get_data()))
+            letters, size = program["cmap"].tables[0].cmap, program["head"].unitsPerEm / 1000
+            for code in sorted(pdf.codes[name]):
+                glyph = letters.get(code, ".notdef")
+                yield name, code, glyph, font["/Widths"][code - font["/FirstChar"]], program["hmtx"][glyph][0] / size
+
+
+@condition("31-016")
+def _other_width(pdf: Tagged) -> Failures:
+    for name, code, glyph, said, drawn in _glyphs(pdf):
+        if glyph != ".notdef" and abs(float(said) - drawn) > 1:
+            yield f"{name}: {code} is {drawn:.1f} wide, not {said}"
+
+
+@condition("31-030")
+def _no_glyph(pdf: Tagged) -> Failures:
+    yield from (f"{name}: {code}" for name, code, glyph, _, _ in _glyphs(pdf) if glyph == ".notdef")
 
 
 def unowned(data: bytes) -> list[str]:

@@ -8,7 +8,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from reports.chart_geometry import step_ticks
 from reports.render.render_pdf import render_pdf
-from reports.render.render_pdf_text import FONT, folded_apart, text_width
+from reports.render.render_pdf_fonts import FONT
+from reports.render.render_pdf_text import folded_apart, text_width
 from reports.report_content import Chart, Paragraph, ReportContent, Series
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from reports.chart_geometry import span_ticks
 from reports.pages.chart import day_ticks
+from reports.render.render_pdf_fonts import FONT, FONT_BOLD
 from reports.render.render_pdf_tables import _tails
-from reports.render.render_pdf_text import FONT, FONT_BOLD, fitted, printable, text_width, visual, wrapped
+from reports.render.render_pdf_text import fitted, printable, text_width, visual, wrapped
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.arabic import joined

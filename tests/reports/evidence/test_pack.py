@@ -1,6 +1,7 @@
 """An evidence pack: the same twice, checked offline, and every alteration found and named."""
 
 import hashlib
+import io
 import json
 import random
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from assets.stores.sign import PACK_DOMAIN, Signer, canonical, new_key
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -19,6 +21,8 @@ from reports.evidence import manifest as names
 from reports.evidence.archive import STRUCTURE, ArchiveWriter, read_archive
 from reports.evidence.manifest import MANIFEST, SIGNATURE
 from reports.evidence.pack_inputs import _others
+from reports.evidence.printed import numbers_in
+from reports.render.render_pdf_fonts import FONT, WIDE, letters, wide_glyphs
 from tests.definitions import verify_pack
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, make_world
@@ -464,3 +468,24 @@ def test_a_member_never_leaves_its_folder(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "y.zip", "w") as archive:
         archive.writestr(zipfile.ZipInfo(name), b"text")
     assert not read_archive(tmp_path / "y.zip").is_readable
+
+
+def drawn(*strings: tuple[str, str]) -> bytes:
+    """A page of strings in these fonts, each by itself, as a chart's words are drawn."""
+    assert wide_glyphs(), "the wide fonts are not installed"
+    buffer, x = io.BytesIO(), 60.0
+    canvas = Canvas(buffer)
+    for font, text in strings:
+        canvas.setFont(font, 7)
+        canvas.drawString(x, 700, text)
+        x += canvas.stringWidth(text, font, 7)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def test_a_file_of_an_earlier_version_s_fonts_has_the_same_numbers() -> None:
+    assert letters()
+    earlier = drawn((WIDE, "−"), ("Helvetica", "1,000 "), (WIDE, "Ł"), ("Helvetica", "odz2025, 1.204,5 kWh"))
+    assert numbers_in("pdf", earlier) == {"−1,000", "odz2025", "1.204,5"}
+    assert numbers_in("pdf", drawn((FONT, "−1,000 Łodz2025, 1.204,5 kWh"))) == numbers_in("pdf", earlier)
+    assert "1,000" in numbers_in("pdf", drawn((FONT, "1,000 Łodz2025, 1.204,5 kWh")))
