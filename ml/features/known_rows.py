@@ -14,8 +14,8 @@ from ml.features.series import DAY, Index
 from ml.features.weather_known import IssuedWeather
 
 HEADS = (
-    "time_utc", "steps_ahead", "issued_at_utc", "readings_until_utc", "weather_since_utc", "calendar_sha256", "input_digest",
-    "level",
+    "time_utc", "steps_ahead", "issued_at_utc", "readings_until_utc", "weather_since_utc", "calendar_sha256",
+    "input_digest", "level",
 )  # fmt: skip
 
 
