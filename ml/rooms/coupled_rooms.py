@@ -19,6 +19,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from ml.rooms.identify_room import (
+    LEAST_H,
     NAMES,
     Floats,
     Interval,
@@ -43,8 +44,8 @@ _OWN = len(NAMES) + 2
 # Where the search for a wall begins, as a share of what the room loses to the outdoors.
 _SHARE, _ITERATIONS, _TIMES = 0.3, 200, 2
 _W_PER_KW = 1000.0
-# Days that are foreseen are the last ones; of their mean error walls must take so much.
-_SHARE_LEARNT, LEAST_GAIN = 0.7, 0.1
+# Of the mean error of days that the fit has not seen, walls must take so much.
+LEAST_GAIN = 0.03
 Pair = tuple[int, int]
 Rooms = Mapping[str, RoomData]
 
@@ -60,8 +61,9 @@ class Wall(Model):
 class House(Model):
     """Rooms and the walls between them that their temperatures tell of. rooms: by name; walls: none where none is.
 
-    errors_k: mean error of each room over 24 hours, from each midnight of the last days, by a fit of the days before
-    them; alone_errors_k: without any wall. Heaters, sun and outdoors are taken as they were. Empty: too few days.
+    errors_k: mean error of each room over 24 hours, from each midnight, each half foreseen by a fit of the other;
+    alone_errors_k: without any wall. Heaters, sun and outdoors are taken as they were. Empty: not judged, since no wall
+    is told or there are too few days.
     """
 
     rooms: dict[str, RoomModel]
@@ -85,45 +87,57 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
     data: by name, on one grid, at most MOST_ROOMS. confidence: of the intervals, a share. Raises BadInput.
     """
     _expect_one_grid(data)
-    whole = _alone(data, confidence)
-    if isinstance(whole, Finding):
-        return whole
-    day = round(24 / next(iter(data.values())).step_h)
-    cut = int(_SHARE_LEARNT * next(iter(data.values())).indoor_degc.size) // day * day
-    learnt = {name: each.between(0, cut) for name, each in data.items()}
-    before = _alone(learnt, confidence)
-    # Who cannot be judged by days that were not seen has no walls.
-    alone = {} if isinstance(before, Finding) else day_ahead_errors_k(before, data, first=cut)
-    if isinstance(before, Finding) or not alone:
-        return whole
-    errors, walled = alone, _walled(learnt, before, confidence)
-    if walled.walls:
-        errors = day_ahead_errors_k(walled, data, first=cut)
-        if sum(errors.values()) <= (1 - LEAST_GAIN) * sum(alone.values()):
-            whole = _walled(data, whole, confidence)
-    return whole.model_copy(update={"errors_k": errors if whole.walls else alone, "alone_errors_k": alone})
-
-
-def _alone(data: Rooms, confidence: float) -> House | Finding:
-    found: dict[str, RoomModel] = {}
+    alone: dict[str, RoomModel] = {}
     for name, each in data.items():
-        model = identify(each, confidence=confidence)
-        if isinstance(model, Finding):
-            return model.model_copy(update={"scope": name, "message": f"{name}: {model.message}"})
-        found[name] = model
-    return House(rooms=found)
+        found = identify(each, confidence=confidence)
+        if isinstance(found, Finding):
+            return found.model_copy(update={"scope": name, "message": f"{name}: {found.message}"})
+        alone[name] = found
+    house, walled = House(rooms=alone), _walled(data, alone, confidence)
+    if not walled.walls:
+        return house
+    errors, alone_errors = _unseen_errors_k(data, alone, _pairs(walled))
+    # Who cannot be judged by days that were not seen has no walls.
+    if not errors or sum(errors.values()) > (1 - LEAST_GAIN) * sum(alone_errors.values()):
+        return house.model_copy(update={"errors_k": alone_errors, "alone_errors_k": alone_errors})
+    return walled.model_copy(update={"errors_k": errors, "alone_errors_k": alone_errors})
 
 
-def _walled(data: Rooms, alone: House, confidence: float) -> House:
+def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> House:
     """With the walls whose intervals leave zero; the others are left out and the rest is told again."""
     pairs = list(combinations(range(len(data)), 2))
     while pairs:
-        house, low = _fitted(data, alone.rooms, pairs, confidence)
+        house, low = _fitted(data, alone, pairs, confidence)
         standing = [pair for pair, bound in zip(pairs, low.tolist(), strict=True) if bound > 0]
         if len(standing) == len(pairs):
             return house
         pairs = standing
-    return alone
+    return House(rooms=dict(alone))
+
+
+def _pairs(house: House) -> list[Pair]:
+    names = list(house.rooms)
+    return [(names.index(wall.rooms[0]), names.index(wall.rooms[1])) for wall in house.walls]
+
+
+def _unseen_errors_k(
+    data: Rooms, alone: Mapping[str, RoomModel], pairs: Sequence[Pair]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Errors of a day ahead with these walls and without any: each half foreseen by a fit of the other."""
+    one = next(iter(data.values()))
+    day, steps = round(24 / one.step_h), one.indoor_degc.size
+    half = steps // 2 // day * day
+    if half * one.step_h < LEAST_H:
+        return {}, {}
+    parts = [{name: each.between(*span) for name, each in data.items()} for span in ((0, half), (half, steps))]
+    found = []
+    for walls in (pairs, ()):
+        own = []
+        for learnt, judged in (parts, parts[::-1]):
+            params, _ = _params(_state_space(learnt, walls), _start(alone, walls), has_errors=False)
+            own.append(day_ahead_errors_k(_house(learnt, params, np.zeros(params.size), walls, 0.5), judged))
+        found.append({name: (own[0][name] + own[1][name]) / 2 for name in data} if all(own) else {})
+    return found[0], found[1]
 
 
 def states_of(house: House, data: Rooms) -> dict[str, RoomState]:
@@ -163,7 +177,7 @@ def rooms_ahead(house: House, start: Mapping[str, tuple[float, float]], data: Ro
     return {name: RoomState(degc[at], sd[at]) for at, name in enumerate(house.rooms)}
 
 
-def day_ahead_errors_k(house: House, data: Rooms, *, first: int) -> dict[str, float]:
+def day_ahead_errors_k(house: House, data: Rooms, *, first: int = 0) -> dict[str, float]:
     """Mean error of each room over 24 hours, from each midnight of the days from step `first` on; empty: no such day.
 
     Heaters, sun and outdoors are taken as they were: it is the rooms that are judged.
@@ -185,38 +199,54 @@ def day_ahead_errors_k(house: House, data: Rooms, *, first: int) -> dict[str, fl
 def _fitted(
     data: Rooms, alone: Mapping[str, RoomModel], pairs: Sequence[Pair], confidence: float
 ) -> tuple[House, Floats]:
-    """The rooms with walls between these pairs, and the lower bound of the root of each conductance."""
-    space, start = _state_space(data, pairs), _start(alone, pairs)
+    """The rooms with walls between these pairs, and the lower bound of each conductance; 0 where it reaches zero."""
+    params, errors = _params(_state_space(data, pairs), _start(alone, pairs), has_errors=True)
+    if not all(np.isfinite(_own_of(each, params, errors, at)).all() for at, each in enumerate(data.values())):
+        # What has no doubt that could be told has no wall either.
+        return House(rooms=dict(alone)), np.zeros(len(pairs))
+    house = _house(data, params, errors, pairs, confidence)
+    return house, np.array([wall.interval.low for wall in house.walls])
+
+
+def _params(space: "MLEModel", start: Floats, *, has_errors: bool) -> tuple[Floats, Floats]:
+    """The likeliest parameters and their standard errors; zeros where nobody asks for these: they take long."""
     for _ in range(_TIMES):
-        fitted = space.fit(start, disp=0, maxiter=_ITERATIONS, method="lbfgs", warn_convergence=False)
+        fitted = space.fit(
+            start, disp=0, maxiter=_ITERATIONS, method="lbfgs", warn_convergence=False,
+            cov_type=None if has_errors else "none",
+        )  # fmt: skip
         start = np.asarray(fitted.params)
         if fitted.mle_retvals["converged"]:
             break
-    params, errors = np.asarray(fitted.params), np.asarray(fitted.bse)
-    names, models = list(data), {}
-    for at, (name, each) in enumerate(data.items()):
-        part = slice(_OWN * at, _OWN * (at + 1))
-        own = without_sun(each, params[part], errors[part])
-        if not np.isfinite(own).all():
-            # What has no doubt that could be told has no wall either.
-            return House(rooms=dict(alone)), np.zeros(len(pairs))
-        models[name] = model_of(each, *own, confidence)
-    days = next(iter(data.values()))
+    return start, np.asarray(fitted.bse) if has_errors else np.zeros(start.size)
+
+
+def _own_of(data: RoomData, params: Floats, errors: Floats, at: int) -> tuple[Floats, Floats]:
+    part = slice(_OWN * at, _OWN * (at + 1))
+    return without_sun(data, params[part], errors[part])
+
+
+def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], confidence: float) -> House:
+    names = list(data)
+    rooms = {
+        name: model_of(each, *_own_of(each, params, errors, at), confidence)
+        for at, (name, each) in enumerate(data.items())
+    }
     root = np.abs(params[_OWN * len(data) :])
     # A wall is told by what both its rooms tell, and each has as many witnesses as days.
-    reach = reach_of(days, errors[_OWN * len(data) :], confidence)
-    reach = np.where(np.isfinite(reach), reach, np.inf)
-    low, high = np.maximum(root - reach, 0.0), root + reach
+    reach = reach_of(next(iter(data.values())), errors[_OWN * len(data) :], confidence)
+    # Beyond any doubt that can be told it reaches zero.
+    reach = np.where(np.isfinite(reach), reach, root)
+    low, high = np.maximum(root - reach, 0.0) ** 2, (root + reach) ** 2
     walls = tuple(
         Wall(
             rooms=(names[one], names[other]),
             kw_per_k=float(root[at] ** 2),
-            interval=Interval(low=float(low[at] ** 2), high=float(high[at] ** 2)),
+            interval=Interval(low=float(low[at]), high=float(high[at])),
         )
         for at, (one, other) in enumerate(pairs)
-        if np.isfinite(high[at])
     )
-    return House(rooms=models, walls=walls), low
+    return House(rooms=rooms, walls=walls)
 
 
 def _start(alone: Mapping[str, RoomModel], pairs: Sequence[Pair]) -> Floats:

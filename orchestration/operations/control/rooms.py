@@ -83,12 +83,13 @@ def _together(call: Call, files: list[Path], tz: str, confidence: float) -> Answ
         {"room": " | ".join(wall.rooms), "figure": "wall_kw_per_k", "value": wall.kw_per_k, **dict(wall.interval)}
         for wall in found.walls
     ]
-    said = [
-        f"{name}: a day ahead it errs by {error:.2f} K, alone by {found.alone_errors_k[name]:.2f} K"
-        for name, error in found.errors_k.items()
-    ]
-    if not found.walls:
-        said.append("no wall foresees days that the fit has not seen better: each room is as it is alone")
+    if found.walls:
+        said = [
+            f"{name}: a day ahead it errs by {error:.2f} K, alone by {found.alone_errors_k[name]:.2f} K"
+            for name, error in found.errors_k.items()
+        ]
+    else:
+        said = ["no wall foresees days that the fit has not seen better: each room is as it is alone"]
     text = "\n".join([*finding_lines(left_out), *said])
     content = found.model_dump() | {"findings": left_out, "figures": rows}
     return Answer(content, Table("figures", f"room | {_FIGURES}"), text=text)
