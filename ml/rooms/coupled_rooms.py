@@ -45,7 +45,7 @@ _OWN = len(NAMES) + 2
 _SHARE, _ITERATIONS, _TIMES = 0.3, 200, 2
 _W_PER_KW = 1000.0
 # Of the mean error of days that the fit has not seen, walls must take so much.
-LEAST_GAIN = 0.03
+LEAST_GAIN = 0.02
 Pair = tuple[int, int]
 Rooms = Mapping[str, RoomData]
 

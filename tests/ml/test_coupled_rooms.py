@@ -12,7 +12,7 @@ import pytest
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from ml.rooms.coupled_rooms import House, day_ahead_errors_k, identify_rooms, rooms_ahead, states_of
-from ml.rooms.identify_room import RoomData, ahead, identify, state_of
+from ml.rooms.identify_room import RoomData, RoomModel, ahead, identify, state_of
 from tests.ml.rooms_of_a_house import house
 from tests.orchestration.test_cli import run
 
@@ -41,7 +41,7 @@ def test_a_wall_is_found_and_a_week_that_was_not_seen_is_foreseen_better(walled:
     assert 0 < wall.interval.low < wall.kw_per_k < wall.interval.high
     together, apart = (day_ahead_errors_k(each, data, first=LEARNT) for each in (found, alone(data)))
     assert sum(together.values()) < 0.85 * sum(apart.values())
-    assert sum(found.errors_k.values()) < 0.97 * sum(found.alone_errors_k.values())
+    assert sum(found.errors_k.values()) < 0.98 * sum(found.alone_errors_k.values())
 
 
 def test_a_home_without_walls_is_what_its_rooms_are_alone() -> None:
@@ -52,6 +52,7 @@ def test_a_home_without_walls_is_what_its_rooms_are_alone() -> None:
     assert found.errors_k == found.alone_errors_k
     for name, each in data.items():
         own = identify(each)
+        assert isinstance(own, RoomModel)
         assert found.rooms[name] == own
         assert np.array_equal(states_of(found, data)[name].degc, state_of(own, each).degc)
 
@@ -137,7 +138,7 @@ def test_files_of_rooms_that_touch_are_told_together(tmp_path: Path) -> None:
     assert 0.5 * true < wall["kw_per_k"] < 2 * true
     assert found["figures"][-1]["figure"] == "wall_kw_per_k"
     assert found["rooms"]["hall"]["n"] == (14 * 24 - 6) * 4
-    assert sum(found["errors_k"].values()) < 0.97 * sum(found["alone_errors_k"].values())
+    assert sum(found["errors_k"].values()) < 0.98 * sum(found["alone_errors_k"].values())
     code, _, error = run("rooms", "fit", hall, "--beside", hall)
     assert (code, "two rooms have one name" in error) == (2, True)
     short = written(tmp_path, "attic", data["room1"].between(0, 200))
