@@ -13,6 +13,7 @@ from data_quality.contracts.reporting.anomaly_event import COSTLY
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
+from orchestration.feature_pictures import feature_pictures
 from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
 from orchestration.previews import (
     FINDINGS,
@@ -289,6 +290,7 @@ def core_site__day_ahead_forecast(
         tracker=tracker_of(project),
         clock=clock,
         weather=project.weather,
+        features=project.features,
     )
     pictures = {
         f.target: lines(
@@ -339,6 +341,10 @@ def core_site__forecast_scores(
         weather=project.weather,
     )
     newest = {each.target: max((s.local_day for s in each.scores), default=None) for each in found.watched}
+    features = feature_pictures(
+        project.site(context.partition_key), [each.target for each in found.watched][:PICTURES],
+        lake=project.lake, weather=project.weather, store=project.features, now_utc=clock.now_utc(),
+    )  # fmt: skip
     rows = [
         [
             s.target,
@@ -372,6 +378,7 @@ def core_site__forecast_scores(
                 for each in found.watched
                 if each.trend
             },
+            **{name: embedded(png, title=name) for name, png in features.items()},
         }
     )
 

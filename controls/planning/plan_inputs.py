@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from assets.stores.schema.column_types import sha256_of
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
-from controls.optimiser.devices.device import Given, OnPhases, params_of
+from controls.optimiser.devices.device import Device, Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets, while_away
 from controls.planning.outdoor_ahead import outdoor_ahead
+from controls.planning.room_walls import beside_neighbours, wall_labels
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -104,7 +105,7 @@ def plan_request(
     known: dict[str, Any] = {"prices": series.get("prices", {}), "start_utc": start_utc, "read_bills": read_bills}
     frame = {"start_utc": start_utc, "known_at_utc": now_utc, "load_kw": powers_kw["load"], "import_max_kw": limit_kw}
     frame["is_synthetic"] = site.is_simulated or outdoor.is_synthetic or any(one.is_synthetic for one in used.values())
-    labels |= _ages(site, states) | outdoor.labels | away_labels(site, away_until_utc, start_utc)
+    labels |= _ages(site, states) | outdoor.labels | wall_labels(site) | away_labels(site, away_until_utc, start_utc)
     return _request(site, frame, used, labels, partial(tariff_offer, site, net_kw=net_kw, **known), figures)
 
 
@@ -213,7 +214,7 @@ def _figures(
     outdoor_degc: tuple[float, ...],
     import_price_per_kwh: tuple[float, ...],
 ) -> tuple[DeviceFigures, ...]:
-    found, sun = [], _sun(site, powers_kw)
+    made, sun = dict[str, Device](), _sun(site, powers_kw)
     for asset, kind in device_assets(site):
         on_its_meter = (one for one in site.assets if (one.kind, one.meter) == (asset.kind, asset.meter))
         given = Given(
@@ -234,11 +235,14 @@ def _figures(
             import_max_kw=limit_kw,
         )
         try:
-            figures = kind.from_asset(asset, given).model_dump(mode="json", exclude={"device_id"})
+            made[asset.asset_id] = kind.from_asset(asset, given)
         except ValidationError as error:
             # Each figure may be one, and two of them still contradict.
             said = sentence_of(error.errors()[0])
             raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
+    devices, found = beside_neighbours(site, made, np.full(len(import_price_per_kwh), 1 / _STEPS_PER_HOUR)), []
+    for asset, kind in device_assets(site):
+        figures = devices[asset.asset_id].model_dump(mode="json", exclude={"device_id"})
         figures |= params_of(OnPhases, asset, site.site_id).model_dump(mode="json")
         found.append(DeviceFigures(kind=kind.kind, device_id=asset.asset_id, figures=figures))
     return tuple(found)

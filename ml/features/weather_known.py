@@ -77,18 +77,31 @@ class IssuedWeather:
     def at(self, step: Index, origin: Index) -> Vector:
         """The weather of each step as known at its origin: a row that is known later lies behind the place found."""
         found: Vector = np.full((len(step), len(self.names)), np.nan)
-        if len(self.step):
-            width = int(self.since.max()) + 2
-            key, wanted = self.step * width + self.since, step * width + np.clip(origin, -1, width - 1)
-            place = np.searchsorted(key, wanted, side="right") - 1
-            # Before the first row, and before all that was ever known of the step, there is nothing.
-            is_known = (place >= 0) & (self.step[place] == step)
-            found[is_known] = self.values[place[is_known]]
+        place = self._place(step, origin)
+        found[place >= 0] = self.values[place[place >= 0]]
         if self.measured.names:
             own = self.measured.at(step, origin)
             own[step >= origin] = np.nan
             columns = [self.names.index(name) for name in self.measured.names]
             found[:, columns] = np.where(np.isnan(own), found[:, columns], own)
+        return found
+
+    def since_of(self, step: Index, origin: Index) -> Index:
+        """The step from which on the issue was known that says most of each step by its origin; −1 where none does."""
+        place = self._place(step, origin)
+        found: Index = np.full(len(step), -1, dtype=np.int64)
+        found[place >= 0] = self.since[place[place >= 0]]
+        return found
+
+    def _place(self, step: Index, origin: Index) -> Index:
+        """The row of `values` that says the best of each step that was known at its origin; −1 where none does."""
+        if not len(self.step):
+            return np.full(len(step), -1, dtype=np.int64)
+        width = int(self.since.max()) + 2
+        key, wanted = self.step * width + self.since, step * width + np.clip(origin, -1, width - 1)
+        place = np.searchsorted(key, wanted, side="right") - 1
+        # Before the first row, and before all that was ever known of the step, there is nothing.
+        found: Index = np.where((place >= 0) & (self.step[place] == step), place, -1).astype(np.int64)
         return found
 
     def digest(self) -> str:

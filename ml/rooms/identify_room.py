@@ -98,8 +98,6 @@ class RoomState:
 
 def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
     """The room behind the readings, or why they do not tell it. confidence: of the intervals, a share."""
-    from scipy.special import stdtrit
-
     if missing := _missing(data):
         return missing
     space, start = _state_space(data), np.array(_START)
@@ -109,15 +107,9 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
         start = np.asarray(fitted.params)
         if fitted.mle_retvals["converged"]:
             break
-    params = np.asarray(fitted.params)
-    r, c, aperture, gain = np.exp(params[0]), np.exp(params[1]), params[2], params[3]
-    # Quarter hours of one day tell much the same: a short record has as many witnesses as days, less what was fitted.
-    days = data.indoor_degc.size * data.step_h / _DAY_H
-    reach = float(stdtrit(max(days - len(NAMES), 1.0), (1 + confidence) / 2)) * np.asarray(fitted.bse)[: len(NAMES)]
-    band = params[: len(NAMES), None] + reach[:, None] * np.array([-1.0, 1.0])
-    # A room that hardly moved may have a bound beyond what a float holds: infinite, and refused as such below.
-    with np.errstate(over="ignore"):
-        band[:2] = np.exp(band[:2])
+    params, errors = without_sun(data, np.asarray(fitted.params), np.asarray(fitted.bse))
+    reach = reach_of(data, errors[: len(NAMES)], confidence)
+    band = _band(params, reach)
     for name, (low, high) in zip(NAMES[:2], band[:2].tolist(), strict=True):
         if not (np.isfinite(low) and np.isfinite(high)) or high > MOST_RATIO * low:
             return _finding(
@@ -126,6 +118,31 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
                 " more days, or days on which its heater rests and works",
                 {"low": low, "high": high},
             )
+    return model_of(data, params, errors, confidence)
+
+
+def without_sun(data: RoomData, params: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """Parameters and standard errors, the aperture zero and certain where nobody knows the sun."""
+    if data.sun_w_per_m2.any():
+        return params, errors
+    keeps = np.arange(params.size) != NAMES.index("aperture_m2")
+    return np.where(keeps, params, 0.0), np.where(keeps, errors, 0.0)
+
+
+def reach_of(data: RoomData, errors: Floats, confidence: float) -> Floats:
+    """How far intervals reach from their figures, by the standard errors of these."""
+    from scipy.special import stdtrit
+
+    # Quarter hours of one day tell much the same: a short record has as many witnesses as days, less what was fitted.
+    days = data.indoor_degc.size * data.step_h / _DAY_H
+    found: Floats = float(stdtrit(max(days - len(NAMES), 1.0), (1 + confidence) / 2)) * errors
+    return found
+
+
+def model_of(data: RoomData, params: Floats, errors: Floats, confidence: float) -> RoomModel:
+    """The room of fitted parameters (logarithms of R, C and both deviations) and their standard errors."""
+    r, c, aperture, gain = np.exp(params[0]), np.exp(params[1]), params[2], params[3]
+    band = _band(params, reach_of(data, errors[: len(NAMES)], confidence))
     return RoomModel(
         r_k_per_kw=float(r),
         c_kwh_per_k=float(c),
@@ -139,6 +156,14 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
         n=data.indoor_degc.size,
         missing=int(np.isnan(data.indoor_degc).sum()),
     )
+
+
+def _band(params: Floats, reach: Floats) -> Floats:
+    band: Floats = params[: len(NAMES), None] + reach[:, None] * np.array([-1.0, 1.0])
+    # A room that hardly moved may have a bound beyond what a float holds: infinite, and refused as such.
+    with np.errstate(over="ignore"):
+        band[:2] = np.exp(band[:2])
+    return band
 
 
 def state_of(model: RoomModel, data: RoomData) -> RoomState:

@@ -1,5 +1,6 @@
-"""A file of one room becomes its data: temperatures, outdoors, heater and sun on one grid of equal steps."""
+"""Files of rooms become their data: temperatures, outdoors, heater and sun on one grid of equal steps."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,30 @@ def read_room(path: Path, *, zone: str) -> RoomData:
     zone: of times without offset (IANA). A temperature may be missing; the others only for so long as they can be drawn
     through. Raises BadInput naming file, and line or time.
     """
+    return _data(*_frame(path, zone), path)
+
+
+def read_rooms(paths: Sequence[Path], *, zone: str) -> dict[str, RoomData]:
+    """Rooms by the names of their files, each as `read_room` has it, over the time that all of them know.
+
+    Raises BadInput, also for other steps, two files of one name, or no time in common.
+    """
+    frames = {path.stem: (*_frame(path, zone), path) for path in paths}
+    if len(frames) < len(paths):
+        raise BadInput("two rooms have one name: expected files of different names", reason="double_name")
+    if len({step for _, step, _ in frames.values()}) > 1:
+        raise BadInput("the rooms have other steps: expected files of one step", reason="mixed_steps")
+    starts = [whole["start_utc"] for whole, _, _ in frames.values()]
+    first, last = max(each[0] for each in starts), min(each[-1] for each in starts)
+    step = next(iter(frames.values()))[1]
+    if first > last or any((each[0] - first) % step for each in starts):
+        raise BadInput("the rooms have no steps in common: expected files of one time", reason="no_overlap")
+    inside = pl.col("start_utc").is_between(first, last)
+    return {name: _data(whole.filter(inside), step, path) for name, (whole, step, path) in frames.items()}
+
+
+def _frame(path: Path, zone: str) -> tuple[pl.DataFrame, timedelta]:
+    """The columns of a room by equal steps, holes as nulls, and the step."""
     frame = read_drivers(Source(path), zone=zone, named=[*NEEDED, SUN])
     frame = frame.rename({name: name.strip().lower() for name in frame.columns})
     if missing := [name for name in NEEDED if name not in frame.columns]:
@@ -31,8 +56,10 @@ def read_room(path: Path, *, zone: str) -> RoomData:
     if not isinstance(step, timedelta) or step > timedelta(hours=1):
         raise BadInput("expected rows at most an hour apart", file=str(path), reason="too_coarse")
     whole = frame.upsample("start_utc", every=step)
-    if SUN not in whole.columns:
-        whole = whole.with_columns(pl.lit(0.0).alias(SUN))
+    return whole if SUN in whole.columns else whole.with_columns(pl.lit(0.0).alias(SUN)), step
+
+
+def _data(whole: pl.DataFrame, step: timedelta, path: Path) -> RoomData:
     step_h = step / timedelta(hours=1)
     drawn = {name: _drawn(whole, name, step_h, path) for name in ("outdoor_degc", "heating_kw", SUN)}
     return RoomData(

@@ -92,6 +92,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.control.forecast_stateless",
         "operations.control.forecast",
         "operations.control.stored_forecasts",
+        "operations.control.forecast_features",
     ),
     "anomalies": (
         "operations.readings.anomalies",

@@ -103,6 +103,14 @@ def test_what_comes_is_less_and_less_certain() -> None:
     assert cold.degc[-1] < found.degc[-1]
 
 
+def test_without_the_sun_a_room_is_told_without_an_aperture() -> None:
+    _, data = lived_in(5)
+    found = identify(replace(data, sun_w_per_m2=np.zeros(data.sun_w_per_m2.size)))
+    assert isinstance(found, RoomModel)
+    assert (found.aperture_m2, found.intervals["aperture_m2"].low, found.intervals["aperture_m2"].high) == (0, 0, 0)
+    assert found.intervals["r_k_per_kw"].low < found.r_k_per_kw < found.intervals["r_k_per_kw"].high
+
+
 def test_a_stuck_thermometer_is_left_out_and_said() -> None:
     _, data = known()
     stuck = data.indoor_degc.copy()

@@ -205,6 +205,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "forecast list": ("--site home --days 366",),
     "forecast show": ("none --site home",),
     "forecast scores": ("--site home --days 366",),
+    "forecast features": ("--site home --target meter:house --days 30",),
     "models list": ("",),
     "models promote": WRITES,
     "models rollback": WRITES,

@@ -12,6 +12,7 @@ from assets.stores.backup.backup_areas import REBUILT, areas
 from assets.stores.backup.store_copy import SQLITE_HEAD
 from assets.stores.erasure.record import FOLDER
 from assets.stores.erasure.subject import Subject
+from assets.stores.feature_days import FOLDER as FEATURES
 from assets.stores.published.deliveries import OPENADR
 from assets.stores.warehouse.marts import PORTFOLIO
 from assets.stores.whole_file import write_whole
@@ -39,9 +40,9 @@ class NamedFile(NamedTuple):
 
 def made_again(project: Project, site_id: str) -> list[Path]:
     """Folders and files that are made of readings of the site, and made again by the next build; of marts those of the
-    site and the sums over sites, of others all that stand.
+    site and the sums over sites, of features of forecasts those of the site, of others all that stand.
     """
-    names = [*sorted(REBUILT - _NOT_MADE_AGAIN), *_OF_READINGS]
+    names = [*sorted(REBUILT - _NOT_MADE_AGAIN), *_OF_READINGS, f"{FEATURES}/site={site_id}"]
     marts = [path for each in (site_id, PORTFOLIO) for path in sorted(project.marts_dir.glob(f"*/site={each}"))]
     # The store as it was before a migration: nobody needs it once the store after it holds.
     copies = [*project.data_dir.glob("store.db.*.bak"), *project.data_dir.glob("store.*.dump")]

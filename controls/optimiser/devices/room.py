@@ -5,7 +5,7 @@ a = exp(-hours / (R C)), T' = a T + (1 - a) (outdoor + R (heater + gains)). Its 
 below or above it costs a price per kelvin and hour. Heat that is left at the end is worth what it would cost to make.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self, Unpack
 
@@ -57,7 +57,8 @@ class RoomParams(_Figures):
     """Room figures of a site file; a band and gains are one value, or 24 by local hour.
 
     priority: how much its comfort counts beside that of other rooms. outdoor_degc: where nobody forecasts it.
-    away_low_degc: the lower edge of its band while nobody is at home, where the usual one is not lower.
+    away_low_degc: the lower edge of its band while nobody is at home, where the usual one is not lower. walls: kW/K by
+    the asset_id of the room behind each; told at one of the two.
     """
 
     r_k_per_kw: Positive
@@ -67,6 +68,7 @@ class RoomParams(_Figures):
     priority: Positive = 1.0
     outdoor_degc: Degrees = 0.0
     away_low_degc: Annotated[float, Field(ge=FROST_DEGC, le=30)] = AWAY_DEGC
+    walls: dict[str, Positive] = {}
 
 
 class Room(InShares, Device, _Figures):
@@ -275,6 +277,21 @@ class Room(InShares, Device, _Figures):
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Its thermostat."""
         return {"heating_kw": self.heater_kw * self.thermostat(step_h)}
+
+    def beside(self, walls: Sequence[tuple[float, Floats]]) -> Self:
+        """With walls to rooms of known temperatures. walls: kW/K, and degC in each step.
+
+        g (T_n - T) = g (outdoor - T) + g (T_n - outdoor): a smaller R, and a gain that comes with it.
+        """
+        total = sum(kw_per_k for kw_per_k, _ in walls)
+        outdoor, r = np.array(self.outdoor_degc), np.array(self.r_k_per_kw)
+        gain = np.array(self.gain_kw) + sum(kw_per_k * (degc - outdoor) for kw_per_k, degc in walls)
+        smaller = (r / (1 + r * total)).tolist()
+        changes = {
+            "r_k_per_kw": tuple(smaller) if isinstance(smaller, list) else smaller,
+            "gain_kw": tuple(gain.tolist()),
+        }
+        return self.model_copy(update=changes)
 
     def without_control(self) -> Self:
         """Its thermostat."""

@@ -26,7 +26,9 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Seconds more: tried where a training is given time.
-PATIENT_FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter())
+PATIENT_FITTERS: tuple[Fitter, ...] = (
+    GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter(), EnsembleFitter(by="day_type"),
+)  # fmt: skip
 # Every kind that a stored model may be of.
 KINDS: tuple[Fitter, ...] = (*FITTERS, *PATIENT_FITTERS, *PV_KINDS)
 

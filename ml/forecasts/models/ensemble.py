@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from ml.forecasts.models.blend import BlendFitter
+from ml.forecasts.models.blend import BlendFitter, Method
 from ml.forecasts.models.gradient_boosting import TreeBagMethod
 from ml.forecasts.models.hour_lines import HourLinesMethod
+from ml.forecasts.models.parted import By, PartedMethod
 
 ALGORITHM = "ensemble"
 
@@ -14,6 +15,9 @@ class EnsembleFitter(BlendFitter):
 
     algorithm = ALGORITHM
 
-    def __init__(self, parameters: Mapping[str, float | int] | None = None) -> None:
-        """parameters: of LightGBM, in place of the trees' own."""
-        super().__init__(ALGORITHM, [TreeBagMethod(parameters), HourLinesMethod()])
+    def __init__(self, parameters: Mapping[str, float | int] | None = None, *, by: By | None = None) -> None:
+        """parameters: of LightGBM, in place of the trees' own. by: models of their own for each day type or lead."""
+        methods: list[Method] = [TreeBagMethod(parameters), HourLinesMethod()]
+        if by is not None:
+            methods = [PartedMethod(each, by) for each in methods]
+        super().__init__(ALGORITHM if by is None else f"{ALGORITHM}_by_{by}", methods)

@@ -18,10 +18,14 @@ def fit_room(
     ],
     tz: Annotated[str, Option("--tz", help="Zone of times without offset (IANA).")] = "UTC",
     confidence: Annotated[float, Option("--confidence", min=0.5, max=0.99, help="Of the intervals.")] = 0.9,
+    beside: Annotated[
+        list[Path] | None, Option("--beside", metavar="FILE", help="A room that it touches, as FILE; up to three.")
+    ] = None,
 ) -> Answer:
     """Tell how well a room keeps its heat: R, C, sun and gains with intervals, and how well a day ahead is foreseen.
 
-    The figures are those of an asset of kind `room` in the site file. What the readings cannot tell is a finding.
+    The figures are those of an asset of kind `room` in the site file. What the readings cannot tell is a finding. With
+    rooms beside it all are told together, with the walls between them where these foresee days better.
     """
     from data_quality.contracts.finding import Finding
     from data_quality.contracts.time import zone
@@ -29,6 +33,8 @@ def fit_room(
     from ml.rooms.read_room import read_room
 
     zone(tz)
+    if beside:
+        return _together(call, [file, *beside], tz, confidence)
     call.doing("reading the file")
     data, left_out = without_stuck(read_room(file, zone=tz))
     call.doing("telling the room from its temperatures")
@@ -47,3 +53,43 @@ def fit_room(
     text = "\n".join([*finding_lines(left_out), f"{day}; in the site file: params: {{{params}}}"])
     content = found.model_dump() | {"day_ahead_error_k": error_k, "findings": left_out, "figures": rows}
     return Answer(content, Table("figures", _FIGURES), text=text)
+
+
+def _together(call: Call, files: list[Path], tz: str, confidence: float) -> Answer:
+    """Rooms that touch each other, by the names of their files."""
+    from data_quality.contracts.finding import Finding
+    from ml.rooms.coupled_rooms import identify_rooms
+    from ml.rooms.identify_room import without_stuck
+    from ml.rooms.read_room import read_rooms
+
+    call.doing("reading the files")
+    cleaned = {name: without_stuck(data) for name, data in read_rooms(files, zone=tz).items()}
+    left_out = [
+        each.model_copy(update={"scope": name, "message": f"{name}: {each.message}"})
+        for name, (_, findings) in cleaned.items()
+        for each in findings
+    ]
+    call.doing("telling the rooms from their temperatures")
+    found = identify_rooms({name: data for name, (data, _) in cleaned.items()}, confidence=confidence)
+    if isinstance(found, Finding):
+        told = [*left_out, found]
+        return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
+    rows = [
+        {"room": name, "figure": figure, "value": getattr(model, figure), "low": band.low, "high": band.high}
+        for name, model in found.rooms.items()
+        for figure, band in model.intervals.items()
+    ]
+    rows += [
+        {"room": " | ".join(wall.rooms), "figure": "wall_kw_per_k", "value": wall.kw_per_k, **dict(wall.interval)}
+        for wall in found.walls
+    ]
+    if found.walls:
+        said = [
+            f"{name}: a day ahead it errs by {error:.2f} K, alone by {found.alone_errors_k[name]:.2f} K"
+            for name, error in found.errors_k.items()
+        ]
+    else:
+        said = ["no wall foresees days that the fit has not seen better: each room is as it is alone"]
+    text = "\n".join([*finding_lines(left_out), *said])
+    content = found.model_dump() | {"findings": left_out, "figures": rows}
+    return Answer(content, Table("figures", f"room | {_FIGURES}"), text=text)

@@ -15,6 +15,7 @@ from orchestration.resources import ProjectResource
 from orchestration.schedules import nightly_forecast_scores, weekly_retraining
 from tests.kpi.seeded import fill
 from tests.ml.forecasts.issuing import NOW, load, readings
+from tests.orchestration.test_cli import run
 
 # Dagster announces what is in beta.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -81,12 +82,12 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     resource: ProjectResource, tracker: MlflowTracker
 ) -> None:
     # Here, where what Dagster announces is let pass.
-    from ml.defs import core_site__forecast_models, core_site__forecast_scores
+    from ml.defs import core_site__day_ahead_forecast, core_site__forecast_models, core_site__forecast_scores
 
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SITES.name or "", ["shells"])
         result = dg.materialize(
-            [core_site__forecast_models, core_site__forecast_scores],
+            [core_site__forecast_models, core_site__day_ahead_forecast, core_site__forecast_scores],
             instance=instance,
             partition_key="shells",
             resources={"project": resource, "clock": FixedClock(NOW)},
@@ -106,3 +107,16 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     assert kept == {f"plots/{each}.png" for each in ("last_week", "daily_loss", "skill_by_lead")}
     (scored,) = result.asset_materializations_for_node("core_site__forecast_scores")
     assert scored.metadata["dagster/row_count"].value == 0
+    # Features of the issue are kept, drawn for the night, and asked for in a shell.
+    family = "shells.a.import.day_ahead"
+    (day,) = resource.features.days("shells", family)
+    assert str(scored.metadata["meter:a features"].value).startswith("![")
+    asked_for, folder = ("forecast", "features", "--site", "shells", "--target", "meter:a"), Path(resource.root)
+    code, out, error = run(*asked_for, "--picture", str(folder / "features.png"), folder=folder)
+    assert (code, out.count("calendar of the site")) == (0, 37), error
+    assert "0 days as they were known at their first issue, 49 rebuilt" in out
+    assert (folder / "features.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = run(*asked_for, "--day", str(day), folder=folder)
+    assert (code, f"issued {NOW:%Y-%m-%d %H:%M}Z of 48 steps, readings known until {NOW:%Y-%m-%d}" in out) == (0, True)
+    code, _, error = run(*asked_for, "--day", "someday", folder=folder)
+    assert (code, "--day: expected a date" in error) == (2, True)
