@@ -1,10 +1,12 @@
 """Model fallback: the champion where it can forecast, else the next best model, named in the forecast."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import chain, islice
+
+import numpy as np
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.errors import Unreachable
@@ -143,7 +145,8 @@ def forecast_of(
         model_version=model.version,
         input_digest=digest,
         is_synthetic=series.is_synthetic,
-        rows=_rows(answer, series, asked.origin),
+        # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
+        rows=forecast_rows(answer, series, asked.origin, rounded=quantise),
         unit=series.unit,
         step_minutes=series.step // timedelta(minutes=1),
         labels=labels,
@@ -152,16 +155,18 @@ def forecast_of(
     )
 
 
-def _rows(answer: Quantiles, series: Series, origin: int) -> tuple[ForecastRow, ...]:
+def forecast_rows(
+    answer: Quantiles, series: Series, origin: int, *, rounded: Callable[[float], float] = float
+) -> tuple[ForecastRow, ...]:
+    """Rows of an answer from the origin on; an end of the 90 % interval that is not known is left out."""
+    steps = np.array([getattr(answer, each.name) for each in fields(answer)]).T.tolist()
+    names = [each.name for each in fields(answer)]
     return tuple(
         ForecastRow(
-            time_utc=series.time(origin + step),
-            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
-            p10=quantise(float(answer.p10[step])),
-            p50=quantise(float(answer.p50[step])),
-            p90=quantise(float(answer.p90[step])),
+            time_utc=series.time(origin + place),
+            **{name: rounded(value) for name, value in zip(names, step, strict=True) if not np.isnan(value)},
         )
-        for step in range(len(answer.p50))
+        for place, step in enumerate(steps)
     )
 
 

@@ -17,7 +17,7 @@ from ml.features.civil import DAY_TYPE_CODES
 from ml.features.feature import WEEK_DAYS, mean_of_known
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import LEVELS, Quantiles, TooShort, ordered
 
 ALGORITHM = "exponential_smoothing"
 WINDOW_DAYS, MIN_KNOWN_SHARE = 42, 0.5
@@ -31,38 +31,47 @@ SUNDAY = 7
 MIN_PER_HOUR = 50
 
 
-class HourSpread:
-    """Offsets of P10 and P90 from P50 per local hour, as shares of the level."""
+_NO_INTERVAL = np.full(24, np.nan)
 
-    def __init__(self, low: Vector, high: Vector) -> None:
-        self.low, self.high = low, high
+
+class HourSpread:
+    """Offsets of the quantiles from P50 per local hour, in the unit of the residuals."""
+
+    def __init__(
+        self, low: Vector, high: Vector, lowest: Vector = _NO_INTERVAL, highest: Vector = _NO_INTERVAL
+    ) -> None:
+        self.low, self.high, self.lowest, self.highest = low, high, lowest, highest
 
     @classmethod
     def of(cls, residuals: Vector, local_hour: Index) -> "HourSpread":
-        """residuals: (actual − forecast) / level, without NaN, at least one; local_hour 0–23 of each."""
-        low, high = np.empty(24), np.empty(24)
+        """residuals: actual − forecast, without NaN, at least one; local_hour 0–23 of each."""
+        offsets = np.empty((len(LEVELS), 24))
         for hour in range(24):
             own = residuals[local_hour == hour]
             sample = own if len(own) >= MIN_PER_HOUR else residuals
-            low[hour], high[hour] = _wide_quantiles(sample)
-        return cls(low, high)
+            offsets[:, hour] = _wide_quantiles(sample)
+        return cls(*offsets)
+
+    def of_hours(self, hour: Index) -> tuple[Vector, ...]:
+        """Offsets by LEVELS of those local hours."""
+        return tuple(each[hour] for each in (self.low, self.high, self.lowest, self.highest))
 
     def to_document(self) -> dict[str, Any]:
         """As plain lists."""
-        return {"low": self.low.tolist(), "high": self.high.tolist()}
+        return {name: each.tolist() for name, each in vars(self).items() if not np.isnan(each).any()}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "HourSpread":
         """From plain lists."""
-        return cls(np.array(document["low"]), np.array(document["high"]))
+        return cls(**{name: np.array(each) for name, each in document.items()})
 
 
-def _wide_quantiles(sample: Vector) -> tuple[float, float]:
+def _wide_quantiles(sample: Vector) -> list[float]:
     """Conformal quantiles: one rank further out than the sample's own, so that small samples do not overpromise."""
     ranked, n = np.sort(sample), len(sample)
-    below = max(int(np.floor((n + 1) * LOW)) - 1, 0)
-    above = min(int(np.ceil((n + 1) * HIGH)) - 1, n - 1)
-    return float(ranked[below]), float(ranked[above])
+    ranks = [int(np.floor((n + 1) * each) if each < 0.5 else np.ceil((n + 1) * each)) - 1 for each in LEVELS]
+    found: list[float] = ranked[np.clip(ranks, 0, n - 1)].tolist()
+    return found
 
 
 class ExponentialSmoothing:
@@ -77,7 +86,7 @@ class ExponentialSmoothing:
         """Forecast of the horizon; all NaN where less than half of the six weeks before the origin is known."""
         p50 = _smoothed(case, origin, horizon, self.smoothing)
         hour = case.civil.hour[origin : origin + horizon]
-        return ordered(p50, self.spread.low[hour], self.spread.high[hour], floor=self.floor)
+        return ordered(p50, *self.spread.of_hours(hour), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON document."""
