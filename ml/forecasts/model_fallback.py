@@ -18,7 +18,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile
-from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.lifecycle.forecast_registry import PLAIN_TAG, Champion, load_champion, others_of
 from ml.forecasts.lifecycle.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
@@ -102,6 +102,8 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc if champion else None
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if champion and model.forecaster is champion.forecaster and PLAIN_TAG in champion.logged.tags:
+            labels["plain_model"] = champion.logged.tags[PLAIN_TAG]
         if isinstance(model.forecaster, Labelled):
             labels |= model.forecaster.labels
         return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
