@@ -12,6 +12,7 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.lifecycle.cards import feature_table, forecast_card
 from ml.forecasts.lifecycle.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.lifecycle.tuning import Tuned
+from ml.forecasts.models.additive import AdditiveFitter
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
@@ -19,6 +20,7 @@ from ml.forecasts.models.hour_lines import LinearFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_floors import ClearSkyPersistence, PvPhysics
 from ml.forecasts.models.pv_residual import PV_KINDS, pv_fitters_of
+from ml.forecasts.models.small_network import NeuralNetworkFitter
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores
@@ -27,7 +29,9 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, ModelRecord, Tracker
 
 FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), ClimatologyFitter())
 # Seconds more: tried where a training is given time.
-PATIENT_FITTERS: tuple[Fitter, ...] = (GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter())
+PATIENT_FITTERS: tuple[Fitter, ...] = (
+    GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter(), AdditiveFitter(), NeuralNetworkFitter()
+)  # fmt: skip
 # What a series is forecast with until its history tells what is better: habits and the sun, hardly anything is learnt.
 PLAIN_KINDS = frozenset({FLOOR, ClimatologyFitter.algorithm, PvPhysics.algorithm, ClearSkyPersistence.algorithm})
 PLAIN_TAG = "why_plain"
