@@ -30,7 +30,7 @@ class SameHourLastWeek:
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON document."""
-        known = {name: each for name, each in self.offsets.items() if not np.isnan(each)}
+        known = {name: each for name, each in self.offsets.items() if name in ("low", "high") or not np.isnan(each)}
         document = {"algorithm": ALGORITHM, "floor": self.floor, **known}
         return {"model.json": json.dumps(document, sort_keys=True).encode()}
 
