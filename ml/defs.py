@@ -241,6 +241,7 @@ def core_site__forecast_models(
             **trained_tables(made.trained),
             "registry": address_of(project.project.mlflow_uri),
             "refused": refusals(made.refused),
+            FINDINGS: findings_metadata([*made.refused.values(), *(f for each in made.trained for f in each.findings)]),
             **pictures,
         }
     )

@@ -48,7 +48,7 @@ HOME = {
     "pyarrow": ("assets.stores",),
     "statsmodels": ("ml.baselines", "ml.rooms", "ml.anomalies.stl"),
     "lightgbm": ("ml.forecasts", "ml.anomalies"),
-    "sklearn": ("ml.disaggregation",),
+    "sklearn": ("ml.disaggregation", "ml.forecasts.models"),
     "optuna": ("ml.forecasts",),
     "pvlib": ("ml.features",),
     "httpx": ("assets.feeds", "orchestration.notices"),

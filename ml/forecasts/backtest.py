@@ -51,8 +51,7 @@ class Forecasts:
 
     def where(self, rows: Mask) -> "Forecasts":
         """Some of the rows."""
-        q = self.quantiles
-        part = Quantiles(q.p10[rows], q.p50[rows], q.p90[rows])
+        part = self.quantiles.where(rows)
         return Forecasts(self.origin[rows], self.step[rows], self.actual[rows], part, self.is_fair[rows])
 
     @property
@@ -128,11 +127,7 @@ def beside_actual(case: Case, origins: Sequence[int], horizon: int, answers: Seq
         origin=origin,
         step=step,
         actual=value_at(case, step),
-        quantiles=Quantiles(
-            p10=np.concatenate([one.p10 for one in answers]),
-            p50=np.concatenate([one.p50 for one in answers]),
-            p90=np.concatenate([one.p90 for one in answers]),
-        ),
+        quantiles=Quantiles.joined(answers),
         is_fair=~np.isnan(before[0]) & ~np.isnan(before[1]),
     )
 
@@ -149,12 +144,11 @@ def value_at(case: Case, step: Index) -> Vector:
 def joined(parts: Iterable[Forecasts]) -> Forecasts:
     """The same model's answers on several folds, one behind the other."""
     all_parts = list(parts)
-    q = [part.quantiles for part in all_parts]
     return Forecasts(
         origin=np.concatenate([part.origin for part in all_parts]),
         step=np.concatenate([part.step for part in all_parts]),
         actual=np.concatenate([part.actual for part in all_parts]),
-        quantiles=Quantiles(*(np.concatenate([getattr(one, n) for one in q]) for n in ("p10", "p50", "p90"))),
+        quantiles=Quantiles.joined([part.quantiles for part in all_parts]),
         is_fair=np.concatenate([part.is_fair for part in all_parts]),
     )
 
@@ -191,11 +185,19 @@ def score(name: str, run: Forecasts, *, scale: float) -> BacktestScore:
         mase=float(np.mean(np.abs(error)) / scale),
         pinball=mean_pinball(actual, q),
         coverage_p10_p90=float(np.mean((actual >= q.p10) & (actual <= q.p90))),
+        coverage_p5_p95=_coverage_90(run),
         folds=len(np.unique(run.origin)),
         n=len(actual),
         crps=crps(actual, q),
         bias=float(np.mean(error) / abs(np.mean(actual))),
     )
+
+
+def _coverage_90(run: Forecasts) -> float | None:
+    """Share inside the 90 % interval; None of a model that did not give one of every step."""
+    ends = (run.quantiles.p5, run.quantiles.p95)
+    is_inside = (run.actual >= ends[0]) & (run.actual <= ends[1])
+    return None if np.isnan(ends).any() else float(np.mean(is_inside))
 
 
 def lead_names(steps_ahead: Index, per_day: int) -> npt.NDArray[np.str_]:

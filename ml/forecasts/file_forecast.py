@@ -28,7 +28,7 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Quantiles, TooShort
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, fitter_of
 from ml.forecasts.lifecycle.trial import FLOOR
 from ml.forecasts.lifecycle.what_moved import what_moved
-from ml.forecasts.model_fallback import finding
+from ml.forecasts.model_fallback import finding, forecast_rows
 from ml.forecasts.plausible import implausible, notes
 
 # Four feed the longest lag, as many are learnt from.
@@ -203,16 +203,12 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     if refused:
         labels["weaker_model"] = f"{'; '.join(refused)}; {answer.model.algorithm} answers instead"
     moved = what_moved(case, answer.model, origin, quantiles) if answer.is_of_one else None
-    rows = [
-        ForecastRow(time_utc=case.series.time(origin + n), p10=float(p10), p50=float(p50), p90=float(p90))
-        for n, (p10, p50, p90) in enumerate(zip(quantiles.p10, quantiles.p50, quantiles.p90, strict=True))
-    ]
     return FileForecast(
         model=answer.model.algorithm,
         unit=case.series.unit,
         step_minutes=int(case.series.step.total_seconds() // 60),
         trained_steps=int((~np.isnan(case.series.values)).sum()),
-        rows=tuple(rows),
+        rows=forecast_rows(quantiles, case.series, origin),
         labels=labels,
         why=moved.sentences() if moved else (),
         findings=known.findings,
@@ -248,15 +244,10 @@ def _asked(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead
     asked = [each for each in ((case, 0, known_ahead), (blind, known_ahead, horizon)) if each[1] < each[2]]
     models = [fitter.fit(each) for each, _, _ in asked]
     parts = [
-        _part(model.predict(each, origin, horizon), first, last)
+        model.predict(each, origin, horizon).where(slice(first, last))
         for model, (each, first, last) in zip(models, asked, strict=True)
     ]
-    whole = Quantiles(*(np.concatenate([getattr(part, q) for part in parts]) for q in ("p10", "p50", "p90")))
-    return _Answer(whole, models[0], is_of_one=len(models) == 1)
-
-
-def _part(q: Quantiles, first: int, last: int) -> Quantiles:
-    return Quantiles(q.p10[first:last], q.p50[first:last], q.p90[first:last])
+    return _Answer(Quantiles.joined(parts), models[0], is_of_one=len(models) == 1)
 
 
 def _weaker(known: FileCase, wanted: str, taken: str) -> Finding:

@@ -1,7 +1,7 @@
 """Interface of a forecast model: fitted on a case up to an instant, asked at an origin, stored as plain files."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,15 +11,39 @@ from ml.features.forecast_case import Case
 from ml.features.series import Vector
 
 LOW, HIGH = 0.1, 0.9
+# Ends of the 90 % interval that stands beside P10 to P90.
+LOWEST, HIGHEST = 0.05, 0.95
+LEVELS = (LOW, HIGH, LOWEST, HIGHEST)
+_UNKNOWN = np.array([])
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """P10, P50, P90 of consecutive steps, in the unit of the series; NaN where the model cannot say."""
+    """P10, P50, P90 of consecutive steps, in the unit of the series; NaN where the model cannot say.
+
+    p5, p95: ends of the 90 % interval; NaN too where a model was stored before there was one, or has too few values.
+    """
 
     p10: Vector
     p50: Vector
     p90: Vector
+    p5: Vector = field(default_factory=lambda: _UNKNOWN)
+    p95: Vector = field(default_factory=lambda: _UNKNOWN)
+
+    def __post_init__(self) -> None:
+        """A model that says three quantiles has no 90 % interval."""
+        for name in ("p5", "p95"):
+            if getattr(self, name) is _UNKNOWN:
+                object.__setattr__(self, name, np.full(np.shape(self.p50), np.nan))
+
+    def where(self, rows: npt.NDArray[np.bool_] | slice) -> "Quantiles":
+        """Some of the steps."""
+        return Quantiles(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Quantiles"]) -> "Quantiles":
+        """Answers one behind the other."""
+        return cls(*(np.concatenate([getattr(one, each.name) for one in parts]) for each in fields(cls)))
 
     @property
     def is_known(self) -> npt.NDArray[np.bool_]:
@@ -27,14 +51,25 @@ class Quantiles:
         return ~(np.isnan(self.p10) | np.isnan(self.p50) | np.isnan(self.p90))
 
 
-def ordered(p50: Vector, low: Vector, high: Vector, *, floor: float | None) -> Quantiles:
-    """Quantiles that do not cross: low and high are offsets from P50; nothing falls below `floor`."""
+def ordered(
+    p50: Vector,
+    low: Vector,
+    high: Vector,
+    lowest: Vector | float = np.nan,
+    highest: Vector | float = np.nan,
+    *,
+    floor: float | None,
+) -> Quantiles:
+    """Quantiles that do not cross: low to highest are offsets from P50; nothing falls below `floor`."""
     bound = -np.inf if floor is None else floor
+    # Offsets come from past errors: where all of them lie on one side, a bound would pass P50.
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     return Quantiles(
-        # Offsets come from past errors: where all of them lie on one side, a bound would pass P50.
-        p10=np.maximum(p50 + np.minimum(low, 0.0), bound),
+        p10=np.maximum(p50 + low, bound),
         p50=np.maximum(p50, bound),
-        p90=np.maximum(p50 + np.maximum(high, 0.0), bound),
+        p90=np.maximum(p50 + high, bound),
+        p5=np.maximum(p50 + np.minimum(lowest, low), bound),
+        p95=np.maximum(p50 + np.maximum(highest, high), bound),
     )
 
 

@@ -1,10 +1,12 @@
 """Model fallback: the champion where it can forecast, else the next best model, named in the forecast."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import chain, islice
+
+import numpy as np
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from data_quality.contracts.errors import Unreachable
@@ -16,7 +18,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile
-from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion, others_of
+from ml.forecasts.lifecycle.forecast_registry import PLAIN_TAG, Champion, load_champion, others_of
 from ml.forecasts.lifecycle.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
@@ -100,6 +102,8 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc if champion else None
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
+        if champion and model.forecaster is champion.forecaster and PLAIN_TAG in champion.logged.tags:
+            labels["plain_model"] = champion.logged.tags[PLAIN_TAG]
         if isinstance(model.forecaster, Labelled):
             labels |= model.forecaster.labels
         return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
@@ -143,7 +147,8 @@ def forecast_of(
         model_version=model.version,
         input_digest=digest,
         is_synthetic=series.is_synthetic,
-        rows=_rows(answer, series, asked.origin),
+        # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
+        rows=forecast_rows(answer, series, asked.origin, rounded=quantise),
         unit=series.unit,
         step_minutes=series.step // timedelta(minutes=1),
         labels=labels,
@@ -152,16 +157,18 @@ def forecast_of(
     )
 
 
-def _rows(answer: Quantiles, series: Series, origin: int) -> tuple[ForecastRow, ...]:
+def forecast_rows(
+    answer: Quantiles, series: Series, origin: int, *, rounded: Callable[[float], float] = float
+) -> tuple[ForecastRow, ...]:
+    """Rows of an answer from the origin on; an end of the 90 % interval that is not known is left out."""
+    steps = np.array([getattr(answer, each.name) for each in fields(answer)]).T.tolist()
+    names = [each.name for each in fields(answer)]
     return tuple(
         ForecastRow(
-            time_utc=series.time(origin + step),
-            # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
-            p10=quantise(float(answer.p10[step])),
-            p50=quantise(float(answer.p50[step])),
-            p90=quantise(float(answer.p90[step])),
+            time_utc=series.time(origin + place),
+            **{name: rounded(value) for name, value in zip(names, step, strict=True) if not np.isnan(value)},
         )
-        for step in range(len(answer.p50))
+        for place, step in enumerate(steps)
     )
 
 

@@ -13,10 +13,12 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
+from ml.features.series import DAY
 from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter, Forecaster
 from ml.forecasts.issue import short_history
 from ml.forecasts.lifecycle.forecast_registry import (
+    PLAIN_KINDS,
     Champion,
     called,
     fitters_of,
@@ -27,6 +29,7 @@ from ml.forecasts.lifecycle.forecast_registry import (
 )
 from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.lifecycle.trial import (
+    MAX_TRIAL_SHARE,
     Chart,
     Slice,
     Trial,
@@ -54,7 +57,7 @@ class Training(Model):
     """Result of one training: every candidate's score on the same steps, the registered one, the decision.
 
     best: the kind that was registered. tuning: what a search for its parameters came to; empty where none was asked
-    for. slices, charts: the trial by fold, lead and season, and what to draw of it.
+    for. slices, charts: the trial by fold, lead and season, and what to draw of it. findings: why a better kind waits.
     """
 
     site_id: str
@@ -72,6 +75,7 @@ class Training(Model):
     tuning: str = ""
     slices: tuple[Slice, ...] = ()
     charts: tuple[Chart, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,18 +155,18 @@ def try_case(
 
 
 def _soundest(trial: Trial, fitters: Mapping[str, Fitter], target: Target) -> tuple[Trial, Forecaster | None]:
-    """The best model that stays within reach of its history, fitted on all of it; None where none does.
+    """The best model that may lead and stays within reach of its history, fitted on it; None where none does.
 
     The trial comes back with those that were refused before it: a model that would have won on the days of the trial
     and answers three times the highest peak of all must not lead a plan.
     """
-    case, refused = trial.case, dict[str, str]()
+    case, refused = trial.case, dict(trial.refused)
     for name in trial.ranking:
         model = fitters[name].fit(case)
         why = straying(trial.runs[name], case) or _strays(model, case, target)
         if why is None:
             return replace(trial, refused=refused), model
-        refused[name] = why
+        refused[name] = f"answers {why}, beyond {MAX_REACH:g} times"
     return replace(trial, refused=refused), None
 
 
@@ -173,20 +177,59 @@ def _strays(model: Forecaster, case: Case, target: Target) -> str | None:
 
 
 def _refusals(trial: Trial) -> str:
-    return "; ".join(f"{name} answers {why}, beyond {MAX_REACH:g} times" for name, why in trial.refused.items())
+    return "; ".join(f"{name} {why}" for name, why in trial.refused.items())
+
+
+def short_trial(trial: Trial, target: Target) -> Finding | None:
+    """A finding where the history, or the days that were judged, do not suffice to let a first model lead.
+
+    A third of the history at most is judged: of three horizons one is, whole, behind two to learn from.
+    """
+    series = trial.case.series
+    days, judged = len(series.values) // series.per_day, len(daily_losses(trial.runs[trial.best], trial.case.civil))
+    wanted = MAX_TRIAL_SHARE * max(MIN_COMMON_DAYS, -(-target.horizon // DAY))
+    if days >= wanted and judged >= MIN_COMMON_DAYS:
+        return None
+    message = (
+        f"{days} days are known and {judged} of them were judged; a first model of {target.name} needs {wanted} and "
+        f"{MIN_COMMON_DAYS}"
+    )
+    facts: dict[str, int] = {"days": days, "days_wanted": wanted, "judged": judged, "judged_wanted": MIN_COMMON_DAYS}
+    return finding("short_first_trial", message, target.name, **facts).model_copy(update={"severity": "warning"})
+
+
+def _plain(tried: Tried, site: Site, target: Target) -> tuple[Tried, Finding | None]:
+    """What leads first: the best of the trial, or a plain kind with the finding that names both."""
+    trial, why = tried.trial, short_trial(tried.trial, target)
+    if why is None or trial.best in PLAIN_KINDS:
+        return tried, None
+    waiting = {name: "waits for more history" for name in trial.ranking if name not in PLAIN_KINDS}
+    fitters = {fitter.algorithm: fitter for fitter in fitters_of(site, target)}
+    plain, model = _soundest(replace(trial, refused={**trial.refused, **waiting}), fitters, target)
+    if model is None:
+        return tried, None
+    told = f"{why.message}: {model.algorithm} leads, {trial.best} waits."
+    return replace(tried, trial=plain, model=model, tuned=None), why.model_copy(update={"message": told})
 
 
 def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: int = 0) -> Training:
-    """Register what was tried, and let it lead where it gains. Raises Unreachable."""
-    trial, series = tried.trial, tried.trial.case.series
+    """Register what was tried, and let it lead where it gains. Raises Unreachable.
+
+    Where nothing led before, a plain kind leads until the history suffices to tell what is better.
+    """
     champion = load_champion(tracker, site, target.name)
     leading = holders(tracker, target.family, CHAMPION)
+    tried, short = (tried, None) if champion else _plain(tried, site, target)
+    trial, series = tried.trial, tried.trial.case.series
     decision = _decide(trial, target, champion, leading, seed=seed)
-    if trial.refused:
+    if short is not None:
+        decision = decision.model_copy(update={"reason": f"{decision.reason} {short.message}"})
+    elif trial.refused:
         reason = f"{decision.reason} Refused: {_refusals(trial)}."
         decision = decision.model_copy(update={"reason": reason})
     # Registered whether it leads or not: what was tried can be looked at later.
-    logged = register(site, target, trial, tried.model, tracker, tuned=tried.tuned)
+    why_plain = "" if short is None else short.message.removesuffix(".")
+    logged = register(site, target, trial, tried.model, tracker, tuned=tried.tuned, why_plain=why_plain)
     _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {
         "target": target.name,
@@ -211,6 +254,7 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
         tuning=tried.told,
         slices=trial.slices,
         charts=trial.charts(series.unit),
+        findings=() if short is None else (short,),
     )
 
 

@@ -46,7 +46,7 @@ def cambridge(name: str) -> tuple[Case, int]:
         (pl.col("meter") == "electricity") & (pl.col("building_id") == name) & (pl.col("timestamp_utc") < end)
     )
     weather = pl.read_parquet(folder / "weather_bedford_hourly.parquet")
-    return _case(rows.select("timestamp_utc", "value"), weather.rename(CAMBRIDGE), "Europe/London", "GB"), 12
+    return case_of(rows.select("timestamp_utc", "value"), weather.rename(CAMBRIDGE), "Europe/London", "GB"), 12
 
 
 def bdg2(name: str, *, with_weather: bool) -> tuple[Case, int]:
@@ -68,10 +68,10 @@ def bdg2(name: str, *, with_weather: bool) -> tuple[Case, int]:
         weather = pl.read_parquet(folder / "weather_2016_hourly.parquet").rename(BDG2)
         weather = weather.filter(pl.col("site_id") == about["site_id"])
     country = "GB" if about["site_id"] == "Robin" else "US"
-    return _case(rows, weather, zone, country), 6 if with_weather else 12
+    return case_of(rows, weather, zone, country), 6 if with_weather else 12
 
 
-def _case(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country: str) -> Case:
+def case_of(rows: pl.DataFrame, weather: pl.DataFrame | None, zone: str, country: str) -> Case:
     """Zeros are missing (README of the sets)."""
     start, end = rows["timestamp_utc"].min(), rows["timestamp_utc"].max()
     assert isinstance(start, datetime)

@@ -15,12 +15,17 @@ _FORMER = {"p10_kwh": "p10", "p50_kwh": "p50", "p90_kwh": "p90"}
 
 
 class ForecastRow(Model):
-    """One step in the unit of its forecast: an amount per step (kWh) or a level; quantiles do not cross."""
+    """One step in the unit of its forecast: an amount per step (kWh) or a level; quantiles do not cross.
+
+    p5, p95: ends of the 90 % interval; None of forecasts stored before there was one, and where too little tells it.
+    """
 
     time_utc: datetime
     p10: float
     p50: float
     p90: float
+    p5: float | None = None
+    p95: float | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -29,7 +34,8 @@ class ForecastRow(Model):
 
     @model_validator(mode="after")
     def _do_not_cross(self) -> Self:
-        if not self.p10 <= self.p50 <= self.p90:
+        known = [each for each in (self.p5, self.p10, self.p50, self.p90, self.p95) if each is not None]
+        if known != sorted(known):
             raise ValueError(f"quantiles cross at {self.time_utc:%Y-%m-%dT%H:%MZ}")
         return self
 
@@ -99,3 +105,5 @@ class BacktestScore(Model):
     crps: float | None = None
     # Mean of forecast less actual over the mean of the actual.
     bias: float | None = None
+    # Of the 90 % interval; None of scores kept before there was one, and of models that do not give it.
+    coverage_p5_p95: float | None = None

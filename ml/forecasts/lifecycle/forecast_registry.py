@@ -12,12 +12,15 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.lifecycle.cards import feature_table, forecast_card
 from ml.forecasts.lifecycle.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.lifecycle.tuning import Tuned
+from ml.forecasts.models.additive import AdditiveFitter
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
 from ml.forecasts.models.hour_lines import LinearFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
+from ml.forecasts.models.pv_floors import ClearSkyPersistence, PvPhysics
 from ml.forecasts.models.pv_residual import PV_KINDS, pv_fitters_of
+from ml.forecasts.models.small_network import NeuralNetworkFitter
 from ml.forecasts.models.statistical import ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores
@@ -28,7 +31,11 @@ FITTERS: tuple[Fitter, ...] = (EnsembleFitter(), SameHourLastWeekFitter(), Clima
 # Seconds more: tried where a training is given time.
 PATIENT_FITTERS: tuple[Fitter, ...] = (
     GradientBoostingFitter(), LinearFitter(), ExponentialSmoothingFitter(), EnsembleFitter(by="day_type"),
+    AdditiveFitter(), NeuralNetworkFitter(),
 )  # fmt: skip
+# What a series is forecast with until its history tells what is better: habits and the sun, hardly anything is learnt.
+PLAIN_KINDS = frozenset({FLOOR, ClimatologyFitter.algorithm, PvPhysics.algorithm, ClearSkyPersistence.algorithm})
+PLAIN_TAG = "why_plain"
 # Every kind that a stored model may be of.
 KINDS: tuple[Fitter, ...] = (*FITTERS, *PATIENT_FITTERS, *PV_KINDS)
 
@@ -133,10 +140,11 @@ def register(
     tracker: Tracker,
     *,
     tuned: Tuned | None = None,
+    why_plain: str = "",
 ) -> LoggedModel:
     """Register a model that was fitted on the whole case of a trial, with all that the trial said of its kind.
 
-    tuned: how its parameters were found, kept beside its own files.
+    tuned: how its parameters were found, kept beside its own files. why_plain: why no better kind leads yet.
     """
     params = tuned.params if tuned else {}
     own, series = trial.scores[model.algorithm], trial.case.series
@@ -167,6 +175,7 @@ def register(
             "daily_loss_mean": repr(float(np.mean(losses))),
             "daily_loss_std": repr(float(np.std(losses))),
             "is_synthetic": str(series.is_synthetic).lower(),
+            **({PLAIN_TAG: why_plain} if why_plain else {}),
         },
         dataset_name=f"{site.site_id}/{target.name} steps",
         dataset_digest=trial.case.digest(),

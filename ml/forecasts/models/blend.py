@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ml.features.forecast_case import Case
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import Contributions, Outdated, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import LEVELS, Contributions, Outdated, Quantiles, TooShort, ordered
 from ml.forecasts.uncertainty.conformal import Band, Residuals
 
 Mask = npt.NDArray[np.bool_]
@@ -125,17 +125,17 @@ class BlendForecaster:
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; all NaN where nothing is known of the week before the origin."""
         matrix = feature_matrix(case, np.array([origin]), horizon, self.names)
-        share, low, high = (np.empty(horizon) for _ in range(3))
+        share, offsets = np.empty(horizon), np.empty((len(LEVELS), horizon))
         for blend, rows in self._by_blend(matrix, case):
             hour, is_off = case.civil.hour[matrix.step[rows]], _is_off(case, matrix.step[rows])
             share[rows] = blend.share(matrix.where(rows), hour)
             recent = self._missed(case, origin) if blend is self.near else None
             passed = (origin - case.series.index(self.trained_until_utc)) / case.series.per_day
-            low[rows], high[rows] = blend.band.offsets(hour, is_off, recent, passed_days=passed)
+            offsets[:, rows] = blend.band.offsets(hour, is_off, recent, passed_days=passed, levels=LEVELS)
         level, day = matrix.level, case.series.per_day
         if horizon >= day:
             self._remember(case, {origin: np.stack([share[:day], level[:day]])})
-        return ordered(share * level, low * level, high * level, floor=self.floor)
+        return ordered(share * level, *(offsets * level), floor=self.floor)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
         """Exact, as both trees (Lundberg et al. 2020) and lines are sums of what each feature adds."""

@@ -11,7 +11,7 @@ import numpy as np
 from ml.features.civil import DAY_TYPE_CODES, Civil
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import HIGH, HIGHEST, LOW, LOWEST, Quantiles, TooShort, ordered
 
 ALGORITHM = "climatology"
 # Six weeks hold thirty workdays and twelve days of weekend; a season and a year stand in where they are missing.
@@ -20,12 +20,12 @@ WINDOW_DAYS = (42, 91, 366)
 AS_IT_IS, REST_OR_WORK, ANY_DAY = np.array([0, 1, 2]), np.array([0, 1, 1]), np.array([0, 0, 0])
 LIKENESS = (*((days, kind) for days in WINDOW_DAYS for kind in (AS_IT_IS, REST_OR_WORK)), (WINDOW_DAYS[-1], ANY_DAY))
 MIN_TRAIN_DAYS = 14
-# Fewer values than this have no tenth part.
-MIN_VALUES = 9
+# By quantile: fewer values than this have no tenth part, or no twentieth.
+MIN_VALUES = {LOW: 9, 0.5: 9, HIGH: 9, LOWEST: 19, HIGHEST: 19}
 
 
 class Climatology:
-    """P10, P50 and P90 of the known values at the same local time and type of day."""
+    """Quantiles of the known values at the same local time and type of day."""
 
     algorithm = ALGORITHM
 
@@ -35,19 +35,21 @@ class Climatology:
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; NaN only where nothing is known of that local time within a year."""
         civil, asked = case.civil, np.arange(origin, origin + horizon)
-        found = np.full((3, horizon), np.nan)
+        found = np.full((len(MIN_VALUES), horizon), np.nan)
         # From the nearest likeness to the widest: each fills what those before it left open.
         for days, kind in LIKENESS:
-            is_open = np.isnan(found[0])
+            is_open = np.isnan(found).any(axis=0)
             if is_open.any():
                 # Known steps of the last `days` before the origin.
                 end = min(origin, len(case.series.values))
                 steps = np.arange(max(origin - days * case.series.per_day, 0), end)
                 past: Index = steps[~np.isnan(case.series.values[steps])]
-                found[:, is_open] = _quantiles(
+                like = _quantiles(
                     case.series.values[past], _slot(civil, kind, past), _slot(civil, kind, asked[is_open])
                 )
-        return ordered(found[1], found[0] - found[1], found[2] - found[1], floor=self.floor)
+                found[:, is_open] = np.where(np.isnan(found[:, is_open]), like, found[:, is_open])
+        low, middle, *others = found
+        return ordered(middle, low - middle, *(each - middle for each in others), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON document: all else is in the series that it is asked about."""
@@ -72,14 +74,14 @@ class ClimatologyFitter:
 
 
 def _quantiles(values: Vector, slot: Index, asked: Index) -> Vector:
-    """3 × asked: P10, P50, P90 of the values in the slot of each asked step; NaN where they are too few."""
+    """MIN_VALUES × asked: quantiles of the values in the slot of each asked step; NaN where they are too few."""
     order = np.lexsort((values, slot))
     values, slot = values[order], slot[order]
     first = np.searchsorted(slot, asked, side="left")
     count = np.searchsorted(slot, asked, side="right") - first
-    found: Vector = np.full((3, len(asked)), np.nan)
-    enough = count >= MIN_VALUES
-    for row, share in enumerate((LOW, 0.5, HIGH)):
+    found: Vector = np.full((len(MIN_VALUES), len(asked)), np.nan)
+    for row, (share, least) in enumerate(MIN_VALUES.items()):
+        enough = count >= least
         # Rank (n + 1) · p: of few values the bounds lie further out than the sample's own.
         rank = np.clip((count[enough] + 1) * share - 1, 0, count[enough] - 1)
         below = np.floor(rank).astype(np.int64)

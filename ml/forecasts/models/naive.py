@@ -8,28 +8,30 @@ import numpy as np
 from ml.features.feature import WEEK_DAYS, Rows
 from ml.features.forecast_case import Case
 from ml.features.series import Vector
-from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import LEVELS, Quantiles, TooShort, ordered
 
 ALGORITHM = "same_hour_last_week"
 
 
 class SameHourLastWeek:
-    """P50 is the value of the same local time in the newest whole week; P10 and P90 add past weekly differences."""
+    """P50 is the value of the same local time in the newest whole week; the others add past weekly differences."""
 
     algorithm = ALGORITHM
 
-    def __init__(self, *, low: float, high: float, floor: float | None) -> None:
-        self.low, self.high, self.floor = low, high, floor
+    def __init__(
+        self, *, low: float, high: float, lowest: float = np.nan, highest: float = np.nan, floor: float | None
+    ) -> None:
+        self.offsets, self.floor = {"low": low, "high": high, "lowest": lowest, "highest": highest}, floor
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; a step whose week-old value is a gap stays NaN."""
         p50 = week_before(case, origin, horizon)
-        offsets = np.full(horizon, 1.0)
-        return ordered(p50, self.low * offsets, self.high * offsets, floor=self.floor)
+        return ordered(p50, *(np.full(horizon, each) for each in self.offsets.values()), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON document."""
-        document = {"algorithm": ALGORITHM, "low": self.low, "high": self.high, "floor": self.floor}
+        known = {name: each for name, each in self.offsets.items() if name in ("low", "high") or not np.isnan(each)}
+        document = {"algorithm": ALGORITHM, "floor": self.floor, **known}
         return {"model.json": json.dumps(document, sort_keys=True).encode()}
 
 
@@ -45,14 +47,15 @@ class SameHourLastWeekFitter:
         known = differences[~np.isnan(differences)]
         if len(known) < week:
             raise TooShort(f"{len(known)} steps have a value one week before; {week} are needed")
-        low, high = np.quantile(known, [LOW, HIGH])
+        low, high, lowest, highest = np.quantile(known, LEVELS).tolist()
         # What never fed in cannot: P10 of such a load stops at zero.
-        return SameHourLastWeek(low=float(low), high=float(high), floor=case.series.floor)
+        return SameHourLastWeek(low=low, high=high, lowest=lowest, highest=highest, floor=case.series.floor)
 
     def load(self, files: Mapping[str, bytes]) -> SameHourLastWeek:
         """The forecaster that wrote these files."""
         document = json.loads(files["model.json"])
-        return SameHourLastWeek(low=document["low"], high=document["high"], floor=document["floor"])
+        wide = {name: document[name] for name in ("lowest", "highest") if name in document}
+        return SameHourLastWeek(low=document["low"], high=document["high"], **wide, floor=document["floor"])
 
 
 def week_before(case: Case, origin: int, horizon: int) -> Vector:

@@ -10,7 +10,7 @@ import numpy as np
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.features.sun import MOST_INDEX, Array
-from ml.forecasts.forecast_model import HIGH, LOW, Contributions, Outdated, Quantiles, TooShort
+from ml.forecasts.forecast_model import LEVELS, Contributions, Outdated, Quantiles, TooShort
 from ml.forecasts.models.pv_look import RECENT_DAYS, Look, kw_per_unit, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven, fit_plant
 
@@ -82,11 +82,18 @@ def _or(values: Vector, otherwise: Vector | float) -> Vector:
     return np.where(np.isnan(values), otherwise, values)
 
 
-class SkySpread:
-    """Offsets of P10 and P90 from P50, as shares of the power under a cloudless sky, by how clear it is to be."""
+# Of the rows of a spread in a model's files.
+_ENDS = ("low", "high", "lowest", "highest")
 
-    def __init__(self, edges: Vector, low: Vector, high: Vector) -> None:
-        self.edges, self.low, self.high = edges, low, high
+
+class SkySpread:
+    """Offsets of the quantiles from P50, as shares of the power under a cloudless sky, by how clear it is to be.
+
+    offsets: LEVELS × classes; NaN of levels that a model was stored without.
+    """
+
+    def __init__(self, edges: Vector, offsets: Vector) -> None:
+        self.edges, self.offsets = edges, offsets
 
     @classmethod
     def of(cls, error_kw: Vector, p50_kw: Vector, clear_kw: Vector, array: Array) -> "SkySpread":
@@ -100,22 +107,26 @@ class SkySpread:
         shares = [error_kw[group == n] / size[group == n] for n in range(classes)]
         # Equal forecasts leave a class empty: those of all stand for it.
         shares = [own if len(own) else error_kw / size for own in shares]
-        return cls(edges, *(np.array([np.quantile(own, level) for own in shares]) for level in (LOW, HIGH)))
+        return cls(edges, np.array([np.quantile(own, LEVELS) for own in shares]).T)
 
-    def quantiles(self, p50_kw: Vector, clear_kw: Vector, array: Array) -> tuple[Vector, Vector]:
-        """P10 and P90 in kW, not yet limited."""
+    def quantiles(self, p50_kw: Vector, clear_kw: Vector, array: Array) -> tuple[Vector, ...]:
+        """Those of LEVELS in kW, not yet limited."""
         size = _size_kw(clear_kw, array)
-        group = np.searchsorted(self.edges, p50_kw / size)
-        return p50_kw + np.minimum(self.low[group], 0) * size, p50_kw + np.maximum(self.high[group], 0) * size
+        low, high, lowest, highest = self.offsets[:, np.searchsorted(self.edges, p50_kw / size)]
+        below, above = np.minimum(low, 0), np.maximum(high, 0)
+        offsets = (below, above, np.minimum(lowest, below), np.maximum(highest, above))
+        return tuple(p50_kw + each * size for each in offsets)
 
     def to_document(self) -> dict[str, Any]:
         """As plain lists."""
-        return {name: getattr(self, name).tolist() for name in ("edges", "low", "high")}
+        known = {name: row for name, row in zip(_ENDS, self.offsets.tolist(), strict=True) if not np.isnan(row).any()}
+        return {"edges": self.edges.tolist(), **known}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "SkySpread":
         """From plain lists."""
-        return cls(*(np.array(document[name]) for name in ("edges", "low", "high")))
+        unknown = [np.nan] * len(document["low"])
+        return cls(np.array(document["edges"]), np.array([document.get(name, unknown) for name in _ENDS]))
 
 
 def _size_kw(clear_kw: Vector, array: Array) -> Vector:
@@ -138,9 +149,9 @@ class PvModel:
         array, is_day = self.plant.array, seen.sky.is_day[ahead]
         middle = np.clip(p50_kw[ahead], 0.0, array.limit_kw)
         bounds = self.spread.quantiles(middle, clear_kw[ahead], array)
-        low, high = (np.where(is_day, np.clip(each, 0.0, array.limit_kw), 0.0) for each in bounds)
         unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
-        return Quantiles(low / unit, np.where(is_day, middle, 0.0) / unit, high / unit)
+        low, high, *ends = (np.where(is_day, np.clip(each, 0.0, array.limit_kw), 0.0) / unit for each in bounds)
+        return Quantiles(low, np.where(is_day, middle, 0.0) / unit, high, *ends)
 
     def taken_apart(self, seen: Look, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
         """Parts of P50 of the last origin's steps, beside what a usual sky would give."""

@@ -1,13 +1,14 @@
-"""Exponential smoothing (sktime): the week's pattern taken off, what is left smoothed with a daily season.
+"""Pipelines of sktime on a few weeks; exponential smoothing: the week's pattern off, the rest with a daily season.
 
-The pipeline runs on clock time, a grid of equal days: the second of two equal hours of a 25-hour day stands for both,
+A pipeline runs on clock time, a grid of equal days: the second of two equal hours of a 25-hour day stands for both,
 the hour that a 23-hour day skips is filled like any gap. A public holiday is forecast as the Sunday that follows it.
 Only six weeks are looked at, so that a fit takes a second and an answer some hundredths of one.
 """
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -17,12 +18,15 @@ from ml.features.civil import DAY_TYPE_CODES
 from ml.features.feature import WEEK_DAYS, mean_of_known
 from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import HIGH, LOW, Quantiles, TooShort, ordered
+from ml.forecasts.forecast_model import LEVELS, Quantiles, TooShort, ordered
 
 ALGORITHM = "exponential_smoothing"
 WINDOW_DAYS, MIN_KNOWN_SHARE = 42, 0.5
 # Four weeks of forecasts two days ahead: enough errors for each hour of the day to have its own tenth.
 ERROR_DAYS, AHEAD_DAYS = 28, 2
+Setting = tuple[float, ...]
+# What is past, how many steps ahead, how many are a day, and the setting.
+Run = Callable[[Vector, int, int, Setting], Vector]
 # How fast the level and the daily pattern follow; the pair with the smallest errors a day ahead is taken.
 SMOOTHING = tuple(product((0.01, 0.05, 0.2), (0.05, 0.2)))
 CHOOSING_ORIGINS = 5
@@ -31,71 +35,87 @@ SUNDAY = 7
 MIN_PER_HOUR = 50
 
 
-class HourSpread:
-    """Offsets of P10 and P90 from P50 per local hour, as shares of the level."""
+_NO_INTERVAL = np.full(24, np.nan)
 
-    def __init__(self, low: Vector, high: Vector) -> None:
-        self.low, self.high = low, high
+
+class HourSpread:
+    """Offsets of the quantiles from P50 per local hour, in the unit of the residuals."""
+
+    def __init__(
+        self, low: Vector, high: Vector, lowest: Vector = _NO_INTERVAL, highest: Vector = _NO_INTERVAL
+    ) -> None:
+        self.low, self.high, self.lowest, self.highest = low, high, lowest, highest
 
     @classmethod
     def of(cls, residuals: Vector, local_hour: Index) -> "HourSpread":
-        """residuals: (actual − forecast) / level, without NaN, at least one; local_hour 0–23 of each."""
-        low, high = np.empty(24), np.empty(24)
+        """residuals: actual − forecast, without NaN, at least one; local_hour 0–23 of each."""
+        offsets = np.empty((len(LEVELS), 24))
         for hour in range(24):
             own = residuals[local_hour == hour]
             sample = own if len(own) >= MIN_PER_HOUR else residuals
-            low[hour], high[hour] = _wide_quantiles(sample)
-        return cls(low, high)
+            offsets[:, hour] = _wide_quantiles(sample)
+        return cls(*offsets)
+
+    def of_hours(self, hour: Index) -> tuple[Vector, ...]:
+        """Offsets by LEVELS of those local hours."""
+        return tuple(each[hour] for each in (self.low, self.high, self.lowest, self.highest))
 
     def to_document(self) -> dict[str, Any]:
         """As plain lists."""
-        return {"low": self.low.tolist(), "high": self.high.tolist()}
+        return {name: each.tolist() for name, each in vars(self).items() if not np.isnan(each).any()}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "HourSpread":
         """From plain lists."""
-        return cls(np.array(document["low"]), np.array(document["high"]))
+        return cls(**{name: np.array(each) for name, each in document.items()})
 
 
-def _wide_quantiles(sample: Vector) -> tuple[float, float]:
+def _wide_quantiles(sample: Vector) -> list[float]:
     """Conformal quantiles: one rank further out than the sample's own, so that small samples do not overpromise."""
     ranked, n = np.sort(sample), len(sample)
-    below = max(int(np.floor((n + 1) * LOW)) - 1, 0)
-    above = min(int(np.ceil((n + 1) * HIGH)) - 1, n - 1)
-    return float(ranked[below]), float(ranked[above])
+    ranks = [int(np.floor((n + 1) * each) if each < 0.5 else np.ceil((n + 1) * each)) - 1 for each in LEVELS]
+    found: list[float] = ranked[np.clip(ranks, 0, n - 1)].tolist()
+    return found
 
 
-class ExponentialSmoothing:
-    """One pipeline, run anew at each origin with the smoothing that the fit chose."""
+class Pipeline:
+    """One pipeline of sktime on clock time, run anew at each origin with the setting that the fit chose."""
 
-    algorithm = ALGORITHM
+    algorithm: str
+    settings: tuple[Setting, ...]
 
-    def __init__(self, smoothing: tuple[float, float], spread: HourSpread, *, floor: float | None) -> None:
-        self.smoothing, self.spread, self.floor = smoothing, spread, floor
+    def __init__(self, setting: Setting, spread: HourSpread, *, floor: float | None) -> None:
+        self.setting, self.spread, self.floor = setting, spread, floor
+
+    @staticmethod
+    def run(past: Vector, steps: int, day: int, setting: Setting) -> Vector:
+        """The steps that follow the past, of which `day` are a day."""
+        raise NotImplementedError
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; all NaN where less than half of the six weeks before the origin is known."""
-        p50 = _smoothed(case, origin, horizon, self.smoothing)
+        p50 = _told(case, origin, horizon, self.run, self.setting)
         hour = case.civil.hour[origin : origin + horizon]
-        return ordered(p50, self.spread.low[hour], self.spread.high[hour], floor=self.floor)
+        return ordered(p50, *self.spread.of_hours(hour), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
         """One JSON document."""
         document = {
-            "algorithm": ALGORITHM,
-            "smoothing": list(self.smoothing),
+            "algorithm": self.algorithm,
+            "setting": list(self.setting),
             "spread": self.spread.to_document(),
             "floor": self.floor,
         }
         return {"model.json": json.dumps(document, sort_keys=True).encode()}
 
 
-class ExponentialSmoothingFitter:
-    """Chooses the smoothing and measures the spread on days that the pipeline had not seen."""
+class PipelineFitter:
+    """Chooses the setting and measures the spread on days that the pipeline had not seen."""
 
-    algorithm = ALGORITHM
+    algorithm: str
+    kind: type[Pipeline]
 
-    def fit(self, case: Case) -> ExponentialSmoothing:
+    def fit(self, case: Case) -> Pipeline:
         """Raises TooShort under ten weeks, of which four measure the errors, or where most of it is missing."""
         day, midnights = case.series.per_day, case.civil.midnights
         first, last = WINDOW_DAYS * day, len(case.series.values) - AHEAD_DAYS * day
@@ -103,34 +123,79 @@ class ExponentialSmoothingFitter:
         if len(origins) < ERROR_DAYS:
             raise TooShort(f"{len(origins)} days can be forecast from six weeks before them; {ERROR_DAYS} are needed")
         some = origins[:: -(-len(origins) // CHOOSING_ORIGINS)]
-        wrong = [float(np.nanmean(np.abs(_errors(case, some, pair)))) for pair in SMOOTHING]
-        smoothing = SMOOTHING[int(np.argmin(wrong))]
-        errors = _errors(case, origins, smoothing).ravel()
+        settings = self.kind.settings
+        wrong = [float(np.nanmean(np.abs(_errors(case, some, self.kind.run, each)))) for each in settings]
+        setting = settings[int(np.argmin(wrong))]
+        errors = _errors(case, origins, self.kind.run, setting).ravel()
         steps = (origins[:, None] + np.arange(AHEAD_DAYS * day)).ravel()
         known = ~np.isnan(errors)
         if known.sum() < MIN_KNOWN_SHARE * len(errors):
             raise TooShort(f"{int(known.sum())} of the last {len(errors)} forecast steps have an answer and a value")
         spread = HourSpread.of(errors[known], case.civil.hour[steps[known]])
-        return ExponentialSmoothing(smoothing, spread, floor=case.series.floor)
+        return self.kind(setting, spread, floor=case.series.floor)
 
-    def load(self, files: Mapping[str, bytes]) -> ExponentialSmoothing:
+    def load(self, files: Mapping[str, bytes]) -> Pipeline:
         """The forecaster that wrote these files."""
         document = json.loads(files["model.json"])
-        level, season = document["smoothing"]
-        spread = HourSpread.from_document(document["spread"])
-        return ExponentialSmoothing((level, season), spread, floor=document["floor"])
+        # Smoothing was the only setting there was.
+        setting = document["setting"] if "setting" in document else document["smoothing"]
+        return self.kind(tuple(setting), HourSpread.from_document(document["spread"]), floor=document["floor"])
 
 
-def _errors(case: Case, origins: Index, smoothing: tuple[float, float]) -> Vector:
+class ExponentialSmoothing(Pipeline):
+    """The week's pattern taken off; setting: how fast level and daily pattern follow what is left."""
+
+    algorithm = ALGORITHM
+    settings = SMOOTHING
+
+    @staticmethod
+    def run(past: Vector, steps: int, day: int, setting: Setting) -> Vector:
+        """By exponential smoothing."""
+        import pandas as pd
+        from sktime.forecasting.compose import TransformedTargetForecaster
+        from sktime.forecasting.exp_smoothing import ExponentialSmoothing as Smoothing
+        from sktime.transformations.series.detrend import Deseasonalizer
+
+        level, season = setting
+        # A day is one step of a daily series, and has no season within.
+        daily: dict[str, Any] = {"seasonal": "add", "sp": day, "smoothing_seasonal": season} if day > 1 else {}
+        with quiet_sktime():
+            smoother = Smoothing(smoothing_level=level, optimized=False, initialization_method="heuristic", **daily)
+            pipeline = TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
+            told = pipeline.fit(pd.Series(past), fh=np.arange(1, steps + 1)).predict()
+        found: Vector = np.asarray(told, dtype=np.float64).ravel()
+        return found
+
+
+class ExponentialSmoothingFitter(PipelineFitter):
+    """Of exponential smoothing."""
+
+    algorithm = ALGORITHM
+    kind = ExponentialSmoothing
+
+
+@contextmanager
+def quiet_sktime() -> Iterator[None]:
+    """One thread: two wait for each other at so small sums. Notices off: sktime 1.2 announces another default of what
+    it remembers, and nothing is asked of it later.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
+        warnings.filterwarnings("ignore", message="The default of config ``remember_data``", module="sktime")
+        yield
+
+
+def _errors(case: Case, origins: Index, run: Run, setting: Setting) -> Vector:
     """Origins × steps: actual less forecast, from what was known at each origin."""
     horizon = AHEAD_DAYS * case.series.per_day
     steps = origins[:, None] + np.arange(horizon)
-    told = [_smoothed(case.before(int(origin)), int(origin), horizon, smoothing) for origin in origins]
+    told = [_told(case.before(int(origin)), int(origin), horizon, run, setting) for origin in origins]
     found: Vector = case.series.values[steps] - np.stack(told)
     return found
 
 
-def _smoothed(case: Case, origin: int, horizon: int, smoothing: tuple[float, float]) -> Vector:
+def _told(case: Case, origin: int, horizon: int, run: Run, setting: Setting) -> Vector:
     """P50 of the horizon, by the civil clock."""
     past = _clock_window(case, origin)
     if past is None:
@@ -142,7 +207,7 @@ def _smoothed(case: Case, origin: int, horizon: int, smoothing: tuple[float, flo
     ahead = _clock(case, asked) - _clock(case, np.array([origin - 1])) + later
     # When clocks go back an hour comes twice: the second time is forecast like the first.
     ahead = np.maximum(ahead, 1)
-    told: Vector = _run(past, int(ahead.max()), civil.per_day, smoothing)[ahead - 1]
+    told: Vector = run(past, int(ahead.max()), civil.per_day, setting)[ahead - 1]
     return told
 
 
@@ -183,23 +248,3 @@ def _filled(grid: Vector, day: int) -> Vector:
         usual = mean_of_known(grid.reshape(-1, period))
         grid = np.where(gaps, np.tile(usual, len(grid) // period), grid)
     return grid
-
-
-def _run(past: Vector, steps: int, day: int, smoothing: tuple[float, float]) -> Vector:
-    """The pipeline's forecast of the steps that follow."""
-    import pandas as pd
-    from sktime.forecasting.compose import TransformedTargetForecaster
-    from sktime.forecasting.exp_smoothing import ExponentialSmoothing as Smoothing
-    from sktime.transformations.series.detrend import Deseasonalizer
-
-    level, season = smoothing
-    # A day is one step of a daily series, and has no season within.
-    daily: dict[str, Any] = {"seasonal": "add", "sp": day, "smoothing_seasonal": season} if day > 1 else {}
-    with warnings.catch_warnings():
-        # sktime 1.2 announces another default of what it remembers; nothing is asked of it after this forecast.
-        warnings.filterwarnings("ignore", message="The default of config ``remember_data``", module="sktime")
-        smoother = Smoothing(smoothing_level=level, optimized=False, initialization_method="heuristic", **daily)
-        pipeline = TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
-        told = pipeline.fit(pd.Series(past), fh=np.arange(1, steps + 1)).predict()
-    found: Vector = np.asarray(told, dtype=np.float64).ravel()
-    return found

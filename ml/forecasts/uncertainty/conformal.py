@@ -1,16 +1,17 @@
-"""From residuals of forecasts that were not trained on them to P10 and P90, newer residuals weighing more.
+"""From residuals of forecasts that were not trained on them to quantiles, newer residuals weighing more.
 
 Weighted conformal quantiles (Barber et al. 2023, "Conformal prediction beyond exchangeability") of residuals divided by
 the usual size of their local hour and kind of day. Every day since the training adds what was really missed.
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml.features.series import Index, Vector
-from ml.forecasts.forecast_model import HIGH
+from ml.forecasts.forecast_model import HIGH, LOW
 
 HOURS, KINDS = 24, 2
 HALF_LIFE_DAYS, SCALE_HALF_LIFE_DAYS, MEMORY_DAYS = 20.0, 90.0, 120.0
@@ -31,15 +32,15 @@ class Residuals:
         """Both."""
         return Residuals(np.concatenate([self.size, other.size]), np.concatenate([self.weight, other.weight]))
 
-    def quantiles(self) -> tuple[float, float]:
-        """Weighted P10 and P90, a newest residual's worth further out so that few do not overpromise."""
+    def quantiles(self, levels: Sequence[float] = (LOW, HIGH)) -> tuple[float, ...]:
+        """Weighted quantiles, a newest residual's worth further out so that few do not overpromise."""
         order = np.argsort(self.size, kind="stable")
         size, weight = self.size[order], self.weight[order]
         total = float(weight.sum())
         reached = np.cumsum(weight) - weight / 2
         wide = (total + float(weight.max())) / total
-        low, high = np.interp([total * (1 - HIGH * wide), total * min(HIGH * wide, 1.0)], reached, size)
-        return float(low), float(high)
+        out = np.clip([each * wide if each > 0.5 else 1 - (1 - each) * wide for each in levels], 0.0, 1.0)
+        return tuple(np.interp(total * out, reached, size).tolist())
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,19 @@ class Band:
         return Residuals(size, 0.5 ** (age_days[known] / HALF_LIFE_DAYS))
 
     def offsets(
-        self, hour: Index, is_off: Index, recent: Residuals | None = None, *, passed_days: float = 0.0
-    ) -> tuple[Vector, Vector]:
-        """Of P10 and P90 from P50, as shares of the level. recent: of the days passed since the training."""
+        self,
+        hour: Index,
+        is_off: Index,
+        recent: Residuals | None = None,
+        *,
+        passed_days: float = 0.0,
+        levels: Sequence[float] = (LOW, HIGH),
+    ) -> tuple[Vector, ...]:
+        """Of each level from P50, as shares of the level of the load. recent: of the days since the training."""
         size, age = self.memory
         pool = Residuals(size, 0.5 ** ((age + max(passed_days, 0.0)) / HALF_LIFE_DAYS))
-        low, high = (pool if recent is None else pool.and_also(recent)).quantiles()
         scale = self.scale[is_off, hour]
-        return low * scale, high * scale
+        return tuple(each * scale for each in (pool if recent is None else pool.and_also(recent)).quantiles(levels))
 
     def to_bytes(self) -> bytes:
         """One array of NumPy: the scale by rows, then the memory."""

@@ -34,9 +34,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
                 "step_minutes": forecast.step_minutes,
                 "labels": forecast.labels,
                 "why": forecast.why,
-                "rows": [
-                    {"time_utc": row.time_utc, "p10": row.p10, "p50": row.p50, "p90": row.p90} for row in forecast.rows
-                ],
+                "rows": forecast.rows,
             }
             for forecast in forecasts
         ],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _HORIZON = re.compile(r"(\d{1,4}) ?(min|h|d)")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400}
-_KEYS = ("nrmse", "wape", "mase", "pinball", "coverage_p10_p90", "crps", "bias", "n")
+_KEYS = ("nrmse", "wape", "mase", "pinball", "coverage_p10_p90", "coverage_p5_p95", "crps", "bias", "n")
 _FOLDS = (
     "month: {name} | NRMSE: {score.nrmse:.1%} | last week: {floor.nrmse:.1%} | WAPE: {score.wape:.1%} "
     "| P10–P90 covers: {score.coverage_p10_p90:.0%} | days: {origins}"
@@ -168,10 +168,11 @@ def _figures(score: "BacktestScore") -> dict[str, float | int | None]:
 
 def _told(known: "FileCase", found: "FileBacktest") -> list[Table | str]:
     one, floor = found.score, found.floor
+    wide = "" if one.coverage_p5_p95 is None else f", P5 to P95 {one.coverage_p5_p95:.0%}"
     head = (
         f"{known.target}, {one.model_name}: NRMSE {one.nrmse:.1%} (same hour last week {floor.nrmse:.1%}), "
         f"WAPE {one.wape:.1%}, MASE {one.mase:.2f}\n"
-        f"P10 to P90 covers {one.coverage_p10_p90:.0%} of {one.n} steps on {one.folds} days; "
+        f"P10 to P90 covers {one.coverage_p10_p90:.0%}{wide} of {one.n} steps on {one.folds} days; "
         f"{found.left_out_steps} steps left out for gaps"
     )
     folds = Table([fold for fold in found.folds if fold.score is not None], _FOLDS)

@@ -35,7 +35,7 @@ def readings(name: str, frame: pl.DataFrame = READINGS) -> pl.DataFrame:
 
 
 def train(
-    tracker: MlflowTracker, name: str, until: datetime, frame: pl.DataFrame = READINGS, days: int = 8
+    tracker: MlflowTracker, name: str, until: datetime, frame: pl.DataFrame = READINGS, days: int = 14
 ) -> Training:
     found = train_and_register(
         readings(name, frame), site=site(name), target="m1", known_until_utc=until, tracker=tracker, backtest_days=days
@@ -61,7 +61,7 @@ def test_the_first_training_registers_the_best_model_and_makes_it_champion(
 ) -> None:
     assert set(trained.scores) == {BEST, "same_hour_last_week", "climatology"}
     assert trained.scores[BEST].nrmse < trained.scores["same_hour_last_week"].nrmse
-    assert trained.scores[BEST].n == trained.scores["same_hour_last_week"].n == 8 * 24
+    assert trained.scores[BEST].n == trained.scores["same_hour_last_week"].n == 14 * 24
     assert trained.decision.is_promoted
     assert trained.registered.name == "a.m1.import.day_ahead.ensemble"
     assert tracker.get_alias(trained.registered.name, CHAMPION) == trained.registered.version
@@ -222,7 +222,7 @@ def test_gaps_are_counted_and_not_filled(tracker: MlflowTracker) -> None:
     assert found.gap_hours == 10
     # Of the five hours a day behind the gap the day before is not known: they count for no model.
     assert found.left_out_hours == 15
-    assert found.scores[BEST].n == 8 * 24 - 15
+    assert found.scores[BEST].n == 14 * 24 - 15
 
 
 def test_temperature_comes_along_where_the_site_has_it(tracker: MlflowTracker) -> None:
