@@ -61,7 +61,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "running": ("operations.reports.running",),
     "disclosure": ("operations.reports.disclosure",),
     "benchmark": ("operations.reports.benchmark",),
-    "meters": ("operations.readings.meters",),
+    "meters": ("operations.readings.meters", "operations.readings.meter_file"),
     "tariff": ("operations.bills.tariff", "operations.bills.carriers"),
     "bill": (
         "operations.bills.bill",

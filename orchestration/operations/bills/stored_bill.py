@@ -1,10 +1,11 @@
-"""`meterloom bill add|list|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
+"""`meterloom bill add|list|accounts|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site_register
+from assets.bills.notice import overrides_of
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
@@ -38,6 +39,13 @@ ADDED = Table(
 )
 STORED = Table(
     "bills", "bill: {bill_id:.12} | " + _BILL + " | audit: {cause:|none made}", empty=NONE_STORED, mark=_mark
+)
+ACCOUNTS = Table(
+    "accounts",
+    "account | meters: {named} | bills | from: {start:|unread} | to: {end:|unread} | on: {put:|by its bills}",
+    empty=NONE_STORED,
+    named=lambda each: ", ".join(each["meters"]),
+    put=lambda each: ", ".join(rule.tariff_id for rule in each["overrides"]),
 )
 MONTHS = Table(
     "months",
@@ -124,6 +132,26 @@ def bill_list(
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
 
+@operation("bill accounts", example="--site my_site")
+def bill_accounts(call: Call, site: SiteOption) -> Answer:
+    """List the accounts of a site as its bills print them: meters, number of bills, dates, and tariffs put on them."""
+    known, books = call.project.site(site), books_of(call)
+    mine: dict[str, list[SupplierBill]] = {}
+    for _, bill in bills_of(books, known, as_of_utc=call.as_of_utc):
+        mine.setdefault(bill.account, []).append(bill)
+    put = overrides_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
+    rows = [
+        {
+            "account": name, "meters": sorted({each.meter for each in found if each.meter}), "bills": len(found),
+            "start": min((each.start for each in found if each.start), default=None),
+            "end": max((each.end for each in found if each.end), default=None),
+            "overrides": [each for each in put if each.account == name],
+        }
+        for name, found in sorted({**{each.account: [] for each in put}, **mine}.items())
+    ]  # fmt: skip
+    return Answer({"site_id": known.site_id, "accounts": rows}, ACCOUNTS)
+
+
 @operation(
     "bill override",
     takes=ACTS,
@@ -196,10 +224,17 @@ def standing_bill(each: StandingBill) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reconcile_stored(call: Call, site: str, period: str | None, reads: Path | None, register: Path | None) -> Answer:
-    """Audit the site's stored bills; tell those above its threshold. Exit code 1 where one differs."""
+def reconcile_stored(
+    call: Call, site: str, period: str | None, reads: Path | None, register: Path | None, only: str = ""
+) -> Answer:
+    """Audit the site's stored bills, or the one whose id starts so; tell those above its threshold. Exit code 1 where
+    one differs.
+    """
     known, books = call.project.site(site), books_of(call)
     bills = bills_of(books, known, period=period_or_none(period, known), as_of_utc=call.as_of_utc)
+    if only:
+        named = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), only).bill_id
+        bills = [each for each in bills if each[0] == named]
     audits = audit_bills(
         bills, books, call.project.lake, known, clock=call.clock,
         reads=_reads(reads, {bill.meter for _, bill in bills}) if reads is not None else None,
