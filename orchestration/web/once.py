@@ -68,4 +68,4 @@ def _again(told: _Told, what: tuple[str, ...]) -> Response:
 
 def once_of(project: OpenProject) -> Once:
     """The keys of a project; every request of this process asks the same."""
-    return project.cache.once("idempotency keys", "", Once)
+    return project.cache.once("keys_sent", "", Once)

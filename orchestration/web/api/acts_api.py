@@ -19,6 +19,7 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import BAD_INPUT, Answer, plain
 from orchestration.operations.operation import Argument, Operation, Parameter
 from orchestration.operations.reports.report import LIST, report
@@ -214,9 +215,16 @@ def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hi
     known = said | dict(act.fixed) | _site(ask, operation)
     if "tenant" in said or any(each.name == "tenant" for each in operation.question.parameters):
         guard(ask, "tenant", known.get("tenant", ""))
-    found = operation.function(WebCall(ask), **operation.question.filled(known))
+    try:
+        found = operation.function(WebCall(ask), **operation.question.filled(known))
+    except BadConfiguration as fault:
+        # Of what was sent, and not of a file of the project.
+        if hidden is None:
+            raise
+        said = "; ".join(f"line {each.line}: {each.message}" for each in fault.problems)
+        raise BadInput(said, reason="faulty_text", mend=fault.mend) from fault
     if found.exit_code == BAD_INPUT:
-        raise BadInput(_refused(found), reason="refused")
+        raise BadInput(_refused(found).replace(f"{hidden}/", ""), reason="refused")
     text = orjson.dumps(plain(found.result))
     return Response(text if hidden is None else text.replace(f"{hidden}/".encode(), b""), media_type=JSON)
 
