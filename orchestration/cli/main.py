@@ -68,6 +68,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "operations.bills.reconcile",
         "operations.bills.stored_bill",
         "operations.bills.bill_acts",
+        "operations.bills.bill_confirm",
     ),
     "carbon": (
         "operations.carbon.carbon",

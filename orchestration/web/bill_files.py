@@ -14,7 +14,7 @@ from orchestration.web.request_context import Ask
 
 # A file of this kind is no meter's.
 PDF = ".pdf"
-MEND = "choose the bill as PDF with text, CSV or XLSX, or add it with: meterloom bill add FILE --site SITE"
+MEND = "choose the bill as PDF, CSV, XLSX or a picture of it, or add it with: meterloom bill add FILE --site SITE"
 
 
 def bill_store(ask: Ask) -> BillStore:
@@ -49,5 +49,7 @@ def keep_bill(ask: Ask, site: Site, path: Path, bill: SupplierBill) -> str:
     bill_id = next((row["bill_id"] for row in books.bills(site.site_id) if row["source_sha256"] == bill.sha256), "")
     if not bill_id:
         bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
+        if bill.is_draft:
+            return bill_id
         audit_bills([(bill_id, bill)], books, ask.project.lake, site, clock=ask.clock)
     return bill_id

@@ -140,7 +140,7 @@ def page_pictures(raw: bytes, most: int) -> list[Any]:
         raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
     if not found:
         raise BadInput(
-            "the PDF has neither text nor pictures", reason="no_text_layer",
+            f"the PDF has no text on its {len(pages)} pages, and no picture of one", reason="no_text_layer",
             mend="ask the supplier for a PDF with text, CSV or XLSX",
         )  # fmt: skip
     return found

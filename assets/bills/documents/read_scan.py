@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
-MAX_PAGES, MAX_PIXELS, PAGE_S = 10, 50_000_000, 60
+MAX_PAGES, MAX_PIXELS, PAGE_S = 10, 50_000_000, 30
 # Below it not a page of letters; a line below SURE is for a person to look at (measured in tests/bills/test_scans.py).
 READABLE, SURE = 0.4, 0.8
 # Small print of a page of A4 at 150 dots an inch is twelve dots high: twice that is what tesseract was taught on.
 _WIDE = 2400
 INSTALL = "apt-get install -y tesseract-ocr"
+_AGAIN = "scan it again at 200 to 300 dots an inch, flat and straight, or ask the supplier for a PDF with text"
 _PARAGRAPH, _BLOCK = "6", "0"
 
 
@@ -54,12 +55,12 @@ def scan_rows(path: Path, *, run: Run = here) -> Scanned:
 
 def scan_lines(path: str) -> dict[str, Any]:
     """{pages, lines: [[page, line, text, sure]], empty: [page], turned_degrees: [of each page]}. Raises BadInput."""
+    pictures = pages_of(Path(path))
     if shutil.which("tesseract") is None:
         raise BadInput(
             "this bill is a picture, and letters of pictures are read by tesseract, which is not installed here",
             reason="no_text_layer", mend=f"run: {INSTALL}; or ask the supplier for a PDF with text, CSV or XLSX",
         )  # fmt: skip
-    pictures = pages_of(Path(path))
     lines: list[list[Any]] = []
     empty, turned = [], []
     for number, picture in enumerate(pictures, start=1):
@@ -75,12 +76,11 @@ def scan_lines(path: str) -> dict[str, Any]:
 
 def _expect_readable(lines: list[list[Any]]) -> None:
     """Raises BadInput for a picture in which no bill can be told."""
-    again = "scan it again at 200 to 300 dots an inch, flat and straight, or ask the supplier for a PDF with text"
     letters = sum(len(text) for _, _, text, _ in lines)
     if not letters or sum(sure * len(text) for _, _, text, sure in lines) / letters < READABLE:
-        raise BadInput("no letters can be told in this picture", reason="unreadable_scan", mend=again)
+        raise BadInput("no letters can be told in this picture", reason="unreadable_scan", mend=_AGAIN)
     if not any(character.isdigit() for _, _, text, _ in lines for character in text):
-        raise BadInput("no number was found in this picture: it is no bill", reason="no_numbers", mend=again)
+        raise BadInput("no number was found in this picture: it is no bill", reason="no_numbers", mend=_AGAIN)
 
 
 def pages_of(path: Path) -> "list[Image]":
@@ -151,8 +151,10 @@ def _tesseract(picture: "Image", *options: str) -> str:
     try:
         done = subprocess.run(command, input=written.getvalue(), capture_output=True, timeout=PAGE_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise BadInput(f"a page took longer than {PAGE_S} s to read", reason="unreadable_scan") from error
+        raise BadInput(f"a page took longer than {PAGE_S} s to read", reason="unreadable_scan", mend=_AGAIN) from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise BadInput(f"tesseract stopped: {said[-1] if said else done.returncode}", reason="unreadable_scan")
+        raise BadInput(
+            f"tesseract stopped: {said[-1] if said else done.returncode}", reason="unreadable_scan", mend=_AGAIN
+        )
     return done.stdout.decode("utf-8", "replace")

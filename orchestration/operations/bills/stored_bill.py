@@ -9,7 +9,7 @@ from assets.bills.notice import overrides_of
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
-from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
@@ -24,8 +24,13 @@ AccountOption = Annotated[str | None, Option("--account", help="Only this accoun
 NONE_STORED = "no bill is stored"
 
 
+def _look(each: ScannedField) -> str:
+    """What a person should know of a field before they confirm it."""
+    return each.doubt or ("look at it" if each.is_for_a_person else "")
+
+
 def _mark(each: dict[str, Any]) -> str:
-    return " (estimated)" if each["is_estimated"] else ""
+    return (" (estimated)" if each["is_estimated"] else "") + (" (to confirm)" if each["is_draft"] else "")
 
 
 # What every table of stored bills shows of one.
@@ -53,6 +58,8 @@ MONTHS = Table(
     "covered: {coverage:.0%} | estimated: {estimated_share:.0%}",
     empty=NONE_STORED,
 )
+SCANNED = "field: {name} | read: {text} | where: {place} | sure: {sure:.0%} | : {look}"
+TO_CONFIRM = "'meterloom bill confirm' takes it over, with what you put right"
 CHECKED = (
     "line: {label} | billed: {billed:,.2f|} | expected: {recomputed:,f|} | difference: {delta:+,f|} | "
     "rate: {billed_rate:f|} | tariff: {recomputed_rate:f|}"
@@ -68,7 +75,7 @@ def books_of(call: Call) -> BillStore:
 @operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site", writes=True)
 def bill_add(
     call: Call,
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX, PDF or pictures.")],
     site: SiteOption,
 ) -> Answer:
     """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
@@ -207,10 +214,13 @@ def bill_show(
     result = {
         "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
         "evidence": audit.evidence if audit else (), "checked": audit, "events": list(found.events),
+        **({"scan": found.bill.scan} if found.bill.scan else {}),
     }  # fmt: skip
     text = f"{found.name}: {found.state.replace('_', ' ')}"
     if audit is not None and audit.verdict == "differs":
         text += f", {audit.delta_total:+,f} {audit.currency}: {audit.cause.replace('_', ' ')}"
+    if found.bill.is_draft and found.bill.scan:
+        return Answer(result, Table(list(found.bill.scan.fields), SCANNED, look=_look), f"{text}; {TO_CONFIRM}")
     return Answer(result, Table(list(audit.lines) if audit else [], CHECKED, empty="not checked yet"), text)
 
 
@@ -272,6 +282,7 @@ def _shown(bill_id: str, bill: SupplierBill) -> dict[str, Any]:
         "bill_id": bill_id, "file": bill.file, "account": bill.account, "invoice": bill.invoice, "meter": bill.meter,
         "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": bill.amount_due,
         "is_estimated": is_estimated(bill), "lines": len(bill.lines), "unread_parts": len(bill.unread),
+        "is_draft": bill.is_draft,
     }  # fmt: skip
 
 
