@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.stored import audit_bills
@@ -29,6 +30,15 @@ def bill_in(path: Path) -> SupplierBill:
         return read_bill(path, run=run_limited)
     except BadInput as fault:
         raise BadInput(f"{path.name}: {fault.message}", reason=fault.reason, mend=fault.mend or MEND) from fault
+
+
+def picture_of(path: Path, page: int, turned_degrees: int) -> bytes:
+    """A page of a bill that is a picture, upright, as PNG. Raises BadInput."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "page.png"
+        asked = {"path": str(path), "page": page, "turned_degrees": turned_degrees, "out": str(out)}
+        run_limited("assets.bills.documents.read_scan:write_page", asked)
+        return out.read_bytes()
 
 
 def bills_in(paths: Iterable[Path]) -> tuple[dict[Path, SupplierBill], dict[Path, BadInput]]:

@@ -177,6 +177,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/data"): Cell(f"/data{_SITE}", about="site"),
     ("GET", "/bills"): Cell(f"/bills{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}"): Cell(f"/bills/none{_SITE}", about="site"),
+    ("GET", "/bills/{bill_id}/pages/{number}"): Cell(f"/bills/none/pages/1{_SITE}", about="site"),
+    ("POST", "/bills/{bill_id}/confirm"): Cell(f"/bills/none/confirm{_SITE}", about="site", body="{{}}"),
     ("POST", "/bills/{bill_id}/{act}"): Cell(f"/bills/none/dispute{_SITE}", about="site", body="{{}}"),
     ("GET", "/upload/bill"): Cell(f"/upload/bill{_SITE}", about="site"),
     ("POST", "/upload/bill/preview"): Cell(f"/upload/bill/preview{_SITE}", about="site", body="{{}}"),
@@ -277,7 +279,7 @@ CELLS: dict[tuple[str, str], Cell] = {
             ("POST", "bills/{bill}/reconcile", "bills/none/reconcile", "{{}}"),
             *(
                 ("POST", f"bills/{{bill}}/{act}", f"bills/none/{act}", _REASON)
-                for act in ("dispute", "accept", "withdraw")
+                for act in ("dispute", "accept", "confirm", "withdraw")
             ),
             ("POST", "baselines", "baselines", '{{"seu": "none"}}'),
             *(

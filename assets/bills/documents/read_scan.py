@@ -103,6 +103,17 @@ def pages_of(path: Path) -> "list[Image]":
         raise BadInput(f"not a whole picture ({type(error).__name__})", reason="broken_picture") from error
 
 
+def write_page(path: str, page: int, turned_degrees: int, out: str) -> dict[str, Any]:
+    """Write one page, upright, as PNG, no larger than a screen. Raises BadInput."""
+    pictures = pages_of(Path(path))
+    if not 1 <= page <= len(pictures):
+        raise BadInput(f"the file has {len(pictures)} pages", reason="unknown_page")
+    upright = _upright(pictures[page - 1], turned_degrees)
+    upright.thumbnail((1200, 1700))
+    upright.save(out, format="PNG")
+    return {"width": upright.width, "height": upright.height}
+
+
 def _grey(picture: "Image") -> "Image":
     """The picture in grey, as wide as letters are read best."""
     grey = picture.convert("L")
