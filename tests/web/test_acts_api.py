@@ -2,8 +2,10 @@
 sent under a key is done once.
 """
 
+import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from orchestration.web.api.acts_api import ACTS, asked_of, body_of, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.api.operations_api import operation_of
 from orchestration.web.app import make_app
+from tests.bills.test_scans import SEEN
 from tests.conftest import ROOT
 from tests.web.asking import Answer
 from tests.web.marts_world import Asking
@@ -152,6 +155,25 @@ def test_a_bill_comes_in_as_a_file_once_and_is_reconciled_by_its_id(acted: Askin
     none = file_sent(acted, "/bills?site=plant", "note.csv", "dear all\n")
     assert (none.status, none.said["code"]) == (422, "refused")
     assert str(acted.project.project.root) not in none.text + first.text
+
+
+def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, tmp_path: Path) -> None:
+    picture = tmp_path / "scan.png"
+    picture.write_bytes(b"a picture")
+    books = BillStore(acted.project.project.data_dir / "bills", acted.project.store)
+    seen = SEEN.model_copy(update={"sha256": hashlib.sha256(b"a picture").hexdigest()})
+    draft = books.keep_bill(picture, seen, site_id="plant", clock=acted.clock)
+    assert (
+        books.keep_bill(picture, seen.model_copy(update={"total": None}), site_id="plant", clock=acted.clock) == draft
+    )
+    assert acted.json("/accounts", site="plant")["accounts"] == []
+    path, body = f"{EMS}/bills/{draft}/confirm?site=plant", {"set": ["total=20", "account=A1"], "reason": "on paper"}
+    assert posted(acted, path, body | {"set": ["moon=1"]}).said["code"] == "unknown_field"
+    done = posted(acted, path, body)
+    assert done.status == 200, done.text
+    assert done.said["bills"][0]["changed"] == ["total", "account"]
+    assert [each["account"] for each in acted.json("/accounts", site="plant")["accounts"]] == ["A1"]
+    assert posted(acted, path, body).status == 404
 
 
 def test_readings_and_factors_come_in_as_files(acted: Asking) -> None:

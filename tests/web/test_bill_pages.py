@@ -263,7 +263,8 @@ def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(bill
     assert added(billed, page) == 303
     [draft] = [each for each in stored(billed) if each["is_draft"]]
     assert (draft["state"], draft["verdict"]) == ("draft", "")
-    # It is in the inbox, and in no sum.
+    # It is in the inbox, and counts nowhere.
+    assert "NM-100231" not in billed.get("/api/v1/ems/accounts", site="plant").text
     assert "To confirm" in page_of(billed, "/bills")
     page, path = page_of(billed, f"/bills/{draft['bill_id']}"), f"/bills/{draft['bill_id']}"
     assert "certainty, line" in page
@@ -280,6 +281,7 @@ def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(bill
     assert done.status == 303, done.text
     after = stored(billed)
     assert not [each for each in after if each["is_draft"]]
+    assert "NM-100231" in billed.get("/api/v1/ems/accounts", site="plant").text
     [mine] = [each for each in after if each["file"] == draft["file"]]
     assert (mine["total"], mine["bill_id"] == draft["bill_id"]) == (768.88, False)
     told = json.loads(command(billed, "bill", "show", str(mine["bill_id"]), "--site", "plant", "--json"))

@@ -32,10 +32,6 @@ _HEADER = ("Description", "Quantity", "Unit", "Rate", "Amount")
 def here(function: str, arguments: dict[str, Any]) -> Any:
     """Runs the function in this process: for files that are known to be harmless, and tests."""
     # One name only: a limited process must not run whatever it is asked for.
-    if function == "assets.bills.documents.read_scan:scan_lines":
-        from assets.bills.documents.read_scan import scan_lines
-
-        return scan_lines(**arguments)
     if function != "assets.bills.documents.read_pdf:pdf_lines":
         raise ValueError(f"unknown function {function}")
     return pdf_lines(**arguments)

@@ -31,14 +31,6 @@ def scan_of(bill: SupplierBill, seen: Scanned, places: Mapping[str, Place]) -> S
     return Scan(fields=(*heads, *missing, *lines), turned_degrees=seen.turned_degrees)
 
 
-def doubts_of(bill: SupplierBill) -> dict[str, str]:
-    """What the bill's own numbers say against each of its fields, by the field's name; nothing where they agree."""
-    names = [*_CODES, "net", "total"]
-    found = {name: _of_head(bill, name) for name in names}
-    found |= {f"lines.{at}": _of_line(each) for at, each in enumerate(bill.lines)}
-    return {name: doubt for name, doubt in found.items() if doubt}
-
-
 def _of_head(bill: SupplierBill, name: str) -> str:
     if name in _CODES:
         value = getattr(bill, name)
@@ -50,7 +42,7 @@ def _of_head(bill: SupplierBill, name: str) -> str:
 
 
 def _sum(bill: SupplierBill, total: Decimal) -> str:
-    """Lines and total are of one bill only where they add up: one wrong digit anywhere is told here."""
+    """Sum of the lines in words where the total is another: one wrong digit anywhere makes it so."""
     found = bill.lines_total
     return "" if abs(found - total) < _CENT else f"the lines add up to {found:f}"
 
