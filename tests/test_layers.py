@@ -75,6 +75,7 @@ HOME = {
     "defusedxml": ("assets.readings.readers.xml_safe",),
     "fastexcel": ("assets.readings.readers.table_formats.xlsx_table",),
     "pypdf": ("assets.bills.documents.read_pdf",),
+    "PIL": ("assets.bills.documents.read_scan", "orchestration.previews"),
     "reportlab": ("reports",),
     "xlsxwriter": ("reports",),
     "cryptography": ("assets.stores.sign", "assets.stores.backup.sealed"),

@@ -62,11 +62,17 @@ class AccountMonth:
 
 
 def bills_of(
-    books: BillStore, site: Site, *, period: Period | None = None, as_of_utc: datetime | None = None
+    books: BillStore,
+    site: Site,
+    *,
+    period: Period | None = None,
+    as_of_utc: datetime | None = None,
+    with_drafts: bool = False,
 ) -> list[tuple[str, SupplierBill]]:
     """(id, bill) of the site in order of their periods: of a file that was read more than once the last reading.
 
-    period: bills that reach into it; one whose dates were not read always counts, so that it is not lost.
+    period: bills that reach into it; one whose dates were not read always counts, so that it is not lost. with_drafts:
+    those too that were read of a picture and that nobody has confirmed.
     """
     latest: dict[str, str] = {}
     rows = books.bills(site.site_id)
@@ -80,7 +86,7 @@ def bills_of(
         is_outside = period is not None and start and end and (end <= period.start or start >= period.end)
         if row["bill_id"] in wanted and not is_outside:
             found.append((row["bill_id"], books.bill(row["bill_id"])))
-    return found
+    return [each for each in found if with_drafts or not each[1].is_draft]
 
 
 def audit_bills(

@@ -1,4 +1,8 @@
-"""A site file with one thing changed and every comment kept: a meter's parent, or one energy use more."""
+"""A site file with one thing changed and every comment kept: a meter's parent or name, one meter or one use more."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Seu
@@ -12,20 +16,35 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
     Raises BadInput where the meter stands nowhere, twice, or has a parent already: a person decides then.
     """
     meters = parsed(text)["meters"]
-    found = [at for at, meter in enumerate(meters) if meter.get("meter_id") == meter_id]
-    if len(found) != 1:
-        raise BadInput(
-            f"meter {meter_id!r} stands at {len(found)} places; write 'parent: {parent}' by hand",
-            file=file,
-            reason="cannot_patch",
-        )
-    at = found[0]
+    at = _place(meters, meter_id, f"parent: {parent}", file)
     if "parent" in meters[at] or "parents" in meters[at]:
         line = meters[at].lc.line + 1
         raise BadInput(
             f"meter {meter_id!r} has a parent already; change it by hand", file=file, line=line, reason="has_parent"
         )
     return with_key(text, ("meters", at), "parent", parent, beside="meter_id", file=file)
+
+
+def with_meter_name(text: str, meter_id: str, name: str, *, file: str = "") -> str:
+    """The text of a site file with a name beside the meter's id. Raises BadInput as with_parent."""
+    at = _place(parsed(text)["meters"], meter_id, f"name: {one_line(name)}", file)
+    quoted = json.dumps(one_line(name), ensure_ascii=False)
+    return with_key(text, ("meters", at), "name", quoted, beside="meter_id", file=file)
+
+
+def _place(meters: Any, meter_id: str, wanted: str, file: str) -> int:
+    found = [at for at, meter in enumerate(meters) if meter.get("meter_id") == meter_id]
+    if len(found) != 1:
+        raise BadInput(
+            f"meter {meter_id!r} stands at {len(found)} places; write '{wanted}' by hand", file=file,
+            reason="cannot_patch",
+        )  # fmt: skip
+    return found[0]
+
+
+def with_meter(text: str, said: Mapping[str, Any], *, file: str = "") -> str:
+    """The text of a site file with one meter more. Raises BadInput where it has no place for one."""
+    return with_item(text, "meters", yaml_text(dict(said)), file=file)
 
 
 def with_seu(text: str, seu: Seu, *, note: str = "", file: str = "") -> str:

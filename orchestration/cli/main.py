@@ -61,13 +61,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "running": ("operations.reports.running",),
     "disclosure": ("operations.reports.disclosure",),
     "benchmark": ("operations.reports.benchmark",),
-    "meters": ("operations.readings.meters",),
+    "meters": ("operations.readings.meters", "operations.readings.meter_file"),
     "tariff": ("operations.bills.tariff", "operations.bills.carriers"),
     "bill": (
         "operations.bills.bill",
         "operations.bills.reconcile",
         "operations.bills.stored_bill",
         "operations.bills.bill_acts",
+        "operations.bills.bill_confirm",
     ),
     "carbon": (
         "operations.carbon.carbon",

@@ -34,7 +34,7 @@ def site_bills(
     books = BillStore(project.project.data_dir / "bills", project.store)
     events = AlertEvents(project.store).of_site(site.site_id, as_of_utc=as_of_utc)
     found = []
-    for bill_id, bill in bills_of(books, site, period=period, as_of_utc=as_of_utc):
+    for bill_id, bill in bills_of(books, site, period=period, as_of_utc=as_of_utc, with_drafts=True):
         rows = [each for each in books.audits(bill_id) if as_of_utc is None or each["recorded_at_utc"] <= as_of_utc]
         mine = events.get(finding_of(site.site_id, bill_id), [])
         audit = Reconciliation.model_validate(rows[-1]["audit"]) if rows else None
@@ -42,7 +42,8 @@ def site_bills(
         found.append(
             StandingBill(
                 bill_id=bill_id, bill=bill, audit=audit, checked_at_utc=at_utc, events=tuple(mine),
-                state=_state(audit, mine, at_utc, now_utc), refused="" if audit else _refusal(bill, site),
+                state="draft" if bill.is_draft else _state(audit, mine, at_utc, now_utc),
+                refused="" if audit else _refusal(bill, site),
             )
         )  # fmt: skip
     return found
@@ -79,6 +80,8 @@ def _state(
 
 def _refusal(bill: SupplierBill, site: Site) -> str:
     """Why the bill cannot be checked; empty where it only has not been."""
+    if bill.is_draft:
+        return "it was read of a picture, and a person has to confirm it"
     try:
         refuse_unpriced(bill, site)
     except BadInput as fault:

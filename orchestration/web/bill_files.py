@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.stored import audit_bills
@@ -14,7 +15,7 @@ from orchestration.web.request_context import Ask
 
 # A file of this kind is no meter's.
 PDF = ".pdf"
-MEND = "choose the bill as PDF with text, CSV or XLSX, or add it with: meterloom bill add FILE --site SITE"
+MEND = "choose the bill as PDF, CSV, XLSX or a picture of it, or add it with: meterloom bill add FILE --site SITE"
 
 
 def bill_store(ask: Ask) -> BillStore:
@@ -29,6 +30,15 @@ def bill_in(path: Path) -> SupplierBill:
         return read_bill(path, run=run_limited)
     except BadInput as fault:
         raise BadInput(f"{path.name}: {fault.message}", reason=fault.reason, mend=fault.mend or MEND) from fault
+
+
+def picture_of(path: Path, page: int, turned_degrees: int) -> bytes:
+    """A page of a bill that is a picture, upright, as PNG. Raises BadInput."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "page.png"
+        asked = {"path": str(path), "page": page, "turned_degrees": turned_degrees, "out": str(out)}
+        run_limited("assets.bills.documents.read_scan:write_page", asked)
+        return out.read_bytes()
 
 
 def bills_in(paths: Iterable[Path]) -> tuple[dict[Path, SupplierBill], dict[Path, BadInput]]:
@@ -49,5 +59,7 @@ def keep_bill(ask: Ask, site: Site, path: Path, bill: SupplierBill) -> str:
     bill_id = next((row["bill_id"] for row in books.bills(site.site_id) if row["source_sha256"] == bill.sha256), "")
     if not bill_id:
         bill_id = books.keep_bill(path, bill, site_id=site.site_id, clock=ask.clock)
+        if bill.is_draft:
+            return bill_id
         audit_bills([(bill_id, bill)], books, ask.project.lake, site, clock=ask.clock)
     return bill_id

@@ -21,6 +21,11 @@ from reports.pages.reading_upload import MOST_READINGS_MB
 from reports.pages.reading_upload import PREVIEW as READINGS
 from reports.pages.start import FILES, MOST_START_MB
 
+# Files of programs: what they send is the file itself or a form with it, as a browser does.
+API_FILES = {
+    "/api/v1/ems/bills": MOST_MB, "/api/v1/ems/readings": MOST_READINGS_MB, "/api/v1/ems/tariffs": 1,
+    "/api/v1/ems/carbon/factors": MOST_MB,
+}  # fmt: skip
 # Address -> the most bytes of its body. A form has some fields and marks beside its files.
 _FIELDS = 64 << 10
 UPLOADS: Mapping[str, int] = {
@@ -28,6 +33,7 @@ UPLOADS: Mapping[str, int] = {
     PREVIEW: (MOST_MB << 20) + _FIELDS,
     READINGS: (MOST_READINGS_MB << 20) + _FIELDS,
     FILES: (MOST_START_MB << 20) + _FIELDS,
+    **{path: (most_mb << 20) + _FIELDS for path, most_mb in API_FILES.items()},
 }
 MULTIPART = "multipart/form-data"
 _NAME, _FILE = re.compile(rb'[; ]name="([^"]*)"'), re.compile(rb'filename="([^"]*)"')

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,12 +16,24 @@ from assets.stores.seals import give_numbers_back
 from assets.stores.sign import Signer, is_valid
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
 from data_quality.contracts.time import parse_instant
 
 # Fields of a form: ask, then what was signed when, and the signature over it.
 ASK, SIGNATURE, SIGNED_SHA256, SIGNED_AT = "ask_to_sign", "signature", "signed_sha256", "signed_at_utc"
 # Longer ago, and the person looked at something else than what is there.
 FRESH = timedelta(minutes=2)
+
+
+class SentSignature(Model):
+    """What an act carries that people sign where the project has keys: once ask_to_sign for its text, and once more the
+    signature over it, as a page does.
+    """
+
+    ask_to_sign: str = Field(default="", max_length=10)
+    signature: str = Field(default="", max_length=200)
+    signed_sha256: str = Field(default="", max_length=64)
+    signed_at_utc: str = Field(default="", max_length=40)
 
 
 class ToBeSigned(Exception):

@@ -13,7 +13,7 @@ from data_quality.contracts.reporting.open_finding import FindingEvent
 from data_quality.contracts.site_file.site import Site
 from reports.figure_book import FigureBook
 
-BillState = Literal["matches", "differs", "not_checked", "disputed", "accepted"]
+BillState = Literal["matches", "differs", "not_checked", "disputed", "accepted", "draft"]
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,13 @@ class BillFigures:
         return self._difference(path)
 
     def is_summed(self, bill: StandingBill) -> bool:
-        """Whether the bill has dates and the site's currency."""
-        return bill.bill.start is not None and bill.bill.end is not None and self.has_currency(bill)
+        """Whether the bill has dates and the site's currency, and is no draft that a person has yet to confirm."""
+        return (
+            bill.state != "draft"
+            and bill.bill.start is not None
+            and bill.bill.end is not None
+            and self.has_currency(bill)
+        )
 
     def has_currency(self, bill: StandingBill) -> bool:
         """Whether the bill is in the site's currency."""

@@ -21,7 +21,7 @@ def upload_page(site_id: str, address: Address) -> Page:
     """The form in which a file is chosen, or dropped."""
     fields = (
         Input(
-            name="file", label="Bill as PDF with text, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
+            name="file", label="Bill as PDF, picture, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
         ),
     )  # fmt: skip
     form = Form(
@@ -47,6 +47,9 @@ def preview_page(
     if bill.unread:
         text = Sentence("{0} parts of the bill could not be read; they are stored as not read.", len(bill.unread))
         blocks.append(Paragraph(text=text, tone="bad"))
+    if bill.is_draft:
+        text = Sentence("This was read of a picture. It counts once you have confirmed it beside the picture.")
+        blocks.append(Paragraph(text=text, tone="caution"))
     blocks += [_facts(bill, address.locale), _lines(bill, address.locale)]
     blocks += [_unread(bill)] if bill.unread else []
     if not stored:

@@ -19,7 +19,7 @@ from reports.texts.numbers import MISSING, format_number, unit_text
 PATH = "/bills"
 STATES: dict[BillState, tuple[str, Tone]] = {
     "matches": ("Matches", "good"), "differs": ("Differs", "bad"), "not_checked": ("Not checked", "muted"),
-    "disputed": ("Disputed", "caution"), "accepted": ("Accepted", "plain"),
+    "disputed": ("Disputed", "caution"), "accepted": ("Accepted", "plain"), "draft": ("To confirm", "caution"),
 }  # fmt: skip
 MONTHS = 12
 BESIDE_ROWS = 5

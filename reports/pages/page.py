@@ -415,6 +415,15 @@ class Upload(Model):
     accept: Form | None = None
 
 
+class Beside(Model):
+    """Pictures that were sent, as (address, what they show), and the form that is filled in by looking at them."""
+
+    kind: Literal["beside"] = "beside"
+    key: str
+    pictures: tuple[tuple[str, Text], ...]
+    form: Form
+
+
 PageBlock = Annotated[
     Paragraph
     | Table
@@ -434,6 +443,7 @@ PageBlock = Annotated[
     | Proposal
     | Refusals
     | Upload
+    | Beside
     | Way,
     Field(discriminator="kind"),
 ]

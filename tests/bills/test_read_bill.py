@@ -224,7 +224,9 @@ def test_a_file_that_is_no_bill_is_refused_by_name(tmp_path: Path, content: byte
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"none\.csv: expected a bill as CSV, XLSX or PDF; it cannot be opened"):
+    with pytest.raises(
+        BadInput, match=r"none\.csv: expected a bill as CSV, XLSX, PDF or a picture; it cannot be opened"
+    ):
         read_bill(tmp_path / "none.csv")
 
 

@@ -177,6 +177,8 @@ CELLS: dict[tuple[str, str], Cell] = {
     ("GET", "/data"): Cell(f"/data{_SITE}", about="site"),
     ("GET", "/bills"): Cell(f"/bills{_SITE}", about="site"),
     ("GET", "/bills/{bill_id}"): Cell(f"/bills/none{_SITE}", about="site"),
+    ("GET", "/bills/{bill_id}/pages/{number}"): Cell(f"/bills/none/pages/1{_SITE}", about="site"),
+    ("POST", "/bills/{bill_id}/confirm"): Cell(f"/bills/none/confirm{_SITE}", about="site", body="{{}}"),
     ("POST", "/bills/{bill_id}/{act}"): Cell(f"/bills/none/dispute{_SITE}", about="site", body="{{}}"),
     ("GET", "/upload/bill"): Cell(f"/upload/bill{_SITE}", about="site"),
     ("POST", "/upload/bill/preview"): Cell(f"/upload/bill/preview{_SITE}", about="site", body="{{}}"),
@@ -237,6 +239,78 @@ CELLS: dict[tuple[str, str], Cell] = {
         f"/api/v1/ems/workflows/instances/none/approve{_SITE}", about="site", body=_REASON
     ),
     ("GET", "/api/v1/ems/dr/loads"): Cell(f"/api/v1/ems/dr/loads{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/accounts"): Cell(f"/api/v1/ems/accounts{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/tariffs"): Cell(f"/api/v1/ems/tariffs{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/tariffs/carriers"): Cell(f"/api/v1/ems/tariffs/carriers{_SITE}", about="site"),
+    ("GET", "/api/v1/ems/tariffs/shipped"): Cell("/api/v1/ems/tariffs/shipped", about=""),
+    ("GET", "/api/v1/ems/baselines/{baseline_id:path}"): Cell("/api/v1/ems/baselines/{site}/line/enb", about="site"),
+    ("GET", "/api/v1/ems/carbon/restatement"): Cell(
+        f"/api/v1/ems/carbon/restatement{_SITE}&period=2026-01&from=2026-02-01T00:00:00Z&to=2026-03-01T00:00:00Z",
+        about="site",
+    ),
+    ("GET", "/api/v1/ems/reports/templates"): Cell("/api/v1/ems/reports/templates", about=""),
+    ("GET", "/api/v1/ems/reports/runs/{revision:path}"): Cell(
+        "/api/v1/ems/reports/runs/enpi/{site}/2026-Q1@1", about="site"
+    ),
+    **{
+        (method, f"/api/v1/ems/{path}"): Cell(f"/api/v1/ems/{asked}{_SITE}", about="site", body=body)
+        for method, path, asked, body in (
+            (
+                "POST",
+                "accounts/{account}/tariffs",
+                "accounts/A/tariffs",
+                '{{"tariff": "T", "from": "2026-01-01", "to": "2026-02-01", "reason": "x"}}',
+            ),
+            ("POST", "meters/{meter}", "meters/main", _REASON),
+            ("PATCH", "meters/{meter}", "meters/main", _REASON),
+            ("POST", "meters/proposals/{proposal_id}/accept", "meters/proposals/none/accept", _REASON),
+            ("POST", "meters/proposals/{proposal_id}/reject", "meters/proposals/none/reject", _REASON),
+            ("POST", "readings", "readings", ""),
+            ("POST", "readings/edits", "readings/edits", '{{"meter": "none", "reason": "x"}}'),
+            (
+                "POST",
+                "readings/events",
+                "readings/events",
+                '{{"meter": "none", "kind": "exchange", "at": "2026-01-01T00:00", "reason": "x"}}',
+            ),
+            ("POST", "readings/events/{event_id}/withdraw", "readings/events/none/withdraw", _REASON),
+            ("POST", "tariffs", "tariffs", ""),
+            ("POST", "bills", "bills", ""),
+            ("POST", "bills/{bill}/reconcile", "bills/none/reconcile", "{{}}"),
+            *(
+                ("POST", f"bills/{{bill}}/{act}", f"bills/none/{act}", _REASON)
+                for act in ("dispute", "accept", "confirm", "withdraw")
+            ),
+            ("POST", "baselines", "baselines", '{{"seu": "none"}}'),
+            *(
+                ("POST", f"baselines/{{baseline_id:path}}/{act}", f"baselines/{{site}}/line/enb/{act}", _REASON)
+                for act in ("approve", "reject", "adjustments")
+            ),
+            ("POST", "mv/runs/{name:path}", "mv/runs/{site}/led", "{{}}"),
+            (
+                "POST",
+                "carbon/factors/{factor_id}/withdraw",
+                "carbon/factors/none/withdraw",
+                '{{"reason": "x", "tenant": "{site}"}}',
+            ),
+            ("POST", "forecast", "forecast", "{{}}"),
+            ("POST", "plans", "plans", "{{}}"),
+            ("POST", "ai/recommend", "ai/recommend", '{{"period": "2026-01"}}'),
+            ("POST", "nilm/run", "nilm/run", "{{}}"),
+            (
+                "POST",
+                "dr/profiles/{load}",
+                "dr/profiles/fans",
+                '{{"event": "2026-01-01T00:00/2026-01-01T01:00", "reason": "x"}}',
+            ),
+            ("POST", "reports/{name}/run", "reports/enpi/run", '{{"period": "2026-01"}}'),
+            *(
+                ("POST", f"reports/{{revision:path}}/{act}", f"reports/enpi/{{site}}/2026-Q1@1/{act}", _REASON)
+                for act in ("review", "return", "publish", "withdraw")
+            ),
+        )
+    },
+    ("POST", "/api/v1/ems/carbon/factors"): Cell("/api/v1/ems/carbon/factors?tenant={site}", about="site"),
     ("GET", "/devices"): Cell(f"/devices{_SITE}", about="site"),
     ("GET", "/devices/{device_id}"): Cell(f"/devices/none{_SITE}", about="site"),
     ("POST", "/devices/stop"): Cell(f"/devices/stop{_SITE}", about="site", body="{{}}"),

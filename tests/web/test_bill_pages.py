@@ -4,10 +4,12 @@ import html
 import json
 import re
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from data_quality.contracts.people import Role
+from tests.bills.scans import BILLS, drawn, needs_tesseract
 from tests.web.asking import PAGE
 from tests.web.bills_world import billed, command
 from tests.web.every_number import OneApp, Seen, check_page
@@ -251,3 +253,39 @@ def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:
     # A name that leads elsewhere is a name and no more.
     assert added(billed, page) == 303
     assert [each["file"] for each in stored(billed) if each["invoice"] == "NEW-1"] == ["new.csv"]
+
+
+@needs_tesseract
+def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(billed: Asking, tmp_path: Path) -> None:
+    drawn(BILLS / "SYN-2024-006.pdf").save(tmp_path / "scan.png")
+    found, page = previewed(billed, (tmp_path / "scan.png").read_bytes(), "scan.png")
+    assert (found, "It counts once you have confirmed it" in page) == (200, True), page
+    assert added(billed, page) == 303
+    [draft] = [each for each in stored(billed) if each["is_draft"]]
+    assert (draft["state"], draft["verdict"]) == ("draft", "")
+    # It is in the inbox, and counts nowhere.
+    assert "NM-100231" not in billed.get("/api/v1/ems/accounts", site="plant").text
+    assert "To confirm" in page_of(billed, "/bills")
+    page, path = page_of(billed, f"/bills/{draft['bill_id']}"), f"/bills/{draft['bill_id']}"
+    assert "certainty, line" in page
+    assert "Look at the picture" in page
+    assert f'src="{path}/pages/1?site=plant"' in page
+    picture = billed.get(f"{path}/pages/1", site="plant")
+    assert (picture.status, picture.headers["content-type"]) == (200, "image/png")
+    assert picture.body.startswith(b"\x89PNG")
+    assert billed.get(f"{path}/pages/2", site="plant").status == 404
+    form = {"tariff_codes": "T-DAYNIGHT-24B", "total": "768.88"}
+    assert posted(billed, f"{path}/confirm?site=plant", form=form).status == 422
+    assert posted(billed, f"{path}/confirm?site=plant", form=form | {"total": "much", "reason": "x"}).status == 422
+    done = posted(billed, f"{path}/confirm?site=plant", form=form | {"reason": "as on paper"})
+    assert done.status == 303, done.text
+    after = stored(billed)
+    assert not [each for each in after if each["is_draft"]]
+    assert "NM-100231" in billed.get("/api/v1/ems/accounts", site="plant").text
+    [mine] = [each for each in after if each["file"] == draft["file"]]
+    assert (mine["total"], mine["bill_id"] == draft["bill_id"]) == (768.88, False)
+    told = json.loads(command(billed, "bill", "show", str(mine["bill_id"]), "--site", "plant", "--json"))
+    assert (told["scan"]["confirmed_by"], told["scan"]["changed"]) == ("anne", ["tariff_codes"])
+    # The same picture once more is no second draft; who confirmed it stands.
+    assert previewed(billed, (tmp_path / "scan.png").read_bytes(), "scan.png")[1].count("is stored already") == 1
+    assert posted(billed, f"{path}/confirm?site=plant", form=form | {"reason": "again"}).status == 404

@@ -17,6 +17,8 @@ ASKED: dict[str, dict[str, str]] = {
     "enpi": {"seu": "hvac", "period": "2025-03"},
     "carbon footprint": {"period": "2025-03"},
     "factors list": {"on": "2025-03-01"},
+    "tariff carriers": {"on": "2025-03-01"},
+    "carbon restate": {"period": "2025-03", "from": "2025-05-01T00:00:00Z", "to": "2025-06-01T00:00:00Z"},
     "devices catalogue": {"kind": "battery"},
 }
 # What stands in the path of its address: an argument of its command.
@@ -30,9 +32,11 @@ IN_PATH = {
     "bill show": {"bill": "none"},
     "forecast show": {"forecast": "none"},
     "plans show": {"plan": "none"},
+    "baseline show": {"baseline_id": "plant/hvac/enb"},
+    "reports show": {"revision": "enpi_quarter/plant/2025-Q1@1"},
 }
 NAMES = [name for _, _, name, _ in ENDPOINTS]
-PATHS = {name: path.format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
+PATHS = {name: path.replace(":path}", "}").format(**IN_PATH.get(name, {})) for path, _, name, _ in ENDPOINTS}
 OPERATIONS = {name: operation_of(module, name) for _, module, name, _ in ENDPOINTS}
 
 

@@ -63,6 +63,7 @@ BASES: dict[str, dict[str, str]] = {
     **{f"{EMS}/analytics/{what}": MARCH for what in ("consumption", "cost", "carbon", "savings")},
     f"{EMS}/enpi": HVAC, f"{EMS}/carbon/report": MONTH, f"{EMS}/meters/balance": MONTH,
     **{f"{EMS}/{path}": {"site": "plant"} for path in OF_SITE},
+    f"{EMS}/carbon/restatement": {**MONTH, "from": EARLY, "to": "2026-01-01T00:00:00Z"},
 }  # fmt: skip
 OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     (f"{EMS}/kpis", "portfolio"): ({"range": "2025-03"}, "all"),
@@ -86,6 +87,11 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     (f"{EMS}/enpi", "years"): ({**HVAC, "trend": "true"}, "0"),
     (f"{EMS}/meters", "on"): ({"site": "plant"}, "no day"),
     (f"{EMS}/bills", "period"): ({"site": "plant"}, "2024-02"),
+    (f"{EMS}/baselines/{{baseline_id}}", "version"): ({}, "9"),
+    **{
+        (f"{EMS}/carbon/restatement", name): ({**MONTH, "from": EARLY, "to": "2026-01-01T00:00:00Z"}, value)
+        for name, value in (("gwp", "AR1"), ("supplier", "green"))
+    },
     (f"{EMS}/carbon/report", "gwp"): (MONTH, "AR1"),
     (f"{EMS}/carbon/report", "supplier"): (MONTH, "green"),
     # Of what the plant has none of, an instant that is yet to come is refused.
@@ -110,6 +116,8 @@ OWN: dict[tuple[str, str], tuple[dict[str, str], str]] = {
             "forecasts/{forecast}",
             "plans",
             "plans/{plan}",
+            "tariffs",
+            "tariffs/carriers",
         )
     },
     **{
@@ -224,6 +232,7 @@ def told(answer: Answer) -> tuple[int, bytes]:
 def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, path: str, name: str) -> None:
     base, value = OWN.get((path, name), (BASES.get(path, {}), OTHER.get(name, "")))
     real = path.replace("{site_id}", "plant").replace("{figure_id}", figure_id).replace("{name}", "daily_digest")
+    real = real.replace("{baseline_id}", "plant/hvac/enb")
     if name == "cursor":
         base = {**base, "limit": "1"}
         first = anne.get(real, **base)
@@ -239,7 +248,8 @@ def test_a_declared_parameter_changes_the_answer(anne: Asking, figure_id: str, p
 def test_what_is_not_declared_is_refused_by_name(anne: Asking, method: str, path: str, names: frozenset[str]) -> None:
     real = path.replace("{site_id}", "plant").replace("{figure_id}", "nothing").replace("{job_id}", "nothing")
     # Of people and settings an admin alone is told anything, and an approver alone approves events.
-    all_roles = anne.person.model_copy(update={"roles": (*anne.person.roles, Role.ADMIN, Role.APPROVER)})
+    more = (Role.ADMIN, Role.APPROVER, Role.REVIEWER, Role.PUBLISHER)
+    all_roles = anne.person.model_copy(update={"roles": (*anne.person.roles, *more)})
     anne = Asking(anne.project, anne.clock, all_roles)
     for name in {"nosuch", *KNOWN} - names:
         answer = (

@@ -1,4 +1,4 @@
-"""A supplier's bill file, CSV, XLSX or PDF, told apart by content, as a typed bill (cli.md, File shapes).
+"""A supplier's bill file, CSV, XLSX, PDF or a picture, told apart by content, as a typed bill (cli.md, File shapes).
 
 Labels of the head are read wherever they stand; lines stand below a row of headings. What cannot be read, or has two
 meanings, becomes an `Unread` with its place. Nothing is guessed.
@@ -14,7 +14,9 @@ from typing import Any
 
 from assets.bills.documents.bill_text import Mark, decimal_mark, read_date, read_number
 from assets.bills.documents.read_pdf import PDF_MAGIC, Run, here, pdf_rows
+from assets.bills.documents.read_scan import PICTURES, Scanned, scan_rows
 from assets.bills.documents.read_table import BillRow, csv_rows, xlsx_rows
+from assets.bills.documents.scanned_fields import scan_of
 from data_quality.contracts.billing.supplier_bill import BilledLine, BilledRegister, Place, SupplierBill, Unread
 from data_quality.contracts.errors import BadInput
 
@@ -70,6 +72,8 @@ class _Draft:
     lines: list[BilledLine] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    # Where each field of the head was read: of a picture it is shown beside it.
+    places: dict[str, Place] = field(default_factory=dict)
 
     def number(self, place: Place, label: str, text: str) -> Decimal | None:
         """The number, or None after it was put down as unread."""
@@ -86,37 +90,55 @@ def read_bill(path: Path, *, run: Run = here) -> SupplierBill:
         raw = path.read_bytes()
     except OSError as error:
         raise BadInput(
-            "expected a bill as CSV, XLSX or PDF; it cannot be opened", file=str(path), reason="no_such_file"
+            "expected a bill as CSV, XLSX, PDF or a picture; it cannot be opened", file=str(path), reason="no_such_file"
         ) from error
     try:
-        pages, unread = 0, list[Unread]()
+        pages, unread, seen = 0, list[Unread](), None
         if raw.startswith(PDF_MAGIC):
-            rows, pages, unread = pdf_rows(path, run=run)
+            rows, pages, unread, seen = _pdf(path, run)
+        elif raw.startswith(PICTURES):
+            seen = scan_rows(path, run=run)
+            rows, pages, unread = seen.rows, seen.pages, seen.unread
         elif raw[:4] == XLSX_MAGIC:
             rows = xlsx_rows(path)
         else:
             rows = csv_rows(path)
-        return _bill(path, hashlib.sha256(raw).hexdigest(), rows, pages, unread, is_xlsx=raw[:4] == XLSX_MAGIC)
+        sha256 = hashlib.sha256(raw).hexdigest()
+        return _bill(path, sha256, rows, pages, unread, is_xlsx=raw[:4] == XLSX_MAGIC, seen=seen)
     except BadInput as fault:
         raise BadInput(
             fault.message, file=str(path), line=fault.line, column=fault.column, reason=fault.reason, mend=fault.mend
         ) from fault
 
 
+def _pdf(path: Path, run: Run) -> tuple[list[BillRow], int, list[Unread], Scanned | None]:
+    """The text of a PDF, or what its pictures show where it has none."""
+    try:
+        return *pdf_rows(path, run=run), None
+    except BadInput as fault:
+        if fault.reason != "no_text_layer":
+            raise
+        seen = scan_rows(path, run=run)
+        return seen.rows, seen.pages, seen.unread, seen
+
+
 def _bill(
-    path: Path, sha256: str, rows: list[BillRow], pages: int, unread: list[Unread], *, is_xlsx: bool
-) -> SupplierBill:
+    path: Path, sha256: str, rows: list[BillRow], pages: int, unread: list[Unread], *, is_xlsx: bool,
+    seen: Scanned | None,
+) -> SupplierBill:  # fmt: skip
     # A workbook stores numbers with a point, whatever its author's screen shows.
     draft = _Draft(mark="." if is_xlsx else decimal_mark(cell for row in rows for cell in row.cells[1:]))
     draft.unread += unread
     columns: dict[str, int] = {}
     for row in rows:
+        known = {*draft.fields, *draft.states}
         if heads := _headings(row):
             columns = heads
         elif columns:
             _read_line(draft, row, columns)
         else:
             _read_label(draft, row)
+        draft.places |= dict.fromkeys({*draft.fields, *draft.states} - known, row.place)
     if not draft.lines and not draft.fields:
         raise BadInput(
             "no label of a bill was found; expected label and value pairs such as 'Period from,2024-04-01'",
@@ -128,10 +150,11 @@ def _bill(
     # Refused whole: on such dates no line of it can be billed again.
     if start is not None and end is not None and end <= start:
         raise BadInput(f"the bill ends ({end}) before it starts ({start})", reason="bad_period")
-    return SupplierBill(
+    bill = SupplierBill(
         file=path.name, sha256=sha256, pages=pages, lines=tuple(draft.lines), notes=tuple(draft.notes),
         registers=_registers(draft), is_estimated=bool(draft.estimated), unread=tuple(draft.unread), **fields,
     )  # fmt: skip
+    return bill if seen is None else bill.model_copy(update={"scan": scan_of(bill, seen, draft.places)})
 
 
 def _headings(row: BillRow) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The text layer of a PDF bill, as rows. No picture is looked at: a page without text is named, never guessed.
+"""The text layer of a PDF bill, as rows. No picture is looked at (read_scan.py): a page without text is named.
 
 `pdf_lines` takes and gives plain JSON, so that it may run in a limited process: a PDF may be built to harm its reader.
 """
@@ -46,7 +46,7 @@ def pdf_rows(path: Path, *, run: Run = here) -> tuple[list[BillRow], int, list[U
         for page in answer["pages_without_text"]
     ]
     unread: list[Unread] = []
-    return _rows(lines, unread), answer["pages"], [*empty, *unread]
+    return rows_of_lines(lines, unread), answer["pages"], [*empty, *unread]
 
 
 def page_drawings(path: Path) -> list[bytes | None]:
@@ -112,6 +112,36 @@ def pdf_lines(path: str) -> dict[str, Any]:
     return {"pages": pages, "lines": lines, "pages_without_text": empty}
 
 
+def page_pictures(raw: bytes, most: int) -> list[Any]:
+    """The largest picture of each page (PIL), upright as the page says. Raises BadInput for none, or more than most."""
+    import io
+
+    import pypdf
+    from pypdf.errors import PyPdfError
+
+    found = []
+    try:
+        pages = pypdf.PdfReader(io.BytesIO(raw)).pages
+        if len(pages) > most:
+            raise BadInput(f"{len(pages)} pages; a scan has at most {most}", reason="too_many_pages")
+        for page in pages:
+            # A scanner may lay stamps beside the picture of the page.
+            held = [each.image for each in page.images if each.image is not None]
+            if held:
+                picture = max(held, key=lambda each: each.width * each.height)
+                found.append(picture.rotate(-page.rotation, expand=True) if page.rotation else picture)
+    except BadInput:
+        raise
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError, ImportError) as error:
+        raise BadInput(f"not a whole PDF ({type(error).__name__})", reason="broken_pdf") from error
+    if not found:
+        raise BadInput(
+            f"the PDF has no text on its {len(pages)} pages, and no picture of one", reason="no_text_layer",
+            mend="ask the supplier for a PDF with text, CSV or XLSX",
+        )  # fmt: skip
+    return found
+
+
 def pdf_text(data: bytes) -> str:
     """The text of every page, a line each. Raises BadInput for what is no whole PDF."""
     import io
@@ -132,7 +162,7 @@ def _measure(page: Any, number: int) -> None:
         raise BadInput(f"page {number} unpacks to more than {MAX_STREAM_BYTES >> 20} MiB", reason="too_large")
 
 
-def _rows(lines: list[tuple[Place, str]], unread: list[Unread]) -> list[BillRow]:
+def rows_of_lines(lines: list[tuple[Place, str]], unread: list[Unread]) -> list[BillRow]:
     """`Label: value` until the table's header; then its lines, written in one line each or one cell a line."""
     at = next((n for n, (_, text) in enumerate(lines) if text.lower().startswith("description")), len(lines))
     found = [_labelled(place, text) for place, text in lines[:at]]

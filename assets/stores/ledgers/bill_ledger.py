@@ -37,7 +37,12 @@ class BillStore:
         self.root, self.store = root, store
 
     def keep_bill(self, path: Path, bill: SupplierBill, *, site_id: str, clock: Clock) -> str:
-        """Keep the bill, its lines and its file; the same reading of the same file is kept once. Returns its id."""
+        """Keep the bill, its lines and its file; the same reading of the same file is kept once. Returns its id.
+
+        Of a picture that was read before no second draft is kept: what a person confirmed stands.
+        """
+        if bill.is_draft and (known := _BILLS.rows(self.store, "bill_id", site_id=site_id, source_sha256=bill.sha256)):
+            return str(known[-1]["bill_id"])
         content = bill.model_dump(mode="json")
         bill_id = _digest([site_id, json.dumps(content, sort_keys=True)])
         # The copy first: a row that names one must never find none.
@@ -107,6 +112,13 @@ class BillStore:
             }
             for part in bill.unread
         ]
+
+    def kept_file(self, bill_id: str) -> Path:
+        """The copy of the bill's file. Raises BadInput for an unknown id."""
+        found = _BILLS.rows(self.store, "kept_path", bill_id=bill_id)
+        if not found:
+            raise BadInput(f"no bill {bill_id!r}", reason="unknown_bill")
+        return self.root / str(found[0]["kept_path"])
 
     def keep_audit(self, bill_id: str, audit: Mapping[str, Any], *, clock: Clock) -> str:
         """Keep an audit (a Reconciliation as JSON); the same outcome for the same bill once. Returns its id."""

@@ -9,11 +9,14 @@ from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person
 
-# What machines may be let do: to read, and to bring readings. Never an act that is a person's.
-FOR_MACHINES = frozenset(
-    {each for each in Permission if each.value.endswith(".read")} - {Permission.AUDIT_READ}
-    | {Permission.READ, Permission.READINGS_PUSH}
-)
+P = Permission
+# What machines may be let do: to read, to bring what they measured or were sent, and to ask for work whose outcome a
+# person judges. Never an act that is a person's: to approve, to publish, to command a device, to make keys.
+READS = frozenset({each for each in P if each.value.endswith(".read")} - {P.AUDIT_READ} | {P.READ})
+FOR_MACHINES = READS | {
+    P.READINGS_PUSH, P.WRITE, P.METER_UPDATE, P.TARIFF_UPDATE, P.BILL_UPLOAD, P.BASELINE_CREATE, P.MV_RUN,
+    P.CARBON_FACTOR_UPDATE, P.FORECAST_RUN, P.AI_RUN, P.NILM_RUN, P.REPORT_RUN,
+}  # fmt: skip
 
 
 def _for_machines(scope: Permission) -> Permission:

@@ -28,6 +28,46 @@ class Unread(Model):
     expected: str
 
 
+class ScannedField(Model):
+    """A field as a picture shows it. name: as the bill calls it, of a line `lines.0`; text: the line that it stands in.
+
+    sure: 0 to 1, as the reader of letters says; doubt: what the numbers themselves say against it, else empty.
+    """
+
+    name: str
+    place: Place
+    text: str = ""
+    sure: float = Field(ge=0, le=1)
+    doubt: str = ""
+
+    @property
+    def is_for_a_person(self) -> bool:
+        """Whether somebody should look at the picture here."""
+        return bool(self.doubt) or self.sure < SURE
+
+
+# Below it a field of a picture is marked (measured in tests/bills/test_scans.py).
+SURE = 0.8
+
+
+class Scan(Model):
+    """The reading of a picture. A bill that was read so is a draft, and counts nowhere, until a person confirmed it.
+
+    turned_degrees: by how much each page lay turned; confirmed_by: their id; changed: fields that they put right.
+    """
+
+    fields: tuple[ScannedField, ...] = ()
+    turned_degrees: tuple[int, ...] = ()
+    confirmed_by: str = ""
+    changed: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def is_draft(self) -> bool:
+        """Nobody has confirmed it yet."""
+        return not self.confirmed_by
+
+
 class BilledRegister(Model):
     """States of one register printed on the bill, multiplier not applied. period_id as printed, in lower case."""
 
@@ -82,12 +122,19 @@ class SupplierBill(Model):
     total: Decimal | None = None
     notes: tuple[tuple[str, str], ...] = ()
     unread: tuple[Unread, ...] = ()
+    # Left out where the file is no picture: a bill is known by the digest of what was read of it.
+    scan: Scan | None = Field(default=None, exclude_if=lambda found: found is None)
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise ValueError(f"the bill ends ({self.end}) before it starts ({self.start})")
         return self
+
+    @property
+    def is_draft(self) -> bool:
+        """Read of a picture, and confirmed by nobody: it counts nowhere."""
+        return self.scan is not None and self.scan.is_draft
 
     @property
     def period(self) -> tuple[date, date]:

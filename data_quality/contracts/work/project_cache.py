@@ -16,7 +16,7 @@ PLACES |= dict.fromkeys(("readings_to", "stale_months", "excursions", "local_day
     "built_marts": 4,
 }
 PLACES |= dict.fromkeys(("expected_by", "file_stores", "lakes_tidied", "past_marts", "site_folders"), 2)
-PLACES |= dict.fromkeys(("answers", "lake_sizes", "marts", "work"), 1)
+PLACES |= dict.fromkeys(("answers", "keys_sent", "lake_sizes", "marts", "work"), 1)
 
 
 class Place(Generic[K, V]):

@@ -61,6 +61,7 @@ def act_on_bill(acting: Acting, bill_id: str, act: BillAct) -> StandingBill:
 _TOLD: dict[BillState, str] = {
     "matches": "matches readings and tariff", "differs": "is neither disputed nor accepted",
     "not_checked": "is not checked yet", "disputed": "is disputed already", "accepted": "is accepted already",
+    "draft": "waits for 'meterloom bill confirm'",
 }  # fmt: skip
 
 

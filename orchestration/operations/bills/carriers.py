@@ -1,10 +1,11 @@
-"""`meterloom tariff carriers`: unit, price and emission factor of every carrier that a site meters, on one day."""
+"""`meterloom tariff carriers|held`: what each carrier of a site costs and emits on a day; the tariffs of its file."""
 
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+from assets.bills.notice import overrides_of
 from assets.carbon.factor_choice.factor_view import MeterFactor, known_factors, meter_factors
 from assets.stores.lake.lake import Lake
 from assets.tariffs.periods import quarter_hour_prices
@@ -13,7 +14,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import Call, Option, operation
+from orchestration.operations.operation import READS, Call, Option, operation
 from orchestration.operations.options import SiteOption, day_or_none
 
 CARRIERS = Table(
@@ -27,6 +28,23 @@ CARRIERS = Table(
         ", ".join(each["factor_of"]) or ("counted where it is made of" if each["is_made_on_site"] else "none")
     ),
 )
+HELD = Table(
+    "tariffs",
+    "tariff: {tariff_id} | carrier | from: {valid_from} | to: {valid_to} | currency",
+    empty="the site file has no tariff",
+)
+
+
+@operation("tariff held", takes=READS, example="--site tower")
+def held(call: Call, site: SiteOption) -> Answer:
+    """List the tariffs that a site's file holds, and the accounts that people put on one of them for some dates."""
+    known = call.project.site(site)
+    rows = [
+        each.model_dump(mode="json") | {"currency": each.currency or known.currency} for each in known.tariffs
+    ]  # fmt: skip
+    put = overrides_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
+    text = "\n".join(f"{each.account}: {each.tariff_id} from {each.valid_from} to {each.valid_to}" for each in put)
+    return Answer({"site_id": known.site_id, "tariffs": rows, "overrides": put}, HELD, text)
 
 
 @operation("tariff carriers", example="--site tower --on 2025-10-01")

@@ -29,7 +29,9 @@ MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the l
 @operation("bill reconcile", example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv")
 def audit(
     call: Call,
-    file: Annotated[Path | None, Argument(metavar="[BILL]", help="The bill, instead of --bill.")] = None,
+    file: Annotated[
+        Path | None, Argument(metavar="[BILL]", help="The bill, instead of --bill; with --stored its id.")
+    ] = None,
     bill: BillOption = None,
     tariff: TariffOption = None,
     load: LoadOption = None,
@@ -48,13 +50,14 @@ def audit(
     """
     if file is not None and bill is not None:
         raise BadInput(f"--bill {bill} and {file}: expected one bill, got two", reason="two_bills")
-    bill = bill or file
     if is_stored:
         if site is None or bill is not None or tariff or load is not None:
             raise BadInput(
                 "bill reconcile --stored needs --site; bills, tariffs and load are the site's", reason="no_site"
             )
-        return reconcile_stored(call, site, period, reads, register)
+        # Beside --stored the argument names a stored bill.
+        return reconcile_stored(call, site, period, reads, register, "" if file is None else str(file))
+    bill = bill or file
     if bill is None or not tariff:
         missing = [name for name, value in (("a BILL", bill), ("--tariff FILE", tariff)) if not value]
         raise BadInput(

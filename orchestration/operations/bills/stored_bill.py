@@ -1,14 +1,15 @@
-"""`meterloom bill add|list|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
+"""`meterloom bill add|list|accounts|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site_register
+from assets.bills.notice import overrides_of
 from assets.bills.stored import StoredAudit, audit_bills, bill_months, bills_of, facts_of, is_estimated
 from assets.readings.readers.child import run_limited
 from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, override_tariff
-from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import parse_day
@@ -23,8 +24,13 @@ AccountOption = Annotated[str | None, Option("--account", help="Only this accoun
 NONE_STORED = "no bill is stored"
 
 
+def _look(each: ScannedField) -> str:
+    """What a person should know of a field before they confirm it."""
+    return each.doubt or ("look at it" if each.is_for_a_person else "")
+
+
 def _mark(each: dict[str, Any]) -> str:
-    return " (estimated)" if each["is_estimated"] else ""
+    return (" (estimated)" if each["is_estimated"] else "") + (" (to confirm)" if each["is_draft"] else "")
 
 
 # What every table of stored bills shows of one.
@@ -39,12 +45,21 @@ ADDED = Table(
 STORED = Table(
     "bills", "bill: {bill_id:.12} | " + _BILL + " | audit: {cause:|none made}", empty=NONE_STORED, mark=_mark
 )
+ACCOUNTS = Table(
+    "accounts",
+    "account | meters: {named} | bills | from: {start:|unread} | to: {end:|unread} | on: {put:|by its bills}",
+    empty=NONE_STORED,
+    named=lambda each: ", ".join(each["meters"]),
+    put=lambda each: ", ".join(rule.tariff_id for rule in each["overrides"]),
+)
 MONTHS = Table(
     "months",
     "account | month: {start:%Y-%m} | kWh: {kwh:,.1f|not said} | cost: {cost:,.2f} {currency} | "
     "covered: {coverage:.0%} | estimated: {estimated_share:.0%}",
     empty=NONE_STORED,
 )
+SCANNED = "field: {name} | read: {text} | where: {place} | sure: {sure:.0%} | : {look}"
+TO_CONFIRM = "'meterloom bill confirm' takes it over, with what you put right"
 CHECKED = (
     "line: {label} | billed: {billed:,.2f|} | expected: {recomputed:,f|} | difference: {delta:+,f|} | "
     "rate: {billed_rate:f|} | tariff: {recomputed_rate:f|}"
@@ -60,7 +75,7 @@ def books_of(call: Call) -> BillStore:
 @operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site", writes=True)
 def bill_add(
     call: Call,
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX or PDF with text.")],
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX, PDF or pictures.")],
     site: SiteOption,
 ) -> Answer:
     """Read bills into the store, each once; what cannot be read of one is shown, a file that is none is refused."""
@@ -124,6 +139,26 @@ def bill_list(
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
 
+@operation("bill accounts", example="--site my_site")
+def bill_accounts(call: Call, site: SiteOption) -> Answer:
+    """List the accounts of a site as its bills print them: meters, number of bills, dates, and tariffs put on them."""
+    known, books = call.project.site(site), books_of(call)
+    mine: dict[str, list[SupplierBill]] = {}
+    for _, bill in bills_of(books, known, as_of_utc=call.as_of_utc):
+        mine.setdefault(bill.account, []).append(bill)
+    put = overrides_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
+    rows = [
+        {
+            "account": name, "meters": sorted({each.meter for each in found if each.meter}), "bills": len(found),
+            "start": min((each.start for each in found if each.start), default=None),
+            "end": max((each.end for each in found if each.end), default=None),
+            "overrides": [each for each in put if each.account == name],
+        }
+        for name, found in sorted({**{each.account: [] for each in put}, **mine}.items())
+    ]  # fmt: skip
+    return Answer({"site_id": known.site_id, "accounts": rows}, ACCOUNTS)
+
+
 @operation(
     "bill override",
     takes=ACTS,
@@ -179,10 +214,13 @@ def bill_show(
     result = {
         "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
         "evidence": audit.evidence if audit else (), "checked": audit, "events": list(found.events),
+        **({"scan": found.bill.scan} if found.bill.scan else {}),
     }  # fmt: skip
     text = f"{found.name}: {found.state.replace('_', ' ')}"
     if audit is not None and audit.verdict == "differs":
         text += f", {audit.delta_total:+,f} {audit.currency}: {audit.cause.replace('_', ' ')}"
+    if found.bill.is_draft and found.bill.scan:
+        return Answer(result, Table(list(found.bill.scan.fields), SCANNED, look=_look), f"{text}; {TO_CONFIRM}")
     return Answer(result, Table(list(audit.lines) if audit else [], CHECKED, empty="not checked yet"), text)
 
 
@@ -196,10 +234,17 @@ def standing_bill(each: StandingBill) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reconcile_stored(call: Call, site: str, period: str | None, reads: Path | None, register: Path | None) -> Answer:
-    """Audit the site's stored bills; tell those above its threshold. Exit code 1 where one differs."""
+def reconcile_stored(
+    call: Call, site: str, period: str | None, reads: Path | None, register: Path | None, only: str = ""
+) -> Answer:
+    """Audit the site's stored bills, or the one whose id starts so; tell those above its threshold. Exit code 1 where
+    one differs.
+    """
     known, books = call.project.site(site), books_of(call)
     bills = bills_of(books, known, period=period_or_none(period, known), as_of_utc=call.as_of_utc)
+    if only:
+        named = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), only).bill_id
+        bills = [each for each in bills if each[0] == named]
     audits = audit_bills(
         bills, books, call.project.lake, known, clock=call.clock,
         reads=_reads(reads, {bill.meter for _, bill in bills}) if reads is not None else None,
@@ -237,6 +282,7 @@ def _shown(bill_id: str, bill: SupplierBill) -> dict[str, Any]:
         "bill_id": bill_id, "file": bill.file, "account": bill.account, "invoice": bill.invoice, "meter": bill.meter,
         "start": bill.start, "end": bill.end, "currency": bill.currency or "", "total": bill.amount_due,
         "is_estimated": is_estimated(bill), "lines": len(bill.lines), "unread_parts": len(bill.unread),
+        "is_draft": bill.is_draft,
     }  # fmt: skip
 
 

@@ -115,11 +115,11 @@ def factors_withdraw(
 
 
 def _sign(call: Call, kind: str, set_id: str) -> None:
-    """A factor needs no person; where --as names one, they sign the rows."""
+    """A factor needs no person; where --as names one, or who asks is signed in, they sign the rows."""
     from orchestration.operations.signing import actor
 
-    if call.person:
-        actor(call, Role.ANALYST).sign(kind, set_id)
+    if call.person or call.is_signed_in:
+        actor(call, None if call.is_signed_in else Role.ANALYST).sign(kind, set_id)
 
 
 @operation("factors list", example="--on 2025-06-01 --json")

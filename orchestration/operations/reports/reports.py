@@ -24,6 +24,7 @@ WhyOption = Annotated[str, Option("--reason", help="Why.")]
 
 
 _CHANGE = "figure: {label} | scope | from: {start} | was: {was:,.3f} | now: {now:,.3f} | unit | id: {figure_id}"
+FIGURES = "figure: {label} | scope | from: {start} | value: {value:,.3f} | unit | id: {figure_id}"
 CHANGES = Table(
     "figures",
     _CHANGE,
@@ -71,6 +72,16 @@ def reports_list(call: Call, site: OnlySiteOption = None) -> Answer:
         if site in (None, r.site_id)
     ]
     return Answer({"reports": found}, REPORTS)
+
+
+@operation("reports show", example=_EXAMPLE)
+def show(call: Call, revision: RevisionArgument) -> Answer:
+    """Show a stored revision: its state, what it rests on, and every number of it with the id that `trace` takes."""
+    found = parse_revision(revision, call.project.reports, as_of_utc=call.as_of_utc)
+    name = f"{found.report_id}@{found.revision}"
+    row = next(each for each in reports_list(call, found.site_id).result["reports"] if each["id"] == name)  # type: ignore[index]
+    figures = call.project.reports.figures(found.report_id, found.revision)
+    return Answer({**row, "figures": figures}, Table("figures", FIGURES), text=f"{name}: {row['said']}")
 
 
 @operation("reports review", takes=ACTS, example=f"{_EXAMPLE} --as anna")

@@ -19,6 +19,7 @@ from orchestration.web.dr_event_acts import ACTS, WAY_ON, act
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
+from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
 
 router = APIRouter(prefix=BASE + "/dr/events")
@@ -41,15 +42,8 @@ class SentReason(Model):
     reason: str = Field(max_length=1000)
 
 
-class SentSigned(SentReason):
-    """An act that people sign where the project has keys: once with ask_to_sign for its text, and once more with the
-    signature over it, as a page does (fields of orchestration/web/signing.py).
-    """
-
-    ask_to_sign: str = Field(default="", max_length=10)
-    signature: str = Field(default="", max_length=200)
-    signed_sha256: str = Field(default="", max_length=64)
-    signed_at_utc: str = Field(default="", max_length=40)
+class SentSigned(SentReason, SentSignature):
+    """An act with a reason that people sign where the project has keys."""
 
 
 class SentProposal(SentSigned):
@@ -85,8 +79,8 @@ def _endpoint(name: str) -> Callable[..., Response]:
     """The function behind the route of one act. Its body is typed, so that the description of the API has it."""
 
     def answer(event_id: str, sent: Any, ask: Ask = asked(ACTS[name].needs, shared=_SHARED)) -> Response:
-        signed = sent.model_dump(include=set(SentSigned.model_fields) - {"reason"}, exclude_defaults=True)
-        said = sent.model_dump(exclude=set(SentSigned.model_fields) - {"reason"}, exclude_none=True)
+        signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
+        said = sent.model_dump(exclude=set(SentSignature.model_fields), exclude_none=True)
         return _json(act(replace(ask, form=signed), whole_site(ask).site_id, event_id, name, said))
 
     answer.__annotations__["sent"] = _SENT[name]

@@ -1,5 +1,6 @@
 """Endpoints of operations: each answers the JSON of its command, for who may see all of the site."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
+from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
@@ -37,6 +39,10 @@ ENDPOINTS = (
     ("/dr/loads", "demand_response.dr_plan", "dr loads list", Permission.DR_READ),
     ("/meters", "readings.meters", "meters list", Permission.METER_READ),
     ("/meters/proposals", "readings.meters", "meters proposals", Permission.METER_READ),
+    ("/accounts", "bills.stored_bill", "bill accounts", Permission.BILL_READ),
+    ("/tariffs", "bills.carriers", "tariff held", Permission.TARIFF_READ),
+    ("/tariffs/carriers", "bills.carriers", "tariff carriers", Permission.TARIFF_READ),
+    ("/tariffs/shipped", "bills.tariff", "tariff list", Permission.TARIFF_READ),
     ("/meters/balance", "readings.meters", "meters balance", Permission.METER_READ),
     ("/nilm", "readings.nilm_stored", "nilm list", Permission.NILM_READ),
     ("/nilm/{disaggregation}", "readings.nilm_stored", "nilm show", Permission.NILM_READ),
@@ -47,9 +53,12 @@ ENDPOINTS = (
     ("/bills/{bill}", "bills.stored_bill", "bill show", Permission.BILL_READ),
     ("/baselines", "baselines.baseline", "baseline list", Permission.BASELINE_READ),
     ("/baselines/adjustments", "baselines.adjust", "baseline adjustments", Permission.BASELINE_READ),
+    ("/baselines/{baseline_id:path}", "baselines.baseline", "baseline show", Permission.BASELINE_READ),
     ("/enpi", "baselines.enpi", "enpi", Permission.BASELINE_READ),
     ("/carbon/factors", "carbon.factors", "factors list", Permission.CARBON_READ),
     ("/carbon/report", "carbon.footprint", "carbon footprint", Permission.CARBON_READ),
+    ("/carbon/restatement", "carbon.footprint", "carbon restate", Permission.CARBON_READ),
+    ("/reports/runs/{revision:path}", "reports.reports", "reports show", Permission.REPORT_READ),
     ("/reports", "reports.reports", "reports list", Permission.REPORT_READ),
     ("/dispatch", "control.dispatch", "dispatch status", Permission.DISPATCH_READ),
     ("/dispatch/ledger", "control.dispatch", "dispatch ledger", Permission.DISPATCH_READ),
@@ -88,14 +97,16 @@ def _inner(kind: Any) -> set[Any]:
 
 def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callable[..., Response]:
     """The function behind its route, for who has the permission. A parameter in braces stands in the path."""
-    in_path = {each.name for each in offered(operation) if f"{{{each.name}}}" in path}
+    in_path = {each.name for each in offered(operation) if re.search(rf"\{{{each.name}[:}}]", path)}
     known = [each for each in offered(operation) if each.name not in in_path]
     words = [each.word for each in known] + (["as_of"] if "as_of_" in operation.takes else [])
     shared, takes = (tuple(each for each in words if (each in KNOWN) == is_known) for is_known in (True, False))
 
     def answer(request: Request, ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
-        given = {each.name: _given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
-        values = {name: value for name, value in given.items() if value is not None}
+        for name in in_path:
+            guard(ask, name, request.path_params[name])
+        told = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
+        values = {name: value for name, value in told.items() if value is not None}
         found = operation.function(WebCall(ask), **operation.question.filled(values))
         return Response(orjson.dumps(plain(found.result)), media_type=JSON)
 
@@ -103,7 +114,34 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
     return answer
 
 
-def _given(parameter: Parameter, ask: Ask) -> Any:
+def guard(ask: Ask, name: str, value: str) -> None:
+    """Raises BadInput in the words of a site that is not there, where what a parameter names is of a site or of an
+    organisation that the person does not see.
+    """
+    if name == "tenant" and not value and ask.person.sites:
+        raise BadInput("name the site that it is for: you do not see all of them", reason="bad_request")
+    site_id = _SITE_OF[name](ask, value) if name in _SITE_OF and value else ""
+    if site_id:
+        theirs = ask.of(site=site_id)
+        theirs.asked_subjects() if name == "revision" else whole_site(theirs)
+
+
+def _of_proposal(ask: Ask, value: str) -> str:
+    known = ProposalStore(ask.project.store).proposals()
+    return next((each.site_id for each in known if each.proposal_id.startswith(value)), "")
+
+
+_SITE_OF: dict[str, Callable[[Ask, str], str]] = {
+    "tenant": lambda _, value: value,
+    "baseline_id": lambda _, value: value.partition("/")[0],
+    # An M&V project, site/project; a name of a report template has no stroke.
+    "name": lambda _, value: value.partition("/")[0] if "/" in value else "",
+    "revision": lambda _, value: [*value.split("/"), ""][1],
+    "proposal_id": _of_proposal,
+}
+
+
+def given(parameter: Parameter, ask: Ask) -> Any:
     """What the address says of a parameter, None where it says nothing. Raises BadInput (bad_address)."""
     word = parameter.word
     if word == "site":

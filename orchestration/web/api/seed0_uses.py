@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
@@ -24,6 +24,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import plain
+from orchestration.web.once import once_of
 from orchestration.web.request_context import Ask, asked
 from reports.recompute.figure_sources import Sources
 
@@ -84,9 +85,17 @@ def _is_true(text: str) -> bool | None:
 
 @router.post("/seus", status_code=201)
 def add_use(
-    new: NewUse, if_match: Annotated[str, Header()] = "", ask: Ask = asked(Permission.WRITE, shared=())
+    request: Request,
+    new: NewUse,
+    if_match: Annotated[str, Header()] = "",
+    idempotency_key: Annotated[str, Header(max_length=128)] = "",
+    ask: Ask = asked(Permission.WRITE, shared=()),
 ) -> Response:
     """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
+    return once_of(ask.project).answer(request, ask, idempotency_key, lambda: _added(new, if_match, ask))
+
+
+def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
     site = ask.of(site=new.site).site()
     path = _file(ask, site.site_id)
     seu = _checked(new, site)

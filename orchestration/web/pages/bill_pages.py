@@ -11,15 +11,20 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill
+from orchestration.operations.bills.bill_confirm import bill_confirm
 from orchestration.views.site_bills import site_bills, the_bill
+from orchestration.web.bill_files import bill_store, picture_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import instant_of, whole_site
 from orchestration.web.request_context import Ask, Nav, asked
-from reports.figures.bill_figures import BillFigures
+from orchestration.web.web_call import WebCall, has_keys
+from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.pages.address import Address
 from reports.pages.bill_lines import bill_page
+from reports.pages.bill_scan import HEADS, confirm_part
 from reports.pages.bill_upload import UPLOAD
 from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
+from reports.pages.page import Part
 
 router = APIRouter()
 NAVS = (
@@ -53,7 +58,37 @@ def bill(bill_id: str, ask: Ask = asked(Permission.BILL_READ)) -> Response:
         found, history, seen=stamp(found.events[-1] if found.events else None), site_id=site.site_id,
         locale=ask.address.locale, may_act=may_act,
     )  # fmt: skip
+    if found.state == "draft" and may_act:
+        below = (_to_confirm(ask, found, site.site_id),)
     return draw(ask, bill_page(figures, found, _at(ask), below=below))
+
+
+def _to_confirm(ask: Ask, found: StandingBill, site_id: str) -> Part:
+    key = ask.project.people.public_keys.get(ask.person.person_id, "") if has_keys(ask.project.people) else None
+    command = f"meterloom bill confirm {found.bill_id[:12]} --site {site_id} --as {ask.person.person_id}"
+    return confirm_part(found, site_id, key_needed=key, command=command)
+
+
+@router.get(PATH + "/{bill_id}/pages/{number}")
+def page_of_bill(bill_id: str, number: int, ask: Ask = asked(Permission.BILL_READ)) -> Response:
+    """One page of a bill that was sent as a picture, upright."""
+    found = the_bill(_figures(ask, whole_site(ask)).bills, bill_id)
+    turned = found.bill.scan.turned_degrees if found.bill.scan else ()
+    if not 1 <= number <= len(turned):
+        raise BadInput(f"the bill has no picture of a page {number}", reason="unknown_bill")
+    return Response(
+        picture_of(bill_store(ask).kept_file(found.bill_id), number, turned[number - 1]), 200, None, "image/png"
+    )
+
+
+@router.post(PATH + "/{bill_id}/confirm")
+def confirm(bill_id: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Response:
+    """Take a bill over that was read of a picture, with what the person put right."""
+    site, said = whole_site(ask), ask.form
+    named = [f"{name}={value}" for name, value in said.items() if name in HEADS or name.startswith("lines.")]
+    done = bill_confirm(WebCall(ask), bill_id, site.site_id, said.get("reason", ""), named)
+    [row] = dict(done.result)["bills"]
+    return RedirectResponse(bill_address(row["bill_id"], _at(ask)), 303)
 
 
 @router.post(PATH + "/{bill_id}/{act}")

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from data_quality.contracts.access.api_key import FOR_MACHINES, ApiKey
+from data_quality.contracts.access.api_key import READS as READABLE
 from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
@@ -69,8 +70,7 @@ def _drawn(ask: Ask, made: tuple[ApiKey, str] | None = None) -> Response:
 
 
 def _readable(ask: Ask) -> list[Permission]:
-    mine = permissions_of(ask.person.roles) & FOR_MACHINES - {Permission.READINGS_PUSH}
-    return sorted(mine)
+    return sorted(permissions_of(ask.person.roles) & READABLE)
 
 
 def _make(ask: Ask) -> PageBlock:
@@ -80,7 +80,8 @@ def _make(ask: Ask) -> PageBlock:
     scopes = [(READS, "Read what its owner may read")] if readable else []
     if Permission.READINGS_PUSH in permissions_of(ask.person.roles):
         scopes.append((Permission.READINGS_PUSH.value, "Push readings"))
-    scopes += [(each.value, each.value) for each in readable]
+    others = permissions_of(ask.person.roles) & FOR_MACHINES - {Permission.READINGS_PUSH}
+    scopes += [(each.value, each.value) for each in sorted(others)]
     if not sites or not scopes:
         return Paragraph(text="Your roles read nothing that a key could open.", tone="muted")
     people, me = ask.project.people, ask.person.person_id

@@ -1,0 +1,95 @@
+"""`meterloom meters add|change`: a meter more in a site's file, or what a meter there lacks; every comment is kept."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import ValidationError
+
+from assets.sites.edit_site import keep_text, one_writer, text_tag
+from assets.sites.load_sites import rewritten, site_file
+from assets.sites.patch import with_meter, with_meter_name, with_parent
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model_faults import sentence_of
+from data_quality.contracts.people import Role
+from data_quality.contracts.site_file.meter import Carrier, Meter
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import BadConfiguration
+from orchestration.operations.answer import Answer
+from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
+from orchestration.operations.options import ReasonOption, SiteOption
+from orchestration.operations.readings.meters import METERS, meters_list
+from orchestration.operations.signing import actor
+
+MeterArgument = Annotated[str, Argument(metavar="METER", help="Its id.")]
+NameOption = Annotated[str, Option("--name", help="What people call it.")]
+ParentOption = Annotated[str | None, Option("--parent", help="The meter that it stands behind.")]
+
+
+@operation("meters add", takes=ACTS, example='hall_2 --site factory --parent main --as carla --reason "new hall"')
+def meters_add(
+    call: Call,
+    meter: MeterArgument,
+    site: SiteOption,
+    reason: ReasonOption,
+    carrier: Annotated[Carrier, Option("--carrier", help="What it measures.")] = Carrier.ELECTRICITY,
+    name: NameOption = "",
+    parent: ParentOption = None,
+) -> Answer:
+    """Write one meter more into a site's file as a named engineer; the file is checked before it is replaced."""
+    known = call.project.site(site)
+    if any(each.meter_id == meter for each in known.meters):
+        raise BadInput(f"site {site!r} has a meter {meter!r} already", reason="exists")
+    said = {"meter_id": meter, "carrier": carrier.value} | {
+        key: value for key, value in (("name", name), ("parent", parent)) if value
+    }
+    _check(said)
+    return _written(call, known, "meters add", meter, reason, lambda text, file: with_meter(text, said, file=file))
+
+
+@operation("meters change", takes=ACTS, example='hall_2 --site factory --parent main --as carla --reason "as wired"')
+def meters_change(
+    call: Call,
+    meter: MeterArgument,
+    site: SiteOption,
+    reason: ReasonOption,
+    name: NameOption = "",
+    parent: ParentOption = None,
+) -> Answer:
+    """Say of a meter what its site's file does not say yet, its name or its parent; what stands there stays."""
+    known = call.project.site(site)
+    if all(each.meter_id != meter for each in known.meters):
+        raise BadInput(f"site {site!r} has no meter {meter[:64]!r}", reason="unknown_meter")
+    if not name and not parent:
+        raise BadInput("say what changes: a name or a parent", reason="bad_request")
+
+    def changed(text: str, file: str) -> str:
+        text = with_meter_name(text, meter, name, file=file) if name else text
+        return with_parent(text, meter, parent, file=file) if parent else text
+
+    return _written(call, known, "meters change", meter, reason, changed)
+
+
+def _check(said: dict[str, Any]) -> None:
+    """Raises BadInput for what is no meter, before the file is touched."""
+    try:
+        Meter.model_validate(said)
+    except ValidationError as error:
+        raise BadInput(sentence_of(error.errors()[0]), reason="bad_meter") from error
+
+
+def _written(call: Call, site: Site, act: str, meter: str, reason: str, change: Callable[[str, str], str]) -> Answer:
+    """Replace the file by its changed text, the text before kept; the meters as they are then."""
+    who, path = actor(call, Role.ENGINEER), site_file(call.places.sites_dir, site.site_id, call.project.cache)
+    with one_writer(path, text_tag(path)):
+        after = change(path.read_bytes().decode("utf-8-sig"), path.name)
+        try:
+            with rewritten(path, after), call.project.store.together():
+                keep_text(
+                    path, call.places.site_texts_dir / site.site_id, who.person.person_id, call.clock.now_utc()
+                )  # fmt: skip
+                who.sign(act, f"{site.site_id}/{meter}", reason=reason)
+        except BadConfiguration as fault:
+            said = "; ".join(each.message for each in fault.problems)
+            raise BadInput(f"the site file would not hold: {said}", reason="faulty_text") from fault
+    rows = [each for each in meters_list(call, site.site_id).result["meters"] if each["id"] == meter]  # type: ignore[index]
+    return Answer({"site_id": site.site_id, "meters": rows}, METERS, f"{path.name} holds {meter}, by {who.person.name}")

@@ -1,0 +1,282 @@
+"""Acts of programs: each is the operation of a command, asked with its options as JSON, for who has the permission.
+
+What takes longer than an answer may is that command in a process of its own, and answers as a job does. What takes a
+file is sent the file, its other options in the address.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import orjson
+from fastapi import APIRouter, Header, Request
+from pydantic import Field, create_model
+from starlette.responses import Response
+
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import Model
+from data_quality.contracts.yaml_file import BadConfiguration
+from orchestration.operations.answer import BAD_INPUT, Answer, plain
+from orchestration.operations.operation import Argument, Operation, Parameter
+from orchestration.operations.reports.report import LIST, report
+from orchestration.web.api.jobs_api import answer_of
+from orchestration.web.api.operations_api import given, guard, offered, operation_of
+from orchestration.web.cache import BASE, JSON
+from orchestration.web.kept_uploads import KeptUploads, SentFile, sent_file
+from orchestration.web.once import once_of
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask, asked
+from orchestration.web.signing import SentSignature
+from orchestration.web.web_call import WebCall
+from orchestration.web.work import Outcome, work_of
+
+P = Permission
+_FIELD = "of_"
+Key = Annotated[str, Header(max_length=128)]
+
+
+class Act(NamedTuple):
+    """An act: path below /api/v1/ems, module below orchestration.operations, name of the operation, who may.
+
+    is_job: in a process of its own. file: the parameter that a sent file is for. only: parameters that may be said, all
+    where none are named. fixed: what the address says by itself. of: what a parameter is called in the path.
+    """
+
+    path: str
+    module: str
+    name: str
+    needs: Permission
+    method: str = "POST"
+    is_job: bool = False
+    file: str = ""
+    only: str = ""
+    fixed: Mapping[str, Any] = {}
+    of: Mapping[str, str] = {}
+
+
+ACTS = (
+    Act("/accounts/{account}/tariffs", "bills.stored_bill", "bill override", P.BILL_RECONCILE),
+    Act("/meters/{meter}", "readings.meter_file", "meters add", P.METER_UPDATE),
+    Act("/meters/{meter}", "readings.meter_file", "meters change", P.METER_UPDATE, "PATCH"),
+    Act("/meters/proposals/{proposal_id}/accept", "readings.meters", "meters accept", P.METER_COMMISSION),
+    Act("/meters/proposals/{proposal_id}/reject", "readings.meters", "meters reject", P.METER_COMMISSION),
+    Act("/readings", "readings.ingest", "ingest", P.READINGS_PUSH, file="paths", only="dry_run tz accept_scale"),
+    Act("/readings/edits", "readings.readings", "readings edit", P.METER_UPDATE),
+    Act("/readings/events", "readings.readings", "readings event", P.METER_UPDATE),
+    Act("/readings/events/{event_id}/withdraw", "readings.readings", "readings withdraw", P.METER_UPDATE),
+    Act("/tariffs", "bills.tariff", "tariff import", P.TARIFF_UPDATE, file="file"),
+    Act("/bills", "bills.stored_bill", "bill add", P.BILL_UPLOAD, file="files"),
+    Act(
+        "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
+        only="none", fixed={"is_stored": True}, of={"bill": "file"},
+    ),
+    Act("/bills/{bill}/confirm", "bills.bill_confirm", "bill confirm", P.BILL_RECONCILE),
+    Act("/bills/{bill}/dispute", "bills.bill_acts", "bill dispute", P.BILL_RECONCILE),
+    Act("/bills/{bill}/accept", "bills.bill_acts", "bill accept", P.BILL_RECONCILE),
+    Act("/bills/{bill}/withdraw", "bills.bill_acts", "bill withdraw", P.BILL_RECONCILE),
+    Act(
+        "/baselines", "baselines.fit", "baseline fit", P.BASELINE_CREATE, is_job=True,
+        only="seu train",
+    ),
+    Act("/baselines/{baseline_id:path}/approve", "baselines.baseline", "baseline approve", P.BASELINE_APPROVE),
+    Act("/baselines/{baseline_id:path}/reject", "baselines.baseline", "baseline reject", P.BASELINE_APPROVE),
+    Act(
+        "/baselines/{baseline_id:path}/adjustments", "baselines.adjust", "baseline adjust", P.BASELINE_CREATE,
+        only="start end kwh_per_day percent reason method evidence routine",
+    ),
+    Act("/mv/runs/{name:path}", "baselines.lifecycle", "baseline project", P.MV_RUN, is_job=True),
+    Act("/carbon/factors", "carbon.factors", "factors add", P.CARBON_FACTOR_UPDATE, file="file"),
+    Act("/carbon/factors/{factor_id}/withdraw", "carbon.factors", "factors withdraw", P.CARBON_FACTOR_UPDATE),
+    Act("/forecast", "control.forecast", "forecast issue", P.FORECAST_RUN, is_job=True),
+    Act(
+        "/plans", "control.plan", "plan", P.DISPATCH_OVERRIDE, is_job=True,
+        only="day",
+    ),
+    Act("/ai/recommend", "project.advise", "advise run", P.AI_RUN, is_job=True),
+    Act(
+        "/nilm/run", "readings.nilm", "nilm run", P.NILM_RUN, is_job=True,
+        only="circuit train report group on_above",
+    ),
+    Act("/dr/profiles/{load}", "demand_response.dr_plan", "dr loads accept", P.DR_PROFILE_UPDATE),
+    Act(
+        "/reports/{name}/run", "reports.report", "report", P.REPORT_RUN, is_job=True,
+        only="period seu mv_project event formats language edition",
+    ),
+    Act("/reports/{revision:path}/review", "reports.reports", "reports review", P.REPORT_REVIEW),
+    Act("/reports/{revision:path}/return", "reports.reports", "reports return", P.REPORT_REVIEW),
+    Act("/reports/{revision:path}/publish", "reports.reports", "reports publish", P.REPORT_PUBLISH),
+    Act("/reports/{revision:path}/withdraw", "reports.reports", "reports withdraw", P.REPORT_PUBLISH),
+)  # fmt: skip
+_IN_PATH = re.compile(r"\{(\w+)(?::\w+)?\}")
+_FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("multipart/form-data", "application/octet-stream")
+        },
+    }
+}
+router = APIRouter()
+
+
+def asked_of(act: Act, operation: Operation) -> list[Parameter]:
+    """The parameters that the body or the address says: not those of the path, and the site is in the address."""
+    barred, only = {act.of.get(each, each) for each in _IN_PATH.findall(act.path)}, act.only.split()
+    return [
+        each
+        for each in offered(operation)
+        if each.name not in barred and each.word != "site" and (not only or each.name in only)
+    ]
+
+
+def body_of(act: Act, operation: Operation) -> type[Model]:
+    """The body of an act, made of the parameters of its command and called as its options are."""
+    fields: dict[str, Any] = {}
+    for each in asked_of(act, operation):
+        kept = each.option.kept if each.option is not None else {}
+        limits = {of: kept[name] for name, of in (("min", "ge"), ("max", "le")) if name in kept}
+        about = each.option.help if each.option is not None else ""
+        start = ... if each.is_required else each.default
+        # Not by its bare name, which may be one that every model has.
+        fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=about, **limits))
+    base = SentSignature if "person_" in operation.takes and not act.is_job else Model
+    title = "".join(word.capitalize() for word in re.split(r"\W", act.name))
+    return create_model(f"Sent{title}", __base__=base, __doc__=f"Options of `meterloom {act.name}`.", **fields)
+
+
+def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
+    """The function behind the route of one act."""
+    if act.file:
+        return _with_file(act, operation)
+    gate = _asked(act)
+
+    def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
+        # Of what was not said the command has its own.
+        named = sent.model_fields_set - set(SentSignature.model_fields)
+        said = {name.removeprefix(_FIELD): getattr(sent, name) for name in named}
+        signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
+        return _done(request, replace(ask, form=signed), act, operation, said, idempotency_key)
+
+    answer.__annotations__["sent"] = body_of(act, operation)
+    return answer
+
+
+def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
+    gate = _asked(act, (*(each.word for each in asked_of(act, operation)), "name"))
+
+    def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
+        said = {each.name: given(each, ask) for each in asked_of(act, operation)}
+        known = {name: value for name, value in said.items() if value is not None}
+
+        def done() -> Response:
+            uploads = KeptUploads(ask, act.path)
+            content = sent_file(request)
+            files = [*ask.files[:1]] or ([SentFile(ask.address.part("name") or "body", content)] if content else [])
+            path = uploads.files(uploads.keep(files, mend="send it as the body, or as a form with one file"))[0]
+            kind = next(each.kind for each in operation.question.parameters if each.name == act.file)
+            value = [path] if getattr(kind, "__origin__", None) is list else path
+            return _answered(ask, act, operation, known | {act.file: value}, hidden=path.parent)
+
+        return once_of(ask.project).answer(request, ask, idempotency_key, done)
+
+    return answer
+
+
+def _asked(act: Act, takes: tuple[str, ...] = ()) -> Any:
+    return asked(act.needs, takes=takes, shared=("site",))
+
+
+def _done(
+    request: Request, ask: Ask, act: Act, operation: Operation, said: dict[str, Any], key: str
+) -> Response:  # fmt: skip
+    for name in _IN_PATH.findall(act.path):
+        guard(ask, name, request.path_params[name])
+        said[act.of.get(name, name)] = request.path_params[name]
+    if act.of:
+        said["file"] = Path(said["file"])
+    if not act.is_job:
+        return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, said))
+    words = words_of(operation, said | _site(ask, operation))
+    words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
+    job = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
+    return answer_of(job, _result)
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    return outcome.result
+
+
+def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hidden: Path | None = None) -> Response:
+    """The JSON of the operation; hidden: a folder of the server, which nobody need know. Raises BadInput."""
+    known = said | dict(act.fixed) | _site(ask, operation)
+    if "tenant" in said or any(each.name == "tenant" for each in operation.question.parameters):
+        guard(ask, "tenant", known.get("tenant", ""))
+    try:
+        found = operation.function(WebCall(ask), **operation.question.filled(known))
+    except BadConfiguration as fault:
+        # Of what was sent, and not of a file of the project.
+        if hidden is None:
+            raise
+        said = "; ".join(f"line {each.line}: {each.message}" for each in fault.problems)
+        raise BadInput(said, reason="faulty_text", mend=fault.mend) from fault
+    if found.exit_code == BAD_INPUT:
+        raise BadInput(_refused(found).replace(f"{hidden}/", ""), reason="refused")
+    text = orjson.dumps(plain(found.result))
+    return Response(text if hidden is None else text.replace(f"{hidden}/".encode(), b""), media_type=JSON)
+
+
+def _refused(found: Answer) -> str:
+    """The first sentence on why a file was refused."""
+    result = dict(found.result)
+    told = [each.get("message", "") for name in ("refused", "files") for each in result.get(name) or ()]
+    return next((each for each in told if each), "") or "what was sent was refused whole"
+
+
+def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
+    """The site of the address, by the name of the parameter for it; one that the person does not see is refused."""
+    named = [each.name for each in operation.question.parameters if each.word == "site"]
+    return {named[0]: whole_site(ask).site_id} if named else {}
+
+
+def words_of(operation: Operation, said: Mapping[str, Any]) -> tuple[str, ...]:
+    """The command that asks the same. Raises BadInput for an argument that would be read as an option."""
+    words = [*operation.name.split()]
+    for each in operation.question.parameters:
+        value = said.get(each.name)
+        if value is None or value is False:
+            continue
+        several = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+        if isinstance(each.option, Argument):
+            if any(one.startswith("-") for one in several):
+                raise BadInput(
+                    f"{each.word} does not begin with a hyphen, got {several[0][:40]!r}", reason="bad_request"
+                )
+            words += several
+        else:
+            option = each.option.names[0] if each.option is not None else f"--{each.name}"
+            words += [option] if value is True else [f"{option}={one}" for one in several]
+    return tuple(words)
+
+
+@router.get(f"{BASE}/reports/templates", name="report templates")
+def templates(ask: Ask = asked(P.REPORT_READ, shared=("locale",))) -> Response:
+    """The reports that can be made, as `meterloom report templates` lists them: name, periods, what each says."""
+    rows = dict(report(WebCall(ask), LIST, language=ask.address.locale).result)["templates"]
+    return Response(
+        orjson.dumps({"templates": [each | {"file": Path(each["file"]).name} for each in rows]}), media_type=JSON
+    )
+
+
+for _act in ACTS:
+    _operation = operation_of(_act.module, _act.name)
+    _function = _endpoint(_act, _operation)
+    _function.__doc__ = _operation.function.__doc__
+    router.add_api_route(
+        f"{BASE}{_act.path}", _function, methods=[_act.method], name=f"{_act.name} ({_act.method})",
+        openapi_extra=_FILE_BODY if _act.file else None,
+    )  # fmt: skip

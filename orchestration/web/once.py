@@ -1,0 +1,71 @@
+"""Answers to acts that were sent with an Idempotency-Key: each is made once a day and person, and told again after."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from assets.stores.api_keys import REMEMBERED
+from data_quality.contracts.errors import BadInput
+from orchestration.open_project import OpenProject
+from orchestration.web.request_context import Ask
+
+# Answers of so many acts are kept; they are small.
+MOST_KEPT = 1000
+
+
+@dataclass
+class _Told:
+    """An act under a key. what: method, address and digest of the body; answer: None while it is being made."""
+
+    what: tuple[str, ...]
+    at_utc: datetime
+    answer: Response | None = None
+
+
+class Once:
+    """The acts of one project in this process; a process that ends forgets the keys, not what was done."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def answer(self, request: Request, ask: Ask, key: str, make: Callable[[], Response]) -> Response:
+        """The answer of `make`, or without a second act what was answered under this key. Raises BadInput: other_body
+        for another act under it, already_running while the first is being done. What is refused is not kept.
+        """
+        if not key:
+            return make()
+        own = (ask.person.person_id, key)
+        what = (request.method, request.url.path, request.url.query, getattr(request.state, "body_sha256", ""))
+        with self._lock:
+            told = self._told.get(own)
+            if told is not None and ask.now_utc < told.at_utc + REMEMBERED:
+                return _again(told, what)
+            mine = self._told[own] = _Told(what, ask.now_utc)
+            while len(self._told) > MOST_KEPT:
+                self._told.popitem(last=False)
+        try:
+            mine.answer = make()
+        finally:
+            if mine.answer is None:
+                with self._lock:
+                    self._told.pop(own, None)
+        return mine.answer
+
+
+def _again(told: _Told, what: tuple[str, ...]) -> Response:
+    if told.what != what:
+        raise BadInput("this Idempotency-Key was sent with another body", reason="other_body")
+    if told.answer is None:
+        raise BadInput("what was sent under this Idempotency-Key is still being done", reason="already_running")
+    return told.answer
+
+
+def once_of(project: OpenProject) -> Once:
+    """The keys of a project; every request of this process asks the same."""
+    return project.cache.once("keys_sent", "", Once)

@@ -1,0 +1,234 @@
+"""Acts of programs: every row of the table of addresses is answered, every permission guards something, and what was
+sent under a key is done once.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from assets.stores.api_keys import ApiKeyStore
+from assets.stores.ledgers.bill_ledger import BillStore
+from data_quality.contracts.access.api_key import FOR_MACHINES
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.yaml_file import load_yaml
+from orchestration.open_project import OpenProject
+from orchestration.operations.operation import Operation
+from orchestration.web.api.acts_api import ACTS, asked_of, body_of, words_of
+from orchestration.web.api.openapi import gate_of, routes_of
+from orchestration.web.api.operations_api import operation_of
+from orchestration.web.app import make_app
+from tests.bills.test_scans import SEEN
+from tests.conftest import ROOT
+from tests.web.asking import Answer
+from tests.web.marts_world import Asking
+from tests.web.sending import file_of, sent
+from tests.web.served import Served
+from tests.web.test_seed0 import written_by_hand
+from tests.web.why_world import posted
+
+EMS = "/api/v1/ems"
+BILL = (
+    "Invoice number,N1\nAccount,A1\nMeter,M1\nTariff,FLAT\nPeriod from,2025-02-01\nPeriod to (exclusive),2025-03-01\n"
+    "Currency,EUR\n\nDescription,Quantity,Unit,Rate,Amount\nEnergy,100,kWh,0.20,20\nTotal,,,,20\n"
+)
+TARIFF = (
+    "tariff_id: NIGHT\ncurrency: EUR\nvalid_from: 2030-01-01\nvalid_to: 2031-01-01\n"
+    "periods: [{period_id: all, price_per_kwh: 0.2}]\n"
+)
+FACTORS = "scope,activity,unit,kg_co2e_per_unit,valid_from,valid_to\n2,electricity,kWh,0.4,2025-01-01,2026-01-01\n"
+APP = make_app(OpenProject("."), clock=None, signed_in=lambda _: None)  # type: ignore[arg-type]
+ROUTES = {(method, re.sub(r":\w+}", "}", route.path)) for route in routes_of(APP) for method in route.methods or ()}
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    (each.method, each.path): operation_of(each.module, each.name) for each in ACTS
+}
+
+
+def rows() -> list[tuple[str, str]]:
+    """(method, path) of every address that the table of docs/ems/api.md names as answering a row of it."""
+    text = (ROOT / "docs" / "ems" / "api.md").read_text(encoding="utf-8")
+    section = text.partition("## The whole of it")[2].partition("\n## ")[0]
+    return re.findall(r"`(GET|POST|PATCH) (/[^`?]*)`", section)
+
+
+def test_every_row_of_the_table_is_answered_by_a_route() -> None:
+    assert len(rows()) >= 37
+    missing = [(method, path) for method, path in rows() if (method, EMS + path) not in ROUTES]
+    assert missing == []
+
+
+def test_every_permission_guards_a_route() -> None:
+    guarding = {gate[0] for route in routes_of(APP) if (gate := gate_of(route))}
+    assert [each.value for each in Permission if each not in guarding] == []
+
+
+def test_no_act_that_is_a_person_s_is_for_machines() -> None:
+    theirs = {Permission.BASELINE_APPROVE, Permission.REPORT_PUBLISH, Permission.REPORT_REVIEW, Permission.DR_APPROVE,
+              Permission.DISPATCH_MODE, Permission.DISPATCH_OVERRIDE, Permission.DR_EXECUTE, Permission.KEYS_OWN,
+              Permission.PEOPLE_ADMIN, Permission.BILL_RECONCILE, Permission.WORKFLOW_DECIDE}  # fmt: skip
+    assert not theirs & FOR_MACHINES
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda each: f"{each.method} {each.path}")
+def test_the_body_of_an_act_is_made_of_the_options_of_its_command(act) -> None:  # type: ignore[no-untyped-def]
+    operation = OPERATIONS[act.method, act.path]
+    words = {each.word for each in asked_of(act, operation)}
+    if not act.file:
+        schema = body_of(act, operation).model_json_schema()
+        assert words <= set(schema["properties"])
+        needed = {each.word for each in asked_of(act, operation) if each.is_required}
+        assert set(schema.get("required", ())) == needed
+    known = {each.name for each in operation.question.parameters}
+    assert {*act.only.split()} - {"none"} <= known
+    assert {*act.fixed, *act.of.values()} <= known
+
+
+def test_an_argument_is_never_read_as_an_option() -> None:
+    operation = operation_of("baselines.lifecycle", "baseline project")
+    assert words_of(operation, {"name": "plant/led", "fit": True}) == ("baseline", "project", "plant/led", "--fit")
+    with pytest.raises(BadInput, match="hyphen"):
+        words_of(operation, {"name": "--project=/elsewhere"})
+
+
+def file_sent(asking: Asking, path: str, name: str, content: str) -> Answer:
+    return sent(asking, f"{EMS}{path}", file_of(name, content.encode()))
+
+
+def test_a_meter_is_written_into_the_site_file_with_its_comments_and_once(acted: Asking) -> None:
+    written_by_hand(acted)
+    path = acted.project.project.sites_dir / "plant.yaml"
+    body = {"carrier": "electricity", "name": "Hall 2: north", "parent": "main", "reason": "new hall"}
+    made = posted(acted, f"{EMS}/meters/hall_2?site=plant", body, idempotency_key="one")
+    assert made.status == 200, made.text
+    assert [each["parent"] for each in made.said["meters"]] == ["main"]
+    assert load_yaml(path)["meters"][-1]["name"] == "Hall 2: north"
+    assert path.read_text().startswith("# The plant, as its people know it\n")
+    # The same under its key is answered and not done; without the key it is there already.
+    assert posted(acted, f"{EMS}/meters/hall_2?site=plant", body, idempotency_key="one").said == made.said
+    assert posted(acted, f"{EMS}/meters/hall_2?site=plant", body).status == 409
+    other = posted(acted, f"{EMS}/meters/hall_2?site=plant", body | {"name": "x"}, idempotency_key="one")
+    assert (other.status, other.said["code"]) == (422, "other_body")
+
+
+def test_what_is_no_meter_or_no_body_is_refused_by_name(acted: Asking) -> None:
+    written_by_hand(acted)
+    before = (acted.project.project.sites_dir / "plant.yaml").read_bytes()
+    for path, body, status, code in (
+        ("/meters/HALL", {"reason": "x"}, 422, "bad_meter"),
+        ("/meters/hall_2", {"reason": "x", "parent": "nowhere"}, 422, "faulty_text"),
+        ("/meters/hall_2", {}, 422, "wrong_shape"),
+        ("/meters/hall_2", {"reason": "x", "moon": 1}, 422, "wrong_shape"),
+        ("/baselines/plant/hvac/enb/adjustments", {"percent": 1, "reason": "x"}, 422, "wrong_shape"),
+        ("/baselines/elsewhere/hvac/enb/adjustments", {"percent": "1", "reason": "x"}, 404, "unknown_site"),
+    ):
+        answer = posted(acted, f"{EMS}{path}?site=plant", body)
+        assert (answer.status, answer.said["code"]) == (status, code), answer.text
+    assert (acted.project.project.sites_dir / "plant.yaml").read_bytes() == before
+
+
+def test_a_name_is_said_where_the_file_has_none(acted: Asking) -> None:
+    written_by_hand(acted)
+    added = posted(acted, f"{EMS}/meters/hall_2?site=plant", {"reason": "x", "parent": "main"})
+    assert added.status == 200, added.text
+    path, body = f"{EMS}/meters/hall_2?site=plant", {"name": "Hall 2", "reason": "they call it so"}
+    changed = posted(acted, path, body, method="PATCH")
+    assert changed.said["meters"][0]["name"] == "Hall 2", changed.text
+    again = posted(acted, path, body | {"name": "Hall 3"}, method="PATCH")
+    assert (again.status, again.said["code"]) == (422, "has_key")
+
+
+def test_a_bill_comes_in_as_a_file_once_and_is_reconciled_by_its_id(acted: Asking) -> None:
+    first = file_sent(acted, "/bills?site=plant", "feb.csv", BILL)
+    assert first.status == 200, first.text
+    [bill] = first.said["bills"]
+    assert (bill["path"], bill["is_new"], bill["total"]) == ("feb.csv", True, 20.0)
+    assert not file_sent(acted, "/bills?site=plant", "feb.csv", BILL).said["bills"][0]["is_new"]
+    assert len(BillStore(acted.project.project.data_dir / "bills", acted.project.store).bills("plant")) == 1
+    assert [each["account"] for each in acted.json("/accounts", site="plant")["accounts"]] == ["A1"]
+    checked = posted(acted, f"{EMS}/bills/{bill['bill_id'][:8]}/reconcile?site=plant", {})
+    assert checked.status == 200, checked.text
+    assert [each["bill_id"] for each in checked.said["audits"]] == [bill["bill_id"]]
+    assert posted(acted, f"{EMS}/bills/none/reconcile?site=plant", {}).status == 404
+    none = file_sent(acted, "/bills?site=plant", "note.csv", "dear all\n")
+    assert (none.status, none.said["code"]) == (422, "refused")
+    assert str(acted.project.project.root) not in none.text + first.text
+
+
+def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, tmp_path: Path) -> None:
+    picture = tmp_path / "scan.png"
+    picture.write_bytes(b"a picture")
+    books = BillStore(acted.project.project.data_dir / "bills", acted.project.store)
+    seen = SEEN.model_copy(update={"sha256": hashlib.sha256(b"a picture").hexdigest()})
+    draft = books.keep_bill(picture, seen, site_id="plant", clock=acted.clock)
+    assert (
+        books.keep_bill(picture, seen.model_copy(update={"total": None}), site_id="plant", clock=acted.clock) == draft
+    )
+    assert acted.json("/accounts", site="plant")["accounts"] == []
+    path, body = f"{EMS}/bills/{draft}/confirm?site=plant", {"set": ["total=20", "account=A1"], "reason": "on paper"}
+    assert posted(acted, path, body | {"set": ["moon=1"]}).said["code"] == "unknown_field"
+    done = posted(acted, path, body)
+    assert done.status == 200, done.text
+    assert done.said["bills"][0]["changed"] == ["total", "account"]
+    assert [each["account"] for each in acted.json("/accounts", site="plant")["accounts"]] == ["A1"]
+    assert posted(acted, path, body).status == 404
+
+
+def test_readings_and_factors_come_in_as_files(acted: Asking) -> None:
+    rows = "timestamp,meter,kwh\n" + "".join(f"2025-04-01T{hour:02d}:00+02:00,main,5\n" for hour in range(24))
+    tried = file_sent(acted, "/readings?site=plant&dry_run=true", "april.csv", rows)
+    assert tried.status == 200, tried.text
+    assert tried.said["files"][0]["path"] == "april.csv"
+    told = file_sent(acted, "/carbon/factors?tenant=plant", "f.csv", FACTORS)
+    assert (told.status, told.said["new_rows"]) == (200, 1), told.text
+    assert file_sent(acted, "/carbon/factors?tenant=plant", "f.csv", FACTORS).said["unchanged_rows"] == 1
+
+
+def test_a_tariff_comes_in_as_a_file_and_is_listed(acted: Asking) -> None:
+    written_by_hand(acted)
+    broken = file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF.replace("price_per_kwh", "price"))
+    assert (broken.status, broken.said["code"]) == (422, "faulty_text"), broken.text
+    listed = acted.json("/tariffs", site="plant")["tariffs"]
+    made = file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF)
+    assert made.status == 200, made.text
+    after = [each["tariff_id"] for each in acted.json("/tariffs", site="plant")["tariffs"]]
+    assert after == [*(each["tariff_id"] for each in listed), "NIGHT"]
+
+
+def keyed(served: Served, owner: str, *scopes: Permission) -> list[tuple[str, str]]:
+    _, text = ApiKeyStore(served.project.store).issue(
+        owner, name="program", sites=["works"], scopes=scopes, days=9, clock=served.clock
+    )
+    return [("authorization", f"Bearer {text}"), ("content-type", "application/json")]
+
+
+def test_the_guide_s_posts_work_with_a_key_of_the_right_scope_and_no_other(served: Served) -> None:
+    browser, use = (
+        served.browser(),
+        {"name": "Line", "energy_source": "electricity", "machine_ids": ["main"], "site": "works"},
+    )
+    reads = keyed(served, "engineer", Permission.READ, Permission.BASELINE_READ)
+    tag = ("if-match", browser.ask("/api/v1/seus?site=works", headers=reads).headers["etag"])
+    refused = browser.ask("/api/v1/seus", "POST", [*reads, tag], json.dumps(use).encode())
+    assert (refused.status, refused.said["code"]) == (403, "missing_role")
+    writes = [*keyed(served, "engineer", Permission.WRITE), tag, ("idempotency-key", "once")]
+    made = browser.ask("/api/v1/seus", "POST", writes, json.dumps(use).encode())
+    assert made.status == 201, made.text
+    # The tag of the file is another now: what was sent under its key is answered all the same.
+    again = browser.ask("/api/v1/seus", "POST", writes, json.dumps(use).encode())
+    assert (again.status, again.said) == (201, made.said)
+    wrong = browser.ask("/api/v1/seus", "POST", writes, json.dumps(use | {"moon": 1}).encode())
+    assert wrong.status == 422
+    other = keyed(served, "engineer", Permission.WRITE)
+    hidden = browser.ask("/api/v1/seus", "POST", [*other, tag], json.dumps(use | {"site": "other"}).encode())
+    assert (hidden.status, hidden.said["code"]) == (404, "unknown_site")
+    trains = keyed(served, "analyst", Permission.BASELINE_CREATE)
+    body = {"seu_id": "works/line", "baseline_year": 2025, "start_date": "2025-01-01", "end_date": "2024-12-31"}
+    trained = browser.ask("/api/v1/baseline/seu/train", "POST", trains, json.dumps(body).encode())
+    assert (trained.status, trained.said["code"]) == (400, "bad_period")
+    report = {"seu_id": "works/line", "report_year": 2025, "baseline_year": 2024, "period": "Q1"}
+    shown = browser.ask("/api/v1/reports/seu-performance", "POST", keyed(served, "viewer", Permission.REPORT_READ),
+                        json.dumps(report).encode())  # fmt: skip
+    assert (shown.status, shown.said["code"]) == (404, "no_baseline")
