@@ -220,7 +220,8 @@ def test_a_tenant_without_sites_of_their_own_meets_the_first_that_has_a_part_of_
 def test_pages_open_with_the_board_that_is_the_persons_own(asking: Asking) -> None:
     homes = {
         ("tenant", "auditor"): "site", ("reviewer",): "audit", ("viewer",): "exec", ("publisher",): "exec",
-        ("operator",): "ops", ("engineer", "viewer"): "ops", ("auditor", "viewer"): "audit", ("approver", "reviewer"): "ops",
+        ("operator",): "ops", ("engineer", "viewer"): "ops", ("auditor", "viewer"): "audit",
+        ("approver", "reviewer"): "ops",
     }  # fmt: skip
     for roles, board in homes.items():
         person = Person(person_id="p", name="P", roles=tuple(map(Role, roles)), tenants=("hall",))
