@@ -104,10 +104,8 @@ def usage_of(
         # A bill that says nothing is left out, as one that was never sent: an estimate must not be merged with it.
         grid, more = bill_rows(known.drop_nulls("energy_kwh") if zero_is_missing else known, zone=zone)
         findings += more
-        names: tuple[str, ...] = ()
         daily = daily_means(temps, zone)
-        frame = _bill_temperatures(grid, daily)
-        frame, names = _with_bill_drivers(frame, drivers)
+        frame, names = _with_bill_drivers(_bill_temperatures(grid, daily), drivers)
     else:
         grid = _grid(readings, temps, frequency=frequency, zone=zone, span=span)
         known, findings = cleaned(readings, zone=zone, zero_is_missing=zero_is_missing)
