@@ -13,7 +13,6 @@ from data_quality.contracts.reporting.anomaly_event import COSTLY
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from ml.tracker import Tracker
-from orchestration.feature_pictures import feature_pictures
 from orchestration.partitions import SITE_MONTHS, SITES, SPAN_IN_ONE_RUN, beside_sites, months_of_run
 from orchestration.previews import (
     FINDINGS,
@@ -24,6 +23,7 @@ from orchestration.previews import (
     confusion_png,
     embedded,
     event_png,
+    feature_pictures,
     findings_metadata,
     lines,
     lines_png,

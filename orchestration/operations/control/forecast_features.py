@@ -50,7 +50,7 @@ def forecast_features(
         told = [history]
         return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
     if picture is not None:
-        from orchestration.feature_pictures import correlation_png
+        from orchestration.previews import correlation_png
 
         write_file(picture, correlation_png(history))
         call.say(f"the correlations are drawn in {picture}")

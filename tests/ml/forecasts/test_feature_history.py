@@ -24,7 +24,7 @@ from ml.features.weather_known import GivenWeather
 from ml.forecasts.feature_history import FeatureHistory, KnownDay, feature_history, known_day
 from ml.forecasts.site_forecast import forecast_site
 from ml.tracking import MlflowTracker
-from orchestration.feature_pictures import correlation_png
+from orchestration.previews import correlation_png
 from tests.kpi.seeded import fill
 from tests.ml.forecasts.issuing import DAYS, NOW, lead, load, naive, readings, works
 from tests.ml.forecasts.known_cases import case_like, factory
