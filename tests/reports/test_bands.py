@@ -18,10 +18,11 @@ from data_quality.contracts.site_file.meter_event import EventKind, MeterEvent
 from data_quality.contracts.site_file.site import EmissionFactorEntry, Site
 from reports.figure_book import FigureBook
 from reports.lifecycle.revise import content_sha256
-from reports.make_report import RENDERERS
 from reports.recompute.bands import band_data, figure_band
 from reports.recompute.figure_sources import KpiBasis, Sources
 from reports.render.render_json import figure_rows
+from reports.render.render_pdf import render_pdf
+from reports.render.render_xlsx import render_xlsx
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.quarter import enpi_quarter
@@ -226,8 +227,8 @@ def test_a_report_says_how_sure_its_headline_figures_are_and_the_next_revision_s
     told = [each for each in figure_rows(first) if "band" in each]
     assert len(told) == len(first.bands)
     assert {"low", "high", "coverage", "not_included"} == set(told[0]["band"])
-    assert b"%PDF" in RENDERERS["pdf"](first)[:10]
-    assert RENDERERS["xlsx"](first)[:2] == b"PK"
+    assert b"%PDF" in render_pdf(first)[:10]
+    assert render_xlsx(first)[:2] == b"PK"
     bare = enpi_quarter(used.asked(plant.plant_site(locale)), revision=1)
     # Nobody states anything: the report is what it was before.
     assert (bare.bands, [each for each in bare.tables() if each.key == "uncertainty"]) == ((), [])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from data_quality.contracts.time import SystemClock
+from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from tests.e2e.conftest import call_here
 from tests.reports.test_bands import classed
@@ -24,7 +24,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
 
 
 def test_why_tells_the_band_in_each_language_and_json(project: OpenProject) -> None:
-    asking = Asking(project, SystemClock(), VERA)
+    asking = Asking(project, FixedClock(SystemClock().now_utc()), VERA)
     found = asking.json("/why", **ASKED)
     value, told = found["figure"]["value"], found["uncertainty"]
     assert told["low"] < value < told["high"]

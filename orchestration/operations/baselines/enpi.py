@@ -58,8 +58,10 @@ def enpi(
 
 
 # What is printed of the span and of each of its months.
-FIGURES = ("metered_kwh", "actual_kwh", "expected_kwh", "delta_kwh", "enpi", "deviation_percent", "savings_kwh")
-FIGURES += ("uncertainty_kwh", "coverage", "estimated_share")
+FIGURES = (
+    "metered_kwh", "actual_kwh", "expected_kwh", "delta_kwh", "enpi", "deviation_percent", "savings_kwh",
+    "uncertainty_kwh", "coverage", "estimated_share",
+)  # fmt: skip
 OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
 
 
