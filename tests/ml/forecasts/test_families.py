@@ -7,16 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data_quality.contracts.control.forecast import Forecast
 from ml.features.civil import Civil
+from ml.features.matrix import feature_matrix
 from ml.features.series import DAY, Vector
+from ml.forecasts.issue import run_forecast
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, KINDS, fitter_of, fitters_of
 from ml.forecasts.models.additive import Additive, AdditiveFitter
 from ml.forecasts.models.blend import BlendFitter
-from ml.forecasts.models.naive import week_before
-from ml.forecasts.models.small_network import NeuralNetworkFitter
+from ml.forecasts.models.naive import SameHourLastWeekFitter, week_before
+from ml.forecasts.models.small_network import Nets, NeuralNetworkFitter
 from ml.forecasts.models.statistical import HourSpread, PipelineFitter
 from ml.forecasts.targets import target_of
+from ml.tracking import MlflowTracker
 from tests.ml.cases import plant
+from tests.ml.forecasts import issuing
 from tests.ml.forecasts.known_cases import case_like, factory
 
 NO_SPREAD = HourSpread(np.zeros(24), np.zeros(24))
@@ -50,6 +55,26 @@ def test_the_same_hours_give_the_same_network_and_its_parts_add_up() -> None:
     parts = model.contributions(case, 60 * 24, 24)
     assert parts.base + parts.parts.sum(axis=0) == pytest.approx(told.p50, abs=1e-9)
     assert sum(model.importance().values()) == pytest.approx(1.0)
+
+
+def test_a_part_is_what_its_input_is_worth_there_by_the_slope_of_the_answer() -> None:
+    case = case_like(factory(2, sigma=1.0), days=60)
+    model = NeuralNetworkFitter().fit(case)
+    (nets,) = model.near.parts
+    assert isinstance(nets, Nets)
+    matrix = feature_matrix(case, np.array([59 * 24]), 24, model.names)
+    hour = case.civil.hour[matrix.step]
+    parts, _ = nets.contributions(matrix, hour)
+    told, little = nets.predict(matrix, hour), 1e-7
+    # An input that never moved has no spread, and no part.
+    assert not parts[:, np.isinf(nets.spread)].any()
+    for at in np.flatnonzero(np.isfinite(nets.spread)):
+        scaled = (matrix.inputs[:, at] - nets.centre[at]) / nets.spread[at]
+        moved = matrix.inputs.copy()
+        moved[:, at] += little * nets.spread[at]
+        slope = (nets.predict(replace(matrix, inputs=moved), hour) - told) / little
+        inside = np.abs(scaled) < 3.9
+        assert parts[inside, at] == pytest.approx((slope * scaled)[inside], abs=1e-4), model.names[at]
 
 
 def test_a_network_does_not_go_on_for_ever_where_it_has_learnt_nothing() -> None:
@@ -88,3 +113,15 @@ def test_they_are_tried_where_a_training_is_given_time_and_load_nothing_before()
         "import ml.forecasts.lifecycle.forecast_registry, sys; sys.exit(bool({'sklearn', 'sktime'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", loads], check=False).returncode == 0
+
+
+def test_a_network_that_leads_is_kept_opened_and_issues_with_what_moved_it(tracker: MlflowTracker) -> None:
+    works = issuing.works("net1")
+    rows = issuing.readings(works, issuing.load() * np.repeat(1 + np.arange(issuing.DAYS) / issuing.DAYS, 24))
+    found = issuing.trained(tracker, works, rows, fitters=(NeuralNetworkFitter(), SameHourLastWeekFitter()))
+    assert (found.best, found.findings) == ("neural_network", ())
+    told = run_forecast(rows, site=works, target="a", issued_at_utc=issuing.NOW, horizon_h=48, tracker=tracker)
+    assert isinstance(told, Forecast)
+    assert told.model_name.endswith(".neural_network")
+    assert told.why
+    assert all(row.p5 is not None and row.p5 <= row.p10 for row in told.rows)
