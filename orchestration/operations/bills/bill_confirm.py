@@ -10,7 +10,7 @@ from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Role
-from orchestration.operations.answer import Answer, Table
+from orchestration.operations.answer import Answer
 from orchestration.operations.bills.bill_acts import IdArgument
 from orchestration.operations.bills.stored_bill import ADDED, books_of, standing_bill
 from orchestration.operations.operation import ACTS, Call, Option, operation
@@ -64,7 +64,7 @@ def bill_confirm(
     text = f"bill {stands.name} is confirmed by {who.person.name}" + (
         f"; put right: {', '.join(changed)}" * bool(changed)
     )
-    return Answer({"site_id": known.site_id, "bills": [row]}, Table(ADDED.rows, ADDED.columns, **ADDED.functions), text)
+    return Answer({"site_id": known.site_id, "bills": [row]}, ADDED, text)
 
 
 def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, reason: str) -> SupplierBill:

@@ -222,8 +222,8 @@ def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hi
         # Of what was sent, and not of a file of the project.
         if hidden is None:
             raise
-        said = "; ".join(f"line {each.line}: {each.message}" for each in fault.problems)
-        raise BadInput(said, reason="faulty_text", mend=fault.mend) from fault
+        faults = "; ".join(f"line {each.line}: {each.message}" for each in fault.problems)
+        raise BadInput(faults, reason="faulty_text", mend=fault.mend) from fault
     if found.exit_code == BAD_INPUT:
         raise BadInput(_refused(found).replace(f"{hidden}/", ""), reason="refused")
     text = orjson.dumps(plain(found.result))
