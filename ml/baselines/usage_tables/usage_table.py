@@ -94,6 +94,7 @@ def usage_of(
     the rows; those of the readings if None. Raises BadInput for readings coarser than `frequency`, or none at all.
     """
     temps, temp_findings = filled_temperatures(temperatures)
+    names: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
     if frequency == "billing":
         from ml.baselines.usage_tables.usage_bills import bill_rows
@@ -114,21 +115,17 @@ def usage_of(
         frame, more = _with_energy(grid, known, frequency, min_present)
         findings += more
         frame = _with_means(frame, temps, ["temp_degc"], frequency)
-        names = () if drivers is None else tuple(n for n in drivers.columns if n not in ("start_utc", "minutes"))
+        names = _driver_names(drivers)
         frame = _with_means(frame, drivers, list(names), frequency)
         if irradiance is not None and frequency == "hourly" and SUN not in names:
             frame, offered = _with_means(frame, irradiance, [SUN], frequency), (SUN,)
         daily = pl.DataFrame(schema=DAILY_TEMPS)
     frame = _with_day_types(frame, holidays).select(*COLUMNS, *names, *offered)
-    return Usage(
-        frequency=frequency,
-        zone=zone,
-        frame=frame,
-        drivers=names,
-        daily_temps=daily,
-        unit=unit,
-        findings=(*findings, *temp_findings),
-    )
+    return Usage(frequency, zone, frame, names, daily, unit, (*findings, *temp_findings))
+
+
+def _driver_names(drivers: pl.DataFrame | None) -> tuple[str, ...]:
+    return () if drivers is None else tuple(name for name in drivers.columns if name not in ("start_utc", "minutes"))
 
 
 def _with_day_types(frame: pl.DataFrame, holidays: Collection[date]) -> pl.DataFrame:
@@ -295,7 +292,7 @@ def bill_days(frame: pl.DataFrame) -> pl.DataFrame:
 def _with_bill_drivers(frame: pl.DataFrame, drivers: pl.DataFrame | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if drivers is None:
         return frame, ()
-    names = tuple(name for name in drivers.columns if name not in ("start_utc", "minutes"))
+    names = _driver_names(drivers)
     placed = _placed(drivers, frame)
     means = placed.group_by("_slot").agg([pl.col(name).mean() for name in names])
     return frame.join(means, left_on="start_utc", right_on="_slot", how="left", maintain_order="left"), names
