@@ -185,7 +185,7 @@ def test_held_homes_and_substations_are_better_with_sun_and_never_worse(shared_d
 
 @pytest.mark.parametrize("kind", ["cambridge", "cambridge_later"])
 def test_held_years_of_buildings_are_not_worse_for_an_irradiance_that_is_offered(shared_data: Path, kind: str) -> None:
-    # After 2020, a spring that was both sunny and closed, 1 % and a t-test over whole months took it for seven of fourteen, one 15 % worse.
+    # A spring, sunny and closed: with 1 % and a t-test over whole months seven of fourteen took it, one 15 % worse.
     found = all_of(kind, shared_data)
     assert len(found) == 14
     assert max(each.ratio for each in found) <= 1.0
