@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.stores.erasure.files import made_again
 from assets.stores.feature_days import FeatureDays
 from data_quality.contracts.time import FixedClock
 from ml.tracking import MlflowTracker
@@ -121,3 +122,7 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     assert (code, f"issued {NOW:%Y-%m-%d %H:%M}Z of 48 steps, readings known until {NOW:%Y-%m-%d}" in out) == (0, True)
     code, _, error = run(*asked_for, "--day", "someday", folder=folder)
     assert (code, "--day: expected a date" in error) == (2, True)
+    # They are made of readings: an erasure takes those of its site alone.
+    kept = resource.project.data_dir / "features" / "site=shells"
+    assert kept in made_again(resource.project, "shells")
+    assert kept not in made_again(resource.project, "other")
