@@ -2,8 +2,7 @@
 
 Run: `.venv/bin/python -m tests.bench.walls_bench [homes]`. Two rooms of tests/ml/rooms_of_a_house.py, two weeks to
 learn from and a third that judges; half of the homes have a wall of half a room's loss, half have none. Fails where
-those with a wall are not foreseen better, or those without are foreseen worse by over
-a hundredth.
+those with a wall are not foreseen better, or those without are foreseen worse by over a hundredth.
 """
 
 import sys
