@@ -291,7 +291,7 @@ def core_site__day_ahead_forecast(
         tracker=tracker_of(project),
         clock=clock,
         weather=project.weather,
-        features=project.features,
+        features_in=project.project.data_dir,
     )
     pictures = {
         f.target: lines(
@@ -344,7 +344,8 @@ def core_site__forecast_scores(
     newest = {each.target: max((s.local_day for s in each.scores), default=None) for each in found.watched}
     features = feature_pictures(
         project.site(context.partition_key), [each.target for each in found.watched][:PICTURES],
-        lake=project.lake, weather=project.weather, store=project.features, now_utc=clock.now_utc(),
+        lake=project.lake, weather=project.weather, now_utc=clock.now_utc(),
+        data_dir=project.project.data_dir,
     )  # fmt: skip
     rows = [
         [

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from assets.sites.load_sites import load_people, load_sites, site_sha256, unknown_site
 from assets.stores.anchors import Anchors
-from assets.stores.feature_days import FeatureDays
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.forecasts import ForecastStore
@@ -151,11 +150,6 @@ class OpenProject:
     def forecasts(self) -> ForecastStore:
         """Forecasts as issued."""
         return ForecastStore(self.store)
-
-    @property
-    def features(self) -> FeatureDays:
-        """Features of forecasts as they were known."""
-        return FeatureDays(self.project.data_dir)
 
     @property
     def weather(self) -> WeatherStore:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import cycle, product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -248,10 +249,12 @@ def forecast_picture(series: "Series", rows: "Sequence[ForecastRow]", *, title: 
     return png_of(figure, colours=64)
 
 
-def feature_pictures(site: "Site", targets: Sequence[str], **known: Any) -> dict[str, bytes]:
+def feature_pictures(site: "Site", targets: Sequence[str], *, data_dir: Path, **known: Any) -> dict[str, bytes]:
     """Title -> PNG of each target of a site that has enough days. known: as `feature_history` takes them."""
+    from assets.stores.feature_days import FeatureDays
     from ml.forecasts.feature_history import FeatureHistory, feature_history
 
+    known["store"] = FeatureDays(data_dir)
     found = {name: feature_history(site, name, days=FEATURE_DAYS, **known) for name in targets}
     return {
         f"{name} features": correlation_png(each) for name, each in found.items() if isinstance(each, FeatureHistory)

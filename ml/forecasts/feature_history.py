@@ -42,7 +42,7 @@ class FeatureHistory(Model):
 
 
 class KnownFeature(Model):
-    """One feature of a kept day. first, mean: as it was known then; mean_now: as what is recorded today makes it.
+    """Feature of a kept day. first, mean: of the kept rows; mean_now: made of what is recorded today.
 
     changed: steps of which today says something else: a reading or the calendar was corrected, or came late.
     """

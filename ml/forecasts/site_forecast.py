@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -20,14 +21,12 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import CANONICAL_MINUTES, Clock, zone
+from data_quality.contracts.time import CANONICAL_MINUTES, Clock
 from data_quality.contracts.work.work_port import FanOut, in_order
 from ml.features.base_load import BaseLoadParts, base_load_parts
-from ml.features.forecast_case import Case
-from ml.features.known_rows import known_rows
 from ml.features.series import DAY, HOUR, QUARTER
-from ml.forecasts.backtest import local_date
-from ml.forecasts.issue import findings_of, is_still_good, issue_case, run_forecast, run_shadow
+from ml.forecasts.issue import findings_of, is_still_good, run_forecast, run_shadow
+from ml.forecasts.keep_features import keep_known
 from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
 from ml.forecasts.site_case import MEASURED
 from ml.forecasts.targets import Target, targets_of
@@ -192,11 +191,11 @@ def forecast_site(
     tracker: Tracker,
     clock: Clock,
     weather: WeatherStore | None = None,
-    features: FeatureDays | None = None,
+    features_in: Path | None = None,
 ) -> SiteForecasts:
     """Issue and keep the forecast of every target; one that is still good is handed out again (matrix I.5).
 
-    features: where those of the first issue of each local day are kept, as they were known to it.
+    features_in: the data folder in which features of the first issue of each local day are kept, as it knew them.
     A site with live readings is forecast from now; one whose readings end earlier, from where they end.
     Raises Unreachable.
     """
@@ -235,8 +234,8 @@ def forecast_site(
             continue
         store.add(answer, clock)
         found.append(answer)
-        if features is not None:
-            keep_known(features, inputs, target, readings, at)
+        if features_in is not None:
+            keep_known(FeatureDays(features_in), site, target, readings, issued_at_utc=at, weather=inputs.weather)
         # What nothing rests on must not take with it what was issued.
         with suppress(Unreachable):
             shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
@@ -244,22 +243,6 @@ def forecast_site(
                 store.add(shadow, clock)
     said = tuple(each for forecast in found for each in findings_of(forecast))
     return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
-
-
-def keep_known(
-    store: FeatureDays, inputs: SiteInputs, target: Target, readings: pl.DataFrame, issued_at_utc: datetime
-) -> bool:
-    """Keep the features of an issue, if it is the first of its local day. Returns whether they were kept."""
-    site = inputs.site
-    case = issue_case(readings, site=site, target=target, issued_at_utc=issued_at_utc, weather=inputs.weather)
-    if not isinstance(case, Case) or not len(case.series.values):
-        return False
-    origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
-    day = local_date(case.civil, origin)
-    if store.has(site.site_id, target.family, day):
-        return False
-    rows = known_rows(case, origin, target.steps, issued_at_utc=issued_at_utc)
-    return store.keep(site.site_id, target.family, day, rows)
 
 
 def _in_blocks(

@@ -104,7 +104,7 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
 
 
 def _walled(data: Rooms, alone: Mapping[str, RoomModel], confidence: float) -> House:
-    """With the walls whose intervals leave zero; the others are left out and the rest is told again."""
+    """The house with walls whose intervals leave zero; the others are left out, the rest is fitted again."""
     pairs = list(combinations(range(len(data)), 2))
     while pairs:
         house, low = _fitted(data, alone, pairs, confidence)

@@ -2,7 +2,7 @@
 
 Run: `.venv/bin/python -m tests.bench.walls_bench [homes]`. Two rooms of tests/ml/rooms_of_a_house.py, two weeks to
 learn from and a third that judges; half of the homes have a wall of half a room's loss, half have none. Fails where
-those with a wall are not foreseen better, or those without are foreseen worse.
+those with a wall are not foreseen better, or those without are foreseen worse by over a hundredth.
 """
 
 import sys
@@ -36,7 +36,7 @@ def main() -> int:
             errors.append((sum(own.values()) / 2, sum(_alone(told, data, cut).values()) / 2))
         with_walls, alone = np.array(errors).T
         gain = 1 - float(with_walls.sum() / alone.sum())
-        failed += gain < (0.1 if wall else 0.0)
+        failed += gain < (0.1 if wall else -0.01)
         size = f", {np.median(ratio):.2f} times the true one (median)" if ratio else ""
         print(
             f"{len(errors)} homes, walls of {wall:g} of a room's loss: found in {found}{size}; a day ahead errs by "

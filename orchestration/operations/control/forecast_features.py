@@ -31,10 +31,15 @@ def forecast_features(
 
     The first issue of each local day keeps its features. Days without one are rebuilt from what is recorded today.
     """
+    from assets.stores.feature_days import FeatureDays
     from ml.forecasts.feature_history import feature_history, known_day
 
     known, project = call.project.site(site), call.project
-    given: dict[str, Any] = {"lake": project.lake, "weather": project.weather, "store": project.features}
+    given: dict[str, Any] = {
+        "lake": project.lake,
+        "weather": project.weather,
+        "store": FeatureDays(project.project.data_dir),
+    }
     given["now_utc"] = call.clock.now_utc()
     if day is not None:
         found = known_day(known, target, parse_day(day, "--day"), **given)

@@ -40,6 +40,7 @@ class Works:
     def __init__(self, lake: Lake, store: Store, tracker: MlflowTracker, folder: Path) -> None:
         self.site, self.clock = works("kept"), FixedClock(NOW)
         self.lake, self.weather, self.features = lake, WeatherStore(store), FeatureDays(folder)
+        self.folder = folder
         self.forecasts, self.tracker = ForecastStore(store), tracker
         lead(tracker, self.site, naive(), target="meter:a")
 
@@ -54,7 +55,7 @@ class Works:
     def forecast(self) -> None:
         forecast_site(
             self.site, lake=self.lake, store=self.forecasts, tracker=self.tracker, clock=self.clock,
-            weather=self.weather, features=self.features,
+            weather=self.weather, features_in=self.folder,
         )  # fmt: skip
 
     def known(self) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.stores.erasure.files import made_again
+from assets.stores.feature_days import FeatureDays
 from data_quality.contracts.time import FixedClock
 from ml.tracking import MlflowTracker
 from orchestration.partitions import SITES
@@ -109,7 +111,7 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     assert scored.metadata["dagster/row_count"].value == 0
     # Features of the issue are kept, drawn for the night, and asked for in a shell.
     family = "shells.a.import.day_ahead"
-    (day,) = resource.features.days("shells", family)
+    (day,) = FeatureDays(resource.project.data_dir).days("shells", family)
     assert str(scored.metadata["meter:a features"].value).startswith("![")
     asked_for, folder = ("forecast", "features", "--site", "shells", "--target", "meter:a"), Path(resource.root)
     code, out, error = run(*asked_for, "--picture", str(folder / "features.png"), folder=folder)
@@ -120,3 +122,7 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
     assert (code, f"issued {NOW:%Y-%m-%d %H:%M}Z of 48 steps, readings known until {NOW:%Y-%m-%d}" in out) == (0, True)
     code, _, error = run(*asked_for, "--day", "someday", folder=folder)
     assert (code, "--day: expected a date" in error) == (2, True)
+    # They are made of readings: an erasure takes those of its site alone.
+    kept = resource.project.data_dir / "features" / "site=shells"
+    assert kept in made_again(resource.project, "shells")
+    assert kept not in made_again(resource.project, "other")
