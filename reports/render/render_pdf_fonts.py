@@ -7,10 +7,13 @@ Greek, Cyrillic, signs of units and formulas. A file brings along the letters th
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 FONT, FONT_BOLD = "MeterloomSans-Regular", "MeterloomSans-Bold"
 WIDE, WIDE_BOLD = "DejaVuSans", "DejaVuSans-Bold"
+# A face is read by seeking in it, and reports of several threads share it.
+_READING = Lock()
 _FOLDER = Path(__file__).parent / "fonts"
 
 
@@ -72,7 +75,8 @@ def _font_class() -> Any:
             """Write the font, without the ASCII letters that nobody drew."""
             first, drawn = self._assignState(doc).subsets[0], self._drawn(doc)
             first[32:] = [code if code > 126 or chr(code) in drawn else 0 for code in first[32:]]
-            super().addObjects(doc)
+            with _READING:
+                super().addObjects(doc)
 
         def _drawn(self, doc: Any) -> set[str]:
             """ASCII letters that a document draws. A space that does not break a line is drawn as one that does."""

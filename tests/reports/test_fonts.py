@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from string import ascii_letters, digits
 
@@ -9,10 +11,12 @@ import pypdf
 import pytest
 from fontTools.ttLib import TTFont
 from reportlab.pdfbase.pdfmetrics import stringWidth
+from reportlab.pdfgen.canvas import Canvas
 
 from reports.render import render_pdf_fonts
 from reports.render.render_pdf import render_pdf
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD, WIDE_BOLD, letters, wide_glyphs
+from reports.render.render_pdf_text import draw_text
 from reports.report_content import Paragraph, ReportContent
 from tests.reports.tagged_pdf_check import Tagged, failures
 from tests.reports.test_tagged_pdf import BARE, small
@@ -64,6 +68,26 @@ def test_a_letter_that_the_bold_face_lacks_is_drawn_by_the_regular_one(content: 
     lacking = "".join(chr(code) for code in sorted(wide_glyphs() - wide_glyphs(WIDE_BOLD)) if chr(code).isalpha())
     assert len(lacking) > 50
     assert failures(render_pdf(small(Paragraph(text=f"Site {lacking}", tone="bad"), content=content))) == {}
+
+
+def test_files_of_several_threads_have_the_bytes_of_one() -> None:
+    def drawn(text: str) -> bytes:
+        buffer = io.BytesIO()
+        canvas = Canvas(buffer, invariant=1)
+        draw_text(canvas, 0, 0, text, font=FONT, size=9)
+        canvas.save()
+        return buffer.getvalue()
+
+    # Accents are parts of letters: of each the face is asked at several places.
+    given = ["".join(sorted(letters()))[part::4] for part in range(4)]
+    expected = [drawn(each) for each in given]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(drawn, given * 10)) == expected * 10
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_file_brings_the_letters_that_it_draws_and_no_others(content: ReportContent) -> None:
