@@ -111,7 +111,7 @@ def _boxes(page: Any, reader: Any) -> Iterator[Box]:
                 # A space that ends a line is read and paints nothing.
                 after = (len(shown) - len(shown.rstrip(" "))) * (_SPACE * size + gap)
                 end = here[4] + wide - after
-                yield Box(here[4] + blank, here[5] - 0.2 * size, end, here[5] + 0.7 * size, shown)
+                yield Box(here[4] + blank, here[5] - 0.2 * size, end, here[5] + 0.7 * size, shown.rstrip(" "))
         elif operator in {"m", "l", "c"}:
             points = list(map(float, operands))
             path += [_point(at, x, y) for x, y in zip(points[::2], points[1::2], strict=True)]
