@@ -62,7 +62,8 @@ def gather(
     if any(each["role"] in (EVENT, EVENTS) for each in given):
         tables["anomaly_events"] = _by(reports, "anomaly_events", revision, site_id=sites)
     if any(each["role"] == DISPATCH for each in given):
-        tables["command_events"] = list(carried(_by(reports, "command_events", revision, site_id=sites), given))
+        events = _by(reports, "command_events", revision, site_id=sites)
+        tables["command_events"] = [dict(each) for each in carried(events, given)]
     called = {each["id"].partition("/")[2] for each in given if each["role"] in (DR_EVENT, DR_SETTLEMENT)}
     if called:
         tables |= {name: _by(reports, name, revision, event_id=called) for name in ("dr_events", "dr_settlements")}
