@@ -34,6 +34,7 @@ NO_FIGURES = {
 # Doors whose figures have no id yet.
 NOT_YET = {
     "carbon/report": "lines by month and factor; their totals have one",
+    "carbon/restatement": "both sides of a change of factors; each is a line of /carbon/report",
 }
 
 
