@@ -167,6 +167,9 @@ def test_a_saving_that_the_group_explains_keeps_its_number_and_is_not_claimed(es
     assert number(content, "savings_kwh") > number(content, "uncertainty_kwh")
     assert figure(content, "claimed_kwh").value is None
     assert figure(content, "corrected_claimed_kwh").value is None
+    # It is no increase of use: less was used, as everywhere.
+    [[_, verdict, *_]] = words(content, "verdict")
+    assert verdict == "not claimed: group explains saving"
     assert recompute(figure(content, "claimed_kwh"), sources=estate.sources(), lookup=content.figure) is None
 
 
