@@ -276,7 +276,7 @@ class ProjectData(OfSite):
         if axis == "adjustment":
             records = self._records(project)
             return [self._item(project, each.adjustment_id, each.adjustment_id, period) for each in records]
-        given, members = self.given, project.comparison_group
+        given, members = self.given, dict.fromkeys(project.comparison_group)
         if version is None:
             return []
         if axis == "baseline":

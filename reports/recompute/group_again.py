@@ -70,7 +70,8 @@ def corrected(
     Findings alone where fewer than three members can be compared, or the saving has no band of its own.
     """
     members, findings = list[GroupMember](), list[Finding]()
-    for name in project.comparison_group:
+    # A use that is named twice is one member.
+    for name in dict.fromkeys(project.comparison_group):
         one, said = _member(sources, project, version, name, saved, as_of_utc)
         findings += said
         members += [] if one is None else [one]

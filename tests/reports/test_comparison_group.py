@@ -233,9 +233,11 @@ def test_a_computed_meter_counts_what_stands_below_its_inputs_and_is_not_taken_o
     assert not _counts(site, "press", "fan")
 
 
-def test_a_use_that_is_named_twice_is_one_member() -> None:
-    given = works_site().projects[0].model_dump() | {"comparison_group": (*GROUP, GROUP[0])}
-    assert MvProject.model_validate(given).comparison_group == GROUP
+def test_a_use_that_is_named_twice_is_one_member(estate: Estate) -> None:
+    content = estate.with_project(comparison_group=(*GROUP, GROUP[0])).make()
+    assert number(content, "members") == 4
+    assert len(words(content, "members")) == 4
+    assert number(content, "group_spread_percent") == number(estate.make(), "group_spread_percent")
 
 
 def test_a_saving_that_the_group_lowers_by_more_than_its_band_says_so() -> None:

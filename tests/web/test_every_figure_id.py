@@ -34,7 +34,7 @@ NO_FIGURES = {
 # Doors whose figures have no id yet.
 NOT_YET = {
     "carbon/report": "lines by month and factor; their totals have one",
-    "carbon/restatement": "totals and lines of two inventories, each as its report had it",
+    "carbon/restatement": "totals and lines that differ between what was known at two times",
 }
 
 

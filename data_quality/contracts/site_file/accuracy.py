@@ -1,7 +1,6 @@
 """Accuracy classes of meters and tiers of emission factors: how far each may be off, by the standard that says so.
 
-A class that is not in the table, a carrier without classes, a factor without tier: unknown, never a default. Which rows
-were compared with which text, and which were not, stands in docs/ems/uncertainty.md.
+Unknown, never a default, where it is not here. What each row was compared with, or was not: docs/ems/uncertainty.md.
 """
 
 from collections.abc import Mapping
@@ -38,8 +37,7 @@ CLASSES: Mapping[str, Mapping[str, AccuracyLimit]] = {
     "water": {"1": AccuracyLimit(1.0, _ISO_W), "2": AccuracyLimit(2.0, _ISO_W)},
 }  # fmt: skip
 
-# Not compared with the table itself. Of CO2 alone: methane and nitrous oxide of a factor in CO2e are not in it.
-# 95 % interval of the default CO2 factors, kg/TJ: natural gas 56 100 (54 300 to 58 300), half of it over the value.
+# Half of 54 300 to 58 300 kg CO2/TJ over 56 100; not compared with the table itself, without methane and nitrous oxide.
 _IPCC = "IPCC 2006 Guidelines, volume 2, table 2.2: 95 % interval of the default factor"
 # Carrier and tier -> half of the 95 % interval, percent of the factor. Grid electricity and heat have no such table.
 TIERS: Mapping[tuple[str, int], AccuracyLimit] = {("natural_gas", 1): AccuracyLimit(3.57, _IPCC)}

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import months_before
@@ -72,12 +72,6 @@ class MvProject(Model):
     interactive_effects: Literal["", "none_expected", "adjusted", "not_assessed"] = ""
     plan: ProjectPlan = ProjectPlan()
 
-    @field_validator("comparison_group")
-    @classmethod
-    def _once_each(cls, named: tuple[UseName, ...]) -> tuple[UseName, ...]:
-        # One use twice is one member: its saving says no more.
-        return tuple(dict.fromkeys(named))
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.option in _REFUSED:
@@ -96,10 +90,10 @@ class MvProject(Model):
             )
         if self.installation_end < self.installation_start:
             raise ValueError(f"project {self.project_id!r}: the installation ends before it starts")
-        if 0 < len(self.comparison_group) < MIN_MEMBERS:
+        if self.comparison_group and len(set(self.comparison_group)) < MIN_MEMBERS:
             raise ValueError(
                 f"project {self.project_id!r}: a comparison group needs {MIN_MEMBERS} different uses or more, it has "
-                f"{len(self.comparison_group)}"
+                f"{len(set(self.comparison_group))}"
             )
         first, after = self.reporting_period
         if first < self.installation_end or after <= first:
