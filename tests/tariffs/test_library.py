@@ -365,7 +365,7 @@ def test_a_kept_site_has_the_prices_of_its_day_whatever_is_shipped_later(
     first, *rest = before["fr_tempo"].tariffs
     dearer = first.model_copy(update={"fixed": (first.fixed[0].model_copy(update={"amount": Decimal(99)}),)})
     later = before | {"fr_tempo": before["fr_tempo"].model_copy(update={"tariffs": (dearer, *rest)})}
-    monkeypatch.setattr("data_quality.contracts.billing.shipped_tariffs.shipped_tariffs", lambda: later)
+    monkeypatch.setattr("data_quality.contracts.billing.shipped_tariffs._shipped", later.__getitem__)
     assert load_site(path).tariffs[0].fixed[0].amount == 99
     assert site_sha256(load_site(path)) != site_sha256(site)
     kept = site_version(store, site_sha256(site))
