@@ -71,7 +71,10 @@ def combined(computation: str, value: Decimal | None, operands: Sequence[Spread]
     if value is None or len(known) < len(operands):
         return Spread(None, {}, left_out)
     if computation not in _SLOPES:
-        return Spread(float(value), {}, left_out | {Left("not_propagated", computation)})
+        left_out |= {Left("not_propagated", computation)}
+    if any(each.code == "not_propagated" for each in left_out):
+        # A band of the other parts alone would look like one of the whole.
+        return Spread(float(value), {}, left_out)
     parts: dict[str, float] = {}
     for slope, each in zip(_SLOPES[computation](known), operands, strict=True):
         for source, part in each.parts.items():

@@ -55,9 +55,12 @@ class AppendOnly(Generic[M]):
     def add_once(self, store: Store, clock: Clock, row: Row) -> bool:
         """Append a row where none of its primary key stands. Returns whether it was appended."""
         # Asked and added in one write transaction below: of two processes with the same row only one finds it missing.
-        key = [column.name for column in self.table.primary_key]
+        named = {column.name: row[column.name] for column in self.table.primary_key}
+        # What stands stays: who only reads waits for nobody who writes.
+        if self.rows(store, *named, **named):
+            return False
         with store.together():
-            if self.rows(store, *key, **{name: row[name] for name in key}):
+            if self.rows(store, *named, **named):
                 return False
             self.add(store, clock, row)
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from assets.kpi.claims.comparison_group import LEFT_OUT, TOO_SMALL
+from assets.kpi.claims.comparison_group import EXPLAINED, LEFT_OUT, TOO_SMALL
 from assets.kpi.claims.mv_savings import ProjectSavings, missing_of, project_of, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
@@ -241,6 +241,8 @@ class ProjectData(OfSite):
             return f"{word('not claimed', locale)}: {word(words(bars[0].code), locale)}", "bad"
         if made.is_significant is not True:
             return word("not significant", locale), "caution"
+        if any(each.code == EXPLAINED for each in made.findings):
+            return f"{word('not claimed', locale)}: {word(words(EXPLAINED), locale)}", "caution"
         # Significant the other way is an increase, and is said as loudly.
         is_saving = made.claimed_kwh is not None
         text = "significant, claimed" if is_saving else "significant increase of use"
@@ -274,7 +276,7 @@ class ProjectData(OfSite):
         if axis == "adjustment":
             records = self._records(project)
             return [self._item(project, each.adjustment_id, each.adjustment_id, period) for each in records]
-        given, members = self.given, project.comparison_group
+        given, members = self.given, dict.fromkeys(project.comparison_group)
         if version is None:
             return []
         if axis == "baseline":

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from assets.kpi.claims import comparison_group as group
 from assets.kpi.claims.comparison_group import CorrectedSavings, GroupMember, corrected_savings
-from assets.kpi.claims.mv_savings import MIN_DAYS_SHARE, ProjectSavings
+from assets.kpi.claims.mv_savings import MIN_DAYS_SHARE, ProjectSavings, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule, compared, period_uncertainty_kwh, sum_kwh
+from assets.sites.virtual import inputs_of
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
@@ -69,7 +70,8 @@ def corrected(
     Findings alone where fewer than three members can be compared, or the saving has no band of its own.
     """
     members, findings = list[GroupMember](), list[Finding]()
-    for name in project.comparison_group:
+    # A use that is named twice is one member.
+    for name in dict.fromkeys(project.comparison_group):
         one, said = _member(sources, project, version, name, saved, as_of_utc)
         findings += said
         members += [] if one is None else [one]
@@ -143,7 +145,9 @@ def _member(
     if version is None:
         return None, [group.no_baseline(name)]
     baseline = version.baseline
-    measure = next((each for each in site.projects if _is_measured(each, seu, baseline.train_start, saved.end)), None)
+    measure = next(
+        (each for each in site.projects if _is_measured(site, each, seu, baseline.train_start, saved.end)), None
+    )
     if measure is not None:
         return None, [group.has_measure(name, measure.name)]
     first, after = project.reporting_period
@@ -168,7 +172,21 @@ def _member(
     ), said
 
 
-def _is_measured(project: MvProject, seu: Seu, first: date, end: date) -> bool:
-    """True where a measure touches the use between its baseline's first day and the end of the reported days."""
-    is_its = project.seu == seu.seu_id or bool(set(project.meters) & set(seu.meters))
+def _is_measured(site: Site, project: MvProject, seu: Seu, first: date, end: date) -> bool:
+    """True where a measure touches the use between its baseline's first day and the end of the reported days: on one of
+    its meters, one below or one above.
+    """
+    its = project_use(site, project).meters
+    is_its = any(_counts(site, one, two) or _counts(site, two, one) for one in seu.meters for two in its)
     return is_its and project.installation_end > first and project.installation_start < end
+
+
+def _counts(site: Site, name: str, part: str) -> bool:
+    """True where what the meter `part` counts is in what a meter counts: it is that one, stands below it, or below what
+    that one is computed of and is not taken off again.
+    """
+    above, meter = set[str](), site.meter(part)
+    while meter is not None and meter.meter_id not in above:
+        above.add(meter.meter_id)
+        meter = site.meter(meter.parent_on() or "")
+    return name in above or sum(each.coefficient for each in inputs_of(site, name) if each.meter_id in above) != 0

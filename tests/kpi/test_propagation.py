@@ -114,4 +114,7 @@ def test_what_is_not_known_has_no_band_and_says_so() -> None:
     assert unknown.value is None
     other = combined("root_sum_of_squares", Decimal(3), [Spread(3.0, {"meter:a": 1.0})])
     assert other.left_out == {Left("not_propagated", "root_sum_of_squares")}
+    # A part without a band leaves none for the sum: that of the rest would look like it.
+    mixed = combined("sum", Decimal(8), [other, Spread(5.0, {"meter:a": 1.0})])
+    assert (mixed.parts, mixed.left_out) == ({}, other.left_out)
     assert scaled(Spread(2.0, {"meter:a": 0.1}), 3.0, 6.0).parts == {"meter:a": pytest.approx(0.3)}

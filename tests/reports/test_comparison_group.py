@@ -8,9 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from assets.kpi.claims.comparison_group import CorrectedSavings, GroupMember, corrected_savings
 from assets.kpi.enpi.daily import seu_days
 from assets.stores.lake.lake import BatchInfo
 from data_quality.contracts.baselines.baseline import Baseline
+from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
@@ -18,6 +20,7 @@ from ml.baselines.models.ols import fit_daily
 from reports.figures.unnamed import PEERS, unnamed
 from reports.recompute.figure_again import recompute
 from reports.recompute.figure_sources import Sources
+from reports.recompute.group_again import _counts
 from reports.report_content import Chart, ReportContent
 from tests.definitions import DEFINITIONS
 from tests.life.test_commands import call, project_folder
@@ -167,6 +170,9 @@ def test_a_saving_that_the_group_explains_keeps_its_number_and_is_not_claimed(es
     assert number(content, "savings_kwh") > number(content, "uncertainty_kwh")
     assert figure(content, "claimed_kwh").value is None
     assert figure(content, "corrected_claimed_kwh").value is None
+    # It is no increase of use: less was used, as everywhere.
+    [[_, verdict, *_]] = words(content, "verdict")
+    assert verdict == "not claimed: group explains saving"
     assert recompute(figure(content, "claimed_kwh"), sources=estate.sources(), lookup=content.figure) is None
 
 
@@ -194,6 +200,58 @@ def test_a_member_that_cannot_be_compared_is_left_out_by_name(estate: Estate) ->
     states = {row[0]: row[1] for row in words(content, "members")}
     assert states["Fir: Line"] == "member has measure"
     assert states["moon/line"] == "member unknown"
+
+
+def test_a_measure_below_or_above_a_members_meter_is_a_measure_of_its_own(estate: Estate) -> None:
+    given = estate.sites["fir"]
+    below = Meter(meter_id="motor", parent="m1")
+    led = (
+        estate.sites["works"]
+        .projects[0]
+        .model_copy(
+            update={"project_id": "led", "name": "LED", "meters": ("motor",), "seu": None, "drivers": ()}
+            | {"comparison_group": ()}
+        )
+    )
+    content = estate.with_site(given.model_copy(update={"meters": (*given.meters, below), "projects": (led,)})).make()
+    said = {each.code: each.message for each in content.findings}
+    assert "fir/line" in said["member_has_measure"]
+    assert number(content, "members") == 3
+
+
+def test_a_computed_meter_counts_what_stands_below_its_inputs_and_is_not_taken_off() -> None:
+    rest = Meter(meter_id="rest", formula="main - hvac")
+    site = works_site(
+        meters=(Meter(meter_id="main"), Meter(meter_id="hvac", parent="main"), Meter(meter_id="fan", parent="hvac"),
+                Meter(meter_id="press", parent="main"), rest),
+        seus=(), projects=(),
+    )  # fmt: skip
+    assert _counts(site, "main", "fan")
+    assert _counts(site, "rest", "press")
+    assert _counts(site, "rest", "rest")
+    assert not _counts(site, "rest", "fan")
+    assert not _counts(site, "press", "fan")
+
+
+def test_a_use_that_is_named_twice_is_one_member(estate: Estate) -> None:
+    content = estate.with_project(comparison_group=(*GROUP, GROUP[0])).make()
+    assert number(content, "members") == 4
+    assert len(words(content, "members")) == 4
+    assert number(content, "group_spread_percent") == number(estate.make(), "group_spread_percent")
+
+
+def test_a_saving_that_the_group_lowers_by_more_than_its_band_says_so() -> None:
+    members = [
+        GroupMember(name=name, expected_kwh=100.0, actual_kwh=95.0 + at / 10, uncertainty_kwh=1.0)
+        for at, name in enumerate("abcdef")
+    ]
+    found = corrected_savings(members, expected_kwh=1000.0, savings_kwh=200.0, uncertainty_kwh=10.0, confidence=0.9)
+    assert isinstance(found, CorrectedSavings)
+    assert found.claimed_kwh == pytest.approx(152.5)
+    assert [each.code for each in found.findings] == ["group_lowers_saving"]
+    wide = corrected_savings(members, expected_kwh=1000.0, savings_kwh=200.0, uncertainty_kwh=50.0, confidence=0.9)
+    assert isinstance(wide, CorrectedSavings)
+    assert wide.findings == ()
 
 
 def test_a_group_of_which_two_are_left_corrects_nothing_and_says_so(estate: Estate) -> None:

@@ -20,7 +20,7 @@ LEFT_OUT = frozenset(
     f"member_{why}"
     for why in ("has_measure", "too_few_days", "no_baseline", "not_comparable", "trained_on_report", "unknown")
 )
-EXPLAINED, TOO_SMALL = "group_explains_saving", "group_too_small"
+EXPLAINED, LOWERED, TOO_SMALL = "group_explains_saving", "group_lowers_saving", "group_too_small"
 # As good as a normal distribution: half-widths of members go back to standard errors by it.
 _MANY = 1e6
 
@@ -101,6 +101,9 @@ def corrected_savings(
     found = list(left_out)
     if savings_kwh > uncertainty_kwh and not saved > half:
         found.append(_explained(mean, saved / expected_kwh, half / expected_kwh))
+    elif savings_kwh > uncertainty_kwh and expected_kwh * mean > uncertainty_kwh:
+        # What is claimed without the group is off by more than its own band says.
+        found.append(_lowered(mean, saved / expected_kwh, half / expected_kwh))
     is_claimed = saved > half and not is_barred
     return CorrectedSavings(
         members=tuple(members), group_share=mean, spread_share=spread, shift_kwh=-expected_kwh * mean,
@@ -131,6 +134,20 @@ def _explained(group: float, left: float, half: float) -> Finding:
         message=Sentence(
             "The comparison group saved {0} without a measure. Of the saving {1} ± {2} of the expected energy is left: "
             "nothing is claimed.",
+            Numeral(f"{group:+.1%}"),
+            Numeral(f"{left:+.1%}"),
+            Numeral(f"{half:.1%}"),
+        ),
+        facts={"group_share": group, "share": left, "uncertainty_share": half},
+    )
+
+
+def _lowered(group: float, left: float, half: float) -> Finding:
+    return Finding(
+        code=LOWERED,
+        message=Sentence(
+            "The comparison group saved {0} without a measure. Of the saving {1} ± {2} of the expected energy is left, "
+            "less than the model alone says.",
             Numeral(f"{group:+.1%}"),
             Numeral(f"{left:+.1%}"),
             Numeral(f"{half:.1%}"),

@@ -5,10 +5,12 @@ are kept. An id is of what it says, so the same number asked for again has the s
 """
 
 import hashlib
+import json
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,12 +18,20 @@ from pydantic import ValidationError
 from data_quality.contracts.reporting.figure import Figure
 
 FOLDER, FILE = "asked", "figures.db"
+# And to the end of that day (UTC), so that who asks again and again writes once a day.
 KEPT_FOR = timedelta(days=30)
 # Of one answer; a longer list has the addresses of its numbers alone.
 MOST_AT_ONCE = 5_000
+# About a kilobyte each. Beyond it those go first that were asked for longest ago.
 MOST_KEPT = 500_000
 BUSY_S = 5.0
-_SCHEMA = "create table if not exists figures (figure_id text primary key, until_s real, figure text) without rowid"
+_DAY_S = 86_400
+# The index is for what is over, and to count without reading every figure.
+_SCHEMA = (
+    "create table if not exists figures (figure_id text primary key, until_s real, figure text)",
+    "create index if not exists figures_by_end on figures (until_s)",
+)
+_HELD = "select figure_id from figures where until_s >= ? and figure_id in (select value from json_each(?))"
 _PUT = "insert into figures values (?, ?, ?) on conflict do update set until_s = max(until_s, excluded.until_s)"
 _OVER = "delete from figures where until_s < ?"
 _EXCESS = "delete from figures where figure_id in (select figure_id from figures order by until_s limit ?)"
@@ -57,19 +67,32 @@ class AskedFigures:
         every = list(figures.values()) if isinstance(figures, Mapping) else list(figures)
         if len(every) > MOST_AT_ONCE:
             return None
-        until_utc = now_utc + KEPT_FOR
-        rows = [(each.figure_id, until_utc.timestamp(), each.model_dump_json()) for each in every]
+        until_s = math.ceil((now_utc + KEPT_FOR).timestamp() / _DAY_S) * _DAY_S
         try:
-            with self._open(is_writing=True) as db:
-                db.executemany(_PUT, rows)
-                # What is over goes whenever something comes.
-                db.execute(_OVER, (now_utc.timestamp(),))
-                if (many := int(db.execute("select count(*) from figures").fetchone()[0])) > MOST_KEPT:
-                    db.execute(_EXCESS, (many - MOST_KEPT,))
+            try:
+                self._put(every, until_s, now_utc.timestamp())
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:
+                # No database, or a broken one: nobody cites what was in it, and without a new one no number had an id.
+                self._file.unlink()
+                self._put(every, until_s, now_utc.timestamp())
         except (sqlite3.Error, OSError):
             # Of a project that cannot be written numbers are shown all the same, without an id.
             return None
-        return until_utc
+        return datetime.fromtimestamp(until_s, UTC)
+
+    def _put(self, figures: Sequence[Figure], until_s: float, now_s: float) -> None:
+        with self._open(is_writing=True) as db:
+            held = {name for (name,) in db.execute(_HELD, (until_s, json.dumps([each.figure_id for each in figures])))}
+            rows = [(one.figure_id, until_s, one.model_dump_json()) for one in figures if one.figure_id not in held]
+            if not rows:
+                return
+            db.executemany(_PUT, rows)
+            # What is over goes whenever something comes.
+            db.execute(_OVER, (now_s,))
+            if (many := int(db.execute("select count(*) from figures").fetchone()[0])) > MOST_KEPT:
+                db.execute(_EXCESS, (many - MOST_KEPT,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
         """The figure of that id, or None for one that was never asked for, or too long ago."""
@@ -80,9 +103,13 @@ class AskedFigures:
                 row = db.execute(
                     "select figure from figures where figure_id = ? and until_s >= ?", (figure_id, now_utc.timestamp())
                 ).fetchone()
-            return None if row is None else Figure.model_validate_json(row[0])
-        except (sqlite3.Error, OSError, ValidationError):
-            # A broken file, or one of another release: whoever asks the number again has it again.
+                try:
+                    return None if row is None else Figure.model_validate_json(row[0])
+                except ValidationError:
+                    # One of another release goes, so that whoever asks the number again has it again.
+                    db.execute("delete from figures where figure_id = ?", (figure_id,))
+                    return None
+        except (sqlite3.Error, OSError):
             return None
 
     @contextmanager
@@ -92,6 +119,7 @@ class AskedFigures:
         with closing(sqlite3.connect(self._file, timeout=BUSY_S)) as db:
             if is_writing:
                 db.execute("pragma journal_mode = wal")
-                db.execute(_SCHEMA)
+                for each in _SCHEMA:
+                    db.execute(each)
             with db:
                 yield db

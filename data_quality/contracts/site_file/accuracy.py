@@ -1,6 +1,6 @@
 """Accuracy classes of meters and tiers of emission factors: how far each may be off, by the standard that says so.
 
-A class that is not in the table, a carrier without classes, a factor without tier: unknown, never a default.
+Unknown, never a default, where it is not here. What each row was compared with, or was not: docs/ems/uncertainty.md.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ class AccuracyLimit(NamedTuple):
 
 _MID_E = "MID 2014/32/EU annex V (MI-003) table 2, EN 50470-3: Itr to Imax, 5 to 30 °C"
 _MID_G = "MID 2014/32/EU annex IV (MI-002), EN 1359, EN 12480: Qt to Qmax"
-_MID_W = "MID 2014/32/EU annex III (MI-001), ISO 4064-1: Q2 to Q4, water to 30 °C"
-# E = Ef + Et + Ec at q = qp and a temperature difference of ten times the least: Et 0.8, Ec 0.6.
+_ISO_W = "ISO 4064-1, OIML R 49-1: Q2 to Q4, water to 30 °C"
+# E = Ef + Et + Ec, at q = qp and ten times the least temperature difference: Ef 1.01, 2.02, 3.05, Et 0.8, Ec 0.6.
 _MID_H = "MID 2014/32/EU annex VI (MI-004), EN 1434-1: at qp, temperature difference ten times the least"
 _IEC_21 = "IEC 62053-21:2020, at reference conditions"
 _IEC_22 = "IEC 62053-22:2020, at reference conditions"
@@ -34,10 +34,10 @@ CLASSES: Mapping[str, Mapping[str, AccuracyLimit]] = {
     "natural_gas": {"1.0": AccuracyLimit(1.0, _MID_G), "1.5": AccuracyLimit(1.5, _MID_G)},
     "heat": _HEAT,
     "cooling": _HEAT,
-    "water": {"1": AccuracyLimit(1.0, _MID_W), "2": AccuracyLimit(2.0, _MID_W)},
+    "water": {"1": AccuracyLimit(1.0, _ISO_W), "2": AccuracyLimit(2.0, _ISO_W)},
 }  # fmt: skip
 
-# 95 % interval of the default CO2 factors, kg/TJ: natural gas 56 100 (54 300 to 58 300), half of it over the value.
+# Half of 54 300 to 58 300 kg CO2/TJ over 56 100; not compared with the table itself, without methane and nitrous oxide.
 _IPCC = "IPCC 2006 Guidelines, volume 2, table 2.2: 95 % interval of the default factor"
 # Carrier and tier -> half of the 95 % interval, percent of the factor. Grid electricity and heat have no such table.
 TIERS: Mapping[tuple[str, int], AccuracyLimit] = {("natural_gas", 1): AccuracyLimit(3.57, _IPCC)}

@@ -1,0 +1,111 @@
+"""Figures that were asked for: who asks again writes nothing, what is broken is begun anew, many ask at once."""
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from assets.stores.published import asked_figures
+from assets.stores.published.asked_figures import FILE, FOLDER, KEPT_FOR, AskedFigures
+from assets.stores.published.report_ledger import keep_site_version
+from assets.stores.transactions import Store
+from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.time import FixedClock
+from tests.reports.plant import plant_site
+
+NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def figures(count: int, name: str = "f") -> list[Figure]:
+    trace = Trace(computation="scope_kpi", code_sha256="1", parameters={"site": "s"}, as_of_utc=NOW, inputs=())
+    return [
+        Figure(
+            figure_id=f"{name}{at}", path="p", label="l", kpi="consumption_kwh", scope="site:s", start=date(2026, 1, 1),
+            end=date(2026, 2, 1), value=Decimal(at), unit="kwh", trace=trace,
+        )
+        for at in range(count)
+    ]  # fmt: skip
+
+
+def file_of(folder: Path) -> Path:
+    return folder / FOLDER / FILE
+
+
+def test_who_asks_again_that_day_writes_nothing_and_the_next_day_keeps_longer(tmp_path: Path) -> None:
+    asked, [one] = AskedFigures(tmp_path), figures(1)
+    until = asked.keep([one], now_utc=NOW)
+    assert until is not None
+    assert NOW + KEPT_FOR <= until < NOW + KEPT_FOR + DAY
+    with closing(sqlite3.connect(file_of(tmp_path))) as writer:
+        # Somebody else writes: who adds nothing waits for nobody.
+        writer.execute("begin immediate")
+        assert asked.keep([one], now_utc=NOW + timedelta(hours=2)) == until
+        writer.rollback()
+    later = asked.keep([one], now_utc=NOW + DAY)
+    assert later == until + DAY
+    assert asked.figure(one.figure_id, now_utc=later - timedelta(seconds=1)) == one
+    assert asked.figure(one.figure_id, now_utc=later + timedelta(seconds=1)) is None
+
+
+def test_what_is_over_and_what_is_too_much_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = AskedFigures(tmp_path)
+    asked.keep(figures(5, "old"), now_utc=NOW)
+    asked.keep(figures(5, "mid"), now_utc=NOW + 20 * DAY)
+    monkeypatch.setattr(asked_figures, "MOST_KEPT", 7)
+    asked.keep(figures(4, "new"), now_utc=NOW + 32 * DAY)
+    with closing(sqlite3.connect(file_of(tmp_path))) as db:
+        names = sorted(name[:3] for (name,) in db.execute("select figure_id from figures"))
+        # What is over is found, and all are counted, without reading a figure.
+        plans = [
+            str(db.execute(f"explain query plan {sql}", given).fetchall())
+            for sql, given in (("delete from figures where until_s < ?", (1,)), ("select count(*) from figures", ()))
+        ]
+    assert names == ["mid"] * 3 + ["new"] * 4
+    assert all("figures_by_end" in each for each in plans), plans
+
+
+def test_a_file_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    file.parent.mkdir()
+    file.write_bytes(b"no database at all" * 100)
+    asked, [one] = AskedFigures(tmp_path), figures(1)
+    assert asked.figure(one.figure_id, now_utc=NOW) is None
+    assert asked.keep([one], now_utc=NOW) is not None
+    assert asked.figure(one.figure_id, now_utc=NOW) == one
+
+
+def test_a_figure_of_another_release_is_kept_anew_when_it_is_asked_again(tmp_path: Path) -> None:
+    asked, [one] = AskedFigures(tmp_path), figures(1)
+    asked.keep([one], now_utc=NOW)
+    with closing(sqlite3.connect(file_of(tmp_path))) as db, db:
+        db.execute("update figures set figure = json_set(figure, '$.gone', 1)")
+    assert asked.figure(one.figure_id, now_utc=NOW) is None
+    asked.keep([one], now_utc=NOW)
+    assert asked.figure(one.figure_id, now_utc=NOW) == one
+
+
+def test_many_ask_at_once_from_the_first_moment_on(tmp_path: Path) -> None:
+    def ask(at: int) -> bool:
+        return AskedFigures(tmp_path).keep(figures(50, f"{at}-"), now_utc=NOW) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(24)))
+    assert AskedFigures(tmp_path).figure("23-49", now_utc=NOW) is not None
+
+
+def test_a_folder_that_cannot_be_made_takes_no_number_away(tmp_path: Path) -> None:
+    (tmp_path / FOLDER).write_text("a file where the folder should be")
+    assert AskedFigures(tmp_path).keep(figures(1), now_utc=NOW) is None
+
+
+def test_the_site_of_an_asked_figure_is_kept_once_and_who_only_asks_waits_for_no_writer(store: Store) -> None:
+    site, clock = plant_site(), FixedClock(NOW)
+    keep_site_version(store, site, "a" * 64, clock)
+    with ThreadPoolExecutor(1) as pool, store.together():
+        # The write transaction is held here; another thread asks meanwhile.
+        pool.submit(keep_site_version, store, site, "a" * 64, clock).result(timeout=3)
