@@ -31,7 +31,7 @@ class Once:
     """The acts of one project in this process; a process that ends forgets the keys, not what was done."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
+        self._told: OrderedDict[tuple[str, ...], _Told] = OrderedDict()
         self._lock = threading.Lock()
 
     def answer(self, request: Request, ask: Ask, key: str, make: Callable[[], Response]) -> Response:
@@ -40,7 +40,8 @@ class Once:
         """
         if not key:
             return make()
-        own = (ask.person.person_id, key)
+        # Of a person and the key that they act by: another of theirs may be for other sites.
+        own = (ask.person.person_id, getattr(request.state, "key_id", ""), key)
         what = (request.method, request.url.path, request.url.query, getattr(request.state, "body_sha256", ""))
         with self._lock:
             told = self._told.get(own)

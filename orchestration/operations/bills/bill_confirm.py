@@ -100,9 +100,10 @@ def _held(document: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     if name in HEADS:
         return document, name
     of, *rest = name.split(".")
-    rows = document.get(of) or []
-    if of in OF_LIST and len(rest) == 2 and rest[0].isdecimal() and int(rest[0]) < len(rows) and rest[1] in OF_LIST[of]:
-        return rows[int(rest[0])], rest[1]
+    rows = document[of] if of in OF_LIST else []
+    at = next((row for n, row in enumerate(rows) if rest[:1] == [str(n)]), None)
+    if at is not None and len(rest) == 2 and rest[1] in OF_LIST[of]:
+        return at, rest[1]
     known = [*HEADS, *(f"{each}.0.{key}" for each, keys in OF_LIST.items() if document.get(each) for key in keys)]
     raise BadInput(f"this bill has no field {name[:40]!r}; it has {', '.join(known)}", reason="unknown_field")
 
