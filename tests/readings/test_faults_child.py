@@ -341,6 +341,7 @@ def test_what_a_reader_started_ends_with_it() -> None:
     script = "sleep 60 & echo $!; wait"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0, "start_new_session": True}
     kept._process = subprocess.Popen(["sh", "-c", script], **pipes)  # type: ignore[call-overload]
+    assert kept._process.stdout is not None
     started = int(kept._process.stdout.readline())
     kept.close()
     until_s = time.monotonic() + 10

@@ -20,6 +20,7 @@ from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Operation
+from orchestration.web import once
 from orchestration.web.api.acts_api import ACTS, asked_of, body_of, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.api.operations_api import operation_of
@@ -96,6 +97,33 @@ def test_an_argument_is_never_read_as_an_option() -> None:
     assert words_of(operation, {"name": "plant/led", "fit": True}) == ("baseline", "project", "plant/led", "--fit")
     with pytest.raises(BadInput, match="hyphen"):
         words_of(operation, {"name": "--project=/elsewhere"})
+
+
+def test_a_text_that_no_command_takes_or_a_use_that_there_is_not_is_refused(acted: Asking) -> None:
+    for seu, status, code in (
+        ("a\0b", 400, "bad_request"),
+        ("x" * 200_000, 400, "bad_request"),
+        ("moon", 422, "refused"),
+    ):
+        answer = posted(acted, f"{EMS}/baselines?site=plant", {"seu": seu})
+        assert (answer.status, answer.said["code"]) == (status, code), answer.text
+    day = {"meter": "main", "value": "1", "reason": "as read", "at": "0001-01-01T00:00", "dry_run": True}
+    early = posted(acted, f"{EMS}/readings/edits?site=plant", day)
+    assert (early.status, early.said["code"]) == (400, "bad_time"), early.text
+
+
+def test_the_keys_of_one_person_outlast_those_of_another(acted: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "MOST_KEPT", 2)
+    written_by_hand(acted)
+    path, body = f"{EMS}/meters/hall_2?site=plant", {"reason": "new hall"}
+    made = posted(acted, path, body, idempotency_key="one")
+    people = acted.project.project.people_file
+    people.write_text(people.read_text().replace("]}]", "]}, {person_id: busy, name: Busy, roles: [engineer]}]"))
+    busy = Asking(acted.project, acted.clock, acted.person.model_copy(update={"person_id": "busy"}))
+    for key in ("a", "b", "c"):
+        other = posted(busy, f"{EMS}/meters/hall_{key}?site=plant", body, idempotency_key=key)
+        assert other.status == 200, other.text
+    assert posted(acted, path, body, idempotency_key="one").said == made.said
 
 
 def file_sent(asking: Asking, path: str, name: str, content: str) -> Answer:

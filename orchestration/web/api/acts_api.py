@@ -37,6 +37,8 @@ from orchestration.web.work import Outcome, work_of
 
 P = Permission
 _FIELD = "of_"
+# Of one option of a command; the system refuses a hundred times as much.
+LONGEST_WORD = 1000
 Key = Annotated[str, Header(max_length=128)]
 
 
@@ -261,13 +263,17 @@ def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
 
 
 def words_of(operation: Operation, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """The command that asks the same. Raises BadInput for an argument that would be read as an option."""
+    """The command that asks the same. Raises BadInput for an argument that would be read as an option, and for a text
+    that no command line takes.
+    """
     words = [*operation.name.split()]
     for each in operation.question.parameters:
         value = said.get(each.name)
         if value is None or value is False:
             continue
         several = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+        if not all(one.isprintable() and len(one) <= LONGEST_WORD for one in several):
+            raise BadInput(f"{each.word}: expected at most {LONGEST_WORD} printable characters", reason="bad_request")
         if isinstance(each.option, Argument):
             if any(one.startswith("-") for one in several):
                 raise BadInput(
