@@ -209,6 +209,8 @@ def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, t
         return [str(each["total"]) for each in BillData(given).of_period(month)]
 
     assert in_reports() == []
+    unchecked = posted(acted, f"{EMS}/bills/{draft}/reconcile?site=plant", {})
+    assert (unchecked.status, unchecked.said["code"]) == (422, "not_confirmed"), unchecked.text
     path, body = f"{EMS}/bills/{draft}/confirm?site=plant", {"set": ["total=20", "account=A1"], "reason": "on paper"}
     assert posted(acted, path, body | {"set": ["moon=1"]}).said["code"] == "unknown_field"
     done = posted(acted, path, body)
