@@ -1,5 +1,6 @@
 """`meterloom bill confirm`: a person says of a bill that was read of a picture that it says this; then it counts."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -78,6 +79,10 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
             raise BadInput(f"expected FIELD=VALUE, such as total=867.11, got {text[:60]!r}", reason="bad_option")
         name, value = name.strip(), value.strip()
         holder, key = _held(document, name)
+        if key in _NUMBERS and value and not _NUMBER.fullmatch(value):
+            raise BadInput(f"{name}: expected a number such as 867.11, got {value[:40]!r}", reason="bad_value")
+        if key == "currency" and value and not re.fullmatch(r"[A-Z]{3}", value):
+            raise BadInput(f"currency: expected a code such as EUR, got {value[:40]!r}", reason="bad_value")
         new: Any = (
             [each.strip() for each in value.split(",") if each.strip()] if key == "tariff_codes" else value or None
         )
@@ -92,6 +97,9 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
         raise BadInput(sentence_of(error.errors()[0]), reason="bad_value") from error
 
 
+_NUMBERS = ("multiplier", "net", "total", "quantity", "rate", "amount", "opened", "closed")
+# As bills print them: no exponent, which would make a number of a gigabyte of digits.
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?", re.ASCII)
 _NULLABLE = ("start", "end", "multiplier", "currency", "net", "total", "quantity", "rate")
 
 
