@@ -170,7 +170,8 @@ def test_a_person_confirms_a_bill_with_what_they_put_right() -> None:
     for wrong, reason in (("total", "bad_option"), ("moon=1", "unknown_field"), ("lines.0.amount=1", "unknown_field"),
                           (f"lines.{'9' * 5000}.amount=1", "unknown_field"), ("pages.0.amount=1", "unknown_field"),
                           ("total=1e999999", "bad_value"), ("net=8,5", "bad_value"),
-                          ("currency=euros", "bad_value"), ("total=much", "bad_value"), ("end=2025-01-01", "bad_value")):  # fmt: skip
+                          ("currency=euros", "bad_value"), ("total=much", "bad_value"),
+                          ("end=2025-01-01", "bad_value")):  # fmt: skip
         with pytest.raises(BadInput) as refused:
             confirmed(SEEN, [wrong], person_id="anne", reason="x")
         assert refused.value.reason == reason, wrong
