@@ -352,8 +352,9 @@ def _begun_us(piece: Path) -> int:
 
 def _first_us(key: _Key, lines: Iterable[bytes]) -> int:
     """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
-    told = (line.split(b",", 2)[1] for line in lines)
-    return min((int(at) for at in told if at and int(at) >= key.quarter_us), default=key.quarter_us)
+    # A refusal tells none, and its point is quoted: that may hold a comma.
+    told = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
+    return min((at for at in told if at >= key.quarter_us), default=key.quarter_us)
 
 
 def _carried(path: Path) -> Iterator[_Lines]:

@@ -134,12 +134,12 @@ class Spool:
 
     def pieces(self) -> list[Path]:
         """Closed segments, the oldest first: theirs is what a drain reads, and then discards."""
-        return sorted(self._folder.glob(f"*{CLOSED}"))
+        return sorted(self._folder.glob(f"*{CLOSED}"), key=lambda each: (begun_utc(each), each.name))
 
     def oldest_utc(self) -> datetime | None:
         """When the first of what it holds came; none where it holds nothing."""
         found = [path for end in (OPEN, CLOSED) for path in self._folder.glob(f"*{end}")]
-        return begun_utc(min(found)) if found else None
+        return min(map(begun_utc, found), default=None)
 
     def discard(self, piece: Path) -> None:
         """Remove a piece whose content has reached its next durable place; safe to call twice."""
@@ -284,8 +284,11 @@ class Spool:
 
 
 def begun_utc(piece: Path) -> datetime:
-    """When a segment was begun, by its name."""
-    return datetime.strptime(piece.name.partition("-")[0], _STEM).replace(tzinfo=UTC)
+    """When a segment was begun, by its name; one that a person called otherwise is as old as its last byte."""
+    try:
+        return datetime.strptime(piece.name.partition("-")[0], _STEM).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(piece.stat().st_mtime, UTC)
 
 
 def read_piece(piece: Path) -> Content:

@@ -237,11 +237,14 @@ def only_instant(moment: datetime, time_zone: str, *, fold: int | None = None) -
 
     fold: which pass of a repeated time it is (0 or 1), where that is known.
     """
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    # Back from UTC a skipped time is another one; a repeated one has two instants.
     folds = (0, 1) if fold is None else (fold,)
-    passes = {moment.replace(tzinfo=zone(time_zone), fold=each).astimezone(UTC) for each in folds}
+    try:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+        passes = {moment.replace(tzinfo=zone(time_zone), fold=each).astimezone(UTC) for each in folds}
+    except OverflowError as error:
+        raise ValueError(f"{moment:%Y-%m-%d %H:%M} is beyond the calendar in UTC") from error
+    # Back from UTC a skipped time is another one; a repeated one has two instants.
     real = {each for each in passes if each.astimezone(zone(time_zone)).replace(tzinfo=None) == moment}
     if len(real) != 1:
         many = "twice" if real else "not at all"

@@ -92,7 +92,7 @@ class KeptUploads:
 
     def keep(self, files: Sequence[SentFile], *, mend: str) -> str:
         """Keep the files of one form, whole or not at all; the key under which they are found. Raises BadInput."""
-        named = _named(files, mend)
+        named = named_files(files, mend)
         digest = hashlib.sha256()
         for name, content in named.items():
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -148,7 +148,7 @@ class KeptUploads:
             )  # fmt: skip
 
 
-def _named(files: Sequence[SentFile], mend: str) -> dict[str, bytes]:
+def named_files(files: Sequence[SentFile], mend: str) -> dict[str, bytes]:
     """Contents by a name that is one of a file and of nothing else. Raises BadInput."""
     if not files:
         raise BadInput("no file was sent", reason="bad_request", mend=mend)
@@ -156,7 +156,9 @@ def _named(files: Sequence[SentFile], mend: str) -> dict[str, bytes]:
         raise BadInput(f"at most {MOST_FILES} files at once, got {len(files)}", reason="bad_request", mend=mend)
     found: dict[str, bytes] = {}
     for each in files:
-        name = Path(each.name.replace("\\", "/")).name.lstrip(".")[-LONGEST_NAME:]
+        name = Path(each.name.replace("\\", "/")).name.lstrip(".")
+        # Of bytes: a disk counts those, and letters of many scripts have three.
+        name = name.encode("utf-8", "replace")[-LONGEST_NAME:].decode("utf-8", "ignore")
         if not name or not name.isprintable():
             raise BadInput("a file was sent without a name that can be read", reason="bad_request", mend=mend)
         if name in found:

@@ -14,7 +14,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.open_project import OpenProject
 from orchestration.web.request_context import Ask
 
-# Answers of so many acts are kept; they are small.
+# Answers of so many acts of one person or key are kept; they are small.
 MOST_KEPT = 1000
 
 
@@ -31,7 +31,7 @@ class Once:
     """The acts of one project in this process; a process that ends forgets the keys, not what was done."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[tuple[str, str], _Told] = OrderedDict()
+        self._told: dict[tuple[str, str], OrderedDict[str, _Told]] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: Request, ask: Ask, key: str, make: Callable[[], Response]) -> Response:
@@ -40,21 +40,23 @@ class Once:
         """
         if not key:
             return make()
-        own = (ask.person.person_id, key)
+        # Of a person and the key that they act by: another of theirs may be for other sites.
+        own = (ask.person.person_id, getattr(request.state, "key_id", ""))
         what = (request.method, request.url.path, request.url.query, getattr(request.state, "body_sha256", ""))
         with self._lock:
-            told = self._told.get(own)
+            mine_told = self._told.setdefault(own, OrderedDict())
+            told = mine_told.get(key)
             if told is not None and ask.now_utc < told.at_utc + REMEMBERED:
                 return _again(told, what)
-            mine = self._told[own] = _Told(what, ask.now_utc)
-            while len(self._told) > MOST_KEPT:
-                self._told.popitem(last=False)
+            mine = mine_told[key] = _Told(what, ask.now_utc)
+            while len(mine_told) > MOST_KEPT:
+                mine_told.popitem(last=False)
         try:
             mine.answer = make()
         finally:
             if mine.answer is None:
                 with self._lock:
-                    self._told.pop(own, None)
+                    mine_told.pop(key, None)
         return mine.answer
 
 

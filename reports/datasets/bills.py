@@ -49,14 +49,18 @@ class BillData:
         rows = BillStore(Path(), given.sources.lake.store).bills(given.site.site_id)
         known = [row for row in rows if row["recorded_at_utc"] <= given.as_of_utc]
         # One file that was read twice is one bill: the later reading counts.
+        known.sort(key=lambda row: row["recorded_at_utc"])
         newest: dict[str, dict[str, Any]] = {row["source_sha256"]: row for row in known}
         # Bills whose dates could not be read come first, where they are seen.
         self.rows = sorted(newest.values(), key=lambda row: (row["period_start"] or date.min, row["invoice"]))
 
     def of_period(self, period: Period) -> list[dict[str, Any]]:
-        """Stored bills whose last day lies in the span, in order; those without dates stand in none."""
+        """Stored bills whose last day lies in the span, in order; those without dates stand in none, nor do drafts that
+        were read of a picture and that nobody has confirmed.
+        """
         # Ends are exclusive: a bill up to 1 April is March's.
-        return [row for row in self.rows if row["period_end"] and period.start < row["period_end"] <= period.end]
+        found = [row for row in self.rows if row["period_end"] and period.start < row["period_end"] <= period.end]
+        return [row for row in found if not stored_bill(self.given.sources, row["bill_id"]).is_draft]
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Bills of the span, or the lines of their audits."""

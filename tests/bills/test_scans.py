@@ -7,8 +7,10 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pypdf
 import pytest
 from PIL import Image, ImageDraw
+from pypdf.generic import NameObject, StreamObject
 
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.read_scan import INSTALL, scan_lines
@@ -121,6 +123,30 @@ def test_a_picture_of_too_many_dots_or_pages_is_not_unpacked(tmp_path: Path) -> 
         assert refused.value.reason == reason
 
 
+def test_a_picture_of_more_dots_than_a_page_has_is_refused_by_their_number(tmp_path: Path) -> None:
+    # Pillow by itself lets twice as many by, and of the later pages of a file any.
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    Image.new("1", (10, 10)).save(tmp_path / "late.tif", save_all=True, append_images=[Image.new("1", (8_000, 8_000))])
+    for name in ("large.png", "late.tif"):
+        with pytest.raises(BadInput, match="dots; a page has at most 50,000,000"):
+            read_bill(tmp_path / name, run=run_limited)
+
+
+def test_text_that_nobody_sees_is_a_picture_s_and_no_bill_s(tmp_path: Path) -> None:
+    """As scanners with letters of their own write it: the picture of the page, and over it invisible text."""
+    written = pypdf.PdfWriter(clone_from=BILLS / PDFS[1])
+    for page in written.pages:
+        drawn_so = StreamObject()
+        contents = page.get_contents()
+        assert contents is not None
+        drawn_so.set_data(b"q 0 Tr Q 3 Tr\n" + contents.get_data())
+        page[NameObject("/Contents")] = written._add_object(drawn_so)
+    written.write(tmp_path / "scan.pdf")
+    with pytest.raises(BadInput) as refused:
+        read_bill(tmp_path / "scan.pdf")
+    assert refused.value.reason == "no_text_layer"
+
+
 def test_without_tesseract_the_refusal_names_the_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     picture = kept(tmp_path, Image.new("L", (100, 100), 255))
@@ -142,7 +168,10 @@ def test_a_person_confirms_a_bill_with_what_they_put_right() -> None:
     # What was said again as it stood was not put right.
     assert (made.scan.confirmed_by, made.scan.changed) == ("anne", ("total", "account"))
     for wrong, reason in (("total", "bad_option"), ("moon=1", "unknown_field"), ("lines.0.amount=1", "unknown_field"),
-                          ("total=much", "bad_value"), ("end=2025-01-01", "bad_value")):  # fmt: skip
+                          (f"lines.{'9' * 5000}.amount=1", "unknown_field"), ("pages.0.amount=1", "unknown_field"),
+                          ("total=1e999999", "bad_value"), ("net=8,5", "bad_value"),
+                          ("currency=euros", "bad_value"), ("total=much", "bad_value"),
+                          ("end=2025-01-01", "bad_value")):  # fmt: skip
         with pytest.raises(BadInput) as refused:
             confirmed(SEEN, [wrong], person_id="anne", reason="x")
         assert refused.value.reason == reason, wrong

@@ -165,6 +165,23 @@ def test_times_that_cannot_be_true_are_filed_under_their_arrival(tmp_path: Path)
     assert (len(found.files), len(lines(found.files[0])), found.refusals) == (1, 3, 1)
 
 
+def test_a_refusal_of_a_point_with_a_comma_waits_and_lands_as_any_other(tmp_path: Path) -> None:
+    refusal = Refusal("hall 1, north", QUARTER + timedelta(seconds=5), "the value is no number: nan", "")
+    assert drained(tmp_path, [sample("main/wh", 1, 5)], refusals=[refusal], at_s=100).carried == 2
+    [path] = drained(tmp_path).files
+    assert [line.split(",")[0] for line in lines(path)] == ['"hall 1', "main/wh"]
+
+
+def test_a_piece_that_somebody_called_otherwise_is_drained_with_the_others(tmp_path: Path) -> None:
+    drain = pieces_of(tmp_path, [*register(0, 10), *register(1800, 1810)])
+    first, _ = sorted((tmp_path / "spool").iterdir())
+    os.utime(first.rename(first.with_name("copy of the first.seg")), (QUARTER.timestamp(), QUARTER.timestamp()))
+    assert drain.state(now_utc=QUARTER + timedelta(seconds=9)).oldest_s == 9
+    found = drain.run(now_utc=QUARTER + timedelta(seconds=2800))
+    assert [len(lines(path)) for path in found.files] == [10, 10]
+    assert [*(tmp_path / "spool").iterdir()] == []
+
+
 def test_power_stays_on_the_live_board_and_an_unknown_point_is_not_dropped(tmp_path: Path) -> None:
     found = drained(tmp_path, [sample("main/kw", 1, 3, "kw"), sample("gone", 1, 3)])
     assert (found.live_only, found.samples, len(lines(found.files[0]))) == (1, 1, 1)

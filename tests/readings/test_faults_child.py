@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,25 @@ def test_fault_f28_ten_thousand_pages_end_within_the_childs_time(tmp_path: Path)
 def test_fault_f28_a_locked_document_gives_nothing(tmp_path: Path) -> None:
     with pytest.raises(OurFault, match="not been decrypted"):
         job("pages_of_pdf", path=str(crafted.pdf_locked(tmp_path / "bill.pdf")))
+
+
+def test_what_a_reader_started_ends_with_it() -> None:
+    kept = child._Child()
+    script = "sleep 60 & echo $!; wait"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0, "start_new_session": True}
+    kept._process = subprocess.Popen(["sh", "-c", script], **pipes)  # type: ignore[call-overload]
+    assert kept._process.stdout is not None
+    started = int(kept._process.stdout.readline())
+    kept.close()
+    until_s = time.monotonic() + 10
+    while (state := child_state(started)) not in ("", "Z") and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert state in ("", "Z")
+
+
+def child_state(pid: int) -> str:
+    """Letter of a process's state; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

@@ -5,22 +5,28 @@ sent under a key is done once.
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
+from assets.sites import edit_site
 from assets.stores.api_keys import ApiKeyStore
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.access.api_key import FOR_MACHINES
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Operation
+from orchestration.web import once
 from orchestration.web.api.acts_api import ACTS, asked_of, body_of, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.api.operations_api import operation_of
 from orchestration.web.app import make_app
+from reports.datasets.base import Given
+from reports.datasets.bills import BillData
 from tests.bills.test_scans import SEEN
 from tests.conftest import ROOT
 from tests.web.asking import Answer
@@ -91,6 +97,33 @@ def test_an_argument_is_never_read_as_an_option() -> None:
     assert words_of(operation, {"name": "plant/led", "fit": True}) == ("baseline", "project", "plant/led", "--fit")
     with pytest.raises(BadInput, match="hyphen"):
         words_of(operation, {"name": "--project=/elsewhere"})
+
+
+def test_a_text_that_no_command_takes_or_a_use_that_there_is_not_is_refused(acted: Asking) -> None:
+    for seu, status, code in (
+        ("a\0b", 400, "bad_request"),
+        ("x" * 200_000, 400, "bad_request"),
+        ("moon", 422, "refused"),
+    ):
+        answer = posted(acted, f"{EMS}/baselines?site=plant", {"seu": seu})
+        assert (answer.status, answer.said["code"]) == (status, code), answer.text
+    day = {"meter": "main", "value": "1", "reason": "as read", "at": "0001-01-01T00:00", "dry_run": True}
+    early = posted(acted, f"{EMS}/readings/edits?site=plant", day)
+    assert (early.status, early.said["code"]) == (400, "bad_time"), early.text
+
+
+def test_the_keys_of_one_person_outlast_those_of_another(acted: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "MOST_KEPT", 2)
+    written_by_hand(acted)
+    path, body = f"{EMS}/meters/hall_2?site=plant", {"reason": "new hall"}
+    made = posted(acted, path, body, idempotency_key="one")
+    people = acted.project.project.people_file
+    people.write_text(people.read_text().replace("]}]", "]}, {person_id: busy, name: Busy, roles: [engineer]}]"))
+    busy = Asking(acted.project, acted.clock, acted.person.model_copy(update={"person_id": "busy"}))
+    for key in ("a", "b", "c"):
+        other = posted(busy, f"{EMS}/meters/hall_{key}?site=plant", body, idempotency_key=key)
+        assert other.status == 200, other.text
+    assert posted(acted, path, body, idempotency_key="one").said == made.said
 
 
 def file_sent(asking: Asking, path: str, name: str, content: str) -> Answer:
@@ -167,12 +200,24 @@ def test_a_bill_of_a_picture_is_confirmed_over_the_api_and_once(acted: Asking, t
         books.keep_bill(picture, seen.model_copy(update={"total": None}), site_id="plant", clock=acted.clock) == draft
     )
     assert acted.json("/accounts", site="plant")["accounts"] == []
+    site, sources = acted.project.site("plant"), acted.project.sources()
+
+    def in_reports() -> list[str]:
+        month = parse_period("2025-02", site.time_zone)
+        now_utc = acted.project.reports.known_at(acted.clock)
+        given = Given(site=site, period=month, as_of_utc=now_utc, sources=sources, versions={})
+        return [str(each["total"]) for each in BillData(given).of_period(month)]
+
+    assert in_reports() == []
+    unchecked = posted(acted, f"{EMS}/bills/{draft}/reconcile?site=plant", {})
+    assert (unchecked.status, unchecked.said["code"]) == (422, "not_confirmed"), unchecked.text
     path, body = f"{EMS}/bills/{draft}/confirm?site=plant", {"set": ["total=20", "account=A1"], "reason": "on paper"}
     assert posted(acted, path, body | {"set": ["moon=1"]}).said["code"] == "unknown_field"
     done = posted(acted, path, body)
     assert done.status == 200, done.text
     assert done.said["bills"][0]["changed"] == ["total", "account"]
     assert [each["account"] for each in acted.json("/accounts", site="plant")["accounts"]] == ["A1"]
+    assert in_reports() == ["20"]
     assert posted(acted, path, body).status == 404
 
 
@@ -232,3 +277,59 @@ def test_the_guide_s_posts_work_with_a_key_of_the_right_scope_and_no_other(serve
     shown = browser.ask("/api/v1/reports/seu-performance", "POST", keyed(served, "viewer", Permission.REPORT_READ),
                         json.dumps(report).encode())  # fmt: skip
     assert (shown.status, shown.said["code"]) == (404, "no_baseline")
+
+
+def test_a_key_of_one_site_is_told_nothing_of_another_whatever_a_path_names(served: Served) -> None:
+    browser = served.browser()
+    runs = keyed(served, "analyst", Permission.MV_RUN)
+    for named in ("other", "other/led", "nowhere"):
+        answer = browser.ask(f"{EMS}/mv/runs/{named}", "POST", runs, b"{}")
+        assert (answer.status, answer.said["code"]) == (404, "unknown_site"), answer.text
+    reads = keyed(served, "viewer", Permission.REPORT_READ)
+    unknown = browser.ask(f"{EMS}/reports/runs/x", headers=reads)
+    # Not with the names of all that there are.
+    assert (unknown.status, unknown.said["code"]) == (404, "unknown_revision"), unknown.text
+    assert "of a site that you see" in unknown.text
+
+
+def test_an_answer_under_a_key_is_told_to_that_key_alone(served: Served) -> None:
+    browser, once = served.browser(), ("idempotency-key", "one")
+    sent_file = [each for each in keyed(served, "engineer", Permission.TARIFF_UPDATE) if each[0] == "authorization"]
+    path, kind = f"{EMS}/tariffs?site=works&name=night.yaml", ("content-type", "application/octet-stream")
+    made = browser.ask(path, "POST", [*sent_file, kind, once], TARIFF.encode())
+    assert made.status == 200, made.text
+    assert browser.ask(path, "POST", [*sent_file, kind, once], TARIFF.encode()).said == made.said
+    _, text = ApiKeyStore(served.project.store).issue(
+        "engineer", name="other", sites=["other"], scopes=[Permission.TARIFF_UPDATE], days=9, clock=served.clock
+    )
+    foreign = browser.ask(path, "POST", [("authorization", f"Bearer {text}"), kind, once], TARIFF.encode())
+    assert (foreign.status, foreign.said["code"]) == (404, "unknown_site"), foreign.text
+
+
+def test_a_key_takes_no_reading_at_somebody_s_word(served: Served) -> None:
+    rows = b"timestamp,meter,kwh\n2026-01-01T00:00+01:00,main,5\n"
+    head = [*keyed(served, "engineer", Permission.READINGS_PUSH)[:1], ("content-type", "application/octet-stream")]
+    path = f"{EMS}/readings?site=works&name=a.csv&dry_run=true"
+    taken = served.browser().ask(f"{path}&accept_scale=true", "POST", head, rows)
+    assert (taken.status, taken.said["code"]) == (403, "missing_role"), taken.text
+    assert served.browser().ask(path, "POST", head, rows).said.get("code") != "missing_role"
+
+
+def test_what_a_program_sends_is_not_kept_where_files_wait_and_may_have_any_name(acted: Asking) -> None:
+    for name, kept in (("feb.csv", "feb.csv"), ("../../feb.csv", "feb.csv"), ("電" * 200 + ".csv", "電" * 32 + ".csv")):
+        answer = file_sent(acted, "/bills?site=plant", name, BILL)
+        assert answer.status == 200, answer.text
+        assert answer.said["bills"][0]["path"] == kept
+    assert not [*(acted.project.project.data_dir / "uploads").rglob("*.csv")]
+
+
+def test_of_two_tariffs_that_are_sent_at_once_the_later_is_told_so(acted: Asking) -> None:
+    written_by_hand(acted)
+    path = acted.project.project.sites_dir / "plant.yaml"
+    with ThreadPoolExecutor(1) as pool:
+        with edit_site.one_writer(path, edit_site.text_tag(path)):
+            later = pool.submit(file_sent, acted, "/tariffs?site=plant", "night.yaml", TARIFF)
+            assert not wait([later], timeout=2).done
+            path.write_text(path.read_text() + "# somebody was here\n")
+        assert later.result().said["code"] == "changed_since"
+    assert path.read_text().endswith("# somebody was here\n")

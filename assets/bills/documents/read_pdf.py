@@ -26,6 +26,8 @@ _TAIL = re.compile(
     rf"(?:\s+(?P<rate>[+\-−]?\d[\d.,]*))?\s+(?P<amount>[+\-−]?[£€$]?\d[\d.,']*)$",
     re.IGNORECASE,
 )
+# Of how text is drawn (ISO 32000-1, table 106): neither filled nor stroked.
+_INVISIBLE = 3
 _HEADER = ("Description", "Quantity", "Unit", "Rate", "Amount")
 
 
@@ -90,7 +92,7 @@ def pdf_lines(path: str) -> dict[str, Any]:
             page = reader.pages[number - 1]
             # Before text is drawn from it: a stream may unpack to a thousand times its size.
             _measure(page, number)
-            text = page.extract_text() or ""
+            text = _shown_text(page)
             found = [
                 [number, line, part.strip()] for line, part in enumerate(text.splitlines(), start=1) if part.strip()
             ]
@@ -110,6 +112,29 @@ def pdf_lines(path: str) -> dict[str, Any]:
             mend="ask the supplier for a PDF with text, CSV or XLSX",
         )  # fmt: skip
     return {"pages": pages, "lines": lines, "pages_without_text": empty}
+
+
+def _shown_text(page: Any) -> str:
+    """The text of a page; none where most of it is drawn invisibly: that is what a reader of letters laid over a
+    picture, and nobody has looked at it.
+    """
+    mode, outer = 0, list[int]()
+    letters = {False: 0, True: 0}
+
+    def look(operator: bytes, operands: Any, _cm: Any, _tm: Any) -> None:
+        nonlocal mode
+        if operator == b"q":
+            outer.append(mode)
+        elif operator == b"Q" and outer:
+            mode = outer.pop()
+        elif operator == b"Tr":
+            mode = int(operands[0])
+        elif operator in (b"Tj", b"TJ", b"'", b'"'):
+            told = operands[-1] if isinstance(operands[-1], list) else [operands[-1]]
+            letters[mode == _INVISIBLE] += sum(len(each) for each in told if isinstance(each, str | bytes))
+
+    text = page.extract_text(visitor_operand_before=look) or ""
+    return "" if letters[True] > letters[False] else text
 
 
 def page_pictures(raw: bytes, most: int) -> list[Any]:

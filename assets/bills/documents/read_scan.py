@@ -95,13 +95,21 @@ def pages_of(path: Path) -> "list[Image]":
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         if raw.startswith(PDF_MAGIC):
-            return [_grey(each) for each in page_pictures(raw, MAX_PAGES)]
+            return [_grey(_bounded(each)) for each in page_pictures(raw, MAX_PAGES)]
         with Image.open(io.BytesIO(raw)) as picture:
             if getattr(picture, "n_frames", 1) > MAX_PAGES:
                 raise BadInput(f"{picture.n_frames} pages; a scan has at most {MAX_PAGES}", reason="too_many_pages")  # type: ignore[attr-defined]
-            return [_grey(each) for each in ImageSequence.Iterator(picture)]
+            return [_grey(_bounded(each)) for each in ImageSequence.Iterator(picture)]
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise BadInput(f"not a whole picture ({type(error).__name__})", reason="broken_picture") from error
+
+
+def _bounded(picture: "Image") -> "Image":
+    """The picture, not unpacked yet. Raises BadInput for more dots than a page has; Pillow lets twice as many by."""
+    if picture.width * picture.height > MAX_PIXELS:
+        said = f"{picture.width:,} by {picture.height:,} dots; a page has at most {MAX_PIXELS:,}"
+        raise BadInput(said, reason="broken_picture", mend=_AGAIN)
+    return picture
 
 
 def write_page(path: str, page: int, turned_degrees: int, out: str) -> dict[str, Any]:

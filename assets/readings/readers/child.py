@@ -165,7 +165,9 @@ class _Child:
     def _drop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            # With what it started: the letters of a picture are read by a program of their own.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 _open(pipe).close()

@@ -93,9 +93,13 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     enter(call.project.project)
     from orchestration.runner import open_runner
     from orchestration.warehouse.fresh import freshen_marts
+    from reports.recompute.kept_readings import seu_of
 
     project, known = call.project, call.project.site(site)
     who = call.acting(Role.ANALYST).person_id
+    if seu is not None:
+        # A name that there is not must not pass for a use without baseline.
+        seu_of(known, seu)
     if train is not None:
         _write_training(call, known, seu, train)
     freshen_marts(project, clock=call.clock, doing=call.doing)

@@ -1,5 +1,6 @@
 """`meterloom bill confirm`: a person says of a bill that was read of a picture that it says this; then it counts."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -78,6 +79,10 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
             raise BadInput(f"expected FIELD=VALUE, such as total=867.11, got {text[:60]!r}", reason="bad_option")
         name, value = name.strip(), value.strip()
         holder, key = _held(document, name)
+        if key in _NUMBERS and value and not _NUMBER.fullmatch(value):
+            raise BadInput(f"{name}: expected a number such as 867.11, got {value[:40]!r}", reason="bad_value")
+        if key == "currency" and value and not re.fullmatch(r"[A-Z]{3}", value):
+            raise BadInput(f"currency: expected a code such as EUR, got {value[:40]!r}", reason="bad_value")
         new: Any = (
             [each.strip() for each in value.split(",") if each.strip()] if key == "tariff_codes" else value or None
         )
@@ -92,6 +97,9 @@ def confirmed(bill: SupplierBill, put_right: Sequence[str], *, person_id: str, r
         raise BadInput(sentence_of(error.errors()[0]), reason="bad_value") from error
 
 
+_NUMBERS = ("multiplier", "net", "total", "quantity", "rate", "amount", "opened", "closed")
+# As bills print them: no exponent, which would make a number of a gigabyte of digits.
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,12})?", re.ASCII)
 _NULLABLE = ("start", "end", "multiplier", "currency", "net", "total", "quantity", "rate")
 
 
@@ -100,9 +108,10 @@ def _held(document: dict[str, Any], name: str) -> tuple[dict[str, Any], str]:
     if name in HEADS:
         return document, name
     of, *rest = name.split(".")
-    rows = document.get(of) or []
-    if of in OF_LIST and len(rest) == 2 and rest[0].isdecimal() and int(rest[0]) < len(rows) and rest[1] in OF_LIST[of]:
-        return rows[int(rest[0])], rest[1]
+    rows = document[of] if of in OF_LIST else []
+    at = next((row for n, row in enumerate(rows) if rest[:1] == [str(n)]), None)
+    if at is not None and len(rest) == 2 and rest[1] in OF_LIST[of]:
+        return at, rest[1]
     known = [*HEADS, *(f"{each}.0.{key}" for each, keys in OF_LIST.items() if document.get(each) for key in keys)]
     raise BadInput(f"this bill has no field {name[:40]!r}; it has {', '.join(known)}", reason="unknown_field")
 

@@ -81,6 +81,8 @@ def audit(
         prices=prices_of(prices, tariffs, time_zone),
         time_zone=time_zone,
     )
+    if paper.is_draft:
+        call.say(f"{paper.file} was read of a picture that nobody has confirmed: hold what is said here against it")
     for note in found.notes:
         call.say(note)
     return _answer(found, paper)

@@ -243,8 +243,12 @@ def reconcile_stored(
     known, books = call.project.site(site), books_of(call)
     bills = bills_of(books, known, period=period_or_none(period, known), as_of_utc=call.as_of_utc)
     if only:
-        named = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), only).bill_id
-        bills = [each for each in bills if each[0] == named]
+        named = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), only)
+        if named.bill.is_draft:
+            raise BadInput(
+                f"bill {named.name} is not checked: {named.refused}", reason="not_confirmed", mend=TO_CONFIRM
+            )
+        bills = [each for each in bills if each[0] == named.bill_id]
     audits = audit_bills(
         bills, books, call.project.lake, known, clock=call.clock,
         reads=_reads(reads, {bill.meter for _, bill in bills}) if reads is not None else None,

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from assets.sites.balance import balance, balance_findings, rest_profile
 from assets.sites.discovery import LEAST_CONFIDENCE, STEP_MINUTES, Discovery, Proposal, discover
+from assets.sites.edit_site import one_writer, text_tag
 from assets.sites.load_sites import rewritten, site_file, site_sha256
 from assets.sites.meter_tree import has_import, parent_of, primary_meters, total_meters
 from assets.sites.patch import with_parent
@@ -134,12 +135,12 @@ def meters_accept(call: Call, proposal_id: ProposalArgument, reason: ReasonOptio
     proposal = store.open_proposal(proposal_id)
     path = site_file(call.places.sites_dir, proposal.site_id, call.project.cache)
     child, parent = proposal.child, proposal.parent
-    before = path.read_text(encoding="utf-8")
-    after = with_parent(before, child, parent, file=str(path))
-    # A loop or a second parent is refused here, before anything is recorded or replaced.
-    with rewritten(path, after):
-        # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
-        decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
+    with one_writer(path, text_tag(path)):
+        after = with_parent(path.read_text(encoding="utf-8"), child, parent, file=str(path))
+        # A loop or a second parent is refused here, before anything is recorded or replaced.
+        with rewritten(path, after):
+            # Recorded before the file changes: a changed file with nobody's name behind it would be the worse half.
+            decided = _decided(call, who, proposal.proposal_id, "accepted", reason)
     text = f"{who.person.name} accepted {decided.proposal_id}: {path} now says parent: {parent} for {child}"
     return Answer({"proposals": [decided], "site_file": str(path)}, text=text)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NamedTuple
 
 import orjson
@@ -26,7 +27,7 @@ from orchestration.operations.reports.report import LIST, report
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.api.operations_api import given, guard, offered, operation_of
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.kept_uploads import KeptUploads, SentFile, sent_file
+from orchestration.web.kept_uploads import SentFile, named_files, sent_file
 from orchestration.web.once import once_of
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
@@ -36,6 +37,8 @@ from orchestration.web.work import Outcome, work_of
 
 P = Permission
 _FIELD = "of_"
+# Of one option of a command; the system refuses a hundred times as much.
+LONGEST_WORD = 1000
 Key = Annotated[str, Header(max_length=128)]
 
 
@@ -43,7 +46,8 @@ class Act(NamedTuple):
     """An act: path below /api/v1/ems, module below orchestration.operations, name of the operation, who may.
 
     is_job: in a process of its own. file: the parameter that a sent file is for. only: parameters that may be said, all
-    where none are named. fixed: what the address says by itself. of: what a parameter is called in the path.
+    where none are named. of_people: those of them that take somebody at their word, which a key cannot give. fixed:
+    what the address says by itself. of: what a parameter is called in the path.
     """
 
     path: str
@@ -54,6 +58,7 @@ class Act(NamedTuple):
     is_job: bool = False
     file: str = ""
     only: str = ""
+    of_people: str = ""
     fixed: Mapping[str, Any] = {}
     of: Mapping[str, str] = {}
 
@@ -64,7 +69,10 @@ ACTS = (
     Act("/meters/{meter}", "readings.meter_file", "meters change", P.METER_UPDATE, "PATCH"),
     Act("/meters/proposals/{proposal_id}/accept", "readings.meters", "meters accept", P.METER_COMMISSION),
     Act("/meters/proposals/{proposal_id}/reject", "readings.meters", "meters reject", P.METER_COMMISSION),
-    Act("/readings", "readings.ingest", "ingest", P.READINGS_PUSH, file="paths", only="dry_run tz accept_scale"),
+    Act(
+        "/readings", "readings.ingest", "ingest", P.READINGS_PUSH, file="paths", only="dry_run tz accept_scale",
+        of_people="accept_scale",
+    ),
     Act("/readings/edits", "readings.readings", "readings edit", P.METER_UPDATE),
     Act("/readings/events", "readings.readings", "readings event", P.METER_UPDATE),
     Act("/readings/events/{event_id}/withdraw", "readings.readings", "readings withdraw", P.METER_UPDATE),
@@ -172,15 +180,21 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         said = {each.name: given(each, ask) for each in asked_of(act, operation)}
         known = {name: value for name, value in said.items() if value is not None}
+        is_key = getattr(request.state, "scopes", None) is not None
+        if is_key and (asked_for := [each for each in act.of_people.split() if known.get(each)]):
+            raise BadInput(f"{asked_for[0]} is for a person who is signed in, and not for a key", reason="missing_role")
 
         def done() -> Response:
-            uploads = KeptUploads(ask, act.path)
             content = sent_file(request)
             files = [*ask.files[:1]] or ([SentFile(ask.address.part("name") or "body", content)] if content else [])
-            path = uploads.files(uploads.keep(files, mend="send it as the body, or as a form with one file"))[0]
-            kind = next(each.kind for each in operation.question.parameters if each.name == act.file)
-            value = [path] if getattr(kind, "__origin__", None) is list else path
-            return _answered(ask, act, operation, known | {act.file: value}, hidden=path.parent)
+            [(name, content)] = named_files(files, "send it as the body, or as a form with one file").items()
+            # For the act alone: what comes of it is in the store, and a machine would fill the room of what waits.
+            with TemporaryDirectory() as folder:
+                path = Path(folder, name)
+                path.write_bytes(content)
+                kind = next(each.kind for each in operation.question.parameters if each.name == act.file)
+                value = [path] if getattr(kind, "__origin__", None) is list else path
+                return _answered(ask, act, operation, known | {act.file: value}, hidden=path.parent)
 
         return once_of(ask.project).answer(request, ask, idempotency_key, done)
 
@@ -195,7 +209,8 @@ def _done(
     request: Request, ask: Ask, act: Act, operation: Operation, said: dict[str, Any], key: str
 ) -> Response:  # fmt: skip
     for name in _IN_PATH.findall(act.path):
-        guard(ask, name, request.path_params[name])
+        # Of what is called `name` the M&V projects alone are of a site.
+        guard(ask, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
         said[act.of.get(name, name)] = request.path_params[name]
     if act.of:
         said["file"] = Path(said["file"])
@@ -212,7 +227,9 @@ def _result(outcome: Outcome) -> dict[str, Any]:
 
 
 def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hidden: Path | None = None) -> Response:
-    """The JSON of the operation; hidden: a folder of the server, which nobody need know. Raises BadInput."""
+    """The JSON of the operation, without folders of the server, which nobody need know; hidden: one of them, with what
+    was sent. Raises BadInput.
+    """
     known = said | dict(act.fixed) | _site(ask, operation)
     if "tenant" in said or any(each.name == "tenant" for each in operation.question.parameters):
         guard(ask, "tenant", known.get("tenant", ""))
@@ -227,7 +244,9 @@ def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hi
     if found.exit_code == BAD_INPUT:
         raise BadInput(_refused(found).replace(f"{hidden}/", ""), reason="refused")
     text = orjson.dumps(plain(found.result))
-    return Response(text if hidden is None else text.replace(f"{hidden}/".encode(), b""), media_type=JSON)
+    for folder in (hidden, ask.project.project.root):
+        text = text.replace(f"{folder}/".encode(), b"") if folder is not None and folder.is_absolute() else text
+    return Response(text, media_type=JSON)
 
 
 def _refused(found: Answer) -> str:
@@ -244,13 +263,17 @@ def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
 
 
 def words_of(operation: Operation, said: Mapping[str, Any]) -> tuple[str, ...]:
-    """The command that asks the same. Raises BadInput for an argument that would be read as an option."""
+    """The command that asks the same. Raises BadInput for an argument that would be read as an option, and for a text
+    that no command line takes.
+    """
     words = [*operation.name.split()]
     for each in operation.question.parameters:
         value = said.get(each.name)
         if value is None or value is False:
             continue
         several = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+        if not all(one.isprintable() and len(one) <= LONGEST_WORD for one in several):
+            raise BadInput(f"{each.word}: expected at most {LONGEST_WORD} printable characters", reason="bad_request")
         if isinstance(each.option, Argument):
             if any(one.startswith("-") for one in several):
                 raise BadInput(

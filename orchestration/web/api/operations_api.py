@@ -23,6 +23,7 @@ from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall
+from reports.lifecycle.changes import parse_revision
 from reports.pages.address import KNOWN
 
 # Path below /api/v1/ems, module below orchestration.operations, name of the operation in it, and who may ask.
@@ -124,6 +125,12 @@ def guard(ask: Ask, name: str, value: str) -> None:
     if site_id:
         theirs = ask.of(site=site_id)
         theirs.asked_subjects() if name == "revision" else whole_site(theirs)
+    if name == "revision" and ask.person.sites:
+        try:
+            parse_revision(value, ask.project.reports)
+        except BadInput as fault:
+            # Its sentence names the revisions that there are, of every site.
+            raise BadInput(f"no revision {value[:80]!r} of a site that you see", reason=fault.reason) from fault
 
 
 def _of_proposal(ask: Ask, value: str) -> str:
@@ -134,8 +141,8 @@ def _of_proposal(ask: Ask, value: str) -> str:
 _SITE_OF: dict[str, Callable[[Ask, str], str]] = {
     "tenant": lambda _, value: value,
     "baseline_id": lambda _, value: value.partition("/")[0],
-    # An M&V project, site/project; a name of a report template has no stroke.
-    "name": lambda _, value: value.partition("/")[0] if "/" in value else "",
+    # An M&V project, site/project.
+    "project": lambda _, value: value.partition("/")[0],
     "revision": lambda _, value: [*value.split("/"), ""][1],
     "proposal_id": _of_proposal,
 }
