@@ -117,14 +117,17 @@ def test_days_that_were_kept_are_judged_as_they_were_known_and_others_are_rebuil
     strongest = honest.correlations[0]
     # The load of this site is a sine of the day.
     assert strongest.feature == "day_sine"
+    assert strongest.rank is not None
     assert strongest.rank > 0.95
     assert strongest.n == 14 * 24
     assert correlation_png(honest).startswith(b"\x89PNG")
     # What the file of the day says counts, and not what today would make of it.
     path = next(plant.features.root.glob("*/*/*.parquet"))
     pl.read_parquet(path).with_columns(same_hour_newest=-pl.col("same_hour_newest")).write_parquet(path)
-    turned = {each.feature: each.rank for each in plant.history().correlations}
-    before = {each.feature: each.rank for each in honest.correlations}
+    turned = {each.feature: each.rank or 0.0 for each in plant.history().correlations}
+    before = {each.feature: each.rank or 0.0 for each in honest.correlations}
+    # Of what was never known nothing is said, and not that it does not matter.
+    assert next(each.rank for each in honest.correlations if each.feature == "temperature_degc") is None
     assert turned["same_hour_newest"] < before["same_hour_newest"] - 0.02
     assert turned["same_hour_week"] == before["same_hour_week"]
 
@@ -155,7 +158,7 @@ def test_a_day_of_which_nothing_can_be_made_today_is_not_called_unchanged(plant:
 
 def test_a_new_meter_is_forecast_by_those_beside_it_and_keeps_no_features(plant: Works) -> None:
     plant.site = plant.site.model_copy(update={"forecast_targets": ("a", "b", "c")})
-    new = [readings(plant.site, load(3, level=5.0), "c", start=NOW - timedelta(days=3))]
+    new = [readings(plant.site, load(1, level=5.0), "c", start=NOW - timedelta(days=1))]
     plant.read(pl.concat([readings(plant.site, load(level=20.0, seed=3), "b"), *new]), "beside")
     plant.forecast()
     told = plant.forecasts.latest("kept", "meter:c")
