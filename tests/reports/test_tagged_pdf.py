@@ -24,24 +24,11 @@ from reportlab.pdfgen.canvas import Canvas
 from reports.content.register import register_table
 from reports.render.chart_words import chart_words
 from reports.render.heading import facts_text, title_text
-from reports.render.render_pdf import _title, reference, render_pdf
+from reports.render.render_pdf import reference, render_pdf
 from reports.render.render_pdf_fonts import FONT, letters
-from reports.render.render_pdf_tables import draw_table
 from reports.render.render_pdf_tags import About, Tags, marked, tagged
-from reports.render.render_pdf_text import clean, draw_text, is_east_asian, printable
-from reports.report_content import (
-    Cell,
-    Chart,
-    Column,
-    Paragraph,
-    Register,
-    ReportContent,
-    Row,
-    Section,
-    Series,
-    Table,
-    Tiles,
-)
+from reports.render.render_pdf_text import clean, draw_text, is_east_asian
+from reports.report_content import Chart, Paragraph, Register, ReportContent, Section, Series, Table, Tiles
 from tests.reports.tagged_pdf_check import CONDITIONS, Tagged, failures, unowned
 
 # Chinese, Japanese and Korean fonts are their reader's: a file that names one does not call itself accessible either.
@@ -130,22 +117,6 @@ def small(*blocks: Any, content: ReportContent, spoken: str = "en") -> ReportCon
 )  # fmt: skip
 def test_any_text_is_read_as_it_was_written(content: ReportContent, text: str) -> None:
     assert_is_tagged(small(Paragraph(text=text), content=content), is_bare=any(map(is_east_asian, text)))
-
-
-def test_right_to_left_words_that_need_two_lines_begin_in_the_first(content: ReportContent) -> None:
-    text = "بداية القراءات محاكاة: يبيّن التقرير الطريقة ولا يصدر أبدا دون علامة على كل صفحة من صفحاته نهاية"
-    table = Table(
-        key="t", title=text, sheet="", columns=(Column(title="a"), Column(title="b", is_number=True)), note=text,
-        rows=(Row(cells=(Cell(text=text, tone="bad"), Cell(text="1"))),),
-    )  # fmt: skip
-    root = Tags("ar").root
-    caption, grid, note, _ = draw_table(table, root, width=180)
-    arabic = content.model_copy(update={"language": "ar"})
-    _, facts = _title(arabic, 250, root)[0]._cellvalues[0][0]
-    for drawn, said in ((caption, text), (note, text), (grid._cellvalues[1][0], text), (facts, facts_text(arabic))):
-        read, shown = [printable(word) for word in clean(said).split() if word.isalpha()], drawn.getPlainText()
-        # Of a visual line what is read first stands at its end.
-        assert shown.index(read[0]) < shown.rindex(read[-1]), shown
 
 
 def test_a_text_of_another_script_says_in_which_language_it_is(content: ReportContent) -> None:
