@@ -1,6 +1,7 @@
 """Age of copies: which files of a project are older than its settings keep them, what holds them, and their removal.
 
-Copies of what came in, and logs. Ledgers, figures, traces, reports, evidence, bills and the lake have no age.
+Copies of what came in, features of forecasts, and logs. Ledgers, figures, traces, reports, evidence, bills and the
+lake have no age.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from assets.stores.feature_days import FOLDER as FEATURES
 from assets.stores.file_hashes import FileHashes, landing_files, mark_of
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_erasure import removals
@@ -67,6 +69,7 @@ def old_files(
     return {
         "landing": list(_landing(project, store, ground, _months_before(now_utc, ages.landing_months))),
         "quarantine": list(_quarantine(project, store, ground, _months_before(now_utc, ages.quarantine_months))),
+        "features": list(_features(project, _months_before(now_utc, ages.features_months))),
         "logs": list(_logs(project, running, now_utc - timedelta(days=ages.logs_days))),
     }
 
@@ -77,6 +80,7 @@ def classes_of(project: Project, found: Mapping[str, list[OldFile]]) -> list[Ret
     keeps = {
         "landing": f"{ages.landing_months} months",
         "quarantine": f"{ages.quarantine_months} months",
+        "features": f"{ages.features_months} months",
         "logs": f"{ages.logs_days} days",
     }
     return [_class(name, keeps[name], files) for name, files in found.items()] + [
@@ -127,7 +131,8 @@ def left_run(project: Project) -> RemovalRun | None:
         run = RemovalRun.model_validate_json((project.data_dir / RUN_FILE).read_bytes())
     except FileNotFoundError:
         return None
-    folders = [each.resolve() for each in (project.landing_dir, project.quarantine_dir, project.data_dir / "logs")]
+    folders = [project.landing_dir, project.quarantine_dir, *(project.data_dir / name for name in (FEATURES, "logs"))]
+    folders = [each.resolve() for each in folders]
     own = [each for each in run.files if any(each.path.resolve().is_relative_to(folder) for folder in folders)]
     return run.model_copy(update={"files": tuple(own)})
 
@@ -201,6 +206,13 @@ def _quarantine(project: Project, store: Store, ground: Ground, until: datetime)
         path = project.quarantine_dir / kept
         if kept and at < until and path.is_file():
             yield _old(path, ground.get((site_id, sha256), ()))
+
+
+def _features(project: Project, until: datetime) -> Iterator[OldFile]:
+    """By the local day in their name: no figure rests on them, and `forecast features` looks back a year."""
+    for path in sorted((project.data_dir / FEATURES).glob("*/*/*.parquet")):
+        if path.stem < f"{until:%Y-%m-%d}":
+            yield _old(path, ())
 
 
 def _logs(project: Project, running: Collection[str], until: datetime) -> Iterator[OldFile]:

@@ -231,10 +231,11 @@ class AdviceSettings(Model):
 
 
 class RetentionSettings(Model):
-    """Retention times of copies of what came in, and of logs, until `meterloom retention apply`; each has its floor."""
+    """Ages of copies of what came in, of features and logs, until `meterloom retention apply`; each has its floor."""
 
     landing_months: int = Field(default=13, ge=13, le=1200, description="Files that were taken in, in landing")
     quarantine_months: int = Field(default=24, ge=24, le=1200, description="Copies of files that were refused")
+    features_months: int = Field(default=13, ge=13, le=1200, description="Features of forecasts, by their local day")
     logs_days: int = Field(default=30, ge=30, le=36_500, description="Logs that nothing writes to any more")
 
     @model_validator(mode="before")

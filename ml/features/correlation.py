@@ -29,9 +29,9 @@ class FeatureCorrelation(Model):
     by_lead: Mapping[str, float | None]
 
     @property
-    def rank(self) -> float:
-        """Over all leads; 0 where nothing can be said."""
-        return self.by_lead[ALL] or 0.0
+    def rank(self) -> float | None:
+        """Over all leads; None where nothing can be said."""
+        return self.by_lead[ALL]
 
 
 def correlations(matrix: Matrix, case: Case) -> list[FeatureCorrelation]:
@@ -54,7 +54,7 @@ def correlations(matrix: Matrix, case: Case) -> list[FeatureCorrelation]:
         said = {"unit": feature.unit, "known": feature.known.value, "source": feature.source}
         n = int(np.sum(known & ~np.isnan(values)))
         found.append(FeatureCorrelation(feature=name, n=n, by_lead=by_lead, **said))
-    return sorted(found, key=lambda each: (-abs(each.rank), each.feature))
+    return sorted(found, key=lambda each: (-abs(each.rank or 0.0), each.feature))
 
 
 def rank_correlation(one: Vector, other: Vector) -> float | None:

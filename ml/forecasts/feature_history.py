@@ -20,7 +20,7 @@ from ml.features.known_rows import HEADS, known_rows, names_of
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.backtest import local_date
-from ml.forecasts.issue import issue_case
+from ml.forecasts.issue import issue_case, short_history
 from ml.forecasts.model_fallback import finding
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.targets import Target, target_of
@@ -44,7 +44,8 @@ class FeatureHistory(Model):
 class KnownFeature(Model):
     """Feature of a kept day. first, mean: of the kept rows; mean_now: made of what is recorded today.
 
-    changed: steps of which today says something else: a reading or the calendar was corrected, or came late.
+    changed: steps of which today says something else: a reading or the calendar was corrected, or came late; None where
+    nothing can be made of what is recorded today.
     """
 
     feature: str
@@ -53,11 +54,14 @@ class KnownFeature(Model):
     first: float | None
     mean: float | None
     mean_now: float | None
-    changed: int
+    changed: int | None
 
 
 class KnownDay(Model):
-    """A kept day: its issue, until when readings and since when weather was known, and every feature."""
+    """A kept day: its issue, until when readings and since when weather was known, and every feature.
+
+    is_calendar_as_then: None where nothing can be made of what is recorded today.
+    """
 
     target: str
     day: date
@@ -65,7 +69,7 @@ class KnownDay(Model):
     readings_until_utc: datetime | None
     weather_since_utc: datetime | None
     steps: int
-    is_calendar_as_then: bool
+    is_calendar_as_then: bool | None
     features: tuple[KnownFeature, ...]
 
 
@@ -76,7 +80,9 @@ def feature_history(
 
     A finding where too few days have both.
     """
-    target, case = _case(site, name, lake, weather, now_utc)
+    target, inputs = target_of(site, name), SiteInputs(site, lake, weather, now_utc)
+    end_utc = inputs.end_utc.replace(minute=0, second=0, microsecond=0) if target.step == HOUR else inputs.end_utc
+    case = _case(inputs, target, end_utc)
     if isinstance(case, Finding):
         return case
     per_day, length = case.series.per_day, len(case.series.values)
@@ -96,11 +102,9 @@ def feature_history(
     return FeatureHistory(target=target.name, kept=tuple(kept), rebuilt=tuple(rebuilt), correlations=tuple(found))
 
 
-def known_day(
-    site: Site, name: str, day: date, *, lake: Lake, weather: WeatherStore, store: FeatureDays, now_utc: datetime
-) -> KnownDay:
+def known_day(site: Site, name: str, day: date, *, lake: Lake, weather: WeatherStore, store: FeatureDays) -> KnownDay:
     """A kept day beside what is recorded today. Raises BadInput for an unknown target or a day that is not kept."""
-    target, case = _case(site, name, lake, weather, now_utc)
+    target = target_of(site, name)
     if not store.has(site.site_id, target.family, day):
         there = store.days(site.site_id, target.family)
         held = f"{len(there)} are, {there[0]} to {there[-1]}" if there else "none is yet"
@@ -108,37 +112,39 @@ def known_day(
     rows = store.read(site.site_id, target.family, [day])
     head = rows.row(0, named=True)
     names = [each for each in rows.columns if each not in HEADS and each in FEATURES]
-    now = None
-    if isinstance(case, Case) and (origin := case.series.index(head["time_utc"])) >= 0:
-        now = known_rows(case, origin, rows.height, issued_at_utc=head["issued_at_utc"])
+    # From where the issue looked back: a day of long ago has its lags too.
+    issued_at_utc, now = head["issued_at_utc"], None
+    case = _case(SiteInputs(site, lake, weather, issued_at_utc), target, issued_at_utc)
+    if isinstance(case, Case) and short_history(case.series, target.name) is None:
+        origin = case.series.index(head["time_utc"])
+        now = known_rows(case, origin, rows.height, issued_at_utc=issued_at_utc)
     features = []
     for each in names:
         then = rows[each].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        today = then if now is None or each not in now.columns else now[each].to_numpy()
+        today = None if now is None or each not in now.columns else now[each].to_numpy()
         feature = FEATURES[each]
         features.append(
             KnownFeature(
                 feature=each, unit=feature.unit, known=feature.known.value, first=_told(then[:1]), mean=_told(then),
-                mean_now=_told(today), changed=int(np.sum(~np.isclose(then, today, equal_nan=True, rtol=1e-9))),
+                mean_now=None if today is None else _told(today),
+                changed=None if today is None else int(np.sum(~np.isclose(then, today, equal_nan=True, rtol=1e-9))),
             )
         )  # fmt: skip
     return KnownDay(
         target=target.name,
         day=day,
-        issued_at_utc=head["issued_at_utc"],
+        issued_at_utc=issued_at_utc,
         readings_until_utc=head["readings_until_utc"],
         weather_since_utc=head["weather_since_utc"],
         steps=rows.height,
-        is_calendar_as_then=now is None or now["calendar_sha256"][0] == head["calendar_sha256"],
+        is_calendar_as_then=None if now is None else bool(now["calendar_sha256"][0] == head["calendar_sha256"]),
         features=tuple(features),
     )
 
 
-def _case(site: Site, name: str, lake: Lake, weather: WeatherStore, now_utc: datetime) -> tuple[Target, Case | Finding]:
-    target, inputs = target_of(site, name), SiteInputs(site, lake, weather, now_utc)
-    end_utc = inputs.end_utc.replace(minute=0, second=0, microsecond=0) if target.step == HOUR else inputs.end_utc
+def _case(inputs: SiteInputs, target: Target, end_utc: datetime) -> Case | Finding:
     readings = inputs.readings(target)
-    return target, issue_case(readings, site=site, target=target, issued_at_utc=end_utc, weather=inputs.weather)
+    return issue_case(readings, site=inputs.site, target=target, issued_at_utc=end_utc, weather=inputs.weather)
 
 
 def _kept(rows: pl.DataFrame, case: Case) -> Matrix | None:

@@ -12,7 +12,7 @@ from data_quality.contracts.time import zone
 from ml.features.forecast_case import Case
 from ml.features.known_rows import known_rows
 from ml.forecasts.backtest import local_date
-from ml.forecasts.issue import issue_case
+from ml.forecasts.issue import issue_case, short_history
 from ml.forecasts.targets import Target
 
 
@@ -30,7 +30,8 @@ def keep_known(
     readings, weather: as the forecast of that issue was made from.
     """
     case = issue_case(readings, site=site, target=target, issued_at_utc=issued_at_utc, weather=weather)
-    if not isinstance(case, Case) or not len(case.series.values):
+    # What has too short a history is forecast by meters beside it, and of a few days there are no features.
+    if not isinstance(case, Case) or short_history(case.series, target.name) is not None:
         return False
     origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
     day = local_date(case.civil, origin)

@@ -15,10 +15,12 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from data_quality.contracts.units import quantise
 from ml.features.forecast_case import Case
-from ml.features.series import Series
+from ml.features.series import DAY, Series
 from ml.forecasts.forecast_model import Fitter, Forecaster, Labelled, Quantiles, TooShort
 from ml.forecasts.group_profile import GroupProfile
 from ml.forecasts.lifecycle.forecast_registry import PLAIN_TAG, Champion, load_champion, others_of
+from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS
+from ml.forecasts.lifecycle.trial import days_known, days_to_lead
 from ml.forecasts.lifecycle.what_moved import what_moved
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter
@@ -102,7 +104,7 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc if champion else None
         labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
-        if champion and model.forecaster is champion.forecaster and PLAIN_TAG in champion.logged.tags:
+        if champion and model.forecaster is champion.forecaster and _leads_until_more_is_known(champion, asked):
             labels["plain_model"] = champion.logged.tags[PLAIN_TAG]
         if isinstance(model.forecaster, Labelled):
             labels |= model.forecaster.labels
@@ -121,6 +123,13 @@ def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is
         except TooShort:
             continue
         yield Answering(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
+
+
+def _leads_until_more_is_known(champion: Champion, asked: Asked) -> bool:
+    """Whether it leads since too little was known: later it leads since it won, or nothing better was tried."""
+    series = asked.case.series
+    is_new = series.time(asked.origin) - champion.trained_until_utc < MIN_COMMON_DAYS * DAY
+    return PLAIN_TAG in champion.logged.tags and (is_new or days_known(series) < days_to_lead(asked.target))
 
 
 def forecast_of(

@@ -13,7 +13,6 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
-from ml.features.series import DAY
 from ml.forecasts.backtest import Fold, forecast_origins
 from ml.forecasts.forecast_model import Fitter, Forecaster
 from ml.forecasts.issue import short_history
@@ -29,12 +28,13 @@ from ml.forecasts.lifecycle.forecast_registry import (
 )
 from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS, Decision, decide
 from ml.forecasts.lifecycle.trial import (
-    MAX_TRIAL_SHARE,
     Chart,
     Slice,
     Trial,
     answered_by_both,
     daily_losses,
+    days_known,
+    days_to_lead,
     hold_trial,
     recent_folds,
     straying,
@@ -181,13 +181,9 @@ def _refusals(trial: Trial) -> str:
 
 
 def short_trial(trial: Trial, target: Target) -> Finding | None:
-    """A finding where the history, or the days that were judged, do not suffice to let a first model lead.
-
-    A third of the history at most is judged: of three horizons one is, whole, behind two to learn from.
-    """
-    series = trial.case.series
-    days, judged = len(series.values) // series.per_day, len(daily_losses(trial.runs[trial.best], trial.case.civil))
-    wanted = MAX_TRIAL_SHARE * max(MIN_COMMON_DAYS, -(-target.horizon // DAY))
+    """A finding where the history, or the days that were judged, do not suffice to let a first model lead."""
+    days, wanted = days_known(trial.case.series), days_to_lead(target)
+    judged = len(daily_losses(trial.runs[trial.best], trial.case.civil))
     if days >= wanted and judged >= MIN_COMMON_DAYS:
         return None
     message = (
@@ -199,7 +195,10 @@ def short_trial(trial: Trial, target: Target) -> Finding | None:
 
 
 def _plain(tried: Tried, site: Site, target: Target) -> tuple[Tried, Finding | None]:
-    """What leads first: the best of the trial, or a plain kind with the finding that names both."""
+    """The first leader: the best of the trial, or a plain kind with the finding that names both.
+
+    Where no plain kind may lead, the best leads all the same, and the finding says so.
+    """
     trial, why = tried.trial, short_trial(tried.trial, target)
     if why is None or trial.best in PLAIN_KINDS:
         return tried, None
@@ -207,7 +206,10 @@ def _plain(tried: Tried, site: Site, target: Target) -> tuple[Tried, Finding | N
     fitters = {fitter.algorithm: fitter for fitter in fitters_of(site, target)}
     plain, model = _soundest(replace(trial, refused={**trial.refused, **waiting}), fitters, target)
     if model is None:
-        return tried, None
+        refused = {name: told for name, told in plain.refused.items() if name not in waiting}
+        of_them = f" ({_refusals(replace(plain, refused=refused))})" if refused else ""
+        told = f"{why.message}: {trial.best} leads all the same, since no plain kind may{of_them}."
+        return tried, why.model_copy(update={"message": told})
     told = f"{why.message}: {model.algorithm} leads, {trial.best} waits."
     return replace(tried, trial=plain, model=model, tuned=None), why.model_copy(update={"message": told})
 
@@ -228,7 +230,7 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
         reason = f"{decision.reason} Refused: {_refusals(trial)}."
         decision = decision.model_copy(update={"reason": reason})
     # Registered whether it leads or not: what was tried can be looked at later.
-    why_plain = "" if short is None else short.message.removesuffix(".")
+    why_plain = short.message.removesuffix(".") if short is not None and trial.best in PLAIN_KINDS else ""
     logged = register(site, target, trial, tried.model, tracker, tuned=tried.tuned, why_plain=why_plain)
     _give_place(tracker, site, target, logged, champion, is_promoted=decision.is_promoted)
     named = {

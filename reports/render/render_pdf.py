@@ -18,7 +18,7 @@ from reports.render.render_pdf_picture import figure_of
 from reports.render.render_pdf_style import ACCENT, MARGIN_PT, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tables import LONG_TABLE_ROWS, draw_table, draw_tiles
 from reports.render.render_pdf_tags import About, Element, Tags, furnished, tagged, text_of
-from reports.render.render_pdf_text import clean, draw_text, fitted, lines_markup, markup, printable, text_width
+from reports.render.render_pdf_text import clean, draw_text, fitted, lines_markup, printable, text_width
 from reports.report_content import Block, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
 from reports.texts.locales import language_of, page_word, word
 
@@ -155,7 +155,7 @@ def _story(content: ReportContent, width: float, spare: Mapping[str, float], roo
         if index and section.title:
             style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
             named = part.add("H2", section.title, title=section.title)
-            head = [text_of(named, markup(section.title, FONT_BOLD), style)]
+            head = [text_of(named, lines_markup(section.title, FONT_BOLD, 13, width), style)]
         story.extend(_section(_with_register(section, content), part, width, head, spare))
     return story
 
@@ -232,7 +232,11 @@ def _block(
         height = min(_CHART_PT[block.shape], _BESIDE_PT) if is_beside_table else _CHART_PT[block.shape]
         style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
         figure = part.add("Figure", alt=chart_words(block, part.spoken))
-        note = [text_of(part.add("P", block.note), markup(block.note), style)] if block.note else []
+        note = (
+            [text_of(part.add("P", block.note), lines_markup(block.note, FONT, 6.8, width), style)]
+            if block.note
+            else []
+        )
         chart = draw_chart(block, figure, width=width, height=height + spare.get(block.key, 0.0))
         chart.spare = spare.get(block.key, 0.0)
         return [chart, *note, Spacer(1, 10)]
@@ -259,7 +263,9 @@ def _title(content: ReportContent, width: float, root: Element) -> list[Any]:
             lines_markup(title, FONT_BOLD, size, room),
             paragraph_style("cover", size=size, font=FONT_BOLD, color=ACCENT, spaceAfter=3, splitLongWords=1),
         ),
-        text_of(root.add("P", facts), markup(facts), paragraph_style("facts", size=8, color=MUTED)),
+        text_of(
+            root.add("P", facts), lines_markup(facts, FONT, 8, room), paragraph_style("facts", size=8, color=MUTED)
+        ),
     ]
     code = _code(content)
     grid = Grid(

@@ -8,7 +8,7 @@ from reports.render.render_pdf_grid import PADDING as _PADDING
 from reports.render.render_pdf_grid import long_grid
 from reports.render.render_pdf_style import ACCENT, BAND, INK, MUTED, RULE, TONES, paragraph_style
 from reports.render.render_pdf_tags import CellMarks, Element, text_of
-from reports.render.render_pdf_text import is_plain, markup, printable, text_width
+from reports.render.render_pdf_text import is_plain, lines_markup, markup, printable, text_width
 from reports.report_content import Cell, Row, Table, Tiles
 
 _GAP = 8.0
@@ -29,7 +29,7 @@ def draw_table(table: Table, section: Element, *, width: float) -> list[Any]:
     element = section.add("Table")
     title = text_of(
         element.add("Caption", table.title),
-        markup(table.title, FONT_BOLD),
+        lines_markup(table.title, FONT_BOLD, 9.5, width),
         paragraph_style("title", size=9.5, font=FONT_BOLD, color=ACCENT, spaceAfter=3),
     )
     cells = element.rows(table)
@@ -41,7 +41,7 @@ def draw_table(table: Table, section: Element, *, width: float) -> list[Any]:
     parts: list[Any] = [title, grid]
     if table.note:
         style = paragraph_style("note", size=6.8, color=MUTED, spaceBefore=3)
-        parts.append(text_of(section.add("P", table.note), markup(table.note), style))
+        parts.append(text_of(section.add("P", table.note), lines_markup(table.note, FONT, 6.8, width), style))
     return [*parts, Spacer(1, 10)]
 
 
@@ -128,8 +128,8 @@ def _line(table: Table, row: Row, widths: Sequence[float], size: float, tails: S
     for index, cell in enumerate(row.cells):
         text = printable(cell.text)
         font = FONT_BOLD if row.is_total else FONT
-        fits = text_width(text, font, size) <= widths[index] - _left(table, index) - _PADDING - tails[index]
-        if fits and cell.tone == "plain" and not cell.mark and is_plain(text):
+        room = widths[index] - _left(table, index) - _PADDING - tails[index]
+        if text_width(text, font, size) <= room and cell.tone == "plain" and not cell.mark and is_plain(text):
             cells.append(text)
             continue
         is_strong = cell.tone in {"good", "caution", "bad"} or row.is_total
@@ -142,7 +142,7 @@ def _line(table: Table, row: Row, widths: Sequence[float], size: float, tails: S
             alignment=2 if table.columns[index].is_number else 0,
             splitLongWords=1,
         )
-        cells.append(Paragraph(_mark(cell, size) + markup(cell.text, style.fontName), style))
+        cells.append(Paragraph(_mark(cell, size) + lines_markup(cell.text, style.fontName, size, room), style))
     return cells
 
 

@@ -209,7 +209,7 @@ def markup(text: str, font: str = FONT) -> str:
 
 def lines_markup(text: str, font: str, size: float, width: float) -> str:
     """As `markup`; right-to-left text is cut into lines first, so that its first words stand in the first line."""
-    if not any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text):
+    if text.isascii() or not any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in text):
         return markup(text, font)
     lines: list[str] = []
     for word in text.split():

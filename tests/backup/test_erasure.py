@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from assets.stores.erasure.record import unfinished
 from assets.stores.erasure.rows import lifted
 from assets.stores.erasure.subject import subject_of
 from assets.stores.erasure.wipe import wipe
+from assets.stores.feature_days import FeatureDays
 from assets.stores.published.publications import PublicationStore
 from assets.stores.schema.tables_control import mode_events
 from assets.stores.schema.tables_reports import figures as figure_rows
@@ -196,6 +198,9 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     with closing(OpenProject(str(project))) as opened:
         others = opened.lake.current("works", meters=["main", "line"]).drop("batch_id")
     assert readings_of(project, "flat") > 0
+    kept = [(site, f"{site}.flat.import.day_ahead", date(2025, 3, 31)) for site in ("works", "other")]
+    for each in kept:
+        FeatureDays(project / "var").keep(*each, pl.DataFrame({"level": [VALUE / 4 if each[0] == "works" else 1.0]}))
     assert len(holding(project, *words)) >= 4
     before = backup(project, tmp_path / "kept")
     # While it is away, the place of backups does not take the record, and the answer says so.
@@ -212,6 +217,7 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     assert "pinned" not in found
     assert readings_of(project, "flat") == 0
     assert holding(project, *words) == []
+    assert [FeatureDays(project / "var").has(*each) for each in kept] == [False, True]
     expect_whole(project)
     with closing(OpenProject(str(project))) as opened:
         assert opened.lake.current("works", meters=["main", "line"]).drop("batch_id").equals(others)
@@ -232,6 +238,7 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     assert back["figures"]["equal"] < back["figures"]["checked"]
     assert readings_of(tmp_path / "again", "flat") == 0
     assert holding(tmp_path / "again", *words) == []
+    assert [FeatureDays(tmp_path / "again" / "var").has(*each) for each in kept] == [False, True]
     expect_whole(tmp_path / "again")
 
 

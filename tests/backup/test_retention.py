@@ -5,14 +5,16 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from assets.stores.audit import bad_rows
+from assets.stores.feature_days import FeatureDays
 from assets.stores.published.ground import ground_of
 from assets.stores.retention import KEPT, REMOVALS, RUN_FILE, begin_run, left_run, old_files, remove
 from assets.stores.schema.tables_reports import signatures
@@ -48,6 +50,9 @@ def aged(works: Path) -> Path:
     logs.mkdir()
     for name in ("old.log", "web.log"):
         (logs / name).write_text("a line\n")
+    days = FeatureDays(works / "var")
+    for day in (date(2020, 1, 1), date(9999, 12, 31)):
+        assert days.keep("works", "works.main.import.day_ahead", day, pl.DataFrame({"lead": [1]}))
     write_role(works / "var" / "run", started("web", os.getpid()))
     assert len(list((works / "var" / "quarantine").rglob("refused.csv"))) == 1
     return works
@@ -79,7 +84,8 @@ def test_a_dry_run_names_what_goes_and_what_holds_the_rest_and_changes_nothing(a
     before = digests(aged)
     found = later(aged, dry_run=True)
     assert digests(aged) == before
-    assert set(found) == {"landing", "quarantine", "logs", *KEPT}
+    assert set(found) == {"landing", "quarantine", "features", "logs", *KEPT}
+    assert (found["features"]["rows"], found["features"]["held_by"]) == (1, ())
     landing, size = found["landing"], (aged / "landing" / "works" / "more.csv").stat().st_size
     assert (landing["rows"], landing["held"]) == (2, 2)
     assert landing["bytes"] == size + (aged / "landing" / "works" / "refused.csv").stat().st_size
@@ -94,12 +100,12 @@ def test_what_goes_is_gone_and_every_ledger_and_figure_stands(aged: Path) -> Non
     before, rows = digests(aged), ledger_rows(aged)
     later(aged)
     gone = {Path(each).name for each in set(before) - set(digests(aged))}
-    assert gone == {"more.csv", "refused.csv", "old.log"}
+    assert gone == {"more.csv", "refused.csv", "old.log", "2020-01-01.parquet"}
     assert list((aged / "var" / "quarantine").glob("*/*")) == []
     after = ledger_rows(aged)
     # What went is told, and nothing else was written.
     assert {name for name in after if after[name] != rows[name]} <= {"removals", "row_seals", "recorded_clock"}
-    assert after["removals"] == 3
+    assert after["removals"] == 4
     with closing(OpenProject(str(aged))) as opened:
         ids = opened.reports.figure_ids()
         equal, differing = figures_again(opened, ids, lambda text, done, of: None)
@@ -119,7 +125,7 @@ def test_somebody_answers_for_a_removal_and_the_ledger_keeps_how_much_went(aged:
         rows = {row["class_name"]: row for row in REMOVALS.rows(opened.store)}
         assert bad_rows(opened.store) == []
         signed = opened.store.rows(sa.select(signatures).where(signatures.c.kind == "retention apply"))
-    assert set(rows) == {"landing", "quarantine", "logs"}
+    assert set(rows) == {"landing", "quarantine", "features", "logs"}
     landing = rows["landing"]
     assert (landing["files"], landing["bytes"]) == (2, more.st_size + refused_bytes)
     assert landing["oldest_utc"].timestamp() == pytest.approx(more.st_mtime, abs=1e-3)
@@ -146,7 +152,7 @@ def test_a_removal_that_was_killed_is_taken_up_and_told_once(aged: Path, gone: i
         rows = REMOVALS.rows(opened.store)
         assert bad_rows(opened.store) == []
     assert {row["run_id"] for row in rows} == {"killed"}
-    assert sum(row["files"] for row in rows) == len(run.files) == 4
+    assert sum(row["files"] for row in rows) == len(run.files) == 5
     assert not (aged / "var" / RUN_FILE).exists()
     later(aged)
     with closing(OpenProject(str(aged))) as opened:

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from reports.chart_geometry import span_ticks
 from reports.pages.chart import day_ticks
+from reports.render.heading import facts_text
+from reports.render.render_pdf import _title
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD
-from reports.render.render_pdf_tables import _tails
-from reports.render.render_pdf_text import fitted, printable, text_width, visual, wrapped
+from reports.render.render_pdf_tables import _tails, draw_table
+from reports.render.render_pdf_tags import Tags
+from reports.render.render_pdf_text import clean, fitted, printable, text_width, visual, wrapped
 from reports.render.render_xlsx import spans_of
-from reports.report_content import Cell, Column, Row, Table
+from reports.report_content import Cell, Column, ReportContent, Row, Table
 from reports.texts.arabic import joined
 from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, word
 from reports.texts.numbers import unit_text
@@ -46,6 +49,22 @@ def test_wrapping_loses_no_letter(text: str, width: float) -> None:
     lines = wrapped(text, FONT_BOLD, 8, width)
     assert "".join("".join(lines).split()) == "".join(printable(text).split())
     assert all(text_width(line, FONT_BOLD, 8) <= width + 1e-6 for line in lines)
+
+
+def test_right_to_left_words_that_need_two_lines_begin_in_the_first(content: ReportContent) -> None:
+    text = "بداية القراءات محاكاة: يبيّن التقرير الطريقة ولا يصدر أبدا دون علامة على كل صفحة من صفحاته نهاية"
+    table = Table(
+        key="t", title=text, sheet="", columns=(Column(title="a"), Column(title="b", is_number=True)), note=text,
+        rows=(Row(cells=(Cell(text=text, tone="bad"), Cell(text="1"))),),
+    )  # fmt: skip
+    root = Tags("ar").root
+    caption, grid, note, _ = draw_table(table, root, width=180)
+    arabic = content.model_copy(update={"language": "ar"})
+    _, facts = _title(arabic, 250, root)[0]._cellvalues[0][0]
+    for drawn, said in ((caption, text), (note, text), (grid._cellvalues[1][0], text), (facts, facts_text(arabic))):
+        read, shown = [printable(word) for word in clean(said).split() if word.isalpha()], drawn.getPlainText()
+        # Of a visual line what is read first stands at its end.
+        assert shown.index(read[0]) < shown.rindex(read[-1]), shown
 
 
 def test_decimal_marks_stand_in_one_line() -> None:

@@ -12,6 +12,7 @@ from data_quality.contracts.control.forecast import BacktestScore
 from data_quality.contracts.model import Model
 from ml.features.civil import Civil
 from ml.features.forecast_case import Case
+from ml.features.series import DAY, Series
 from ml.forecasts.backtest import (
     Fold,
     Forecasts,
@@ -25,8 +26,10 @@ from ml.forecasts.backtest import (
     week_scale,
 )
 from ml.forecasts.forecast_model import Fitter
+from ml.forecasts.lifecycle.promotion import MIN_COMMON_DAYS
 from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.plausible import out_of_reach
+from ml.forecasts.targets import Target
 from ml.forecasts.uncertainty.scores import mean_pinball
 
 FLOOR = SameHourLastWeekFitter.algorithm
@@ -169,6 +172,20 @@ def recent_folds(case: Case, *, count: int, days: int) -> tuple[Fold, ...]:
     origins = midnights(case.civil, length, last_days=min(days, allowed))
     parts = [part.tolist() for part in np.array_split(np.array(origins, dtype=np.int64), max(count, 1)) if len(part)]
     return tuple(Fold(f"{local_date(case.civil, part[0])}", part[0], tuple(part)) for part in parts)
+
+
+def days_known(series: Series) -> int:
+    """Days of which something is known."""
+    per_day, known = series.per_day, ~np.isnan(series.values)
+    return int(known[: len(known) // per_day * per_day].reshape(-1, per_day).any(axis=1).sum())
+
+
+def days_to_lead(target: Target) -> int:
+    """Days of history from which on a first model that learns may lead: three horizons, of two weeks at least.
+
+    A third of the history at most is judged: of three horizons one is, whole, behind two to learn from.
+    """
+    return MAX_TRIAL_SHARE * max(MIN_COMMON_DAYS, -(-target.horizon // DAY))
 
 
 def hold_trial(

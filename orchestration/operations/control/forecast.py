@@ -21,7 +21,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
     call.doing(f"backtesting and issuing the forecasts of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
-        refused = runner.run("forecast", partition=known.site_id).findings
+        told = runner.run("forecast", partition=known.site_id).findings
     found = [project.forecasts.latest(known.site_id, target.name) for target in targets_of(known)]
     forecasts = [forecast for forecast in found if forecast is not None]
     result = {
@@ -39,11 +39,15 @@ def issue(call: Call, site: SiteOption) -> Answer:
             for forecast in forecasts
         ],
         "scores": project.forecasts.promotions(),
-        "findings": refused,
+        "findings": told,
     }
     steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
     said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
-    said += [f"no forecast of {finding.scope}: {finding.message}" for finding in refused]
+    # A warning of a training stops no forecast.
+    said += [
+        f"no forecast of {finding.scope}: {finding.message}" if finding.severity == "blocking" else finding.message
+        for finding in told
+    ]
     for forecast in forecasts:
         if forecast.why:
             said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]

@@ -12,6 +12,10 @@ from orchestration.operations.options import SiteOption, write_file
 
 _RANKS = "feature | rank correlation: {rank:+.2f} | n | unit | known | source"
 _DAY = "feature | known | first: {first:.4g} | mean: {mean:.4g} | mean today: {mean_now:.4g} | steps changed: {changed}"
+_CALENDAR = {
+    True: "the calendar is as it was", False: "the calendar is another one today",
+    None: "nothing can be made of what is recorded today",
+}  # fmt: skip
 
 
 @operation("forecast features", takes=PROJECT, example="--site home --target meter:main --days 60")
@@ -40,17 +44,16 @@ def forecast_features(
         "weather": project.weather,
         "store": FeatureDays(project.project.data_dir),
     }
-    given["now_utc"] = call.clock.now_utc()
     if day is not None:
         found = known_day(known, target, parse_day(day, "--day"), **given)
         text = (
             f"issued {found.issued_at_utc:%Y-%m-%d %H:%M}Z of {found.steps} steps, readings known until "
-            f"{_at(found.readings_until_utc)}, weather since {_at(found.weather_since_utc)}, the calendar is "
-            f"{'as it was' if found.is_calendar_as_then else 'another one today'}"
+            f"{_at(found.readings_until_utc)}, weather since {_at(found.weather_since_utc)}, "
+            f"{_CALENDAR[found.is_calendar_as_then]}"
         )
         return Answer(found, Table("features", _DAY), text)
     call.doing("computing the features")
-    history = feature_history(known, target, days=days, **given)
+    history = feature_history(known, target, days=days, now_utc=call.clock.now_utc(), **given)
     if isinstance(history, Finding):
         told = [history]
         return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from orchestration.cli.main import build_app
 from tests.e2e.conftest import call
+from tests.ml.forecasts import issuing
 from tests.ml.forecasts.test_file_case import table
 
 # Eighteen weeks that end within a month: the last whole ones are November and December.
@@ -188,3 +189,22 @@ def test_a_forecast_that_the_meters_of_a_site_cannot_give_is_named_by_forecast_i
     [found] = [each for each in out["findings"] if each["scope"] == "base_load"]
     message = "The base load cannot be computed from the meters: tank 'hot_water' has no meter."
     assert (found["code"], found["message"], found["severity"]) == ("base_load_part_missing", message, "blocking")
+
+
+# Dagster announces what is in beta.
+@pytest.mark.filterwarnings("ignore")
+def test_a_learner_that_waits_for_history_is_told_and_its_target_is_forecast(tmp_path: Path) -> None:
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "meterloom.yaml").touch()
+    site = "site_id: shop\nname: Shop\ncountry: DE\ntime_zone: UTC\ncurrency: EUR\nmeters: [{meter_id: main}]\n"
+    (tmp_path / "sites" / "shop.yaml").write_text(site + "forecast_targets: [main]\n")
+    hours = issuing.load(41) / 10 * np.repeat(1 + np.arange(41) / 41, 24)
+    times = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=15 * n) for n in range(4 * len(hours))]
+    rows = [f"main,{at:%Y-%m-%dT%H:%M:%SZ},{kwh / 4:.6f}" for at, kwh in zip(times, np.repeat(hours, 4), strict=True)]
+    (tmp_path / "shop.csv").write_text("\n".join(["meter,timestamp,kwh", *rows]))
+    project = ("--site", "shop", "--project", str(tmp_path))
+    assert call("ingest", str(tmp_path / "shop.csv"), *project)[0] == 0
+    found = CliRunner().invoke(build_app(), ["forecast", "issue", *project])
+    assert found.exit_code == 0, found.output
+    assert "leads, ensemble waits" in found.output
+    assert "no forecast of" not in found.output

@@ -59,12 +59,10 @@ class Works:
         )  # fmt: skip
 
     def known(self) -> dict[str, Any]:
-        return {
-            "lake": self.lake, "weather": self.weather, "store": self.features, "now_utc": self.clock.now_utc(),
-        }  # fmt: skip
+        return {"lake": self.lake, "weather": self.weather, "store": self.features}
 
     def history(self, days: int = 14) -> FeatureHistory:
-        found = feature_history(self.site, "meter:a", days=days, **self.known())
+        found = feature_history(self.site, "meter:a", days=days, now_utc=self.clock.now_utc(), **self.known())
         assert isinstance(found, FeatureHistory), found
         return found
 
@@ -76,7 +74,7 @@ def plant(lake: Lake, store: Store, tracker: MlflowTracker, tmp_path: Path) -> W
     return made
 
 
-def of(found: KnownDay, name: str) -> tuple[float | None, float | None, int]:
+def of(found: KnownDay, name: str) -> tuple[float | None, float | None, int | None]:
     one = next(each for each in found.features if each.feature == name)
     return one.mean, one.mean_now, one.changed
 
@@ -119,16 +117,54 @@ def test_days_that_were_kept_are_judged_as_they_were_known_and_others_are_rebuil
     strongest = honest.correlations[0]
     # The load of this site is a sine of the day.
     assert strongest.feature == "day_sine"
+    assert strongest.rank is not None
     assert strongest.rank > 0.95
     assert strongest.n == 14 * 24
     assert correlation_png(honest).startswith(b"\x89PNG")
     # What the file of the day says counts, and not what today would make of it.
     path = next(plant.features.root.glob("*/*/*.parquet"))
     pl.read_parquet(path).with_columns(same_hour_newest=-pl.col("same_hour_newest")).write_parquet(path)
-    turned = {each.feature: each.rank for each in plant.history().correlations}
-    before = {each.feature: each.rank for each in honest.correlations}
+    turned = {each.feature: each.rank or 0.0 for each in plant.history().correlations}
+    before = {each.feature: each.rank or 0.0 for each in honest.correlations}
+    # Of what was never known nothing is said, and not that it does not matter.
+    assert next(each.rank for each in honest.correlations if each.feature == "temperature_degc") is None
     assert turned["same_hour_newest"] < before["same_hour_newest"] - 0.02
     assert turned["same_hour_week"] == before["same_hour_week"]
+
+
+def test_a_day_of_long_ago_is_still_held_against_what_is_recorded_today(plant: Works) -> None:
+    plant.forecast()
+    plant.read(readings(plant.site, load(1, level=15.0, seed=5), start=NOW - timedelta(days=1)), "corrected")
+    # More days than a load is learnt from.
+    plant.read(readings(plant.site, load(200, seed=2), start=NOW), "next")
+    plant.clock.advance(timedelta(days=200))
+    found = known_day(plant.site, "meter:a", TODAY, **plant.known())
+    assert of(found, "same_hour_newest")[2] == 48
+    assert of(found, "weekday")[2] == 0
+    assert found.is_calendar_as_then is True
+
+
+def test_a_day_of_which_nothing_can_be_made_today_is_not_called_unchanged(plant: Works) -> None:
+    plant.forecast()
+    path = next(plant.features.root.glob("*/*/*.parquet"))
+    # Of years before the first reading that is there.
+    earlier = pl.col("time_utc", "issued_at_utc").dt.offset_by("-3y")
+    pl.read_parquet(path).with_columns(earlier).write_parquet(path)
+    found = known_day(plant.site, "meter:a", TODAY, **plant.known())
+    then, now, changed = of(found, "same_hour_newest")
+    assert then is not None
+    assert (now, changed, found.is_calendar_as_then) == (None, None, None)
+
+
+def test_a_new_meter_is_forecast_by_those_beside_it_and_keeps_no_features(plant: Works) -> None:
+    plant.site = plant.site.model_copy(update={"forecast_targets": ("a", "b", "c")})
+    new = [readings(plant.site, load(1, level=5.0), "c", start=NOW - timedelta(days=1))]
+    plant.read(pl.concat([readings(plant.site, load(level=20.0, seed=3), "b"), *new]), "beside")
+    plant.forecast()
+    told = plant.forecasts.latest("kept", "meter:c")
+    assert told is not None
+    assert "group_profile" in told.labels
+    assert [path.name for path in plant.features.root.glob("*/*")] == ["kept.a.import.day_ahead"]
 
 
 def test_what_is_not_kept_or_too_short_is_said(plant: Works) -> None:
@@ -137,8 +173,8 @@ def test_what_is_not_kept_or_too_short_is_said(plant: Works) -> None:
     plant.forecast()
     with pytest.raises(BadInput, match="1 are, 2025-03-31 to 2025-03-31"):
         known_day(plant.site, "meter:a", date(2025, 3, 1), **plant.known())
-    early = {**plant.known(), "now_utc": NOW - timedelta(days=DAYS - 10)}
-    short = feature_history(plant.site, "meter:a", days=14, **early)
+    early = NOW - timedelta(days=DAYS - 10)
+    short = feature_history(plant.site, "meter:a", days=14, now_utc=early, **plant.known())
     assert isinstance(short, Finding)
     assert (short.code, short.facts["days_found"]) == ("short_history", 3)
 

@@ -113,7 +113,7 @@ def test_bands_of_substations_hold_what_they_promise(substations: Mapping[str, R
         assert ours.nrmse < floor.nrmse
 
 
-def test_bands_of_a_home_hold_what_they_promise_and_its_days_are_near(home: Run) -> None:
+def test_bands_of_a_home_hold_what_they_promise_and_it_is_nearer_than_last_week(home: Run) -> None:
     eighty, ninety = together({"home": home})
     assert 0.77 <= eighty <= 0.83
     assert 0.88 <= ninety <= 0.92

@@ -9,6 +9,7 @@ from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.site_file.site import Site
 from ml.forecasts.issue import findings_of, run_forecast
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, load_champion
+from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.train import Training
 from ml.tracking import MlflowTracker
 from tests.ml.forecasts import issuing
@@ -81,3 +82,41 @@ def test_a_model_that_waited_takes_the_lead_by_a_gain_that_chance_does_not_expla
     assert later.decision.is_promoted, later.decision.reason
     assert later.decision.test is not None
     assert later.decision.test.is_significant
+
+
+def test_days_of_which_nothing_is_known_are_no_history(tracker: MlflowTracker) -> None:
+    works, values = issuing.works("first5"), rising(56, 2)
+    values[24 * 1 : 24 * 17] = np.nan
+    found = trained(tracker, works, values)
+    (why,) = found.findings
+    assert why.facts["days"] in (40, 41)
+    assert found.best != "ensemble"
+
+
+def test_a_learner_that_leads_early_since_no_plain_kind_may_is_told_and_not_called_plain(
+    tracker: MlflowTracker,
+) -> None:
+    works, values = issuing.works("first6"), rising(41, 2)
+    rows = issuing.readings(works, values, start=issuing.NOW - timedelta(days=41))
+    found = issuing.trained(tracker, works, rows, fitters=(EnsembleFitter(),))
+    (why,) = found.findings
+    assert why.message.endswith("ensemble leads all the same, since no plain kind may.")
+    assert why.message in found.decision.reason
+    issued = run_forecast(rows, site=works, target="a", issued_at_utc=issuing.NOW, horizon_h=24, tracker=tracker)
+    assert isinstance(issued, Forecast)
+    assert "plain_model" not in issued.labels
+
+
+def test_a_plain_model_that_leads_long_after_its_first_trial_no_longer_says_that_too_little_is_known(
+    tracker: MlflowTracker,
+) -> None:
+    works, values = issuing.works("first7"), rising(70, 2)
+    rows = issuing.readings(works, values, start=issuing.NOW - timedelta(days=70))
+    first = issuing.NOW - timedelta(days=29)
+    assert issuing.trained(tracker, works, rows, fitters=FITTERS, until=first).findings
+    labels = []
+    for at in (first, first + timedelta(days=13), issuing.NOW):
+        issued = run_forecast(rows, site=works, target="a", issued_at_utc=at, horizon_h=24, tracker=tracker)
+        assert isinstance(issued, Forecast)
+        labels.append("plain_model" in issued.labels)
+    assert labels == [True, True, False]
