@@ -1,4 +1,4 @@
-"""Answers to acts that were sent with an Idempotency-Key: each is made once a day and person, and told again after."""
+"""Answers to acts that were sent with an Idempotency-Key: each is made once a day and person, and given again after."""
 
 import threading
 from collections import OrderedDict
@@ -19,7 +19,7 @@ MOST_KEPT = 1000
 
 
 @dataclass
-class _Told:
+class _Sent:
     """An act under a key. what: method, address and digest of the body; answer: None while it is being made."""
 
     what: tuple[str, ...]
@@ -31,7 +31,7 @@ class Once:
     """The acts of one project in this process; a process that ends forgets the keys, not what was done."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], OrderedDict[str, _Told]] = {}
+        self._sent: dict[tuple[str, str], OrderedDict[str, _Sent]] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: Request, ask: Ask, key: str, make: Callable[[], Response]) -> Response:
@@ -44,28 +44,28 @@ class Once:
         own = (ask.person.person_id, getattr(request.state, "key_id", ""))
         what = (request.method, request.url.path, request.url.query, getattr(request.state, "body_sha256", ""))
         with self._lock:
-            mine_told = self._told.setdefault(own, OrderedDict())
-            told = mine_told.get(key)
-            if told is not None and ask.now_utc < told.at_utc + REMEMBERED:
-                return _again(told, what)
-            mine = mine_told[key] = _Told(what, ask.now_utc)
-            while len(mine_told) > MOST_KEPT:
-                mine_told.popitem(last=False)
+            of_sender = self._sent.setdefault(own, OrderedDict())
+            known = of_sender.get(key)
+            if known is not None and ask.now_utc < known.at_utc + REMEMBERED:
+                return _again(known, what)
+            mine = of_sender[key] = _Sent(what, ask.now_utc)
+            while len(of_sender) > MOST_KEPT:
+                of_sender.popitem(last=False)
         try:
             mine.answer = make()
         finally:
             if mine.answer is None:
                 with self._lock:
-                    mine_told.pop(key, None)
+                    of_sender.pop(key, None)
         return mine.answer
 
 
-def _again(told: _Told, what: tuple[str, ...]) -> Response:
-    if told.what != what:
+def _again(known: _Sent, what: tuple[str, ...]) -> Response:
+    if known.what != what:
         raise BadInput("this Idempotency-Key was sent with another body", reason="other_body")
-    if told.answer is None:
+    if known.answer is None:
         raise BadInput("what was sent under this Idempotency-Key is still being done", reason="already_running")
-    return told.answer
+    return known.answer
 
 
 def once_of(project: OpenProject) -> Once:
