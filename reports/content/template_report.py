@@ -16,7 +16,7 @@ from reports.content.references import with_references
 from reports.content.register import register_section
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
-from reports.content.uncertainty import findings_of, headline_bands, told_bands, uncertainty_sections
+from reports.content.uncertainty import findings_of, headline_bands, printed_bands, uncertainty_sections
 from reports.datasets.base import Books, Dataset, Given, period_key, shifted, span
 from reports.datasets.dataset_registry import make_datasets
 from reports.datasets.of_uses.enpi_findings import SYNTHETIC, in_order
@@ -98,7 +98,7 @@ def template_report(
         versions={"template": f"{template.template}@{template.version}", **named},
         sections=tuple(_with_register(template, sections, book, language)),
         figures=figures,
-        bands=told_bands(bands),
+        bands=printed_bands(bands),
         data=() if points is None else tuple(points.data),
         organisation=None if group is None else group.organisation,
     )

@@ -33,7 +33,7 @@ def _is_stated(band: Band) -> bool:
     return any(not source.startswith("model:") for source in band.shares)
 
 
-def told_bands(bands: Mapping[str, Band]) -> tuple[FigureBand, ...]:
+def printed_bands(bands: Mapping[str, Band]) -> tuple[FigureBand, ...]:
     """The bands as the content keeps them."""
     return tuple(
         FigureBand(

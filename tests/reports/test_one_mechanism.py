@@ -148,5 +148,5 @@ def test_content_that_python_writes_is_the_short_list_of_the_readme() -> None:
     layout, pages = {"Section", "Tiles", "Chart"}, ROOT / "reports" / "pages"
     of_reports = [path for path in modules if not path.is_relative_to(pages)]
     assert {path.name for path in of_reports if calls(path) & layout} == {
-        "template_report.py", "template_blocks.py", "template_charts.py", "register.py", "caveats.py",
+        "template_report.py", "template_blocks.py", "template_charts.py", "register.py", "caveats.py", "uncertainty.py",
     }  # fmt: skip
