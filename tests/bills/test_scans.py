@@ -132,9 +132,9 @@ def test_a_picture_of_more_dots_than_a_page_has_is_refused_by_their_number(tmp_p
             read_bill(tmp_path / name, run=run_limited)
 
 
-def test_text_that_nobody_sees_is_a_picture_s_and_no_bill_s(tmp_path: Path) -> None:
+def test_text_that_nobody_sees_is_a_picture_s_and_no_bill_s(tmp_path: Path, shared_data: Path) -> None:
     """As scanners with letters of their own write it: the picture of the page, and over it invisible text."""
-    written = pypdf.PdfWriter(clone_from=BILLS / PDFS[1])
+    written = pypdf.PdfWriter(clone_from=shared_data / "bills" / PDFS[1])
     for page in written.pages:
         drawn_so = StreamObject()
         contents = page.get_contents()

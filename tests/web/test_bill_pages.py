@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.people import Role
-from tests.bills.scans import BILLS, drawn, needs_tesseract
+from tests.bills.scans import drawn, needs_tesseract
 from tests.web.asking import PAGE
 from tests.web.bills_world import billed, command
 from tests.web.every_number import OneApp, Seen, check_page
@@ -256,8 +256,10 @@ def test_who_may_not_upload_is_offered_no_upload(billed: Asking) -> None:
 
 
 @needs_tesseract
-def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(billed: Asking, tmp_path: Path) -> None:
-    drawn(BILLS / "SYN-2024-006.pdf").save(tmp_path / "scan.png")
+def test_a_picture_is_a_draft_until_a_person_confirms_it_beside_the_picture(
+    billed: Asking, tmp_path: Path, shared_data: Path
+) -> None:
+    drawn(shared_data / "bills" / "SYN-2024-006.pdf").save(tmp_path / "scan.png")
     found, page = previewed(billed, (tmp_path / "scan.png").read_bytes(), "scan.png")
     assert (found, "It counts once you have confirmed it" in page) == (200, True), page
     assert added(billed, page) == 303
