@@ -116,10 +116,10 @@ def test_without_any_worker_left_what_is_not_done_is_a_finding_within_a_minute(t
         assert time.monotonic() - started_s < 60
     finally:
         made.stop()
-    done = [each for each in found if not isinstance(each, Finding)]
-    assert done == SQUARES[: len(done)]
-    assert [each.code for each in found if isinstance(each, Finding)] == ["no_workers"] * (8 - len(done))
-    assert len(done) < 8
+    # Two workers: a later one may be done where an earlier one was not.
+    said = [each.code if isinstance(each, Finding) else each for each in found]
+    assert all(each in ("no_workers", square) for each, square in zip(said, SQUARES, strict=True)), said
+    assert "no_workers" in said
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def recorded(folder: Path) -> dict[str, datetime]:
 
 
 def segment(url: str, words: str) -> str:
-    """A name of a segment of its log, as the server says it; the names are in the order of the log."""
+    """What the server says of its log; names of segments are in the order of the log."""
     with psycopg.connect(url) as connection:
         ((found,),) = connection.execute(f"select {words}".encode()).fetchall()
         return str(found)
@@ -167,6 +167,8 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
     second = servers.start("base")
     monkeypatch.setenv(URL, second.get_uri())
     took_s = time.monotonic() - began_s
+    # Asked before its log is read to the end, it answers as the base copy stood.
+    assert until(lambda: segment(second.get_uri(), "pg_is_in_recovery()") == "False", 60)
     found = recorded(folder)
     # Nothing stands there that was not written, and nothing is left out between.
     assert before.keys() < found.keys()

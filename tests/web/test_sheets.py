@@ -36,6 +36,6 @@ def unused(sheet: str, source: str) -> list[str]:
 def test_no_rule_is_for_a_class_that_nothing_has() -> None:
     source = sources()
     found = {path.name: unused(path.read_text(encoding="utf-8"), source) for path in Path(STATIC).glob("*.css")}
-    assert len(found) == 4
+    assert {"app.css", "charts.css"} <= found.keys()
     assert not any(found.values()), found
     assert unused(".card { color: red } .nobody-has-it, .c3 { color: red }", source) == ["nobody-has-it"]
