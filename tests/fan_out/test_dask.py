@@ -118,7 +118,7 @@ def test_without_any_worker_left_what_is_not_done_is_a_finding_within_a_minute(t
         made.stop()
     # Two workers: a later one may be done where an earlier one was not.
     said = [each.code if isinstance(each, Finding) else each for each in found]
-    assert all(each in ("no_workers", square) for each, square in zip(said, SQUARES, strict=True)), said
+    assert all(each in ("no_workers", square) for each, square in zip(said, SQUARES[:8], strict=True)), said
     assert "no_workers" in said
 
 
