@@ -1,7 +1,8 @@
 """Ids of numbers that an answer prints: each can be traced by it, as long as asked figures are kept."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
 from assets.stores.published.asked_figures import AskedFigures, renamed
@@ -9,7 +10,7 @@ from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.warehouse.marts import MartReader
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Clock, Period
+from data_quality.contracts.time import Clock, Period, months_of
 from reports.assess import AskedUse
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
@@ -76,9 +77,18 @@ def event_ids(
 
 
 def footprint_ids(
-    project: "OpenProject", site: Site, span: Period, measures: Sequence[str], *, as_of_utc: datetime, clock: Clock
-) -> dict[str, str]:
-    """Measure -> id of the totals of a site's inventory over whole months; nothing of any other span."""
+    project: "OpenProject",
+    site: Site,
+    span: Period,
+    asked_for: Sequence[tuple[str, str, date | None]],
+    *,
+    as_of_utc: datetime,
+    clock: Clock,
+) -> dict[tuple[str, str, date | None], tuple[Decimal | None, str]]:
+    """Value and id of numbers of a site's inventory over whole months; nothing of any other span.
+
+    asked_for: measure, carrier (empty: all of them) and the first day of a month (None: the span).
+    """
     if span.start.day != 1 or span.end.day != 1:
         return {}
     sources = project.sources()
@@ -90,10 +100,14 @@ def footprint_ids(
         is_synthetic=sources.has_synthetic(site, span, as_of_utc),
     )
     ask = Asker(given, {"footprint": FootprintData(given)}, book)
-    item = Item(key="", label=site.name, scope=f"site:{site.site_id}", period=span)
-    made = {name: ask.question(f"footprint.{name}", item) for name in measures}
+    spans = {None: span} | {each.start: each for each in months_of(span)}
+    made = {}
+    for measure, carrier, month in asked_for:
+        scope = f"carrier:{carrier}" if carrier else f"site:{site.site_id}"
+        item = Item(key=carrier, label=carrier or site.name, scope=scope, period=spans[month])
+        made[measure, carrier, month] = ask.question(f"footprint.{measure}", item)
     ids = kept_ids(project, book.figures(), clock)
-    return {name: ids.of(figure) for name, figure in made.items()}
+    return {key: (figure.value, ids.of(figure)) for key, figure in made.items()}
 
 
 def use_ids(

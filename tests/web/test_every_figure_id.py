@@ -31,11 +31,6 @@ NO_FIGURES = {
     "quality": "readings that a rule names, with its limit",
     "meters/balance": "what a rule found off",
 }
-# Doors whose figures have no id yet.
-NOT_YET = {
-    "carbon/report": "lines by month and factor; their totals have one",
-    "carbon/restatement": "both sides of a change of factors; each is a line of /carbon/report",
-}
 
 
 def doors() -> Iterator[tuple[str, dict[str, str]]]:
@@ -91,9 +86,9 @@ def test_every_figure_of_the_api_has_an_id_that_the_api_traces(seen: Asking) -> 
         name = path.removeprefix(f"{EMS}/").removeprefix("/api/v1/")
         bare[name] = sorted(set(bare_numbers(answer.said)))
         ids[name] = list(dict.fromkeys(ids_in(answer.said)))
-    without = {name: places for name, places in bare.items() if places and name not in {**NO_FIGURES, **NOT_YET}}
+    without = {name: places for name, places in bare.items() if places and name not in NO_FIGURES}
     assert without == {}
-    assert {name for name in {**NO_FIGURES, **NOT_YET} if not bare.get(name)} == set()
+    assert {name for name in NO_FIGURES if not bare.get(name)} == set()
     assert {"kpis", "running", "why", "analytics/consumption", "analytics/enpi"} <= {
         n for n, each in ids.items() if each
     }

@@ -1,11 +1,17 @@
 """`meterloom carbon footprint` and `restate`: Scope 1 and 2 of a site or of all, and what a change restated."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
-from data_quality.contracts.emissions.footprint import Footprint, PortfolioFootprint, Restatement
+from data_quality.contracts.emissions.footprint import (
+    Footprint,
+    FootprintLine,
+    PortfolioFootprint,
+    RestatedLine,
+    Restatement,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import GwpSet
 from data_quality.contracts.site_file.site import Site
@@ -35,7 +41,9 @@ CHANGES = (
 )
 
 
+# Totals, and the measure of each method of a line.
 TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
+_BY_METHOD = dict(zip(("direct", "location", "market"), TOTALS, strict=True))
 
 
 @operation(
@@ -59,16 +67,11 @@ def footprint(
         return _portfolio(call, portfolio_footprint(found))
     one = found[0]
     say_findings(call, one.findings)
-    figures: dict[str, str] = {}
-    if gwp is None and not supplier:
-        from orchestration.views.asked_ids import footprint_ids
-
-        span, as_of_utc = (
-            parse_period(period, sites[0].time_zone),
-            call.as_of_utc or call.project.reports.known_at(call.clock),
-        )
-        figures = footprint_ids(call.project, sites[0], span, TOTALS, as_of_utc=as_of_utc, clock=call.clock)
-    return Answer({**one.model_dump(), "figures": figures}, LINES, scopes_text(one))
+    is_own = gwp is None and not supplier
+    known = call.as_of_utc or call.project.reports.known_at(call.clock)
+    ids = _ids(call, sites[0], one, known) if is_own else {}
+    lines = [{**line.model_dump(), "figures": _of_line(line, ids)} for line in one.lines]
+    return Answer({**one.model_dump(), "lines": lines, "figures": _of_totals(one, ids)}, LINES, scopes_text(one))
 
 
 @operation(
@@ -98,8 +101,40 @@ def restatement(
     for each in sites:
         # Both by today's site file and code: what differs is what was known, not how it is computed.
         views = [_footprint(call, each, period, moment, gwp_set(gwp), supplier) for moment in (from_utc, to_utc)]
-        found.append(restate(*views, from_utc=from_utc, to_utc=to_utc, withdrawn=reasons))
+        one = restate(*views, from_utc=from_utc, to_utc=to_utc, withdrawn=reasons)
+        is_own = gwp is None and not supplier
+        old, new = (_ids(call, each, *of) if is_own else {} for of in ((one.old, from_utc), (one.new, to_utc)))
+        found.append((one, old, new))
     return _restated(found, is_portfolio=portfolio)
+
+
+# Measure, carrier (empty: all) and month (None: the span) -> what the inventory says, and the id to trace it by.
+Ids = Mapping[tuple[str, str, date | None], tuple[Decimal | None, str]]
+
+
+def _ids(call: Call, site: Site, found: Footprint, as_of_utc: datetime) -> Ids:
+    """Ids of the totals of a footprint, and of its months by carrier and method."""
+    from orchestration.views.asked_ids import footprint_ids
+
+    lines = [(line.carrier.value, line.month, _BY_METHOD[line.method]) for line in found.lines]
+    cells = dict.fromkeys((of, carrier, month) for carrier, month, method in lines for of in (method, "energy_kwh"))
+    wanted = [*((each, "", None) for each in TOTALS), *cells]
+    span = Period(label=found.period, start=found.start, end=found.end, time_zone=site.time_zone)
+    return footprint_ids(call.project, site, span, wanted, as_of_utc=as_of_utc, clock=call.clock)
+
+
+def _of_totals(found: Footprint, ids: Ids) -> dict[str, str]:
+    return {each: ids[each, "", None][1] for each in TOTALS if ids and ids[each, "", None][0] == getattr(found, each)}
+
+
+def _of_line(line: FootprintLine | RestatedLine, ids: Ids, prefix: str = "") -> dict[str, str]:
+    """Ids of numbers of a line. The inventory's are of all factors of a month: one part of several has none."""
+    found = {}
+    for name, measure in ((f"{prefix}kgco2e", _BY_METHOD[line.method]), (f"{prefix}kwh", "energy_kwh")):
+        value, figure_id = ids.get((measure, line.carrier.value, line.month), (None, ""))
+        if value is not None and value == getattr(line, name):
+            found[name] = figure_id
+    return found
 
 
 def _sites(call: Call, site: str | None, portfolio: bool) -> list[Site]:
@@ -167,25 +202,28 @@ def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:
     return Answer(found, SITES, "\n".join([*weighted, scopes_text(found)]))
 
 
-def _restated(found: list[Restatement], *, is_portfolio: bool) -> Answer:
-    one = found[0]
-    result: dict[str, Any]
+def _restated(found: list[tuple[Restatement, Ids, Ids]], *, is_portfolio: bool) -> Answer:
+    one = found[0][0]
+    result: dict[str, Any] = {"period": one.period, "from_utc": one.from_utc, "to_utc": one.to_utc}
+    sites = [
+        {"site_id": each.site_id, "old": _totals(each.old, old), "new": _totals(each.new, new)}
+        for each, old, new in found
+    ]
+    lines = [
+        (each.site_id, {**line.model_dump(), "figures": _of_line(line, old, "old_") | _of_line(line, new, "new_")})
+        for each, old, new in found
+        for line in each.lines
+    ]
     if is_portfolio:
-        result = {
-            "period": one.period,
-            "from_utc": one.from_utc,
-            "to_utc": one.to_utc,
-            "sites": [{"site_id": each.site_id, "old": _totals(each.old), "new": _totals(each.new)} for each in found],
-            "lines": [{"site_id": each.site_id, **line.model_dump()} for each in found for line in each.lines],
-        }
+        result |= {"sites": sites, "lines": [{"site_id": site_id, **line} for site_id, line in lines]}
     else:
-        result = {**one.model_dump(exclude={"old", "new"}), "old": _totals(one.old), "new": _totals(one.new)}
+        result |= {**sites[0], "lines": [line for _, line in lines]}
     when = f"as known at {one.from_utc:%Y-%m-%d %H:%M:%S}Z and at {one.to_utc:%Y-%m-%d %H:%M:%S}Z"
     columns = f"site: {{site_id}} | {CHANGES}" if is_portfolio else CHANGES
     table = Table("lines", columns, why=lambda line: "; ".join(line["causes"]))
     return Answer(result, table, when if result["lines"] else "nothing changed")
 
 
-def _totals(found: Footprint) -> dict[str, Any]:
-    keys = {"as_of_utc", "scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e", "coverage", "findings"}
-    return found.model_dump(include=keys)
+def _totals(found: Footprint, ids: Ids) -> dict[str, Any]:
+    keys = {"as_of_utc", *TOTALS, "coverage", "findings"}
+    return {**found.model_dump(include=keys), "figures": _of_totals(found, ids)}
