@@ -22,6 +22,7 @@ from orchestration.cli.main import build_app
 from reports.exports.espi_channels import Channel, amounts
 from reports.exports.espi_document import document
 from reports.exports.summer_time import local_time
+from tests.exports.standards import espi_faults
 from tests.readings.conftest import bench  # noqa: F401  the fixture
 from tests.readings.rooms import Bench, plant
 
@@ -48,7 +49,12 @@ def exported(site: Site, taken: Bench, path: Path) -> list[Channel]:
 
 
 def foreign(path: Path) -> dict[str, tuple[int, Decimal, Counter[int]]]:
-    """Usage point -> intervals, sum in the unit and quality codes, by a reader that is not ours."""
+    """Usage point -> intervals, sum in the unit and quality codes, by a reader that is not ours, of a file that is as
+    the standard's schema has it.
+    """
+    elements, faults = espi_faults(path)
+    assert elements > 3
+    assert faults == []
     found = {}
     for point in parse_feed(str(path)):
         for reading in point.meterReadings:
@@ -119,6 +125,17 @@ def test_several_meters_their_directions_and_qualities_are_read_elsewhere(bench:
         ("gas/MeterReading/import", "import", 12.5),
         ("pv/MeterReading/export", "export", 4000.0),
     }
+
+
+def test_the_schema_of_the_standard_tells_an_altered_file(bench: Bench, tmp_path: Path) -> None:  # noqa: F811
+    path = tmp_path / "export.xml"
+    test_several_meters_their_directions_and_qualities_are_read_elsewhere(bench, tmp_path)
+    [source] = tmp_path.glob("*.xml")
+    text = source.read_text()
+    for old, new in (("<espi:uom>72<", "<espi:uom>kWh<"), ("<espi:duration>900<", "<espi:duration>quarter<")):
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+        assert len(espi_faults(path)[1]) >= 1, old
 
 
 def test_a_corrected_quarter_hour_breaks_up_its_interval_and_no_other(bench: Bench, tmp_path: Path) -> None:  # noqa: F811

@@ -15,6 +15,7 @@ from controls.programmes.vtn_client import VtnClient
 from controls.simulator.vtn import LocalVtn
 from tests.controls.programmes.published import faults
 from tests.controls.programmes.test_openadr3 import NAME, SECRET, source
+from tests.exports.standards import openadr_faults
 from tests.orchestration.test_cli import run
 
 START = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
@@ -34,6 +35,11 @@ def test_a_vtn_takes_the_reports_and_a_plain_client_reads_them_from_it(version: 
         with urllib.request.urlopen(urllib.request.Request(f"{vtn.url}/reports", headers=token), timeout=5) as answer:
             bodies = json.loads(answer.read())
     assert [fault for body in bodies for fault in faults(version, "served report", body)] == []
+    # The description of 3.0 names no report of a server that lacks what 3.1 wants.
+    if version == "3.1":
+        assert [fault for body in bodies for fault in openadr_faults("report", body)] == []
+        for name, other in (("clientName", None), ("resources", [{}]), ("eventID", "not an id!")):
+            assert openadr_faults("report", bodies[0] | {name: other}), name
     values = {body["reportName"]: [each["payloads"][0]["values"] for each in _intervals(body)] for body in bodies}
     assert values == {
         "USAGE": [[2.5], [0.0], [1.25]],
