@@ -29,6 +29,7 @@ from reports.render.render_pdf_fonts import FONT, letters
 from reports.render.render_pdf_tags import About, Tags, marked, tagged
 from reports.render.render_pdf_text import clean, draw_text, is_east_asian
 from reports.report_content import Chart, Paragraph, Register, ReportContent, Section, Series, Table, Tiles
+from tests.reports.pdf_ua_profile import failed
 from tests.reports.tagged_pdf_check import CONDITIONS, Tagged, failures, unowned
 
 # Chinese, Japanese and Korean fonts are their reader's: a file that names one does not call itself accessible either.
@@ -88,6 +89,7 @@ def assert_is_tagged(content: ReportContent, *, is_bare: bool = False) -> None:
     data = render_pdf(content)
     assert set(failures(data)) == (BARE if is_bare else set())
     assert unowned(data) == []
+    assert failed(data) == ({"composite font"} if is_bare else set())
     assert reading(Tagged(data)) == wanted(content)
     assert len(data) <= 1.5 * len(render_pdf(content, is_tagged=False))
 
