@@ -140,7 +140,7 @@ def project_for(site: Site, of: Recommendation, accepted: date, done: date) -> M
     use = next((seu for seu in site.seus if set(meters) & set(seu.meters)), None)
     drivers = tuple(each.driver_id for each in use.drivers) if use else ()
     return MvProject(
-        project_id=f"advice-{of.recommendation_id}", name=f"{of.kind} {of.scope}",
+        project_id=of.project_id, name=f"{of.kind} {of.scope}",
         option="B" if kind == "meter" else "C", boundary=f"meters {', '.join(meters)}", meters=meters,
         drivers=drivers, day_types=True,
         installation_start=accepted, installation_end=done, reporting_end=months_after(done, _MONTHS_MEASURED),

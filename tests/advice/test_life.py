@@ -1,5 +1,6 @@
 """Recommendations of a real project: figures that trace, acts by people, baseline before, saving after the measure."""
 
+import html
 import json
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ from reports.report_content import ReportContent
 from tests.orchestration.test_cli import run
 from tests.reports.peers_world import write_year
 from tests.stores.everything import change
+from tests.web.asking import PAGE
+from tests.web.marts_world import Asking
 
 # Dagster announces what is in beta.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -287,6 +290,11 @@ def test_acceptance_opens_a_work_order_and_fits_the_baseline_on_the_time_before(
     fitted = project.baselines.get(baseline_id, int(version)).baseline
     assert (fitted.baseline_type, fitted.train_end) == (BaselineType.MV_PROJECT, ACCEPTED)
     assert bad_rows(project.store) == []
+    # The audit trail tells it by the name of its recommendation.
+    who = DAN.model_copy(update={"roles": (Role.AUDITOR,)})
+    told = html.unescape(Asking(project, LATER, who).get("/audit", [PAGE], site="plant", kind="baselines").text)
+    assert f"fitted baseline v{version} of Start and stop times: " in told
+    assert after.project_id not in told
 
 
 def test_what_was_saved_stands_beside_the_estimate_once_the_order_is_done(project: OpenProject) -> None:

@@ -110,6 +110,11 @@ class Recommendation(Model):
         return self.status in ("new", "acknowledged", "scheduled", "accepted", "done")
 
     @property
+    def project_id(self) -> str:
+        """Id of the M&V project that measures it once it is accepted."""
+        return f"advice-{self.recommendation_id}"
+
+    @property
     def confidence_label(self) -> ConfidenceLabel:
         """The word for its confidence."""
         return confidence_label(self.confidence)

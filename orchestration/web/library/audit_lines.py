@@ -6,6 +6,7 @@ from typing import Any
 
 from assets.stores.erasure.record import ERASURES
 from assets.stores.ledgers.alert_events import AlertEvents
+from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
 from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import newest_events
@@ -14,11 +15,12 @@ from controls.ledger.modes import mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Numeral, Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.web.library.report_lines import report_title
 from orchestration.web.request_context import Ask
+from reports.advice_words import scope_name, title_of
 from reports.evidence.lifecycle import names_then
 from reports.pages import baseline_review, devices, findings, report_library
 from reports.pages.address import Address
@@ -94,14 +96,15 @@ def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> I
 
 def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
     for site_id, site in sites.items():
-        uses, at = {each.seu_id: each.name for each in site.seus}, Address(path="", locale=ask.address.locale)
+        uses, at = {each.seu_id for each in site.seus}, Address(path="", locale=ask.address.locale)
+        subjects = _subjects(ask, site)
         for each in ask.project.baselines.versions(site_id, as_of_utc=ask.address.as_of_utc):
             fit, zone = each.baseline, site.time_zone
             if fit.baseline_type is BaselineType.MONITORING:
                 continue
             is_shown = fit.baseline_type is BaselineType.ENB and fit.seu_id in uses
             href = baseline_review.address_of(at, site_id, fit.seu_id, each.version) if is_shown else ""
-            given = (each.version, named(uses.get(fit.seu_id, fit.seu_id)), named(site.name))
+            given = (each.version, subjects.get(fit.seu_id, named(fit.seu_id)), named(site.name))
             text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *given)
             yield TrailLine(each.fitted_at_utc, text, "baselines", href, "", zone)
             if each.approved_by and each.approved_at_utc:
@@ -110,6 +113,16 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
             if each.rejected_by and each.rejected_at_utc:
                 text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *given)
                 yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
+
+
+def _subjects(ask: Ask, site: Site) -> Mapping[str, Text]:
+    """What baselines of a site are of: its uses, M&V projects and accepted recommendations, by id."""
+    measures: dict[str, Text] = {
+        each.project_id: title_of(each, scope_name(site, each.scope))
+        for each in Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
+    }
+    uses: dict[str, Text] = {each.seu_id: named(each.name) for each in site.seus}
+    return measures | {each.project_id: named(each.name) for each in site.projects} | uses
 
 
 def _findings(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Iterator[TrailLine]:
