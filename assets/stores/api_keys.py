@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_push import api_keys, key_uses, push_receipts
+from assets.stores.schema.tables_web import api_keys, key_uses, push_receipts
 from assets.stores.transactions import Store
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.errors import BadInput

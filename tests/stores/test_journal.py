@@ -12,7 +12,7 @@ from assets.stores.audit import bad_content
 from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
 from assets.stores.schema.tables_baselines import promotions
 from assets.stores.schema.tables_bills import tariff_overrides
-from assets.stores.schema.tables_jobs import job_outcomes
+from assets.stores.schema.tables_findings import job_outcomes
 from assets.stores.schema.tables_reports import site_versions
 from assets.stores.seals import append, bound_facts, give_numbers_back, head_of
 from assets.stores.transactions import Store, open_store, recorded_at_now

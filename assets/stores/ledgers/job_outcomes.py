@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_jobs import JOB_LETTERS, job_outcomes
+from assets.stores.schema.tables_findings import JOB_LETTERS, job_outcomes
 from assets.stores.transactions import Store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

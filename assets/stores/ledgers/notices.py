@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, fields_of
-from assets.stores.schema.tables_notices import finding_cases, notice_events
+from assets.stores.schema.tables_findings import finding_cases, notice_events
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_orders import work_orders
+from assets.stores.schema.tables_findings import work_orders
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.work_order import OrderState, Priority, WorkOrder, order_id_of

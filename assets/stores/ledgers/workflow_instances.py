@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_orders import workflow_instances
+from assets.stores.schema.tables_findings import workflow_instances
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
