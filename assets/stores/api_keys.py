@@ -12,24 +12,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_web import api_keys, key_uses, push_receipts
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
-_KEYS = AppendOnly(api_keys, fields_of(ApiKey), order=("id",), is_proven=True)
+_KEYS = Ledger(api_keys, ApiKey, is_proven=True)
 _RECEIPTS = AppendOnly(push_receipts, dict, order=("id",))
 # How long the answer to an idempotency key is told again (face.md, section 4).
 REMEMBERED = timedelta(hours=24)
 
 
-class ApiKeyStore:
+class ApiKeyStore(Repository):
     """Keys of machines, and what they were answered."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def issue(
         self,
@@ -63,7 +60,7 @@ class ApiKeyStore:
         with self.store.together():
             if _KEYS.newest(self.store, key_id=key.key_id) is not None:
                 raise BadInput("this form has made its key already", reason="exists", mend="open the page again")
-            _KEYS.add(self.store, clock, row_of(api_keys, key, secret_sha256=_sha256(secret)))
+            _KEYS.put(self.store, clock, key, secret_sha256=_sha256(secret))
         return key, f"{PREFIX}_{key.key_id}_{secret}"
 
     def revoke(self, key_id: str, *, person_id: str, reason: str, clock: Clock) -> ApiKey:

@@ -7,11 +7,11 @@ guard stays as it is. A row that nobody can prove counts as none: then the usual
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.access import Connection, read_rows
 from assets.stores.schema.tables_control import holiday_events
-from assets.stores.seals import append_row, raw_select
+from assets.stores.seals import append_row
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven_of_site
 from data_quality.contracts.control.holiday import LONGEST, Holiday
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
@@ -30,11 +30,7 @@ def open_holiday(
 
     connection: read in that transaction.
     """
-    query = raw_select(holiday_events).where(holiday_events.c.site_id == site_id).order_by(holiday_events.c.id)
-    if as_of_utc is not None:
-        query = query.where(holiday_events.c.recorded_at_utc <= as_of_utc)
-    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
-    good, _ = proven(store, holiday_events, rows, connection=connection)
+    rows, good, _ = proven_of_site(store, holiday_events, site_id, connection=connection, as_of_utc=as_of_utc)
     # Only where the newest is good: one that was changed may have ended what stands before it.
     if not good or good[-1]["id"] != rows[-1]["id"] or not good[-1]["is_set"]:
         return None

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_baselines import adjustments, baseline_versions
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository, Store
 from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType
 from data_quality.contracts.errors import BadInput
@@ -22,11 +22,8 @@ _STEPS = AppendOnly(adjustments, dict, is_proven=True)
 _VERSIONS = AppendOnly(baseline_versions, dict, order=("version",))
 
 
-class AdjustmentStore:
+class AdjustmentStore(Repository):
     """Adjustments of every baseline, as known at any instant."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def propose(self, adjustment: Adjustment, person: Person, clock: Clock) -> AdjustmentRecord:
         """Write an adjustment down; nothing changes until somebody else approves it.

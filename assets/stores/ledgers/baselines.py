@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, among, row_of
-from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
-from assets.stores.transactions import Store
+from assets.stores.journal import AppendOnly, Ledger, among, row_of
+from assets.stores.schema.tables_baselines import baseline_approvals, baseline_shadows, baseline_versions
+from assets.stores.transactions import Repository, Store
 from assets.stores.trust import trust_of
+from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.shadow import ShadowComparison
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
@@ -18,6 +20,7 @@ from data_quality.contracts.time import Clock
 
 _VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
 _APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
+_SHADOWS = Ledger(baseline_shadows, ShadowComparison, "comparison")
 REJECTED = "rejected"
 
 
@@ -36,11 +39,8 @@ class Fit(NamedTuple):
     fitted_at_utc: datetime
 
 
-class BaselineStore:
+class BaselineStore(Repository):
     """Versions and approvals of every baseline, as known at any instant."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def add(
         self, baseline: Baseline, mlflow_run_id: str, model_checksum: str, fitted_by: str, clock: Clock
@@ -346,3 +346,18 @@ def _refuse_order(
             f"version {max(newer)} of baseline {baseline_id!r} is approved; an older one cannot follow it",
             reason="newer_approved",
         )
+
+
+class ShadowStore(Repository):
+    """Store of changes that library upgrades would have made, as found."""
+
+    def add(self, comparison: ShadowComparison, person_id: str, clock: Clock) -> str:
+        """Keep a comparison. Returns the SHA-256 of its content, which a signature names."""
+        sha256, site_id = canonical_sha256(comparison.model_dump(mode="json")), comparison.baseline_id.partition("/")[0]
+        beside = {"site_id": site_id, "comparison_sha256": sha256, "person_id": person_id}
+        _SHADOWS.put(self.store, clock, comparison, **beside)
+        return sha256
+
+    def of(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> list[ShadowComparison]:
+        """Comparisons of one version, oldest first."""
+        return _SHADOWS.history(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id, version=version)

@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.journal import AppendOnly, document_in, fields_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.rendered_files import RenderedFiles
-from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
-from assets.stores.schema.column_types import canonical_json, sha256_of
+from assets.stores.published.trace_rows import TraceGone, figure_rows_where, is_of, packed_rows
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
 from assets.stores.schema.tables_reports import (
     organisation_versions,
@@ -23,7 +23,7 @@ from assets.stores.schema.tables_reports import (
     site_versions,
 )
 from assets.stores.schema.tables_seals import recorded_clock
-from assets.stores.seals import append, append_row, raw_select, text_sha256
+from assets.stores.seals import append, append_row, chained, head_of, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import redacted
 from data_quality.contracts.errors import BadInput
@@ -49,23 +49,15 @@ class RevisionDraft(Model):
     as_of_utc: datetime
 
 
-class Revision(Model):
+class Revision(RevisionDraft):
     """One stored revision; `content` is the typed content as JSON."""
 
-    report_id: str
     revision: int
-    name: str
-    site_id: str
-    period: str
-    status: str
-    content_sha256: str
     content: dict[str, Any]
-    as_of_utc: datetime
     recorded_at_utc: datetime
 
 
-_REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_at_utc", "report_id", "revision"))
-_FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
+_REVISIONS = Ledger(report_revisions, Revision, order=("recorded_at_utc", "report_id", "revision"))
 _INPUTS = AppendOnly(revision_inputs, dict, order=())
 
 
@@ -121,8 +113,7 @@ class ReportStore:
         stored_sha256: str,
         figures: Sequence[Figure],
     ) -> None:
-        last = _FIGURES.newest(self.store, "position", "hash", site_id=draft.site_id)
-        position, prev_hash = (0, GENESIS) if last is None else (int(last["position"]), str(last["hash"]))
+        position, prev_hash = head_of(connection, figure_table, figure_table.c.site_id == draft.site_id)
         rows: list[dict[str, Any]] = []
         for figure in figures:
             position += 1
@@ -253,7 +244,7 @@ class ReportStore:
 def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
     """Hash of a figure's row in its site's chain, over the row before it and the trace's inputs in their order."""
     covered = [row["site_id"], row["position"], row["report_id"], row["revision"], row["figure_id"], row["figure"]]
-    return text_sha256(row["prev_hash"] + canonical_json([*covered, inputs]))
+    return chained(row["prev_hash"], [*covered, inputs])
 
 
 def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
@@ -261,7 +252,7 @@ def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
     return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})
 
 
-_VERSIONS = AppendOnly(site_versions, document_in("site", Site))
+_VERSIONS = Ledger(site_versions, Site, "site")
 
 
 def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
@@ -284,7 +275,7 @@ class KeptOrganisation(Model):
     recorded_at_utc: datetime
 
 
-_ORGANISATIONS = AppendOnly(organisation_versions, fields_of(KeptOrganisation), order=("id",))
+_ORGANISATIONS = Ledger(organisation_versions, KeptOrganisation)
 
 
 def keep_organisation_version(store: Store, organisation: Organisation, clock: Clock) -> bool:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_web import credentials
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
@@ -21,11 +21,8 @@ _ROWS = AppendOnly(credentials, dict, order=("id",), is_proven=True)
 INVITED_FOR = timedelta(minutes=15)
 
 
-class CredentialStore:
+class CredentialStore(Repository):
     """Store of passwords and invitations."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def password_of(self, person_id: str) -> str:
         """The argon2id text of the person's password; empty for somebody without one, or whose one was reset."""
