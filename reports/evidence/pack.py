@@ -15,9 +15,8 @@ from typing import Any
 from assets.kpi.from_readings import Definitions
 from assets.stores.lake.lake import Lake
 from assets.stores.published.evidence import figure_rows
-from assets.stores.published.publications import DRAFT, PackLink, PublicationStore
+from assets.stores.published.publications import DRAFT, GENESIS, PackLink, PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
-from assets.stores.seals import GENESIS
 from assets.stores.sign import PACK_DOMAIN, REPLACE, Signer, canonical
 from assets.stores.transactions import next_recorded_at
 from data_quality.contracts.errors import BadInput

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, Ledger, among, row_of
+from assets.stores.journal import AppendOnly, Ledger, among
 from assets.stores.schema.tables_baselines import baseline_approvals, baseline_shadows, baseline_versions
 from assets.stores.transactions import Repository, Store
 from assets.stores.trust import trust_of
@@ -18,7 +18,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 
-_VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
+_VERSIONS = Ledger(baseline_versions, Baseline, "baseline", order=("baseline_id", "version"))
 _APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
 _SHADOWS = Ledger(baseline_shadows, ShadowComparison, "comparison")
 REJECTED = "rejected"
@@ -66,18 +66,9 @@ class BaselineStore(Repository):
                 version = 1 if last is None else last["version"] + (0 if is_repeat else 1)
                 wanted.add((line, version))
                 if not is_repeat:
-                    added.append(
-                        row_of(
-                            baseline_versions,
-                            baseline,
-                            baseline_id=line,
-                            version=version,
-                            mlflow_run_id=run_id,
-                            model_checksum=checksum,
-                            fitted_by=fitted_by,
-                            baseline=baseline.model_dump(mode="json"),
-                        )
-                    )
+                    said = {"baseline_id": line, "version": version, "mlflow_run_id": run_id}
+                    said |= {"model_checksum": checksum, "fitted_by": fitted_by}
+                    added.append(_VERSIONS.row(baseline, **said))
             if added:
                 _VERSIONS.add(self.store, clock, *added)
         rows = _VERSIONS.rows(self.store, baseline_id=lines, version={version for _, version in wanted})

@@ -24,6 +24,7 @@ from data_quality.contracts.time import Clock
 
 DRAFT, REVIEWED, PUBLISHED, PUBLISHED_SYNTHETIC = "draft", "reviewed", "published", "published (synthetic)"
 RETURNED, WITHDRAWN = "returned", "withdrawn"
+GENESIS = "0" * 64
 Key = tuple[str, int]
 
 

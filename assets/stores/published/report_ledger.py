@@ -1,7 +1,7 @@
 """Report revisions, their figures and traces: append-only, one transaction each, hash-chained per site."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from assets.stores.schema.tables_reports import (
     site_versions,
 )
 from assets.stores.schema.tables_seals import recorded_clock
-from assets.stores.seals import append, append_row, chained, head_of, raw_select
+from assets.stores.seals import append, append_row, chained, head_of, off_chain, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import redacted
 from data_quality.contracts.errors import BadInput
@@ -225,13 +225,15 @@ class ReportStore:
             return fault.figure_id
         # Of what an erasure changed its seal says what stands; the hash in the chain is of before.
         reports, own = redacted(self.store, report_revisions), redacted(self.store, figure_table)
-        for place, row in enumerate(rows, start=1):
+
+        def linked(_: str, row: Mapping[str, Any]) -> str:
             key = (row["report_id"], row["revision"])
-            is_content = key in reports or contents.get(key) == row["figure"]["content_sha256"]
-            is_linked = (row["figure_id"],) in own or figure_link(row, row["inputs"]) == row["hash"]
-            if not (is_content and row["position"] == place and is_linked):
-                return str(row["figure_id"])
-        return None
+            if key not in reports and contents.get(key) != row["figure"]["content_sha256"]:
+                return ""
+            return str(row["hash"]) if (row["figure_id"],) in own else figure_link(dict(row), row["inputs"])
+
+        broken = next(off_chain(rows, linked), None)
+        return None if broken is None else str(rows[broken[0] - 1]["figure_id"])
 
     def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
         """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
