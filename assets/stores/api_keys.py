@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, Ledger
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_web import api_keys, key_uses, push_receipts
 from assets.stores.transactions import Repository
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
@@ -49,7 +50,7 @@ class ApiKeyStore(Repository):
             raise BadInput("the name of a key has 1 to 128 printable characters", reason="bad_name")
         chance = chance or secrets.token_urlsafe(32)
         key = ApiKey(
-            key_id=_sha256(f"id {chance}")[:12],
+            key_id=text_sha256(f"id {chance}")[:12],
             person_id=person_id,
             name=name,
             sites=tuple(sites),
@@ -60,7 +61,7 @@ class ApiKeyStore(Repository):
         with self.store.together():
             if _KEYS.newest(self.store, key_id=key.key_id) is not None:
                 raise BadInput("this form has made its key already", reason="exists", mend="open the page again")
-            _KEYS.put(self.store, clock, key, secret_sha256=_sha256(secret))
+            _KEYS.put(self.store, clock, key, secret_sha256=text_sha256(secret))
         return key, f"{PREFIX}_{key.key_id}_{secret}"
 
     def revoke(self, key_id: str, *, person_id: str, reason: str, clock: Clock) -> ApiKey:
@@ -100,7 +101,7 @@ class ApiKeyStore(Repository):
         key_id, _, secret = rest.partition("_")
         row = _KEYS.newest(self.store, key_id=key_id) if prefix == PREFIX and key_id and secret else None
         # Compared in any case, so that an unknown id takes as long as a wrong secret.
-        is_secret = hmac.compare_digest(_sha256(secret), row["secret_sha256"] if row else _sha256(""))
+        is_secret = hmac.compare_digest(text_sha256(secret), row["secret_sha256"] if row else text_sha256(""))
         if row is None or not is_secret:
             return None
         key = _KEYS.read(row)
@@ -118,7 +119,3 @@ class ApiKeyStore(Repository):
     def note(self, clock: Clock, **row: Any) -> None:
         """Keep a receipt: the columns of push_receipts."""
         _RECEIPTS.add(self.store, clock, row)
-
-
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

@@ -8,7 +8,6 @@ far. Imports nothing heavier than SQLAlchemy: the agent asks too.
 """
 
 import functools
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.schema.column_types import canonical_json, text_sha256
 from assets.stores.schema.tables_control import commands, ledger_identity
 from assets.stores.schema.tables_readings import batches
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
@@ -293,11 +292,6 @@ def off_chain(
         if link["hash"] != hash_of(before, link):
             yield place, False
         before = link["hash"]
-
-
-def text_sha256(text: str) -> str:
-    """SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def bound_facts(connection: sa.Connection) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from assets.stores.access import read_rows, select_rows
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_erasure import erasures
 from assets.stores.schema.tables_reports import signatures
@@ -33,7 +34,6 @@ from assets.stores.seals import (
     raw_of_site,
     raw_select,
     row_sha256,
-    text_sha256,
 )
 from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_signed
 from assets.stores.tables import BY_NAME

@@ -7,9 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly, Row, fields_of, row_of
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_weather import weather_issues
-from assets.stores.seals import text_sha256
 from assets.stores.transactions import Repository
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.time import Clock
@@ -86,4 +85,4 @@ class WeatherStore(Repository):
 
 def content_sha256(issue: WeatherIssue) -> str:
     """Digest of the steps and values that an issue tells, whenever it was issued."""
-    return text_sha256(canonical_json([issue.start_utc.isoformat(), issue.step_minutes, dict(issue.values)]))
+    return sha256_of([issue.start_utc.isoformat(), issue.step_minutes, dict(issue.values)])

@@ -51,10 +51,10 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
     the command stood; the chain is at its sealed marks what it was; what moves in each command's row is what its
     events say; and the rows of commands, modes, approvals, holds, holidays and faults fit their seals and signatures.
     """
-    events = _raw(store, command_events, site_id, command_events.c.position)
+    events = _raw(store, command_events, site_id)
     for event in events:
         event["facts"] = _parsed(event["facts"])
-    marks = _raw(store, chain_marks, site_id, chain_marks.c.position)
+    marks = _raw(store, chain_marks, site_id)
     broken = [*_broken_links(events), *_bad_steps(events), *off_marks(marks, events)]
     beside: list[str] = []
     if anchors is not None:
@@ -66,13 +66,13 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
         *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
         *beside,
         *_bad_rows(store, site_id, events),
-        *(problem for table in SIGNED for problem in _unproven(store, table, site_id)),
+        *(problem for table in SIGNED for problem in proven(store, table, _raw(store, table, site_id))[1]),
     ]
 
 
-def _raw(store: Store, table: sa.Table, site_id: str, order: sa.Column[Any]) -> list[dict[str, Any]]:
-    """Rows as the database holds them, so that a tampered one is reported and raises nothing."""
-    return read_rows(store, raw_select(table).where(table.c.site_id == site_id).order_by(order))
+def _raw(store: Store, table: sa.Table, site_id: str) -> list[dict[str, Any]]:
+    """Rows as the database holds them, so that a tampered one is reported and raises nothing; in order of their key."""
+    return read_rows(store, raw_select(table).where(table.c.site_id == site_id).order_by(*table.primary_key))
 
 
 def _parsed(text: str) -> Any:
@@ -130,7 +130,7 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     by_command: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_command.setdefault(event["command_id"], []).append(event)
-    rows, beside, problems = _raw(store, commands, site_id, commands.c.command_id), found_beside(store, commands), []
+    rows, beside, problems = _raw(store, commands, site_id), found_beside(store, commands), []
     for row in rows:
         name = row["command_id"]
         if name not in by_command:
@@ -146,7 +146,3 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     known = {row["command_id"] for row in rows}
     problems += [f"command {name}: it has events, but no row" for name in by_command if name not in known]
     return problems
-
-
-def _unproven(store: Store, table: sa.Table, site_id: str) -> list[str]:
-    return proven(store, table, _raw(store, table, site_id, next(iter(table.primary_key))))[1]

@@ -122,7 +122,7 @@ def set_hold(
     person without the role or reason, and for an end that has passed.
     """
     if person is not None:
-        _must_act(person, reason)
+        must_act(person, reason)
     if until_utc <= at_utc:
         raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
     if capability and not device_id:
@@ -158,7 +158,7 @@ def release_hold(
 
     Raises BadInput where nothing is held, without a reason, or without the role operator or engineer.
     """
-    _must_act(person, reason)
+    must_act(person, reason)
     found = [
         hold
         for hold in select_holds(store, connection, site_id, at_utc)
@@ -182,11 +182,14 @@ def release_hold(
     return found
 
 
-def _must_act(person: Person, reason: str) -> None:
+def must_act(
+    person: Person, reason: str, need: str = "a hold needs a reason, to be taken and to be given back"
+) -> None:
+    """Raises BadInput without the role operator or engineer, and, with the sentence `need`, without a reason."""
     if Role.ENGINEER not in person.roles:
         person.must_be(Role.OPERATOR)
     if not reason.strip():
-        raise BadInput("a hold needs a reason, to be taken and to be given back", reason="missing_reason")
+        raise BadInput(need, reason="missing_reason")
 
 
 def _open(store: Store, site_id: str, now_utc: datetime, connection: Connection | None) -> list[Hold]:

@@ -12,9 +12,10 @@ from assets.stores.schema.tables_control import holiday_events
 from assets.stores.seals import append_row
 from assets.stores.transactions import Store
 from assets.stores.trust import proven_of_site
+from controls.ledger.device_holds import must_act
 from data_quality.contracts.control.holiday import LONGEST, Holiday
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import Person, Role
+from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_instant
 
 
@@ -51,7 +52,7 @@ def set_holiday(
     Raises BadInput for an end that has passed or is too far, without a reason, or without the role operator or
     engineer.
     """
-    _must_act(person, reason)
+    must_act(person, reason, "a holiday is set and ended with a reason")
     if until_utc <= at_utc:
         raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
     if until_utc > at_utc + LONGEST:
@@ -65,7 +66,7 @@ def end_holiday(
     """End the holiday that holds, in the caller's transaction; what it was. Raises BadInput as set_holiday, and where
     none holds.
     """
-    _must_act(person, reason)
+    must_act(person, reason, "a holiday is set and ended with a reason")
     found = open_holiday(store, site_id, at_utc, connection=connection)
     if found is None:
         raise BadInput(f"no holiday holds at {site_id}", reason="no_holiday")
@@ -86,10 +87,3 @@ def _append(
         connection, holiday_events, site_id=site_id, person_id=person.person_id, reason=reason.strip(),
         recorded_at_utc=at_utc, **said,
     )  # fmt: skip
-
-
-def _must_act(person: Person, reason: str) -> None:
-    if Role.ENGINEER not in person.roles:
-        person.must_be(Role.OPERATOR)
-    if not reason.strip():
-        raise BadInput("a holiday is set and ended with a reason", reason="missing_reason")

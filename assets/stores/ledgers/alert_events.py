@@ -55,7 +55,7 @@ class AlertEvents(Repository):
         )  # fmt: skip
         # Read and added in one write transaction: of two forms that were filled in at once one is refused.
         with self.store.together():
-            last = self._last(finding)
+            last = _EVENTS.latest(self.store, site_id=finding.site_id, finding_id=finding.finding_id)
             is_of_bill = act in _OF_BILLS or (last is not None and last.act in _OF_BILLS)
             expect(person, Permission.BILL_RECONCILE if is_of_bill else Permission.ANOMALY_UPDATE)
             if last is not None and seen is not None and seen != stamp(last):
@@ -68,9 +68,6 @@ class AlertEvents(Repository):
                 )
             (made,) = _EVENTS.put(self.store, clock, made)
         return made
-
-    def _last(self, finding: OpenFinding) -> FindingEvent | None:
-        return _EVENTS.latest(self.store, site_id=finding.site_id, finding_id=finding.finding_id)
 
 
 def stamp(event: FindingEvent | None) -> str:

@@ -1,8 +1,7 @@
 """Stored disaggregations, append-only and sealed: a circuit's energy by class; the same estimate twice adds nothing."""
 
-from hashlib import sha256
-
 from assets.stores.journal import Ledger
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_advice import disaggregations
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
@@ -35,7 +34,7 @@ class Disaggregations(Repository):
 
     def keep(self, made: StoredDisaggregation, clock: Clock) -> StoredDisaggregation:
         """Record a result; the same again is the one that stands."""
-        result_id = sha256(made.model_dump_json(exclude=_BESIDE).encode()).hexdigest()[:16]
+        result_id = text_sha256(made.model_dump_json(exclude=_BESIDE))[:16]
         with self.store.together():
             known = _RESULTS.latest(self.store, site_id=made.site_id, result_id=result_id)
             if known is not None:

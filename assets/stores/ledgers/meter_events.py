@@ -4,12 +4,11 @@ An event of the site file is recorded when the file is first used; one that is g
 own. Events of a person are recorded by command and withdrawn by command.
 """
 
-import hashlib
 from datetime import datetime
 from typing import Any, Literal
 
 from assets.stores.journal import Ledger
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_readings import meter_events
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
@@ -73,9 +72,9 @@ def _stated(
 ) -> RecordedEvent:  # fmt: skip
     at_utc = event.at_utc(site.time_zone)
     # With its origin: the same event in the site file and by a person is two, each withdrawn where it was said.
-    named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")])
+    named = [site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")]
     return RecordedEvent(
-        event_id=hashlib.sha256(named.encode()).hexdigest()[:32],
+        event_id=sha256_of(named)[:32],
         site_id=site.site_id,
         meter_id=meter_id,
         at_utc=at_utc,

@@ -1,10 +1,10 @@
 """Proposed places of meters and what people decided about them: rows are added, never changed."""
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Literal
 
 from assets.stores.journal import AppendOnly
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_readings import meter_decisions, meter_proposals
 from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
@@ -50,9 +50,8 @@ class ProposalStore(Repository):
     ) -> str:
         """Keep a proposal; the same one of the same readings is kept once. Returns its id."""
         # Without the numbers: the same readings under a later version of the arithmetic make no second proposal.
-        text = "\n".join([site_id, child, parent, digest])
         # Short, for a person types it.
-        proposal_id = sha256(text.encode()).hexdigest()[:12]
+        proposal_id = text_sha256("\n".join([site_id, child, parent, digest]))[:12]
         named = {"proposal_id": proposal_id, "site_id": site_id, "child": child, "parent": parent}
         found = {"confidence": confidence, "facts": facts, "readings_digest": digest}
         _PROPOSALS.add_once(self.store, clock, {**named, **found})

@@ -1,9 +1,9 @@
 """Stored what-ifs, append-only: variants of a site with their months, of which each figure is made again."""
 
 from datetime import datetime
-from hashlib import sha256
 
 from assets.stores.journal import Ledger
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import what_if_results
 from assets.stores.transactions import Repository
 from data_quality.contracts.control.what_if import FIGURES, PricePath, WhatIfResult, WhatIfVariant
@@ -33,8 +33,7 @@ class WhatIfs(Repository):
 
     def keep(self, made: WhatIfResult, clock: Clock) -> WhatIfResult:
         """Record a result and name its figures; the same result again is the one that stands."""
-        content = made.model_dump_json(exclude=_BESIDE)
-        result_id = sha256(content.encode()).hexdigest()[:16]
+        result_id = text_sha256(made.model_dump_json(exclude=_BESIDE))[:16]
         with self.store.together():
             known = next((each for each in self.of(made.site_id) if each.result_id == result_id), None)
             if known is not None:
