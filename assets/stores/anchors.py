@@ -19,8 +19,9 @@ from typing import Any, BinaryIO, NamedTuple
 import sqlalchemy as sa
 from pydantic import ValidationError
 
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_seals import row_seals
-from assets.stores.seals import ADOPT, GENESIS, Mark, gap, key_of, ledger_of, mark_now, text_sha256
+from assets.stores.seals import ADOPT, GENESIS, Mark, gap, key_of, ledger_of, mark_now
 from assets.stores.tables import BY_NAME
 from assets.stores.transactions import Store, reaching
 from assets.stores.whole_file import sync_folder

@@ -12,24 +12,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_push import api_keys, key_uses, push_receipts
-from assets.stores.transactions import Store
+from assets.stores.journal import AppendOnly, Ledger
+from assets.stores.schema.column_types import text_sha256
+from assets.stores.schema.tables_web import api_keys, key_uses, push_receipts
+from assets.stores.transactions import Repository
 from data_quality.contracts.access.api_key import MOST_DAYS, PREFIX, ApiKey, Scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
-_KEYS = AppendOnly(api_keys, fields_of(ApiKey), order=("id",), is_proven=True)
+_KEYS = Ledger(api_keys, ApiKey, is_proven=True)
 _RECEIPTS = AppendOnly(push_receipts, dict, order=("id",))
 # How long the answer to an idempotency key is told again (face.md, section 4).
 REMEMBERED = timedelta(hours=24)
 
 
-class ApiKeyStore:
+class ApiKeyStore(Repository):
     """Keys of machines, and what they were answered."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def issue(
         self,
@@ -52,7 +50,7 @@ class ApiKeyStore:
             raise BadInput("the name of a key has 1 to 128 printable characters", reason="bad_name")
         chance = chance or secrets.token_urlsafe(32)
         key = ApiKey(
-            key_id=_sha256(f"id {chance}")[:12],
+            key_id=text_sha256(f"id {chance}")[:12],
             person_id=person_id,
             name=name,
             sites=tuple(sites),
@@ -63,7 +61,7 @@ class ApiKeyStore:
         with self.store.together():
             if _KEYS.newest(self.store, key_id=key.key_id) is not None:
                 raise BadInput("this form has made its key already", reason="exists", mend="open the page again")
-            _KEYS.add(self.store, clock, row_of(api_keys, key, secret_sha256=_sha256(secret)))
+            _KEYS.put(self.store, clock, key, secret_sha256=text_sha256(secret))
         return key, f"{PREFIX}_{key.key_id}_{secret}"
 
     def revoke(self, key_id: str, *, person_id: str, reason: str, clock: Clock) -> ApiKey:
@@ -103,7 +101,7 @@ class ApiKeyStore:
         key_id, _, secret = rest.partition("_")
         row = _KEYS.newest(self.store, key_id=key_id) if prefix == PREFIX and key_id and secret else None
         # Compared in any case, so that an unknown id takes as long as a wrong secret.
-        is_secret = hmac.compare_digest(_sha256(secret), row["secret_sha256"] if row else _sha256(""))
+        is_secret = hmac.compare_digest(text_sha256(secret), row["secret_sha256"] if row else text_sha256(""))
         if row is None or not is_secret:
             return None
         key = _KEYS.read(row)
@@ -121,7 +119,3 @@ class ApiKeyStore:
     def note(self, clock: Clock, **row: Any) -> None:
         """Keep a receipt: the columns of push_receipts."""
         _RECEIPTS.add(self.store, clock, row)
-
-
-def _sha256(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()

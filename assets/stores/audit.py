@@ -16,12 +16,12 @@ from assets.stores.schema.tables_reports import report_decisions, report_revisio
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
 from assets.stores.seals import (
     ERASED_BY,
-    GENESIS,
     REDACTED_BY,
     Key,
     as_raw,
     key_of,
     link_hash,
+    off_chain,
     raw_columns,
     raw_select,
     row_sha256,
@@ -29,7 +29,7 @@ from assets.stores.seals import (
 from assets.stores.sign import Signature, former_keys, is_signed
 from assets.stores.tables import PROTECTED
 from assets.stores.transactions import Store
-from assets.stores.trust import ACTS, CHANGED, REMOVED, UNSEALED, Trust, add_marks
+from assets.stores.trust import ACTS, BENT, CHANGED, REMOVED, UNSEALED, Trust, add_marks
 from data_quality.contracts.model import Model
 
 Marks = dict[Key, tuple[str, int]]
@@ -98,18 +98,10 @@ def _content(store: Store) -> tuple[list[dict[str, Any]], Marks, list[BadRow]]:
 
 
 def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
-    found: list[BadRow] = []
-    before = GENESIS
-    for position, link in enumerate(seals, start=1):
-        # Every later position would be off as well, so one missing seal ends the list.
-        if link["position"] != position:
-            return [*found, BadRow(table="row_seals", key=str(position), what="the seal was removed")]
-        if link["hash"] != link_hash(before, link):
-            found.append(BadRow(table="row_seals", key=str(position), what="its hash does not fit its content"))
-        # The stored hash, not the one it should be: one bent seal is one fault, and not also the fault of all that
-        # follow.
-        before = link["hash"]
-    return found
+    return [
+        _bad(row_seals, (position,), "the seal was removed" if is_missing else BENT)
+        for position, is_missing in off_chain(seals, link_hash)
+    ]
 
 
 def _marks_of(connection: sa.Connection, table: sa.Table) -> tuple[Marks, list[BadRow]]:

@@ -4,17 +4,16 @@ h_n = SHA-256(h_(n-1) + canonical JSON of the row), so that a line that is chang
 breaks every hash after it. Imports nothing heavier than SQLAlchemy: the agent writes here too.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from assets.stores.access import lock_chain
-from assets.stores.schema.column_types import UtcDateTime, canonical_json
+from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events
+from assets.stores.seals import chained, head_of
 
-GENESIS_HASH = "0" * 64
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
 HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")
 
@@ -25,7 +24,7 @@ def event_hash(prev_hash: str, row: Mapping[str, Any]) -> str:
     # An audit reads rows as the database holds them: a bent text must fail its hash, not the reading of it.
     if not isinstance(row["at_utc"], str):
         content["at_utc"] = UtcDateTime().process_bind_param(row["at_utc"], None)
-    return hashlib.sha256((prev_hash + canonical_json(content)).encode()).hexdigest()
+    return chained(prev_hash, content)
 
 
 def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -54,11 +53,5 @@ def append_events(connection: sa.Connection, site_id: str, rows: Sequence[Mappin
 
 
 def chain_head(connection: sa.Connection, site_id: str) -> tuple[int, str]:
-    """Position and hash of the site's last event; (0, GENESIS_HASH) before the first."""
-    last = connection.execute(
-        sa.select(command_events.c.position, command_events.c.hash)
-        .where(command_events.c.site_id == site_id)
-        .order_by(command_events.c.position.desc())
-        .limit(1)
-    ).first()
-    return (0, GENESIS_HASH) if last is None else (last.position, last.hash)
+    """Position and hash of the site's last event; (0, GENESIS) before the first."""
+    return head_of(connection, command_events, command_events.c.site_id == site_id)

@@ -3,7 +3,7 @@
 Imports nothing heavier than SQLAlchemy: the agent's stores rest on it too.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText
 from assets.stores.seals import append
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.transactions import Repository, Store, next_recorded_at
 from assets.stores.trust import must_be_proven
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
@@ -113,6 +114,84 @@ class AppendOnly(Generic[M]):
         return list(must_be_proven(store, self.table, found)) if self.is_proven else found
 
 
+class Ledger(AppendOnly[ModelType]):
+    """An append-only table of one model: its columns are fields of it.
+
+    document: the column that holds the model whole, beside the fields by which it is found; empty: fields alone.
+    """
+
+    def __init__(
+        self,
+        table: sa.Table,
+        model: type[ModelType],
+        document: str = "",
+        *,
+        order: Sequence[str] = (),
+        is_proven: bool = False,
+    ) -> None:
+        read = document_in(document, model) if document else fields_of(model)
+        # Rows of one addition share their recorded time; where the database numbers them, they have an order still.
+        own = ("id",) if "id" in table.c else ("recorded_at_utc",)
+        super().__init__(table, read, order=order or own, is_proven=is_proven)
+        needed = [document] if document else [name for name, one in model.model_fields.items() if one.is_required()]
+        if lacking := [name for name in needed if name not in table.c]:
+            raise OurFault(f"{table.name} has no column for {', '.join(lacking)} of {model.__name__}")
+        self.document = document
+
+    def row(self, made: ModelType, **beside: Any) -> dict[str, Any]:
+        """The row of a model, and what is said beside its fields."""
+        whole = {self.document: made.model_dump(mode="json")} if self.document else {}
+        return row_of(self.table, made, **(whole | beside))
+
+    def put(self, store: Store, clock: Clock, *made: ModelType, **beside: Any) -> list[ModelType]:
+        """Append models, none or more, with what is said beside their fields. Returns them as they were recorded."""
+        if not made:
+            return []
+        # What a document says of its time is the clock's; of two additions at once the column tells the later one.
+        kept = [_recorded(each, clock.now_utc()) for each in made] if self.document else list(made)
+        moment = self.add(store, clock, *(self.row(each, **beside) for each in kept))
+        return kept if self.document else [_recorded(each, moment) for each in kept]
+
+
+class StandingLedger(Repository, Generic[ModelType]):
+    """Things whose row is what stands after an act: of each the last counts.
+
+    rows: their ledger. key: the fields that name one, its site and its id. noun: what people call one. mend: the
+    command that lists them.
+    """
+
+    rows: Ledger[ModelType]
+    key: tuple[str, str]
+    noun: str
+    mend: str
+
+    def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[ModelType]:
+        """What stands at a site, or at all, as known at T, in the order in which it first appeared."""
+        return self.rows.all_as_of(self.store, *self.key, as_of_utc=as_of_utc, site_id=site_id)
+
+    def history(self, of: ModelType, *, as_of_utc: datetime | None = None) -> list[ModelType]:
+        """One of them after each of its acts, as known at T, the oldest first."""
+        wanted = {name: getattr(of, name) for name in self.key}
+        return self.rows.history(self.store, as_of_utc=as_of_utc, **wanted)
+
+    def named(self, start: str, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> ModelType:
+        """The one whose id starts so, of a site or of any. Raises BadInput (no_ and the noun) for none, or several."""
+        known = self.standing(site_id, as_of_utc=as_of_utc)
+        return only_one(known, self.key[1], start, noun=self.noun, mend=self.mend)
+
+
+def only_one(
+    known: Iterable[ModelType], key: str, start: str, *, noun: str, mend: str, nobody: str = ""
+) -> ModelType:  # fmt: skip
+    """The model whose id, in the field `key`, starts so. Raises BadInput for none, or several. nobody: of no noun."""
+    found = [each for each in known if start and getattr(each, key).startswith(start)]
+    if len(found) != 1:
+        count = f"{len(found)} {noun}s have" if found else f"no {nobody or noun} has"
+        reason = f"no_{noun.rpartition(' ')[2]}"
+        raise BadInput(f"{count} an id that starts with {start!r}", reason=reason, mend=mend)
+    return found[0]
+
+
 def among(column: sa.Column[Any], names: Collection[str]) -> sa.ColumnElement[bool]:
     """That a column has one of some names; of more than a statement should carry anything, which the caller sieves."""
     return column.in_(names) if len(names) <= _MOST_NAMES else sa.true()
@@ -136,3 +215,9 @@ def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
     plain = {each.name: getattr(model, each.name) for each in own}
     # Each driver adapts an enum in its own way; psycopg writes the name of a plain one, not its value.
     return {name: each.value if isinstance(each, Enum) else each for name, each in plain.items()} | texts | beside
+
+
+def _recorded(model: ModelType, at_utc: datetime) -> ModelType:
+    """The model with the time that it is recorded at, where it says one."""
+    is_said = "recorded_at_utc" in type(model).model_fields
+    return model.model_copy(update={"recorded_at_utc": at_utc}) if is_said else model

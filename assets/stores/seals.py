@@ -8,16 +8,15 @@ far. Imports nothing heavier than SQLAlchemy: the agent asks too.
 """
 
 import functools
-import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.schema.column_types import canonical_json, text_sha256
 from assets.stores.schema.tables_control import commands, ledger_identity
 from assets.stores.schema.tables_readings import batches
 from assets.stores.schema.tables_seals import recorded_clock, row_seals
@@ -123,6 +122,12 @@ def raw_select(table: sa.Table) -> sa.Select[Any]:
     """Every column of a table as the database holds it. Made once a table: an agent asks several times a second."""
     columns: list[Any] = [sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in table.c]
     return sa.select(*columns)
+
+
+@functools.cache
+def raw_of_site(table: sa.Table, site_id: str) -> sa.Select[Any]:
+    """The same of a site's rows, in the order of their numbers."""
+    return raw_select(table).where(table.c.site_id == site_id).order_by(table.c.id)
 
 
 def row_sha256(table: sa.Table, raw: Mapping[str, Any]) -> str:
@@ -235,9 +240,11 @@ def found_beside(store: Store, table: sa.Table) -> dict[Key, dict[str, Any]]:
     return {tuple(mark[:size]): mark[size + 1] for row in store.rows(query) for mark in row["rows"]}
 
 
-def head_of(connection: sa.Connection) -> tuple[int, str]:
-    """Position and hash of the newest seal; (0, GENESIS) before the first."""
-    query = sa.select(row_seals.c.position, row_seals.c.hash).order_by(row_seals.c.position.desc()).limit(1)
+def head_of(
+    connection: sa.Connection, table: sa.Table = row_seals, *which: sa.ColumnElement[bool]
+) -> tuple[int, str]:  # fmt: skip
+    """Position and hash of the newest seal, or of the newest row of another chain; (0, GENESIS) before the first."""
+    query = sa.select(table.c.position, table.c.hash).where(*which).order_by(table.c.position.desc()).limit(1)
     last = connection.execute(query).first()
     return (0, GENESIS) if last is None else (last.position, last.hash)
 
@@ -258,13 +265,33 @@ def newest_seals(store: Store, of: Iterable[sa.Table]) -> tuple[int, ...]:
 def link_hash(before: str, link: Mapping[str, Any]) -> str:
     """Hash of one seal that follows the hash `before`."""
     # The digest stands for the rows, so that the chain can be followed without reading every mark in it.
-    covered = [link[name] for name in ("position", "table_name", "note", "rows_sha256")]
-    return text_sha256(before + canonical_json(covered))
+    return chained(before, [link[name] for name in ("position", "table_name", "note", "rows_sha256")])
 
 
-def text_sha256(text: str) -> str:
-    """SHA-256 (hex) of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def chained(before: str, content: Any) -> str:
+    """Hash of a link of any chain: over its content, as canonical JSON, and the hash of the link before it."""
+    return text_sha256(before + canonical_json(content))
+
+
+def off_chain(
+    links: Iterable[Mapping[str, Any]],
+    hash_of: Callable[[str, Mapping[str, Any]], str],
+    *,
+    position: int = 0,
+    before: str = GENESIS,
+) -> Iterator[tuple[int, bool]]:
+    """Places of links that are not as they were written, in a chain that follows this position and hash.
+
+    True beside a place: its link is missing, and ends the list, since every later one would be off as well. Else the
+    hash of that link does not fit; it is followed all the same, so that one bent link is one fault.
+    """
+    for place, link in enumerate(links, start=position + 1):
+        if link["position"] != place:
+            yield place, True
+            return
+        if link["hash"] != hash_of(before, link):
+            yield place, False
+        before = link["hash"]
 
 
 def bound_facts(connection: sa.Connection) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_reports import signatures
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
@@ -144,8 +145,7 @@ def fingerprint(public_key: str) -> str:
 
 def canonical(document: Any) -> bytes:
     """JSON with sorted keys and no spaces, UTF-8: one text for a value. Raises ValueError for NaN."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return canonical_json(document).encode()
 
 
 def _bound(domain: str, message: bytes) -> bytes:

@@ -14,10 +14,6 @@ from assets.stores.schema import (
     tables_experiments,
     tables_factors,
     tables_findings,
-    tables_jobs,
-    tables_notices,
-    tables_orders,
-    tables_push,
     tables_readings,
     tables_reports,
     tables_seals,
@@ -28,9 +24,8 @@ from assets.stores.schema import (
 
 DOMAINS = (
     tables_readings, tables_baselines, tables_control, tables_reports, tables_bills, tables_factors, tables_seals,
-    tables_weather, tables_push, tables_web, tables_jobs, tables_findings, tables_notices,
-    tables_orders, tables_demand_response, tables_experiments, tables_signals, tables_advice,
-    tables_erasure,
+    tables_weather, tables_web, tables_findings, tables_demand_response, tables_experiments, tables_signals,
+    tables_advice, tables_erasure,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
 # For whoever knows a table by text, as seals, signatures and anchors do: SQLAlchemy's own collection holds only what

@@ -138,6 +138,13 @@ class Store:
         return self.engine.connect()
 
 
+class Repository:
+    """What one transactional store holds of one kind. Of a ledger that is proven a changed row is refused, not read."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+
 def open_store(url: str, public_keys: Mapping[str, str] | None = None) -> Store:
     """Open the store, making or migrating its schema and tables first. `url` as Project.store_url gives it.
 

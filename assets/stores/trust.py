@@ -8,12 +8,14 @@ look at the newest seal. Cryptography is loaded only where people have keys.
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from assets.stores.access import select_rows
+from assets.stores.access import read_rows, select_rows
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_erasure import erasures
 from assets.stores.schema.tables_reports import signatures
@@ -28,9 +30,10 @@ from assets.stores.seals import (
     as_raw,
     key_of,
     link_hash,
+    off_chain,
+    raw_of_site,
     raw_select,
     row_sha256,
-    text_sha256,
 )
 from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_signed
 from assets.stores.tables import BY_NAME
@@ -41,6 +44,7 @@ ADOPT, ERASE = "keys adopt", "erase"
 UNSEALED = "the row was not written by this program (no seal)"
 CHANGED = "the row is not what was written (its seal says something else)"
 REMOVED = "the row was removed"
+BENT = "its hash does not fit its content"
 Row = TypeVar("Row", bound=Mapping[str, Any])
 Ask = Callable[[sa.Select[Any]], Sequence[Mapping[str, Any]]]
 # Without the rows: the chain is followed by their digest, and marks are read of the tables that are asked about only.
@@ -191,19 +195,20 @@ class Trust:
             first = links.pop(0) if links else None
             if first is None or (first["position"], first["hash"]) != (self._position, self._head):
                 return f"seal {self._position}: the chain of seals was rewritten while it was in use"
-        for link in links:
-            position = self._position + 1
-            if link["position"] != position:
-                return f"seal {position}: it is missing"
-            if link["hash"] != link_hash(self._head, link):
-                return f"seal {position} (of {link['table_name']}): its hash does not fit its content"
+        known = self._position
+        fault = next(off_chain(links, link_hash, position=known, before=self._head), None)
+        for position, link in enumerate(links if fault is None else links[: fault[0] - known - 1], start=known + 1):
             # Only at the start of the chain: later on somebody could seal a forged row "as found".
             if link["note"] == AS_FOUND and self._as_found == position - 1:
                 self._as_found = position
             self._position, self._head = position, link["hash"]
             self._seals[position] = (link["table_name"], link["note"], link["rows_sha256"], link["hash"])
             self._newest[link["table_name"]] = position
-        return ""
+        if fault is None:
+            return ""
+        place, is_missing = fault
+        of = links[place - known - 1]["table_name"]
+        return f"seal {place}: it is missing" if is_missing else f"seal {place} (of {of}): {BENT}"
 
     def _marks(self, ask: Ask, name: str) -> str:
         known = self.marks.setdefault(name, {})
@@ -403,6 +408,29 @@ def proven(
         else:
             good.append(row)
     return good, list(dict.fromkeys(problems))
+
+
+def proven_of_site(
+    store: Store,
+    table: sa.Table,
+    site_id: str,
+    *,
+    connection: sa.Connection | None = None,
+    as_of_utc: datetime | None = None,
+    **conditions: Any,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """A site's rows of a numbered table as the database holds them, by number and recorded by then; those of them that
+    are believed, and why others are not. Raises Unreachable.
+
+    conditions: what columns must be. connection: the transaction to read in; without one the store's own.
+    """
+    query = raw_of_site(table, site_id)
+    for name, wanted in conditions.items():
+        query = query.where(table.c[name] == wanted)
+    if as_of_utc is not None:
+        query = query.where(table.c.recorded_at_utc <= as_of_utc)
+    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
+    return rows, *proven(store, table, rows, connection=connection)
 
 
 def must_be_proven(store: Store, table: sa.Table, rows: Sequence[Row]) -> Sequence[Row]:

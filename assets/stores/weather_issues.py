@@ -6,29 +6,24 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, Row, row_of
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.journal import AppendOnly, Row, fields_of, row_of
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_weather import weather_issues
-from assets.stores.seals import text_sha256
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.time import Clock
 
 
 def _issue(row: Row) -> WeatherIssue:
-    fields = {name: row[name] for name in WeatherIssue.model_fields if name in row}
-    return WeatherIssue(**fields, values=row["weather"])
+    return fields_of(WeatherIssue)({**row, "values": row["weather"]})
 
 
 _ISSUES = AppendOnly(weather_issues, _issue, order=("issued_at_utc", "available_at_utc", "recorded_at_utc"))
 HEADS = [column.name for column in weather_issues.c if column.name != "weather"]
 
 
-class WeatherStore:
+class WeatherStore(Repository):
     """Issues of weather forecasts of all sites."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def add(self, site_id: str, issues: Sequence[WeatherIssue], clock: Clock) -> int:
         """Append the issues that say something new. Returns how many these were.
@@ -90,4 +85,4 @@ class WeatherStore:
 
 def content_sha256(issue: WeatherIssue) -> str:
     """Digest of the steps and values that an issue tells, whenever it was issued."""
-    return text_sha256(canonical_json([issue.start_utc.isoformat(), issue.step_minutes, dict(issue.values)]))
+    return sha256_of([issue.start_utc.isoformat(), issue.step_minutes, dict(issue.values)])

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.access import Connection, site_transaction
 from assets.stores.schema.tables_control import approval_events
-from assets.stores.seals import append_row, raw_select
+from assets.stores.seals import append_row
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven_of_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
@@ -103,10 +102,7 @@ def read_approvals(store: Store, site_id: str, kind: Kind, *, connection: Connec
     """What is approved of a kind now. is_used: somebody approved or revoked one at this site before: from the first on
     all must be, as with keys. connection: read in that transaction. Raises Unreachable.
     """
-    table = approval_events
-    query = raw_select(table).where(table.c.site_id == site_id, table.c.kind == str(kind)).order_by(table.c.id)
-    rows: list[dict[str, Any]] = read_rows(store, query) if connection is None else select_rows(connection, query)
-    good, problems = proven(store, table, rows, connection=connection)
+    _, good, problems = proven_of_site(store, approval_events, site_id, connection=connection, kind=str(kind))
     if problems:
         # A revocation may be what is missing.
         return Approvals((), is_used=True)

@@ -3,13 +3,14 @@ rows of commands, modes and faults those that were written, by whom they name?
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from assets.stores.access import read_rows
-from assets.stores.event_chain import GENESIS_HASH, event_hash
+from assets.stores.event_chain import event_hash
 from assets.stores.ledgers.command_states import PAIRS
 from assets.stores.schema.column_types import canonical_json
 from assets.stores.schema.tables_control import (
@@ -23,7 +24,7 @@ from assets.stores.schema.tables_control import (
     mode_events,
     mode_requests,
 )
-from assets.stores.seals import MOVING, found_beside, raw_select
+from assets.stores.seals import MOVING, found_beside, off_chain, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from controls.ledger.as_of import told
@@ -50,10 +51,10 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
     the command stood; the chain is at its sealed marks what it was; what moves in each command's row is what its
     events say; and the rows of commands, modes, approvals, holds, holidays and faults fit their seals and signatures.
     """
-    events = _raw(store, command_events, site_id, command_events.c.position)
+    events = _raw(store, command_events, site_id)
     for event in events:
         event["facts"] = _parsed(event["facts"])
-    marks = _raw(store, chain_marks, site_id, chain_marks.c.position)
+    marks = _raw(store, chain_marks, site_id)
     broken = [*_broken_links(events), *_bad_steps(events), *off_marks(marks, events)]
     beside: list[str] = []
     if anchors is not None:
@@ -65,13 +66,13 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
         *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
         *beside,
         *_bad_rows(store, site_id, events),
-        *(problem for table in SIGNED for problem in _unproven(store, table, site_id)),
+        *(problem for table in SIGNED for problem in proven(store, table, _raw(store, table, site_id))[1]),
     ]
 
 
-def _raw(store: Store, table: sa.Table, site_id: str, order: sa.Column[Any]) -> list[dict[str, Any]]:
-    """Rows as the database holds them, so that a tampered one is reported and raises nothing."""
-    return read_rows(store, raw_select(table).where(table.c.site_id == site_id).order_by(order))
+def _raw(store: Store, table: sa.Table, site_id: str) -> list[dict[str, Any]]:
+    """Rows as the database holds them, so that a tampered one is reported and raises nothing; in order of their key."""
+    return read_rows(store, raw_select(table).where(table.c.site_id == site_id).order_by(*table.primary_key))
 
 
 def _parsed(text: str) -> Any:
@@ -84,18 +85,18 @@ def _parsed(text: str) -> Any:
 
 def _broken_links(events: list[dict[str, Any]]) -> list[Broken]:
     problems: list[Broken] = []
-    before = GENESIS_HASH
-    for expected, event in enumerate(events, start=1):
-        if event["position"] != expected:
+    for expected, is_missing in off_chain(events, _linked):
+        event = events[expected - 1]
+        said = f"event {expected} (command {event['command_id']}): the hash does not fit its content"
+        if is_missing:
             said = f"event {event['position']}: expected position {expected}; an event is missing"
-            problems.append((event["position"], said))
-            return problems
-        # Goes on after a break: how many events are bent tells a slip of a tool from a rewritten history.
-        if event["prev_hash"] != before or event_hash(before, event) != event["hash"]:
-            said = f"event {expected} (command {event['command_id']}): the hash does not fit its content"
-            problems.append((expected, said))
-        before = event["hash"]
+        problems.append((event["position"], said))
     return problems
+
+
+def _linked(before: str, event: Mapping[str, Any]) -> str:
+    """The hash that the event must have; none where it says that it follows another."""
+    return event_hash(before, event) if event["prev_hash"] == before else ""
 
 
 def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:
@@ -129,7 +130,7 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     by_command: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_command.setdefault(event["command_id"], []).append(event)
-    rows, beside, problems = _raw(store, commands, site_id, commands.c.command_id), found_beside(store, commands), []
+    rows, beside, problems = _raw(store, commands, site_id), found_beside(store, commands), []
     for row in rows:
         name = row["command_id"]
         if name not in by_command:
@@ -145,7 +146,3 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     known = {row["command_id"] for row in rows}
     problems += [f"command {name}: it has events, but no row" for name in by_command if name not in known]
     return problems
-
-
-def _unproven(store: Store, table: sa.Table, site_id: str) -> list[str]:
-    return proven(store, table, _raw(store, table, site_id, next(iter(table.primary_key))))[1]

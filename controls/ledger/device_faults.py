@@ -1,14 +1,13 @@
 """Fault latches: set by the agent in the transaction that found the fault, taken back only by a named person."""
 
-import functools
 from datetime import datetime
-from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows, site_transaction
+from assets.stores.access import Connection, read_rows, site_transaction
+from assets.stores.journal import fields_of
 from assets.stores.schema.tables_control import fault_events
-from assets.stores.seals import append_row, raw_select
+from assets.stores.seals import append_row, raw_of_site
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven_of_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
@@ -43,7 +42,7 @@ def latch_fault(
 
 def open_faults(store: Store, site_id: str) -> list[Fault]:
     """Latches that are set now, by device. Raises Unreachable."""
-    return _open(store, site_id, read_rows(store, _all(site_id)))
+    return _open(store, site_id)
 
 
 def fault_spans(store: Store, site_id: str) -> list[tuple[str, datetime, datetime | None]]:
@@ -51,7 +50,7 @@ def fault_spans(store: Store, site_id: str) -> list[tuple[str, datetime, datetim
     Unreachable.
     """
     spans, since = list[tuple[str, datetime, datetime | None]](), dict[str, datetime]()
-    for row in read_rows(store, _all(site_id)):
+    for row in read_rows(store, raw_of_site(fault_events, site_id)):
         device, at_utc = row["device_id"], datetime.fromisoformat(row["recorded_at_utc"])
         if row["is_set"]:
             since.setdefault(device, at_utc)
@@ -62,7 +61,7 @@ def fault_spans(store: Store, site_id: str) -> list[tuple[str, datetime, datetim
 
 def select_faults(store: Store, connection: Connection, site_id: str) -> list[Fault]:
     """The same inside a transaction."""
-    return _open(store, site_id, select_rows(connection, _all(site_id)), connection)
+    return _open(store, site_id, connection)
 
 
 def is_latched(faults: list[Fault], device_id: str) -> bool:
@@ -91,23 +90,12 @@ def acknowledge_fault(store: Store, site_id: str, device_id: str, *, person: Per
         )
 
 
-@functools.cache
-def _all(site_id: str) -> Any:
-    return raw_select(fault_events).where(fault_events.c.site_id == site_id).order_by(fault_events.c.id)
-
-
-def _open(store: Store, site_id: str, rows: list[dict[str, Any]], connection: Connection | None = None) -> list[Fault]:
-    good, problems = proven(store, fault_events, rows, connection=connection)
+def _open(store: Store, site_id: str, connection: Connection | None = None) -> list[Fault]:
+    _, good, problems = proven_of_site(store, fault_events, site_id, connection=connection)
     if problems:
         # Which latch was taken back by whom can no longer be told: the whole site stays where it is.
         return [Fault(site_id=site_id, device_id="", reason=problems[0], command_id=None, set_at_utc="")]
     # Rows come by id, so the last of each device stands.
     latest = {row["device_id"]: row for row in good}
-    return [
-        Fault.model_validate(
-            {name: row[name] for name in ("site_id", "device_id", "reason", "command_id")}
-            | {"set_at_utc": row["recorded_at_utc"]}
-        )
-        for row in latest.values()
-        if row["is_set"]
-    ]
+    fault = fields_of(Fault)
+    return [fault({**row, "set_at_utc": row["recorded_at_utc"]}) for row in latest.values() if row["is_set"]]

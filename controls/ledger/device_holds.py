@@ -4,16 +4,15 @@ Set by the agent where it finds another value than its own, or by a person befor
 survive every restart. A hold sends nothing and needs no key; to end one early is a person's act.
 """
 
-import functools
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.access import Connection, read_rows
 from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_control import hold_events
-from assets.stores.seals import append_row, raw_select
+from assets.stores.seals import append_row, raw_of_site
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven_of_site
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -60,17 +59,17 @@ class Hold(Model):
 
 def open_holds(store: Store, site_id: str, now_utc: datetime) -> list[Hold]:
     """Holds that have not ended and were not given back, by device. Raises Unreachable."""
-    return _open(store, site_id, read_rows(store, _all(site_id)), now_utc, None)
+    return _open(store, site_id, now_utc, None)
 
 
 def select_holds(store: Store, connection: Connection, site_id: str, now_utc: datetime) -> list[Hold]:
     """The same inside a transaction."""
-    return _open(store, site_id, select_rows(connection, _all(site_id)), now_utc, connection)
+    return _open(store, site_id, now_utc, connection)
 
 
 def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
     """Device, capability, time and value of what people said they set, ended holds included. Raises Unreachable."""
-    rows = read_rows(store, _all(site_id))
+    rows = read_rows(store, raw_of_site(hold_events, site_id))
     return [
         (row["device_id"], row["capability"], instant, float(row["value"]))
         for row in rows
@@ -123,7 +122,7 @@ def set_hold(
     person without the role or reason, and for an end that has passed.
     """
     if person is not None:
-        _must_act(person, reason)
+        must_act(person, reason)
     if until_utc <= at_utc:
         raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
     if capability and not device_id:
@@ -159,7 +158,7 @@ def release_hold(
 
     Raises BadInput where nothing is held, without a reason, or without the role operator or engineer.
     """
-    _must_act(person, reason)
+    must_act(person, reason)
     found = [
         hold
         for hold in select_holds(store, connection, site_id, at_utc)
@@ -183,22 +182,18 @@ def release_hold(
     return found
 
 
-def _must_act(person: Person, reason: str) -> None:
+def must_act(
+    person: Person, reason: str, need: str = "a hold needs a reason, to be taken and to be given back"
+) -> None:
+    """Raises BadInput without the role operator or engineer, and, with the sentence `need`, without a reason."""
     if Role.ENGINEER not in person.roles:
         person.must_be(Role.OPERATOR)
     if not reason.strip():
-        raise BadInput("a hold needs a reason, to be taken and to be given back", reason="missing_reason")
+        raise BadInput(need, reason="missing_reason")
 
 
-@functools.cache
-def _all(site_id: str) -> Any:
-    return raw_select(hold_events).where(hold_events.c.site_id == site_id).order_by(hold_events.c.id)
-
-
-def _open(
-    store: Store, site_id: str, rows: list[dict[str, Any]], now_utc: datetime, connection: Connection | None
-) -> list[Hold]:
-    good, problems = proven(store, hold_events, rows, connection=connection)
+def _open(store: Store, site_id: str, now_utc: datetime, connection: Connection | None) -> list[Hold]:
+    _, good, problems = proven_of_site(store, hold_events, site_id, connection=connection)
     if problems:
         # What was given back by whom can no longer be told: hands stay off the whole site.
         return [_hold({"site_id": site_id, "device_id": "", "capability": "", "reason": problems[0]}, None)]

@@ -7,14 +7,15 @@ guard stays as it is. A row that nobody can prove counts as none: then the usual
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows
+from assets.stores.access import Connection, read_rows
 from assets.stores.schema.tables_control import holiday_events
-from assets.stores.seals import append_row, raw_select
+from assets.stores.seals import append_row
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven_of_site
+from controls.ledger.device_holds import must_act
 from data_quality.contracts.control.holiday import LONGEST, Holiday
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.people import Person, Role
+from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_instant
 
 
@@ -30,11 +31,7 @@ def open_holiday(
 
     connection: read in that transaction.
     """
-    query = raw_select(holiday_events).where(holiday_events.c.site_id == site_id).order_by(holiday_events.c.id)
-    if as_of_utc is not None:
-        query = query.where(holiday_events.c.recorded_at_utc <= as_of_utc)
-    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
-    good, _ = proven(store, holiday_events, rows, connection=connection)
+    rows, good, _ = proven_of_site(store, holiday_events, site_id, connection=connection, as_of_utc=as_of_utc)
     # Only where the newest is good: one that was changed may have ended what stands before it.
     if not good or good[-1]["id"] != rows[-1]["id"] or not good[-1]["is_set"]:
         return None
@@ -55,7 +52,7 @@ def set_holiday(
     Raises BadInput for an end that has passed or is too far, without a reason, or without the role operator or
     engineer.
     """
-    _must_act(person, reason)
+    must_act(person, reason, "a holiday is set and ended with a reason")
     if until_utc <= at_utc:
         raise BadInput(f"the end {until_utc:%Y-%m-%d %H:%M}Z has passed", reason="end_has_passed")
     if until_utc > at_utc + LONGEST:
@@ -69,7 +66,7 @@ def end_holiday(
     """End the holiday that holds, in the caller's transaction; what it was. Raises BadInput as set_holiday, and where
     none holds.
     """
-    _must_act(person, reason)
+    must_act(person, reason, "a holiday is set and ended with a reason")
     found = open_holiday(store, site_id, at_utc, connection=connection)
     if found is None:
         raise BadInput(f"no holiday holds at {site_id}", reason="no_holiday")
@@ -90,10 +87,3 @@ def _append(
         connection, holiday_events, site_id=site_id, person_id=person.person_id, reason=reason.strip(),
         recorded_at_utc=at_utc, **said,
     )  # fmt: skip
-
-
-def _must_act(person: Person, reason: str) -> None:
-    if Role.ENGINEER not in person.roles:
-        person.must_be(Role.OPERATOR)
-    if not reason.strip():
-        raise BadInput("a holiday is set and ended with a reason", reason="missing_reason")

@@ -3,7 +3,6 @@ lowering is immediate, raising needs a person with the role and a ledger without
 (two_people.py).
 """
 
-import functools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven, proven_of_site
 from controls.ledger.blockers import check_no_doubt
 from controls.ledger.chain_marks import mark_chain
 from data_quality.contracts.control.command import Mode
@@ -77,12 +76,6 @@ class Modes:
         return self.standings.get(scope) or (_NOTHING if scope == SITE else _FOLLOWS)
 
 
-# Asked several times a second: to write the statement anew takes longer than to answer it.
-@functools.cache
-def _all(site_id: str) -> Any:
-    return raw_select(mode_events).where(mode_events.c.site_id == site_id).order_by(mode_events.c.id)
-
-
 def read_modes(
     store: Store,
     site_id: str,
@@ -99,11 +92,8 @@ def read_modes(
     not higher; where nothing stood before, SIMULATION. So FULL that ran out falls to the PARTIAL that an engineer
     gave without an end, and else to SIMULATION: nobody says any more that commands may go.
     """
-    query = _all(site_id)
-    if as_of_utc is not None:
-        query = query.where(mode_events.c.recorded_at_utc <= as_of_utc)
-    rows = read_rows(store, query) if connection is None else select_rows(connection, query)
-    return _believed(store, rows, now_utc if as_of_utc is None else min(now_utc or as_of_utc, as_of_utc), connection)
+    found = proven_of_site(store, mode_events, site_id, connection=connection, as_of_utc=as_of_utc)
+    return _believed(store, found, now_utc if as_of_utc is None else min(now_utc or as_of_utc, as_of_utc), connection)
 
 
 def current_mode(
@@ -230,7 +220,10 @@ def _check_raise(mode: Mode, person: Person, reason: str) -> None:
 
 
 def _believed(
-    store: Store, rows: list[dict[str, Any]], now_utc: datetime | None, connection: Connection | None
+    store: Store,
+    found: tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]],
+    now_utc: datetime | None,
+    connection: Connection | None,
 ) -> Modes:
     """The modes after these entries, as the database holds them: one that nobody can read must lower the mode, and not
     stop the agent.
@@ -238,7 +231,7 @@ def _believed(
     An entry that lowers always counts: to stop needs neither key nor seal. One that raises must be proven, and FULL
     must say what two people signed.
     """
-    good, problems = proven(store, mode_events, rows, connection=connection)
+    rows, good, problems = found
     ids = {row["id"] for row in good}
     asked = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
     requests = _requests(store, asked, connection, problems) if asked else {}

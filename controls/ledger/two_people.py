@@ -8,9 +8,9 @@ from typing import Any
 
 from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import approval_events, mode_events, mode_requests
-from assets.stores.seals import append, raw_select
+from assets.stores.seals import append_row, raw_of_site
 from assets.stores.transactions import Store
-from assets.stores.trust import proven
+from assets.stores.trust import proven, proven_of_site
 from controls.ledger.approvals import Kind, Outcome, read_approvals, record
 from controls.ledger.blockers import check_no_doubt
 from controls.ledger.modes import SIGNED_TWICE, ModeEvent, append_mode, check_end, read_modes
@@ -71,18 +71,9 @@ def request_full(
     with site_transaction(store, site_id) as connection:
         check_full(store, connection, site_id, now_utc, without_ttl)
         newest = read_modes(store, site_id, now_utc=now_utc, connection=connection).newest
-        values = {
-            "site_id": site_id,
-            "device_id": device_id,
-            "capability": capability,
-            "mode": Mode.FULL.name,
-            "person_id": person.person_id,
-            "reason": reason,
-            "expires_utc": end_utc,
-            "seen_event": newest,
-            "recorded_at_utc": now_utc,
-        }
-        append(connection, mode_requests, [values])
+        scope = {"site_id": site_id, "device_id": device_id, "capability": capability, "mode": Mode.FULL.name}
+        said = {"person_id": person.person_id, "reason": reason, "expires_utc": end_utc, "recorded_at_utc": now_utc}
+        append_row(connection, mode_requests, **scope, **said, seen_event=newest)
         # The site's lock is held, so that the newest of them is this one.
         (row,) = select_rows(connection, _of(site_id).order_by(mode_requests.c.id.desc()).limit(1))
     return _request(row)
@@ -130,9 +121,8 @@ def revoke_request(store: Store, site_id: str, request_id: int, *, person: Perso
 
 def open_requests(store: Store, site_id: str, now_utc: datetime) -> list[ModeRequest]:
     """Requests that somebody may still approve, oldest first. Raises Unreachable."""
-    good, _ = proven(store, mode_requests, read_rows(store, _raw(site_id).order_by(mode_requests.c.id)))
     found = []
-    for row in good:
+    for row in proven_of_site(store, mode_requests, site_id)[1]:
         (whole,) = read_rows(store, _of(site_id).where(mode_requests.c.id == row["id"]))
         request = _request(whole)
         with store.reading() as connection:
@@ -159,7 +149,7 @@ def check_full(
 def _believed(
     store: Store, connection: Connection, site_id: str, request_id: int
 ) -> tuple[dict[str, Any], ModeRequest]:
-    rows = select_rows(connection, _raw(site_id).where(mode_requests.c.id == request_id))
+    rows = select_rows(connection, raw_of_site(mode_requests, site_id).where(mode_requests.c.id == request_id))
     good, problems = proven(store, mode_requests, rows, connection=connection)
     if problems:
         raise BadInput(f"request {request_id} is not what was signed: {problems[0]}", reason="row_not_proven")
@@ -182,8 +172,8 @@ def _void(store: Store, connection: Connection, request: ModeRequest, now_utc: d
         return "request_used", "was approved before"
     # A bent row of this kind voids the request as well: it may be the revocation.
     table = approval_events
-    said = raw_select(table).where(
-        table.c.site_id == site_id, table.c.kind == str(Kind.MODE_REQUEST), table.c.subject == str(name),
+    said = raw_of_site(table, site_id).where(
+        table.c.kind == str(Kind.MODE_REQUEST), table.c.subject == str(name),
         table.c.outcome != str(Outcome.REFUSED),
     )  # fmt: skip
     if select_rows(connection, said) or proven(store, table, [], connection=connection)[1]:
@@ -193,10 +183,6 @@ def _void(store: Store, connection: Connection, request: ModeRequest, now_utc: d
     if read_modes(store, site_id, now_utc=now_utc, connection=connection).newest != request.seen_event:
         return "mode_moved", "is void: a mode of the site was changed since"
     return None
-
-
-def _raw(site_id: str) -> Any:
-    return raw_select(mode_requests).where(mode_requests.c.site_id == site_id)
 
 
 def _of(site_id: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from assets.stores.access import read_rows, site_transaction
 from assets.stores.schema.tables_control import device_states
-from assets.stores.seals import append, raw_select
+from assets.stores.seals import append, raw_of_site
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
 from data_quality.contracts.time import parse_instant
@@ -47,10 +47,9 @@ class StateHistory:
         if self._is_loaded:
             return
         table = device_states
-        query = raw_select(table).where(
-            table.c.site_id == self._site_id, table.c.recorded_at_utc > now_utc - timedelta(seconds=DAY_S)
-        )
-        rows, problems = proven(self._store, table, read_rows(self._store, query.order_by(table.c.id)))
+        is_young = table.c.recorded_at_utc > now_utc - timedelta(seconds=DAY_S)
+        query = raw_of_site(table, self._site_id).where(is_young)
+        rows, problems = proven(self._store, table, read_rows(self._store, query))
         self._is_loaded, self._is_doubtful = True, bool(problems)
         for row in rows if not problems else ():
             past = self._past.setdefault((row["device_id"], row["capability"]), Past())

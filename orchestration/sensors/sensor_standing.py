@@ -18,13 +18,13 @@ from assets.stores.schema import (
     tables_control,
     tables_demand_response,
     tables_experiments,
-    tables_orders,
     tables_signals,
 )
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals, baseline_versions
-from assets.stores.schema.tables_push import api_keys
+from assets.stores.schema.tables_findings import work_orders, workflow_instances
 from assets.stores.schema.tables_readings import lake_merges
 from assets.stores.schema.tables_reports import signatures
+from assets.stores.schema.tables_web import api_keys
 from assets.stores.seals import newest_seals
 from assets.stores.tables import PROTECTED
 from assets.stores.warehouse.warehouse import built_with, target_of
@@ -33,10 +33,9 @@ from orchestration.warehouse.dbt import fingerprint
 
 # No mart, baseline or report rests on them, and most are written every quarter hour; who signs an act also writes it,
 # and merged files hold the same readings.
-_DOMAINS = (
-    tables_control, tables_orders, tables_demand_response, tables_experiments, tables_signals, tables_advice,
-)  # fmt: skip
-_BESIDE = (*(each for domain in _DOMAINS for each in vars(domain).values()), api_keys, signatures, lake_merges)
+_DOMAINS = (tables_control, tables_demand_response, tables_experiments, tables_signals, tables_advice)
+_SINGLE = (work_orders, workflow_instances, api_keys, signatures, lake_merges)
+_BESIDE = (*(each for domain in _DOMAINS for each in vars(domain).values()), *_SINGLE)
 RESTS_ON = tuple(table for table in PROTECTED if table not in _BESIDE)
 # Another process may be of another version of the code, which may judge otherwise: it asks in full once.
 _PROCESS = uuid4().hex

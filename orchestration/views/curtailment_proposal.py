@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from assets.stores.ledgers.accepted_loads import AcceptedLoads
+from assets.stores.ledgers.dr_events import AcceptedLoads
 from controls.demand_response.curtailment import Event, library_for, plan_curtailment
 from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.errors import BadInput

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assets.stores.audit import bad_rows
-from assets.stores.ledgers.accepted_loads import AcceptedLoads
+from assets.stores.ledgers.dr_events import AcceptedLoads
 from controls.demand_response.curtailment import Event
 from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.site_file.accepted_load import with_accepted

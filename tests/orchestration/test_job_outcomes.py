@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 import assets.sites
 from assets.stores.ledgers.job_outcomes import JobOutcome, failed_jobs, record_outcomes
 from assets.stores.live.live_store import LiveStore
-from assets.stores.schema.tables_jobs import job_outcomes as rows
+from assets.stores.schema.tables_findings import job_outcomes as rows
 from assets.stores.transactions import Store, open_store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.source_state import SourceState

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from assets.stores.audit import bad_content
-from assets.stores.journal import AppendOnly, document_in, fields_of, row_of
+from assets.stores.journal import AppendOnly, Ledger, document_in, fields_of, row_of
 from assets.stores.schema.tables_baselines import promotions
 from assets.stores.schema.tables_bills import tariff_overrides
-from assets.stores.schema.tables_jobs import job_outcomes
+from assets.stores.schema.tables_findings import anomaly_labels, job_outcomes
 from assets.stores.schema.tables_reports import site_versions
 from assets.stores.seals import append, bound_facts, give_numbers_back, head_of
 from assets.stores.transactions import Store, open_store, recorded_at_now
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.model import Model
+from data_quality.contracts.reporting.anomaly_event import AnomalyLabel
 from data_quality.contracts.time import FixedClock
 from tests.stores.everything import change
 
@@ -109,6 +110,26 @@ def test_a_thing_is_added_once_and_a_second_time_moves_no_clock(store: Store) ->
     assert not kept.add_once(store, CLOCK, {**row, "site_id": "other"})
     assert recorded_at_now(store, NOW) == later
     assert kept.history(store) == [Override(account="a", tariff_id="t", valid_from=date(2026, 1, 1))]
+
+
+def test_models_are_put_and_read_back_as_they_were_recorded(store: Store) -> None:
+    labels = Ledger(anomaly_labels, AnomalyLabel)
+    said = {"event_id": "e" * 32, "site_id": "home", "person_id": "anna", "reason": "seen", "recorded_at_utc": NOW}
+    given = [AnomalyLabel.model_validate({**said, "cause": cause}) for cause in ("waste", "weather")]
+    assert labels.put(store, CLOCK) == []
+    first, second = labels.put(store, CLOCK, given[0]), labels.put(store, CLOCK, *given)
+    assert labels.history(store) == [*first, *second]
+    assert [each.recorded_at_utc - NOW for each in (*first, *second)] == [timedelta(microseconds=n) for n in (0, 1, 1)]
+    whole = Ledger(site_versions, Override, "site")
+    made = Override(account="a", tariff_id="t", valid_from=date(2026, 1, 1))
+    assert whole.put(store, CLOCK, made, sha256="a" * 64, site_id="home") == [made] == whole.history(store)
+
+
+def test_a_ledger_has_a_column_for_what_its_model_must_say() -> None:
+    with pytest.raises(OurFault, match="promotions has no column for account, tariff_id, valid_from of Override"):
+        Ledger(promotions, Override)
+    with pytest.raises(OurFault, match="promotions has no column for said of Override"):
+        Ledger(promotions, Override, "said")
 
 
 def test_a_sealed_table_gets_its_seal_and_a_log_none(store: Store) -> None:

@@ -14,13 +14,13 @@ from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.bill_ledger import BillStore, override_tariff, tariff_overrides_of
 from assets.stores.published.publications import PublicationStore, sign_act
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.schema.column_types import canonical_json, text_sha256
 from assets.stores.schema.tables_baselines import adjustments, baseline_approvals
 from assets.stores.schema.tables_bills import bill_audits, tariff_overrides
 from assets.stores.schema.tables_control import commands, fault_events, mode_events
 from assets.stores.schema.tables_reports import report_decisions, signatures
 from assets.stores.schema.tables_seals import row_seals
-from assets.stores.seals import GENESIS, append_row, link_hash, raw_select, row_sha256, text_sha256
+from assets.stores.seals import GENESIS, append_row, link_hash, raw_select, row_sha256
 from assets.stores.sign import ACTION_DOMAIN, Signer, new_key
 from assets.stores.transactions import Store, connect_store
 from controls.ledger.chain import verify_chain

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from assets.stores.erasure.rows import GONE_WORD, PINNED, RowChange, changed, gone, named_in
 from assets.stores.erasure.subject import Subject
-from assets.stores.schema.tables_push import api_keys, key_uses
 from assets.stores.schema.tables_readings import batches
 from assets.stores.schema.tables_reports import report_decisions, report_makers, signatures
-from assets.stores.schema.tables_web import credentials, login_ends, login_uses, logins, preferences
+from assets.stores.schema.tables_web import api_keys, credentials, key_uses, login_ends, login_uses, logins, preferences
 from assets.stores.sign import REPLACE, canonical
 from assets.stores.tables import TABLES
 from assets.stores.transactions import Store

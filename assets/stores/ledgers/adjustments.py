@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, row_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_baselines import adjustments, baseline_versions
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository, Store
 from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType
 from data_quality.contracts.errors import BadInput
@@ -18,15 +18,12 @@ from data_quality.contracts.time import Clock
 PROPOSED, APPROVED, WITHDRAWN = (each.value for each in AdjustmentStatus)
 # Types whose expected energy is compared with what was metered in a figure; no other may be adjusted.
 ADJUSTABLE = (BaselineType.ENB, BaselineType.MV_PROJECT)
-_STEPS = AppendOnly(adjustments, dict, is_proven=True)
+_STEPS = Ledger(adjustments, Adjustment, "adjustment", is_proven=True)
 _VERSIONS = AppendOnly(baseline_versions, dict, order=("version",))
 
 
-class AdjustmentStore:
+class AdjustmentStore(Repository):
     """Adjustments of every baseline, as known at any instant."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def propose(self, adjustment: Adjustment, person: Person, clock: Clock) -> AdjustmentRecord:
         """Write an adjustment down; nothing changes until somebody else approves it.
@@ -126,18 +123,10 @@ class AdjustmentStore:
         }
 
     def _append(self, adjustment: Adjustment, step: str, person: Person, role: Role, reason: str, clock: Clock) -> None:
-        row = row_of(
-            adjustments,
-            adjustment,
-            step=step,
-            # A baseline's id begins with its site (baselines.py: baseline_id_of).
-            site_id=adjustment.baseline_id.partition("/")[0],
-            adjustment=adjustment.model_dump(mode="json"),
-            person_id=person.person_id,
-            role=role.value,
-            reason=reason,
-        )
-        _STEPS.add(self.store, clock, row | {"adjustment_id": adjustment.adjustment_id})
+        # A baseline's id begins with its site (baselines.py: baseline_id_of).
+        place = {"adjustment_id": adjustment.adjustment_id, "site_id": adjustment.baseline_id.partition("/")[0]}
+        by = {"person_id": person.person_id, "role": role.value, "reason": reason}
+        _STEPS.put(self.store, clock, adjustment, step=step, **place, **by)
 
     def _refuse_baseline(self, adjustment: Adjustment) -> None:
         rows = _VERSIONS.rows(self.store, "baseline", "baseline_type", baseline_id=adjustment.baseline_id)
@@ -178,19 +167,16 @@ def adjustments_sha256(given: Iterable[Adjustment]) -> str:
 
 def _record(rows: Sequence[Mapping[str, Any]]) -> AdjustmentRecord:
     by_step = {row["step"]: row for row in rows}
-    first, approved, withdrawn = by_step[PROPOSED], by_step.get(APPROVED), by_step.get(WITHDRAWN)
-    status = WITHDRAWN if withdrawn else APPROVED if approved else PROPOSED
+    first, withdrawn = by_step[PROPOSED], by_step.get(WITHDRAWN)
+    status = WITHDRAWN if withdrawn else APPROVED if APPROVED in by_step else PROPOSED
+    lived = {f"{step}_by": row["person_id"] for step, row in by_step.items()}
+    lived |= {f"{step}_at_utc": row["recorded_at_utc"] for step, row in by_step.items()}
     return AdjustmentRecord(
         adjustment_id=first["adjustment_id"],
         site_id=first["site_id"],
         status=AdjustmentStatus(status),
         adjustment=Adjustment.model_validate(first["adjustment"]),
-        proposed_by=first["person_id"],
-        proposed_at_utc=first["recorded_at_utc"],
-        approved_by=approved["person_id"] if approved else None,
-        approved_at_utc=approved["recorded_at_utc"] if approved else None,
-        withdrawn_by=withdrawn["person_id"] if withdrawn else None,
-        withdrawn_at_utc=withdrawn["recorded_at_utc"] if withdrawn else None,
+        **lived,
         withdrawn_because=withdrawn["reason"] if withdrawn else "",
     )
 

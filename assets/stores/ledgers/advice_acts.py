@@ -3,30 +3,27 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_advice import advice_acts
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.advice_trial import AdviceAct, AdviceTrial, DrawnKind, Wording
 from data_quality.contracts.time import Clock
 
-_ACTS = AppendOnly(advice_acts, document_in("said", AdviceAct), order=("id",), is_proven=True)
+_ACTS = Ledger(advice_acts, AdviceAct, "said", is_proven=True)
 Pair = tuple[str, str]
 
 
-class AdviceActs:
+class AdviceActs(Repository):
     """The acts of one transactional store. A row that is not as it was sealed is refused, not read."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def newest(self, *, as_of_utc: datetime | None = None) -> AdviceAct | None:
         """The start of the trial that began last; None: there was none."""
-        return _ACTS.latest(self._store, as_of_utc=as_of_utc, act="start")
+        return _ACTS.latest(self.store, as_of_utc=as_of_utc, act="start")
 
     def stopped(self, trial: AdviceTrial, *, as_of_utc: datetime | None = None) -> AdviceAct | None:
         """The end of a trial, or None."""
-        return _ACTS.latest(self._store, as_of_utc=as_of_utc, act="stop", about=trial.trial_id)
+        return _ACTS.latest(self.store, as_of_utc=as_of_utc, act="stop", about=trial.trial_id)
 
     def running(self, *, as_of_utc: datetime | None = None) -> AdviceTrial | None:
         """The newest trial, where nobody stopped it."""
@@ -36,12 +33,12 @@ class AdviceActs:
 
     def arms(self, trial: AdviceTrial, *, as_of_utc: datetime | None = None) -> dict[Pair, bool]:
         """The arm of each (site, kind) that was drawn; True: the second."""
-        acts = _ACTS.history(self._store, as_of_utc=as_of_utc, act="draw", about=trial.trial_id)
+        acts = _ACTS.history(self.store, as_of_utc=as_of_utc, act="draw", about=trial.trial_id)
         return {(one.site_id, one.kind): one.is_other for act in acts for one in act.drawn}
 
     def start(self, trial: AdviceTrial, clock: Clock, *, person_id: str, reason: str) -> None:
         """Record a design. Raises BadInput (trial_runs) while another runs."""
-        with self._store.together():
+        with self.store.together():
             other = self.running()
             if other is not None:
                 raise BadInput(
@@ -49,41 +46,36 @@ class AdviceActs:
                     reason="trial_runs",
                     mend="meterloom advise ab stop",
                 )
-            self._add(
-                AdviceAct(act="start", about=trial.trial_id, trial=trial, person_id=person_id, reason=reason), clock
-            )
+            act = AdviceAct(act="start", about=trial.trial_id, trial=trial, person_id=person_id, reason=reason)
+            _ACTS.put(self.store, clock, act)
 
     def stop(self, trial: AdviceTrial, clock: Clock, *, person_id: str, reason: str) -> None:
         """Record the end of a trial: nothing is drawn, and nothing counted, from now on."""
-        self._add(AdviceAct(act="stop", about=trial.trial_id, person_id=person_id, reason=reason), clock)
+        act = AdviceAct(act="stop", about=trial.trial_id, person_id=person_id, reason=reason)
+        _ACTS.put(self.store, clock, act)
 
     def draw(self, trial: AdviceTrial, arms: Mapping[Pair, bool], clock: Clock) -> None:
         """Record the arms of pairs that have none yet."""
         new = sorted(set(arms) - set(self.arms(trial)))
         if new:
             drawn = tuple(DrawnKind(site_id=site, kind=kind, is_other=arms[site, kind]) for site, kind in new)
-            self._add(AdviceAct(act="draw", about=trial.trial_id, drawn=drawn), clock)
+            _ACTS.put(self.store, clock, AdviceAct(act="draw", about=trial.trial_id, drawn=drawn))
 
     def forget(self, kind: str, clock: Clock, *, person_id: str, reason: str) -> None:
         """Record that what a person answered to a kind so far counts no more for their order."""
-        self._add(AdviceAct(act="forget", about=kind, person_id=person_id, reason=reason), clock)
+        _ACTS.put(self.store, clock, AdviceAct(act="forget", about=kind, person_id=person_id, reason=reason))
 
     def forgotten(self, person_id: str, *, as_of_utc: datetime | None = None) -> dict[str, datetime]:
         """When a person's preference for a kind was forgotten last, by kind."""
-        acts = _ACTS.history(self._store, as_of_utc=as_of_utc, act="forget", person_id=person_id)
+        acts = _ACTS.history(self.store, as_of_utc=as_of_utc, act="forget", person_id=person_id)
         return {act.about: act.recorded_at_utc for act in acts if act.recorded_at_utc is not None}
 
     def word(self, recommendation_id: str, wordings: Sequence[Wording], clock: Clock) -> None:
         """Record a language model's answers for the sentences of a recommendation, the refused ones, too."""
-        self._add(AdviceAct(act="word", about=recommendation_id, wordings=tuple(wordings)), clock)
+        act = AdviceAct(act="word", about=recommendation_id, wordings=tuple(wordings))
+        _ACTS.put(self.store, clock, act)
 
     def wordings(self, recommendation_id: str, *, as_of_utc: datetime | None = None) -> tuple[Wording, ...]:
         """Answers of a language model for a recommendation, those that were refused among them."""
-        acts = _ACTS.history(self._store, as_of_utc=as_of_utc, act="word", about=recommendation_id)
+        acts = _ACTS.history(self.store, as_of_utc=as_of_utc, act="word", about=recommendation_id)
         return tuple(one for act in acts for one in act.wordings)
-
-    def _add(self, act: AdviceAct, clock: Clock) -> None:
-        made = act.model_copy(update={"recorded_at_utc": clock.now_utc()})
-        row = row_of(advice_acts, made, said=made.model_dump(mode="json"))
-        row.pop("recorded_at_utc", None)
-        _ACTS.add(self._store, clock, row)

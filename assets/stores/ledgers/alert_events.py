@@ -3,9 +3,9 @@
 from collections import defaultdict
 from datetime import datetime
 
-from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_findings import alert_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
@@ -14,19 +14,16 @@ from data_quality.contracts.time import Clock
 
 _SAME = ("act", "person_id", "reason", "until_utc")
 _OF_BILLS = ("disputed", "accepted")
-_EVENTS = AppendOnly(alert_events, fields_of(FindingEvent), order=("id",))
+_EVENTS = Ledger(alert_events, FindingEvent)
 
 
-class AlertEvents:
+class AlertEvents(Repository):
     """The events of one transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def of_site(self, site_id: str, *, as_of_utc: datetime | None = None) -> dict[str, list[FindingEvent]]:
         """By finding, the oldest first, as known at T."""
         found: dict[str, list[FindingEvent]] = defaultdict(list)
-        for each in _EVENTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id):
+        for each in _EVENTS.history(self.store, as_of_utc=as_of_utc, site_id=site_id):
             found[each.finding_id].append(each)
         return found
 
@@ -52,28 +49,25 @@ class AlertEvents:
             raise BadInput("a mute has an end, and nothing else has", reason="no_end")
         if until_utc is not None and until_utc <= clock.now_utc():
             raise BadInput(f"a mute ends later than now, got {until_utc:%Y-%m-%d %H:%M}Z", reason="bad_end")
-        row = {
-            "finding_id": finding.finding_id, "site_id": finding.site_id, "act": act, "until_utc": until_utc,
-            "person_id": person.person_id, "reason": reason.strip(), "what": str(finding.what),
-        }  # fmt: skip
+        made = FindingEvent(
+            finding_id=finding.finding_id, site_id=finding.site_id, act=act, until_utc=until_utc,
+            person_id=person.person_id, reason=reason.strip(), what=str(finding.what), recorded_at_utc=clock.now_utc(),
+        )  # fmt: skip
         # Read and added in one write transaction: of two forms that were filled in at once one is refused.
-        with self._store.together():
-            last = self._last(finding)
+        with self.store.together():
+            last = _EVENTS.latest(self.store, site_id=finding.site_id, finding_id=finding.finding_id)
             is_of_bill = act in _OF_BILLS or (last is not None and last.act in _OF_BILLS)
             expect(person, Permission.BILL_RECONCILE if is_of_bill else Permission.ANOMALY_UPDATE)
             if last is not None and seen is not None and seen != stamp(last):
-                if all(getattr(last, name) == row[name] for name in _SAME):
+                if all(getattr(last, name) == getattr(made, name) for name in _SAME):
                     return last
                 raise BadInput(
                     f"it was {last.act} by {last.person_id} since this form was opened",
                     reason="changed_since",
                     mend="open the page again",
                 )
-            recorded = _EVENTS.add(self._store, clock, row)
-        return FindingEvent.model_validate({**row, "recorded_at_utc": recorded})
-
-    def _last(self, finding: OpenFinding) -> FindingEvent | None:
-        return _EVENTS.latest(self._store, site_id=finding.site_id, finding_id=finding.finding_id)
+            (made,) = _EVENTS.put(self.store, clock, made)
+        return made
 
 
 def stamp(event: FindingEvent | None) -> str:

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from pydantic import Field, JsonValue
 
-from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_findings import alert_rules
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.alert_rule import AlertRule
 from data_quality.contracts.site_file.site import Site
@@ -28,22 +28,19 @@ class RuleVersion(Model):
     recorded_at_utc: datetime | None = None
 
 
-_RULES = AppendOnly(alert_rules, fields_of(RuleVersion), order=("id",), is_proven=True)
+_RULES = Ledger(alert_rules, RuleVersion, is_proven=True)
 
 
-class AlertRules:
+class AlertRules(Repository):
     """The versions of one transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def history(self, site_id: str, rule_id: str | None = None) -> list[RuleVersion]:
         """Every version of a site's rules, or of one, the oldest first."""
-        return _RULES.history(self._store, site_id=site_id, rule_id=rule_id)
+        return _RULES.history(self.store, site_id=site_id, rule_id=rule_id)
 
     def as_of(self, site_id: str, as_of_utc: datetime) -> list[RuleVersion]:
         """The rules of a site as they were recorded by then."""
-        found = _RULES.all_as_of(self._store, "rule_id", as_of_utc=as_of_utc, site_id=site_id)
+        found = _RULES.all_as_of(self.store, "rule_id", as_of_utc=as_of_utc, site_id=site_id)
         return [each for each in found if each.rule is not None]
 
     def of(self, site: Site) -> list[tuple[AlertRule, RuleVersion]]:
@@ -55,14 +52,12 @@ class AlertRules:
         """Write down what changed since the last look. Returns how many rows were added."""
         if not site.alert_rules and not self._last(site.site_id):
             return 0
-        with self._store.together():
+        with self.store.together():
             last = self._last(site.site_id)
             new = [_version(site.site_id, rule, last.get(rule.rule_id)) for rule in site.alert_rules]
             rows = [each for each in new if each.recorded_at_utc is None]
             rows += _taken_out(last.values(), {each.rule_id for each in new})
-            if rows:
-                said = [each.model_dump(exclude={"recorded_at_utc"}) | {"person_id": person_id} for each in rows]
-                _RULES.add(self._store, clock, *said)
+            _RULES.put(self.store, clock, *rows, person_id=person_id)
         return len(rows)
 
     def _last(self, site_id: str) -> dict[str, RuleVersion]:

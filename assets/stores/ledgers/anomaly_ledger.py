@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.journal import Ledger
 from assets.stores.ledgers.alert_events import AlertEvents
 from assets.stores.schema.tables_findings import anomaly_events, anomaly_labels
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
@@ -15,8 +15,8 @@ from data_quality.contracts.reporting.anomaly_event import OPEN_FOR, AnomalyEven
 from data_quality.contracts.reporting.open_finding import standing
 from data_quality.contracts.time import Clock
 
-_EVENTS = AppendOnly(anomaly_events, fields_of(AnomalyEvent), order=("id",))
-_LABELS = AppendOnly(anomaly_labels, fields_of(AnomalyLabel), order=("id",))
+_EVENTS = Ledger(anomaly_events, AnomalyEvent)
+_LABELS = Ledger(anomaly_labels, AnomalyLabel)
 
 # An event that ends so near to the last reading may not be over.
 _EDGE = timedelta(days=1)
@@ -30,17 +30,14 @@ class Published(NamedTuple):
     withdrawn: int = 0
 
 
-class AnomalyLedger:
+class AnomalyLedger(Repository):
     """The events of one transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def standing(
         self, site_id: str | None, *, since_utc: datetime | None = None, as_of_utc: datetime | None = None
     ) -> list[AnomalyEvent]:
         """The events of a site, or of all, that the detectors still find, by time. since_utc: that ended later."""
-        newest = _EVENTS.all_as_of(self._store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
+        newest = _EVENTS.all_as_of(self.store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
         found = [each for each in newest if not each.is_withdrawn and (since_utc is None or each.end_utc > since_utc)]
         return sorted(found, key=lambda each: (each.start_utc, each.meter_id, each.kind))
 
@@ -61,7 +58,7 @@ class AnomalyLedger:
         what stands of another is left as it is. An event that shares time with a standing one of its kind has its id;
         one that reaches to where the readings of this scoring ended is no shorter than it was known to be.
         """
-        with self._store.together():
+        with self.store.together():
             known = [
                 each
                 for each in self.standing(site_id, since_utc=start_utc - timedelta(seconds=1))
@@ -83,8 +80,7 @@ class AnomalyLedger:
             gone = [each for each in known if each.event_id not in kept and seen[0] < each.end_utc <= seen[1]]
             changed = len(rows) - new
             rows += [each.model_copy(update={"is_withdrawn": True}) for each in gone]
-            if rows:
-                _EVENTS.add(self._store, clock, *(row_of(anomaly_events, each) for each in rows))
+            _EVENTS.put(self.store, clock, *rows)
         return Published(new, changed, len(gone))
 
     def note(self, site_id: str, found: Sequence[AnomalyEvent], *, gone: Collection[str] = (), clock: Clock) -> int:
@@ -93,7 +89,7 @@ class AnomalyLedger:
         One that shares time with a standing one of its kind is that event, and never shorter than it stands. gone: ids
         of events that live values alone had found. Returns how many events are new.
         """
-        with self._store.together():
+        with self.store.together():
             known, rows, kept = self.standing(site_id), list[AnomalyEvent](), set[str]()
             for each in found:
                 same = next((one for one in known if one.is_same_case(each)), None)
@@ -104,13 +100,12 @@ class AnomalyLedger:
             new = len(kept - {each.event_id for each in known})
             ended = [each for each in known if each.event_id in gone and each.event_id not in kept]
             rows += [each.model_copy(update={"is_withdrawn": True}) for each in ended]
-            if rows:
-                _EVENTS.add(self._store, clock, *(row_of(anomaly_events, each) for each in rows))
+            _EVENTS.put(self.store, clock, *rows)
         return new
 
     def labels(self, site_id: str, *, as_of_utc: datetime | None = None) -> dict[str, AnomalyLabel]:
         """The last label of each event that has one."""
-        found = _LABELS.all_as_of(self._store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
+        found = _LABELS.all_as_of(self.store, "event_id", as_of_utc=as_of_utc, site_id=site_id)
         return {each.event_id: each for each in found}
 
     def label(
@@ -122,7 +117,7 @@ class AnomalyLedger:
         if not reason.strip():
             raise BadInput("an event is labelled with a reason", reason="no_reason")
         expect(person, Permission.ANOMALY_UPDATE)
-        with self._store.together():
+        with self.store.together():
             last = self.labels(event.site_id).get(event.event_id)
             if last is not None and last.cause == cause:
                 return last
@@ -132,12 +127,12 @@ class AnomalyLedger:
                     reason="contradicts",
                     mend="--replace puts the new cause in its place",
                 )
-            row = {
-                "event_id": event.event_id, "site_id": event.site_id, "cause": cause, "person_id": person.person_id,
-                "reason": reason.strip(),
-            }  # fmt: skip
-            recorded = _LABELS.add(self._store, clock, row)
-        return AnomalyLabel.model_validate({**row, "recorded_at_utc": recorded})
+            made = AnomalyLabel(
+                event_id=event.event_id, site_id=event.site_id, cause=cause, person_id=person.person_id,
+                reason=reason.strip(), recorded_at_utc=clock.now_utc(),
+            )  # fmt: skip
+            (made,) = _LABELS.put(self.store, clock, made)
+        return made
 
 
 def _grown(event: AnomalyEvent, same: AnomalyEvent) -> AnomalyEvent:

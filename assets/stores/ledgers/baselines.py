@@ -6,18 +6,21 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, among, row_of
-from assets.stores.schema.tables_baselines import baseline_approvals, baseline_versions
-from assets.stores.transactions import Store
+from assets.stores.journal import AppendOnly, Ledger, among
+from assets.stores.schema.tables_baselines import baseline_approvals, baseline_shadows, baseline_versions
+from assets.stores.transactions import Repository, Store
 from assets.stores.trust import trust_of
+from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.shadow import ShadowComparison
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock
 
-_VERSIONS = AppendOnly(baseline_versions, dict, order=("baseline_id", "version"))
+_VERSIONS = Ledger(baseline_versions, Baseline, "baseline", order=("baseline_id", "version"))
 _APPROVALS = AppendOnly(baseline_approvals, dict, order=("id",))
+_SHADOWS = Ledger(baseline_shadows, ShadowComparison, "comparison")
 REJECTED = "rejected"
 
 
@@ -36,11 +39,8 @@ class Fit(NamedTuple):
     fitted_at_utc: datetime
 
 
-class BaselineStore:
+class BaselineStore(Repository):
     """Versions and approvals of every baseline, as known at any instant."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def add(
         self, baseline: Baseline, mlflow_run_id: str, model_checksum: str, fitted_by: str, clock: Clock
@@ -66,18 +66,9 @@ class BaselineStore:
                 version = 1 if last is None else last["version"] + (0 if is_repeat else 1)
                 wanted.add((line, version))
                 if not is_repeat:
-                    added.append(
-                        row_of(
-                            baseline_versions,
-                            baseline,
-                            baseline_id=line,
-                            version=version,
-                            mlflow_run_id=run_id,
-                            model_checksum=checksum,
-                            fitted_by=fitted_by,
-                            baseline=baseline.model_dump(mode="json"),
-                        )
-                    )
+                    said = {"baseline_id": line, "version": version, "mlflow_run_id": run_id}
+                    said |= {"model_checksum": checksum, "fitted_by": fitted_by}
+                    added.append(_VERSIONS.row(baseline, **said))
             if added:
                 _VERSIONS.add(self.store, clock, *added)
         rows = _VERSIONS.rows(self.store, baseline_id=lines, version={version for _, version in wanted})
@@ -346,3 +337,18 @@ def _refuse_order(
             f"version {max(newer)} of baseline {baseline_id!r} is approved; an older one cannot follow it",
             reason="newer_approved",
         )
+
+
+class ShadowStore(Repository):
+    """Store of changes that library upgrades would have made, as found."""
+
+    def add(self, comparison: ShadowComparison, person_id: str, clock: Clock) -> str:
+        """Keep a comparison. Returns the SHA-256 of its content, which a signature names."""
+        sha256, site_id = canonical_sha256(comparison.model_dump(mode="json")), comparison.baseline_id.partition("/")[0]
+        beside = {"site_id": site_id, "comparison_sha256": sha256, "person_id": person_id}
+        _SHADOWS.put(self.store, clock, comparison, **beside)
+        return sha256
+
+    def of(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> list[ShadowComparison]:
+        """Comparisons of one version, oldest first."""
+        return _SHADOWS.history(self.store, as_of_utc=as_of_utc, baseline_id=baseline_id, version=version)

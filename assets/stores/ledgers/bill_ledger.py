@@ -11,19 +11,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assets.stores.journal import AppendOnly, document_in
+from assets.stores.journal import AppendOnly, Ledger, row_of
 from assets.stores.ledgers.kept_files import keep_copy
 from assets.stores.schema.tables_bills import bill_audits, bill_lines, bills, notifications, tariff_overrides
 from assets.stores.seals import append
 from assets.stores.transactions import Store
-from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.supplier_bill import BilledLine, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
-_BILLS = AppendOnly(
-    bills, document_in("bill", SupplierBill), order=("period_start", "recorded_at_utc", "bill_id"), is_proven=True
-)
+_BILLS = Ledger(
+    bills, SupplierBill, "bill", order=("period_start", "recorded_at_utc", "bill_id"), is_proven=True
+)  # fmt: skip
 _LINES = AppendOnly(bill_lines, dict, order=("position",), is_proven=True)
 _AUDITS = AppendOnly(bill_audits, dict, order=("recorded_at_utc", "audit_id"), is_proven=True)
 _OVERRIDES = AppendOnly(tariff_overrides, dict, order=("recorded_at_utc", "id"), is_proven=True)
@@ -47,35 +47,20 @@ class BillStore:
         bill_id = _digest([site_id, json.dumps(content, sort_keys=True)])
         # The copy first: a row that names one must never find none.
         kept = keep_copy(path, root=self.root, site_id=site_id, sha256=bill.sha256)
-        row = {
-            "bill_id": bill_id,
-            "site_id": site_id,
-            "account": bill.account,
-            "invoice": bill.invoice,
-            "period_start": bill.start,
-            "period_end": bill.end,
-            "currency": bill.currency or "",
-            "total": _text(bill.total),
-            "source_name": file_name(path),
-            "source_sha256": bill.sha256,
-            "kept_path": kept,
-            "bill": content,
-            "unread_parts": len(bill.unread),
-        }
-        lines = [
-            {
-                "bill_id": bill_id,
-                "position": number,
-                "label": line.label,
-                "quantity": _text(line.quantity),
-                "unit": line.unit,
-                "rate": _text(line.rate),
-                "amount": _text(line.amount),
-                "page": line.place.page,
-                "line": line.place.line,
-            }
-            for number, line in enumerate(bill.lines, start=1)
-        ]
+        row = _BILLS.row(
+            bill,
+            bill_id=bill_id,
+            site_id=site_id,
+            period_start=bill.start,
+            period_end=bill.end,
+            currency=bill.currency or "",
+            total=_text(bill.total),
+            source_name=file_name(path),
+            source_sha256=bill.sha256,
+            kept_path=kept,
+            unread_parts=len(bill.unread),
+        )
+        lines = [_line_row(bill_id, number, line) for number, line in enumerate(bill.lines, start=1)]
         with self.store.together(), self.store.begin() as connection:
             if _BILLS.add_once(self.store, clock, row):
                 append(connection, bill_lines, lines)
@@ -172,6 +157,12 @@ def notify(
 def notifications_of(store: Store, site_id: str, *, as_of_utc: datetime | None = None) -> list[dict[str, Any]]:
     """Events of the site as of then, in the order in which they were recorded."""
     return _NOTIFICATIONS.history(store, site_id=site_id, as_of_utc=as_of_utc)
+
+
+def _line_row(bill_id: str, number: int, line: BilledLine) -> dict[str, Any]:
+    numbers = {name: _text(getattr(line, name)) for name in ("quantity", "rate", "amount")}
+    place = {"page": line.place.page, "line": line.place.line}
+    return row_of(bill_lines, line, bill_id=bill_id, position=number, **numbers, **place)
 
 
 def _text(number: Decimal | None) -> str:

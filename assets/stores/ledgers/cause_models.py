@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_baselines import promotions
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
@@ -50,15 +50,12 @@ def _read(row: Any) -> CauseVersion:
 _VERSIONS = AppendOnly(promotions, _read, order=("id",), is_proven=True)
 
 
-class CauseModels:
+class CauseModels(Repository):
     """The versions of one transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def history(self) -> list[CauseVersion]:
         """Every row, the oldest first: each version as it was made, and again when a person let it lead."""
-        return _VERSIONS.history(self._store, model_name=CAUSE_MODEL)
+        return _VERSIONS.history(self.store, model_name=CAUSE_MODEL)
 
     def of(self, base: int) -> list[CauseVersion]:
         """The versions upon a shipped one as they stand, itself among them, the oldest first."""
@@ -71,7 +68,7 @@ class CauseModels:
 
     def add(self, version: CauseVersion, clock: Clock) -> bool:
         """Append a version, once for its name. Returns whether it was."""
-        with self._store.together():
+        with self.store.together():
             if any(each.version == version.version for each in self.of(version.base)):
                 return False
             self._append(version, clock)
@@ -86,7 +83,7 @@ class CauseModels:
         person.must_be(Role.APPROVER)
         if not reason.strip():
             raise BadInput("a version is accepted with a reason", reason="no_reason")
-        with self._store.together():
+        with self.store.together():
             known = {each.version: each for each in self.of(base)}
             version = known.get(name)
             if version is None:
@@ -106,4 +103,4 @@ class CauseModels:
 
     def _append(self, version: CauseVersion, clock: Clock) -> None:
         decision = version.model_dump(mode="json", exclude={"recorded_at_utc"})
-        _VERSIONS.add(self._store, clock, {"model_name": CAUSE_MODEL, "decision": decision})
+        _VERSIONS.add(self.store, clock, {"model_name": CAUSE_MODEL, "decision": decision})

@@ -2,27 +2,24 @@
 
 from datetime import datetime
 
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_experiments import experiment_acts
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.control.experiment import Experiment, ExperimentAct, FollowedDay
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
-_ACTS = AppendOnly(experiment_acts, document_in("said", ExperimentAct), order=("id",), is_proven=True)
+_ACTS = Ledger(experiment_acts, ExperimentAct, "said", is_proven=True)
 
 
-class ExperimentStore:
+class ExperimentStore(Repository):
     """The experiments of one transactional store. A row that is not as it was sealed is refused, not read."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def acts(
         self, site_id: str, experiment_id: str | None = None, *, as_of_utc: datetime | None = None
     ) -> list[ExperimentAct]:
         """Everything of a site's experiments, or of one, the oldest first."""
-        return _ACTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id, experiment_id=experiment_id)
+        return _ACTS.history(self.store, as_of_utc=as_of_utc, site_id=site_id, experiment_id=experiment_id)
 
     def named(self, site_id: str, start: str = "", *, as_of_utc: datetime | None = None) -> Experiment:
         """The newest experiment of a site whose id starts so. Raises BadInput (no_experiment)."""
@@ -47,7 +44,7 @@ class ExperimentStore:
 
     def start(self, experiment: Experiment, *, person_id: str, reason: str, clock: Clock) -> ExperimentAct:
         """Record a design. Raises BadInput where another runs or waits, or where its first day has begun."""
-        with self._store.together():
+        with self.store.together():
             now_utc, other = clock.now_utc(), self.running(experiment.site_id)
             if other is not None and other.end_utc > now_utc:
                 raise BadInput(
@@ -78,7 +75,7 @@ class ExperimentStore:
 
     def follow(self, experiment: Experiment, day: FollowedDay, clock: Clock) -> None:
         """Record how a day is followed; what changes within it is a further row, what does not is none."""
-        with self._store.together():
+        with self.store.together():
             acts = self.acts(experiment.site_id, experiment.experiment_id)
             known = [act.day for act in acts if act.day is not None and act.day.start_utc == day.start_utc]
             if known and known[-1].followed == day.followed:
@@ -99,8 +96,5 @@ class ExperimentStore:
         return [act.day for act in acts if act.day is not None]
 
     def _add(self, act: ExperimentAct, clock: Clock) -> ExperimentAct:
-        made = act.model_copy(update={"recorded_at_utc": clock.now_utc()})
-        row = row_of(experiment_acts, made, said=made.model_dump(mode="json"))
-        row.pop("recorded_at_utc", None)
-        _ACTS.add(self._store, clock, row)
+        (made,) = _ACTS.put(self.store, clock, act)
         return made

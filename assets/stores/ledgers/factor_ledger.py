@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_factors import emission_factors
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from assets.stores.trust import must_be_proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import HELD, Factor, FactorSet, StoredFactor
@@ -32,11 +32,8 @@ class Recorded(NamedTuple):
     recorded_at_utc: datetime | None
 
 
-class FactorStore:
+class FactorStore(Repository):
     """The factor sets of one project."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def add(self, factors: FactorSet, *, clock: Clock, tenant: str = "") -> Recorded:
         """Record a set for a tenant (a site; empty: all). What is known already, unchanged, is not recorded again.

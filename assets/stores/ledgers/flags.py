@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_readings import month_validations
 from assets.stores.transactions import Store
 from data_quality.contracts.model import Model
@@ -27,7 +27,7 @@ class MonthValidation(Model):
     recorded_at_utc: datetime | None = None
 
 
-_VALIDATIONS = AppendOnly(month_validations, fields_of(MonthValidation), order=("month", "id"))
+_VALIDATIONS = Ledger(month_validations, MonthValidation, order=("month", "id"))
 
 
 def publish_findings(store: Store, validations: Sequence[MonthValidation], clock: Clock) -> int:
@@ -39,10 +39,8 @@ def publish_findings(store: Store, validations: Sequence[MonthValidation], clock
     for each in validations:
         known = latest_validations(store, each.site_id, months=[each.month])
         if not known or (known[0].input_digest, known[0].rules_version) != (each.input_digest, each.rules_version):
-            fresh.append(row_of(month_validations, each))
-    if fresh:
-        _VALIDATIONS.add(store, clock, *fresh)
-    return len(fresh)
+            fresh.append(each)
+    return len(_VALIDATIONS.put(store, clock, *fresh))
 
 
 def latest_validations(

@@ -4,34 +4,30 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.ledgers.cause_models import CAUSE_MODEL
 from assets.stores.schema.tables_baselines import forecast_drifts, forecast_scores, forecasts, promotions
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.control.forecast import SHADOW, Forecast
 from data_quality.contracts.control.forecast_score import ForecastDrift, ForecastScore
 from data_quality.contracts.time import Clock
 
-_FORECASTS = AppendOnly(forecasts, document_in("forecast", Forecast), order=("issued_at_utc", "recorded_at_utc"))
+_FORECASTS = Ledger(forecasts, Forecast, "forecast", order=("issued_at_utc", "recorded_at_utc"))
 _PROMOTIONS = AppendOnly(promotions, dict, order=("id",))
-_SCORES = AppendOnly(forecast_scores, document_in("score", ForecastScore), order=("id",))
-_DRIFTS = AppendOnly(forecast_drifts, document_in("drift", ForecastDrift), order=("recorded_at_utc", "target"))
+_SCORES = Ledger(forecast_scores, ForecastScore, "score")
+_DRIFTS = Ledger(forecast_drifts, ForecastDrift, "drift", order=("recorded_at_utc", "target"))
 # What one score is about; of rows about the same the last counts.
 _KEY = ("site_id", "target", "local_day", "lead", "model_name", "model_version", "is_shadow")
 
 
-class ForecastStore:
+class ForecastStore(Repository):
     """Store of forecasts with the times of issue and recording; their champions, scores and drifts."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def add(self, forecast: Forecast, clock: Clock) -> bool:
         """Append a forecast. False where the same forecast_id is there already (nothing is written)."""
         # Under a target of its own: whoever asks for the target, by whatever way, never meets a challenger's forecast.
         target = _filed(forecast.target, is_shadow=forecast.is_shadow)
-        row = row_of(forecasts, forecast, target=target, forecast=forecast.model_dump(mode="json"))
-        return _FORECASTS.add_once(self.store, clock, row)
+        return _FORECASTS.add_once(self.store, clock, _FORECASTS.row(forecast, target=target))
 
     def latest(self, site_id: str, target: str, *, as_of_utc: datetime | None = None) -> Forecast | None:
         """The leading model's forecast issued last (of two for one instant, the one recorded last), or None."""
@@ -67,12 +63,7 @@ class ForecastStore:
             given = list(scores)
             days, of = sorted({each.local_day for each in given}), {(each.site_id, each.target) for each in given}
             known = {each for site, target in of for each in self.scores(site, target, days=days)}
-            fresh = [
-                row_of(forecast_scores, each, score=each.model_dump(mode="json")) for each in given if each not in known
-            ]
-            if fresh:
-                _SCORES.add(self.store, clock, *fresh)
-        return len(fresh)
+            return len(_SCORES.put(self.store, clock, *(each for each in given if each not in known)))
 
     def scores(
         self,
@@ -90,8 +81,7 @@ class ForecastStore:
 
     def add_drift(self, drift: ForecastDrift, clock: Clock) -> bool:
         """Append what drifted. False where that target's local day has an entry already (nothing is written)."""
-        row = row_of(forecast_drifts, drift, drift=drift.model_dump(mode="json"))
-        return _DRIFTS.add_once(self.store, clock, row)
+        return _DRIFTS.add_once(self.store, clock, _DRIFTS.row(drift))
 
     def drifts(
         self, site_id: str, *, target: str | None = None, as_of_utc: datetime | None = None

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Self
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_jobs import JOB_LETTERS, job_outcomes
+from assets.stores.journal import Ledger
+from assets.stores.schema.tables_findings import JOB_LETTERS, job_outcomes
 from assets.stores.transactions import Store
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -52,7 +52,7 @@ class JobOutcome(Model):
         return cls(site_id=site_id, job=job, outcome="failed", sentence=sentence, run_id="", ended_utc=at_utc)
 
 
-_OUTCOMES = AppendOnly(job_outcomes, fields_of(JobOutcome), order=("ended_utc", "id"))
+_OUTCOMES = Ledger(job_outcomes, JobOutcome, order=("ended_utc", "id"))
 
 
 def record_outcomes(store: Store, made: Sequence[JobOutcome], clock: Clock) -> int:
@@ -63,10 +63,7 @@ def record_outcomes(store: Store, made: Sequence[JobOutcome], clock: Clock) -> i
     sites, jobs = {each.site_id for each in made}, {each.job for each in made}
     with store.together():
         last = {(e.site_id, e.job, e.part): e for e in _OUTCOMES.history(store, site_id=sites, job=jobs)}
-        new = [each for each in made if _is_new(each, last)]
-        if new:
-            _OUTCOMES.add(store, clock, *(row_of(job_outcomes, each) for each in new))
-    return len(new)
+        return len(_OUTCOMES.put(store, clock, *(each for each in made if _is_new(each, last))))
 
 
 def last_outcomes(store: Store, most: int) -> list[JobOutcome]:

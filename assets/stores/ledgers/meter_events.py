@@ -4,29 +4,24 @@ An event of the site file is recorded when the file is first used; one that is g
 own. Events of a person are recorded by command and withdrawn by command.
 """
 
-import hashlib
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from assets.stores.journal import AppendOnly, fields_of
-from assets.stores.schema.column_types import canonical_json
+from assets.stores.journal import Ledger
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_readings import meter_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.meter_event import MeterEvent, RecordedEvent
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 # By number: rows of one addition share their recorded time.
-_EVENTS = AppendOnly(meter_events, fields_of(RecordedEvent), order=("id",), is_proven=True)
+_EVENTS = Ledger(meter_events, RecordedEvent, is_proven=True)
 
 
-class MeterEventStore:
+class MeterEventStore(Repository):
     """Events of all sites in the transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def current(self, site_id: str, *, as_of_utc: datetime | None = None) -> list[RecordedEvent]:
         """Events that apply as known at T, in time order."""
@@ -40,12 +35,12 @@ class MeterEventStore:
 
     def record(self, site: Site, meter_id: str, event: MeterEvent, clock: Clock) -> tuple[RecordedEvent, bool]:
         """Record a person's event. Returns (the event, whether it is new); the same one twice changes nothing."""
-        row = _row(site, meter_id, event, "person")
+        stated = _stated(site, meter_id, event, "person", clock)
         # Among those that apply: an event that was withdrawn may be recorded anew.
         for known in self.current(site.site_id):
-            if known.event_id == row["event_id"]:
+            if known.event_id == stated.event_id:
                 return known, False
-        return self._append([row], clock)[0], True
+        return self._append([_row(stated)], clock)[0], True
 
     def withdraw(self, site_id: str, event_id: str, *, person_id: str, reason: str, clock: Clock) -> RecordedEvent:
         """Let a person's event no longer apply. Raises BadInput for one that is unknown or stands in the site file."""
@@ -58,10 +53,12 @@ class MeterEventStore:
 
     def know_site_file(self, site: Site, clock: Clock) -> list[RecordedEvent]:
         """Record what the site file's events changed since they were last looked at: new rows and withdrawals."""
-        stated = {row["event_id"]: row for row in _site_rows(site)}
+        events = [(meter.meter_id, event) for meter in site.meters for event in meter.events]
+        given = [_stated(site, meter_id, event, "site_file", clock) for meter_id, event in events]
+        stated = {each.event_id: each for each in given}
         known = {each.event_id: each for each in self.current(site.site_id) if each.origin == "site_file"}
         gone = [each for event_id, each in known.items() if event_id not in stated]
-        rows = [row for event_id, row in stated.items() if event_id not in known]
+        rows = [_row(each) for event_id, each in stated.items() if event_id not in known]
         rows += [_withdrawal(each, each.event.person, "no longer in the site file") for each in gone]
         return self._append(rows, clock) if rows else []
 
@@ -70,31 +67,29 @@ class MeterEventStore:
         return [_EVENTS.read(row | {"recorded_at_utc": recorded_at}) for row in rows]
 
 
-def _site_rows(site: Site) -> Iterable[dict[str, Any]]:
-    return (_row(site, meter.meter_id, event, "site_file") for meter in site.meters for event in meter.events)
-
-
-def _row(site: Site, meter_id: str, event: MeterEvent, origin: str) -> dict[str, Any]:
+def _stated(
+    site: Site, meter_id: str, event: MeterEvent, origin: Literal["site_file", "person"], clock: Clock
+) -> RecordedEvent:  # fmt: skip
     at_utc = event.at_utc(site.time_zone)
     # With its origin: the same event in the site file and by a person is two, each withdrawn where it was said.
-    named = canonical_json([site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")])
-    return {
-        "event_id": hashlib.sha256(named.encode()).hexdigest()[:32],
-        "site_id": site.site_id,
-        "meter_id": meter_id,
-        "at_utc": at_utc,
-        "origin": origin,
-        "is_withdrawn": False,
-        "person_id": event.person,
-        "reason": event.reason,
-        **_said(event),
-    }
+    named = [site.site_id, meter_id, origin, at_utc.isoformat(), event.model_dump(mode="json")]
+    return RecordedEvent(
+        event_id=sha256_of(named)[:32],
+        site_id=site.site_id,
+        meter_id=meter_id,
+        at_utc=at_utc,
+        event=event,
+        origin=origin,
+        is_withdrawn=False,
+        recorded_at_utc=clock.now_utc(),
+    )
+
+
+def _row(of: RecordedEvent, **by: str) -> dict[str, Any]:
+    """By the person whom the event itself names, unless another says why."""
+    said = {"person_id": of.event.person, "reason": of.event.reason} | by
+    return _EVENTS.row(of, **said, register=of.event.register_id, kind=of.event.kind.value)
 
 
 def _withdrawal(event: RecordedEvent, person_id: str, reason: str) -> dict[str, Any]:
-    same = event.model_dump(exclude={"event", "recorded_at_utc"}) | _said(event.event)
-    return same | {"is_withdrawn": True, "person_id": person_id, "reason": reason}
-
-
-def _said(event: MeterEvent) -> dict[str, Any]:
-    return {"register": event.register_id, "kind": event.kind.value, "event": event.model_dump(mode="json")}
+    return _row(event.model_copy(update={"is_withdrawn": True}), person_id=person_id, reason=reason)

@@ -1,12 +1,12 @@
 """Proposed places of meters and what people decided about them: rows are added, never changed."""
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, Literal
 
 from assets.stores.journal import AppendOnly
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_readings import meter_decisions, meter_proposals
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.people import Person, Role
@@ -34,11 +34,8 @@ class StoredProposal(Model):
     decided_at_utc: datetime | None = None
 
 
-class ProposalStore:
+class ProposalStore(Repository):
     """Proposals and decisions of one transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def add(
         self,
@@ -53,18 +50,17 @@ class ProposalStore:
     ) -> str:
         """Keep a proposal; the same one of the same readings is kept once. Returns its id."""
         # Without the numbers: the same readings under a later version of the arithmetic make no second proposal.
-        text = "\n".join([site_id, child, parent, digest])
         # Short, for a person types it.
-        proposal_id = sha256(text.encode()).hexdigest()[:12]
+        proposal_id = text_sha256("\n".join([site_id, child, parent, digest]))[:12]
         named = {"proposal_id": proposal_id, "site_id": site_id, "child": child, "parent": parent}
         found = {"confidence": confidence, "facts": facts, "readings_digest": digest}
-        _PROPOSALS.add_once(self._store, clock, {**named, **found})
+        _PROPOSALS.add_once(self.store, clock, {**named, **found})
         return proposal_id
 
     def proposals(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[StoredProposal]:
         """All proposals, the oldest first, with their decisions, as known at T."""
-        decisions = {row["proposal_id"]: _decided(row) for row in _DECISIONS.rows(self._store, as_of_utc=as_of_utc)}
-        rows = _PROPOSALS.rows(self._store, as_of_utc=as_of_utc, site_id=site_id)
+        decisions = {row["proposal_id"]: _decided(row) for row in _DECISIONS.rows(self.store, as_of_utc=as_of_utc)}
+        rows = _PROPOSALS.rows(self.store, as_of_utc=as_of_utc, site_id=site_id)
         return [StoredProposal.model_validate({**row, **decisions.get(row["proposal_id"], {})}) for row in rows]
 
     def open_proposal(self, proposal_id: str) -> StoredProposal:
@@ -89,10 +85,10 @@ class ProposalStore:
         """Record a person's decision. Raises BadInput without reason, for an unknown or a decided proposal."""
         if not reason.strip():
             raise BadInput("a decision needs a reason", reason="no_reason")
-        with self._store.together():
+        with self.store.together():
             proposal_id = self.open_proposal(proposal_id).proposal_id
             row = {"proposal_id": proposal_id, "verdict": verdict, "person_id": person.person_id}
-            _DECISIONS.add(self._store, clock, row | {"role": Role.ENGINEER.value, "reason": reason})
+            _DECISIONS.add(self.store, clock, row | {"role": Role.ENGINEER.value, "reason": reason})
         return next(each for each in self.proposals() if each.proposal_id == proposal_id)
 
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from assets.stores.journal import AppendOnly, fields_of
-from assets.stores.schema.tables_notices import finding_cases, notice_events
-from assets.stores.transactions import Store
+from assets.stores.journal import Ledger
+from assets.stores.schema.tables_findings import finding_cases, notice_events
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.notice import Channel, Notice
@@ -16,7 +16,7 @@ from data_quality.contracts.time import Clock
 
 _AT_ONCE = 500
 _MOST_DUE = 2000
-_NOTICES = AppendOnly(notice_events, fields_of(Notice), order=("id",))
+_NOTICES = Ledger(notice_events, Notice)
 
 
 class Case(Model):
@@ -29,14 +29,11 @@ class Case(Model):
     recorded_at_utc: datetime
 
 
-_CASES = AppendOnly(finding_cases, fields_of(Case), order=("id",))
+_CASES = Ledger(finding_cases, Case)
 
 
-class Outbox:
+class Outbox(Repository):
     """Notices and cases in the transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def cases(self, site_id: str, open_ids: Collection[str], clock: Clock) -> dict[str, int]:
         """The number of the case of each open finding, after those that came and went since the last look.
@@ -85,9 +82,7 @@ class Outbox:
 
     def record(self, notices: Iterable[Notice], clock: Clock) -> None:
         """Append what became of notices."""
-        rows = [each.model_dump() for each in notices]
-        if rows:
-            _NOTICES.add(self.store, clock, *rows)
+        _NOTICES.put(self.store, clock, *notices)
 
     def due(self, channel: Channel, now_utc: datetime, *, but: Collection[str] = ()) -> list[Notice]:
         """Notices of a channel to try now, the oldest first; of very many the first two thousand. but: not to these

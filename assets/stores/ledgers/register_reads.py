@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_readings import register_reads
 from assets.stores.seals import append
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.transactions import Repository, next_recorded_at
 from data_quality.contracts.time import Clock
 
 Series = tuple[str, str, str]
@@ -40,11 +40,8 @@ class Origin:
     is_synthetic: bool
 
 
-class RegisterReadStore:
+class RegisterReadStore(Repository):
     """Reads of all registers in the transactional store. Real and synthetic reads never meet."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def around(
         self, site_id: str, spans: dict[Series, tuple[datetime, datetime]], *, is_synthetic: bool

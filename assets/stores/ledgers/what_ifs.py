@@ -1,28 +1,25 @@
 """Stored what-ifs, append-only: variants of a site with their months, of which each figure is made again."""
 
 from datetime import datetime
-from hashlib import sha256
 
-from assets.stores.journal import AppendOnly, document_in, row_of
+from assets.stores.journal import Ledger
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import what_if_results
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.control.what_if import FIGURES, PricePath, WhatIfResult, WhatIfVariant
 from data_quality.contracts.reporting.figure import figure_id
 from data_quality.contracts.time import Clock
 
-_RESULTS = AppendOnly(what_if_results, document_in("result", WhatIfResult), order=("id",), is_proven=True)
+_RESULTS = Ledger(what_if_results, WhatIfResult, "result", is_proven=True)
 _BESIDE = {"result_id", "recorded_at_utc"}
 
 
-class WhatIfs:
+class WhatIfs(Repository):
     """The what-ifs of one transactional store. A row that is not as it was sealed is refused, not read."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def of(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[WhatIfResult]:
         """Results of a site, or of all, as known at T; the oldest first."""
-        return _RESULTS.history(self._store, as_of_utc=as_of_utc, site_id=site_id)
+        return _RESULTS.history(self.store, as_of_utc=as_of_utc, site_id=site_id)
 
     def holding(self, figure: str) -> tuple[WhatIfResult, WhatIfVariant, str] | None:
         """The result, the variant and the name behind an id: one of FIGURES, or a path's; None for an id of none."""
@@ -36,22 +33,14 @@ class WhatIfs:
 
     def keep(self, made: WhatIfResult, clock: Clock) -> WhatIfResult:
         """Record a result and name its figures; the same result again is the one that stands."""
-        content = made.model_dump_json(exclude=_BESIDE)
-        result_id = sha256(content.encode()).hexdigest()[:16]
-        with self._store.together():
+        result_id = text_sha256(made.model_dump_json(exclude=_BESIDE))[:16]
+        with self.store.together():
             known = next((each for each in self.of(made.site_id) if each.result_id == result_id), None)
             if known is not None:
                 return known
-            kept = made.model_copy(
-                update={
-                    "result_id": result_id,
-                    "recorded_at_utc": clock.now_utc(),
-                    "variants": tuple(_named(each, made, result_id) for each in made.variants),
-                }
-            )
-            row = row_of(what_if_results, kept, result=kept.model_dump(mode="json"))
-            row.pop("recorded_at_utc", None)
-            _RESULTS.add(self._store, clock, row)
+            variants = tuple(_named(each, made, result_id) for each in made.variants)
+            named = made.model_copy(update={"result_id": result_id, "variants": variants})
+            (kept,) = _RESULTS.put(self.store, clock, named)
         return kept
 
 

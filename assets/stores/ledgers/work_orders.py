@@ -2,47 +2,29 @@
 
 from datetime import date, datetime
 
-from assets.stores.journal import AppendOnly, fields_of, row_of
-from assets.stores.schema.tables_orders import work_orders
-from assets.stores.transactions import Store
+from assets.stores.journal import Ledger, StandingLedger
+from assets.stores.schema.tables_findings import work_orders
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.work_order import OrderState, Priority, WorkOrder, order_id_of
 from data_quality.contracts.time import Clock
 
-_ORDERS = AppendOnly(work_orders, fields_of(WorkOrder), order=("id",), is_proven=True)
 
-
-class WorkOrders:
+class WorkOrders(StandingLedger[WorkOrder]):
     """The orders of one transactional store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    rows = Ledger(work_orders, WorkOrder, is_proven=True)
+    key, noun, mend = ("site_id", "order_id"), "work order", "meterloom orders list --all shows them"
 
     def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[WorkOrder]:
         """Orders of a site, or of all, as known at T: the most urgent first, the older of two first."""
-        found = _ORDERS.all_as_of(self._store, "order_id", as_of_utc=as_of_utc, site_id=site_id)
+        found = self.rows.all_as_of(self.store, "order_id", as_of_utc=as_of_utc, site_id=site_id)
         return sorted(found, key=lambda each: (not each.is_open, each.priority))
-
-    def history(self, order: WorkOrder, *, as_of_utc: datetime | None = None) -> list[WorkOrder]:
-        """The order after each of its acts, the oldest first."""
-        wanted = {"site_id": order.site_id, "order_id": order.order_id}
-        return _ORDERS.history(self._store, as_of_utc=as_of_utc, **wanted)
-
-    def named(self, start: str, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> WorkOrder:
-        """The order whose id starts so. Raises BadInput (no_order) for none, or several."""
-        known = self.standing(site_id, as_of_utc=as_of_utc)
-        found = [each for each in known if start and each.order_id.startswith(start)]
-        if len(found) != 1:
-            count = f"{len(found)} work orders have" if found else "no work order has"
-            mend = "meterloom orders list --all shows them"
-            raise BadInput(f"{count} an id that starts with {start!r}", reason="no_order", mend=mend)
-        return found[0]
 
     def create(self, wanted: WorkOrder, clock: Clock) -> WorkOrder:
         """Record a new order, whose id is given here where `wanted` has none. While one of the same source and title
         is open, or one has that id, that is the order: a form or a step that comes twice makes one.
         """
-        with self._store.together():
+        with self.store.together():
             known = self.standing(wanted.site_id)
             for each in known:
                 is_named = bool(wanted.order_id) and each.order_id == wanted.order_id
@@ -73,7 +55,7 @@ class WorkOrders:
         if not reason.strip():
             raise BadInput(f"a work order is {state} with a reason", reason="no_reason")
         # Read and added in one write transaction: of two people who close it at once one is told.
-        with self._store.together():
+        with self.store.together():
             now = self.named(order.order_id, order.site_id)
             after = now.model_copy(
                 update={
@@ -91,9 +73,8 @@ class WorkOrders:
             return self._add(after, clock)
 
     def _add(self, order: WorkOrder, clock: Clock) -> WorkOrder:
-        row = row_of(work_orders, order)
-        row.pop("recorded_at_utc")
-        return order.model_copy(update={"recorded_at_utc": _ORDERS.add(self._store, clock, row)})
+        (made,) = self.rows.put(self.store, clock, order)
+        return made
 
 
 def stamp_of(order: WorkOrder) -> str:

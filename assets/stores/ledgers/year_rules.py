@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_baselines import baseline_year_rules
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
@@ -26,11 +26,8 @@ def _read(row: Mapping[str, Any]) -> YearRuleRecord:
 _RULES = AppendOnly(baseline_year_rules, _read, is_proven=True)
 
 
-class YearRules:
+class YearRules(Repository):
     """The rules of one transactional store. A row that is not as it was sealed is refused, not read."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def approve(
         self, rule: YearRule, person: Person, reason: str, clock: Clock, *, time_zone: str
@@ -48,34 +45,24 @@ class YearRules:
                 f"the reporting period {rule.report.start}/{rule.report.end} is over: its rule is named before it ends",
                 reason="rule_too_late",
             )
-        with self._store.together():
+        with self.store.together():
             if (known := self.of(rule)) is not None:
                 raise BadInput(
                     f"the rule of {rule.seu_id} for {rule.report.start}/{rule.report.end} stands since "
                     f"{known.recorded_at_utc:%Y-%m-%d}, approved by {known.approved_by}",
                     reason="decided_already",
                 )
-            row = {
-                "site_id": rule.site_id,
-                "seu_id": rule.seu_id,
-                "report_start": rule.report.start.isoformat(),
-                "report_end": rule.report.end.isoformat(),
-                "person_id": person.person_id,
-                "reason": reason.strip(),
-                "rule": rule.model_dump(mode="json"),
-            }
-            _RULES.add(self._store, clock, row)
+            said = {"person_id": person.person_id, "reason": reason.strip(), "rule": rule.model_dump(mode="json")}
+            _RULES.add(self.store, clock, _key(rule) | said)
             kept = self.of(rule)
         assert kept is not None  # noqa: S101
         return kept
 
     def of(self, asked: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
         """The rule of the asked use and reporting period, whatever its years; None where nobody approved one."""
-        return _RULES.latest(
-            self._store,
-            as_of_utc=as_of_utc,
-            site_id=asked.site_id,
-            seu_id=asked.seu_id,
-            report_start=asked.report.start.isoformat(),
-            report_end=asked.report.end.isoformat(),
-        )
+        return _RULES.latest(self.store, as_of_utc=as_of_utc, **_key(asked))
+
+
+def _key(rule: YearRule) -> dict[str, str]:
+    start, end = rule.report.start.isoformat(), rule.report.end.isoformat()
+    return {"site_id": rule.site_id, "seu_id": rule.seu_id, "report_start": start, "report_end": end}

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.journal import Ledger
 from assets.stores.schema.tables_reports import delivery_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
@@ -30,14 +30,11 @@ class Delivery(Model):
     reason: str = ""
 
 
-_EVENTS = AppendOnly(delivery_events, fields_of(Delivery), order=("recorded_at_utc", "attempt"), is_proven=True)
+_EVENTS = Ledger(delivery_events, Delivery, order=("recorded_at_utc", "attempt"), is_proven=True)
 
 
-class DeliveryStore:
+class DeliveryStore(Repository):
     """Deliveries in the transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def ask(self, delivery: Delivery, clock: Clock) -> Delivery:
         """Put it into the outbox, once. Returns it as it stands."""
@@ -46,7 +43,7 @@ class DeliveryStore:
             if known is not None:
                 return known
             # Recorded before it is sent: after a crash it goes out once more rather than never.
-            _EVENTS.add(self.store, clock, delivery.model_dump())
+            _EVENTS.put(self.store, clock, delivery)
         return delivery
 
     def record(self, delivery_id: str, state: State, reason: str, clock: Clock) -> Delivery:
@@ -56,7 +53,7 @@ class DeliveryStore:
             if known is None:
                 raise BadInput(f"no delivery {delivery_id!r} was asked for", reason="unknown_delivery")
             after = known.model_copy(update={"state": state, "reason": reason, "attempt": known.attempt + 1})
-            _EVENTS.add(self.store, clock, after.model_dump())
+            _EVENTS.put(self.store, clock, after)
         return after
 
     def deliveries(self, report_id: str | None = None, revision: int | None = None) -> list[Delivery]:

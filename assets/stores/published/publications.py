@@ -11,11 +11,11 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from assets.stores.access import site_transaction
-from assets.stores.journal import AppendOnly, fields_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signature, Signer, sign_action
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.transactions import Repository, Store, next_recorded_at
 from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
@@ -68,16 +68,13 @@ class PackLink(Model):
 
 _MAKERS = AppendOnly(report_makers, dict)
 # A decision that is not believed does not count; what was computed on one is refused (closed_periods.py).
-_DECISIONS = AppendOnly(report_decisions, fields_of(Decision))
-_SIGNATURES = AppendOnly(signatures, fields_of(Signature))
-_PACKS = AppendOnly(evidence_packs, fields_of(PackLink), order=("position",))
+_DECISIONS = Ledger(report_decisions, Decision)
+_SIGNATURES = Ledger(signatures, Signature)
+_PACKS = Ledger(evidence_packs, PackLink, order=("position",))
 
 
-class PublicationStore:
+class PublicationStore(Repository):
     """Decisions, signatures and packs in the transactional store."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def maker(self, report_id: str, revision: int) -> str | None:
         """Who made the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
@@ -93,8 +90,8 @@ class PublicationStore:
                     f"{decision.report_id}@{decision.revision} was {decision.step} already, by {taken[0]['person_id']}",
                     reason="decided_already",
                 )
-            moment = _DECISIONS.add(self.store, clock, decision.model_dump())
-        return decision.model_copy(update={"recorded_at_utc": moment})
+            (kept,) = _DECISIONS.put(self.store, clock, decision)
+        return kept
 
     def decisions(self, report_id: str, revision: int, *, as_of_utc: datetime | None = None) -> list[Decision]:
         """Steps of one revision, oldest first."""

@@ -1,7 +1,7 @@
 """Report revisions, their figures and traces: append-only, one transaction each, hash-chained per site."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.journal import AppendOnly, document_in, fields_of
+from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.rendered_files import RenderedFiles
-from assets.stores.published.trace_rows import GENESIS, TraceGone, figure_rows_where, is_of, packed_rows
-from assets.stores.schema.column_types import canonical_json, sha256_of
+from assets.stores.published.trace_rows import TraceGone, figure_rows_where, is_of, packed_rows
+from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_reports import figures as figure_table
 from assets.stores.schema.tables_reports import (
     organisation_versions,
@@ -23,7 +23,7 @@ from assets.stores.schema.tables_reports import (
     site_versions,
 )
 from assets.stores.schema.tables_seals import recorded_clock
-from assets.stores.seals import append, append_row, raw_select, text_sha256
+from assets.stores.seals import append, append_row, chained, head_of, off_chain, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import redacted
 from data_quality.contracts.errors import BadInput
@@ -49,23 +49,15 @@ class RevisionDraft(Model):
     as_of_utc: datetime
 
 
-class Revision(Model):
+class Revision(RevisionDraft):
     """One stored revision; `content` is the typed content as JSON."""
 
-    report_id: str
     revision: int
-    name: str
-    site_id: str
-    period: str
-    status: str
-    content_sha256: str
     content: dict[str, Any]
-    as_of_utc: datetime
     recorded_at_utc: datetime
 
 
-_REVISIONS = AppendOnly(report_revisions, fields_of(Revision), order=("recorded_at_utc", "report_id", "revision"))
-_FIGURES = AppendOnly(figure_table, dict, order=("site_id", "position"))
+_REVISIONS = Ledger(report_revisions, Revision, order=("recorded_at_utc", "report_id", "revision"))
 _INPUTS = AppendOnly(revision_inputs, dict, order=())
 
 
@@ -121,8 +113,7 @@ class ReportStore:
         stored_sha256: str,
         figures: Sequence[Figure],
     ) -> None:
-        last = _FIGURES.newest(self.store, "position", "hash", site_id=draft.site_id)
-        position, prev_hash = (0, GENESIS) if last is None else (int(last["position"]), str(last["hash"]))
+        position, prev_hash = head_of(connection, figure_table, figure_table.c.site_id == draft.site_id)
         rows: list[dict[str, Any]] = []
         for figure in figures:
             position += 1
@@ -234,13 +225,15 @@ class ReportStore:
             return fault.figure_id
         # Of what an erasure changed its seal says what stands; the hash in the chain is of before.
         reports, own = redacted(self.store, report_revisions), redacted(self.store, figure_table)
-        for place, row in enumerate(rows, start=1):
+
+        def linked(_: str, row: Mapping[str, Any]) -> str:
             key = (row["report_id"], row["revision"])
-            is_content = key in reports or contents.get(key) == row["figure"]["content_sha256"]
-            is_linked = (row["figure_id"],) in own or figure_link(row, row["inputs"]) == row["hash"]
-            if not (is_content and row["position"] == place and is_linked):
-                return str(row["figure_id"])
-        return None
+            if key not in reports and contents.get(key) != row["figure"]["content_sha256"]:
+                return ""
+            return str(row["hash"]) if (row["figure_id"],) in own else figure_link(dict(row), row["inputs"])
+
+        broken = next(off_chain(rows, linked), None)
+        return None if broken is None else str(rows[broken[0] - 1]["figure_id"])
 
     def distinct_inputs(self, revisions: Iterable[tuple[str, int]] | None = None) -> list[dict[str, Any]]:
         """Distinct lake and version inputs per revision: report_id, revision, kind, id, role, sha256."""
@@ -253,7 +246,7 @@ class ReportStore:
 def figure_link(row: dict[str, Any], inputs: list[dict[str, Any]]) -> str:
     """Hash of a figure's row in its site's chain, over the row before it and the trace's inputs in their order."""
     covered = [row["site_id"], row["position"], row["report_id"], row["revision"], row["figure_id"], row["figure"]]
-    return text_sha256(row["prev_hash"] + canonical_json([*covered, inputs]))
+    return chained(row["prev_hash"], [*covered, inputs])
 
 
 def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
@@ -261,7 +254,7 @@ def _figure(body: dict[str, Any], inputs: list[dict[str, Any]]) -> Figure:
     return Figure.model_validate({**fields, "trace": {**body["trace"], "inputs": inputs}})
 
 
-_VERSIONS = AppendOnly(site_versions, document_in("site", Site))
+_VERSIONS = Ledger(site_versions, Site, "site")
 
 
 def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
@@ -284,7 +277,7 @@ class KeptOrganisation(Model):
     recorded_at_utc: datetime
 
 
-_ORGANISATIONS = AppendOnly(organisation_versions, fields_of(KeptOrganisation), order=("id",))
+_ORGANISATIONS = Ledger(organisation_versions, KeptOrganisation)
 
 
 def keep_organisation_version(store: Store, organisation: Organisation, clock: Clock) -> bool:

@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.schema.tables_reports import figures, revision_inputs
+from assets.stores.seals import GENESIS
 from assets.stores.transactions import Store
 from data_quality.contracts.errors import WorldFault
 
-GENESIS = "0" * 64
 Body = dict[str, Any]
 Inputs = list[dict[str, Any]]
 INPUT_FIELDS = ("kind", "id", "role", "sha256", "value")

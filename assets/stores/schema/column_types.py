@@ -81,4 +81,9 @@ def canonical_json(value: Any) -> str:
 
 def sha256_of(value: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of a value."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return text_sha256(canonical_json(value))
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 (hex) of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()

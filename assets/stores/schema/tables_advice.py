@@ -3,14 +3,12 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 recommendations = append_only(
     "recommendations",
     sa.Column("recommendation_id", sa.String(32), nullable=False, comment="Of site, kind, scope and days"),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
+    *usual("site_id", "kind", "status"),
     sa.Column("person_id", sa.String(64), nullable=False, comment="Empty: a run"),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("recommendation", JsonText, nullable=False, comment="The recommendation as the act left it"),
@@ -19,8 +17,7 @@ recommendations = append_only(
 
 disaggregations = append_only(
     "disaggregations",
-    sa.Column("result_id", sa.String(16), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
+    *usual("result_id", "site_id"),
     sa.Column("circuit", sa.String(64), nullable=False),
     sa.Column("result", JsonText, nullable=False),
     sa.Index("ix_disaggregations_site", "site_id", "result_id"),

@@ -4,15 +4,14 @@ models, scores and drifts.
 
 import sqlalchemy as sa
 
-from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.column_types import JsonText
+from assets.stores.schema.tables_metadata import append_only, usual
 
 baseline_versions = append_only(
     "baseline_versions",
     sa.Column("baseline_id", sa.String(128), primary_key=True, comment="site/seu/type"),
     sa.Column("version", sa.Integer, primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("seu_id", sa.String(64), nullable=False),
+    *usual("site_id", "seu_id"),
     sa.Column("baseline_type", sa.String(16), nullable=False),
     sa.Column("mlflow_run_id", sa.String(64), nullable=False),
     sa.Column("model_checksum", sa.String(64), nullable=False),
@@ -23,11 +22,7 @@ baseline_versions = append_only(
 
 baseline_approvals = append_only(
     "baseline_approvals",
-    sa.Column("baseline_id", sa.String(128), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("baseline_id", "version", "person_id", "role", "reason"),
     sa.Column("waivers", JsonText, nullable=False),
     # Said again, of the data that the approver was shown: an approval cannot pass to a version of other data.
     sa.Column("dataset_digest", sa.String(64), nullable=False),
@@ -45,18 +40,14 @@ adjustments = append_only(
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("baseline_id", sa.String(128), nullable=False, comment="site/seu/type"),
     sa.Column("adjustment", JsonText, nullable=False, comment="Adjustment; the same in every step"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
+    *usual("person_id", "role"),
     sa.Column("reason", sa.Text, nullable=False, comment="Of this step"),
     sa.Index("ix_adjustments_baseline", "baseline_id", "recorded_at_utc"),
 )
 
 baseline_shadows = append_only(
     "baseline_shadows",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("baseline_id", sa.String(128), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("comparison_sha256", sa.String(64), nullable=False),
+    *usual("site_id", "baseline_id", "version", "comparison_sha256"),
     sa.Column("comparison", JsonText, nullable=False, comment="ShadowComparison"),
     sa.Column("person_id", sa.String(64), nullable=False),
     sa.Index("ix_baseline_shadows_site", "site_id", "baseline_id", "version"),
@@ -64,12 +55,10 @@ baseline_shadows = append_only(
 
 baseline_year_rules = append_only(
     "baseline_year_rules",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("seu_id", sa.String(64), nullable=False),
+    *usual("site_id", "seu_id"),
     sa.Column("report_start", sa.String(10), nullable=False),
     sa.Column("report_end", sa.String(10), nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
     sa.Column("rule", JsonText, nullable=False, comment="YearRule"),
     sa.Index("ix_baseline_year_rules_use", "site_id", "seu_id", "report_start"),
 )
@@ -77,9 +66,7 @@ baseline_year_rules = append_only(
 forecasts = append_only(
     "forecasts",
     sa.Column("forecast_id", sa.String(64), primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("target", sa.String(128), nullable=False),
-    sa.Column("issued_at_utc", UtcDateTime, nullable=False),
+    *usual("site_id", "target", "issued_at_utc"),
     sa.Column("forecast", JsonText, nullable=False),
     sa.Index("ix_forecasts_site", "site_id", "target", "issued_at_utc"),
 )
@@ -93,8 +80,7 @@ promotions = append_only(
 # Corrected readings make a day's score anew: of rows about one day, lead and version the last counts.
 forecast_scores = append_only(
     "forecast_scores",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("target", sa.String(128), nullable=False),
+    *usual("site_id", "target"),
     sa.Column("local_day", sa.Date, nullable=False),
     sa.Column("lead", sa.String(8), nullable=False),
     sa.Column("model_name", sa.String(128), nullable=False),

@@ -3,13 +3,12 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 bills = append_only(
     "bills",
     sa.Column("bill_id", sa.String(32), primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("account", sa.Text, nullable=False),
+    *usual("site_id", "account"),
     sa.Column("invoice", sa.Text, nullable=False),
     # Null where the period could not be read: the bill is kept all the same, with what is unread in it.
     sa.Column("period_start", sa.Date),
@@ -17,8 +16,7 @@ bills = append_only(
     sa.Column("currency", sa.String(3), nullable=False),
     # Text, since SQLite would keep a decimal as a float, and cents must stay cents.
     sa.Column("total", sa.Text, nullable=False, comment="Decimal; empty where it was not read"),
-    sa.Column("source_name", sa.Text, nullable=False),
-    sa.Column("source_sha256", sa.String(64), nullable=False),
+    *usual("source_name", "source_sha256"),
     sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the bills folder"),
     sa.Column("bill", JsonText, nullable=False, comment="SupplierBill as read"),
     sa.Column("unread_parts", sa.Integer, nullable=False),
@@ -53,22 +51,18 @@ bill_audits = append_only(
 
 tariff_overrides = append_only(
     "tariff_overrides",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("account", sa.Text, nullable=False),
+    *usual("site_id", "account"),
     sa.Column("tariff_id", sa.String(128), nullable=False),
     sa.Column("valid_from", sa.Date, nullable=False),
     sa.Column("valid_to", sa.Date, nullable=False, comment="Exclusive"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
 )
 
 notifications = append_only(
     "notifications",
     sa.Column("event_id", sa.String(32), primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
+    *usual("site_id", "kind"),
     sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("facts", JsonText, nullable=False),
+    *usual("message", "facts"),
     sa.Index("ix_notifications_site", "site_id", "recorded_at_utc"),
 )

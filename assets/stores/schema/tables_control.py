@@ -3,14 +3,12 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import SEALED, append_only, metadata
+from assets.stores.schema.tables_metadata import SEALED, append_only, metadata, usual
 
 plans = append_only(
     "plans",
     sa.Column("plan_id", sa.String(64), primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("plan_hash", sa.String(64), nullable=False),
+    *usual("site_id", "version", "plan_hash"),
     sa.Column("input_digest", sa.String(64), nullable=False),
     sa.Column("plan", JsonText, nullable=False),
     sa.UniqueConstraint("site_id", "version"),
@@ -20,9 +18,7 @@ mode_events = append_only(
     "mode_events",
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("device_id", sa.String(64), nullable=False, comment="Empty: the whole site"),
-    sa.Column("mode", sa.String(16), nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("mode", "person_id", "reason"),
     # Null where they say nothing: seals leave null out, so that entries of before these columns keep their digests.
     sa.Column("capability", sa.String(64)),
     sa.Column("expires_utc", UtcDateTime),
@@ -33,12 +29,7 @@ mode_events = append_only(
 
 mode_requests = append_only(
     "mode_requests",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("device_id", sa.String(64), nullable=False),
-    sa.Column("capability", sa.String(64), nullable=False),
-    sa.Column("mode", sa.String(16), nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("site_id", "device_id", "capability", "mode", "person_id", "reason"),
     sa.Column("expires_utc", UtcDateTime, nullable=False, comment="Until when the mode is wanted"),
     sa.Column("seen_event", sa.Integer, nullable=False, comment="Newest mode event of the site then; 0: none"),
 )
@@ -51,23 +42,17 @@ commands = sa.Table(
     # A retry and a second planner end at this row, and not at a second command to the device.
     sa.Column("idempotency_key", sa.String(256), nullable=False, unique=True),
     sa.Column("plan_id", sa.String(64), nullable=False),
-    sa.Column("plan_hash", sa.String(64), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("device_id", sa.String(64), nullable=False),
-    sa.Column("capability", sa.String(64), nullable=False),
+    *usual("plan_hash", "site_id", "device_id", "capability"),
     sa.Column("value", sa.Float, nullable=False),
     sa.Column("unit", sa.String(16), nullable=False),
     sa.Column("seq", sa.Integer, nullable=False),
     # Counts the holders of the lease: devices drop what an agent that lost it, and does not know yet, still sends.
-    sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("valid_from_utc", UtcDateTime, nullable=False),
-    sa.Column("valid_until_utc", UtcDateTime, nullable=False),
+    *usual("epoch", "valid_from_utc", "valid_until_utc"),
     sa.Column("ttl_s", sa.Float, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("mode_at_issue", sa.String(16)),
     sa.Column("evidence_grade", sa.Integer),
-    sa.Column("facts", JsonText, nullable=False),
-    sa.Column("recorded_at_utc", UtcDateTime, nullable=False),
+    *usual("facts", "recorded_at_utc"),
     sa.Index("ix_commands_site_state", "site_id", "state"),
     info=SEALED,
 )
@@ -79,9 +64,7 @@ command_events = append_only(
     sa.Column("command_id", sa.String(64), nullable=False),
     sa.Column("from_state", sa.String(16)),
     sa.Column("to_state", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("facts", JsonText, nullable=False),
-    sa.Column("at_utc", UtcDateTime, nullable=False),
+    *usual("reason", "facts", "at_utc"),
     sa.Column("prev_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     recorded=False,
@@ -93,8 +76,7 @@ device_leases = sa.Table(
     metadata,
     sa.Column("site_id", sa.String(64), primary_key=True),
     sa.Column("holder", sa.String(64), nullable=False),
-    sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("expires_utc", UtcDateTime, nullable=False),
+    *usual("epoch", "expires_utc"),
     info={
         "unsealed": "a lock that its holder renews every few seconds: it says which agent may send, "
         "what is sent is a sealed command whose epoch its events state"
@@ -103,8 +85,7 @@ device_leases = sa.Table(
 
 fault_events = append_only(
     "fault_events",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("device_id", sa.String(64), nullable=False),
+    *usual("site_id", "device_id"),
     sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person acknowledged it"),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("command_id", sa.String(64)),
@@ -114,8 +95,7 @@ fault_events = append_only(
 
 hold_events = append_only(
     "hold_events",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("device_id", sa.String(64), nullable=False),
+    *usual("site_id", "device_id"),
     sa.Column("capability", sa.String(64), nullable=False, comment="Empty: every one of the device"),
     sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person gave it back"),
     sa.Column("until_utc", UtcDateTime),
@@ -131,8 +111,7 @@ holiday_events = append_only(
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("is_set", sa.Boolean, nullable=False, comment="False: a person ended it"),
     sa.Column("until_utc", UtcDateTime, comment="Null where it is ended"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
     sa.Index("ix_holiday_events_site", "site_id"),
 )
 
@@ -142,16 +121,13 @@ approval_events = append_only(
     sa.Column("kind", sa.String(16), nullable=False, comment="PLAN_CLASS, RESIDUAL_RISK or MODE_REQUEST"),
     sa.Column("subject", sa.String(160), nullable=False, comment="device/capability, device, or number of request"),
     sa.Column("outcome", sa.String(16), nullable=False, comment="APPROVED, REVOKED or REFUSED"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
     sa.Index("ix_approval_events_site", "site_id", "kind"),
 )
 
 device_states = append_only(
     "device_states",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("device_id", sa.String(64), nullable=False),
-    sa.Column("capability", sa.String(64), nullable=False),
+    *usual("site_id", "device_id", "capability"),
     sa.Column("state", sa.String(8), nullable=False, comment="switched, seen (still so) or write"),
     sa.Column("is_on", sa.Boolean, comment="Null for a write"),
     sa.Index("ix_device_states_site", "site_id", "recorded_at_utc"),
@@ -174,8 +150,6 @@ ledger_identity = append_only(
 
 what_if_results = append_only(
     "what_if_results",
-    sa.Column("result_id", sa.String(16), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("result", JsonText, nullable=False),
+    *usual("result_id", "site_id", "result"),
     sa.Index("ix_what_if_results_site", "site_id", "result_id"),
 )

@@ -3,12 +3,11 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 dr_events = append_only(
     "dr_events",
-    sa.Column("event_id", sa.String(32), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
+    *usual("event_id", "site_id"),
     sa.Column("programme", sa.String(64), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("source", sa.String(160), nullable=False, comment="Where the call came from; empty: a person"),
@@ -21,20 +20,14 @@ dr_events = append_only(
 dr_class_votes = append_only(
     "dr_class_votes",
     sa.Column("class_id", sa.String(16), nullable=False, comment="Of site, programme, power and length"),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("is_yes", sa.Boolean, nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("site_id", "is_yes", "person_id", "reason"),
     sa.Column("vote", JsonText, nullable=False),
     sa.Index("ix_dr_class_votes_class", "site_id", "class_id"),
 )
 
 dr_settlements = append_only(
     "dr_settlements",
-    sa.Column("event_id", sa.String(32), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
+    *usual("event_id", "site_id", "version", "person_id"),
     sa.Column("settlement", JsonText, nullable=False),
     sa.Index("ix_dr_settlements_event", "site_id", "event_id"),
 )
@@ -43,8 +36,7 @@ dr_accepted_loads = append_only(
     "dr_accepted_loads",
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("load_id", sa.String(64), nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
     sa.Column("accepted", JsonText, nullable=False, comment="The test, and what the site file said then"),
     sa.Index("ix_dr_accepted_loads_load", "site_id", "load_id"),
 )

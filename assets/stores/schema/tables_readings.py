@@ -3,22 +3,22 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 batches = append_only(
     "batches",
     sa.Column("batch_id", sa.String(32), primary_key=True),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("source_name", sa.Text, nullable=False),
-    sa.Column("source_sha256", sa.String(64), nullable=False),
+    *usual("site_id", "source_name", "source_sha256"),
     sa.Column("reader", sa.String(64), nullable=False),
-    sa.Column("reader_version", sa.String(16), nullable=False),
-    sa.Column("accepted_rows", sa.Integer, nullable=False),
-    sa.Column("rejected_rows", sa.Integer, nullable=False),
-    sa.Column("new_rows", sa.Integer, nullable=False),
-    sa.Column("corrected_rows", sa.Integer, nullable=False),
-    sa.Column("unchanged_rows", sa.Integer, nullable=False),
-    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    *usual(
+        "reader_version",
+        "accepted_rows",
+        "rejected_rows",
+        "new_rows",
+        "corrected_rows",
+        "unchanged_rows",
+        "is_synthetic",
+    ),
     # Null where the file needed none; the same file read again needs the same map.
     sa.Column("mapping", JsonText),
     sa.Column("run_id", sa.String(64)),
@@ -34,12 +34,7 @@ lake_manifest = append_only(
     sa.Column("batch_id", sa.String(32), nullable=False),
     sa.Column("rows", sa.Integer, nullable=False),
     # file: are these the bytes that were written? content: are these the same rows, whatever library wrote the file?
-    sa.Column("file_sha256", sa.String(64), nullable=False),
-    sa.Column("content_sha256", sa.String(64), nullable=False),
-    sa.Column("source_sha256", sa.String(64), nullable=False),
-    sa.Column("reader_version", sa.String(16), nullable=False),
-    sa.Column("rules_version", sa.String(16), nullable=False),
-    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    *usual("file_sha256", "content_sha256", "source_sha256", "reader_version", "rules_version", "is_synthetic"),
     sa.UniqueConstraint("path", "day"),
     sa.Index("ix_lake_manifest_site_day", "site_id", "day"),
 )
@@ -61,8 +56,7 @@ quarantine = append_only(
     sa.Column("item_id", sa.String(32), primary_key=True),
     sa.Column("site_id", sa.String(64), nullable=False),
     sa.Column("kind", sa.String(8), nullable=False, comment="file or row"),
-    sa.Column("source_name", sa.Text, nullable=False),
-    sa.Column("source_sha256", sa.String(64), nullable=False),
+    *usual("source_name", "source_sha256"),
     sa.Column("kept_path", sa.Text, nullable=False, comment="Copy of the file in the quarantine folder"),
     sa.Column("line", sa.Integer, nullable=False),
     sa.Column("reason", sa.String(64), nullable=False),
@@ -80,15 +74,9 @@ quarantine_resolutions = append_only(
 reading_edits = append_only(
     "reading_edits",
     sa.Column("edit_sha256", sa.String(64), primary_key=True, comment="source_sha256 of the batch that it became"),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("meter_id", sa.String(64), nullable=False),
-    sa.Column("register", sa.String(64), nullable=False),
-    sa.Column("start_utc", UtcDateTime, nullable=False),
-    sa.Column("end_utc", UtcDateTime, nullable=False),
+    *usual("site_id", "meter_id", "register", "start_utc", "end_utc"),
     sa.Column("edit", JsonText, nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "role", "reason"),
     sa.Column("reopened", JsonText, nullable=False, comment="Published reports whose period it touches"),
     sa.Index("ix_reading_edits_site", "site_id", "recorded_at_utc"),
 )
@@ -110,17 +98,13 @@ month_validations = append_only(
 
 register_reads = append_only(
     "register_reads",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("meter_id", sa.String(64), nullable=False),
-    sa.Column("register", sa.String(64), nullable=False),
+    *usual("site_id", "meter_id", "register"),
     sa.Column("series", sa.String(128), nullable=False),
     sa.Column("at_utc", UtcDateTime, nullable=False),
     # Text, since SQLite would keep a decimal as a float, and a consumption is the small difference of two large
     # displays.
     sa.Column("value", sa.String(40), nullable=False, comment="State of the display, exact decimal, in `unit`"),
-    sa.Column("unit", sa.String(16), nullable=False),
-    sa.Column("is_synthetic", sa.Boolean, nullable=False),
-    sa.Column("source_sha256", sa.String(64), nullable=False),
+    *usual("unit", "is_synthetic", "source_sha256"),
     sa.Column("source_line", sa.Integer, nullable=False),
     sa.Index("ix_register_reads_stream", "site_id", "meter_id", "register", "series", "at_utc"),
 )
@@ -128,16 +112,11 @@ register_reads = append_only(
 meter_events = append_only(
     "meter_events",
     sa.Column("event_id", sa.String(32), nullable=False, comment="Says what happened where and when"),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("meter_id", sa.String(64), nullable=False),
-    sa.Column("register", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("at_utc", UtcDateTime, nullable=False),
+    *usual("site_id", "meter_id", "register", "kind", "at_utc"),
     sa.Column("event", JsonText, nullable=False),
     sa.Column("origin", sa.String(16), nullable=False, comment="site_file or person"),
     sa.Column("is_withdrawn", sa.Boolean, nullable=False, comment="True: from now on it no longer applies"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "reason"),
     sa.Index("ix_meter_events_site", "site_id", "event_id"),
 )
 
@@ -157,7 +136,5 @@ meter_decisions = append_only(
     # Decided once: of two people who answer at the same moment the second is refused.
     sa.Column("proposal_id", sa.String(32), nullable=False, unique=True),
     sa.Column("verdict", sa.String(16), nullable=False),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "role", "reason"),
 )

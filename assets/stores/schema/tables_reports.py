@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 site_versions = append_only(
     "site_versions",
@@ -25,10 +25,7 @@ report_revisions = append_only(
     sa.Column("report_id", sa.String(128), primary_key=True, comment="name/site/period"),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("period", sa.String(32), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("content_sha256", sa.String(64), nullable=False),
+    *usual("site_id", "period", "status", "content_sha256"),
     sa.Column("content", JsonText, nullable=False),
     sa.Column("as_of_utc", UtcDateTime, nullable=False),
 )
@@ -36,9 +33,7 @@ report_revisions = append_only(
 figures = append_only(
     "figures",
     sa.Column("figure_id", sa.String(32), primary_key=True),
-    sa.Column("report_id", sa.String(128), nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("site_id", sa.String(64), nullable=False),
+    *usual("report_id", "revision", "site_id"),
     sa.Column("figure", JsonText, nullable=False, comment="Its own part of figure and trace; see trace_rows.py"),
     sa.Column("position", sa.Integer, nullable=False, comment="Place in the site's chain"),
     sa.Column("hash", sa.String(64), nullable=False, comment="Over the whole figure and the hash before it"),
@@ -75,12 +70,9 @@ report_decisions = append_only(
     sa.Column("report_id", sa.String(128), primary_key=True),
     sa.Column("revision", sa.Integer, primary_key=True),
     sa.Column("step", sa.String(16), primary_key=True, comment="reviewed or published"),
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("period", sa.String(32), nullable=False),
+    *usual("site_id", "period"),
     sa.Column("is_synthetic", sa.Boolean, nullable=False, comment="Published with a watermark, never as plain"),
-    sa.Column("person_id", sa.String(64), nullable=False),
-    sa.Column("role", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
+    *usual("person_id", "role", "reason"),
     sa.Column("content_sha256", sa.String(64), nullable=False, comment="Of the revision that was decided on"),
     sa.Column("allowed", JsonText, nullable=False, comment="Findings that were let pass, by code"),
     sa.Column("names", JsonText, comment="Who had a part, by person_id, as the people file named them then"),
@@ -104,8 +96,7 @@ evidence_packs = append_only(
     "evidence_packs",
     sa.Column("site_id", sa.String(64), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, comment="Place in the site's chain of packs"),
-    sa.Column("report_id", sa.String(128), nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
+    *usual("report_id", "revision"),
     sa.Column("signer", sa.String(64), nullable=False),
     sa.Column("body_sha256", sa.String(64), nullable=False, comment="Of the manifest without its place in the chain"),
     sa.Column("previous_sha256", sa.String(64), nullable=False, comment="Manifest of the pack before it"),
@@ -119,8 +110,7 @@ delivery_events = append_only(
     sa.Column("state", sa.String(8), nullable=False, comment="pending, sent or failed"),
     sa.Column("channel", sa.String(16), nullable=False),
     sa.Column("target", sa.Text, nullable=False),
-    sa.Column("report_id", sa.String(128), nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
+    *usual("report_id", "revision"),
     sa.Column("reason", sa.Text, nullable=False, comment="Why it failed; empty otherwise"),
     sa.Index("ix_delivery_events_report", "report_id", "revision"),
 )
@@ -129,8 +119,7 @@ delivery_events = append_only(
 rendered_files = append_only(
     "rendered_files",
     sa.Column("path", sa.Text, nullable=False, comment="In the project's reports folder"),
-    sa.Column("report_id", sa.String(128), nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
+    *usual("report_id", "revision"),
     sa.Column("sha256", sa.String(64), nullable=False, comment="Of the file's bytes as they were written"),
     sa.Index("ix_rendered_files_path", "path"),
 )

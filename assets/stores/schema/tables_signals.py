@@ -3,12 +3,11 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only, metadata
+from assets.stores.schema.tables_metadata import append_only, metadata, usual
 
 grid_signals = append_only(
     "grid_signals",
-    sa.Column("site_id", sa.String(64), nullable=False),
-    sa.Column("source_id", sa.String(64), nullable=False),
+    *usual("site_id", "source_id"),
     sa.Column("programme", sa.String(128), nullable=False),
     sa.Column("event_id", sa.String(128), nullable=False),
     sa.Column("kind", sa.String(64), nullable=False),
@@ -16,8 +15,7 @@ grid_signals = append_only(
     sa.Column("unit", sa.String(32), nullable=False),
     sa.Column("intervals", JsonText, nullable=False),
     sa.Column("refused", sa.Text, nullable=False, comment="Why nothing follows from it; empty: it is understood"),
-    sa.Column("is_withdrawn", sa.Boolean, nullable=False),
-    sa.Column("is_synthetic", sa.Boolean, nullable=False),
+    *usual("is_withdrawn", "is_synthetic"),
     sa.Column("matters_until_utc", UtcDateTime, comment="Latest end of any modification; null: open"),
     sa.Index("ix_grid_signals_site", "site_id", "matters_until_utc"),
 )

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from assets.stores.schema.column_types import JsonText, UtcDateTime
-from assets.stores.schema.tables_metadata import append_only
+from assets.stores.schema.tables_metadata import append_only, usual
 
 weather_issues = append_only(
     "weather_issues",
@@ -13,8 +13,7 @@ weather_issues = append_only(
     # One issue may come twice with other values: both stand, each known from its own time on.
     sa.Column("content_sha256", sa.String(64), primary_key=True, comment="Of steps and values"),
     sa.Column("available_at_utc", UtcDateTime, nullable=False, comment="From when on it could be known here"),
-    sa.Column("start_utc", UtcDateTime, nullable=False),
-    sa.Column("end_utc", UtcDateTime, nullable=False),
+    *usual("start_utc", "end_utc"),
     sa.Column("step_minutes", sa.Integer, nullable=False),
     sa.Column("is_synthetic", sa.Boolean, nullable=False),
     sa.Column("labels", JsonText, nullable=False),

@@ -4,7 +4,6 @@ An invitation is good once because the password that it sets is a later row, and
 secret of a password is, is the web process's affair: it comes and goes here as an argon2id text.
 """
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.journal import AppendOnly
+from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_web import credentials
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Clock
 
@@ -21,11 +21,8 @@ _ROWS = AppendOnly(credentials, dict, order=("id",), is_proven=True)
 INVITED_FOR = timedelta(minutes=15)
 
 
-class CredentialStore:
+class CredentialStore(Repository):
     """Store of passwords and invitations."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def password_of(self, person_id: str) -> str:
         """The argon2id text of the person's password; empty for somebody without one, or whose one was reset."""
@@ -48,13 +45,13 @@ class CredentialStore:
         """
         token, kind = secrets.token_urlsafe(32), "reset" if is_reset else "invitation"
         until = clock.now_utc() + INVITED_FOR
-        row = {"person_id": person_id, "kind": kind, "secret": _sha256(token), "expires_utc": until}
+        row = {"person_id": person_id, "kind": kind, "secret": text_sha256(token), "expires_utc": until}
         _ROWS.add(self.store, clock, row)
         return token
 
     def invited(self, token: str, clock: Clock) -> str:
         """Whom the invitation is for. Raises BadInput (invitation_over) for one that holds no more, or never did."""
-        row = _ROWS.newest(self.store, secret=_sha256(token))
+        row = _ROWS.newest(self.store, secret=text_sha256(token))
         last = _ROWS.newest(self.store, person_id=row["person_id"]) if row else None
         now_utc = clock.now_utc()
         # A clock that was set back makes no invitation longer.
@@ -82,7 +79,3 @@ class CredentialStore:
         """Let the password hold from now on."""
         row = {"person_id": person_id, "kind": "password", "secret": argon2id, "expires_utc": None}
         _ROWS.add(self.store, clock, row)
-
-
-def _sha256(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from assets.stores.schema.tables_web import login_ends, login_uses, logins
 from assets.stores.seals import append, erase
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 from assets.stores.trust import proven, trust_of
 from data_quality.contracts.model import Model
 
@@ -34,11 +34,8 @@ class Login(Model):
     ended_utc: datetime | None = None
 
 
-class LoginStore:
+class LoginStore(Repository):
     """Store of sign-ins."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def open(self, token: str, person_id: str, rights_sha256: str, now_utc: datetime) -> None:
         """Keep a new sign-in, and erase those of long ago."""

@@ -5,14 +5,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from assets.stores.schema.tables_web import preferences
-from assets.stores.transactions import Store
+from assets.stores.transactions import Repository
 
 
-class PreferenceStore:
+class PreferenceStore(Repository):
     """Preferences by person and name."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
 
     def of_person(self, person_id: str) -> dict[str, Any]:
         """Everything that the person set."""

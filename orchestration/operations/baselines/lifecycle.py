@@ -144,7 +144,7 @@ def _beside_group(
 @operation("baseline shadow", takes=READS_AND_ACTS, example="--site factory --as ben")
 def shadow(call: Call, site: SiteOption) -> Answer:
     """Recompute every approved version with today's libraries and compare; nothing is adopted."""
-    from assets.stores.ledgers.shadows import ShadowStore
+    from assets.stores.ledgers.baselines import ShadowStore
     from ml.baselines.lifecycle.shadow_fits import shadow_site
 
     known, who = call.project.site(site), actor(call, Role.ANALYST)

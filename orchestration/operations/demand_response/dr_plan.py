@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from assets.stores.ledgers.accepted_loads import AcceptedLoads
+from assets.stores.ledgers.dr_events import AcceptedLoads
 from data_quality.contracts.access.permissions import Permission, expect
 from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.errors import BadInput

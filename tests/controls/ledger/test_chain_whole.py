@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets.stores.access import site_transaction
-from assets.stores.event_chain import GENESIS_HASH, event_hash
+from assets.stores.event_chain import event_hash
 from assets.stores.schema.tables_control import chain_marks, command_events, commands, mode_events
+from assets.stores.seals import GENESIS as GENESIS_HASH
 from assets.stores.transactions import Store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.chain_marks import anchor_chain, anchors_of, mark_chain

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.event_chain import GENESIS_HASH, append_events, chain_head, event_hash
+from assets.stores.event_chain import append_events, chain_head, event_hash
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import command_events, commands, plans
+from assets.stores.seals import GENESIS as GENESIS_HASH
 from assets.stores.transactions import Store, open_store
 from controls.planning.frozen_plan import commands_of
 from data_quality.contracts.control.command import Command, CommandState
