@@ -57,13 +57,13 @@ def make_plan(
             index = next(n for n, each in enumerate(book.tariffs) if each is tariff)
             by_tariff.setdefault(index, []).append((number, first, last))
     stretches = [
-        _stretch(book, book.tariffs[index], spans, parts, step_minutes, prices, day_types)
+        stretch_of(book, book.tariffs[index], spans, parts, step_minutes, prices, day_types)
         for index, parts in sorted(by_tariff.items())
     ]
     return Plan(book=book, spans=tuple(spans), stretches=tuple(stretches))
 
 
-def _stretch(
+def stretch_of(
     book: Book,
     tariff: Tariff,
     spans: Sequence[Span],
@@ -72,6 +72,7 @@ def _stretch(
     prices: Mapping[str, PriceSeries] | None,
     day_types: dict[date, DayType] | None,
 ) -> Stretch:
+    """The tariff laid over its parts (bill number, local dates [start, end)) of the spans. As make_plan."""
     _refuse_registers(tariff)
     step = timedelta(minutes=step_minutes)
     # From the first part to the last: what lies between parts that do not meet belongs to no segment.
