@@ -29,6 +29,9 @@ _ZERO, _ONE = Decimal(0), Decimal(1)
 POWER_UNITS = {"kw": "kW", "kva": "kVA"}
 # What tiers make of an amount: the tier, its part of the amount, and what that costs.
 Costs = Iterable[tuple[Bound, N | Decimal, N | Decimal]]
+# Periods of a charge that have a slot in the bill, with their kWh; and the tiers of each.
+Held = Sequence[tuple[TouPeriod, N | Decimal]]
+Tables = Sequence[Sequence[Bound]]
 
 
 class Line(NamedTuple, Generic[N]):
@@ -86,14 +89,8 @@ class Writer(ABC, Generic[N]):
         """The amount in the tiers that it reaches."""
 
     @abstractmethod
-    def shared_tiers(
-        self,
-        charge: EnergyCharge,
-        usage: Usage[N],
-        held: Sequence[tuple[TouPeriod, N | Decimal]],
-        tables: Sequence[Sequence[Bound]],
-    ) -> Iterable[Costs[N]]:
-        """The same for each of several periods, where their total fills the tiers. held: periods and their kWh."""
+    def shared_tiers(self, charge: EnergyCharge, usage: Usage[N], held: Held[N], tables: Tables) -> Iterable[Costs[N]]:
+        """The same for each of several periods, where their total fills the tiers."""
 
     def positive(self, name: str, value: N | Decimal, meaning: str) -> N | Decimal:
         """The value where it is above zero, else zero."""
@@ -121,7 +118,13 @@ class Writer(ABC, Generic[N]):
         **cells: Unpack[Cells[N]],
     ) -> N | Decimal:
         """Put a line down and return its rounded amount."""
-        return self._put(line_id, kind, component, description, amount, cells)
+        rounded, unit = self.money(amount), cells.get("unit")
+        if unit and "rate_unit" not in cells:
+            cells["rate_unit"] = f"{self.currency}/{unit}"
+        if "charge_id" not in cells:
+            cells["charge_id"] = line_id
+        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
+        return rounded
 
     def write_charge(
         self,
@@ -136,24 +139,7 @@ class Writer(ABC, Generic[N]):
         """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
         name = charge.charge_id
         cells["charge_id"], cells["party"], cells["owner"] = name, charge.party, charge.owner or "unknown"
-        return self._put(name + part, charge.kind, component, (charge.description or name) + text, amount, cells)
-
-    def _put(
-        self,
-        line_id: str,
-        kind: ItemName,
-        component: Component,
-        description: str,
-        amount: N | Decimal,
-        cells: Cells[N],
-    ) -> N | Decimal:
-        rounded, unit = self.money(amount), cells.get("unit")
-        if unit and "rate_unit" not in cells:
-            cells["rate_unit"] = f"{self.currency}/{unit}"
-        if "charge_id" not in cells:
-            cells["charge_id"] = line_id
-        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
-        return rounded
+        return self.write(name + part, charge.kind, component, (charge.description or name) + text, amount, **cells)
 
 
 class Pen(Writer[Decimal]):
@@ -181,11 +167,7 @@ class Pen(Writer[Decimal]):
         return _priced(fill(table, amount))
 
     def shared_tiers(
-        self,
-        charge: EnergyCharge,
-        usage: Usage[Decimal],
-        held: Sequence[tuple[TouPeriod, Decimal]],
-        tables: Sequence[Sequence[Bound]],
+        self, charge: EnergyCharge, usage: Usage[Decimal], held: Held[Decimal], tables: Tables
     ) -> Iterable[Costs[Decimal]]:
         """Tiers of the total: in order of time, or by each period's share of it."""
         timeline = usage.timelines.get(charge.charge_id)

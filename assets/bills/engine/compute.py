@@ -219,15 +219,8 @@ def _close(pen: Writer[N], works: Sequence[_Work[N]], account: Account[N], *, is
         pen.lines = [line for line in above if line.line_id.endswith(pen.suffix)]
     known = len(pen.lines)
     first = next((charge.charge_id for charge in tariff.energy_charges if charge.series is None), None)
-    billed = sum(
-        (
-            kwh
-            for work in works
-            for kwh in (work.energy[first] if first else (work.usage.import_kwh,))
-            if kwh is not None
-        ),
-        _ZERO,
-    )
+    used = [kwh for work in works for kwh in (work.energy[first] if first else (work.usage.import_kwh,))]
+    billed = sum((kwh for kwh in used if kwh is not None), _ZERO)
     # The order is the bill's: a share of lines above, a tax on riders, a minimum before taxes.
     write_riders(pen, tariff.riders, usages, billed, _highest(pen, [work.highest for work in works]))
     write_export(pen, tariff, usages, account)

@@ -6,11 +6,11 @@ from decimal import Decimal
 import numpy as np
 
 from assets.tariffs.bill_part import Usage
-from assets.tariffs.charge_lines import Costs, Writer
+from assets.tariffs.charge_lines import Costs, Held, Tables, Writer
 from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Maximum, Side, Term, Tiers
 from assets.tariffs.linear.linear_shape import Range, Ranges, range_of, range_of_form
 from assets.tariffs.tiers import Bound, fill
-from data_quality.contracts.billing.tariff_charges import EnergyCharge, TouPeriod
+from data_quality.contracts.billing.tariff_charges import EnergyCharge
 
 
 class Desk(Writer[Form]):
@@ -84,11 +84,7 @@ class Desk(Writer[Form]):
         return [(table[0], form, self.add(Tiers(name=name, form=form, up_to=ends, prices=prices)))]
 
     def shared_tiers(
-        self,
-        charge: EnergyCharge,
-        usage: Usage[Form],
-        held: Sequence[tuple[TouPeriod, Form | Decimal]],
-        tables: Sequence[Sequence[Bound]],
+        self, charge: EnergyCharge, usage: Usage[Form], held: Held[Form], tables: Tables
     ) -> Iterable[Costs[Form]]:
         """Each period by its first price, and by the total what each tier adds to it: in all periods the same."""
         found: list[Costs[Form]] = [
