@@ -13,19 +13,23 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 
 _ZERO = Decimal(0)
+# Charge -> clock hour -> period that holds then on weekdays.
+Hours = dict[str, dict[int, str]]
 
 
 @dataclass(frozen=True)
 class BillPart:
     """Local dates [start, end) of one bill under one tariff.
 
-    month_share: months that the part is worth; bill_share: its part of the bill's days.
+    month_share: months that the part is worth; bill_share: its part of the bill's days; hours: of charges whose
+    surplus moves by hours.
     """
 
     start: date
     end: date
     month_share: Decimal
     bill_share: Decimal
+    hours: Hours = field(default_factory=dict, kw_only=True)
 
     @property
     def days(self) -> int:

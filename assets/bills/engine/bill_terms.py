@@ -88,7 +88,7 @@ def bill_terms(
             usage = opened.usage(kvarh=kvarh)
             peaks = {name: dict(months) for name, months in before.peaks.items()}
             own = cast(Account[Form], replace(before, kwh=dict(before.kwh), peaks=peaks))
-            write_bill(desk, [(part[0], usage, {})], own, {})
+            write_bill(desk, [(part[0], usage)], own)
             left_out = _left_out(desk, part[0], usage, own, credits_beyond)
             return _published(desk, part[0], usage, grid, (first, last), left_out)
         except Refused as refusal:

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 from typing import Generic, NamedTuple
 
 from assets.bills.engine.bill_load import Load, as_rows
-from assets.bills.engine.bill_plan import Hours, Plan, make_plan
+from assets.bills.engine.bill_plan import Plan, make_plan
 from assets.bills.engine.book import Book, RawBill, Span, bill_spans
 from assets.bills.engine.settle import (
     Account,
@@ -82,46 +82,36 @@ def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account[Decimal]] | 
     # Measured for all meters at once, billed one by one: what a bill carries on depends on the one before it.
     for meter in range(meters):
         bills: list[RawBill] = []
-        before: Hours = {}
         with localcontext(EXACT):
             for number, span in enumerate(plan.spans):
                 parts = [
-                    (part.measure.tariff, usages[meter][index], part.hours[index])
+                    (part.measure.tariff, usages[meter][index])
                     for part, usages in measured
                     for index in part.of_bill.get(number, ())
                 ]
-                raw = one_bill(plan.book, span, parts, accounts[meter], before)
-                # The last part's hours: surplus moves from the tariff that ended the bill.
-                before = parts[-1][2]
+                raw = one_bill(plan.book, span, parts, accounts[meter])
                 if raw is not None:
                     bills.append(raw)
         yield bills
 
 
 def one_bill(
-    book: Book,
-    span: Span,
-    parts: Sequence[tuple[Tariff, Usage[Decimal], Hours]],
-    account: Account[Decimal],
-    before: Hours,
+    book: Book, span: Span, parts: Sequence[tuple[Tariff, Usage[Decimal]]], account: Account[Decimal]
 ) -> RawBill | None:
-    """Lines of one bill from its parts (tariff, usage, clock hour -> period per charge); None for history.
-
-    before: the same hours of the bill before. account is changed in place.
-    """
-    usages = [usage for _, usage, _ in parts]
+    """Lines of one bill from its parts; None for history. account is changed in place."""
+    usages = [usage for _, usage in parts]
     if span.is_history:
-        for tariff, usage, _ in parts:
+        for tariff, usage in parts:
             account.remember(tariff, usage)
         return None
     pen = Pen(book.currency, book.digits)
-    findings = write_bill(pen, parts, account, before)
+    findings = write_bill(pen, parts, account)
     slots, present = sum(u.slots for u in usages), sum(u.present for u in usages)
     if present < slots:
         findings.append(_gap(span, slots, present))
     return RawBill(
         span=span,
-        tariff_ids=tuple(tariff.tariff_id for tariff, _, _ in parts),
+        tariff_ids=tuple(tariff.tariff_id for tariff, _ in parts),
         lines=pen.lines,
         slots=slots,
         present=present,
@@ -142,15 +132,12 @@ class _Work(NamedTuple, Generic[N]):
     suffix: str
 
 
-def write_bill(
-    pen: Writer[N], parts: Sequence[tuple[Tariff, Usage[N], Hours]], account: Account[N], before: Hours
-) -> list[Finding]:
+def write_bill(pen: Writer[N], parts: Sequence[tuple[Tariff, Usage[N]]], account: Account[N]) -> list[Finding]:
     """All lines of one bill, in its order: shares, minimum and taxes stand on the lines above them. As in one_bill."""
     findings: list[Finding] = []
     works: list[_Work[N]] = []
-    hours_before = [before, *(hours for _, _, hours in parts)]
-    for part, previous in zip(parts, hours_before, strict=False):
-        work, lacking = _work(pen, part, account, previous, is_split=len(parts) > 1)
+    for part in parts:
+        work, lacking = _work(pen, *part, account, is_split=len(parts) > 1)
         works.append(work)
         findings += work.usage.findings
         findings += lacking
@@ -164,22 +151,16 @@ def write_bill(
 
 
 def _work(
-    pen: Writer[N],
-    part: tuple[Tariff, Usage[N], Hours],
-    account: Account[N],
-    before: Hours,
-    *,
-    is_split: bool,
+    pen: Writer[N], tariff: Tariff, usage: Usage[N], account: Account[N], *, is_split: bool
 ) -> tuple[_Work[N], list[Finding]]:
-    tariff, usage, hours = part
     # Looked back before it is remembered: this month counts in a ratchet only where the tariff includes it.
     history, lacking = account.looked_back(tariff, usage.start)
     demands = {
         charge.charge_id: billed_demand(pen, charge, usage, history.get(charge.charge_id, {}))
         for charge in tariff.demand
     }
+    energy = net_energy(pen, tariff, usage, account)
     account.remember(tariff, usage)
-    energy = net_energy(pen, tariff, usage, account, before, hours)
     # Tiers of hours use and riders per kW go by billed demand; without demand charge by the highest interval.
     billed = [kw for each in demands.values() for kw in each if kw is not None]
     highest = _highest(pen, billed) if billed else usage.max_kw

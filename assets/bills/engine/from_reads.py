@@ -44,9 +44,8 @@ def make_bill_from_reads(
         raise BadInput(f"the bill ends ({last}) before it starts ({first})", reason="bad_period")
     span = Span(first, last)
     with localcontext(EXACT):
-        nothing: dict[str, dict[int, str]] = {}
-        parts = [(tariff, _usage(tariff, reads, span, a, b), nothing) for tariff, a, b in book.parts(span)]
-        raw = one_bill(book, span, parts, Account[Decimal](), {})
+        parts = [(tariff, _usage(tariff, reads, span, a, b)) for tariff, a, b in book.parts(span)]
+        raw = one_bill(book, span, parts, Account[Decimal]())
     return book.published([raw] if raw else [])
 
 

@@ -123,6 +123,7 @@ class Measure:
                         end=segment.end,
                         month_share=segment.month_share,
                         bill_share=segment.bill_share,
+                        hours=segment.hours,
                         import_kwh=kwh,
                         export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},

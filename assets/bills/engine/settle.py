@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Generic
 
-from assets.tariffs.bill_part import Usage
+from assets.tariffs.bill_part import Hours, Usage
 from assets.tariffs.charge_lines import Cells, Writer, mean_price
 from assets.tariffs.linear.linear_model import N
 from data_quality.contracts.billing.tariff import Tariff
@@ -24,7 +24,7 @@ class Account(Generic[N]):
 
     kwh: surplus per (charge, period); netted_kwh: surplus of all periods netted; money: credit in currency;
     billed_year: totals before taxes since the last year's end, with the number of bills; peaks: charge -> month ->
-    period -> measured kW.
+    period -> measured kW; hours: of the last bill, by which surplus moves.
     """
 
     kwh: dict[tuple[str, str], N | Decimal] = field(default_factory=dict)
@@ -33,9 +33,11 @@ class Account(Generic[N]):
     billed_year: N | Decimal = _ZERO
     months_in_year: Decimal = _ZERO
     peaks: dict[str, dict[MonthKey, dict[str, Decimal]]] = field(default_factory=dict)
+    hours: Hours = field(default_factory=dict)
 
     def remember(self, tariff: Tariff, usage: Usage[N]) -> None:
-        """Keep the measured demands of a segment for later ratchets; what a plan has yet to decide is none."""
+        """Keep hours and measured demands of a segment for later bills; what a plan has yet to decide is none."""
+        self.hours = usage.hours
         month = (usage.start.year, usage.start.month)
         for charge in tariff.demand:
             if charge.ratchet is None:
@@ -74,17 +76,10 @@ class Account(Generic[N]):
 
 
 def net_energy(
-    pen: Writer[N],
-    tariff: Tariff,
-    usage: Usage[N],
-    account: Account[N],
-    previous_hours: dict[str, dict[int, str]],
-    hours: dict[str, dict[int, str]],
+    pen: Writer[N], tariff: Tariff, usage: Usage[N], account: Account[N]
 ) -> dict[str, tuple[N | Decimal | None, ...]]:
     """KWh to bill per charge and period. Under net metering: import less surplus less what was carried, at least 0;
     what is left over is carried in the account (kWh), or turned to money.
-
-    hours: charge -> clock hour -> period on weekdays of this bill; previous_hours: of the bill before.
     """
     terms = tariff.metering
     if not terms.arrangement.startswith("net_metering"):
@@ -98,7 +93,7 @@ def net_energy(
     for position, charge in enumerate(tariff.energy_charges):
         if charge.series is not None:
             continue
-        carried = _moved(tariff, charge.charge_id, account, previous_hours, hours) if is_energy else {}
+        carried = _moved(tariff, charge.charge_id, account, usage.hours) if is_energy else {}
         billed: list[N | Decimal | None] = []
         for index, period in enumerate(charge.all_periods):
             bought = usage.energy[charge.charge_id][index]
@@ -126,8 +121,7 @@ def _moved(
     tariff: Tariff,
     charge_id: str,
     account: Account[N],
-    previous_hours: dict[str, dict[int, str]],
-    hours: dict[str, dict[int, str]],
+    hours: Hours,
 ) -> dict[str, N | Decimal]:
     """Carried kWh by the period that may use them in this bill; taken out of the account."""
     mine = {name: kwh for (charge, name), kwh in account.kwh.items() if charge == charge_id and kwh}
@@ -138,7 +132,7 @@ def _moved(
     if not by_hours:
         return mine
     found: dict[str, N | Decimal] = {}
-    before, now = previous_hours.get(charge_id, {}), hours.get(charge_id, {})
+    before, now = account.hours.get(charge_id, {}), hours.get(charge_id, {})
     for name, kwh in mine.items():
         # A period that holds at none of the named hours has nowhere to move its surplus to: it is lost.
         at = next((hour for hour in by_hours if before.get(hour) == name), None)
