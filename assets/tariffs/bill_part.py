@@ -3,27 +3,33 @@
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Generic
 
 import numpy as np
 
+from assets.tariffs.linear.linear_model import N
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 
 _ZERO = Decimal(0)
+# Charge -> clock hour -> period that holds then on weekdays.
+Hours = dict[str, dict[int, str]]
 
 
 @dataclass(frozen=True)
 class BillPart:
     """Local dates [start, end) of one bill under one tariff.
 
-    month_share: months that the part is worth; bill_share: its part of the bill's days.
+    month_share: months that the part is worth; bill_share: its part of the bill's days; hours: of charges whose
+    surplus moves by hours.
     """
 
     start: date
     end: date
     month_share: Decimal
     bill_share: Decimal
+    hours: Hours = field(default_factory=dict, kw_only=True)
 
     @property
     def days(self) -> int:
@@ -49,24 +55,26 @@ class Timeline:
 
 
 @dataclass(frozen=True)
-class Usage(BillPart):
+class Usage(BillPart, Generic[N]):
     """Quantities used in one part of a bill. Energies in kWh, demands in kW or kVA.
+
+    Decimals where the part is over; where a plan has yet to decide its intervals, forms of what it may decide.
 
     energy, surplus: charge_id -> kWh imported, exported in each of its periods (None: no slot of that period here);
     series: charge_id -> (kWh, sum of kWh x price, not rounded); export: kWh paid for, per export period;
     demand: charge_id -> highest demand per period.
     """
 
-    import_kwh: Decimal
-    export_kwh: Decimal
-    energy: dict[str, tuple[Decimal | None, ...]]
-    surplus: dict[str, tuple[Decimal | None, ...]] = field(default_factory=dict)
-    series: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
-    export: tuple[Decimal | None, ...] = ()
-    export_series: tuple[Decimal, Decimal] = (_ZERO, _ZERO)
-    demand: dict[str, tuple[Decimal | None, ...]] = field(default_factory=dict)
-    capacity: dict[str, Decimal] = field(default_factory=dict)
-    max_kw: Decimal = _ZERO
+    import_kwh: N | Decimal
+    export_kwh: N | Decimal
+    energy: dict[str, tuple[N | Decimal | None, ...]]
+    surplus: dict[str, tuple[N | Decimal | None, ...]] = field(default_factory=dict)
+    series: dict[str, tuple[Decimal, N | Decimal]] = field(default_factory=dict)
+    export: tuple[N | Decimal | None, ...] = ()
+    export_series: tuple[Decimal, N | Decimal] = (_ZERO, _ZERO)
+    demand: dict[str, tuple[N | Decimal | None, ...]] = field(default_factory=dict)
+    capacity: dict[str, N | Decimal] = field(default_factory=dict)
+    max_kw: N | Decimal = _ZERO
     kvarh: Decimal | None = None
     timelines: dict[str, Timeline] = field(default_factory=dict)
     # 1 for loads in kWh. A gas meter counts cubic metres, and tiers of its tariff end at kWh.

@@ -1,14 +1,17 @@
-"""Bill arithmetic: usage and a tariff become lines, in exact decimals, each rounded on its own (formulas 5.11).
+"""The tariff's arithmetic, read once: quantities become lines (formulas 5.11), of a bill as of a plan's hours.
 
-Only charges of one segment stand here. Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
+A writer does what the two do differently: `Pen` works a bill out in exact decimals, each line rounded on its own; a
+plan's desk (linear/linear_build.py) keeps the same lines as linear forms. Only charges of one segment stand here.
+Credits, minimum and taxes look at a whole bill: assets/bills/engine/settle.py.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple, TypedDict, Unpack
+from typing import Generic, NamedTuple, TypedDict, Unpack
 
 from assets.tariffs.bill_part import Usage
+from assets.tariffs.linear.linear_model import N
 from assets.tariffs.tiers import Bound, bounds_of, fill, fill_in_time_order, share_pro_rata
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import (
@@ -24,17 +27,22 @@ from data_quality.contracts.billing.tariff_charges import (
 
 _ZERO, _ONE = Decimal(0), Decimal(1)
 POWER_UNITS = {"kw": "kW", "kva": "kVA"}
+# What tiers make of an amount: the tier, its part of the amount, and what that costs.
+Costs = Iterable[tuple[Bound, N | Decimal, N | Decimal]]
+# Periods of a charge that have a slot in the bill, with their kWh; and the tiers of each.
+Held = Sequence[tuple[TouPeriod, N | Decimal]]
+Tables = Sequence[Sequence[Bound]]
 
 
-class Line(NamedTuple):
+class Line(NamedTuple, Generic[N]):
     """A line before it is published as a BillLine; same fields."""
 
     line_id: str
     kind: ItemName
     component: Component
     description: str
-    amount: Decimal
-    quantity: Decimal | None = None
+    amount: N | Decimal
+    quantity: N | Decimal | None = None
     unit: str = ""
     rate: Decimal | None = None
     rate_unit: str = ""
@@ -45,10 +53,10 @@ class Line(NamedTuple):
     owner: LineOwner = "unknown"
 
 
-class Cells(TypedDict, total=False):
+class Cells(TypedDict, Generic[N], total=False):
     """Details of a bill line beside its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
 
-    quantity: Decimal | None
+    quantity: N | Decimal | None
     unit: str
     rate: Decimal | None
     rate_unit: str
@@ -59,19 +67,46 @@ class Cells(TypedDict, total=False):
     owner: LineOwner
 
 
-@dataclass
-class Pen:
-    """Writes lines: rounds half up to `digits` decimals (None: not at all) and marks parts of a split period."""
+class Writer(ABC, Generic[N]):
+    """Writes lines, and marks parts of a split period by the suffix. Names and meanings of what it works out are those
+    of a plan's variables.
+    """
 
-    currency: str
-    digits: int | None
-    suffix: str = ""
-    lines: list[Line] = field(default_factory=list)
+    def __init__(self, currency: str) -> None:
+        self.currency, self.suffix = currency, ""
+        self.lines: list[Line[N]] = []
 
-    def money(self, amount: Decimal) -> Decimal:
+    @abstractmethod
+    def money(self, amount: N | Decimal) -> N | Decimal:
         """The amount as the tariff rounds it."""
-        # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
-        return amount if self.digits is None else amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+
+    @abstractmethod
+    def maximum(self, name: str, values: Sequence[N | Decimal], meaning: str) -> N | Decimal:
+        """The greatest of the values."""
+
+    @abstractmethod
+    def tiers(self, name: str, amount: N | Decimal, table: Sequence[Bound]) -> Costs[N]:
+        """The amount in the tiers that it reaches."""
+
+    @abstractmethod
+    def shared_tiers(self, charge: EnergyCharge, usage: Usage[N], held: Held[N], tables: Tables) -> Iterable[Costs[N]]:
+        """The same for each of several periods, where their total fills the tiers."""
+
+    def positive(self, name: str, value: N | Decimal, meaning: str) -> N | Decimal:
+        """The value where it is above zero, else zero."""
+        return self.maximum(name, (_ZERO, value), meaning)
+
+    def least(self, name: str, value: N | Decimal, limit: N | Decimal, meaning: str) -> N | Decimal:
+        """The lesser of both: the value without what it is beyond the limit."""
+        return value - self.positive(name, value - limit, meaning)
+
+    def sum(self, names: Sequence[str] = (), *, beside: Component | None = None) -> N | Decimal:
+        """Sum of the lines of those charges or components; where none is named, of all beside one component."""
+        # Carried amounts tell of the account; they are no part of what is due.
+        kept = (line for line in self.lines if line.component not in ("carried", beside))
+        if not names:
+            return sum((line.amount for line in kept), _ZERO)
+        return sum((line.amount for line in kept if line.charge_id in names or line.component in names), _ZERO)
 
     def write(
         self,
@@ -79,30 +114,10 @@ class Pen:
         kind: ItemName,
         component: Component,
         description: str,
-        amount: Decimal,
-        **cells: Unpack[Cells],
-    ) -> Decimal:
+        amount: N | Decimal,
+        **cells: Unpack[Cells[N]],
+    ) -> N | Decimal:
         """Put a line down and return its rounded amount."""
-        return self._put(line_id, kind, component, description, amount, cells)
-
-    def write_charge(
-        self,
-        charge: Charge,
-        component: Component,
-        amount: Decimal,
-        *,
-        part: str = "",
-        text: str = "",
-        **cells: Unpack[Cells],
-    ) -> Decimal:
-        """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
-        name = charge.charge_id
-        cells["charge_id"], cells["party"], cells["owner"] = name, charge.party, charge.owner or "unknown"
-        return self._put(name + part, charge.kind, component, (charge.description or name) + text, amount, cells)
-
-    def _put(
-        self, line_id: str, kind: ItemName, component: Component, description: str, amount: Decimal, cells: Cells
-    ) -> Decimal:
         rounded, unit = self.money(amount), cells.get("unit")
         if unit and "rate_unit" not in cells:
             cells["rate_unit"] = f"{self.currency}/{unit}"
@@ -111,9 +126,76 @@ class Pen:
         self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
         return rounded
 
+    def write_charge(
+        self,
+        charge: Charge,
+        component: Component,
+        amount: N | Decimal,
+        *,
+        part: str = "",
+        text: str = "",
+        **cells: Unpack[Cells[N]],
+    ) -> N | Decimal:
+        """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
+        name = charge.charge_id
+        cells["charge_id"], cells["party"], cells["owner"] = name, charge.party, charge.owner or "unknown"
+        return self.write(name + part, charge.kind, component, (charge.description or name) + text, amount, **cells)
+
+
+class Pen(Writer[Decimal]):
+    """Writes a bill: rounds half up to `digits` decimals (None: not at all)."""
+
+    def __init__(self, currency: str, digits: int | None) -> None:
+        super().__init__(currency)
+        self.digits = digits
+
+    def money(self, amount: Decimal) -> Decimal:
+        """The amount as the tariff rounds it."""
+        # Half up, as suppliers round: Decimal's own half even is a cent off at every tie before an even digit.
+        return amount if self.digits is None else amount.quantize(_ONE.scaleb(-self.digits), rounding=ROUND_HALF_UP)
+
+    def maximum(self, name: str, values: Sequence[Decimal], meaning: str) -> Decimal:
+        """The greatest of the values."""
+        return max(values)
+
+    def least(self, name: str, value: Decimal, limit: Decimal, meaning: str) -> Decimal:
+        """The lesser of both."""
+        return min(limit, value)
+
+    def tiers(self, name: str, amount: Decimal, table: Sequence[Bound]) -> Costs[Decimal]:
+        """The amount in the tiers that it reaches."""
+        return _priced(fill(table, amount))
+
+    def shared_tiers(
+        self, charge: EnergyCharge, usage: Usage[Decimal], held: Held[Decimal], tables: Tables
+    ) -> Iterable[Costs[Decimal]]:
+        """Tiers of the total: in order of time, or by each period's share of it."""
+        timeline = usage.timelines.get(charge.charge_id)
+        # Register reads have no timeline: a share of the total is the nearest that they allow.
+        if charge.tier_basis == "total" or timeline is None:
+            return [_priced(parts) for parts in share_pro_rata(tables, [amount for _, amount in held])]
+        index_of = {period.period_id: index for index, period in enumerate(charge.all_periods)}
+        places = [index_of[period.period_id] for period, _ in held]
+        parts = fill_in_time_order(
+            # A period without a slot here has no kWh in the timeline: any table may stand in its place.
+            [tables[places.index(n)] if n in places else tables[0] for n in range(len(charge.all_periods))],
+            timeline.energy_nano,
+            timeline.periods,
+            factor=usage.kwh_per_unit,
+        )
+        return [_priced(parts[place]) for place in places]
+
+
+def _priced(parts: Sequence[tuple[Bound, Decimal]]) -> Costs[Decimal]:
+    return [(bound, amount, amount * bound.price) for bound, amount in parts]
+
 
 def write_energy(
-    pen: Pen, tariff: Tariff, usage: Usage, energy: Mapping[str, tuple[Decimal | None, ...]], demand_kw: Decimal
+    pen: Writer[N],
+    tariff: Tariff,
+    usage: Usage[N],
+    energy: Mapping[str, tuple[N | Decimal | None, ...]],
+    demand_kw: N | Decimal,
 ) -> None:
     """Lines per kWh. energy: charge_id -> kWh to bill per period (import, or what netting left of it);
     demand_kw: highest billed demand, for tiers of hours use.
@@ -125,42 +207,59 @@ def write_energy(
         kwh, cost = usage.series[charge.charge_id]
         # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
         said = "" if charge.description else f" ({charge.series.series} price per interval)"
-        rate = cost / kwh if kwh else None
-        pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=rate)
+        pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
+
+
+def mean_price(cost: N | Decimal, kwh: Decimal) -> Decimal | None:
+    """Cost per kWh; None where nothing was used, or a plan has yet to decide."""
+    return cost / kwh if isinstance(cost, Decimal) and kwh else None
 
 
 def _write_tiers(
-    pen: Pen, charge: EnergyCharge, usage: Usage, amounts: tuple[Decimal | None, ...], demand_kw: Decimal
+    pen: Writer[N],
+    charge: EnergyCharge,
+    usage: Usage[N],
+    amounts: tuple[N | Decimal | None, ...],
+    demand_kw: N | Decimal,
 ) -> None:
     # None: no slot of the period lies in this bill (a summer price in January), so it has no line.
     held = [(period, amount) for period, amount in zip(charge.all_periods, amounts, strict=True) if amount is not None]
+    # Tiers of hours use end at kWh per kW: a plan, which may decide the demand, refuses them before.
+    kw = demand_kw if isinstance(demand_kw, Decimal) else _ZERO
     tables = [
-        bounds_of(period.blocks, limit_share=usage.month_share, days=usage.days, demand_kw=demand_kw)
-        for period, _ in held
+        bounds_of(period.blocks, limit_share=usage.month_share, days=usage.days, demand_kw=kw) for period, _ in held
     ]
-    for (period, _), parts in zip(held, _parts(charge, usage, held, tables), strict=True):
+    # Without tiers the basis has no say, and the plain way keeps each amount whole instead of a share of the total.
+    if charge.tier_basis == "period" or all(len(table) == 1 for table in tables):
+        costs: Iterable[Costs[N]] = [
+            pen.tiers(f"{charge.charge_id}.{period.period_id}.tiers", amount, table)
+            for (period, amount), table in zip(held, tables, strict=True)
+        ]
+    else:
+        costs = pen.shared_tiers(charge, usage, held, tables)
+    for (period, _), parts in zip(held, costs, strict=True):
         _write_parts(pen, charge, "energy", period, parts, unit="kWh")
 
 
 def _write_parts(
-    pen: Pen,
+    pen: Writer[N],
     charge: EnergyCharge | DemandCharge,
     component: Component,
     period: TouPeriod | DemandPeriod,
-    parts: Iterable[tuple[Bound, Decimal]],
+    parts: Costs[N],
     *,
     unit: str,
     share: Decimal = _ONE,
 ) -> None:
     """A line for each tier that is reached; share: of the price, where a part of a month is billed."""
     is_named = bool(charge.periods)
-    for bound, amount in parts:
+    for bound, amount, cost in parts:
         # A single price is no tier: its line must not be called the first of several.
         tier = bound.number if period.tiers else 0
         pen.write_charge(
             charge,
             component,
-            amount * bound.price * share,
+            cost * share,
             part=(f".{period.period_id}" if is_named else "") + (f".{tier}" if tier else ""),
             text=(f", {period.period_id}" if is_named else "") + (f", tier {tier}" if tier else ""),
             quantity=amount,
@@ -171,35 +270,9 @@ def _write_parts(
         )
 
 
-def _parts(
-    charge: EnergyCharge,
-    usage: Usage,
-    held: Sequence[tuple[TouPeriod, Decimal]],
-    tables: Sequence[Sequence[Bound]],
-) -> Iterable[list[tuple[Bound, Decimal]]]:
-    amounts = [amount for _, amount in held]
-    # Without tiers the basis has no say, and the plain way keeps each amount whole instead of a share of the total.
-    if charge.tier_basis == "period" or all(len(table) == 1 for table in tables):
-        return [fill(table, amount) for table, amount in zip(tables, amounts, strict=True)]
-    timeline = usage.timelines.get(charge.charge_id)
-    # Register reads have no timeline: a share of the total is the nearest that they allow.
-    if charge.tier_basis == "total" or timeline is None:
-        return share_pro_rata(tables, amounts)
-    index_of = {period.period_id: index for index, period in enumerate(charge.all_periods)}
-    places = [index_of[period.period_id] for period, _ in held]
-    parts = fill_in_time_order(
-        # A period without a slot here has no kWh in the timeline: any table may stand in its place.
-        [tables[places.index(n)] if n in places else tables[0] for n in range(len(charge.all_periods))],
-        timeline.energy_nano,
-        timeline.periods,
-        factor=usage.kwh_per_unit,
-    )
-    return [parts[place] for place in places]
-
-
 def billed_demand(
-    charge: DemandCharge, usage: Usage, history: Mapping[str, Sequence[Decimal]]
-) -> tuple[Decimal | None, ...]:
+    pen: Writer[N], charge: DemandCharge, usage: Usage[N], history: Mapping[str, Sequence[Decimal]]
+) -> tuple[N | Decimal | None, ...]:
     """KW (kVA) to bill per period: the highest of measured, ratchet, minimum and contracted share; then the power
     factor; then the rounding of demand (formulas 5.11). None for a period without a slot in this bill.
 
@@ -208,66 +281,80 @@ def billed_demand(
     """
     measured = usage.demand[charge.charge_id]
     floor = max(charge.minimum_kw, charge.contracted_share * (charge.contracted_kw or _ZERO))
-    found: list[Decimal | None] = []
-    for period, demand in zip(charge.periods, measured, strict=True):
+    found: list[N | Decimal | None] = []
+    for index, period in enumerate(charge.periods):
+        demand = measured[index]
         if demand is None:
             found.append(None)
             continue
         # Floors first, then the power factor, then the rounding of the demand: the order of formulas 5.11.
-        billed = max(_over_months(charge, period, demand, usage, history), floor)
-        billed *= _power_factor_share(charge, usage)
-        if charge.demand_decimals is not None:
-            billed = billed.quantize(_ONE.scaleb(-charge.demand_decimals), rounding=ROUND_HALF_UP)
+        values = _over_months(charge, period, demand, usage, history)
+        values.append(floor)
+        billed = pen.maximum(f"{charge.charge_id}.{period.period_id}.billed", values, "demand, or its floor")
+        # Both are no sums of what a plan decides, which refuses them before.
+        if isinstance(billed, Decimal):
+            billed *= _power_factor_share(charge, usage)
+            if charge.demand_decimals is not None:
+                billed = billed.quantize(_ONE.scaleb(-charge.demand_decimals), rounding=ROUND_HALF_UP)
         found.append(billed)
     return tuple(found)
 
 
 def _over_months(
-    charge: DemandCharge, period: DemandPeriod, demand: Decimal, usage: Usage, history: Mapping[str, Sequence[Decimal]]
-) -> Decimal:
-    """The measured demand, lifted by the ratchet, or the mean of the months that it looks back on."""
+    charge: DemandCharge,
+    period: DemandPeriod,
+    demand: N | Decimal,
+    usage: Usage[N],
+    history: Mapping[str, Sequence[Decimal]],
+) -> list[N | Decimal]:
+    """The measured demand and what the ratchet lifts it to, or the mean of the months that it looks back on."""
     if charge.ratchet is None:
-        return demand
+        return [demand]
     names = charge.ratchet.of_periods or (period.period_id,)
-    seen = [demand for name in names for demand in history.get(name, ())]
+    seen: list[N | Decimal] = [kw for name in names for kw in history.get(name, ())]
     # A demand belongs to the month in which its bill part starts, as it does in the account of peaks.
     if charge.ratchet.includes_current and charge.ratchet.is_set_in(usage.start.month):
         measured = zip(charge.periods, usage.demand[charge.charge_id], strict=True)
         share = charge.ratchet.share_in(usage.start.month)
-        seen += [share * kw for other, kw in measured if other.period_id in names and kw is not None]
+        seen += [kw * share for other, kw in measured if other.period_id in names and kw is not None]
     if charge.ratchet.rule == "mean":
         # Of a new supply no month is known: its first is billed as it was measured.
-        return sum(seen, _ZERO) / len(seen) if seen else demand
-    return max([demand, *seen])
+        return [sum(seen, _ZERO) / len(seen) if seen else demand]
+    seen.insert(0, demand)
+    return seen
 
 
-def _power_factor_share(charge: DemandCharge, usage: Usage) -> Decimal:
+def _power_factor_share(charge: DemandCharge, usage: Usage[N]) -> Decimal:
     """Reference / measured power factor of the bill period where that is above one."""
     # Without kvarh a power factor of 1 is taken; measuring tells it as a finding.
-    if charge.reference_power_factor is None or usage.kvarh is None or not usage.import_kwh:
+    used, kvarh = usage.import_kwh, usage.kvarh
+    if charge.reference_power_factor is None or kvarh is None or not used or not isinstance(used, Decimal):
         return _ONE
     # From the energies of the bill: a mean of power factors of intervals would weigh an idle night like a full shift.
-    apparent = (usage.import_kwh**2 + usage.kvarh**2).sqrt()
+    apparent = (used**2 + kvarh**2).sqrt()
     # The clause only penalises: a better power factor than the reference earns nothing.
-    return max(_ONE, charge.reference_power_factor * apparent / usage.import_kwh)
+    return max(_ONE, charge.reference_power_factor * apparent / used)
 
 
-def write_demand(pen: Pen, tariff: Tariff, usage: Usage, billed: Mapping[str, tuple[Decimal | None, ...]]) -> None:
+def write_demand(
+    pen: Writer[N], tariff: Tariff, usage: Usage[N], billed: Mapping[str, tuple[N | Decimal | None, ...]]
+) -> None:
     """Lines per kW of highest demand; prices are per month, so part of a month costs its share."""
     for charge in tariff.demand:
         for period, demand in zip(charge.periods, billed[charge.charge_id], strict=True):
             if demand is None:
                 continue
             # Limits in kW do not shrink with the days of a bill, as limits in kWh do: only the price has its share.
-            if period.blocks[0].amount is not None:
+            if period.blocks[0].amount is not None and isinstance(demand, Decimal):
                 _write_block(pen, charge, period, demand, usage.month_share)
                 continue
-            table = bounds_of(period.blocks, limit_share=_ONE, days=usage.days, demand_kw=demand)
-            parts, unit = fill(table, demand), POWER_UNITS[charge.unit]
-            _write_parts(pen, charge, "demand", period, parts, unit=unit, share=usage.month_share)
+            # Tiers of demand end at kW: there is no demand for a limit to depend on.
+            table = bounds_of(period.blocks, limit_share=_ONE, days=usage.days, demand_kw=_ZERO)
+            parts = pen.tiers(f"{charge.charge_id}.{period.period_id}.tiers", demand, table)
+            _write_parts(pen, charge, "demand", period, parts, unit=POWER_UNITS[charge.unit], share=usage.month_share)
 
 
-def _write_block(pen: Pen, charge: DemandCharge, period: DemandPeriod, demand: Decimal, share: Decimal) -> None:
+def _write_block(pen: Writer[N], charge: DemandCharge, period: DemandPeriod, demand: Decimal, share: Decimal) -> None:
     """The amount of the block in which demand lies; at its end it belongs to the lower one, as kWh do."""
     at = next(n for n, tier in enumerate(period.blocks) if tier.up_to is None or demand <= tier.up_to)
     amount, part = period.blocks[at].amount or _ZERO, f".{period.period_id}.{at + 1}"
@@ -278,10 +365,10 @@ def _write_block(pen: Pen, charge: DemandCharge, period: DemandPeriod, demand: D
     )  # fmt: skip
 
 
-def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:
+def write_capacity(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
     """Contracted power, and what exceeds it."""
     for charge in tariff.capacity:
-        unit, rate = POWER_UNITS[charge.unit], charge.price_per_unit
+        name, unit, rate = charge.charge_id, POWER_UNITS[charge.unit], charge.price_per_unit
         pen.write_charge(
             charge,
             "capacity",
@@ -291,23 +378,24 @@ def write_capacity(pen: Pen, tariff: Tariff, usage: Usage) -> None:
             rate=rate,
             rate_unit=f"{pen.currency}/{unit}/{charge.per}",
         )
-        excess = max(_ZERO, usage.capacity[charge.charge_id] - charge.contracted * charge.excess_above_share)
-        rate = charge.excess_price_per_unit
+        beyond = usage.capacity[name] - charge.contracted * charge.excess_above_share
+        excess, rate = pen.positive(f"{name}.excess", beyond, "power above contract"), charge.excess_price_per_unit
         # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
         if excess and rate:
-            said: Cells = {"quantity": excess, "unit": unit, "rate": rate}
+            said: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
             pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **said)
 
 
-def write_reactive(pen: Pen, tariff: Tariff, usage: Usage) -> None:
+def write_reactive(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
     """Kvarh beyond tan phi times the active energy."""
     for charge in tariff.reactive:
         # Import of the whole bill, not of each interval: a leading night does not pay for a lagging day.
-        beyond, rate = max(_ZERO, (usage.kvarh or _ZERO) - charge.tan_phi * usage.import_kwh), charge.price_per_kvarh
+        over, rate = (usage.kvarh or _ZERO) - usage.import_kwh * charge.tan_phi, charge.price_per_kvarh
+        beyond = pen.positive(f"{charge.charge_id}.beyond", over, "kvarh beyond what tan phi allows")
         pen.write_charge(charge, "reactive", beyond * rate, quantity=beyond, unit="kvarh", rate=rate)
 
 
-def write_fixed(pen: Pen, tariff: Tariff, usage: Usage) -> None:
+def write_fixed(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
     """Amounts per day, month, year or bill."""
     for charge in tariff.fixed:
         count, rate = usage.count(charge.per), charge.amount

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import polars as pl
@@ -88,21 +88,78 @@ def compile_tariff(tariff: Tariff, grid: Grid, *, day_types: dict[date, DayType]
     )
 
 
-def windows_of(charge: DemandCharge, step_minutes: int) -> tuple[int, int]:
-    """Slots of one window of the charge, and by how many the next one moves on.
+class Windows:
+    """Windows of `size` slots of a grid, each `stride` slots after the one before: slots [first, last)."""
 
-    Raises BadInput where a window does not hold whole intervals; one shorter than an interval is that interval.
-    """
-    if charge.window_minutes > step_minutes and charge.window_minutes % step_minutes:
-        raise BadInput(
-            f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole "
-            f"{step_minutes}-minute intervals",
-            reason="demand_window",
-        )
-    # A window below one interval cannot be seen in the load: the interval stands for it, and measuring says so.
-    size = max(1, charge.window_minutes // step_minutes)
-    # A stride below an interval is not visible either; one beyond the window would leave intervals out of every window.
-    return size, max(1, min(charge.sub_interval_minutes // step_minutes, size)) if charge.method == "rolling" else size
+    def __init__(self, grid: Grid, *, size: int, stride: int) -> None:
+        self._grid, self.size, self.stride = grid, size, stride
+
+    @classmethod
+    def of(cls, charge: DemandCharge, grid: Grid) -> "Windows":
+        """Those of a demand charge; one shorter than an interval is that interval.
+
+        Raises BadInput where a window does not hold whole intervals.
+        """
+        step_minutes = grid.step_minutes
+        if charge.window_minutes > step_minutes and charge.window_minutes % step_minutes:
+            raise BadInput(
+                f"charge {charge.charge_id}: a {charge.window_minutes}-minute window does not hold whole "
+                f"{step_minutes}-minute intervals",
+                reason="demand_window",
+            )
+        found = cls.blocks(grid, charge.window_minutes)
+        if charge.method != "rolling":
+            return found
+        # A stride below an interval is not visible; one beyond the window would leave intervals out of every window.
+        return cls(grid, size=found.size, stride=max(1, min(charge.sub_interval_minutes // step_minutes, found.size)))
+
+    @classmethod
+    def blocks(cls, grid: Grid, minutes: int) -> "Windows":
+        """Fixed blocks; one below an interval is the interval: no finer power can be known."""
+        size = max(1, minutes // grid.step_minutes)
+        return cls(grid, size=size, stride=size)
+
+    @cached_property
+    def last(self) -> np.ndarray:
+        """The slot behind each window."""
+        return np.arange(self.size, self._grid.size + 1, self.stride)
+
+    @property
+    def first(self) -> np.ndarray:
+        """The first slot of each window."""
+        return self.last - self.size
+
+    @property
+    def minutes(self) -> int:
+        """Minutes of one window."""
+        return self.size * self._grid.step_minutes
+
+    @cached_property
+    def days(self) -> np.ndarray:
+        """The local day on which each window ends."""
+        found: np.ndarray = wall_clock(self._grid, "local")[0][self.last - 1]
+        return found
+
+    def sums(self, energy: np.ndarray) -> np.ndarray:
+        """[slot] int64 -> [window]."""
+        if self.size == 1:
+            return energy[:: self.stride]
+        # Differences of a running total of integers are exact; of floats they would drift over a year.
+        running = np.concatenate([[0], np.cumsum(energy)])
+        sums: np.ndarray = (running[self.size :] - running[: -self.size])[:: self.stride]
+        return sums
+
+    def at(self, instants: Sequence[datetime]) -> np.ndarray:
+        """The window of each instant that lies in one; at its end an instant belongs to the next."""
+        if not instants:
+            return np.zeros(0, dtype=np.int64)
+        starts, step_us = self._grid.start_us, self._grid.step_minutes * 60_000_000
+        moments = np.array([int(at.timestamp()) * 1_000_000 for at in instants], dtype=np.int64)
+        # An instant before the grid is another bill's, as is one after it: it must not fall to the first window.
+        moments = moments[moments >= starts[0]] if starts.size else moments[:0]
+        found = np.searchsorted(starts[self.last - 1] + step_us, moments, side="right")
+        kept: np.ndarray = found[found < self.last.size]
+        return kept
 
 
 class _Slots:

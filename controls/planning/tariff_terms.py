@@ -34,9 +34,8 @@ from assets.kpi.running_cost.supply_terms import without_gaps
 from assets.sites.calendar import types_around
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
-from assets.tariffs.linear.linear_evaluate import evaluate
+from assets.tariffs.linear.linear_evaluate import energy_prices, evaluate
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
-from assets.tariffs.linear.linear_slopes import energy_prices
 from assets.tariffs.price_series import PriceSeries
 from controls.optimiser.backends.expressions import Floats
 from data_quality.contracts.billing.tariff import Tariff
@@ -60,7 +59,7 @@ class BillsSoFar:
     """
 
     load: Load | None = None
-    account: Account = field(default_factory=Account)
+    account: Account[Decimal] = field(default_factory=Account)
     prices: Mapping[str, PriceSeries] = field(default_factory=dict)
 
 

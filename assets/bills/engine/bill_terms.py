@@ -1,24 +1,41 @@
 """Linear terms of one bill from what a site knows: dated tariffs, the load so far, earlier bills' account."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Literal
+from decimal import Decimal, localcontext
+from typing import Literal, cast
 
 import numpy as np
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.book import Book, Span, month_share
-from assets.bills.engine.settle import Account
+from assets.bills.engine.bill_plan import stretch_of
+from assets.bills.engine.book import Book, Span
+from assets.bills.engine.compute import write_bill
+from assets.bills.engine.open_usage import OpenUsage, refuse_at_once
+from assets.bills.engine.settle import Account, carried_kwh
+from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Grid
-from assets.tariffs.linear.linear_frame import BillFrame, Carried
-from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
-from assets.tariffs.linear.linear_terms import linear_terms
+from assets.tariffs.linear.linear_build import Desk
+from assets.tariffs.linear.linear_model import (
+    ONE,
+    ZERO,
+    Energy,
+    Form,
+    LinearTerms,
+    NotLinear,
+    Refused,
+    Side,
+    Term,
+    forms_of,
+)
+from assets.tariffs.linear.linear_shape import shaped
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.time import ends_month, local_midnight_utc
+from data_quality.contracts.units import EXACT
 
 
 def bill_terms(
@@ -30,7 +47,7 @@ def bill_terms(
     step_minutes: int,
     horizon: tuple[datetime, datetime] | None = None,
     known: Load | None = None,
-    account: Account | None = None,
+    account: Account[Decimal] | None = None,
     prices: Mapping[str, PriceSeries] | None = None,
     kvarh: Decimal | None = None,
     max_import_kw: Decimal | None = None,
@@ -54,30 +71,28 @@ def bill_terms(
     part = _part(book, span, horizon)
     if isinstance(part, NotLinear):
         return part
-    tariff, start, end = part
-    grid = _grid(time_zone, start, end, step_minutes)
-    first, last = _slots(grid, horizon)
-    bought, sold = _known(known, grid, first, last, is_gross=tariff.metering.arrangement == "buy_all_sell_all")
     hours = Decimal(step_minutes) / 60
-    frame = BillFrame(
-        start=start,
-        end=end,
-        month_share=month_share(tariff, span, start, end),
-        bill_share=Decimal((end - start).days) / (span.end - span.start).days,
-        grid=grid,
-        first=first,
-        last=last,
-        known_import=bought,
-        known_export=sold,
-        kvarh=kvarh,
+    desk = Desk(
+        book.currency,
         max_import_kwh=None if max_import_kw is None else max_import_kw * hours,
         max_export_kwh=None if max_export_kw is None else max_export_kw * hours,
-        prices=dict(prices or {}),
     )
-    carried = carried_into(tariff, account or Account(), start)
-    return linear_terms(
-        tariff, frame, carried=carried, currency=book.currency, credits_beyond=credits_beyond, day_types=day_types
-    )
+    before = account or Account()
+    with localcontext(EXACT):
+        try:
+            refuse_at_once(part[0], before)
+            stretch = stretch_of(book, part[0], [span], [(0, *part[1:])], step_minutes, prices, day_types)
+            grid = stretch.measure.compiled.grid
+            first, last = _slots(grid, horizon)
+            opened = OpenUsage(desk, stretch.measure, _known(known, grid, first, last), first=first, last=last)
+            usage = opened.usage(kvarh=kvarh)
+            peaks = {name: dict(months) for name, months in before.peaks.items()}
+            own = cast(Account[Form], replace(before, kwh=dict(before.kwh), peaks=peaks))
+            write_bill(desk, [(part[0], usage)], own)
+            left_out = _left_out(desk, part[0], usage, own, credits_beyond)
+            return _published(desk, part[0], usage, grid, (first, last), left_out)
+        except Refused as refusal:
+            return refusal.answer
 
 
 def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> tuple[Tariff, date, date] | NotLinear:
@@ -107,24 +122,6 @@ def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> 
     return NotLinear(component="bill", why=f"a bill over two tariffs ({names}); give each part by itself")
 
 
-def carried_into(tariff: Tariff, account: Account, start: date) -> Carried:
-    """State that a bill which starts then takes over: credit, the year so far, floors of ratchets."""
-    history, _ = account.looked_back(tariff, start)
-    return Carried(
-        kwh=dict(account.kwh),
-        netted_kwh=account.netted_kwh,
-        money=account.money,
-        billed_year=account.billed_year,
-        months_in_year=account.months_in_year,
-        demands_kw=history,
-    )
-
-
-def _grid(time_zone: str, start: date, end: date, step_minutes: int) -> Grid:
-    begun, done = (local_midnight_utc(day, time_zone) for day in (start, end))
-    return Grid(begun, step_minutes, (done - begun) // timedelta(minutes=step_minutes), time_zone)
-
-
 def _slots(grid: Grid, horizon: tuple[datetime, datetime] | None) -> tuple[int, int]:
     """The horizon as slots of the grid. Raises BadInput where it is off the grid or leaves the bill."""
     if horizon is None:
@@ -145,20 +142,98 @@ def _slots(grid: Grid, horizon: tuple[datetime, datetime] | None) -> tuple[int, 
     return found[0], found[1]
 
 
-def _known(load: Load | None, grid: Grid, first: int, last: int, *, is_gross: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Import and export outside the horizon, 1e-9 kWh per slot of the grid."""
+def _known(load: Load | None, grid: Grid, first: int, last: int) -> Load:
+    """The load on the whole grid, with nothing in the horizon."""
     if load is None:
-        return np.zeros(grid.size, dtype=np.int64), np.zeros(grid.size, dtype=np.int64)
+        nothing = np.zeros(grid.size, dtype=np.int64)
+        return Load(grid.start_utc, grid.step_minutes, nothing, nothing.astype(np.bool_))
     if load.step_minutes != grid.step_minutes or load.unit != "kwh":
         raise BadInput(
             f"the known load has {load.step_minutes}-minute intervals in {load.unit}; expected {grid.step_minutes} "
             "minutes in kWh",
             reason="mixed_intervals",
         )
-    whole = load.between(grid.start_utc, grid.start_utc + timedelta(minutes=grid.step_minutes * grid.size))
-    # Copies: the arrays may be the load's own, kept for its other tariffs.
-    sides = [whole.imported(is_gross=is_gross).copy(), whole.exported(is_gross=is_gross).copy()]
-    for side in sides:
-        # Open intervals are the solver's: what is known of them would be counted twice.
-        side[first:last] = 0
-    return sides[0], sides[1]
+
+    def closed(values: np.ndarray) -> np.ndarray:
+        # A copy, for the arrays are the load's own. What is known of the solver's intervals would be counted twice.
+        kept = values.copy()
+        kept[first:last] = 0
+        return kept
+
+    return load.between(grid.start_utc, grid.start_utc + timedelta(minutes=grid.step_minutes * grid.size)).mapped(
+        closed
+    )
+
+
+def _left_out(
+    desk: Desk, tariff: Tariff, usage: Usage[Form], account: Account[Form], credits_beyond: str
+) -> list[NotLinear]:
+    """What later bills feel of this one: named, not counted. Raises Refused for credit that is not to be left out."""
+    found, terms = list[NotLinear](), tariff.metering
+    if tariff.minimum.annual and not ends_month(usage.end, tariff.minimum.year_ends_with):
+        why = "what this bill does to the year is settled with its last"
+        found.append(NotLinear(component="annual_minimum", why=why))
+    # Before the true-up, or where credit is kept, surplus is worth what it saves in bills that nobody knows yet.
+    is_kept = not ends_month(usage.end, terms.true_up_month) or terms.true_up == "keep"
+    if terms.arrangement not in ("net_billing", "buy_all_sell_all") and is_kept:
+        most = [desk.range(each)[1] for each in (carried_kwh(tariff, account), account.money)]
+        if any(value is None or value for value in most):
+            why = "surplus carried to later bills lowers them; its worth is not known with this bill"
+            # To leave a credit out in silence would let the optimiser export too little.
+            if credits_beyond == "refuse":
+                raise Refused("credit", why)
+            found.append(NotLinear(component="credit", why=why))
+    why = "this month's peak may set the ratchet of later bills"
+    looking = [each for each in tariff.demand if each.ratchet and each.ratchet.is_set_in(usage.start.month)]
+    return [*found, *(NotLinear(component=charge.charge_id, why=why) for charge in looking)]
+
+
+def _published(
+    desk: Desk, tariff: Tariff, part: BillPart, grid: Grid, slots: tuple[int, int], left_out: list[NotLinear]
+) -> LinearTerms:
+    """Prices per interval from the sums that the cost uses directly; the other variables stay terms."""
+    total, size = Form.of(desk.sum()), slots[1] - slots[0]
+    by_name = {term.name: term for term in desk.terms}
+    rates: dict[Side, list[Decimal]] = {"import": [ZERO] * size, "export": [ZERO] * size}
+    constant, objective = total.constant, []
+    for name, coefficient in total.parts:
+        # What the cost takes of an energy directly is a price per interval: the solver needs no variable for it.
+        energy = by_name[name]
+        if not isinstance(energy, Energy):
+            objective.append((name, coefficient))
+            continue
+        constant += coefficient * energy.incurred
+        weights = energy.weights or (ONE,) * len(energy.intervals)
+        row = rates[energy.side]
+        for interval, weight in zip(energy.intervals, weights, strict=True):
+            row[interval] += coefficient * weight
+    cost = Form(parts=tuple(objective))
+    used: dict[str, Term] = {}
+    _follow(cost, by_name, used)
+    return LinearTerms(
+        tariff_id=tariff.tariff_id,
+        currency=desk.currency,
+        start=part.start,
+        end=part.end,
+        time_zone=grid.time_zone,
+        start_utc=grid.start_utc + timedelta(minutes=grid.step_minutes * slots[0]),
+        step_minutes=grid.step_minutes,
+        size=size,
+        constant=constant,
+        import_price_per_kwh=tuple(rates["import"]),
+        export_price_per_kwh=tuple(rates["export"]),
+        objective=cost.parts,
+        terms=shaped(tuple(used.values()), cost, desk.ranges, max_export_kwh=desk.max_export_kwh),
+        max_import_kwh=desk.max_import_kwh,
+        max_export_kwh=desk.max_export_kwh,
+        left_out=tuple(left_out),
+    )
+
+
+def _follow(form: Form, by_name: Mapping[str, Term], used: dict[str, Term]) -> None:
+    """The terms that a form stands on, each behind what it is worked out from."""
+    for name, _ in form.parts:
+        if name not in used:
+            for each in forms_of(by_name[name]):
+                _follow(each, by_name, used)
+            used[name] = by_name[name]

@@ -35,7 +35,7 @@ class RawBill:
 
     span: Span
     tariff_ids: tuple[str, ...]
-    lines: list[Line]
+    lines: list[Line[Decimal]]
     slots: int
     present: int
     energy_kwh: Decimal

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
+from typing import Generic, NamedTuple
 
 from assets.bills.engine.bill_load import Load, as_rows
-from assets.bills.engine.bill_plan import Hours, Plan, make_plan
+from assets.bills.engine.bill_plan import Plan, make_plan
 from assets.bills.engine.book import Book, RawBill, Span, bill_spans
 from assets.bills.engine.settle import (
     Account,
@@ -20,6 +21,7 @@ from assets.bills.engine.settle import (
 from assets.tariffs.bill_part import Usage
 from assets.tariffs.charge_lines import (
     Pen,
+    Writer,
     billed_demand,
     write_capacity,
     write_demand,
@@ -27,6 +29,7 @@ from assets.tariffs.charge_lines import (
     write_fixed,
     write_reactive,
 )
+from assets.tariffs.linear.linear_model import N
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.billing.tariff import Rounding, Tariff
@@ -59,7 +62,7 @@ def make_bill(
     """
     book = Book(tariffs, time_zone=time_zone, rounding=rounding, currency=currency)
     spans = bill_spans(load, time_zone=time_zone, start=start, end=end, with_history=book.has_ratchet)
-    account = Account()
+    account = Account[Decimal]()
     for charge, months in (prior_peaks_kw or {}).items():
         for month, periods in months.items():
             account.peaks.setdefault(charge, {})[month] = dict(periods)
@@ -68,79 +71,47 @@ def make_bill(
     return book.published(raw)
 
 
-def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account] | None = None) -> Iterable[list[RawBill]]:
+def raw_bills(plan: Plan, load: Load, *, accounts: Sequence[Account[Decimal]] | None = None) -> Iterable[list[RawBill]]:
     """Bills per meter. load: arrays [slot] or [meter, slot]; accounts: one per meter, changed in place."""
     wide = as_rows(load)
     meters = wide.load.shape[0]
-    accounts = accounts or [Account() for _ in range(meters)]
+    accounts = accounts or [Account[Decimal]() for _ in range(meters)]
     # A generator may be left between two bills: the precision is set for each piece, never across a yield.
     with localcontext(EXACT):
         measured = [(part, part.measure.usages(wide.between(part.start_utc, part.end_utc))) for part in plan.stretches]
     # Measured for all meters at once, billed one by one: what a bill carries on depends on the one before it.
     for meter in range(meters):
         bills: list[RawBill] = []
-        before: Hours = {}
         with localcontext(EXACT):
             for number, span in enumerate(plan.spans):
                 parts = [
-                    (part.measure.tariff, usages[meter][index], part.hours[index])
+                    (part.measure.tariff, usages[meter][index])
                     for part, usages in measured
                     for index in part.of_bill.get(number, ())
                 ]
-                raw = one_bill(plan.book, span, parts, accounts[meter], before)
-                # The last part's hours: surplus moves from the tariff that ended the bill.
-                before = parts[-1][2]
+                raw = one_bill(plan.book, span, parts, accounts[meter])
                 if raw is not None:
                     bills.append(raw)
         yield bills
 
 
 def one_bill(
-    book: Book,
-    span: Span,
-    parts: Sequence[tuple[Tariff, Usage, Hours]],
-    account: Account,
-    before: Hours,
+    book: Book, span: Span, parts: Sequence[tuple[Tariff, Usage[Decimal]]], account: Account[Decimal]
 ) -> RawBill | None:
-    """Lines of one bill from its parts (tariff, usage, clock hour -> period per charge); None for history.
-
-    before: the same hours of the bill before. account is changed in place.
-    """
+    """Lines of one bill from its parts; None for history. account is changed in place."""
+    usages = [usage for _, usage in parts]
     if span.is_history:
-        for tariff, usage, _ in parts:
+        for tariff, usage in parts:
             account.remember(tariff, usage)
         return None
-    is_split = len(parts) > 1
-    findings: list[Finding] = []
-    works = []
-    for tariff, usage, hours in parts:
-        # Looked back before it is remembered: this month counts in a ratchet only where the tariff includes it.
-        history, lacking = account.looked_back(tariff, usage.start)
-        demands = {
-            charge.charge_id: billed_demand(charge, usage, history.get(charge.charge_id, {}))
-            for charge in tariff.demand
-        }
-        account.remember(tariff, usage)
-        energy = net_energy(tariff, usage, account, before, hours)
-        before = hours
-        # Tiers of hours use and riders per kW go by billed demand; without demand charge by the highest interval.
-        highest = max((d for each in demands.values() for d in each if d is not None), default=usage.max_kw)
-        works.append((tariff, usage, energy, demands, highest, f"@{usage.start}" if is_split else ""))
-        findings += [*usage.findings, *lacking]
     pen = Pen(book.currency, book.digits)
-    _write_charges(pen, works)
-    # One closing for the whole bill where the parts agree on it; else each part closes for itself.
-    is_one = len(works) == 1 or len({_closing(work[0]) for work in works}) == 1
-    closings = [works] if is_one else [[work] for work in works]
-    for group in closings:
-        findings += _close(pen, group, account, is_split=len(closings) > 1)
-    usages = [usage for _, usage, *_ in works]
+    findings = write_bill(pen, parts, account)
     slots, present = sum(u.slots for u in usages), sum(u.present for u in usages)
     if present < slots:
         findings.append(_gap(span, slots, present))
     return RawBill(
         span=span,
-        tariff_ids=tuple(tariff.tariff_id for tariff, *_ in works),
+        tariff_ids=tuple(tariff.tariff_id for tariff, _ in parts),
         lines=pen.lines,
         slots=slots,
         present=present,
@@ -150,10 +121,57 @@ def one_bill(
     )
 
 
-_Work = tuple[Tariff, Usage, dict[str, tuple[Decimal | None, ...]], dict[str, tuple[Decimal | None, ...]], Decimal, str]
+class _Work(NamedTuple, Generic[N]):
+    """One part: kWh to bill and billed demand of its charges' periods; the highest of all demands."""
+
+    tariff: Tariff
+    usage: Usage[N]
+    energy: dict[str, tuple[N | Decimal | None, ...]]
+    demands: dict[str, tuple[N | Decimal | None, ...]]
+    highest: N | Decimal
+    suffix: str
 
 
-def _write_charges(pen: Pen, works: Sequence[_Work]) -> None:
+def write_bill(pen: Writer[N], parts: Sequence[tuple[Tariff, Usage[N]]], account: Account[N]) -> list[Finding]:
+    """All lines of one bill, in its order: shares, minimum and taxes stand on the lines above them. As in one_bill."""
+    findings: list[Finding] = []
+    works: list[_Work[N]] = []
+    for part in parts:
+        work, lacking = _work(pen, *part, account, is_split=len(parts) > 1)
+        works.append(work)
+        findings += work.usage.findings
+        findings += lacking
+    _write_charges(pen, works)
+    # One closing for the whole bill where the parts agree on it; else each part closes for itself.
+    is_one = len(works) == 1 or len({_closing(work.tariff) for work in works}) == 1
+    closings = [works] if is_one else [[work] for work in works]
+    for group in closings:
+        findings += _close(pen, group, account, is_split=len(closings) > 1)
+    return findings
+
+
+def _work(
+    pen: Writer[N], tariff: Tariff, usage: Usage[N], account: Account[N], *, is_split: bool
+) -> tuple[_Work[N], list[Finding]]:
+    # Looked back before it is remembered: this month counts in a ratchet only where the tariff includes it.
+    history, lacking = account.looked_back(tariff, usage.start)
+    demands = {
+        charge.charge_id: billed_demand(pen, charge, usage, history.get(charge.charge_id, {}))
+        for charge in tariff.demand
+    }
+    energy = net_energy(pen, tariff, usage, account)
+    account.remember(tariff, usage)
+    # Tiers of hours use and riders per kW go by billed demand; without demand charge by the highest interval.
+    billed = [kw for each in demands.values() for kw in each if kw is not None]
+    highest = _highest(pen, billed) if billed else usage.max_kw
+    return _Work(tariff, usage, energy, demands, highest, f"@{usage.start}" if is_split else ""), lacking
+
+
+def _highest(pen: Writer[N], values: Sequence[N | Decimal]) -> N | Decimal:
+    return pen.maximum("highest_demand", values, "highest billed demand")
+
+
+def _write_charges(pen: Writer[N], works: Sequence[_Work[N]]) -> None:
     """Charges of all parts, component by component."""
     for tariff, usage, energy, _, highest, pen.suffix in works:
         write_energy(pen, tariff, usage, energy, highest)
@@ -173,29 +191,27 @@ def _closing(tariff: Tariff) -> str:
     return repr(parts)
 
 
-def _close(pen: Pen, works: Sequence[_Work], account: Account, *, is_split: bool) -> list[Finding]:
-    tariff, usages = works[0][0], [work[1] for work in works]
-    own = pen
+def _close(pen: Writer[N], works: Sequence[_Work[N]], account: Account[N], *, is_split: bool) -> list[Finding]:
+    tariff, usages = works[0].tariff, [work.usage for work in works]
+    above = pen.lines
     if is_split:
-        suffix = works[0][5]
-        own = Pen(pen.currency, pen.digits, suffix, [line for line in pen.lines if line.line_id.endswith(suffix)])
-    # Lines above came from all charges; only those that closing adds are new to the common pen.
-    known = len(own.lines)
+        # A part that closes for itself stands on its own lines alone.
+        pen.suffix = works[0].suffix
+        pen.lines = [line for line in above if line.line_id.endswith(pen.suffix)]
+    known = len(pen.lines)
     first = next((charge.charge_id for charge in tariff.energy_charges if charge.series is None), None)
-    billed = sum(
-        (kwh for work in works for kwh in (work[2][first] if first else (work[1].import_kwh,)) if kwh is not None),
-        _ZERO,
-    )
+    used = [kwh for work in works for kwh in (work.energy[first] if first else (work.usage.import_kwh,))]
+    billed = sum((kwh for kwh in used if kwh is not None), _ZERO)
     # The order is the bill's: a share of lines above, a tax on riders, a minimum before taxes.
-    write_riders(own, tariff.riders, usages, billed, max(work[4] for work in works))
-    write_export(own, tariff, usages, account)
-    write_credits(own, tariff, account)
+    write_riders(pen, tariff.riders, usages, billed, _highest(pen, [work.highest for work in works]))
+    write_export(pen, tariff, usages, account)
+    write_credits(pen, tariff, account)
     end = usages[-1].end
-    findings = write_minimum(own, tariff, account, sum((u.month_share for u in usages), _ZERO), end)
-    write_true_up(own, tariff, account, end)
-    write_taxes(own, tariff)
-    if own is not pen:
-        pen.lines += own.lines[known:]
+    findings = write_minimum(pen, tariff, account, sum((u.month_share for u in usages), _ZERO), end)
+    write_true_up(pen, tariff, account, end)
+    write_taxes(pen, tariff)
+    if is_split:
+        pen.lines, pen.suffix = above + pen.lines[known:], ""
     return findings
 
 

@@ -44,13 +44,12 @@ def make_bill_from_reads(
         raise BadInput(f"the bill ends ({last}) before it starts ({first})", reason="bad_period")
     span = Span(first, last)
     with localcontext(EXACT):
-        nothing: dict[str, dict[int, str]] = {}
-        parts = [(tariff, _usage(tariff, reads, span, a, b), nothing) for tariff, a, b in book.parts(span)]
-        raw = one_bill(book, span, parts, Account(), {})
+        parts = [(tariff, _usage(tariff, reads, span, a, b)) for tariff, a, b in book.parts(span)]
+        raw = one_bill(book, span, parts, Account[Decimal]())
     return book.published([raw] if raw else [])
 
 
-def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> Usage:
+def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> Usage[Decimal]:
     if tariff.metering.arrangement.startswith("net_metering"):
         raise BadInput(
             f"tariff {tariff.tariff_id} nets what is fed in (net metering); register reads count what is bought only",

@@ -110,7 +110,7 @@ class _Piece:
         self.start_us = measure.compiled.grid.start_us[self._slots]
         self._prices = measure.prices_of_slots
 
-    def weights(self, line: Line) -> np.ndarray:
+    def weights(self, line: Line[Decimal]) -> np.ndarray:
         """How much of the line each slot causes: kWh of its period, or kWh x price."""
         nothing = np.zeros(self.size, dtype=object)
         # A bill that is split by date marks the lines of each part with its first day.

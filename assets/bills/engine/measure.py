@@ -12,7 +12,7 @@ import numpy as np
 from assets.bills.engine.bill_load import Load
 from assets.tariffs.bill_part import BillPart, Timeline, Usage, kwh_per_m3
 from assets.tariffs.calendar_layout import FREE
-from assets.tariffs.compiled import Compiled, wall_clock, windows_of
+from assets.tariffs.compiled import Compiled, Grid, Windows
 from assets.tariffs.price_series import PriceSeries, series_of
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import DemandCharge, SeriesPrice
@@ -44,9 +44,9 @@ class Groups:
         kept = groups[self._order]
         # One period all the time is already in order: taking it as it is saves a copy of the whole load.
         self._is_identity = bool(first == 0 and (np.diff(order) == 1).all())
-        self.present = np.unique(kept)
-        self._edges = np.searchsorted(kept, self.present)
         self.sizes = np.bincount(kept, minlength=count) if kept.size else np.zeros(count, dtype=np.int64)
+        self.present = np.flatnonzero(self.sizes)
+        self._edges = np.searchsorted(kept, self.present)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """[meter, slot] int64 -> [meter, group] int64."""
@@ -96,7 +96,7 @@ class Measure:
         inside = (self._segment != FREE) & (periods != FREE)
         return Groups(np.where(inside, self._segment * count + periods, FREE), len(self.segments) * count)
 
-    def usages(self, load: Load) -> list[list[Usage]]:
+    def usages(self, load: Load) -> list[list[Usage[Decimal]]]:
         """[meter][segment]. load: arrays [meter, slot] on the compiled grid. Raises BadInput for a price that lacks."""
         bought, sold = load.imported(is_gross=self._is_gross), load.exported(is_gross=self._is_gross)
         factor = Decimal(1) if load.unit == "kwh" else kwh_per_m3(self.tariff, "the load is in")
@@ -105,7 +105,8 @@ class Measure:
         paid = self._paid_export(sold, load.step_minutes)
         # Most supplies feed nothing in, and sums of zeros over thousands of meters cost as much as sums of energy.
         has_export = bool(sold.any())
-        export = self._export.sums(paid) if self._export is not None and has_export else None
+        nothing = np.zeros((bought.shape[0], self._export.count if self._export is not None else 0), dtype=np.int64)
+        export = self._export.sums(paid) if self._export is not None and has_export else nothing
         whole_in, whole_out = self._whole.sums(bought), self._whole.sums(sold) if has_export else None
         highest, present = self._whole.maxima(bought), self._whole.sums(load.is_present.astype(np.int64))
         findings = tuple(finding for part in self._demand.values() for finding in part.findings)
@@ -122,13 +123,14 @@ class Measure:
                         end=segment.end,
                         month_share=segment.month_share,
                         bill_share=segment.bill_share,
+                        hours=segment.hours,
                         import_kwh=kwh,
                         export_kwh=of_quanta(whole_out[meter, index]) * factor if whole_out is not None else Decimal(0),
                         energy={n: self._energies(self._energy[n], sums[n][meter], index, factor) for n in sums},
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
                         series=self._series(bought[meter], segment),
                         export=self._energies(self._export, export[meter], index, factor)
-                        if export is not None and self._export is not None
+                        if self._export is not None
                         else (),
                         export_series=self._export_series(paid[meter], segment)
                         if has_export
@@ -210,11 +212,11 @@ class Measure:
         for charge in self.tariff.capacity:
             part = slice(segment.first, segment.last)
             kvarh = load.kvarh[meter, part] if load.kvarh is not None and charge.unit == "kva" else None
-            # A window below one interval is the interval: no finer power can be known.
-            window = max(1, charge.window_minutes // load.step_minutes)
-            power = _windows(bought[part], kvarh, window)
-            minutes = window * load.step_minutes
-            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * 60 / minutes
+            grid = self.compiled.grid
+            own = Grid(grid.start_utc, grid.step_minutes, segment.last - segment.first, grid.time_zone)
+            windows = Windows.blocks(own, charge.window_minutes)
+            power = _powers(windows, bought[part], kvarh)
+            found[charge.charge_id] = of_quanta(int(power.max(initial=0))) * 60 / windows.minutes
         return found
 
 
@@ -222,34 +224,26 @@ class _Demand:
     """Highest demands of one charge per segment and period."""
 
     def __init__(self, charge: DemandCharge, compiled: Compiled, segment: np.ndarray) -> None:
-        self.charge, grid = charge, compiled.grid
-        step = grid.step_minutes
-        self.findings = _coarse(charge, step)
-        self._per_window, self._stride = windows_of(charge, step)
-        self._minutes = self._per_window * step
+        self.charge = charge
+        self.findings = _coarse(charge, compiled.grid.step_minutes)
+        self._windows = Windows.of(charge, compiled.grid)
         self._count = len(charge.periods)
-        periods = compiled.demand[charge.charge_id]
-        last = np.arange(self._per_window - 1, grid.size, self._stride)
-        first = last - self._per_window + 1
+        first, last = self._windows.first, self._windows.last - 1
+        # A window belongs to the hours in which it ends.
+        periods = compiled.demand[charge.charge_id][last]
         # A window over the change of a tariff or of a bill belongs to neither.
-        inside = (segment[last] == segment[first]) & (segment[last] != FREE) & (periods[last] != FREE)
-        self._window_group = np.where(inside, segment[last] * self._count + periods[last], FREE)
+        inside = (segment[last] == segment[first]) & (segment[last] != FREE) & (periods != FREE)
+        self._window_group = np.where(inside, segment[last] * self._count + periods, FREE)
         self._groups = Groups(self._window_group, (int(segment.max(initial=-1)) + 1) * self._count)
-        self._days = wall_clock(grid, "local")[0][last]
-        starts = grid.start_us
-        moments = np.array([int(at.timestamp()) * 1_000_000 for at in charge.coincident_at], dtype=np.int64)
-        # An instant before the grid is another bill's: it must not fall to this one's first window.
-        moments = moments[moments >= starts[0]] if starts.size else moments[:0]
-        # `right`: the instant at which a window ends belongs to the next one.
-        self._coincident = np.searchsorted(starts[last] + step * 60_000_000, moments, side="right")
+        self._coincident = self._windows.at(charge.coincident_at)
 
     def highest(self, bought: np.ndarray, load: Load) -> np.ndarray:
         """[meter, segment x period] demand as 1e-9 kWh (kVAh) per window; -1 where no window was measured."""
         kvarh = load.kvarh if self.charge.unit == "kva" else None
         values = bought
-        if self._per_window > 1 or kvarh is not None:
+        if self._windows.size > 1 or kvarh is not None:
             each = zip(bought, [None] * len(bought) if kvarh is None else kvarh, strict=True)
-            values = np.stack([_windows(energy, reactive, self._per_window, self._stride) for energy, reactive in each])
+            values = np.stack([_powers(self._windows, energy, reactive) for energy, reactive in each])
         if self.charge.coincident_at:
             return self._at_instants(values)
         if self.charge.peaks > 1:
@@ -258,8 +252,7 @@ class _Demand:
 
     def _at_instants(self, values: np.ndarray) -> np.ndarray:
         found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)
-        # Instants after the load belong to a later bill.
-        inside = self._coincident[self._coincident < values.shape[1]]
+        inside = self._coincident
         for group in np.unique(self._window_group[inside]):
             if group != FREE:
                 at = inside[self._window_group[inside] == group]
@@ -271,7 +264,7 @@ class _Demand:
         for group in self._groups.present:
             at = np.flatnonzero(self._window_group == group)
             # One peak a day: three peaks of one hot afternoon are not three days.
-            days, edges = np.unique(self._days[at], return_index=True)
+            days, edges = np.unique(self._windows.days[at], return_index=True)
             daily = np.maximum.reduceat(values[:, at], edges, axis=1)
             top = np.sort(daily, axis=1)[:, -min(self.charge.peaks, days.size) :]
             found[:, group] = np.rint(top.mean(axis=1)).astype(np.int64)
@@ -281,26 +274,16 @@ class _Demand:
         """Demand in kW (kVA) per period; None for a period without a window in the segment."""
         part = slice(index * self._count, (index + 1) * self._count)
         pairs = zip(highest[meter, part].tolist(), self._groups.sizes[part].tolist(), strict=True)
-        return tuple(of_quanta(value) * 60 / self._minutes if size else None for value, size in pairs)
+        return tuple(of_quanta(value) * 60 / self._windows.minutes if size else None for value, size in pairs)
 
 
-def _windows(bought: np.ndarray, kvarh: np.ndarray | None, per_window: int, stride: int | None = None) -> np.ndarray:
-    """Energy (or apparent energy) of each window of so many slots, 1e-9."""
-    stride = stride or per_window
-
-    def moved(values: np.ndarray) -> np.ndarray:
-        if per_window == 1:
-            return values[::stride]
-        # Differences of a running total of integers are exact; of floats they would drift over a year.
-        running = np.concatenate([[0], np.cumsum(values)])
-        sums: np.ndarray = (running[per_window:] - running[:-per_window])[::stride]
-        return sums
-
-    energy = moved(bought)
+def _powers(windows: Windows, bought: np.ndarray, kvarh: np.ndarray | None) -> np.ndarray:
+    """Energy (or apparent energy) of each window, 1e-9."""
+    energy = windows.sums(bought)
     if kvarh is None:
         return energy
     # From the sums of the window: adding up the apparent energies of its intervals would come out higher.
-    return np.rint(np.hypot(energy.astype(np.float64), moved(kvarh).astype(np.float64))).astype(np.int64)
+    return np.rint(np.hypot(energy.astype(np.float64), windows.sums(kvarh).astype(np.float64))).astype(np.int64)
 
 
 def _lacks_reactive(tariff: Tariff) -> tuple[Finding, ...]:

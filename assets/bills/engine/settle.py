@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Generic
 
-from assets.tariffs.bill_part import Usage
-from assets.tariffs.charge_lines import Cells, Line, Pen
+from assets.tariffs.bill_part import Hours, Usage
+from assets.tariffs.charge_lines import Cells, Writer, mean_price
+from assets.tariffs.linear.linear_model import N
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_charges import Export, Rider
 from data_quality.contracts.finding import Finding
@@ -17,23 +19,25 @@ MonthKey = tuple[int, int]
 
 
 @dataclass
-class Account:
+class Account(Generic[N]):
     """State of one supply's account, carried from bill to bill.
 
     kwh: surplus per (charge, period); netted_kwh: surplus of all periods netted; money: credit in currency;
     billed_year: totals before taxes since the last year's end, with the number of bills; peaks: charge -> month ->
-    period -> measured kW.
+    period -> measured kW; hours: of the last bill, by which surplus moves.
     """
 
-    kwh: dict[tuple[str, str], Decimal] = field(default_factory=dict)
-    netted_kwh: Decimal = _ZERO
-    money: Decimal = _ZERO
-    billed_year: Decimal = _ZERO
+    kwh: dict[tuple[str, str], N | Decimal] = field(default_factory=dict)
+    netted_kwh: N | Decimal = _ZERO
+    money: N | Decimal = _ZERO
+    billed_year: N | Decimal = _ZERO
     months_in_year: Decimal = _ZERO
     peaks: dict[str, dict[MonthKey, dict[str, Decimal]]] = field(default_factory=dict)
+    hours: Hours = field(default_factory=dict)
 
-    def remember(self, tariff: Tariff, usage: Usage) -> None:
-        """Keep the measured demands of a segment for later ratchets."""
+    def remember(self, tariff: Tariff, usage: Usage[N]) -> None:
+        """Keep hours and measured demands of a segment for later bills; what a plan has yet to decide is none."""
+        self.hours = usage.hours
         month = (usage.start.year, usage.start.month)
         for charge in tariff.demand:
             if charge.ratchet is None:
@@ -41,7 +45,7 @@ class Account:
             seen = self.peaks.setdefault(charge.charge_id, {}).setdefault(month, {})
             # A part without a slot of the period says nothing about its peak.
             for period, demand in zip(charge.periods, usage.demand[charge.charge_id], strict=True):
-                if demand is not None:
+                if isinstance(demand, Decimal):
                     # Two parts of one month, or two tariffs of it, leave the higher peak.
                     seen[period.period_id] = max(demand, seen.get(period.period_id, _ZERO))
 
@@ -72,30 +76,25 @@ class Account:
 
 
 def net_energy(
-    tariff: Tariff,
-    usage: Usage,
-    account: Account,
-    previous_hours: dict[str, dict[int, str]],
-    hours: dict[str, dict[int, str]],
-) -> dict[str, tuple[Decimal | None, ...]]:
+    pen: Writer[N], tariff: Tariff, usage: Usage[N], account: Account[N]
+) -> dict[str, tuple[N | Decimal | None, ...]]:
     """KWh to bill per charge and period. Under net metering: import less surplus less what was carried, at least 0;
     what is left over is carried in the account (kWh), or turned to money.
-
-    hours: charge -> clock hour -> period on weekdays of this bill; previous_hours: of the bill before.
     """
     terms = tariff.metering
     if not terms.arrangement.startswith("net_metering"):
         return usage.energy
     is_energy = terms.arrangement == "net_metering_energy"
-    found: dict[str, tuple[Decimal | None, ...]] = {}
+    found: dict[str, tuple[N | Decimal | None, ...]] = {}
     if is_energy:
         # Apart from the periods: what one period lacks another may have left, and true-up may pay the total.
-        account.netted_kwh = max(_ZERO, account.netted_kwh - usage.import_kwh + usage.export_kwh)
+        kept = account.netted_kwh - usage.import_kwh + usage.export_kwh
+        account.netted_kwh = pen.positive("netted", kept, "surplus of all periods netted")
     for position, charge in enumerate(tariff.energy_charges):
         if charge.series is not None:
             continue
-        carried = _moved(tariff, charge.charge_id, account, previous_hours, hours) if is_energy else {}
-        billed: list[Decimal | None] = []
+        carried = _moved(tariff, charge.charge_id, account, usage.hours) if is_energy else {}
+        billed: list[N | Decimal | None] = []
         for index, period in enumerate(charge.all_periods):
             bought = usage.energy[charge.charge_id][index]
             if bought is None:
@@ -104,10 +103,11 @@ def net_energy(
                 if carried.get(period.period_id):
                     account.kwh[charge.charge_id, period.period_id] = carried[period.period_id]
                 continue
-            sold = usage.surplus[charge.charge_id][index] or _ZERO
+            sold, name = usage.surplus[charge.charge_id][index] or _ZERO, f"{charge.charge_id}.{period.period_id}"
             net = bought - sold - carried.get(period.period_id, _ZERO)
-            billed.append(max(net, _ZERO))
-            left = max(-net, _ZERO)
+            use = pen.maximum(f"{name}.net", (net, _ZERO), f"import of {name} beyond its surplus")
+            billed.append(use)
+            left = use - net or _ZERO
             if is_energy:
                 account.kwh[charge.charge_id, period.period_id] = left
             # Surplus is the same kWh for every charge: only the first sells it, or one that names its own price.
@@ -120,10 +120,9 @@ def net_energy(
 def _moved(
     tariff: Tariff,
     charge_id: str,
-    account: Account,
-    previous_hours: dict[str, dict[int, str]],
-    hours: dict[str, dict[int, str]],
-) -> dict[str, Decimal]:
+    account: Account[N],
+    hours: Hours,
+) -> dict[str, N | Decimal]:
     """Carried kWh by the period that may use them in this bill; taken out of the account."""
     mine = {name: kwh for (charge, name), kwh in account.kwh.items() if charge == charge_id and kwh}
     for name in mine:
@@ -132,8 +131,8 @@ def _moved(
     by_hours = tariff.metering.carry_by_hours
     if not by_hours:
         return mine
-    found: dict[str, Decimal] = {}
-    before, now = previous_hours.get(charge_id, {}), hours.get(charge_id, {})
+    found: dict[str, N | Decimal] = {}
+    before, now = account.hours.get(charge_id, {}), hours.get(charge_id, {})
     for name, kwh in mine.items():
         # A period that holds at none of the named hours has nowhere to move its surplus to: it is lost.
         at = next((hour for hour in by_hours if before.get(hour) == name), None)
@@ -143,40 +142,44 @@ def _moved(
 
 
 def write_riders(
-    pen: Pen, riders: Sequence[Rider], usages: Sequence[Usage], billed_kwh: Decimal, demand_kw: Decimal
+    pen: Writer[N],
+    riders: Sequence[Rider],
+    usages: Sequence[Usage[N]],
+    billed_kwh: N | Decimal,
+    demand_kw: N | Decimal,
 ) -> None:
     """Riders in their order; a share is taken of the lines that stand above it."""
     days = sum(usage.days for usage in usages)
     for rider in riders:
         if rider.share is not None:
-            base = _sum(pen.lines, rider.of)
+            base = pen.sum(rider.of)
             # ESPI has a kind for credits of its own; a discount under the kind of a fee would read as a charge.
             is_credit = rider.share < 0 and rider.kind == "administrative_fee"
             own = rider.model_copy(update={"kind": "administrative_credit"}) if is_credit else rider
-            said: Cells = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
+            said: Cells[N] = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
             pen.write_charge(own, "rider", base * rider.share, **said)
             continue
+        quantity: N | Decimal = Decimal(days)
+        unit, rate = "day", rider.price_per_day or _ZERO
         if rider.price_per_kwh is not None:
             quantity, unit, rate = billed_kwh, "kWh", rider.price_per_kwh
         elif rider.price_per_kw is not None:
             quantity, unit, rate = demand_kw, "kW", rider.price_per_kw
-        else:
-            quantity, unit, rate = Decimal(days), "day", rider.price_per_day or _ZERO
         pen.write_charge(rider, "rider", quantity * rate, quantity=quantity, unit=unit, rate=rate)
 
 
-def write_export(pen: Pen, tariff: Tariff, usages: Sequence[Usage], account: Account) -> None:
+def write_export(pen: Writer[N], tariff: Tariff, usages: Sequence[Usage[N]], account: Account[N]) -> None:
     """Payment for surplus: lines of their own, or, with carry-over, credit in the account."""
     arrangement = tariff.metering.arrangement
     if arrangement.startswith("net_metering"):
         return
     terms = tariff.export_terms
     is_carried = arrangement == "net_billing_carry"
-    earned = _ZERO
+    earned: N | Decimal = _ZERO
     for usage in usages:
         if not usage.export_kwh:
             continue
-        for name, kwh, rate, value in _export_items(terms, usage):
+        for name, kwh, rate, value in _export_items(pen, terms, usage):
             if is_carried:
                 earned += value
                 continue
@@ -190,38 +193,50 @@ def write_export(pen: Pen, tariff: Tariff, usages: Sequence[Usage], account: Acc
         _apply_money(pen, tariff, account, earned)
 
 
-def _export_items(terms: Export, usage: Usage) -> Iterable[tuple[str, Decimal, Decimal | None, Decimal]]:
+def _export_items(
+    pen: Writer[N], terms: Export, usage: Usage[N]
+) -> Iterable[tuple[str, N | Decimal, Decimal | None, N | Decimal]]:
     """(period, kWh, price, value) of what is paid for; caps on kWh use up the periods in their order."""
     if terms.series is not None:
         kwh, value = usage.export_series
-        yield "", kwh, value / kwh if kwh else None, value
+        yield "", kwh, mean_price(value, kwh), value
         return
-    left = terms.cap_kwh
+    reached: N | Decimal = _ZERO
+    before: N | Decimal = _ZERO
     for period, amount in zip(terms.all_periods, usage.export, strict=True):
         if amount is None:
             continue
-        paid = amount if left is None else min(amount, left)
-        # The cap is on kWh of the whole bill; earlier periods of the tariff use it up first.
-        left = None if left is None else left - paid
+        paid = amount
+        if terms.cap_kwh is not None:
+            # Paid in this period: what all up to it have within the cap, less what those before it have.
+            reached += amount
+            name = f"{terms.charge_id}.{period.period_id}.beyond"
+            within = pen.least(name, reached, terms.cap_kwh, "export beyond the cap")
+            paid, before = within - before, within
         price = period.blocks[0].price or _ZERO
         if terms.negative_prices == "zero":
             price = max(price, _ZERO)
         yield (period.period_id if terms.periods else ""), paid, price, paid * price
 
 
-def write_credits(pen: Pen, tariff: Tariff, account: Account) -> None:
+def write_credits(pen: Writer[N], tariff: Tariff, account: Account[N]) -> None:
     """Money that net metering turned surplus into, against this bill's charges."""
     if tariff.metering.arrangement == "net_metering_money":
         _apply_money(pen, tariff, account, _ZERO)
 
 
-def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) -> None:
+def _apply_money(pen: Writer[N], tariff: Tariff, account: Account[N], earned: N | Decimal) -> None:
     terms = tariff.metering
     if terms.credit_applies == "same_bill":
         account.money += earned
-    base = _sum(pen.lines, ("energy",) if terms.credit_offsets == "energy" else ())
+    base = pen.sum(("energy",) if terms.credit_offsets == "energy" else ())
+    payable = pen.positive("payable", base, "charges that credit may lower")
+    # Export at negative prices can leave a credit below zero; it waits, and does not raise the bill.
+    credit = pen.positive("credit", account.money, "credit above zero")
+    # What credit leaves to pay, not what it takes off: so the charges stand in a plan's cost once, with their own sign.
+    used = pen.least("left_to_pay", payable, credit, "charges beyond the credit")
     # Rounded before it leaves the account: the account loses exactly what the bill shows.
-    applied = pen.money(max(_ZERO, min(account.money, base)))
+    applied = pen.money(used)
     account.money -= applied
     if applied:
         pen.write("credit_applied", "energy_generation_credit", "credit", "credit for surplus energy", -applied)
@@ -231,15 +246,12 @@ def _apply_money(pen: Pen, tariff: Tariff, account: Account, earned: Decimal) ->
         pen.write("credit_earned", "information", "carried", "credit earned with this bill, carried on", earned)
 
 
-def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None:
+def write_true_up(pen: Writer[N], tariff: Tariff, account: Account[N], end: date) -> None:
     """With the bill that ends the true-up month, what is left over is paid, expires or is kept."""
     terms = tariff.metering
     if terms.arrangement in ("net_billing", "buy_all_sell_all") or not ends_month(end, terms.true_up_month):
         return
-    # The first charge carries the surplus for all of them (net_energy).
-    first = next((c.charge_id for c in tariff.energy_charges if c.series is None), "")
-    by_period = sum((kwh for (charge, _), kwh in account.kwh.items() if charge == first), _ZERO)
-    kwh = by_period if terms.payout_basis == "period" else account.netted_kwh
+    kwh = carried_kwh(tariff, account) if terms.payout_basis == "period" else account.netted_kwh
     if terms.true_up == "pay":
         if kwh:
             pen.write(
@@ -255,16 +267,25 @@ def write_true_up(pen: Pen, tariff: Tariff, account: Account, end: date) -> None
         account.money = account.netted_kwh = _ZERO
 
 
-def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decimal, end: date) -> list[Finding]:
+def carried_kwh(tariff: Tariff, account: Account[N]) -> N | Decimal:
+    """Surplus that later bills may use: the first charge carries it for all of them (net_energy)."""
+    first = next((charge.charge_id for charge in tariff.energy_charges if charge.series is None), "")
+    return sum((kwh for (charge, _), kwh in account.kwh.items() if charge == first), _ZERO)
+
+
+def write_minimum(
+    pen: Writer[N], tariff: Tariff, account: Account[N], month_share: Decimal, end: date
+) -> list[Finding]:
     """Lift the bill to its monthly minimum, and at the year's end the year to its annual minimum."""
-    terms = tariff.minimum
+    terms, before = tariff.minimum, account.billed_year
     findings: list[Finding] = []
-    subtotal = _sum(pen.lines, ())
+    subtotal = pen.sum()
     floor = terms.monthly * month_share
-    if terms.monthly and subtotal < floor:
-        subtotal += pen.write(
-            "minimum", "administrative_fee", "minimum", f"minimum bill adjustment (to {floor})", floor - subtotal
-        )
+    if terms.monthly:
+        lifted = pen.maximum("minimum_bill", (subtotal, floor), "the bill, or its monthly minimum")
+        if lack := lifted - subtotal:
+            text = f"minimum bill adjustment (to {floor})"
+            subtotal += pen.write("minimum", "administrative_fee", "minimum", text, lack)
     # Before taxes, and with the minimum in: what the annual minimum is held against.
     account.billed_year += subtotal
     account.months_in_year += month_share
@@ -272,11 +293,12 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
         return findings
     # Eleven and a half, not twelve: the months of a year of days add up to twelve only to the last digit.
     is_year = account.months_in_year > Decimal("11.5")
-    if terms.annual and is_year and account.billed_year < terms.annual:
-        pen.write(
-            "annual_minimum", "administrative_fee", "minimum", f"annual minimum adjustment (to {terms.annual})",
-            terms.annual - account.billed_year,
-        )  # fmt: skip
+    if terms.annual and is_year:
+        meaning = "the year's last bill, or what the year still lacks"
+        lifted = pen.maximum("minimum_year", (subtotal, terms.annual - before), meaning)
+        if lack := lifted - subtotal:
+            text = f"annual minimum adjustment (to {terms.annual})"
+            pen.write("annual_minimum", "administrative_fee", "minimum", text, lack)
     if terms.annual and not is_year:
         findings.append(
             Finding(
@@ -290,22 +312,14 @@ def write_minimum(pen: Pen, tariff: Tariff, account: Account, month_share: Decim
     return findings
 
 
-def write_taxes(pen: Pen, tariff: Tariff) -> None:
+def write_taxes(pen: Writer[N], tariff: Tariff) -> None:
     """Taxes in their order, each on the lines it names; without names on all lines that are no tax."""
     for tax in tariff.taxes:
-        base = _sum(pen.lines if tax.of else [line for line in pen.lines if line.component != "tax"], tax.of)
+        base = pen.sum(tax.of, beside=None if tax.of else "tax")
         pen.write(
             tax.charge_id, "tax", "tax", tax.description or tax.charge_id, base * tax.share,
             quantity=base, rate=tax.share, rate_unit="of subtotal", owner=tax.owner or "unknown",
         )  # fmt: skip
-
-
-def _sum(lines: Iterable[Line], names: Sequence[str]) -> Decimal:
-    """Sum of the lines of those charges or components; of all where none is named."""
-    kept = (line for line in lines if line.component != "carried")
-    if not names:
-        return sum((line.amount for line in kept), _ZERO)
-    return sum((line.amount for line in kept if line.charge_id in names or line.component in names), _ZERO)
 
 
 def _ratchet_lacks(charge_id: str, start: date, lacking: Sequence[MonthKey], wanted: int) -> Finding:

@@ -1,34 +1,30 @@
-"""The desk on which terms are written: names variables, keeps their ranges, folds what needs no variable."""
+"""The desk on which a plan's bill is written: amounts are forms, and what is no sum of them becomes a term."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 import numpy as np
 
-from assets.tariffs.linear.linear_frame import BillFrame
-from assets.tariffs.linear.linear_model import ZERO, Energy, Form, Maximum, Side, Term, Tiers, total_of
+from assets.tariffs.bill_part import Usage
+from assets.tariffs.charge_lines import Costs, Held, Tables, Writer
+from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Maximum, Side, Term, Tiers
 from assets.tariffs.linear.linear_shape import Range, Ranges, range_of, range_of_form
-from assets.tariffs.tiers import Bound, cost_of
-from data_quality.contracts.billing.tariff_charges import Component
-from data_quality.contracts.units import of_quanta
+from assets.tariffs.tiers import Bound, fill
+from data_quality.contracts.billing.tariff_charges import EnergyCharge
 
 
-class Item(NamedTuple):
-    """One line of the bill as a form."""
+class Desk(Writer[Form]):
+    """Lines and terms of one bill, in order; what needs no variable is folded into forms.
 
-    charge_id: str
-    component: Component
-    form: Form
+    max_import_kwh, max_export_kwh: most that an interval can hold; bounds of the terms' ranges.
+    """
 
-
-class Desk:
-    """Terms and lines of one bill, in order."""
-
-    def __init__(self, frame: BillFrame) -> None:
-        self.frame = frame
+    def __init__(
+        self, currency: str, *, max_import_kwh: Decimal | None = None, max_export_kwh: Decimal | None = None
+    ) -> None:
+        super().__init__(currency)
+        self.max_import_kwh, self.max_export_kwh = max_import_kwh, max_export_kwh
         self.terms: list[Term] = []
-        self.items: list[Item] = []
         self.ranges: Ranges = {}
 
     def add(self, term: Term) -> Form:
@@ -38,47 +34,31 @@ class Desk:
             raise ValueError(f"variable {term.name} stands twice")
         self.terms.append(term)
         self.ranges[term.name] = range_of(
-            term, self.ranges, max_import_kwh=self.frame.max_import_kwh, max_export_kwh=self.frame.max_export_kwh
+            term, self.ranges, max_import_kwh=self.max_import_kwh, max_export_kwh=self.max_export_kwh
         )
-        return Form.of(term.name)
+        return Form(parts=((term.name, ONE),))
 
-    def write(self, charge_id: str, component: Component, form: Form) -> None:
-        """Put a line down."""
-        self.items.append(Item(charge_id, component, form))
-
-    def sum_of(self, names: Sequence[str] = ()) -> Form:
-        """Sum of the lines of those charges or components; of all where none is named."""
-        meant = (item for item in self.items if not names or item.charge_id in names or item.component in names)
-        return total_of(item.form for item in meant)
-
-    def sum_before_tax(self) -> Form:
-        """Sum of the lines that are no tax."""
-        return total_of(item.form for item in self.items if item.component != "tax")
-
-    def range(self, form: Form) -> Range:
+    def range(self, value: Form | Decimal) -> Range:
         """Least and greatest value."""
-        return range_of_form(form, self.ranges)
+        return range_of_form(Form.of(value), self.ranges)
 
-    def energy(self, name: str, side: Side, mask: np.ndarray, rates: Sequence[Decimal] | None = None) -> Form:
-        """Sum over the slots of the mask, each times its rate (none: 1); a constant where no slot is open."""
-        frame = self.frame
-        known = frame.known(side)
-        slots = frame.open_slots(mask)
-        if rates is None:
-            incurred = of_quanta(known[mask].sum())
-        else:
-            # Slots without energy are skipped: a year has 35,040, and only those with energy add something.
-            used = np.flatnonzero(mask & (known != 0)).tolist()
-            incurred = sum((of_quanta(known[slot]) * rates[slot] for slot in used), ZERO)
+    def energy(
+        self, name: str, side: Side, slots: np.ndarray, incurred: Decimal, weights: Sequence[Decimal] = ()
+    ) -> Form:
+        """What is incurred and the sum over open slots, each times its weight (none: 1); a constant without slots."""
         if not slots.size:
             return Form(constant=incurred)
-        weights = () if rates is None else tuple(rates[slot + frame.first] for slot in slots.tolist())
         return self.add(
-            Energy(name=name, side=side, intervals=tuple(slots.tolist()), weights=weights, incurred=incurred)
+            Energy(name=name, side=side, intervals=tuple(slots.tolist()), weights=tuple(weights), incurred=incurred)
         )
 
-    def maximum(self, name: str, forms: Sequence[Form], meaning: str) -> Form:
-        """The greatest of the forms; what can never be it is left out."""
+    def money(self, amount: Form | Decimal) -> Form:
+        """The amount as it is: rounding is a staircase, which no linear term can be."""
+        return Form.of(amount)
+
+    def maximum(self, name: str, values: Sequence[Form | Decimal], meaning: str) -> Form:
+        """The greatest of the values; what can never be it is left out."""
+        forms = [Form.of(value) for value in values]
         # Each form that cannot be the greatest would be a row, and a binary where the cost falls with the maximum.
         fixed = max((form.constant for form in forms if not form.parts), default=None)
         # Alike forms would be alike rows. A dict keeps their order, so the program is the same in every run.
@@ -93,20 +73,27 @@ class Desk:
             return open_forms[0]
         return self.add(Maximum(name=name, forms=tuple(open_forms), meaning=meaning))
 
-    def positive(self, name: str, form: Form, meaning: str) -> Form:
-        """The form where it is above zero, else zero."""
-        return self.maximum(name, [form, Form()], meaning)
+    def tiers(self, name: str, amount: Form | Decimal, table: Sequence[Bound]) -> Costs[Form]:
+        """The amount by its one price, or in tiers that a term holds."""
+        form = Form.of(amount)
+        if not form.parts:
+            return [(bound, part, part * bound.price) for bound, part in fill(table, form.constant)]
+        if len(table) == 1:
+            return [(table[0], form, form * table[0].price)]
+        ends, prices = tuple(bound.up_to for bound in table), tuple(bound.price for bound in table)
+        return [(table[0], form, self.add(Tiers(name=name, form=form, up_to=ends, prices=prices)))]
 
-    def tiers(self, name: str, form: Form, table: Sequence[Bound]) -> Form:
-        """Cost of the amount by the table of tiers."""
-        if len(table) == 1 or not form.parts:
-            return form.times(table[0].price) if len(table) == 1 else Form(constant=cost_of(table, form.constant))
-        return self.add(
-            Tiers(
-                name=name, form=form, up_to=tuple(bound.up_to for bound in table),
-                prices=tuple(bound.price for bound in table),
-            )
-        )  # fmt: skip
+    def shared_tiers(
+        self, charge: EnergyCharge, usage: Usage[Form], held: Held[Form], tables: Tables
+    ) -> Iterable[Costs[Form]]:
+        """Each period by its first price, and by the total what each tier adds to it: in all periods the same."""
+        found: list[Costs[Form]] = [
+            [(table[0], amount, amount * table[0].price)] for (_, amount), table in zip(held, tables, strict=True)
+        ]
+        added = [Bound(number=b.number, price=b.price - tables[0][0].price, up_to=b.up_to) for b in tables[0]]
+        total = sum((amount for _, amount in held), ZERO)
+        found[0] = [*found[0], *self.tiers(f"{charge.charge_id}.tiers", total, added)]
+        return found
 
 
 def _at_most(value: Decimal | None, limit: Decimal) -> bool:

@@ -1,13 +1,12 @@
 """A bill as linear terms for an optimiser: variables by name, each a sum, a maximum, a cap or tiers of others.
 
-The models and their algebra stand here; linear_terms.py writes them, linear_shape.py proves what is an LP,
+The models and their algebra stand here; linear_build.py writes them, linear_shape.py proves what is an LP,
 linear_rows.py makes rows of them. No solver is known here.
 """
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
@@ -34,18 +33,44 @@ class Refused(Exception):
 
 
 class Form(Model):
-    """constant + sum of coefficient x variable; parts: (variable, coefficient), each variable once, no zeros."""
+    """constant + sum of coefficient x variable; parts: (variable, coefficient), each variable once, no zeros.
+
+    A number of a plan's bill: it is added to forms and decimals, and times a decimal it is a form again.
+    """
 
     constant: Decimal = ZERO
     parts: tuple[tuple[str, Decimal], ...] = ()
 
     @classmethod
-    def of(cls, name: str) -> "Form":
-        """The variable itself."""
-        return cls(parts=((name, ONE),))
+    def of(cls, value: "Form | Decimal") -> "Form":
+        """The value as a form."""
+        return value if isinstance(value, Form) else cls(constant=value)
 
-    def plus(self, other: "Form", factor: Decimal = ONE) -> "Form":
-        """Self + factor x other."""
+    def __add__(self, other: "Form | Decimal") -> "Form":
+        return self._plus(Form.of(other), ONE)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Form | Decimal") -> "Form":
+        return self._plus(Form.of(other), -ONE)
+
+    def __rsub__(self, other: Decimal) -> "Form":
+        return Form.of(other) - self
+
+    def __mul__(self, factor: Decimal) -> "Form":
+        return Form()._plus(self, factor)
+
+    def __truediv__(self, divisor: int) -> "Form":
+        return self * (ONE / divisor)
+
+    def __neg__(self) -> "Form":
+        return self * -ONE
+
+    def __bool__(self) -> bool:
+        """False where it is zero whatever the variables are."""
+        return bool(self.parts or self.constant)
+
+    def _plus(self, other: "Form", factor: Decimal) -> "Form":
         merged = dict(self.parts)
         for name, coefficient in other.parts:
             merged[name] = merged.get(name, ZERO) + coefficient * factor
@@ -55,21 +80,9 @@ class Form(Model):
             parts=tuple((name, coefficient) for name, coefficient in merged.items() if coefficient),
         )
 
-    def minus(self, other: "Form") -> "Form":
-        """Self - other."""
-        return self.plus(other, -ONE)
 
-    def times(self, factor: Decimal) -> "Form":
-        """Factor x self."""
-        return Form().plus(self, factor)
-
-
-def total_of(forms: Iterable[Form]) -> Form:
-    """The sum of forms."""
-    found = Form()
-    for form in forms:
-        found = found.plus(form)
-    return found
+# A number of a bill: exact where all is known, a form where a plan has yet to decide.
+N = TypeVar("N", Decimal, Form)
 
 
 class Energy(Model):
@@ -144,6 +157,11 @@ class Tiers(Model):
 
 
 Term = Annotated[Energy | Peak | Cap | Maximum | Tiers, Field(discriminator="kind")]
+
+
+def forms_of(term: Term) -> tuple[Form, ...]:
+    """What a term is worked out from beside energies."""
+    return term.forms if isinstance(term, Maximum) else (term.form,) if isinstance(term, Tiers) else ()
 
 
 class LinearTerms(Model):
