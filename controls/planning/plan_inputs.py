@@ -38,6 +38,8 @@ MAX_STATE_AGE_S = 60.0
 PARTIAL_SHARE = 0.3
 # Of a holiday among the inputs: until when it is, and after the name of each device what it keeps.
 HOLIDAY_UNTIL, AWAY_ENDING = "holiday_until", "_while_away"
+# Behind the id of a device: why it begins so, or why the plan goes without it.
+STORED, ASSUMED, LEFT_OUT = "_stored", "_assumed", "_left_out"
 # A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
@@ -258,7 +260,21 @@ def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime
 
 def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
     """What each device of a plan keeps until the return, by asset id, in words."""
-    return {name.removesuffix(AWAY_ENDING): said for name, said in inputs.items() if name.endswith(AWAY_ENDING)}
+    return _ending(inputs, AWAY_ENDING)
+
+
+def left_out(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The devices that a plan goes without, by asset id, and why."""
+    return _ending(inputs, LEFT_OUT)
+
+
+def not_measured(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The devices whose state at the start was stored or assumed, by asset id, in sentences: none is commanded."""
+    return _ending(inputs, STORED) | _ending(inputs, ASSUMED)
+
+
+def _ending(inputs: Mapping[str, str], ending: str) -> dict[str, str]:
+    return {name.removesuffix(ending): said for name, said in inputs.items() if name.endswith(ending)}
 
 
 def quarter_start(now_utc: datetime) -> datetime:

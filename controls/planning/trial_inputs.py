@@ -1,8 +1,9 @@
 """Inputs of a trial: devices that can be simulated, the load and sun that were measured, and assumptions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from functools import cached_property
 
 import polars as pl
 
@@ -24,11 +25,11 @@ WEEK = timedelta(days=7)
 By = Mapping[datetime, float]
 
 
-class TrialInputs(NamedTuple):
+@dataclass(frozen=True)
+class TrialInputs:
     """site: with the devices that are simulated. load_kw, sun_kw (by asset id): as measured, a week before included.
 
-    rows: readings of price streams; prices: of the whole span, as a plan takes them; begun: what each store holds at
-    first.
+    days: local ones, without a hole. rows: readings of price streams.
     """
 
     site: Site
@@ -37,15 +38,26 @@ class TrialInputs(NamedTuple):
     load_kw: By
     sun_kw: Mapping[str, By]
     rows: pl.DataFrame
-    prices: pl.DataFrame
-    begun: dict[str, Measured]
     assumptions: tuple[str, ...]
     findings: tuple[Finding, ...]
 
-    def span(self, day: date) -> tuple[datetime, datetime]:
-        """[start, end) of a local day."""
+    def span(self, first: date, last: date | None = None) -> tuple[datetime, datetime]:
+        """[start, end) of a local day, or of the days to the last."""
         here = self.site.time_zone
-        return local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
+        return local_midnight_utc(first, here), local_midnight_utc((last or first) + timedelta(days=1), here)
+
+    @cached_property
+    def prices(self) -> pl.DataFrame:
+        """Prices of the whole span, as a plan takes them."""
+        # Once for the span: a read of the lake in each plan would take as long as the plan.
+        start_utc, end_utc = self.span(self.days[0], self.days[-1])
+        return prices_between(self.site, self.lake, start_utc=start_utc, end_utc=end_utc)
+
+    @cached_property
+    def begun(self) -> dict[str, Measured]:
+        """What each store holds at first, by asset id: as assumed."""
+        stores = [(asset, kind) for asset, kind in device_assets(self.site) if kind.measure]
+        return {asset.asset_id: (assumption(self.site, asset, kind)[0], 0.0) for asset, kind in stores}
 
 
 def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs | Finding:
@@ -75,27 +87,23 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
         measured = power_kw(frame, site, own)
         known = {at: max(value - measured.get(at, 0.0), 0.0) for at, value in known.items()}
     sun = {a.asset_id: power_kw(frame, site, a.meter or "") for a, kind in device_assets(planned) if kind.forecast}
-    begun = {a.asset_id: assumption(planned, a, kind) for a, kind in device_assets(planned) if kind.measure}
+    begun = [assumption(planned, a, kind) for a, kind in device_assets(planned) if kind.measure]
     streams = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
     rows = frame.clear()
     if streams:
         rows = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc, meters=streams)
-    # Once for the span: a read of the lake in each plan would take as long as the plan.
-    prices = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc)
     return TrialInputs(
         site=planned,
         lake=lake,
-        days=tuple(start + timedelta(days=n) for n in range((end - start).days)),
+        days=days_between(start, end),
         load_kw=known,
         sun_kw=sun,
         rows=rows,
-        prices=prices,
-        begun={name: (state, 0.0) for name, (state, *_) in begun.items()},
         assumptions=(
             f"the load is {meter} as it was measured; the devices stand beside it",
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
-            *(said.partition(": nothing")[0] for _, _, said, _ in begun.values()),
+            *(said.partition(": nothing")[0] for _, _, said, _ in begun),
             *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
             *(
                 f"what a kWh of {asset.asset_id} that is not used costs you is in no bill"
@@ -106,6 +114,11 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
         ),
         findings=tuple(left),
     )
+
+
+def days_between(start: date, end: date) -> tuple[date, ...]:
+    """The days of [start, end)."""
+    return tuple(start + timedelta(days=n) for n in range((end - start).days))
 
 
 def _is_driven(site: Site) -> bool:

@@ -15,6 +15,7 @@ from typing import get_args
 import polars as pl
 from pydantic import Field
 
+from controls.planning.closed_loop.learnt import RoomFigures
 from controls.planning.closed_loop.run_loop import (
     WATCHED,
     LoopRun,
@@ -24,7 +25,6 @@ from controls.planning.closed_loop.run_loop import (
     run_policy,
     side_by_side,
 )
-from controls.planning.closed_loop.watched_rooms import RoomFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

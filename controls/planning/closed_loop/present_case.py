@@ -27,8 +27,7 @@ from controls.optimiser.moving_steps import (
     means_of,
     spans_of,
 )
-from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.watched_rooms import WatchedRooms
+from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
 from data_quality.contracts.control.closed_loop import Outlook, Seen

@@ -21,11 +21,10 @@ from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.solve_scenarios import solve_scenarios
-from controls.planning.closed_loop.learnt import Learnt
+from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.closed_loop.plain_rules import Ruled
 from controls.planning.closed_loop.present_case import Present, case_of_present, whole_relays, with_courses
 from controls.planning.closed_loop.promise import Promises
-from controls.planning.closed_loop.watched_rooms import WatchedRooms
 from controls.planning.plan_inputs import MAX_FORECAST_AGE
 from controls.planning.triggers import (
     MAX_AGE,

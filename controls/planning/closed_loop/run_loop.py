@@ -11,12 +11,11 @@ from pydantic import Field
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
-from controls.planning.closed_loop.learnt import Learnt
+from controls.planning.closed_loop.learnt import Learnt, RoomFigures, WatchedRooms
 from controls.planning.closed_loop.plain_rules import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
-from controls.planning.closed_loop.watched_rooms import RoomFigures, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan_scenario import Risk

@@ -16,13 +16,15 @@ from controls.optimiser.solve import solve
 from controls.planning.replay.day_scenario import DayScenario
 from controls.planning.replay.decisions import (
     by_slot,
+    cut_from,
     decided,
     done,
     executed_decisions,
+    governed_by,
     measured_ends,
     planned_decisions,
+    with_actual_inputs,
 )
-from controls.planning.replay.right_inputs import cut_from, governed_by, with_actual_inputs
 from data_quality.contracts.control.goals import Objective, Preset
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
