@@ -12,13 +12,13 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.check_solution import TOLERANCE, replay_case
 from controls.optimiser.devices.components.heat_store import HeatStore
-from controls.optimiser.devices.device import DECIMALS, Columns, Device, Numbers, numbers
+from controls.optimiser.devices.device import Columns, Device, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.room import Room
 from controls.optimiser.objective import measures_of
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.replay.decisions import done
+from controls.planning.replay.decisions import closed_series, done
 from data_quality.contracts.control.experiment import Arm, Experiment, FollowedDay
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import BadInput
@@ -67,16 +67,6 @@ def _by_themselves(case: DispatchCase, step_h: Floats) -> list[Device]:
     """Stores that nobody plans, which follow the meter by a rule of their own."""
     nothing = np.zeros(step_h.size)
     return [one for one in case.devices if one.without_control() is None and one.by_rule(nothing, step_h) is not None]
-
-
-def closed_series(case: DispatchCase, columns: Mapping[str, Numbers]) -> Series:
-    """All series of a case from those of its devices; the grid closes the balance."""
-    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
-    return Series(connection=_tuples(closing), devices={name: _tuples(found) for name, found in columns.items()})
-
-
-def _tuples(found: Numbers) -> Columns:
-    return {name: tuple(np.asarray(values, np.float64).tolist()) for name, values in found.items()}
 
 
 def by_habit(case: DispatchCase) -> Solution | Finding:

@@ -28,7 +28,8 @@ from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
-from controls.planning.replay.decisions import by_slot, done
+from controls.planning.prices import prices_between
+from controls.planning.replay.decisions import Followed, tuples
 from controls.planning.replay.policies import by_rules
 from controls.planning.tariff_terms import BillsSoFar
 from controls.planning.trial_inputs import By, TrialInputs, trial_inputs
@@ -111,9 +112,8 @@ def run_trial(
     for name in policies:
         run = TrialRun(inputs, name)
         progress(f"{name}, {len(inputs.days)} days")
-        for day in inputs.days:
-            if fault := run.go_on(day):
-                return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": site.site_id})
+        if fault := run.go_through():
+            return fault
         runs.append(run)
     plain = next((run.cost for run in runs if run.name == "no_control"), None)
     return Trial(
@@ -141,6 +141,21 @@ class TrialRun:
         kept = [asset.asset_id for asset, kind in device_assets(self.inputs.site) if not kind.is_taken_away]
         self.ends = {name: kwh for name, (kwh, _) in self.inputs.begun.items() if kwh is not None and name in kept}
 
+    @cached_property
+    def prices(self) -> pl.DataFrame:
+        """Prices of the whole span, as a plan takes them."""
+        # Once for the span: a read of the lake in each plan would take as long as the plan.
+        (start_utc, _), (_, end_utc) = (self.inputs.span(self.inputs.days[n]) for n in (0, -1))
+        return prices_between(self.inputs.site, self.inputs.lake, start_utc=start_utc, end_utc=end_utc)
+
+    def go_through(self) -> Finding | None:
+        """Every day, or why one cannot be."""
+        for day in self.inputs.days:
+            if fault := self.go_on(day):
+                scope = self.inputs.site.site_id
+                return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": scope})
+        return None
+
     def go_on(self, day: date) -> Finding | None:
         """A day more, or why it cannot be."""
         actual = self._case(day)
@@ -160,8 +175,7 @@ class TrialRun:
             if own is None or not kind.measure:
                 continue
             if not kind.is_taken_away:
-                series = {column: tuple(values.tolist()) for column, values in own.items()}
-                left = devices[name].carried(series, len(kwh) - 1)
+                left = devices[name].carried(tuples(own), len(kwh) - 1)
                 self.states[name] = (left, 0.0) if left is not None else self.states[name]
             if kind.kind == "battery":
                 drawn_kw = np.asarray(devices[name].drawn_kw(own), np.float64)
@@ -186,9 +200,7 @@ class TrialRun:
 
     def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
         """Plans of the rest of the day, each from what the one before left; as many of their steps as are followed."""
-        devices = {one.device_id: one for one in actual.devices}
-        steps: dict[str, list[dict[str, float]]] = {name: [] for name in devices}
-        states, columns = dict(self.states), dict[str, Numbers]()
+        followed, states = Followed(actual.devices), dict(self.states)
         for first in range(0, step_h.size, _FOLLOWED):
             foreseen = self._case(day, first, states, is_ahead=True)
             if isinstance(foreseen, Finding):
@@ -197,16 +209,11 @@ class TrialRun:
             if isinstance(answer, Finding):
                 return answer
             count = min(_FOLLOWED, step_h.size - first)
-            for planned in foreseen.devices:
-                name, series = planned.device_id, answer.series.devices[planned.device_id]
-                for t in range(count):
-                    told = planned.commands({key: row[t] for key, row in series.items()}, t)
-                    steps[name].append(devices[name].acted(told, first + t))
-            for name, one in devices.items():
-                columns[name] = done(one, _padded(by_slot(one, steps[name]), step_h.size), step_h)
-                if name in states:
-                    series = {key: tuple(values.tolist()) for key, values in columns[name].items()}
-                    states[name] = one.carried(series, first + count - 1), 0.0
+            followed.follow(foreseen, answer.series, count)
+            columns = followed.done(step_h)
+            for one in actual.devices:
+                if one.device_id in states:
+                    states[one.device_id] = one.carried(tuples(columns[one.device_id]), first + count - 1), 0.0
         return columns
 
     def _case(
@@ -235,7 +242,7 @@ class TrialRun:
             device_forecasts={
                 name: _forecast(site, name, kw, steps, is_foreseen=is_foreseen) for name, kw in inputs.sun_kw.items()
             },
-            prices=inputs.prices.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")),
+            prices=self.prices.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")),
             states=states or self.states,
             ends=self.ends if is_ahead else None,
             mode=Mode.SIMULATION,
@@ -383,10 +390,6 @@ def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Dev
     )
     still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
     return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
-
-
-def _padded(columns: Numbers, size: int) -> Numbers:
-    return {name: np.pad(values, (0, size - values.size)) for name, values in columns.items()}
 
 
 def _load(start_utc: datetime, used: Sequence[tuple[float, float]]) -> Load:

@@ -1,9 +1,8 @@
 """Inputs of a trial: devices that can be simulated, the load and sun that were measured, and assumptions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from typing import NamedTuple
 
 import polars as pl
 
@@ -12,8 +11,7 @@ from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.desk import forecast_targets
 from controls.planning.plan_inputs import STEP, Measured
-from controls.planning.prices import prices_between
-from controls.planning.replay.day_readings import power_kw
+from controls.planning.replay.day_readings import day_span, power_kw
 from controls.planning.starting_states import assumption
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
@@ -25,8 +23,7 @@ WEEK = timedelta(days=7)
 By = Mapping[datetime, float]
 
 
-@dataclass(frozen=True)
-class TrialInputs:
+class TrialInputs(NamedTuple):
     """site: with the devices that are simulated. load_kw, sun_kw (by asset id): as measured, a week before included.
 
     days: local ones, without a hole. rows: readings of price streams.
@@ -41,19 +38,11 @@ class TrialInputs:
     assumptions: tuple[str, ...]
     findings: tuple[Finding, ...]
 
-    def span(self, first: date, last: date | None = None) -> tuple[datetime, datetime]:
-        """[start, end) of a local day, or of the days to the last."""
-        here = self.site.time_zone
-        return local_midnight_utc(first, here), local_midnight_utc((last or first) + timedelta(days=1), here)
+    def span(self, day: date) -> tuple[datetime, datetime]:
+        """[start, end) of a local day."""
+        return day_span(day, self.site)
 
-    @cached_property
-    def prices(self) -> pl.DataFrame:
-        """Prices of the whole span, as a plan takes them."""
-        # Once for the span: a read of the lake in each plan would take as long as the plan.
-        start_utc, end_utc = self.span(self.days[0], self.days[-1])
-        return prices_between(self.site, self.lake, start_utc=start_utc, end_utc=end_utc)
-
-    @cached_property
+    @property
     def begun(self) -> dict[str, Measured]:
         """What each store holds at first, by asset id: as assumed."""
         stores = [(asset, kind) for asset, kind in device_assets(self.site) if kind.measure]

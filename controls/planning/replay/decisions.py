@@ -2,7 +2,7 @@
 they would have been asked for, had load, sun and prices been foreseen as they came.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from statistics import fmean
 from typing import TypeVar
@@ -11,7 +11,8 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.devices.device import Device, Numbers, Part
+from controls.optimiser.devices.device import DECIMALS, Columns, Device, Numbers, Part
+from controls.optimiser.solution import Series
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_scenario import DayScenario, Slot
 from data_quality.contracts.control.plan import Plan
@@ -95,6 +96,42 @@ def _told(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
 def by_slot(device: Device, steps: list[dict[str, float]]) -> Numbers:
     """Decisions of each quarter hour as series."""
     return {column: np.array([step.get(column, 0.0) for step in steps]) for column in device.columns}
+
+
+def tuples(found: Numbers) -> Columns:
+    """Series of a part as they are stored."""
+    return {name: tuple(np.asarray(values, np.float64).tolist()) for name, values in found.items()}
+
+
+def closed_series(case: DispatchCase, columns: Mapping[str, Numbers]) -> Series:
+    """All series of a case from those of its devices; the grid closes the balance."""
+    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
+    return Series(
+        connection=tuples(closing), devices={one.device_id: tuples(columns[one.device_id]) for one in case.devices}
+    )
+
+
+class Followed:
+    """A past day's devices, as they were, that follow one plan after another."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._steps = {one.device_id: (one, list[dict[str, float]]()) for one in devices}
+
+    def follow(self, plan: DispatchCase, series: Series, count: int) -> None:
+        """The first steps of a plan, on from what was followed before."""
+        for planned in plan.devices:
+            device, steps = self._steps[planned.device_id]
+            columns = series.devices[planned.device_id]
+            for t in range(count):
+                told = planned.commands({name: values[t] for name, values in columns.items()}, t)
+                steps.append(device.acted(told, len(steps)))
+
+    def done(self, step_h: Floats) -> dict[str, Numbers]:
+        """The series of every device; nothing is decided in steps that no plan was followed in yet."""
+        return {
+            name: done(device, by_slot(device, [*steps, *[dict[str, float]()] * (step_h.size - len(steps))]), step_h)
+            for name, (device, steps) in self._steps.items()
+        }
 
 
 def governed_by(day: DayScenario) -> list[tuple[Plan, list[Slot]]]:

@@ -159,10 +159,8 @@ def _lived(inputs: TrialInputs, months: Sequence[date], name: str, progress: Cal
     for policy in POLICIES if any(kind.measure for kind in kinds) else POLICIES[:1]:
         progress(f"{name}: {policy}, {len(inputs.days)} days")
         run = TrialRun(inputs, policy)
-        for day in inputs.days:
-            if fault := run.go_on(day):
-                message = f"{day}: {fault.message}"
-                return fault.model_copy(update={"message": message, "scope": inputs.site.site_id})
+        if fault := run.go_through():
+            return fault
         found.append(_Lived(policy, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months)))
     return min(found, key=lambda each: float(each.cost.sum()))
 

@@ -1,6 +1,5 @@
 """Inputs of a year re-lived: the load without battery and PV, by the meters at the grid and of the devices."""
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -125,7 +124,7 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
         said.append(f"heat as the electric heating gave it, by a heat pump of {variant.heat_pump_kw:g} kW of heat")
     if variant.tariffs:
         site = with_tariffs(site, variant.tariffs, inputs.days[0], inputs.days[-1] + timedelta(days=1))
-    return replace(inputs, site=site, sun_kw=sun_kw, load_kw=load_kw, assumptions=(*inputs.assumptions, *said))
+    return inputs._replace(site=site, sun_kw=sun_kw, load_kw=load_kw, assumptions=(*inputs.assumptions, *said))
 
 
 def _movable(site: Site) -> tuple[tuple[Asset, ...], tuple[Finding, ...]]:
