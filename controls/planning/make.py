@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -15,7 +14,17 @@ from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.explain.explain import explain
 from controls.optimiser.moving_steps import with_moving_steps
 from controls.optimiser.objective import measures_wanted
-from controls.planning.desk import HORIZON, Desk, forecast_targets, measured_states, newest
+from controls.planning.desk import (
+    HORIZON,
+    LOOK_BACK,
+    Desk,
+    forecast_targets,
+    measured_states,
+    newest,
+    price_age,
+    price_doubt,
+    prices_between,
+)
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.habit import arm_of, is_new_day
 from controls.planning.plan_inputs import (
@@ -28,7 +37,6 @@ from controls.planning.plan_inputs import (
     quarter_start,
 )
 from controls.planning.plan_start import solved_from
-from controls.planning.prices import LOOK_BACK, price_age, price_doubt, prices_between
 from controls.planning.scenarios import with_scenarios
 from controls.planning.starting_states import LOOKED_BACK, assumption, sensor_fallback, starting_states
 from controls.planning.tariff_terms import so_far_reader
@@ -48,9 +56,8 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     because: what asked for it. The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
-    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + desk.horizon)
-    if doubt := doubted_prices(desk, prices, quarter_start(now)):
-        return doubt
+    if isinstance(prices := prices_ahead(desk, now), Finding):
+        return prices
     begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
     said = desk.read_states()
     known = sensor_fallback(site, said, begun, now_utc=now)
@@ -111,7 +118,8 @@ def plan_trigger(desk: Desk) -> Decision:
     if late := (wrong_clock(desk) if forecast else in_the_way(desk)):
         return Decision(should_plan=False, reason=late.message, finding=late)
     last = desk.plans.latest(site.site_id)
-    start, end = _window(last, quarter_start(now))
+    # The digest must cover what the stored plan covered, or every quarter hour would look like a new price.
+    start, end = (quarter_start(now), quarter_start(now) + HORIZON) if last is None else plan_window(last)
     prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
     decide = partial(
         replan,
@@ -148,11 +156,6 @@ def plan_trigger(desk: Desk) -> Decision:
     return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
 
 
-def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
-    # The digest must cover what the stored plan covered, or every quarter hour would look like a new price.
-    return (start, start + HORIZON) if last is None else plan_window(last)
-
-
 def request_of(
     desk: Desk,
     site: Site,
@@ -163,11 +166,9 @@ def request_of(
     span_utc: tuple[datetime, datetime] | None = None,
 ) -> PlanRequest | Finding:
     """What a plan of the site's devices rests on, over the desk's horizon, or over a span of another day."""
-    now, horizon_h = desk.clock.now_utc(), desk.horizon / timedelta(hours=1)
-    over: dict[str, Any] = {"horizon_h": horizon_h}
-    if span_utc is not None:
-        asked_h = (span_utc[1] - span_utc[0]) / timedelta(hours=1)
-        over = {"horizon_h": asked_h, "min_horizon_h": min(asked_h, 6.0), "start_utc": span_utc[0]}
+    now = desk.clock.now_utc()
+    start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + desk.horizon)
+    horizon_h = (end_utc - start_utc) / timedelta(hours=1)
     load_forecast, forecasts, price_forecast = newest(desk)
     request = plan_request(
         site,
@@ -178,10 +179,12 @@ def request_of(
         mode=desk.mode,
         now_utc=now,
         price_forecast=price_forecast,
-        read_bills=so_far_reader(site, desk.lake, start_utc=over.get("start_utc") or quarter_start(now)),
+        read_bills=so_far_reader(site, desk.lake, start_utc=start_utc),
         weather=desk.weather_known(now),
         away_until_utc=desk.away_until_utc,
-        **over,
+        start_utc=start_utc,
+        horizon_h=horizon_h,
+        min_horizon_h=12.0 if span_utc is None else min(horizon_h, 6.0),
     )
     request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
     if isinstance(request, PlanRequest):
@@ -194,13 +197,16 @@ def request_of(
     return with_moving_steps(request) if desk.horizon > HORIZON and span_utc is None else request
 
 
-def doubted_prices(desk: Desk, prices: pl.DataFrame, start_utc: datetime) -> Finding | None:
-    """A feed's prices are held against its own past; a tariff's stand in the site file."""
-    if desk.site.price_stream is None:
-        return None
-    before = prices_between(desk.site, desk.lake, start_utc=start_utc - LOOK_BACK, end_utc=start_utc)
-    found = price_doubt(prices, before)
-    return found and found.model_copy(update={"scope": desk.site.site_id})
+def prices_ahead(desk: Desk, now_utc: datetime) -> pl.DataFrame | Finding:
+    """Prices of a plan made now, or why they cannot be believed. Those of a feed are held against its own past, a
+    tariff's stand in the site file.
+    """
+    start_utc, is_fed = quarter_start(now_utc), desk.site.price_stream is not None
+    since_utc = start_utc - LOOK_BACK if is_fed else start_utc
+    found = prices_between(desk.site, desk.lake, start_utc=since_utc, end_utc=now_utc + desk.horizon)
+    ahead = found.filter(pl.col("interval_start_utc") >= start_utc)
+    doubt = price_doubt(ahead, found.filter(pl.col("interval_start_utc") < start_utc)) if is_fed else None
+    return ahead if doubt is None else doubt.model_copy(update={"scope": desk.site.site_id})
 
 
 def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
@@ -222,11 +228,14 @@ def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanR
 def in_the_way(desk: Desk) -> Finding | None:
     """What keeps a plan of the site from being made now; of its devices and of the solver nothing is asked."""
     site, now = desk.site, desk.clock.now_utc()
-    if (late := wrong_clock(desk)) or (late := _no_readings(desk)):
+    if late := wrong_clock(desk):
         return late
-    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + desk.horizon)
-    if doubt := doubted_prices(desk, prices, quarter_start(now)):
-        return doubt
+    load, _ = forecast_targets(site)
+    if desk.lake.span(site.site_id) is None and not (load and desk.forecast(load)):
+        message = "there is no reading yet: forecasts and prices are made of what the lake holds"
+        return Finding(code="no_readings", message=message, severity="blocking", scope=site.site_id)
+    if isinstance(prices := prices_ahead(desk, now), Finding):
+        return prices
     assumed = {one.asset_id: assumption(site, one, kind)[0] for one, kind in device_assets(site) if kind.measure}
     found = request_of(desk, site, {name: (state, 0.0) for name, state in assumed.items()}, prices, labels={})
     return found if isinstance(found, Finding) else None
@@ -243,14 +252,6 @@ def wrong_clock(desk: Desk) -> Finding | None:
             message = f"the clock says {now:%Y-%m-%d %H:%M}Z, and the newest {what} is of {at_utc:%Y-%m-%d %H:%M}Z"
             return Finding(code="clock_wrong", message=message, severity="blocking", scope=site_id)
     return None
-
-
-def _no_readings(desk: Desk) -> Finding | None:
-    load, _ = forecast_targets(desk.site)
-    if desk.lake.span(desk.site.site_id) is not None or (load and desk.forecast(load)):
-        return None
-    message = "there is no reading yet: forecasts and prices are made of what the lake holds"
-    return Finding(code="no_readings", message=message, severity="blocking", scope=desk.site.site_id)
 
 
 # By UTC start of each quarter hour, kgCO2e per kWh of imported electricity.

@@ -4,7 +4,7 @@ Load, sun and prices are the site's own readings; what the devices do is simulat
 local day after the other. A plan sees the morning after, too, and leaves the stores there as the trial found them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -27,8 +27,8 @@ from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.desk import prices_between
 from controls.planning.plan_inputs import STEP, Measured, plan_request
-from controls.planning.prices import prices_between
 from controls.planning.replay.decisions import Followed, tuples
 from controls.planning.replay.policies import by_rules
 from controls.planning.tariff_terms import BillsSoFar
@@ -230,6 +230,7 @@ class TrialRun:
         """
         inputs, (start, end) = self.inputs, self.inputs.span(day)
         to_midnight = (end - start) // STEP - first
+        month_utc = inputs.span(max(day.replace(day=1), inputs.days[0]))[0], end
         if is_ahead:
             stays = (stay.to_step for one in _cars(self.today) for stay in one.sessions)
             end = min(end + max([_AHEAD, *stays]) * STEP, inputs.span(inputs.days[-1])[1])
@@ -249,7 +250,7 @@ class TrialRun:
             now_utc=start,
             horizon_h=hours,
             min_horizon_h=hours,
-            read_bills=lambda: BillsSoFar(load=self._month_so_far(day), prices=prices_of(site, inputs.rows)),
+            read_bills=lambda: BillsSoFar(load=self.load.between(*month_utc), prices=prices_of(site, inputs.rows)),
             start_utc=start,
         )
         if isinstance(request, Finding):
@@ -262,25 +263,22 @@ class TrialRun:
         free = tuple(one.unconstrained() for one in case.devices)
         return case if is_foreseen else case.model_copy(update={"devices": free})
 
-    def _month_so_far(self, day: date) -> Load:
-        first = max(day.replace(day=1), self.inputs.days[0])
-        start, end = self.inputs.span(first)[0], self.inputs.span(day)[1]
-        return self.load.between(start, end)
-
     @property
     def load(self) -> Load:
         """Import and export so far."""
-        return _load(self.inputs.span(self.inputs.days[0])[0], self.used)
+        bought, sold = np.array(self.used, dtype=np.float64).reshape(-1, 2).T
+        return Load(
+            start_utc=self.inputs.span(self.inputs.days[0])[0],
+            step_minutes=CANONICAL_MINUTES,
+            load=nano(bought),
+            is_present=np.ones(bought.size, dtype=np.bool_),
+            generation=nano(sold) if sold.any() else None,
+        )
 
     @cached_property
     def bill(self) -> pl.DataFrame:
         """The bill's costs by quarter hour (RUNNING_SCHEMA). Of all days."""
         return running_bill(self.inputs, self.load)
-
-    @property
-    def by_day(self) -> tuple[TrialDay, ...]:
-        """The bill by local day."""
-        return tuple(TrialDay(date=day, cost=cost) for day, cost in cost_by_day(self.inputs, self.bill).items())
 
     @property
     def cost(self) -> float:
@@ -299,7 +297,9 @@ class TrialRun:
             ),
             None,
         )
-        sun_kwh = sum(kw.get(at, 0.0) * _HOURS for kw in self.inputs.sun_kw.values() for at in self._steps())
+        start = self.inputs.span(first)[0]
+        steps = [start + k * STEP for k in range(len(self.used))]
+        sun_kwh = sum(kw.get(at, 0.0) * _HOURS for kw in self.inputs.sun_kw.values() for at in steps)
         batteries = [kind.full(a, site.site_id) for a, kind in device_assets(site) if kind.kind == "battery"]
         capacity_kwh = sum(each or 0.0 for each in batteries)
         return TrialPolicy(
@@ -315,12 +315,8 @@ class TrialRun:
             left_kwh={
                 name: (state or 0.0) - (self.inputs.begun[name][0] or 0.0) for name, (state, _) in self.states.items()
             },
-            days=self.by_day,
+            days=tuple(TrialDay(date=day, cost=cost) for day, cost in cost_by_day(self.inputs, self.bill).items()),
         )
-
-    def _steps(self) -> Iterator[datetime]:
-        start = self.inputs.span(self.inputs.days[0])[0]
-        return (start + k * STEP for k in range(len(self.used)))
 
 
 def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
@@ -390,14 +386,3 @@ def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Dev
     )
     still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
     return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
-
-
-def _load(start_utc: datetime, used: Sequence[tuple[float, float]]) -> Load:
-    bought, sold = np.array(used, dtype=np.float64).reshape(-1, 2).T
-    return Load(
-        start_utc=start_utc,
-        step_minutes=CANONICAL_MINUTES,
-        load=nano(bought),
-        is_present=np.ones(bought.size, dtype=np.bool_),
-        generation=nano(sold) if sold.any() else None,
-    )

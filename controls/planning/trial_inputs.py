@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from assets.sites.virtual import streams_for, with_virtual
+from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.desk import forecast_targets
@@ -64,10 +64,8 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     below = _below(site, meter, kept)
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
     names = [meter, *below.values(), *(asset.meter for asset in kept if asset.meter)]
-    frame = lake.current(
-        site.site_id, start_utc=start_utc - WEEK, end_utc=end_utc, meters=streams_for(site, sorted({*names}))
-    )
-    frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
+    frame = site_readings(lake, site, start_utc=start_utc - WEEK, end_utc=end_utc, meters=sorted({*names}))
+    frame = frame.filter(pl.col("unit") == "kwh")
     known, filled = whole(power_kw(frame, site, meter, register), start_utc, end_utc)
     if known is None:
         at = f"{meter} has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
@@ -93,7 +91,10 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
             *(said.partition(": nothing")[0] for _, _, said, _ in begun),
-            *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
+            *(
+                "every day begins like this for what is driven away"
+                for _ in range(any(kind.is_taken_away for _, kind in device_assets(planned)))
+            ),
             *(
                 f"what a kWh of {asset.asset_id} that is not used costs you is in no bill"
                 for asset, kind in device_assets(planned)
@@ -108,10 +109,6 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
 def days_between(start: date, end: date) -> tuple[date, ...]:
     """The days of [start, end)."""
     return tuple(start + timedelta(days=n) for n in range((end - start).days))
-
-
-def _is_driven(site: Site) -> bool:
-    return any(kind.is_taken_away for _, kind in device_assets(site))
 
 
 def _below(site: Site, meter: str, assets: Sequence[Asset]) -> dict[str, str]:

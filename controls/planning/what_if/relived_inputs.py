@@ -60,7 +60,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     kept, left = _movable(site)
     planned = site.model_copy(update={"assets": kept})
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-    heating = _heating_meter(site)
+    heating = next((asset.meter for asset in site.assets if asset.kind == "heating_relay" and asset.meter), None)
     drivers = [each.driver_id for each in site.drivers]
     names = [*main_meters(site), *(asset.meter for asset in kept if asset.meter), *([heating] if heating else [])]
     frame = lake.current(
@@ -154,10 +154,6 @@ def _behind(rows: pl.DataFrame, site: Site, supply: Load) -> By:
             own = power_kw(rows, site, *place)
             found = {at: kw + sign * own[at] for at, kw in found.items() if at in own}
     return found
-
-
-def _heating_meter(site: Site) -> str | None:
-    return next((asset.meter for asset in site.assets if asset.kind == "heating_relay" and asset.meter), None)
 
 
 def _heated(known: Relived, size_kw: float) -> By:
