@@ -1,6 +1,6 @@
 """Suggestions from set-points that people change again and again: questions, comfort bounds. None acts by itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from math import ceil, floor
 from statistics import median
@@ -73,14 +73,9 @@ def suggestions(
     """One question for each device, capability, part of the day and value (to a tenth) that came back on enough of the
     last `days` local days, the most frequent first.
     """
-    zone = ZoneInfo(time_zone)
-    first = now_utc.astimezone(zone).date() - timedelta(days=days - 1)
     seen: dict[tuple[str, str, str, float], set[object]] = {}
-    for each in overrides:
-        local = each.at_utc.astimezone(zone)
-        if local.date() >= first and each.at_utc <= now_utc:
-            part = PARTS[max(hour for hour in PARTS if hour <= local.hour)]
-            seen.setdefault((each.device_id, each.capability, part, round(each.value, 1)), set()).add(local.date())
+    for each, local, part in _lately(overrides, ZoneInfo(time_zone), now_utc, days):
+        seen.setdefault((each.device_id, each.capability, part, round(each.value, 1)), set()).add(local.date())
     often = sorted((key for key in seen if len(seen[key]) >= least_days), key=lambda key: (-len(seen[key]), key))
     return tuple(
         Suggestion(
@@ -95,6 +90,17 @@ def suggestions(
         )
         for device, capability, part, value in often
     )
+
+
+def _lately(
+    overrides: Iterable[Override], zone: ZoneInfo, now_utc: datetime, days: int
+) -> Iterator[tuple[Override, datetime, str]]:
+    """Those of the last local days, each with its local time and its part of the day."""
+    first = now_utc.astimezone(zone).date() - timedelta(days=days - 1)
+    for each in overrides:
+        local = each.at_utc.astimezone(zone)
+        if local.date() >= first and each.at_utc <= now_utc:
+            yield each, local, PARTS[max(hour for hour in PARTS if hour <= local.hour)]
 
 
 class BoundSuggestion(Model):
@@ -135,12 +141,8 @@ def suggested_bounds(
     temperature is the wish itself. The median of the wishes counts, within the other edge of the band.
     """
     zone, wishes = ZoneInfo(time_zone), dict[tuple[str, str, Edge], list[_Wish]]()
-    first = now_utc.astimezone(zone).date() - timedelta(days=BOUND_DAYS - 1)
-    for each in overrides:
-        local = each.at_utc.astimezone(zone)
-        if each.device_id not in rooms or local.date() < first or each.at_utc > now_utc:
-            continue
-        part = PARTS[max(hour for hour in PARTS if hour <= local.hour)]
+    of_rooms = (each for each in overrides if each.device_id in rooms)
+    for each, local, part in _lately(of_rooms, zone, now_utc, BOUND_DAYS):
         wished = _wish(each, rooms[each.device_id], room_degc.get((each.device_id, each.at_utc)), local.hour)
         if wished is not None:
             edge, degc, present = wished

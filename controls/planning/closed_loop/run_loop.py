@@ -149,7 +149,9 @@ class _Loop:
         }
         self._pv = [asset.asset_id for asset, kind in assets if kind.kind == "pv"]
         stated = {
-            name: RoomFigures(r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=_mean(each.gain_kw))
+            name: RoomFigures(
+                r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=float(np.mean(each.gain_kw))
+            )
             for name, each in rooms.items()
         }
         self.learnt = Learnt(self.site.time_zone)
@@ -210,10 +212,6 @@ def _watch(rooms: WatchedRooms, before: Seen, now: Seen) -> None:
     weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
     drawn = np.array([now.drawn_kw.get(name, 0.0) for name in rooms.names])
     rooms.look([now.states.get(name) for name in rooms.names], drawn, weather, STEP_H)
-
-
-def _mean(value: float | tuple[float, ...]) -> float:
-    return float(np.mean(value))
 
 
 # Of the mean over seeds, by resampling them: few houses say little, and no shape is assumed.
