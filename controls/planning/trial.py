@@ -27,7 +27,6 @@ from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.desk import prices_between
 from controls.planning.plan_inputs import STEP, Measured, plan_request
 from controls.planning.replay.decisions import Followed, tuples
 from controls.planning.replay.policies import by_rules
@@ -137,16 +136,10 @@ class TrialRun:
     discharged_kwh: float = 0.0
 
     def __post_init__(self) -> None:
-        self.states = dict(self.inputs.begun)
+        # Once for the span: a read of the lake in each plan would take as long as the plan.
+        self.prices, self.states = self.inputs.read_prices(), dict(self.inputs.begun)
         kept = [asset.asset_id for asset, kind in device_assets(self.inputs.site) if not kind.is_taken_away]
         self.ends = {name: kwh for name, (kwh, _) in self.inputs.begun.items() if kwh is not None and name in kept}
-
-    @cached_property
-    def prices(self) -> pl.DataFrame:
-        """Prices of the whole span, as a plan takes them."""
-        # Once for the span: a read of the lake in each plan would take as long as the plan.
-        (start_utc, _), (_, end_utc) = (self.inputs.span(self.inputs.days[n]) for n in (0, -1))
-        return prices_between(self.inputs.site, self.inputs.lake, start_utc=start_utc, end_utc=end_utc)
 
     def go_through(self) -> Finding | None:
         """Every day, or why one cannot be."""

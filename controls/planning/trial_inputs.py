@@ -9,7 +9,7 @@ import polars as pl
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
-from controls.planning.desk import forecast_targets
+from controls.planning.desk import forecast_targets, prices_between
 from controls.planning.plan_inputs import STEP, Measured
 from controls.planning.replay.day_readings import day_span, power_kw
 from controls.planning.starting_states import assumption
@@ -41,6 +41,11 @@ class TrialInputs(NamedTuple):
     def span(self, day: date) -> tuple[datetime, datetime]:
         """[start, end) of a local day."""
         return day_span(day, self.site)
+
+    def read_prices(self) -> pl.DataFrame:
+        """Prices of the whole span, as a plan takes them."""
+        (start_utc, _), (_, end_utc) = (self.span(self.days[n]) for n in (0, -1))
+        return prices_between(self.site, self.lake, start_utc=start_utc, end_utc=end_utc)
 
     @property
     def begun(self) -> dict[str, Measured]:
