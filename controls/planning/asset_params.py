@@ -180,14 +180,10 @@ def _params_problems(
         found = [each for each in found if not each.message.endswith("is missing")]
     leaves = asset.params.get("departure")
     if site is not None and now_utc is not None and not found and isinstance(leaves, str) and "T" in leaves:
-        found = _departed(leaves, site, now_utc, file, line_column)
+        mend, leaves_at = "write the next one, or a clock time as 07:30", datetime.fromisoformat(leaves)
+        if earlier_instant(leaves_at, site.time_zone) <= now_utc:
+            found = [_problem(file, line_column, f"departure {leaves} has passed", mend)]
     return [each.model_copy(update={"message": f"asset {asset.asset_id!r}: {each.message}"}) for each in found]
-
-
-def _departed(leaves: str, site: Site, now_utc: datetime, file: str, place: tuple[int, int]) -> list[Problem]:
-    if earlier_instant(datetime.fromisoformat(leaves), site.time_zone) > now_utc:
-        return []
-    return [_problem(file, place, f"departure {leaves} has passed", "write the next one, or a clock time as 07:30")]
 
 
 def _problem(file: str, place: tuple[int, int], message: str, mend: str) -> Problem:

@@ -14,14 +14,13 @@ from controls.optimiser.devices.sheddable_load import SheddableLoad
 from controls.optimiser.out_of_time import not_proven
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.desk import Desk
+from controls.planning.desk import Desk, prices_between
 from controls.planning.frozen_plan import series_of
-from controls.planning.habit import closed_series, habit_of
-from controls.planning.make import make_plan_now, solved_plan
-from controls.planning.plan_inputs import STEP, Measured, quarter_start
-from controls.planning.prices import prices_between
-from controls.planning.site_request import request_of
-from controls.planning.starting_states import assumption, left_out, not_measured, starting_states
+from controls.planning.habit import habit_of
+from controls.planning.make import make_plan_now, request_of, solved_plan
+from controls.planning.plan_inputs import STEP, Measured, left_out, not_measured, quarter_start
+from controls.planning.replay.decisions import closed_series
+from controls.planning.starting_states import assumption, starting_states
 from controls.planning.summary import Block, blocks
 from controls.planning.triggers import planned_states
 from data_quality.contracts.control.command import Mode

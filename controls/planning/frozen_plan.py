@@ -10,8 +10,7 @@ from controls.optimiser.case import case_of, without_control
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.solution import Series, Solution
 from controls.optimiser.solve import solve
-from controls.planning.plan_inputs import STEP
-from controls.planning.starting_states import not_measured
+from controls.planning.plan_inputs import STEP, not_measured
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.plan import FORECAST_FROM, Plan, PlanRequest, PlanStart, PlanStep

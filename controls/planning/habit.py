@@ -8,17 +8,16 @@ from datetime import datetime
 import numpy as np
 
 from assets.stores.ledgers.experiments import ExperimentStore
-from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.check_solution import TOLERANCE, replay_case
 from controls.optimiser.devices.components.heat_store import HeatStore
-from controls.optimiser.devices.device import DECIMALS, Columns, Device, Numbers, numbers
+from controls.optimiser.devices.device import Columns, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.room import Room
 from controls.optimiser.objective import measures_of
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
-from controls.planning.replay.decisions import done
+from controls.planning.replay.decisions import closed_series, done
 from data_quality.contracts.control.experiment import Arm, Experiment, FollowedDay
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import BadInput
@@ -56,27 +55,15 @@ def habit_of(case: DispatchCase, planned: Mapping[str, Columns] | None = None) -
         return rest
     step_h, columns = np.array(case.step_h), {name: numbers(found) for name, found in rest.series.devices.items()}
     devices = list(alone.devices)
-    for device in _by_themselves(case, step_h):
+    # Stores that nobody plans, which follow the meter by a rule of their own.
+    nothing = np.zeros(step_h.size)
+    for device in case.devices:
+        if device.without_control() is not None or device.by_rule(nothing, step_h) is None:
+            continue
         decisions = device.by_rule(alone.model_copy(update={"devices": tuple(devices)}).net_kw(columns), step_h) or {}
         columns[device.device_id] = done(device, decisions, step_h)
         devices.append(device)
     return alone.model_copy(update={"devices": tuple(devices)}), columns
-
-
-def _by_themselves(case: DispatchCase, step_h: Floats) -> list[Device]:
-    """Stores that nobody plans, which follow the meter by a rule of their own."""
-    nothing = np.zeros(step_h.size)
-    return [one for one in case.devices if one.without_control() is None and one.by_rule(nothing, step_h) is not None]
-
-
-def closed_series(case: DispatchCase, columns: Mapping[str, Numbers]) -> Series:
-    """All series of a case from those of its devices; the grid closes the balance."""
-    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
-    return Series(connection=_tuples(closing), devices={name: _tuples(found) for name, found in columns.items()})
-
-
-def _tuples(found: Numbers) -> Columns:
-    return {name: tuple(np.asarray(values, np.float64).tolist()) for name, values in found.items()}
 
 
 def by_habit(case: DispatchCase) -> Solution | Finding:

@@ -1,23 +1,53 @@
 """From what is known now to a stored plan: gather, solve, freeze, store plan and commands in one transaction."""
 
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
+import polars as pl
+
+from assets.carbon.factor_choice.factor_view import electricity_factors, known_factors
+from assets.stores.lake.lake import Lake
 from controls.optimiser.case import case_of
+from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.explain.explain import explain
-from controls.planning.desk import HORIZON, Desk, measured_states, newest
+from controls.optimiser.moving_steps import with_moving_steps
+from controls.optimiser.objective import measures_wanted
+from controls.planning.desk import (
+    HORIZON,
+    LOOK_BACK,
+    Desk,
+    forecast_targets,
+    measured_states,
+    newest,
+    price_age,
+    price_doubt,
+    prices_between,
+)
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.habit import arm_of, is_new_day
-from controls.planning.plan_inputs import by_role, joined, makes_a_plan, price_digest, quarter_start
+from controls.planning.plan_inputs import (
+    Measured,
+    by_role,
+    joined,
+    makes_a_plan,
+    plan_request,
+    price_digest,
+    quarter_start,
+)
 from controls.planning.plan_start import solved_from
-from controls.planning.prices import prices_between
-from controls.planning.sensor_fallback import LOOKED_BACK, sensor_fallback
-from controls.planning.site_request import doubted_prices, in_the_way, request_of, wrong_clock
-from controls.planning.starting_states import starting_states
+from controls.planning.scenarios import with_scenarios
+from controls.planning.starting_states import LOOKED_BACK, assumption, sensor_fallback, starting_states
+from controls.planning.tariff_terms import so_far_reader
 from controls.planning.triggers import MIN_INTERVAL, Decision, Since, plan_window, replan
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
+
+# A plan or forecast of the next minutes is a clock between two programs, not a wrong one.
+_AHEAD = timedelta(minutes=2)
 
 
 def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
@@ -26,9 +56,8 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     because: what asked for it. The same inputs twice give the plan that is already stored.
     """
     site, now = desk.site, desk.clock.now_utc()
-    prices = prices_between(site, desk.lake, start_utc=quarter_start(now), end_utc=now + desk.horizon)
-    if doubt := doubted_prices(desk, prices, quarter_start(now)):
-        return doubt
+    if isinstance(prices := prices_ahead(desk, now), Finding):
+        return prices
     begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
     said = desk.read_states()
     known = sensor_fallback(site, said, begun, now_utc=now)
@@ -89,7 +118,8 @@ def plan_trigger(desk: Desk) -> Decision:
     if late := (wrong_clock(desk) if forecast else in_the_way(desk)):
         return Decision(should_plan=False, reason=late.message, finding=late)
     last = desk.plans.latest(site.site_id)
-    start, end = _window(last, quarter_start(now))
+    # The digest must cover what the stored plan covered, or every quarter hour would look like a new price.
+    start, end = (quarter_start(now), quarter_start(now) + HORIZON) if last is None else plan_window(last)
     prices = prices_between(site, desk.lake, start_utc=start, end_utc=end)
     decide = partial(
         replan,
@@ -126,6 +156,152 @@ def plan_trigger(desk: Desk) -> Decision:
     return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
 
 
-def _window(last: Plan | None, start: datetime) -> tuple[datetime, datetime]:
-    # The digest must cover what the stored plan covered, or every quarter hour would look like a new price.
-    return (start, start + HORIZON) if last is None else plan_window(last)
+def request_of(
+    desk: Desk,
+    site: Site,
+    states: Mapping[str, Measured],
+    prices: pl.DataFrame,
+    *,
+    labels: dict[str, str],
+    span_utc: tuple[datetime, datetime] | None = None,
+) -> PlanRequest | Finding:
+    """What a plan of the site's devices rests on, over the desk's horizon, or over a span of another day."""
+    now = desk.clock.now_utc()
+    start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + desk.horizon)
+    horizon_h = (end_utc - start_utc) / timedelta(hours=1)
+    load_forecast, forecasts, price_forecast = newest(desk)
+    request = plan_request(
+        site,
+        load_forecast=load_forecast,
+        device_forecasts=forecasts,
+        prices=prices,
+        states=states,
+        mode=desk.mode,
+        now_utc=now,
+        price_forecast=price_forecast,
+        read_bills=so_far_reader(site, desk.lake, start_utc=start_utc),
+        weather=desk.weather_known(now),
+        away_until_utc=desk.away_until_utc,
+        start_utc=start_utc,
+        horizon_h=horizon_h,
+        min_horizon_h=12.0 if span_utc is None else min(horizon_h, 6.0),
+    )
+    request = _with_ages(request, price_age(site, desk.lake, now_utc=now))
+    if isinstance(request, PlanRequest):
+        request = with_objective(request, site, desk.lake)
+    if isinstance(request, Finding):
+        return request
+    request = request.model_copy(update={"inputs": request.inputs | labels})
+    if site.risk is not None:
+        request = with_scenarios(request, site.risk, {"load": load_forecast} | forecasts, price_forecast=price_forecast)
+    return with_moving_steps(request) if desk.horizon > HORIZON and span_utc is None else request
+
+
+def prices_ahead(desk: Desk, now_utc: datetime) -> pl.DataFrame | Finding:
+    """Prices of a plan made now, or why they cannot be believed. Those of a feed are held against its own past, a
+    tariff's stand in the site file.
+    """
+    start_utc, is_fed = quarter_start(now_utc), desk.site.price_stream is not None
+    since_utc = start_utc - LOOK_BACK if is_fed else start_utc
+    found = prices_between(desk.site, desk.lake, start_utc=since_utc, end_utc=now_utc + desk.horizon)
+    ahead = found.filter(pl.col("interval_start_utc") >= start_utc)
+    doubt = price_doubt(ahead, found.filter(pl.col("interval_start_utc") < start_utc)) if is_fed else None
+    return ahead if doubt is None else doubt.model_copy(update={"scope": desk.site.site_id})
+
+
+def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
+    """What the age of the prices says stands among the inputs of the plan, or before the reason why there is none."""
+    if isinstance(request, PlanRequest):
+        told = {age.code: age.message for age in ages}
+        return request.model_copy(update={"inputs": request.inputs | told}) if told else request
+    for age in ages if request.code == "horizon_too_short" else ():
+        codes = f"{age.code},{request.facts.get('codes', request.code)}"
+        said = {
+            "code": age.code,
+            "message": f"{age.message}; {request.message}",
+            "facts": request.facts | {"codes": codes},
+        }
+        request = request.model_copy(update=said)
+    return request
+
+
+def in_the_way(desk: Desk) -> Finding | None:
+    """What keeps a plan of the site from being made now; of its devices and of the solver nothing is asked."""
+    site, now = desk.site, desk.clock.now_utc()
+    if late := wrong_clock(desk):
+        return late
+    load, _ = forecast_targets(site)
+    if desk.lake.span(site.site_id) is None and not (load and desk.forecast(load)):
+        message = "there is no reading yet: forecasts and prices are made of what the lake holds"
+        return Finding(code="no_readings", message=message, severity="blocking", scope=site.site_id)
+    if isinstance(prices := prices_ahead(desk, now), Finding):
+        return prices
+    assumed = {one.asset_id: assumption(site, one, kind)[0] for one, kind in device_assets(site) if kind.measure}
+    found = request_of(desk, site, {name: (state, 0.0) for name, state in assumed.items()}, prices, labels={})
+    return found if isinstance(found, Finding) else None
+
+
+def wrong_clock(desk: Desk) -> Finding | None:
+    """Why this machine's clock cannot be right: what it wrote itself lies ahead of it."""
+    site_id, now = desk.site.site_id, desk.clock.now_utc()
+    plan, (load, _) = desk.plans.latest(site_id), forecast_targets(desk.site)
+    made = load and desk.forecasts.latest(site_id, load)
+    known = {"plan": plan and plan.created_at_utc, "forecast": made and made.issued_at_utc}
+    for what, at_utc in known.items():
+        if at_utc and at_utc - now > _AHEAD:
+            message = f"the clock says {now:%Y-%m-%d %H:%M}Z, and the newest {what} is of {at_utc:%Y-%m-%d %H:%M}Z"
+            return Finding(code="clock_wrong", message=message, severity="blocking", scope=site_id)
+    return None
+
+
+# By UTC start of each quarter hour, kgCO2e per kWh of imported electricity.
+Intensity = Mapping[datetime, float]
+
+
+def with_objective(request: PlanRequest, site: Site, lake: Lake) -> PlanRequest | Finding:
+    """The request with the site's objective; a blocking finding where it counts carbon that is not known."""
+    wanted = site.objective
+    found = request.model_copy(update={"objective": wanted})
+    if wanted.is_default:
+        return found
+    steps = [start for start, _ in case_of(request).windows_utc]
+    source, known = intensity(site, lake, steps)
+    missing = [step for step in steps if step not in known]
+    if missing and "carbon" in measures_wanted(wanted):
+        first = missing[0].astimezone(ZoneInfo(site.time_zone))
+        return Finding(
+            code="no_carbon_intensity",
+            severity="blocking",
+            scope=site.site_id,
+            message=(
+                f"the objective {wanted.preset} counts carbon, and that of a kWh is not known ({source}) from"
+                f" {first:%Y-%m-%d %H:%M} on: give an electricity factor or objective.carbon_stream in the site file"
+            ),
+            facts={"steps_missing": len(missing)},
+        )
+    if missing:
+        return found
+    per_step = tuple(known[step] for step in steps)
+    return found.model_copy(
+        update={"carbon_kgco2e_per_kwh": per_step, "inputs": request.inputs | {"carbon_intensity": source}}
+    )
+
+
+def intensity(site: Site, lake: Lake, steps: list[datetime]) -> tuple[str, Intensity]:
+    """Where the carbon of a kWh is known from, and it: the objective's stream, else the location-based factors.
+
+    The two are never mixed: a factor of the year beside the hours of a stream would make the stream's holes look clean
+    or dirty. Steps: UTC starts of quarter hours.
+    """
+    zone, stream = ZoneInfo(site.time_zone), site.objective.carbon_stream
+    if stream is not None:
+        end = steps[-1] + timedelta(minutes=1)
+        rows = lake.current(site.site_id, start_utc=steps[0], end_utc=end, meters=[stream])
+        known = rows.filter(pl.col("unit") == "kgco2e_per_kwh").select("interval_start_utc", "value")
+        return f"stream {stream}", dict(known.iter_rows())
+    days = {step: step.astimezone(zone).date() for step in steps}
+    factors = electricity_factors(
+        known_factors(site, lake.store), min(days.values()), max(days.values()) + timedelta(1)
+    )
+    by_day = {day: float(value) for day, value in factors.iter_rows() if value is not None}
+    return "factors of the site", {step: by_day[day] for step, day in days.items() if day in by_day}

@@ -16,8 +16,7 @@ from controls.optimiser.case import case_of
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.devices.device import Device, Given, OnPhases, params_of
 from controls.optimiser.devices.kinds import KINDS, device_assets, while_away
-from controls.planning.outdoor_ahead import outdoor_ahead
-from controls.planning.room_walls import beside_neighbours, wall_labels
+from controls.planning.surroundings import beside_neighbours, outdoor_ahead, wall_labels
 from controls.planning.tariff_terms import Offer, ReadBills, in_force, tariff_findings, tariff_offer
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
@@ -38,6 +37,8 @@ MAX_STATE_AGE_S = 60.0
 PARTIAL_SHARE = 0.3
 # Of a holiday among the inputs: until when it is, and after the name of each device what it keeps.
 HOLIDAY_UNTIL, AWAY_ENDING = "holiday_until", "_while_away"
+# Behind the id of a device: why it begins so, or why the plan goes without it.
+STORED, ASSUMED, LEFT_OUT = "_stored", "_assumed", "_left_out"
 # A quarter is exact in binary, so sums of a day's steps carry no rounding.
 _STEPS_PER_HOUR = 60 // CANONICAL_MINUTES
 # For the sentence only: how far the inputs reach need not be searched beyond two days.
@@ -258,7 +259,21 @@ def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime
 
 def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
     """What each device of a plan keeps until the return, by asset id, in words."""
-    return {name.removesuffix(AWAY_ENDING): said for name, said in inputs.items() if name.endswith(AWAY_ENDING)}
+    return _ending(inputs, AWAY_ENDING)
+
+
+def left_out(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The devices that a plan goes without, by asset id, and why."""
+    return _ending(inputs, LEFT_OUT)
+
+
+def not_measured(inputs: Mapping[str, str]) -> dict[str, str]:
+    """The devices whose state at the start was stored or assumed, by asset id, in sentences: none is commanded."""
+    return _ending(inputs, STORED) | _ending(inputs, ASSUMED)
+
+
+def _ending(inputs: Mapping[str, str], ending: str) -> dict[str, str]:
+    return {name.removesuffix(ending): said for name, said in inputs.items() if name.endswith(ending)}
 
 
 def quarter_start(now_utc: datetime) -> datetime:
@@ -337,17 +352,17 @@ def state_findings(
         elif not 0 <= (age_s := states[asset.asset_id][1]) <= MAX_STATE_AGE_S:
             sentence = f"{words} is {age_s:.0f} s old, at most {MAX_STATE_AGE_S:g} s are allowed"
             found[name] = _finding(f"{role}_too_old", sentence, {f"{role}_age_s": age_s})
-        elif not _is_possible(state := states[asset.asset_id][0], full := kind.full(asset, site.site_id)):
+        # A device that is full and says 100.0 % must not fail on the last digit of a product.
+        elif (
+            (state := states[name][0]) is not None
+            and (full := kind.full(asset, site.site_id)) is not None
+            and not 0 <= state <= full * (1 + 1e-6)
+        ):
             sentence = f"{words} is {state:.1f} kWh of a battery of {full:g} kWh; expected 0 to 100 % of it"
             found[name] = _finding(f"{role}_out_of_bounds", sentence, {role: state})
         elif (state is None and not kind.measure.presence) or not isfinite(state or 0.0):
             found[name] = _finding(f"{role}_out_of_bounds", f"{words} is {state}: its sensor says no number", {})
     return found
-
-
-def _is_possible(state: float | None, full: float | None) -> bool:
-    # A device that is full and says 100.0 % must not fail on the last digit of a product.
-    return state is None or full is None or 0 <= state <= full * (1 + 1e-6)
 
 
 def _horizon_finding(

@@ -45,13 +45,7 @@ def price_bands(prices: Sequence[float]) -> tuple[Band, ...]:
     """Of each price whether it is in the lowest or highest third of what these prices span; of equal ones: mid."""
     low, high = min(prices, default=0.0), max(prices, default=0.0)
     third = (high - low) / 3
-    return tuple(_band(each - low, high - each, third) for each in prices)
-
-
-def _band(above_low: float, below_high: float, third: float) -> Band:
-    if above_low < third:
-        return "cheap"
-    return "dear" if below_high < third else "mid"
+    return tuple("cheap" if each - low < third else "dear" if high - each < third else "mid" for each in prices)
 
 
 @dataclass(frozen=True)

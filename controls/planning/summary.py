@@ -13,9 +13,8 @@ from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
 from controls.optimiser.explain.words import IDLE_KW, figure, folded
-from controls.planning.plan_inputs import HOLIDAY_UNTIL, said_while_away
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, left_out, not_measured, said_while_away
 from controls.planning.plan_start import start_sentence
-from controls.planning.starting_states import left_out, not_measured
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.control.plan_scenario import RiskFigures
 from data_quality.contracts.model import Model

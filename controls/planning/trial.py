@@ -4,7 +4,7 @@ Load, sun and prices are the site's own readings; what the devices do is simulat
 local day after the other. A plan sees the morning after, too, and leaves the stores there as the trial found them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import STEP, Measured, plan_request
-from controls.planning.replay.decisions import by_slot, done
+from controls.planning.replay.decisions import Followed, tuples
 from controls.planning.replay.policies import by_rules
 from controls.planning.tariff_terms import BillsSoFar
 from controls.planning.trial_inputs import By, TrialInputs, trial_inputs
@@ -111,9 +111,8 @@ def run_trial(
     for name in policies:
         run = TrialRun(inputs, name)
         progress(f"{name}, {len(inputs.days)} days")
-        for day in inputs.days:
-            if fault := run.go_on(day):
-                return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": site.site_id})
+        if fault := run.go_through():
+            return fault
         runs.append(run)
     plain = next((run.cost for run in runs if run.name == "no_control"), None)
     return Trial(
@@ -137,9 +136,18 @@ class TrialRun:
     discharged_kwh: float = 0.0
 
     def __post_init__(self) -> None:
-        self.states = dict(self.inputs.begun)
+        # Once for the span: a read of the lake in each plan would take as long as the plan.
+        self.prices, self.states = self.inputs.read_prices(), dict(self.inputs.begun)
         kept = [asset.asset_id for asset, kind in device_assets(self.inputs.site) if not kind.is_taken_away]
         self.ends = {name: kwh for name, (kwh, _) in self.inputs.begun.items() if kwh is not None and name in kept}
+
+    def go_through(self) -> Finding | None:
+        """Every day, or why one cannot be."""
+        for day in self.inputs.days:
+            if fault := self.go_on(day):
+                scope = self.inputs.site.site_id
+                return fault.model_copy(update={"message": f"{day}: {fault.message}", "scope": scope})
+        return None
 
     def go_on(self, day: date) -> Finding | None:
         """A day more, or why it cannot be."""
@@ -160,8 +168,7 @@ class TrialRun:
             if own is None or not kind.measure:
                 continue
             if not kind.is_taken_away:
-                series = {column: tuple(values.tolist()) for column, values in own.items()}
-                left = devices[name].carried(series, len(kwh) - 1)
+                left = devices[name].carried(tuples(own), len(kwh) - 1)
                 self.states[name] = (left, 0.0) if left is not None else self.states[name]
             if kind.kind == "battery":
                 drawn_kw = np.asarray(devices[name].drawn_kw(own), np.float64)
@@ -186,9 +193,7 @@ class TrialRun:
 
     def _planned(self, day: date, actual: DispatchCase, step_h: Floats) -> dict[str, Numbers] | Finding:
         """Plans of the rest of the day, each from what the one before left; as many of their steps as are followed."""
-        devices = {one.device_id: one for one in actual.devices}
-        steps: dict[str, list[dict[str, float]]] = {name: [] for name in devices}
-        states, columns = dict(self.states), dict[str, Numbers]()
+        followed, states = Followed(actual.devices), dict(self.states)
         for first in range(0, step_h.size, _FOLLOWED):
             foreseen = self._case(day, first, states, is_ahead=True)
             if isinstance(foreseen, Finding):
@@ -197,16 +202,11 @@ class TrialRun:
             if isinstance(answer, Finding):
                 return answer
             count = min(_FOLLOWED, step_h.size - first)
-            for planned in foreseen.devices:
-                name, series = planned.device_id, answer.series.devices[planned.device_id]
-                for t in range(count):
-                    told = planned.commands({key: row[t] for key, row in series.items()}, t)
-                    steps[name].append(devices[name].acted(told, first + t))
-            for name, one in devices.items():
-                columns[name] = done(one, _padded(by_slot(one, steps[name]), step_h.size), step_h)
-                if name in states:
-                    series = {key: tuple(values.tolist()) for key, values in columns[name].items()}
-                    states[name] = one.carried(series, first + count - 1), 0.0
+            followed.follow(foreseen, answer.series, count)
+            columns = followed.done(step_h)
+            for one in actual.devices:
+                if one.device_id in states:
+                    states[one.device_id] = one.carried(tuples(columns[one.device_id]), first + count - 1), 0.0
         return columns
 
     def _case(
@@ -223,6 +223,7 @@ class TrialRun:
         """
         inputs, (start, end) = self.inputs, self.inputs.span(day)
         to_midnight = (end - start) // STEP - first
+        month_utc = inputs.span(max(day.replace(day=1), inputs.days[0]))[0], end
         if is_ahead:
             stays = (stay.to_step for one in _cars(self.today) for stay in one.sessions)
             end = min(end + max([_AHEAD, *stays]) * STEP, inputs.span(inputs.days[-1])[1])
@@ -235,14 +236,14 @@ class TrialRun:
             device_forecasts={
                 name: _forecast(site, name, kw, steps, is_foreseen=is_foreseen) for name, kw in inputs.sun_kw.items()
             },
-            prices=inputs.prices.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")),
+            prices=self.prices.filter(pl.col("interval_start_utc").is_between(start, end, closed="left")),
             states=states or self.states,
             ends=self.ends if is_ahead else None,
             mode=Mode.SIMULATION,
             now_utc=start,
             horizon_h=hours,
             min_horizon_h=hours,
-            read_bills=lambda: BillsSoFar(load=self._month_so_far(day), prices=prices_of(site, inputs.rows)),
+            read_bills=lambda: BillsSoFar(load=self.load.between(*month_utc), prices=prices_of(site, inputs.rows)),
             start_utc=start,
         )
         if isinstance(request, Finding):
@@ -255,25 +256,22 @@ class TrialRun:
         free = tuple(one.unconstrained() for one in case.devices)
         return case if is_foreseen else case.model_copy(update={"devices": free})
 
-    def _month_so_far(self, day: date) -> Load:
-        first = max(day.replace(day=1), self.inputs.days[0])
-        start, end = self.inputs.span(first)[0], self.inputs.span(day)[1]
-        return self.load.between(start, end)
-
     @property
     def load(self) -> Load:
         """Import and export so far."""
-        return _load(self.inputs.span(self.inputs.days[0])[0], self.used)
+        bought, sold = np.array(self.used, dtype=np.float64).reshape(-1, 2).T
+        return Load(
+            start_utc=self.inputs.span(self.inputs.days[0])[0],
+            step_minutes=CANONICAL_MINUTES,
+            load=nano(bought),
+            is_present=np.ones(bought.size, dtype=np.bool_),
+            generation=nano(sold) if sold.any() else None,
+        )
 
     @cached_property
     def bill(self) -> pl.DataFrame:
         """The bill's costs by quarter hour (RUNNING_SCHEMA). Of all days."""
         return running_bill(self.inputs, self.load)
-
-    @property
-    def by_day(self) -> tuple[TrialDay, ...]:
-        """The bill by local day."""
-        return tuple(TrialDay(date=day, cost=cost) for day, cost in cost_by_day(self.inputs, self.bill).items())
 
     @property
     def cost(self) -> float:
@@ -292,7 +290,9 @@ class TrialRun:
             ),
             None,
         )
-        sun_kwh = sum(kw.get(at, 0.0) * _HOURS for kw in self.inputs.sun_kw.values() for at in self._steps())
+        start = self.inputs.span(first)[0]
+        steps = [start + k * STEP for k in range(len(self.used))]
+        sun_kwh = sum(kw.get(at, 0.0) * _HOURS for kw in self.inputs.sun_kw.values() for at in steps)
         batteries = [kind.full(a, site.site_id) for a, kind in device_assets(site) if kind.kind == "battery"]
         capacity_kwh = sum(each or 0.0 for each in batteries)
         return TrialPolicy(
@@ -308,12 +308,8 @@ class TrialRun:
             left_kwh={
                 name: (state or 0.0) - (self.inputs.begun[name][0] or 0.0) for name, (state, _) in self.states.items()
             },
-            days=self.by_day,
+            days=tuple(TrialDay(date=day, cost=cost) for day, cost in cost_by_day(self.inputs, self.bill).items()),
         )
-
-    def _steps(self) -> Iterator[datetime]:
-        start = self.inputs.span(self.inputs.days[0])[0]
-        return (start + k * STEP for k in range(len(self.used)))
 
 
 def running_bill(inputs: TrialInputs, load: Load) -> pl.DataFrame:
@@ -383,18 +379,3 @@ def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Dev
     )
     still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
     return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
-
-
-def _padded(columns: Numbers, size: int) -> Numbers:
-    return {name: np.pad(values, (0, size - values.size)) for name, values in columns.items()}
-
-
-def _load(start_utc: datetime, used: Sequence[tuple[float, float]]) -> Load:
-    bought, sold = np.array(used, dtype=np.float64).reshape(-1, 2).T
-    return Load(
-        start_utc=start_utc,
-        step_minutes=CANONICAL_MINUTES,
-        load=nano(bought),
-        is_present=np.ones(bought.size, dtype=np.bool_),
-        generation=nano(sold) if sold.any() else None,
-    )

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from assets.sites.virtual import streams_for, with_virtual
+from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from controls.optimiser.devices.kinds import device_assets
-from controls.planning.desk import forecast_targets
+from controls.planning.desk import forecast_targets, prices_between
 from controls.planning.plan_inputs import STEP, Measured
-from controls.planning.prices import prices_between
-from controls.planning.replay.day_readings import power_kw
+from controls.planning.replay.day_readings import day_span, power_kw
 from controls.planning.starting_states import assumption
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset, Site
@@ -27,8 +26,7 @@ By = Mapping[datetime, float]
 class TrialInputs(NamedTuple):
     """site: with the devices that are simulated. load_kw, sun_kw (by asset id): as measured, a week before included.
 
-    rows: readings of price streams; prices: of the whole span, as a plan takes them; begun: what each store holds at
-    first.
+    days: local ones, without a hole. rows: readings of price streams.
     """
 
     site: Site
@@ -37,15 +35,23 @@ class TrialInputs(NamedTuple):
     load_kw: By
     sun_kw: Mapping[str, By]
     rows: pl.DataFrame
-    prices: pl.DataFrame
-    begun: dict[str, Measured]
     assumptions: tuple[str, ...]
     findings: tuple[Finding, ...]
 
     def span(self, day: date) -> tuple[datetime, datetime]:
         """[start, end) of a local day."""
-        here = self.site.time_zone
-        return local_midnight_utc(day, here), local_midnight_utc(day + timedelta(days=1), here)
+        return day_span(day, self.site)
+
+    def read_prices(self) -> pl.DataFrame:
+        """Prices of the whole span, as a plan takes them."""
+        (start_utc, _), (_, end_utc) = (self.span(self.days[n]) for n in (0, -1))
+        return prices_between(self.site, self.lake, start_utc=start_utc, end_utc=end_utc)
+
+    @property
+    def begun(self) -> dict[str, Measured]:
+        """What each store holds at first, by asset id: as assumed."""
+        stores = [(asset, kind) for asset, kind in device_assets(self.site) if kind.measure]
+        return {asset.asset_id: (assumption(self.site, asset, kind)[0], 0.0) for asset, kind in stores}
 
 
 def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs | Finding:
@@ -63,10 +69,8 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     below = _below(site, meter, kept)
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
     names = [meter, *below.values(), *(asset.meter for asset in kept if asset.meter)]
-    frame = lake.current(
-        site.site_id, start_utc=start_utc - WEEK, end_utc=end_utc, meters=streams_for(site, sorted({*names}))
-    )
-    frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
+    frame = site_readings(lake, site, start_utc=start_utc - WEEK, end_utc=end_utc, meters=sorted({*names}))
+    frame = frame.filter(pl.col("unit") == "kwh")
     known, filled = whole(power_kw(frame, site, meter, register), start_utc, end_utc)
     if known is None:
         at = f"{meter} has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
@@ -75,28 +79,27 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
         measured = power_kw(frame, site, own)
         known = {at: max(value - measured.get(at, 0.0), 0.0) for at, value in known.items()}
     sun = {a.asset_id: power_kw(frame, site, a.meter or "") for a, kind in device_assets(planned) if kind.forecast}
-    begun = {a.asset_id: assumption(planned, a, kind) for a, kind in device_assets(planned) if kind.measure}
+    begun = [assumption(planned, a, kind) for a, kind in device_assets(planned) if kind.measure]
     streams = [driver.driver_id for driver in site.drivers if driver.unit in ("per_kwh", "per_mwh")]
     rows = frame.clear()
     if streams:
         rows = lake.current(site.site_id, start_utc=start_utc, end_utc=end_utc, meters=streams)
-    # Once for the span: a read of the lake in each plan would take as long as the plan.
-    prices = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc)
     return TrialInputs(
         site=planned,
         lake=lake,
-        days=tuple(start + timedelta(days=n) for n in range((end - start).days)),
+        days=days_between(start, end),
         load_kw=known,
         sun_kw=sun,
         rows=rows,
-        prices=prices,
-        begun={name: (state, 0.0) for name, (state, *_) in begun.items()},
         assumptions=(
             f"the load is {meter} as it was measured; the devices stand beside it",
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
-            *(said.partition(": nothing")[0] for _, _, said, _ in begun.values()),
-            *("every day begins like this for what is driven away" for _ in range(_is_driven(planned))),
+            *(said.partition(": nothing")[0] for _, _, said, _ in begun),
+            *(
+                "every day begins like this for what is driven away"
+                for _ in range(any(kind.is_taken_away for _, kind in device_assets(planned)))
+            ),
             *(
                 f"what a kWh of {asset.asset_id} that is not used costs you is in no bill"
                 for asset, kind in device_assets(planned)
@@ -108,8 +111,9 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
     )
 
 
-def _is_driven(site: Site) -> bool:
-    return any(kind.is_taken_away for _, kind in device_assets(site))
+def days_between(start: date, end: date) -> tuple[date, ...]:
+    """The days of [start, end)."""
+    return tuple(start + timedelta(days=n) for n in range((end - start).days))
 
 
 def _below(site: Site, meter: str, assets: Sequence[Asset]) -> dict[str, str]:

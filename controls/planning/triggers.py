@@ -10,8 +10,7 @@ from typing import Literal
 from assets.stores.schema.column_types import sha256_of
 from controls.optimiser.devices.device import Device, State
 from controls.optimiser.devices.kinds import devices_of
-from controls.planning.plan_inputs import HOLIDAY_UNTIL, quarter_start
-from controls.planning.starting_states import left_out
+from controls.planning.plan_inputs import HOLIDAY_UNTIL, left_out, quarter_start
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding

@@ -1,20 +1,14 @@
 """Closed loops of a site's policies over seeds, each policy and seed one task on any core, and the picture of them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-
-from orchestration.previews import lines_png
-
-if TYPE_CHECKING:
-    from controls.planning.trial import Trial
-from collections.abc import Sequence
-from typing import get_args
-
 import polars as pl
 from pydantic import Field
 
+from controls.planning.closed_loop.learnt import RoomFigures
 from controls.planning.closed_loop.run_loop import (
     WATCHED,
     LoopRun,
@@ -24,12 +18,15 @@ from controls.planning.closed_loop.run_loop import (
     run_policy,
     side_by_side,
 )
-from controls.planning.closed_loop.watched_rooms import RoomFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.work.work_port import FanOut
+from orchestration.previews import lines_png
+
+if TYPE_CHECKING:
+    from controls.planning.trial import Trial
 
 MOST_DAYS = 400
 # Start of a quarter hour, what a kWh costs and what it earns.

@@ -12,7 +12,7 @@ from assets.sites.load_sites import load_people
 from assets.stores.file_hashes import landing_files
 from controls.simulator.simulated_files import write_site
 from controls.simulator.worlds.anchor import ANCHOR, anchored
-from controls.simulator.worlds.habits import left_running
+from controls.simulator.worlds.lapses import left_running
 from controls.simulator.worlds.tower_files import Delivery, write_delivery
 from data_quality.contracts.baselines.baseline import BaselineStatus
 from data_quality.contracts.people import Role

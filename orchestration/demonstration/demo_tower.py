@@ -11,7 +11,7 @@ import polars as pl
 from assets.stores.file_hashes import file_sha256
 from assets.stores.lake.merges import batches_of_source
 from assets.stores.warehouse.marts import read_mart
-from controls.simulator.worlds.habits import left_running
+from controls.simulator.worlds.lapses import left_running
 from controls.simulator.worlds.tower_files import Delivery, deliver_tower, write_delivery
 from orchestration.demonstration.demo_dates import tower_span
 from orchestration.month_keys import month_ranges, site_quarter_key

@@ -8,8 +8,7 @@ from controls.ledger.device_holds import told_by_hand
 from controls.ledger.rows import read_commands
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.devices.room import Room, RoomParams
-from controls.planning.comfort_bounds import BoundSuggestion, suggested_bounds
-from controls.planning.suggestions import Override, overrides_of
+from controls.planning.suggestions import BoundSuggestion, Override, overrides_of, suggested_bounds
 from data_quality.contracts.site_file.site import Site
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ def control_facts(project: "OpenProject", site: Site, option: str, clock: Clock)
     # Only here: a solver and its kinds of device load in seconds.
     from controls.optimiser.devices.kinds import device_assets
     from controls.planning.desk import Desk
+    from controls.planning.make import in_the_way
     from controls.planning.mends import command_of
-    from controls.planning.site_request import in_the_way
-    from controls.planning.starting_states import left_out, not_measured
+    from controls.planning.plan_inputs import left_out, not_measured
     from orchestration.views.site_control import scopes
 
     now_utc = clock.now_utc()

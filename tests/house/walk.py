@@ -1,4 +1,4 @@
-"""`make walk`: the files of ours that run between a door and its answer, for three questions from shell, API and page.
+"""`make walk`: the files of ours that run between a door and its answer, for questions from shell, API and page.
 
 A file counts where one of its functions runs; files stand in the order in which they are first entered. A climb is a
 step into a folder that was left before. Each question is asked once before it is measured, and no kept answer is used.
@@ -34,6 +34,7 @@ QUESTIONS = {
         "API": "/api/v1/ems/running?site=factory",
         "page": "/board/ops?site=factory",
     },
+    "plan of tomorrow": {"shell": "plan --site home --for tomorrow --json"},
 }
 
 

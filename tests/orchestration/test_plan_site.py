@@ -18,7 +18,7 @@ from controls.ledger.modes import set_mode
 from controls.planning.desk import Desk
 from controls.planning.frozen_plan import commands_of
 from controls.planning.make import make_plan_now
-from controls.planning.starting_states import left_out, not_measured
+from controls.planning.plan_inputs import left_out, not_measured
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.plan import Plan

@@ -20,15 +20,13 @@ from controls.optimiser.moving_steps import (
     HORIZON_H,
     PER_HOUR,
     STEP_H,
-    Spans,
     cuts_of,
     hours_of,
     laid_over,
     means_of,
     spans_of,
 )
-from controls.planning.closed_loop.learnt import Learnt
-from controls.planning.closed_loop.watched_rooms import WatchedRooms
+from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
 from data_quality.contracts.control.closed_loop import Outlook, Seen
@@ -46,14 +44,15 @@ _MEMBERS = (0.1, 0.5, 0.9)
 
 def with_rooms(site: Site) -> Site:
     """The site with every heating relay that says which room it heats as that room, for a plan to move."""
-    return site.model_copy(update={"assets": tuple(_room_of(asset) for asset in site.assets)})
-
-
-def _room_of(asset: Asset) -> Asset:
-    room = asset.params.get("room")
-    if asset.kind != "heating_relay" or not isinstance(room, Mapping):
-        return asset
-    return asset.model_copy(update={"kind": "room", "params": {"heater_kw": asset.params.get("power_kw"), **room}})
+    assets = list[Asset]()
+    for asset in site.assets:
+        room = asset.params.get("room")
+        if asset.kind == "heating_relay" and isinstance(room, Mapping):
+            params = {"heater_kw": asset.params.get("power_kw"), **room}
+            assets.append(asset.model_copy(update={"kind": "room", "params": params}))
+        else:
+            assets.append(asset)
+    return site.model_copy(update={"assets": tuple(assets)})
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,9 @@ def whole_relays(tank: FreeTank, power_kw: float, owed_kw: float) -> tuple[dict[
 
 def with_courses(case: DispatchCase, now: Present, risk: Risk) -> DispatchCase:
     """The case with what else may come: the sun's courses at P10, P50 and P90 of their sums by the load's levels."""
-    spans = spans_of_case(case)
+    # Its steps in quarter hours from its start.
+    edges = np.round(np.concatenate([[0.0], np.cumsum(case.step_h)]) * PER_HOUR).astype(int).tolist()
+    spans = tuple(pairwise(edges))
     order = np.argsort([sum(course) for course in now.outlook.ghi_w_per_m2], kind="stable")
     picked = [int(order[round(level * (order.size - 1))]) for level in _MEMBERS]
     suns = [now.pv_kw(course) for course in picked]
@@ -168,12 +169,6 @@ def with_courses(case: DispatchCase, now: Present, risk: Risk) -> DispatchCase:
             )
         )
     return case.model_copy(update={"uncertain": ScenarioSet(risk=risk, scenarios=tuple(made))})
-
-
-def spans_of_case(case: DispatchCase) -> Spans:
-    """Its steps in quarter hours from its start."""
-    edges = np.round(np.concatenate([[0.0], np.cumsum(case.step_h)]) * PER_HOUR).astype(int).tolist()
-    return tuple(pairwise(edges))
 
 
 def _devices(now: Present, buys: tuple[float, ...], limit_kw: float) -> list[Device]:

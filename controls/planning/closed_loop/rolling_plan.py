@@ -21,11 +21,10 @@ from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.solve_scenarios import solve_scenarios
-from controls.planning.closed_loop.learnt import Learnt
+from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.closed_loop.plain_rules import Ruled
 from controls.planning.closed_loop.present_case import Present, case_of_present, whole_relays, with_courses
 from controls.planning.closed_loop.promise import Promises
-from controls.planning.closed_loop.watched_rooms import WatchedRooms
 from controls.planning.plan_inputs import MAX_FORECAST_AGE
 from controls.planning.triggers import (
     MAX_AGE,
@@ -114,8 +113,11 @@ class Planner:
             self._tell(finding)
         self.promises.look(seen)
         told = outlook(HORIZON_H)
-        if asked := self._asked(seen, told):
-            self.reasons[asked.kind] += 1
+        age = None if self._tried_utc is None else seen.at_utc - self._tried_utc
+        due = first_due(self._triggers(seen, told), age)
+        # The plan holds where nothing is due, and where the last try is too young.
+        if due and (age is None or age >= due.after):
+            self.reasons[due.kind] += 1
             self._plan(seen, told)
         step = self.held.step_at(seen.at_utc) if self.held else None
         if self.held is None or step is None or seen.at_utc - self.held.case.start_utc >= TIME_TO_LIVE:
@@ -165,12 +167,6 @@ class Planner:
         self.held = Rolling(case, found, told, self._away(seen))
         if asked.uncertain:
             self.promises.make(asked, found.series)
-
-    def _asked(self, seen: Seen, told: Outlook) -> Trigger | None:
-        """Why to plan anew; None: the plan holds, or what was tried is too young."""
-        age = None if self._tried_utc is None else seen.at_utc - self._tried_utc
-        found = first_due(self._triggers(seen, told), age)
-        return found if found and (age is None or age >= found.after) else None
 
     def _triggers(self, seen: Seen, told: Outlook) -> Iterator[Trigger]:
         held = self.held

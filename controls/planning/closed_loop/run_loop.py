@@ -11,12 +11,11 @@ from pydantic import Field
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import HORIZON_H, PER_HOUR, STEP_H
-from controls.planning.closed_loop.learnt import Learnt
+from controls.planning.closed_loop.learnt import Learnt, RoomFigures, WatchedRooms
 from controls.planning.closed_loop.plain_rules import Ruled, nothing
 from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
-from controls.planning.closed_loop.watched_rooms import RoomFigures, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan_scenario import Risk
@@ -150,7 +149,9 @@ class _Loop:
         }
         self._pv = [asset.asset_id for asset, kind in assets if kind.kind == "pv"]
         stated = {
-            name: RoomFigures(r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=_mean(each.gain_kw))
+            name: RoomFigures(
+                r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=float(np.mean(each.gain_kw))
+            )
             for name, each in rooms.items()
         }
         self.learnt = Learnt(self.site.time_zone)
@@ -211,10 +212,6 @@ def _watch(rooms: WatchedRooms, before: Seen, now: Seen) -> None:
     weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
     drawn = np.array([now.drawn_kw.get(name, 0.0) for name in rooms.names])
     rooms.look([now.states.get(name) for name in rooms.names], drawn, weather, STEP_H)
-
-
-def _mean(value: float | tuple[float, ...]) -> float:
-    return float(np.mean(value))
 
 
 # Of the mean over seeds, by resampling them: few houses say little, and no shape is assumed.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from assets.sites.virtual import streams_for, with_virtual
+from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.plans import PlanStore, StoredContent
 from controls.ledger.rows import LedgerRow
@@ -16,9 +16,8 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.devices.connection import connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets, devices_of
-from controls.planning.desk import HORIZON, forecast_targets
+from controls.planning.desk import HORIZON, forecast_targets, prices_between
 from controls.planning.plan_inputs import STEP
-from controls.planning.prices import prices_between
 from controls.planning.replay.day_scenario import By, Readings
 from controls.planning.tariff_terms import Offer, in_force, so_far_reader, tariff_findings, tariff_offer
 from controls.planning.triggers import plan_window
@@ -65,14 +64,8 @@ def day_readings(
     load, _ = forecast_targets(site)
     load_meter, _, register = (load or "").removeprefix("meter:").partition(".")
     meters = {load_meter, *(asset.meter for asset in assets.values() if asset.meter)} - {""}
-    frame = lake.current(
-        site.site_id,
-        start_utc=start_utc,
-        end_utc=end_utc,
-        as_of_utc=as_of_utc,
-        meters=streams_for(site, sorted(meters)),
-    )
-    frame = with_virtual(site, frame).filter(pl.col("unit") == "kwh")
+    span: dict[str, Any] = {"start_utc": start_utc, "end_utc": end_utc, "as_of_utc": as_of_utc}
+    frame = site_readings(lake, site, meters=sorted(meters), **span).filter(pl.col("unit") == "kwh")
     generated_kw, done_kw = {}, {}
     for name, asset in assets.items():
         if devices[name].forecast:
@@ -84,7 +77,7 @@ def day_readings(
             }
     return Readings(
         load_kw=power_kw(frame, site, load_meter, register),
-        **_priced(site, lake, start_utc, end_utc, as_of_utc),
+        **_priced(site, lake, **span),
         generated_kw=generated_kw,
         done_kw={name: columns for name, columns in done_kw.items() if any(columns.values())},
         set_points=_proven(ledger, {asset.asset_id: name for name, asset in assets.items()}),
@@ -133,7 +126,7 @@ def _own_share(asset: Asset, site: Site, meter_kw: By) -> By:
 
 
 def _priced(
-    site: Site, lake: Lake, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None
+    site: Site, lake: Lake, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None
 ) -> dict[str, Any]:
     """Import and export prices from start_utc to the first that is not known; the bill where prices are not all."""
     known = prices_between(site, lake, start_utc=start_utc, end_utc=end_utc, as_of_utc=as_of_utc)

@@ -164,12 +164,14 @@ class DayScenario:
             again = every[0][0].over(every).with_state(start=begun, end=end, forecast_kw=sun_kw, step_h=self.step_h)
             assert again is not None  # noqa: S101 - `replayed` holds no other
             devices.append(again.unconstrained())
+        held = {plan.plan_id: self.drawn_as_planned(plan, self.held) for plan in self.plans}
+        held_kw = np.array([held[slot.plan.plan_id][slot.step] for slot in self.slots])
         whole = DispatchCase(
             case_id=first.case_id,
             currency=first.currency,
             start_utc=self.slots[0].start_utc,
             step_h=tuple(self.step_h.tolist()),
-            load_kw=tuple((np.array(self._actual(self.readings.load_kw, "load_kw")) + self._held_kw).tolist()),
+            load_kw=tuple((np.array(self._actual(self.readings.load_kw, "load_kw")) + held_kw).tolist()),
             connection=connection,
             devices=tuple(devices),
         )
@@ -224,11 +226,6 @@ class DayScenario:
         steps = [step.devices[name] for step in plan.steps]
         columns = {column: tuple(step[column] for step in steps) for column in steps[last]}
         return _device(self.planned[plan.plan_id], name).carried(columns, last)
-
-    @cached_property
-    def _held_kw(self) -> Floats:
-        held = {plan.plan_id: self.drawn_as_planned(plan, self.held) for plan in self.plans}
-        return np.array([held[slot.plan.plan_id][slot.step] for slot in self.slots])
 
     def drawn_as_planned(self, plan: Plan, names: Collection[str]) -> Floats:
         """What these devices together draw in each step of a plan, kW, as it says."""

@@ -9,20 +9,23 @@ from pydantic import ValidationError
 
 from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.case import DispatchCase, without_control
-from controls.optimiser.devices.device import DECIMALS, MONEY, Columns, Device, Numbers, numbers
+from controls.optimiser.devices.device import MONEY, Device, Numbers, numbers
 from controls.optimiser.objective import measures_wanted
 from controls.optimiser.solution import Series, Solution, costs_of
 from controls.optimiser.solve import solve
 from controls.planning.replay.day_scenario import DayScenario
 from controls.planning.replay.decisions import (
-    by_slot,
+    Followed,
+    closed_series,
+    cut_from,
     decided,
     done,
     executed_decisions,
+    governed_by,
     measured_ends,
     planned_decisions,
+    with_actual_inputs,
 )
-from controls.planning.replay.right_inputs import cut_from, governed_by, with_actual_inputs
 from data_quality.contracts.control.goals import Objective, Preset
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
@@ -259,8 +262,7 @@ def _replanned(
     case_of_plan: the problem of a plan from one of its steps on, with what each store holds by then.
     """
     day, states = judged.day, dict(judged.day.begun)
-    as_it_was = {device.device_id: device for device in day.case.devices}
-    steps: dict[str, list[dict[str, float]]] = {name: [] for name in day.replayed}
+    followed = Followed(day.case.devices)
     for plan, slots in governed_by(day):
         case = case_of_plan(plan, slots[0].step, states)
         if isinstance(case, Finding):
@@ -268,25 +270,18 @@ def _replanned(
         answer = solved(case)
         if isinstance(answer, Finding):
             return answer
-        for device in case.devices:
-            series = answer.series.devices[device.device_id]
-            own, now = steps[device.device_id], as_it_was[device.device_id]
-            for t in range(len(slots)):
-                told = device.commands({name: values[t] for name, values in series.items()}, t)
-                own.append(now.acted(told, len(own)))
-            states.pop(device.device_id, None)
-            if (held := device.carried(series, len(slots) - 1)) is not None:
-                states[device.device_id] = held
-    return run_of(judged, decided(day, {name: by_slot(as_it_was[name], each) for name, each in steps.items()}))
+        followed.follow(case, answer.series, len(slots))
+        held = {
+            one.device_id: one.carried(answer.series.devices[one.device_id], len(slots) - 1) for one in case.devices
+        }
+        states = {name: amount for name, amount in (states | held).items() if amount is not None}
+    return run_of(judged, followed.done(day.step_h))
 
 
 def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
     """What the series of the day's devices cost; the grid closes the balance."""
-    case = judged.day.case
-    closing = case.connection.closing(np.round(case.net_kw(columns), DECIMALS))
-    devices = {device.device_id: _tuples(columns[device.device_id]) for device in case.devices}
-    series = Series(connection=_tuples(closing), devices=devices)
-    return PolicyRun(costs_of(case, series), _ends(judged, series), _most_kw(series))
+    series = closed_series(judged.day.case, columns)
+    return PolicyRun(costs_of(judged.day.case, series), _ends(judged, series), _most_kw(series))
 
 
 def _most_kw(series: Series) -> tuple[float, float]:
@@ -302,10 +297,6 @@ def _ends(judged: Judged, series: Series) -> dict[str, float]:
         for device in judged.day.case.devices
         if device.state
     }
-
-
-def _tuples(columns: Numbers) -> Columns:
-    return {name: tuple(values.tolist()) for name, values in columns.items()}
 
 
 # Asked by name only: each is a day of plans more.

@@ -153,25 +153,18 @@ def _lived(inputs: TrialInputs, months: Sequence[date], name: str, progress: Cal
     """The configuration by the cheaper policy."""
     kinds = [kind for _, kind in device_assets(inputs.site)]
     if not kinds:
-        run = TrialRun(inputs, NOTHING_MOVES, used=_as_it_was(inputs))
+        start, end = inputs.span(inputs.days[0])[0], inputs.span(inputs.days[-1])[1]
+        kwh = [inputs.load_kw[start + k * STEP] * _HOURS for k in range((end - start) // STEP)]
+        run = TrialRun(inputs, NOTHING_MOVES, used=[(max(each, 0.0), max(-each, 0.0)) for each in kwh])
         return _Lived(run.name, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months))
     found = []
     for policy in POLICIES if any(kind.measure for kind in kinds) else POLICIES[:1]:
         progress(f"{name}: {policy}, {len(inputs.days)} days")
         run = TrialRun(inputs, policy)
-        for day in inputs.days:
-            if fault := run.go_on(day):
-                message = f"{day}: {fault.message}"
-                return fault.model_copy(update={"message": message, "scope": inputs.site.site_id})
+        if fault := run.go_through():
+            return fault
         found.append(_Lived(policy, _by_month(cost_by_day(inputs, run.bill), months), _kgco2e(run, months)))
     return min(found, key=lambda each: float(each.cost.sum()))
-
-
-def _as_it_was(inputs: TrialInputs) -> list[tuple[float, float]]:
-    """Import and export of a load that nothing moves, kWh by quarter hour."""
-    start, end = inputs.span(inputs.days[0])[0], inputs.span(inputs.days[-1])[1]
-    kwh = [inputs.load_kw[start + k * STEP] * _HOURS for k in range((end - start) // STEP)]
-    return [(max(each, 0.0), max(-each, 0.0)) for each in kwh]
 
 
 def _by_month(by_day: Mapping[date, float], months: Sequence[date]) -> np.ndarray:

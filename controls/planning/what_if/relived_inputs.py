@@ -14,10 +14,8 @@ from assets.stores.lake.lake_block import content_sha256
 from controls.optimiser.devices.heat_pump import HeatPumpParams
 from controls.optimiser.devices.kinds import device_assets
 from controls.planning.plan_inputs import STEP
-from controls.planning.prices import prices_between
 from controls.planning.replay.day_readings import power_kw
-from controls.planning.starting_states import assumption
-from controls.planning.trial_inputs import MOST_FILLED, WEEK, By, TrialInputs, left_out, refused, whole
+from controls.planning.trial_inputs import MOST_FILLED, WEEK, By, TrialInputs, days_between, left_out, refused, whole
 from controls.planning.what_if.variants import NEW_PV, Variant, with_battery, with_pv, with_tariffs
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
@@ -62,7 +60,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     kept, left = _movable(site)
     planned = site.model_copy(update={"assets": kept})
     start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in (start, end))
-    heating = _heating_meter(site)
+    heating = next((asset.meter for asset in site.assets if asset.kind == "heating_relay" and asset.meter), None)
     drivers = [each.driver_id for each in site.drivers]
     names = [*main_meters(site), *(asset.meter for asset in kept if asset.meter), *([heating] if heating else [])]
     frame = lake.current(
@@ -79,12 +77,10 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     trial = TrialInputs(
         site=planned,
         lake=lake,
-        days=tuple(start + timedelta(days=n) for n in range((end - start).days)),
+        days=days_between(start, end),
         load_kw=load_kw,
         sun_kw={a.asset_id: power_kw(rows, site, a.meter or "") for a, kind in device_assets(planned) if kind.forecast},
         rows=rows.filter(pl.col("interval_start_utc") >= start_utc),
-        prices=prices_between(site, lake, start_utc=start_utc, end_utc=end_utc),
-        begun={},
         assumptions=(
             "the load is what the meters of grid, PV and batteries leave, as it was; only battery and PV move",
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
@@ -95,7 +91,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     )
     share = float(rows["is_synthetic"].mean() or 0.0) if rows.height else 0.0  # type: ignore[arg-type]
     return Relived(
-        trial=_begun(trial),
+        trial=trial,
         metered=supply.between(start_utc, end_utc),
         heat_kw=power_kw(rows, site, heating or ""),
         outdoor_degc=degc,
@@ -110,7 +106,6 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
     """The inputs with a variant's changes. Raises BadInput where the site lacks what one rests on."""
     inputs = known.trial
     site, sun_kw, load_kw, said = inputs.site, dict(inputs.sun_kw), inputs.load_kw, list[str]()
-    days = inputs.days[0], inputs.days[-1] + timedelta(days=1)
     for kind, size in (("battery", variant.battery_kwh), ("pv", variant.pv_kw)):
         if size is not None and kind in known.unmetered:
             message = f"--{kind}: the {kind} of site {site.site_id} has no meter, so what it did is not known"
@@ -127,21 +122,9 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
     if variant.heat_pump_kw is not None:
         load_kw = _heated(known, variant.heat_pump_kw)
         said.append(f"heat as the electric heating gave it, by a heat pump of {variant.heat_pump_kw:g} kW of heat")
-    prices = inputs.prices
     if variant.tariffs:
-        site = with_tariffs(site, variant.tariffs, *days)
-        start_utc, end_utc = (local_midnight_utc(day, site.time_zone) for day in days)
-        prices = prices_between(site, inputs.lake, start_utc=start_utc, end_utc=end_utc)
-    changed = inputs._replace(
-        site=site, sun_kw=sun_kw, load_kw=load_kw, prices=prices, assumptions=(*inputs.assumptions, *said)
-    )
-    return _begun(changed)
-
-
-def _begun(inputs: TrialInputs) -> TrialInputs:
-    """Each store half full at first, and as full at the end of each plan."""
-    stores = [(asset, kind) for asset, kind in device_assets(inputs.site) if kind.measure]
-    return inputs._replace(begun={a.asset_id: (assumption(inputs.site, a, kind)[0], 0.0) for a, kind in stores})
+        site = with_tariffs(site, variant.tariffs, inputs.days[0], inputs.days[-1] + timedelta(days=1))
+    return inputs._replace(site=site, sun_kw=sun_kw, load_kw=load_kw, assumptions=(*inputs.assumptions, *said))
 
 
 def _movable(site: Site) -> tuple[tuple[Asset, ...], tuple[Finding, ...]]:
@@ -171,10 +154,6 @@ def _behind(rows: pl.DataFrame, site: Site, supply: Load) -> By:
             own = power_kw(rows, site, *place)
             found = {at: kw + sign * own[at] for at, kw in found.items() if at in own}
     return found
-
-
-def _heating_meter(site: Site) -> str | None:
-    return next((asset.meter for asset in site.assets if asset.kind == "heating_relay" and asset.meter), None)
 
 
 def _heated(known: Relived, size_kw: float) -> By:

@@ -93,7 +93,7 @@ def price_of(variant: Variant, site: Site, today: date) -> Price | None:
     for kind, amount in bought.items():
         if amount is None:
             continue
-        part = _stated(site, kind, amount, variant.name, today) or _listed(site, kind, amount)
+        part = _price(site, kind, max(amount, 0.0), variant.name, today)
         if part is not None:
             low, high = low + part.low, high + part.high
             sources.append(part.source)
@@ -102,20 +102,15 @@ def price_of(variant: Variant, site: Site, today: date) -> Price | None:
     return Price(low=low, high=high, source="; ".join(sources)) if sources else None
 
 
-def _stated(site: Site, kind: str, amount: float, name: str, today: date) -> Price | None:
-    known = cost_of(site.measure_costs, kind, today, variant=name)
-    if known is None:
+def _price(site: Site, kind: str, units: float, name: str, today: date) -> Price | None:
+    """As the site states it, else as the catalogue lists it."""
+    if stated := cost_of(site.measure_costs, kind, today, variant=name):
+        units = 1.0 if stated.per is None else units
+        return Price(low=stated.low * units, high=stated.high * units, source=stated.source)
+    listed = next((each for each in _catalogue() if (each.kind, each.currency) == (kind, site.currency)), None)
+    if listed is None:
         return None
-    units = 1.0 if known.per is None else max(amount, 0.0)
-    return Price(low=known.low * units, high=known.high * units, source=known.source)
-
-
-def _listed(site: Site, kind: str, amount: float) -> Price | None:
-    known = next((each for each in _catalogue() if (each.kind, each.currency) == (kind, site.currency)), None)
-    if known is None:
-        return None
-    units = max(amount, 0.0)
-    return Price(low=known.low_per_unit * units, high=known.high_per_unit * units, source=known.source)
+    return Price(low=listed.low_per_unit * units, high=listed.high_per_unit * units, source=listed.source)
 
 
 def is_more(variant: Variant, site: Site) -> bool:

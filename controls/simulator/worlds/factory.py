@@ -92,7 +92,10 @@ def production(grid: YearGrid, truth: FactoryTruth, *, seed: int) -> tuple[Count
         running[grid.day < truth.holiday_days] *= 0.03
     # Less of it stands still already: running time and pace together make the weekend's output.
     slower = np.where(grid.is_free, truth.weekend_factor / truth.weekend_running, 1.0)
-    count_per_hour = truth.count_per_hour * pace * _shift_factor(grid.local_hour) * slower
+    begins, output = np.array(SHIFTS).T
+    # Before the first of the day the night's still runs.
+    shift = output[np.searchsorted(begins, grid.local_hour, side="right") - 1]
+    count_per_hour = truth.count_per_hour * pace * shift * slower
     return np.rint(count_per_hour * running * 0.25).astype(np.int64), np.round(0.25 * running, 4)
 
 
@@ -146,12 +149,3 @@ def clean_power_kw(
         + climate_kw * shape
     )
     return power_kw
-
-
-def _shift_factor(local_hour: Series) -> Series:
-    (first, early), (second, late), (third, night) = SHIFTS
-    return np.where(
-        (local_hour >= first) & (local_hour < second),
-        early,
-        np.where((local_hour >= second) & (local_hour < third), late, night),
-    )

@@ -191,13 +191,11 @@ class _Senders:
 
     def utility(self, month: Month) -> bytes:
         """Green Button: import and export."""
-        return green_button(
-            "NY-0042-7781",
-            [
-                (leaves, self._espi_rows(month, _whole(self._struck.clean["main", register][month.slots])))
-                for leaves, register in ((IMPORT, "import"), (EXPORT, "export"))
-            ],
-        )
+        start_s, parts = self._times[month.slots].dt.epoch("s"), []
+        for leaves, register in ((IMPORT, "import"), (EXPORT, "export")):
+            amounts = _whole(self._struck.clean["main", register][month.slots])
+            parts.append((leaves, pl.DataFrame({"start_s": start_s, "value": amounts})))
+        return green_button("NY-0042-7781", parts)
 
     def chilled_water(self, month: Month) -> bytes:
         """Green Button: the counter at the end of each interval, that before the first one included."""
@@ -268,9 +266,6 @@ class _Senders:
 
     def _hours(self, month: Month) -> pl.Series:
         return self._times[month.slots].gather_every(SLOTS_PER_HOUR)
-
-    def _espi_rows(self, month: Month, values: Counts) -> pl.DataFrame:
-        return pl.DataFrame({"start_s": self._times[month.slots].dt.epoch("s"), "value": values})
 
 
 def _plain(times: pl.Series, meter: str, values: Series) -> pl.DataFrame:

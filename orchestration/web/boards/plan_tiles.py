@@ -77,8 +77,8 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     has_devices = any(energy_of_kind(each.kind) not in ("other", "grid") for each in now.site.assets)
     if plan is None:
         return plan_ahead.PlanAhead(**common, site_id=now.site.site_id, has_devices=has_devices)
+    from controls.planning.plan_inputs import left_out, not_measured
     from controls.planning.plan_picture import picture_of_plan, price_bands
-    from controls.planning.starting_states import left_out, not_measured
     from controls.planning.summary import blocks
 
     drawn, at_utc = picture_of_plan(plan), now.show.as_of_utc

@@ -28,11 +28,10 @@ from controls.optimiser.case import case_of
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
-from controls.planning.desk import Desk
+from controls.planning.desk import LOOK_BACK, Desk, price_doubt
 from controls.planning.frozen_plan import commands_of
 from controls.planning.make import make_plan_now
 from controls.planning.plan_inputs import STEP, plan_request
-from controls.planning.prices import LOOK_BACK, price_doubt
 from controls.planning.triggers import plan_window
 from data_quality.contracts.control.command import Command, CommandState, Mode
 from data_quality.contracts.control.plan import Plan

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.optimiser.devices.room import RoomParams
-from controls.planning.comfort_bounds import DAYS, BoundSuggestion, suggested_bounds
-from controls.planning.suggestions import Override
+from controls.planning.suggestions import BOUND_DAYS, BoundSuggestion, Override, suggested_bounds
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 ROOM = RoomParams.model_validate(
@@ -32,7 +31,7 @@ def suggested(overrides: list[Override], *degc: float, now: datetime = NOW) -> t
 def test_a_room_that_is_heated_by_hand_on_three_evenings_suggests_a_higher_low_bound_with_count_and_expiry() -> None:
     [found] = suggested(by_hand(1, 1, 2, 9), 20.6, 21.2, 20.7)
     assert (found.edge, found.part_of_day, found.degc, found.present_degc) == ("low", "evenings", 21.0, 20.0)
-    assert (found.on_days, found.of_days) == (3, DAYS)
+    assert (found.on_days, found.of_days) == (3, BOUND_DAYS)
     # The ninth day before today falls out of the last 28 days in 19 days.
     assert found.until_utc.date().isoformat() == "2026-04-08"
     assert suggested(by_hand(1, 1, 2, 9), 20.6, 21.2, 20.7, now=found.until_utc - timedelta(hours=1))
@@ -54,7 +53,7 @@ def test_a_set_temperature_is_the_wish_itself_also_where_it_is_lower() -> None:
     [
         (by_hand(1, 1, 2), (21, 21)),
         (by_hand(1, 1, 1, 1), (21, 21, 21)),
-        (by_hand(1, 1, 2, DAYS), (21, 21, 21)),
+        (by_hand(1, 1, 2, BOUND_DAYS), (21, 21, 21)),
         (by_hand(1, 1, 2, 3), (21, 21)),
         (by_hand(1, 1, 2, 3), (17, 17, 17)),
         (by_hand(1, 1, 2, 3, device="bath"), (21, 21, 21)),

@@ -21,10 +21,10 @@ from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.room import Room
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
+from controls.planning.desk import LOOK_BACK
 from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP
-from controls.planning.prices import LOOK_BACK
 from controls.planning.replay.policies import by_rules
 from controls.planning.replay.solved_again import solved_again
 from data_quality.contracts.control.experiment import Experiment

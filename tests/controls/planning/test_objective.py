@@ -12,7 +12,7 @@ from assets.stores.lake.lake_block import LAKE_SCHEMA
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import input_digest, make_plan
-from controls.planning.site_request import with_objective
+from controls.planning.make import with_objective
 from controls.planning.summary import summarise
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.finding import Finding

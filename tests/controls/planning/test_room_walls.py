@@ -8,7 +8,7 @@ import pytest
 from controls.optimiser.case import case_of
 from controls.optimiser.devices.room import Room
 from controls.planning.plan_inputs import plan_request
-from controls.planning.room_walls import walls_of
+from controls.planning.surroundings import walls_of
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import PlanRequest
 from data_quality.contracts.errors import BadInput

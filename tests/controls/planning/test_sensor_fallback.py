@@ -11,7 +11,7 @@ from controls.optimiser.solve import solve
 from controls.planning.desk import state_reader
 from controls.planning.frozen_plan import make_plan
 from controls.planning.plan_inputs import plan_request
-from controls.planning.sensor_fallback import sensor_fallback
+from controls.planning.starting_states import sensor_fallback
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.control.plan import Plan, PlanRequest
 from data_quality.contracts.errors import WorldFault

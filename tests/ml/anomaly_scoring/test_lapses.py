@@ -8,8 +8,7 @@ import pytest
 from assets.sites.load_sites import load_sites
 from controls.simulator.worlds.anchor import ANCHOR
 from controls.simulator.worlds.generate import generate_site
-from controls.simulator.worlds.habits import habits_of
-from controls.simulator.worlds.lapses import Lapse, lapses_of, with_lapses
+from controls.simulator.worlds.lapses import Lapse, habits_of, lapses_of, with_lapses
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, months_after
 from ml.anomalies.monitor import watch

@@ -1,16 +1,24 @@
-"""The outdoor temperature of a plan's steps, as forecasts known when it is made tell it, with what must be said of it.
+"""Surroundings of a plan's devices: the outdoor temperature of its steps as forecast, and walls between rooms.
 
 Rooms lose heat by it, and a heat pump's COP follows it. What is missing or too old makes a plan at the temperature that
-each device states for that case, labelled so.
+each device states for that case, labelled so. Through a wall a neighbour gives or takes heat, while it is at what its
+own thermostat holds: so rooms stay apart in the problem, each with schedules of its own; that a neighbour's heating may
+be moved is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
 
+import numpy as np
+
+from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import device_assets
+from controls.optimiser.devices.room import Room, RoomParams
 from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WeatherIssue
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
 # As a load forecast: weather is told several times a day.
@@ -80,3 +88,49 @@ def _told(issue: WeatherIssue, steps: Sequence[datetime]) -> dict[datetime, floa
         if 0 <= place < len(values) and (value := values[place]) is not None and isfinite(value):
             found[step] = value
     return found
+
+
+def walls_of(site: Site) -> dict[str, dict[str, float]]:
+    """Room -> neighbour -> kW/K, both ways, of assets of kind room. Raises BadInput for a neighbour that is no room."""
+    rooms = {asset.asset_id: kind.figures(asset, site.site_id) for asset, kind in device_assets(site) if kind is Room}
+    found: dict[str, dict[str, float]] = {}
+    for name, params in rooms.items():
+        assert isinstance(params, RoomParams)  # noqa: S101  # those of its kind
+        for other, kw_per_k in params.walls.items():
+            if other == name or other not in rooms:
+                there = ", ".join(each for each in rooms if each != name) or "none"
+                raise BadInput(
+                    f"site {site.site_id}, asset {name!r}: walls names {other!r}; expected another room: {there}",
+                    reason="bad_asset",
+                )
+            for one, beside in ((name, other), (other, name)):
+                # Told at both ends it is still one wall.
+                own = found.setdefault(one, {})
+                own[beside] = max(own.get(beside, 0.0), kw_per_k)
+    return found
+
+
+def beside_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats) -> dict[str, Device]:
+    """The devices by asset id, rooms with what goes through their walls."""
+    walls, found = walls_of(site), dict(devices)
+    for name, own in walls.items():
+        room = devices[name]
+        assert isinstance(room, Room)  # noqa: S101  # of kind room, above
+        found[name] = room.beside([(g, _held_degc(devices[other], step_h)) for other, g in own.items()])
+    return found
+
+
+def wall_labels(site: Site) -> dict[str, str]:
+    """What a plan's inputs say of its walls: nothing without one."""
+    told = {
+        name: ", ".join(f"{other} {kw_per_k:g} kW/K" for other, kw_per_k in own.items())
+        for name, own in walls_of(site).items()
+    }
+    return {f"{name}_walls": f"{said}; each neighbour as its own thermostat holds it" for name, said in told.items()}
+
+
+def _held_degc(neighbour: Device, step_h: Floats) -> Floats:
+    """Mean temperature of each step, heated by its own thermostat."""
+    assert isinstance(neighbour, Room)  # noqa: S101  # of kind room, above
+    after = neighbour.temperatures_degc(neighbour.thermostat(step_h), step_h)
+    return (np.concatenate([[neighbour.init_degc], after[:-1]]) + after) / 2
