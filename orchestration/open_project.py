@@ -116,7 +116,7 @@ class OpenProject:
         keeps = keeps and self.store.read_only is None
         definitions = Definitions(partial(kpi_definition, offload=self._offload), folder, keeps=keeps)
         if self._offload is not None:
-            from assets.kpi.subprocess_sql import rows_in_subprocess
+            from orchestration.warehouse.subprocess_sql import rows_in_subprocess
 
             kept = self.cache.place("kpi_rows")
             definitions.run = partial(rows_in_subprocess, offload=self._offload, kept=kept)

@@ -97,7 +97,6 @@ OF_THE_PROGRAM = {
     "controls/templates/load_templates.py:_parsed": "device templates of the program, by path and text",
     "orchestration/open_project.py:cache_of": "the one place at the top: caches by root",
     "orchestration/warehouse/dbt.py:_fingerprint": "the dbt project of the program",
-    "orchestration/warehouse/dbt.py:_manifests": "the dbt project of the program, parsed",
     "reports/content/templates.py:_read": "report templates by path, time and size, most of them the program's own",
 }
 

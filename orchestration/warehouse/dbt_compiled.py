@@ -1,4 +1,4 @@
-"""Compiled dbt SQL, as others run it: the definition of the KPIs, and a full build of the warehouse."""
+"""Compiled dbt SQL, as it is run: the definition of the KPIs, and the plan of a warehouse."""
 
 import csv
 import io
@@ -9,9 +9,10 @@ from pathlib import Path
 from re import sub
 from typing import Any
 
-from assets.stores.warehouse.full_build import FullBuild, PlannedNode
-from assets.stores.warehouse.warehouse_views import quoted
+from assets.stores.warehouse.run_nodes import PlannedNode
+from assets.stores.warehouse.warehouse_views import overlapping, quoted
 from data_quality.contracts.errors import OurFault
+from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import KpiDefinition, SqlModel
 
 # What dbt makes of them on an empty warehouse is one `create … as`, whichever it is.
@@ -21,28 +22,46 @@ _TEST = {"severity": "ERROR", "fail_calc": "count(*)", "error_if": "!= 0", "limi
 _NULLS = ("", "null")
 
 
+class WarehousePlan(Model):
+    """All nodes for one engine, each behind what it reads and what judges that."""
+
+    nodes: tuple[PlannedNode, ...]
+
+    def of(self, stage: str, *, is_full: bool) -> list[PlannedNode]:
+        """Those of one stage, in building order. is_full: no table keeps a row."""
+        found = [each for each in self.nodes if stage in each.stages]
+        return [each.model_copy(update={"replaced": ""}) for each in found] if is_full else found
+
+
 def definition_of(nodes: Mapping[str, Any], database: str) -> KpiDefinition:
     """The models of a manifest's nodes. database: the name that dbt put before every schema."""
     models = {key: each for key, each in nodes.items() if each["resource_type"] == "model"}
     uses = Counter(read for each in models.values() for read in each["depends_on"]["nodes"])
     return KpiDefinition(
-        models=tuple(_model(models[key], set(models), uses[key], database) for key in _in_order(models))
+        models=tuple(
+            _model(models[key], set(models), uses[key], database)
+            for key in _in_order({key: _read_by(each, models) for key, each in models.items()})
+        )
     )
 
 
-def full_build_of(nodes: Mapping[str, Any], database: str) -> FullBuild:
-    """Models, seeds and data tests of a manifest's nodes, each behind what it reads.
+def plan_of(nodes: Mapping[str, Any], database: str) -> WarehousePlan:
+    """Models, seeds and data tests of a manifest's nodes, each behind what it reads and the tests of that.
 
-    Raises OurFault for a node that asks for more than one statement: such a one only dbt can build.
+    Raises OurFault for a node that asks for more than one statement: such a one nobody can run.
     """
     wanted = {key: each for key, each in nodes.items() if each["resource_type"] in ("model", "seed", "test")}
-    planned = []
-    for key in _in_order(wanted):
+    judges = [(each["attached_node"], key) for key, each in wanted.items() if each["resource_type"] == "test"]
+    planned, after = [], {key: _read_by(each, wanted) for key, each in wanted.items()}
+    for key, reads in list(after.items()):
+        if wanted[key]["resource_type"] != "test":
+            after[key] = [*reads, *sorted(test for tested, test in judges if tested in reads)]
+    for key in _in_order(after):
         node, config = wanted[key], wanted[key]["config"]
         tested = wanted[node["attached_node"]] if node["resource_type"] == "test" else None
         is_plain = all(config[name] == value for name, value in _TEST.items()) if tested else _is_plain(config)
         if not is_plain:
-            raise OurFault(f"dbt node {key} cannot be built by one statement: teach full_build.py its form")
+            raise OurFault(f"dbt node {key} cannot be built by one statement: teach run_nodes.py its form")
         planned.append(
             PlannedNode(
                 unique_id=key,
@@ -53,17 +72,31 @@ def full_build_of(nodes: Mapping[str, Any], database: str) -> FullBuild:
                 kind="test" if tested else _KINDS[config["materialized"]],
                 tested_model=tested["name"] if tested else "",
                 sql=_seed(node) if node["resource_type"] == "seed" else _here(node, database),
+                after=tuple(after[key]),
+                replaced=_replaced(config),
             )
         )
-    return FullBuild(nodes=tuple(planned))
+    return WarehousePlan(nodes=tuple(planned))
+
+
+def _replaced(config: Mapping[str, Any]) -> str:
+    """Which rows an incremental model replaces. meta.window says where a row's period stands: `starts` and either
+    `ends` or `grain`.
+    """
+    if config["materialized"] != "incremental":
+        return ""
+    place = config["meta"]["window"]
+    starts = f"kept.{place['starts']}"
+    ends = f"kept.{place['ends']}" if "ends" in place else f"cast({starts} + interval '1 {place['grain']}' as date)"
+    return overlapping(starts, ends)
 
 
 def _is_plain(config: Mapping[str, Any]) -> bool:
     return config["materialized"] in _KINDS and not (config["pre-hook"] or config["post-hook"])
 
 
-def _in_order(nodes: Mapping[str, Any]) -> Iterator[str]:
-    order = TopologicalSorter({key: set(_read_by(each)) & set(nodes) for key, each in nodes.items()})
+def _in_order(after: Mapping[str, Collection[str]]) -> Iterator[str]:
+    order = TopologicalSorter(after)
     order.prepare()
     while order.is_active():
         # Sorted: the same project gives the same text, and so the same hash.
@@ -72,9 +105,9 @@ def _in_order(nodes: Mapping[str, Any]) -> Iterator[str]:
             order.done(key)
 
 
-def _read_by(node: Mapping[str, Any]) -> list[str]:
+def _read_by(node: Mapping[str, Any], known: Collection[str]) -> list[str]:
     # A seed reads no node, and its manifest says so by leaving them out.
-    return list(node["depends_on"].get("nodes", ()))
+    return [each for each in node["depends_on"].get("nodes", ()) if each in known]
 
 
 def _model(node: Mapping[str, Any], models: Collection[str], uses: int, database: str) -> SqlModel:

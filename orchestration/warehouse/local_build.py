@@ -15,7 +15,6 @@ from assets.kpi.incremental.month_gates import Judged, MonthGates, day_mart_gate
 from assets.kpi.incremental.stage import Prepared, Stage
 from assets.kpi.mart_windows import Window
 from assets.stores.lake.lake_block import write_atomic
-from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, target_of
 from data_quality.contracts.baselines.expected import ExpectedDay
 from data_quality.contracts.errors import RunFailed
@@ -25,7 +24,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from orchestration.month_keys import months_of_range
 from orchestration.open_project import OpenProject
-from orchestration.warehouse.dbt import build_stage, full_build
+from orchestration.warehouse.dbt import build_stage
 from orchestration.workers.fan_out import port
 
 # Red ones stop what follows, as in the graph.
@@ -124,16 +123,9 @@ class _Making:
     ) -> Iterator[str]:
         with held_open(target):
             prepared = stage.prepare(asked, target=target, expected=expected)
-            # Rows of former builds are kept by dbt itself, which opens the file for itself; so does any other engine.
-            is_anew = prepared.is_full and not target.postgres_url
             yield "computing"
-            if is_anew:
-                self.outcome = build_anew(target, full_build().of(self.name))
-                self._publish(stage, prepared, target)
-        if not is_anew:
             self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
-            with held_open(target):
-                self._publish(stage, prepared, target)
+            self._publish(stage, prepared, target)
 
     def _publish(self, stage: Stage, prepared: Prepared, target: WarehouseTarget) -> None:
         if not self.outcome.is_success:

@@ -23,7 +23,7 @@ from assets.stores.lake.merges import newest_entry
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Site
 from orchestration.open_project import OpenProject
-from orchestration.warehouse.dbt import fingerprint, full_build
+from orchestration.warehouse.dbt import build, fingerprint, warehouse_plan
 from orchestration.warehouse.user_cache import user_cache
 
 # Seconds that the build took, beside the marts.
@@ -92,9 +92,8 @@ def seconds_to_build(project: OpenProject) -> float:
 def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, folder: Path) -> None:
     # What answers from marts that are there already need not load what makes them.
     from assets.kpi.incremental.mart_sources import source_tables
-    from assets.stores.warehouse.full_build import build_anew
     from assets.stores.warehouse.marts import MARTS
-    from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
+    from assets.stores.warehouse.warehouse import WarehouseTarget, publish_marts
     from ml.baselines.lifecycle.fit_site import expected_of_site
 
     began_s = time.perf_counter()
@@ -106,9 +105,8 @@ def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, fol
     expected = pl.concat(days).drop("is_extrapolated")
     with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as unfinished:
         target = WarehouseTarget(duckdb_file=Path(unfinished) / "past.duckdb")
-        load_sources(target, source_tables(known, lake, expected, as_of_utc=as_of_utc))
-        # Of what dbt compiled: itself it would parse the whole project once more for a warehouse of this name.
-        outcome = build_anew(target, (node for node in full_build().nodes if node.kind != "test"))
+        sources = source_tables(known, lake, expected, as_of_utc=as_of_utc)
+        outcome = build(target, sources, (node for node in warehouse_plan().nodes if node.kind != "test"))
         if not outcome.is_success:
             raise OurFault(outcome.why)
         made = Path(unfinished) / "marts"

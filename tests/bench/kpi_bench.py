@@ -33,11 +33,11 @@ from assets.sites.calendar import quarter_hours
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
+from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.work.project_cache import Place
-from orchestration.warehouse import dbt
 from tests.bench.kpi_pandas import pandas_way
 from tests.bench.postgres import packaged_postgres
+from tests.dbt.by_dbt import PARSED, invoke, run_dbt
 
 PRICE, FACTOR = "0.25", "0.38"
 AREA_M2 = 1000
@@ -63,13 +63,13 @@ def bench(meters: int = 60, years: int = 1, *, postgres_url: str = "") -> dict[s
         _, found["raw_wall_s"] = _ours(root, tables, models)
         load_sources(target, tables)
         # As a new process does: the project is read from its files again.
-        dbt._manifests = Place(dbt.KEPT_PARSES)
-        outcome, _, found["dbt_wall_s"] = _timed(lambda: dbt.run_dbt(BUILD, target=target, state_dir=root / "dbt"))
+        PARSED.clear()
+        outcome, _, found["dbt_wall_s"] = _timed(lambda: run_dbt(BUILD, target=target, state_dir=root / "dbt"))
         found["sql_s"], found["tests_s"] = _sql_seconds(outcome)
         if postgres_url:
             server = WarehouseTarget(duckdb_file=root / "none.duckdb", postgres_url=postgres_url)
             load_sources(server, tables)
-            found["postgres_sql_s"], _ = _sql_seconds(dbt.run_dbt(BUILD, target=server, state_dir=root / "dbt"))
+            found["postgres_sql_s"], _ = _sql_seconds(run_dbt(BUILD, target=server, state_dir=root / "dbt"))
     if not np.isclose(ours_kwh, pandas_kwh, rtol=1e-9):
         raise AssertionError(f"the two sides disagree: {ours_kwh} and {pandas_kwh} kWh")
     found["ratio"] = found["pandas_cpu_s"] / found["ours_cpu_s"]
@@ -85,7 +85,7 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
     return answer, time.process_time() - cpu, time.perf_counter() - wall
 
 
-def _sql_seconds(outcome: dbt.DbtOutcome) -> tuple[float, float]:
+def _sql_seconds(outcome: DbtOutcome) -> tuple[float, float]:
     """Seconds of the models, and of the data tests. Raises where one failed."""
     if not outcome.is_success:
         raise AssertionError("; ".join(f"{node.name}: {node.message}" for node in outcome.failed))
@@ -153,7 +153,7 @@ def _compiled_models(root: Path, target: WarehouseTarget, tables: Tables) -> lis
     """(schema, name, view or table, SQL) of the KPI models in an order that builds."""
     load_sources(target, tables)
     # Not by run_dbt, which has dbt write no manifest.
-    dbt._invoke(["compile", "--select", "tag:kpi"], target=target, state_dir=root / "dbt", manifest=None)
+    invoke(["compile", "--select", "tag:kpi"], target=target, state_dir=root / "dbt")
     nodes = json.loads((root / "dbt" / "duckdb" / "manifest.json").read_text())["nodes"]
     models = {key: node for key, node in nodes.items() if node["resource_type"] == "model" and "kpi" in node["tags"]}
     order = graphlib.TopologicalSorter({key: node["depends_on"]["nodes"] for key, node in models.items()})

@@ -30,7 +30,6 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Driver, EmissionFactorEntry, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc, parse_period
-from orchestration.warehouse.dbt import run_dbt
 from reports.assess import baselines_in_force
 from reports.content.template_report import datasets_of, template_report
 from reports.content.templates import load_template
@@ -41,6 +40,7 @@ from reports.render.render_json import render_json
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import Chart, Paragraph, ReportContent, Section, Series
+from tests.dbt.by_dbt import run_dbt
 from tests.definitions import DEFINITIONS
 from tests.reports import plant
 

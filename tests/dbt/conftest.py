@@ -20,7 +20,7 @@ from data_quality.contracts.factor import Factor, FactorSet
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
-from orchestration.warehouse.dbt import run_dbt
+from tests.dbt.by_dbt import run_dbt
 from tests.kpi.seeded import expected_days, filled_lake, plant, rich_plant
 
 OFFICE = {

@@ -6,12 +6,12 @@ import pytest
 
 from assets.kpi.incremental.mart_sources import source_tables
 from assets.stores.warehouse import warehouse
-from assets.stores.warehouse.full_build import PlannedNode, build_anew
+from assets.stores.warehouse.run_nodes import PlannedNode
 from assets.stores.warehouse.warehouse import WarehouseTarget, duckdb_session, held_open, load_sources
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
-from orchestration.warehouse.dbt import full_build
-from orchestration.warehouse.dbt_compiled import full_build_of
+from orchestration.warehouse.dbt import build, warehouse_plan
+from orchestration.warehouse.dbt_compiled import plan_of
 from tests.dbt.conftest import World
 
 MANY_ROWS = "create table rows as select i, i % 7 as k, repeat('x', 20) || i as s from range(30000) as made (i)"
@@ -34,15 +34,15 @@ def test_every_table_view_and_verdict_is_the_one_of_dbt(
     monkeypatch.setattr(warehouse, "_MEMORY", memory)
     target = WarehouseTarget(duckdb_file=tmp_path / "warehouse.duckdb")
     load_sources(target, source_tables(world.sites, world.lake, world.expected))
-    plan = full_build()
+    plan = warehouse_plan()
     for stage, by_dbt in world.duckdb.outcomes.items():
         with held_open(target):
             # One that stands there as something else, as where a model becomes a view.
-            first = next(each for each in plan.of(stage) if each.kind == "table")
+            first = next(each for each in plan.of(stage, is_full=True) if each.kind == "table")
             with duckdb_session(target.duckdb_file) as connection:
                 connection.execute(f"create schema if not exists {first.layer}")
                 connection.execute(f"create view {first.layer}.{first.name} as select 1 as former")
-            outcome = build_anew(target, plan.of(stage))
+            outcome = build(target, {}, plan.of(stage, is_full=True))
         known = {
             (node.unique_id, node.status, node.failures) for node in by_dbt.nodes if "unit_test" not in node.unique_id
         }
@@ -94,7 +94,7 @@ def test_a_table_is_made_wherever_in_its_making_the_memory_ends(
             )
             # The second is made in place of the first.
             for _ in range(2):
-                outcome = build_anew(target, [made])
+                outcome = build(target, {}, [made])
                 assert outcome.is_success, outcome.nodes[-1].message
     with duckdb_session(target.duckdb_file) as connection:
         there = [name for _, name, _ in connection.execute(RELATIONS).fetchall()]
@@ -110,7 +110,7 @@ def test_all_rows_are_seen_of_a_table_that_several_threads_made(tmp_path: Path) 
         connection.execute("create table rows as select i // 4 as hour, i % 200 as k from range(600000) as made (i)")
         for _ in range(2):
             made = node_of("many", "select hour, k, count(*) as n from rows group by all")
-            assert build_anew(target, [made]).is_success
+            assert build(target, {}, [made]).is_success
             # By the connection that made it too: whoever opens the file anew sees all.
             (found,) = connection.execute("select count(*), count(k), sum(n) from marts.many").fetchall()
             assert found == (600_000, 600_000, 600_000)
@@ -121,4 +121,4 @@ def test_what_dbt_makes_with_more_than_one_statement_is_refused_by_name() -> Non
     config = {"materialized": "table", "pre-hook": [], "post-hook": []}
     for change in ({"materialized": "materialized_view"}, {"post-hook": ["select 1"]}):
         with pytest.raises(OurFault, match=r"model\.m cannot be built by one statement"):
-            full_build_of({"model.m": {**node, "config": config | change, "compiled_code": "select 1"}}, "d")
+            plan_of({"model.m": {**node, "config": config | change, "compiled_code": "select 1"}}, "d")

@@ -88,13 +88,13 @@ import os, signal, sys
 from pathlib import Path
 from assets.stores.warehouse import warehouse
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
-real, done = warehouse._replace, []
-def replace(connection, name, table):
+real, done = warehouse.DuckDbEngine._replace, []
+def replace(engine, name, table):
     done.append(name)
     if len(done) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(connection, name, table)
-warehouse._replace = replace
+    return real(engine, name, table)
+warehouse.DuckDbEngine._replace = replace
 target = warehouse.WarehouseTarget(duckdb_file=Path(sys.argv[1]))
 warehouse.load_sources(target, {name: empty_source(name) for name in ["sites", "meters", "scope_members"]})
 """

@@ -16,7 +16,6 @@ from assets.readings.changes.affected import touched_months
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store
-from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.mart_digests import MartDigests
 from assets.stores.warehouse.marts import MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, load_sources, mark_built, publish_marts
@@ -24,22 +23,20 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.month_keys import month_ranges, months_of_range, split_key
-from orchestration.warehouse.dbt import fingerprint, full_build, run_dbt
+from orchestration.warehouse.dbt import build, build_stage, fingerprint, warehouse_plan
 from tests.dbt.conftest import OFFICE
 from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows
 
 # Each build pays for dbt's own work, and there are many.
 pytestmark = pytest.mark.slow
-# The name of the file is part of what dbt parses: the same as in the rest of this folder, which parses once.
 WAREHOUSE = "warehouse.duckdb"
-BUILD = ["build", "--exclude-resource-type", "unit_test", "--select"]
 
 
 class Line:
     """A lake, its sites and one warehouse that is brought up to date window by window."""
 
-    def __init__(self, folder: Path, store: Store, target: WarehouseTarget, state_dir: Path) -> None:
-        self.folder, self.target, self.state_dir = folder, target, state_dir
+    def __init__(self, folder: Path, store: Store, target: WarehouseTarget) -> None:
+        self.folder, self.target = folder, target
         self.lake, self.baselines = Lake(folder / "lake", store), BaselineStore(store)
         self.sites: dict[str, Site] = {"plant": plant(), "office": plant(**OFFICE)}
         self.expected = pl.concat([expected_days(site, seed=seed) for seed, site in enumerate(self.sites.values())])
@@ -77,16 +74,11 @@ class Line:
             start, site_id = split_key(first)
             after = (split_key(last)[0] + timedelta(days=32)).replace(day=1)
             asked.append(Window(site_id=site_id, first=start, after=after))
-        # As a run does (orchestration/warehouse/local_build.py): dbt opens the file for itself, all else asks one
+        # As a run does (orchestration/warehouse/local_build.py)
         with held_open(self.target):
             prepared = stage.prepare(asked, target=self.target, expected=self.expected)
-        outcome = run_dbt(
-            [*BUILD, f"tag:{name}", *["--full-refresh"] * prepared.is_full],
-            target=self.target,
-            state_dir=self.state_dir,
-        )
-        assert outcome.is_success, outcome.failed
-        with held_open(self.target):
+            outcome = build_stage(name, target=self.target, is_full=prepared.is_full)
+            assert outcome.is_success, outcome.failed
             note = stage.finish(prepared, target=self.target)
             stage.publish(note, target=self.target, clock=FixedClock(self.at))
 
@@ -103,8 +95,8 @@ class Line:
             load_sources(target, source_tables(self.sites, self.lake, self.expected))
             # Without the data tests: they run on each window, and on marts that are then proven equal to these.
             for name in ("kpi", "enpi"):
-                models = (node for node in full_build().of(name) if node.kind != "test")
-                assert build_anew(target, models).is_success
+                nodes = warehouse_plan().of(name, is_full=True)
+                assert build(target, {}, (node for node in nodes if node.kind != "test")).is_success
             publish_marts(target, tmp_path / "whole")
         target.duckdb_file.unlink()
         return tmp_path / "whole"
@@ -119,11 +111,11 @@ def assert_same_marts(ours: Path, theirs: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory, state_dir: Path, foreign_zone: None) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory, foreign_zone: None) -> Path:
     """The folder of a line with two sites that DuckDB has built: each test works on a copy."""
     folder = tmp_path_factory.mktemp("filled")
     store = open_store(f"sqlite:///{folder / 'store.db'}")
-    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / WAREHOUSE), state_dir)
+    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / WAREHOUSE))
     for seed, site in enumerate(made.sites.values()):
         filled_lake(made.lake, site, seed=seed)
     made.catch_up()
@@ -132,13 +124,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory, state_dir: Path, foreign_zo
 
 
 @pytest.fixture
-def line(request: pytest.FixtureRequest, tmp_path: Path, filled: Path, state_dir: Path) -> Iterator[Line]:
+def line(request: pytest.FixtureRequest, tmp_path: Path, filled: Path) -> Iterator[Line]:
     """Two sites, filled and built, on DuckDB or on the engine that the test names."""
     folder = shutil.copytree(filled, tmp_path / "line")
     is_server = getattr(request, "param", "duckdb") == "postgres"
     url = request.getfixturevalue("postgres_url") if is_server else ""
     store = open_store(f"sqlite:///{folder / 'store.db'}")
-    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / WAREHOUSE, postgres_url=url), state_dir)
+    made = Line(folder, store, WarehouseTarget(duckdb_file=folder / WAREHOUSE, postgres_url=url))
     if is_server:
         shutil.rmtree(made.marts_dir)
         made.catch_up()
@@ -226,9 +218,9 @@ def test_a_run_that_died_between_models_is_made_good_by_the_next(line: Line, tmp
     stage = line.stage("kpi")
     july = Window(site_id="plant", first=date(2025, 7, 1), after=date(2025, 8, 1))
     prepared = stage.prepare([july], target=line.target)
-    assert run_dbt(
-        [*BUILD, "+int_meter__day_energy"], target=line.target, state_dir=line.state_dir
-    ).is_success  # and then the lights went out
+    nodes = warehouse_plan(line.target).of("kpi", is_full=False)
+    last = next(place for place, each in enumerate(nodes) if each.name == "int_meter__day_energy")
+    assert build(line.target, {}, nodes[: last + 1]).is_success  # and then the lights went out
     assert not prepared.is_full
     line.catch_up()
     assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))

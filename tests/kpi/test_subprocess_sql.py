@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.kpi import subprocess_sql as module
-from assets.stores.warehouse.scratch import RunSql
+from assets.stores.warehouse.scratch import RunSql, rows_of
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, empty_source
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import KpiDefinition, SqlModel
 from data_quality.contracts.work.project_cache import PLACES, ProjectCache
+from orchestration.warehouse import subprocess_sql as module
 
 
 def definition(of: str) -> KpiDefinition:
@@ -47,6 +48,12 @@ def test_the_same_tables_are_asked_once_and_others_again(asking: tuple[list[str]
     assert len(runs) == 2
     assert rows_in_subprocess(definition("currency"), tables(), {"named"})["named"].rows() == [("EUR",)]
     assert len(runs) == 3
+
+
+def test_a_definition_takes_the_place_of_no_table_that_was_given() -> None:
+    models = (SqlModel(layer="lake", name="sites", is_view=False, reads=(), sql="select 'mine' as site_id"),)
+    with pytest.raises(BadInput, match=r'cannot be run: .*"sites" already exists'):
+        rows_of(KpiDefinition(models=models), tables(), {"sites"})
 
 
 def test_few_answers_are_kept_and_no_large_one(

@@ -21,6 +21,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.transactions import open_store
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from orchestration.warehouse import dbt
+from tests.dbt.by_dbt import run_dbt
 from tests.dbt.conftest import record_factor
 from tests.kpi.seeded import expected_days, filled_lake, rich_plant
 from tests.mutants.table import RESULTS, ROOT, write_page
@@ -74,7 +75,7 @@ def warehouse(folder: Path) -> WarehouseTarget:
     target = WarehouseTarget(duckdb_file=folder / "warehouse.duckdb")
     load_sources(target, source_tables({site.site_id: site}, lake, expected_days(site, seed=0)))
     for tag in ("kpi", "enpi"):
-        built = dbt.run_dbt(["run", "--select", f"tag:{tag}"], target=target, state_dir=folder / "state")
+        built = run_dbt(["run", "--select", f"tag:{tag}"], target=target, state_dir=folder / "state")
         assert built.is_success, built.failed
     store.close()
     return target
@@ -102,7 +103,7 @@ def run(sample: int, seed: int, folder: Path) -> None:
         mutant = copy / path.relative_to(MODELS.parent)
         mutant.write_text(changed)
         select = ["test", "--select", f"{path.stem},test_type:unit"]
-        outcome = dbt.run_dbt(select, target=target, state_dir=folder / "state")
+        outcome = run_dbt(select, target=target, state_dir=folder / "state")
         mutant.write_text(text)
         told = {node.status for node in outcome.nodes}
         verdict = "killed" if "fail" in told else "broken" if "error" in told else "survived"

@@ -96,10 +96,10 @@ def test_looking_at_a_small_file_and_checking_a_project_load_no_store_and_no_eng
 def test_marts_are_made_by_a_command_without_dagster_dbt_and_great_expectations_and_shown_again_without_an_engine(
     tmp_path: Path, project: Path
 ) -> None:
-    from orchestration.warehouse.dbt import full_build
+    from orchestration.warehouse.dbt import warehouse_plan
 
     # Whoever changed the SQL pays for dbt once; set-up does so beforehand.
-    full_build()
+    warehouse_plan()
     (tmp_path / "main.csv").write_text("meter,timestamp,kwh\n" + quarter_rows("main", LOAD))
     app = build_app(("ingest",))
     given = ["ingest", str(tmp_path / "main.csv"), "--site", "my_site", "--project", str(project)]

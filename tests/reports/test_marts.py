@@ -10,12 +10,11 @@ import pytest
 from assets.kpi.enpi.enpi_result import DayPair
 from assets.kpi.enpi.expected_energy import expected_days
 from assets.kpi.incremental.mart_sources import source_tables
-from assets.stores.warehouse.full_build import build_anew
 from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
-from orchestration.warehouse.dbt import full_build
+from orchestration.warehouse.dbt import build, warehouse_plan
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
 from reports.datasets.base import Given
@@ -64,7 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
     load_sources(target, source_tables({"plant": world.site}, world.lake, expected_rows(world)))
     for stage in ("kpi", "enpi"):
         # As dbt would, data tests included (tests/dbt/test_full_build.py).
-        outcome = build_anew(target, full_build().of(stage))
+        outcome = build(target, {}, warehouse_plan().of(stage, is_full=True))
         assert outcome.is_success, outcome.failed
     publish_marts(target, folder / "published", tuple(KPI_MARTS | ENPI_MARTS))
     return world, folder / "published"

@@ -8,19 +8,22 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from pydantic import Field
 
+from assets.stores.postgres import connection_to
 from assets.stores.transactions import cannot_be_written, reaching
-from assets.stores.warehouse import warehouse_postgres
 from assets.stores.warehouse.marts import MARTS, date_column, mart_file, mart_path, write_mart
+from assets.stores.warehouse.run_nodes import Engine, PlannedNode
+from assets.stores.warehouse.warehouse_postgres import PostgresEngine, read_postgres
 from assets.stores.warehouse.warehouse_tables import BUILT_SCHEMA, SOURCE_SCHEMAS, ParquetFiles, conform, create_table
 from assets.stores.warehouse.warehouse_views import DUCKDB_AS_OF, parquet_source, quoted, window_view
 from assets.stores.whole_file import whole_file
-from data_quality.contracts.errors import Unreachable
+from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
 from data_quality.contracts.settings import Project
 
@@ -62,22 +65,134 @@ def load_sources(target: WarehouseTarget, tables: Mapping[str, pl.DataFrame | Pa
     tables: names and columns of SOURCE_SCHEMAS. A kill in the middle leaves the former content; loading all
     tables also heals a damaged DuckDB file. Raises OurFault for other columns, Unreachable for a held warehouse.
     """
-    checked = {name: conform(name, table) for name, table in tables.items()}
+    with engine_of(target, may_discard=set(tables) == set(SOURCE_SCHEMAS)) as engine:
+        return engine.load(tables)
+
+
+@contextmanager
+def engine_of(target: WarehouseTarget, *, may_discard: bool = False) -> Iterator[Engine]:
+    """The warehouse as nodes are run on it. may_discard: as in `duckdb_session`. Raises Unreachable."""
     if target.postgres_url:
-        return warehouse_postgres.load(target.postgres_url, checked)
-    with duckdb_session(target.duckdb_file, may_discard=set(checked) == set(SOURCE_SCHEMAS)) as connection:
-        connection.execute("begin")
-        connection.execute("create schema if not exists lake")
-        counts = {name: _replace(connection, name, table) for name, table in checked.items()}
-        if "readings" in checked:
-            readings = checked["readings"]
-            connection.execute(create_table("windows"))
-            # Only the files of the windows are opened: a late reading reads its month, not the lake.
-            touched = readings.touched if isinstance(readings, ParquetFiles) else None
-            connection.execute(window_view(parquet_source(_absolute(touched)) if touched else "lake.readings"))
-            connection.execute(DUCKDB_AS_OF)
-        connection.execute("commit")
-    return counts
+        with connection_to(target.postgres_url) as connection:
+            yield PostgresEngine(connection)
+        return
+    with duckdb_session(target.duckdb_file, may_discard=may_discard) as connection:
+        yield DuckDbEngine(connection)
+
+
+class DuckDbEngine:
+    """An Engine over a session of DuckDB. is_locked: no setting can be changed, so that nothing is kept in bounds."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", *, is_locked: bool = False) -> None:
+        import duckdb
+
+        self.errors: tuple[type[Exception], ...] = (duckdb.Error,)
+        self._connection, self._is_locked = connection, is_locked
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        """View or table, of each that stands there."""
+        query = "select table_schema || '.' || table_name, table_type from information_schema.tables"
+        return {name: "view" if kind == "VIEW" else "table" for name, kind in self.rows(query)}
+
+    def load(self, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
+        """As Engine says. Raises OurFault for other columns than SOURCE_SCHEMAS has."""
+        checked = {name: conform(name, table) for name, table in tables.items()}
+        with _transaction(self._connection):
+            self._execute("create schema if not exists lake")
+            counts = {name: self._replace(name, table) for name, table in checked.items()}
+            if "readings" in checked:
+                readings = checked["readings"]
+                # Only the files of the windows are opened: a late reading reads its month, not the lake.
+                touched = readings.touched if isinstance(readings, ParquetFiles) else None
+                source = parquet_source(_absolute(touched)) if touched else "lake.readings"
+                self._execute(create_table("windows"), window_view(source), DUCKDB_AS_OF)
+        return counts
+
+    def make(self, node: PlannedNode) -> int:
+        """As Engine says."""
+        connection, name = self._connection, node.relation
+        if node.kind == "test":
+            # All names stand in a closed list of ours; the SQL is dbt's.
+            return int(within_memory(connection, f"select count(*) from ({node.sql}\n)")[0][0])  # noqa: S608
+        self._execute(f"create schema if not exists {node.layer}")
+        # A definition of a stranger makes what is not there, and takes the place of nothing.
+        former = None if self._is_locked else self._kinds.get(name)
+        if former not in (None, node.kind):
+            self._execute(f"drop {former} {name}")
+        if node.kind == "view" or self._is_locked:
+            statement = f"create {'' if self._is_locked else 'or replace '}{node.kind} {name} as ({node.sql}\n)"
+            # A definition that ends in "; drop …" would have its second statement run too.
+            if len(connection.extract_statements(statement)) != 1:
+                raise BadInput(f"model {node.name} of the KPIs' SQL is not one statement", reason="no_definition")
+            connection.execute(statement)
+        elif node.replaced and former == "table":
+            fill_within_memory(connection, f"{name}__new", node.sql)
+            with _transaction(connection):
+                self._execute(f"delete from {name} as kept where {node.replaced}")  # noqa: S608
+                self._execute(f"insert into {name} select * from {name}__new", f"drop table {name}__new")  # noqa: S608
+        else:
+            fill_within_memory(connection, name, node.sql)
+        self._kinds[name] = node.kind
+        return 0
+
+    def execute(self, *statements: str) -> None:
+        """As Engine says."""
+        with _transaction(self._connection):
+            self._execute(*statements)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """As Engine says."""
+        import duckdb
+
+        with suppress(duckdb.CatalogException):
+            return self._connection.execute(query).fetchall()
+        return []
+
+    def let_go(self) -> None:
+        """As Engine says: whoever publishes the tables next holds them a second time."""
+        import duckdb
+
+        with suppress(duckdb.OutOfMemoryException):
+            self._execute("set memory_limit = '64MB'")
+        self._execute("reset memory_limit")
+
+    def _execute(self, *statements: str) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
+
+    def _replace(self, name: str, table: pl.DataFrame | ParquetFiles) -> int:
+        # All names stand in a closed list of ours; the paths are quoted.
+        # DROP TABLE refuses a view and DROP VIEW a table; readings are either, as there are files or none.
+        if former := self._kinds.pop(f"lake.{name}", None):
+            self._execute(f"drop {former} lake.{name}")
+        if isinstance(table, ParquetFiles) and table.paths:
+            # The files are immutable and named by the manifest: read where they are, not copied.
+            names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute((*table.paths, *table.others)))
+            self._execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
+            # Of this load: a count of all would open every file of every site.
+            loaded = parquet_source(_absolute(table.paths))
+        else:
+            self._execute(create_table(name))
+            loaded = f"lake.{name}"
+        if isinstance(table, pl.DataFrame):
+            self._connection.register("incoming", table)
+            self._execute(f"insert into lake.{name} select * from incoming")  # noqa: S608
+            self._connection.unregister("incoming")
+        self._kinds[f"lake.{name}"] = "table" if loaded == f"lake.{name}" else "view"
+        return int(self.rows(f"select count(*) from {loaded}")[0][0])  # noqa: S608
+
+
+@contextmanager
+def _transaction(connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """One transaction; nothing of it stays where it breaks off."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
 
 
 def publish_marts(
@@ -118,15 +233,14 @@ def _stream(target: WarehouseTarget, folder: Path, name: str, site_id: str, year
     day, keys, count = date_column(name), ", ".join(MARTS[name]), 0
     with duckdb_session(target.duckdb_file) as connection:
         for year in sorted(years):
-            where = f"site_id = {quoted(site_id)} and {day} >= date '{year}-01-01' and {day} < date '{year + 1}-01-01'"
-            query = f"select * from marts.{name} where {where} order by {keys}"  # noqa: S608
+            query = f"select * from marts.{name} where {_years_of(site_id, day, [year])} order by {keys}"  # noqa: S608
             path = mart_file(folder, site_id, year)
             with whole_file(path) as part:
                 [(rows,)] = within_memory(connection, f"copy ({query}) to {quoted(str(part))} ({_PARQUET})")
             if not rows:
                 path.unlink(missing_ok=True)
             count += rows
-        let_go(connection)
+        DuckDbEngine(connection).let_go()
     return count
 
 
@@ -170,22 +284,9 @@ def fill_within_memory(connection: "duckdb.DuckDBPyConnection", table: str, sele
         connection.execute(f"create or replace table {table} {made}")
         return
     connection.execute("reset memory_limit")
-    for statement in (
-        "begin",
-        f"drop table if exists {table}",
-        f"alter table {table}__made rename to {table.rpartition('.')[2]}",
-        "commit",
-    ):
-        connection.execute(statement)
-
-
-def let_go(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Give back what is kept of tables in memory: whoever publishes them next holds them a second time."""
-    import duckdb
-
-    with suppress(duckdb.OutOfMemoryException):
-        connection.execute("set memory_limit = '64MB'")
-    connection.execute("reset memory_limit")
+    with _transaction(connection):
+        connection.execute(f"drop table if exists {table}")
+        connection.execute(f"alter table {table}__made rename to {table.rpartition('.')[2]}")
 
 
 def read_sites(target: WarehouseTarget, name: str, years: Mapping[str, Collection[int]]) -> pl.DataFrame:
@@ -203,18 +304,20 @@ def read_warehouse(
     Raises Unreachable, KeyError for an unknown mart.
     """
     keys, day = MARTS[name], date_column(name)
-    # Without years an empty span: the columns alone.
-    span = (date(min(years), 1, 1), date(max(years) + 1, 1, 1)) if years else (date.min, date.min)
+    where = "true" if site_id is None else _years_of(site_id, day, years)
     if target.postgres_url:
-        where = None if site_id is None else (site_id, day, *span)
-        return warehouse_postgres.read(target.postgres_url, name, keys, where=where)
-    wanted = "" if site_id is None else f"where site_id = $1 and {day} >= $2 and {day} < $3"
-    given = [] if site_id is None else [site_id, *span]
+        return read_postgres(target.postgres_url, name, keys, where)
     with duckdb_session(target.duckdb_file, read_only=True) as connection:
         # All names stand in closed lists of ours.
-        query = f"select * from marts.{name} {wanted} order by {', '.join(keys)}"  # noqa: S608
-        frame: pl.DataFrame = connection.sql(query, params=given).pl()
+        query = f"select * from marts.{name} where {where} order by {', '.join(keys)}"  # noqa: S608
+        frame: pl.DataFrame = connection.sql(query).pl()
         return frame
+
+
+def _years_of(site_id: str, day: str, years: Collection[int]) -> str:
+    """Condition on a mart's rows. Without years an empty span: the columns alone."""
+    first, after = (min(years), max(years) + 1) if years else (1, 1)
+    return f"site_id = {quoted(site_id)} and {day} >= date '{first:04d}-01-01' and {day} < date '{after:04d}-01-01'"
 
 
 def energy_spans(target: WarehouseTarget, sites: Collection[str]) -> dict[str, tuple[date, date]]:
@@ -249,28 +352,16 @@ def mark_built(target: WarehouseTarget, parts: Sequence[str], fingerprint: str) 
         f"delete from lake.built where {those}",  # noqa: S608
         *([f"insert into lake.built values {rows}"] if fingerprint else []),  # noqa: S608
     ]
-    if target.postgres_url:
-        warehouse_postgres.run(target.postgres_url, statements)
-        return
-    with duckdb_session(target.duckdb_file, may_discard=True) as connection:
-        for statement in ("begin", *statements, "commit"):
-            connection.execute(statement)
+    with engine_of(target, may_discard=True) as engine:
+        engine.execute(*statements)
 
 
 def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
     """All rows of a query of ours; none where the warehouse, or its table, is not there yet or damaged."""
-    if target.postgres_url:
-        return warehouse_postgres.rows(target.postgres_url, query)
-    import duckdb
-
-    if not target.duckdb_file.exists():
+    if not (target.postgres_url or target.duckdb_file.exists()):
         return []
-    with duckdb_session(target.duckdb_file, may_discard=True) as connection:
-        try:
-            # Nothing instead of an error: whoever asks what was built then builds it all again.
-            return connection.execute(query).fetchall()
-        except duckdb.CatalogException:
-            return []
+    with engine_of(target, may_discard=True) as engine:
+        return engine.rows(query)
 
 
 @contextmanager
@@ -328,30 +419,6 @@ def duckdb_session(
             yield connection
     finally:
         connection.close()
-
-
-def _replace(connection: "duckdb.DuckDBPyConnection", name: str, table: pl.DataFrame | ParquetFiles) -> int:
-    # All names stand in a closed list of ours; the paths are quoted.
-    # DROP TABLE refuses a view and DROP VIEW a table; readings are either, as there are files or none.
-    found = connection.execute(
-        "select table_type from information_schema.tables where table_schema = 'lake' and table_name = ?", [name]
-    ).fetchone()
-    if found is not None:
-        connection.execute(f"drop {'view' if found[0] == 'VIEW' else 'table'} lake.{name}")
-    if isinstance(table, ParquetFiles) and table.paths:
-        # The files are immutable and named by the manifest: read where they are, not copied.
-        names, source = ", ".join(SOURCE_SCHEMAS[name]), parquet_source(_absolute((*table.paths, *table.others)))
-        connection.execute(f"create view lake.{name} as select {names} from {source}")  # noqa: S608
-        # Of this load: a count of all would open every file of every site.
-        loaded = parquet_source(_absolute(table.paths))
-    else:
-        connection.execute(create_table(name))
-        loaded = f"lake.{name}"
-    if isinstance(table, pl.DataFrame):
-        connection.register("incoming", table)
-        connection.execute(f"insert into lake.{name} select * from incoming")  # noqa: S608
-        connection.unregister("incoming")
-    return int(connection.execute(f"select count(*) from {loaded}").fetchall()[0][0])  # noqa: S608
 
 
 def _absolute(paths: Sequence[Path]) -> list[str]:

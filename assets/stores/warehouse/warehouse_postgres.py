@@ -2,14 +2,15 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.postgres import connection_to
-from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, create_table
+from assets.stores.warehouse.run_nodes import PlannedNode
+from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, conform, create_table
 from assets.stores.warehouse.warehouse_views import POSTGRES_AS_OF, window_view
 from data_quality.contracts.errors import OurFault, Unreachable
 
@@ -26,34 +27,71 @@ BETWEEN = "intermediate"
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
 
-def load(url: str, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
-    """Replace the tables of schema `lake` in one transaction. Returns the rows of each."""
-    with connection_to(url) as connection:
-        connection.execute("create schema if not exists lake")
-        counts = {name: _replace(connection, name, table) for name, table in tables.items()}
-        if "readings" in tables:
-            for statement in (create_table("windows"), READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF):
-                connection.execute(statement)
-    return counts
+class PostgresEngine:
+    """An Engine over a connection, which commits what is loaded and each node that is made."""
 
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        import psycopg
 
-def rows(url: str, query: str) -> list[tuple[Any, ...]]:
-    """All rows of a query of ours; none where its table is not there yet. Raises Unreachable."""
-    import psycopg
+        self.errors: tuple[type[Exception], ...] = (psycopg.DatabaseError,)
+        self._connection = connection
 
-    with connection_to(url) as connection:
-        try:
-            return connection.execute(query).fetchall()
-        except psycopg.errors.UndefinedTable:
-            connection.rollback()
-            return []
+    def load(self, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
+        """As Engine says. Raises OurFault for other columns than SOURCE_SCHEMAS has."""
+        checked = {name: conform(name, table) for name, table in tables.items()}
+        with self._connection.transaction():
+            self.execute("create schema if not exists lake")
+            counts = {name: _replace(self._connection, name, table) for name, table in checked.items()}
+            if "readings" in checked:
+                self.execute(create_table("windows"), READINGS_INDEX, window_view("lake.readings"), POSTGRES_AS_OF)
+        return counts
 
+    def make(self, node: PlannedNode) -> int:
+        """As Engine says."""
+        with self._connection.transaction():
+            return self._made(node)
 
-def run(url: str, statements: Sequence[str]) -> None:
-    """Statements of ours, in one transaction. Raises Unreachable."""
-    with connection_to(url) as connection:
-        for statement in statements:
-            connection.execute(statement)
+    def _made(self, node: PlannedNode) -> int:
+        # The planner takes a view over fresh tables for one row, and goes through all days again for each of them.
+        self.execute("set local enable_nestloop = off")
+        if node.kind == "test":
+            query = f"select count(*) from ({node.sql}\n) as wrong"  # noqa: S608
+            return int(self._connection.execute(query.encode()).fetchall()[0][0])
+        self.execute(f"create schema if not exists {node.layer}")
+        # All names stand in a closed list of ours; the SQL is dbt's.
+        name, fresh = node.relation, f"{node.name}__new"
+        # Either is there, or nothing.
+        found = self.rows(f"select relkind::text from pg_class where oid = to_regclass('{name}')")  # noqa: S608
+        former = ["view" if kind == "v" else "table" for (kind,) in found]
+        if node.replaced and former == ["table"]:
+            self.execute(
+                f"create temporary table {fresh} on commit drop as {node.sql}",
+                f"delete from {name} as kept where {node.replaced}",  # noqa: S608
+                f"insert into {name} select * from {fresh}",  # noqa: S608
+            )
+            return 0
+        self.execute(f"create {node.kind} {node.layer}.{fresh} as {node.sql}")
+        # The views over it go along; who made them makes them again.
+        self.execute(*(f"drop {kind} {name} cascade" for kind in former))
+        self.execute(f"alter {node.kind} {node.layer}.{fresh} rename to {node.name}")
+        return 0
+
+    def execute(self, *statements: str) -> None:
+        """As Engine says."""
+        with self._connection.transaction():
+            for statement in statements:
+                self._connection.execute(statement.encode())
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """As Engine says."""
+        import psycopg
+
+        with suppress(psycopg.errors.UndefinedTable), self._connection.transaction():
+            return self._connection.execute(query.encode()).fetchall()
+        return []
+
+    def let_go(self) -> None:
+        """Nothing: the server minds its own memory."""
 
 
 def erase_site(url: str, site_id: str, sums: str) -> None:
@@ -88,13 +126,8 @@ def erase_site(url: str, site_id: str, sums: str) -> None:
             connection.execute(sql.SQL("vacuum (full, analyze) {}").format(table))
 
 
-def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, date, date] | None = None) -> pl.DataFrame:
-    """One mart in key order, with the types that DuckDB would give it.
-
-    where: a site, the column of the local day, and the half-open span of days that is wanted.
-    """
-    from psycopg import sql
-
+def read_postgres(url: str, name: str, keys: Sequence[str], where: str) -> pl.DataFrame:
+    """The rows of one mart that a condition holds for, in key order, with the types that DuckDB would give it."""
     with connection_to(url) as connection:
         columns = connection.execute(
             "select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns "
@@ -104,42 +137,25 @@ def read(url: str, name: str, keys: Sequence[str], *, where: tuple[str, str, dat
         if not columns:
             raise Unreachable(f"the warehouse holds no mart {name} yet")
         kinds = {str(column): str(kind) for column, kind, _, _ in columns}
+        exported = ", ".join(_exported(column, kind) for column, kind in kinds.items())
+        # Byte order, as DuckDB and polars sort text.
+        order = ", ".join(f'{key} collate "C"' if kinds[key] == "text" else key for key in keys)
+        # All names stand in closed lists of ours.
+        query = f"select {exported} from marts.{name} where {where} order by {order}"  # noqa: S608
         # COPY: fetched row by row, a year of quarter hours would become millions of Python objects.
-        query = sql.SQL("copy (select {} from marts.{} {} order by {}) to stdout (format csv, header)").format(
-            sql.SQL(", ").join(_exported(sql, column, kind) for column, kind, _, _ in columns),
-            sql.Identifier(name),
-            _condition(sql, where),
-            # Byte order, as DuckDB and polars sort text.
-            sql.SQL(", ").join(
-                sql.SQL('{} collate "C"' if kinds[key] == "text" else "{}").format(sql.Identifier(key)) for key in keys
-            ),
-        )
-        with connection.cursor().copy(query) as copy:
+        with connection.cursor().copy(f"copy ({query}) to stdout (format csv, header)".encode()) as copy:
             content = b"".join(bytes(block) for block in copy)
     # As texts first: CSV has no types, and a guess by the first rows may differ from the column's own.
     texts = pl.read_csv(io.BytesIO(content), schema=dict.fromkeys([column[0] for column in columns], pl.String))
     return texts.select(_typed(*column) for column in columns)
 
 
-def _condition(sql: Any, where: tuple[str, str, date, date] | None) -> Any:
-    if where is None:
-        return sql.SQL("")
-    site_id, day, first, after = where
-    given = [sql.Literal(value) for value in (site_id, first, after)]
-    return sql.SQL("where site_id = {} and {} >= {} and {} < {}").format(
-        given[0], sql.Identifier(day), given[1], sql.Identifier(day), given[2]
-    )
-
-
-def _exported(sql: Any, column: str, kind: str) -> Any:
-    name = sql.Identifier(column)
+def _exported(column: str, kind: str) -> str:
     if kind == "timestamp with time zone":
         # As a number: an instant's text would show the session's zone and drop zeros at its end.
-        return sql.SQL("(extract(epoch from {0}) * 1000000)::bigint as {0}").format(name)
-    if kind == "boolean":
-        # CSV would say t and f, which polars does not read as booleans.
-        return sql.SQL("{0}::integer as {0}").format(name)
-    return name
+        return f'(extract(epoch from "{column}") * 1000000)::bigint as "{column}"'
+    # CSV would say t and f of a boolean, which polars does not read as such.
+    return f'"{column}"::integer as "{column}"' if kind == "boolean" else f'"{column}"'
 
 
 def _typed(column: str, kind: str, precision: int | None, scale: int | None) -> pl.Expr:
@@ -159,30 +175,28 @@ def _typed(column: str, kind: str, precision: int | None, scale: int | None) -> 
 
 
 def _replace(connection: "psycopg.Connection[Any]", name: str, table: pl.DataFrame | ParquetFiles) -> int:
-    from psycopg import sql
-
-    where = sql.Identifier("lake", name)
+    # All names stand in a closed list of ours.
     found = connection.execute(
         "select column_name from information_schema.columns where table_schema = 'lake' and table_name = %s", [name]
     ).fetchall()
     if found and {row[0] for row in found} != set(SOURCE_SCHEMAS[name]):
-        # A table of an earlier version's columns goes with the views over it; dbt makes those anew.
-        connection.execute(sql.SQL("drop table {} cascade").format(where))
+        # A table of an earlier version's columns goes with the views over it, which the next build makes anew.
+        connection.execute(f"drop table lake.{name} cascade".encode())
     connection.execute(create_table(name))
     missing = _not_copied_yet(connection, name, table)
     if missing is None:
         # Emptied, not dropped: the staging views hang on it.
-        connection.execute(sql.SQL("truncate {}").format(where))
+        connection.execute(f"truncate lake.{name}".encode())
     fresh = table if missing is None else missing
-    with connection.cursor().copy(sql.SQL("copy {} from stdin (format csv)").format(where)) as copy:
+    with connection.cursor().copy(f"copy lake.{name} from stdin (format csv)".encode()) as copy:
         for part in _parts(fresh):
             copy.write(part.write_csv(include_header=False, datetime_format=INSTANT_FORMAT))
     if isinstance(fresh, ParquetFiles) and fresh.paths:
         with connection.cursor() as cursor:
             cursor.executemany("insert into lake.copied_files values (%s)", [(str(path),) for path in fresh.paths])
     # The models run at once, long before autovacuum would have counted the rows for the planner.
-    connection.execute(sql.SQL("analyze {}").format(where))
-    return int(connection.execute(sql.SQL("select count(*) from {}").format(where)).fetchall()[0][0])
+    connection.execute(f"analyze lake.{name}".encode())
+    return int(connection.execute(f"select count(*) from lake.{name}".encode()).fetchall()[0][0])  # noqa: S608
 
 
 def _not_copied_yet(

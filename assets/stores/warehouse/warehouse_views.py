@@ -25,6 +25,16 @@ def window_view(source: str) -> str:
     )
 
 
+def overlapping(starts: str, ends: str) -> str:
+    """Condition on a table of periods: those that overlap a window of lake.windows, and of a whole site every row."""
+    # The site alone says nothing new: with it DuckDB passes over the blocks of all other sites.
+    return (
+        "kept.site_id in (select windows.site_id from lake.windows as windows) and exists (select 1 from lake.windows "  # noqa: S608
+        "as windows where windows.site_id = kept.site_id and (windows.is_whole_site "
+        f"or ({starts} < windows.after_date and {ends} > windows.first_date)))"
+    )
+
+
 def parquet_source(paths: Sequence[str]) -> str:
     """A relation over Parquet files in DuckDB; the paths are quoted."""
     # Rows hold their site already; a column made of the folder's name would be a second one.

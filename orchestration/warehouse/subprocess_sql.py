@@ -45,7 +45,7 @@ def rows_in_subprocess(
             return known
         asked = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
         try:
-            offload("assets.kpi.subprocess_sql:rows_in_files", asked)
+            offload("orchestration.warehouse.subprocess_sql:rows_in_files", asked)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise
