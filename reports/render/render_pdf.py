@@ -36,6 +36,8 @@ _BESIDE_PT = 118.0
 _LEAST_PT = 110.0
 _CODE_PT = 46.0
 WATERMARK = "SYNTHETIC DATA"
+# Of the title and of each section, in order: it is the appendix; its flowables.
+_Story = list[tuple[bool, list[Any]]]
 
 
 def render_print(content: ReportContent) -> bytes:
@@ -50,10 +52,12 @@ def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
 
     # Compressed streams stay binary: written as text they take longer to make than the pages themselves.
     rl_config.useA85 = 0
-    buffer = io.BytesIO()
-    document, tags = _document(buffer, content), Tags(content.spoken)
+    buffer, tags, spare = io.BytesIO(), Tags(content.spoken), dict[str, float]()
     canvas = partial(_canvas_class(), content.spoken, tags if is_tagged else None)
-    document.build(_story(content, _WIDTH_PT, _spare(content), tags.root), canvasmaker=canvas)
+    story = _story(content, _WIDTH_PT, spare, tags.root)
+    spare |= _spare(content, story)
+    document = _document(buffer, content)
+    document.build([each for _, drawn in story for each in drawn], canvasmaker=canvas)
     about = About(_name(content), document.subject, clean(content.site_name), language_of(content.spoken))
     return tagged(buffer.getvalue(), tags, about) if is_tagged else buffer.getvalue()
 
@@ -62,8 +66,8 @@ def _name(content: ReportContent) -> str:
     return clean(f"{content.title} {content.site_name} {content.period}")
 
 
-def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
-    """Pages of one frame each, which keep how many points each of them left empty."""
+def _document(buffer: io.BytesIO, content: ReportContent, *, is_measured: bool = False) -> Any:
+    """Pages of one frame each, which keep how many points each of them left empty. is_measured: nothing is drawn."""
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import Frame, PageTemplate
 
@@ -80,11 +84,29 @@ def _document(buffer: io.BytesIO, content: ReportContent) -> Any:
         invariant=1,
     )
     paddings = dict.fromkeys(("leftPadding", "rightPadding", "topPadding", "bottomPadding"), 0)
-    frame = Frame(MARGIN_PT, MARGIN_PT + _FOOT_PT - 14, _WIDTH_PT, _ROOM_PT, **paddings)
-    document.addPageTemplates(
-        [PageTemplate(id="page", frames=[frame], onPage=lambda canvas, _document: _furnish(canvas, content))]
-    )
+    kind = _measuring_frame() if is_measured else Frame
+    frame = kind(MARGIN_PT, MARGIN_PT + _FOOT_PT - 14, _WIDTH_PT, _ROOM_PT, **paddings)
+    on_page = {} if is_measured else {"onPage": lambda canvas, _document: _furnish(canvas, content)}
+    document.addPageTemplates([PageTemplate(id="page", frames=[frame], **on_page)])
     return document
+
+
+@lru_cache
+def _measuring_frame() -> type:
+    from reportlab.platypus import Frame
+
+    class MeasuringFrame(Frame):  # type: ignore[misc]
+        """Takes what has room, as every frame does, and leaves the paper empty."""
+
+        def add(self, flowable: Any, canv: Any, trySplit: int = 0) -> Any:  # noqa: N803 - reportlab's name
+            """As the library's; the flowable draws itself again afterwards."""
+            flowable.drawOn = lambda *_args, **_kwargs: None
+            try:
+                return super().add(flowable, canv, trySplit)
+            finally:
+                del flowable.drawOn
+
+    return MeasuringFrame
 
 
 @lru_cache
@@ -99,6 +121,14 @@ def _document_class() -> type:
             self.left: dict[int, float] = {}
             self.charts: dict[str, int] = {}
 
+        def measure(self, story: list[Any]) -> None:
+            """Lay out what another document then draws: undone is what multiBuild of the library undoes."""
+            edits: list[Any] = []
+            self._multiBuildEdits = edits.append
+            self.build(story)
+            for undo, *given in edits:
+                undo(*given)
+
         def handle_pageEnd(self) -> None:  # noqa: N802 - reportlab's name
             self.left[self.page] = self.frame._y - self.frame._y1p
             super().handle_pageEnd()
@@ -110,23 +140,16 @@ def _document_class() -> type:
     return Document
 
 
-def _spare(content: ReportContent) -> dict[str, float]:
+def _spare(content: ReportContent, story: _Story) -> dict[str, float]:
     """Chart to the points that it takes of what its page would leave empty; what follows stands where it did.
 
     Where the last page holds next to nothing, charts of the page before give way to it instead.
     """
-    # A register in one paragraph stands on the report's own page.
-    kept = [
-        section
-        for section in content.sections
-        if section.key != REGISTER or not any(isinstance(block, Register) for block in section.blocks)
-    ]
+    kept = [section for section in content.sections if not _is_appendix(section)]
     if not any(isinstance(block, Chart) for section in kept for block in section.blocks):
         return {}
-    document = _document(io.BytesIO(), content)
-    document.build(
-        _story(content.model_copy(update={"sections": tuple(kept)}), _WIDTH_PT, {}, Tags(content.spoken).root)
-    )
+    document = _document(io.BytesIO(), content, is_measured=True)
+    document.measure([each for is_appendix, drawn in story if not is_appendix for each in drawn])
     found, last = {}, max(document.left)
     on_page = Counter(document.charts.values())
     # The last page goes on with the register, or is as long as it is.
@@ -140,23 +163,28 @@ def _spare(content: ReportContent) -> dict[str, float]:
     return found
 
 
-def _story(content: ReportContent, width: float, spare: Mapping[str, float], root: Element) -> list[Any]:
-    """What stands on the pages, in order; each block's element is added below `root`."""
+def _is_appendix(section: Section) -> bool:
+    """A register that is a table on paper; one in a paragraph stands on the report's own page."""
+    return section.key == REGISTER and any(isinstance(block, Register) for block in section.blocks)
+
+
+def _story(content: ReportContent, width: float, spare: Mapping[str, float], root: Element) -> _Story:
+    """What stands on the pages, in order; each block's element is added below `root`. spare: asked when it is drawn."""
     from reportlab.platypus import CondPageBreak
 
-    story: list[Any] = _title(content, width, root)
+    story: _Story = [(False, _title(content, width, root))]
     for index, section in enumerate(content.sections):
         if not section.blocks:
             continue
-        if section.starts_page:
-            # Where less than half a page is left: a page that is not half full yet goes on.
-            story.append(CondPageBreak(_ROOM_PT / 2))
+        # Where less than half a page is left: a page that is not half full yet goes on.
+        drawn: list[Any] = [CondPageBreak(_ROOM_PT / 2)] if section.starts_page else []
         part, head = root.add("Sect"), list[Any]()
         if index and section.title:
             style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
             named = part.add("H2", section.title, title=section.title)
             head = [text_of(named, lines_markup(section.title, FONT_BOLD, 13, width), style)]
-        story.extend(_section(_with_register(section, content), part, width, head, spare))
+        drawn += _section(_with_register(section, content), part, width, head, spare)
+        story.append((_is_appendix(section), drawn))
     return story
 
 
@@ -237,9 +265,7 @@ def _block(
             if block.note
             else []
         )
-        chart = draw_chart(block, figure, width=width, height=height + spare.get(block.key, 0.0))
-        chart.spare = spare.get(block.key, 0.0)
-        return [chart, *note, Spacer(1, 10)]
+        return [draw_chart(block, figure, width=width, height=height, spare=spare), *note, Spacer(1, 10)]
     assert isinstance(block, Paragraph)  # noqa: S101 - the closed union of blocks
     font = FONT if block.tone in {"plain", "muted"} else FONT_BOLD
     size = 5.3 if block.tone == "muted" else 8.8

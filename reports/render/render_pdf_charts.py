@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.chart_geometry import (
@@ -20,7 +20,7 @@ from reports.chart_geometry import (
 )
 from reports.render import render_pdf_ops as ops
 from reports.render.render_pdf_fonts import FONT, FONT_BOLD
-from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture
+from reports.render.render_pdf_picture import BOTTOM, LEFT, RIGHT, TOP, Picture, chart_flowable
 from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MORE, MUTED, RULE, SERIES, TINTS
 from reports.render.render_pdf_tags import Element
 from reports.render.render_pdf_text import fitted, folded_apart, text_width
@@ -119,9 +119,14 @@ def _nodes(
     return tops
 
 
-def draw_chart(chart: Chart, element: Element, *, width: float, height: float) -> Any:
-    """A flowable of the chart, in points."""
-    picture = Picture(chart, width, height, element)
+def draw_chart(chart: Chart, element: Element, *, width: float, height: float, spare: Mapping[str, float]) -> Any:
+    """A flowable of the chart, in points. spare: what charts take beyond their height, asked when each is drawn."""
+    return chart_flowable(chart.key, width, height, spare, lambda high: _picture(Picture(chart, width, high, element)))
+
+
+def _picture(picture: Picture) -> Picture:
+    """The picture, drawn."""
+    chart, width, height = picture.chart, picture.drawing.width, picture.drawing.height
     picture.title()
     if chart.shape == "heat":
         draw_heat(picture)
@@ -139,7 +144,7 @@ def draw_chart(chart: Chart, element: Element, *, width: float, height: float) -
             # The expectation lies underneath, so that what was metered stays readable where both agree.
             for series in sorted(chart.series, key=lambda each: each.role != "expected"):
                 _line(picture, series, frame)
-    return picture.flowable()
+    return picture
 
 
 class _Frame:

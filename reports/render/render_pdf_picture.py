@@ -1,5 +1,6 @@
 """A chart on its way to paper: words and rules as a drawing, everything that there is a lot of as operators."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -57,10 +58,6 @@ class Picture:
         room = 90 if len(self.chart.series) > 2 else 180
         self.text(0, drawing.height - 20, fitted(self.chart.unit, FONT, 7, room), colour=MUTED)
 
-    def flowable(self) -> Any:
-        """The finished chart."""
-        return _chart_class()(self.chart.key, self)
-
 
 @lru_cache
 def _chart_class() -> Any:
@@ -70,23 +67,38 @@ def _chart_class() -> Any:
     class ChartFlowable(Flowable):  # type: ignore[misc]
         """A drawing, and shapes as operators: years of days have too many points for an object each."""
 
-        def __init__(self, key: str, picture: Picture) -> None:
+        def __init__(
+            self, key: str, width: float, height: float, spares: Mapping[str, float], drawn: Callable[[float], Picture]
+        ) -> None:
             super().__init__()
-            self.key, self.picture = key, picture
+            self.key, self._size, self._spares, self._drawn = key, (width, height), spares, drawn
+
+        @property
+        def spare(self) -> float:
+            """Points of its height that it takes of an empty rest of its page."""
+            return self._spares.get(self.key, 0.0)
 
         def wrap(self, _width: float, _height: float) -> tuple[float, float]:
             """Its size in points."""
-            return self.picture.drawing.width, self.picture.drawing.height
+            width, height = self._size
+            return width, height + self.spare
 
         def draw(self) -> None:
             """Areas first, then axes and words, curves over them."""
-            picture = self.picture
+            picture = self._drawn(self.wrap(0.0, 0.0)[1])
             with marked(self.canv, picture.element, picture.drawing.width, picture.drawing.height):
                 self.canv.addLiteral("\n".join(picture.under))
                 renderPDF.draw(picture.drawing, self.canv, 0, 0)
                 self.canv.addLiteral("\n".join(picture.over))
 
     return ChartFlowable
+
+
+def chart_flowable(
+    key: str, width: float, height: float, spares: Mapping[str, float], drawn: Callable[[float], Picture]
+) -> Any:
+    """A flowable of a chart, in points. drawn: makes its picture of a height, known when pages are laid out."""
+    return _chart_class()(key, width, height, spares, drawn)
 
 
 def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str) -> list[Any]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -64,7 +65,8 @@ async def users(app: object, paths: list[str], *, count: int = USERS) -> list[fl
         for place in range(QUESTIONS):
             started = time.perf_counter()
             path = paths[(number * QUESTIONS + place) % len(paths)]
-            answer = await send(app, "GET", path, GZIP)  # type: ignore[arg-type]
+            # Each from an address of its own: of one address few questions are answered at once.
+            answer = await send(app, "GET", path, GZIP, address=f"192.0.2.{number}")  # type: ignore[arg-type]
             taken.append(time.perf_counter() - started)
             if answer.status not in (200, 422):
                 raise RuntimeError(answer.text[:300])
@@ -90,7 +92,8 @@ def bench(root: str = "") -> None:
         return VERA, "token"
 
     assert VERA.roles == (Role.VIEWER,)
-    app = make_app(project, clock=FixedClock(datetime.now(UTC)), signed_in=signed_in)
+    application = partial(make_app, project, clock=FixedClock(datetime.now(UTC)), signed_in=signed_in)
+    app = application()
     ours, theirs = import_cpu_s(OURS), import_cpu_s(THEIRS)
     start = f"import of the application, CPU: {ours:.2f} s, {ours / theirs:.1f} times that of its libraries alone"
     kept, lines = answers_of(project), [start]
@@ -101,7 +104,8 @@ def bench(root: str = "") -> None:
         return (time.process_time() - started) * 1000
 
     def of_users(what: str, paths: list[str]) -> str:
-        seconds = asyncio.run(users(app, paths))
+        # An application of their own: how many questions a person may ask is counted by each.
+        seconds = asyncio.run(users(application(), paths))
         return f"{USERS} users, {what}: p95 {quantiles(seconds, n=20)[-1]:.3f} s, median {median(seconds):.3f} s"
 
     for name, of in (("API", API), ("page", PAGES)):

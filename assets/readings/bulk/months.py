@@ -151,13 +151,12 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
     # A short file may be sparse at no cost.
     if shape[0] * width > MAX_EMPTY * max(stream.size, 3000):
         raise NotRegular
+    none, no_lines, good = np.empty(0, np.int64), np.empty(0, np.int32), np.isfinite(value)
+    if good.all() and _is_in_order(slot, stream, first, streams):
+        return Grid(first, streams, value.reshape(shape), line.reshape(shape), none, none, 0, no_lines)
     column = np.zeros(stream_count, np.int64)
     column[streams] = np.arange(width)
     flat = (slot.astype(np.int64) - first) * width + column[stream]
-    none, no_lines, good = np.empty(0, np.int64), np.empty(0, np.int32), np.isfinite(value)
-    if flat.size == shape[0] * width and good.all() and (flat == np.arange(flat.size)).all():
-        # Every place once, and in order.
-        return Grid(first, streams, value.reshape(shape), line.reshape(shape), none, none, 0, no_lines)
     others, negatives = flat[~good], flat[value == -np.inf]
     flat, value, line = flat[good], value[good], line[good]
     values, lines = np.full(shape, np.nan), np.zeros(shape, np.int32)
@@ -179,3 +178,12 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
     if is_twice or (negatives.size and (conflicts.size or lines.ravel()[negatives].any())):
         raise NotRegular
     return Grid(first, streams, values, lines, others, negatives, duplicates, conflicts)
+
+
+def _is_in_order(slot: NDArray[np.int32], stream: NDArray[np.int32], first: int, streams: NDArray[np.int64]) -> bool:
+    """Every place of the grid stands there once, in the order of time and stream: asked without numbering places."""
+    if slot.size % len(streams):
+        return False
+    times = slot.reshape(-1, len(streams))
+    is_even = (times == np.arange(first, first + len(times), dtype=slot.dtype)[:, None]).all()
+    return bool(is_even and (stream.reshape(times.shape) == streams.astype(stream.dtype)).all())

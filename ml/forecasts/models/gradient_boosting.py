@@ -9,6 +9,7 @@ import numpy as np
 from ml.features.matrix import Matrix
 from ml.features.series import Index, Vector
 from ml.forecasts.models.blend import FOLDS, BlendFitter, Learning
+from ml.forecasts.models.lightgbm_alone import lightgbm_alone
 
 ALGORITHM = "gradient_boosting"
 _FILE = "trees.json"
@@ -71,8 +72,7 @@ class TreeBagMethod:
 
     def learn(self, learning: Learning) -> tuple[TreeBag, Vector]:
         """The bag, and what the trees that have not seen a row's fold say of it."""
-        import lightgbm
-
+        lightgbm = lightgbm_alone()
         bins = {name: self.parameters[name] for name in ("max_bin", "num_threads", "force_col_wise", "verbosity")}
         inputs = learning.matrix.inputs
         # Binned once: every fold looks at rows of the same bins.
@@ -95,8 +95,7 @@ class TreeBagMethod:
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> TreeBag:
         """The trees that wrote these files."""
-        import lightgbm
-
+        lightgbm = lightgbm_alone()
         return TreeBag([lightgbm.Booster(model_str=text) for text in json.loads(files[_FILE])])
 
 

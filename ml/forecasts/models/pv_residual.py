@@ -12,6 +12,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.features.forecast_case import Case
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.forecast_model import Contributions, Fitter, Outdated, Quantiles, TooShort
+from ml.forecasts.models.lightgbm_alone import lightgbm_alone
 from ml.forecasts.models.pv_floors import (
     LAST_DAYS,
     MODEL_FILE,
@@ -149,13 +150,11 @@ class PvPhysicsResidualFitter:
 
     def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:
         """The forecaster that wrote these files. Raises Outdated where it was trained on other features."""
-        import lightgbm
-
         document = json.loads(files[MODEL_FILE])
         model, names = PvModel.from_document(document), tuple(document["features"])
         if not set(names) <= {*NAMES, *HISTORY_NAMES}:
             raise Outdated("it was trained on features that this release does not compute")
-        trees = lightgbm.Booster(model_str=files[TREES_FILE].decode())
+        trees = lightgbm_alone().Booster(model_str=files[TREES_FILE].decode())
         return PvPhysicsResidual(model, trees, names, document["belief"])
 
 
@@ -198,8 +197,7 @@ def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> V
 
 
 def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
-    import lightgbm
-
+    lightgbm = lightgbm_alone()
     data = lightgbm.Dataset(inputs, label=missed, weight=weight, params={"verbosity": -1})
     leaf = int(np.clip(len(missed) // _LEAVES_OF_ALL, _LEAST_LEAF, _MOST_LEAF))
     return lightgbm.train(PARAMETERS | {"min_data_in_leaf": leaf}, data, num_boost_round=ROUNDS)
