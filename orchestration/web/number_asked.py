@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.asked_ids import kept_ids, known_figures
+from orchestration.views.requested_figures import kept_ids, known_figures
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of, scope_name

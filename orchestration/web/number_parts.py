@@ -9,8 +9,8 @@ from assets.stores.lake.merges import named_batches
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.views.scope_names import scope_names
 from orchestration.web.energy.energy_given import Asked, points_of
+from orchestration.web.queries import scope_names
 from orchestration.web.request_context import Ask
 from reports.figures.trace import Figures, graph
 from reports.pages.why_lineage import SourceFile

@@ -21,7 +21,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.time import Clock
-from reports.content.draft import at_its_stage
+from reports.content.findings_table import at_its_stage
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.lifecycle.revise import stored_content
 from reports.report_content import LifeStep, Participant, ReportContent, ReportLife

@@ -8,11 +8,26 @@ from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import parse_period, zone
+from reports.content.register import register_table
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
-from reports.pages.page import Act, Entry, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
-from reports.pages.report_twin import report_page as twin_page
-from reports.report_content import LifeStep, ReportContent, ReportLife
+from reports.pages.chart import chart_of
+from reports.pages.page import (
+    Act,
+    Entry,
+    Library,
+    LifeMark,
+    Look,
+    Number,
+    Numbers,
+    Option,
+    Page,
+    PageBlock,
+    Part,
+    Sheet,
+)
+from reports.render.heading import facts_text, title_text
+from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
 from reports.texts.locales import moment, named, period_text, short_date
 
 PATH = "/reports"
@@ -173,7 +188,7 @@ def _sheet(chosen: Chosen, address: Address) -> Sheet:
     content, line = chosen.content, chosen.line
     assert line.revision is not None  # noqa: S101 - only what was made is chosen
     whole = twin_of(line.revision, address)
-    twin = twin_page(content, address)
+    twin = report_twin_page(content, address)
     return Sheet(
         title=Sentence("{0}, {1}", line.title, line.span),
         about=Sentence("Revision {0}", content.revision),
@@ -231,3 +246,39 @@ def span_text(period: str, time_zone: str, locale: str) -> str:
     except BadInput:
         return period
     return period_text(span.start, span.end, locale)
+
+
+def report_twin_page(content: ReportContent, address: Address, links: tuple[tuple[str, str], ...] = ()) -> Page:
+    """The page of a revision. links: its files and what may be done with it."""
+    whys = {each.figure_id: address.href("/why", figure=each.figure_id) for each in content.figures}
+    parts = [
+        Part(
+            key=f"part-{section.key}",
+            # The first section stands under the report's own title, as on paper.
+            title=section.title if at else "",
+            blocks=tuple(_block(block, content, whys) for block in section.blocks),
+        )
+        for at, section in enumerate(content.sections)
+        if section.blocks
+    ]
+    head = Part(key="head", blocks=(Paragraph(text=facts_text(content), tone="muted"),))
+    return Page(
+        title=title_text(content),
+        address=address,
+        parts=(head, *parts),
+        links=links,
+        whys=whys,
+        told_in=content.locale,
+        is_synthetic=content.is_synthetic,
+    )
+
+
+def _block(block: Block, content: ReportContent, whys: dict[str, str]) -> PageBlock:
+    if isinstance(block, Tiles):
+        numbers = (Number(**tile.model_dump(), why=whys.get(tile.figure_id, "")) for tile in block.tiles)
+        return Numbers(numbers=tuple(numbers))
+    if isinstance(block, Register):
+        return register_table(block, content.figures, content.spoken)
+    if isinstance(block, Chart):
+        return chart_of(block)
+    return block

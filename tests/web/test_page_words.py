@@ -17,7 +17,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.notices.rounds import _worded
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.app import NAV
-from orchestration.web.boards.audit_parts import below
+from orchestration.web.boards.audit_tiles import below
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month

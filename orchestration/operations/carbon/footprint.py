@@ -61,7 +61,7 @@ def footprint(
     say_findings(call, one.findings)
     figures: dict[str, str] = {}
     if gwp is None and not supplier:
-        from orchestration.views.asked_ids import footprint_ids
+        from orchestration.views.requested_figures import footprint_ids
 
         span, as_of_utc = (
             parse_period(period, sites[0].time_zone),

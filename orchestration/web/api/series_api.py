@@ -10,8 +10,8 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, parse_instant, zone
-from orchestration.views.asked_ids import kept_ids
 from orchestration.views.quality_view import judged_days, quality_result
+from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
 from orchestration.web.energy.energy_given import Asked, points_of

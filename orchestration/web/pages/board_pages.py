@@ -11,7 +11,7 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
-from orchestration.web.boards import audit_parts, audit_tiles
+from orchestration.web.boards import audit_tiles
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import Asked, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
@@ -98,7 +98,7 @@ def _board(ask: Ask, board: str) -> Response:
     below: list[Part] = []
     if of_board.below == "proof":
         shows = [each.show for each in nows]
-        below = audit_parts.below(shows, ask.address)
+        below = audit_tiles.below(shows, ask.address)
     locale, time_zone = ask.address.locale, first.site.time_zone
     of = f" {period_text(period.start, period.end, locale)}" if of_board.is_of_span else ""
     if question.is_part:

@@ -25,8 +25,7 @@ from reports.evidence.lifecycle import life_at, with_life
 from reports.evidence.manifest import pack_file
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
-from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page
-from reports.pages.report_twin import report_page as report_twin_page
+from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page, report_twin_page
 from reports.recompute.figure_sources import parse_span
 
 router = APIRouter()
