@@ -140,7 +140,8 @@ class DriftWatch:
         self.gains[day] = abs(gain)
         if not abs(gain) >= self.params.drift_ratio * self.params.caution:
             return None
-        daily = _daily(gains)
+        daily = median_of(gains, axis=1)
+        daily[np.isfinite(gains).sum(axis=1) < FEWEST_HOURS] = np.nan
         known = np.isfinite(daily)
         if min(known[-WINDOW:].sum(), known[:REFERENCE].sum()) < FEWEST_DAYS or not known[-2:].any():
             return None
@@ -204,13 +205,6 @@ def _upper(values: Vector) -> float:
     """The value that three of four known ones do not exceed; 0 where none is known."""
     known = np.sort(values[np.isfinite(values)])
     return float(known[int(0.75 * (len(known) - 1))]) if len(known) else 0.0
-
-
-def _daily(gains: Matrix) -> Vector:
-    """Median gain of each day; NaN for a day with few hours."""
-    found = median_of(gains, axis=1)
-    found[np.isfinite(gains).sum(axis=1) < FEWEST_HOURS] = np.nan
-    return found
 
 
 def _ramp(lately: Vector, known: Mask) -> tuple[int, float, float]:

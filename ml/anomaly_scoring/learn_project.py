@@ -82,7 +82,8 @@ def learn_project(
     _record_shipped(ledger, shipped, tracker, clock)
     versions = ledger.of(shipped.version)
     labelled = [each for site in given for each in labelled_events(site, lake)]
-    digest = _digest(labelled)
+    lines = sorted(f"{event.event_id} {cause}" for event, cause in labelled)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     known = next((each for each in versions if each.labels_digest == digest), None)
     if known is not None:
         return CausesLearned(known, known.labels, known.reason)
@@ -150,12 +151,6 @@ def _figures(found: Judgement) -> dict[str, float]:
 
 def _told(figures: CauseFigures) -> dict[str, float]:
     return {name: round(getattr(figures, name), 4) for name in ("macro_f1", "ece", "log_loss", "share_right")}
-
-
-def _digest(labelled: Iterable[Labelled]) -> str:
-    """SHA-256 of the events with their causes."""
-    lines = sorted(f"{event.event_id} {cause}" for event, cause in labelled)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def log_causes(

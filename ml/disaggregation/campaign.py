@@ -194,14 +194,9 @@ def _on_kwh(spec: LoadClass, kwh: Vector, hours: float) -> float:
     return ON_SHARE * (usual or float(kwh.max()))
 
 
-def _hours_on(kwh: Vector, on_kwh: float, circuit: Circuit, train: Mask) -> tuple[int, int]:
-    """Training hours in which a class was on, and all of them."""
-    hour = np.flatnonzero(train) * max(int(circuit.hours * 3600), 1) // 3600
-    return len(np.unique(hour[kwh > on_kwh])), len(np.unique(hour))
-
-
 def _why_not_estimable(name: str, kwh: Vector, on_kwh: float, circuit: Circuit, train: Mask) -> Finding | None:
-    on, hours = _hours_on(kwh, on_kwh, circuit, train)
+    hour = np.flatnonzero(train) * max(int(circuit.hours * 3600), 1) // 3600
+    on, hours = len(np.unique(hour[kwh > on_kwh])), len(np.unique(hour))
     share = float(kwh.sum() / max(circuit.kwh[train].sum(), 1e-12))
     if on >= LEAST_HOURS * hours and share >= LEAST_ENERGY:
         return None

@@ -163,7 +163,16 @@ def emissions(readings: pl.DataFrame, energy: Series, *, site: Site, stream: Str
     """
     meter = site.meter(stream.stream_id)
     carrier = meter.carrier if meter else Carrier.ELECTRICITY
-    factors = _of_days(site, carrier, energy)
+    moments = pl.datetime_range(
+        energy.start_utc, energy.end_utc, energy.step, closed="left", time_zone="UTC", eager=True
+    )
+    days = moments.dt.convert_time_zone(site.time_zone).dt.date().to_numpy()
+    factors: Vector = np.full(len(days), np.nan)
+    for entry in site.factors:
+        if entry.carrier == carrier:
+            factors[(days >= np.datetime64(entry.valid_from)) & (days < np.datetime64(entry.valid_to))] = (
+                entry.kgco2e_per_kwh
+            )
     hourly = factor_stream(site) if carrier is Carrier.ELECTRICITY else None
     if hourly is not None:
         rows = readings.filter((pl.col("meter_id") == hourly) & (pl.col("register") == "value"))
@@ -173,20 +182,6 @@ def emissions(readings: pl.DataFrame, energy: Series, *, site: Site, stream: Str
         message = f"No emission factor of {carrier.value} holds on the days that {stream.target} was read on."
         return Finding(code="no_factor", message=message, severity="blocking", scope=stream.target)
     return Series(energy.start_utc, energy.values * factors, energy.step, "kgco2e", energy.is_synthetic)
-
-
-def _of_days(site: Site, carrier: Carrier, energy: Series) -> Vector:
-    moments = pl.datetime_range(
-        energy.start_utc, energy.end_utc, energy.step, closed="left", time_zone="UTC", eager=True
-    )
-    days = moments.dt.convert_time_zone(site.time_zone).dt.date().to_numpy()
-    found: Vector = np.full(len(days), np.nan)
-    for entry in site.factors:
-        if entry.carrier == carrier:
-            found[(days >= np.datetime64(entry.valid_from)) & (days < np.datetime64(entry.valid_to))] = (
-                entry.kgco2e_per_kwh
-            )
-    return found
 
 
 def _midnight(day: date) -> datetime:

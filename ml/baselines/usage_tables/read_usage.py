@@ -306,7 +306,7 @@ def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
 
 def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding]]:
     """start_utc, minutes, temp_degc of the file's outdoor temperature."""
-    found = _read_days_too(source.path, source.mapping or _temperature_map(source.path), zone)
+    found = _read_days_too(source.path, source.mapping or _plain_map(source.path, "degc"), zone)
     is_degc = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.canonical == "degc"])
     rows = found.rows.filter(is_degc)
     names = sorted(set(rows["meter_id"].to_list()))
@@ -349,11 +349,6 @@ def _irradiance(source: Source, zone: str) -> tuple[pl.DataFrame | None, list[Fi
         ghi_w_per_m2=pl.col("value") * factor,
     )
     return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
-
-
-def _temperature_map(path: Path) -> ColumnMap | None:
-    """The plain shape of a weather file as a map of its temperatures; None where it has no such columns."""
-    return _plain_map(path, "degc")
 
 
 def _plain_map(path: Path, canonical: str) -> ColumnMap | None:
