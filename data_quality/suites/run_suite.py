@@ -24,7 +24,7 @@ def expect(name: str, **settings: Any) -> Expected:
 
 
 def plainly_holds(frame: pl.DataFrame, one: Expected) -> bool:
-    """Whether a frame surely meets an expectation. Nulls, of which the library thinks in several ways, are not sure."""
+    """True where a frame surely meets an expectation. Nulls are not sure: the library thinks of them in several ways."""
     given = one.settings
     if one.name == "CompoundColumnsToBeUnique":
         return not frame.select(given["column_list"]).is_duplicated().any()

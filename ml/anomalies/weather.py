@@ -31,7 +31,7 @@ class WarmDays:
     temperature: Vector
 
     def explain(self, hours: Index) -> bool:
-        """Whether most of what these hours are above or below the weeks before is gone without the temperature's part.
+        """True where most of these hours' distance to the weeks before is gone without the temperature's part.
 
         hours: cells of the grid. What follows the day of the last is not looked at; the event's own days are: the first
         cold days are the only ones that say what cold does.

@@ -80,7 +80,7 @@ class CauseExample:
     cause: Cause
 
     def is_beside(self, other: "CauseExample") -> bool:
-        """Whether both share time at one site: a meter and the one above it tell of one cause."""
+        """True where both share time at one site: a meter and the one above it tell of one cause."""
         return self.site_id == other.site_id and self.start_utc < other.end_utc and other.start_utc < self.end_utc
 
 
@@ -94,7 +94,7 @@ class Judgement:
 
     @property
     def is_better(self) -> bool:
-        """Whether it is as often right, and its probabilities are nearer to what people said."""
+        """True where it is as often right, and its probabilities are nearer to what people said."""
         return self.learned.macro_f1 >= self.shipped.macro_f1 and self.learned.log_loss < self.shipped.log_loss
 
 

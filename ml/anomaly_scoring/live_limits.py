@@ -75,7 +75,7 @@ class SiteLimits(Model):
     streams: tuple[StreamLimits, ...] = ()
 
     def is_old(self, now_utc: datetime) -> bool:
-        """Whether the readings that it knows ended too long ago."""
+        """True where the readings that it knows ended too long ago."""
         return now_utc - self.until_utc > TOO_OLD
 
 

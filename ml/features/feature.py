@@ -34,7 +34,7 @@ class Feature:
 
     @property
     def is_levelled(self) -> bool:
-        """Whether a model sees it as a share of the level."""
+        """True where a model sees it as a share of the level."""
         return self.unit == "series"
 
 

@@ -126,7 +126,7 @@ def is_still_good(
     champion: Champion | None,
     weather: Sequence[WeatherIssue] = (),
 ) -> bool:
-    """Whether a stored forecast may be handed out again instead of a new one (matrix I.5).
+    """True where a stored forecast may be handed out again instead of a new one (matrix I.5).
 
     It is younger than the target's time to live and as long, its model still leads, none of the readings and of the
     weather that it rests on was corrected or came late, and it was made by the champion and no weaker model.

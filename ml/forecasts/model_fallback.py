@@ -126,7 +126,7 @@ def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is
 
 
 def _leads_until_more_is_known(champion: Champion, asked: Asked) -> bool:
-    """Whether it leads since too little was known: later it leads since it won, or nothing better was tried."""
+    """True where it leads since too little was known: later it leads since it won, or nothing better was tried."""
     series = asked.case.series
     is_new = series.time(asked.origin) - champion.trained_until_utc < MIN_COMMON_DAYS * DAY
     return PLAIN_TAG in champion.logged.tags and (is_new or days_known(series) < days_to_lead(asked.target))

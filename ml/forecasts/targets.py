@@ -71,7 +71,7 @@ class Target:
 
     @property
     def is_daily(self) -> bool:
-        """Whether a step is a local day."""
+        """True where a step is a local day."""
         return self.step == DAY
 
     @property

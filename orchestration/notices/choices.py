@@ -34,7 +34,7 @@ def choices_of(store: "Store", person_id: str) -> NoticeChoices:
 
 
 def anyone_told(project: Project) -> bool:
-    """Whether somebody chose a channel. Raises Unreachable."""
+    """True where somebody chose a channel. Raises Unreachable."""
     store = connect_store(project.store_url, {})
     try:
         return PreferenceStore(store).has_any(_NAME)
@@ -43,7 +43,7 @@ def anyone_told(project: Project) -> bool:
 
 
 def may_be_told(person: Person) -> bool:
-    """Whether findings are for the person: a role that reads them, of more than own parts of a site."""
+    """True where findings are for the person: a role that reads them, of more than own parts of a site."""
     return may(person, Permission.ANOMALY_READ) and sees_whole_site(person)
 
 
@@ -59,7 +59,7 @@ def choose(store: "Store", person: Person, choices: NoticeChoices, settings: Set
 
 
 def is_set(channel: Channel, settings: Settings) -> bool:
-    """Whether the settings say where the channel leads."""
+    """True where the settings say where the channel leads."""
     return not _missing(channel, settings)
 
 

@@ -198,7 +198,7 @@ def banner_of(request: Request) -> str:
 
 
 def is_for_programs(request: Request) -> bool:
-    """Whether a problem document is understood better than a page."""
+    """True where a problem document is understood better than a page."""
     accepts = request.headers.get("accept", "")
     path = request.url.path
     # A script of a page asks for JSON; whoever names nothing is no browser.

@@ -29,7 +29,7 @@ _HOURS = 7 * 24
 
 
 def is_empty(ask: Ask) -> bool:
-    """Whether no reading of any site is stored yet."""
+    """True where no reading of any site is stored yet."""
     return newest_entry(ask.project.store) == 0
 
 

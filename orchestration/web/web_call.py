@@ -81,5 +81,5 @@ class WebCall(Call):
 
 
 def has_keys(people: People) -> bool:
-    """Whether acts are signed: one key in the people file, and everybody must."""
+    """True where acts are signed: one key in the people file, and everybody must."""
     return any(each.public_key for each in people.people)

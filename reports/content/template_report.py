@@ -258,7 +258,8 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
 
 
 def _of_table(table: Table) -> Section:
-    return Section(key=table.key, title=table.title, blocks=(table,))
+    # The table has its title itself.
+    return Section(key=table.key, title="", blocks=(table,))
 
 
 def _with_findings(

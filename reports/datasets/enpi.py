@@ -313,7 +313,7 @@ def baseline_leaf(version: BaselineVersion | None, measure: str, term: str = "")
 
 
 def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
-    """Whether the difference exceeds what the model cannot tell, or why there is none."""
+    """Yes or no to a difference beyond what the model cannot tell, or why there is none, with its tone."""
     if result.reason:
         return word(words(result.reason), locale), "muted"
     return ("–" if result.significant is None else word("yes" if result.significant else "no", locale)), "plain"

@@ -139,7 +139,7 @@ class ExperimentData(OfSite):
 
     @cached_property
     def _is_unsent(self) -> bool:
-        """Whether the site's mode was below PARTIAL at some time of the experiment."""
+        """True where the site's mode was below PARTIAL at some time of the experiment."""
         table, end_utc = mode_events, min(self.experiment.end_utc, self.told.until_utc)
         own = (table.c.site_id == self.experiment.site_id) & (table.c.device_id == "")
         rows = self.given.sources.lake.store.rows(

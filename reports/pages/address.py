@@ -45,7 +45,7 @@ FRESH = timedelta(seconds=60)
 
 
 def is_fresh(at_utc: datetime, now_utc: datetime) -> bool:
-    """Whether something was done a moment ago."""
+    """True where something was done a moment ago."""
     return timedelta(0) <= now_utc - at_utc <= FRESH
 
 

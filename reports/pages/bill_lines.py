@@ -51,7 +51,7 @@ class _Bill:
         self._noted(self.numbers)
 
     def answer(self) -> Iterator[PageBlock]:
-        """Whether it is right, and the three amounts."""
+        """Verdict on the line, and its three amounts."""
         yield self._verdict()
         if self.numbers is None:
             given = Given(address=self.address)

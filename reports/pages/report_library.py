@@ -54,13 +54,13 @@ class ReportLine(NamedTuple):
 
     @property
     def needs_someone(self) -> bool:
-        """Whether it waits for an act."""
+        """True where it waits for an act."""
         is_open = self.revision is None or self.life.status in ("draft", "reviewed", "returned")
         return self.is_newest and (is_open or bool(self.changes))
 
     @property
     def is_out(self) -> bool:
-        """Whether it is published, and not withdrawn."""
+        """True where it is published, and not withdrawn."""
         return self.life.published is not None and self.life.withdrawn is None
 
     @property

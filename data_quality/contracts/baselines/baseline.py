@@ -30,7 +30,7 @@ class BaselineStatus(StrEnum):
 
     @property
     def has_approval(self) -> bool:
-        """Whether somebody approved it, in force or not."""
+        """True where somebody approved it, in force or not."""
         return self in (BaselineStatus.APPROVED, BaselineStatus.SUPERSEDED)
 
 

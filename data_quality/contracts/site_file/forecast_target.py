@@ -42,7 +42,7 @@ class ForecastTarget(Model):
 
     @property
     def is_daily(self) -> bool:
-        """Whether its step is a local day."""
+        """True where its step is a local day."""
         return self.what.startswith("daily_")
 
     @property

@@ -26,7 +26,7 @@ def shown_unit(code: str) -> str:
 
 
 def is_level_unit(code: str) -> bool:
-    """Whether values of a unit average over a day, rather than add up."""
+    """True where values of a unit average over a day, rather than add up."""
     return code in UNITS and UNITS[code].behaviour is Behaviour.LEVEL
 
 

@@ -105,7 +105,7 @@ def verify_again(show: Show) -> None:
 
 
 def is_verifying(shows: Sequence[Show]) -> bool:
-    """Whether the pack of any of them is being verified."""
+    """True where the pack of any of them is being verified."""
     found = [(show, last) for show in shows if (last := newest_pack(show)) is not None]
     return any("being verified" in _verified(show, last)[0] for show, last in found)
 

@@ -207,7 +207,7 @@ def _hour_utc(figure: Figure) -> datetime:
 
 
 def _is_over(figure: Figure, read_to_utc: datetime | None) -> bool:
-    """Whether readings may reach the end of a figure's hour."""
+    """True where readings may reach the end of a figure's hour."""
     return read_to_utc is None or _hour_utc(figure) + timedelta(hours=1) <= read_to_utc
 
 

@@ -99,7 +99,7 @@ class SiteNow:
 
     @property
     def is_today(self) -> bool:
-        """Whether the last reading is of the present local day."""
+        """True where the last reading is of the present local day."""
         return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
 
     @property
@@ -173,7 +173,7 @@ class Asked(NamedTuple):
 
     @property
     def is_part(self) -> bool:
-        """Whether it is asked of a part of the site alone."""
+        """True where it is asked of a part of the site alone."""
         return self.scope != self.site.scope
 
 

@@ -143,7 +143,7 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
 
 
 def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
-    """Whether each use is the sum of meters that stand beside it, none of which is in two."""
+    """True where each use is the sum of meters that stand beside it, none of which is in two."""
     uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
     named = [meter for seu in uses for meter in seu.meters]
     if len(named) != len({*named}) or len({use.name for use in uses}) != len(uses):

@@ -31,7 +31,7 @@ class Passes:
         return token_in(self.token_file)
 
     def is_token(self, text: str) -> bool:
-        """Whether a program sent the token."""
+        """True where a program sent the token."""
         return bool(text) and hmac.compare_digest(text.encode(), self.token().encode())
 
     def link(self, now_utc: datetime) -> str:
@@ -50,7 +50,7 @@ class Passes:
         return self._new("sign_ins", now_utc + SIGN_IN_FOR) if now_utc < until_utc else None
 
     def is_signed_in(self, secret: str, now_utc: datetime) -> bool:
-        """Whether it is the secret of a sign-in that is not over."""
+        """True where it is the secret of a sign-in that is not over."""
         try:
             return now_utc < _until(self._file("sign_ins", secret))
         except (OSError, ValueError):

@@ -162,7 +162,7 @@ def _number(point: PowerPoint, given: HomePower) -> Number:
 
 
 def _is_source(point: PowerPoint) -> bool:
-    """Whether it gives now; what could do both and does nothing stands where it usually does."""
+    """True where it gives now; what could do both and does nothing stands where it usually does."""
     kw = point.value.value
     return point.gives if not kw else point.gives == (kw > 0) or (point.energy == "solar")
 
