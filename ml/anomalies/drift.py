@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.anomalies.day_grid import HOURS, Mask, Matrix, median_of
-from ml.anomalies.learned import Learned
-from ml.anomalies.logistic import Features
+from ml.anomalies.logistic import Features, Learned
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past
 from ml.features.series import Vector

@@ -6,7 +6,7 @@ from assets.stores.journal import AppendOnly, document_in, row_of
 from assets.stores.schema.tables_baselines import baseline_shadows
 from assets.stores.transactions import Store
 from data_quality.contracts.baselines.adjustment import canonical_sha256
-from data_quality.contracts.baselines.shadow import ShadowComparison
+from data_quality.contracts.baselines.baseline import ShadowComparison
 from data_quality.contracts.time import Clock
 
 _SHADOWS = AppendOnly(baseline_shadows, document_in("comparison", ShadowComparison))

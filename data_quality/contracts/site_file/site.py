@@ -22,10 +22,17 @@ from data_quality.contracts.site_file.budgets import Budgets, Targets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
-from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
 from data_quality.contracts.site_file.measure_cost import DiscountRate, MeasureCost, check_costs
-from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, UnitOrColumn, check_multipliers
+from data_quality.contracts.site_file.meter import (
+    Carrier,
+    HourlyInstrument,
+    Identifier,
+    Meter,
+    UnitCode,
+    UnitOrColumn,
+    check_multipliers,
+)
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
