@@ -146,10 +146,10 @@ def _record_shipped(ledger: CauseModels, shipped: CauseModel, tracker: Tracker, 
 
 
 def _figures(found: Judgement) -> dict[str, float]:
-    return _told(found.learned) | {f"shipped_{name}": each for name, each in _told(found.shipped).items()}
+    return _rounded(found.learned) | {f"shipped_{name}": each for name, each in _rounded(found.shipped).items()}
 
 
-def _told(figures: CauseFigures) -> dict[str, float]:
+def _rounded(figures: CauseFigures) -> dict[str, float]:
     return {name: round(getattr(figures, name), 4) for name in ("macro_f1", "ece", "log_loss", "share_right")}
 
 

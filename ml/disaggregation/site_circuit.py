@@ -44,7 +44,7 @@ _CARD_LIMITS = (
 )
 
 
-def asked_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
+def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
     """A circuit that the site file opts in. Raises BadInput (unknown_circuit)."""
     found = next((each for each in site.disaggregation if each.circuit == circuit), None)
     if found is None:
@@ -62,7 +62,7 @@ def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock
 
     Where the registry is away the result is stored all the same, without a model.
     """
-    made, campaign = estimate_circuit(site, asked_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
+    made, campaign = estimate_circuit(site, declared_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
     with suppress(Unreachable):
         logged = log_disaggregation(tracker, made, campaign)
         made = made.model_copy(update={"model": f"{logged.name} v{logged.version}"})

@@ -180,8 +180,9 @@ def known_day(site: Site, name: str, day: date, *, lake: Lake, weather: WeatherS
         feature = FEATURES[each]
         features.append(
             KnownFeature(
-                feature=each, unit=feature.unit, known=feature.known.value, first=_told(then[:1]), mean=_told(then),
-                mean_now=None if today is None else _told(today),
+                feature=each, unit=feature.unit, known=feature.known.value, first=_mean_of_known(then[:1]),
+                mean=_mean_of_known(then),
+                mean_now=None if today is None else _mean_of_known(today),
                 changed=None if today is None else int(np.sum(~np.isclose(then, today, equal_nan=True, rtol=1e-9))),
             )
         )  # fmt: skip
@@ -227,6 +228,6 @@ def _joined(parts: Sequence[Matrix | None], names: tuple[str, ...]) -> Matrix:
     return Matrix(names, np.concatenate(inputs), level, step, lead)
 
 
-def _told(values: Vector) -> float | None:
+def _mean_of_known(values: Vector) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None

@@ -18,7 +18,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.group_profile import group_profile
 from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
-from ml.forecasts.model_fallback import Answering, asked_of, by_best, by_group, finding, forecast_of
+from ml.forecasts.model_fallback import Answering, by_best, by_group, finding, forecast_of, request_of
 from ml.forecasts.plausible import age_days, implausible
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
@@ -68,9 +68,9 @@ def run_forecast(
         group = group_profile(others, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
-        asked = asked_of(site, wanted, group.case, issued_at, steps)
+        asked = request_of(site, wanted, group.case, issued_at, steps)
         return by_group(asked, group, issued_at, available_at)
-    asked = asked_of(site, wanted, case, issued_at, steps)
+    asked = request_of(site, wanted, case, issued_at, steps)
     age = age_days(case.series, asked.origin)
     if age > MAX_STALE_DAYS:
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
@@ -91,7 +91,7 @@ def run_shadow(
     case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
     if challenger is None or isinstance(case, Finding):
         return None
-    asked = asked_of(site, target, case, at, len(beside.rows))
+    asked = request_of(site, target, case, at, len(beside.rows))
     answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
     if implausible(answer, case, asked.origin) is not None:
         return None

@@ -107,7 +107,7 @@ def targets_of(site: Site) -> list[Target]:
     """
     found = {one.name: one for one in (target_of(site, f"meter:{name}") for name in site.forecast_targets)}
     for asked in site.forecasts:
-        made = _asked(site, asked)
+        made = _declared(site, asked)
         found[made.name] = made
     return list(found.values())
 
@@ -134,11 +134,11 @@ def target_of(site: Site, name: str) -> Target:
     if of == BASE_LOAD and step == DAY:
         raise BadInput("the base load is forecast by hours or quarter hours, not by days", reason="unknown_target")
     found = _target(site, what, None if of == BASE_LOAD else stream_of(site, of), step)
-    declared = (_asked(site, one) for one in site.forecasts)
+    declared = (_declared(site, one) for one in site.forecasts)
     return next((one for one in declared if one.name == found.name), found)
 
 
-def _asked(site: Site, asked: ForecastTarget) -> Target:
+def _declared(site: Site, asked: ForecastTarget) -> Target:
     register = f".{asked.register_id}" if asked.register_id else ""
     stream = stream_of(site, f"meter:{asked.target}{register}") if asked.target else None
     step = DAY if asked.minutes == DAY_MINUTES else HOUR if asked.minutes == CANONICAL_MINUTES * 4 else QUARTER

@@ -142,7 +142,7 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
     return out.getvalue()
 
 
-def told_orders(
+def orders_to_notify(
     project: "OpenProject", site: Site, person_id: str, told: Collection[str]
 ) -> list[tuple[Standing, str]]:
     """Open orders for the notices of a person, each with the name of its case.

@@ -43,14 +43,14 @@ def approvals_waiting(project: "OpenProject", site: Site, person: Person) -> lis
             names = sentences([Sentence(role.value) for role in roles], ", ")
             found.append(
                 WaitingApproval(
-                    instance_id=each.instance_id, site_id=site.site_id, title=workflow.title, told=_told(each),
+                    instance_id=each.instance_id, site_id=site.site_id, title=workflow.title, told=_course(each),
                     roles=names, refusal=_refusal(each, person, names, has_role=bool(set(roles) & set(person.roles))),
                 )
             )  # fmt: skip
     return found
 
 
-def _told(instance: Instance) -> str:
+def _course(instance: Instance) -> str:
     return sentences((named(instance.subject), *(each.sentence for each in instance.steps)))
 
 

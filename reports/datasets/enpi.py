@@ -270,7 +270,7 @@ class EnpiData:
         days = claims.days_compared(self.use_days.pairs(seu, period), period, given.rule)
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
-            asked = [each for day in days for each in claims.asked_of_day(scope, day.local_date)]
+            asked = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
             given.sources.want(basis, asked)
             value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:

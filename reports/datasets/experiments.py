@@ -56,7 +56,7 @@ class ExperimentData(OfSite):
         super().__init__(given)
         assert given.experiment is not None  # noqa: S101 - the template's subject
         self.experiment = given.experiment
-        self.told = again.told_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
+        self.told = again.experiment_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Both arms; looks; drawn days; the terms of the design, in their order."""

@@ -154,7 +154,7 @@ class ProjectData(OfSite):
         if name == "verdict":
             return self._verdict(project, version, item.period)
         record = next((each for each in self._records(project) if each.adjustment_id == part), None)
-        return ("" if record is None else _told(name, record, self.given)), "plain"
+        return ("" if record is None else _adjustment_text(name, record, self.given)), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Compared days of the project; no running saving where none may be claimed."""
@@ -319,7 +319,7 @@ def _left_out(made: ProjectSavings, member: str) -> str:
     return next((each.code for each in said if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
-def _told(name: str, record: AdjustmentRecord, given: Given) -> str:
+def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
     each = record.adjustment
     if name == "amount":
         if each.kwh_per_day is None:

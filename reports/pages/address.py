@@ -185,17 +185,17 @@ def why_of(figure: Figure, address: Address, lookup: Lookup | None = None) -> st
     """
     question = question_of(figure, lookup)
     if question is not None:
-        return why_asked(question, address)
+        return why_address(question, address)
     asked = {"figure": figure.figure_id, "site": None, "scope": None, "period": None}
     return address.href(WHY, **{"grain": None, "compare": None, **asked})
 
 
-def why_asked(question: Question, address: Address) -> str:
+def why_address(question: Question, address: Address) -> str:
     """The address that asks for what a question says. A query of a grain of rows is asked as an expression."""
-    return address.href(WHY, **{"grain": None, "compare": None, **_told(question)})
+    return address.href(WHY, **{"grain": None, "compare": None, **_parts(question)})
 
 
-def _told(question: Question) -> dict[str, str | None]:
+def _parts(question: Question) -> dict[str, str | None]:
     if isinstance(question, Combined) or question.grain not in ("", "running", "assessment") or not question.site:
         site = next(queries_in(question)).site
         named = {"site": site} if site else {}

@@ -293,7 +293,7 @@ def _chart(given: EnergyGiven) -> Chart:
         ticks=tuple((place[at], text) for at, text in ticks(given.period, given.address.locale) if at in place),
         at_s=tuple(place),
         time_zone=given.period.time_zone,
-        remarks=tuple(map(_told, points)),
+        remarks=tuple(map(_reading_state, points)),
         # Where an interval is a figure, its number in the table leads to the reason.
         whys=tuple(each.why for each in points) if is_short and not any(used.figures) else (),
         csv=given.address.href(CSV, **_own(given)),
@@ -319,7 +319,7 @@ def _note(given: EnergyGiven) -> str:
     return Sentence(told, given.period.time_zone)
 
 
-def _told(each: Point) -> str:
+def _reading_state(each: Point) -> str:
     is_partial = each.coverage is not None and each.coverage < 1
     read = Sentence("{0} of readings", f"{each.coverage:.1%}") if is_partial else ""
     estimated = Sentence("{0} estimated", f"{each.estimated_share:.1%}") if each.estimated_share else ""

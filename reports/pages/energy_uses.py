@@ -161,7 +161,7 @@ class Quarter:
 
 
 @dataclass(frozen=True)
-class UseTold:
+class UseData:
     """One energy use. whole: the asked span by `version`, as far as it is read; months, quarters: those of it, oldest
     first. newest: the newest assessable quarter of all that was read. before: metered energy of the training's months,
     by their names. trend: quarters by version. days: of the span, or of the training. names: of people by person_id.

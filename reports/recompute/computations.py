@@ -136,14 +136,14 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
     """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
     where it is that of one hour.
     """
-    row = sources.kpi_row(*asked_of(trace))
+    row = sources.kpi_row(*kpi_of_trace(trace))
     return None if row is None else row.value
 
 
 KPI = "scope_kpi"
 
 
-def asked_of(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
+def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
     """What a trace of `scope_kpi` asks, and of what."""
     named = trace.parameters
     start, end = parse_dates(named)
@@ -207,7 +207,7 @@ def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
     # Parameters are texts of repr(): the very same float comes back.
     days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition_named(trace))
-    sources.want(basis, [each for day in days for each in claims.asked_of_day(scope, day.local_date)])
+    sources.want(basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
     return claims.worth(days, scope, lambda each: sources.kpi_row(basis, each))
 
 

@@ -81,18 +81,18 @@ class PvPhysicsResidual:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
-        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         middle = np.clip(known.physics_kw + learnt_kw, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
         """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
-        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
-    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
+    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
         """What is seen and expected, and what the trees add, kW."""
         day = case.series.per_day
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.

@@ -132,7 +132,7 @@ _FILE_BODY = {
 router = APIRouter()
 
 
-def asked_of(act: Act, operation: Operation) -> list[Parameter]:
+def sent_parameters(act: Act, operation: Operation) -> list[Parameter]:
     """The parameters that the body or the address says: not those of the path, and the site is in the address."""
     barred, only = {act.of.get(each, each) for each in _IN_PATH.findall(act.path)}, act.only.split()
     return [
@@ -145,7 +145,7 @@ def asked_of(act: Act, operation: Operation) -> list[Parameter]:
 def body_of(act: Act, operation: Operation) -> type[Model]:
     """The body of an act, made of the parameters of its command and called as its options are."""
     fields: dict[str, Any] = {}
-    for each in asked_of(act, operation):
+    for each in sent_parameters(act, operation):
         kept = each.option.kept if each.option is not None else {}
         limits = {of: kept[name] for name, of in (("min", "ge"), ("max", "le")) if name in kept}
         about = each.option.help if each.option is not None else ""
@@ -161,7 +161,7 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
     """The function behind the route of one act."""
     if act.file:
         return _with_file(act, operation)
-    gate = _asked(act)
+    gate = _gate(act)
 
     def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         # Of what was not said the command has its own.
@@ -175,10 +175,10 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
 
 
 def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
-    gate = _asked(act, (*(each.word for each in asked_of(act, operation)), "name"))
+    gate = _gate(act, (*(each.word for each in sent_parameters(act, operation)), "name"))
 
     def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
-        said = {each.name: given(each, ask) for each in asked_of(act, operation)}
+        said = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
         known = {name: value for name, value in said.items() if value is not None}
         is_key = getattr(request.state, "scopes", None) is not None
         if is_key and (asked_for := [each for each in act.of_people.split() if known.get(each)]):
@@ -201,7 +201,7 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     return answer
 
 
-def _asked(act: Act, takes: tuple[str, ...] = ()) -> Any:
+def _gate(act: Act, takes: tuple[str, ...] = ()) -> Any:
     return asked(act.needs, takes=takes, shared=("site",))
 
 

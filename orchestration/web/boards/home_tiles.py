@@ -18,7 +18,7 @@ from data_quality.contracts.units import unit_of
 from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
-from orchestration.web.boards.site_now import Asked, SiteNow, Tile, main_meters
+from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
 from reports.pages.energies import energy_of_meter
 from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
@@ -128,7 +128,7 @@ def _plain(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _power(asked: Asked) -> Widget:
+def _power(asked: BoardQuery) -> Widget:
     may_live = may(asked.site.show.ask.person, Permission.LIVE_READ)
     return home_power.view(power(asked.site, may_live=may_live))
 

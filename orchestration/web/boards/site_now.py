@@ -158,7 +158,7 @@ def last_days(now: SiteNow, count: int) -> Period | None:
     return Period(label=f"{start}/{end}", start=start, end=end, time_zone=now.site.time_zone)
 
 
-class Asked(NamedTuple):
+class BoardQuery(NamedTuple):
     """Query of a board: its sites (the first is the chosen one), scope, period and what it is compared with."""
 
     sites: Sequence[SiteNow]
@@ -181,5 +181,5 @@ class Tile(NamedTuple):
     """Maker of a tile. is_of_part: a tenant sees it too, for a scope of theirs."""
 
     needs: Permission
-    make: Callable[[Asked], Widget]
+    make: Callable[[BoardQuery], Widget]
     is_of_part: bool = False

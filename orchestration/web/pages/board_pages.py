@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
@@ -91,7 +91,7 @@ def _board(ask: Ask, board: str) -> Response:
     nows = [SiteNow(Show(ask, each, sources)) for each in shown]
     first = nows[0]
     period, compare = _span(ask, board, first)
-    question = Asked(nows, scope_of(ask, chosen), period, compare)
+    question = BoardQuery(nows, scope_of(ask, chosen), period, compare)
     # Before the tiles: what ends while they are made costs one look more, and never leaves a page that waits for ever.
     is_verifying = of_board.below == "proof" and audit_tiles.is_verifying([each.show for each in nows])
     widgets = tiles_of(board, question)

@@ -78,7 +78,7 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     )
 
 
-def number_asked(ask: Ask) -> Number:
+def requested_number(ask: Ask) -> Number:
     """The number that an address of /why names, kept or made now. Raises BadInput (no_figure, no_number …)."""
     if figure_id := ask.address.part("figure"):
         return stored_number(ask, figure_id)
@@ -138,7 +138,7 @@ def kept_number(ask: Ask) -> str:
     if ask.address.part("figure") or ask.address.as_of_utc is not None:
         raise BadInput("only a number of now, that is not kept yet, can be kept", reason="bad_request")
     # Whether it is theirs to see at all.
-    path = number_asked(ask).figure.path
+    path = requested_number(ask).figure.path
     given = asking(ask, ask.project.sources())
     wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
 
@@ -181,7 +181,7 @@ def _is_theirs(ask: Ask, node: Figure) -> bool:
 
 def explained(ask: Ask) -> Explained:
     """Everything about the number that an address names. Raises BadInput."""
-    number = number_asked(ask)
+    number = requested_number(ask)
     figure, figures, sources = number.figure, number.figures, number.sources
     # First of all: it announces what the SQL is asked, so that it runs once.
     found = trace_figure(figure.figure_id, reports=figures, sources=sources)
@@ -241,7 +241,7 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
 
 def readings_csv(ask: Ask) -> str:
     """All readings behind the number that an address names, as a table. Raises BadInput."""
-    number = number_asked(ask)
+    number = requested_number(ask)
     rows = _readings(number)
     if rows.height > MOST_POINTS:
         raise BadInput(
