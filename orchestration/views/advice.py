@@ -1,11 +1,9 @@
 """Recommendations of an opened project: runs, rows of lists, acceptance and measuring."""
 
-import re
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from assets.advice.wording_gate import Place, Told
 from assets.kpi.running_cost.interval_costs import main_meters
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.ledgers.work_orders import WorkOrders
@@ -18,18 +16,18 @@ from data_quality.contracts.reporting.recommendation import (
     Recommendation,
 )
 from data_quality.contracts.reporting.work_order import WorkOrder
-from data_quality.contracts.sentence import Sentence, parts_of
+from data_quality.contracts.sentence import parts_of
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Clock, Period, months_after, zone
 from orchestration.views.advice_made import beside_peers, recommendation
 from orchestration.views.advice_order import draw
+from orchestration.views.advice_sentences import worded
 from reports.advice_words import scope_name, title_of
 from reports.figure_book import FigureBook
 from reports.recompute.advice_again import advice_of, inputs_of
 from reports.recompute.figure_sources import Sources
-from reports.texts.locales import language_of, named, page_word
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import page_word
 
 if TYPE_CHECKING:
     from ml.tracker import Tracker
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 ESTIMATED_SHARE = "estimated_share"
 _MONTHS_MEASURED = 12
-# First of the letters for private use.
-_MARK = 0xE000
 
 
 def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sources: Sources) -> list[Recommendation]:
@@ -199,32 +195,3 @@ def measure(
         if of.status == "accepted":
             of = ledger.move(of, "done", clock, **said)
         return ledger.move(of, "measured", clock, measured=measured, **said)
-
-
-def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
-    """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
-    return [{"text": told.text, "figure_ids": ids} for told, ids in told_sentences(site, of, locale)]
-
-
-def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[Told, list[str]]]:
-    """Sentences of a recommendation in a language, as words and places; each with the ids of its figures."""
-    found = []
-    for sentence in of.sentences:
-        places, ids = list[Place](), list[str]()
-        for place in sentence.places:
-            figure = of.figure(place.figure) if place.figure else None
-            if figure is None:
-                places.append(Place(page_word(named(scope_name(site, place.text)), locale), is_name=True))
-                continue
-            [number] = format_alike([figure.value], figure.unit, locale=locale)
-            places.append(Place(f"{number} {unit_text(figure.unit)}".rstrip()))
-            ids.append(figure.figure_id)
-        # Letters of nobody stand in the places, so that a name cannot be taken for words of the sentence.
-        marks = [chr(_MARK + n) for n in range(len(places))]
-        parts = (
-            re.split(f"([{''.join(marks)}])", page_word(Sentence(sentence.pattern, *marks), locale)) if marks else []
-        )
-        order = tuple(places[ord(mark) - _MARK] for mark in parts[1::2])
-        pieces = tuple(parts[::2]) or (page_word(Sentence(sentence.pattern), locale),)
-        found.append((Told(pieces, order, language_of(locale)), ids))
-    return found

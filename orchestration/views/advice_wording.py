@@ -18,7 +18,7 @@ from data_quality.contracts.settings import AdviceSettings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.notices.channels.http_post import checked_url
-from orchestration.views.advice import told_sentences
+from orchestration.views.advice_sentences import told_sentences
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

@@ -13,8 +13,8 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
-from orchestration.views.advice import worded
 from orchestration.views.advice_order import ordered
+from orchestration.views.advice_sentences import worded
 from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
