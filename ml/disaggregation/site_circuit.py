@@ -112,7 +112,7 @@ def circuit_of(site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: 
 def kept_of(
     site: Site, asked: DisaggregatedCircuit, found: Disaggregation, *, is_synthetic: bool
 ) -> StoredDisaggregation:
-    """What is stored of a disaggregation: its intervals by class, in whole Wh."""
+    """Stored part of a disaggregation: its intervals by class, in whole Wh."""
     names = [each.name for each in found.classes]
     rows = {name: found.rows[place :: len(names)] for place, name in enumerate(names)}
     kept = tuple(

@@ -236,7 +236,7 @@ class _Answer:
 
 
 def _answer(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> _Answer:
-    """What that kind of model says. Raises TooShort."""
+    """Answer of that kind of model. Raises TooShort."""
     blind = case
     if known_ahead < horizon and isinstance(case.weather, GivenWeather):
         # What it is asked without it must not have learnt from: a model that expects weather errs where there is none.

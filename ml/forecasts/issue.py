@@ -81,7 +81,7 @@ def run_forecast(
 def run_shadow(
     readings: pl.DataFrame, *, site: Site, tracker: Tracker, beside: Forecast, weather: Sequence[WeatherIssue] = ()
 ) -> Forecast | None:
-    """What the challenger says at the same issue of the same steps as the champion's forecast, labelled as a shadow.
+    """Forecast of the challenger at the same issue of the same steps as the champion's forecast, labelled as a shadow.
 
     None where no model challenges, or its answer cannot be: that day then does not count for it.
     """
@@ -142,7 +142,7 @@ def is_still_good(
 
 
 def findings_of(forecast: Forecast) -> tuple[Finding, ...]:
-    """What its labels say, one finding each: warnings where a weaker model answered, else for information."""
+    """Findings of its labels, one each: warnings where a weaker model answered, else for information."""
     return tuple(
         Finding(
             code=f"forecast_{code}",

@@ -81,12 +81,12 @@ class Target:
 
     @property
     def scored_steps(self) -> int:
-        """How far ahead a backtest looks: two days of hours, as plans do, and the whole month of days."""
+        """Reach of a backtest: two days of hours, as plans do, and the whole month of days."""
         return self.steps if self.is_daily else min(2 * DAY // self.step, self.steps)
 
     @property
     def history(self) -> timedelta:
-        """How far back is learnt from."""
+        """Reach of the history that is learnt from."""
         return HISTORY_OF_DAYS if self.is_daily else HISTORY_OF_PV if self.is_pv else HISTORY
 
     def origin(self, series: Series, issued_at_utc: datetime, local: datetime) -> int:
@@ -113,7 +113,7 @@ def targets_of(site: Site) -> list[Target]:
 
 
 def unmeasured(site: Site) -> list[Finding]:
-    """What a forecast that the site asks for lacks in its meters: no reading to come can mend it. Raises BadInput."""
+    """Lack of meters for a forecast that the site asks for: no reading to come can mend it. Raises BadInput."""
     parts = base_load_parts(site) if any(one.stream is None for one in targets_of(site)) else None
     return [parts] if isinstance(parts, Finding) else []
 

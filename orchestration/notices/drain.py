@@ -65,7 +65,7 @@ class Drain:
         return [each for each in letters if each[0].next_utc is None or each[0].next_utc <= now_utc]
 
     def _tried(self, channel: Channel, letters: Sequence[list[Notice]], silent: set[str]) -> int:
-        """How many notices were sent. silent: lines that fell silent, to which those of now are added."""
+        """Number of notices that were sent. silent: lines that fell silent, to which those of now are added."""
         if channel not in self.ways:
             self._fail(letters, f"no channel {channel!r} is set in meterloom.yaml", is_final=True)
             return 0

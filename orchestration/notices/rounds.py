@@ -34,7 +34,7 @@ Told = Mapping[str, tuple[Person, NoticeChoices]]
 
 
 def people_to_notify(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices]]:
-    """Who wants to be told, by person_id: people of the file who may see findings and chose a way."""
+    """People who want to be told, by person_id: people of the file who may see findings and chose a way."""
     found = {}
     for person in project.people.people:
         if may_be_notified(person):

@@ -125,7 +125,7 @@ def task_of(project: "OpenProject", site: Site, order: WorkOrder) -> Task:
 
 
 def people_of(project: "OpenProject", site: Site) -> dict[str, str]:
-    """Who may be given an order of a site: names by id."""
+    """People who may be given an order of a site: names by id."""
     found = (each for each in project.people.people if sees_site(each, site.site_id) and sees_whole_site(each))
     return {each.person_id: each.name for each in found}
 

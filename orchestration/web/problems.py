@@ -187,7 +187,7 @@ def _locale(request: Request) -> str:
 
 
 def _asker(request: Request) -> tuple[Person | None, str]:
-    """Who is refused, and the token of their acts; also where no route asked who it is."""
+    """Person who is refused, and the token of their acts; also where no route asked who it is."""
     if person := getattr(request.state, "person", None):
         return person, request.state.csrf
     with suppress(MeterloomError, TooMany):
@@ -196,7 +196,7 @@ def _asker(request: Request) -> tuple[Person | None, str]:
 
 
 def banner_of(request: Request) -> str:
-    """What is wrong with the people file; a stranger is not told where in it."""
+    """Fault of the people file; a stranger is not told where in it."""
     fault: str = request.app.state.people_fault()
     return fault if getattr(request.state, "person", None) else fault.partition(": ")[0]
 

@@ -129,7 +129,7 @@ def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
 
 
 def stamp_of(ask: Ask, site: Site) -> str:
-    """What everything shown of a site rests on: another text as soon as marts, readings or the site file are others."""
+    """Stamp of all that is shown of a site: another text as soon as marts, readings or the site file are others."""
     if ask.address.as_of_utc is not None:
         # The past is over: its name says all.
         return past_folder(ask.project, [site], instant_of(ask)).name
@@ -189,7 +189,7 @@ def whole_site(ask: Ask) -> Site:
 
 
 def age_of(ask: Ask, site: Site) -> Age:
-    """How old the site's marts are, and which months of them wait to be made anew."""
+    """Age of the site's marts, and the months of them that wait to be made anew."""
     marts_dir, stamp, site_id, cache = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id, ask.project.cache
     readings_to_utc = cache.once("readings_to", (marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
     if ask.address.as_of_utc is not None:

@@ -61,7 +61,7 @@ class Number(NamedTuple):
 
 
 def asking(ask: Ask, sources: Sources | None = None) -> Asking:
-    """What numbers of the asked site are made from. Raises BadInput for an instant that is yet to come."""
+    """Inputs of numbers of the requested site. Raises BadInput for an instant that is yet to come."""
     project, site = ask.project, ask.site()
 
     def read(name: str, **parts: Any) -> pl.DataFrame:
@@ -161,7 +161,7 @@ def _refuse_others(
     *,
     shared: frozenset[tuple[str, str]] = frozenset(),
 ) -> None:
-    """Who sees a number sees what it is made of: all of that must be theirs to see, or shared with them."""
+    """Check that who sees a number may see its parts: all of that must be theirs to see, or shared with them."""
     for node in graph(figure, figures):
         is_shared = node.kpi == SHARED and (node.trace.parameters.get("site", ""), node.scope) in shared
         if not is_shared and not _is_theirs(ask, node):

@@ -211,7 +211,7 @@ class EnpiData:
         return claim_of(self.given.site, seu, result, self.against(seu, period.end))
 
     def against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
-        """What speaks against a saving of the use in a span that ends on `until` (exclusive)."""
+        """Reason against a saving of the use in a span that ends on `until` (exclusive)."""
         given = self.given
         return against_use(
             given.sources,
@@ -282,7 +282,7 @@ class EnpiData:
         return Leaf(value, "savings_value", named, inputs, status=status, unit=given.site.currency)
 
     def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:
-        """What expected energy rests on beside the readings: the baseline and its adjustments."""
+        """Inputs of expected energy beside the readings: the baseline and its adjustments."""
         if version is None:
             return []
         given = self.given
@@ -320,7 +320,7 @@ def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
 
 
 def version_fact(name: str, version: BaselineVersion | None, given: Given) -> str:
-    """What the baseline is: baseline, model, trained, digest, approval."""
+    """Fact about the baseline: baseline, model, trained, digest, approval."""
     if version is None:
         return Sentence("none")
     baseline = version.baseline

@@ -131,14 +131,14 @@ class ProjectData(OfSite):
         )
 
     def _members(self, measure: str, project: MvProject, item: Item) -> list[TraceInput]:
-        """What the comparison group's numbers rest on beside the project's own."""
+        """Inputs of the comparison group's numbers beside the project's own."""
         # What is claimed rests on the group too: it may explain the saving.
         if measure not in (*GROUPED, "claimed_kwh") or not project.comparison_group:
             return []
         return member_inputs(self.given.sources, project, item.period, self.given.as_of_utc)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """What was agreed, what an adjustment is, whether the saving stands."""
+        """Text of an agreement, of an adjustment, whether the saving stands."""
         project, part = self._project(item.scope)
         version = self.given.project_versions.get(project.project_id)
         if name == "name":
@@ -185,7 +185,7 @@ class ProjectData(OfSite):
         return "" if version is None else next((each.code for each in self._bars(project, version, item.period)), "")
 
     def _bars(self, project: MvProject, version: BaselineVersion, period: Period) -> list[Finding]:
-        """What forbids a claim over the days of a span that the project reports; nothing where it reports none."""
+        """Reason against a claim over the days of a span that the project reports; nothing where it reports none."""
         made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)
         if isinstance(made, Finding):
             return []

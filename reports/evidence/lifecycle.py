@@ -271,12 +271,12 @@ def step_of(decision: Decision, kept: Sequence[Signature], names: Mapping[str, s
 
 
 def name_of(revision: Revision | Decision) -> str:
-    """How commands name a revision."""
+    """Name of a revision in commands."""
     return f"{revision.report_id}@{revision.revision}"
 
 
 def next_step(status: str) -> str:
-    """What has to happen next, for people."""
+    """Next step, for people."""
     return {DRAFT: "to be reviewed", REVIEWED: "to be published"}.get(status, "")
 
 

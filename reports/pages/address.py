@@ -212,7 +212,7 @@ def _parts(question: Question) -> dict[str, str | None]:
 
 
 def read_why(address: Address, *, site: str, scope: str) -> Question:
-    """What the address asks for of a site and scope that were judged already. Raises BadInput (bad_address)."""
+    """Question of the address about a site and scope that were judged already. Raises BadInput (bad_address)."""
     of = address.part("of") or "row"
     if "@" in of:
         return read_question(of)

@@ -42,7 +42,7 @@ def upload_page(site_id: str, address: Address) -> Page:
 def preview_page(
     bill: SupplierBill, kept: str, site_id: str, address: Address, *, stored: str = "", like: str = ""
 ) -> Page:
-    """What was read. kept: the upload's key; stored: id of the bill that this very file is already; like: of one with
+    """Bill as read. kept: the upload's key; stored: id of the bill that this very file is already; like: of one with
     its invoice number.
     """
     blocks: list[PageBlock] = []
@@ -161,7 +161,7 @@ def _value(of: object, name: str) -> str:
 
 
 def _hint(field: ScannedField | None) -> str:
-    """How sure the reading is; of a field that a person should look at, that first."""
+    """Confidence of the reading; of a field that a person should look at, that first."""
     if field is None:
         return ""
     if field.place.line == 0:

@@ -37,7 +37,7 @@ def slot_of(at_utc: datetime, time_zone: str) -> str:
 
 
 def label_of(at_utc: datetime, grain: PageGrain, time_zone: str) -> str:
-    """What an interval of that grain is called: its first local moment, day or month."""
+    """Name of an interval of that grain: its first local moment, day or month."""
     local = at_utc.astimezone(zone(time_zone))
     if grain in ("month", "year"):
         return f"{local:%Y-%m}" if grain == "month" else f"{local:%Y}"
@@ -219,7 +219,7 @@ def _exact(value: Decimal | float | None) -> str:
 
 
 def _own(given: EnergyGiven) -> dict[str, str | None]:
-    """What the CSV of this very page is asked, whatever the page took for granted."""
+    """Address of the CSV of this very page, whatever the page took for granted."""
     more = dict(given.address.more)
     return {"site": given.site_id, "scope": given.scope, "period": given.period.label, "grain": given.grain, **more}
 
@@ -256,7 +256,7 @@ LABELS = {
 
 
 def _said(figure: Figure) -> list[str]:
-    """What a reader must know beside a number: why there is none, or how much of it was read."""
+    """Note beside a number: why there is none, or how much of it was read."""
     if figure.value is None:
         return [words(figure.status)]
     is_partial = figure.coverage is not None and figure.coverage < 1
@@ -265,7 +265,7 @@ def _said(figure: Figure) -> list[str]:
 
 
 def _chart(given: EnergyGiven) -> Chart:
-    """What was used by interval: as one row, or where the parts of a site are known by its uses."""
+    """Use by interval: as one row, or where the parts of a site are known by its uses."""
     points = given.points
     used = ChartRow(
         label="Used",

@@ -192,11 +192,11 @@ class UseData:
         return person_text(person_id, self.names.get(person_id))
 
     def fitter(self, version: BaselineVersion, locale: str) -> str:
-        """Who fitted a version, and when."""
+        """Fitter of a version, and when."""
         return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
 
     def approval(self, version: BaselineVersion, locale: str) -> str:
-        """Who approved a version, when and why; empty where nobody did."""
+        """Approver of a version, when and why; empty where nobody did."""
         if not (version.approved_by and version.approved_at_utc):
             return ""
         day = short_date(version.approved_at_utc.date(), locale)

@@ -166,7 +166,7 @@ def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
 
 
 def _worth(told: ForecastData, locale: str) -> Iterator[Widget]:
-    """How good issued forecasts turned out."""
+    """Scores of issued forecasts."""
     if not told.leads:
         reason = "No issued forecast is scored yet. A day is scored once its readings are in."
         yield Widget(key="leads", title="Error by lead time", state="none", reason=reason, span=12)

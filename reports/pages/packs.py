@@ -178,7 +178,7 @@ def _headline(counts: Completeness, year: int) -> Numbers:
 
 
 def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
-    """What is to be added; a name leads to its form."""
+    """Data points to be added; a name leads to its form."""
     heads = [("Standard", ""), ("To be added", ""), ("By whom", ""), ("Until", ""), ("Required", ""),
              ("Answer of the year before", "")]  # fmt: skip
     rows = [

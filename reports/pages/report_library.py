@@ -165,7 +165,7 @@ def standing(line: ReportLine) -> tuple[int, str, Look]:
 
 
 def _last(line: ReportLine, locale: str) -> str:
-    """Who took the last step, and when."""
+    """Person of the last step, and when."""
     life = line.life
     step = life.withdrawn or life.returned or life.published or life.reviewed
     if step is not None:
@@ -177,7 +177,7 @@ def _last(line: ReportLine, locale: str) -> str:
 
 
 def _maker(life: ReportLife) -> str:
-    """Who made it; a run, and what asked for one, is nobody's name."""
+    """Person who made it; a run, and what asked for one, is nobody's name."""
     who = life.prepared
     if who is None or who.person_id == "run" or ":" in who.person_id:
         return Sentence("automatic")

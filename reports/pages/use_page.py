@@ -47,7 +47,7 @@ def _state(told: UseData) -> tuple[Text, Look] | None:
 
 
 def _stands(told: UseData, address: Address) -> Text:
-    """How the newest quarter that can be assessed stands."""
+    """Standing of the newest quarter that can be assessed."""
     newest = told.newest
     if newest is None:
         reasons = dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason)

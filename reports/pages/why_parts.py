@@ -1,4 +1,4 @@
-"""What a sum over a span comes from: its months, days or hours as a chart, whose table has of a cost the energy and the
+"""Parts of a sum over a span: its months, days or hours as a chart, whose table has of a cost the energy and the
 mean price too. Each number leads to its own reason. Of an hour, its quarter hours.
 """
 

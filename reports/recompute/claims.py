@@ -30,7 +30,7 @@ def against_use(
     least_coverage: float = 1.0,
     pairs: Callable[[Period], Sequence[DayPair]] | None = None,
 ) -> tuple[Finding, ...]:
-    """What speaks against a saving of the use in a span that ends on `end` (exclusive), with its name.
+    """Reason against a saving of the use in a span that ends on `end` (exclusive), with its name.
 
     pairs: gives the days of a span, where the caller has them; else they come from the readings.
     """
@@ -121,7 +121,7 @@ def days_compared(pairs: Sequence[DayPair], period: Period, rule: EnpiRule) -> l
 
 
 def prices_of_day(scope: str, day: date) -> list[AskedKpi]:
-    """What tells the price of a day: PRICED."""
+    """KPIs that tell the price of a day: PRICED."""
     return [AskedKpi(kpi, scope, day, day + _DAY) for kpi in PRICED]
 
 

@@ -141,7 +141,7 @@ def _spare(content: ReportContent) -> dict[str, float]:
 
 
 def _story(content: ReportContent, width: float, spare: Mapping[str, float], root: Element) -> list[Any]:
-    """What stands on the pages, in order; each block's element is added below `root`."""
+    """Blocks of the pages, in order; each block's element is added below `root`."""
     from reportlab.platypus import CondPageBreak
 
     story: list[Any] = _title(content, width, root)

@@ -90,7 +90,7 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
 
 
 def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
-    """What people of these roles may do; nothing without a role."""
+    """Permissions of people of these roles; nothing without a role."""
     return frozenset().union(*(OF_ROLE[role] for role in roles))
 
 

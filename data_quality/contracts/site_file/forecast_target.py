@@ -52,5 +52,5 @@ class ForecastTarget(Model):
 
     @property
     def hours(self) -> int:
-        """How far ahead."""
+        """Reach of the forecast."""
         return self.horizon_h or _DEFAULT_HORIZON_H[self.minutes]

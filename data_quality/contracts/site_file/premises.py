@@ -316,7 +316,7 @@ def _alone(what: str, dated: Sequence[Dated]) -> None:
 
 
 def check_named(what: str, name: str, allowed: Sequence[str]) -> None:
-    """What a site file names must be of the site. Raises ValueError with the names there are."""
+    """Check that names of a site file are of the site. Raises ValueError with the names there are."""
     if name not in allowed:
         message = f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}"
         raise ValueError(message) from BadInput(message, mend=did_you_mean(name, list(allowed)))

@@ -351,13 +351,13 @@ class Site(Model):
         return self._meters_by_id.get(meter_id)
 
     def stream_name(self, stream_id: str) -> str:
-        """What people call a meter or driver of the site: its name, or its id in words where the file gives none."""
+        """Name of a meter or driver of the site: its name, or its id in words where the file gives none."""
         meter = self.meter(stream_id)
         named = meter.name if meter else next((e.name for e in self.drivers if e.driver_id == stream_id), "")
         return named or stream_id.replace("_", " ")
 
     def source_name(self, source_id: str) -> str:
-        """What people call a live source: its name, or its id in words where the file gives none."""
+        """Name of a live source for people: its name, or its id in words where the file gives none."""
         named = next((each.name for each in self.sources if each.source_id == source_id), "")
         return named or source_id.replace("_", " ")
 

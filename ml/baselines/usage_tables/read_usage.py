@@ -368,7 +368,7 @@ def _plain_map(path: Path, canonical: str) -> ColumnMap | None:
 
 
 def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> list[Finding]:
-    """What the reader refused of a file, as a finding. Two readings of one interval that contradict each other refuse
+    """Refused rows of a file, as a finding. Two readings of one interval that contradict each other refuse
     the file, or are both left out (weather: no energy can be counted twice).
 
     A last line without a number only says where the reading before it ends.

@@ -121,7 +121,7 @@ def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
 
 
 def called(logged: LoggedModel) -> str:
-    """How a version is named in decisions: NAME@VERSION."""
+    """Name of a version in decisions: NAME@VERSION."""
     return f"{logged.name}@{logged.version}"
 
 

@@ -50,7 +50,7 @@ class PartedPart:
         return found
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
-        """Those of the model that answers a row."""
+        """Contributions in the model that answers a row."""
         found, base = np.zeros(matrix.inputs.shape), np.zeros(len(hour))
         for part, rows in self._parts_with_rows(matrix):
             found[rows], base[rows] = part.contributions(matrix.where(rows), hour[rows])
@@ -65,7 +65,7 @@ class PartedPart:
         return total
 
     def to_files(self) -> dict[str, bytes]:
-        """What each part writes, under its number, and one document that names them."""
+        """Files of each part, under its number, and one document that names them."""
         shares = {str(number): share for number, (_, share) in self.of_part.items()}
         document = {"by": self.by, "per_day": self.per_day, "shares": shares, "whole": self.whole is not None}
         files = {_FILE: json.dumps(document, sort_keys=True).encode()}

@@ -110,7 +110,7 @@ class SkySpread:
         return cls(edges, np.array([np.quantile(own, LEVELS) for own in shares]).T)
 
     def quantiles(self, p50_kw: Vector, clear_kw: Vector, array: Array) -> tuple[Vector, ...]:
-        """Those of LEVELS in kW, not yet limited."""
+        """Quantiles at LEVELS in kW, not yet limited."""
         size = _size_kw(clear_kw, array)
         low, high, lowest, highest = self.offsets[:, np.searchsorted(self.edges, p50_kw / size)]
         below, above = np.minimum(low, 0), np.maximum(high, 0)
@@ -247,7 +247,7 @@ class _Floor:
         return self.model.issue(seen, self.middle(known), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
-        """What clouds as told, or those of the last days, make of a usual sky."""
+        """Power that clouds as told, or those of the last days, add to a usual sky."""
         seen, known = self._seen_and_expected(case, origin, horizon)
         moved = self.middle(known) - self.model.habit.usual * known.clear_kw
         return self.model.taken_apart(seen, known, {self.rests_on: moved})

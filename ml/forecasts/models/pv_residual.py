@@ -93,7 +93,7 @@ class PvPhysicsResidual:
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
     def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
-        """What is seen and expected, and what the trees add, kW."""
+        """Look and expectation, and the kW that the trees add."""
         day = case.series.per_day
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
         origins = origin - day * np.arange(RECENT_DAYS, -1, -1)
@@ -206,7 +206,7 @@ def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
 
 
 def _held_out(rows: Index, day: int, inputs: Vector, missed: Vector, weight: Vector) -> Vector:
-    """What trees guess of each fortnight that have not seen it; every fourth fortnight is left out at once."""
+    """Guess of each fortnight by trees that have not seen it; every fourth fortnight is left out at once."""
     first = int(rows[0])
 
     def fold(of: Index) -> Index:
@@ -250,7 +250,7 @@ def pv_fitters(given: PlantGiven) -> tuple[Fitter, ...]:
 
 
 def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
-    """Those of a meter; none where no PV asset is behind it."""
+    """Fitters of a meter; none where no PV asset is behind it."""
     given = plant_given(site, meter_id)
     return () if given is None else pv_fitters(given)
 

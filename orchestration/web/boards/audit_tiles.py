@@ -121,7 +121,7 @@ def _words(show: Show, link: PackLink) -> tuple[str, ...]:
 
 
 def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
-    """What was last found of the pack's file as it stands there."""
+    """Last result on the pack's file as it stands there."""
     path = _file(show, link)
     if not path.is_file():
         return "its file is not among the reports: 'meterloom verify FILE' where it lies", "muted"

@@ -80,7 +80,7 @@ def cost(now: SiteNow) -> home_today.HomeDay:
 
 
 def solar(now: SiteNow) -> home_today.HomeDay:
-    """What the modules gave, and the days before."""
+    """Energy that the modules gave, and the days before."""
     return home_today.HomeDay(
         **_day(now), key="solar_today", title="Solar today", figure=_of_day(now, "generation_kwh"),
         past=_days(now, "generation_kwh"), energy="solar", is_set_up=_has(now, "pv"),

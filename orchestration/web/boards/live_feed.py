@@ -144,7 +144,7 @@ class LiveFeed:
             self._wakes.pop(wake, None)
 
     def _first(self, site_id: str, names: Collection[str], last: int | None) -> tuple[int, bytes]:
-        """What a stream begins with: what came since its last event, or the newest of each point."""
+        """Begin of a stream: all that came since its last event, or the newest of each point."""
         now_utc = self._clock.now_utc()
         with self._lock:
             self._forget(now_utc)

@@ -92,7 +92,7 @@ def month_to_date(now: SiteNow, what: day_and_month.What) -> day_and_month.Month
 
 
 def _budget(now: SiteNow, what: day_and_month.What) -> Decimal | None:
-    """What the site file lets a month cost, in the currency of its costs, or emit."""
+    """Budget that the site file gives a month, in the currency of its costs, or emit."""
     budgets, running = now.site.budgets, now.running
     if budgets is None or running is None:
         return None

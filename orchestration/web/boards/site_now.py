@@ -43,7 +43,7 @@ class SiteNow:
         self._kept: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for all tiles of the page."""
+        """Answer of `make`, made once for all tiles of the page."""
         if name not in self._kept:
             self._kept[name] = make()
         kept: T = self._kept[name]
@@ -111,7 +111,7 @@ class SiteNow:
         return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
 
     def common(self, *measures: str) -> dict[str, Any]:
-        """What every tile of the site is given. measures: the running figures that it shows, whose findings it has."""
+        """Inputs of every tile of the site. measures: the running figures that it shows, whose findings it has."""
         findings = self.running.touching(*measures) if self.running is not None else ()
         return {
             "address": self.show.address,

@@ -157,7 +157,7 @@ def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
 
 
 def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
-    """What the uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
+    """Energy that uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
 
     Uses that share a meter are in no sum, nor several carriers, nor money of several currencies.
     """

@@ -260,12 +260,12 @@ class SignIn:
 
 
 def browser_of(token: str) -> str:
-    """What a browser keeps of a sign-in when that has ended: it opens nothing, and tells whose browser it is."""
+    """Mark that a browser keeps of a sign-in when that has ended: it opens nothing, and tells whose browser it is."""
     return sha256(token)
 
 
 def csrf_of(token: str) -> str:
-    """What the forms of a sign-in carry: it follows from the cookie, which no other page can read."""
+    """Token that the forms of a sign-in carry: it follows from the cookie, which no other page can read."""
     return hmac.new(token.encode(), b"meterloom forms", hashlib.sha256).hexdigest()
 
 

@@ -26,7 +26,7 @@ class Passes:
         self.token_file = self._folder / "token"
 
     def token(self) -> str:
-        """What programs send as `Authorization: Bearer TOKEN`; made at the first question. Raises OSError."""
+        """Token that programs send as `Authorization: Bearer TOKEN`; made at the first question. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return token_in(self.token_file)
 

@@ -186,7 +186,7 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
 
 
 def _marks(live: Live, locale: str) -> dict[str, str]:
-    """What live.js goes on with, as on every other live number."""
+    """Marks that live.js goes on with, as on every other live number."""
     return {
         "data_live": live.point,
         "data_live_at": live.at_utc.isoformat(),
