@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.anomalies.day_grid import HOURS, Mask, Matrix, median_of
+from ml.anomalies.day_grid import HOURS, Mask, Matrix, logarithms, median_of
 from ml.anomalies.logistic import Features, Learned
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past
@@ -119,7 +119,7 @@ class DriftWatch:
 
     def _gains(self, first: int, end: int, usual: dict[bool, Vector]) -> Matrix:
         """Log of each hour of these days over the usual of the same hour of the same type of day."""
-        logs, is_off = _logs(self.past.unmarked[first:end]), self.past.grid.is_off[first:end]
+        logs, is_off = logarithms(self.past.unmarked[first:end]), self.past.grid.is_off[first:end]
         gains = np.full_like(logs, np.nan)
         for off, profile in usual.items():
             gains[is_off == off] = logs[is_off == off] - profile
@@ -130,7 +130,7 @@ class DriftWatch:
         first = day + 1 - WINDOW - REFERENCE
         if first < 0:
             return None
-        logs, is_off = _logs(self.past.unmarked[first : first + REFERENCE]), self.past.grid.is_off[first : day + 1]
+        logs, is_off = logarithms(self.past.unmarked[first : first + REFERENCE]), self.past.grid.is_off[first : day + 1]
         kinds = {off: logs[is_off[:REFERENCE] == off] for off in (False, True)}
         usual = {off: median_of(rows, axis=0) for off, rows in kinds.items() if len(rows)}
         gains = self._gains(first, day + 1, usual)
@@ -193,11 +193,6 @@ class DriftWatch:
         }
         known = {name: value if math.isfinite(value) else 0.0 for name, value in found.items()}
         return {**seen.features, **known}
-
-
-def _logs(values: Matrix) -> Matrix:
-    """Natural logarithm; NaN for what is not above zero."""
-    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)
 
 
 def _upper(values: Vector) -> float:

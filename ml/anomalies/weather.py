@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from ml.anomalies.day_grid import HOURS, DayGrid, Mask, Matrix, median_of
+from ml.anomalies.day_grid import HOURS, DayGrid, Mask, Matrix, logarithms, median_of
 from ml.anomalies.past import FEWEST_HOURS
 from ml.features.civil import Civil
 from ml.features.series import Index, Vector
@@ -38,7 +38,7 @@ class WarmDays:
         """
         first, end = int(hours[0]) // HOURS, int(hours[-1]) // HOURS + 1
         begin = max(0, end - MOST_DAYS)
-        plain = _logs(self.grid.values[begin:end])
+        plain = logarithms(self.grid.values[begin:end])
         effect = self._effect(plain, begin, end)
         if effect is None:
             return False
@@ -107,8 +107,3 @@ def _slopes(values: Matrix, degrees: Matrix, is_off: Mask, weights: Vector) -> t
     weighted = design * weights[:, None]
     found = np.linalg.solve(weighted.T @ design + _COSTS, weighted.T @ values)
     return found[2:], values - design @ found
-
-
-def _logs(values: Matrix) -> Matrix:
-    """Natural logarithm; NaN for what is not above zero."""
-    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)

@@ -14,7 +14,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.accuracy import limit_of
 from data_quality.contracts.site_file.meter_event import MeterEvent
-from data_quality.contracts.spans import overlapping
+from data_quality.contracts.time import overlapping
 from data_quality.contracts.units import UNITS, unit_of
 
 

@@ -19,10 +19,10 @@ from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
-from reports.pages.energies import energy_of_meter
 from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
+from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, weekday_date
 

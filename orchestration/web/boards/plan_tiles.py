@@ -21,10 +21,10 @@ from orchestration.web.request_context import Ask
 from orchestration.web.web_call import has_keys
 from reports.pages.device_acts import Actor
 from reports.pages.devices import override_told
-from reports.pages.energies import energy_of_kind
 from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Act
 from reports.pages.widgets import car, plan_ahead
+from reports.pages.widgets.home_power import energy_of_kind
 from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Power now of a home: what gives, the house, and what takes, as one live flow. A live power is no evidence."""
+"""Power now of a home as one live flow; the colour, symbol and name of each energy. A live power is no evidence."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import NamedTuple
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
-from reports.pages.energies import ICONS, NAMES
 from reports.pages.page import Live, Number, Picture, Widget
 from reports.pages.widgets.live_kw import age_words, live_number
 from reports.pages.widgets.tile import Given, nothing, table
@@ -20,6 +20,18 @@ KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
 _BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 280.0
 _WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
+OF_KIND: Mapping[str, Energy] = {
+    "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
+    "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
+}  # fmt: skip
+ICONS: Mapping[str, str] = {
+    "grid": "utility-pole", "export": "utility-pole", "solar": "sun", "battery": "battery-charging", "car": "car",
+    "heating": "flame", "water": "droplets", "other": "house",
+}  # fmt: skip
+NAMES: Mapping[str, str] = {
+    "grid": "Grid", "export": "Grid feed-in", "solar": "Solar", "battery": "Battery", "car": "Car",
+    "heating": "Heating", "water": "Hot water", "other": "Household",
+}  # fmt: skip
 
 
 class Place(NamedTuple):
@@ -196,3 +208,15 @@ def _marks(live: Live, locale: str) -> dict[str, str]:
         "data_live_since": page_word("stale since {0}", locale),
         "data_live_zone": live.time_zone,
     }
+
+
+def energy_of_kind(kind: str) -> Energy:
+    """The energy of a kind of device; of one that has no colour of its own, the household's."""
+    return OF_KIND.get(kind, "other")
+
+
+def energy_of_meter(site: Site, meter_id: str, mains: frozenset[str]) -> Energy:
+    """The energy of a meter, by the devices that stand behind it. mains: of the grid connection."""
+    if meter_id in mains:
+        return "grid"
+    return next((energy_of_kind(each.kind) for each in site.assets if each.meter == meter_id), "other")
