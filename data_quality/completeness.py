@@ -1,6 +1,6 @@
-"""Completeness of readings: coverage per stream and local day, and a verdict over it.
+"""Completeness of readings: coverage per stream and local day, and streams that have gone silent, with verdicts.
 
-A day has 92, 96 or 100 quarter hours; a missing reading is never zero.
+A day has 92, 96 or 100 quarter hours; a missing reading is never zero. "Now" is an argument.
 """
 
 from collections.abc import Sequence
@@ -93,4 +93,29 @@ def evaluate_completeness(coverage: pl.DataFrame, *, least: float) -> Verdict:
                 for row in bad.head(MAX_NAMED).iter_rows(named=True)
             ],
         },
+    )
+
+
+def last_seen(readings: pl.DataFrame, streams: Sequence[str]) -> pl.DataFrame:
+    """readings: meter_id, interval_start_utc. Returns meter_id, last_seen_utc: end of the newest quarter hour of each
+    stream asked for, null where there is none.
+    """
+    # By meter: one register that still comes shows that the line is up.
+    newest = readings.group_by("meter_id").agg(
+        last_seen_utc=pl.col("interval_start_utc").max() + pl.duration(minutes=CANONICAL_MINUTES)
+    )
+    asked = pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
+    return asked.join(newest, on="meter_id", how="left", maintain_order="left", validate="1:1")
+
+
+def evaluate_freshness(seen: pl.DataFrame, *, now_utc: datetime, limit: timedelta) -> Verdict:
+    """seen: meter_id, last_seen_utc (null = never). Late means strictly older than `limit`.
+
+    Facts: streams, late (count), worst (at most 20 ids, never-seen ones first).
+    """
+    is_late = pl.col("last_seen_utc").is_null() | (pl.col("last_seen_utc") < now_utc - limit)
+    late = seen.filter(is_late).sort("last_seen_utc", "meter_id", nulls_last=False)
+    return Verdict(
+        passed=late.is_empty(),
+        facts={"streams": seen.height, "late": late.height, "worst": late["meter_id"].head(MAX_NAMED).to_list()},
     )

@@ -131,12 +131,12 @@ def evaluate_months(months: Sequence[ScoredMonth], *, least: float) -> Verdict:
             "streams": len(rows),
             "score": sum(float(row["score"]) for _, row in rows) / len(rows) if rows else None,
             "below": sum(row["score"] < least for _, row in rows),
-            "worst": [f"{month:%Y-%m} {_told(row)}" for _, month, row in below],
+            "worst": [f"{month:%Y-%m} {_score_text(row)}" for _, month, row in below],
         },
     )
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def _score_text(row: Mapping[str, Any]) -> str:
     return (
         f"{row['meter_id']}.{row['register']}: {row['score']:.3f} over {row['days']} days, "
         f"complete {row['completeness']:.1%}, excluded {row['excluded']:.1%}, held {row['held']:.1%}, "

@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import BaseModel
 
 from assets.stores.lake.lake_block import write_atomic
-from data_quality.contracts.baselines.expected import ExpectedDay
+from data_quality.contracts.baselines.baseline import ExpectedDay
 from data_quality.contracts.errors import OurFault
 from orchestration.partitions import BY_BUCKET, sites_of
 from orchestration.resources import ProjectResource

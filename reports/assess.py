@@ -55,7 +55,7 @@ class AskedUse:
         )
 
     def touched(self, spans: Sequence[Period]) -> list[Period]:
-        """Those of the spans that the site's readings touch."""
+        """Spans, of those given, that the site's readings touch."""
         known = known_days(self.site, self.sources, self.as_of_utc)
         return [each for each in spans if known is not None and each.end > known.start and each.start < known.end]
 

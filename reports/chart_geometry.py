@@ -125,7 +125,7 @@ class Ends(NamedTuple):
 
 
 def flow_ends(rows: Sequence[Sequence[float | None]]) -> Ends:
-    """What runs from each category to each row of a chart, as amounts."""
+    """Flow from each category to each row of a chart, as amounts."""
     flows = {
         (source, target): abs(value)
         for target, values in enumerate(rows)

@@ -144,7 +144,7 @@ def refuse_without_readings(
 
 
 def _has_reading(lake: Lake, site_id: str, meters: Sequence[str], period: Period, as_of_utc: datetime | None) -> bool:
-    """Whether any of these meters was read within the period, by an interval that may begin before it."""
+    """True where any of these meters was read within the period, by an interval that may begin before it."""
     first_utc, after_utc = period.start_utc, period.end_utc
     entries = lake.manifest(site_id, start_utc=first_utc - LONGEST, end_utc=after_utc, as_of_utc=as_of_utc)
     if not entries:

@@ -175,7 +175,7 @@ class LifeStep(Participant):
     reason: str = Field(default="", exclude=True)
 
     def sentence(self, verb: str, locale: str = "en") -> str:
-        """Who did it and when; without a key it says so."""
+        """Person and time of an act; without a key it says so."""
         signed = "signed" if self.is_signed else "without a signature"
         day = f"{self.at_utc.astimezone(UTC):%Y-%m-%d}"
         return page_word(Sentence(f"{verb} by {{0}} on {{1}} ({signed})", self.who, day), locale)

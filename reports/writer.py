@@ -78,7 +78,7 @@ def standing_of(status: str, performance: str) -> str:
 
 
 def significance(significant: bool | None) -> str:
-    """Whether a difference exceeds what the model cannot tell."""
+    """Word for a difference: beyond what the model cannot tell, or within it."""
     return {True: "significant", False: "not significant", None: "significance not known"}[significant]
 
 

@@ -25,7 +25,7 @@ class Finding(BaseModel):
     measures: tuple[str, ...] = Field(default=(), exclude_if=lambda named: not named)
 
     def touches(self, measure: str) -> bool:
-        """Whether it belongs to a figure of that KPI or field."""
+        """True where it belongs to a figure of that KPI or field."""
         return not self.measures or measure in self.measures
 
     @property

@@ -168,7 +168,7 @@ def value_in_words(fault: Mapping[str, Any]) -> tuple[Text, Text]:
 
 
 def _expected(pattern: str, facts: Mapping[str, Any]) -> Sentence:
-    """What was expected, its facts at numbered places."""
+    """Sentence on the expected value, its facts at numbered places."""
     names = _FACT.findall(pattern)
     numbered = _FACT.sub(lambda found: f"{{{names.index(found[1])}}}", f"expected {pattern}")
     return Sentence(numbered, *(facts[name] for name in names)) if names else Sentence(numbered.format())
@@ -180,7 +180,7 @@ def sentence_of(fault: Mapping[str, Any]) -> str:
 
 
 def yaml_in_words(text: str) -> tuple[Text, Text]:
-    """What ruamel found wrong as (what it is, mend)."""
+    """Fault that ruamel found, as (what it is, mend)."""
     for pattern, message, mend in _YAML:
         if found := re.search(pattern, text):
             return _of_yaml(message, found), _of_yaml(mend, found)

@@ -21,8 +21,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.budgets import Currency, Targets
 from data_quality.contracts.site_file.meter import Carrier, Identifier
 from data_quality.contracts.site_file.premises import AreaDefinition, Dated, PartId
-from data_quality.contracts.spans import overlapping
 from data_quality.contracts.text import each_id_once
+from data_quality.contracts.time import overlapping
 
 Approach = Literal["operational_control", "financial_control", "equity_share"]
 Percent = Annotated[Decimal, Field(gt=0, le=100, max_digits=9, decimal_places=6)]

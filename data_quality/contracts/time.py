@@ -1,9 +1,10 @@
 """Clocks, half-open local periods, and local days of 23, 24 and 25 hours. No clock is read outside this file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -109,8 +110,14 @@ def local_day_hours(day: date, time_zone: str) -> float:
 
 
 _YEAR = re.compile(r"^(\d{4})$")
+
+
 _QUARTER = re.compile(r"^(\d{4})-Q([1-4])$")
+
+
 _MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+
+
 # Python's own parser also takes 20250330 and 2025-W13-7, which are no labels of a period here.
 _DAY = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 
@@ -250,3 +257,13 @@ def only_instant(moment: datetime, time_zone: str, *, fold: int | None = None) -
         many = "twice" if real else "not at all"
         raise ValueError(f"{moment:%Y-%m-%d %H:%M}: {time_zone} has that time {many}; give an offset")
     return real.pop()
+
+
+def overlapping(spans: Sequence[tuple[date | None, date | None]]) -> tuple[int, int] | None:
+    """Positions of two half-open spans that share a day (None: open end), or None where no two do."""
+    bounds = sorted((start or date.min, end or date.max, at) for at, (start, end) in enumerate(spans))
+    # By their starts: where no two neighbours overlap, no others do.
+    for (_, end, first), (start, _, second) in pairwise(bounds):
+        if start < end:
+            return min(first, second), max(first, second)
+    return None

@@ -127,7 +127,7 @@ def parsed(text: str) -> Any:
 
 
 def _brackets(text: str) -> int:
-    """How deep brackets open, those within texts and comments too: the parser takes seconds to find that out."""
+    """Depth to which brackets open, those within texts and comments too: the parser takes seconds to find that out."""
     if text.count("[") + text.count("{") <= MAX_BRACKETS:
         return 0
     depth = deepest = 0
@@ -138,7 +138,7 @@ def _brackets(text: str) -> int:
 
 
 def _values(node: Any, known: dict[int, int]) -> int:
-    """How many values the document has once each alias stands for what it names; known: those of nodes seen, by id."""
+    """Number of values of the document once each alias stands for what it names; known: those of nodes seen, by id."""
     if not isinstance(node, Mapping | list):
         return 1
     found = known.get(id(node))
@@ -238,7 +238,7 @@ def validate_document(document: Any, model: type[M], file: str) -> M:
 
 
 def problems_at(document: Any, location: Sequence[str | int], model: type[BaseModel], file: str) -> list[Problem]:
-    """What is wrong with the part of a document at `location` as that model; empty where nothing is."""
+    """Faults of the part of a document at `location` as that model; empty where nothing is."""
     part = document
     for key in location:
         part = part[key]

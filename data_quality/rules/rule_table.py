@@ -4,16 +4,8 @@ from typing import Protocol, cast
 
 from data_quality.contracts.site_file.vee import Action
 from data_quality.reading_grid import Flags, Floats
-from data_quality.rules import (
-    clock_shift,
-    dead,
-    negative,
-    out_of_range,
-    rate,
-    spike,
-    stuck,
-    unit_scale,
-)
+from data_quality.rules import clock_shift, negative, out_of_range, rate, spike, unit_scale
+from data_quality.rules.equal_runs import dead, stuck
 from data_quality.rules.shared.hits import Hits
 from data_quality.rules.shared.norms import Block
 
@@ -22,7 +14,7 @@ RULES_VERSION = "vee-1"
 
 
 class StreamRule(Protocol):
-    """A rule over the streams of a grid: one module of this folder."""
+    """A rule over the streams of a grid: one module of this folder, or one of equal_runs."""
 
     NAME: str
     MEANING: str
@@ -46,8 +38,8 @@ class MildRule(StreamRule, Protocol):
 
 # The order is that of trust: an event that an earlier rule has explained is not told again by a later one.
 RULES: dict[str, StreamRule] = {
-    module.NAME: cast("StreamRule", module)
-    for module in (dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
+    rule.NAME: cast("StreamRule", rule)
+    for rule in (dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
 }
 # Rules over several meters, with the unit of what is too much: the submeters together show more than their parent, the
 # plant of one energy use more than the whole building takes in.
@@ -62,7 +54,7 @@ EXPLAINED_BY: dict[str, tuple[str, ...]] = {
     "clock_shift": ("dead", "stuck"),
 }
 # Rules that a meter's own habits make doubtful: where they do, what they find is flagged instead of excluded.
-MILD: dict[str, MildRule] = {module.NAME: cast("MildRule", module) for module in (dead, stuck)}
+MILD: dict[str, MildRule] = {rule.NAME: cast("MildRule", rule) for rule in (dead, stuck)}
 ACTIONS: dict[str, Action] = {name: rule.ACTION for name, rule in RULES.items()} | dict.fromkeys(
     BALANCE_RULES, Action.FLAG
 )

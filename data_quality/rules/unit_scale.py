@@ -82,7 +82,7 @@ class DayFactors:
 
     @staticmethod
     def of(block: Block) -> "DayFactors":
-        """Those of the block, made once."""
+        """Jumps of the block, made once."""
         return block.kept(DayFactors)
 
 
@@ -177,7 +177,7 @@ def nearest(log_factor: Floats) -> tuple[NDArray[np.int64], Floats]:
 
 
 def named_factor(factor: float) -> str:
-    """What the factor is like, as `, as between ft3 and m3`; nothing where no known one is near."""
+    """Likeness of the factor, as `, as between ft3 and m3`; nothing where no known one is near."""
     index, distance = nearest(np.array([math.log(abs(factor))]))
     return f", as between {list(FACTORS.values())[int(index[0])]}" if distance[0] <= _NEAR else ""
 

@@ -72,3 +72,8 @@ def median_of(values: Matrix | Vector, axis: int) -> Vector:
     take = (np.take_along_axis(ordered, np.expand_dims(each, axis), axis).squeeze(axis) for each in (lower, upper))
     low, high = take
     return np.asarray((low + high) / 2)
+
+
+def logarithms(values: Matrix) -> Matrix:
+    """Natural logarithm; NaN for what is not above zero."""
+    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)

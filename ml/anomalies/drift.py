@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.anomalies.day_grid import HOURS, Mask, Matrix, median_of
-from ml.anomalies.learned import Learned
-from ml.anomalies.logistic import Features
+from ml.anomalies.day_grid import HOURS, Mask, Matrix, logarithms, median_of
+from ml.anomalies.logistic import Features, Learned
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past
 from ml.features.series import Vector
@@ -120,7 +119,7 @@ class DriftWatch:
 
     def _gains(self, first: int, end: int, usual: dict[bool, Vector]) -> Matrix:
         """Log of each hour of these days over the usual of the same hour of the same type of day."""
-        logs, is_off = _logs(self.past.unmarked[first:end]), self.past.grid.is_off[first:end]
+        logs, is_off = logarithms(self.past.unmarked[first:end]), self.past.grid.is_off[first:end]
         gains = np.full_like(logs, np.nan)
         for off, profile in usual.items():
             gains[is_off == off] = logs[is_off == off] - profile
@@ -131,7 +130,7 @@ class DriftWatch:
         first = day + 1 - WINDOW - REFERENCE
         if first < 0:
             return None
-        logs, is_off = _logs(self.past.unmarked[first : first + REFERENCE]), self.past.grid.is_off[first : day + 1]
+        logs, is_off = logarithms(self.past.unmarked[first : first + REFERENCE]), self.past.grid.is_off[first : day + 1]
         kinds = {off: logs[is_off[:REFERENCE] == off] for off in (False, True)}
         usual = {off: median_of(rows, axis=0) for off, rows in kinds.items() if len(rows)}
         gains = self._gains(first, day + 1, usual)
@@ -140,7 +139,8 @@ class DriftWatch:
         self.gains[day] = abs(gain)
         if not abs(gain) >= self.params.drift_ratio * self.params.caution:
             return None
-        daily = _daily(gains)
+        daily = median_of(gains, axis=1)
+        daily[np.isfinite(gains).sum(axis=1) < FEWEST_HOURS] = np.nan
         known = np.isfinite(daily)
         if min(known[-WINDOW:].sum(), known[:REFERENCE].sum()) < FEWEST_DAYS or not known[-2:].any():
             return None
@@ -195,22 +195,10 @@ class DriftWatch:
         return {**seen.features, **known}
 
 
-def _logs(values: Matrix) -> Matrix:
-    """Natural logarithm; NaN for what is not above zero."""
-    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)
-
-
 def _upper(values: Vector) -> float:
     """The value that three of four known ones do not exceed; 0 where none is known."""
     known = np.sort(values[np.isfinite(values)])
     return float(known[int(0.75 * (len(known) - 1))]) if len(known) else 0.0
-
-
-def _daily(gains: Matrix) -> Vector:
-    """Median gain of each day; NaN for a day with few hours."""
-    found = median_of(gains, axis=1)
-    found[np.isfinite(gains).sum(axis=1) < FEWEST_HOURS] = np.nan
-    return found
 
 
 def _ramp(lately: Vector, known: Mask) -> tuple[int, float, float]:
@@ -230,6 +218,6 @@ def _trend(before: Vector) -> float:
 
 
 def _apart(one: Vector, other: Vector, size: float) -> float:
-    """How far two medians are apart, as a share of the gain; 0 where one is unknown."""
+    """Distance of two medians, as a share of the gain; 0 where one is unknown."""
     apart = float(median_of(one, axis=0) - median_of(other, axis=0)) / size if len(one) and len(other) else 0.0
     return min(abs(apart), 3.0) if np.isfinite(apart) else 0.0

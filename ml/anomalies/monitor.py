@@ -8,8 +8,8 @@ from data_quality.contracts.finding import Finding
 from ml.anomalies.day_grid import DayGrid, Matrix, day_grid
 from ml.anomalies.drift import DriftWatch
 from ml.anomalies.events import AnomalyEvent, events_of
-from ml.anomalies.learned import learned
 from ml.anomalies.levels import level_limits, level_marks, peak_of
+from ml.anomalies.logistic import learned
 from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams
 from ml.anomalies.past import Mark, Past, Usual

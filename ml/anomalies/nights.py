@@ -94,7 +94,7 @@ class NightWaste:
         return {name: value if np.isfinite(value) else 0.0 for name, value in found.items()}
 
     def _over(self, name: str, nights: Index, night: int) -> dict[str, float]:
-        """How far a night is above the recent ones like it, above nine of ten of all, and the first in spreads."""
+        """Height of a night above the recent ones like it, above nine of ten of all, and the first in spreads."""
         kept = self.measures[name]
         own = float(kept[night])
         known = nights[np.isfinite(kept[nights])]

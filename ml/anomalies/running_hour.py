@@ -43,7 +43,7 @@ def hour_value(minutes_kw: Sequence[float], ceiling_kwh: float, *, is_over: bool
 
 
 def is_held(minutes_kw: Sequence[float], ceiling_kw: float) -> bool:
-    """Whether three of five minutes in a row were above the limit, and since then more than one of the last five."""
+    """True where three of five minutes in a row were above the limit, and since then more than one of the last five."""
     is_above, held = [kw > ceiling_kw for kw in minutes_kw], False
     for end in range(1, len(is_above) + 1):
         count = sum(is_above[max(0, end - WINDOW) : end])

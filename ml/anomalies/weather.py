@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from ml.anomalies.day_grid import HOURS, DayGrid, Mask, Matrix, median_of
+from ml.anomalies.day_grid import HOURS, DayGrid, Mask, Matrix, logarithms, median_of
 from ml.anomalies.past import FEWEST_HOURS
 from ml.features.civil import Civil
 from ml.features.series import Index, Vector
@@ -31,14 +31,14 @@ class WarmDays:
     temperature: Vector
 
     def explain(self, hours: Index) -> bool:
-        """Whether most of what these hours are above or below the weeks before is gone without the temperature's part.
+        """True where most of these hours' distance to the weeks before is gone without the temperature's part.
 
         hours: cells of the grid. What follows the day of the last is not looked at; the event's own days are: the first
         cold days are the only ones that say what cold does.
         """
         first, end = int(hours[0]) // HOURS, int(hours[-1]) // HOURS + 1
         begin = max(0, end - MOST_DAYS)
-        plain = _logs(self.grid.values[begin:end])
+        plain = logarithms(self.grid.values[begin:end])
         effect = self._effect(plain, begin, end)
         if effect is None:
             return False
@@ -107,8 +107,3 @@ def _slopes(values: Matrix, degrees: Matrix, is_off: Mask, weights: Vector) -> t
     weighted = design * weights[:, None]
     found = np.linalg.solve(weighted.T @ design + _COSTS, weighted.T @ values)
     return found[2:], values - design @ found
-
-
-def _logs(values: Matrix) -> Matrix:
-    """Natural logarithm; NaN for what is not above zero."""
-    return np.log(values, out=np.full_like(values, np.nan), where=values > 0)

@@ -158,7 +158,7 @@ def _beside(span: slice, active: Mask, civil: Civil, context: CauseContext, rati
 
 
 def _weather(values: Vector, civil: Civil, span: slice, context: CauseContext) -> dict[str, float]:
-    """How unusual the temperature was, and which share of the difference it explains by the weeks before."""
+    """Rarity of the temperature, and the share of the difference that it explains by the weeks before."""
     if context.temperature is None:
         return {}
     begin = max(0, span.start - CLIMATE)

@@ -42,9 +42,9 @@ class StreamLimits(Model):
             return None
         limits = level_limits(usual, params, watched.habit)
         return cls(
-            stream_id=stream_id, register_id=register_id, ceiling_kwh=_told(limits.ceiling),
-            floor_kwh=_told(limits.floor), lowest_kwh=limits.lowest, workday_kwh=_told(usual.profile(False)),
-            day_off_kwh=_told(usual.profile(True)), stuck_hours=watched.stuck_limit,
+            stream_id=stream_id, register_id=register_id, ceiling_kwh=_hours(limits.ceiling),
+            floor_kwh=_hours(limits.floor), lowest_kwh=limits.lowest, workday_kwh=_hours(usual.profile(False)),
+            day_off_kwh=_hours(usual.profile(True)), stuck_hours=watched.stuck_limit,
         )  # fmt: skip
 
     @property
@@ -75,7 +75,7 @@ class SiteLimits(Model):
     streams: tuple[StreamLimits, ...] = ()
 
     def is_old(self, now_utc: datetime) -> bool:
-        """Whether the readings that it knows ended too long ago."""
+        """True where the readings that it knows ended too long ago."""
         return now_utc - self.until_utc > TOO_OLD
 
 
@@ -118,7 +118,7 @@ def _file(folder: Path, site_id: str) -> Path:
     return folder / f"{site_id}.json"
 
 
-def _told(values: Vector) -> Hours:
+def _hours(values: Vector) -> Hours:
     return tuple(round(float(each), 6) if np.isfinite(each) else None for each in values)
 
 

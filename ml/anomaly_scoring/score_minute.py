@@ -169,7 +169,7 @@ class SiteWatch:
         return found
 
     def is_seen(self, event: AnomalyEvent, now_utc: datetime) -> bool:
-        """Whether the hours of an event are still kept, and not the night's."""
+        """True where the hours of an event are still kept, and not the night's."""
         return event.start_utc >= self._civil(now_utc)[0] and event.end_utc > self.limits.until_utc
 
     def _price(self, _event: object) -> tuple[float | None, str | None]:

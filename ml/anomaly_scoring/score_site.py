@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period
 from ml.anomalies import events as found_events
-from ml.anomalies.learned import learned
+from ml.anomalies.logistic import learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.params import DetectorParams
 from ml.anomaly_causes.cause_model import CauseModel, LikelyCause, likely_cause

@@ -24,8 +24,27 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The case by its function."""
-        return self.run.__name__
+        """The case by its function, or of a number by its own name."""
+        of: object = getattr(self.run, "__self__", self.run)
+        return of.name if isinstance(of, Number) else self.run.__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A case whose answer is one number: found() reads as wanted to so many decimals. No standard: the register's."""
+
+    clause: str
+    name: str
+    statement: str
+    found: Callable[[], float]
+    wanted: float
+    digits: int
+    unit: str = ""
+    standard: str = ""
+
+    def run(self) -> Outcome:
+        """The number beside the wanted one."""
+        return expect(self.found(), self.wanted, digits=self.digits, unit=self.unit)
 
 
 class Register:
@@ -44,6 +63,10 @@ class Register:
             return run
 
         return add
+
+    def numbers(self, *numbers: Number) -> None:
+        """Add cases whose answers are numbers."""
+        self.cases += [Case(each.standard or self.standard, each.clause, each.statement, each.run) for each in numbers]
 
 
 def expect(found: float, wanted: float, *, digits: int, unit: str = "") -> Outcome:

@@ -13,7 +13,7 @@ from data_quality.contracts.finding import Finding
 from ml.baselines.savings.minimum_detectable import minimum_detectable
 from ml.baselines.savings.savings import IpmvpOption, Savings, check_request, savings
 from ml.baselines.savings.savings_typical import normalised_savings
-from ml.conformance.case import Outcome, Register, expect
+from ml.conformance.case import Number, Outcome, Register, expect
 from ml.conformance.data import END, SPLIT, fitted, year
 
 SAVINGS = Register("ASHRAE Guideline 14")
@@ -29,46 +29,25 @@ def _fsu_percent(rho1: float, confidence: float) -> float:
     return 100.0 * (fractional_savings_uncertainty(half, 0.10) or 0.0)
 
 
-@_case("n′")
-def correlated_points_count_less() -> Outcome:
-    """n′ = 365·(1 − 0.5)/(1 + 0.5) = 121.67."""
-    return expect(effective_observations(365, 0.5), 121.67, digits=2)
-
-
-@_case("k")
-def the_correction_of_twelve_months_of_days() -> Outcome:
-    """The factor k is −0.00024·12² + 0.03535·12 + 1.00286 = 1.3925."""
-    return expect(correction("daily", 12), 1.3925, digits=4)
-
-
-@_case("k, bills")
-def the_correction_of_twelve_months_of_bills() -> Outcome:
-    """The factor k is −0.00022·12² + 0.03306·12 + 0.94054 = 1.3056."""
-    return expect(correction("billing", 12), 1.3056, digits=4)
-
-
-@_case("k, hours")
-def the_correction_of_hours() -> Outcome:
-    """The factor k is 1.26."""
-    return expect(correction("hourly", 12), 1.26, digits=4)
-
-
-@_case("FSU at 90 %, ρ 0.5")
-def fsu_at_ninety_percent() -> Outcome:
-    """With n = m = 365, ρ = 0.5, CV(RMSE) 10 %, M = 12, F = 10 %: 21.0 %."""
-    return expect(_fsu_percent(0.5, 0.90), 21.0, digits=1, unit=" %")
-
-
-@_case("FSU at 68 %, ρ 0.5")
-def fsu_at_sixty_eight_percent() -> Outcome:
-    """The same at 68 %: 12.7 %."""
-    return expect(_fsu_percent(0.5, 0.68), 12.7, digits=1, unit=" %")
-
-
-@_case("FSU at 90 %, ρ 0")
-def fsu_without_correlation() -> Outcome:
-    """The same at 90 % with ρ = 0: 12.1 %."""
-    return expect(_fsu_percent(0.0, 0.90), 12.1, digits=1, unit=" %")
+SAVINGS.numbers(
+    Number("n′", "correlated_points_count_less", "n′ = 365·(1 − 0.5)/(1 + 0.5) = 121.67",
+        lambda: effective_observations(365, 0.5), 121.67, digits=2),
+    Number("k", "the_correction_of_twelve_months_of_days",
+        "The factor k is −0.00024·12² + 0.03535·12 + 1.00286 = 1.3925",
+        lambda: correction("daily", 12), 1.3925, digits=4),
+    Number("k, bills", "the_correction_of_twelve_months_of_bills",
+        "The factor k is −0.00022·12² + 0.03306·12 + 0.94054 = 1.3056",
+        lambda: correction("billing", 12), 1.3056, digits=4),
+    Number("k, hours", "the_correction_of_hours", "The factor k is 1.26",
+        lambda: correction("hourly", 12), 1.26, digits=4),
+    Number("FSU at 90 %, ρ 0.5", "fsu_at_ninety_percent",
+        "With n = m = 365, ρ = 0.5, CV(RMSE) 10 %, M = 12, F = 10 %: 21.0 %",
+        lambda: _fsu_percent(0.5, 0.90), 21.0, digits=1, unit=" %"),
+    Number("FSU at 68 %, ρ 0.5", "fsu_at_sixty_eight_percent", "The same at 68 %: 12.7 %",
+        lambda: _fsu_percent(0.5, 0.68), 12.7, digits=1, unit=" %"),
+    Number("FSU at 90 %, ρ 0", "fsu_without_correlation", "The same at 90 % with ρ = 0: 12.1 %",
+        lambda: _fsu_percent(0.0, 0.90), 12.1, digits=1, unit=" %"),
+)  # fmt: skip
 
 
 @_case("n′, ρ below 0")
@@ -103,17 +82,15 @@ def the_form_of_caltrack_is_the_same_number() -> Outcome:
     return expect(100 * found, 21.0, digits=1, unit=" %")
 
 
-@_case("4.3.2.4.3", standard="CalTRACK 2.0")
-def months_are_those_of_the_report_and_not_capped() -> Outcome:
-    """M = 24 for two years of reporting: k = 1.7130."""
+SAVINGS.numbers(
     # Tools that count distinct calendar months stop at 12 here.
-    return expect(correction("daily", 24), 1.7130, digits=4)
-
-
-@_case("portfolio FSU", standard="CalTRACK 2.0")
-def a_portfolio_is_surer_than_its_meters() -> Outcome:
-    """sqrt(3² + 4²)/(50 + 50) = 5 %."""
-    return expect(100 * (portfolio_fsu([3.0, 4.0], [50.0, 50.0]) or 0.0), 5.0, digits=9, unit=" %")
+    Number("4.3.2.4.3", "months_are_those_of_the_report_and_not_capped",
+        "M = 24 for two years of reporting: k = 1.7130",
+        lambda: correction("daily", 24), 1.7130, digits=4, standard="CalTRACK 2.0"),
+    Number("portfolio FSU", "a_portfolio_is_surer_than_its_meters", "sqrt(3² + 4²)/(50 + 50) = 5 %",
+        lambda: 100 * (portfolio_fsu([3.0, 4.0], [50.0, 50.0]) or 0.0), 5.0, digits=9, unit=" %",
+        standard="CalTRACK 2.0"),
+)  # fmt: skip
 
 
 @_case("portfolio FBE", standard="CalTRACK 2.0")

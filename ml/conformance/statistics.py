@@ -10,7 +10,7 @@ import numpy as np
 from data_quality.contracts.baselines.baseline import FitStatistics
 from ml.baselines.models.inference import coefficient_table
 from ml.baselines.models.statistics import Vector, sample_statistics, variance_inflation
-from ml.conformance.case import Outcome, Register, expect
+from ml.conformance.case import Number, Outcome, Register, expect
 from ml.conformance.data import fitted, year
 
 STATISTICS = Register("Regression statistics")
@@ -40,46 +40,22 @@ def _statistics(held_out: Vector | None = None) -> FitStatistics:
     )
 
 
-@_case("R²")
-def r2_is_the_explained_share() -> Outcome:
-    """1 − Σe²/Σ(y − ȳ)² = 1 − 2.4/6."""
-    return expect(_statistics().r2, 0.6, digits=12)
-
-
-@_case("adjusted R²")
-def adjusted_r2_counts_parameters() -> Outcome:
-    """1 − (1 − R²)(n − 1)/(n − p) = 1 − 0.4·4/3."""
-    return expect(_statistics().r2_adj, 1 - 0.4 * 4 / 3, digits=12)
-
-
-@_case("RMSE, n")
-def rmse_over_n() -> Outcome:
-    """sqrt(Σe²/n) = sqrt(2.4/5)."""
-    return expect(_statistics().rmse_n, math.sqrt(_SSE / _N), digits=12)
-
-
-@_case("RMSE, n − p")
-def rmse_over_degrees_of_freedom() -> Outcome:
-    """sqrt(Σe²/(n − p)) = sqrt(2.4/3)."""
-    return expect(_statistics().rmse_dof, math.sqrt(_SSE / (_N - _P)), digits=12)
-
-
-@_case("CV(RMSE), n")
-def cvrmse_over_n() -> Outcome:
-    """sqrt(2.4/5)/4."""
-    return expect(_statistics().cvrmse_n, math.sqrt(_SSE / _N) / _MEAN, digits=12)
-
-
-@_case("CV(RMSE), n − p", standard="ASHRAE Guideline 14")
-def cvrmse_of_guideline_14() -> Outcome:
-    """sqrt(2.4/3)/4: the intercept is a parameter."""
-    return expect(_statistics().cvrmse_g14, math.sqrt(_SSE / 3) / _MEAN, digits=12)
-
-
-@_case("4.3.2.2", standard="CalTRACK 2.0")
-def cvrmse_of_caltrack() -> Outcome:
-    """sqrt(2.4/4)/4: the intercept is no parameter."""
-    return expect(_statistics().cvrmse_caltrack, math.sqrt(_SSE / 4) / _MEAN, digits=12)
+STATISTICS.numbers(
+    Number("R²", "r2_is_the_explained_share", "1 − Σe²/Σ(y − ȳ)² = 1 − 2.4/6",
+        lambda: _statistics().r2, 0.6, digits=12),
+    Number("adjusted R²", "adjusted_r2_counts_parameters", "1 − (1 − R²)(n − 1)/(n − p) = 1 − 0.4·4/3",
+        lambda: _statistics().r2_adj, 1 - 0.4 * 4 / 3, digits=12),
+    Number("RMSE, n", "rmse_over_n", "sqrt(Σe²/n) = sqrt(2.4/5)",
+        lambda: _statistics().rmse_n, math.sqrt(_SSE / _N), digits=12),
+    Number("RMSE, n − p", "rmse_over_degrees_of_freedom", "sqrt(Σe²/(n − p)) = sqrt(2.4/3)",
+        lambda: _statistics().rmse_dof, math.sqrt(_SSE / (_N - _P)), digits=12),
+    Number("CV(RMSE), n", "cvrmse_over_n", "sqrt(2.4/5)/4",
+        lambda: _statistics().cvrmse_n, math.sqrt(_SSE / _N) / _MEAN, digits=12),
+    Number("CV(RMSE), n − p", "cvrmse_of_guideline_14", "sqrt(2.4/3)/4: the intercept is a parameter",
+        lambda: _statistics().cvrmse_g14, math.sqrt(_SSE / 3) / _MEAN, digits=12, standard="ASHRAE Guideline 14"),
+    Number("4.3.2.2", "cvrmse_of_caltrack", "sqrt(2.4/4)/4: the intercept is no parameter",
+        lambda: _statistics().cvrmse_caltrack, math.sqrt(_SSE / 4) / _MEAN, digits=12, standard="CalTRACK 2.0"),
+)  # fmt: skip
 
 
 @_case("4.3.2.1", standard="CalTRACK 2.0")
@@ -91,28 +67,18 @@ def a_building_of_a_portfolio_has_cvrmse_up_to_one() -> Outcome:
     return Outcome(found.verdict == "pass" and found.checks[0].limit == 1.0, found.rule)
 
 
-@_case("NMBE, in sample")
-def nmbe_in_sample_is_zero_by_construction() -> Outcome:
-    """Σe/((n − p)·ȳ) = 0 for least squares with an intercept."""
-    return expect(abs(_statistics().nmbe_in_sample), 0.0, digits=12)
-
-
-@_case("NMBE, out of sample")
-def nmbe_is_also_given_of_months_not_fitted() -> Outcome:
-    """Predictions that are 1 too low in the mean of 4 give +25 %."""
-    return expect(_statistics(_Y - 1.0).nmbe_out_of_sample, 0.25, digits=12)
-
-
-@_case("PNRMSE")
-def pnrmse_is_over_the_interquartile_range() -> Outcome:
-    """sqrt(2.4/5)/(5 − 4)."""
-    return expect(_statistics().pnrmse, math.sqrt(_SSE / _N), digits=12)
-
-
-@_case("F")
-def f_test_of_all_slopes() -> Outcome:
-    """F = ((6 − 2.4)/1)/(2.4/3) = 4.5 on 1 and 3 degrees of freedom: p = 0.1240."""
-    return expect(_statistics().f_p_value, 0.1240, digits=4)
+STATISTICS.numbers(
+    Number("NMBE, in sample", "nmbe_in_sample_is_zero_by_construction",
+        "Σe/((n − p)·ȳ) = 0 for least squares with an intercept",
+        lambda: abs(_statistics().nmbe_in_sample), 0.0, digits=12),
+    Number("NMBE, out of sample", "nmbe_is_also_given_of_months_not_fitted",
+        "Predictions that are 1 too low in the mean of 4 give +25 %",
+        lambda: _statistics(_Y - 1.0).nmbe_out_of_sample, 0.25, digits=12),
+    Number("PNRMSE", "pnrmse_is_over_the_interquartile_range", "sqrt(2.4/5)/(5 − 4)",
+        lambda: _statistics().pnrmse, math.sqrt(_SSE / _N), digits=12),
+    Number("F", "f_test_of_all_slopes", "F = ((6 − 2.4)/1)/(2.4/3) = 4.5 on 1 and 3 degrees of freedom: p = 0.1240",
+        lambda: _statistics().f_p_value, 0.1240, digits=4),
+)  # fmt: skip
 
 
 @_case("t and p")
@@ -131,17 +97,15 @@ def variance_inflation_of_two_drivers() -> Outcome:
     return expect(variance_inflation(design, np.ones(_N))[1] or 0.0, 2.5, digits=9)
 
 
-@_case("Durbin–Watson")
-def durbin_watson_of_the_residuals() -> Outcome:
-    """Residuals −0.8, 0.6, 1, −0.6, −0.2: Σ(Δe)²/Σe² = 4.84/2.4."""
+STATISTICS.numbers(
     # Differences 1.4, 0.4, −1.6 and 0.4, squared.
-    return expect(_statistics().durbin_watson, (1.96 + 0.16 + 2.56 + 0.16) / _SSE, digits=12)
-
-
-@_case("ρ₁")
-def lag_one_autocorrelation_of_the_residuals() -> Outcome:
-    """Σe_t·e_{t−1}/Σe² = (−0.48 + 0.6 − 0.6 + 0.12)/2.4 = −0.15."""
-    return expect(_statistics().rho1, -0.15, digits=12)
+    Number("Durbin–Watson", "durbin_watson_of_the_residuals",
+        "Residuals −0.8, 0.6, 1, −0.6, −0.2: Σ(Δe)²/Σe² = 4.84/2.4",
+        lambda: _statistics().durbin_watson, (1.96 + 0.16 + 2.56 + 0.16) / _SSE, digits=12),
+    Number("ρ₁", "lag_one_autocorrelation_of_the_residuals",
+        "Σe_t·e_{t−1}/Σe² = (−0.48 + 0.6 − 0.6 + 0.12)/2.4 = −0.15",
+        lambda: _statistics().rho1, -0.15, digits=12),
+)  # fmt: skip
 
 
 @_case("single point", standard="Regression statistics")

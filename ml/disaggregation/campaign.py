@@ -12,9 +12,7 @@ from data_quality.contracts.reporting.disaggregation import LoadClass, finding_o
 from ml.disaggregation.circuit import Circuit, Mask
 from ml.disaggregation.circuit_features import Matrix, features
 from ml.disaggregation.class_model import BoostingParams, ClassModel, Estimate, fit_class
-from ml.disaggregation.reconcile import reconciled
-from ml.disaggregation.week_band import WeekBand, week_band
-from ml.features.series import Vector
+from ml.features.series import Index, Vector
 
 # A class that was on in fewer of the training hours, or held less of its energy, is not estimable.
 LEAST_HOURS, LEAST_ENERGY = 0.05, 0.01
@@ -25,6 +23,45 @@ MOST_OVER = 1.02
 ON_SHARE, SELDOM = 0.1, 99.0
 # Energy that no class holds in the training, below which the classes are all that the circuit feeds.
 NO_REST = 0.02
+BAND_LEVEL = 0.9
+# Weeks with errors below which there is no band, and the share of a week that counts as one.
+FEWEST_WEEKS, WHOLE = 3, 0.5
+
+
+@dataclass(frozen=True)
+class WeekBand:
+    """Errors of held-out weeks, kWh: their mean, their standard deviation, and how many weeks."""
+
+    mean_kwh: float
+    sd_kwh: float
+    weeks: int
+
+    def half_width_kwh(self, weeks: float) -> float:
+        """Half width of the band of so many weeks' energy, by Student's t.
+
+        Errors of weeks are taken as independent, and their mean as one of the model's that adds up from week to week.
+        """
+        # Not scipy.stats, which takes a second to import for one function.
+        from scipy.special import stdtrit
+
+        lasting = self.sd_kwh**2 / self.weeks + self.mean_kwh**2
+        width = np.sqrt(weeks * self.sd_kwh**2 + weeks**2 * lasting)
+        return float(stdtrit(self.weeks - 1, (1 + BAND_LEVEL) / 2) * width)
+
+
+def week_band(error_kwh: Vector, week: Index, per_week: int) -> WeekBand | None:
+    """Band of the errors of held-out steps. week: of each step; per_week: steps of a week. None for too few weeks.
+
+    A week in which half of the steps are known counts, scaled to a whole one.
+    """
+    numbers, place = np.unique(week, return_inverse=True)
+    count = np.bincount(place, minlength=len(numbers))
+    total = np.bincount(place, error_kwh, minlength=len(numbers))
+    is_whole = count >= WHOLE * per_week
+    if is_whole.sum() < FEWEST_WEEKS:
+        return None
+    errors = total[is_whole] * per_week / count[is_whole]
+    return WeekBand(float(errors.mean()), float(errors.std(ddof=1)), len(errors))
 
 
 @dataclass(frozen=True)
@@ -157,14 +194,9 @@ def _on_kwh(spec: LoadClass, kwh: Vector, hours: float) -> float:
     return ON_SHARE * (usual or float(kwh.max()))
 
 
-def _hours_on(kwh: Vector, on_kwh: float, circuit: Circuit, train: Mask) -> tuple[int, int]:
-    """Training hours in which a class was on, and all of them."""
-    hour = np.flatnonzero(train) * max(int(circuit.hours * 3600), 1) // 3600
-    return len(np.unique(hour[kwh > on_kwh])), len(np.unique(hour))
-
-
 def _why_not_estimable(name: str, kwh: Vector, on_kwh: float, circuit: Circuit, train: Mask) -> Finding | None:
-    on, hours = _hours_on(kwh, on_kwh, circuit, train)
+    hour = np.flatnonzero(train) * max(int(circuit.hours * 3600), 1) // 3600
+    on, hours = len(np.unique(hour[kwh > on_kwh])), len(np.unique(hour))
     share = float(kwh.sum() / max(circuit.kwh[train].sum(), 1e-12))
     if on >= LEAST_HOURS * hours and share >= LEAST_ENERGY:
         return None
@@ -201,3 +233,30 @@ def _reconciled(
     ]
     shares = reconciled([each.kwh for each in found.values()], weights, circuit_kwh, is_whole=is_whole)
     return {name: Estimate(kwh, each.is_on) for (name, each), kwh in zip(found.items(), shares, strict=True)}
+
+
+def reconciled(estimates: list[Vector], variances: list[Vector], circuit: Vector, *, is_whole: bool) -> list[Vector]:
+    """Estimates nearest to those given, in units of their own errors, that fit below the circuit in every step.
+
+    variances: of each estimate, kWh²; a class without one keeps its estimate while it fits. A surplus is taken from
+    each class by its variance, and no class goes below zero. is_whole: the classes are all that the circuit feeds, so
+    what is missing is given to them the same way. NaN where the circuit has no reading. Source: diagonal minimum-trace
+    reconciliation (Wickramasuriya et al. 2019).
+    """
+    found, weight = np.maximum(np.column_stack(estimates), 0.0), np.column_stack(variances)
+    total = np.nan_to_num(circuit)
+    for _ in range(len(estimates)):
+        gap = total - found.sum(axis=1)
+        gap = gap if is_whole else np.minimum(gap, 0.0)
+        largest = weight.max(axis=1, keepdims=True)
+        # First by the largest, as the sum of very small ones would overflow below a gap.
+        shares = np.divide(weight, largest, out=np.zeros_like(weight), where=largest > 0)
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
+        found = found + gap[:, None] * shares
+        weight = np.where(found > 0, weight, 0.0)
+        found = np.maximum(found, 0.0)
+    # Classes that keep their estimate may leave a surplus: shared by size.
+    over = found.sum(axis=1)
+    found *= np.divide(total, over, out=np.ones_like(over), where=over > total)[:, None]
+    found[np.isnan(circuit)] = np.nan
+    return list(found.T)

@@ -185,11 +185,11 @@ def _said(model: Any, matrix: Matrix) -> Vector:
     if isinstance(model, float) or not len(matrix):
         return np.full(len(matrix), model if isinstance(model, float) else 0.0)
     blocks = [matrix[start : start + BLOCK] for start in range(0, len(matrix), BLOCK)]
-    found: Vector = np.concatenate([np.mean([_told(each, block) for each in model], axis=0) for block in blocks])
+    found: Vector = np.concatenate([np.mean([_predicted(each, block) for each in model], axis=0) for block in blocks])
     return found
 
 
-def _told(boosting: Any, block: Matrix) -> Vector:
+def _predicted(boosting: Any, block: Matrix) -> Vector:
     found: Vector = (
         boosting.predict_proba(block)[:, 1] if hasattr(boosting, "predict_proba") else boosting.predict(block)
     )

@@ -10,6 +10,7 @@ import numpy as np
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.disaggregation import (
+    WEEKDAYS,
     ClassEnergy,
     ClassInterval,
     ClassWeek,
@@ -19,11 +20,10 @@ from data_quality.contracts.reporting.disaggregation import (
     finding_of,
     label_of,
 )
-from ml.disaggregation.campaign import Campaign, TrainedClass, estimate_campaign
-from ml.disaggregation.circuit import Circuit
+from ml.disaggregation.campaign import Campaign, TrainedClass, estimate_campaign, reconciled
+from ml.disaggregation.circuit import Circuit, Mask
 from ml.disaggregation.circuit_features import Matrix, features
 from ml.disaggregation.class_model import Estimate
-from ml.disaggregation.signatures import CONFIDENCE, HALF_WIDTH, estimate_signatures
 from ml.features.series import Vector
 
 # A day of the report further than this from every training day is of another season.
@@ -32,6 +32,8 @@ SEASON_DAYS, YEAR_DAYS = 45, 366
 BEYOND, FEW_DAYS = 0.2, 0.1
 # An extrapolated class is never more sure than this.
 EXTRAPOLATED = 0.4
+# A description is no measurement: its energy may be half as much more or less, and its confidence stays low.
+HALF_WIDTH, CONFIDENCE = 0.5, 0.3
 
 
 def disaggregate(
@@ -225,3 +227,33 @@ def _findings(
     if loads:
         found.append(finding_of("described_loads", "info", loads=", ".join(load.name for load in loads)))
     return found
+
+
+def estimate_signatures(
+    loads: Sequence[LoadSignature], circuit: Circuit, span: slice, left_kwh: Vector
+) -> dict[str, Estimate]:
+    """Estimates of described loads within what other classes leave of the circuit. left_kwh: of the steps of span."""
+    if not loads:
+        return {}
+    running = [_within(load, circuit, span) for load in loads]
+    described = [
+        np.where(is_on, load.rating_kw * load.duty * circuit.hours, 0.0)
+        for load, is_on in zip(loads, running, strict=True)
+    ]
+    # What is described as more is as much less sure.
+    shares = reconciled(described, [each**2 for each in described], left_kwh, is_whole=False)
+    return {load.name: Estimate(kwh, is_on) for load, kwh, is_on in zip(loads, shares, running, strict=True)}
+
+
+def _within(load: LoadSignature, circuit: Circuit, span: slice) -> Mask:
+    """Steps that begin within the hours of a load; hours past midnight belong to the day that they began on."""
+    minute, weekday = circuit.civil.minute[span], circuit.civil.weekday[span]
+    since, until = (each.hour * 60 + each.minute for each in (load.since, load.until))
+    days = [WEEKDAYS.index(day) + 1 for day in load.days]
+    today = np.isin(weekday, days)
+    if since == until:
+        return today
+    if since < until:
+        return today & (minute >= since) & (minute < until)
+    yesterday = np.isin((weekday - 2) % 7 + 1, days)
+    return (today & (minute >= since)) | (yesterday & (minute < until))

@@ -1,7 +1,9 @@
 """A circuit of a site as its file opts it in: readings of the lake, the campaign, and what is kept of the estimate."""
 
+import json
 from contextlib import suppress
 from datetime import datetime, timedelta
+from importlib.metadata import version
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.disaggregations import Disaggregations
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.reporting.disaggregation import (
+    ClassEnergy,
     Disaggregation,
     KeptClass,
     StoredDisaggregation,
@@ -22,15 +25,26 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc
 from ml.disaggregation.campaign import Campaign, train_campaign
 from ml.disaggregation.circuit import Circuit
-from ml.disaggregation.circuit_card import log_disaggregation
 from ml.disaggregation.circuit_features import features
 from ml.disaggregation.disaggregate import disaggregate
 from ml.features.civil import civil_of
 from ml.features.series import Series, Vector, series_of, stream_of
-from ml.tracker import Tracker
+from ml.tracker import LoggedModel, ModelRecord, Tracker
+
+MODEL_ABOUT = "The energy of a circuit by class of load, taught by sub-meters of some weeks."
+MODEL_FILE = "disaggregation.json"
+_CARD_USE = (
+    "Intended to show where a circuit's energy goes, with an interval. Not for live control: an interval is estimated "
+    "with what came after it. Not for bills."
+)
+_CARD_LIMITS = (
+    "A span of another season or load than the training's is extrapolated, and its interval does not hold.",
+    "Two machines with the same power are told apart badly.",
+    "A class that was seldom on in the training is not estimated; what it drew is in the rest.",
+)
 
 
-def asked_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
+def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
     """A circuit that the site file opts in. Raises BadInput (unknown_circuit)."""
     found = next((each for each in site.disaggregation if each.circuit == circuit), None)
     if found is None:
@@ -48,7 +62,7 @@ def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock
 
     Where the registry is away the result is stored all the same, without a model.
     """
-    made, campaign = estimate_circuit(site, asked_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
+    made, campaign = estimate_circuit(site, declared_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
     with suppress(Unreachable):
         logged = log_disaggregation(tracker, made, campaign)
         made = made.model_copy(update={"model": f"{logged.name} v{logged.version}"})
@@ -98,7 +112,7 @@ def circuit_of(site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: 
 def kept_of(
     site: Site, asked: DisaggregatedCircuit, found: Disaggregation, *, is_synthetic: bool
 ) -> StoredDisaggregation:
-    """What is stored of a disaggregation: its intervals by class, in whole Wh."""
+    """Stored part of a disaggregation: its intervals by class, in whole Wh."""
     names = [each.name for each in found.classes]
     rows = {name: found.rows[place :: len(names)] for place, name in enumerate(names)}
     kept = tuple(
@@ -132,3 +146,66 @@ def _placed(own: Series, main: Series) -> Vector:
     if last > first:
         found[first:last] = own.values[first - shift : last - shift]
     return found
+
+
+def log_disaggregation(tracker: Tracker, made: StoredDisaggregation, campaign: Campaign) -> LoggedModel:
+    """Register a disaggregation with its card. Raises Unreachable."""
+    found = made.found
+    record = ModelRecord(
+        title=f"{made.site_id} · {made.circuit} · {made.train}", about=MODEL_ABOUT, card=circuit_card(made),
+        params={"train": made.train, "step_minutes": str(made.step_minutes), "model": "HistGradientBoosting"},
+        metrics={
+            f"{name} {each.name}": float(value)
+            for each in found.classes
+            for name, value in (("kwh", each.kwh), ("confidence", each.confidence), ("f1", each.f1_held_out))
+            if value is not None
+        },
+        tags={
+            "kind": "disaggregation", "site_id": made.site_id, "circuit": made.circuit, "fitted_by": "meterloom",
+            "is_synthetic": str(made.is_synthetic).lower(),
+            "findings": ", ".join(sorted({finding.code for finding in found.findings})),
+        },
+        dataset_name=f"{made.site_id}/{made.circuit} and its sub-meters", dataset_digest=found.digest,
+    )  # fmt: skip
+    name = f"{made.site_id}.{made.circuit}.disaggregation"
+    return tracker.log_model(name, {MODEL_FILE: _recipe(made, campaign)}, record)
+
+
+def circuit_card(made: StoredDisaggregation) -> str:
+    """A disaggregation in Markdown: data, figures, limits and what it is for."""
+    found = made.found
+    head = "| Class | kWh | 90 % interval | Confidence | F1 held out |"
+    lines = [
+        f"**{made.circuit} of {made.site_id} by class of load**", "", f"{MODEL_ABOUT} {_CARD_USE}", "",
+        f"- Taught from {made.train.replace('/', ' to ')}, END excluded, in steps of {made.step_minutes} minutes",
+        "- Histogram gradient boosting, one classifier and its regressions a class; figures from held-out weeks",
+        *(["- Of simulated readings: proof of nothing"] if made.is_synthetic else []),
+        *(f"- Finding `{each.code}`: {each.message}" for each in found.findings),
+        "", head, "|---|---|---|---|---|", *map(_line, found.classes),
+        f"| rest | {found.rest_kwh:,.0f} | | | |", "", "### Known limits", "", *(f"- {each}" for each in _CARD_LIMITS),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _line(each: ClassEnergy) -> str:
+    if each.kwh is None:
+        return f"| {each.name} | not estimable | | | |"
+    band = "none" if each.interval_kwh is None else "{:,.0f} to {:,.0f}".format(*each.interval_kwh)
+    f1 = "" if each.f1_held_out is None else f"{each.f1_held_out:.3f}"
+    return f"| {each.name} | {each.kwh:,.0f} | {band} | {each.confidence:.2f} {each.confidence_label} | {f1} |"
+
+
+def _recipe(made: StoredDisaggregation, campaign: Campaign) -> bytes:
+    """Everything but the readings from which the same trees grow again: no pickle that a later release cannot read."""
+    classes = [
+        {
+            **each.spec.model_dump(mode="json"),
+            **({"on_kwh": own.on_kwh, "sure": own.sure, "likely": own.likely} if (own := each.model) else {}),
+        }
+        for each in campaign.classes
+    ]
+    said = {
+        "circuit": made.circuit, "train": made.train, "step_minutes": made.step_minutes, "digest": made.found.digest,
+        "classes": classes, "params": campaign.params.model_dump(mode="json"), "scikit-learn": version("scikit-learn"),
+    }  # fmt: skip
+    return json.dumps(said, indent=1).encode()

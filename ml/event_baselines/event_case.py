@@ -11,7 +11,7 @@ import numpy as np
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import zone
 from ml.event_baselines.day_steps import DaySteps, Matrix
-from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.event_days import EventWindow
 from ml.event_baselines.settle import Event
 from ml.features.series import DAY, HOUR, Index, Vector
 from ml.forecasts.file_case import FileCase

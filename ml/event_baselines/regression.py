@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ml.event_baselines.asked_days import AskedDays
 from ml.event_baselines.day_steps import Mask, Matrix, mean_of
+from ml.event_baselines.event_days import EventDays
 from ml.features.series import Index, Vector
 
 # A day of half a year ago weighs half.
@@ -29,18 +29,18 @@ _RECENT_DAYS = 3
 _MONTHS = 12
 
 
-def regression(asked: AskedDays) -> Matrix:
+def regression(asked: EventDays) -> Matrix:
     """Baseline in kW of the event and the steps after it, (days, steps of a day); NaN elsewhere and without a model."""
     span = slice(asked.window.start, asked.window.after(asked.grid.steps).stop)
     return _by_month(asked, span, sees_adjustment=True)
 
 
-def usual_before(asked: AskedDays) -> Matrix:
+def usual_before(asked: EventDays) -> Matrix:
     """Usual load of the adjustment hours up to the event, by what went before them, (days, steps of a day)."""
     return _by_month(asked, slice(asked.window.adjust_start, asked.window.start), sees_adjustment=False)
 
 
-def level_of(asked: AskedDays) -> Vector:
+def level_of(asked: EventDays) -> Vector:
     """(days,) scale in kW of what a day is apart from the last ones: their mean size up to the end of the event."""
     base = asked.base_kw[:, asked.window.adjust_start : asked.window.end]
     level = np.asarray(mean_of(np.abs(base), axis=1))
@@ -48,7 +48,7 @@ def level_of(asked: AskedDays) -> Vector:
     return level
 
 
-def inputs_of(asked: AskedDays, *, sees_adjustment: bool) -> Matrix:
+def inputs_of(asked: EventDays, *, sees_adjustment: bool) -> Matrix:
     """Knowledge of each day at the end of its adjustment hours, or before them, (days, features).
 
     A gap is 0, which is the usual.
@@ -80,7 +80,7 @@ def inputs_of(asked: AskedDays, *, sees_adjustment: bool) -> Matrix:
     return np.clip(np.nan_to_num(np.column_stack(columns)), -CLIP, CLIP)
 
 
-def _calendar(asked: AskedDays) -> list[Vector]:
+def _calendar(asked: EventDays) -> list[Vector]:
     """Weekdays, and whether the day before and the day after are off, as 0 and 1."""
     grid, days = asked.grid, asked.days
     flags = [grid.weekday[days] == weekday for weekday in range(1, 8)]
@@ -88,7 +88,7 @@ def _calendar(asked: AskedDays) -> list[Vector]:
     return [flag.astype(np.float64) for flag in flags]
 
 
-def _warmth(asked: AskedDays, hoped: slice) -> list[Vector]:
+def _warmth(asked: EventDays, hoped: slice) -> list[Vector]:
     """Temperature of event and morning against that of the last days: whole, above cooling, below heating."""
     outdoor, window = asked.grid.temperature_degc, asked.window
     if outdoor is None:
@@ -104,7 +104,7 @@ def _warmth(asked: AskedDays, hoped: slice) -> list[Vector]:
     return found
 
 
-def _by_month(asked: AskedDays, span: slice, *, sees_adjustment: bool) -> Matrix:
+def _by_month(asked: EventDays, span: slice, *, sees_adjustment: bool) -> Matrix:
     """Estimates of a span, (days, steps), each month by a model of the counting days before its first."""
     grid, days = asked.grid, asked.days
     found = np.full((len(days), grid.steps), np.nan)

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ml.event_baselines.asked_days import LAST_DAYS, AskedDays
 from ml.event_baselines.day_steps import Matrix, mean_of
+from ml.event_baselines.event_days import LAST_DAYS, EventDays
 
 # A rule has no baseline with fewer days.
 LEAST_DAYS = 5
 MATCHED_DAYS, MATCHED_OF = 3, 45
 WEEK_DAYS = 7
 
-Rule = Callable[[AskedDays], Matrix]
+Rule = Callable[[EventDays], Matrix]
 
 
 def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
@@ -24,7 +24,7 @@ def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
     cap: of a multiplicative same-day adjustment, 0.2 for ±20 %; 0: none.
     """
 
-    def estimate(asked: AskedDays) -> Matrix:
+    def estimate(asked: EventDays) -> Matrix:
         load = asked.past_kw[:, LAST_DAYS - days_of :]
         level = np.asarray(mean_of(load[:, :, asked.window.event], axis=2))
         known = np.isfinite(level)
@@ -39,7 +39,7 @@ def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
     return estimate
 
 
-def adjustment(asked: AskedDays, profile: Matrix, cap: float) -> Matrix:
+def adjustment(asked: EventDays, profile: Matrix, cap: float) -> Matrix:
     """Measured over baseline in the adjustment hours, within 1 ± cap; NaN without readings or without a load."""
     measured, expected = asked.today_kw[:, asked.window.adjustment], profile[:, asked.window.adjustment]
     both = np.isfinite(measured) & np.isfinite(expected)
@@ -49,14 +49,14 @@ def adjustment(asked: AskedDays, profile: Matrix, cap: float) -> Matrix:
     return found
 
 
-def last_week(asked: AskedDays) -> Matrix:
+def last_week(asked: EventDays) -> Matrix:
     """The day a week before, holiday or not, unless it is excluded."""
     earlier = np.asarray(asked.days - WEEK_DAYS)
     is_usable = (earlier >= 0) & ~asked.grid.is_excluded[np.maximum(earlier, 0)]
     return asked.grid.of(np.where(is_usable, earlier, -1))
 
 
-def matching_day(asked: AskedDays) -> Matrix:
+def matching_day(asked: EventDays) -> Matrix:
     """Mean of the three of the last 45 counting days whose load before the event was nearest to that of the day."""
     seen = slice(0, asked.window.adjust_end)
     last = asked.grid.before(asked.days, MATCHED_OF)
@@ -68,7 +68,7 @@ def matching_day(asked: AskedDays) -> Matrix:
     return profile
 
 
-def before_event(asked: AskedDays) -> Matrix:
+def before_event(asked: EventDays) -> Matrix:
     """Load of the hour before the event, held for the rest of the day (meter before, meter after)."""
     grid, start = asked.grid, asked.window.start
     level = np.asarray(mean_of(asked.today_kw[:, max(start - grid.per_hour, 0) : start], axis=1))

@@ -1,23 +1,27 @@
 """Events of a meter settled by every method, and the methods measured on its days without an event."""
 
+import math
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data_quality.contracts.baselines.event_baseline import MethodScore
-from ml.event_baselines.asked_days import AskedDays
-from ml.event_baselines.band import half_widths, step_widths
 from ml.event_baselines.day_steps import DaySteps, Mask, Matrix, mean_of
-from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.event_days import EventDays, EventWindow
 from ml.event_baselines.regression import regression, usual_before
 from ml.event_baselines.rules import RULES
 from ml.features.series import Vector
 
-METHODS: dict[str, Callable[[AskedDays], Matrix]] = {**RULES, "regression": regression}
+METHODS: dict[str, Callable[[EventDays], Matrix]] = {**RULES, "regression": regression}
 # Days that an event is judged by without a longer measurement: the band's window, and some to find its level.
 RECENT_DAYS = 130
 RAMP_MISS = 0.04
+# Of the adaptive band: the days that it looks back on, how fast its level moves, and between which bounds.
+WINDOW_DAYS, LEAST_DAYS = 120, 20
+RATE = 0.03
+_LEVELS = (0.002, 0.4)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def settle(
         past = past[past < max(event_days)][-RECENT_DAYS:] if placebo is None else past
         days = np.union1d(past, np.array(event_days, dtype=np.int64))
         measured = np.isin(days, past) & (days >= first) & (days < end)
-        group = _Group(AskedDays(grid, days, window), measured)
+        group = _Group(EventDays(grid, days, window), measured)
         ramps = group.ramps()
         for name in METHODS:
             estimates, kept = group.by(name, event_days, ramps)
@@ -100,7 +104,7 @@ def _level(found: Estimated) -> float:
 class _Group:
     """Days of one kind by one window. is_measured: (days,) days without an event that count for the scores."""
 
-    asked: AskedDays
+    asked: EventDays
     is_measured: Mask
 
     def by(self, name: str, event_days: Sequence[int], ramps: dict[int, Vector]) -> tuple[list[Estimated], Errors]:
@@ -140,7 +144,7 @@ class _Group:
         load = grid.load_kw.copy()
         before = slice(window.adjust_start, window.start)
         load[day, before] = usual[before]
-        return np.asarray(METHODS[name](AskedDays(replace(grid, load_kw=load), np.array([day]), window))[0])
+        return np.asarray(METHODS[name](EventDays(replace(grid, load_kw=load), np.array([day]), window))[0])
 
 
 def _scores(errors: dict[str, list[Errors]], usable: set[str]) -> tuple[MethodScore, ...]:
@@ -172,3 +176,42 @@ def _score(name: str, kept: Sequence[Errors], is_usable: bool) -> MethodScore:
         coverage=float(np.nanmean(held)) if np.isfinite(held).any() else None,
         chosen=False,
     )
+
+
+def half_widths(errors: Vector, *, miss: float = 0.1, learns: Mask | None = None) -> tuple[Vector, Vector]:
+    """Half-width of the adaptive conformal band and its miss level before each day, from errors without an event.
+
+    Source: Gibbs and Candès, Adaptive conformal inference under distribution shift (2021): the level of the quantile
+    moves after each day by whether the band held, so that its share of days comes out on meters that change.
+
+    errors: sizes (not negative) day by day, NaN where unknown; learns: days that later ones may learn from; all of them
+    if left out. A day sees the days before it alone; NaN with fewer than 20.
+    """
+    known = np.isfinite(errors) & (learns if learns is not None else True)
+    widths, levels, level = [math.nan] * len(errors), [miss] * len(errors), miss
+    seen, ordered = list[float](), list[float]()
+    for day, (is_known, error) in enumerate(zip(known.tolist(), errors.tolist(), strict=True)):
+        levels[day] = level
+        if len(ordered) >= LEAST_DAYS:
+            width = widths[day] = ordered[rank(len(ordered), level)]
+            if is_known:
+                level = min(max(level + RATE * (miss - (error > width)), _LEVELS[0]), _LEVELS[1])
+        if is_known:
+            seen.append(error)
+            insort(ordered, error)
+            if len(ordered) > WINDOW_DAYS:
+                del ordered[bisect_left(ordered, seen[-WINDOW_DAYS - 1])]
+    return np.array(widths), np.array(levels)
+
+
+def rank(size: int, level: float) -> int:
+    """Place, from 0, of the conformal quantile among so many sorted errors."""
+    return min(math.ceil((size + 1) * (1 - level)), size) - 1
+
+
+def step_widths(errors: Matrix, level: float) -> Vector:
+    """Half-width of each step after the last day. errors: (days, steps) sizes; NaN with fewer than 20 days."""
+    last = errors[np.isfinite(errors).all(axis=1)][-WINDOW_DAYS:]
+    if len(last) < LEAST_DAYS:
+        return np.full(errors.shape[1], np.nan)
+    return np.asarray(np.sort(last, axis=0)[rank(len(last), level)])

@@ -34,7 +34,7 @@ class Feature:
 
     @property
     def is_levelled(self) -> bool:
-        """Whether a model sees it as a share of the level."""
+        """True where a model sees it as a share of the level."""
         return self.unit == "series"
 
 
@@ -63,7 +63,7 @@ class Rows:
 
     @cached_property
     def newest_days(self) -> Index:
-        """How many days back the newest same local time lies that is known at the origin: 1, 2 from lead 25 h on, …"""
+        """Days back to the newest same local time that is known at the origin: 1, 2 from lead 25 h on, …"""
         return -(-self.lead // self.case.series.per_day)
 
     def value(self, step: Index) -> Vector:

@@ -93,7 +93,7 @@ def run_folds(
     horizon: int,
     doing: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Forecasts]:
-    """What models of each kind said on all origins of all folds; a kind that cannot be fitted on one is left out.
+    """Forecasts of models of each kind on all origins of all folds; a kind that cannot be fitted on one is left out.
 
     horizon: in steps. doing: told the name of each fold as it begins.
     """
@@ -133,7 +133,7 @@ def beside_actual(case: Case, origins: Sequence[int], horizon: int, answers: Seq
 
 
 def value_at(case: Case, step: Index) -> Vector:
-    """What happened at those steps, whatever the origin: for scores alone."""
+    """Actual values at those steps, whatever the origin: for scores alone."""
     values = case.series.values
     found: Vector = np.full(len(step), np.nan)
     inside = (step >= 0) & (step < len(values))

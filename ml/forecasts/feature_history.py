@@ -1,6 +1,6 @@
 """Features of a target by local day: kept at the first issue of each, and held against what came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -13,19 +13,74 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
-from ml.features.correlation import FeatureCorrelation, correlations
 from ml.features.feature import WEEK_DAYS
 from ml.features.forecast_case import Case
-from ml.features.known_rows import HEADS, known_rows, names_of
 from ml.features.matrix import FEATURES, Matrix, feature_matrix
 from ml.features.series import HOUR, Index, Vector
 from ml.forecasts.backtest import local_date
 from ml.forecasts.issue import issue_case, short_history
+from ml.forecasts.keep_features import HEADS, known_rows, names_of
 from ml.forecasts.model_fallback import finding
 from ml.forecasts.site_forecast import SiteInputs
 from ml.forecasts.targets import Target, target_of
 
 LEAST_DAYS = WEEK_DAYS
+# Fewer say nothing: a week of mornings.
+LEAST_ROWS = 42
+ALL, BLOCK_H = "all", 6
+
+
+class FeatureCorrelation(Model):
+    """Rank correlation (Spearman) of one feature with the share of the level that came.
+
+    by_lead: "all", then six-hour blocks of the day ahead; None where the feature never changed or is not known. n: rows
+    with both; unit, known, source: as the registry has them.
+    """
+
+    feature: str
+    unit: str
+    known: str
+    source: str
+    n: int
+    by_lead: Mapping[str, float | None]
+
+    @property
+    def rank(self) -> float | None:
+        """Over all leads; None where nothing can be said."""
+        return self.by_lead[ALL]
+
+
+def correlations(matrix: Matrix, case: Case) -> list[FeatureCorrelation]:
+    """Every feature of the matrix beside what came, strongest first; rows without a value are left out.
+
+    matrix: of the day ahead, its rows within the series.
+    """
+    inside = matrix.step < len(case.series.values)
+    came = np.full(len(matrix.step), np.nan)
+    came[inside] = case.series.values[matrix.step[inside]] / matrix.level[inside]
+    known, per_day = ~np.isnan(came), case.series.per_day
+    hour = (matrix.lead - 1) * 24 // per_day
+    blocks = {ALL: known}
+    if per_day > 1:
+        blocks |= {f"h{first:02}": known & (hour // BLOCK_H * BLOCK_H == first) for first in range(0, 24, BLOCK_H)}
+    found = []
+    for column, name in enumerate(matrix.names):
+        values, feature = matrix.inputs[:, column], FEATURES[name]
+        by_lead = {block: rank_correlation(values[rows], came[rows]) for block, rows in blocks.items()}
+        said = {"unit": feature.unit, "known": feature.known.value, "source": feature.source}
+        n = int(np.sum(known & ~np.isnan(values)))
+        found.append(FeatureCorrelation(feature=name, n=n, by_lead=by_lead, **said))
+    return sorted(found, key=lambda each: (-abs(each.rank or 0.0), each.feature))
+
+
+def rank_correlation(one: Vector, other: Vector) -> float | None:
+    """Spearman's, of the places where both are known; None for too few, or where either never changes."""
+    from scipy.stats import rankdata
+
+    both = ~np.isnan(one) & ~np.isnan(other)
+    if both.sum() < LEAST_ROWS or np.ptp(one[both]) == 0 or np.ptp(other[both]) == 0:
+        return None
+    return float(np.corrcoef(rankdata(one[both]), rankdata(other[both]))[0, 1])
 
 
 class FeatureHistory(Model):
@@ -125,8 +180,9 @@ def known_day(site: Site, name: str, day: date, *, lake: Lake, weather: WeatherS
         feature = FEATURES[each]
         features.append(
             KnownFeature(
-                feature=each, unit=feature.unit, known=feature.known.value, first=_told(then[:1]), mean=_told(then),
-                mean_now=None if today is None else _told(today),
+                feature=each, unit=feature.unit, known=feature.known.value, first=_mean_of_known(then[:1]),
+                mean=_mean_of_known(then),
+                mean_now=None if today is None else _mean_of_known(today),
                 changed=None if today is None else int(np.sum(~np.isclose(then, today, equal_nan=True, rtol=1e-9))),
             )
         )  # fmt: skip
@@ -172,6 +228,6 @@ def _joined(parts: Sequence[Matrix | None], names: tuple[str, ...]) -> Matrix:
     return Matrix(names, np.concatenate(inputs), level, step, lead)
 
 
-def _told(values: Vector) -> float | None:
+def _mean_of_known(values: Vector) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else None

@@ -186,7 +186,7 @@ def forecast_file(known: FileCase, *, issue_utc: datetime, horizon: int) -> File
     refused, answer = list[str](), None
     for fitter in FITTERS:
         try:
-            answer = _asked(fitter, case, origin, horizon, known_ahead=ahead)
+            answer = _answer(fitter, case, origin, horizon, known_ahead=ahead)
         except TooShort as fault:
             refused.append(f"{fitter.algorithm}: {fault}")
             continue
@@ -235,8 +235,8 @@ class _Answer:
     is_of_one: bool
 
 
-def _asked(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> _Answer:
-    """What that kind of model says. Raises TooShort."""
+def _answer(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahead: int) -> _Answer:
+    """Answer of that kind of model. Raises TooShort."""
     blind = case
     if known_ahead < horizon and isinstance(case.weather, GivenWeather):
         # What it is asked without it must not have learnt from: a model that expects weather errs where there is none.

@@ -118,7 +118,7 @@ def _mean_shape(values: Sequence[Vector]) -> Vector:
 
 
 def _sizes(site: Site) -> Iterator[tuple[str, dict[str, float]]]:
-    """How large each meter is, by what says so: the kW of its connection, or the m2 that it serves alone."""
+    """Size of each meter, by what says so: the kW of its connection, or the m2 that it serves alone."""
     yield "connected load", {one.meter_id: one.connected_load_kw for one in site.meters if one.connected_load_kw}
     areas = {}
     for part in (*site.premises.zones, *site.premises.tenants):

@@ -18,7 +18,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Series
 from ml.forecasts.group_profile import group_profile
 from ml.forecasts.lifecycle.forecast_registry import Champion, load_champion
-from ml.forecasts.model_fallback import Answering, asked_of, by_best, by_group, finding, forecast_of
+from ml.forecasts.model_fallback import Answering, by_best, by_group, finding, forecast_of, request_of
 from ml.forecasts.plausible import age_days, implausible
 from ml.forecasts.site_case import target_case
 from ml.forecasts.targets import Target, target_of
@@ -68,9 +68,9 @@ def run_forecast(
         group = group_profile(others, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
-        asked = asked_of(site, wanted, group.case, issued_at, steps)
+        asked = request_of(site, wanted, group.case, issued_at, steps)
         return by_group(asked, group, issued_at, available_at)
-    asked = asked_of(site, wanted, case, issued_at, steps)
+    asked = request_of(site, wanted, case, issued_at, steps)
     age = age_days(case.series, asked.origin)
     if age > MAX_STALE_DAYS:
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
@@ -81,7 +81,7 @@ def run_forecast(
 def run_shadow(
     readings: pl.DataFrame, *, site: Site, tracker: Tracker, beside: Forecast, weather: Sequence[WeatherIssue] = ()
 ) -> Forecast | None:
-    """What the challenger says at the same issue of the same steps as the champion's forecast, labelled as a shadow.
+    """Forecast of the challenger at the same issue of the same steps as the champion's forecast, labelled as a shadow.
 
     None where no model challenges, or its answer cannot be: that day then does not count for it.
     """
@@ -91,7 +91,7 @@ def run_shadow(
     case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
     if challenger is None or isinstance(case, Finding):
         return None
-    asked = asked_of(site, target, case, at, len(beside.rows))
+    asked = request_of(site, target, case, at, len(beside.rows))
     answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
     if implausible(answer, case, asked.origin) is not None:
         return None
@@ -126,7 +126,7 @@ def is_still_good(
     champion: Champion | None,
     weather: Sequence[WeatherIssue] = (),
 ) -> bool:
-    """Whether a stored forecast may be handed out again instead of a new one (matrix I.5).
+    """True where a stored forecast may be handed out again instead of a new one (matrix I.5).
 
     It is younger than the target's time to live and as long, its model still leads, none of the readings and of the
     weather that it rests on was corrected or came late, and it was made by the champion and no weaker model.
@@ -142,7 +142,7 @@ def is_still_good(
 
 
 def findings_of(forecast: Forecast) -> tuple[Finding, ...]:
-    """What its labels say, one finding each: warnings where a weaker model answered, else for information."""
+    """Findings of its labels, one each: warnings where a weaker model answered, else for information."""
     return tuple(
         Finding(
             code=f"forecast_{code}",

@@ -37,7 +37,7 @@ GROUP_PROFILE = "group_profile"
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForecastRequest:
     """Target of a forecast and its instant."""
 
     site: Site
@@ -57,14 +57,14 @@ class Answering:
     memory: ErrorMemory | None = None
 
 
-def asked_of(site: Site, target: Target, case: Case, issued_at_utc: datetime, steps: int) -> Asked:
+def request_of(site: Site, target: Target, case: Case, issued_at_utc: datetime, steps: int) -> ForecastRequest:
     """The forecast request at that instant of issue, from the step on that a forecast of it begins with."""
     origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
-    return Asked(site, target, case, origin, steps)
+    return ForecastRequest(site, target, case, origin, steps)
 
 
 def by_group(
-    asked: Asked, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
+    asked: ForecastRequest, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
 ) -> Forecast | Finding:
     """The profile of the meters beside it, by climatology; asked: of that profile."""
     name = f"{asked.target.family}.{GROUP_PROFILE}"
@@ -77,7 +77,9 @@ def by_group(
     return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
 
 
-def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime) -> Forecast | Finding:
+def by_best(
+    asked: ForecastRequest, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
+) -> Forecast | Finding:
     """The first model whose answer can be: the champion, those that led before it, the floor, the climatology.
 
     Where the registry does not answer, the floor: a plan of tomorrow must not wait for a server of experiments.
@@ -112,7 +114,9 @@ def by_best(asked: Asked, tracker: Tracker, issued_at_utc: datetime, available_a
     return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
 
 
-def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is_stale: bool) -> Iterator[Answering]:
+def _candidates(
+    asked: ForecastRequest, champion: Champion | None, tracker: Tracker, *, is_stale: bool
+) -> Iterator[Answering]:
     if champion is not None and not is_stale:
         for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
             yield Answering(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
@@ -125,15 +129,15 @@ def _candidates(asked: Asked, champion: Champion | None, tracker: Tracker, *, is
         yield Answering(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
 
 
-def _leads_until_more_is_known(champion: Champion, asked: Asked) -> bool:
-    """Whether it leads since too little was known: later it leads since it won, or nothing better was tried."""
+def _leads_until_more_is_known(champion: Champion, asked: ForecastRequest) -> bool:
+    """True where it leads since too little was known: later it leads since it won, or nothing better was tried."""
     series = asked.case.series
     is_new = series.time(asked.origin) - champion.trained_until_utc < MIN_COMMON_DAYS * DAY
     return PLAIN_TAG in champion.logged.tags and (is_new or days_known(series) < days_to_lead(asked.target))
 
 
 def forecast_of(
-    asked: Asked,
+    asked: ForecastRequest,
     model: Answering,
     answer: Quantiles,
     labels: dict[str, str],

@@ -71,7 +71,7 @@ class Target:
 
     @property
     def is_daily(self) -> bool:
-        """Whether a step is a local day."""
+        """True where a step is a local day."""
         return self.step == DAY
 
     @property
@@ -81,12 +81,12 @@ class Target:
 
     @property
     def scored_steps(self) -> int:
-        """How far ahead a backtest looks: two days of hours, as plans do, and the whole month of days."""
+        """Reach of a backtest: two days of hours, as plans do, and the whole month of days."""
         return self.steps if self.is_daily else min(2 * DAY // self.step, self.steps)
 
     @property
     def history(self) -> timedelta:
-        """How far back is learnt from."""
+        """Reach of the history that is learnt from."""
         return HISTORY_OF_DAYS if self.is_daily else HISTORY_OF_PV if self.is_pv else HISTORY
 
     def origin(self, series: Series, issued_at_utc: datetime, local: datetime) -> int:
@@ -107,13 +107,13 @@ def targets_of(site: Site) -> list[Target]:
     """
     found = {one.name: one for one in (target_of(site, f"meter:{name}") for name in site.forecast_targets)}
     for asked in site.forecasts:
-        made = _asked(site, asked)
+        made = _declared(site, asked)
         found[made.name] = made
     return list(found.values())
 
 
 def unmeasured(site: Site) -> list[Finding]:
-    """What a forecast that the site asks for lacks in its meters: no reading to come can mend it. Raises BadInput."""
+    """Lack of meters for a forecast that the site asks for: no reading to come can mend it. Raises BadInput."""
     parts = base_load_parts(site) if any(one.stream is None for one in targets_of(site)) else None
     return [parts] if isinstance(parts, Finding) else []
 
@@ -134,11 +134,11 @@ def target_of(site: Site, name: str) -> Target:
     if of == BASE_LOAD and step == DAY:
         raise BadInput("the base load is forecast by hours or quarter hours, not by days", reason="unknown_target")
     found = _target(site, what, None if of == BASE_LOAD else stream_of(site, of), step)
-    declared = (_asked(site, one) for one in site.forecasts)
+    declared = (_declared(site, one) for one in site.forecasts)
     return next((one for one in declared if one.name == found.name), found)
 
 
-def _asked(site: Site, asked: ForecastTarget) -> Target:
+def _declared(site: Site, asked: ForecastTarget) -> Target:
     register = f".{asked.register_id}" if asked.register_id else ""
     stream = stream_of(site, f"meter:{asked.target}{register}") if asked.target else None
     step = DAY if asked.minutes == DAY_MINUTES else HOUR if asked.minutes == CANONICAL_MINUTES * 4 else QUARTER

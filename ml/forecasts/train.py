@@ -150,7 +150,7 @@ def try_case(
     if model is None:
         return finding("implausible_forecast", f"No model may lead: {_refusals(trial)}.", target.name)
     of_best = tuned if trial.best == EnsembleFitter.algorithm else None
-    told = _told(tuned) if tune_within_s else ""
+    told = _tuning_text(tuned) if tune_within_s else ""
     return Tried(trial, model, of_best, told)
 
 
@@ -288,7 +288,7 @@ def _tuned(
     return [chosen if each.algorithm == chosen.algorithm else each for each in fitters], tuned
 
 
-def _told(tuned: Tuned | None) -> str:
+def _tuning_text(tuned: Tuned | None) -> str:
     if tuned is None:
         return "Nothing was tuned: the days before the folds, or the time, do not suffice for one try."
     found = f"{tuned.params['tuning']}: loss {tuned.loss:.4g} on days before the folds"

@@ -261,7 +261,7 @@ def _start(alone: Mapping[str, RoomModel], pairs: Sequence[Pair]) -> Floats:
 
 
 def _matrices(house: House, data: Rooms) -> tuple[Floats, Floats, Floats, Floats]:
-    """What is kept of the temperatures over a step, what is added (rooms × steps), variances of step and reading."""
+    """Share of the temperatures that a step keeps, what it adds (rooms × steps), variances of step and reading."""
     models, each = list(house.rooms.values()), [data[name] for name in house.rooms]
     r, c, aperture, gain = (np.array([getattr(model, name) for model in models]) for name in NAMES)
     kept, added = _step(each, r, c, aperture, gain, house.between_kw_per_k)

@@ -130,7 +130,7 @@ def without_sun(data: RoomData, params: Floats, errors: Floats) -> tuple[Floats,
 
 
 def reach_of(data: RoomData, errors: Floats, confidence: float) -> Floats:
-    """How far intervals reach from their figures, by the standard errors of these."""
+    """Reach of intervals from their figures, by the standard errors of these."""
     from scipy.special import stdtrit
 
     # Quarter hours of one day tell much the same: a short record has as many witnesses as days, less what was fitted.

@@ -121,7 +121,7 @@ def _of_lease(lease: "Lease") -> RoleHealth:
 
 
 def _is_over(project: Project, lease: "Lease", file: RoleFile | None) -> bool:
-    """Whether the lease was given back since the process of the file began, or the site has no device any more."""
+    """True where the lease was given back since the process of the file began, or the site has no device any more."""
     if not lease.holder and (file is None or parse_instant(file.since_utc) < lease.expires_utc):
         return True
     path = project.sites_dir / f"{lease.site_id}.yaml"

@@ -34,7 +34,7 @@ def choices_of(store: "Store", person_id: str) -> NoticeChoices:
 
 
 def anyone_told(project: Project) -> bool:
-    """Whether somebody chose a channel. Raises Unreachable."""
+    """True where somebody chose a channel. Raises Unreachable."""
     store = connect_store(project.store_url, {})
     try:
         return PreferenceStore(store).has_any(_NAME)
@@ -42,8 +42,8 @@ def anyone_told(project: Project) -> bool:
         store.close()
 
 
-def may_be_told(person: Person) -> bool:
-    """Whether findings are for the person: a role that reads them, of more than own parts of a site."""
+def may_be_notified(person: Person) -> bool:
+    """True where findings are for the person: a role that reads them, of more than own parts of a site."""
     return may(person, Permission.ANOMALY_READ) and sees_whole_site(person)
 
 
@@ -51,7 +51,7 @@ def choose(store: "Store", person: Person, choices: NoticeChoices, settings: Set
     """Keep the choices of a person. Raises BadInput for an address that its channel cannot have, a channel that is not
     set, and a person who sees no findings.
     """
-    if choices.ways and not may_be_told(person):
+    if choices.ways and not may_be_notified(person):
         raise BadInput(f"{person.name} sees no findings: a role that may is needed", reason="missing_role")
     for way in choices.ways:
         check_way(way, settings)
@@ -59,7 +59,7 @@ def choose(store: "Store", person: Person, choices: NoticeChoices, settings: Set
 
 
 def is_set(channel: Channel, settings: Settings) -> bool:
-    """Whether the settings say where the channel leads."""
+    """True where the settings say where the channel leads."""
     return not _missing(channel, settings)
 
 

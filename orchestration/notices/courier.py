@@ -37,7 +37,7 @@ class Parcel:
 
     @property
     def name(self) -> str:
-        """How commands name the revision."""
+        """Name of the revision in commands."""
         return f"{self.report_id}@{self.revision}"
 
     def letter(self, delivery: Delivery) -> Letter:

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from assets.stores.ledgers.notices import Outbox
+from assets.stores.ledgers.work_orders import WorkOrders
+from assets.stores.ledgers.workflow_instances import WorkflowInstances
+from assets.stores.published.event_figures import figures_quoting
+from assets.stores.transactions import Store
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.notice import CHANNELS, Channel, Notice
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS
@@ -15,7 +19,6 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Clock
 from orchestration.notices.decide import after_fault, after_sent, letters_of
 from orchestration.notices.letter import FAULTS, Letter, Refused, Send, Silent
-from orchestration.notices.notice_figures import figures_of_notice
 from reports.texts.locales import page_word
 
 # As many are sent between two rows of the store: what a kill between them sends again, under the same name.
@@ -62,7 +65,7 @@ class Drain:
         return [each for each in letters if each[0].next_utc is None or each[0].next_utc <= now_utc]
 
     def _tried(self, channel: Channel, letters: Sequence[list[Notice]], silent: set[str]) -> int:
-        """How many notices were sent. silent: lines that fell silent, to which those of now are added."""
+        """Number of notices that were sent. silent: lines that fell silent, to which those of now are added."""
         if channel not in self.ways:
             self._fail(letters, f"no channel {channel!r} is set in meterloom.yaml", is_final=True)
             return 0
@@ -138,3 +141,19 @@ class Drain:
 def _line(letter: Sequence[Notice]) -> str:
     """The host of a webhook with its port; empty for a channel that has one line for all."""
     return urlsplit(letter[0].address).netloc
+
+
+def figures_of_notice(store: Store, notice: Notice) -> list[str]:
+    """Figures of stored reports that quote its anomaly or that its task names, by the id that `trace` opens; of a
+    workflow, as a digest's, by the question that `/why` answers.
+    """
+    # A figure that is not found keeps no notice from being sent.
+    with suppress(BadInput):
+        if notice.kind == "finding":
+            return figures_quoting(store, notice.site_id).get(notice.finding_id, [])
+        if notice.kind == "order":
+            return list(WorkOrders(store).named(notice.finding_id).figure_ids)
+        instance = WorkflowInstances(store).named(notice.finding_id)
+        named = WorkOrders(store).named(instance.order_id).figure_ids if instance.order_id else ()
+        return [*(figure for step in instance.steps for figure in step.figures), *named]
+    return []

@@ -17,12 +17,12 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 from orchestration.notices.channels import folder, mail, mqtt, push, webhook
-from orchestration.notices.choices import choices_of, may_be_told
+from orchestration.notices.choices import choices_of, may_be_notified
 from orchestration.notices.courier import masked
 from orchestration.notices.decide import notices_for, withdrawn
 from orchestration.notices.drain import Drain, Opened
 from orchestration.views.open_findings import Look, Standing, open_findings
-from orchestration.views.work_orders import told_orders
+from orchestration.views.work_orders import orders_to_notify
 from reports.pages.tasks import PATH
 from reports.texts.locales import page_word
 
@@ -33,11 +33,11 @@ _FOLDER = "notices"
 Told = Mapping[str, tuple[Person, NoticeChoices]]
 
 
-def people_told(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices]]:
-    """Who wants to be told, by person_id: people of the file who may see findings and chose a way."""
+def people_to_notify(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices]]:
+    """People who want to be told, by person_id: people of the file who may see findings and chose a way."""
     found = {}
     for person in project.people.people:
-        if may_be_told(person):
+        if may_be_notified(person):
             choices = choices_of(project.store, person.person_id)
             if choices.ways:
                 found[person.person_id] = (person, choices)
@@ -50,7 +50,7 @@ def look(project: "OpenProject", clock: Clock) -> list[Notice]:
     """
     for site in project.sites.values():
         AlertRules(project.store).record(site, clock)
-    told, waiting, added = people_told(project), Outbox(project.store).waiting(), list[Notice]()
+    told, waiting, added = people_to_notify(project), Outbox(project.store).waiting(), list[Notice]()
     for place, site in enumerate(project.sites.values() if told or waiting else ()):
         mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}
         held = waiting.get(site.site_id, [])
@@ -90,7 +90,7 @@ def _look_at(
                 worded=partial(_worded, site), link=link,
                 time_zone=site.time_zone, now_utc=now_utc,
             )  # fmt: skip
-            orders = told_orders(project, site, person.person_id, tuple(told))
+            orders = orders_to_notify(project, site, person.person_id, tuple(told))
             standing |= {each.finding.finding_id: each for each, _ in orders}
             wanted += notices_for(
                 person, choices, orders, worded=partial(_worded, site), kind="order", now_utc=now_utc,

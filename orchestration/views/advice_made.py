@@ -1,4 +1,4 @@
-"""What a run of advice records: recommendations with their sentences and figures, and the site's place among peers."""
+"""Record of a run of advice: recommendations with their sentences and figures, and the site's place among peers."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -61,7 +61,9 @@ def word_new(
         if acts.wordings(of.recommendation_id):
             continue
         try:
-            made = [_asked(settings, told, whole_s) for told, _ in told_sentences(site, of, site.locale) if told.places]
+            made = [
+                _worded(settings, told, whole_s) for told, _ in told_sentences(site, of, site.locale) if told.places
+            ]
         except (BadInput, Unreachable) as fault:
             _LOG.warning("no wording of recommendation %s: %s", of.recommendation_id, fault)
             return
@@ -92,7 +94,7 @@ def shown_wordings(
     return found
 
 
-def _asked(settings: AdviceSettings, told: Told, whole_s: float) -> Wording:
+def _worded(settings: AdviceSettings, told: Told, whole_s: float) -> Wording:
     """One answer of the model, with what the gate says of it. Raises BadInput and Unreachable."""
     # Pages show wordings and ask nobody: they do without its library.
     from assets.feeds.fetch import Patience, Question, fetch

@@ -15,7 +15,7 @@ from reports.writer import words
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
-# Features of ml/anomaly_causes/evidence.py in words.
+# Features of ml/anomaly_causes/cause_model.py in words.
 EVIDENCE = {
     "kind": "Detected as",
     "hours": "Length",

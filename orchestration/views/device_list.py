@@ -173,7 +173,7 @@ class Devices:
             mode=modes[0] if modes else "",
             points=tuple(self._points(asset, template, rows)),
             override=self._override(asset, template, rows),
-            commands=tuple(self._told(each) for each in rows) if is_commanded else None,
+            commands=tuple(self._sent_command(each) for each in rows) if is_commanded else None,
             fault=self._fault(asset.asset_id),
             power=power,
             is_asked=lease is not None and not lease["is_over"] and modes[:1] in (["PARTIAL"], ["FULL"]),
@@ -233,13 +233,13 @@ class Devices:
             reason=hold.reason,
             fresh_of=hold.person_id or "" if is_fresh(parse_instant(hold.since_utc), self.now_utc) else "",
             capability=hold.capability,
-            command=next((self._told(each) for each in rows if each.command.command_id == hold.sends), None),
+            command=next((self._sent_command(each) for each in rows if each.command.command_id == hold.sends), None),
             value=None
             if of is None or hold.value is None
             else Quantity(capability=hold.capability, value=hold.value, unit=of.unit),
         )
 
-    def _told(self, row: LedgerRow) -> SentCommand:
+    def _sent_command(self, row: LedgerRow) -> SentCommand:
         order = row.command
         return SentCommand(
             capability=order.capability, value=order.value, unit=order.unit, at=self.local(order.valid_from_utc),

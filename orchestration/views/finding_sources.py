@@ -317,12 +317,12 @@ def since_of(finding: Finding) -> datetime | None:
 
 
 def what_of(finding: Finding) -> str:
-    """What does not work, and since when, for people."""
+    """Faults and since when they stand, for people."""
     since_utc = since_of(finding)
     return finding.message + (f" (since {since_utc:%Y-%m-%d %H:%M}Z)" if since_utc else "")
 
 
 def failures(findings: Sequence[Finding]) -> list[str]:
-    """What does not work now, for people: what and since when, and what to do."""
+    """Faults of now, for people: which, since when, and what to do."""
     lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
     return ["not working:", *lines] if lines else []

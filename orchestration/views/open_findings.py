@@ -141,7 +141,7 @@ def _refused(look: Look) -> list[OpenFinding]:
 
 
 def _validated(look: Look) -> list[OpenFinding]:
-    """What the rules of validation found, a line a rule and meter; what is only flagged is to know."""
+    """Findings of the rules of validation, a line a rule and meter; what is only flagged is to know."""
     grouped, names = defaultdict(list), {each.meter_id: each.name for each in look.site.meters}
     for month in latest_validations(look.project.store, look.site.site_id):
         for each in month.findings:

@@ -111,7 +111,7 @@ def answers_of(project: "OpenProject") -> tuple[DisclosureAnswer, ...]:
 
 
 def yearly_packs(project: "OpenProject") -> list[tuple[Subject, ReportTemplate]]:
-    """What is made each year, as the settings say under report.packs. Raises BadConfiguration for an unknown name."""
+    """Packs made each year, as the settings say under report.packs. Raises BadConfiguration for an unknown name."""
     stated = project.project.settings.report.packs
     subjects, packs = (subjects_of(project), packs_of(project.project.reports_dir)) if stated else ({}, {})
     for subject, names in stated.items():

@@ -70,7 +70,7 @@ def prove(
 
 
 def _chains(opened: OpenProject) -> tuple[int, list[Problem]]:
-    """How many chains there are, and what is broken in them: seals, commands and figures of each site, anchors."""
+    """Number of chains, and their breaks: seals, commands and figures of each site, anchors."""
     anchors = opened.project.anchors_dir
     found = [Problem("store", each) for each in distrusted(opened.store, anchors)]
     sites = sorted({each.site_id for each in opened.reports.revisions(with_content=False)})

@@ -101,7 +101,7 @@ def most_by_hand(site: Site, device_id: str, capability: str, mode: Mode) -> flo
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """What stands in the way, for people, a line each."""
+    """Obstacles, for people, a line each."""
     said, holiday = list[str](), found["holiday"]
     if holiday is not None:
         said.append(f"holiday until {holiday.until_utc:%Y-%m-%d %H:%M}Z, by {holiday.person_id}: {holiday.reason}")

@@ -125,7 +125,7 @@ def task_of(project: "OpenProject", site: Site, order: WorkOrder) -> Task:
 
 
 def people_of(project: "OpenProject", site: Site) -> dict[str, str]:
-    """Who may be given an order of a site: names by id."""
+    """People who may be given an order of a site: names by id."""
     found = (each for each in project.people.people if sees_site(each, site.site_id) and sees_whole_site(each))
     return {each.person_id: each.name for each in found}
 
@@ -142,7 +142,7 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
     return out.getvalue()
 
 
-def told_orders(
+def orders_to_notify(
     project: "OpenProject", site: Site, person_id: str, told: Collection[str]
 ) -> list[tuple[Standing, str]]:
     """Open orders for the notices of a person, each with the name of its case.

@@ -16,7 +16,7 @@ from assets.kpi.incremental.stage import Prepared, Stage
 from assets.kpi.mart_windows import Window
 from assets.stores.lake.lake_block import write_atomic
 from assets.stores.warehouse.warehouse import WarehouseTarget, held_open, target_of
-from data_quality.contracts.baselines.expected import ExpectedDay
+from data_quality.contracts.baselines.baseline import ExpectedDay
 from data_quality.contracts.errors import RunFailed
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome

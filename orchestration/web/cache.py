@@ -106,7 +106,7 @@ def answered(
 def as_taken(
     request: Request, packed: bytes, media_type: str, headers: dict[str, str], *, brotli: bytes | None = None
 ) -> Response:
-    """What brotli packed, where there is that, or gzip, for who takes it so; for others unpacked."""
+    """Body as brotli packed it, where there is that, or gzip, for who takes it so; for others unpacked."""
     named = (each.partition(";") for each in request.headers.get("accept-encoding", "").split(","))
     taken = {name.strip() for name, _, more in named if more.replace(" ", "") not in ("q=0", "q=0.0")}
     if brotli is not None and "br" in taken:
@@ -117,7 +117,7 @@ def as_taken(
 
 
 def _seen_by(request: Request, ask: Ask) -> tuple[Hashable, ...]:
-    """What decides what is seen, beside what it rests on: the address, the kind asked for, and the person's rights.
+    """Key of an answer beside its stamp: the address, the kind asked for, and the person's rights.
 
     The token of the forms stands in every page of one sign-in.
     """

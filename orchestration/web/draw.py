@@ -202,7 +202,7 @@ def _widgets(blocks: Iterable[PageBlock]) -> Iterable[Widget]:
 
 
 def chart_json(chart: Chart, word: Callable[[str], str]) -> Markup:
-    """What charts/base.js draws of a chart, as JSON that no markup can be hidden in."""
+    """Chart as charts/base.js draws it, as JSON that no markup can be hidden in."""
     text = json.dumps(chart_data(chart, word), allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -214,7 +214,7 @@ def _is_picker(block: PageBlock) -> bool:
 
 
 def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
-    """What pickers say now, in one line."""
+    """Words of the pickers now, in one line."""
     choices = [block for block in run if block.kind == "choice"]
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
@@ -294,7 +294,7 @@ class SiteLink(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What stands around the page. looks: by name what may be chosen, as value, words, and whether it is the present
+    """Frame of the page. looks: by name what may be chosen, as value, words, and whether it is the present
     one. here: the address that a form of the frame leads back to.
     """
 

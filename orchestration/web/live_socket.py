@@ -83,7 +83,7 @@ class _Outward:
             await self._send({**message, "type": "websocket.http.response.body"})
         else:
             *whole, self._begun = (self._begun + message.get("body", b"")).split(b"\n\n")
-            for event in filter(None, map(_told, whole)):
+            for event in filter(None, map(_event, whole)):
                 if event["event"] == "bye" and event["data"]["reason"] == "no_permission":
                     self._code = NOT_ALLOWED
                 await self._send({"type": "websocket.send", "text": json.dumps(event, separators=(",", ":"))})
@@ -91,7 +91,7 @@ class _Outward:
                 await self._send({"type": "websocket.close", "code": self._code})
 
 
-def _told(block: bytes) -> dict[str, Any] | None:
+def _event(block: bytes) -> dict[str, Any] | None:
     """One event; None for what is about the connection alone."""
     fields = dict(line.split(": ", 1) for line in block.decode().splitlines())
     if "event" not in fields:

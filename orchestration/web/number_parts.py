@@ -9,8 +9,8 @@ from assets.stores.lake.merges import named_batches
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_instant
-from orchestration.views.scope_names import scope_names
-from orchestration.web.energy.energy_given import Asked, points_of
+from orchestration.web.energy.energy_given import EnergyQuery, points_of
+from orchestration.web.queries import scope_names
 from orchestration.web.request_context import Ask
 from reports.figures.trace import Figures, graph
 from reports.pages.why_lineage import SourceFile
@@ -26,7 +26,7 @@ def quarters_of(ask: Ask, figure: Figure) -> list[tuple[datetime, Decimal | None
     start = parse_instant(figure.trace.parameters["hour_start_utc"])
     site = ask.sites()[figure.trace.parameters["site"]]
     day = Period(label=str(figure.start), start=figure.start, end=figure.end, time_zone=site.time_zone)
-    points, _ = points_of(Asked(ask, site, figure.scope, day, "quarter", has_whys=False), None)
+    points, _ = points_of(EnergyQuery(ask, site, figure.scope, day, "quarter", has_whys=False), None)
     return [(each.start_utc, each.value) for each in points if start <= each.start_utc < start + timedelta(hours=1)]
 
 

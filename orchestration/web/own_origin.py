@@ -40,7 +40,7 @@ def check_origin(request: HTTPConnection, origins: Collection[str] = (), *, is_r
 
 
 def own_hosts(*urls: str) -> frozenset[str]:
-    """What a browser names in Host for these addresses; for a loopback one, all its names."""
+    """Names that a browser sends in Host for these addresses; for a loopback one, all its names."""
     found = set()
     for url in urls:
         parts = urlsplit(url)

@@ -96,7 +96,11 @@ def problem_of(fault: Exception) -> Problem:
         status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
         headers = {"Retry-After": "60"} if status in (429, 503) else {}
         return Problem(
-            status=status, code=fault.reason, detail=_told(fault.message), mend=_told(fault.mend), headers=headers
+            status=status,
+            code=fault.reason,
+            detail=_without_paths(fault.message),
+            mend=_without_paths(fault.mend),
+            headers=headers,
         )
     if isinstance(fault, RequestValidationError):
         return Problem(status=422, code="wrong_shape", detail="the body is not as expected", errors=_errors(fault))
@@ -106,7 +110,7 @@ def problem_of(fault: Exception) -> Problem:
         logger.warning("%s", fault)
         said = "a part that this needs does not answer; ask again"
         if isinstance(fault, Busy):
-            said = _told(str(fault))
+            said = _without_paths(str(fault))
         return Problem(status=503, code="unreachable", detail=said, headers={"Retry-After": "5"})
     incident = secrets.token_hex(6)
     logger.error("incident %s: %s", incident, type(fault).__name__, exc_info=fault)
@@ -183,7 +187,7 @@ def _locale(request: Request) -> str:
 
 
 def _asker(request: Request) -> tuple[Person | None, str]:
-    """Who is refused, and the token of their acts; also where no route asked who it is."""
+    """Person who is refused, and the token of their acts; also where no route asked who it is."""
     if person := getattr(request.state, "person", None):
         return person, request.state.csrf
     with suppress(MeterloomError, TooMany):
@@ -192,13 +196,13 @@ def _asker(request: Request) -> tuple[Person | None, str]:
 
 
 def banner_of(request: Request) -> str:
-    """What is wrong with the people file; a stranger is not told where in it."""
+    """Fault of the people file; a stranger is not told where in it."""
     fault: str = request.app.state.people_fault()
     return fault if getattr(request.state, "person", None) else fault.partition(": ")[0]
 
 
 def is_for_programs(request: Request) -> bool:
-    """Whether a problem document is understood better than a page."""
+    """True where a problem document is understood better than a page."""
     accepts = request.headers.get("accept", "")
     path = request.url.path
     # A script of a page asks for JSON; whoever names nothing is no browser.
@@ -209,7 +213,7 @@ def _here(request: Request) -> str:
     return f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}"[:1000]
 
 
-def _told(text: str) -> str:
+def _without_paths(text: str) -> str:
     return _PATH.sub("…", _printable(text))
 
 
@@ -232,6 +236,9 @@ def _plain(fault: HTTPException) -> Problem:
 def _errors(fault: RequestValidationError) -> tuple[dict[str, str], ...]:
     # What was expected and where, never what was sent: it may be a secret at the wrong place.
     return tuple(
-        {"pointer": "/" + "/".join(str(part) for part in each["loc"]), "detail": _told(sentence_of(each))[:200]}
+        {
+            "pointer": "/" + "/".join(str(part) for part in each["loc"]),
+            "detail": _without_paths(sentence_of(each))[:200],
+        }
         for each in fault.errors()[:20]
     )

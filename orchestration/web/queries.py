@@ -3,7 +3,7 @@
 Nothing here draws or decides; a mart is never made anew for a question, its stale months are named instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,17 +12,19 @@ from typing import NamedTuple
 import polars as pl
 
 from assets.sites.load_sites import site_sha256
+from assets.sites.scopes import scope_spans
 from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import MOST_BYTES, MartReader, mart_stamp, published_at, read_mart
 from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import once
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.premises import REMAINDER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
 from orchestration.open_project import OpenProject
-from orchestration.views.scope_names import scope_names
 from orchestration.warehouse.marts_as_of import is_built, past_folder, seconds_to_build
 from orchestration.web.request_context import Ask
 from orchestration.web.work import BeingBuilt, work_of
@@ -37,6 +39,8 @@ NAMED_MONTHS = 3
 PAST_AT_ONCE, _AGAIN_AFTER = 2, timedelta(minutes=1)
 # While nothing was recorded, what is stale is looked up again so often: a factor that begins to hold says nothing.
 _STALE_FOR = timedelta(minutes=5)
+# The whole before its parts.
+KINDS = ("site", "building", "zone", "tenant", "seu", "asset", "meter")
 
 
 class Age(NamedTuple):
@@ -125,7 +129,7 @@ def expect_marts(ask: Ask, sites: Iterable[Site]) -> None:
 
 
 def stamp_of(ask: Ask, site: Site) -> str:
-    """What everything shown of a site rests on: another text as soon as marts, readings or the site file are others."""
+    """Stamp of all that is shown of a site: another text as soon as marts, readings or the site file are others."""
     if ask.address.as_of_utc is not None:
         # The past is over: its name says all.
         return past_folder(ask.project, [site], instant_of(ask)).name
@@ -185,7 +189,7 @@ def whole_site(ask: Ask) -> Site:
 
 
 def age_of(ask: Ask, site: Site) -> Age:
-    """How old the site's marts are, and which months of them wait to be made anew."""
+    """Age of the site's marts, and the months of them that wait to be made anew."""
     marts_dir, stamp, site_id, cache = marts_dir_of(ask, site), stamp_of(ask, site), site.site_id, ask.project.cache
     readings_to_utc = cache.once("readings_to", (marts_dir, site_id, stamp), lambda: _readings_to(marts_dir, site_id))
     if ask.address.as_of_utc is not None:
@@ -255,3 +259,32 @@ def header_of(
         grains=grains,
         grain=grain,
     )
+
+
+@once
+def scope_names(site: Site) -> Mapping[str, str]:
+    """Scope -> its name, as `Compressed air`; where two are called alike each says its kind. The site comes first."""
+    known = _own_names(site)
+    kinds = {span.scope: span.kind for span in scope_spans(site)}
+    # A site without a single reading has a picker too.
+    kinds.setdefault(f"site:{site.site_id}", "site")
+    found = {scope: _name(scope, known) for scope in sorted(kinds, key=lambda each: KINDS.index(kinds[each]))}
+    twice = {name for name in found.values() if list(found.values()).count(name) > 1}
+    return {scope: f"{name} ({kinds[scope]})" if name in twice else name for scope, name in found.items()}
+
+
+def _name(scope: str, known: Mapping[str, str]) -> str:
+    whole, _, part = scope.partition("/")
+    name = known.get(whole) or whole.partition(":")[2]
+    return f"{name}, {part.replace('_', ' ')}" if part else name
+
+
+def _own_names(site: Site) -> dict[str, str]:
+    found = {f"site:{site.site_id}": site.name}
+    found |= {f"meter:{each.meter_id}": each.name or each.meter_id for each in site.meters}
+    found |= {f"seu:{each.seu_id}": each.name for each in site.seus}
+    for kind, parts in site.premises.parts().items():
+        found |= {f"{kind}:{part.part_id}": part.name or part.part_id for part in parts}
+    for kind, rest in REMAINDER.items():
+        found.setdefault(f"{kind}:{rest}", f"{rest} (no {kind})")
+    return found

@@ -127,7 +127,7 @@ class Ask:
 
     @cached_property
     def subjects(self) -> dict[str, Subject]:
-        """What a report may be of: the person's sites and, behind them, organisations all of whose sites they see; none
+        """Subjects of a report: the person's sites and, behind them, organisations all of whose sites they see; none
         of an organisation file with a fault.
         """
         sites, groups = self.sites(), dict[str, Subject]()
@@ -180,7 +180,7 @@ class NotAllowed(Exception):
 
 
 def looks_of(request: Request) -> dict[str, str]:
-    """What the browser keeps of LOOKS, empty for anything else; and of a change a moment ago what was before."""
+    """Looks that the browser keeps, empty for anything else; and of a change a moment ago what was before."""
     found = {name: request.cookies.get(name, "") for name in LOOKS}
     looks = {name: value if value in LOOKS[name] else "" for name, value in found.items()}
     name, _, value = request.cookies.get(CHANGED, "").partition(".")
@@ -189,7 +189,7 @@ def looks_of(request: Request) -> dict[str, str]:
 
 
 def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
-    """What a route depends on: its Ask is of somebody who has the permission; with None, of anybody who is signed
+    """Dependency of a route: its Ask is of somebody who has the permission; with None, of anybody who is signed
     in. takes: parameters that the route knows beside `shared`; shared: those of every page. An endpoint names the ones
     that change its answer; any other is refused.
 

@@ -26,7 +26,7 @@ FRESH = timedelta(minutes=2)
 
 
 class SentSignature(Model):
-    """What an act carries that people sign where the project has keys: once ask_to_sign for its text, and once more the
+    """Fields of an act that people sign where the project has keys: once ask_to_sign for its text, and once more the
     signature over it, as a page does.
     """
 

@@ -29,7 +29,7 @@ _HOURS = 7 * 24
 
 
 def is_empty(ask: Ask) -> bool:
-    """Whether no reading of any site is stored yet."""
+    """True where no reading of any site is stored yet."""
     return newest_entry(ask.project.store) == 0
 
 
@@ -59,7 +59,11 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
     means = {(name, hour): mean for name, hour, mean in hours.select("meter_id", "hour", "mean").iter_rows()}
     counts = dict(rows.group_by("meter_id").len().iter_rows())
     units = {name: next(iter(each.registers.values()), "kwh") for name, each in draft.draft.meters.items()}
-    columns = _columns(draft)
+    columns: dict[str, tuple[str, ...]] = {}
+    for each in draft.draft.maps:
+        for column, stream in {**each.keys.get("values", {}), **each.keys.get("meters", {})}.items():
+            name = str(stream).partition(".")[0]
+            columns[name] = (*columns.get(name, ()), str(column))
     found = [
         Found(name=draft.site.stream_name(name), columns=columns.get(name, ()), unit=unit,
               hours=tuple(means.get((name, hour)) for hour in week), rows=counts.get(name, 0))
@@ -110,13 +114,3 @@ def _rows(ask: Ask, files: Sequence[Path], draft: Drafted) -> Iterator[pl.DataFr
         with suppress(BadInput):
             if path not in draft.refused and path.suffix.lower() not in TARIFFS:
                 yield read_file(path, site=draft.site, now_utc=ask.now_utc).rows
-
-
-def _columns(draft: Drafted) -> dict[str, tuple[str, ...]]:
-    """By stream the columns, or names in a column, that become it."""
-    found: dict[str, tuple[str, ...]] = {}
-    for each in draft.draft.maps:
-        for column, stream in {**each.keys.get("values", {}), **each.keys.get("meters", {})}.items():
-            name = str(stream).partition(".")[0]
-            found[name] = (*found.get(name, ()), str(column))
-    return found

@@ -41,12 +41,12 @@ class WebCall(Call):
         return instant_of(self._ask) if self._ask.address.as_of_utc is not None else None
 
     def acting(self, role: Role) -> Person:
-        """Who asks, if they hold the role. Raises BadInput."""
+        """Person who asks, if they hold the role. Raises BadInput."""
         self._ask.person.must_be(role)
         return self._ask.person
 
     def known_person(self) -> Person:
-        """Who asks."""
+        """Person who asks."""
         return self._ask.person
 
     def signer(self, person: Person) -> Signer | None:
@@ -73,7 +73,7 @@ class WebCall(Call):
         )
 
     def chance(self) -> str:
-        """What the page drew for the form. Raises BadInput for a text that is none."""
+        """Value that the page drew for the form. Raises BadInput for a text that is none."""
         chance = self._ask.form.get(CHANCE, "")
         if not _CHANCE.fullmatch(chance):
             raise BadInput("this form is not complete: open the page again", reason="bad_request")
@@ -81,5 +81,5 @@ class WebCall(Call):
 
 
 def has_keys(people: People) -> bool:
-    """Whether acts are signed: one key in the people file, and everybody must."""
+    """True where acts are signed: one key in the people file, and everybody must."""
     return any(each.public_key for each in people.people)

@@ -44,11 +44,11 @@ def _planned(at: At, step: CurtailStep, event: "Event", source: str) -> Sentence
     if isinstance(plan, Finding):
         return Sentence("no curtailment plan: {0}", plan.message)
     if not step.programme:
-        return _told(at, plan, f"{_PLAN}; nothing is switched by it")
+        return _plan_sentence(at, plan, f"{_PLAN}; nothing is switched by it")
     try:
         return _as_event(at, step, event, plan, found.drawn_kw, source)
     except BadInput as fault:
-        return _told(at, plan, f"{_PLAN}; no event: {{5}}", str(fault))
+        return _plan_sentence(at, plan, f"{_PLAN}; no event: {{5}}", str(fault))
 
 
 def _as_event(
@@ -74,11 +74,11 @@ def _as_event(
     if made.plan is None:
         return Sentence("no curtailment plan: {0}", f"event {made.event_id} is {made.state}")
     if made.state == "proposed":
-        return _told(at, made.plan, f"{_PLAN}; event {{5}} waits for the yes of two people", made.event_id)
-    return _told(at, made.plan, f"{_PLAN}; event {{5}} is {{6}}", made.event_id, made.state)
+        return _plan_sentence(at, made.plan, f"{_PLAN}; event {{5}} waits for the yes of two people", made.event_id)
+    return _plan_sentence(at, made.plan, f"{_PLAN}; event {{5}} is {{6}}", made.event_id, made.state)
 
 
-def _told(at: At, plan: CurtailmentPlan, pattern: str, *given: str) -> Sentence:
+def _plan_sentence(at: At, plan: CurtailmentPlan, pattern: str, *given: str) -> Sentence:
     low, high = plan.interval_kwh
     [cost] = format_alike([round(plan.cost, 2)], at.site.currency, locale=at.site.locale)
     return Sentence(

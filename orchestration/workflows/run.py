@@ -77,7 +77,7 @@ def look(at: At, *, by: Person | None = None) -> list[Instance]:
 
 
 def _is_due(store: Store, instance: Instance, workflow: Workflow, now_utc: datetime, *, is_asked_for: bool) -> bool:
-    """Whether it has not ended, and has waited for as long as its trigger says since it was first seen; one that asks
+    """True where it goes on and has waited for as long as its trigger says since it was first seen; one that asks
     a person, or waits for a task, has a step to do again once that was not done in time, or the task has ended.
     """
     seen_utc, trigger = instance.recorded_at_utc, workflow.trigger

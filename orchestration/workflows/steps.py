@@ -33,7 +33,7 @@ from data_quality.contracts.workflow import (
     Step,
     instance_id_of,
 )
-from orchestration.notices.choices import choices_of, may_be_told
+from orchestration.notices.choices import choices_of, may_be_notified
 from orchestration.notices.decide import quiet_end
 from orchestration.workflows.proposals import curtailment, drafts, mv_plan
 from orchestration.workflows.triggers import At, Subject, subjects_of
@@ -86,11 +86,11 @@ def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, 
     if isinstance(step, EscalateStep):
         return _escalated(at, step, instance, subject, done), ""
     if isinstance(step, ApprovalStep):
-        return _asked(at, step, instance, subject), ""
+        return _approval(at, step, instance, subject), ""
     raise TypeError(f"step {step.step} is prepared, not done")
 
 
-def _asked(at: At, step: ApprovalStep, instance: Instance, subject: Subject) -> Done:
+def _approval(at: At, step: ApprovalStep, instance: Instance, subject: Subject) -> Done:
     """An approval after the role is asked, the next one is, or nobody is left."""
     before, asked_utc = of(instance, step), instance.recorded_at_utc
     level = before.level
@@ -190,7 +190,7 @@ def notices_to(
     made = []
     for person in project.people.people:
         is_named = person.person_id in step.people or set(step.roles) & set(person.roles)
-        if not is_named or not may_be_told(person) or not sees_site(person, site.site_id):
+        if not is_named or not may_be_notified(person) or not sees_site(person, site.site_id):
             continue
         choices = choices_of(project.store, person.person_id)
         text = page_word(worded(choices.locale), choices.locale) if choices.ways else ""

@@ -65,7 +65,7 @@ def subjects_of(
     locale: str = "en",
     with_old: bool = False,
 ) -> list[Subject]:
-    """What meets the trigger of a workflow now, whether or not it has stood for long enough.
+    """Subjects that meet the trigger of a workflow now, whether or not it has stood for long enough.
 
     with_old: anomalies too that ended before the newest days of the trigger.
     """

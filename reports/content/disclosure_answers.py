@@ -154,7 +154,7 @@ def _misfit_signature(
     if by != answer.author:
         yield "signed_sha256", f"no signature of {answer.author} over this answer is kept; {_ANEW}"
     elif mark != _digest(answer.stated):
-        yield "signed_sha256", f"{answer.id} is not as {by} signed it ({_told(stated)}); {_ANEW}"
+        yield "signed_sha256", f"{answer.id} is not as {by} signed it ({_answer_text(stated)}); {_ANEW}"
 
 
 _ANEW = "put it back, or delete it and answer anew with 'disclosure answer'"
@@ -162,10 +162,10 @@ _ANEW = "put it back, or delete it and answer anew with 'disclosure answer'"
 
 def _gone(by: str, stated: Mapping[str, Any]) -> str:
     where = ", ".join(str(stated.get(key, "")) for key in ("pack", "site", "year"))
-    return f"the answer to {stated.get('id')} of {where} that {by} signed is gone ({_told(stated)}); put it back"
+    return f"the answer to {stated.get('id')} of {where} that {by} signed is gone ({_answer_text(stated)}); put it back"
 
 
-def _told(stated: Mapping[str, Any]) -> str:
+def _answer_text(stated: Mapping[str, Any]) -> str:
     return DisclosureAnswer.model_validate(stated).said
 
 

@@ -1,12 +1,12 @@
-"""Findings as a table: the gravest first, each in a sentence with its facts."""
+"""Findings in a report: a table, the gravest first, and the line on page one that names those that block it."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from data_quality.contracts.finding import Finding
-from reports.report_content import Column, Row, Table, Tone
+from reports.report_content import Block, Column, Paragraph, ReportContent, Row, Table, Tone
 from reports.texts.locales import page_word, word
 from reports.texts.numbers import format_number
-from reports.writer import plain
+from reports.writer import plain, words
 
 # Names of files, and how often a code stands: of use to whoever asks by command.
 NOT_SHOWN = frozenset({"batches", "printed_figures"})
@@ -19,6 +19,9 @@ IN_FRONT = frozenset({
 # Codes of how a model was found: of no figure, and told with the method.
 OF_METHOD = frozenset({"temperature_form", "day_type_terms", "collinear", "coefficient_sign", "extreme_values"})
 _TONES: Mapping[str, Tone] = {"blocking": "bad", "warning": "caution"}
+DRAFT = "DRAFT, not for publication"
+REVIEWED = "REVIEWED, not for publication"
+SIMULATED = "PUBLISHED OVER SIMULATED READINGS: no figure of this report was measured"
 
 
 def in_front(findings: Iterable[Finding], most: int | None) -> list[Finding]:
@@ -78,3 +81,36 @@ def finding_sentence(finding: Finding, shown: Collection[str] | None = None, *, 
 def _fact(value: object, locale: str) -> str:
     """A fact that is no broken number: a code in words, anything else as it is."""
     return page_word(str(value).replace("_", " "), locale) if isinstance(value, str | bool) else str(value)
+
+
+def draft_mark(findings: Iterable[Finding], locale: str) -> list[Block]:
+    """The reasons against publication in one line; none where nothing blocks."""
+    reasons = "; ".join(dict.fromkeys(word(words(finding.code), locale) for finding in findings if finding.is_blocking))
+    return [Paragraph(text=f"{word(DRAFT, locale)}: {reasons}.", tone="bad")] if reasons else []
+
+
+def at_its_stage(content: ReportContent) -> ReportContent:
+    """The content as its files show it by its life: who reviewed it has read the mark, and what is out is no draft."""
+    life = content.life
+    if life.status == "draft" or (life.returned is not None and life.reviewed is None) or not content.sections:
+        return content
+    first, *rest = content.sections
+    blocks: list[Block] = []
+    if life.published is not None and (life.status == "published (synthetic)" or content.is_synthetic):
+        blocks.append(Paragraph(text=f"{word(SIMULATED, content.locale)}.", tone="bad"))
+    for block in first.blocks:
+        reasons = _reasons(block, content.locale)
+        if reasons is None:
+            blocks.append(block)
+        # Once it is out the mark is dropped: nothing stood against it then.
+        elif life.published is None:
+            blocks.append(Paragraph(text=f"{word(REVIEWED, content.locale)}:{reasons}", tone="bad"))
+    return content.model_copy(update={"sections": (first.model_copy(update={"blocks": tuple(blocks)}), *rest)})
+
+
+def _reasons(block: Block, locale: str) -> str | None:
+    """Reasons of a draft mark; None for any other block."""
+    if not (isinstance(block, Paragraph) and block.tone == "bad"):
+        return None
+    starts = (f"{DRAFT}:", f"{word(DRAFT, locale)}:")
+    return next((block.text.removeprefix(each) for each in starts if block.text.startswith(each)), None)

@@ -10,10 +10,8 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
 from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
-from reports.content.draft import draft_mark
-from reports.content.findings_table import IN_FRONT, finding_sentence, findings_table, in_front
-from reports.content.references import with_references
-from reports.content.register import register_section
+from reports.content.findings_table import IN_FRONT, draft_mark, finding_sentence, findings_table, in_front
+from reports.content.register import register_section, with_references
 from reports.content.template_blocks import BlockWriter
 from reports.content.template_periods import check_period
 from reports.content.uncertainty import findings_of, headline_bands, printed_bands, uncertainty_sections
@@ -260,7 +258,8 @@ def _written(template: ReportTemplate, write: BlockWriter, points: DataWriter | 
 
 
 def _of_table(table: Table) -> Section:
-    return Section(key=table.key, title=table.title, blocks=(table,))
+    # The table has its title itself.
+    return Section(key=table.key, title="", blocks=(table,))
 
 
 def _with_findings(

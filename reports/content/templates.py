@@ -164,14 +164,16 @@ def _read(path: Path, _changed_ns: int, _size: int) -> ReportTemplate:
     with suppress(NotEveryday, ValidationError):
         plain = quick_yaml(path.read_text(encoding="utf-8"))
         quick = ReportTemplate.model_validate(plain)
-        if quick.template == path.stem and all(_is_known(text, is_fact=is_fact) for _, text, is_fact in _asked(plain)):
+        if quick.template == path.stem and all(
+            _is_known(text, is_fact=is_fact) for _, text, is_fact in _questions(plain)
+        ):
             return quick
     # What is wrong, and where.
     document = load_yaml(path)
     made = validate_document(document, ReportTemplate, str(path))
     problems = [
         _problem(document, path, place, text, is_fact=is_fact)
-        for place, text, is_fact in _asked(document)
+        for place, text, is_fact in _questions(document)
         if not _is_known(text, is_fact=is_fact)
     ]
     # Printed reports are found by the template's name: under two names one of them would be lost.
@@ -206,7 +208,7 @@ def _problem(document: Any, path: Path, place: list[str | int], text: str, *, is
     )
 
 
-def _asked(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], str, bool]]:
+def _questions(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[str | int], str, bool]]:
     """Every question of a document with its place: values of `value`, `of`, `scale`, `fact` and `facts`."""
     if isinstance(node, Mapping):
         for key, value in node.items():
@@ -219,7 +221,7 @@ def _asked(node: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[list[
             elif key == "facts" and isinstance(value, Mapping):
                 yield from (([*here, str(name)], str(each), True) for name, each in value.items())
             else:
-                yield from _asked(value, here)
+                yield from _questions(value, here)
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _asked(value, (*place, index))
+            yield from _questions(value, (*place, index))

@@ -60,7 +60,7 @@ class Given:
 
     @property
     def scope(self) -> str:
-        """What a question without a scope is about."""
+        """Scope of a question that names none."""
         if self.project is not None:
             return f"project:{self.project.project_id}"
         if self.dr_event is not None:
@@ -79,7 +79,7 @@ class Given:
         return person_text(person_id, self.names.get(person_id))
 
     def behind(self, period: Period) -> list[TraceInput]:
-        """What everything that is read of a span rests on: readings, site file, calendars."""
+        """Inputs of everything that is read of a span: readings, site file, calendars."""
         key = ("behind", self.site.site_id, period.start, period.end, self.as_of_utc)
         return self.sources.keep(key, lambda: self._behind(period))
 
@@ -270,7 +270,7 @@ class Dataset(Protocol):
         """Words about the item."""
 
     def findings(self, period: Period) -> list[Finding]:
-        """What a reader must know before its numbers."""
+        """Findings that a reader must know before its numbers."""
 
 
 class OfSite:

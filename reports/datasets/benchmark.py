@@ -197,7 +197,7 @@ def organisation_not_kept(given: Given) -> list[Finding]:
 
 
 def _has_approach(organisation: Organisation, period: Period) -> bool:
-    """Whether an approach of consolidation is in force on each day of a period."""
+    """True where an approach of consolidation is in force on each day of a period."""
     try:
         owned_through(organisation, period)
     except BadInput:

@@ -86,7 +86,7 @@ class BillData:
         return found
 
     def parts(self, measure: str, item: Item) -> list[Item] | None:
-        """What a site's sum over a span is made of: its bills in the site's currency. None for a bill itself."""
+        """Parts of a site's sum over a span: its bills in the site's currency. None for a bill itself."""
         if item.scope.startswith("bill:"):
             return None
         return [self._item(row) for row in self.of_period(item.period) if row["currency"] == self.given.site.currency]

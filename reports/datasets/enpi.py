@@ -211,7 +211,7 @@ class EnpiData:
         return claim_of(self.given.site, seu, result, self.against(seu, period.end))
 
     def against(self, seu: Seu, until: date) -> tuple[Finding, ...]:
-        """What speaks against a saving of the use in a span that ends on `until` (exclusive)."""
+        """Reason against a saving of the use in a span that ends on `until` (exclusive)."""
         given = self.given
         return against_use(
             given.sources,
@@ -270,7 +270,7 @@ class EnpiData:
         days = claims.days_compared(self.use_days.pairs(seu, period), period, given.rule)
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
-            asked = [each for day in days for each in claims.asked_of_day(scope, day.local_date)]
+            asked = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
             given.sources.want(basis, asked)
             value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:
@@ -282,7 +282,7 @@ class EnpiData:
         return Leaf(value, "savings_value", named, inputs, status=status, unit=given.site.currency)
 
     def _expecting(self, version: BaselineVersion | None) -> list[TraceInput]:
-        """What expected energy rests on beside the readings: the baseline and its adjustments."""
+        """Inputs of expected energy beside the readings: the baseline and its adjustments."""
         if version is None:
             return []
         given = self.given
@@ -313,14 +313,14 @@ def baseline_leaf(version: BaselineVersion | None, measure: str, term: str = "")
 
 
 def is_sure(result: EnpiResult, locale: str) -> tuple[str, Tone]:
-    """Whether the difference exceeds what the model cannot tell, or why there is none."""
+    """Yes or no to a difference beyond what the model cannot tell, or why there is none, with its tone."""
     if result.reason:
         return word(words(result.reason), locale), "muted"
     return ("–" if result.significant is None else word("yes" if result.significant else "no", locale)), "plain"
 
 
 def version_fact(name: str, version: BaselineVersion | None, given: Given) -> str:
-    """What the baseline is: baseline, model, trained, digest, approval."""
+    """Fact about the baseline: baseline, model, trained, digest, approval."""
     if version is None:
         return Sentence("none")
     baseline = version.baseline

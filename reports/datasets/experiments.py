@@ -56,7 +56,7 @@ class ExperimentData(OfSite):
         super().__init__(given)
         assert given.experiment is not None  # noqa: S101 - the template's subject
         self.experiment = given.experiment
-        self.told = again.told_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
+        self.told = again.experiment_at(given.sources, given.site, self.experiment.experiment_id, given.as_of_utc)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """Both arms; looks; drawn days; the terms of the design, in their order."""
@@ -139,7 +139,7 @@ class ExperimentData(OfSite):
 
     @cached_property
     def _is_unsent(self) -> bool:
-        """Whether the site's mode was below PARTIAL at some time of the experiment."""
+        """True where the site's mode was below PARTIAL at some time of the experiment."""
         table, end_utc = mode_events, min(self.experiment.end_utc, self.told.until_utc)
         own = (table.c.site_id == self.experiment.site_id) & (table.c.device_id == "")
         rows = self.given.sources.lake.store.rows(

@@ -123,7 +123,7 @@ class FootprintData(OfSite):
         return ", ".join(name for each in found for name in meters_of(given.site, each)), "plain"
 
     def findings(self, period: Period) -> list[Finding]:
-        """What the inventory of the span has to say."""
+        """Findings of the inventory of the span."""
         return findings_of(self.given.sources, self.given.site, period, self.given.as_of_utc)
 
     def _lines(self, period: Period, carrier: str) -> list[FootprintLine]:

@@ -55,5 +55,5 @@ class HourData(OfSite):
         )
 
     def findings(self, period: Period) -> list[Finding]:
-        """What is not known by the hour, and what was not matched."""
+        """Findings on energy that is not known by the hour, or was not matched."""
         return findings_of(self.given.sources, self.given.site, period, self.given.as_of_utc)

@@ -78,7 +78,7 @@ class MeasureData(OfSite):
 
     @cached_property
     def _known(self) -> list[Recommendation]:
-        """Those of the newest run that ended in the report's period or within a year after it, in the road map's order:
+        """Measures of the newest run that ended in the report's period or a year after it, in the road map's order:
         what pays back soonest first; then what lacks a number, the largest saving first.
         """
         given, latest = self.given, months_after(self.given.period.end, 12)

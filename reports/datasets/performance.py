@@ -298,7 +298,7 @@ def _sum_of(count: int, carrier: str) -> Sentence:
 
 
 def unassessed(results: Sequence[EnpiResult]) -> str:
-    """How many uses cannot be judged; empty where all can."""
+    """Number of uses that cannot be judged; empty where all can."""
     wanting = sum(bool(result.reason) for result in results)
     if not wanting:
         return ""
@@ -311,7 +311,7 @@ def unassessed(results: Sequence[EnpiResult]) -> str:
 
 
 def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
-    """What a use lacks for an assessment, or what mends it."""
+    """Lack of a use for an assessment, or its mend."""
     fit = f"meterloom baseline fit --site {site_id} --seu {seu.seu_id}"
     span = Sentence("the days that its block `baseline` of the site file is to name")
     if seu.baseline is not None:

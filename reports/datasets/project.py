@@ -131,14 +131,14 @@ class ProjectData(OfSite):
         )
 
     def _members(self, measure: str, project: MvProject, item: Item) -> list[TraceInput]:
-        """What the comparison group's numbers rest on beside the project's own."""
+        """Inputs of the comparison group's numbers beside the project's own."""
         # What is claimed rests on the group too: it may explain the saving.
         if measure not in (*GROUPED, "claimed_kwh") or not project.comparison_group:
             return []
         return member_inputs(self.given.sources, project, item.period, self.given.as_of_utc)
 
     def fact(self, name: str, item: Item) -> tuple[str, Tone]:
-        """What was agreed, what an adjustment is, whether the saving stands."""
+        """Text of an agreement, of an adjustment, whether the saving stands."""
         project, part = self._project(item.scope)
         version = self.given.project_versions.get(project.project_id)
         if name == "name":
@@ -154,7 +154,7 @@ class ProjectData(OfSite):
         if name == "verdict":
             return self._verdict(project, version, item.period)
         record = next((each for each in self._records(project) if each.adjustment_id == part), None)
-        return ("" if record is None else _told(name, record, self.given)), "plain"
+        return ("" if record is None else _adjustment_text(name, record, self.given)), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
         """Compared days of the project; no running saving where none may be claimed."""
@@ -185,7 +185,7 @@ class ProjectData(OfSite):
         return "" if version is None else next((each.code for each in self._bars(project, version, item.period)), "")
 
     def _bars(self, project: MvProject, version: BaselineVersion, period: Period) -> list[Finding]:
-        """What forbids a claim over the days of a span that the project reports; nothing where it reports none."""
+        """Reason against a claim over the days of a span that the project reports; nothing where it reports none."""
         made = result(self.given.sources, self.given.site, project, version, period, self.given.as_of_utc)
         if isinstance(made, Finding):
             return []
@@ -319,7 +319,7 @@ def _left_out(made: ProjectSavings, member: str) -> str:
     return next((each.code for each in said if each.code in {TOO_SMALL, *LEFT_OUT}), "")
 
 
-def _told(name: str, record: AdjustmentRecord, given: Given) -> str:
+def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
     each = record.adjustment
     if name == "amount":
         if each.kwh_per_day is None:

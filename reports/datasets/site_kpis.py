@@ -191,7 +191,7 @@ class SiteKpis:
         return [*self.gaps(period), *self._unread(period)]
 
     def gaps(self, period: Period) -> list[Finding]:
-        """What has no price or no factor, prices below zero, and prices that are made up."""
+        """Findings on energy without a price or a factor, prices below zero, and prices that are made up."""
         given = self.given
         whole = given.sources.site_streams(given.site, period.start, period.end, given.as_of_utc)
         found = price_gaps(given.site, period, whole, factors=given.sources.factors(given.site, given.as_of_utc))

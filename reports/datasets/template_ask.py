@@ -137,7 +137,7 @@ class Asker:
         return source.quarter_hours(asked.measure, item, has_band=spec.has_band)
 
     def measure_of(self, text: str) -> Measure:
-        """What kind of number a question gives."""
+        """Kind of number that a question gives."""
         asked = parse_question(text)
         return self.datasets[asked.dataset].measures[asked.measure]
 

@@ -78,7 +78,7 @@ def places(given: str, written: str) -> list[str]:
 
 
 def is_alike(one: bytes, other: bytes) -> bool:
-    """Whether nine of ten blocks of two files of one length are the same."""
+    """True where nine of ten blocks of two files of one length are the same."""
     size = max(len(one) // 1000, 16)
     blocks = range(0, len(one), size)
     same = sum(one[at : at + size] == other[at : at + size] for at in blocks)

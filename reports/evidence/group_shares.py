@@ -24,7 +24,7 @@ YEARS = (365, 366)
 
 
 def share_problems(archive: Archive, content: dict[str, Any], figures: Iterable[Figure]) -> Iterator[PackProblem]:
-    """What does not fit between file, content and shares. Of a report of one site, and of a group's before the file
+    """Differences between file, content and shares. Of a report of one site, and of a group's before the file
     was kept, nothing. Raises ValidationError or BadInput for a file that is no organisation.
     """
     stated = content.get("organisation")

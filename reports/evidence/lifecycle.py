@@ -21,7 +21,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role, person_text
 from data_quality.contracts.time import Clock
-from reports.content.draft import at_its_stage
+from reports.content.findings_table import at_its_stage
 from reports.gates import SYNTHETIC, against_publication, is_synthetic
 from reports.lifecycle.revise import stored_content
 from reports.report_content import LifeStep, Participant, ReportContent, ReportLife
@@ -271,12 +271,12 @@ def step_of(decision: Decision, kept: Sequence[Signature], names: Mapping[str, s
 
 
 def name_of(revision: Revision | Decision) -> str:
-    """How commands name a revision."""
+    """Name of a revision in commands."""
     return f"{revision.report_id}@{revision.revision}"
 
 
 def next_step(status: str) -> str:
-    """What has to happen next, for people."""
+    """Next step, for people."""
     return {DRAFT: "to be reviewed", REVIEWED: "to be published"}.get(status, "")
 
 

@@ -175,7 +175,7 @@ class PackMaker:
 
 
 def life_of(publications: PublicationStore, revision: Revision, people: Mapping[str, str]) -> dict[str, Any]:
-    """Who made, reviewed and published a revision, by id and name, with their signatures; as JSON."""
+    """People who made, reviewed and published a revision, by id and name, with their signatures; as JSON."""
     key = (revision.report_id, revision.revision)
     maker, decisions = publications.maker(*key), publications.decisions(*key)
     who = sorted({each.person_id for each in decisions})
@@ -191,7 +191,7 @@ def life_of(publications: PublicationStore, revision: Revision, people: Mapping[
 
 
 def code_files() -> dict[str, Source]:
-    """What computed the figures: a hash of every source file, the installed versions and, where it is, the lock."""
+    """Code behind the figures: a hash of every source file, the installed versions and, where it is, the lock."""
     found: dict[str, Source] = {names.CHECKSUMS: canonical(code_checksums())}
     installed = {each.metadata["Name"].lower(): each.version for each in importlib.metadata.distributions()}
     found[names.INSTALLED] = canonical(installed)

@@ -15,7 +15,7 @@ from assets.stores.published.publications import Decision
 from assets.stores.sign import Signature
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
-from reports.content.draft import at_its_stage
+from reports.content.findings_table import at_its_stage
 from reports.evidence import manifest as names
 from reports.evidence.archive import Archive, PackProblem
 from reports.evidence.lifecycle import stage_of

@@ -376,7 +376,7 @@ def _rests_on_readings(figure: Figure, figures: Mapping[str, Figure]) -> bool:
 
 
 def _code_findings(archive: Archive, figures: Any) -> Iterator[str]:
-    """Whether the code here is the one that made the pack: no alteration, but a reader should know."""
+    """Code here beside the code that made the pack: another one is no alteration, but a reader should know."""
     try:
         then = _json(archive, names.CHECKSUMS)
         now = code_checksums()

@@ -65,7 +65,9 @@ def _rule(changes: Sequence[_Change]) -> tuple[int, bool]:
     the first one on or after a day.
     """
     newest, days = changes[-1].at, [each.at.day for each in changes]
-    places = [{_nth(each.at.date()), *([_LAST] if _is_last(each.at.date()) else [])} for each in changes]
+    places = [
+        {(_FIRST + (each.at.date().day - 1) // 7), *([_LAST] if _is_last(each.at.date()) else [])} for each in changes
+    ]
     is_alike = all(_clock(each.at) == _clock(newest) for each in changes)
     shared = set.intersection(*places)
     # Of the last and the fourth, which may be one, the last is what laws say.
@@ -79,10 +81,6 @@ def _rule(changes: Sequence[_Change]) -> tuple[int, bool]:
 
 def _clock(at: datetime) -> tuple[int, int, int, int]:
     return at.month, at.isoweekday(), at.hour, at.minute
-
-
-def _nth(day: date) -> int:
-    return _FIRST + (day.day - 1) // 7
 
 
 def _is_last(day: date) -> bool:

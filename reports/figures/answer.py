@@ -268,7 +268,7 @@ def assessing(
     *,
     confidence: float = 0.9,
 ) -> Asker:
-    """What fills a book with numbers of energy uses over a span, each against the version named, and of projects."""
+    """Asker that fills a book with numbers of energy uses over a span, each against its version, and of projects."""
     known = Given(
         site=given.site,
         period=span,

@@ -86,7 +86,7 @@ class BillFigures:
         return self._difference(path)
 
     def is_summed(self, bill: StandingBill) -> bool:
-        """Whether the bill has dates and the site's currency, and is no draft that a person has yet to confirm."""
+        """True where the bill has dates and the site's currency, and is no draft that a person has yet to confirm."""
         return (
             bill.state != "draft"
             and bill.bill.start is not None
@@ -95,7 +95,7 @@ class BillFigures:
         )
 
     def has_currency(self, bill: StandingBill) -> bool:
-        """Whether the bill is in the site's currency."""
+        """True where the bill is in the site's currency."""
         return bill.bill.currency in (None, self.site.currency)
 
     def by_month(self, months: int) -> dict[tuple[int, int], list[StandingBill]]:

@@ -78,7 +78,7 @@ def queries_in(question: Question) -> Iterator[Query]:
 
 
 def question_of(figure: Figure, lookup: Lookup | None = None) -> Question | None:
-    """What asks for the figure again; None where only its id does.
+    """Question that asks for the figure again; None where only its id does.
 
     lookup: gives the inputs of a combination (`FigureBook.by_id`); without it only stored combinations are explained.
     """
@@ -109,7 +109,7 @@ def question_of(figure: Figure, lookup: Lookup | None = None) -> Question | None
 
 
 def _expression(figure: Figure, lookup: Lookup) -> Question | None:
-    """What asks for the figure as a part of an expression; None where something in it is in no query."""
+    """Question that asks for the figure as a part of an expression; None where something in it is in no query."""
     trace, named = figure.trace, figure.trace.parameters
     if trace.computation == "scope_kpi":
         # The grain stands in the path: site/scope/grain/first day/kpi; a scope may hold strokes itself.

@@ -265,7 +265,7 @@ def streams_of(leaf: Figure, site: Site) -> list[str]:
 
 
 def versions_today(figure: Figure, *, reports: Figures, sources: Sources) -> list[VersionChange]:
-    """What would change the figure if it were made now: partitions, site file, baseline status aside, code."""
+    """Changes of the figure if it were made now: partitions, site file, baseline status aside, code."""
     changes: dict[tuple[str, str], VersionChange] = {}
     for node in graph(figure, reports):
         name, then = node.trace.computation, node.trace.code_sha256

@@ -79,7 +79,7 @@ class Board(Model):
     panels: tuple[Panel, ...] = Field(min_length=1)
 
     def is_for(self, site: Site) -> bool:
-        """Whether the site has what the board is about."""
+        """True where the site has what the board is about."""
         return bool(site.seus if self.of == "uses" else site.assets)
 
 

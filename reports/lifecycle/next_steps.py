@@ -1,4 +1,4 @@
-"""What a site still lacks for its next published report, in the order in which one would mend it. Pure: facts in,
+"""Steps that a site still lacks for its next published report, in the order in which one would mend it. Pure: facts in,
 steps out; each step is one command that can be copied as it stands.
 """
 
@@ -212,7 +212,7 @@ def _people(facts: Facts) -> Iterator[Step]:
 
 
 def cast_of(facts: Facts) -> dict[Role, str | None]:
-    """Who fits and makes the report, approves, reviews, publishes: those who did a step already, and none does what
+    """People who fit, make, approve, review and publish: those who did a step already, and none does what
     another's eyes are for. None where nobody is left for a role.
     """
     period = report_period(facts)

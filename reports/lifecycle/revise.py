@@ -77,7 +77,7 @@ def store_revision(
 
 
 def unstored(build: Callable[[int], ReportContent], reports: ReportStore) -> ReportContent:
-    """What `store_revision` would return, of a store that cannot be written: the stored one where it says the same."""
+    """Revision that `store_revision` would return where nothing can be written: the stored one if it says the same."""
     first = build(1)
     draft = _draft(first)
     number, is_new = reports.next_number(draft)

@@ -45,7 +45,7 @@ FRESH = timedelta(seconds=60)
 
 
 def is_fresh(at_utc: datetime, now_utc: datetime) -> bool:
-    """Whether something was done a moment ago."""
+    """True where something was done a moment ago."""
     return timedelta(0) <= now_utc - at_utc <= FRESH
 
 
@@ -185,17 +185,17 @@ def why_of(figure: Figure, address: Address, lookup: Lookup | None = None) -> st
     """
     question = question_of(figure, lookup)
     if question is not None:
-        return why_asked(question, address)
+        return why_address(question, address)
     asked = {"figure": figure.figure_id, "site": None, "scope": None, "period": None}
     return address.href(WHY, **{"grain": None, "compare": None, **asked})
 
 
-def why_asked(question: Question, address: Address) -> str:
+def why_address(question: Question, address: Address) -> str:
     """The address that asks for what a question says. A query of a grain of rows is asked as an expression."""
-    return address.href(WHY, **{"grain": None, "compare": None, **_told(question)})
+    return address.href(WHY, **{"grain": None, "compare": None, **_parts(question)})
 
 
-def _told(question: Question) -> dict[str, str | None]:
+def _parts(question: Question) -> dict[str, str | None]:
     if isinstance(question, Combined) or question.grain not in ("", "running", "assessment") or not question.site:
         site = next(queries_in(question)).site
         named = {"site": site} if site else {}
@@ -212,7 +212,7 @@ def _told(question: Question) -> dict[str, str | None]:
 
 
 def read_why(address: Address, *, site: str, scope: str) -> Question:
-    """What the address asks for of a site and scope that were judged already. Raises BadInput (bad_address)."""
+    """Question of the address about a site and scope that were judged already. Raises BadInput (bad_address)."""
     of = address.part("of") or "row"
     if "@" in of:
         return read_question(of)

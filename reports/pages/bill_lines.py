@@ -51,7 +51,7 @@ class _Bill:
         self._noted(self.numbers)
 
     def answer(self) -> Iterator[PageBlock]:
-        """Whether it is right, and the three amounts."""
+        """Verdict on the line, and its three amounts."""
         yield self._verdict()
         if self.numbers is None:
             given = Given(address=self.address)
@@ -170,7 +170,7 @@ class _Bill:
 
 
 def _pair(texts: list[str]) -> tuple[Cell, Cell]:
-    """What was billed and what is right, the first in red where it is another."""
+    """Billed and right amount, the first in red where it differs."""
     billed, right = texts
     is_wrong = billed != right and MISSING not in texts
     return Cell(text=billed, tone="bad" if is_wrong else "plain"), Cell(text=right)

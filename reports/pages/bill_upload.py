@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from data_quality.contracts.billing.supplier_bill import SupplierBill
+from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.sentence import Sentence
+from reports.figures.bill_figures import StandingBill
 from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address
-from reports.pages.page import Form, Input, Page, PageBlock, Part, Steps
+from reports.pages.page import Beside, Form, Input, Page, PageBlock, Part, Steps
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import long_date, named
 from reports.texts.numbers import format_number, unit_text
@@ -15,6 +16,13 @@ UPLOAD = "/upload/bill"
 PREVIEW = f"{UPLOAD}/preview"
 MOST_MB = 16
 TOO_LARGE = f"A bill here has at most {MOST_MB} MB. Larger ones: meterloom bill add FILE"
+# Field of the bill -> what the page calls it.
+HEADS = {
+    "supplier": "Supplier", "invoice": "Invoice", "account": "Account", "meter": "Meter", "start": "First day",
+    "end": "Day after the last", "tariff_codes": "Tariff on the bill", "multiplier": "Meter multiplier",
+    "currency": "Currency", "net": "Net", "total": "Total",
+}  # fmt: skip
+_OF_LINE = {"quantity": "{0}: quantity", "rate": "{0}: rate", "amount": "{0}: amount"}
 
 
 def upload_page(site_id: str, address: Address) -> Page:
@@ -34,7 +42,7 @@ def upload_page(site_id: str, address: Address) -> Page:
 def preview_page(
     bill: SupplierBill, kept: str, site_id: str, address: Address, *, stored: str = "", like: str = ""
 ) -> Page:
-    """What was read. kept: the upload's key; stored: id of the bill that this very file is already; like: of one with
+    """Bill as read. kept: the upload's key; stored: id of the bill that this very file is already; like: of one with
     its invoice number.
     """
     blocks: list[PageBlock] = []
@@ -111,3 +119,58 @@ def _unread(bill: SupplierBill) -> Table:
         for each in bill.unread
     )
     return Table(key="unread", title="Not read", sheet="unread", columns=columns, rows=rows)
+
+
+def confirm_part(bill: StandingBill, site_id: str, *, key_needed: str | None, command: str) -> Part:
+    """Picture and form. key_needed: the public key of who signs; None: nobody signs here. command: does the same."""
+    form = Form(
+        key="confirm", title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={site_id}", method="post",
+        fields=(*_fields(bill.bill), Input(name="reason", label="Reason", is_required=True)), submit="Confirm bill",
+        note="It counts, and is checked, from then on. The picture is kept.",
+        **({"public_key": key_needed, "command": command} if key_needed else {}),
+    )  # fmt: skip
+    pictures = tuple(
+        (f"{PATH}/{bill.bill_id}/pages/{page}?site={site_id}", Sentence("Page {0} of the bill as it was sent", page))
+        for page in range(1, bill.bill.pages + 1)
+    )
+    return Part(key="confirm", title="Read of a picture", blocks=(Beside(key="confirm", pictures=pictures, form=form),))
+
+
+def _fields(bill: SupplierBill) -> tuple[Input, ...]:
+    known = {each.name: each for each in bill.scan.fields} if bill.scan else {}
+    heads = [
+        Input(name=name, label=label, value=_value(bill, name), hint=_hint(known.get(name)))
+        for name, label in HEADS.items()
+    ]
+    lines = [
+        Input(
+            name=f"lines.{at}.{key}", label=Sentence(pattern, named(line.label)), value=_value(line, key),
+            hint=_hint(known.get(f"lines.{at}")) if key == "amount" else "",
+        )
+        for at, line in enumerate(bill.lines)
+        for key, pattern in _OF_LINE.items()
+    ]  # fmt: skip
+    return (*heads, *lines)
+
+
+def _value(of: object, name: str) -> str:
+    value = getattr(of, name)
+    if value is None:
+        return ""
+    return ", ".join(value) if isinstance(value, tuple) else f"{value}"
+
+
+def _hint(field: ScannedField | None) -> str:
+    """Confidence of the reading; of a field that a person should look at, that first."""
+    if field is None:
+        return ""
+    if field.place.line == 0:
+        return Sentence("Look at the picture: this was not found.")
+    share = f"{field.sure:.0%}"
+    if field.is_for_a_person:
+        return Sentence("Look at the picture: read with {0} certainty, line {1} of page {2}.", share, *_at(field))
+    return Sentence("Read with {0} certainty, line {1} of page {2}.", share, *_at(field))
+
+
+def _at(field: ScannedField) -> tuple[int, int]:
+    return field.place.line, field.place.page

@@ -80,14 +80,14 @@ def expect_boards(people: People, path: Path) -> None:
 
 
 def is_home(site: Site) -> bool:
-    """Whether somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
+    """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
     parts = any(site.premises.parts().values()) or site.premises.products
     is_run = site.seus or site.projects or parts
     return not is_run and any(each.kind in HOME_DEVICES for each in site.assets)
 
 
 def is_owner(person: Person, sites: Collection[Site]) -> bool:
-    """Whether every site that the person sees is a home: then theirs."""
+    """True where every site that the person sees is a home: then theirs."""
     return bool(sites) and Role.TENANT not in person.roles and all(map(is_home, sites))
 
 

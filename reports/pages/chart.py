@@ -185,7 +185,7 @@ def _row_data(row: ChartRow, chart: Chart, word: Callable[[Text], str]) -> dict[
 
 
 def _ends(chart: Chart) -> list[dict[int, str]]:
-    """What leaves each place and what reaches each row, as people read it."""
+    """Flows from each place and to each row, as people read it."""
     ends = flow_ends([row.values for row in chart.rows])
     texts = format_alike([*ends.sources.values(), *ends.targets.values()], chart.unit, locale=chart.locale)
     return [

@@ -37,7 +37,7 @@ def slot_of(at_utc: datetime, time_zone: str) -> str:
 
 
 def label_of(at_utc: datetime, grain: PageGrain, time_zone: str) -> str:
-    """What an interval of that grain is called: its first local moment, day or month."""
+    """Name of an interval of that grain: its first local moment, day or month."""
     local = at_utc.astimezone(zone(time_zone))
     if grain in ("month", "year"):
         return f"{local:%Y-%m}" if grain == "month" else f"{local:%Y}"
@@ -219,7 +219,7 @@ def _exact(value: Decimal | float | None) -> str:
 
 
 def _own(given: EnergyGiven) -> dict[str, str | None]:
-    """What the CSV of this very page is asked, whatever the page took for granted."""
+    """Address of the CSV of this very page, whatever the page took for granted."""
     more = dict(given.address.more)
     return {"site": given.site_id, "scope": given.scope, "period": given.period.label, "grain": given.grain, **more}
 
@@ -256,7 +256,7 @@ LABELS = {
 
 
 def _said(figure: Figure) -> list[str]:
-    """What a reader must know beside a number: why there is none, or how much of it was read."""
+    """Note beside a number: why there is none, or how much of it was read."""
     if figure.value is None:
         return [words(figure.status)]
     is_partial = figure.coverage is not None and figure.coverage < 1
@@ -265,7 +265,7 @@ def _said(figure: Figure) -> list[str]:
 
 
 def _chart(given: EnergyGiven) -> Chart:
-    """What was used by interval: as one row, or where the parts of a site are known by its uses."""
+    """Use by interval: as one row, or where the parts of a site are known by its uses."""
     points = given.points
     used = ChartRow(
         label="Used",
@@ -293,7 +293,7 @@ def _chart(given: EnergyGiven) -> Chart:
         ticks=tuple((place[at], text) for at, text in ticks(given.period, given.address.locale) if at in place),
         at_s=tuple(place),
         time_zone=given.period.time_zone,
-        remarks=tuple(map(_told, points)),
+        remarks=tuple(map(_reading_state, points)),
         # Where an interval is a figure, its number in the table leads to the reason.
         whys=tuple(each.why for each in points) if is_short and not any(used.figures) else (),
         csv=given.address.href(CSV, **_own(given)),
@@ -319,7 +319,7 @@ def _note(given: EnergyGiven) -> str:
     return Sentence(told, given.period.time_zone)
 
 
-def _told(each: Point) -> str:
+def _reading_state(each: Point) -> str:
     is_partial = each.coverage is not None and each.coverage < 1
     read = Sentence("{0} of readings", f"{each.coverage:.1%}") if is_partial else ""
     estimated = Sentence("{0} estimated", f"{each.estimated_share:.1%}") if each.estimated_share else ""

@@ -161,7 +161,7 @@ class Quarter:
 
 
 @dataclass(frozen=True)
-class UseTold:
+class UseData:
     """One energy use. whole: the asked span by `version`, as far as it is read; months, quarters: those of it, oldest
     first. newest: the newest assessable quarter of all that was read. before: metered energy of the training's months,
     by their names. trend: quarters by version. days: of the span, or of the training. names: of people by person_id.
@@ -192,11 +192,11 @@ class UseTold:
         return person_text(person_id, self.names.get(person_id))
 
     def fitter(self, version: BaselineVersion, locale: str) -> str:
-        """Who fitted a version, and when."""
+        """Fitter of a version, and when."""
         return f"{self.person(version.fitted_by)} on {short_date(version.fitted_at_utc.date(), locale)}"
 
     def approval(self, version: BaselineVersion, locale: str) -> str:
-        """Who approved a version, when and why; empty where nobody did."""
+        """Approver of a version, when and why; empty where nobody did."""
         if not (version.approved_by and version.approved_at_utc):
             return ""
         day = short_date(version.approved_at_utc.date(), locale)

@@ -285,7 +285,7 @@ def _day(finding: OpenFinding, locale: str) -> str:
 
 
 def history_table(history: Sequence[tuple[str, FindingEvent, str]], none: str = NOBODY) -> Table:
-    """What people did: when by the site's clock, the event, and the name of who acted."""
+    """Acts of people: when by the site's clock, the event, and the name of who acted."""
     columns = (Column(title="When"), Column(title="Act"), Column(title="Who"), Column(title="Reason", weight=4))
     rows = tuple(
         Row(

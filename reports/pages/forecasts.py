@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ForecastTold:
+class ForecastData:
     """One target of a site. targets: name and title of all. steps: the days before the newest issue, and what it is of.
     day: its first whole local day, and P10, P50, P90 of all of it. leads, coverage: of issued forecasts; decisions:
     about the model that leads, oldest first. names: of people by person_id.
@@ -57,7 +57,7 @@ class ForecastTold:
         return BacktestScore.model_validate(won[-1]["challenger"]) if won else None
 
 
-def forecast_page(told: ForecastTold, address: Address) -> Page:
+def forecast_page(told: ForecastData, address: Address) -> Page:
     """The chosen target; what must be set up first, where nothing is forecast."""
     title = Sentence("Forecasts: {0}", named(told.site.name))
     choice = Choice(
@@ -87,7 +87,7 @@ def forecast_page(told: ForecastTold, address: Address) -> Page:
     )
 
 
-def _figures(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[Widget]:
+def _figures(told: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
     locale, unit = address.locale, unit_text(latest.unit)
     if told.day is not None:
         day, quantiles = told.day
@@ -114,7 +114,7 @@ def _figure(key: str, title: Text, text: str, unit: str, note: Text) -> Widget:
     )
 
 
-def _course(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[Widget]:
+def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
     """Measured and forecast values on one axis, beside the model that says so."""
     local = zone(told.site.time_zone)
     shape = "%Y-%m-%d" if latest.step_minutes >= 24 * 60 else "%Y-%m-%d %H:%M"
@@ -139,7 +139,7 @@ def _course(told: ForecastTold, latest: Forecast, address: Address) -> Iterator[
     yield _champion(told, latest, address.locale)
 
 
-def _champion(told: ForecastTold, latest: Forecast, locale: str) -> Widget:
+def _champion(told: ForecastData, latest: Forecast, locale: str) -> Widget:
     """The model that leads, what it lacked this time, and who decided what before."""
     lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
     moved = [Item(text=named(text), icon="activity") for text in latest.why]
@@ -150,7 +150,7 @@ def _champion(told: ForecastTold, latest: Forecast, locale: str) -> Widget:
     )  # fmt: skip
 
 
-def _decided(told: ForecastTold, locale: str) -> Iterator[Item]:
+def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
     for at_utc, each in reversed(told.decisions):
         is_won = bool(each.get("is_promoted"))
         person = each.get("person_id", "")
@@ -165,8 +165,8 @@ def _decided(told: ForecastTold, locale: str) -> Iterator[Item]:
         )  # fmt: skip
 
 
-def _worth(told: ForecastTold, locale: str) -> Iterator[Widget]:
-    """How good issued forecasts turned out."""
+def _worth(told: ForecastData, locale: str) -> Iterator[Widget]:
+    """Scores of issued forecasts."""
     if not told.leads:
         reason = "No issued forecast is scored yet. A day is scored once its readings are in."
         yield Widget(key="leads", title="Error by lead time", state="none", reason=reason, span=12)

@@ -57,7 +57,7 @@ def _change(now: HolidayNow, address: Address) -> Act:
     """Another return in the place of the one that holds, in one act."""
     return Act(
         label="Change holiday", question="Change the holiday?", about=_sent(now),
-        facts=(("Now", _told(now)), *_facts(now)),
+        facts=(("Now", _sentence(now)), *_facts(now)),
         form=_form("Change holiday", now, address, _dates(now, now.reason)), note=_LIMITS,
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ def _dates(now: HolidayNow, reason: str) -> tuple[Input, ...]:
     )  # fmt: skip
 
 
-def _told(now: HolidayNow) -> Text:
+def _sentence(now: HolidayNow) -> Text:
     return Sentence("{0}, by {1}: {2}", holiday_told(now), named(now.who), named(now.reason))
 
 
@@ -88,7 +88,7 @@ def _end(now: HolidayNow, address: Address) -> Act:
     )
     return Act(
         label="End holiday", question="End the holiday now?", about=_sent(now),
-        facts=(("Now", _told(now)), ("After this", "The next plan has the usual comfort again.")),
+        facts=(("Now", _sentence(now)), ("After this", "The next plan has the usual comfort again.")),
         form=_form("End holiday", now, address, fields, key="holiday-end"),
         note="It stands in the ledger with your name.",
     )  # fmt: skip

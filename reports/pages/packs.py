@@ -68,7 +68,7 @@ class PackAbout(NamedTuple):
     is_simulated: bool
 
 
-class PackTold(NamedTuple):
+class PackData(NamedTuple):
     """One pack as its page is given it. points: by key; answers: of the year, the newest first; people: names by id.
     point: the one that is answered now; person_id, public_key: of who may answer, empty where nobody may or signs.
     """
@@ -99,7 +99,7 @@ def packs_page(
     return Page(title=title, address=address, parts=tuple(parts), is_synthetic=about.is_simulated)
 
 
-def pack_page(told: PackTold, about: PackAbout, address: Address) -> Page:
+def pack_page(told: PackData, about: PackAbout, address: Address) -> Page:
     """One pack: how complete it is, what is missing, what was answered, and a form for the chosen data point."""
     parts = [Part(key="complete", blocks=(_headline(told.counts, about.year),))]
     whys = {each.id: f"{address.href(point=each.id)}#answer" for each in told.gaps} if told.person_id else {}
@@ -178,7 +178,7 @@ def _headline(counts: Completeness, year: int) -> Numbers:
 
 
 def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
-    """What is to be added; a name leads to its form."""
+    """Data points to be added; a name leads to its form."""
     heads = [("Standard", ""), ("To be added", ""), ("By whom", ""), ("Until", ""), ("Required", ""),
              ("Answer of the year before", "")]  # fmt: skip
     rows = [
@@ -198,7 +198,7 @@ def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
     return made.model_copy(update={"columns": plain})
 
 
-def _answers(told: PackTold, locale: str) -> Table:
+def _answers(told: PackData, locale: str) -> Table:
     heads = [("Standard", ""), ("Answer", ""), ("By", ""), ("On", ""), ("Signature", ""), ("Evidence", "")]
     rows = [
         [
@@ -215,7 +215,7 @@ def _answers(told: PackTold, locale: str) -> Table:
     return table("answers", "Answers", heads, rows)
 
 
-def _answering(told: PackTold, about: PackAbout, address: Address) -> Iterable[PageBlock]:
+def _answering(told: PackData, about: PackAbout, address: Address) -> Iterable[PageBlock]:
     """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
     key, point, locale = told.point, told.points[told.point], address.locale
     yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))

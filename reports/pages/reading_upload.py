@@ -120,7 +120,7 @@ def _rows(previews: Sequence[FilePreview], meters: Mapping[str, str], time_zone:
 
 
 def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
-    """What would change, counted; quarter hours, but for rejected rows."""
+    """Changes to come, counted; quarter hours, but for rejected rows."""
     reports = [each.report for each in previews]
     counts = [
         (sum(each.new_rows for each in reports), "{0} new"),

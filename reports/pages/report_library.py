@@ -8,11 +8,26 @@ from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import parse_period, zone
+from reports.content.register import register_table
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
-from reports.pages.page import Act, Entry, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
-from reports.pages.report_twin import report_page as twin_page
-from reports.report_content import LifeStep, ReportContent, ReportLife
+from reports.pages.chart import chart_of
+from reports.pages.page import (
+    Act,
+    Entry,
+    Library,
+    LifeMark,
+    Look,
+    Number,
+    Numbers,
+    Option,
+    Page,
+    PageBlock,
+    Part,
+    Sheet,
+)
+from reports.render.heading import facts_text, title_text
+from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
 from reports.texts.locales import moment, named, period_text, short_date
 
 PATH = "/reports"
@@ -39,13 +54,13 @@ class ReportLine(NamedTuple):
 
     @property
     def needs_someone(self) -> bool:
-        """Whether it waits for an act."""
+        """True where it waits for an act."""
         is_open = self.revision is None or self.life.status in ("draft", "reviewed", "returned")
         return self.is_newest and (is_open or bool(self.changes))
 
     @property
     def is_out(self) -> bool:
-        """Whether it is published, and not withdrawn."""
+        """True where it is published, and not withdrawn."""
         return self.life.published is not None and self.life.withdrawn is None
 
     @property
@@ -150,7 +165,7 @@ def standing(line: ReportLine) -> tuple[int, str, Look]:
 
 
 def _last(line: ReportLine, locale: str) -> str:
-    """Who took the last step, and when."""
+    """Person of the last step, and when."""
     life = line.life
     step = life.withdrawn or life.returned or life.published or life.reviewed
     if step is not None:
@@ -162,7 +177,7 @@ def _last(line: ReportLine, locale: str) -> str:
 
 
 def _maker(life: ReportLife) -> str:
-    """Who made it; a run, and what asked for one, is nobody's name."""
+    """Person who made it; a run, and what asked for one, is nobody's name."""
     who = life.prepared
     if who is None or who.person_id == "run" or ":" in who.person_id:
         return Sentence("automatic")
@@ -173,7 +188,7 @@ def _sheet(chosen: Chosen, address: Address) -> Sheet:
     content, line = chosen.content, chosen.line
     assert line.revision is not None  # noqa: S101 - only what was made is chosen
     whole = twin_of(line.revision, address)
-    twin = twin_page(content, address)
+    twin = report_twin_page(content, address)
     return Sheet(
         title=Sentence("{0}, {1}", line.title, line.span),
         about=Sentence("Revision {0}", content.revision),
@@ -231,3 +246,39 @@ def span_text(period: str, time_zone: str, locale: str) -> str:
     except BadInput:
         return period
     return period_text(span.start, span.end, locale)
+
+
+def report_twin_page(content: ReportContent, address: Address, links: tuple[tuple[str, str], ...] = ()) -> Page:
+    """The page of a revision. links: its files and what may be done with it."""
+    whys = {each.figure_id: address.href("/why", figure=each.figure_id) for each in content.figures}
+    parts = [
+        Part(
+            key=f"part-{section.key}",
+            # The first section stands under the report's own title, as on paper.
+            title=section.title if at else "",
+            blocks=tuple(_block(block, content, whys) for block in section.blocks),
+        )
+        for at, section in enumerate(content.sections)
+        if section.blocks
+    ]
+    head = Part(key="head", blocks=(Paragraph(text=facts_text(content), tone="muted"),))
+    return Page(
+        title=title_text(content),
+        address=address,
+        parts=(head, *parts),
+        links=links,
+        whys=whys,
+        told_in=content.locale,
+        is_synthetic=content.is_synthetic,
+    )
+
+
+def _block(block: Block, content: ReportContent, whys: dict[str, str]) -> PageBlock:
+    if isinstance(block, Tiles):
+        numbers = (Number(**tile.model_dump(), why=whys.get(tile.figure_id, "")) for tile in block.tiles)
+        return Numbers(numbers=tuple(numbers))
+    if isinstance(block, Register):
+        return register_table(block, content.figures, content.spoken)
+    if isinstance(block, Chart):
+        return chart_of(block)
+    return block

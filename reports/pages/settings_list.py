@@ -18,7 +18,7 @@ NOT_ALL = "Settings are shown to administrators of all sites."
 def settings_page(
     settings: Sequence[ShownSetting] | None, address: Address, *, is_changed: bool, sites: Sequence[tuple[str, str]]
 ) -> Page:
-    """What was set, and the defaults. settings: None for who is not shown them; sites: id and name of those whose file
+    """Settings as set, and defaults. settings: None for who is not shown them; sites: id and name of those whose file
     the person may edit. is_changed: the file says something else than what this process works with.
     """
     parts = []

@@ -12,7 +12,6 @@ from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, 
 from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
-from reports.pages.approvals import Asked, approval_blocks
 from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
@@ -29,6 +28,42 @@ _TITLES: dict[Cause, str] = {
     "unknown": "Find the cause: {0}",
 }  # fmt: skip
 _MOST_LETTERS = 200
+APPROVALS = "/tasks/approvals"
+
+
+class WaitingApproval(Model):
+    """An instance of a workflow that waits. title: of its workflow; told: what set it off and what came of its steps;
+    roles: who is asked; refusal: why it is not for who looks, empty where it is.
+    """
+
+    instance_id: str
+    site_id: str
+    title: str
+    told: Text
+    roles: Text
+    refusal: Text = ""
+
+
+def approval_blocks(asked: Sequence[WaitingApproval], address: Address) -> tuple[PageBlock, ...]:
+    """A form each; to whom it is not for, a sentence."""
+    return tuple(block for each in asked for block in _blocks(each, address))
+
+
+def _blocks(asked: WaitingApproval, address: Address) -> tuple[PageBlock, ...]:
+    told = Paragraph(text=Sentence("{0}: {1}", Sentence(asked.title), asked.told))
+    if asked.refusal:
+        return told, Paragraph(text=asked.refusal, tone="muted")
+    answers = (("approve", "Approve"), ("refuse", "Refuse"))
+    form = Form(
+        key=f"approve-{asked.instance_id}", title=Sentence("Answer: {0}", Sentence(asked.title)), method="post",
+        action=address.href(f"{APPROVALS}/{asked.instance_id}", site=asked.site_id, scope=None, period=None),
+        fields=(
+            Input(name="answer", label="Answer", kind="select", value="approve", options=answers, is_required=True),
+            Input(name="reason", label="Reason", is_required=True),
+        ),
+        submit="Send answer", note=Sentence("Asked for the role {0}. Silence is a no.", asked.roles),
+    )  # fmt: skip
+    return told, form
 
 
 class Task(Model):
@@ -65,7 +100,7 @@ def title_text(order: WorkOrder) -> str:
 
 def tasks_page(
     tasks: Sequence[Task], address: Address, *, people: Mapping[str, str], may_act: bool, is_synthetic: bool,
-    asked: Sequence[Asked] = (),
+    asked: Sequence[WaitingApproval] = (),
 ) -> Page:  # fmt: skip
     """Open tasks, the most urgent first; ended ones where they are asked for; above them what waits for an approval."""
     is_all, waiting = address.part("all") == "1", [each for each in tasks if each.order.is_open]
@@ -215,7 +250,7 @@ class Tasks(Given):
 
     open: tuple[Task, ...] = ()
     ended: int = 0
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[WaitingApproval, ...] = ()
     digests: tuple[tuple[Text, str], ...] = ()
 
 
@@ -241,7 +276,7 @@ def _digest(text: Text, why: str) -> Item:
     return Item(text="Daily digest", detail=text, icon="chart-column", href=why)
 
 
-def _waits(asked: Asked, given: Tasks) -> Item:
+def _waits(asked: WaitingApproval, given: Tasks) -> Item:
     return Item(
         text=Sentence("Approval: {0}", Sentence(asked.title)), detail=Sentence("waits for the role {0}", asked.roles),
         tone="caution", icon="pen-line", href=given.address.href(PATH, site=asked.site_id, scope=None, period=None),

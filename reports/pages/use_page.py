@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
-from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseTold, day_charts, use_address
+from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
 from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Row, Table
@@ -22,7 +22,7 @@ GRAINS = {"month": "Month", "day": "Day"}
 LOOKS: dict[str, Look] = {"good": "good", "caution": "warn", "bad": "bad", "muted": "muted", "plain": "good"}
 
 
-def use_page(told: UseTold, address: Address) -> Page:
+def use_page(told: UseData, address: Address) -> Page:
     """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years."""
     rows = [_figures(told, address), _performance(told, address), _evidence(told, address), _history(told, address)]
     kept = [tuple(each for each in row if each is not None) for row in rows]
@@ -41,13 +41,13 @@ def use_page(told: UseTold, address: Address) -> Page:
     )
 
 
-def _state(told: UseTold) -> tuple[Text, Look] | None:
+def _state(told: UseData) -> tuple[Text, Look] | None:
     newest = told.newest
     return None if newest is None else (words(newest.standing), LOOKS[newest.tone])
 
 
-def _stands(told: UseTold, address: Address) -> Text:
-    """How the newest quarter that can be assessed stands."""
+def _stands(told: UseData, address: Address) -> Text:
+    """Standing of the newest quarter that can be assessed."""
     newest = told.newest
     if newest is None:
         reasons = dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason)
@@ -59,7 +59,7 @@ def _stands(told: UseTold, address: Address) -> Text:
     return Sentence("{0} % against baseline in {1}, {2}", percent, quarter, sure)
 
 
-def _choices(told: UseTold, address: Address) -> Iterator[Choice]:
+def _choices(told: UseData, address: Address) -> Iterator[Choice]:
     site, chosen = told.site, None if told.version is None else told.version.version
     uses = [
         (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
@@ -90,7 +90,7 @@ def _grain(address: Address) -> str:
     return address.grain if address.grain in GRAINS else "month"
 
 
-def _figures(told: UseTold, address: Address) -> Iterator[Widget]:
+def _figures(told: UseData, address: Address) -> Iterator[Widget]:
     """The four figures of the span."""
     whole, rule, version = told.whole, told.seu.status_rule, told.version
     if whole is None:
@@ -114,7 +114,7 @@ def _figures(told: UseTold, address: Address) -> Iterator[Widget]:
     yield saved
 
 
-def _figure(told: UseTold, address: Address, measure: str, title: Text, note: Text) -> Widget:
+def _figure(told: UseData, address: Address, measure: str, title: Text, note: Text) -> Widget:
     whole = told.whole
     assert whole is not None  # noqa: S101 - asked by _figures alone
     value, figure = _number(whole, told, address, measure, title, note), whole.figures[measure]
@@ -124,7 +124,7 @@ def _figure(told: UseTold, address: Address, measure: str, title: Text, note: Te
     return Widget(key=measure, title=title, state="value", value=value, span=3)
 
 
-def _number(whole: Quarter, told: UseTold, address: Address, measure: str, label: Text, note: Text) -> Number:
+def _number(whole: Quarter, told: UseData, address: Address, measure: str, label: Text, note: Text) -> Number:
     figure = whole.figures[measure]
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     tone = whole.tone if measure == "enpi" else "plain"
@@ -133,7 +133,7 @@ def _number(whole: Quarter, told: UseTold, address: Address, measure: str, label
     return Number(label=label, text=text, unit=unit, note=note, why=why, tone=tone, figure_id=figure.figure_id)
 
 
-def _performance(told: UseTold, address: Address) -> Iterator[Widget | None]:
+def _performance(told: UseData, address: Address) -> Iterator[Widget | None]:
     """Actual against expected, beside the model that expects."""
     locale = address.locale
     if told.version is None:
@@ -152,18 +152,18 @@ def _card(key: str, span: int, chart: Chart | None, title: Text = "") -> Widget 
     return Widget(key=key, title=title or chart.title, hint=chart.hint, state="value", chart=chart, span=span)
 
 
-def _chart_of(key: str, told: UseTold, locale: str) -> Chart | None:
+def _chart_of(key: str, told: UseData, locale: str) -> Chart | None:
     """One of the charts of days."""
     charts = day_charts(told.days, _events(told), locale, training=told.training)
     return next((each for each in charts if each.key == key), None)
 
 
-def _events(told: UseTold) -> list[tuple[str, Text]]:
+def _events(told: UseData) -> list[tuple[str, Text]]:
     """Adjustments with the day on which each begins."""
     return [(str(each.adjustment.start), named(each.adjustment.reason)) for each in told.adjustments]
 
 
-def _months(told: UseTold, locale: str) -> Chart | None:
+def _months(told: UseData, locale: str) -> Chart | None:
     """Energy by month over what was expected, and below what lies between."""
     if not told.months:
         return None
@@ -208,7 +208,7 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
     return tuple(_value(each.figures[measure]) for each in quarters)
 
 
-def _model(told: UseTold, address: Address) -> Widget:
+def _model(told: UseData, address: Address) -> Widget:
     """The model with its statistics and its drivers; without one, how to get it."""
     version, locale = told.version, address.locale
     common = {"key": "model", "title": "Baseline model", "span": 4 if version else 12}
@@ -236,7 +236,7 @@ def _model(told: UseTold, address: Address) -> Widget:
     )
 
 
-def formula_text(told: UseTold, version: BaselineVersion, locale: str) -> str:
+def formula_text(told: UseData, version: BaselineVersion, locale: str) -> str:
     """The model in one line, with the drivers as the site names them."""
     names = {each.driver_id: told.site.stream_name(each.driver_id) for each in told.site.drivers}
     terms = [
@@ -246,7 +246,7 @@ def formula_text(told: UseTold, version: BaselineVersion, locale: str) -> str:
     return written(f"E = {' + '.join(terms)}".replace("+ -", "− "), locale)
 
 
-def _versions(told: UseTold, address: Address) -> Iterator[Item]:
+def _versions(told: UseData, address: Address) -> Iterator[Item]:
     """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
     for each in sorted(told.versions, key=lambda version: -version.version):
         approval, is_in_force = told.approval(each, address.locale), each.status is BaselineStatus.APPROVED
@@ -262,14 +262,14 @@ def _versions(told: UseTold, address: Address) -> Iterator[Item]:
         )
 
 
-def _drivers(told: UseTold) -> Iterator[Item]:
+def _drivers(told: UseData) -> Iterator[Item]:
     for driver in told.seu.drivers:
         yield Item(
             text=named(told.site.stream_name(driver.driver_id)), detail=named(driver.justification), icon="activity"
         )
 
 
-def _evidence(told: UseTold, address: Address) -> Iterator[Widget | None]:
+def _evidence(told: UseData, address: Address) -> Iterator[Widget | None]:
     """The running sum of savings, energy by its driver, the versions of the baseline, and what happened."""
     yield _card("savings", 5, _chart_of("savings", told, address.locale))
     yield _card("driver", 4, _chart_of("driver", told, address.locale))
@@ -279,14 +279,14 @@ def _evidence(told: UseTold, address: Address) -> Iterator[Widget | None]:
     yield Widget(key="events", title="Events and reports", state="value", reason=none, items=items, span=3)
 
 
-def _report(told: UseTold, address: Address) -> Iterator[Item]:
+def _report(told: UseData, address: Address) -> Iterator[Item]:
     if told.last_report:
         href = address.href(REPORTS, site=told.site.site_id, period=None, grain=None)
         text = Sentence("EnPI report {0}", span_text(told.last_report, told.site.time_zone, address.locale))
         yield Item(text=text, icon="file-text", acts=(("Show reports", href),))
 
 
-def _happened(told: UseTold, address: Address) -> Iterator[Item]:
+def _happened(told: UseData, address: Address) -> Iterator[Item]:
     findings = address.href(FINDINGS, site=told.site.site_id, period=None, grain=None)
     for alert in told.alerts:
         yield Item(
@@ -317,7 +317,7 @@ def _happened(told: UseTold, address: Address) -> Iterator[Item]:
         yield Item(text=Sentence(words(flag)), detail=labels, tone="caution", icon="info")
 
 
-def _history(told: UseTold, address: Address) -> Iterator[Widget | None]:
+def _history(told: UseData, address: Address) -> Iterator[Widget | None]:
     """Quarters as a table, and the index of every version over three years."""
     if told.quarters:
         table = _table(told.quarters, address.locale)
@@ -353,7 +353,7 @@ def _table(quarters: Sequence[Quarter], locale: str) -> Table:
     return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
 
 
-def _index(told: UseTold, locale: str) -> Chart | None:
+def _index(told: UseData, locale: str) -> Chart | None:
     """One series a version; 100 is what the version expects."""
     spans = {each.period.label: each.period for quarters in told.trend.values() for each in quarters}
     labels = sorted(spans)
@@ -380,7 +380,7 @@ def _span(period: Period, locale: str) -> str:
     return period_text(period.start, period.end, locale, is_short=True)
 
 
-def _whys(told: UseTold, address: Address) -> dict[str, str]:
+def _whys(told: UseData, address: Address) -> dict[str, str]:
     every = [*told.months, *told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
     return {
         figure.figure_id: each.why(address, told.site.site_id, name)

@@ -16,7 +16,7 @@ from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing, version_of
-from reports.pages.energy_uses import SHOWN, Driver, Quarter, UseDays, UseTold
+from reports.pages.energy_uses import SHOWN, Driver, Quarter, UseData, UseDays
 from reports.recompute.kept_readings import seu_of
 
 # Quarters that are looked at for the newest that can be assessed.
@@ -48,7 +48,7 @@ def quarters(
     wanted = use.touched(spans)
     if not wanted:
         return []
-    ask, data = _asked(given, use, wanted[0].start, wanted[-1].end)
+    ask, data = _asker_of(given, use, wanted[0].start, wanted[-1].end)
     found = []
     for each in wanted:
         item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=each)
@@ -59,7 +59,7 @@ def quarters(
     return [each for each in found if each.result.coverage > 0]
 
 
-def _asked(given: Asking, use: AskedUse, start: date, end: date) -> tuple[Asker, EnpiData]:
+def _asker_of(given: Asking, use: AskedUse, start: date, end: date) -> tuple[Asker, EnpiData]:
     """The questions about a use over a span, and the dataset that answers them."""
     whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
     book = FigureBook(
@@ -89,7 +89,7 @@ def _days(given: Asking, use: AskedUse, span: Period, *, has_band: bool = True) 
     period = _read(span, known_days(use.site, use.sources, use.as_of_utc), use.site.time_zone)
     if use.version is None or period is None:
         return UseDays()
-    _, data = _asked(given, use, period.start, period.end)
+    _, data = _asker_of(given, use, period.start, period.end)
     item = Item(key="", label=use.seu.name, scope=f"seu:{use.seu.seu_id}", period=period)
     actual, expected, saved = (
         data.days(measure, item, is_running=is_running, has_band=has_band and measure != "actual_kwh")
@@ -127,7 +127,7 @@ def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
     return None
 
 
-def use_told(
+def use_data(
     given: Asking,
     seu_id: str,
     span: Period,
@@ -135,7 +135,7 @@ def use_told(
     baseline: str = "",
     names: Mapping[str, str] | None = None,
     last_report: str = "",
-) -> UseTold:
+) -> UseData:
     """Everything that the page of one use shows. baseline: number of a version; the one in force without. names: of
     people by person_id. last_report: the newest period of which a report holds the use.
     """
@@ -152,7 +152,7 @@ def use_told(
     }
     read = _read(span, known, site.time_zone)
     wholes = [] if version is None or read is None else _whole(given, use, read)
-    return UseTold(
+    return UseData(
         names=names or {},
         last_report=last_report,
         whole=wholes[0] if wholes else None,

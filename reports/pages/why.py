@@ -239,7 +239,7 @@ def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
 
 
 def _formula(told: Explained) -> Widget:
-    """How the number is calculated, and what the KPIs that it is made of mean."""
+    """Formula of the number, and the meaning of the KPIs that it is made of."""
     figure, computation = told.figure, told.figure.trace.computation
     known = [told.titles[kpi] for kpi in dict.fromkeys(each.kpi for each in told.graph) if kpi in told.titles]
     items = [Item(text=title, detail=f"{formula}. {meaning}", icon="activity") for title, formula, meaning in known]

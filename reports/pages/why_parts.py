@@ -1,4 +1,4 @@
-"""What a sum over a span comes from: its months, days or hours as a chart, whose table has of a cost the energy and the
+"""Parts of a sum over a span: its months, days or hours as a chart, whose table has of a cost the energy and the
 mean price too. Each number leads to its own reason. Of an hour, its quarter hours.
 """
 
@@ -10,7 +10,7 @@ from typing import Literal
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.query import Combined, Query
-from reports.pages.address import Address, why_asked, why_of
+from reports.pages.address import Address, why_address, why_of
 from reports.pages.chart import Chart, ChartRow, day_ticks, ticks_of
 from reports.pages.page import Widget
 from reports.recompute.computations import COMBINATIONS
@@ -123,7 +123,7 @@ def _by_kwh(
         operands = [(name, each[kpi].value) for name, kpi in (("first", figure.kpi), ("second", ENERGY))]
         values.append(COMBINATIONS["ratio"](operands))
         parts = tuple(Query(measure=kpi, scopes=(figure.scope,), span=span) for kpi in (figure.kpi, ENERGY))
-        whys[f"ratio@{span}"] = why_asked(Combined(of="ratio", parts=parts), address)
+        whys[f"ratio@{span}"] = why_address(Combined(of="ratio", parts=parts), address)
     return ChartRow(
         label=BY_KWH[figure.kpi], unit=f"{figure.unit}/kwh", style="none",
         values=tuple(None if each is None else float(each) for each in values),

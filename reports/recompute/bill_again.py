@@ -80,7 +80,7 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
 
 
 def _load(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> Load | None:
-    """What the bill's meters imported over its dates, as known at T. Raises BadInput for a bill without dates."""
+    """Energy that a bill's meters imported over its dates, as known at T. Raises BadInput for a bill without dates."""
     span = dates_of(bill)
     if span is None:
         raise BadInput("the dates of the bill could not be read", file=bill.file, reason="label_unread")

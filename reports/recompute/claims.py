@@ -30,7 +30,7 @@ def against_use(
     least_coverage: float = 1.0,
     pairs: Callable[[Period], Sequence[DayPair]] | None = None,
 ) -> tuple[Finding, ...]:
-    """What speaks against a saving of the use in a span that ends on `end` (exclusive), with its name.
+    """Reason against a saving of the use in a span that ends on `end` (exclusive), with its name.
 
     pairs: gives the days of a span, where the caller has them; else they come from the readings.
     """
@@ -120,8 +120,8 @@ def days_compared(pairs: Sequence[DayPair], period: Period, rule: EnpiRule) -> l
     return compared(pairs, rule=rule, start=period.start, end=period.end)
 
 
-def asked_of_day(scope: str, day: date) -> list[AskedKpi]:
-    """What tells the price of a day: PRICED."""
+def prices_of_day(scope: str, day: date) -> list[AskedKpi]:
+    """KPIs that tell the price of a day: PRICED."""
     return [AskedKpi(kpi, scope, day, day + _DAY) for kpi in PRICED]
 
 
@@ -136,7 +136,7 @@ def worth(days: Sequence[DayPair], scope: str, row: Callable[[AskedKpi], KpiRow 
     for day in days:
         assert day.expected_kwh is not None and day.actual_kwh is not None  # noqa: S101, PT018 - of days_compared
         saved = ARITHMETIC.subtract(day.expected_kwh, day.actual_kwh)
-        cost, energy = (row(each) for each in asked_of_day(scope, day.local_date))
+        cost, energy = (row(each) for each in prices_of_day(scope, day.local_date))
         is_whole = cost is not None and cost.value is not None and NO_PRICE not in cost.findings
         if saved and not (is_whole and energy is not None and energy.value):
             return None

@@ -136,15 +136,15 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
     """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
     where it is that of one hour.
     """
-    row = sources.kpi_row(*asked_of(trace))
+    row = sources.kpi_row(*kpi_of_trace(trace))
     return None if row is None else row.value
 
 
 KPI = "scope_kpi"
 
 
-def asked_of(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
-    """What a trace of `scope_kpi` asks, and of what."""
+def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
+    """Basis of a trace of `scope_kpi`, and the KPI that it asks for."""
     named = trace.parameters
     start, end = parse_dates(named)
     hour = parse_instant(named["hour_start_utc"]) if "hour_start_utc" in named else None
@@ -200,14 +200,14 @@ def assessment_field(result: EnpiResult, field: str) -> Decimal | None:
 
 
 def savings_value(trace: Trace, sources: Sources) -> Decimal | None:
-    """What a use saved in money, each day at its price. parameters: site, seu, start, end, min_day_coverage."""
+    """Money that a use saved, each day at its price. parameters: site, seu, start, end, min_day_coverage."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     period, scope = _period(trace, site.time_zone), f"seu:{trace.parameters['seu']}"
     pairs = sources.pairs(site, named["seu"], version_named(trace), period, trace.as_of_utc)
     # Parameters are texts of repr(): the very same float comes back.
     days = claims.days_compared(pairs, period, EnpiRule(min_day_coverage=float(named["min_day_coverage"])))
     basis = KpiBasis(site.site_id, trace.as_of_utc, definition_named(trace))
-    sources.want(basis, [each for day in days for each in claims.asked_of_day(scope, day.local_date)])
+    sources.want(basis, [each for day in days for each in claims.prices_of_day(scope, day.local_date)])
     return claims.worth(days, scope, lambda each: sources.kpi_row(basis, each))
 
 
@@ -245,7 +245,7 @@ def reading_count(trace: Trace, sources: Sources) -> Decimal | None:
 
 
 def counted(kind: str, site: Site, scope: str, period: Period, sources: Sources, as_of_utc: datetime) -> Decimal | None:
-    """What `reading_count` counts. Raises OurFault for an unknown kind."""
+    """Number that `reading_count` counts. Raises OurFault for an unknown kind."""
     meters = sources.meters(site, scope)
     if kind == "expected":
         # Hours of the local span, so days of 23 and 25 hours count as what they are.
@@ -305,7 +305,7 @@ def event_number(trace: Trace, sources: Sources) -> Decimal | None:
 
 
 def event_count(trace: Trace, sources: Sources) -> Decimal | None:
-    """How many stored anomaly events begin in a span. parameters: site, start, end."""
+    """Number of stored anomaly events that begin in a span. parameters: site, start, end."""
     site = sources.site(trace.parameters["site"])
     events = event_again.events_of(sources, site.site_id, trace.as_of_utc)
     return Decimal(len(event_again.events_in(events, _period(trace, site.time_zone))))

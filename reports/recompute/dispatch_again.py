@@ -53,7 +53,7 @@ def events_of(sources: Sources, site_id: str, period: Period, as_of_utc: datetim
 
 
 def revert_of(event: Event) -> str:
-    """Who or what put a device back, one of REVERTS."""
+    """Cause that put a device back, one of REVERTS."""
     if "guard" in event["facts"]:
         return "interlock"
     return next((name for begin, name in _BEGINNINGS if event["reason"].startswith(begin)), "other")

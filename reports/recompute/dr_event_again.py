@@ -86,7 +86,7 @@ def number(
 def measured_kwh(
     sources: Sources, site: Site, spans: Iterable[EventInterval], as_of_utc: datetime
 ) -> Decimal | None:  # fmt: skip
-    """What the main meters counted together in these spans, kWh; None where a quarter hour of one was not read."""
+    """Energy that the main meters counted in these spans, kWh; None where a quarter hour of one was not read."""
     found = Decimal(0)
     for each in spans:
         known = quarters_kwh(sources, site, each.start_utc, each.end_utc, as_of_utc)

@@ -27,7 +27,7 @@ OF_ARM = ("days", "mean_cost")
 OF_DAY = ("cost",)
 
 
-class ToldExperiment(NamedTuple):
+class ExperimentRecord(NamedTuple):
     """The design with its acts, days and saving (a Finding before the first look). until_utc: the end of the looks."""
 
     experiment: Experiment
@@ -37,10 +37,10 @@ class ToldExperiment(NamedTuple):
     until_utc: datetime
 
 
-def told_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: datetime) -> ToldExperiment:
+def experiment_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: datetime) -> ExperimentRecord:
     """An experiment of a site at an instant. Raises BadInput (no_experiment)."""
 
-    def read() -> ToldExperiment:
+    def read() -> ExperimentRecord:
         store = sources.lake.store
         kept = ExperimentStore(store)
         made = kept.named(site.site_id, experiment_id, as_of_utc=as_of_utc)
@@ -51,7 +51,7 @@ def told_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: datetim
         days = experiment_days(
             site, sources.lake, PlanStore(store), made, followed, until_utc=until_utc, as_of_utc=as_of_utc
         )
-        return ToldExperiment(made, acts, days, saving_of(made, outcomes_of(days), until_utc), until_utc)
+        return ExperimentRecord(made, acts, days, saving_of(made, outcomes_of(days), until_utc), until_utc)
 
     return sources.keep(("experiment", site.site_id, experiment_id, as_of_utc), read)
 
@@ -59,11 +59,11 @@ def told_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: datetim
 def experiment_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of an experiment. parameters: site, start, end, experiment, part (an arm, a look, a day), field."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    told = told_at(sources, site, named["experiment"], trace.as_of_utc)
+    told = experiment_at(sources, site, named["experiment"], trace.as_of_utc)
     return number(told, part=named["part"], field=named["field"])
 
 
-def number(told: ToldExperiment, *, part: str, field: str) -> Decimal | None:
+def number(told: ExperimentRecord, *, part: str, field: str) -> Decimal | None:
     """A number of an experiment: of its saving (no part), `look/N`, `day/N`, or an arm. Raises OurFault for others."""
     name, _, place = part.partition("/")
     if name in ("plan", "habit") and field in OF_ARM:
@@ -81,7 +81,7 @@ def number(told: ToldExperiment, *, part: str, field: str) -> Decimal | None:
     return _exact({"saving": found.saving, "low": found.interval[0], "high": found.interval[1]}[field])
 
 
-def experiment_input(told: ToldExperiment) -> TraceInput:
+def experiment_input(told: ExperimentRecord) -> TraceInput:
     """Everything recorded of an experiment as an input: design with its draw, days with their plans, end."""
     made = told.experiment
     return TraceInput(

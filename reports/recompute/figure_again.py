@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Figure
-from reports.recompute.computations import COMBINATIONS, KPI, LEAVES, asked_of, combine
+from reports.recompute.computations import COMBINATIONS, KPI, LEAVES, combine, kpi_of_trace
 from reports.recompute.figure_sources import Sources
 
 Lookup = Callable[[str], Figure | None]
@@ -49,7 +49,7 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
             continue
         seen.add(figure.figure_id)
         if figure.trace.computation == KPI:
-            basis, asked = asked_of(figure.trace)
+            basis, asked = kpi_of_trace(figure.trace)
             pinned(figure, sources).want(basis, [asked])
         elif figure.trace.computation in COMBINATIONS:
             waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]

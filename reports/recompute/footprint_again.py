@@ -114,7 +114,7 @@ def lines_of(
 
 
 def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[Finding]:
-    """What the inventory of the span itself has to say."""
+    """Findings of the inventory of the span itself."""
     found = footprint(sources, site, period, as_of_utc)
     if isinstance(found, BadInput):
         return [
@@ -164,7 +164,7 @@ def footprint(
 def energies(
     sources: Sources, site: Site, period: Period, as_of_utc: datetime, left_out: str = ""
 ) -> tuple[SiteEnergy, ...]:
-    """What the site bought, by carrier and local day."""
+    """Energy that the site bought, by carrier and local day."""
     key = ("site energies", site.site_id, period.start, period.end, as_of_utc, left_out)
     return sources.keep(key, lambda: _energies(sources, site, period, as_of_utc, left_out))
 
@@ -254,6 +254,6 @@ def _sentence(text: str) -> Sentence:
 
 
 def _sentence_of(first: object) -> object:
-    """What begins a sentence, with a capital letter: a word of ours, or a name."""
+    """First part of a sentence, with a capital letter: a word of ours, or a name."""
     text = str(first)[:1].upper() + str(first)[1:]
     return Sentence(text) if isinstance(first, Sentence) else text

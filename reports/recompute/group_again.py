@@ -114,7 +114,7 @@ def member_label(sources: Sources, name: str) -> str:
 
 
 def member_inputs(sources: Sources, project: MvProject, period: Period, as_of_utc: datetime) -> list[TraceInput]:
-    """What the group's numbers over a span rest on: of every member readings, site file, baseline and adjustments. They
+    """Inputs of the group's numbers over a span: of every member readings, site file, baseline and adjustments. They
     stand behind the project's own, whose baseline is the first of the trace.
     """
     found = list[TraceInput]()

@@ -74,7 +74,7 @@ def matched(sources: Sources, site: Site, period: Period, account: Period, as_of
 
 
 def findings_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime) -> list[Finding]:
-    """What a reader must know of the hours of a span: what is not known by the hour, and what was not matched."""
+    """Findings on the hours of a span: energy that is not known by the hour, or was not matched."""
     account = account_of(period, period.end)
     found = matched(sources, site, period, account, as_of_utc)
     if isinstance(found, BadInput) or found.load_kwh is None:

@@ -30,7 +30,7 @@ class KeptReadings:
         self._kept: dict[tuple[Any, ...], Any] = {}
 
     def keep(self, key: tuple[Any, ...], make: Callable[[], _Made]) -> _Made:
-        """What `make` gives, made once for these sources."""
+        """Answer of `make`, made once for these sources."""
         if key not in self._kept:
             self._kept[key] = make()
         kept: _Made = self._kept[key]

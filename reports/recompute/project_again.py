@@ -126,7 +126,7 @@ def days(
 
 
 def added_kwh(both: Sequence[DayPair], given: Sequence[Adjustment]) -> Decimal:
-    """What these adjustments added to the expected energy of the compared days."""
+    """Energy that these adjustments added to the expected energy of the compared days."""
     found = []
     for pair in both:
         assert pair.expected_kwh is not None  # noqa: S101 - compared days have both

@@ -115,7 +115,7 @@ class _Pen:
             self.text.textOut(part)
 
     def open(self, element: Element | None) -> None:
-        """What follows is the element's; of None, that it is furniture."""
+        """Mark that all that follows is the element's; of None, that it is furniture."""
         if self.tags is not None:
             self.text._code.append("/Artifact BMC" if element is None else self.tags.begin(element))
 

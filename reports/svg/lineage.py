@@ -32,7 +32,7 @@ class Node(NamedTuple):
 
     @property
     def rest(self) -> list[tuple[str, str]]:
-        """What stands below, in lines with their kinds."""
+        """Lines below, with their kinds."""
         rows = [(row, "soft") for each in self.lines for row in wrapped(each, self._room)]
         return rows + ([(self.code, "code")] if self.code else [])
 

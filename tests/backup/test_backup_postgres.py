@@ -18,7 +18,7 @@ from data_quality.contracts.time import FixedClock, SystemClock
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Call
 from orchestration.operations.project.retention import retention_apply
-from orchestration.web.api.project_metrics import tell_project
+from orchestration.web.api.health import tell_project
 from tests.backup.test_metrics import samples_of
 from tests.e2e.conftest import call_here
 from tests.old.make import END, LAST, SITE, write_csv

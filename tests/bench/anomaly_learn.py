@@ -15,8 +15,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from ml.anomalies.drift import AFTER, DriftWatch
-from ml.anomalies.learned import learned
-from ml.anomalies.logistic import CUT, Features
+from ml.anomalies.logistic import CUT, Features, learned
 from ml.anomalies.monitor import watch
 from ml.anomalies.nights import NightWaste
 from ml.anomalies.params import DetectorParams

@@ -17,7 +17,7 @@ from data_quality.contracts.site_file.site import Site
 from ml.anomalies.day_grid import Matrix
 from ml.anomalies.logistic import CUT
 from ml.anomaly_causes.cause_model import FILE, CauseModel, FeatureWeights, shipped_causes
-from ml.anomaly_scoring.labelled_events import examples_of
+from ml.anomaly_scoring.learn_project import examples_of
 from ml.features.series import Index, Vector
 from orchestration.open_project import OpenProject
 from tests.ml.anomaly_causes.judged_events import Judged, figures, judged_events

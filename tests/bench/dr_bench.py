@@ -25,12 +25,10 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.site import Site
 from ml.baselines.usage_tables.calendar_of import holidays_of
-from ml.event_baselines.asked_days import AskedDays
-from ml.event_baselines.band import half_widths
 from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
-from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.event_days import EventDays, EventWindow
 from ml.event_baselines.regression import regression, usual_before
-from ml.event_baselines.settle import METHODS, RAMP_MISS, Event, settle
+from ml.event_baselines.settle import METHODS, RAMP_MISS, Event, half_widths, settle
 from ml.features.series import Vector
 
 MAIN = str(Path(sys.executable).parent / "meterloom")
@@ -121,7 +119,7 @@ def scores(meter: Meter) -> dict[str, Vector]:
 def half_width(meter: Meter) -> float:
     """Median half-width of the regression's band, percent of its baseline."""
     days, event = meter.grid.alike(is_off=False), meter.window.event
-    asked = AskedDays(meter.grid, days, meter.window)
+    asked = EventDays(meter.grid, days, meter.window)
     value, load = regression(asked)[:, event].mean(axis=1), asked.today_kw[:, event]
     widths, _ = half_widths(np.abs(load.mean(axis=1) / value - 1))
     inside = (days >= meter.first) & (days < meter.end) & np.isfinite(widths)
@@ -131,7 +129,7 @@ def half_width(meter: Meter) -> float:
 def ramps(meter: Meter) -> tuple[float, float]:
     """Percent of days flagged with a ramp of 20 % in the adjustment hours, and as they are."""
     days, span = meter.grid.alike(is_off=False), meter.window.adjustment
-    usual = usual_before(AskedDays(meter.grid, days, meter.window))[:, span]
+    usual = usual_before(EventDays(meter.grid, days, meter.window))[:, span]
     excess = np.asarray(mean_of(meter.grid.load_kw[days][:, span], axis=1)) / np.asarray(mean_of(usual, axis=1))
     limits, _ = half_widths(excess, miss=RAMP_MISS)
     inside = (days >= meter.first) & (days < meter.end) & np.isfinite(limits) & np.isfinite(excess)

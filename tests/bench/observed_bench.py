@@ -28,7 +28,7 @@ from controls.gateways.broker import free_port
 from data_quality.contracts.log import FORMAT_VARIABLE, start_log
 from orchestration.environment import environment
 from orchestration.open_project import OpenProject
-from orchestration.web.api.project_metrics import tell_project
+from orchestration.web.api.health import tell_project
 from tests.bench import ingest_bench
 from tests.bench.live_bench import measure
 from tests.bench.measure import measured

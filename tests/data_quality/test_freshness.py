@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from data_quality.stream_freshness import evaluate_freshness, last_seen
+from data_quality.completeness import evaluate_freshness, last_seen
 
 NOW = datetime(2025, 1, 2, tzinfo=UTC)
 SCHEMA = {"meter_id": pl.String, "interval_start_utc": pl.Datetime("us", "UTC")}

@@ -17,10 +17,9 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import UNITS
 from orchestration.cli.main import build_app
-from reports.exports.brick_check import misfits
 from reports.exports.brick_graph import graph_of
 from reports.exports.brick_site import draft_of, read_graph
-from reports.exports.brick_terms import BRICK, EMS, EMS_FILE, QUDT, TERMS_FILE
+from reports.exports.brick_terms import BRICK, EMS, EMS_FILE, QUDT, TERMS_FILE, misfits
 from tests.exports.brick_terms import ONTOLOGY, terms
 
 RUNNER = CliRunner()

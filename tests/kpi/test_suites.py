@@ -7,8 +7,7 @@ import pytest
 
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.finding import Verdict
-from data_quality.suites.readings import FAULTS, check_streams, stream_faults
-from data_quality.suites.run_suite import check_day_mart
+from data_quality.suites.run_suite import FAULTS, check_day_mart, check_streams, stream_faults
 from tests.kpi.seeded import plant, random_rows
 
 NOW = datetime(2025, 11, 1, tzinfo=UTC)

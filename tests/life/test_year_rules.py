@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from assets.stores.ledgers.year_rules import YearRules
 from assets.stores.schema.tables_baselines import baseline_year_rules
 from assets.stores.transactions import DatabaseError
-from data_quality.contracts.baselines.year_rule import YearRule, YearSpan
+from data_quality.contracts.baselines.baseline import YearRule, YearSpan
 from data_quality.contracts.errors import BadInput
 from tests.life.test_commands import call, folder
 from tests.life.world import ANNA, BEN, Works

@@ -13,7 +13,7 @@ from assets.carbon.by_hour.site_match import local_hour, site_hours
 from assets.stores.lake.lake import KEY
 from assets.stores.ledgers.factor_ledger import FactorStore
 from data_quality.contracts.factor import Basis, Factor, FactorSet
-from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
+from data_quality.contracts.site_file.meter import HourlyInstrument
 from data_quality.contracts.site_file.site import Driver, Site
 from data_quality.contracts.time import Period, local_midnight_utc
 from reports.recompute.figure_again import recompute

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.chart_geometry import label_places, nice_ticks, runs
-from reports.content.references import ranges
+from reports.content.register import ranges
 from reports.render.render_pdf_text import printable
 from reports.texts.numbers import format_number, unit_text, written
 from reports.writer import standing_of, words

@@ -3,7 +3,7 @@
 from orchestration.web.draw import html_of
 from reports.content.register import register_table
 from reports.pages.address import Address
-from reports.pages.report_twin import report_page
+from reports.pages.report_library import report_twin_page
 from reports.report_content import Paragraph, Register, Table, Tiles
 from tests.html_seen import Seen
 
@@ -11,7 +11,7 @@ ADDRESS = Address(path="/reports/enpi_quarter/plant/2025-Q1@1")
 
 
 def test_the_page_has_every_word_and_number_of_the_report(content) -> None:
-    page = report_page(content, ADDRESS)
+    page = report_twin_page(content, ADDRESS)
     seen = Seen(html_of(None, page))
     said: list[str] = []
     for section in content.sections:
@@ -40,7 +40,7 @@ def test_the_page_has_every_word_and_number_of_the_report(content) -> None:
 
 
 def test_each_chart_stands_there_with_its_rows_and_its_table(content) -> None:
-    seen = Seen(html_of(None, report_page(content, ADDRESS)))
+    seen = Seen(html_of(None, report_twin_page(content, ADDRESS)))
     charts = list(content.charts())
     assert charts
     figures = {each.get("id", "") for each in seen.of("figure") if "data-chart" in each}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_quality.contracts.yaml_file import BadConfiguration
-from reports.content.draft import DRAFT, SIMULATED
+from reports.content.findings_table import DRAFT, SIMULATED
 from reports.content.templates import BUILT_IN, read_template
 from reports.render.render_pdf_text import east_asian_font, is_east_asian, runs_of, text_width
 from reports.texts.locales import rules_of, word

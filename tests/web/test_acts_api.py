@@ -21,7 +21,7 @@ from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
 from orchestration.operations.operation import Operation
 from orchestration.web import once
-from orchestration.web.api.acts_api import ACTS, asked_of, body_of, words_of
+from orchestration.web.api.acts_api import ACTS, body_of, sent_parameters, words_of
 from orchestration.web.api.openapi import gate_of, routes_of
 from orchestration.web.api.operations_api import operation_of
 from orchestration.web.app import make_app
@@ -81,11 +81,11 @@ def test_no_act_that_is_a_person_s_is_for_machines() -> None:
 @pytest.mark.parametrize("act", ACTS, ids=lambda each: f"{each.method} {each.path}")
 def test_the_body_of_an_act_is_made_of_the_options_of_its_command(act) -> None:  # type: ignore[no-untyped-def]
     operation = OPERATIONS[act.method, act.path]
-    words = {each.word for each in asked_of(act, operation)}
+    words = {each.word for each in sent_parameters(act, operation)}
     if not act.file:
         schema = body_of(act, operation).model_json_schema()
         assert words <= set(schema["properties"])
-        needed = {each.word for each in asked_of(act, operation) if each.is_required}
+        needed = {each.word for each in sent_parameters(act, operation) if each.is_required}
         assert set(schema.get("required", ())) == needed
     known = {each.name for each in operation.question.parameters}
     assert {*act.only.split()} - {"none"} <= known

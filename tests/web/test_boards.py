@@ -25,7 +25,7 @@ from data_quality.contracts.site_file.site import Driver
 from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, zone
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
-from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
@@ -58,7 +58,7 @@ def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:p
     ask = Ask(asking.project, person, Address(path=f"/board/{board}", site="plant", scope=scope), asking.clock)
     show = Show(ask, asking.project.site("plant"), asking.project.sources())
     now = SiteNow(show)
-    found = tiles_of(board, Asked([now], scope, newest_month(now), "previous"))
+    found = tiles_of(board, BoardQuery([now], scope, newest_month(now), "previous"))
     for widget in found:
         for line in widget.table.rows if widget.table else ():
             for cell in line.cells:
@@ -288,7 +288,7 @@ def test_a_tile_shows_what_is_found_of_its_own_figures_alone(asking: Asking) -> 
     now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
     # As the marts have it where a factor ends and a price lacks.
     now.quarters = now.quarters.with_columns(month_unfactored_minutes=pl.lit(15), cost_finding=pl.lit("price_gap"))
-    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
     codes = {key: {each.code for each in widget.findings} for key, widget in found.items()}
     assert "price_gap" in codes["cost"]
     assert "no_factor" in codes["emission_kgco2e"]
@@ -310,7 +310,7 @@ def test_where_no_tariff_holds_a_tile_names_the_next_step(asking: Asking, role: 
     site = asking.project.site("plant")
     ended = tuple(each.model_copy(update={"valid_to": date(2024, 1, 1)}) for each in site.tariffs)
     now = SiteNow(Show(ask, site.model_copy(update={"tariffs": ended}), asking.project.sources()))
-    asked = Asked([now], now.scope, newest_month(now), "previous")
+    asked = BoardQuery([now], now.scope, newest_month(now), "previous")
     found = {each.key: each for board in ("ops", "exec") for each in tiles_of(board, asked)}
     assert str(found["tariff_block"].reason).startswith("no tariff for ")
     assert found["tariff_block"].next == found["cost_year"].next == step
@@ -322,7 +322,7 @@ def test_a_budget_of_the_site_file_stands_on_the_bullet_of_the_month(asking: Ask
     site = asking.project.site("plant")
     budgets = Budgets(cost_per_month={"EUR": Decimal(1), "USD": Decimal(7)}, kgco2e_per_month=Decimal(10**9))
     now = SiteNow(Show(ask, site.model_copy(update={"budgets": budgets}), asking.project.sources()))
-    found = {each.key: each for each in tiles_of("ops", Asked([now], now.scope, newest_month(now), "previous"))}
+    found = {each.key: each for each in tiles_of("ops", BoardQuery([now], now.scope, newest_month(now), "previous"))}
     for key, said in (("cost", "1"), ("emission_kgco2e", "1,000,000,000")):
         [number] = [each for each in found[key].numbers if each.label == "Budget"]
         assert (number.text, number.note) == (said, "projected above budget" if key == "cost" else "")

@@ -13,7 +13,7 @@ from data_quality.contracts.settings import ServerSettings
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
-from orchestration.web.library.checking import checked
+from orchestration.web.pages.check_pages import checked
 from reports.evidence.checked_file import places
 from reports.lifecycle.revise import content_sha256, stored_content
 from reports.render.render_pdf import _code

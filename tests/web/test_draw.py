@@ -19,7 +19,6 @@ from orchestration.web.request_context import Ask
 from reports.pages import board as boards
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, chart_data
-from reports.pages.energies import ICONS
 from reports.pages.page import (
     Act,
     Cards,
@@ -37,6 +36,7 @@ from reports.pages.page import (
     Steps,
     Widget,
 )
+from reports.pages.widgets.home_power import ICONS
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.svg.markup import Ring, rings_svg
 from tests.conftest import ROOT

@@ -24,7 +24,7 @@ from reports.figures.kpi_list import OF_DAYS, add_rows, kpi_rows, span_rows
 from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
-from reports.recompute.computations import asked_of
+from reports.recompute.computations import kpi_of_trace
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
 
@@ -99,7 +99,7 @@ def test_the_whole_period_is_made_again_from_the_readings_whatever_its_days(proj
             rows = span_rows(site, scope, parse_period(text, site.time_zone), read, kpis=tuple(OF_DAYS))
             add_rows(book, site, rows, sources=sources)
     assert len(book.figures()) > 40
-    asked = [asked_of(figure.trace) for figure in book.figures()]
+    asked = [kpi_of_trace(figure.trace) for figure in book.figures()]
     for basis, each in asked:
         sources.want(basis, [each])
     for figure, question in zip(book.figures(), asked, strict=True):

@@ -17,13 +17,13 @@ from assets.sites import view
 from assets.stores.lake.lake_files import LakeFile, history_in
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
-from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask
+from orchestration.web.requested_number import asking
 from reports.pages.address import Address
-from reports.pages.energy_uses import UseDays, UseTold, day_charts
+from reports.pages.energy_uses import UseData, UseDays, day_charts
 from reports.pages.page import Widget
 from reports.pages.use_page import use_page
-from reports.pages.use_quarters import use_told
+from reports.pages.use_quarters import use_data
 from reports.recompute.kept_readings import seu_of
 from tests.e2e.conftest import call_here
 from tests.web.marts_world import Asking
@@ -33,10 +33,10 @@ PAGE = [("accept", "text/html")]
 HERE = Address(path="/enpi/plant/hvac", site="plant")
 
 
-def told(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseTold:
+def told(seen: Asking, seu: str = "hvac", baseline: str = "") -> UseData:
     ask = Ask(project=seen.project, person=seen.person, address=HERE, clock=seen.clock)
     given = asking(ask)
-    return use_told(given, seu, parse_period("2025", given.site.time_zone), baseline=baseline)
+    return use_data(given, seu, parse_period("2025", given.site.time_zone), baseline=baseline)
 
 
 def test_a_use_is_what_the_command_says(seen: Asking) -> None:
@@ -127,7 +127,7 @@ def test_what_the_model_was_fitted_on_stands_before_the_span_in_the_scatter(seen
     assert [row.role for row in day_charts(days, (), "en", training=days)[-1].rows[1:]] == ["compared", "measured"]
 
 
-def cards_of(found: UseTold, address: Address = HERE) -> dict[str, Widget]:
+def cards_of(found: UseData, address: Address = HERE) -> dict[str, Widget]:
     """The cards of the page by key, in reading order."""
     blocks = use_page(found, address).parts[0].blocks
     return {each.key: each for block in blocks if block.kind == "cards" for each in block.widgets}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from assets.stores.erasure.files import made_again
-from assets.stores.published.asked_figures import FILE, FOLDER, KEPT_FOR, AskedFigures
+from assets.stores.published.requested_figures import FILE, FOLDER, KEPT_FOR, RequestedFigures
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock, SystemClock
 from tests.e2e.conftest import call_here
@@ -138,7 +138,7 @@ def test_who_may_not_see_a_scope_may_not_trace_its_id(seen: Asking) -> None:
     assert {each["of"] for each in found["uncertainty"]["not_included"]} == {""}
 
 
-def test_a_broken_file_of_asked_figures_takes_no_number_away(acted: Asking) -> None:
+def test_a_broken_file_of_requested_figures_takes_no_number_away(acted: Asking) -> None:
     asked = {"site": "plant", "range": "2025-03", "scope": "seu:hvac", "kpi": "cost"}
     file = acted.project.project.data_dir / FOLDER / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def test_a_broken_file_of_asked_figures_takes_no_number_away(acted: Asking) -> N
     assert row["value"] > 0
     assert row["figure_id"]
     assert row["why"]
-    assert AskedFigures(acted.project.project.data_dir).figure("0" * 16, now_utc=LATER) is None
+    assert RequestedFigures(acted.project.project.data_dir).figure("0" * 16, now_utc=LATER) is None
 
 
 def test_a_number_that_changes_has_another_id_and_the_former_is_traced_as_it_was(acted: Asking) -> None:

@@ -10,7 +10,7 @@ from data_quality.contracts.people import Person, Role
 from ml.forecasts.lifecycle.issued_scores import coverage_by_day, lead_means
 from orchestration.web.pages.forecast_pages import _as_known
 from reports.pages.address import Address
-from reports.pages.forecasts import ForecastTold, Step, forecast_page
+from reports.pages.forecasts import ForecastData, Step, forecast_page
 from reports.pages.page import Page, Widget
 from tests.reports import plant
 from tests.web.marts_world import Asking
@@ -71,7 +71,7 @@ def test_the_band_stands_over_what_came_and_the_issue_is_named() -> None:
     latest = issued(NOON, 5.0, hours=3)
     steps = [Step(NOON - timedelta(hours=1), 4.5, None), *(Step(row.time_utc, None, row) for row in latest.rows)]
     decided = {"model": f"{latest.model_name}@1", "is_promoted": True, "reason": "NRMSE is 0.06.", "person_id": ""}
-    told = ForecastTold(SITE, [("meter:main", "main")], "meter:main", latest, steps, decisions=[(NOON, decided)])
+    told = ForecastData(SITE, [("meter:main", "main")], "meter:main", latest, steps, decisions=[(NOON, decided)])
     cards = cards_of(forecast_page(told, HERE))
     chart = cards["course"].chart
     assert chart is not None
@@ -87,7 +87,7 @@ def test_the_band_stands_over_what_came_and_the_issue_is_named() -> None:
 
 def test_scores_become_error_by_lead_and_share_inside_by_day() -> None:
     scores = [score(1, "h00", 0.5), score(1, "d1", 1.0)]
-    told = ForecastTold(SITE, [("meter:main", "main")], "meter:main", issued(NOON, 5.0), [],
+    told = ForecastData(SITE, [("meter:main", "main")], "meter:main", issued(NOON, 5.0), [],
                         leads=lead_means(scores), coverage=coverage_by_day(scores))  # fmt: skip
     cards = cards_of(forecast_page(told, HERE))
     leads, held = cards["leads"].chart, cards["held_days"].chart

@@ -22,7 +22,7 @@ from reports.pages.address import Address
 from reports.pages.board import home_board, homes_of, is_home
 from reports.pages.chart import chart_data, chart_table
 from reports.pages.widgets import plan_ahead
-from reports.svg.live_flow import Place, live_flow_svg
+from reports.pages.widgets.home_power import Place, live_flow_svg
 from reports.texts.locales import page_word
 from tests.controls.planning.examples import plan
 from tests.reports import plant

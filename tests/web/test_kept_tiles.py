@@ -11,7 +11,7 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import OF_MARTS, OF_USES, TILES, tiles_of
 from orchestration.web.request_context import Ask
@@ -35,7 +35,7 @@ def tiles(project: OpenProject, person: Person = OLGA, board: str = "exec") -> d
     """The tiles of a board, by key."""
     ask = Ask(project, person, Address(path=f"/board/{board}", site="plant"), FixedClock(plant.NOON))
     now = SiteNow(Show(ask, project.site("plant"), project.sources(keeps=False)))
-    return {each.key: each for each in tiles_of(board, Asked([now], "site:plant", newest_month(now), "previous"))}
+    return {each.key: each for each in tiles_of(board, BoardQuery([now], "site:plant", newest_month(now), "previous"))}
 
 
 def made(project: OpenProject) -> int:

@@ -17,9 +17,9 @@ from data_quality.contracts.time import FixedClock
 from orchestration.notices.rounds import _worded
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.web.app import NAV
-from orchestration.web.boards.audit_parts import below
+from orchestration.web.boards.audit_tiles import below
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.request_context import Ask
@@ -95,7 +95,7 @@ def on_boards(asking: Asking, locale: str = "en") -> Iterator[Widget | Part]:
             Ask(asking.project, ALL, address, asking.clock), asking.project.site("plant"), asking.project.sources()
         )
         now = SiteNow(show)
-        yield from tiles_of(board, Asked([now], "site:plant", newest_month(now), "previous"))
+        yield from tiles_of(board, BoardQuery([now], "site:plant", newest_month(now), "previous"))
         if board == "audit":
             yield from below([show], address)
 

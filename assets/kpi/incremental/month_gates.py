@@ -13,15 +13,13 @@ from assets.stores.lake.lake import Lake
 from assets.stores.lake.meter_blocks import meter_blocks
 from assets.stores.ledgers.flags import MonthValidation, latest_validations
 from assets.stores.warehouse.warehouse import WarehouseTarget, read_sites, read_warehouse
-from data_quality.completeness import coverage_by_day, evaluate_completeness
+from data_quality.completeness import coverage_by_day, evaluate_completeness, evaluate_freshness, last_seen
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
 from data_quality.score import evaluate_months
-from data_quality.stream_freshness import evaluate_freshness, last_seen
-from data_quality.suites.readings import check_streams, stream_faults
-from data_quality.suites.run_suite import check_day_mart
+from data_quality.suites.run_suite import check_day_mart, check_streams, stream_faults
 
 LEAST_COVERAGE = 0.9
 SILENT_FOR = timedelta(hours=24)

@@ -16,7 +16,7 @@ from data_quality.contracts.time import Period
 from data_quality.estimate.gap import Estimate, Gap
 from data_quality.estimate.methods import fill, references
 from data_quality.reading_grid import Grid
-from data_quality.rules import dead
+from data_quality.rules.equal_runs import dead
 from data_quality.rules.shared.hits import stretches
 from data_quality.validate import Judged, Validation, history_start
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from assets.stores.journal import AppendOnly
 from assets.stores.schema.tables_baselines import baseline_year_rules
 from assets.stores.transactions import Repository
-from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord
+from data_quality.contracts.baselines.baseline import YearRule, YearRuleRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock

@@ -48,5 +48,5 @@ class ApiKey(Model):
         return "revoked" if self.is_revoked else "expired" if now_utc >= self.expires_utc else "good"
 
     def lets(self, owner: Person) -> frozenset[Permission]:
-        """What it opens: of its scopes those that its owner may do today."""
+        """Permissions that it opens: of its scopes those that its owner may do today."""
         return permissions_of(owner.roles) & frozenset(self.scopes)

@@ -90,12 +90,12 @@ OF_ROLE: dict[Role, frozenset[Permission]] = {
 
 
 def permissions_of(roles: Iterable[Role]) -> frozenset[Permission]:
-    """What people of these roles may do; nothing without a role."""
+    """Permissions of people of these roles; nothing without a role."""
     return frozenset().union(*(OF_ROLE[role] for role in roles))
 
 
 def may(person: Person, permission: Permission) -> bool:
-    """Whether one of the person's roles gives the permission."""
+    """True where one of the person's roles gives the permission."""
     return permission in permissions_of(person.roles)
 
 
@@ -107,17 +107,17 @@ def expect(person: Person, permission: Permission) -> None:
 
 
 def sees_site(person: Person, site_id: str) -> bool:
-    """Whether the site is one of the person's; without a list all are."""
+    """True where the site is one of the person's; without a list all are."""
     return not person.sites or site_id in person.sites
 
 
 def sees_whole_site(person: Person) -> bool:
-    """Whether the person sees more of a site than their own tenants' parts."""
+    """True where the person sees more of a site than their own tenants' parts."""
     return any(role is not Role.TENANT for role in person.roles)
 
 
 def sees_scope(person: Person, site_id: str, scope: str) -> bool:
-    """Whether the person may see a scope of a site: of theirs, and for a tenant one of their own tenants."""
+    """True where the person may see a scope of a site: of theirs, and for a tenant one of their own tenants."""
     if not sees_site(person, site_id):
         return False
     if sees_whole_site(person):

@@ -30,7 +30,7 @@ class BaselineStatus(StrEnum):
 
     @property
     def has_approval(self) -> bool:
-        """Whether somebody approved it, in force or not."""
+        """True where somebody approved it, in force or not."""
         return self in (BaselineStatus.APPROVED, BaselineStatus.SUPERSEDED)
 
 
@@ -149,3 +149,77 @@ class StatusRule(Model):
         if self.crit_percent < self.warn_percent:
             raise ValueError(f"critical ({self.crit_percent:g} %) begins below the warning ({self.warn_percent:g} %)")
         return self
+
+
+class ExpectedDay(Model):
+    """One row of core_seu__expected_days; null where a driver of the day is missing."""
+
+    site_id: str
+    seu_id: str
+    local_date: date
+    baseline_id: str
+    baseline_version: int
+    expected_kwh: float | None = Field(description="kWh of the local day, a multiple of 1e-9")
+    is_extrapolated: bool = Field(description="A driver lies outside the range that the baseline was trained on")
+
+
+class ShadowTerm(Model):
+    """One coefficient then and now, kWh/day per unit; in_standard_errors: |now - then| over the error of then."""
+
+    name: str
+    then: float | None
+    now: float | None
+    difference: float | None
+    in_standard_errors: float | None
+
+
+class ShadowComparison(Model):
+    """One version against its recomputation. largest_difference: max |now - then| / max(|then|, error of then).
+
+    is_same_data: the training table of today has the digest that the version carries; without it nothing is compared.
+    is_equal: every coefficient agrees to one part in 10^9 and the terms are the same.
+    """
+
+    baseline_id: str
+    version: int
+    model: str
+    is_same_data: bool
+    dataset_digest_then: str
+    dataset_digest_now: str
+    terms: tuple[ShadowTerm, ...] = ()
+    largest_difference: float | None = None
+    is_equal: bool = False
+    libraries: dict[str, str] = {}
+    findings: tuple[Finding, ...] = ()
+
+
+class YearSpan(Model):
+    """Local dates [start, end)."""
+
+    start: date
+    end: date
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"the span {self.start}/{self.end} is empty")
+        return self
+
+
+class YearRule(Model):
+    """Best of these training years for this reporting period of a use: the one that asks the least energy."""
+
+    site_id: str
+    seu_id: str
+    rule: Literal["best_of"] = "best_of"
+    trains: tuple[YearSpan, ...] = Field(min_length=1)
+    report: YearSpan
+
+
+class YearRuleRecord(Model):
+    """A rule as a person approved it."""
+
+    rule: YearRule
+    approved_by: str
+    reason: str
+    recorded_at_utc: datetime

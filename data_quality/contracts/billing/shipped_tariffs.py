@@ -71,5 +71,5 @@ def _shipped(name: str) -> TariffFile:
 
 
 def shipped_about(path: Path) -> About | None:
-    """What the shipped tariff of that name stands on; None for a file of one's own."""
+    """Source of the shipped tariff of that name; None for a file of one's own."""
     return None if path.exists() or str(path) not in library_names() else _shipped(str(path)).about

@@ -42,7 +42,7 @@ class ScannedField(Model):
 
     @property
     def is_for_a_person(self) -> bool:
-        """Whether somebody should look at the picture here."""
+        """True where somebody should look at the picture here."""
         return bool(self.doubt) or self.sure < SURE
 
 

@@ -154,7 +154,7 @@ class Tariff(Model):
 
     @cached_property
     def export_terms(self) -> Export:
-        """What is paid for surplus; a price of zero where nothing is said."""
+        """Price of surplus; a price of zero where nothing is said."""
         return self.export or Export(price_per_kwh=self.export_price_per_kwh)
 
     def charge_ids(self) -> list[str]:

@@ -143,7 +143,7 @@ class SeriesPrice(Model):
     cap_per_kwh: Money | None = None
 
     def rate(self, price: Decimal, *, is_floored: bool = False) -> Decimal:
-        """What a kWh costs where the series has that price; is_floored: never below zero."""
+        """Price of a kWh where the series has that price; is_floored: never below zero."""
         found = price * self.factor + self.adder_per_kwh
         if self.floor_per_kwh is not None:
             found = max(found, self.floor_per_kwh)

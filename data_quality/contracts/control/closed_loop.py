@@ -76,16 +76,16 @@ class ClosedSite(Protocol):
     """A site that advances only on request."""
 
     def look(self) -> Seen:
-        """What its instruments show now."""
+        """Readings of its instruments now."""
 
     def outlook(self, hours: int) -> Outlook:
-        """What is foretold now."""
+        """Forecast as of now."""
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
         """Advance so many minutes with these set-points; a device without a set-point does as it does alone."""
 
     def lived(self) -> Lived:
-        """What came of all since the account was opened."""
+        """Account of all since it was opened."""
 
     def open_account(self) -> None:
-        """What came before does not count."""
+        """Begins the account: earlier steps do not count."""

@@ -97,5 +97,5 @@ class Explanation(Model):
 
     @property
     def left_open(self) -> int:
-        """How many slots were not explained in the time given."""
+        """Number of slots that were not explained in the time given."""
         return sum(not slot.is_explained for slot in self.slots)

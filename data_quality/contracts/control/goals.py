@@ -55,7 +55,7 @@ class Objective(Model):
 
     @property
     def is_default(self) -> bool:
-        """Whether it is what every plan had before there was a choice: the least money."""
+        """True where it is what every plan had before there was a choice: the least money."""
         return self == _DEFAULT
 
 

@@ -279,7 +279,7 @@ class Plan(Model):
 
     @property
     def paid(self) -> float:
-        """What the plan costs, in money."""
+        """Cost of the plan, in money."""
         return self.objective if self.money is None else self.money
 
     def step_at(self, at_utc: datetime) -> int | None:

@@ -30,7 +30,7 @@ class Scenario(Model):
 
     @property
     def series(self) -> dict[str, tuple[float, ...]]:
-        """What it says, by name."""
+        """Its statements by name."""
         own = {name: getattr(self, name) for name in ("load_kw", "import_price_per_kwh", "export_price_per_kwh")}
         return {name: values for name, values in own.items() if values is not None} | self.given_kw
 

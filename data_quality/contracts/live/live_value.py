@@ -52,5 +52,5 @@ class LiveValue(Model):
         return max(0.0, (now_utc - self.at_utc).total_seconds())
 
     def band(self, now_utc: datetime, every_s: float = 0.0) -> Band:
-        """What its age makes of it. every_s: of its source, as in `limits_s`."""
+        """State that its age gives it. every_s: of its source, as in `limits_s`."""
         return band_of(self.age_s(now_utc), every_s)

@@ -84,7 +84,7 @@ def interval_end_us(at_us: int, minutes: int) -> int | None:
 
 
 def label_us(minutes: int) -> int:
-    """How far from the end of its interval an amount may be told."""
+    """Distance from the end of its interval at which an amount may be told."""
     return min(_LABEL_US, minutes * 15_000_000)
 
 

@@ -52,7 +52,7 @@ class AnomalyEvent(Model):
     is_withdrawn: bool = False
 
     def is_same_case(self, other: "AnomalyEvent") -> bool:
-        """Whether both are of one register and kind and share time: one that grew keeps its id."""
+        """True where both are of one register and kind and share time: one that grew keeps its id."""
         mine, theirs = ((each.meter_id, each.register_id, each.kind) for each in (self, other))
         return mine == theirs and self.start_utc < other.end_utc and other.start_utc < self.end_utc
 

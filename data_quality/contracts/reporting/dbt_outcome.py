@@ -29,5 +29,5 @@ class DbtOutcome(Model):
 
     @property
     def why(self) -> str:
-        """What failed, in one line."""
+        """Failures in one line."""
         return "; ".join(f"{node.name}: {node.message}" for node in self.failed) or "dbt failed"

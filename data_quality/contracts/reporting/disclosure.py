@@ -66,7 +66,7 @@ class DisclosureAnswer(Model):
 
     @property
     def stated(self) -> dict[str, Any]:
-        """What its author signs: all of it, as the file has it."""
+        """Text that its author signs: all of it, as the file has it."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude={"signed_sha256"})
 
 

@@ -106,7 +106,7 @@ class Recommendation(Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still has to act on it."""
+        """True where somebody still has to act on it."""
         return self.status in ("new", "acknowledged", "scheduled", "accepted", "done")
 
     @property

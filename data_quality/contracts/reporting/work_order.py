@@ -43,7 +43,7 @@ class WorkOrder(Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether it waits for somebody."""
+        """True where it waits for somebody."""
         return self.state not in ENDED
 
     @property

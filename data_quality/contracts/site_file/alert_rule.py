@@ -70,7 +70,7 @@ class LimitRule(Rule):
 
     @property
     def is_above(self) -> bool:
-        """Whether it is about values above the limit."""
+        """True where it is about values above the limit."""
         return True
 
 
@@ -103,7 +103,7 @@ class ThresholdRule(LimitRule):
 
     @property
     def is_above(self) -> bool:
-        """Whether it is about values above the limit."""
+        """True where it is about values above the limit."""
         return self.side == "above"
 
     @model_validator(mode="after")
@@ -165,11 +165,11 @@ class SourceRule(Rule):
         return self
 
     def is_of(self, kind: str, scopes: Collection[str]) -> bool:
-        """Whether it judges a finding of that kind, of these meters, uses or devices."""
+        """True where it judges a finding of that kind, of these meters, uses or devices."""
         return self.enabled and self.kind == kind and (self.scope is None or self.scope in scopes)
 
     def passes(self, amounts: Mapping[str, float]) -> bool:
-        """Whether a finding with these amounts by unit stays; one without an amount in the limit's unit does."""
+        """True where a finding with these amounts by unit stays; one without an amount in the limit's unit does."""
         if self.mute:
             return False
         return self.limit is None or self.unit not in amounts or amounts[self.unit] > self.limit

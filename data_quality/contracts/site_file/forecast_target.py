@@ -42,7 +42,7 @@ class ForecastTarget(Model):
 
     @property
     def is_daily(self) -> bool:
-        """Whether its step is a local day."""
+        """True where its step is a local day."""
         return self.what.startswith("daily_")
 
     @property
@@ -52,5 +52,5 @@ class ForecastTarget(Model):
 
     @property
     def hours(self) -> int:
-        """How far ahead."""
+        """Reach of the forecast."""
         return self.horizon_h or _DEFAULT_HORIZON_H[self.minutes]

@@ -63,7 +63,7 @@ class MeasureCost(Model):
         return self.money if self.most_money is None else self.most_money
 
     def holds(self, day: date) -> bool:
-        """Whether it holds on a local day."""
+        """True where it holds on a local day."""
         return self.stated_on <= day and (self.valid_until is None or day <= self.valid_until)
 
 
@@ -88,7 +88,7 @@ class DiscountRate(Model):
         return self
 
     def holds(self, day: date) -> bool:
-        """Whether it holds on a local day."""
+        """True where it holds on a local day."""
         return self.stated_on <= day and (self.valid_until is None or day <= self.valid_until)
 
 

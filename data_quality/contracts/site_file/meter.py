@@ -14,7 +14,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.accuracy import limit_of
 from data_quality.contracts.site_file.meter_event import MeterEvent
-from data_quality.contracts.spans import overlapping
+from data_quality.contracts.time import overlapping
 from data_quality.contracts.units import UNITS, unit_of
 
 
@@ -35,8 +35,14 @@ def _unit_or_column(name: str) -> str:
 
 # What exports call their column of units, where that is near to a unit's code.
 _UNIT_COLUMNS = ("unit", "units", "unite", "unità", "unidad", "measure")
+
+
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
+
+
 UnitCode = Annotated[str, AfterValidator(_known_unit)]
+
+
 UnitOrColumn = Annotated[str, AfterValidator(_unit_or_column)]
 
 
@@ -253,3 +259,14 @@ def check_multipliers(meter: Meter, time_zone: str) -> None:
                     f"meter {meter.meter_id!r}, register {register.register_id!r}: multiplier_new "
                     f"{event.multiplier_new} at {event.at:%Y-%m-%d %H:%M}, but it goes on with {wanted}"
                 )
+
+
+class HourlyInstrument(Model):
+    """Where the hours of a recorded instrument stand.
+
+    Its kilograms per kWh, its amount and its quality criteria are those of the factor store; the stream says in which
+    hour its energy was made.
+    """
+
+    factor_id: str = Field(min_length=1, description="Of the certificate or contract in the factor store")
+    stream: str = Field(min_length=1, description="Driver in kWh: energy made in each interval for this instrument")

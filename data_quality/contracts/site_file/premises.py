@@ -15,8 +15,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.hierarchy import breakpoints
 from data_quality.contracts.site_file.meter import Meter
-from data_quality.contracts.spans import overlapping
 from data_quality.contracts.text import each_id_once
+from data_quality.contracts.time import overlapping
 
 PartId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Lower-case name, file-safe")]
 AreaDefinition = Annotated[
@@ -316,7 +316,7 @@ def _alone(what: str, dated: Sequence[Dated]) -> None:
 
 
 def check_named(what: str, name: str, allowed: Sequence[str]) -> None:
-    """What a site file names must be of the site. Raises ValueError with the names there are."""
+    """Check that names of a site file are of the site. Raises ValueError with the names there are."""
     if name not in allowed:
         message = f"{what} {name!r} is not of this site; it has {', '.join(allowed) or 'none'}"
         raise ValueError(message) from BadInput(message, mend=did_you_mean(name, list(allowed)))

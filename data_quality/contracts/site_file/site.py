@@ -22,10 +22,17 @@ from data_quality.contracts.site_file.budgets import Budgets, Targets
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit, check_disaggregation
 from data_quality.contracts.site_file.forecast_target import ForecastTarget
 from data_quality.contracts.site_file.hierarchy import check_hierarchy
-from data_quality.contracts.site_file.hourly_instrument import HourlyInstrument
 from data_quality.contracts.site_file.live_source import LiveSource, SignalSources, check_relays, check_sources
 from data_quality.contracts.site_file.measure_cost import DiscountRate, MeasureCost, check_costs
-from data_quality.contracts.site_file.meter import Carrier, Identifier, Meter, UnitCode, UnitOrColumn, check_multipliers
+from data_quality.contracts.site_file.meter import (
+    Carrier,
+    HourlyInstrument,
+    Identifier,
+    Meter,
+    UnitCode,
+    UnitOrColumn,
+    check_multipliers,
+)
 from data_quality.contracts.site_file.mv_project import MvProject, StaticFactor
 from data_quality.contracts.site_file.premises import AreaDefinition, Premises, check_named, check_premises
 from data_quality.contracts.site_file.school_holiday import SchoolHoliday, check_apart
@@ -344,13 +351,13 @@ class Site(Model):
         return self._meters_by_id.get(meter_id)
 
     def stream_name(self, stream_id: str) -> str:
-        """What people call a meter or driver of the site: its name, or its id in words where the file gives none."""
+        """Name of a meter or driver of the site: its name, or its id in words where the file gives none."""
         meter = self.meter(stream_id)
         named = meter.name if meter else next((e.name for e in self.drivers if e.driver_id == stream_id), "")
         return named or stream_id.replace("_", " ")
 
     def source_name(self, source_id: str) -> str:
-        """What people call a live source: its name, or its id in words where the file gives none."""
+        """Name of a live source for people: its name, or its id in words where the file gives none."""
         named = next((each.name for each in self.sources if each.source_id == source_id), "")
         return named or source_id.replace("_", " ")
 

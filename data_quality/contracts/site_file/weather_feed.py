@@ -37,5 +37,5 @@ class WeatherFeed(Model):
         return self
 
     def is_due(self, last_utc: datetime | None, now_utc: datetime) -> bool:
-        """Whether to look again. last_utc: when the last issue became known, None before the first."""
+        """True once it is time to look again. last_utc: when the last issue became known, None before the first."""
         return last_utc is None or now_utc - last_utc >= timedelta(hours=self.every_h) - SLACK

@@ -32,7 +32,7 @@ class Runs:
     value: Floats
 
     def of(self, keep: NDArray[np.bool_]) -> "Runs":
-        """Those where `keep` holds."""
+        """Runs where `keep` holds."""
         return Runs(self.row[keep], self.first[keep], self.end[keep], self.value[keep])
 
 
@@ -151,12 +151,12 @@ class Days:
 
     @cached_property
     def zero_runs(self) -> Runs:
-        """Those of zeros."""
+        """Runs of zeros."""
         return self.runs.of(self.runs.value == 0)
 
     @cached_property
     def steady_runs(self) -> Runs:
-        """Those of anything but zero."""
+        """Runs of anything but zero."""
         return self.runs.of(self.runs.value != 0)
 
     def run_slots(self, hours: float) -> int:

@@ -25,7 +25,7 @@ class Hits:
         return len(self.row)
 
     def of(self, keep: Flags) -> "Hits":
-        """Those where `keep` holds."""
+        """Hits where `keep` holds."""
         return Hits(self.row[keep], self.first[keep], self.end[keep], self.value[keep])
 
 

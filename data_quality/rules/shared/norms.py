@@ -47,14 +47,14 @@ class Block:
         return {}
 
     def kept(self, kind: type[T]) -> T:
-        """What several functions derive from the block, made once: `kind(block)`."""
+        """Values that several functions derive from the block, made once: `kind(block)`."""
         if kind not in self._kept:
             self._kept[kind] = kind(self)  # type: ignore[call-arg]
         return cast("T", self._kept[kind])
 
     @cached_property
     def norms(self) -> "Norms":
-        """What was normal before the block."""
+        """Norms of the time before the block."""
         return Norms(self)
 
 

@@ -73,7 +73,7 @@ def finding_of(block: Block, event: Event) -> RuleFinding:
 
 
 def _since(block: Block, event: Event) -> str:
-    """What a shifted clock has to do with summer time, where it began after the local clock was put forward or back."""
+    """Link of a shifted clock with summer time, where it began after the local clock was put forward or back."""
     if event.rule != "clock_shift":
         return ""
     day = int(np.searchsorted(block.days.edges, event.first, side="right")) - 1 - block.norms.seen.start

@@ -13,8 +13,7 @@ from assets.stores.lake.lake_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
 from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
-from data_quality.contracts.baselines.expected import ExpectedDay
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion, ExpectedDay
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.frames import empty
@@ -97,7 +96,7 @@ def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
 def registered(
     answers: Mapping[str, Baseline | Finding], *, store: BaselineStore, tracker: Tracker, clock: Clock, fitted_by: str
 ) -> tuple[dict[str, BaselineVersion], dict[str, Finding]]:
-    """What a block of fits came to, kept: in one batch in the registry and one transaction in the store.
+    """Results of a block of fits, kept: in one batch in the registry and one transaction in the store.
 
     Returns use -> its version, and use -> why there is none. Raises Unreachable.
     """
@@ -111,7 +110,7 @@ def registered(
 
 
 def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) -> pl.DataFrame:
-    """What uses took on the days of their training beside what their models say of them: seu_id, local_date,
+    """Energy that uses took on the days of their training beside what their models say of them: seu_id, local_date,
     energy_kwh, expected_kwh. Uses that the site file names no more are left out.
     """
     by_id = {seu.seu_id: seu for seu in site.seus}

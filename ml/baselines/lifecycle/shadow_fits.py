@@ -8,8 +8,13 @@ from assets.kpi.enpi.daily import seu_days
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
-from data_quality.contracts.baselines.shadow import ShadowComparison, ShadowTerm
+from data_quality.contracts.baselines.baseline import (
+    Baseline,
+    BaselineType,
+    BaselineVersion,
+    ShadowComparison,
+    ShadowTerm,
+)
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import local_midnight_utc

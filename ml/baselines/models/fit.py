@@ -62,7 +62,7 @@ class Fit:
 
     @property
     def unit(self) -> str:
-        """What y is in, per day or hour: kWh, or a volume."""
+        """Unit of y, per day or hour: kWh, or a volume."""
         return self.training.unit
 
     @property
@@ -87,7 +87,7 @@ class Fit:
 
     @property
     def residuals(self) -> Vector:
-        """What the model does not explain: y − fitted."""
+        """Residuals that the model does not explain: y − fitted."""
         return self.y - self.fitted
 
     @property

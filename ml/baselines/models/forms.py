@@ -176,7 +176,7 @@ class HourlyForm:
 
     @property
     def n_levels(self) -> int:
-        """How many levels."""
+        """Number of levels."""
         return max(self.groups) + 1
 
     @property

@@ -175,7 +175,7 @@ def error_variances(fit: Fit, period: Usage) -> tuple[float, float, float]:
 
 
 def band_terms(design: Vector, residuals: Vector, *, frequency: Frequency, n_params: int, searched: int) -> BandTerms:
-    """What exact algebra needs of a fit: X′X⁻¹·X′ΣX·X′X⁻¹ with Σ of a first-order autoregression, σ², ρ.
+    """Parts of a fit that exact algebra needs: X′X⁻¹·X′ΣX·X′X⁻¹ with Σ of a first-order autoregression, σ², ρ.
 
     design, residuals: rows of equal variance, in order of time. ρ is the one whose expected residual autocorrelation,
     after the fit has taken its part, is the one measured; σ² alike.

@@ -43,7 +43,7 @@ class Sample:
 
 
 def sample_of(period: Usage) -> Sample:
-    """What of a period can be fitted. Without any temperature the model does without it; so not with drivers."""
+    """Part of a period that can be fitted. Without any temperature the model does without it; so not with drivers."""
     energy = column(period, "energy_kwh")
     days = period.frame["days"].to_numpy()
     is_used = np.isfinite(energy)

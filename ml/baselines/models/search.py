@@ -235,7 +235,7 @@ def _one_point(sums: _Sums, qualified: tuple[Mask, Mask]) -> Best:
 def _verdicts(
     usable: Mask, has_sign: Mask, has_intercept: Mask | None
 ) -> tuple[dict[str, npt.NDArray[np.int64]], Mask]:
-    """How many of the grid are out for which reason, the first that applies, and which are in."""
+    """Candidates of the grid that are out, counted by the first reason that applies, and those that are in."""
     reasons = {"too_few_degree_days": (~usable).sum(axis=-1), "slope_not_positive": (usable & ~has_sign).sum(axis=-1)}
     good = usable & has_sign
     if has_intercept is not None:

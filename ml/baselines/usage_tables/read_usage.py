@@ -306,7 +306,7 @@ def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
 
 def _temperatures(source: Source, zone: str) -> tuple[pl.DataFrame, list[Finding]]:
     """start_utc, minutes, temp_degc of the file's outdoor temperature."""
-    found = _read_days_too(source.path, source.mapping or _temperature_map(source.path), zone)
+    found = _read_days_too(source.path, source.mapping or _plain_map(source.path, "degc"), zone)
     is_degc = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.canonical == "degc"])
     rows = found.rows.filter(is_degc)
     names = sorted(set(rows["meter_id"].to_list()))
@@ -351,11 +351,6 @@ def _irradiance(source: Source, zone: str) -> tuple[pl.DataFrame | None, list[Fi
     return frame.sort("start_utc"), _rejected(found, source.path, may_contradict=True)
 
 
-def _temperature_map(path: Path) -> ColumnMap | None:
-    """The plain shape of a weather file as a map of its temperatures; None where it has no such columns."""
-    return _plain_map(path, "degc")
-
-
 def _plain_map(path: Path, canonical: str) -> ColumnMap | None:
     """The plain shape of a file as a map of its columns in such a unit; None where it has none."""
     header = _in_file(path, lambda each: reader_for(each).header(each))
@@ -373,7 +368,7 @@ def _plain_map(path: Path, canonical: str) -> ColumnMap | None:
 
 
 def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> list[Finding]:
-    """What the reader refused of a file, as a finding. Two readings of one interval that contradict each other refuse
+    """Refused rows of a file, as a finding. Two readings of one interval that contradict each other refuse
     the file, or are both left out (weather: no energy can be counted twice).
 
     A last line without a number only says where the reading before it ends.

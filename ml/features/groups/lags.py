@@ -94,7 +94,7 @@ def _days_alike(rows: Rows) -> tuple[Vector, Vector]:
 
 
 def _missed(rows: Rows) -> dict[str, Vector]:
-    """What simple rules were wrong by on the days before the origin: how today differs from the usual."""
+    """Errors of simple rules on the days before the origin: how today differs from the usual."""
     day = rows.case.series.per_day
     errors: dict[str, list[Vector]] = {"week": [], "4_weeks": [], "alike": []}
     for back in (1, 2, 3):

@@ -86,7 +86,7 @@ def _limits_of_scores(trial: Trial, bands: Mapping[str, Band]) -> list[str]:
 
 
 def knows_weather_ahead(case: Case) -> bool:
-    """Whether anything is known of the weather of steps after an issue."""
+    """True where anything is known of the weather of steps after an issue."""
     if not case.weather.names:
         return False
     last = len(case.series.values) - case.series.per_day

@@ -12,7 +12,6 @@ from ml.forecasts.forecast_model import Fitter, Forecaster, Outdated
 from ml.forecasts.lifecycle.cards import feature_table, forecast_card
 from ml.forecasts.lifecycle.trial import FLOOR, Trial, daily_losses
 from ml.forecasts.lifecycle.tuning import Tuned
-from ml.forecasts.models.additive import AdditiveFitter
 from ml.forecasts.models.climatology import ClimatologyFitter
 from ml.forecasts.models.ensemble import EnsembleFitter
 from ml.forecasts.models.gradient_boosting import GradientBoostingFitter
@@ -21,7 +20,7 @@ from ml.forecasts.models.naive import SameHourLastWeekFitter
 from ml.forecasts.models.pv_floors import ClearSkyPersistence, PvPhysics
 from ml.forecasts.models.pv_residual import PV_KINDS, pv_fitters_of
 from ml.forecasts.models.small_network import NeuralNetworkFitter
-from ml.forecasts.models.statistical import ExponentialSmoothingFitter
+from ml.forecasts.models.statistical import AdditiveFitter, ExponentialSmoothingFitter
 from ml.forecasts.targets import Target, target_of
 from ml.forecasts.uncertainty.course_scores import course_scores
 from ml.forecasts.uncertainty.trajectories import ERRORS_FILE, ErrorMemory
@@ -122,7 +121,7 @@ def opened(tracker: Tracker, logged: LoggedModel, fitter: Fitter) -> Champion:
 
 
 def called(logged: LoggedModel) -> str:
-    """How a version is named in decisions: NAME@VERSION."""
+    """Name of a version in decisions: NAME@VERSION."""
     return f"{logged.name}@{logged.version}"
 
 

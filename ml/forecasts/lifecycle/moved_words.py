@@ -26,7 +26,7 @@ def shown_unit(code: str) -> str:
 
 
 def is_level_unit(code: str) -> bool:
-    """Whether values of a unit average over a day, rather than add up."""
+    """True where values of a unit average over a day, rather than add up."""
     return code in UNITS and UNITS[code].behaviour is Behaviour.LEVEL
 
 
@@ -64,7 +64,7 @@ class Words:
     earlier: Index
 
     def of(self, topic: str) -> str:
-        """What was different of a topic."""
+        """Words for the difference of a topic."""
         if topic in FELT:
             return self._felt(*FELT[topic]) or {"temperature": "how warm it is", "sun": "the sun"}[topic]
         if topic == "calendar":
@@ -80,7 +80,7 @@ class Words:
         return f"the days and weeks before ({shown[0]} {per} in the last week, {shown[1]} in the week before)"
 
     def last_week(self, missing: float) -> str:
-        """How last week's day was beside what the model makes of it; missing: that less what was, in the unit."""
+        """Last week's day beside what the model makes of it; missing: that less what was, in the unit."""
         return f"the {self._weekday()} before was {'lower' if missing > 0 else 'higher'} than its pattern"
 
     def _weekday(self) -> str:
@@ -92,7 +92,7 @@ class Words:
         return float(size * (1 if is_level_unit(series.unit) or series.step >= DAY else series.per_day))
 
     def _felt(self, name: str, unit: str, more: str, less: str) -> str:
-        """What the forecast then and the forecast now say of the weather, both as known at their issue."""
+        """Words for the forecast then and the forecast now of the weather, both as known at their issue."""
         weather = self.case.weather
         if name not in weather.names:
             return ""

@@ -76,7 +76,7 @@ def decide(champion: Mapping[date, float], challenger: Mapping[date, float], *, 
     test = paired_test(
         np.array([champion[day] for day in days]), np.array([challenger[day] for day in days]), seed=seed
     )
-    return Decision(is_promoted=test.is_significant, reason=_told(test), test=test)
+    return Decision(is_promoted=test.is_significant, reason=_verdict(test), test=test)
 
 
 def paired_test(champion: Vector, challenger: Vector, *, seed: int = 0) -> PairedTest:
@@ -102,7 +102,7 @@ def _chance(difference: Vector, rng: np.random.Generator) -> float:
     return float((1 + np.sum(by_chance >= mean)) / (RESAMPLES + 1))
 
 
-def _told(test: PairedTest) -> str:
+def _verdict(test: PairedTest) -> str:
     figures = f"mean pinball loss {test.challenger_loss:.4g} against the champion's {test.champion_loss:.4g}"
     found = f"{figures} on {test.days} days: {test.gain:+.1%}, p = {test.p_value:.3f}"
     if test.is_significant:

@@ -138,7 +138,7 @@ def _day(case: Case, origin: int, horizon: int) -> tuple[Index, bool]:
 
 
 def _then(case: Case, model: Explains, start: int, earlier: Index) -> Contributions | None:
-    """What the model makes of the same hours last week, asked a week earlier; None where it or they are not known."""
+    """Answer of the model for the same hours last week, asked a week earlier; None where it or they are not known."""
     values = case.series.values
     if start < 0 or earlier[0] < start or earlier[-1] >= len(values) or np.isnan(values[earlier]).any():
         return None

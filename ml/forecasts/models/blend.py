@@ -211,7 +211,7 @@ class BlendForecaster:
         return known is not None and known[0] == case.series.first(origin).digest()
 
     def _remember(self, case: Case, said: Mapping[int, Vector]) -> None:
-        """What was said of the day after each origin: shares and their level. Of another weather all is forgotten."""
+        """Forecasts of the day after each origin: shares and their level. Of another weather all is forgotten."""
         if self._beside[0] is not case.weather or self._beside[1] is not case.civil:
             self._said, self._beside = {}, (case.weather, case.civil)
         self._said |= {origin: (case.series.first(origin).digest(), each) for origin, each in said.items()}

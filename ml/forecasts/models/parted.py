@@ -45,14 +45,14 @@ class PartedPart:
     def predict(self, matrix: Matrix, hour: Index) -> Vector:
         """The share of each row; never NaN."""
         found: Vector = np.empty(len(hour))
-        for part, rows in self._asked(matrix):
+        for part, rows in self._parts_with_rows(matrix):
             found[rows] = part.predict(matrix.where(rows), hour[rows])
         return found
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
-        """Those of the model that answers a row."""
+        """Contributions in the model that answers a row."""
         found, base = np.zeros(matrix.inputs.shape), np.zeros(len(hour))
-        for part, rows in self._asked(matrix):
+        for part, rows in self._parts_with_rows(matrix):
             found[rows], base[rows] = part.contributions(matrix.where(rows), hour[rows])
         return found, base
 
@@ -65,7 +65,7 @@ class PartedPart:
         return total
 
     def to_files(self) -> dict[str, bytes]:
-        """What each part writes, under its number, and one document that names them."""
+        """Files of each part, under its number, and one document that names them."""
         shares = {str(number): share for number, (_, share) in self.of_part.items()}
         document = {"by": self.by, "per_day": self.per_day, "shares": shares, "whole": self.whole is not None}
         files = {_FILE: json.dumps(document, sort_keys=True).encode()}
@@ -74,7 +74,7 @@ class PartedPart:
             files |= {f"{name}_{file}": content for file, content in part.to_files().items()}
         return files
 
-    def _asked(self, matrix: Matrix) -> list[tuple[Part, Mask]]:
+    def _parts_with_rows(self, matrix: Matrix) -> list[tuple[Part, Mask]]:
         number = parts_of(matrix, self.by, self.per_day)
         # Of a lead that was never learnt the furthest that was stands for it; of a day type all rows together do.
         furthest = max(self.of_part, default=0)

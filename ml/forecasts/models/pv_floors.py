@@ -110,7 +110,7 @@ class SkySpread:
         return cls(edges, np.array([np.quantile(own, LEVELS) for own in shares]).T)
 
     def quantiles(self, p50_kw: Vector, clear_kw: Vector, array: Array) -> tuple[Vector, ...]:
-        """Those of LEVELS in kW, not yet limited."""
+        """Quantiles at LEVELS in kW, not yet limited."""
         size = _size_kw(clear_kw, array)
         low, high, lowest, highest = self.offsets[:, np.searchsorted(self.edges, p50_kw / size)]
         below, above = np.minimum(low, 0), np.maximum(high, 0)
@@ -243,16 +243,16 @@ class _Floor:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
-        seen, known = self._asked(case, origin, horizon)
+        seen, known = self._seen_and_expected(case, origin, horizon)
         return self.model.issue(seen, self.middle(known), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
-        """What clouds as told, or those of the last days, make of a usual sky."""
-        seen, known = self._asked(case, origin, horizon)
+        """Power that clouds as told, or those of the last days, add to a usual sky."""
+        seen, known = self._seen_and_expected(case, origin, horizon)
         moved = self.middle(known) - self.model.habit.usual * known.clear_kw
         return self.model.taken_apart(seen, known, {self.rests_on: moved})
 
-    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected]:
+    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected]:
         seen = look(case, first=origin - RECENT_DAYS * case.series.per_day, origins=np.array([origin]), horizon=horizon)
         return seen, expected(seen, self.model.plant, self.model.habit)
 

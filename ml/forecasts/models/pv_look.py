@@ -124,7 +124,7 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
     inside = series.values[first : step[-1] + 1]
     measured[: len(inside)] = inside * kw_per_unit(series.unit, series.step)
     weather = dict(zip(case.weather.names, case.weather.at(step, origin).T, strict=True))
-    told, by_clouds = _told(sky, weather)
+    told, by_clouds = _clear_sky_index(sky, weather)
     air = _known_or(weather.get("temperature_degc"), _AIR_DEGC, len(step))
     depth, rain = weather.get("snow_depth_m"), weather.get("precipitation_mm")
     if "temperature_degc" not in weather:
@@ -144,7 +144,7 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
     )
 
 
-def _told(sky: Sky, weather: dict[str, Vector]) -> tuple[Vector, bool]:
+def _clear_sky_index(sky: Sky, weather: dict[str, Vector]) -> tuple[Vector, bool]:
     nothing: Vector = np.full(len(sky.is_day), np.nan)
     ghi, clouds = weather.get("ghi_w_per_m2", nothing), weather.get("cloud_cover_percent", nothing)
     by_clouds = bool(np.isnan(ghi).all() and not np.isnan(clouds).all())

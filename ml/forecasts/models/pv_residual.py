@@ -82,19 +82,19 @@ class PvPhysicsResidual:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
-        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         middle = np.clip(known.physics_kw + learnt_kw, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
         """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
-        seen, known, learnt_kw = self._asked(case, origin, horizon)
+        seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
         return self.model.taken_apart(seen, known, {of_clouds: clouds, "what physics misses": learnt_kw})
 
-    def _asked(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
-        """What is seen and expected, and what the trees add, kW."""
+    def _seen_and_expected(self, case: Case, origin: int, horizon: int) -> tuple[Look, Expected, Vector]:
+        """Look and expectation, and the kW that the trees add."""
         day = case.series.per_day
         # The last seven days as they would have been forecast each day, for their bias; a week more for their history.
         origins = origin - day * np.arange(RECENT_DAYS, -1, -1)
@@ -204,7 +204,7 @@ def _trees(inputs: Vector, missed: Vector, weight: Vector) -> Any:
 
 
 def _held_out(rows: Index, day: int, inputs: Vector, missed: Vector, weight: Vector) -> Vector:
-    """What trees guess of each fortnight that have not seen it; every fourth fortnight is left out at once."""
+    """Guess of each fortnight by trees that have not seen it; every fourth fortnight is left out at once."""
     first = int(rows[0])
 
     def fold(of: Index) -> Index:
@@ -248,7 +248,7 @@ def pv_fitters(given: PlantGiven) -> tuple[Fitter, ...]:
 
 
 def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
-    """Those of a meter; none where no PV asset is behind it."""
+    """Fitters of a meter; none where no PV asset is behind it."""
     given = plant_given(site, meter_id)
     return () if given is None else pv_fitters(given)
 

@@ -1,4 +1,4 @@
-"""Pipelines of sktime on a few weeks; exponential smoothing: the week's pattern off, the rest with a daily season.
+"""Pipelines of sktime on a few weeks: exponential smoothing beneath the week's pattern, and an additive model.
 
 A pipeline runs on clock time, a grid of equal days: the second of two equal hours of a 25-hour day stands for both,
 the hour that a 23-hour day skips is filled like any gap. A public holiday is forecast as the Sunday that follows it.
@@ -7,8 +7,10 @@ Only six weeks are looked at, so that a fit takes a second and an answer some hu
 
 import json
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -20,7 +22,6 @@ from ml.features.forecast_case import Case
 from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import LEVELS, Quantiles, TooShort, ordered
 
-ALGORITHM = "exponential_smoothing"
 WINDOW_DAYS, MIN_KNOWN_SHARE = 42, 0.5
 # Four weeks of forecasts two days ahead: enough errors for each hour of the day to have its own tenth.
 ERROR_DAYS, AHEAD_DAYS = 28, 2
@@ -29,6 +30,10 @@ Setting = tuple[float, ...]
 Run = Callable[[Vector, int, int, Setting], Vector]
 # How fast the level and the daily pattern follow; the pair with the smallest errors a day ahead is taken.
 SMOOTHING = tuple(product((0.01, 0.05, 0.2), (0.05, 0.2)))
+# Waves a week, of which every seventh is one of the day; how far a bend may go beside a wave.
+WAVES: tuple[Setting, ...] = tuple(product((21, 63), (0.02, 0.3)))
+# So many bends in six weeks: one in a week that has another after it.
+BENDS, RIDGE = 5, 1.0
 CHOOSING_ORIGINS = 5
 SUNDAY = 7
 # Under this many residuals an hour borrows those of all hours: a tenth of 50 is five values, no fewer.
@@ -78,7 +83,7 @@ def _wide_quantiles(sample: Vector) -> list[float]:
     return found
 
 
-class Pipeline:
+class Pipeline(ABC):
     """One pipeline of sktime on clock time, run anew at each origin with the setting that the fit chose."""
 
     algorithm: str
@@ -88,13 +93,23 @@ class Pipeline:
         self.setting, self.spread, self.floor = setting, spread, floor
 
     @staticmethod
-    def run(past: Vector, steps: int, day: int, setting: Setting) -> Vector:
+    @abstractmethod
+    def forecaster(known: int, day: int, setting: Setting) -> Any:
+        """The forecaster of sktime for a past of so many known steps, of which `day` are a day."""
+
+    @classmethod
+    def run(cls, past: Vector, steps: int, day: int, setting: Setting) -> Vector:
         """The steps that follow the past, of which `day` are a day."""
-        raise NotImplementedError
+        import pandas as pd
+
+        with quiet_sktime():
+            course = cls.forecaster(len(past), day, setting).fit(pd.Series(past), fh=np.arange(1, steps + 1)).predict()
+        found: Vector = np.asarray(course, dtype=np.float64).ravel()
+        return found
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; all NaN where less than half of the six weeks before the origin is known."""
-        p50 = _told(case, origin, horizon, self.run, self.setting)
+        p50 = _p50(case, origin, horizon, self.run, self.setting)
         hour = case.civil.hour[origin : origin + horizon]
         return ordered(p50, *self.spread.of_hours(hour), floor=self.floor)
 
@@ -145,13 +160,12 @@ class PipelineFitter:
 class ExponentialSmoothing(Pipeline):
     """The week's pattern taken off; setting: how fast level and daily pattern follow what is left."""
 
-    algorithm = ALGORITHM
+    algorithm = "exponential_smoothing"
     settings = SMOOTHING
 
     @staticmethod
-    def run(past: Vector, steps: int, day: int, setting: Setting) -> Vector:
-        """By exponential smoothing."""
-        import pandas as pd
+    def forecaster(known: int, day: int, setting: Setting) -> Any:  # noqa: ARG004
+        """Exponential smoothing."""
         from sktime.forecasting.compose import TransformedTargetForecaster
         from sktime.forecasting.exp_smoothing import ExponentialSmoothing as Smoothing
         from sktime.transformations.series.detrend import Deseasonalizer
@@ -159,19 +173,53 @@ class ExponentialSmoothing(Pipeline):
         level, season = setting
         # A day is one step of a daily series, and has no season within.
         daily: dict[str, Any] = {"seasonal": "add", "sp": day, "smoothing_seasonal": season} if day > 1 else {}
-        with quiet_sktime():
-            smoother = Smoothing(smoothing_level=level, optimized=False, initialization_method="heuristic", **daily)
-            pipeline = TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
-            told = pipeline.fit(pd.Series(past), fh=np.arange(1, steps + 1)).predict()
-        found: Vector = np.asarray(told, dtype=np.float64).ravel()
-        return found
+        smoother = Smoothing(smoothing_level=level, optimized=False, initialization_method="heuristic", **daily)
+        return TransformedTargetForecaster([("week", Deseasonalizer(sp=WEEK_DAYS * day)), ("day", smoother)])
 
 
 class ExponentialSmoothingFitter(PipelineFitter):
     """Of exponential smoothing."""
 
-    algorithm = ALGORITHM
+    algorithm = ExponentialSmoothing.algorithm
     kind = ExponentialSmoothing
+
+
+class Additive(Pipeline):
+    """In the manner of Prophet: a trend that may bend, and the week as a sum of waves; setting: waves, freedom to bend.
+
+    The trend's bends and the waves are drawn to nothing (ridge regression), as Prophet's priors do it (Taylor & Letham
+    2018).
+    """
+
+    algorithm = "additive"
+    settings = WAVES
+
+    @staticmethod
+    def forecaster(known: int, day: int, setting: Setting) -> Any:
+        """Ridge regression on trend and waves."""
+        from sklearn.linear_model import Ridge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer
+        from sktime.forecasting.trend import TrendForecaster
+
+        waves, freedom = setting
+        terms = partial(_terms, known=known, week=WEEK_DAYS * day, waves=int(waves), freedom=freedom)
+        return TrendForecaster(make_pipeline(FunctionTransformer(terms), Ridge(RIDGE)))
+
+
+class AdditiveFitter(PipelineFitter):
+    """Of the additive model."""
+
+    algorithm = Additive.algorithm
+    kind = Additive
+
+
+def _terms(at: Vector, *, known: int, week: int, waves: int, freedom: float) -> Vector:
+    """Steps × terms: a line that begins at each bend, all within the known steps, then sine and cosine of each wave."""
+    bends = freedom * np.maximum(at / known - np.arange(BENDS + 1) / (BENDS + 1), 0.0)
+    # No more waves than a week has pairs of steps.
+    angle = 2 * np.pi * at / week * np.arange(1, min(waves, (week - 1) // 2) + 1)
+    return np.hstack([bends, np.sin(angle), np.cos(angle)])
 
 
 @contextmanager
@@ -190,25 +238,25 @@ def _errors(case: Case, origins: Index, run: Run, setting: Setting) -> Vector:
     """Origins × steps: actual less forecast, from what was known at each origin."""
     horizon = AHEAD_DAYS * case.series.per_day
     steps = origins[:, None] + np.arange(horizon)
-    told = [_told(case.before(int(origin)), int(origin), horizon, run, setting) for origin in origins]
-    found: Vector = case.series.values[steps] - np.stack(told)
+    courses = [_p50(case.before(int(origin)), int(origin), horizon, run, setting) for origin in origins]
+    found: Vector = case.series.values[steps] - np.stack(courses)
     return found
 
 
-def _told(case: Case, origin: int, horizon: int, run: Run, setting: Setting) -> Vector:
+def _p50(case: Case, origin: int, horizon: int, run: Run, setting: Setting) -> Vector:
     """P50 of the horizon, by the civil clock."""
     past = _clock_window(case, origin)
     if past is None:
         return np.full(horizon, np.nan)
-    civil, asked = case.civil, np.arange(origin, origin + horizon)
+    civil, horizon_steps = case.civil, np.arange(origin, origin + horizon)
     rest = (civil.day_type == DAY_TYPE_CODES["holiday"]) & (civil.weekday != SUNDAY)
     # The Sunday after a holiday, by its place in the week: as far ahead as six days behind the horizon.
-    later = np.where(rest[asked], SUNDAY - civil.weekday[asked], 0) * civil.per_day
-    ahead = _clock(case, asked) - _clock(case, np.array([origin - 1])) + later
+    later = np.where(rest[horizon_steps], SUNDAY - civil.weekday[horizon_steps], 0) * civil.per_day
+    ahead = _clock(case, horizon_steps) - _clock(case, np.array([origin - 1])) + later
     # When clocks go back an hour comes twice: the second time is forecast like the first.
     ahead = np.maximum(ahead, 1)
-    told: Vector = run(past, int(ahead.max()), civil.per_day, setting)[ahead - 1]
-    return told
+    p50: Vector = run(past, int(ahead.max()), civil.per_day, setting)[ahead - 1]
+    return p50
 
 
 def _clock(case: Case, step: Index) -> Index:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
-from data_quality.contracts.baselines.year_rule import YearRule, YearRuleRecord, YearSpan
+from data_quality.contracts.baselines.baseline import YearRule, YearRuleRecord, YearSpan
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Sentence

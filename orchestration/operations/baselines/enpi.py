@@ -14,7 +14,7 @@ from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
-from orchestration.views.asked_ids import use_ids
+from orchestration.views.requested_figures import use_ids
 from reports.assess import TREND_YEARS, AskedUse, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of

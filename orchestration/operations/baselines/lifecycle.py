@@ -15,8 +15,7 @@ from orchestration.operations.signing import actor
 
 if TYPE_CHECKING:
     from assets.kpi.claims.mv_savings import ProjectSavings
-    from data_quality.contracts.baselines.baseline import BaselineVersion
-    from data_quality.contracts.baselines.shadow import ShadowComparison
+    from data_quality.contracts.baselines.baseline import BaselineVersion, ShadowComparison
     from data_quality.contracts.site_file.mv_project import MvProject
     from ml.tracker import Tracker
 

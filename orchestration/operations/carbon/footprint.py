@@ -114,7 +114,7 @@ Ids = Mapping[tuple[str, str, date | None], tuple[Decimal | None, str]]
 
 def _ids(call: Call, site: Site, found: Footprint, as_of_utc: datetime) -> Ids:
     """Ids of the totals of a footprint, and of its months by carrier and method."""
-    from orchestration.views.asked_ids import footprint_ids
+    from orchestration.views.requested_figures import footprint_ids
 
     lines = [(line.carrier.value, line.month, _BY_METHOD[line.method]) for line in found.lines]
     cells = dict.fromkeys((of, carrier, month) for carrier, month, method in lines for of in (method, "energy_kwh"))

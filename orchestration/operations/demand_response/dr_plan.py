@@ -17,7 +17,7 @@ from orchestration.operations.signing import actor
 if TYPE_CHECKING:
     from data_quality.contracts.site_file.sheddable_load import SheddableLoad
     from data_quality.contracts.site_file.site import Site
-    from ml.event_baselines.load_test import LoadTest
+    from ml.event_baselines.settled_events import LoadTest
 
 LOADS = Table(
     "loads",
@@ -107,7 +107,7 @@ def dr_loads_accept(
 
 def _tested(call: Call, site: str, load: str, event: str) -> "tuple[LoadTest | Finding, SheddableLoad]":
     """The test of a load, and the load as the site file has it. Raises BadInput."""
-    from ml.event_baselines.load_test import load_test
+    from ml.event_baselines.settled_events import load_test
     from orchestration.views.usual_load import readings_around_test
 
     found, (start, end) = call.project.site(site), event_span(event, call.project.site(site).time_zone)

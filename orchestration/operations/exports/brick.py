@@ -23,8 +23,8 @@ def export_brick(
     """
     from assets.sites.load_sites import site_sha256
     from orchestration.operations.exports.export_file import write_export
-    from reports.exports.brick_check import misfits
     from reports.exports.brick_graph import graph_of
+    from reports.exports.brick_terms import misfits
 
     known = call.project.site(site)
     graph = graph_of(known)

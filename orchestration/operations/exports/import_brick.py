@@ -31,8 +31,8 @@ def import_brick(
     from assets.stores.file_hashes import file_sha256
     from assets.stores.whole_file import write_whole
     from data_quality.contracts.yaml_file import parsed, text_of, validate_document, yaml_text
-    from reports.exports.brick_check import misfits
     from reports.exports.brick_site import draft_of, read_graph
+    from reports.exports.brick_terms import misfits
 
     if file.exists() and file.stat().st_size > MAX_BYTES:
         raise BadInput(f"more than {MAX_BYTES >> 20} MiB", file=str(file), reason="too_large")

@@ -15,8 +15,8 @@ from data_quality.contracts.time import local_midnight_utc, parse_day, parse_ins
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, AnySiteOption, ReasonOption, period_or_none
-from orchestration.views.asked_ids import event_ids
 from orchestration.views.finding_sources import finding_of, row
+from orchestration.views.requested_figures import event_ids
 
 EVENTS = Table(
     "events",

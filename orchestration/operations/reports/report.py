@@ -18,10 +18,10 @@ from reports.content.templates import load_edition, load_template, read_template
 from reports.datasets.dr_events import day_of
 from reports.datasets.experiments import days_of
 from reports.gates import publishable, refuse_future
+from reports.given import subject_event, subject_experiment, subject_project
 from reports.make_report import MadeReport, make_report, refuse_empty, refuse_unknown
 from reports.render.render_json import figure_rows
 from reports.report_content import ReportContent
-from reports.subjects import subject_event, subject_experiment, subject_project
 from reports.texts.locales import chosen
 
 LIST = "templates"

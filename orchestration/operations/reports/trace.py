@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
-from orchestration.views.asked_ids import known_figures
+from orchestration.views.requested_figures import known_figures
 from orchestration.views.restored_proof import erased_behind
 from orchestration.views.what_if_trace import what_if_trace
 from orchestration.warehouse.dbt import kpi_catalogue

@@ -33,7 +33,7 @@ from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
-from orchestration.web.work import Outcome, work_of
+from orchestration.web.work import work_of
 
 P = Permission
 _FIELD = "of_"
@@ -132,7 +132,7 @@ _FILE_BODY = {
 router = APIRouter()
 
 
-def asked_of(act: Act, operation: Operation) -> list[Parameter]:
+def sent_parameters(act: Act, operation: Operation) -> list[Parameter]:
     """The parameters that the body or the address says: not those of the path, and the site is in the address."""
     barred, only = {act.of.get(each, each) for each in _IN_PATH.findall(act.path)}, act.only.split()
     return [
@@ -145,7 +145,7 @@ def asked_of(act: Act, operation: Operation) -> list[Parameter]:
 def body_of(act: Act, operation: Operation) -> type[Model]:
     """The body of an act, made of the parameters of its command and called as its options are."""
     fields: dict[str, Any] = {}
-    for each in asked_of(act, operation):
+    for each in sent_parameters(act, operation):
         kept = each.option.kept if each.option is not None else {}
         limits = {of: kept[name] for name, of in (("min", "ge"), ("max", "le")) if name in kept}
         about = each.option.help if each.option is not None else ""
@@ -161,7 +161,7 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
     """The function behind the route of one act."""
     if act.file:
         return _with_file(act, operation)
-    gate = _asked(act)
+    gate = asked(act.needs, shared=("site",))
 
     def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         # Of what was not said the command has its own.
@@ -175,10 +175,11 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
 
 
 def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
-    gate = _asked(act, (*(each.word for each in asked_of(act, operation)), "name"))
+    takes = (*(each.word for each in sent_parameters(act, operation)), "name")
+    gate = asked(act.needs, takes=takes, shared=("site",))
 
     def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
-        said = {each.name: given(each, ask) for each in asked_of(act, operation)}
+        said = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
         known = {name: value for name, value in said.items() if value is not None}
         is_key = getattr(request.state, "scopes", None) is not None
         if is_key and (asked_for := [each for each in act.of_people.split() if known.get(each)]):
@@ -201,10 +202,6 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     return answer
 
 
-def _asked(act: Act, takes: tuple[str, ...] = ()) -> Any:
-    return asked(act.needs, takes=takes, shared=("site",))
-
-
 def _done(
     request: Request, ask: Ask, act: Act, operation: Operation, said: dict[str, Any], key: str
 ) -> Response:  # fmt: skip
@@ -219,11 +216,7 @@ def _done(
     words = words_of(operation, said | _site(ask, operation))
     words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
     job = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
-    return answer_of(job, _result)
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    return outcome.result
+    return answer_of(job, lambda outcome: outcome.result)
 
 
 def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hidden: Path | None = None) -> Response:
@@ -258,8 +251,7 @@ def _refused(found: Answer) -> str:
 
 def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
     """The site of the address, by the name of the parameter for it; one that the person does not see is refused."""
-    named = [each.name for each in operation.question.parameters if each.word == "site"]
-    return {named[0]: whole_site(ask).site_id} if named else {}
+    return {each.name: whole_site(ask).site_id for each in operation.question.parameters if each.word == "site"}
 
 
 def words_of(operation: Operation, said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import plain
-from orchestration.web.number_asked import Number, number_asked, stored_number
 from orchestration.web.request_context import Ask, asked
+from orchestration.web.requested_number import Number, requested_number, stored_number
 from reports.figures.trace import (
     TraceReport,
     VersionChange,
@@ -66,7 +66,7 @@ def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ, shared=())
 def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
     expect_read(ask.address)
-    number = number_asked(ask)
+    number = requested_number(ask)
     found, changes = _traced(ask, number)
     return JSONResponse(plain({**trace_data(found, names=sees_whole_site(ask.person)), "changes": changes}))
 

@@ -12,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission, sees_scope, se
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.asked_ids import kept_ids
+from orchestration.views.requested_figures import kept_ids
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of

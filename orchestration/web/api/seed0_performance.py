@@ -20,10 +20,10 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.operations.answer import plain
-from orchestration.views.asked_ids import kept_ids
+from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.jobs_api import answer_of
-from orchestration.web.number_asked import asking
 from orchestration.web.request_context import Ask, asked
+from orchestration.web.requested_number import asking
 from orchestration.web.work import Outcome, work_of
 from reports.assess import AskedUse, enb_of
 from reports.figures.answer import Asking

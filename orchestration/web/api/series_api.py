@@ -10,11 +10,11 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, parse_instant, zone
-from orchestration.views.asked_ids import kept_ids
 from orchestration.views.quality_view import judged_days, quality_result
+from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.kpis import range_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
-from orchestration.web.energy.energy_given import Asked, points_of
+from orchestration.web.energy.energy_given import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask, asked
 from reports.figures.running import running_book, running_now, running_result, with_coarse_source
@@ -46,7 +46,7 @@ def series(
         request,
         ask,
         stamp_of(ask, site),
-        whole(lambda: _thinned(_points(Asked(ask, site, scope, period, grain, has_whys=False)), most)),
+        whole(lambda: _thinned(_points(EnergyQuery(ask, site, scope, period, grain, has_whys=False)), most)),
         most=MOST_POINTS,
         usual=MOST_POINTS,
         more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},
@@ -101,7 +101,7 @@ def quality(
     return said(request, ask, stamp_of(ask, site), make)
 
 
-def _points(asked_for: Asked) -> list[dict[str, Any]]:
+def _points(asked_for: EnergyQuery) -> list[dict[str, Any]]:
     against = before(asked_for.period, asked_for.ask.address.compare)
     points, is_synthetic = points_of(asked_for, against)
     local = zone(asked_for.site.time_zone)

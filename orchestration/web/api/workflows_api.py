@@ -9,9 +9,9 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.model import Model
 from orchestration.operations.answer import plain
 from orchestration.operations.project.workflows import instance_row
+from orchestration.web.approvals import answered
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.request_context import Ask, asked
-from orchestration.web.workflow_acts import answered
 
 router = APIRouter(prefix=BASE + "/workflows/instances")
 

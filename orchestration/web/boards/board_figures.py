@@ -14,9 +14,9 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.web.number_asked import asking
 from orchestration.web.queries import marts_of
 from orchestration.web.request_context import Ask
+from orchestration.web.requested_number import asking
 from reports.assess import baselines_in_force
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
@@ -24,7 +24,7 @@ from reports.figure_book import FigureBook
 from reports.figures.answer import assessing
 from reports.figures.kpi_list import COLUMNS, add_rows, hours_of
 from reports.figures.query import Query
-from reports.pages.address import why_asked, why_of
+from reports.pages.address import why_address, why_of
 from reports.pages.widgets.tile import Shown
 from reports.recompute.figure_sources import Sources
 from reports.texts.locales import period_text
@@ -63,7 +63,7 @@ class Show:
         figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)
         grain = "assessment" if dataset == "enpi" else "project"
         query = Query(measure=measure, scopes=(scope,), span=f"{period.start}/{period.end}", grain=grain)
-        self.whys[figure.figure_id] = why_asked(query, self.address)
+        self.whys[figure.figure_id] = why_address(query, self.address)
         return Shown(figure=figure, why=self.whys[figure.figure_id])
 
     def mart(

@@ -64,7 +64,7 @@ class _Change:
         )  # fmt: skip
 
     def _budget(self) -> Decimal | None:
-        """What the months of the period may cost, by the site file; none for a part of one."""
+        """Budget of the months of the period, by the site file; none for a part of one."""
         span, budgets = self.spans[-1], self.now.site.budgets
         monthly = None if budgets is None else budgets.cost_per_month.get(self.now.site.currency)
         if monthly is None or span.start.day != 1 or span.end.day != 1:
@@ -92,7 +92,7 @@ class _Change:
         return [("Production and weather", driven), ("Energy performance", performed), ("Other use", rest)]
 
     def _uses(self) -> list[Seu]:
-        """Those that share no meter: the energy of the others would count twice."""
+        """Uses that share no meter: the energy of the others would count twice."""
         leaves = [
             each for each in self.now.site.seus
             if each.is_active and not each.is_aggregate and each.carrier == Carrier.ELECTRICITY

@@ -12,9 +12,9 @@ from data_quality.contracts.time import Period, months_after, parse_day
 from orchestration.views.due_reports import MARKS, due_starts
 from orchestration.views.open_findings import Look, open_findings
 from orchestration.views.work_orders import tasks_of
+from orchestration.web.approvals import approvals_waiting
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.library.report_lines import report_title
-from orchestration.workflows.asked_approvals import asked_of
 from orchestration.workflows.steps import DAY_KPIS, day_text
 from reports.evidence.lifecycle import lives_at
 from reports.figures.trace import stale_revisions
@@ -90,7 +90,7 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
     ]
     waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
     now = first.ask.address.as_of_utc is None
-    asked = [each for show in shows if now for each in asked_of(show.ask.project, show.site, show.ask.person)]
+    asked = [each for show in shows if now for each in approvals_waiting(show.ask.project, show.site, show.ask.person)]
     given = Tasks(
         address=first.address, asked=tuple(asked), digests=tuple(_digest(show) for show in shows if now),
         open=tuple(waiting), ended=len(known) - len(waiting),

@@ -18,11 +18,11 @@ from data_quality.contracts.units import unit_of
 from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
-from orchestration.web.boards.site_now import Asked, SiteNow, Tile, main_meters
-from reports.pages.energies import energy_of_meter
+from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
 from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
+from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, weekday_date
 
@@ -80,7 +80,7 @@ def cost(now: SiteNow) -> home_today.HomeDay:
 
 
 def solar(now: SiteNow) -> home_today.HomeDay:
-    """What the modules gave, and the days before."""
+    """Energy that the modules gave, and the days before."""
     return home_today.HomeDay(
         **_day(now), key="solar_today", title="Solar today", figure=_of_day(now, "generation_kwh"),
         past=_days(now, "generation_kwh"), energy="solar", is_set_up=_has(now, "pv"),
@@ -128,7 +128,7 @@ def _plain(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _power(asked: Asked) -> Widget:
+def _power(asked: BoardQuery) -> Widget:
     may_live = may(asked.site.show.ask.person, Permission.LIVE_READ)
     return home_power.view(power(asked.site, may_live=may_live))
 

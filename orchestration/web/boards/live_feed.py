@@ -55,7 +55,7 @@ class Event:
         return _frame(self.kind, {**self.told, **aged}, self.number)
 
 
-class _Told(NamedTuple):
+class _PackedEvents(NamedTuple):
     """The events of one look, packed: of a minute of 500 points they would take 17 MB as they are."""
 
     first: int
@@ -75,7 +75,7 @@ class LiveFeed:
         self._number = int(clock.now_utc().timestamp() * 1e6)
         self._lock = threading.Lock()
         self._newest: dict[tuple[str, str, str], Event] = {}
-        self._past: deque[_Told] = deque()
+        self._past: deque[_PackedEvents] = deque()
         self._fresh: list[Event] = []
         self._joined: tuple[Any, bytes] = ((), b"")
         self._seen: dict[str, dict[tuple[str, str], tuple[Any, ...]]] = {}
@@ -144,7 +144,7 @@ class LiveFeed:
             self._wakes.pop(wake, None)
 
     def _first(self, site_id: str, names: Collection[str], last: int | None) -> tuple[int, bytes]:
-        """What a stream begins with: what came since its last event, or the newest of each point."""
+        """Begin of a stream: all that came since its last event, or the newest of each point."""
         now_utc = self._clock.now_utc()
         with self._lock:
             self._forget(now_utc)
@@ -199,7 +199,7 @@ class LiveFeed:
             self._forget(now_utc)
             if fresh := self._fresh:
                 told = json.dumps([astuple(each) for each in fresh])
-                self._past.append(_Told(fresh[0].number, now_utc.timestamp(), zlib.compress(told.encode(), 1)))
+                self._past.append(_PackedEvents(fresh[0].number, now_utc.timestamp(), zlib.compress(told.encode(), 1)))
                 self._fresh = []
         return self._number > before
 

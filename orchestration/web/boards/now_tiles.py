@@ -25,7 +25,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.site_now import STEP, Asked, SiteNow, Tile, main_meters, tariff_on
+from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.page import Widget
 from reports.pages.widgets import day_and_month, live_kw
@@ -92,7 +92,7 @@ def month_to_date(now: SiteNow, what: day_and_month.What) -> day_and_month.Month
 
 
 def _budget(now: SiteNow, what: day_and_month.What) -> Decimal | None:
-    """What the site file lets a month cost, in the currency of its costs, or emit."""
+    """Budget that the site file gives a month, in the currency of its costs, or emit."""
     budgets, running = now.site.budgets, now.running
     if budgets is None or running is None:
         return None
@@ -111,7 +111,7 @@ def days_of_month(now: SiteNow) -> Widget:
     return day_and_month.cost_days(given.model_copy(update={"days": told}))
 
 
-def days_of_part(asked: Asked) -> Widget:
+def days_of_part(asked: BoardQuery) -> Widget:
     """Cost of each whole day of the period of a part of the site, as far as its energy is priced."""
     now, period = asked.site, asked.period
     # Of a whole site that is on the board of its operator; of a year days are too many to be told apart.
@@ -207,7 +207,7 @@ def _hour_utc(figure: Figure) -> datetime:
 
 
 def _is_over(figure: Figure, read_to_utc: datetime | None) -> bool:
-    """Whether readings may reach the end of a figure's hour."""
+    """True where readings may reach the end of a figure's hour."""
     return read_to_utc is None or _hour_utc(figure) + timedelta(hours=1) <= read_to_utc
 
 
@@ -311,11 +311,11 @@ def _block(held: Holding, now: SiteNow) -> day_and_month.Block:
     )
 
 
-def _month(what: day_and_month.What) -> Callable[[Asked], Widget]:
+def _month(what: day_and_month.What) -> Callable[[BoardQuery], Widget]:
     return lambda asked: day_and_month.month_so_far(month_to_date(asked.site, what))
 
 
-def _power(asked: Asked) -> Widget:
+def _power(asked: BoardQuery) -> Widget:
     person = asked.site.show.ask.person
     return live_kw.view(power_now(asked.site, may_live=may(person, Permission.LIVE_READ)))
 

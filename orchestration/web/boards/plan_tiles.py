@@ -21,10 +21,10 @@ from orchestration.web.request_context import Ask
 from orchestration.web.web_call import has_keys
 from reports.pages.device_acts import Actor
 from reports.pages.devices import override_told
-from reports.pages.energies import energy_of_kind
 from reports.pages.hand_acts import hand_acts
 from reports.pages.page import Act
 from reports.pages.widgets import car, plan_ahead
+from reports.pages.widgets.home_power import energy_of_kind
 from reports.texts.locales import moment, named
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def newest(now: SiteNow) -> Plan | None:
 
 
 def of_car(now: SiteNow) -> car.Car:
-    """How full the car is by the newest plan, and how full it is to be."""
+    """Charge of the car by the newest plan, and the charge that it is to have."""
     charger = next((each for each in now.site.assets if each.kind == "ev_charger"), None)
     common = now.common() | {"reason": ""}
     if charger is None:
@@ -109,7 +109,7 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
 
 
 def _while_away(plan: Plan, now: SiteNow) -> Iterator[Text]:
-    """What the plan has each device keep until the return of who is away."""
+    """Values that the plan has each device keep until the return of who is away."""
     from controls.planning.plan_inputs import said_while_away
 
     kept, assets = said_while_away(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
@@ -230,7 +230,7 @@ def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Tex
 
 
 def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:
-    """Whoever looks, and what they may do there."""
+    """Person who looks, and their rights there."""
     people = ask.project.people.people
     others = [each for each in people if Role.ENGINEER in each.roles and each.person_id != ask.person.person_id]
     return Actor(

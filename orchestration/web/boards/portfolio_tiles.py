@@ -25,7 +25,7 @@ class Together:
         )  # fmt: skip
 
     def made(self, computation: str, parts: Sequence[Figure], *, kpi: str, unit: str, scope: str = "") -> Shown | None:
-        """What a computation makes of figures of the sites; of one part alone that part; None of none."""
+        """Result of a computation on figures of the sites; of one part alone that part; None of none."""
         if not parts:
             return None
         figure = parts[0]

@@ -43,7 +43,7 @@ class SiteNow:
         self._kept: dict[str, Any] = {}
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for all tiles of the page."""
+        """Answer of `make`, made once for all tiles of the page."""
         if name not in self._kept:
             self._kept[name] = make()
         kept: T = self._kept[name]
@@ -99,7 +99,7 @@ class SiteNow:
 
     @property
     def is_today(self) -> bool:
-        """Whether the last reading is of the present local day."""
+        """True where the last reading is of the present local day."""
         return self.day == self.show.as_of_utc.astimezone(zone(self.site.time_zone)).date()
 
     @property
@@ -111,7 +111,7 @@ class SiteNow:
         return (Finding(code="old_readings", message=message, scope=self.scope),) if is_late else ()
 
     def common(self, *measures: str) -> dict[str, Any]:
-        """What every tile of the site is given. measures: the running figures that it shows, whose findings it has."""
+        """Inputs of every tile of the site. measures: the running figures that it shows, whose findings it has."""
         findings = self.running.touching(*measures) if self.running is not None else ()
         return {
             "address": self.show.address,
@@ -158,7 +158,7 @@ def last_days(now: SiteNow, count: int) -> Period | None:
     return Period(label=f"{start}/{end}", start=start, end=end, time_zone=now.site.time_zone)
 
 
-class Asked(NamedTuple):
+class BoardQuery(NamedTuple):
     """Query of a board: its sites (the first is the chosen one), scope, period and what it is compared with."""
 
     sites: Sequence[SiteNow]
@@ -173,7 +173,7 @@ class Asked(NamedTuple):
 
     @property
     def is_part(self) -> bool:
-        """Whether it is asked of a part of the site alone."""
+        """True where it is asked of a part of the site alone."""
         return self.scope != self.site.scope
 
 
@@ -181,5 +181,5 @@ class Tile(NamedTuple):
     """Maker of a tile. is_of_part: a tenant sees it too, for a scope of theirs."""
 
     needs: Permission
-    make: Callable[[Asked], Widget]
+    make: Callable[[BoardQuery], Widget]
     is_of_part: bool = False

@@ -143,7 +143,7 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
 
 
 def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
-    """Whether each use is the sum of meters that stand beside it, none of which is in two."""
+    """True where each use is the sum of meters that stand beside it, none of which is in two."""
     uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
     named = [meter for seu in uses for meter in seu.meters]
     if len(named) != len({*named}) or len({use.name for use in uses}) != len(uses):
@@ -157,7 +157,7 @@ def _fits(now: SiteNow, parts: Sequence[submeters.Submeter]) -> bool:
 
 
 def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
-    """What the uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
+    """Energy that uses of sites saved over a year or month of the marts, with the model's band, and what it is worth.
 
     Uses that share a meter are in no sum, nor several carriers, nor money of several currencies.
     """

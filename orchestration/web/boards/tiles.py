@@ -9,7 +9,7 @@ from data_quality.contracts.access.permissions import Permission, may, sees_whol
 from orchestration.web.boards import audit_tiles, findings_tiles, home_tiles, now_tiles, span_tiles, trial_tiles
 from orchestration.web.boards.cost_change import why_it_changed
 from orchestration.web.boards.portfolio_tiles import areas_of, compared_sites
-from orchestration.web.boards.site_now import Asked, Tile
+from orchestration.web.boards.site_now import BoardQuery, Tile
 from orchestration.web.cache import answers_of, turn
 from orchestration.web.queries import stamp_of, stamp_of_uses
 from reports.pages.board import boards, placed
@@ -28,8 +28,8 @@ from reports.pages.widgets.tile import Given, nothing
 P = Permission
 
 
-def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
-    def make(asked: Asked) -> Widget:
+def _over(kpi: str, key: str, title: str) -> Callable[[BoardQuery], Widget]:
+    def make(asked: BoardQuery) -> Widget:
         named = {"key": key, "title": title}
         if len(asked.sites) > 1:
             return compared_span.view(compared_sites(asked.sites, kpi, asked.period, asked.compare, **named))
@@ -39,7 +39,7 @@ def _over(kpi: str, key: str, title: str) -> Callable[[Asked], Widget]:
     return make
 
 
-def _areas(asked: Asked) -> Widget:
+def _areas(asked: BoardQuery) -> Widget:
     made = [span_tiles.by_area(now, asked.scope if now is asked.site else now.scope) for now in asked.sites]
     return compared_span.view(made[0] if len(made) == 1 else areas_of(asked.sites, made))
 
@@ -85,7 +85,7 @@ OF_MARTS = ("scope_use", "scope_cost", "cost_year", "carbon_year", "eui", "renew
 OF_USES = ("savings", "savings_uses", "savings_months", "projects", "cost_bridge", "sites")
 
 
-def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
+def _kept(key: str, tile: Tile, asked: BoardQuery) -> Widget:
     """The tile as it was made of the same state of things for somebody of the same rights."""
     show, sites = asked.site.show, [each.site for each in asked.sites]
     ask = show.ask
@@ -113,12 +113,12 @@ def _kept(key: str, tile: Tile, asked: Asked) -> Widget:
     return found
 
 
-def _without(key: str, asked: Asked, why: str) -> Widget:
+def _without(key: str, asked: BoardQuery, why: str) -> Widget:
     """The tile whose mart is not there, with the sentence on it."""
     return nothing(key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), why)
 
 
-def tiles_of(board: str, asked: Asked) -> list[Widget]:
+def tiles_of(board: str, asked: BoardQuery) -> list[Widget]:
     """The tiles of a board that the person may see and that are set up, in its order, side by side in full rows."""
     person = asked.site.show.ask.person
     # Beside a part's own numbers those of the whole site would be taken for the part's.

@@ -13,7 +13,7 @@ from data_quality.contracts.time import zone
 from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
 from reports.pages.widgets import banded, experiment, promises
-from reports.recompute.experiment_again import told_at
+from reports.recompute.experiment_again import experiment_at
 from reports.texts.locales import day_of_month, moment, named, period_text
 from reports.texts.numbers import format_number
 
@@ -58,7 +58,7 @@ def trial(now: SiteNow) -> experiment.Trial:
     acts = ExperimentStore(now.show.ask.project.store).acts(site.site_id, as_of_utc=as_of_utc)
     if not acts:
         return experiment.Trial(**_common(now))
-    told = told_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
+    told = experiment_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
     over = [day for day in told.days if day.end_utc <= told.until_utc]
     costs = {
         arm: tuple(day.cost if day.is_compared and day.arm == arm else None for day in over)

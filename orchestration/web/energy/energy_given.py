@@ -30,7 +30,7 @@ KPI = "consumption_kwh"
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
 
 
-class Asked(NamedTuple):
+class EnergyQuery(NamedTuple):
     """One question of the page."""
 
     ask: Ask
@@ -53,7 +53,7 @@ class Read(NamedTuple):
     is_synthetic: bool
 
 
-def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], bool]:
+def points_of(asked: EnergyQuery, against: Period | None) -> tuple[tuple[Point, ...], bool]:
     """Every interval of the period that has begun, and whether simulated readings are among them.
 
     Raises BadInput where the marts are not published, and (share_has_no_hours) for a scope without any hours.
@@ -78,19 +78,19 @@ def points_of(asked: Asked, against: Period | None) -> tuple[tuple[Point, ...], 
     return tuple(found), any(read.is_synthetic for read in known.values())
 
 
-def values_of(asked: Asked, scope: str) -> Mapping[datetime, Decimal | None]:
+def values_of(asked: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | None]:
     """Energy of another scope by the same intervals. Raises BadInput as points_of."""
     return {at: read.value for at, read in _read(asked._replace(scope=scope, has_whys=False), asked.period).items()}
 
 
-def totals_book(asked: Asked) -> FigureBook:
+def totals_book(asked: EnergyQuery) -> FigureBook:
     """Where figures of the whole period stand."""
     report_id, site = f"energy/{asked.site.site_id}/{asked.scope.replace('/', '~')}", asked.site
     as_of_utc = asked.ask.as_known_utc
     return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
 
 
-def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
+def totals_of(book: FigureBook, asked: EnergyQuery, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
     """Figures of the whole period, put into the book, and what is said beside them."""
     ask, period = asked.ask, asked.period
     found, notes = {each.kpi: each for each in _spans(book, asked, period, tuple(OF_DAYS))}, dict[str, str]()
@@ -113,7 +113,7 @@ def totals_of(book: FigureBook, asked: Asked, age: Age) -> tuple[dict[str, Figur
     return found, notes
 
 
-def heat_of(asked: Asked, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:
+def heat_of(asked: EnergyQuery, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:
     """KWh by local day and hour of the clock; nothing of a single day, or of more than a picture holds."""
     if not 1 < asked.period.days <= MOST_HEAT_DAYS:
         return {}
@@ -127,7 +127,7 @@ def heat_of(asked: Asked, points: tuple[Point, ...]) -> Mapping[date, Mapping[st
     return found
 
 
-def nearest_month(asked: Asked) -> str:
+def nearest_month(asked: EnergyQuery) -> str:
     """The month with a value that is nearest to the period, as an address says it; empty where there is none."""
     is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
     known = is_it & pl.col("value").is_not_null()
@@ -141,16 +141,16 @@ def nearest_month(asked: Asked) -> str:
     return f"{min(months, key=lambda month: abs(month - asked.period.start)):%Y-%m}" if months else ""
 
 
-def _values_of_hours(asked: Asked) -> dict[datetime, Decimal | None]:
+def _values_of_hours(asked: EnergyQuery) -> dict[datetime, Decimal | None]:
     rows = _hours(asked, asked.period)
     return {_start_of(row, asked.site): plain(row["exact"], row["value"]) for row in rows.iter_rows(named=True)}
 
 
-def _read(asked: Asked, period: Period) -> dict[datetime, Read]:
+def _read(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     return _of_quarters(asked, period) if asked.grain == "quarter" else _of_rows(asked, period)
 
 
-def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
+def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     rows = _hours(asked, period) if asked.grain == "hour" else _days_or_months(asked, period)
     figures: Sequence[Figure | None] = [None] * rows.height
     if asked.has_whys:
@@ -168,19 +168,19 @@ def _of_rows(asked: Asked, period: Period) -> dict[datetime, Read]:
     }
 
 
-def _book_of(asked: Asked, rows: pl.DataFrame) -> FigureBook:
+def _book_of(asked: EnergyQuery, rows: pl.DataFrame) -> FigureBook:
     ask, site = asked.ask, asked.site
     book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
     add_rows(book, site, rows, sources=ask.project.sources(keeps=False), is_traced=False)
     return book
 
 
-def _hours(asked: Asked, period: Period) -> pl.DataFrame:
+def _hours(asked: EnergyQuery, period: Period) -> pl.DataFrame:
     rows = hours_of(asked.site, period, marts_of(asked.ask, asked.site), scope=asked.scope, kpis=(KPI,))
     return rows.filter(pl.col("scope") == asked.scope)
 
 
-def _days_or_months(asked: Asked, period: Period) -> pl.DataFrame:
+def _days_or_months(asked: EnergyQuery, period: Period) -> pl.DataFrame:
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
     is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == asked.grain)
     marts, site_id = marts_of(asked.ask, asked.site), asked.site.site_id
@@ -190,7 +190,7 @@ def _days_or_months(asked: Asked, period: Period) -> pl.DataFrame:
     ).select(COLUMNS)
 
 
-def _of_quarters(asked: Asked, period: Period) -> dict[datetime, Read]:
+def _of_quarters(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     ask, site = asked.ask, asked.site
     as_of = ask.address.as_of_utc
     readings = site_readings(
@@ -215,7 +215,7 @@ def _of_quarters(asked: Asked, period: Period) -> dict[datetime, Read]:
     }
 
 
-def _spans(book: FigureBook, asked: Asked, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
+def _spans(book: FigureBook, asked: EnergyQuery, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
     rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask, asked.site), kpis=kpis)
     count = len(book.figures())
     add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
@@ -241,7 +241,7 @@ def _start_of(row: Mapping[str, Any], site: Site) -> datetime:
     return midnight if hour is None else max(hour, midnight)
 
 
-def _grid(asked: Asked) -> Iterator[datetime]:
+def _grid(asked: EnergyQuery) -> Iterator[datetime]:
     """The first instants of the period's intervals, each once and in order."""
     period, grain = asked.period, asked.grain
     if grain in ("month", "year"):
@@ -266,7 +266,7 @@ def _begins_year(month: Period, period: Period) -> bool:
     return month.start.month == 1 and month.start.replace(year=month.start.year + 1) <= period.end
 
 
-def _place(at_utc: datetime, period: Period, asked: Asked) -> tuple[int, str]:
+def _place(at_utc: datetime, period: Period, asked: EnergyQuery) -> tuple[int, str]:
     """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
     local = at_utc.astimezone(zone(period.time_zone))
     if asked.grain in ("month", "year"):
@@ -275,7 +275,7 @@ def _place(at_utc: datetime, period: Period, asked: Asked) -> tuple[int, str]:
     return (day, "" if asked.grain == "day" else same_slot(slot_of(at_utc, period.time_zone)))
 
 
-def _why_of(asked: Asked, at_utc: datetime, figure: Figure | None) -> str:
+def _why_of(asked: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
     """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
     if figure is not None:
         return why_of(figure, asked.ask.address)

@@ -62,7 +62,7 @@ _NO_KEYS = "Nobody in this project has a key: recorded with your name, without a
 
 
 def acts_on(ask: Ask, line: ReportLine, content: ReportContent) -> tuple[tuple[Act, ...], str]:
-    """What the person may do with the report now, and in a sentence why the next step is not theirs."""
+    """Acts of the person on the report now, and in a sentence why the next step is not theirs."""
     if ask.address.as_of_utc is not None or not line.is_newest:
         return (_acts(ask, line, content, ("withdraw",)) if line.is_out and not ask.address.as_of_utc else ()), ""
     names = ("withdraw",) if line.is_out else _NEXT.get(line.life.status, ())
@@ -153,7 +153,7 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
 
 
 def who_else(people: People, role: Role, without: Collection[str]) -> str:
-    """Who can do it instead, in a sentence."""
+    """People who can do it instead, in a sentence."""
     others = [each.name for each in people.people if role in each.roles and each.person_id not in without]
     if not others:
         return Sentence("Nobody else has the role {0}.", Sentence(role.value))

@@ -16,7 +16,7 @@ from orchestration.views import advice
 from orchestration.views.advice_order import ordered
 from orchestration.views.advice_sentences import worded
 from orchestration.views.advice_wording import shown_wordings
-from orchestration.web.advice_acts import NEEDS, WAY_ON, acted, is_done, of_site, words_of
+from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site

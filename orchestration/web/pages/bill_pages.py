@@ -1,5 +1,6 @@
-"""/bills: the bills of a site as they stand, one of them line by line, and what people decide about it."""
+"""/bills: the bills of a site as they stand, one of them line by line, acts on it, and the upload of a new one."""
 
+from pathlib import Path
 from typing import get_args
 
 from fastapi import APIRouter
@@ -7,22 +8,23 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.ledgers.alert_events import stamp
 from data_quality.contracts.access.permissions import Permission, may
+from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.operations.bills.bill_acts import Acting, BillAct, act_on_bill
 from orchestration.operations.bills.bill_confirm import bill_confirm
 from orchestration.views.site_bills import site_bills, the_bill
-from orchestration.web.bill_files import bill_store, picture_of
+from orchestration.web.bill_files import MEND, bill_in, bill_store, keep_bill, picture_of
 from orchestration.web.draw import draw
+from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import instant_of, whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall, has_keys
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.pages.address import Address
 from reports.pages.bill_lines import bill_page
-from reports.pages.bill_scan import HEADS, confirm_part
-from reports.pages.bill_upload import UPLOAD
+from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, preview_page, upload_page
 from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
 from reports.pages.page import Part
 
@@ -113,3 +115,37 @@ def _figures(ask: Ask, site: Site) -> BillFigures:
 def _at(ask: Ask) -> Address:
     """The address with its site, which numbers are explained of."""
     return ask.address.model_copy(update={"site": ask.site().site_id, "scope": "", "period": ""})
+
+
+@router.get(UPLOAD, response_class=HTMLResponse)
+def choose(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+    """The form in which a bill is chosen."""
+    return draw(ask, upload_page(whole_site(ask).site_id, ask.address))
+
+
+@router.post(PREVIEW, response_class=HTMLResponse)
+def preview(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+    """What was read of a file; it is stored nowhere. Raises BadInput for one that is no bill."""
+    site, uploads = whole_site(ask), KeptUploads(ask, "bill")
+    kept = uploads.keep(ask.files[:1], mend=MEND)
+    _, bill = _read(uploads, kept)
+    rows = bill_store(ask).bills(site.site_id)
+    stored = next((row["bill_id"] for row in rows if row["source_sha256"] == bill.sha256), "")
+    like = next((row["bill_id"] for row in rows if bill.invoice and row["invoice"] == bill.invoice), "")
+    page = preview_page(bill, kept, site.site_id, ask.address, stored=stored, like=like)
+    return draw(ask, page)
+
+
+@router.post(UPLOAD + "/add")
+def add(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+    """Store a bill, once for its file, and check it. Raises BadInput for one that is no bill."""
+    site = whole_site(ask)
+    path, bill = _read(KeptUploads(ask, "bill"), ask.form.get("kept", ""))
+    bill_id = keep_bill(ask, site, path, bill)
+    return RedirectResponse(bill_address(bill_id, ask.address.model_copy(update={"site": site.site_id})), 303)
+
+
+def _read(uploads: KeptUploads, kept: str) -> tuple[Path, SupplierBill]:
+    """A kept file and the bill in it. Raises BadInput."""
+    [path] = uploads.files(kept)
+    return path, bill_in(path)

@@ -11,9 +11,9 @@ from assets.stores.web.preferences import PreferenceStore
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.sentence import sentences
 from data_quality.contracts.time import Period
-from orchestration.web.boards import audit_parts, audit_tiles
+from orchestration.web.boards import audit_tiles
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.site_now import Asked, SiteNow
+from orchestration.web.boards.site_now import BoardQuery, SiteNow
 from orchestration.web.boards.span_tiles import newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
@@ -91,14 +91,14 @@ def _board(ask: Ask, board: str) -> Response:
     nows = [SiteNow(Show(ask, each, sources)) for each in shown]
     first = nows[0]
     period, compare = _span(ask, board, first)
-    question = Asked(nows, scope_of(ask, chosen), period, compare)
+    question = BoardQuery(nows, scope_of(ask, chosen), period, compare)
     # Before the tiles: what ends while they are made costs one look more, and never leaves a page that waits for ever.
     is_verifying = of_board.below == "proof" and audit_tiles.is_verifying([each.show for each in nows])
     widgets = tiles_of(board, question)
     below: list[Part] = []
     if of_board.below == "proof":
         shows = [each.show for each in nows]
-        below = audit_parts.below(shows, ask.address)
+        below = audit_tiles.below(shows, ask.address)
     locale, time_zone = ask.address.locale, first.site.time_zone
     of = f" {period_text(period.start, period.end, locale)}" if of_board.is_of_span else ""
     if question.is_part:

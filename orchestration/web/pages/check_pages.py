@@ -1,20 +1,33 @@
 """/check: where a published report stands, and whether a file of one is genuine; for everybody, signed in or not."""
 
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from assets.readings.readers.child import Limits, run_limited
+from assets.stores.published.publications import PublicationStore
 from data_quality.contracts.errors import BadInput
+from orchestration.open_project import OpenProject
+from orchestration.operations.reports.delivering import PUBLISHED_FOLDER
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import sent_file
-from orchestration.web.library.checking import checked, standing_of
 from orchestration.web.problems import is_for_programs
+from reports.evidence.checked_file import MOST_PLACES, is_alike, kind_of
 from reports.pages.address import Address, read_address
 from reports.pages.check import PATH, Checked, Standing, check_page
 
 router = APIRouter(include_in_schema=False)
 # Files of strangers are looked at one at a time, in a thread that no page of people waits for.
 _FILES = CapacityLimiter(1)
+LIMITS = Limits(memory_mb=512, cpu_s=20, wall_s=25.0, written_mb=64)
+_NAME = re.compile(r"([\w./-]{1,128})@(\d{1,6})", re.ASCII)
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -57,3 +70,94 @@ def _address(request: Request) -> Address:
 def _take(request: Request, kind: str) -> None:
     host = request.client.host if request.client else ""
     request.state.headers = request.app.state.allowances.take(kind, host)
+
+
+class _Written(NamedTuple):
+    """A file that this project wrote for a revision. is_final: at or after its publication."""
+
+    report_id: str
+    revision: int
+    is_final: bool
+
+
+def standing_of(project: OpenProject, name: str) -> Standing:
+    """Where the revision of that name stands; what is not published is unknown, whether it is there or not."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return Standing(state="unknown")
+    report_id, revision = found[1], int(found[2])
+    decisions = PublicationStore(project.store).of_report(report_id)
+    steps = {(each.revision, each.step) for each in decisions}
+    if (revision, "published") not in steps:
+        return Standing(state="unknown")
+    if (revision, "withdrawn") in steps:
+        return Standing(state="withdrawn", name=name)
+    later = [at for at, step in steps if step == "published" and at > revision and (at, "withdrawn") not in steps]
+    if later:
+        return Standing(state="superseded", name=name, by=f"{report_id}@{max(later)}")
+    is_synthetic = any(each.is_synthetic for each in decisions if each.revision == revision)
+    return Standing(state="published", name=name, is_synthetic=is_synthetic)
+
+
+def checked(project: OpenProject, data: bytes) -> Checked:
+    """Verdict on a file: genuine, altered and where, or unknown. Nothing of it is kept."""
+    if not kind_of(data):
+        return Checked(verdict="unknown")
+    known = [_written(*each) for each in project.reports.files.of_digest(hashlib.sha256(data).hexdigest())]
+    for each in sorted(known, key=lambda one: not one.is_final):
+        standing = standing_of(project, f"{each.report_id}@{each.revision}")
+        if standing.state != "unknown":
+            return Checked(verdict="genuine" if each.is_final else "draft", standing=standing)
+    if known:
+        return Checked(verdict="unknown")
+    with tempfile.TemporaryDirectory(prefix="meterloom-check-") as folder:
+        given = Path(folder) / "given"
+        given.write_bytes(data)
+        try:
+            return _compared(project, given, data)
+        except BadInput as fault:
+            if fault.reason != "reader_stopped":
+                raise
+            return Checked(verdict="unknown")
+
+
+def _written(path: str, report_id: str, revision: int) -> _Written:
+    return _Written(report_id, revision, path.startswith((f"{PUBLISHED_FOLDER}/", "packs/")))
+
+
+def _compared(project: OpenProject, given: Path, data: bytes) -> Checked:
+    """Of a file with other bytes than any that was written."""
+    said = run_limited("reports.evidence.checked_file:looked_at", {"path": str(given)}, LIMITS)
+    standing = standing_of(project, said["name"])
+    if said["is_pack"] and standing.state != "unknown" and not said["problems"]:
+        found = _NAME.fullmatch(said["name"])
+        chain = PublicationStore(project.store).packs(said["name"].split("/")[1]) if found else []
+        if any(link.manifest_sha256 == said["manifest_sha256"] for link in chain):
+            return Checked(verdict="genuine", standing=standing)
+        return Checked(verdict="altered", standing=standing, places=("signature.json",))
+    if said["is_pack"] and standing.state != "unknown":
+        return Checked(verdict="altered", standing=standing, places=tuple(said["problems"]))
+    for name, path in _originals(project, said["name"] if standing.state != "unknown" else "", data):
+        where = run_limited("reports.evidence.checked_file:places", {"given": str(given), "written": str(path)}, LIMITS)
+        return Checked(verdict="altered", standing=standing_of(project, name), places=tuple(where[:MOST_PLACES]))
+    # It names a report of this project, whose own file is not at hand.
+    if standing.state != "unknown":
+        return Checked(verdict="altered", standing=standing)
+    return Checked(verdict="unknown")
+
+
+def _originals(project: OpenProject, name: str, data: bytes) -> Iterator[tuple[str, Path]]:
+    """The published file of the revision that it names; else one that it equals in nearly every byte."""
+    folder, kinds = project.project.reports_dir, {"pdf": ("pdf",), "zip": ("xlsx", "zip"), "json": ("json",)}
+    suffixes = {f".{each}" for each in kinds[kind_of(data)]}
+    digests = project.reports.files.rows()
+    for path, report_id, revision in digests:
+        file, written = folder / path, _written(path, report_id, revision)
+        if not written.is_final or file.suffix not in suffixes or not file.is_file():
+            continue
+        own = f"{report_id}@{revision}"
+        if own == name and file.suffix != ".zip":
+            yield own, file
+        is_same = not name and file.stat().st_size == len(data) and is_alike(file.read_bytes(), data)
+        if is_same and standing_of(project, own).state != "unknown":
+            yield own, file

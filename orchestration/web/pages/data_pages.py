@@ -25,10 +25,9 @@ from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
-from reports.pages.data_days import PATH, DayRead, data_page
+from reports.pages.data_days import PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
 from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
-from reports.pages.refusals import RETRY, TAKE, Refused, refusal_blocks
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))

@@ -190,7 +190,7 @@ def _number(text: str) -> float:
 
 
 def _is_answered(ask: Ask, site: Site, request_id: str, reason: str) -> bool:
-    """Whether the person has approved or withdrawn exactly this request before."""
+    """True where the person has approved or withdrawn exactly this request before."""
     if reason not in ("request_used", "request_revoked"):
         return False
     table = mode_events if reason == "request_used" else approval_events

@@ -12,7 +12,7 @@ from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from orchestration.views.dr_event_view import event_detail, programme_titles
-from orchestration.web.dr_event_acts import ACTS, act
+from orchestration.web.api.dr_events_api import ACTS, act
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site

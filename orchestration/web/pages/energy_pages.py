@@ -21,7 +21,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_given import (
-    Asked,
+    EnergyQuery,
     heat_of,
     nearest_month,
     points_of,
@@ -81,7 +81,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
     # A scope that is given shares of meters by days has nothing shorter.
     has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
     grain = ask.address.grain or (usual if has_hours else "day")
-    question = Asked(ask, site, scope, period, grain)
+    question = EnergyQuery(ask, site, scope, period, grain)
     given = EnergyGiven(
         address=ask.address,
         site_id=site.site_id,
@@ -133,7 +133,7 @@ def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
     return replace(given, **more)
 
 
-def _cannot(question: Asked) -> State | None:
+def _cannot(question: EnergyQuery) -> State | None:
     """Why this chart is not drawn at all: more intervals than it holds."""
     address, days, grain = question.ask.address, question.period.days, question.grain
     if days > MOST_DAYS[grain]:
@@ -141,7 +141,7 @@ def _cannot(question: Asked) -> State | None:
     return None
 
 
-def _said(question: Asked, fault: BadInput) -> State:
+def _said(question: EnergyQuery, fault: BadInput) -> State:
     """The state that a reader's refusal means. Raises it where it means none."""
     if fault.reason == "share_has_no_hours":
         return _no_hours(question)
@@ -151,7 +151,7 @@ def _said(question: Asked, fault: BadInput) -> State:
     return no_marts(site_id) if _has_readings(question) else no_readings(site_id)
 
 
-def _nothing(question: Asked) -> State:
+def _nothing(question: EnergyQuery) -> State:
     if not _has_readings(question):
         return no_readings(question.site.site_id)
     if question.grain == "hour" and is_allocated(known_spans(question.site, question.scope)):
@@ -159,16 +159,16 @@ def _nothing(question: Asked) -> State:
     return nothing_in(question.ask.address, question.period, nearest_month(question))
 
 
-def _no_hours(question: Asked) -> State:
+def _no_hours(question: EnergyQuery) -> State:
     return no_hours(question.ask.address, scopes_of(question.ask, question.site)[question.scope])
 
 
-def _has_readings(question: Asked) -> bool:
+def _has_readings(question: EnergyQuery) -> bool:
     address = question.ask.address
     return question.ask.project.lake.span(question.site.site_id, as_of_utc=address.as_of_utc) is not None
 
 
-def _partly(question: Asked) -> tuple[Finding, ...]:
+def _partly(question: EnergyQuery) -> tuple[Finding, ...]:
     """That months which only touch the period are not in a chart by month."""
     start, end = question.period.start, question.period.end
     is_whole = start.day == end.day == 1 and (question.grain == "month" or start.month == end.month == 1)
@@ -183,7 +183,7 @@ def _partly(question: Asked) -> tuple[Finding, ...]:
 NOT_METERED = "Not metered separately"
 
 
-def uses_of(asked: Asked, points: tuple[Point, ...]) -> tuple[Use, ...]:
+def uses_of(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
     """The parts of a whole site, and what none of them measures, so that they add up to the points.
 
     None where that cannot be said: of a part of a site, of several carriers, of uses that share a meter, and where a
@@ -216,7 +216,7 @@ def _starts(points: tuple[Point, ...]) -> list[datetime]:
     return [each.start_utc for each in points]
 
 
-def _parts(asked: Asked) -> list[tuple[str, str]]:
+def _parts(asked: EnergyQuery) -> list[tuple[str, str]]:
     """Names and scopes of the site's active uses of electricity; without any, of the meters below the main ones."""
     site = asked.site
     uses = [
@@ -228,11 +228,11 @@ def _parts(asked: Asked) -> list[tuple[str, str]]:
     return [(each.name or each.meter_id, f"meter:{each.meter_id}") for each in below if each and has_import(each)]
 
 
-def _mains(asked: Asked) -> tuple[str, ...]:
+def _mains(asked: EnergyQuery) -> tuple[str, ...]:
     return total_meters(asked.site, Carrier.ELECTRICITY, asked.period.start)
 
 
-def _is_fed(asked: Asked) -> bool:
+def _is_fed(asked: EnergyQuery) -> bool:
     site = asked.site
     below = [site.meter(each) for main in _mains(asked) for each in children_of(site, main, asked.period.start)]
     return any(each is not None and not has_import(each) for each in below)

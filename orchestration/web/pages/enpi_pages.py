@@ -14,16 +14,16 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
-from orchestration.web.number_asked import asking
 from orchestration.web.queries import stamp_of_uses
 from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.requested_number import asking
 from reports.assess import known_days
 from reports.pages.address import span
 from reports.pages.baseline_review import address_of
-from reports.pages.energy_uses import UseTold, enpi_list, quarters_csv
+from reports.pages.energy_uses import UseData, enpi_list, quarters_csv
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
-from reports.pages.use_quarters import against, newest_assessable, use_told
+from reports.pages.use_quarters import against, newest_assessable, use_data
 
 router = APIRouter()
 NAV = Nav(40, "/enpi", "Performance", Permission.BASELINE_READ, "target", "Analyse", ("ops", "audit"))
@@ -51,20 +51,20 @@ def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASEL
     """One use."""
     stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
     return draw_kept(
-        request, ask, stamp, lambda: _with_review(use_page(told := _told(ask, site, seu), ask.address), told)
+        request, ask, stamp, lambda: _with_review(use_page(told := _use_data(ask, site, seu), ask.address), told)
     )
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")
 def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """Its quarters as unrounded numbers."""
-    told = _told(ask, site, seu)
+    told = _use_data(ask, site, seu)
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(quarters_csv(told.quarters))
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
 
 
-def _with_review(page: Page, told: UseTold) -> Page:
+def _with_review(page: Page, told: UseData) -> Page:
     """The page, with where its newest version is reviewed."""
     if not told.versions:
         return page
@@ -73,13 +73,13 @@ def _with_review(page: Page, told: UseTold) -> Page:
     return page.model_copy(update={"links": (*page.links, (Sentence("Review baseline v{0}", number), href))})
 
 
-def _told(ask: Ask, site: str, seu: str) -> UseTold:
+def _use_data(ask: Ask, site: str, seu: str) -> UseData:
     given = asking(ask.of(site=site))
     known = known_days(given.site, given.sources, given.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
     period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
     [report] = [each.last_report or "" for each in _lines(ask, {site: given.site}) if each.id == seu] or [""]
-    return use_told(
+    return use_data(
         given, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
     )
 

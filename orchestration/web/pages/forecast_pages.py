@@ -18,7 +18,7 @@ from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.energy_uses import FORECASTS
-from reports.pages.forecasts import TAKES, ForecastTold, Step, forecast_page
+from reports.pages.forecasts import TAKES, ForecastData, Step, forecast_page
 
 if TYPE_CHECKING:
     from ml.forecasts.targets import Target
@@ -34,10 +34,10 @@ def forecast(ask: Ask = asked(Permission.FORECAST_READ, takes=TAKES, shared=("si
     """One forecast of a site."""
     site = whole_site(ask)
     address = ask.address.model_copy(update={"site": site.site_id})
-    return draw(ask, forecast_page(_told(ask, site), address))
+    return draw(ask, forecast_page(_forecast_data(ask, site), address))
 
 
-def _told(ask: Ask, site: Site) -> ForecastTold:
+def _forecast_data(ask: Ask, site: Site) -> ForecastData:
     # Only here: who asks for other pages waits for nothing that forecasts.
     from ml.forecasts.lifecycle.issued_scores import coverage_by_day, lead_means
     from ml.forecasts.targets import targets_of
@@ -48,14 +48,14 @@ def _told(ask: Ask, site: Site) -> ForecastTold:
     if name and name not in known:
         mend = did_you_mean(name, list(known))
         raise BadInput(f"site {site.site_id} forecasts no {name[:60]!r}", reason="unknown_item", mend=mend)
-    store, told = ask.project.forecasts, ForecastTold(site, titles, name, names=ask.project.names)
+    store, told = ask.project.forecasts, ForecastData(site, titles, name, names=ask.project.names)
     latest = store.latest(site.site_id, name) if name else None
     if latest is None:
         return told
     scores = store.scores(site.site_id, name)
     decided = [(row["recorded_at_utc"], row["decision"]) for row in store.promotions()]
     family = known[name].family
-    return ForecastTold(
+    return ForecastData(
         site, titles, name, latest=latest, steps=_steps(ask, site, known[name], latest), day=_first_day(site, latest),
         leads=lead_means(scores), coverage=coverage_by_day(scores), names=ask.project.names,
         decisions=[each for each in decided if str(each[1].get("model", "")).startswith(f"{family}.")],

@@ -12,7 +12,7 @@ from data_quality.contracts.reporting.notice import CHANNELS, Channel, NoticeCho
 from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, Severity
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.settings import Settings
-from orchestration.notices.choices import choices_of, choose, is_set, may_be_told
+from orchestration.notices.choices import choices_of, choose, is_set, may_be_notified
 from orchestration.web.draw import draw
 from orchestration.web.request_context import Ask, asked
 from reports.pages.page import Form, Input, Page, PageBlock, Part
@@ -72,7 +72,7 @@ def keep(ask: Ask = asked(None, shared=_SHARED)) -> Response:
 
 
 def _chosen(ask: Ask) -> tuple[PageBlock, ...]:
-    if not may_be_told(ask.person):
+    if not may_be_notified(ask.person):
         return (Paragraph(text="Your roles see no findings, so there are no notices."),)
     chosen, settings = choices_of(ask.project.store, ask.person.person_id), ask.project.project.settings
     severity = chosen.ways[0].from_severity if chosen.ways else 3

@@ -25,7 +25,7 @@ from reports.content.templates import packs_of
 from reports.evidence.lifecycle import life_at
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
-from reports.pages.packs import PATH, PackAbout, PackLine, PackTold, Ranked, pack_page, packs_page
+from reports.pages.packs import PATH, PackAbout, PackData, PackLine, Ranked, pack_page, packs_page
 from reports.pages.report_library import ReportLine, standing, twin_of
 from reports.texts.locales import chosen, moment
 
@@ -70,7 +70,7 @@ def pack(pack: str, ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED, tak
     mine = [each for each in answers_of(ask.project) if (each.pack, each.site, each.year) == (
         pack, subject.subject_id, about.year)]  # fmt: skip
     may_answer = Role.ANALYST in ask.person.roles and ask.address.as_of_utc is None
-    told = PackTold(
+    told = PackData(
         line=_line(ask, about, template), points=points, data=found["data"], gaps=found["gaps"],
         counts=found["completeness"], findings=found["findings"], answers=mine[::-1], people=ask.project.names,
         point=point if may_answer else "", person_id=ask.person.person_id if may_answer else "",

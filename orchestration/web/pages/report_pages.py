@@ -25,8 +25,7 @@ from reports.evidence.lifecycle import life_at, with_life
 from reports.evidence.manifest import pack_file
 from reports.lifecycle.revise import stored_content
 from reports.pages.address import Address
-from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page
-from reports.pages.report_twin import report_page as report_twin_page
+from reports.pages.report_library import PATH, STATES, Chosen, ReportLine, library_page, report_twin_page
 from reports.recompute.figure_sources import parse_span
 
 router = APIRouter()
@@ -107,7 +106,7 @@ def _revision(ask: Ask, report_id: str, revision: int) -> Revision:
 
 
 def _is_gone(ask: Ask, site_id: str) -> bool:
-    """Whether it is of a site that the project no longer has, and that the person would see."""
+    """True where it is of a site that the project no longer has, and that the person would see."""
     is_known = site_id in subjects_of(ask.project)
     return not is_known and sees_site(ask.person, site_id)
 
@@ -171,7 +170,7 @@ def file_of(project: OpenProject, revision: Revision, kind: str, *, is_out: bool
 
 
 def may_have_evidence(reports: ReportStore, revision: Revision, person: Person) -> bool:
-    """Whether all sites whose readings stand in the revision's evidence, peers of its own among them, are theirs."""
+    """True where all sites whose readings stand in the revision's evidence, peers of its own among them, are theirs."""
     rows = reports.distinct_inputs([(revision.report_id, revision.revision)])
     return all(sees_site(person, parse_span(row["id"])[0]) for row in rows if row["kind"] == "lake")
 

@@ -13,14 +13,12 @@ from data_quality.contracts.reporting.open_finding import OpenFinding
 from data_quality.contracts.time import parse_day
 from orchestration.views import work_orders
 from orchestration.views.anomaly_shown import shown_anomaly
+from orchestration.web.approvals import answered, approvals_waiting
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
-from orchestration.web.workflow_acts import answered
-from orchestration.workflows.asked_approvals import asked_of
 from reports.pages.anomaly import AnomalyDetail
-from reports.pages.approvals import PATH as APPROVALS
-from reports.pages.tasks import ACTS, PATH, as_proposed, task_href, task_page, tasks_page
+from reports.pages.tasks import ACTS, APPROVALS, PATH, as_proposed, task_href, task_page, tasks_page
 
 router = APIRouter()
 NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", "Assure", ("ops",))
@@ -36,7 +34,7 @@ def tasks(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response
         may_act=may(ask.person, Permission.ANOMALY_UPDATE),
         people=work_orders.people_of(ask.project, site), is_synthetic=site.is_simulated,
         # Of an earlier instant nothing waits any more.
-        asked=() if ask.address.as_of_utc else asked_of(ask.project, site, ask.person),
+        asked=() if ask.address.as_of_utc else approvals_waiting(ask.project, site, ask.person),
     )  # fmt: skip
     return draw(ask, page)
 

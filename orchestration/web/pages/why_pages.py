@@ -14,8 +14,8 @@ from data_quality.contracts.site_file.live_source import ModbusSource, asked_eve
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
-from orchestration.web.number_asked import WHY_TAKES, explained, kept_number, readings_csv
 from orchestration.web.request_context import Ask, NotAllowed, asked
+from orchestration.web.requested_number import WHY_TAKES, explained, kept_number, readings_csv
 from reports.pages.address import TAKES, WHY, read_address
 from reports.pages.live_points import point_page
 from reports.pages.page import Page

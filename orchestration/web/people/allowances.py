@@ -94,7 +94,7 @@ class Allowances:
                     del self._taken[kind, name]
 
     def taken(self, kind: str) -> int:
-        """How many places of a kind are taken."""
+        """Number of places of a kind that are taken."""
         return sum(number for (each, _), number in self._taken.items() if each == kind)
 
 

@@ -42,7 +42,7 @@ def invitation_link(
 
 
 def first_invited(project: OpenProject) -> Person | None:
-    """Who is invited where nobody has a password yet: who lets others in, else who sees most; None where one has."""
+    """Person to invite where nobody has a password yet: who lets others in, else who sees most; None where one has."""
     if CredentialStore(project.store).anybody():
         return None
     ranks = (Role.ADMIN, Role.ENGINEER, Role.OPERATOR, Role.APPROVER, Role.ANALYST)

@@ -53,7 +53,7 @@ def hashed(password: str, person_id: str) -> str:
 
 
 def is_right(argon2id: str, password: str) -> bool:
-    """Whether that is the password; an empty text needs as long and is false."""
+    """True where that is the password; an empty text needs as long and is false."""
     if len(password) > MAX_LENGTH:
         return False
     with _ONE:
@@ -168,7 +168,7 @@ class SignIn:
         return self._opened(person)
 
     def is_reset_news(self, person_id: str) -> bool:
-        """Whether somebody reset the person's password, who has not said yet that they know."""
+        """True where somebody reset the person's password, who has not said yet that they know."""
         reset = self.credentials.last_reset(person_id)
         return reset is not None and self.preferences.of_person(person_id).get(SEEN) != reset["id"]
 
@@ -198,7 +198,7 @@ class SignIn:
         return person if self._holds(login) else None
 
     def _holds(self, login: Login) -> bool:
-        """Whether the sign-in is young enough, by the clock on the wall and by the one that nobody sets."""
+        """True where the sign-in is young enough, by the clock on the wall and by the one that nobody sets."""
         now_utc, now_s = self.clock.now_utc(), self.monotonic()
         with self._lock:
             seen = self._watched.get(login.token_sha256)
@@ -260,12 +260,12 @@ class SignIn:
 
 
 def browser_of(token: str) -> str:
-    """What a browser keeps of a sign-in when that has ended: it opens nothing, and tells whose browser it is."""
+    """Mark that a browser keeps of a sign-in when that has ended: it opens nothing, and tells whose browser it is."""
     return sha256(token)
 
 
 def csrf_of(token: str) -> str:
-    """What the forms of a sign-in carry: it follows from the cookie, which no other page can read."""
+    """Token that the forms of a sign-in carry: it follows from the cookie, which no other page can read."""
     return hmac.new(token.encode(), b"meterloom forms", hashlib.sha256).hexdigest()
 
 

@@ -105,7 +105,7 @@ def _check(request: HTTPConnection) -> None:
 
 
 def _engineers(project: Project, clock: Clock) -> Callable[[HTTPConnection], bool]:
-    """Whether somebody is signed in on the pages who may see and change everything. Of a store or a people file that
+    """True where somebody signed in on the pages may see and change everything. Of a store or a people file that
     cannot be read nobody is.
     """
     from starlette.requests import Request

@@ -26,12 +26,12 @@ class Passes:
         self.token_file = self._folder / "token"
 
     def token(self) -> str:
-        """What programs send as `Authorization: Bearer TOKEN`; made at the first question. Raises OSError."""
+        """Token that programs send as `Authorization: Bearer TOKEN`; made at the first question. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return token_in(self.token_file)
 
     def is_token(self, text: str) -> bool:
-        """Whether a program sent the token."""
+        """True where a program sent the token."""
         return bool(text) and hmac.compare_digest(text.encode(), self.token().encode())
 
     def link(self, now_utc: datetime) -> str:
@@ -50,7 +50,7 @@ class Passes:
         return self._new("sign_ins", now_utc + SIGN_IN_FOR) if now_utc < until_utc else None
 
     def is_signed_in(self, secret: str, now_utc: datetime) -> bool:
-        """Whether it is the secret of a sign-in that is not over."""
+        """True where it is the secret of a sign-in that is not over."""
         try:
             return now_utc < _until(self._file("sign_ins", secret))
         except (OSError, ValueError):

@@ -102,7 +102,7 @@ class PerformanceFigures:
         status: str = "",
         band_kwh: float | None = None,
     ) -> None:
-        """What is made of the actual and the expected energy of uses. status, band_kwh: of the one use."""
+        """Figure made of the actual and the expected energy of uses. status, band_kwh: of the one use."""
         energies = {kpi: self.book.at(f"{path}/{kpi}") for kpi in _ENERGIES}
         item = Item(key="", label="", scope=energies["actual_kwh"].scope, period=period)
         for kpi, words in _COMPARISONS.items():

@@ -1,21 +1,117 @@
-"""Power now of a home: what gives, the house, and what takes, as one live flow. A live power is no evidence."""
+"""Power now of a home as one live flow; the colour, symbol and name of each energy. A live power is no evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from data_quality.contracts.live.live_value import LiveValue
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
-from reports.pages.energies import ICONS, NAMES
 from reports.pages.page import Live, Number, Picture, Widget
 from reports.pages.widgets.live_kw import age_words, live_number
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
-from reports.svg.live_flow import Place, live_flow_svg
+from reports.svg.markup import element, fitted, label, picture
 from reports.texts.locales import named, page_word, rules_of
 
 KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
+_MOST_PX, _LEAST_PX = 44.0, 1.5
+_BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 280.0
+_WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
+OF_KIND: Mapping[str, Energy] = {
+    "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",
+    "heating_relay": "heating", "room": "heating", "grid_meter": "grid",
+}  # fmt: skip
+ICONS: Mapping[str, str] = {
+    "grid": "utility-pole", "export": "utility-pole", "solar": "sun", "battery": "battery-charging", "car": "car",
+    "heating": "flame", "water": "droplets", "other": "house",
+}  # fmt: skip
+NAMES: Mapping[str, str] = {
+    "grid": "Grid", "export": "Grid feed-in", "solar": "Solar", "battery": "Battery", "car": "Car",
+    "heating": "Heating", "water": "Hot water", "other": "Household",
+}  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A source or a use. kw: None where no value is fresh enough. text, unit, age: as people read them. energy: whose
+    colour it has; icon: of icons.svg. marks: attributes by which a script goes on showing it.
+    """
+
+    name: str
+    energy: str
+    icon: str
+    kw: float | None
+    text: str
+    unit: str
+    age: str
+    band: str
+    href: str
+    marks: Mapping[str, str]
+
+
+def live_flow_svg(
+    title: str, house: str, sources: Sequence[Place], uses: Sequence[Place], *, is_narrow: bool, is_mirrored: bool
+) -> str:
+    """The drawing. house: what stands between. is_narrow: of a phone; is_mirrored: for who reads from the right."""
+    (wide, box, hub), rows = _NARROW if is_narrow else _WIDE, max(len(sources), len(uses), 2)
+    pitch = _PITCH if is_narrow else max(_PITCH, min(100.0, _LEAST_HIGH / rows))
+    high, inside = rows * pitch + 2 * _EDGE, list[str]()
+    most = max((abs(each.kw or 0.0) for each in (*sources, *uses)), default=0.0) or 1.0
+    for places, is_source in ((sources, True), (uses, False)):
+        scale = min(_MOST_PX, (high - 40) / max(len(places), 1)) / most
+        widths = [max(_px(each, scale), 6.0) for each in places]
+        left = is_source != is_mirrored
+        x = _EDGE if left else wide - _EDGE - box
+        outer, inner = (x + box, (wide - hub) / 2) if left else (x, (wide + hub) / 2)
+        for row, each in enumerate(places):
+            y = high / 2 + (row - (len(places) - 1) / 2) * pitch
+            ends = (outer, y), (inner, high / 2 - sum(widths) / 2 + sum(widths[:row]) + widths[row] / 2)
+            way = _way(*(ends if is_source else ends[::-1]))
+            inside.append(_drawn(each, (x, y - _BOX / 2, box), way, scale, is_narrow=is_narrow))
+    inside.append(element("rect", x=(wide - hub) / 2, y=high / 2 - 34, width=hub, height=68.0, rx=16.0, class_="box"))
+    inside.append(_icon("house", wide / 2 - 12, high / 2 - 24, 24.0))
+    inside.append(label(wide / 2, high / 2 + 20, house, anchor="middle", kind="soft", room=hub - 8))
+    said = "; ".join(f"{each.name}: {each.text} {each.unit}" for each in (*sources, *uses))
+    kind = "flow narrow" if is_narrow else "flow"
+    return picture(wide, high, title=title, description=said, kind=kind, inside=inside, role="group")
+
+
+def _px(place: Place, scale: float) -> float:
+    return max(abs(place.kw) * scale, _LEAST_PX) if place.kw else 0.0
+
+
+def _way(start: tuple[float, float], end: tuple[float, float]) -> str:
+    (x, y), (to_x, to_y), middle = start, end, (start[0] + end[0]) / 2
+    return f"M{x:.1f} {y:.1f}C{middle:.1f} {y:.1f} {middle:.1f} {to_y:.1f} {to_x:.1f} {to_y:.1f}"
+
+
+def _drawn(place: Place, box: tuple[float, float, float], way: str, scale: float, *, is_narrow: bool) -> str:
+    (x, y, width), indent = box, 38.0 if is_narrow else 54.0
+    inside = (
+        element("path", d=way, class_="rib", stroke_width=_px(place, scale), data_live_scale=f"{scale:.4f}"),
+        element("path", d=way, class_="run"),
+        element("rect", x=x, y=y, width=width, height=_BOX, rx=12.0, class_="box"),
+        element("circle", cx=x + indent / 2 + 1, cy=y + _BOX / 2, r=indent * 0.3),
+        _icon(place.icon, x + indent / 2 - 7, y + _BOX / 2 - 8, 16.0),
+        *_lines(place, x + indent, y + (23 if is_narrow else 17), width - indent - 4, is_narrow=is_narrow),
+    )
+    state = f"place e-{place.energy} live-{place.band}{'' if place.kw else ' flow-off'}"
+    return element("a", *inside, href=place.href, class_=state, **place.marks)
+
+
+def _lines(place: Place, x: float, y: float, room: float, *, is_narrow: bool) -> Iterator[str]:
+    yield label(x, y, place.name, kind="soft", room=room)
+    parts = element("tspan", text=place.text, data_live_value="1"), element("tspan", text=place.unit, dx=3)
+    yield element("text", *parts, x=x, y=y + 19, class_="kw")
+    if not is_narrow:
+        yield element("text", text=fitted(place.age, room), x=x, y=y + 34, class_="age", data_live_age="1")
+
+
+def _icon(name: str, x: float, y: float, size: float) -> str:
+    # The sheet's own address is known to who draws the page.
+    return element("svg", element("use", href=f"icons.svg#{name}"), x=x, y=y, width=size, height=size, class_="ico")
 
 
 class PowerPoint(Model):
@@ -78,7 +174,7 @@ def _number(point: PowerPoint, given: HomePower) -> Number:
 
 
 def _is_source(point: PowerPoint) -> bool:
-    """Whether it gives now; what could do both and does nothing stands where it usually does."""
+    """True where it gives now; what could do both and does nothing stands where it usually does."""
     kw = point.value.value
     return point.gives if not kw else point.gives == (kw > 0) or (point.energy == "solar")
 
@@ -102,7 +198,7 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
 
 
 def _marks(live: Live, locale: str) -> dict[str, str]:
-    """What live.js goes on with, as on every other live number."""
+    """Marks that live.js goes on with, as on every other live number."""
     return {
         "data_live": live.point,
         "data_live_at": live.at_utc.isoformat(),
@@ -112,3 +208,15 @@ def _marks(live: Live, locale: str) -> dict[str, str]:
         "data_live_since": page_word("stale since {0}", locale),
         "data_live_zone": live.time_zone,
     }
+
+
+def energy_of_kind(kind: str) -> Energy:
+    """The energy of a kind of device; of one that has no colour of its own, the household's."""
+    return OF_KIND.get(kind, "other")
+
+
+def energy_of_meter(site: Site, meter_id: str, mains: frozenset[str]) -> Energy:
+    """The energy of a meter, by the devices that stand behind it. mains: of the grid connection."""
+    if meter_id in mains:
+        return "grid"
+    return next((energy_of_kind(each.kind) for each in site.assets if each.meter == meter_id), "other")

@@ -150,7 +150,7 @@ def _prices(given: PlanAhead) -> Iterator[ChartRow]:
 
 
 def _measured(given: PlanAhead) -> Iterator[ChartRow]:
-    """What was measured, in the lane of what is planned."""
+    """Measured power, in the lane of the planned one."""
     for each in given.measured:
         is_level = each.kind == "level"
         label = "Use, measured" if each.kind == "use" else Sentence("{0}, measured", named(each.label))

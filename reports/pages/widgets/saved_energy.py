@@ -36,7 +36,7 @@ class Savings(Given):
 
     @property
     def verdict(self) -> str:
-        """Whether the sum exceeds what the models cannot tell."""
+        """Word for the sum: beyond what the models cannot tell, or within it."""
         saved, band = (None if each is None else each.figure.value for each in (self.total, self.band))
         if saved is None or band is None:
             return ""

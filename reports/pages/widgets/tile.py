@@ -138,7 +138,7 @@ def bullet(
     target: float | None = None,
     said: Text,
 ) -> Picture | None:
-    """How far a figure is, and on its way to what: to a target, or to what the whole period comes to."""
+    """Progress of a figure on its way: to a target, or to what the whole period comes to."""
     far, ahead = value_of(shown), value_of(projected)
     whole = max((each for each in (far, ahead, target) if each is not None), default=0.0)
     if far is None or whole <= 0 or (ahead is None and target is None):

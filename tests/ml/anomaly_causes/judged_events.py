@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from ml.anomalies.monitor import watch
-from ml.anomaly_causes.cause_figures import CauseFigures, cause_figures
 from ml.anomaly_causes.cause_model import CauseModel
 from ml.anomaly_causes.event_features import features_of
+from ml.anomaly_causes.learn_causes import CauseFigures, cause_figures
 from tests.ml.anomaly_causes.seeded_sites import Seeded, SeededSite, seeded_site
 
 HOUR = timedelta(hours=1)

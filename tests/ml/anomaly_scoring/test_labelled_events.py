@@ -7,7 +7,7 @@ from assets.stores.ledgers.anomaly_ledger import AnomalyLedger
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from ml.anomaly_causes.cause_model import likely_cause, shipped_causes
-from ml.anomaly_scoring.labelled_events import examples_of
+from ml.anomaly_scoring.learn_project import examples_of
 from tests.bench.cause_learn import LABEL_WEIGHT, LABELLED, fitted
 from tests.ml.anomaly_causes.judged_events import Judged
 from tests.ml.anomaly_causes.seeded_sites import CAUSES, Seeded

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.disaggregation.campaign import WeekBand, reconciled, week_band
 from ml.disaggregation.class_model import f1_of, hysteresis
-from ml.disaggregation.reconcile import reconciled
-from ml.disaggregation.week_band import WeekBand, week_band
 
 STEPS, CLASSES = 7, 3
 AMOUNT = st.floats(0, 1e4)

@@ -16,7 +16,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.disaggregation import SENTENCES, StoredDisaggregation, finding_of, worded
 from data_quality.contracts.site_file.disaggregated_circuit import DisaggregatedCircuit
 from data_quality.contracts.time import FixedClock
-from ml.disaggregation.circuit_card import circuit_card
+from ml.disaggregation.site_circuit import circuit_card
 from orchestration.open_project import OpenProject
 from orchestration.operations.readings.nilm import shown
 from reports.texts.locales import page_word, rules_of

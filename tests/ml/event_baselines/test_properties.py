@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.event_baselines.asked_days import AskedDays
 from ml.event_baselines.day_steps import DaySteps, Matrix, mean_of
+from ml.event_baselines.event_days import EventDays
 from ml.event_baselines.settle import METHODS, Event, settle
 from tests.ml.event_baselines.test_settle import WINDOW, office
 
@@ -55,7 +55,7 @@ def test_a_load_some_weeks_later_has_its_baseline_as_much_later(weeks: int, seed
 def test_the_baseline_of_two_loads_together_is_the_sum_of_theirs(name: str, seed: int) -> None:
     one, other = office(60, seed), office(60, seed + 1)
     both = replace(one, load_kw=one.load_kw + other.load_kw)
-    found = [METHODS[name](AskedDays(grid, np.array([50]), WINDOW)) for grid in (one, other, both)]
+    found = [METHODS[name](EventDays(grid, np.array([50]), WINDOW)) for grid in (one, other, both)]
     np.testing.assert_allclose(found[0] + found[1], found[2])
 
 

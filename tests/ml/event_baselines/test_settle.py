@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 
-from ml.event_baselines.asked_days import AskedDays
-from ml.event_baselines.band import half_widths
 from ml.event_baselines.day_steps import DaySteps
-from ml.event_baselines.event_window import EventWindow
+from ml.event_baselines.event_days import EventDays, EventWindow
 from ml.event_baselines.rules import RULES
-from ml.event_baselines.settle import Event, settle
+from ml.event_baselines.settle import Event, half_widths, settle
 from tests.bench.dr_bench import DATA, bdg2, cambridge, ramps, scores, sheds_held
 
 WINDOW = EventWindow(start=16, end=19, adjust_start=12, adjust_end=15)
@@ -57,8 +55,8 @@ def test_a_shed_is_found_and_its_day_is_kept_out_of_later_baselines() -> None:
         assert 40 < float((first.baseline_kw - grid.load_kw[280])[16:19].mean()) < 60
         assert first.half_width_kw < 35
         assert float(np.abs(second.baseline_kw - grid.load_kw[281])[16:19].mean()) < 20
-    kept_in = RULES["10-in-10"](AskedDays(grid, np.array([281]), WINDOW))[0, 16:19].mean()
-    kept_out = RULES["10-in-10"](AskedDays(grid.excluding(np.array([280])), np.array([281]), WINDOW))[0, 16:19].mean()
+    kept_in = RULES["10-in-10"](EventDays(grid, np.array([281]), WINDOW))[0, 16:19].mean()
+    kept_out = RULES["10-in-10"](EventDays(grid.excluding(np.array([280])), np.array([281]), WINDOW))[0, 16:19].mean()
     assert kept_out - kept_in > 2
 
 

@@ -13,11 +13,10 @@ from ml.features.matrix import feature_matrix
 from ml.features.series import DAY, Vector
 from ml.forecasts.issue import run_forecast
 from ml.forecasts.lifecycle.forecast_registry import FITTERS, KINDS, fitter_of, fitters_of
-from ml.forecasts.models.additive import Additive, AdditiveFitter
 from ml.forecasts.models.blend import BlendFitter
 from ml.forecasts.models.naive import SameHourLastWeekFitter, week_before
 from ml.forecasts.models.small_network import Nets, NeuralNetworkFitter
-from ml.forecasts.models.statistical import HourSpread, PipelineFitter
+from ml.forecasts.models.statistical import Additive, AdditiveFitter, HourSpread, PipelineFitter
 from ml.forecasts.targets import target_of
 from ml.tracking import MlflowTracker
 from tests.ml.cases import plant

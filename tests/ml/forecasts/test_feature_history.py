@@ -17,11 +17,17 @@ from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock
-from ml.features.correlation import correlations, rank_correlation
-from ml.features.known_rows import HEADS, known_rows, names_of
 from ml.features.matrix import FEATURES, feature_matrix
 from ml.features.weather_known import GivenWeather
-from ml.forecasts.feature_history import FeatureHistory, KnownDay, feature_history, known_day
+from ml.forecasts.feature_history import (
+    FeatureHistory,
+    KnownDay,
+    correlations,
+    feature_history,
+    known_day,
+    rank_correlation,
+)
+from ml.forecasts.keep_features import HEADS, known_rows, names_of
 from ml.forecasts.site_forecast import forecast_site
 from ml.tracking import MlflowTracker
 from orchestration.previews import correlation_png

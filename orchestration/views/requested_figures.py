@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from assets.stores.published.asked_figures import AskedFigures, renamed
-from assets.stores.published.report_ledger import keep_site_version
+from assets.stores.published.report_ledger import ReportStore, keep_site_version
+from assets.stores.published.requested_figures import RequestedFigures, renamed
+from assets.stores.transactions import Store
 from assets.stores.warehouse.marts import MartReader
-from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
 from reports.assess import AskedUse
@@ -18,14 +19,66 @@ from reports.datasets.footprint_figures import FootprintData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing
-from reports.figures.on_request import KnownFigures, with_digests
-from reports.recompute.figure_sources import Sources
+from reports.figures.kpi_list import inputs_of
+from reports.recompute.computations import KPI, version_named
+from reports.recompute.figure_again import pinned
+from reports.recompute.figure_sources import Sources, parse_dates
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
-
 OF_EVENTS = ("measured_kwh", "expected_kwh", "kwh", "cost")
+
+
+class KnownFigures:
+    """Figures by id: those of reports and recommendations, then those that somebody asked for a while ago."""
+
+    def __init__(self, reports: ReportStore, asked: RequestedFigures, sources: Sources, now_utc: datetime) -> None:
+        self.store: Store = reports.store
+        self._reports, self._asked, self._sources, self._now_utc = reports, asked, sources, now_utc
+
+    def figure(self, figure_id: str) -> Figure | None:
+        """The figure of that id, or None."""
+        # Both are asked whatever is found, so that nobody learns by the clock what there is.
+        found, asked = self._reports.figure(figure_id), self._asked.figure(figure_id, now_utc=self._now_utc)
+        return found or (None if asked is None else completed(asked, self._sources))
+
+    def behind(self, figure_id: str) -> Figure | None:
+        """As `figure`, of one that another is made of."""
+        return self._reports.behind(figure_id) or self.figure(figure_id)
+
+
+def with_digests(figures: Iterable[Figure], sources: Sources) -> list[Figure]:
+    """Figures of KPIs with the few inputs that time could take from them: site file and SQL as they are now."""
+    return [_with(each, (*_few(each, sources), *each.trace.inputs)) if _is_bare(each) else each for each in figures]
+
+
+def _few(figure: Figure, sources: Sources) -> tuple[TraceInput, TraceInput]:
+    return sources.site_input(sources.site(figure.trace.parameters["site"])), sources.definition_input()
+
+
+def completed(figure: Figure, sources: Sources) -> Figure:
+    """A KPI figure with all its inputs, as known at its instant; any other as it is."""
+    if figure.trace.computation != KPI or any(each.kind == "lake" for each in figure.trace.inputs):
+        return figure
+    named, as_of_utc = figure.trace.parameters, figure.trace.as_of_utc
+    then = pinned(figure, sources)
+    start, end = parse_dates(named)
+    baseline_id, version = version_named(figure.trace) or (None, None)
+    row: dict[str, Any] = {"kpi": named["kpi"], "scope": named["scope"], "period_start": start, "period_end": end}
+    row |= {"baseline_id": baseline_id, "baseline_version": version}
+    held = {(each.role, each.id): each for each in figure.trace.inputs}
+    # What was kept is what it was made of, whatever that is today.
+    every = [held.get((each.role, each.id), each) for each in inputs_of(then.site(named["site"]), row, then, as_of_utc)]
+    return _with(figure, tuple(every))
+
+
+def _is_bare(figure: Figure) -> bool:
+    return figure.trace.computation == KPI and all(each.role != "site" for each in figure.trace.inputs)
+
+
+def _with(figure: Figure, inputs: tuple[TraceInput, ...]) -> Figure:
+    return figure.model_copy(update={"trace": figure.trace.model_copy(update={"inputs": inputs})})
 
 
 class Ids(NamedTuple):
@@ -45,7 +98,7 @@ def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) ->
         return Ids({}, None)
     sources = project.sources()
     found = renamed(with_digests(figures, sources))
-    until_utc = AskedFigures(project.project.data_dir).keep(found, now_utc=clock.now_utc())
+    until_utc = RequestedFigures(project.project.data_dir).keep(found, now_utc=clock.now_utc())
     if until_utc is not None:
         inputs = {(each.id, each.sha256) for one in found.values() for each in one.trace.inputs if each.role == "site"}
         for site_id, sha256 in sorted(inputs):
@@ -55,7 +108,7 @@ def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) ->
 
 def known_figures(project: "OpenProject", sources: Sources, clock: Clock) -> KnownFigures:
     """Figures of reports and those that were asked for."""
-    return KnownFigures(project.reports, AskedFigures(project.project.data_dir), sources, clock.now_utc())
+    return KnownFigures(project.reports, RequestedFigures(project.project.data_dir), sources, clock.now_utc())
 
 
 def event_ids(

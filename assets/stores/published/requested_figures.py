@@ -56,7 +56,7 @@ def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
     return found
 
 
-class AskedFigures:
+class RequestedFigures:
     """The asked figures of a project. data_dir: its folder of data."""
 
     def __init__(self, data_dir: Path) -> None:

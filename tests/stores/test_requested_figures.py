@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.published import asked_figures
-from assets.stores.published.asked_figures import FILE, FOLDER, KEPT_FOR, AskedFigures
+from assets.stores.published import requested_figures
 from assets.stores.published.report_ledger import keep_site_version
+from assets.stores.published.requested_figures import FILE, FOLDER, KEPT_FOR, RequestedFigures
 from assets.stores.transactions import Store
 from data_quality.contracts.reporting.figure import Figure, Trace
 from data_quality.contracts.time import FixedClock
@@ -37,7 +37,7 @@ def file_of(folder: Path) -> Path:
 
 
 def test_who_asks_again_that_day_writes_nothing_and_the_next_day_keeps_longer(tmp_path: Path) -> None:
-    asked, [one] = AskedFigures(tmp_path), figures(1)
+    asked, [one] = RequestedFigures(tmp_path), figures(1)
     until = asked.keep([one], now_utc=NOW)
     assert until is not None
     assert NOW + KEPT_FOR <= until < NOW + KEPT_FOR + DAY
@@ -53,10 +53,10 @@ def test_who_asks_again_that_day_writes_nothing_and_the_next_day_keeps_longer(tm
 
 
 def test_what_is_over_and_what_is_too_much_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = AskedFigures(tmp_path)
+    asked = RequestedFigures(tmp_path)
     asked.keep(figures(5, "old"), now_utc=NOW)
     asked.keep(figures(5, "mid"), now_utc=NOW + 20 * DAY)
-    monkeypatch.setattr(asked_figures, "MOST_KEPT", 7)
+    monkeypatch.setattr(requested_figures, "MOST_KEPT", 7)
     asked.keep(figures(4, "new"), now_utc=NOW + 32 * DAY)
     with closing(sqlite3.connect(file_of(tmp_path))) as db:
         names = sorted(name[:3] for (name,) in db.execute("select figure_id from figures"))
@@ -73,14 +73,14 @@ def test_a_file_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     file.parent.mkdir()
     file.write_bytes(b"no database at all" * 100)
-    asked, [one] = AskedFigures(tmp_path), figures(1)
+    asked, [one] = RequestedFigures(tmp_path), figures(1)
     assert asked.figure(one.figure_id, now_utc=NOW) is None
     assert asked.keep([one], now_utc=NOW) is not None
     assert asked.figure(one.figure_id, now_utc=NOW) == one
 
 
 def test_a_figure_of_another_release_is_kept_anew_when_it_is_asked_again(tmp_path: Path) -> None:
-    asked, [one] = AskedFigures(tmp_path), figures(1)
+    asked, [one] = RequestedFigures(tmp_path), figures(1)
     asked.keep([one], now_utc=NOW)
     with closing(sqlite3.connect(file_of(tmp_path))) as db, db:
         db.execute("update figures set figure = json_set(figure, '$.gone', 1)")
@@ -91,16 +91,16 @@ def test_a_figure_of_another_release_is_kept_anew_when_it_is_asked_again(tmp_pat
 
 def test_many_ask_at_once_from_the_first_moment_on(tmp_path: Path) -> None:
     def ask(at: int) -> bool:
-        return AskedFigures(tmp_path).keep(figures(50, f"{at}-"), now_utc=NOW) is not None
+        return RequestedFigures(tmp_path).keep(figures(50, f"{at}-"), now_utc=NOW) is not None
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(24)))
-    assert AskedFigures(tmp_path).figure("23-49", now_utc=NOW) is not None
+    assert RequestedFigures(tmp_path).figure("23-49", now_utc=NOW) is not None
 
 
 def test_a_folder_that_cannot_be_made_takes_no_number_away(tmp_path: Path) -> None:
     (tmp_path / FOLDER).write_text("a file where the folder should be")
-    assert AskedFigures(tmp_path).keep(figures(1), now_utc=NOW) is None
+    assert RequestedFigures(tmp_path).keep(figures(1), now_utc=NOW) is None
 
 
 def test_the_site_of_an_asked_figure_is_kept_once_and_who_only_asks_waits_for_no_writer(store: Store) -> None:

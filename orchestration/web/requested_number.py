@@ -12,7 +12,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.views.asked_ids import kept_ids, known_figures
+from orchestration.views.requested_figures import kept_ids, known_figures
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import MOST_POINTS
 from orchestration.web.number_parts import files_behind, quarters_of, scope_name
@@ -61,7 +61,7 @@ class Number(NamedTuple):
 
 
 def asking(ask: Ask, sources: Sources | None = None) -> Asking:
-    """What numbers of the asked site are made from. Raises BadInput for an instant that is yet to come."""
+    """Inputs of numbers of the requested site. Raises BadInput for an instant that is yet to come."""
     project, site = ask.project, ask.site()
 
     def read(name: str, **parts: Any) -> pl.DataFrame:
@@ -78,7 +78,7 @@ def asking(ask: Ask, sources: Sources | None = None) -> Asking:
     )
 
 
-def number_asked(ask: Ask) -> Number:
+def requested_number(ask: Ask) -> Number:
     """The number that an address of /why names, kept or made now. Raises BadInput (no_figure, no_number …)."""
     if figure_id := ask.address.part("figure"):
         return stored_number(ask, figure_id)
@@ -138,7 +138,7 @@ def kept_number(ask: Ask) -> str:
     if ask.address.part("figure") or ask.address.as_of_utc is not None:
         raise BadInput("only a number of now, that is not kept yet, can be kept", reason="bad_request")
     # Whether it is theirs to see at all.
-    path = number_asked(ask).figure.path
+    path = requested_number(ask).figure.path
     given = asking(ask, ask.project.sources())
     wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
 
@@ -161,7 +161,7 @@ def _refuse_others(
     *,
     shared: frozenset[tuple[str, str]] = frozenset(),
 ) -> None:
-    """Who sees a number sees what it is made of: all of that must be theirs to see, or shared with them."""
+    """Check that who sees a number may see its parts: all of that must be theirs to see, or shared with them."""
     for node in graph(figure, figures):
         is_shared = node.kpi == SHARED and (node.trace.parameters.get("site", ""), node.scope) in shared
         if not is_shared and not _is_theirs(ask, node):
@@ -181,7 +181,7 @@ def _is_theirs(ask: Ask, node: Figure) -> bool:
 
 def explained(ask: Ask) -> Explained:
     """Everything about the number that an address names. Raises BadInput."""
-    number = number_asked(ask)
+    number = requested_number(ask)
     figure, figures, sources = number.figure, number.figures, number.sources
     # First of all: it announces what the SQL is asked, so that it runs once.
     found = trace_figure(figure.figure_id, reports=figures, sources=sources)
@@ -241,7 +241,7 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
 
 def readings_csv(ask: Ask) -> str:
     """All readings behind the number that an address names, as a table. Raises BadInput."""
-    number = number_asked(ask)
+    number = requested_number(ask)
     rows = _readings(number)
     if rows.height > MOST_POINTS:
         raise BadInput(

@@ -1,4 +1,4 @@
-"""Approvals that workflows of a site wait for, as pages show them to a person."""
+"""Approvals that workflows of a site wait for, as pages show them to a person, and answers to them, each once."""
 
 from typing import TYPE_CHECKING
 
@@ -8,15 +8,24 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.workflow import ApprovalStep, Instance
-from orchestration.workflows.run import workflows_of
-from reports.pages.approvals import Asked
+from orchestration.web.problems import led_on
+from orchestration.web.queries import whole_site
+from orchestration.web.request_context import Ask
+from orchestration.workflows.run import decide, workflows_of
+from reports.pages.tasks import WaitingApproval
 from reports.texts.locales import named
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
+WAY_ON = {
+    "own_work": "Another person with that role signs in and answers.",
+    "not_asked": "Open Tasks again: it shows what waits now.",
+    "no_reason": "Go back and write a reason.",
+}
 
-def asked_of(project: "OpenProject", site: Site, person: Person) -> list[Asked]:
+
+def approvals_waiting(project: "OpenProject", site: Site, person: Person) -> list[WaitingApproval]:
     """Everything that waits, the oldest first. A workflow whose file is gone waits for nobody."""
     waiting = [each for each in WorkflowInstances(project.store).standing(site.site_id) if each.state == "asked"]
     if not waiting:
@@ -33,15 +42,15 @@ def asked_of(project: "OpenProject", site: Site, person: Person) -> list[Asked]:
             roles = [role for one in steps[:1] for role in one.roles[: places[one.name] + 1]]
             names = sentences([Sentence(role.value) for role in roles], ", ")
             found.append(
-                Asked(
-                    instance_id=each.instance_id, site_id=site.site_id, title=workflow.title, told=_told(each),
+                WaitingApproval(
+                    instance_id=each.instance_id, site_id=site.site_id, title=workflow.title, told=_course(each),
                     roles=names, refusal=_refusal(each, person, names, has_role=bool(set(roles) & set(person.roles))),
                 )
             )  # fmt: skip
     return found
 
 
-def _told(instance: Instance) -> str:
+def _course(instance: Instance) -> str:
     return sentences((named(instance.subject), *(each.sentence for each in instance.steps)))
 
 
@@ -49,3 +58,20 @@ def _refusal(instance: Instance, person: Person, roles: str, *, has_role: bool) 
     if instance.person_id == person.person_id:
         return Sentence("You ran this workflow: another person approves it.")
     return "" if has_role else Sentence("It waits for the role {0}.", roles)
+
+
+def answered(ask: Ask, instance_id: str, *, reason: str, is_approved: bool) -> Instance:
+    """The instance after a person's answer; after the same answer once more, as it stands.
+
+    Raises BadInput: no_instance at the site, and as `decide`.
+    """
+    site = whole_site(ask)
+    standing = WorkflowInstances(ask.project.store).standing(site.site_id)
+    found = next((each for each in standing if each.instance_id == instance_id), None)
+    if found is None:
+        raise BadInput(f"site {site.site_id} has no instance {instance_id[:20]!r}", reason="no_instance")
+    mine = f"{'approved' if is_approved else 'refused'} by {ask.person.person_id}"
+    if found.state != "asked" and any(each.told == mine for each in found.steps):
+        return found
+    with led_on(WAY_ON):
+        return decide(ask.project, found, ask.clock, person=ask.person, reason=reason, is_approved=is_approved)
