@@ -29,7 +29,7 @@ from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.seals import append, append_row
 from assets.stores.transactions import Store, open_store
-from controls.agent.context import Bench, devices_of
+from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
 from controls.agent.site_values import SiteValues
 from controls.gateways.broker import start_broker
@@ -229,7 +229,7 @@ def day(count: int, hours: int) -> None:
             # The test's own record of every write would be all that grows.
             device.writes = deque(maxlen=10)  # type: ignore[assignment]
         set_mode(store, "home", mode=Mode.PARTIAL, person=CARLA, reason="bench", clock=hand)
-        bench = Bench(
+        bench = AgentContext(
             store=store, site_id="home", holder="day", clock=hand, monotonic=hand.monotonic, transports=plant,
             site=SiteValues(site, load),
         )  # fmt: skip

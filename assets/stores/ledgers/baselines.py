@@ -11,8 +11,13 @@ from assets.stores.schema.tables_baselines import baseline_approvals, baseline_s
 from assets.stores.transactions import Repository, Store
 from assets.stores.trust import trust_of
 from data_quality.contracts.baselines.adjustment import canonical_sha256
-from data_quality.contracts.baselines.baseline import Baseline, BaselineStatus, BaselineType, BaselineVersion
-from data_quality.contracts.baselines.shadow import ShadowComparison
+from data_quality.contracts.baselines.baseline import (
+    Baseline,
+    BaselineStatus,
+    BaselineType,
+    BaselineVersion,
+    ShadowComparison,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Person, Role
