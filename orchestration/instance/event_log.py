@@ -5,7 +5,6 @@ A year of a site is one run: each of its models reports twelve months and more. 
 and Dagster's own storage opens its files anew for every event, which costs more than what it writes.
 """
 
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ OPEN_FILES = 8
 BUSY_TIMEOUT_S = 60
 
 
-def _without_waiting(connection: sqlite3.Connection, _: object) -> None:
+def _without_waiting(connection: Any, _: object) -> None:
     """No commit waits for the disk. The file has a write-ahead log and stays whole; a machine that loses its power may
     lose the events of the last moments, and the run that they are of is found broken off as it is without them.
     """
