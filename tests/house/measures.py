@@ -18,8 +18,8 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_352,
-    "assets": 60_997,
-    "dbt_project": 2_317,
+    "assets": 60_996,
+    "dbt_project": 2_279,
     "ml": 23_577,
     "controls": 38_700,
     "reports": 32_512,
