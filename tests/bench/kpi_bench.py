@@ -1,13 +1,12 @@
-"""KPI throughput: the marts' SQL by dbt on DuckDB, against PostgreSQL, against the same SQL raw, and against pandas.
+"""KPI throughput: the marts' SQL as a build runs it on DuckDB, against PostgreSQL, the same SQL raw, and pandas.
 
 All read the same rows and keep the latest per key. pandas (kpi_pandas.py) makes energy, cost, emission and the highest
 quarter hour of meters and scopes by the hour; energy, coverage, estimated share, coincident peak with its instant, load
 factor, cost and emission of scopes by day, month and year; and of these the rows of the catalogue. Ours makes that
 and more: running figures, degree days, allocations and the catalogue's rows of what this site has not, each with its
 finding. Both store what they make: ours in exact decimals in tables, pandas in doubles as Parquet.
-`ours` and `pandas`: CPU seconds from Parquet to the last mart, one thread each. `raw` and `dbt_wall`: wall seconds from
-loaded sources, on all cores; dbt as a new process finds it (parsed before, the parse read again), with all data tests.
-`sql` and `postgres_sql`: dbt's own times of the models, summed.
+`ours` and `pandas`: CPU seconds from Parquet to the last mart, one thread each. `raw` and `build_wall`: wall seconds
+from loaded sources, on all cores; a build with all data tests. `sql` and `postgres_sql`: its models, summed.
 `python -m tests.bench.kpi_bench --meters 100 --years 3 --packaged-postgres` prints one JSON line.
 """
 
@@ -35,15 +34,15 @@ from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources
 from assets.stores.warehouse.warehouse_tables import SOURCE_SCHEMAS, ParquetFiles, empty_source
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.site_file.site import Site
+from orchestration.warehouse.dbt import build_stage
 from tests.bench.kpi_pandas import pandas_way
 from tests.bench.postgres import packaged_postgres
-from tests.dbt.by_dbt import PARSED, invoke, run_dbt
+from tests.dbt.by_dbt import invoke
 
 PRICE, FACTOR = "0.25", "0.38"
 AREA_M2 = 1000
 LAST_YEAR = 2025
 Tables = dict[str, pl.DataFrame | ParquetFiles]
-BUILD = ["build", "--select", "tag:kpi", "--exclude-resource-type", "unit_test", "--full-refresh"]
 
 
 def bench(meters: int = 60, years: int = 1, *, postgres_url: str = "") -> dict[str, Any]:
@@ -62,18 +61,16 @@ def bench(meters: int = 60, years: int = 1, *, postgres_url: str = "") -> dict[s
         pandas_kwh, found["pandas_cpu_s"], found["pandas_wall_s"] = _timed(lambda: _pandas(site, calendar, file))
         _, found["raw_wall_s"] = _ours(root, tables, models)
         load_sources(target, tables)
-        # As a new process does: the project is read from its files again.
-        PARSED.clear()
-        outcome, _, found["dbt_wall_s"] = _timed(lambda: run_dbt(BUILD, target=target, state_dir=root / "dbt"))
+        outcome, _, found["build_wall_s"] = _timed(lambda: build_stage("kpi", target=target, is_full=True))
         found["sql_s"], found["tests_s"] = _sql_seconds(outcome)
         if postgres_url:
             server = WarehouseTarget(duckdb_file=root / "none.duckdb", postgres_url=postgres_url)
             load_sources(server, tables)
-            found["postgres_sql_s"], _ = _sql_seconds(run_dbt(BUILD, target=server, state_dir=root / "dbt"))
+            found["postgres_sql_s"], _ = _sql_seconds(build_stage("kpi", target=server, is_full=True))
     if not np.isclose(ours_kwh, pandas_kwh, rtol=1e-9):
         raise AssertionError(f"the two sides disagree: {ours_kwh} and {pandas_kwh} kWh")
     found["ratio"] = found["pandas_cpu_s"] / found["ours_cpu_s"]
-    found["dbt_by_raw"] = found["dbt_wall_s"] / found["raw_wall_s"]
+    found["build_by_raw"] = found["build_wall_s"] / found["raw_wall_s"]
     if postgres_url:
         found["postgres_by_duckdb"] = found["postgres_sql_s"] / found["sql_s"]
     return {key: round(value, 2) if isinstance(value, float) else value for key, value in found.items()}
