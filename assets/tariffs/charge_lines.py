@@ -118,13 +118,7 @@ class Writer(ABC, Generic[N]):
         **cells: Unpack[Cells[N]],
     ) -> N | Decimal:
         """Put a line down and return its rounded amount."""
-        rounded, unit = self.money(amount), cells.get("unit")
-        if unit and "rate_unit" not in cells:
-            cells["rate_unit"] = f"{self.currency}/{unit}"
-        if "charge_id" not in cells:
-            cells["charge_id"] = line_id
-        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
-        return rounded
+        return self._put(line_id, kind, component, description, amount, cells)
 
     def write_charge(
         self,
@@ -139,7 +133,25 @@ class Writer(ABC, Generic[N]):
         """A line of a charge, or the part of it that is named behind its id, and in words behind its description."""
         name = charge.charge_id
         cells["charge_id"], cells["party"], cells["owner"] = name, charge.party, charge.owner or "unknown"
-        return self.write(name + part, charge.kind, component, (charge.description or name) + text, amount, **cells)
+        return self._put(name + part, charge.kind, component, (charge.description or name) + text, amount, cells)
+
+    # The cells as they are: to unpack them a second time would cost a tenth of a bill.
+    def _put(
+        self,
+        line_id: str,
+        kind: ItemName,
+        component: Component,
+        description: str,
+        amount: N | Decimal,
+        cells: Cells[N],
+    ) -> N | Decimal:
+        rounded, unit = self.money(amount), cells.get("unit")
+        if unit and "rate_unit" not in cells:
+            cells["rate_unit"] = f"{self.currency}/{unit}"
+        if "charge_id" not in cells:
+            cells["charge_id"] = line_id
+        self.lines.append(Line(line_id + self.suffix, kind, component, description, rounded, **cells))
+        return rounded
 
 
 class Pen(Writer[Decimal]):

@@ -105,8 +105,7 @@ class Measure:
         paid = self._paid_export(sold, load.step_minutes)
         # Most supplies feed nothing in, and sums of zeros over thousands of meters cost as much as sums of energy.
         has_export = bool(sold.any())
-        nothing = np.zeros((bought.shape[0], self._export.count if self._export is not None else 0), dtype=np.int64)
-        export = self._export.sums(paid) if self._export is not None and has_export else nothing
+        export = self._export.sums(paid) if self._export is not None and has_export else None
         whole_in, whole_out = self._whole.sums(bought), self._whole.sums(sold) if has_export else None
         highest, present = self._whole.maxima(bought), self._whole.sums(load.is_present.astype(np.int64))
         findings = tuple(finding for part in self._demand.values() for finding in part.findings)
@@ -130,7 +129,7 @@ class Measure:
                         surplus={n: self._energies(self._energy[n], surplus[n][meter], index, factor) for n in surplus},
                         series=self._series(bought[meter], segment),
                         export=self._energies(self._export, export[meter], index, factor)
-                        if self._export is not None
+                        if export is not None and self._export is not None
                         else (),
                         export_series=self._export_series(paid[meter], segment)
                         if has_export

@@ -73,7 +73,9 @@ class OpenUsage:
             return found
         terms, slots = tariff.export_terms, self.compiled.export
         if terms.series is None:
-            paid = self._by_period(terms.charge_id, terms.all_periods, slots, known.export, self._paid)
+            # Where nothing was fed in so far, nothing was measured by period.
+            sold = known.export or [ZERO if np.any(slots == n) else None for n in range(len(terms.all_periods))]
+            paid = self._by_period(terms.charge_id, terms.all_periods, slots, sold, self._paid)
             return replace(found, export=paid)
         rates = self._rates(terms.series, is_floored=terms.negative_prices == "zero")
         worth = self._paid(terms.charge_id, self.everything, known.export_series[1], rates)
