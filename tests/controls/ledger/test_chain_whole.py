@@ -82,6 +82,10 @@ ATTACKS: dict[str, tuple[Callable[[Store], None], str]] = {
         _edit(command_events, lambda: command_events.c.position == 4, reason="another"),
         "event 4 (command c1): the hash does not fit its content",
     ),
+    "event without a hash, after another": (
+        _edit(command_events, lambda: command_events.c.position == 6, prev_hash="", hash="", reason="another"),
+        "event 6 (command c1): the hash does not fit its content",
+    ),
     "last event removed": (_drop_last, MISSING),
     "cut with its row": (_cut, MISSING),
     "written anew": (
