@@ -275,7 +275,7 @@ def chained(before: str, content: Any) -> str:
 
 def off_chain(
     links: Iterable[Mapping[str, Any]],
-    hash_of: Callable[[str, Mapping[str, Any]], str],
+    hash_of: Callable[[str, Mapping[str, Any]], str | None],
     *,
     position: int = 0,
     before: str = GENESIS,
@@ -283,13 +283,15 @@ def off_chain(
     """Places of links that are not as they were written, in a chain that follows this position and hash.
 
     True beside a place: its link is missing, and ends the list, since every later one would be off as well. Else the
-    hash of that link does not fit; it is followed all the same, so that one bent link is one fault.
+    hash of that link does not fit; it is followed all the same, so that one bent link is one fault. hash_of: the hash
+    that a link must have after the one before it; None where none would do.
     """
     for place, link in enumerate(links, start=position + 1):
         if link["position"] != place:
             yield place, True
             return
-        if link["hash"] != hash_of(before, link):
+        expected = hash_of(before, link)
+        if expected is None or link["hash"] != expected:
             yield place, False
         before = link["hash"]
 

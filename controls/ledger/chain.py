@@ -94,9 +94,9 @@ def _broken_links(events: list[dict[str, Any]]) -> list[Broken]:
     return problems
 
 
-def _linked(before: str, event: Mapping[str, Any]) -> str:
+def _linked(before: str, event: Mapping[str, Any]) -> str | None:
     """The hash that the event must have; none where it says that it follows another."""
-    return event_hash(before, event) if event["prev_hash"] == before else ""
+    return event_hash(before, event) if event["prev_hash"] == before else None
 
 
 def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:

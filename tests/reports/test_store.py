@@ -103,6 +103,20 @@ def test_the_chain_breaks_where_somebody_tampers(world: MakeWorld, table: str, s
     assert used.reports.broken_link("plant") is not None
 
 
+def test_a_changed_sentence_is_told_where_the_figures_lost_their_hashes_too(world: MakeWorld) -> None:
+    used = world()
+    report(used)
+    with used.lake.store.begin() as connection:
+        for statement in (
+            "DROP TRIGGER report_revisions_no_update",
+            "DROP TRIGGER figures_no_update",
+            "UPDATE report_revisions SET content = replace(content, 'Summary', 'summary')",
+            "UPDATE figures SET hash = ''",
+        ):
+            connection.execute(sa.text(statement))
+    assert used.reports.broken_link("plant") is not None
+
+
 def test_traces_are_append_only(world: MakeWorld) -> None:
     used = world()
     report(used)

@@ -226,10 +226,10 @@ class ReportStore:
         # Of what an erasure changed its seal says what stands; the hash in the chain is of before.
         reports, own = redacted(self.store, report_revisions), redacted(self.store, figure_table)
 
-        def linked(_: str, row: Mapping[str, Any]) -> str:
+        def linked(_: str, row: Mapping[str, Any]) -> str | None:
             key = (row["report_id"], row["revision"])
             if key not in reports and contents.get(key) != row["figure"]["content_sha256"]:
-                return ""
+                return None
             return str(row["hash"]) if (row["figure_id"],) in own else figure_link(dict(row), row["inputs"])
 
         broken = next(off_chain(rows, linked), None)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from assets.stores.access import site_transaction
 from assets.stores.event_chain import event_hash
 from assets.stores.schema.tables_control import chain_marks, command_events, commands, mode_events
-from assets.stores.seals import GENESIS as GENESIS_HASH
+from assets.stores.seals import GENESIS
 from assets.stores.transactions import Store, open_store
 from controls.ledger.chain import verify_chain
 from controls.ledger.chain_marks import anchor_chain, anchors_of, mark_chain
@@ -54,7 +54,7 @@ def _write_anew(store: Store) -> None:
     """Every event from the third on, with another reason and hashes that fit."""
     with attacked(store) as connection:
         rows = list(connection.execute(command_events.select().order_by(command_events.c.position)).mappings())
-        before = GENESIS_HASH
+        before = GENESIS
         for row in rows:
             values = {**row, "prev_hash": before, "reason": row["reason"] if row["position"] < 3 else "as I say"}
             before = values["hash"] = event_hash(before, values)
@@ -81,6 +81,10 @@ ATTACKS: dict[str, tuple[Callable[[Store], None], str]] = {
     "edited event": (
         _edit(command_events, lambda: command_events.c.position == 4, reason="another"),
         "event 4 (command c1): the hash does not fit its content",
+    ),
+    "event without a hash, after another": (
+        _edit(command_events, lambda: command_events.c.position == 6, prev_hash="", hash="", reason="another"),
+        "event 6 (command c1): the hash does not fit its content",
     ),
     "last event removed": (_drop_last, MISSING),
     "cut with its row": (_cut, MISSING),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from assets.stores.event_chain import append_events, chain_head, event_hash
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import command_events, commands, plans
-from assets.stores.seals import GENESIS as GENESIS_HASH
+from assets.stores.seals import GENESIS
 from assets.stores.transactions import Store, open_store
 from controls.planning.frozen_plan import commands_of
 from data_quality.contracts.control.command import Command, CommandState
@@ -75,13 +75,13 @@ def test_every_command_begins_its_history_in_an_unbroken_chain(both: Store, firs
     PlanStore(both).add_with_commands(first, ordered(first), FixedClock(NOW))
     events = both.rows(command_events.select().order_by(command_events.c.position))
     assert [event["position"] for event in events] == list(range(1, 193))
-    before = GENESIS_HASH
+    before = GENESIS
     for event, command in zip(events, ordered(first), strict=True):
         assert (event["command_id"], event["from_state"], event["to_state"]) == (command.command_id, None, "PROPOSED")
         assert event["prev_hash"] == before
         before = event["hash"]
         assert event_hash(event["prev_hash"], event) == before
-    assert event_hash(GENESIS_HASH, events[3]) != events[3]["hash"]
+    assert event_hash(GENESIS, events[3]) != events[3]["hash"]
     tampered = {**events[3], "reason": "edited"}
     assert event_hash(tampered["prev_hash"], tampered) != events[3]["hash"]
 
@@ -139,7 +139,7 @@ def test_an_unknown_plan_is_refused_by_name(store: Store) -> None:
 def test_the_chain_goes_on_per_site(both: Store) -> None:
     at_utc = datetime(2026, 1, 1, tzinfo=UTC)
     with both.begin() as connection:
-        assert chain_head(connection, "home") == (0, GENESIS_HASH)
+        assert chain_head(connection, "home") == (0, GENESIS)
         head = append_event(connection, "home", "c1", None, CommandState.PROPOSED, "", {}, at_utc)
         later = append_event(
             connection, "home", "c1", CommandState.PROPOSED, CommandState.RELEASED, "", {"a": 1.5}, at_utc
