@@ -49,7 +49,7 @@ class OpenUsage:
         """The usage as forms. kvarh: of the whole bill. Raises Refused, BadInput."""
         known, tariff = self.known, self.tariff
         energy, surplus, series = self._energies()
-        demand = {charge.charge_id: self._demands(charge) for charge in tariff.demand}
+        demand: dict[str, _Forms] = {charge.charge_id: self._demands(charge) for charge in tariff.demand}
         # Without demand charge, or out of its season, no window is defined: a rider per kW then goes by the interval.
         has_demand = any(kw is not None for each in demand.values() for kw in each)
         is_asked = not has_demand and any(rider.price_per_kw is not None for rider in tariff.riders)
