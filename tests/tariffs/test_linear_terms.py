@@ -224,6 +224,42 @@ def test_a_missing_price_is_refused_not_zero() -> None:
         terms_of(known, prices=other)
 
 
+def test_a_rider_per_kw_goes_by_the_interval_where_no_demand_charge_has_its_season() -> None:
+    summer = [{"period_id": "summer", "months": [6, 7, 8], "price_per_kw": 9}]
+    known = tariff_of(
+        demand=[demand_of(periods=summer, window_minutes=60)], riders=[{"charge_id": "r", "price_per_kw": 2}]
+    )
+    used = load(4, step=60, s5=30)
+    # 743 hours of 4 kWh and one of 30 at 0.10, and 30 kW at 2: 297.2 + 3 + 60.
+    assert evaluate(exact(known), used.load / 1e9, np.zeros(744)) == D("360.2")
+    assert bill_of(known, used).total == D("360.20")
+
+
+@pytest.mark.parametrize("name", ["use", "surplus"])
+def test_charges_may_have_any_name(name: str) -> None:
+    prices = {"spot": _spot(datetime(2024, 12, 31, 23, tzinfo=UTC), 744)}
+    bought = {"charge_id": name, "series": {"series": "spot"}}
+    assert exact(tariff_of(energy=[bought]), prices=prices)
+    sold = {"charge_id": name, "series": {"series": "spot"}}
+    assert exact(tariff_of(export=sold), prices=prices, max_export_kw=D(60))
+
+
+def test_a_price_of_surplus_that_net_metering_never_pays_is_not_asked_for() -> None:
+    metering = {"arrangement": "net_metering_money", "true_up_month": 1}
+    known = tariff_of(metering=metering, export={"series": {"series": "spot"}})
+    used = load(4, step=60, s5=30)
+    used = replace(used, generation=np.where(np.arange(used.size) == 7, 9 * 10**9, 0))
+    day = (used.start_utc + timedelta(days=20), used.start_utc + timedelta(days=21))
+    terms = exact(known, horizon=day, known=used)
+    assert evaluate(terms, [D(4)] * 24, [D(0)] * 24) == bill_of(known, used).total
+
+
+def test_shares_of_a_month_are_those_of_the_bill_to_the_last_digit() -> None:
+    known = tariff_of(fixed=[{"charge_id": "f", "amount": 7, "per": "month"}])
+    # Eleven of 31 days to 28 digits, as the bill's line has them.
+    assert exact(known, period=(date(2025, 1, 1), date(2025, 1, 12))).constant == D("2.4838709677419354838709677418")
+
+
 def test_a_load_of_another_length_is_our_fault() -> None:
     with pytest.raises(ValueError, match="expected 744 intervals, got 2"):
         evaluate(exact(tariff_of()), [1, 2], [0, 0])

@@ -78,10 +78,11 @@ def bill_terms(
         max_export_kwh=None if max_export_kw is None else max_export_kw * hours,
     )
     before = account or Account()
-    with localcontext(EXACT):
-        try:
-            refuse_at_once(part[0], before)
-            stretch = stretch_of(book, part[0], [span], [(0, *part[1:])], step_minutes, prices, day_types)
+    try:
+        refuse_at_once(part[0], before)
+        # Shares of a month are those of the bill, which rounds them as decimals are by default.
+        stretch = stretch_of(book, part[0], [span], [(0, *part[1:])], step_minutes, prices, day_types)
+        with localcontext(EXACT):
             grid = stretch.measure.compiled.grid
             first, last = _slots(grid, horizon)
             opened = OpenUsage(desk, stretch.measure, _known(known, grid, first, last), first=first, last=last)
@@ -91,8 +92,8 @@ def bill_terms(
             write_bill(desk, [(part[0], usage)], own)
             left_out = _left_out(desk, part[0], usage, own, credits_beyond)
             return _published(desk, part[0], usage, grid, (first, last), left_out)
-        except Refused as refusal:
-            return refusal.answer
+    except Refused as refusal:
+        return refusal.answer
 
 
 def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> tuple[Tariff, date, date] | NotLinear:

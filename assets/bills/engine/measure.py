@@ -202,7 +202,8 @@ class Measure:
 
     def _export_series(self, paid: np.ndarray, segment: Segment) -> tuple[Decimal, Decimal]:
         terms = self.tariff.export_terms
-        if terms.series is None:
+        # Under net metering nothing is paid for surplus: a price that nobody pays is not looked for.
+        if terms.series is None or self._is_netted:
             return Decimal(0), Decimal(0)
         return self._cost(terms.series, paid, segment, is_floored=terms.negative_prices == "zero")
 

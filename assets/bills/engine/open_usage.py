@@ -49,19 +49,21 @@ class OpenUsage:
         """The usage as forms. kvarh: of the whole bill. Raises Refused, BadInput."""
         known, tariff = self.known, self.tariff
         energy, surplus, series = self._energies()
-        # Without demand charge no window is defined: a rider per kW then goes by the interval itself.
-        is_asked = not tariff.demand and any(rider.price_per_kw is not None for rider in tariff.riders)
+        demand: dict[str, _Forms] = {charge.charge_id: self._demands(charge) for charge in tariff.demand}
+        # Without demand charge, or out of its season, no window is defined: a rider per kW then goes by the interval.
+        has_demand = any(kw is not None for each in demand.values() for kw in each)
+        is_asked = not has_demand and any(rider.price_per_kw is not None for rider in tariff.riders)
         found: Usage[Form] = Usage(
             start=known.start,
             end=known.end,
             month_share=known.month_share,
             bill_share=known.bill_share,
-            import_kwh=self.desk.energy("use", "import", self.everything, known.import_kwh),
-            export_kwh=self.desk.energy("surplus", "export", self.everything, known.export_kwh),
+            import_kwh=self.desk.energy("whole_bill.import", "import", self.everything, known.import_kwh),
+            export_kwh=self.desk.energy("whole_bill.export", "export", self.everything, known.export_kwh),
             energy=energy,
             surplus=surplus,
             series=series,
-            demand={charge.charge_id: self._demands(charge) for charge in tariff.demand},
+            demand=demand,
             capacity={charge.charge_id: self._capacity(charge) for charge in tariff.capacity},
             max_kw=self._peak("highest_power", Windows(self.grid, size=1, stride=1)) if is_asked else ZERO,
             kvarh=kvarh,
