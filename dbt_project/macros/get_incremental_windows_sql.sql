@@ -1,6 +1,6 @@
-{# Incremental strategy `windows` of dbt by hand; else assets/stores/warehouse/run_nodes.py does the same. The periods
-   that overlap a window of lake.windows are replaced by those just computed, in one transaction; of a whole site, every
-   row. meta.window says where a row's period stands: `starts` and either `ends` or `grain`. #}
+{# Incremental strategy `windows`: the periods that overlap a window of lake.windows are replaced by those just
+   computed, in one transaction; of a whole site, every row. meta.window says where a row's period stands: `starts`
+   and either `ends` or `grain`. #}
 {% macro get_incremental_windows_sql(arguments) -%}
     {%- set place = config.get('meta')['window'] -%}
     {%- set starts = 'kept.' ~ place['starts'] -%}
