@@ -42,7 +42,7 @@ def refresh(project: OpenProject, *, say: Callable[[str], None]) -> dict[str, li
     return ran
 
 
-# Sites of one build: as much as one start of dbt is worth, and as fits into its memory.
+# Sites of one build: as many as fit into its memory.
 METER_MONTHS, CALENDAR = 1000, 12
 TITLES = {"kpi": "KPIs", "enpi": "EnPIs"}
 

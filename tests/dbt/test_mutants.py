@@ -7,6 +7,7 @@ import pytest
 
 from assets.stores.warehouse.warehouse import WarehouseTarget
 from orchestration.warehouse import dbt
+from tests.dbt.by_dbt import run_dbt
 from tests.dbt.conftest import World
 
 MUTANTS = {
@@ -86,7 +87,7 @@ def test_a_unit_test_notices(folder: Path, monkeypatch: pytest.MonkeyPatch, name
     select = f"{sql.stem},test_type:unit"
     target = WarehouseTarget(duckdb_file=folder / "warehouse.duckdb")
     try:
-        outcome = dbt.run_dbt(["test", "--select", select], target=target, state_dir=folder / "state")
+        outcome = run_dbt(["test", "--select", select], target=target, state_dir=folder / "state")
     finally:
         sql.write_text(text)
     noticed = {(node.resource_type, node.status) for node in outcome.failed}

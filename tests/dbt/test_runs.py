@@ -1,5 +1,6 @@
 """Runs of dbt in this process: outcomes, faults, UTC, and a file that is free afterwards."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def test_a_reading_that_stands_twice_or_on_no_local_day_stops_the_hours(
 def test_the_file_is_free_after_a_run(target: WarehouseTarget) -> None:
     build_stage("kpi", target=target, is_full=True)
     assert load_sources(target, {"sites": TWICE[:1]}) == {"sites": 1}
+
+
+def test_builds_of_one_server_wait_for_each_other(target: WarehouseTarget, postgres_url: str) -> None:
+    server = target.model_copy(update={"postgres_url": postgres_url})
+    load_sources(server, {name: empty_source(name) for name in SOURCE_SCHEMAS})
+    warehouse_plan(server)
+    with ThreadPoolExecutor(3) as threads:
+        made = [threads.submit(build_stage, "kpi", target=server, is_full=each < 2) for each in range(4)]
+        loaded = threads.submit(load_sources, server, {"sites": TWICE[:1]})
+        assert [each.result().failed for each in made] == [()] * 4
+    assert loaded.result() == {"sites": 1}
 
 
 def test_arguments_that_dbt_does_not_know_are_our_fault(target: WarehouseTarget, state_dir: Path) -> None:

@@ -24,6 +24,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from orchestration.month_keys import month_ranges, months_of_range, split_key
 from orchestration.warehouse.dbt import build, build_stage, fingerprint, warehouse_plan
+from tests.dbt.by_dbt import run_dbt
 from tests.dbt.conftest import OFFICE
 from tests.kpi.seeded import expected_days, fill, filled_lake, plant, random_rows
 
@@ -224,6 +225,20 @@ def test_a_run_that_died_between_models_is_made_good_by_the_next(line: Line, tmp
     assert not prepared.is_full
     line.catch_up()
     assert_same_marts(line.marts_dir, line.from_scratch(tmp_path / "1"))
+
+
+@pytest.mark.parametrize("line", ["duckdb", "postgres"], indirect=True)
+def test_a_plain_build_of_dbt_by_hand_keeps_the_rows_of_other_windows(
+    line: Line, tmp_path: Path, state_dir: Path
+) -> None:
+    line.late("plant", 14, (date(2025, 7, 1), date(2025, 7, 2)))
+    line.catch_up()
+    for stage in ("kpi", "enpi"):
+        # Of what is loaded: July of one site.
+        outcome = run_dbt(["build", "--select", f"tag:{stage}"], target=line.target, state_dir=state_dir)
+        assert outcome.is_success, outcome.failed
+    publish_marts(line.target, tmp_path / "by_hand")
+    assert_same_marts(tmp_path / "by_hand", line.marts_dir)
 
 
 def test_only_the_files_of_the_touched_years_are_written_again(line: Line) -> None:

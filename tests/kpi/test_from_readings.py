@@ -133,6 +133,14 @@ def test_sql_out_of_a_pack_reaches_nothing_but_its_tables(sql: str) -> None:
         ask(DAY, definition=changed("stg_lake__sites", sql))
 
 
+def test_a_view_out_of_a_pack_that_fails_over_its_rows_is_the_packs_fault() -> None:
+    model = next(each for each in DEFINITIONS.current().models if each.name == "int_scope__kpi_energy")
+    assert model.is_view
+    failing = changed(model.name, f"select * from ({model.sql}) where error('no such number: ' || site_id) is null")
+    with pytest.raises(BadInput, match=r"the definition of KPIs cannot be run: .*no such number: plant"):
+        ask(DAY, definition=failing)
+
+
 def test_another_definition_gives_another_figure() -> None:
     model = next(each for each in DEFINITIONS.current().models if each.name == "int_scope__kpi_energy")
     doubled = changed(model.name, model.sql.replace("cast(energy_kwh as decimal(38, 15))", "cast(2 * energy_kwh as decimal(38, 15))"))  # fmt: skip # noqa: E501

@@ -152,7 +152,7 @@ class Stage:
         return window_for(asked, built=known, now=now, whole=whole_site(site, self.lake), is_carried=is_carried)
 
     def finish(self, prepared: Prepared, *, target: WarehouseTarget) -> BuildNote:
-        """After dbt succeeded: the warehouse says what it holds, and the note what is to be published."""
+        """After the SQL ran well: the warehouse says what it holds, and the note what is to be published."""
         spans, windows = energy_spans(target, prepared.sites), {each.site_id: each for each in prepared.windows}
         sites = {}
         for site_id, site in prepared.sites.items():

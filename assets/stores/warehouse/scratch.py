@@ -34,6 +34,8 @@ def rows_of(
 
     tables: names and columns of SOURCE_SCHEMAS, all of them. Raises BadInput where the definition cannot be run.
     """
+    import duckdb
+
     nodes = {
         each.name: PlannedNode(
             unique_id=each.name,
@@ -48,7 +50,11 @@ def rows_of(
         for outcome in run(DuckDbEngine(connection, is_locked=True), tables, nodes.values()):
             if outcome.status == "error":
                 raise BadInput(f"the definition of KPIs cannot be run: {outcome.message}", reason="no_definition")
-        return {name: connection.table(nodes[name].relation).pl() for name in wanted}
+        try:
+            # Only here are the rows of a view computed.
+            return {name: connection.table(nodes[name].relation).pl() for name in wanted}
+        except duckdb.Error as fault:
+            raise BadInput(f"the definition of KPIs cannot be run: {fault}", reason="no_definition") from fault
 
 
 @contextmanager

@@ -124,7 +124,9 @@ class DuckDbEngine:
             statement = f"create {'' if self._is_locked else 'or replace '}{node.kind} {name} as ({node.sql}\n)"
             # A definition that ends in "; drop …" would have its second statement run too.
             if len(connection.extract_statements(statement)) != 1:
-                raise BadInput(f"model {node.name} of the KPIs' SQL is not one statement", reason="no_definition")
+                raise BadInput(
+                    f"model {node.name} of the definition of KPIs is not one statement", reason="no_definition"
+                )
             connection.execute(statement)
         elif node.replaced and former == "table":
             fill_within_memory(connection, f"{name}__new", node.sql)

@@ -23,22 +23,25 @@ INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 FILES_AT_ONCE = 256
 # The layer between sources and marts.
 BETWEEN = "intermediate"
+# Of whoever loads or builds: two at once would drop each other's views. The server keeps it until the session ends.
+ALONE = "select pg_advisory_lock(hashtext('meterloom.warehouse'))"
 # The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"
 
 
 class PostgresEngine:
-    """An Engine over a connection, which commits what is loaded and each node that is made."""
+    """An Engine over a connection, which commits what is loaded and each node that is made; others wait for its end."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         import psycopg
 
         self.errors: tuple[type[Exception], ...] = (psycopg.DatabaseError,)
-        self._connection = connection
+        self._connection, self._is_alone = connection, False
 
     def load(self, tables: Mapping[str, pl.DataFrame | ParquetFiles]) -> dict[str, int]:
         """As Engine says. Raises OurFault for other columns than SOURCE_SCHEMAS has."""
         checked = {name: conform(name, table) for name, table in tables.items()}
+        self._wait_for_others()
         with self._connection.transaction():
             self.execute("create schema if not exists lake")
             counts = {name: _replace(self._connection, name, table) for name, table in checked.items()}
@@ -48,8 +51,14 @@ class PostgresEngine:
 
     def make(self, node: PlannedNode) -> int:
         """As Engine says."""
+        self._wait_for_others()
         with self._connection.transaction():
             return self._made(node)
+
+    def _wait_for_others(self) -> None:
+        if not self._is_alone:
+            self.rows(ALONE)
+            self._is_alone = True
 
     def _made(self, node: PlannedNode) -> int:
         # The planner takes a view over fresh tables for one row, and goes through all days again for each of them.
