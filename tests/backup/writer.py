@@ -22,7 +22,9 @@ def main(folder: Path, notes: Path, first: date) -> None:
             # Delivered, ingested, and then it lies in landing, as a project has it.
             landing = folder / "landing" / "works"
             landing.mkdir(parents=True, exist_ok=True)
-            file = write_csv(landing / f"day_{day}.csv", day, day + timedelta(days=1))
+            # Whole or not there: the writer is killed at any moment.
+            part = write_csv(landing / f"day_{day}.part", day, day + timedelta(days=1))
+            file = part.replace(landing / f"day_{day}.csv")
             found = ingest_file(
                 file,
                 site=project.site("works"),
