@@ -63,6 +63,20 @@ class Servers:
         self.run("pg_ctl", "-w", "-D", self.folder / name, "restart", "-m", "fast")
         return server
 
+    def lose(self, name: str) -> None:
+        """The machine is gone: every process at once, and the disk."""
+        postmaster = int((self.folder / name / "postmaster.pid").read_text().split()[0])
+        os.killpg(os.getpgid(postmaster), signal.SIGKILL)
+        shutil.rmtree(self.folder / name)
+
+    def recover(self, name: str) -> Any:
+        """A server of a base copy and of the archived log."""
+        (self.folder / name / "recovery.signal").touch()
+        # The first server's socket lay in its folder, so its lock came along: its number may be somebody's again.
+        (self.folder / name / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+        self.give(self.folder / name)
+        return self.start(name)
+
     def user(self) -> str | None:
         return self.started[0].system_user
 
@@ -154,20 +168,13 @@ def test_a_lost_server_comes_back_to_what_it_archived_and_landing_brings_the_res
     # Something of the writer's is in the archive, and something more is not: a loaded machine lets it begin late.
     time.sleep(TIMEOUT_S / 2)
     acknowledged = recorded(folder)
-    # The machine is gone: every process at once, and the disk.
-    postmaster = int((servers.folder / "first" / "postmaster.pid").read_text().split()[0])
-    os.killpg(os.getpgid(postmaster), signal.SIGKILL)
+    servers.lose("first")
     lost_utc = datetime.now(UTC)
     writer.kill()
     writer.wait()
-    shutil.rmtree(servers.folder / "first")
 
     began_s = time.monotonic()
-    (servers.folder / "base" / "recovery.signal").touch()
-    # The first server's socket lay in its folder, so its lock came along: its number may be somebody's again.
-    (servers.folder / "base" / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
-    servers.give(servers.folder / "base")
-    second = servers.start("base")
+    second = servers.recover("base")
     monkeypatch.setenv(URL, second.get_uri())
     took_s = time.monotonic() - began_s
     # Asked before its log is read to the end, it answers as the base copy stood.
