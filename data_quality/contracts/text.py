@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r"(?i)(://|www\.|@|mailto:|javascript:|data:)")
 _UNREAD = re.compile("[\udc80-\udcff]+")
 
 # What people read as the same where a terminal has no better: as written in a mail of plain characters.
+_TYPESETTING = {0x00A0: " ", 0x202F: " ", 0x2060: None, 0x2068: None, 0x2069: None}
 _SPELLED = {
     **dict.fromkeys("−–—‐‑‒⁻", "-"), **dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’‚′", "'"),
     **dict.fromkeys("─━═┄┈", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝", "+"),
@@ -60,8 +61,11 @@ def _spelled_mark(mark: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Lines of printable characters; all others escaped, so that none can steer a terminal or forge a line."""
-    text = decoded(text)
+    """Lines of printable characters; all others escaped, so that none can steer a terminal or forge a line.
+
+    What only keeps words together in our own sentences (blanks that no line breaks at, isolated names) is left out.
+    """
+    text = decoded(text).translate(_TYPESETTING)
     if all(line.isprintable() for line in text.split("\n")):
         return text
     return "".join(

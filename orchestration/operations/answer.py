@@ -132,6 +132,8 @@ def said(value: Any) -> str:
     """A value for people, where no other form is asked for."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z".replace(":00Z", "Z")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, Decimal):

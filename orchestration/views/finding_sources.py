@@ -324,5 +324,8 @@ def what_of(finding: Finding) -> str:
 
 def failures(findings: Sequence[Finding]) -> list[str]:
     """Faults of now, for people: which, since when, and what to do."""
-    lines = [f"    {each.scope or 'project'}: {what_of(each)}\n      {each.facts['mend']}" for each in findings]
+    by_mend: dict[str, list[str]] = {}
+    for each in findings:
+        by_mend.setdefault(str(each.facts["mend"]), []).append(f"    {each.scope or 'project'}: {what_of(each)}")
+    lines = [line for mend, mine in by_mend.items() for line in (*mine, f"      {mend}")]
     return ["not working:", *lines] if lines else []

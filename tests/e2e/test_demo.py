@@ -15,6 +15,7 @@ from orchestration.runner import open_runner
 from orchestration.warehouse.mart_previews import PREVIEWED
 from tests.controls.planning.examples import published
 from tests.e2e.conftest import Meterloom
+from tests.e2e.for_people import READS, ROWS, not_for_people, read
 
 Demo = tuple[Path, dict[str, Any]]
 # Libraries have notices of their own, as a user's Python treats them.
@@ -256,3 +257,24 @@ def test_an_approved_baseline_has_its_alias_in_the_registry(demo: Demo, meterloo
     _, found, _ = meterloom("models", "list", "--project", str(folder))
     aliases = {each["name"]: each["alias"] for each in found["models"]}
     assert aliases["factory.hvac.enb.ols_daily"] == "approved"
+
+
+@pytest.mark.parametrize("words", READS)
+def test_what_a_command_prints_is_for_people(demo: Demo, words: str) -> None:
+    code, text = read(demo[0], words)
+    assert code in (0, 1, 2, 3), text
+    assert text.strip()
+    assert not_for_people(text) == []
+
+
+@pytest.mark.parametrize("listed", ROWS)
+def test_what_shows_a_row_of_a_list_is_for_people(demo: Demo, meterloom: Meterloom, listed: str) -> None:
+    words, key = ROWS[listed]
+    code, answer, error = meterloom(*listed.split(), "--project", str(demo[0]))
+    assert code == 0, error
+    row = answer[key][0]
+    code, text = read(
+        demo[0], words.format(next(row[key] for key in ("id", "bill_id", "plan_id", "name") if key in row))
+    )
+    assert code == 0, text
+    assert not_for_people(text) == []

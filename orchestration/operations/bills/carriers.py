@@ -30,7 +30,7 @@ CARRIERS = Table(
 )
 HELD = Table(
     "tariffs",
-    "tariff: {tariff_id} | carrier | from: {valid_from} | to: {valid_to} | currency",
+    "tariff: {tariff_id} | carrier: {commodity} | from: {valid_from} | to: {valid_to} | currency",
     empty="the site file has no tariff",
 )
 

@@ -135,7 +135,7 @@ def bill_list(
             continue
         notice = told.get(each.bill_id, {"message": "", "recorded_at_utc": None})
         bills.append({**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]})
-    text = "\n".join(f"told {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
+    text = "\n".join(f"reported {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
 

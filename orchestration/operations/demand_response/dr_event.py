@@ -8,6 +8,7 @@ from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.control.dr_event import ClassVote, DrEvent, Settlement
 from data_quality.contracts.finding import Finding
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
+from orchestration.operations.demand_response.dr_plan import plan_parts
 from orchestration.operations.operation import ACTS, PROJECT, READS, Argument, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, event_span
 from orchestration.operations.signing import actor
@@ -23,6 +24,8 @@ SETTLED = (
     "| shed kWh: {shed_kwh:,.1f} | 90 %: {interval_kwh} | rebound kWh: {rebound_kwh:,.1f} | ramp: {ramp_flag}"
 )
 COMMANDS = "load | device | value: {value:g} {unit} | from: {from_utc:%H:%M}Z | to: {until_utc:%H:%M:%S}Z | {outcome}"
+HISTORY = Table("history", "act: {state} | by: {person_id:|the clock} | at: {recorded_at_utc} | why: {reason:|-}")
+APPROVALS = "approved by: {person_id} | at: {at_utc} | until: {expires_utc} | digest: {digest:.12}"
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
 
 
@@ -38,10 +41,10 @@ def dr_event_show(call: Call, event: IdArgument, site: AnySiteOption = None) -> 
     """Show an event with its exact commands, approvals, settlement, and the acts that led there."""
     events = DrEvents(call.project.store)
     found = events.named(event, site, as_of_utc=call.as_of_utc)
-    answer = told(call, found, call.as_of_utc)
+    answer = detailed(call, found, call.as_of_utc)
     keys = ("state", "person_id", "reason", "recorded_at_utc")
     history = [{key: getattr(each, key) for key in keys} for each in events.history(found, as_of_utc=call.as_of_utc)]
-    return Answer(dict(answer.result) | {"history": history}, answer.table, answer.text)
+    return Answer(dict(answer.result) | {"history": history}, [*answer.parts, HISTORY])
 
 
 @operation(
@@ -84,7 +87,7 @@ def dr_event_propose(
     made = propose_event(call.project, event, clock=call.clock, **said)
     if isinstance(made, Finding):
         return Answer({"event": None, "findings": [made]}, text=f"no plan: {made.message}", exit_code=CHECK_FAILED)
-    return told(call, made)
+    return detailed(call, made)
 
 
 @operation("dr event approve", takes=ACTS, example='d20261201 --digest 3f2a9c81b0d4 --as eve --reason "seen"')
@@ -202,6 +205,17 @@ def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answe
     return Answer(
         {"event": row, "findings": []}, Table(event.commands, COMMANDS) if event.commands else None, "\n".join(lines)
     )
+
+
+def detailed(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
+    """The same with what a person looks at before a yes: plan, exact commands, approvals."""
+    answer = told(call, event, as_of_utc)
+    parts: list[Table | str] = [answer.text]
+    if event.plan is not None:
+        parts += plan_parts(event.plan, call.project.site(event.site_id).time_zone)
+    parts += [answer.table] if isinstance(answer.table, Table) else []
+    parts += [Table(event.approvals, APPROVALS)] if event.approvals else []
+    return Answer(answer.result, parts)
 
 
 def _row(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from assets.stores.ledgers.dr_events import AcceptedLoads
 from data_quality.contracts.access.permissions import Permission, expect
-from data_quality.contracts.control.curtailment import Preference
+from data_quality.contracts.control.curtailment import CurtailmentPlan, Preference
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.accepted_load import AcceptedLoad, said_of
@@ -142,7 +142,12 @@ def dr_plan(
     if isinstance(plan, Finding):
         result: dict[str, Any] = {"plan": None, "limits": limits, "findings": [plan]}
         return Answer(result, text="\n".join([f"no plan: {plan.message}", *_noted(limits)]), exit_code=CHECK_FAILED)
-    here = zone(found.time_zone)
+    return Answer({"plan": plan, "findings": []}, plan_parts(plan, found.time_zone))
+
+
+def plan_parts(plan: CurtailmentPlan, time_zone: str) -> list[Table | str]:
+    """Steps of a plan by the site's clock, then what it is expected to shed, what it costs, and its limits."""
+    here = zone(time_zone)
     rows = [
         step.model_dump() | {"start": step.start_utc.astimezone(here), "end": step.end_utc.astimezone(here)}
         for step in plan.steps
@@ -153,7 +158,7 @@ def dr_plan(
         f"{plan.currency}, {plan.rebound_kwh:,.1f} kWh drawn again afterwards",
         *_noted((*plan.limits, *filter(None, [plan.gap_text]))),
     ]
-    return Answer({"plan": plan, "findings": []}, Table(rows, _STEPS), "\n".join(lines))
+    return [Table(rows, _STEPS), "\n".join(lines)]
 
 
 def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:

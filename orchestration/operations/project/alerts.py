@@ -15,9 +15,8 @@ from orchestration.views.alert_rules.rule_preview import preview
 
 RULES = Table(
     "rules",
-    "id | site | kind | version: {version} | enabled: {is_on} | severity: {severity:|-} | limit: {told}",
+    "id | site | kind | version: {version} | enabled | severity: {severity:|-} | limit: {told}",
     empty="no site file has alert_rules",
-    is_on=lambda each: "yes" if each["enabled"] else "no",
     told=lambda each: "-" if each["limit"] is None else f"{each['limit']:g} {each['unit']}",
 )
 FIRED = Table(

@@ -14,8 +14,7 @@ from orchestration.workflows.run import advance, decide, look, workflow_named, w
 from orchestration.workflows.triggers import At
 
 WORKFLOWS = Table(
-    "workflows", "name | enabled: {is_on} | trigger | last run: {last_run:|-} | next: {next_due:|-}",
-    is_on=lambda each: "yes" if each["enabled"] else "no",
+    "workflows", "name | enabled | trigger | last run: {last_run:|-} | next: {next_due:|-}",
 )  # fmt: skip
 INSTANCES = Table(
     "instances",

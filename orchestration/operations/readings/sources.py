@@ -21,7 +21,7 @@ LOOK_S = 0.2
 SiteOption = Annotated[str, Option("--site", help="Of this site alone.")]
 LIST = (
     "site | source: {id} | kind | state | last: {last_utc:|-} | spool: {spool_kb:,.0f} kB | rejected | "
-    "points | sentence: {sentence:|}"
+    "points | detail: {sentence:|}"
 )
 
 
