@@ -51,6 +51,10 @@ CHANGE_DAYS = 7
 LASTING_DAYS = 3
 RECENT_DAYS = 14
 LEAST_RECENT = 3
+# Of a site's streams on the first day of a shut-down: so many at least fall, and fewer than that share by one factor.
+_LEAST_SHUT = 3
+_SHUT_SHARE = 0.6
+_ALIKE_SHARE = 0.6
 # After four weeks the new level is the meter's own; by then a person has been asked.
 ADOPTED_AFTER_DAYS = 28
 
@@ -138,10 +142,11 @@ def find(block: Block, limits: Floats) -> Hits:
     with np.errstate(invalid="ignore"):
         is_odd = (is_kept | is_small) & (size >= np.log(limits)[:, None])
     ahead = block.first - factors.seen.start
+    is_shut = _shut_down(factors)
     found: list[tuple[int, int, int, float]] = []
     for row in np.flatnonzero(is_odd[:, ahead:].any(axis=1)):
         for first, end in _events(is_odd[row], factors.jump[row]):
-            if end > ahead and _is_abrupt(factors.jump[row], first):
+            if end > ahead and _is_abrupt(factors.jump[row], first) and not is_shut[row, first]:
                 found.append(_event(block, factors, int(row), first, end))
     return hits([event for event in found if event[1] < event[2]])
 
@@ -155,6 +160,19 @@ def _is_ordinary(block: Block) -> Flags:
     low, high = -norms.upper(-means), norms.upper(means)
     seen = means[:, norms.seen]
     return np.asarray((seen >= low[:, None]) & (seen <= high[:, None]))
+
+
+def _shut_down(factors: DayFactors) -> Flags:
+    """[streams, seen days] where a meter falls with most others of its site, each by a factor of its own.
+
+    A plant that closes between the years is no wrong unit; a gateway that scales all of its meters gives them one.
+    """
+    jump = factors.jump
+    falls = np.nan_to_num(jump) <= -_NEAR
+    is_common = falls.sum(axis=0) >= np.maximum(_LEAST_SHUT, _SHUT_SHARE * (~np.isnan(jump)).sum(axis=0))
+    shared = median(np.where(falls, jump, np.nan).T)
+    alike = (falls & (np.abs(jump - shared) <= _NEAR)).sum(axis=0)
+    return np.asarray(falls & is_common & (alike < _ALIKE_SHARE * falls.sum(axis=0)))
 
 
 def _lasting(factors: DayFactors, size: Floats) -> Flags:

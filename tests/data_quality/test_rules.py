@@ -182,6 +182,30 @@ def test_a_feast_that_runs_like_a_sunday_is_no_wrong_unit() -> None:
     assert "unit_scale" not in {each.rule for each in found(values)}
 
 
+SHUT = slice(24 * 80, 24 * 90)
+
+
+def of_site(*factors: float) -> list[RuleFinding]:
+    """Wrong units of four meters, each with its load times its factor for ten days."""
+    values = np.stack([office(DAYS) for _ in factors])
+    values[:, SHUT] *= np.array(factors)[:, None]
+    one = grid(values[0])
+    streams = tuple(replace(one.streams[0], meter_id=f"m{row}") for row in range(len(factors)))
+    whole = replace(one, streams=streams, values=np.round(values, 6))
+    return [each for each in validate([whole]).findings if each.rule == "unit_scale"]
+
+
+def test_a_site_that_shuts_down_has_no_wrong_unit() -> None:
+    assert of_site(0.03, 0.06, 0.12, 0.4) == []
+    assert {each.meter for each in of_site(0.03, 1.0, 1.0, 1.0)} == {"m0"}
+
+
+def test_one_factor_for_all_meters_is_a_wrong_unit_and_no_shut_down() -> None:
+    assert {each.meter for each in of_site(0.1, 0.1, 0.1, 0.1)} == {"m0", "m1", "m2", "m3"}
+    # Meters that rise together do not rest.
+    assert {each.meter for each in of_site(10.0, 30.0, 100.0, 1000.0)} == {"m0", "m1", "m2", "m3"}
+
+
 def test_a_lasting_change_of_unit_names_both_sides() -> None:
     values = office(DAYS)
     values[24 * 75 :] /= 35.3147
