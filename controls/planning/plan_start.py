@@ -133,7 +133,7 @@ def _place(steps: Sequence[tuple[datetime, datetime]], start: datetime, end: dat
 def start_sentence(start: PlanStart) -> str:
     """The worth of a start, for people."""
     if not start.plan_id:
-        return Sentence("no plan before was a start: {0}", Sentence(start.why))
+        return Sentence("started from scratch: {0}", Sentence(start.why))
     alone = Numeral(f"{start.seconds_alone:.2f}")
     if start.gap is None and start.first_gap is None:
         return Sentence(

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
+from reports.texts.numbers import unit_text
 
 # 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
 EXIT_CODES = (0, 1, 2, 3, 70)
@@ -98,7 +99,8 @@ class _Texts(Formatter):
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         row = args[0]
-        return (kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)), field_name
+        found = kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)
+        return (unit_text(found) if isinstance(found, str) and field_name == "unit" else found), field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
         form, bar, instead = format_spec.partition("|")

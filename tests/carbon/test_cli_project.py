@@ -94,7 +94,7 @@ def test_factors_are_listed_as_known_then_and_in_force_on_a_day(works: Path, tmp
     then = answer(works, "factors", "list", "--activity", "electricity", "--as-of", first)["factors"]
     assert [row["kg_co2e_per_unit"] for row in then] == [0.2]
     assert len(answer(works, "factors", "list", "--history")["factors"]) == 3
-    assert "no factors" in run(works, "factors", "list", "--on", "2030-01-01").stdout
+    assert "no recorded factor fits" in run(works, "factors", "list", "--on", "2030-01-01").stdout
     assert "uk 0.25" in run(works, "factors", "list").stdout
     assert "expected a date" in run(works, "factors", "list", "--on", "soon", code=2).stderr
 

@@ -64,6 +64,15 @@ def test_what_does_not_fit_the_terminal_stands_by_month_and_twelve_months_with_t
     assert last.split() == ["2025-12", "1,246.5", "101.5"]
 
 
+def test_a_cost_of_each_currency_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row("cost", 1, money, unit, scope="portfolio") for money, unit in ((21709.9, "EUR"), (1321.3, "CZK"))]
+    printed = [line.split() for line in lines(rows, capsys)[2:]]
+    assert [each for each in printed if each] == [
+        ["Energy", "cost", "CZK", "1,321.30"],
+        ["Energy", "cost", "€", "21,710"],
+    ]
+
+
 def test_hours_are_told_in_local_time(capsys: pytest.CaptureFixture[str]) -> None:
     hours = [row("consumption_kwh", 1, 1.0, hour_start_utc=f"2025-01-05T{hour:02d}:00Z") for hour in range(12)]
     assert lines(hours, capsys, "hour")[2].split() == ["01-05", "01:00", "1"]

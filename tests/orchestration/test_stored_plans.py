@@ -42,7 +42,7 @@ def test_a_plan_is_listed_and_shown_as_it_was_made(project: OpenProject) -> None
     code, out, _ = run("plans", "show", line["plan_id"], "--site", "home", "--project", project.root)
     assert (code, made["blocks"][0]["sentence"] in out, line["plan_hash"] in out) == (0, True, True)
     assert made["start"] == shown["start"] == project.plans.get(line["plan_id"]).model_dump()["start"]
-    said = "no plan before was a start: there is no plan before"
+    said = "started from scratch: there is no plan before"
     assert said in out
     assert said in run("plan", "--site", "home", "--project", project.root)[1]
 

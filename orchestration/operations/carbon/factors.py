@@ -28,7 +28,7 @@ FACTORS = Table(
     "factors",
     "recorded: {recorded_at_utc:%Y-%m-%d %H:%M:%S}Z | for: {tenant:|all} | factor: {factor_id} | basis | "
     "kg/unit: {amount} | unit | from: {valid_from} | to: {valid_to}",
-    empty="no factors",
+    empty="no recorded factor fits; those of a site file: meterloom tariff carriers --site SITE",
     amount=amount,
 )
 

@@ -15,16 +15,14 @@ from orchestration.views.alert_rules.rule_preview import preview
 
 RULES = Table(
     "rules",
-    "id | site | kind | version: {version} | enabled | severity: {severity:|-} | limit: {told}",
+    "id | site | kind | version: {version} | enabled | severity: {severity:|-} | limit: {limit:g|-} {unit:|}",
     empty="no site file has alert_rules",
-    told=lambda each: "-" if each["limit"] is None else f"{each['limit']:g} {each['unit']}",
 )
 FIRED = Table(
     "would_have_fired",
-    "from: {start_utc} | to: {end_utc:|-} | scope: {scope:|-} | value: {said} | limit: {told}",
+    "from: {start_utc} | to: {end_utc:|-} | scope: {scope:|-} | value: {value:,.1f|-} {unit:|} "
+    "| limit: {limit:g|-} {unit:|}",
     empty="it would not have fired",
-    said=lambda each: "-" if each["value"] is None else f"{each['value']:,.1f} {each['unit']}",
-    told=lambda each: "-" if each["limit"] is None else f"{each['limit']:g} {each['unit']}",
 )
 
 

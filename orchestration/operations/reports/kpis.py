@@ -13,6 +13,7 @@ from string import ascii_lowercase
 from typing import Annotated, Any
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, parse_period, zone
 from orchestration.operations.answer import Answer, Table
@@ -118,7 +119,7 @@ def kpis(
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
     marts_dir, as_of_utc = marts_then(call, asked, site or "all sites")
     content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
-    figures = [figure for figure in content.figures if not portfolio or figure.scope.startswith("portfolio")]
+    figures = [figure for figure in content.figures if not portfolio or _is_of_portfolio(figure)]
     by_id = {figure.figure_id: figure for figure in content.figures}
     rows = [row_of(figure, call.sources, by_id) for figure in figures]
     if uncertainty:
@@ -130,6 +131,11 @@ def kpis(
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
     shown = kpi_tables(rows, grain=grain, time_zone=known.time_zone if known else "UTC")
     return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")
+
+
+def _is_of_portfolio(figure: Figure) -> bool:
+    """False for what a portfolio's KPI was worked out from: figures of sites, and steps between."""
+    return figure.scope.startswith("portfolio") and figure.kpi in kpi_catalogue()
 
 
 def stored(
@@ -236,9 +242,10 @@ def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str)
         by_scope.setdefault(row["scope"], []).append(row)
     lines: Lines = {}
     for scope, of_scope in sorted(by_scope.items(), key=lambda each: _place(each[0])):
-        for kpi in sorted({row["kpi"] for row in of_scope}, key=lambda each: (order.get(each, len(order)), each)):
-            known = {_when(row): row for row in of_scope if row["kpi"] == kpi}
-            unit = next(iter(known.values()))["unit"]
+        # By unit too: the cost of a portfolio is one of each currency.
+        asked = {(row["kpi"], row["unit"]) for row in of_scope}
+        for kpi, unit in sorted(asked, key=lambda each: (order.get(each[0], len(order)), *each)):
+            known = {_when(row): row for row in of_scope if (row["kpi"], row["unit"]) == (kpi, unit)}
             cells = _cells([known.get(period) for period in periods], unit, marks)
             title = catalogue[kpi]["title"] if kpi in catalogue else words(kpi)
             lines.setdefault(scope, []).append((title, unit_text(unit), cells))

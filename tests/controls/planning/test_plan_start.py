@@ -73,7 +73,7 @@ def test_where_none_is_used_the_plan_says_why() -> None:
     )
     told = solved_from(asked, half)[1]
     assert (told.plan_id, told.why) == ("", "the plan before is of other steps")
-    assert start_sentence(told) == "no plan before was a start: the plan before is of other steps"
+    assert start_sentence(told) == "started from scratch: the plan before is of other steps"
     assert solved_from(asked.model_copy(update={"follows": "habit"}), plan())[1].why == "a day by habit is not searched"
 
 
@@ -93,7 +93,7 @@ def test_a_plan_before_that_could_not_be_priced_in_time_is_a_start_all_the_same(
 def test_where_the_search_from_the_plan_before_finds_nothing_it_was_no_start_and_says_so() -> None:
     found, start = solved_from(later(), plan(), time_limit_s=0.0, more_s=0.0)
     assert not isinstance(found, Solution)
-    assert start_sentence(start) == "no plan before was a start: the search from the plan before found none in time"
+    assert start_sentence(start) == "started from scratch: the search from the plan before found none in time"
 
 
 def test_of_two_plans_the_one_that_is_better_by_the_goals_that_come_first_holds_though_it_costs_more() -> None:
