@@ -106,6 +106,31 @@ def bills_of(asking: Asking) -> list[dict[str, object]]:
     return [dict(each) for each in store.bills("werk_s_d")]
 
 
+SPRING = "Zeit;Netz (kWh)\n" + "".join(f"31.03.2024 {at};2,500\n" for at in QUARTERS)
+TWO_WAYS = SPRING.replace("31.03.2024", "02/03/2025")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "name", "answer", "first"),
+    [
+        (SPRING, "4 of the times lie in the hour that Europe/Berlin skips", "column.zone", "Etc/GMT-1", "2024-03-30T23"),
+        (TWO_WAYS, "whether the day or the month stands first", "column.date_format", "%d/%m/%Y %H:%M", "2025-03-01T23"),
+    ],
+)  # fmt: skip
+def test_what_the_times_leave_open_is_answered_on_the_page(
+    empty: Asking, text: str, asked: str, name: str, answer: str, first: str
+) -> None:
+    page = shown(empty, file_of("export.csv", text.encode()))
+    for said in ("1 found, 1 to check", "No readings", asked, f'name="{name}"'):
+        assert said in page
+    status, told = confirm(empty, page)
+    assert (status, "go back" in told) == (422, True)
+    assert sites(empty) == ["my_site.yaml"]
+    assert confirm(empty, page, **{name: answer})[0] == 303
+    stored = empty.project.lake.current("werk_s_d")["interval_start_utc"]
+    assert (len(stored), f"{stored.min():%Y-%m-%dT%H}") == (text.count("2,500"), first)
+
+
 def test_a_site_is_made_whole_or_not_at_all(empty: Asking) -> None:
     page = shown(empty, file_of("export.csv", METERS.encode()))
     for changes, status, said in (

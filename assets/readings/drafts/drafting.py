@@ -1,7 +1,7 @@
 """A column map drafted from what a foreign table shows: each key with why, how sure, and what is still open."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class _Drafting:
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
                 "or does not change with summer time; name its zone, such as Etc/GMT-1 (UTC+1 all year)"
             )
-            self._ask("zone", text)
+            self._ask("zone", text, _all_year(name))
             return
         self.keys["zone"] = name
         whose = "given" if tz else "the site's"
@@ -404,6 +404,15 @@ def _bare(name: str) -> str:
         r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", "", name
     )
     return re.sub(r"[\W_]+", " ", plain).strip().lower()
+
+
+def _all_year(name: str) -> tuple[str, ...]:
+    """The zone that has another one's standard time all year, as Etc/GMT-1 of Europe/Berlin; none of half hours."""
+    noon = datetime(2025, 1, 15, 12, tzinfo=zone(name))
+    offset = (noon.utcoffset() or timedelta()) - (noon.dst() or timedelta())
+    hours, rest = divmod(offset, timedelta(hours=1))
+    # The sign of these names is that of the sun's way, not of the clock.
+    return () if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)
 
 
 def _summer_time(found: TableFound, name: str) -> tuple[int, int, int]:

@@ -203,6 +203,10 @@ class SiteDraft:
         draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
+        for question in [each for each in questions if each.key in ("zone", "date_format") and each.answers]:
+            if said := self._answer(path, question.key, question.text, question.answers):
+                keys[question.key] = said
+                questions.remove(question)
         if found.meter is not None:
             unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
             keys["meters"] = {name: self._stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
