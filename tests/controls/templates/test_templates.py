@@ -96,6 +96,12 @@ def test_the_name_of_a_reading_ends_with_its_unit() -> None:
         for what, place in load_template(name).capabilities.items()
     }
     assert all(not unit_at_end(what) or unit_at_end(what) == unit for (_, what), unit in told.items())
+    assert [unit_at_end(each) for each in ("read_flow_m3_per_h", "read_h", "kwh", "read_kwh_l1")] == [
+        "m3_per_h",
+        "h",
+        "",
+        "",
+    ]
     # A state and what is no unit of a site file is said by the point.
     assert {unit for (_, what), unit in told.items() if unit in UNITS and not unit_at_end(what)} <= {"count"}
 
