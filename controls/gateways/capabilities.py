@@ -3,6 +3,7 @@
 A reader has no `write` attribute at all; whoever may not write is handed a reader.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -65,6 +66,17 @@ class DeviceReader(Protocol):
 
     def close(self) -> None:
         """Drop the connection; safe to call twice."""
+
+
+def each_read(names: Sequence[str], read: Callable[[str], float]) -> dict[str, float | DeviceRefused]:
+    """The answer to each name, or the refusal of it. Raises what else `read` does."""
+    found: dict[str, float | DeviceRefused] = {}
+    for name in names:
+        try:
+            found[name] = read(name)
+        except DeviceRefused as fault:
+            found[name] = fault
+    return found
 
 
 class DeviceWriter(DeviceReader, Protocol):

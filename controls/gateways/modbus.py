@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack, each_read
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.commissioning.sunspec import SunSpecModel, walk_models
 from controls.gateways.register_words import WIDTH, decode, decode_frame, encode_frame, frame_width, raw_of, value_of
@@ -163,18 +163,12 @@ class ModbusReader:
         Registers side by side are asked for in one request; what lies between others may not exist. Raises
         DeviceSilent, BadInput.
         """
-        found: dict[str, float | DeviceRefused] = {}
         self._ahead = {}
         try:
             self._read_ahead([self.template.capability(name) for name in names])
-            for name in names:
-                try:
-                    found[name] = self.read(name)
-                except DeviceRefused as fault:
-                    found[name] = fault
+            return each_read(names, self.read)
         finally:
             self._ahead = {}
-        return found
 
     def _read_ahead(self, places: Sequence[RegisterPlace]) -> None:
         """Ask for places that lie side by side; where the device refuses that, each is asked for by itself later."""

@@ -9,11 +9,11 @@ import itertools
 import math
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from controls.gateways.access.device_keys import DeviceKey
-from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, ReadBack, each_read
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.lease import Outcome
 from controls.gateways.mqtt_line import NO_MATCHING_SUBSCRIBERS, BrokerAddress, MqttLine, SharedLine, publish_properties
@@ -141,8 +141,18 @@ class MqttReader(OnLine):
 
     def read(self, name: str) -> float:
         """One measured value, asked for now. Raises DeviceSilent, DeviceRefused, BadInput."""
+        return self._measured(name, self._state()[0])
+
+    def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:
+        """Measured values of one answer, or the device's refusal of each. Raises DeviceSilent, BadInput."""
+        try:
+            document, _ = self._state()
+        except DeviceRefused as fault:
+            return dict.fromkeys(names, fault)
+        return each_read(names, lambda name: self._measured(name, document))
+
+    def _measured(self, name: str, document: dict[str, Any]) -> float:
         capability = self.template.capability(name)
-        document, _ = self._state()
         return plausible(self._number(document, capability), capability, name=name, device=repr(self._device_id))
 
     def _number(self, document: dict[str, Any], place: Place) -> float:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from controls.gateways.charge_points.chargers import Chargers
 
 
+# These answer whoever asks.
+Polled = ModbusReader | MqttReader | TopicsReader
+
+
 @dataclass(frozen=True)
 class Gateways:
     """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
@@ -41,28 +45,37 @@ class Gateways:
 
     def open_reader(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceReader:
         """A device that can be read and not written. Raises BadInput."""
-        if template.protocol == "modbus_tcp":
-            host, port, unit_id = modbus_address(asset, template, self.settings)
-            own = asset.numbers
-            return ModbusReader(template, host=host, port=port, unit_id=unit_id, clock=self.clock, figures=own)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_reader(asset, template)
+        return self.open_polled(asset, template, epoch=epoch)
+
+    def open_polled(self, asset: Asset, template: Template, *, epoch: int = 0, **wait: Any) -> Polled:
+        """Reader of several values at once. wait: timeout_s, where not the wire's own. Raises BadInput."""
+        if template.protocol == "modbus_tcp":
+            return ModbusReader(template, **self._modbus(asset, template), **wait)
         if template.protocol == "mqtt_topics":
-            return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch))
-        return MqttReader(template, **self._mqtt(asset, epoch))
+            return TopicsReader(template, name=asset.address, **self._mqtt(asset, epoch), **wait)
+        if template.protocol == "mqtt5":
+            return MqttReader(template, **self._mqtt(asset, epoch), **wait)
+        raise BadInput(
+            f"template {template.template!r} speaks {template.protocol}: the agent alone can ask a charger, which "
+            "connects to it", reason="unknown_kind",
+        )  # fmt: skip
 
     def open_device(self, asset: Asset, template: Template, *, epoch: int = 0) -> DeviceWriter:
         """A device that can be read and written. Raises BadInput."""
         if template.protocol == "modbus_tcp":
-            (host, port, unit_id), name = modbus_address(asset, template, self.settings), asset.asset_id
-            line: dict[str, Any] = {"host": host, "port": port, "unit_id": unit_id, "figures": asset.numbers}
-            return ModbusDevice(template, **line, clock=self.clock, device_id=name)
+            return ModbusDevice(template, **self._modbus(asset, template), device_id=asset.asset_id)
         if template.protocol in ("ocpp16", "ocpp201"):
             return self._chargers().open_device(asset, template)
         if template.protocol == "mqtt_topics":
             return TopicsDevice(template, name=asset.address, **self._mqtt(asset, epoch))
         key = None if self.keys is None else find_device_key(self.keys, asset.asset_id)
         return MqttDevice(template, key=key, **self._mqtt(asset, epoch))
+
+    def _modbus(self, asset: Asset, template: Template) -> dict[str, Any]:
+        host, port, unit_id = modbus_address(asset, template, self.settings)
+        return {"host": host, "port": port, "unit_id": unit_id, "figures": asset.numbers, "clock": self.clock}
 
     def _mqtt(self, asset: Asset, epoch: int) -> dict[str, Any]:
         address = broker_address(self.settings, self.mqtt_version)

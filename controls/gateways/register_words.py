@@ -1,7 +1,9 @@
 """Registers to numbers and back. Pure; both ends of the wire use it. Two's complement; a place says its word order."""
 
+import functools
 import math
 import struct
+from typing import Any
 
 from controls.templates.register_places import Frame, FrameWord, RegisterPlace, WordOrder, WordType
 
@@ -20,34 +22,27 @@ _OWN_TYPE = ("value", "minus_value", "safe_value")
 
 def encode(raw: float, kind: WordType, word_order: WordOrder = "high_first") -> list[int]:
     """Registers of a raw number, whole but for float32. Raises ValueError where it does not fit the type."""
-    if kind == "float32":
-        # Overflow is struct's own complaint.
-        try:
-            words = list(struct.unpack(">HH", struct.pack(">f", raw)))
-        except OverflowError as error:
-            raise ValueError(f"{raw} does not fit {kind}") from error
-        return words if word_order == "high_first" else words[::-1]
-    bits = 16 * WIDTH[kind]
-    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind.startswith("int") else (0, (1 << bits) - 1)
-    if not low <= raw <= high:
-        raise ValueError(f"{raw} does not fit {kind} ({low}..{high})")
-    # Masking is two's complement: -1 becomes 0xFFFF, as the wire wants it.
-    unsigned = int(raw) & ((1 << bits) - 1)
-    if bits == 16:
-        return [unsigned]
-    words = [unsigned >> 16, unsigned & 0xFFFF]
-    return words if word_order == "high_first" else words[::-1]
+    converter, how = _converter(kind, word_order)
+    try:
+        return list(converter.convert_to_registers(raw if kind == "float32" else int(raw), **how))
+    except (struct.error, OverflowError) as error:
+        raise ValueError(f"{raw} does not fit {kind}") from error
 
 
 def decode(words: list[int], kind: WordType, word_order: WordOrder = "high_first") -> float:
     """The raw number that the registers hold: whole but for float32."""
-    bits = 16 * WIDTH[kind]
+    converter, how = _converter(kind, word_order)
+    return converter.convert_from_registers(words, **how)  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _converter(kind: WordType, word_order: WordOrder) -> tuple[Any, dict[str, Any]]:
+    # Only here, as the client is: whoever only names a gateway should not wait for the library.
+    from pymodbus.client.mixin import ModbusClientMixin
+
     # Modbus fixes the order of bytes in a register, but not of registers in a number: makers differ.
-    high, low = (0, -1) if word_order == "high_first" else (-1, 0)
-    if kind == "float32":
-        return float(struct.unpack(">f", struct.pack(">HH", words[high], words[low]))[0])
-    unsigned = words[high] << 16 | words[low] if bits == 32 else words[0]
-    return unsigned - (1 << bits) if kind.startswith("int") and unsigned >= 1 << bits - 1 else unsigned
+    order = "big" if word_order == "high_first" else "little"
+    return ModbusClientMixin, {"data_type": ModbusClientMixin.DATATYPE[kind.upper()], "word_order": order}
 
 
 def value_of(raw: float, place: RegisterPlace, factor: float = 1.0) -> float | None:

@@ -17,7 +17,7 @@ from controls.optimiser.devices.room import RoomParams
 from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import did_you_mean
-from data_quality.contracts.site_file.live_source import ModbusSource
+from data_quality.contracts.site_file.live_source import DeviceSource
 from data_quality.contracts.site_file.site import Asset, ClockText, Site
 from data_quality.contracts.time import earlier_instant
 from data_quality.contracts.yaml_file import BadConfiguration, Problem, place_of, problems_at, validate_document
@@ -131,16 +131,16 @@ def param_problems(document: Any, file: str) -> list[Problem]:
 
 
 def source_problems(document: Any, site: Site, file: str) -> list[Problem]:
-    """Every Modbus source whose template or value there is not, with its place in the file."""
+    """Every source whose template or reading there is not, with its place in the file."""
     found, templates = list[Problem](), {each.asset_id: each.template for each in site.assets}
     for number, source in enumerate(site.sources):
-        if not isinstance(source, ModbusSource):
+        if not isinstance(source, DeviceSource):
             continue
         name, place = source.template or templates.get(source.asset or "", ""), ("sources", number)
         wrong: list[tuple[tuple[str | int, ...], str, str, list[str]]]
         wrong = [((*place, "template"), "template", name, sorted(template_names()))]
         if name in template_names():
-            values = sorted(each for each in load_template(name).capabilities if each.startswith("read_"))
+            values = sorted(load_template(name).readable)
             points = enumerate(source.points)
             wrong = [((*place, "points", n, "value_name"), "value_name", one.value_name, values) for n, one in points]
         for at, key, value, known in wrong:

@@ -29,7 +29,7 @@ from controls.simulator.worlds.generate import SEED, generate_site
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import WorldFault
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.live_source import ModbusSource, MqttSource
+from data_quality.contracts.site_file.live_source import DeviceSource, MqttSource
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
@@ -161,10 +161,12 @@ class LivePlant:
         self.units: list[ModbusUnit] = []
         self._polled: dict[int, str] = {}
         for source in site.sources:
-            if isinstance(source, ModbusSource) and source.asset is None:
+            if isinstance(source, DeviceSource) and source.asset is None:
+                template = load_template(source.template)
+                if template.protocol != "modbus_tcp":
+                    continue
                 unit_id, meter = int(source.address.partition("/")[2] or 1), source.points[0].stream
                 self._polled[unit_id] = meter
-                template = load_template(source.template)
                 self.units.append(
                     ModbusUnit(
                         template,

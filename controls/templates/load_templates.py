@@ -12,6 +12,7 @@ from controls.templates.mqtt_topics import MqttTopics
 from controls.templates.register_places import RegisterPlace
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
+from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.yaml_file import load_model, text_of
 
 FOLDER = Path(__file__).parent
@@ -187,6 +188,7 @@ class Template(Model):
             raise BadInput(
                 f"template {self.template!r} has no capability {name!r}; it has {', '.join(self.capabilities)}",
                 reason="unknown_capability",
+                mend=did_you_mean(name, list(self.capabilities)),
             )
         return found
 
@@ -237,8 +239,12 @@ def load_template(name: str, folder: Path = FOLDER) -> Template:
     with os.scandir(folder) as entries:
         is_there = any(each.name == f"{name}.yaml" for each in entries)
     if not is_there:
-        known = ", ".join(template_names(folder)) or "none"
-        raise BadInput(f"unknown device template {name!r}; there are {known}", reason="unknown_template")
+        known = template_names(folder)
+        raise BadInput(
+            f"unknown device template {name!r}; there are {', '.join(known) or 'none'}",
+            reason="unknown_template",
+            mend=did_you_mean(name, list(known)),
+        )
     path = folder / f"{name}.yaml"
     template = _parsed(path, text_of(path))
     # A copied file whose name was changed and whose content was not would drive another device.

@@ -106,6 +106,11 @@ _SPELLINGS = {"°c": "degc", "c": "degc", "celsius": "degc", "°f": "degf", "%":
 CANONICAL_UNITS = tuple(sorted({unit.canonical for unit in UNITS.values()}))
 
 
+def unit_at_end(name: str) -> str:
+    """The unit code with which a name ends, the longest (`flow_m3_per_h`: m3_per_h); empty where it ends with none."""
+    return max((code for code in UNITS if name.endswith(f"_{code}")), key=len, default="")
+
+
 def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
     """The unit of that name, any letter case. Raises BadInput naming the allowed units."""
     found = UNITS.get(code.strip().lower().replace("³", "3"))

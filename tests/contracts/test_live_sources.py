@@ -29,6 +29,7 @@ POINT = {"point": "kwh", "stream": "main", "what": "register", "unit": "wh", "to
 KINDS: dict[str, dict[str, Any]] = {
     "mqtt": {"point": {"topic": "a/b", "path": "e"}},
     "modbus": {"asset": "grid", "point": {"value_name": "read_import_kwh"}},
+    "device": {"asset": "grid", "point": {"value_name": "read_import_kwh"}},
     "bacnet": {"address": "10.0.0.7", "point": {"object": "analog-input,1"}},
     "p1_tcp": {"host": "10.0.0.8", "point": {"obis": "1-0:1.8.1"}},
     "push": {"point": {}},
@@ -113,6 +114,21 @@ def test_a_modbus_source_names_one_device() -> None:
             site(source | given)
     with pytest.raises(ValidationError, match="asset 'gird' is no asset with a template; those are grid"):
         site(source | {"asset": "gird"})
+
+
+def test_a_point_is_a_reading_of_the_template_and_its_name_says_the_unit() -> None:
+    device = {"source_id": "meter", "kind": "device", "asset": "grid"}
+    long = {"point": "import_kwh", "stream": "main", "what": "register", "unit": "kwh", "value_name": "read_import_kwh"}
+    short = {"point": "import_kwh", "stream": "main", "what": "register"}
+    assert site(device | {"points": [short]}) == site(device | {"points": [long]})
+    # What is written stands: another name, and another unit of the same kind.
+    (own,) = site(device | {"points": [long | {"point": "grid", "unit": "wh"}]}).sources[0].points
+    assert (own.point, own.unit) == ("grid", "wh")
+    with pytest.raises(ValidationError, match="m3 does not fill register 'import', which holds kwh"):
+        site(device | {"points": [short | {"point": "gas_m3"}]})
+    for nameless in ({"point": "phase"}, {"point": "phase", "value_name": "read_phase"}):
+        with pytest.raises(ValidationError, match=r"points\.0\.unit\s+Field required"):
+            site(device | {"points": [short | nameless]})
 
 
 def test_a_site_without_sources_is_written_as_before() -> None:

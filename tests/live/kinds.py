@@ -89,7 +89,7 @@ class ModbusDevice(_Held):
 
     def source(self) -> dict[str, Any]:
         return {
-            "kind": "modbus",
+            "kind": "device",
             "address": f"127.0.0.1:{self._port}/1",
             "template": "meter_sdm630",
             "every_s": 0.1,
@@ -170,7 +170,7 @@ class BacnetController(_Held):
 # A kind that joins needs a line here: tests/live/test_adapter_contract.py asks for each of them.
 KINDS: dict[str, Callable[[Path], Device]] = {
     "mqtt": MqttDevice,
-    "modbus": ModbusDevice,
+    "device": ModbusDevice,
     "p1_tcp": P1Device,
     "bacnet": BacnetController,
 }

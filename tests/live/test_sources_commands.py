@@ -72,6 +72,22 @@ def test_a_name_that_no_site_has_is_one_sentence(project: Path) -> None:
     assert (code, "unknown source 'bord'; there is board" in error) == (2, True)
 
 
+def test_a_reading_that_the_template_lacks_is_named_with_its_line_and_the_nearest(project: Path) -> None:
+    file = project / "sites" / "my_site.yaml"
+    text = file.read_text().replace("read_import_kwh", "read_imprt_kwh")
+    file.write_text(text + "      - {point: powr_kw, stream: main, what: live}\n")
+    code, output, error = run("check", folder=project)
+    assert code != 0
+    first, second = [line for line in (output + error).splitlines() if "unknown" in line][:2]
+    last = len(file.read_text().splitlines())
+    assert f"my_site.yaml:{last - 1}:" in first
+    assert "source 'board': unknown value_name 'read_imprt_kwh'; expected read_current_l1_a, " in first
+    assert first.endswith("(did you mean 'read_import_kwh'?)")
+    assert f"my_site.yaml:{last}:" in second
+    assert "source 'board': unknown value_name 'read_powr_kw'; expected read_current_l1_a, " in second
+    assert second.endswith("(did you mean 'read_power_kw'?)")
+
+
 def test_list_and_tail_show_what_the_collector_receives(project: Path) -> None:
     opened, stop = load_project(project, {}), threading.Event()
     sites = sites_with_sources(opened, [])

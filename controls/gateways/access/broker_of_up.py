@@ -1,6 +1,7 @@
 """Where the broker of `meterloom up` is, for who asks it from another shell: a name that hears what sources tell.
 
-It says nothing, and stands in a file that its owner alone may read, as long as the broker runs.
+It asks devices of our own contract for their state, says nothing else, and stands in a file that its owner alone may
+read, as long as the broker runs.
 """
 
 import os
@@ -14,18 +15,31 @@ from pydantic import ValidationError
 from controls.gateways.access.broker_rights import Client
 from controls.gateways.broker import is_listening
 from controls.gateways.mqtt_line import BrokerAddress
+from controls.gateways.topics import Topics
+from controls.templates.load_templates import load_template, template_names
 from data_quality.contracts.settings import Project
-from data_quality.contracts.site_file.live_source import MqttSource
+from data_quality.contracts.site_file.live_source import DeviceSource, MqttSource
 from data_quality.contracts.site_file.site import Site
 
 LISTENER = "sources-test"
 
 
 def listener_of(sites: Iterable[Site]) -> Client:
-    """The name that hears the topics of all sources that have no broker of their own."""
-    sources = [each for site in sites for each in site.sources if isinstance(each, MqttSource) and not each.host]
-    topics = tuple(dict.fromkeys(point.topic for source in sources for point in source.points))
-    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=(), hears=topics)
+    """The name that hears the topics of all sources that have no broker of their own, and asks devices of ours.
+
+    What a foreign device is asked on may be a topic that commands it: there it says nothing.
+    """
+    topics, asked = dict[str, None](), list[Topics]()
+    for site in sites:
+        told = [each for each in site.sources if isinstance(each, MqttSource) and not each.host]
+        topics |= dict.fromkeys(point.topic for source in told for point in source.points)
+        polled = {each.asset for each in site.sources if isinstance(each, DeviceSource)}
+        known = [each for each in site.assets if each.asset_id in polled and each.template in template_names()]
+        ours = [each.asset_id for each in known if load_template(each.template).protocol == "mqtt5"]
+        asked += [Topics(site_id=site.site_id, device_id=name) for name in ours]
+    heard = (*topics, *(topic for device in asked for topic in (device.state, device.ack)))
+    asks = tuple(device.get for device in asked)
+    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=asks, hears=heard)
 
 
 @contextmanager

@@ -8,11 +8,11 @@ import itertools
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack
+from controls.gateways.capabilities import Ack, DeviceRefused, DeviceSilent, NotSent, ReadBack, each_read
 from controls.gateways.check_command import checked, plausible
 from controls.gateways.mqtt import OnLine
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
@@ -111,6 +111,10 @@ class TopicsReader(OnLine):
         capability = self.template.capability(name)
         _, value = self._told(name, capability)
         return plausible(value, capability, name=name, device=repr(self._device_id))
+
+    def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:
+        """Measured values one after the other, or the device's refusal of each. Raises DeviceSilent, BadInput."""
+        return each_read(names, self.read)
 
     def _told(self, capability: str, place: Place) -> tuple[_Heard, float]:
         with self._one_at_a_time:

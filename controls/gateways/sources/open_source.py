@@ -4,12 +4,12 @@ import os
 from collections.abc import Mapping
 
 from controls.gateways.mqtt_line import BrokerAddress, Version
-from controls.gateways.open import broker_address, modbus_address
+from controls.gateways.open import Gateways, broker_address
 from controls.gateways.sources.adapter import Adapter
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Settings
-from data_quality.contracts.site_file.live_source import BacnetSource, LiveSource, ModbusSource, MqttSource, P1Source
+from data_quality.contracts.site_file.live_source import BacnetSource, DeviceSource, LiveSource, MqttSource, P1Source
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import Clock
 
@@ -32,18 +32,14 @@ def open_source(
                 client_id=f"ml-live-{site.site_id}-{source.source_id}",
                 clock=clock,
             )
-        case ModbusSource():
-            from controls.gateways.sources.poll_modbus import ModbusPoller
+        case DeviceSource():
+            from controls.gateways.sources.poll_device import DevicePoller
 
             asset = _device(site, source)
             template = load_template(asset.template)
-            return ModbusPoller(
-                source,
-                template,
-                address=modbus_address(asset, template, settings),
-                clock=clock,
-                figures=asset.numbers,
-            )
+            gateways = Gateways(site.site_id, settings, clock, mqtt_version)
+            device = gateways.open_polled(asset, template, timeout_s=source.timeout_s)
+            return DevicePoller(source, template, device, clock=clock)
         case P1Source():
             from controls.gateways.sources.p1_tcp import P1Listener
 
@@ -74,7 +70,7 @@ def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str], vers
     )
 
 
-def _device(site: Site, source: ModbusSource) -> Asset:
+def _device(site: Site, source: DeviceSource) -> Asset:
     """The asset that is asked, or one made of the source's own address and template."""
     own = Asset(asset_id=source.source_id, kind="meter", template=source.template, address=source.address)
     return next((asset for asset in site.assets if asset.asset_id == source.asset), own)

@@ -20,6 +20,7 @@ from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.site_file.live_point import Point, Streams, check_points
 from data_quality.contracts.site_file.meter import Identifier
 from data_quality.contracts.text import each_id_once
+from data_quality.contracts.units import unit_at_end
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 EveryS = Annotated[float, Field(ge=0.1, le=3600, description="Seconds between two questions")]
@@ -80,22 +81,31 @@ class MqttSource(_Source):
     points: tuple[MqttPoint, ...] = Field(min_length=1)
 
 
-class ModbusPoint(Point):
-    """A value of the device's template. value_name: `read_…` of its capabilities."""
+class DevicePoint(Point):
+    """A reading of the device's template. value_name: left out, `read_` and `point`. unit: left out, as that ends."""
 
     value_name: str = Field(pattern=r"^read_[a-z0-9_]+$")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_reading(cls, document: Any) -> Any:
+        if not isinstance(document, dict):
+            return document
+        name = str(document.get("value_name", f"read_{document.get('point')}"))
+        unit = unit_at_end(name)
+        return {"value_name": name, **({"unit": unit} if unit else {}), **document}
 
-class ModbusSource(_Source):
-    """A Modbus TCP device, polled: an asset of the site, or an address and a template."""
 
-    kind: Literal["modbus"]
+class DeviceSource(_Source):
+    """A device asked in its template's language: an asset, or address and template. modbus: the kind's older name."""
+
+    kind: Literal["device", "modbus"]
     asset: Identifier | None = None
-    address: str = Field(default="", description="host:port/unit; with an asset it has its own")
+    address: str = Field(default="", description="host:port/unit, or its name on the broker; an asset has its own")
     template: str = ""
     every_s: EveryS = 10.0
     timeout_s: float = Field(default=1.0, gt=0, le=30)
-    points: tuple[ModbusPoint, ...] = Field(min_length=1)
+    points: tuple[DevicePoint, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_one_device(self) -> Self:
@@ -178,12 +188,12 @@ class PricesSource(_Source):
 
 
 LiveSource = Annotated[
-    MqttSource | ModbusSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
+    MqttSource | DeviceSource | BacnetSource | P1Source | PushSource | InfluxSource | PricesSource,
     Field(discriminator="kind"),
 ]
 # These have an adapter in the collector. What is pushed comes to a door of its own (receive.py), and the others are
 # pulled by a schedule.
-Streaming = MqttSource | ModbusSource | BacnetSource | P1Source
+Streaming = MqttSource | DeviceSource | BacnetSource | P1Source
 
 
 Kw = Annotated[float, Field(gt=0)]
@@ -369,7 +379,7 @@ def check_sources(sources: Sequence[LiveSource], site: Streams, devices: Sequenc
         [
             partial(each_id_once, "source", [source.source_id for source in sources]),
             *(partial(check_points, f"source {source.source_id!r}", source.points, site, filled) for source in sources),
-            *(partial(_check_device, source, devices) for source in sources if isinstance(source, ModbusSource)),
+            *(partial(_check_device, source, devices) for source in sources if isinstance(source, DeviceSource)),
         ]
     )
 
@@ -393,7 +403,7 @@ def check_relays(site: Limited) -> None:
             )
 
 
-def _check_device(source: ModbusSource, devices: Sequence[str]) -> None:
+def _check_device(source: DeviceSource, devices: Sequence[str]) -> None:
     if source.asset is not None and source.asset not in devices:
         has = ", ".join(devices) or "none"
         message = f"source {source.source_id!r}: asset {source.asset!r} is no asset with a template; those are {has}"
@@ -402,7 +412,7 @@ def _check_device(source: ModbusSource, devices: Sequence[str]) -> None:
 
 def asked_every_s(site: Sourced) -> dict[str, float]:
     """Seconds between two questions by source_id, of the sources that are asked; others speak by themselves."""
-    return {each.source_id: each.every_s for each in site.sources if isinstance(each, ModbusSource | BacnetSource)}
+    return {each.source_id: each.every_s for each in site.sources if isinstance(each, DeviceSource | BacnetSource)}
 
 
 def is_listened_to(site: Sourced) -> bool:

@@ -10,7 +10,7 @@ from assets.stores.live.live_store import LiveReader
 from controls.templates.load_templates import load_template
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.live_source import ModbusSource, asked_every_s
+from data_quality.contracts.site_file.live_source import DeviceSource, asked_every_s
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
@@ -75,9 +75,10 @@ def _told_by(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]
         asset = next((each for each in site.assets if each.asset_id == getattr(source, "asset", None)), None)
         template = getattr(source, "template", "") or (asset.template if asset is not None else "")
         scale = "as reported"
-        if isinstance(source, ModbusSource) and template:
+        if isinstance(source, DeviceSource) and template:
             found = load_template(template).capability(getattr(point, "value_name", ""))
-            scale = f"{template}: {found.table} register {found.register_address}, {found.type}, times {found.scale:g}"
+            place = found.field_name or f"{found.table} register {found.register_address}, {found.type}"
+            scale = f"{template}: {place}, times {found.scale:g}"
         told = unit_of(point.told_unit)
         is_other = told.code != told.canonical and not told.is_power
         factor = f", of which 1 is {told.factor:g} {told.canonical}" if is_other else ""

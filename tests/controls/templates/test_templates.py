@@ -17,6 +17,7 @@ from controls.templates.template_rows import template_rows
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
+from data_quality.contracts.units import UNITS, unit_at_end
 from tests.controls.devices import Pair, Served, command, measured, serving_modbus, serving_mqtt, serving_topics
 
 SERVED = [name for name in template_names() if load_template(name).protocol in ("modbus_tcp", "mqtt5", "mqtt_topics")]
@@ -86,6 +87,23 @@ def test_limits_and_unknown_names_are_told() -> None:
         template.limits("read_soc_percent")
     with pytest.raises(BadInput, match=r"unknown device template 'nope'; there are .*sim_appliance, sim_battery_10kwh"):
         load_template("nope")
+
+
+def test_the_name_of_a_reading_ends_with_its_unit() -> None:
+    told = {
+        (name, what): place.unit
+        for name in template_names()
+        for what, place in load_template(name).capabilities.items()
+    }
+    assert all(not unit_at_end(what) or unit_at_end(what) == unit for (_, what), unit in told.items())
+    assert [unit_at_end(each) for each in ("read_flow_m3_per_h", "read_h", "kwh", "read_kwh_l1")] == [
+        "m3_per_h",
+        "h",
+        "",
+        "",
+    ]
+    # A state and what is no unit of a site file is said by the point.
+    assert {unit for (_, what), unit in told.items() if unit in UNITS and not unit_at_end(what)} <= {"count"}
 
 
 # Points of SunSpec's own models in their order, with their registers, as the published JSON has them.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.site_file.live_source import ModbusSource, MqttSource
+from data_quality.contracts.site_file.live_source import DeviceSource, MqttSource
 
 
 class ListSink:
@@ -62,8 +62,8 @@ def mqtt_source(*topics: str, **more: Any) -> MqttSource:
     return MqttSource.model_validate(document | more)
 
 
-def modbus_source(source_id: str, *names: str, **more: Any) -> ModbusSource:
+def modbus_source(source_id: str, *names: str, **more: Any) -> DeviceSource:
     """A source of one point a value of the template."""
     points = [{"point": name, "stream": "m", "what": "live", "unit": name[-2:], "value_name": name} for name in names]
     document = {"source_id": source_id, "kind": "modbus", "template": "sim_grid_meter", "address": "127.0.0.1:1/2"}
-    return ModbusSource.model_validate(document | {"points": points} | more)
+    return DeviceSource.model_validate(document | {"points": points} | more)

@@ -1,26 +1,33 @@
-"""The Modbus source against a real server: a steady beat, counted gaps, and silent devices that delay nobody."""
+"""A device as a source, against real servers: a steady beat, counted gaps, and silent devices that delay nobody."""
 
 import itertools
 import random
 import threading
 import time
+from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
 
+from controls.gateways.access.broker_of_up import listener_of
+from controls.gateways.access.broker_rights import site_client
+from controls.gateways.broker import Broker, start_broker
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.modbus import ModbusReader
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.gateways.sources.open_source import open_source
-from controls.gateways.sources.poll_modbus import ModbusPoller
+from controls.gateways.sources.poll_device import DevicePoller
 from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.settings import ServerSettings, Settings
+from data_quality.contracts.settings import MqttSettings, ServerSettings, Settings
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
+from tests.controls.conftest import need_mosquitto
+from tests.controls.devices import measured, serving_mqtt, serving_topics
 from tests.controls.gateways.sources.live_sink import ListSink, modbus_source, until
 
 pytestmark = pytest.mark.real
@@ -34,9 +41,10 @@ def unit(unit_id: int = 1, **told: float) -> ModbusUnit:
     return ModbusUnit(METER, measure=lambda: values, monotonic=time.monotonic, unit_id=unit_id)
 
 
-def poller(server: ModbusServer, *names: str, unit_id: int = 1, host: str = "127.0.0.1", **more: Any) -> ModbusPoller:
+def poller(server: ModbusServer, *names: str, unit_id: int = 1, host: str = "127.0.0.1", **more: Any) -> DevicePoller:
     source = modbus_source(f"meter-{unit_id}", *names, **{"every_s": 0.1, "timeout_s": 0.3} | more)
-    return ModbusPoller(source, METER, address=(host, server.port, unit_id), clock=CLOCK)
+    line: dict[str, Any] = {"host": host, "port": server.port, "unit_id": unit_id, "timeout_s": source.timeout_s}
+    return DevicePoller(source, METER, ModbusReader(METER, **line, clock=CLOCK), clock=CLOCK)
 
 
 def test_registers_side_by_side_are_asked_for_at_once() -> None:
@@ -167,6 +175,101 @@ def test_a_source_is_opened_by_its_asset_or_by_its_address() -> None:
     with pytest.raises(BadInput, match="read_power_kw of template 'sim_grid_meter' is in kw, and its point says kwh"):
         open_source(site, wrong, settings=settings, clock=CLOCK)
     server.stop()
+
+
+def site_of(*sources: dict[str, Any]) -> Site:
+    """A home with a battery and a PV inverter, each of which speaks another protocol, and with these sources."""
+    assets = [
+        {"asset_id": "battery", "kind": "battery", "template": "sim_battery_10kwh"},
+        {"asset_id": "device", "kind": "pv", "template": "sim_pv_inverter"},
+        {"asset_id": "plug", "kind": "room", "template": "tasmota_plug", "address": "boiler-plug"},
+        {"asset_id": "car", "kind": "ev_charger", "template": "ocpp16_charger"},
+    ]
+    given = [{"kind": "device", "every_s": 0.1} | each for each in sources]
+    return Site.model_validate({
+        "site_id": "home", "name": "Home", "time_zone": "Europe/Prague", "currency": "CZK", "country": "CZ",
+        "meters": [{"meter_id": "m"}], "assets": assets, "sources": given,
+    })  # fmt: skip
+
+
+def test_a_battery_tells_the_same_by_its_template_and_by_points_that_say_all() -> None:
+    battery = load_template("sim_battery_10kwh")
+    told = {"read_power_kw": -1.25, "read_soc_percent": 47.5}
+    server = ModbusServer([ModbusUnit(battery, measure=lambda: told, monotonic=time.monotonic, unit_id=3)]).start()
+    live = {"stream": "m", "what": "live"}
+    short = [{"point": "power_kw"} | live, {"point": "soc_percent"} | live]
+    whole = [
+        {"point": "power_kw", "unit": "kw", "value_name": "read_power_kw"} | live,
+        {"point": "soc_percent", "unit": "percent", "value_name": "read_soc_percent"} | live,
+    ]
+    place = {"address": f"127.0.0.1:{server.port}/3", "template": "sim_battery_10kwh"}
+    site = site_of(
+        {"source_id": "short", "points": short} | place,
+        {"source_id": "whole", "kind": "modbus", "points": whole} | place,
+    )
+    found = []
+    for source in site.sources:
+        sink, one = ListSink(), open_source(site, source, settings=Settings(), clock=CLOCK)
+        one.start(sink)
+        until(lambda: len(sink.samples) >= 4)  # noqa: B023 - of this round
+        one.stop()
+        found.append([(sample.point, sample.value, sample.unit) for sample in sink.samples[:4]])
+    assert found[0] == found[1] == 2 * [("power_kw", -1.25, "kw"), ("soc_percent", 47.5, "percent")]
+    server.stop()
+
+
+@pytest.mark.parametrize(("name", "asset", "serve"), [
+    ("sim_pv_inverter", "device", serving_mqtt),
+    ("tasmota_plug", "plug", partial(serving_topics, name="boiler-plug")),
+])  # fmt: skip
+def test_a_device_on_the_broker_is_asked_as_its_template_says(
+    name: str, asset: str, serve: Any, broker: Broker
+) -> None:
+    template, told = load_template(name), broker.address
+    mqtt = MqttSettings(host=told.host, port=told.port, username=told.username, password=told.password)
+    points = [{"point": "power_kw", "stream": "m", "what": "live"}]
+    site = site_of({"source_id": "power", "asset": asset, "timeout_s": 3, "points": points})
+    sink, one = ListSink(), open_source(site, site.sources[0], settings=Settings(mqtt=mqtt), clock=CLOCK)
+    with serve(template, CLOCK, broker.address):
+        one.start(sink)
+        until(lambda: len(sink.samples) >= 3)
+        assert (one.state().state, one.state().rejected) == ("live", 0)
+    assert {(each.point, each.value, each.unit) for each in sink.samples} == {
+        ("power_kw", measured(template)[POWER], "kw")
+    }
+    until(lambda: one.state().state == "silent")
+    one.stop()
+
+
+def test_another_shell_asks_a_device_of_ours_by_the_name_that_commands_nothing(tmp_path: Path) -> None:
+    need_mosquitto()
+    points = [{"point": "power_kw", "stream": "m", "what": "live"}]
+    pv = {"source_id": "pv", "asset": "device", "timeout_s": 3, "points": points}
+    site = site_of(pv, {"source_id": "plug", "asset": "plug", "points": points})
+    listener = listener_of([site])
+    assert (listener.says, listener.hears) == (("get/home/device",), ("state/home/device", "ack/home/device"))
+    clients = [site_client("home", ["device"]), listener]
+    with start_broker(tmp_path, password="secret", clients=clients) as broker:
+        mqtt = MqttSettings(port=broker.address.port, username=listener.username, password=listener.password)
+        one = open_source(site, site.sources[0], settings=Settings(mqtt=mqtt), clock=CLOCK)
+        with serving_mqtt(load_template("sim_pv_inverter"), CLOCK, broker.address):
+            (sample,) = one.test(1.0)
+    assert (sample.point, sample.unit) == ("power_kw", "kw")
+
+
+def test_what_a_template_does_not_tell_is_one_sentence() -> None:
+    points = [{"point": "powr_kw", "stream": "m", "what": "live"}]
+    site = site_of(
+        {"source_id": "a", "asset": "battery", "points": points},
+        {"source_id": "b", "asset": "car", "points": [points[0] | {"point": "power_kw"}]},
+    )
+    with pytest.raises(
+        BadInput, match=r"'sim_battery_10kwh' has no capability 'read_powr_kw'; it has .*read_power_kw"
+    ) as no:
+        open_source(site, site.sources[0], settings=Settings(), clock=CLOCK)
+    assert str(no.value.mend) == "did you mean 'read_power_kw'?"
+    with pytest.raises(BadInput, match="'ocpp16_charger' speaks ocpp16: the agent alone can ask a charger"):
+        open_source(site, site.sources[1], settings=Settings(), clock=CLOCK)
 
 
 # F117

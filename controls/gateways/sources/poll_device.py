@@ -1,49 +1,45 @@
-"""A Modbus device asked in a steady beat: each source in a thread of its own, so that a silent one delays no other.
+"""A device asked in a steady beat, in the language of its template.
 
-A poll without an answer is a gap and is counted; the beat goes on. A device that stays silent is asked ever less often:
-behind a serial bridge each question to it costs the others a timeout.
+Each source has a thread of its own, so that a silent one delays no other. A poll without an answer is a gap and is
+counted; the beat goes on. A device that stays silent is asked ever less often: behind a serial bridge each question to
+it costs the others a timeout.
 """
 
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
-from controls.gateways.modbus import ModbusReader
+from controls.gateways.open import Polled
 from controls.gateways.sources.adapter import Sink
 from controls.gateways.sources.hand_over import Threaded
 from controls.gateways.sources.tally import Pauses
 from controls.templates.load_templates import Template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.live.sample import Refusal, Sample
-from data_quality.contracts.site_file.live_source import ModbusSource
+from data_quality.contracts.site_file.live_source import DeviceSource
 from data_quality.contracts.text import one_line
 from data_quality.contracts.time import Clock
 from data_quality.contracts.units import unit_of
 
 
-class ModbusPoller(Threaded):
-    """One Modbus source. figures: of the site's asset, which narrow what the template says."""
+class DevicePoller(Threaded):
+    """One source behind a template, and the device that it stands for."""
 
     def __init__(
         self,
-        source: ModbusSource,
+        source: DeviceSource,
         template: Template,
+        device: Polled,
         *,
-        address: tuple[str, int, int],
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
-        figures: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(source, clock=clock)
-        self._source, self._monotonic = source, monotonic
+        self._source, self._device, self._monotonic = source, device, monotonic
         self._units = {
             point.value_name: _unit(source, template, point.value_name, point.told_unit) for point in source.points
         }
-        host, port, unit_id = address
-        self._device = ModbusReader(
-            template, host=host, port=port, unit_id=unit_id, clock=clock, timeout_s=source.timeout_s, figures=figures
-        )
         self._pauses = Pauses(source.source_id)
 
     def stop(self) -> None:
@@ -103,7 +99,7 @@ class ModbusPoller(Threaded):
         return 0.0
 
 
-def _unit(source: ModbusSource, template: Template, value_name: str, stated: str) -> str:
+def _unit(source: DeviceSource, template: Template, value_name: str, stated: str) -> str:
     """The template's unit of a value. Raises BadInput where it is not of the point's kind."""
     told, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
     if (told.canonical, told.is_power) != (wanted.canonical, wanted.is_power):
