@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from controls.optimiser.devices.components.battery_curves import Cells
 from controls.simulator.house.day import Day
 from controls.simulator.house.heat_step import MINUTE_H
 from controls.simulator.house.nominal import Nominal
 from controls.simulator.house.truth import Truth
-from controls.simulator.physics.car import Car, accepted_kw
+from controls.simulator.physics.car import Car, charged
 from controls.simulator.physics.hot_water import HotWater, TankState, heated
 from controls.simulator.physics.noise import Series
 
@@ -49,22 +50,14 @@ class BatteryCells:
         wanted = min(max(told_kw, -params.max_discharge_kw), params.max_charge_kw)
         if wanted == 0.0:
             return found
-        full = self.full_kwh
-        low, high = params.soc_min * full, params.soc_max * full
+        warm = Cells.of(params, self.full_kwh)
         for at, cellar in enumerate(day.cellar_degc[first:after].tolist()):
             cold_k = max(_WARM_DEGC - cellar, 0.0)
-            kept = 1.0 - _EFFICIENCY_PER_K * cold_k
-            if wanted > 0:
-                efficiency = truth.charge_efficiency * kept
-                fits = max(high * (1.0 - _ROOM_PER_K * cold_k) - self.kwh, 0.0)
-                moved = min(wanted * MINUTE_H * efficiency, fits)
-                found[at], flow = moved / efficiency / MINUTE_H, moved
-            else:
-                efficiency = truth.discharge_efficiency * kept
-                moved = min(-wanted * MINUTE_H / efficiency, max(self.kwh - low, 0.0))
-                found[at], flow = -moved * efficiency / MINUTE_H, -moved
-            self.kwh += flow
-            self.through_kwh += moved
+            kept, room = 1.0 - _EFFICIENCY_PER_K * cold_k, 1.0 - _ROOM_PER_K * cold_k
+            losses = truth.charge_efficiency * kept, truth.discharge_efficiency * kept
+            found[at], flow_kwh = Cells(warm.low_kwh, warm.high_kwh * room, *losses).step(self.kwh, wanted, MINUTE_H)
+            self.kwh += flow_kwh
+            self.through_kwh += abs(flow_kwh)
         return found
 
 
@@ -93,13 +86,8 @@ class ParkedCar:
             if is_away or told_kw == 0.0:
                 continue
             set_point_kw = told_kw if told_kw is not None else car.max_kw if self.kwh < wanted_kwh else 0.0
-            if set_point_kw <= 0.0:
-                continue
-            power_kw = accepted_kw(car, stored_kwh=self.kwh, set_point_kw=set_point_kw)
-            # The last minute is charged in part.
-            fits_kw = (car.capacity_kwh - self.kwh) / (MINUTE_H * car.efficiency)
-            found[at] = min(power_kw, fits_kw)
-            self.kwh = min(self.kwh + MINUTE_H * car.efficiency * found[at], car.capacity_kwh)
+            if set_point_kw > 0.0:
+                found[at], self.kwh = charged(car, stored_kwh=self.kwh, set_point_kw=set_point_kw, step_h=MINUTE_H)
         return found
 
 

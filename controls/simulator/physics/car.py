@@ -44,6 +44,13 @@ def accepted_kw(car: Car, *, stored_kwh: float, set_point_kw: float) -> float:
     return wanted_kw if wanted_kw >= car.min_current_a * car.voltage_v / 1000 else 0.0
 
 
+def charged(car: Car, *, stored_kwh: float, set_point_kw: float, step_h: float) -> tuple[float, float]:
+    """Mean power of a step above 0 h (kW) and the energy stored at its end (kWh): the last step is charged in part."""
+    fits_kw = (car.capacity_kwh - stored_kwh) / (step_h * car.efficiency)
+    power_kw = min(accepted_kw(car, stored_kwh=stored_kwh, set_point_kw=set_point_kw), fits_kw)
+    return power_kw, min(stored_kwh + step_h * car.efficiency * power_kw, car.capacity_kwh)
+
+
 def trip_of(car: Car, day: date, *, time_zone: str, seed: int) -> tuple[datetime, datetime, float]:
     """When it leaves and comes back on a local day, UTC, and the energy that it drives. One draw a day."""
     rng, zone = generator(seed, day.isoformat(), "live car"), ZoneInfo(time_zone)

@@ -1,8 +1,11 @@
 """A home with PV, battery, electric heating and a car. The grid meter is what the others leave, to the last digit."""
 
+from math import floor
+
 import numpy as np
 from pydantic import Field
 
+from controls.optimiser.devices.components.battery_curves import Cells
 from controls.simulator.physics.grid import YearGrid, year_grid
 from controls.simulator.physics.noise import Counts, Series, ar1, generator
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
@@ -131,23 +134,16 @@ def battery_history(
     """
     # Whole numbers throughout: with floats the grid meter would miss its balance in the last digit.
     most_in, most_out = (int(0.25 * kw * UNITS_PER_KWH) for kw in (battery.max_charge_kw, battery.max_discharge_kw))
-    low, high = (int(battery.capacity_kwh * share * UNITS_PER_KWH) for share in (battery.soc_min, battery.soc_max))
-    stored = int(battery.capacity_kwh * start_soc * UNITS_PER_KWH)
-    charge, discharge, level = [], [], []
+    full = battery.capacity_kwh * UNITS_PER_KWH
+    cells, stored = Cells.of(battery, full), int(full * start_soc)
+    flows, levels = [], []
     for surplus in surplus_units.tolist():
-        if surplus >= 0:
-            taken = min(surplus, most_in, int((high - stored) / battery.charge_efficiency))
-            given = 0
-            stored += int(taken * battery.charge_efficiency)
-        else:
-            taken = 0
-            given = min(-surplus, most_out, int((stored - low) * battery.discharge_efficiency))
-            # Rounded up: a unit too much taken from the cells, never energy out of nothing.
-            stored -= -int(-given / battery.discharge_efficiency // 1)
-        charge.append(taken)
-        discharge.append(given)
-        level.append(stored)
-    return (np.asarray(charge, np.int64), np.asarray(discharge, np.int64), np.asarray(level, np.int64))
+        flow = int(cells.step(stored, min(max(surplus, -most_out), most_in), 1.0)[0])
+        stored += floor(cells.step(stored, flow, 1.0)[1])
+        flows.append(flow)
+        levels.append(stored)
+    flow_units = np.asarray(flows, np.int64)
+    return np.maximum(flow_units, 0), np.maximum(-flow_units, 0), np.asarray(levels, np.int64)
 
 
 def generate_home_year(site: Site, year: int, *, seed: int, truth: HomeTruth | None = None) -> SimulatedSite:
