@@ -17,6 +17,7 @@ from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.served_unit import ModbusUnit
+from controls.optimiser.devices.components.battery_curves import Cells
 from controls.optimiser.devices.device import params_of
 from controls.simulator.live_plant import meter_values
 from controls.simulator.physics.car import Car, CarState, driven
@@ -33,6 +34,7 @@ from data_quality.contracts.time import Clock
 GRID_METER_TEMPLATE = "sim_grid_meter"
 # Meters behind the connection: unit by meter.
 _SUBMETER_TEMPLATE, _SUBMETERS = "meter_sdm630", {"house": 5, "heating": 6}
+_MOMENT_S = 1e-6
 _CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
@@ -74,15 +76,13 @@ def stepped(
     background: Background,
     battery: BatteryParams,
 ) -> HomeState:
-    """The home `step_h` later, pure. A full battery takes nothing, an empty one gives nothing."""
-    low_kwh, high_kwh = battery.capacity_kwh * battery.soc_min, battery.capacity_kwh * battery.soc_max
+    """The home `step_h` later, pure; step_h above 0."""
     wanted_kw = min(max(set_point_kw, -battery.max_discharge_kw), battery.max_charge_kw)
-    stands_still = (wanted_kw > 0 and state.stored_kwh >= high_kwh) or (wanted_kw < 0 and state.stored_kwh <= low_kwh)
-    battery_kw = 0.0 if stands_still else wanted_kw
-    flow_kw = battery_kw * battery.charge_efficiency if battery_kw > 0 else battery_kw / battery.discharge_efficiency
+    cells = Cells.of(battery, battery.capacity_kwh)
+    battery_kw, flow_kwh = cells.step(state.stored_kwh, wanted_kw, step_h)
     return HomeState(
-        # Clamped and not cut short: a step that overshoots by a second of power is not worth splitting.
-        stored_kwh=min(max(state.stored_kwh + flow_kw * step_h, low_kwh), high_kwh),
+        # Of a sum that is off by a rounding.
+        stored_kwh=min(max(state.stored_kwh + flow_kwh, cells.low_kwh), cells.high_kwh),
         battery_kw=battery_kw,
         pv_kw=min(background.pv_available_kw, pv_limit_kw),
         load_kw=background.load_kw,
@@ -236,7 +236,8 @@ class LiveHome:
         """The home at this moment."""
         with self._one_at_a_time:
             now_s, now_utc = self._monotonic(), self._clock.now_utc()
-            step_h = (now_s - self._stepped_at_s) / 3600.0
+            # Who reads twice in one moment asks what flows in it.
+            step_h = max(now_s - self._stepped_at_s, _MOMENT_S) / 3600.0
             after = stepped(
                 self._state,
                 step_h=step_h,

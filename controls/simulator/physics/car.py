@@ -85,9 +85,9 @@ def driven(
     day = now_utc.astimezone(ZoneInfo(time_zone)).date()
     leaves, comes, trip_kwh = trip_of(car, day, time_zone=time_zone, seed=seed)
     is_there = not since_utc < leaves <= now_utc < comes
-    power_kw = accepted_kw(car, stored_kwh=state.stored_kwh, set_point_kw=set_point_kw) if is_there else 0.0
-    stored_kwh = state.stored_kwh + step_h * car.efficiency * power_kw
-    if state.is_there and not is_there:
-        stored_kwh -= trip_kwh
-    stored_kwh = min(max(stored_kwh, 0.0), car.capacity_kwh)
+    power_kw, stored_kwh = 0.0, state.stored_kwh
+    if is_there:
+        power_kw, stored_kwh = charged(car, stored_kwh=stored_kwh, set_point_kw=set_point_kw, step_h=step_h)
+    elif state.is_there:
+        stored_kwh = max(stored_kwh - trip_kwh, 0.0)
     return CarState(stored_kwh=stored_kwh, power_kw=power_kw, is_there=is_there)

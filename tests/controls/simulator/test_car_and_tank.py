@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.simulator.physics.car import Car, CarState, accepted_kw, driven, trip_of
+from controls.simulator.physics.car import Car, CarState, accepted_kw, charged, driven, trip_of
 from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
 
 CAR = Car(capacity_kwh=60, max_kw=7.4)
@@ -49,6 +49,13 @@ def test_a_car_stays_until_it_departs_and_comes_home_with_less() -> None:
     assert 6 <= trip_kwh <= 12
     assert seen == [True] * 10 + [False] * 10 + [True] * 3 or seen == [True] * 10 + [False] * 9 + [True] * 4
     assert state.stored_kwh == pytest.approx(50 - trip_kwh)
+
+
+@given(st.floats(0, 60), st.floats(0, 9), st.floats(1e-6, 1))
+def test_what_a_car_draws_is_what_it_stores(stored_kwh: float, asked_kw: float, step_h: float) -> None:
+    power_kw, after_kwh = charged(CAR, stored_kwh=stored_kwh, set_point_kw=asked_kw, step_h=step_h)
+    assert after_kwh <= 60
+    assert after_kwh - stored_kwh == pytest.approx(0.9 * power_kw * step_h, abs=1e-9)
 
 
 def test_a_thermostat_heats_a_cold_tank_whatever_the_relays_say_and_a_full_one_takes_nothing() -> None:
