@@ -1,10 +1,8 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,11 +61,8 @@ def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw
     if params.derating is None and params.mode != "self":
         return {}
     steps, share = len(given.load_kw), np.ones(len(given.load_kw))
-    if params.derating is not None and given.start_utc is not None:
-        zone, told = ZoneInfo(given.time_zone), params.temperature_degc
-        starts = [given.start_utc + t * timedelta(hours=given.step_h) for t in range(steps)]
-        degc = [told[at.astimezone(zone).hour] if isinstance(told, tuple) else told for at in starts]
-        share = np.interp(np.array(degc, np.float64), *np.array(params.derating).T)
+    if params.derating is not None and params.temperature_degc is not None and given.start_utc is not None:
+        share = np.interp(given.by_hour(params.temperature_degc, steps), *np.array(params.derating).T)
     most = {"charge_most_kw": charge_kw * share, "discharge_most_kw": discharge_kw * share}
     if params.mode == "self":
         spare_kw = np.array(given.pv_kw or (0.0,) * steps) - np.array(given.load_kw)
