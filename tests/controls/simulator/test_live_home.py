@@ -259,19 +259,19 @@ def test_the_process_says_it_is_ready_and_stops_clean(number: signal.Signals, br
 
 @pytest.mark.real
 def test_the_process_answers_a_wrong_input_with_2_and_a_missing_part_with_3(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], home_site: Site
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = str(free_port())
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         assert site_process.main(["--project", str(tmp_path), "--site", "nowhere"]) == 2
-        assert "no such file" in capsys.readouterr().err
+        assert "no such file" in caplog.text
         real = tmp_path / "real.yaml"
         real.write_text((DEMO / "home.yaml").read_text().replace("is_simulated: true", "is_simulated: false"))
         assert site_process.main(["--project", str(tmp_path), "--site-file", str(real)]) == 2
-        assert "is not simulated" in capsys.readouterr().err
+        assert "is not simulated" in caplog.text
         assert site_process.main(["--project", str(tmp_path), "--mqtt-port", port, "--modbus-port", "0"]) == 3
-        assert "does not accept a connection" in capsys.readouterr().err
+        assert "does not accept a connection" in caplog.text
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
