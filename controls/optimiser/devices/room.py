@@ -69,6 +69,15 @@ class RoomParams(_Figures):
     walls: dict[str, Positive] = {}
 
 
+def as_room(asset: Asset) -> Asset:
+    """A heating relay that says which room it heats as that room; any other asset as it is."""
+    room = asset.params.get("room")
+    if asset.kind != "heating_relay" or not isinstance(room, Mapping):
+        return asset
+    params = {"heater_kw": asset.params.get("power_kw"), **room}
+    return asset.model_copy(update={"kind": "room", "params": params})
+
+
 class Room(InShares, Device, _Figures):
     """Series have one value a step. init_degc: at the start; heat_value_per_kwh: of heat left at the end.
 
