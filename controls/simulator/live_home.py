@@ -7,11 +7,8 @@ served too.
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
@@ -19,9 +16,10 @@ from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.served_unit import ModbusUnit
 from controls.optimiser.devices.components.battery_curves import Cells
 from controls.optimiser.devices.device import params_of
-from controls.simulator.live_plant import meter_values
+from controls.simulator.live_plant import QuarterHours, meter_values, quarter_start
 from controls.simulator.physics.car import Car, CarState, driven
 from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
+from controls.simulator.physics.simulated import UNITS_PER_KWH
 from controls.simulator.worlds.generate import SEED
 from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
 from controls.templates.load_templates import load_template
@@ -34,7 +32,7 @@ from data_quality.contracts.time import Clock
 GRID_METER_TEMPLATE = "sim_grid_meter"
 # Meters behind the connection: unit by meter.
 _SUBMETER_TEMPLATE, _SUBMETERS = "meter_sdm630", {"house": 5, "heating": 6}
-_MOMENT_S = 1e-6
+_MOMENT_S, _QUARTER = 1e-6, timedelta(minutes=15)
 _CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
@@ -95,51 +93,26 @@ class BackgroundSource:
 
     def __init__(self, site: Site, *, seed: int, without: frozenset[str] = frozenset()) -> None:
         # without: meters whose devices are served, and so are no background.
-        self._site, self._seed = site, seed
-        self._meters = sorted({"house", "heating", "ev"} - without)
-        # The year that is filled, which no instant asks for while it is 0; then its start and its quarter hours.
-        self._year = 0
-        self._start_utc: datetime
-        self._load_kw: list[float]
-        self._heating_kw: list[float]
-        self._pv_kw: list[float]
+        self._meters = {"house", "heating", "ev"} - without
+        self._quarters = QuarterHours(site.time_zone, lambda year: generate_home_year(site, year, seed=seed).meters)
 
     def at(self, now_utc: datetime) -> Background:
         """Powers at the instant: between the middles of two quarter hours as far from each mean as it is in time.
 
         A home's load does not step at every quarter of an hour; a meter would take that for our commands, which do.
         """
-        year = now_utc.astimezone(ZoneInfo(self._site.time_zone)).year
-        if year != self._year:
-            self._fill(year)
-        # Elapsed UTC seconds, not the wall clock: on the day of a clock change local quarters do not count through.
-        place = (now_utc - self._start_utc).total_seconds() / 900 - 0.5
-        place = min(max(place, 0.0), len(self._load_kw) - 1.0)
-        first = int(place)
-        share, after = place - first, min(first + 1, len(self._load_kw) - 1)
+        middle_utc = now_utc - _QUARTER / 2
+        share = (middle_utc - quarter_start(middle_utc)) / _QUARTER
 
-        def between(series: list[float]) -> float:
-            return series[first] + share * (series[after] - series[first])
+        def kw(meter: str, register: str = "import") -> float:
+            before, after = (self._quarters.units(meter, at, register) for at in (middle_utc, middle_utc + _QUARTER))
+            # The energy of a quarter hour is a quarter of its mean power.
+            return 4.0 * (before + share * (after - before)) / UNITS_PER_KWH
 
+        loads_kw = {meter: kw(meter) for meter in self._meters}
         return Background(
-            load_kw=between(self._load_kw),
-            pv_available_kw=between(self._pv_kw),
-            heating_kw=between(self._heating_kw),
+            load_kw=sum(loads_kw.values()), pv_available_kw=kw("pv", "value"), heating_kw=loads_kw["heating"]
         )
-
-    def _fill(self, year: int) -> None:
-        meters = generate_home_year(self._site, year, seed=self._seed).meters
-        # The energy of a quarter hour is a quarter of its mean power.
-        power = meters.with_columns(kw=pl.col("kwh") * 4.0)
-        loads = power.filter(pl.col("meter").is_in(self._meters))
-        load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
-        self._load_kw = load["kw"].round(3).to_list()
-        self._heating_kw, self._pv_kw = (
-            power.filter(pl.col("meter") == meter).sort("timestamp")["kw"].round(3).to_list()
-            for meter in ("heating", "pv")
-        )
-        self._start_utc = load["timestamp"][0]
-        self._year = year
 
 
 class LiveHome:
