@@ -14,16 +14,15 @@ from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.served_unit import ModbusUnit
-from controls.optimiser.devices.components.battery_curves import Cells
 from controls.optimiser.devices.device import params_of
 from controls.simulator.live_plant import QuarterHours, meter_values, quarter_start
-from controls.simulator.physics.car import Car, CarState, driven
-from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
+from controls.simulator.physics.car import Car, whereabouts
+from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw
 from controls.simulator.physics.simulated import UNITS_PER_KWH
+from controls.simulator.physics.stores import WARM_DEGC, BatteryCells, ParkedCar, WaterTank
 from controls.simulator.worlds.generate import SEED
-from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
+from controls.simulator.worlds.home import generate_home_year, home_assets
 from controls.templates.load_templates import load_template
-from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset, Site
@@ -45,47 +44,19 @@ class Background(Model):
 
 
 class HomeState(Model):
-    """Powers now, kW, and the battery's stored energy. grid: import positive. battery: charging positive.
+    """Powers now, kW. grid: import positive. battery: charging positive. heating_kw: of the load, what heats."""
 
-    heating_kw: the part of the load that heats.
-    """
-
-    stored_kwh: float
     battery_kw: float
     pv_kw: float
     load_kw: float
-    heating_kw: float = 0.0
-    car: CarState | None = None
-    tank: TankState | None = None
+    heating_kw: float
+    car_kw: float
+    tank_kw: float
 
     @property
     def grid_kw(self) -> float:
         """What the grid connection carries."""
-        others_kw = sum(each.power_kw for each in (self.car, self.tank) if each)
-        return self.load_kw + self.battery_kw + others_kw - self.pv_kw
-
-
-def stepped(
-    state: HomeState,
-    *,
-    step_h: float,
-    set_point_kw: float,
-    pv_limit_kw: float,
-    background: Background,
-    battery: BatteryParams,
-) -> HomeState:
-    """The home `step_h` later, pure; step_h above 0."""
-    wanted_kw = min(max(set_point_kw, -battery.max_discharge_kw), battery.max_charge_kw)
-    cells = Cells.of(battery, battery.capacity_kwh)
-    battery_kw, flow_kwh = cells.step(state.stored_kwh, wanted_kw, step_h)
-    return HomeState(
-        # Of a sum that is off by a rounding.
-        stored_kwh=min(max(state.stored_kwh + flow_kwh, cells.low_kwh), cells.high_kwh),
-        battery_kw=battery_kw,
-        pv_kw=min(background.pv_available_kw, pv_limit_kw),
-        load_kw=background.load_kw,
-        heating_kw=background.heating_kw,
-    )
+        return self.load_kw + self.battery_kw + self.car_kw + self.tank_kw - self.pv_kw
 
 
 class BackgroundSource:
@@ -93,7 +64,7 @@ class BackgroundSource:
 
     def __init__(self, site: Site, *, seed: int, without: frozenset[str] = frozenset()) -> None:
         # without: meters whose devices are served, and so are no background.
-        self._meters = {"house", "heating", "ev"} - without
+        self._meters = sorted({"house", "heating", "ev"} - without)
         self._quarters = QuarterHours(site.time_zone, lambda year: generate_home_year(site, year, seed=seed).meters)
 
     def at(self, now_utc: datetime) -> Background:
@@ -132,7 +103,7 @@ class LiveHome:
         others: Sequence[ModbusUnit] = (),
     ) -> None:
         """others: units of somebody else that answer on the same port."""
-        self.assets: HomeAssets = home_assets(site)
+        figures = home_assets(site).battery
         self._clock, self._monotonic = clock, monotonic
         self._zone, self._seed, self._since_utc = site.time_zone, seed, clock.now_utc()
         charger, relays = (_served(site, kind) for kind in ("ev_charger", "tank"))
@@ -141,18 +112,13 @@ class LiveHome:
         # Reentrant: a Modbus read asks the registers, which ask the state.
         self._one_at_a_time = threading.RLock()
         self._stepped_at_s = monotonic()
-        first = self._source.at(clock.now_utc())
-        self.car = params_of(Car, charger, site.site_id) if charger else None
-        self.tank = params_of(HotWater, relays, site.site_id) if relays else None
-        self._state = HomeState(
-            stored_kwh=self.assets.battery.capacity_kwh * start_soc,
-            battery_kw=0.0,
-            pv_kw=first.pv_available_kw,
-            load_kw=first.load_kw,
-            heating_kw=first.heating_kw,
-            car=CarState(stored_kwh=self.car.capacity_kwh * start_soc) if self.car else None,
-            tank=TankState(stored_kwh=self.tank.capacity_kwh * start_soc) if self.tank else None,
-        )
+        losses, full_kwh = (figures.charge_efficiency, figures.discharge_efficiency), figures.capacity_kwh
+        self.cells = BatteryCells(figures, full_kwh, *losses, kwh=start_soc * full_kwh)
+        car = params_of(Car, charger, site.site_id) if charger else None
+        tank = params_of(HotWater, relays, site.site_id) if relays else None
+        self.car = ParkedCar(car, kwh=start_soc * car.capacity_kwh, wanted_kwh=car.capacity_kwh) if car else None
+        self._is_car_there = car is not None
+        self.tank = WaterTank(tank, TankState(stored_kwh=start_soc * tank.capacity_kwh)) if tank else None
         battery, inverter = _only(site, "battery"), _only(site, "pv")
 
         def unit(template: str, measure: Callable[[], dict[str, float]], unit_id: int | None = None) -> ModbusUnit:
@@ -211,50 +177,42 @@ class LiveHome:
             now_s, now_utc = self._monotonic(), self._clock.now_utc()
             # Who reads twice in one moment asks what flows in it.
             step_h = max(now_s - self._stepped_at_s, _MOMENT_S) / 3600.0
-            after = stepped(
-                self._state,
-                step_h=step_h,
-                set_point_kw=self.battery.leases[_CHARGE].state(now_s).value,
-                pv_limit_kw=self.inverter.leases[_LIMIT].state(now_s).value,
-                background=self._source.at(now_utc),
-                battery=self.assets.battery,
-            )
-            car, tank = self._car_after(step_h, now_s, now_utc), self._tank_after(step_h, now_s, now_utc)
-            self._state = after.model_copy(update={"car": car, "tank": tank})
+            background = self._source.at(now_utc)
             self._stepped_at_s = now_s
-            return self._state
+            told_kw = self.battery.leases[_CHARGE].state(now_s).value
+            return HomeState(
+                battery_kw=float(self.cells.run([WARM_DEGC], told_kw=told_kw, step_h=step_h)[0]),
+                pv_kw=min(background.pv_available_kw, self.inverter.leases[_LIMIT].state(now_s).value),
+                load_kw=background.load_kw,
+                heating_kw=background.heating_kw,
+                car_kw=self._car_kw(step_h, now_s, now_utc),
+                tank_kw=self._tank_kw(step_h, now_s, now_utc),
+            )
 
-    def _car_after(self, step_h: float, now_s: float, now_utc: datetime) -> CarState | None:
-        if self.car is None or self.charger is None or self._state.car is None:
-            return None
-        return driven(
-            self.car,
-            self._state.car,
-            set_point_kw=self.charger.leases[_CHARGE].state(now_s).value,
-            step_h=step_h,
-            now_utc=now_utc,
-            since_utc=self._since_utc,
-            time_zone=self._zone,
-            seed=self._seed,
+    def _car_kw(self, step_h: float, now_s: float, now_utc: datetime) -> float:
+        if self.car is None or self.charger is None:
+            return 0.0
+        is_there, trip_kwh = whereabouts(
+            self.car.car, now_utc, since_utc=self._since_utc, time_zone=self._zone, seed=self._seed
         )
+        # Gone as soon as it leaves: what it says of itself on the way is what it will come home with.
+        gone_kwh = trip_kwh if self._is_car_there and not is_there else 0.0
+        self._is_car_there = is_there
+        told_kw = self.charger.leases[_CHARGE].state(now_s).value
+        return float(self.car.run([not is_there], [gone_kwh], told_kw=told_kw, step_h=step_h)[0])
 
-    def _tank_after(self, step_h: float, now_s: float, now_utc: datetime) -> TankState | None:
-        if self.tank is None or self.relays is None or self._state.tank is None:
-            return None
+    def _tank_kw(self, step_h: float, now_s: float, now_utc: datetime) -> float:
+        if self.tank is None or self.relays is None:
+            return 0.0
         contacts = [lease.state(now_s).value > 0 for lease in self.relays.leases.values()]
-        return heated(
-            self.tank,
-            self._state.tank,
-            # Contacts beyond the tank's own switch nothing.
-            relays=tuple(contacts[: len(self.tank.relays_kw)]),
-            draw_kw=drawn_kw(self.tank, now_utc, time_zone=self._zone, seed=self._seed),
-            step_h=step_h,
-        )
+        draw_kw = drawn_kw(self.tank.tank, now_utc, time_zone=self._zone, seed=self._seed)
+        # Contacts beyond the tank's own switch nothing.
+        relays = tuple(contacts[: len(self.tank.tank.relays_kw)])
+        return float(self.tank.run([draw_kw], relays=relays, step_h=step_h)[0])
 
     def _measure_battery(self) -> dict[str, float]:
-        state = self.state()
-        soc_percent = 100.0 * state.stored_kwh / self.assets.battery.capacity_kwh
-        return {"read_soc_percent": soc_percent, "read_power_kw": state.battery_kw}
+        battery_kw = self.state().battery_kw
+        return {"read_soc_percent": 100.0 * self.cells.kwh / self.cells.full_kwh, "read_power_kw": battery_kw}
 
     def _measure_grid(self) -> dict[str, float]:
         return {"read_power_kw": self.state().grid_kw}
@@ -265,14 +223,14 @@ class LiveHome:
         return meter_values(power_kw, load_template(_SUBMETER_TEMPLATE).readable)
 
     def _measure_car(self) -> dict[str, float]:
-        car = self.state().car or CarState(stored_kwh=0.0)
-        soc_percent = 100.0 * car.stored_kwh / self.car.capacity_kwh if self.car else 0.0
-        return {"read_soc_percent": soc_percent, "read_is_plugged_in": car.is_there, "read_power_kw": car.power_kw}
+        car_kw = self.state().car_kw
+        soc_percent = 100.0 * self.car.kwh / self.car.car.capacity_kwh if self.car else 0.0
+        return {"read_soc_percent": soc_percent, "read_is_plugged_in": self._is_car_there, "read_power_kw": car_kw}
 
     def _measure_tank(self) -> dict[str, float]:
-        tank = self.state().tank or TankState(stored_kwh=0.0)
-        degc = self.tank.degc(tank.stored_kwh) if self.tank else 0.0
-        return {"read_tank_degc": degc, "read_power_kw": tank.power_kw}
+        tank_kw = self.state().tank_kw
+        degc = self.tank.tank.degc(self.tank.state.stored_kwh) if self.tank else 0.0
+        return {"read_tank_degc": degc, "read_power_kw": tank_kw}
 
     def _measure_inverter(self) -> dict[str, float]:
         return {"read_power_kw": self.state().pv_kw}

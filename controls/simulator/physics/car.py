@@ -59,35 +59,10 @@ def trip_of(car: Car, day: date, *, time_zone: str, seed: int) -> tuple[datetime
     return leaves, comes + timedelta(hours=float(late)), car.trip_kwh * float(share)
 
 
-class CarState(Model):
-    """Energy in its battery, what it draws now, and whether it is plugged in."""
-
-    stored_kwh: float
-    power_kw: float = 0.0
-    is_there: bool = True
-
-
-def driven(
-    car: Car,
-    state: CarState,
-    *,
-    set_point_kw: float,
-    step_h: float,
-    now_utc: datetime,
-    since_utc: datetime,
-    time_zone: str,
-    seed: int,
-) -> CarState:
-    """The car `step_h` later, at now_utc. It was plugged in at since_utc, and stays so until its next departure.
-
-    A trip's energy is gone as soon as it leaves: what it says of itself on the way is what it will come home with.
+def whereabouts(car: Car, now_utc: datetime, *, since_utc: datetime, time_zone: str, seed: int) -> tuple[bool, float]:
+    """Presence at its charger, and the energy of the day's trip. Plugged in at since_utc, it stays until its next
+    departure.
     """
     day = now_utc.astimezone(ZoneInfo(time_zone)).date()
     leaves, comes, trip_kwh = trip_of(car, day, time_zone=time_zone, seed=seed)
-    is_there = not since_utc < leaves <= now_utc < comes
-    power_kw, stored_kwh = 0.0, state.stored_kwh
-    if is_there:
-        power_kw, stored_kwh = charged(car, stored_kwh=stored_kwh, set_point_kw=set_point_kw, step_h=step_h)
-    elif state.is_there:
-        stored_kwh = max(stored_kwh - trip_kwh, 0.0)
-    return CarState(stored_kwh=stored_kwh, power_kw=power_kw, is_there=is_there)
+    return not since_utc < leaves <= now_utc < comes, trip_kwh

@@ -22,7 +22,8 @@ from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.simulator import site_process
-from controls.simulator.live_home import Background, BackgroundSource, HomeState, LiveHome, stepped
+from controls.simulator.live_home import BackgroundSource, LiveHome
+from controls.simulator.physics.stores import BatteryCells
 from controls.simulator.worlds.home import generate_home_year
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.plan import BatteryParams
@@ -38,36 +39,29 @@ QUARTER = parse_instant("2026-06-20T11:00:00Z")
 CHARGE, LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
+def cells(kwh: float = 5.0) -> BatteryCells:
+    return BatteryCells(BATTERY, 10.0, BATTERY.charge_efficiency, BATTERY.discharge_efficiency, kwh=kwh)
+
+
 def test_an_hour_of_charging_stores_what_the_losses_leave() -> None:
-    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
-    background = Background(load_kw=1.0, pv_available_kw=6.0)
-    after = stepped(state, step_h=1.0, set_point_kw=2.0, pv_limit_kw=4.0, background=background, battery=BATTERY)
-    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975)
-    assert (after.battery_kw, after.pv_kw, after.grid_kw) == (2.0, 4.0, 1.0 + 2.0 - 4.0)
-    after = stepped(after, step_h=1.0, set_point_kw=-2.0, pv_limit_kw=8.0, background=background, battery=BATTERY)
-    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
-    assert after.pv_kw == 6.0
+    battery = cells()
+    assert battery.run([20.0], told_kw=2.0, step_h=1.0).tolist() == [2.0]
+    assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975)
+    assert battery.run([20.0], told_kw=-2.0, step_h=1.0).tolist() == [-2.0]
+    assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
 
 
-@given(st.lists(st.tuples(st.floats(1e-9, 2), st.floats(-9, 9), st.floats(0, 9)), max_size=40))
-def test_no_set_point_takes_the_home_out_of_its_limits(steps: list[tuple[float, float, float]]) -> None:
-    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
-    for step_h, set_point_kw, limit_kw in steps:
-        before_kwh = state.stored_kwh
-        state = stepped(
-            state, step_h=step_h, set_point_kw=set_point_kw, pv_limit_kw=limit_kw,
-            background=Background(load_kw=0.5, pv_available_kw=7.0), battery=BATTERY,
-        )  # fmt: skip
-        assert 1.0 <= state.stored_kwh <= 9.5
+@given(st.lists(st.tuples(st.floats(1e-9, 2), st.floats(-9, 9)), max_size=40))
+def test_no_set_point_takes_the_battery_out_of_its_limits(steps: list[tuple[float, float]]) -> None:
+    battery = cells()
+    for step_h, told_kw in steps:
+        before_kwh, full_kwh = battery.kwh, battery.full_kwh
+        (power_kw,) = battery.run([20.0], told_kw=told_kw, step_h=step_h)
+        assert 0.1 * full_kwh - 1e-9 <= battery.kwh <= max(0.95 * full_kwh, before_kwh) + 1e-9
+        assert -5.0 <= power_kw <= 5.0
         # What its meter shows is what its cells took or gave, in the step that fills or empties it too.
-        at_cells_kw = state.battery_kw * 0.975 if state.battery_kw > 0 else state.battery_kw / 0.975
-        assert state.stored_kwh - before_kwh == pytest.approx(at_cells_kw * step_h, abs=1e-9)
-        assert -5.0 <= state.battery_kw <= 5.0
-        assert 0.0 <= state.pv_kw <= min(7.0, limit_kw)
-    if state.stored_kwh == 9.5:
-        full = stepped(state, step_h=0.1, set_point_kw=3.0, pv_limit_kw=0.0,
-                       background=Background(load_kw=0.5, pv_available_kw=0.0), battery=BATTERY)  # fmt: skip
-        assert full.battery_kw == 0.0
+        at_cells_kw = power_kw * 0.975 if power_kw > 0 else power_kw / 0.975
+        assert battery.kwh - before_kwh == pytest.approx(at_cells_kw * step_h, abs=1e-9)
 
 
 def test_the_background_goes_through_the_means_of_the_simulated_quarter_hours(home_site: Site) -> None:
@@ -133,7 +127,7 @@ def test_the_independent_meter_moves_when_the_battery_does(live: tuple[LiveHome,
     assert battery.read_back(CHARGE).value == 0.0
     assert meter.read("read_power_kw") == pytest.approx(before_kw, abs=0.01)
     assert soc_percent == 50.0
-    assert running.state().stored_kwh > 5.0
+    assert running.cells.kwh > 5.0
     battery.close()
     meter.close()
 
@@ -172,7 +166,9 @@ def test_the_car_charges_as_it_is_told_and_waits_when_nobody_tells_it(
     assert charger.read("read_power_kw") == 2.2
     assert running.state().grid_kw - before_kw == pytest.approx(2.2)
     hand.now_s += 40
-    assert running.state().car.stored_kwh == pytest.approx(30 + 40 / 3600 * 0.9 * 2.2)  # type: ignore[union-attr]
+    assert running.state().car_kw == 2.2
+    assert running.car is not None
+    assert running.car.kwh == pytest.approx(30 + 40 / 3600 * 0.9 * 2.2)
     hand.now_s += 5
     assert charger.read("read_power_kw") == 0.0
     # Below six amperes a charger pauses.
@@ -194,7 +190,9 @@ def test_relays_heat_the_tank_and_the_grid_meter_shows_it(live: tuple[LiveHome, 
     assert bank.read("read_power_kw") == 2.0
     assert running.state().grid_kw - before_kw == pytest.approx(2.0)
     hand.now_s += 44
-    assert running.state().tank.stored_kwh > 5.2  # type: ignore[union-attr]
+    assert running.state().tank_kw == 2.0
+    assert running.tank is not None
+    assert running.tank.state.stored_kwh > 5.2
     hand.now_s += 1
     assert bank.read("read_power_kw") == 0.0
     bank.close()
@@ -211,7 +209,8 @@ def test_a_home_of_an_older_site_file_is_served_without_charger_and_tank(home_si
         monotonic=HandClock(),
     )  # fmt: skip
     assert home.charger is home.relays is None
-    assert home.state().car is home.state().tank is None
+    assert home.car is home.tank is None
+    assert home.state().grid_kw == pytest.approx(home.state().load_kw - home.state().pv_kw)
 
 
 @pytest.mark.real
