@@ -21,11 +21,11 @@ from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw
 from controls.simulator.physics.simulated import UNITS_PER_KWH
 from controls.simulator.physics.stores import WARM_DEGC, BatteryCells, ParkedCar, WaterTank
 from controls.simulator.worlds.generate import SEED
-from controls.simulator.worlds.home import generate_home_year, home_assets
+from controls.simulator.worlds.home import generate_home_year, only
 from controls.templates.load_templates import load_template
-from data_quality.contracts.errors import BadInput
+from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 GRID_METER_TEMPLATE = "sim_grid_meter"
@@ -103,15 +103,19 @@ class LiveHome:
         others: Sequence[ModbusUnit] = (),
     ) -> None:
         """others: units of somebody else that answer on the same port."""
-        figures = home_assets(site).battery
         self._clock, self._monotonic = clock, monotonic
         self._zone, self._seed, self._since_utc = site.time_zone, seed, clock.now_utc()
-        charger, relays = (_served(site, kind) for kind in ("ev_charger", "tank"))
+        battery, inverter = (only(site, kind, is_served=True) for kind in ("battery", "pv"))
+        served = {asset.kind for asset in site.assets if asset.template}
+        charger, relays = (
+            only(site, kind, is_served=True) if kind in served else None for kind in ("ev_charger", "tank")
+        )
         # What is served is stepped here, and not taken from the simulated year a second time.
         self._source = BackgroundSource(site, seed=seed, without=frozenset({charger.meter or ""} if charger else ()))
         # Reentrant: a Modbus read asks the registers, which ask the state.
         self._one_at_a_time = threading.RLock()
         self._stepped_at_s = monotonic()
+        figures = params_of(BatteryParams, battery, site.site_id)
         losses, full_kwh = (figures.charge_efficiency, figures.discharge_efficiency), figures.capacity_kwh
         self.cells = BatteryCells(figures, full_kwh, *losses, kwh=start_soc * full_kwh)
         car = params_of(Car, charger, site.site_id) if charger else None
@@ -119,7 +123,6 @@ class LiveHome:
         self.car = ParkedCar(car, kwh=start_soc * car.capacity_kwh, wanted_kwh=car.capacity_kwh) if car else None
         self._is_car_there = car is not None
         self.tank = WaterTank(tank, TankState(stored_kwh=start_soc * tank.capacity_kwh)) if tank else None
-        battery, inverter = _only(site, "battery"), _only(site, "pv")
 
         def unit(template: str, measure: Callable[[], dict[str, float]], unit_id: int | None = None) -> ModbusUnit:
             return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic, unit_id=unit_id)
@@ -234,24 +237,3 @@ class LiveHome:
 
     def _measure_inverter(self) -> dict[str, float]:
         return {"read_power_kw": self.state().pv_kw}
-
-
-def _only(site: Site, kind: str) -> Asset:
-    found = _served(site, kind)
-    if found is None:
-        raise BadInput(
-            f"site {site.site_id!r} has 0 assets of kind {kind!r} with a template; the live home needs one",
-            reason="missing_asset",
-        )
-    return found
-
-
-def _served(site: Site, kind: str) -> Asset | None:
-    """The asset of a kind whose template says that it answers on a wire. Raises BadInput where there are several."""
-    found = [asset for asset in site.assets if asset.kind == kind and asset.template]
-    if len(found) > 1:
-        raise BadInput(
-            f"site {site.site_id!r} has {len(found)} assets of kind {kind!r} with a template; the live home serves one",
-            reason="missing_asset",
-        )
-    return found[0] if found else None

@@ -7,9 +7,10 @@ from controls.optimiser.devices.device import params_of
 from controls.optimiser.devices.room import RoomParams, as_room
 from controls.simulator.physics.car import Car
 from controls.simulator.physics.hot_water import HotWater
+from controls.simulator.worlds.home import only
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.site_file.site import Site
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def nominal_of(site: Site) -> Nominal:
         message = f"site {site.site_id!r} has no heating_relay with a room, which the simulated house needs"
         raise BadInput(message, reason="missing_asset")
     rooms = {asset.asset_id: params_of(RoomParams, as_room(asset), site.site_id) for asset in heated}
-    battery, tank, charger, pv = (_only(site, kind) for kind in ("battery", "tank", "ev_charger", "pv"))
+    battery, tank, charger, pv = (only(site, kind) for kind in ("battery", "tank", "ev_charger", "pv"))
     return Nominal(
         rooms=rooms,
         heaters_kw=tuple(each.heater_kw for each in rooms.values()),
@@ -50,11 +51,3 @@ def nominal_of(site: Site) -> Nominal:
         pv_id=pv.asset_id,
         peak_kw=pv.numbers.get("peak_kw", 0.0),
     )
-
-
-def _only(site: Site, kind: str) -> Asset:
-    found = [asset for asset in site.assets if asset.kind == kind]
-    if len(found) != 1:
-        message = f"site {site.site_id!r} has {len(found)} assets of kind {kind!r}; the simulated house has one"
-        raise BadInput(message, reason="missing_asset")
-    return found[0]
