@@ -182,17 +182,17 @@ class LiveHome:
             step_h = max(now_s - self._stepped_at_s, _MOMENT_S) / 3600.0
             background = self._source.at(now_utc)
             self._stepped_at_s = now_s
-            told_kw = self.battery.leases[_CHARGE].state(now_s).value
+            told_kw = self.battery.value_of(_CHARGE)
             return HomeState(
                 battery_kw=float(self.cells.run([WARM_DEGC], told_kw=told_kw, step_h=step_h)[0]),
-                pv_kw=min(background.pv_available_kw, self.inverter.leases[_LIMIT].state(now_s).value),
+                pv_kw=min(background.pv_available_kw, self.inverter.value_of(_LIMIT)),
                 load_kw=background.load_kw,
                 heating_kw=background.heating_kw,
-                car_kw=self._car_kw(step_h, now_s, now_utc),
-                tank_kw=self._tank_kw(step_h, now_s, now_utc),
+                car_kw=self._car_kw(step_h, now_utc),
+                tank_kw=self._tank_kw(step_h, now_utc),
             )
 
-    def _car_kw(self, step_h: float, now_s: float, now_utc: datetime) -> float:
+    def _car_kw(self, step_h: float, now_utc: datetime) -> float:
         if self.car is None or self.charger is None:
             return 0.0
         is_there, trip_kwh = whereabouts(
@@ -201,13 +201,13 @@ class LiveHome:
         # Gone as soon as it leaves: what it says of itself on the way is what it will come home with.
         gone_kwh = trip_kwh if self._is_car_there and not is_there else 0.0
         self._is_car_there = is_there
-        told_kw = self.charger.leases[_CHARGE].state(now_s).value
+        told_kw = self.charger.value_of(_CHARGE)
         return float(self.car.run([not is_there], [gone_kwh], told_kw=told_kw, step_h=step_h)[0])
 
-    def _tank_kw(self, step_h: float, now_s: float, now_utc: datetime) -> float:
+    def _tank_kw(self, step_h: float, now_utc: datetime) -> float:
         if self.tank is None or self.relays is None:
             return 0.0
-        contacts = [lease.state(now_s).value > 0 for lease in self.relays.leases.values()]
+        contacts = [self.relays.value_of(name) > 0 for name in self.relays.leases]
         draw_kw = drawn_kw(self.tank.tank, now_utc, time_zone=self._zone, seed=self._seed)
         # Contacts beyond the tank's own switch nothing.
         relays = tuple(contacts[: len(self.tank.tank.relays_kw)])
