@@ -54,12 +54,9 @@ class BatteryCells:
         warm = Cells.of(params, self.full_kwh)
         for at, place_degc in enumerate(degc):
             cold_k = max(WARM_DEGC - place_degc, 0.0)
-            kept = 1.0 - _EFFICIENCY_PER_K * cold_k
-            cells = warm._replace(
-                high_kwh=warm.high_kwh * (1.0 - _ROOM_PER_K * cold_k),
-                charge_efficiency=self.charge_efficiency * kept,
-                discharge_efficiency=self.discharge_efficiency * kept,
-            )
+            kept, room = 1.0 - _EFFICIENCY_PER_K * cold_k, 1.0 - _ROOM_PER_K * cold_k
+            losses = self.charge_efficiency * kept, self.discharge_efficiency * kept
+            cells = Cells(warm.low_kwh, warm.high_kwh * room, *losses, warm.charge_curve, warm.discharge_curve)
             found[at], flow_kwh = cells.step(self.kwh, wanted_kw, step_h)
             self.kwh += flow_kwh
             self.through_kwh += abs(flow_kwh)

@@ -145,8 +145,10 @@ def battery_history(
     cells, stored = Cells.of(battery, full), int(full * start_soc)
     flows, levels = [], []
     for surplus in surplus_units.tolist():
-        flow = int(cells.step(stored, min(max(surplus, -most_out), most_in), 1.0)[0])
-        stored += floor(cells.step(stored, flow, 1.0)[1])
+        wanted = min(max(surplus, -most_out), most_in)
+        power, added = cells.step(stored, wanted, 1.0)
+        flow = int(power)
+        stored += floor(added if flow == wanted else cells.step(stored, flow, 1.0)[1])
         flows.append(flow)
         levels.append(stored)
     flow_units = np.asarray(flows, np.int64)
