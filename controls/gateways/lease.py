@@ -1,5 +1,6 @@
 """The device's side of the contract, pure: order by (epoch, seq), time to live, safe value. Both servers use it."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from controls.templates.load_templates import Template
@@ -111,3 +112,25 @@ def leases_of(template: Template) -> dict[str, SetPointLease]:
         )
         for name in template.settable
     }
+
+
+class ServedDevice:
+    """A device behind its template, whatever the wire: what it measures, and set-points that die by themselves.
+
+    measure: values by `read_…` name. monotonic: the device's seconds.
+    """
+
+    def __init__(
+        self, template: Template, *, measure: Callable[[], dict[str, float]], monotonic: Callable[[], float]
+    ) -> None:
+        self.template, self._measure, self._monotonic = template, measure, monotonic
+        self.leases = leases_of(template)
+        self.outcomes: list[Outcome] = []
+
+    def value_of(self, name: str) -> float:
+        """The set-point that it follows now."""
+        return self.leases[name].state(self._monotonic()).value
+
+    def reboot(self) -> None:
+        """Off and on: every set-point is forgotten, and so is who gave it."""
+        self.leases = leases_of(self.template)

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import ValidationError
 
 from controls.gateways.access.device_keys import DeviceKey
-from controls.gateways.lease import Outcome, leases_of
+from controls.gateways.lease import Outcome, ServedDevice
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine, Will
 from controls.gateways.topics import COMMAND_LEFT, CommandPayload, Topics, loads
 from controls.templates.load_templates import Template
@@ -111,7 +111,7 @@ class ServedOnLine:
         self._received(topic, payload, properties)
 
 
-class MqttServedDevice(ServedOnLine):
+class MqttServedDevice(ServedDevice, ServedOnLine):
     """One device on the broker. `measure() -> {read_… name: value}`; `tick_s` paces telemetry and revert notices."""
 
     def __init__(
@@ -129,21 +129,19 @@ class MqttServedDevice(ServedOnLine):
     ) -> None:
         self.topics = topics = Topics(site_id=site_id, device_id=device_id)
         online, offline = (Will(topic=topics.status, payload=said) for said in ("online", "offline"))
-        super().__init__(
+        ServedDevice.__init__(self, template, measure=measure, monotonic=monotonic)
+        ServedOnLine.__init__(
+            self,
             address,
             name=f"dev-{site_id}-{device_id}",
             subscriptions=(topics.command, topics.get),
             status=(online, offline),
             tick_s=tick_s,
         )
-        self.template = template
-        self._key = key
+        self._key, self._clock = key, clock
         self._is_command_left = False
-        self.leases = leases_of(template)
         self.fault: Fault = "none"
         self.commands = 0
-        self.outcomes: list[Outcome] = []
-        self._measure, self._clock, self._monotonic = measure, clock, monotonic
         self._sequence = 0
 
     def _tick(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from controls.gateways.commissioning.sunspec import COMMON, COMMON_LENGTH, END_MODEL, MARKER, STARTS
-from controls.gateways.lease import FOR_EVER_S, Outcome, leases_of
+from controls.gateways.lease import FOR_EVER_S, Outcome, ServedDevice
 from controls.gateways.register_words import WIDTH, decode_frame, encode, encode_frame, frame_width, part_type, raw_of
 from controls.templates.load_templates import Template
 from controls.templates.register_places import Frame, RegisterPlace, Table
@@ -27,7 +27,7 @@ RATING = 10.0
 _EMPTY = 0xFFFF
 
 
-class ModbusUnit:
+class ModbusUnit(ServedDevice):
     """One unit: template, leases, and `measure() -> {read_… name: value}`. Counts what reached it."""
 
     def __init__(
@@ -39,26 +39,22 @@ class ModbusUnit:
         unit_id: int | None = None,
         rating: float = RATING,
     ) -> None:
-        self.template = template
+        super().__init__(template, measure=measure, monotonic=monotonic)
         self.unit_id = unit_id or template.unit_id
-        self.leases = leases_of(template)
         self.fault: Fault = "none"
         self.reads, self.writes = 0, 0
-        self.outcomes: list[Outcome] = []
         # Before this write it falls silent: in the middle of a sequence.
         self.silent_at_write: int | None = None
         # What every write held, as it came: (table, address, words).
         self.frames: list[tuple[Table, int, list[int]]] = []
-        self._measure = measure
-        self._monotonic = monotonic
         self._rating = rating
         # Parts of a set-point that came in requests of their own, until the one that makes them count.
         self._parts: dict[str, dict[str, float]] = {name: {} for name in template.settable}
         self._bases = _bases(template)
 
     def reboot(self) -> None:
-        """Off and on: every set-point is forgotten, and so is who gave it."""
-        self.leases = leases_of(self.template)
+        """Off and on: requests that were half a set-point are forgotten too."""
+        super().reboot()
         self._parts = {name: {} for name in self.template.settable}
 
     def read(self, address: int, count: int, table: Table = "holding") -> list[int] | None:

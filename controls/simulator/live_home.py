@@ -7,32 +7,31 @@ served too.
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.serve_mqtt import MqttServedDevice
 from controls.gateways.served_unit import ModbusUnit
 from controls.optimiser.devices.device import params_of
-from controls.simulator.live_plant import meter_values
-from controls.simulator.physics.car import Car, CarState, driven
-from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
+from controls.simulator.live_plant import QuarterHours, meter_values, quarter_start
+from controls.simulator.physics.car import Car, whereabouts
+from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw
+from controls.simulator.physics.simulated import UNITS_PER_KWH
+from controls.simulator.physics.stores import WARM_DEGC, BatteryCells, ParkedCar, WaterTank
 from controls.simulator.worlds.generate import SEED
-from controls.simulator.worlds.home import HomeAssets, generate_home_year, home_assets
+from controls.simulator.worlds.home import generate_home_year, only
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.plan import BatteryParams
-from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock
 
 GRID_METER_TEMPLATE = "sim_grid_meter"
 # Meters behind the connection: unit by meter.
 _SUBMETER_TEMPLATE, _SUBMETERS = "meter_sdm630", {"house": 5, "heating": 6}
+_MOMENT_S, _QUARTER = 1e-6, timedelta(minutes=15)
 _CHARGE, _LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
@@ -45,49 +44,19 @@ class Background(Model):
 
 
 class HomeState(Model):
-    """Powers now, kW, and the battery's stored energy. grid: import positive. battery: charging positive.
+    """Powers now, kW. grid: import positive. battery: charging positive. heating_kw: of the load, what heats."""
 
-    heating_kw: the part of the load that heats.
-    """
-
-    stored_kwh: float
     battery_kw: float
     pv_kw: float
     load_kw: float
-    heating_kw: float = 0.0
-    car: CarState | None = None
-    tank: TankState | None = None
+    heating_kw: float
+    car_kw: float
+    tank_kw: float
 
     @property
     def grid_kw(self) -> float:
         """What the grid connection carries."""
-        others_kw = sum(each.power_kw for each in (self.car, self.tank) if each)
-        return self.load_kw + self.battery_kw + others_kw - self.pv_kw
-
-
-def stepped(
-    state: HomeState,
-    *,
-    step_h: float,
-    set_point_kw: float,
-    pv_limit_kw: float,
-    background: Background,
-    battery: BatteryParams,
-) -> HomeState:
-    """The home `step_h` later, pure. A full battery takes nothing, an empty one gives nothing."""
-    low_kwh, high_kwh = battery.capacity_kwh * battery.soc_min, battery.capacity_kwh * battery.soc_max
-    wanted_kw = min(max(set_point_kw, -battery.max_discharge_kw), battery.max_charge_kw)
-    stands_still = (wanted_kw > 0 and state.stored_kwh >= high_kwh) or (wanted_kw < 0 and state.stored_kwh <= low_kwh)
-    battery_kw = 0.0 if stands_still else wanted_kw
-    flow_kw = battery_kw * battery.charge_efficiency if battery_kw > 0 else battery_kw / battery.discharge_efficiency
-    return HomeState(
-        # Clamped and not cut short: a step that overshoots by a second of power is not worth splitting.
-        stored_kwh=min(max(state.stored_kwh + flow_kw * step_h, low_kwh), high_kwh),
-        battery_kw=battery_kw,
-        pv_kw=min(background.pv_available_kw, pv_limit_kw),
-        load_kw=background.load_kw,
-        heating_kw=background.heating_kw,
-    )
+        return self.load_kw + self.battery_kw + self.car_kw + self.tank_kw - self.pv_kw
 
 
 class BackgroundSource:
@@ -95,51 +64,26 @@ class BackgroundSource:
 
     def __init__(self, site: Site, *, seed: int, without: frozenset[str] = frozenset()) -> None:
         # without: meters whose devices are served, and so are no background.
-        self._site, self._seed = site, seed
         self._meters = sorted({"house", "heating", "ev"} - without)
-        # The year that is filled, which no instant asks for while it is 0; then its start and its quarter hours.
-        self._year = 0
-        self._start_utc: datetime
-        self._load_kw: list[float]
-        self._heating_kw: list[float]
-        self._pv_kw: list[float]
+        self._quarters = QuarterHours(site.time_zone, lambda year: generate_home_year(site, year, seed=seed).meters)
 
     def at(self, now_utc: datetime) -> Background:
         """Powers at the instant: between the middles of two quarter hours as far from each mean as it is in time.
 
         A home's load does not step at every quarter of an hour; a meter would take that for our commands, which do.
         """
-        year = now_utc.astimezone(ZoneInfo(self._site.time_zone)).year
-        if year != self._year:
-            self._fill(year)
-        # Elapsed UTC seconds, not the wall clock: on the day of a clock change local quarters do not count through.
-        place = (now_utc - self._start_utc).total_seconds() / 900 - 0.5
-        place = min(max(place, 0.0), len(self._load_kw) - 1.0)
-        first = int(place)
-        share, after = place - first, min(first + 1, len(self._load_kw) - 1)
+        middle_utc = now_utc - _QUARTER / 2
+        share = (middle_utc - quarter_start(middle_utc)) / _QUARTER
 
-        def between(series: list[float]) -> float:
-            return series[first] + share * (series[after] - series[first])
+        def kw(meter: str, register: str = "import") -> float:
+            before, after = (self._quarters.units(meter, at, register) for at in (middle_utc, middle_utc + _QUARTER))
+            # The energy of a quarter hour is a quarter of its mean power.
+            return 4.0 * (before + share * (after - before)) / UNITS_PER_KWH
 
+        loads_kw = {meter: kw(meter) for meter in self._meters}
         return Background(
-            load_kw=between(self._load_kw),
-            pv_available_kw=between(self._pv_kw),
-            heating_kw=between(self._heating_kw),
+            load_kw=sum(loads_kw.values()), pv_available_kw=kw("pv", "value"), heating_kw=loads_kw["heating"]
         )
-
-    def _fill(self, year: int) -> None:
-        meters = generate_home_year(self._site, year, seed=self._seed).meters
-        # The energy of a quarter hour is a quarter of its mean power.
-        power = meters.with_columns(kw=pl.col("kwh") * 4.0)
-        loads = power.filter(pl.col("meter").is_in(self._meters))
-        load = loads.group_by("timestamp").agg(pl.col("kw").sum()).sort("timestamp")
-        self._load_kw = load["kw"].round(3).to_list()
-        self._heating_kw, self._pv_kw = (
-            power.filter(pl.col("meter") == meter).sort("timestamp")["kw"].round(3).to_list()
-            for meter in ("heating", "pv")
-        )
-        self._start_utc = load["timestamp"][0]
-        self._year = year
 
 
 class LiveHome:
@@ -159,28 +103,26 @@ class LiveHome:
         others: Sequence[ModbusUnit] = (),
     ) -> None:
         """others: units of somebody else that answer on the same port."""
-        self.assets: HomeAssets = home_assets(site)
         self._clock, self._monotonic = clock, monotonic
         self._zone, self._seed, self._since_utc = site.time_zone, seed, clock.now_utc()
-        charger, relays = (_served(site, kind) for kind in ("ev_charger", "tank"))
+        battery, inverter = (only(site, kind, is_served=True) for kind in ("battery", "pv"))
+        served = {asset.kind for asset in site.assets if asset.template}
+        charger, relays = (
+            only(site, kind, is_served=True) if kind in served else None for kind in ("ev_charger", "tank")
+        )
         # What is served is stepped here, and not taken from the simulated year a second time.
         self._source = BackgroundSource(site, seed=seed, without=frozenset({charger.meter or ""} if charger else ()))
         # Reentrant: a Modbus read asks the registers, which ask the state.
         self._one_at_a_time = threading.RLock()
         self._stepped_at_s = monotonic()
-        first = self._source.at(clock.now_utc())
-        self.car = params_of(Car, charger, site.site_id) if charger else None
-        self.tank = params_of(HotWater, relays, site.site_id) if relays else None
-        self._state = HomeState(
-            stored_kwh=self.assets.battery.capacity_kwh * start_soc,
-            battery_kw=0.0,
-            pv_kw=first.pv_available_kw,
-            load_kw=first.load_kw,
-            heating_kw=first.heating_kw,
-            car=CarState(stored_kwh=self.car.capacity_kwh * start_soc) if self.car else None,
-            tank=TankState(stored_kwh=self.tank.capacity_kwh * start_soc) if self.tank else None,
-        )
-        battery, inverter = _only(site, "battery"), _only(site, "pv")
+        figures = params_of(BatteryParams, battery, site.site_id)
+        losses, full_kwh = (figures.charge_efficiency, figures.discharge_efficiency), figures.capacity_kwh
+        self.cells = BatteryCells(figures, full_kwh, *losses, kwh=start_soc * full_kwh)
+        car = params_of(Car, charger, site.site_id) if charger else None
+        tank = params_of(HotWater, relays, site.site_id) if relays else None
+        self.car = ParkedCar(car, kwh=start_soc * car.capacity_kwh, wanted_kwh=car.capacity_kwh) if car else None
+        self._is_car_there = car is not None
+        self.tank = WaterTank(tank, TankState(stored_kwh=start_soc * tank.capacity_kwh)) if tank else None
 
         def unit(template: str, measure: Callable[[], dict[str, float]], unit_id: int | None = None) -> ModbusUnit:
             return ModbusUnit(load_template(template), measure=measure, monotonic=monotonic, unit_id=unit_id)
@@ -236,51 +178,44 @@ class LiveHome:
         """The home at this moment."""
         with self._one_at_a_time:
             now_s, now_utc = self._monotonic(), self._clock.now_utc()
-            step_h = (now_s - self._stepped_at_s) / 3600.0
-            after = stepped(
-                self._state,
-                step_h=step_h,
-                set_point_kw=self.battery.leases[_CHARGE].state(now_s).value,
-                pv_limit_kw=self.inverter.leases[_LIMIT].state(now_s).value,
-                background=self._source.at(now_utc),
-                battery=self.assets.battery,
-            )
-            car, tank = self._car_after(step_h, now_s, now_utc), self._tank_after(step_h, now_s, now_utc)
-            self._state = after.model_copy(update={"car": car, "tank": tank})
+            # Who reads twice in one moment asks what flows in it.
+            step_h = max(now_s - self._stepped_at_s, _MOMENT_S) / 3600.0
+            background = self._source.at(now_utc)
             self._stepped_at_s = now_s
-            return self._state
+            told_kw = self.battery.value_of(_CHARGE)
+            return HomeState(
+                battery_kw=float(self.cells.run([WARM_DEGC], told_kw=told_kw, step_h=step_h)[0]),
+                pv_kw=min(background.pv_available_kw, self.inverter.value_of(_LIMIT)),
+                load_kw=background.load_kw,
+                heating_kw=background.heating_kw,
+                car_kw=self._car_kw(step_h, now_utc),
+                tank_kw=self._tank_kw(step_h, now_utc),
+            )
 
-    def _car_after(self, step_h: float, now_s: float, now_utc: datetime) -> CarState | None:
-        if self.car is None or self.charger is None or self._state.car is None:
-            return None
-        return driven(
-            self.car,
-            self._state.car,
-            set_point_kw=self.charger.leases[_CHARGE].state(now_s).value,
-            step_h=step_h,
-            now_utc=now_utc,
-            since_utc=self._since_utc,
-            time_zone=self._zone,
-            seed=self._seed,
+    def _car_kw(self, step_h: float, now_utc: datetime) -> float:
+        if self.car is None or self.charger is None:
+            return 0.0
+        is_there, trip_kwh = whereabouts(
+            self.car.car, now_utc, since_utc=self._since_utc, time_zone=self._zone, seed=self._seed
         )
+        # Gone as soon as it leaves: what it says of itself on the way is what it will come home with.
+        gone_kwh = trip_kwh if self._is_car_there and not is_there else 0.0
+        self._is_car_there = is_there
+        told_kw = self.charger.value_of(_CHARGE)
+        return float(self.car.run([not is_there], [gone_kwh], told_kw=told_kw, step_h=step_h)[0])
 
-    def _tank_after(self, step_h: float, now_s: float, now_utc: datetime) -> TankState | None:
-        if self.tank is None or self.relays is None or self._state.tank is None:
-            return None
-        contacts = [lease.state(now_s).value > 0 for lease in self.relays.leases.values()]
-        return heated(
-            self.tank,
-            self._state.tank,
-            # Contacts beyond the tank's own switch nothing.
-            relays=tuple(contacts[: len(self.tank.relays_kw)]),
-            draw_kw=drawn_kw(self.tank, now_utc, time_zone=self._zone, seed=self._seed),
-            step_h=step_h,
-        )
+    def _tank_kw(self, step_h: float, now_utc: datetime) -> float:
+        if self.tank is None or self.relays is None:
+            return 0.0
+        contacts = [self.relays.value_of(name) > 0 for name in self.relays.leases]
+        draw_kw = drawn_kw(self.tank.tank, now_utc, time_zone=self._zone, seed=self._seed)
+        # Contacts beyond the tank's own switch nothing.
+        relays = tuple(contacts[: len(self.tank.tank.relays_kw)])
+        return float(self.tank.run([draw_kw], relays=relays, step_h=step_h)[0])
 
     def _measure_battery(self) -> dict[str, float]:
-        state = self.state()
-        soc_percent = 100.0 * state.stored_kwh / self.assets.battery.capacity_kwh
-        return {"read_soc_percent": soc_percent, "read_power_kw": state.battery_kw}
+        battery_kw = self.state().battery_kw
+        return {"read_soc_percent": 100.0 * self.cells.kwh / self.cells.full_kwh, "read_power_kw": battery_kw}
 
     def _measure_grid(self) -> dict[str, float]:
         return {"read_power_kw": self.state().grid_kw}
@@ -291,35 +226,14 @@ class LiveHome:
         return meter_values(power_kw, load_template(_SUBMETER_TEMPLATE).readable)
 
     def _measure_car(self) -> dict[str, float]:
-        car = self.state().car or CarState(stored_kwh=0.0)
-        soc_percent = 100.0 * car.stored_kwh / self.car.capacity_kwh if self.car else 0.0
-        return {"read_soc_percent": soc_percent, "read_is_plugged_in": car.is_there, "read_power_kw": car.power_kw}
+        car_kw = self.state().car_kw
+        soc_percent = 100.0 * self.car.kwh / self.car.car.capacity_kwh if self.car else 0.0
+        return {"read_soc_percent": soc_percent, "read_is_plugged_in": self._is_car_there, "read_power_kw": car_kw}
 
     def _measure_tank(self) -> dict[str, float]:
-        tank = self.state().tank or TankState(stored_kwh=0.0)
-        degc = self.tank.degc(tank.stored_kwh) if self.tank else 0.0
-        return {"read_tank_degc": degc, "read_power_kw": tank.power_kw}
+        tank_kw = self.state().tank_kw
+        degc = self.tank.tank.degc(self.tank.state.stored_kwh) if self.tank else 0.0
+        return {"read_tank_degc": degc, "read_power_kw": tank_kw}
 
     def _measure_inverter(self) -> dict[str, float]:
         return {"read_power_kw": self.state().pv_kw}
-
-
-def _only(site: Site, kind: str) -> Asset:
-    found = _served(site, kind)
-    if found is None:
-        raise BadInput(
-            f"site {site.site_id!r} has 0 assets of kind {kind!r} with a template; the live home needs one",
-            reason="missing_asset",
-        )
-    return found
-
-
-def _served(site: Site, kind: str) -> Asset | None:
-    """The asset of a kind whose template says that it answers on a wire. Raises BadInput where there are several."""
-    found = [asset for asset in site.assets if asset.kind == kind and asset.template]
-    if len(found) > 1:
-        raise BadInput(
-            f"site {site.site_id!r} has {len(found)} assets of kind {kind!r} with a template; the live home serves one",
-            reason="missing_asset",
-        )
-    return found[0] if found else None

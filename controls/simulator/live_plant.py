@@ -17,13 +17,14 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
 from controls.gateways.mqtt_line import BrokerAddress, MqttLine
 from controls.gateways.served_unit import ModbusUnit
 from controls.gateways.sources.tally import Pauses
-from controls.simulator.physics.noise import generator
+from controls.simulator.physics.noise import Counts, generator
 from controls.simulator.physics.simulated import UNITS_PER_KWH
 from controls.simulator.worlds.generate import SEED, generate_site
 from controls.templates.load_templates import load_template
@@ -97,44 +98,51 @@ def meter_values(power_kw: float, names: Iterable[str]) -> dict[str, float]:
     }
 
 
+class QuarterHours:
+    """Energy of a simulated site's streams in any quarter hour. meters_of: frame of a local year, which is made when it
+    is asked for; two are kept.
+    """
+
+    def __init__(self, time_zone: str, meters_of: Callable[[int], pl.DataFrame]) -> None:
+        self._zone, self._meters_of = ZoneInfo(time_zone), meters_of
+        self._year = lru_cache(maxsize=2)(self._made)
+
+    def units(self, meter: str, at_utc: datetime, register: str = "import") -> int:
+        """Ten-thousandths of a kWh in the quarter hour that holds the instant."""
+        start_utc, streams = self._year(at_utc.astimezone(self._zone).year)
+        # Elapsed UTC time, not the wall clock: on the day of a clock change local quarters do not count through.
+        return int(streams[meter, register][(at_utc - start_utc) // _QUARTER])
+
+    def _made(self, year: int) -> tuple[datetime, dict[tuple[str, str], Counts]]:
+        meters = self._meters_of(year).with_columns(pl.col("kwh") * UNITS_PER_KWH)
+        return meters["timestamp"].min(), {  # type: ignore[return-value]  # of a column of instants
+            (str(meter), str(register)): np.rint(each["kwh"].to_numpy()).astype(np.int64)
+            for (meter, register), each in meters.partition_by("meter", "register", as_dict=True).items()
+        }
+
+
 class PlantYear:
     """Energy and power of a simulated site's meters at any instant."""
 
     def __init__(self, site: Site, *, seed: int) -> None:
-        self._site, self._seed, self._year = site, seed, 0
-        self._units: dict[str, dict[datetime, int]] = {}
+        def meters_of(year: int) -> pl.DataFrame:
+            return generate_site(site, start=date(year, 1, 1), end=date(year + 1, 1, 1), seed=seed).meters
+
+        self._quarters = QuarterHours(site.time_zone, meters_of)
 
     def power_kw(self, meter: str, at_utc: datetime) -> float:
         """Around the mean of its quarter hour, in machine cycles of some seconds."""
         cycle_s = 20.0 + len(meter)
         swing = 1.0 + 0.2 * math.sin(2 * math.pi * at_utc.timestamp() / cycle_s)
-        return round(4.0 * self._quarter(meter, _start(at_utc)) / UNITS_PER_KWH * swing, 3)
+        return round(4.0 * self._quarters.units(meter, at_utc) / UNITS_PER_KWH * swing, 3)
 
     def minute_kwh(self, meter: str, end_utc: datetime) -> float:
         """Energy of the minute that ends there."""
-        start = _start(end_utc - timedelta(minutes=1))
+        start = quarter_start(end_utc - timedelta(minutes=1))
         minute = round((end_utc - start).total_seconds() / 60)
-        units = self._quarter(meter, start)
+        units = self._quarters.units(meter, start)
         # Cut from the sum, so that fifteen of them are the quarter hour to the last digit.
         return (units * minute // 15 - units * (minute - 1) // 15) / UNITS_PER_KWH
-
-    def _quarter(self, meter: str, start_utc: datetime) -> int:
-        year = start_utc.astimezone(ZoneInfo(self._site.time_zone)).year
-        if year != self._year:
-            self._fill(year)
-        return self._units[meter][start_utc]
-
-    def _fill(self, year: int) -> None:
-        day = date(year, 1, 1)
-        meters = generate_site(self._site, start=day, end=day.replace(year=year + 1), seed=self._seed).meters
-        units = meters.filter(pl.col("register") == "import").with_columns(
-            units=(pl.col("kwh") * UNITS_PER_KWH).round().cast(pl.Int64)
-        )
-        self._units = {
-            str(meter): dict(zip(each["timestamp"].to_list(), each["units"].to_list(), strict=True))
-            for (meter,), each in units.partition_by("meter", as_dict=True).items()
-        }
-        self._year = year
 
 
 class LivePlant:
@@ -247,6 +255,6 @@ class LivePlant:
             self._line.post(topic, json.dumps(document).encode())
 
 
-def _start(at_utc: datetime) -> datetime:
+def quarter_start(at_utc: datetime) -> datetime:
     """The start of the quarter hour that holds the instant."""
     return at_utc - timedelta(seconds=at_utc.timestamp() % _QUARTER.total_seconds())

@@ -77,8 +77,7 @@ def simulated_unit(
     """A unit of the template, with physics of its own."""
     physics = TemplatePhysics(template, monotonic=monotonic, seed=seed, noise_share=noise_share)
     unit = ModbusUnit(template, measure=physics.measure, monotonic=monotonic)
-    # Asked of the unit each time: a reboot gives it other leases.
-    physics.value_of = lambda name: unit.leases[name].state(monotonic()).value
+    physics.value_of = unit.value_of
     return unit
 
 
@@ -112,7 +111,7 @@ def _mqtt(template: Template, clock: Clock, monotonic: Callable[[], float]) -> I
             "name a device of a site with --site",
             reason="not_simulated",
         )
-    measure = TemplatePhysics(template, monotonic=monotonic).measure
+    physics = TemplatePhysics(template, monotonic=monotonic)
     with tempfile.TemporaryDirectory() as folder, start_broker(Path(folder)) as broker:
         served: MqttServedDevice | ServedTopics
         device: DeviceWriter
@@ -123,7 +122,7 @@ def _mqtt(template: Template, clock: Clock, monotonic: Callable[[], float]) -> I
                 address=address,
                 site_id=SITE_ID,
                 device_id=DEVICE_ID,
-                measure=measure,
+                measure=physics.measure,
                 clock=clock,
                 monotonic=monotonic,
                 tick_s=_TICK_S,
@@ -131,9 +130,10 @@ def _mqtt(template: Template, clock: Clock, monotonic: Callable[[], float]) -> I
             device = MqttDevice(template, address=address, site_id=SITE_ID, device_id=DEVICE_ID, epoch=1, clock=clock)
         else:
             served = ServedTopics(
-                template, address=address, name=DEVICE_ID, measure=measure, monotonic=monotonic, tick_s=_TICK_S
+                template, address=address, name=DEVICE_ID, measure=physics.measure, monotonic=monotonic, tick_s=_TICK_S
             )
             device = TopicsDevice(template, address=address, site_id=SITE_ID, device_id=DEVICE_ID, epoch=1, clock=clock)
+        physics.value_of = served.value_of
         served.start()
         try:
             yield device

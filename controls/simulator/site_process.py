@@ -7,36 +7,35 @@ the project's settings and the environment; passwords only from there.
 
 import argparse
 import json
+import logging
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from assets.sites.load_sites import load_site
-from controls.gateways.capabilities import DeviceRefused, DeviceSilent
+from controls.gateways.access.own_process import own_parser, run_to_end, until_asked
 from controls.gateways.open import broker_address
 from controls.simulator.live_home import LiveHome
 from controls.simulator.live_plant import LivePlant
 from controls.simulator.worlds.generate import SEED
-from data_quality.contracts.errors import BadInput, Unreachable
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import load_project
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import SystemClock
 
 DEMO_SITES = Path("assets") / "sites" / "demo"
+logger = logging.getLogger("meterloom.site_process")
 
 
 def parser() -> argparse.ArgumentParser:
     """The options of the process."""
-    options = argparse.ArgumentParser(prog="site_process", description="Serve a simulated home on Modbus and MQTT.")
+    options = own_parser("site_process", "Serve a simulated home on Modbus and MQTT.")
     options.add_argument("--site", default="home", help="site id; the demo's home unless --site-file is given")
     options.add_argument("--site-file", type=Path, default=None)
     options.add_argument("--plant", action="append", default=[], help="site id of a plant whose live meters are served")
-    options.add_argument("--project", type=Path, default=Path(), help="folder with meterloom.yaml")
     options.add_argument("--mqtt-port", type=int, default=None)
     options.add_argument("--modbus-port", type=int, default=None, help="0 takes a free one")
     options.add_argument("--mqtt-version", choices=["5", "3.1.1"], default="5", help="3.1.1: the demo's fallback")
@@ -91,11 +90,10 @@ def _site_file(sites_dir: Path, site_id: str) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until asked to stop: 0, or 2 for a wrong input, 3 for a port or broker that cannot be had."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        served, plants = make_sites(parser().parse_args(arguments), os.environ)
+    options, stop = parser().parse_args(arguments), until_asked()
+
+    def work() -> None:
+        served, plants = make_sites(options, os.environ)
         with served as home, ExitStack() as stack:
             for plant in plants:
                 stack.callback(plant.start().stop)
@@ -106,13 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             while not stop.wait(0.5):
                 # Steps the physics also when nobody reads, so that no step is longer than this half second.
                 home.state()
-    except BadInput as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 2
-    except (Unreachable, DeviceSilent, DeviceRefused) as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 3
-    return 0
+
+    return run_to_end(work, logger)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,10 @@ class ServedTopics(ServedOnLine):
         self._measure, self._monotonic = measure, monotonic
         self._late: list[tuple[str, bytes]] = []
 
+    def value_of(self, name: str) -> float:
+        """The set-point that it follows now."""
+        return self.held[name].value
+
     def reboot(self) -> None:
         """Lose the connection and every set-point, and come back with the next tick."""
         with self._one_at_a_time:

@@ -1,10 +1,8 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +12,7 @@ from controls.optimiser.backends.expressions import INF, Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.battery_curves import (
     Bands,
+    Cells,
     Curve,
     at_cells,
     band_cost,
@@ -62,11 +61,8 @@ def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw
     if params.derating is None and params.mode != "self":
         return {}
     steps, share = len(given.load_kw), np.ones(len(given.load_kw))
-    if params.derating is not None and given.start_utc is not None:
-        zone, told = ZoneInfo(given.time_zone), params.temperature_degc
-        starts = [given.start_utc + t * timedelta(hours=given.step_h) for t in range(steps)]
-        degc = [told[at.astimezone(zone).hour] if isinstance(told, tuple) else told for at in starts]
-        share = np.interp(np.array(degc, np.float64), *np.array(params.derating).T)
+    if params.derating is not None and params.temperature_degc is not None and given.start_utc is not None:
+        share = np.interp(given.by_hour(params.temperature_degc, steps), *np.array(params.derating).T)
     most = {"charge_most_kw": charge_kw * share, "discharge_most_kw": discharge_kw * share}
     if params.mode == "self":
         spare_kw = np.array(given.pv_kw or (0.0,) * steps) - np.array(given.load_kw)
@@ -77,18 +73,6 @@ def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw
 
 def _absent(value: Any) -> bool:
     return value is None
-
-
-def _up_to(at_cells_of: Callable[[float], Floats], power_kw: float, cells_kw: float) -> float:
-    """The power, or as much of it as comes to no more than cells_kw at the cells."""
-    low, high = 0.0, max(power_kw, 0.0)
-    if cells_kw <= 0 or at_cells_of(high) <= cells_kw:
-        return high if cells_kw > 0 else 0.0
-    # A curve has no inverse of its own; it only grows, so halving finds the place to a nano-watt.
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if at_cells_of(middle) <= cells_kw else (low, middle)
-    return low
 
 
 class Battery(Device):
@@ -407,14 +391,16 @@ class Battery(Device):
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """What is left over goes in, what is missing comes out, as far as rating and window allow."""
-        soc_kwh, into, out = self.soc_init_kwh, np.zeros_like(net_kw), np.zeros_like(net_kw)
-        most_in, most_out = self.charge_limit_kw(net_kw.size), self.discharge_limit_kw(net_kw.size)
-        for t, need_kw in enumerate(net_kw.tolist()):
-            room_kw, stock_kw = (self.soc_max_kwh - soc_kwh) / step_h[t], (soc_kwh - self.soc_min_kwh) / step_h[t]
-            into[t] = _up_to(self.into_cells, min(-need_kw, most_in[t]), room_kw)
-            out[t] = _up_to(self.out_of_cells, min(need_kw, most_out[t]), stock_kw)
-            soc_kwh += step_h[t] * float(self.into_cells(into[t]) - self.out_of_cells(out[t]))
-        return {"battery_charge_kw": into, "battery_discharge_kw": out}
+        cells = Cells(
+            self.soc_min_kwh, self.soc_max_kwh, self.charge_efficiency, self.discharge_efficiency, self.charge_curve,
+            self.discharge_curve,
+        )  # fmt: skip
+        wanted_kw = np.clip(-net_kw, -self.discharge_limit_kw(net_kw.size), self.charge_limit_kw(net_kw.size))
+        power_kw, soc_kwh = np.zeros_like(wanted_kw), self.soc_init_kwh
+        for t, (wanted, hours) in enumerate(zip(wanted_kw.tolist(), step_h.tolist(), strict=True)):
+            power_kw[t], added_kwh = cells.step(soc_kwh, wanted, hours)
+            soc_kwh += added_kwh
+        return {"battery_charge_kw": np.maximum(power_kw, 0.0), "battery_discharge_kw": np.maximum(-power_kw, 0.0)}
 
     def _within(self, charge_kwh: float) -> float:
         return min(max(charge_kwh, self.soc_min_kwh), self.soc_max_kwh)

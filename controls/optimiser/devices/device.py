@@ -6,7 +6,7 @@ Whoever solves, checks, explains, stores or commands a plan asks these methods a
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
@@ -20,6 +20,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Asset
+from data_quality.contracts.time import zone
 
 # By name: the variables of a problem (Linear), or the numbers that they got. Mostly one entry a step.
 Values = Mapping[str, Any]
@@ -200,6 +201,14 @@ class Given:
         if self.away_until_utc is None or self.start_utc is None:
             return 0
         return max(int((self.away_until_utc - self.start_utc) / timedelta(hours=self.step_h) + 1e-9), 0)
+
+    def by_hour(self, value: float | tuple[float, ...], steps: int) -> tuple[float, ...]:
+        """A figure of a site file in each of so many steps: one value for all of them, or those of the local hours."""
+        if not isinstance(value, tuple):
+            return (value,) * steps
+        first, here = self.start_utc or datetime(2000, 1, 1, tzinfo=UTC), zone(self.time_zone)
+        hours = ((first + t * timedelta(hours=self.step_h)).astimezone(here).hour for t in range(steps))
+        return tuple(value[hour % len(value)] for hour in hours)
 
 
 class Again(TypedDict, total=False):

@@ -6,7 +6,6 @@ below or above it costs a price per kelvin and hour. Heat that is left at the en
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self, Unpack
 
 import numpy as np
@@ -33,7 +32,6 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Asset
-from data_quality.contracts.time import zone
 
 Degrees = Annotated[float, Field(ge=-60, le=80)]
 Positive = Annotated[float, Field(gt=0)]
@@ -69,6 +67,15 @@ class RoomParams(_Figures):
     outdoor_degc: Degrees = 0.0
     away_low_degc: Annotated[float, Field(ge=FROST_DEGC, le=30)] = AWAY_DEGC
     walls: dict[str, Positive] = {}
+
+
+def as_room(asset: Asset) -> Asset:
+    """A heating relay that says which room it heats as that room; any other asset as it is."""
+    room = asset.params.get("room")
+    if asset.kind != "heating_relay" or not isinstance(room, Mapping):
+        return asset
+    params = {"heater_kw": asset.params.get("power_kw"), **room}
+    return asset.model_copy(update={"kind": "room", "params": params})
 
 
 class Room(InShares, Device, _Figures):
@@ -119,17 +126,13 @@ class Room(InShares, Device, _Figures):
                 f"site {given.site_id}, asset {asset.asset_id!r}: its temperature is {given.state}: mend its sensor"
             )
             raise BadInput(message, reason="bad_state")
-        here, first = zone(given.time_zone), given.start_utc or datetime(2000, 1, 1, tzinfo=UTC)
-        hours = [(first + t * timedelta(hours=given.step_h)).astimezone(here).hour for t in range(steps)]
-
-        def by_hour(value: float | tuple[float, ...]) -> tuple[float, ...]:
-            return tuple(value[hour] if isinstance(value, tuple) else value for hour in hours)
-
         least, away = _least_away_degc(params, asset), given.away_steps
-        lows = tuple(min(low, least) if t < away else low for t, low in enumerate(by_hour(params.low_degc)))
+        lows = tuple(
+            min(low, least) if t < away else low for t, low in enumerate(given.by_hour(params.low_degc, steps))
+        )
         return cls.model_validate(
             {name: getattr(params, name) for name in ("heater_kw", "r_k_per_kw", "c_kwh_per_k")}
-            | {name: by_hour(getattr(params, name)) for name in ("high_degc", "gain_kw")}
+            | {name: given.by_hour(getattr(params, name), steps) for name in ("high_degc", "gain_kw")}
             | {"low_degc": lows}
             | {name: params.priority * getattr(params, name) for name in ("comfort_price_per_kh", "hot_price_per_kh")}
             | {

@@ -1,7 +1,6 @@
 """A load that may go down for a price: how much, for how long at a time, with what rest, and how long in all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +14,6 @@ from controls.optimiser.devices.device import Around, Device, Forced, Given, Num
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.site import Asset
-from data_quality.contracts.time import zone
 
 # Hours that sums of step lengths may be off by.
 _HAIR_H = 1e-9
@@ -91,11 +89,8 @@ class SheddableLoad(Device):
     def from_asset(cls, asset: Asset, given: Given) -> Self:
         """Its power by the local clock, never more than the site's whole load is expected to be."""
         params: SheddableParams = cls.figures(asset, given.site_id)
-        by_hour = params.load_kw if isinstance(params.load_kw, tuple) else (params.load_kw,)
-        start, here = given.start_utc or datetime(1970, 1, 1, tzinfo=UTC), zone(given.time_zone)
-        at = [start + t * timedelta(hours=given.step_h) for t in range(len(given.load_kw))]
-        own_kw = [by_hour[when.astimezone(here).hour % len(by_hour)] for when in at]
-        rating_kw = params.max_load_kw or max(by_hour)
+        own_kw = given.by_hour(params.load_kw, len(given.load_kw))
+        rating_kw = params.max_load_kw or float(np.max(params.load_kw))
         terms = params.model_dump(exclude={"load_kw", "max_load_kw"})
         return cls.model_validate(
             terms

@@ -1,6 +1,6 @@
 """From what was just seen and what is foretold to the dispatch problem of the next two days."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise, product
@@ -14,7 +14,7 @@ from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection, connection_kw
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets
-from controls.optimiser.devices.room import Room
+from controls.optimiser.devices.room import Room, as_room
 from controls.optimiser.devices.tank import FreeTank, Tank
 from controls.optimiser.moving_steps import (
     HORIZON_H,
@@ -31,7 +31,7 @@ from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
 from data_quality.contracts.control.closed_loop import Outlook, Seen
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
-from data_quality.contracts.site_file.site import Asset, Site
+from data_quality.contracts.site_file.site import Site
 
 # What is left at the end is worth what a kWh costs in the cheap hours in which it could be put there again.
 _CHEAP = 0.25
@@ -44,15 +44,7 @@ _MEMBERS = (0.1, 0.5, 0.9)
 
 def with_rooms(site: Site) -> Site:
     """The site with every heating relay that says which room it heats as that room, for a plan to move."""
-    assets = list[Asset]()
-    for asset in site.assets:
-        room = asset.params.get("room")
-        if asset.kind == "heating_relay" and isinstance(room, Mapping):
-            params = {"heater_kw": asset.params.get("power_kw"), **room}
-            assets.append(asset.model_copy(update={"kind": "room", "params": params}))
-        else:
-            assets.append(asset)
-    return site.model_copy(update={"assets": tuple(assets)})
+    return site.model_copy(update={"assets": tuple(as_room(asset) for asset in site.assets)})
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from controls.simulator.house.heat_step import MINUTE_H, heat_step
 from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.nominal import Nominal, nominal_of
 from controls.simulator.house.services import ErringService, KnowingService, Market, Prices, Service
-from controls.simulator.house.stores import BatteryCells, ParkedCar, WaterTank
-from controls.simulator.house.truth import truth_of
+from controls.simulator.house.truth import Truth, truth_of
+from controls.simulator.physics.hot_water import TankState
 from controls.simulator.physics.noise import Series
+from controls.simulator.physics.stores import BatteryCells, ParkedCar, WaterTank
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
@@ -112,8 +113,7 @@ class House:
         # Nodes, heaters (0 or 1), heat through windows: what one product with `kept` takes.
         self._z = np.concatenate([np.full(2 * rooms, 19.0), np.zeros(self._heated + rooms)])
         self._tilted: Series | None = None
-        self._battery = BatteryCells(self._nominal, self._truth)
-        self._car, self._tank = ParkedCar(self._nominal, self._truth), WaterTank(self._nominal, self._truth)
+        self._battery, self._car, self._tank = _stores(self._nominal, self._truth)
         self._kgco2e = next((float(one.kgco2e_per_kwh) for one in site.factors), 0.0)
         self._stuck: dict[str, float] = {}
         self._kwh: dict[str, float] = {}
@@ -203,9 +203,12 @@ class House:
         # Before anything moves: a price may lack.
         prices = self._market.minutes(int(self._now_utc.timestamp()) // DAY_S, first, after)
         air, relays = self._rooms_go_on(day, first, after, told)
-        battery = self._battery.run(day, first, after, told_kw=told.battery_kw)
-        car = self._car.run(day, first, after, told_kw=told.car_kw)
-        tank = self._tank.run(day, first, after, relays=told.relays)
+        cellar, draws, away, trips = (
+            each[first:after].tolist() for each in (day.cellar_degc, day.draw_kw, day.is_away, day.trip_kwh)
+        )
+        battery = self._battery.run(cellar, told_kw=told.battery_kw, step_h=MINUTE_H)
+        car = self._car.run(away, trips, told_kw=told.car_kw, step_h=MINUTE_H)
+        tank = self._tank.run(draws, relays=told.relays, step_h=MINUTE_H)
         pv = np.minimum(day.pv_kw[first:after], told.pv_limit_kw)
         load = day.load_kw[first:after]
         net = load + relays @ self._truth.heaters_kw + battery + car + tank - pv
@@ -268,6 +271,19 @@ class House:
         guards = np.where(told.is_on, _HOT_DEGC, _FROST_DEGC)
         on_at = np.where(told.is_told, guards, own)
         return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
+
+
+def _stores(nominal: Nominal, truth: Truth) -> tuple[BatteryCells, ParkedCar, WaterTank]:
+    """By their true figures, half full."""
+    losses = truth.charge_efficiency, truth.discharge_efficiency
+    car = nominal.car.model_copy(update={"efficiency": truth.car_efficiency})
+    heat = {"capacity_kwh": nominal.tank.capacity_kwh * truth.tank_kwh_share}
+    tank = nominal.tank.model_copy(update=heat | {"loss_kw": nominal.tank.loss_kw * truth.tank_loss_share})
+    return (
+        BatteryCells(nominal.battery, truth.battery_kwh, *losses, kwh=0.5 * truth.battery_kwh),
+        ParkedCar(car, kwh=0.6 * car.capacity_kwh, wanted_kwh=nominal.target_soc * car.capacity_kwh),
+        WaterTank(tank, TankState(stored_kwh=0.5 * tank.capacity_kwh)),
+    )
 
 
 def closed_house(

@@ -1,25 +1,16 @@
 """Nominal figures of a house by its site file: known to anybody, and not kept to by the house itself."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from controls.optimiser.devices.components.ev_params import EvParams
 from controls.optimiser.devices.device import params_of
-from controls.optimiser.devices.room import RoomParams
+from controls.optimiser.devices.room import RoomParams, as_room
 from controls.simulator.physics.car import Car
 from controls.simulator.physics.hot_water import HotWater
+from controls.simulator.worlds.home import only
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.site import Asset, Site
-
-
-class _HeatedRoom(Model):
-    room: dict[str, Any] = {}
-    power_kw: float = 0.0
-
-
-class _Charger(Model):
-    target_soc: float = 0.8
+from data_quality.contracts.site_file.site import Site
 
 
 @dataclass(frozen=True)
@@ -41,35 +32,22 @@ class Nominal:
 
 def nominal_of(site: Site) -> Nominal:
     """The figures of a site with heated rooms, and one battery, tank, charger and PV system. Raises BadInput."""
-    heated = [asset for asset in site.assets if asset.kind == "heating_relay" and "room" in asset.params]
+    heated = [asset for asset in site.assets if as_room(asset) is not asset]
     if not heated:
         message = f"site {site.site_id!r} has no heating_relay with a room, which the simulated house needs"
         raise BadInput(message, reason="missing_asset")
-    figures = {asset.asset_id: params_of(_HeatedRoom, asset, site.site_id) for asset in heated}
-    battery, tank, charger, pv = (_only(site, kind) for kind in ("battery", "tank", "ev_charger", "pv"))
+    rooms = {asset.asset_id: params_of(RoomParams, as_room(asset), site.site_id) for asset in heated}
+    battery, tank, charger, pv = (only(site, kind) for kind in ("battery", "tank", "ev_charger", "pv"))
     return Nominal(
-        rooms={asset.asset_id: _room(asset, figures[asset.asset_id], site) for asset in heated},
-        heaters_kw=tuple(each.power_kw for each in figures.values()),
+        rooms=rooms,
+        heaters_kw=tuple(each.heater_kw for each in rooms.values()),
         battery_id=battery.asset_id,
         battery=params_of(BatteryParams, battery, site.site_id),
         tank_id=tank.asset_id,
         tank=params_of(HotWater, tank, site.site_id),
         charger_id=charger.asset_id,
         car=params_of(Car, charger, site.site_id),
-        target_soc=params_of(_Charger, charger, site.site_id).target_soc,
+        target_soc=params_of(EvParams, charger, site.site_id).target_soc,
         pv_id=pv.asset_id,
         peak_kw=pv.numbers.get("peak_kw", 0.0),
     )
-
-
-def _room(asset: Asset, heated: _HeatedRoom, site: Site) -> RoomParams:
-    params = heated.room | {"heater_kw": heated.power_kw}
-    return params_of(RoomParams, asset.model_copy(update={"params": params}), site.site_id)
-
-
-def _only(site: Site, kind: str) -> Asset:
-    found = [asset for asset in site.assets if asset.kind == kind]
-    if len(found) != 1:
-        message = f"site {site.site_id!r} has {len(found)} assets of kind {kind!r}; the simulated house has one"
-        raise BadInput(message, reason="missing_asset")
-    return found[0]

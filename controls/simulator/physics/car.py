@@ -44,6 +44,13 @@ def accepted_kw(car: Car, *, stored_kwh: float, set_point_kw: float) -> float:
     return wanted_kw if wanted_kw >= car.min_current_a * car.voltage_v / 1000 else 0.0
 
 
+def charged(car: Car, *, stored_kwh: float, set_point_kw: float, step_h: float) -> tuple[float, float]:
+    """Mean power of a step above 0 h (kW) and the energy stored at its end (kWh): the last step is charged in part."""
+    fits_kw = (car.capacity_kwh - stored_kwh) / (step_h * car.efficiency)
+    power_kw = min(accepted_kw(car, stored_kwh=stored_kwh, set_point_kw=set_point_kw), fits_kw)
+    return power_kw, min(stored_kwh + step_h * car.efficiency * power_kw, car.capacity_kwh)
+
+
 def trip_of(car: Car, day: date, *, time_zone: str, seed: int) -> tuple[datetime, datetime, float]:
     """When it leaves and comes back on a local day, UTC, and the energy that it drives. One draw a day."""
     rng, zone = generator(seed, day.isoformat(), "live car"), ZoneInfo(time_zone)
@@ -52,35 +59,10 @@ def trip_of(car: Car, day: date, *, time_zone: str, seed: int) -> tuple[datetime
     return leaves, comes + timedelta(hours=float(late)), car.trip_kwh * float(share)
 
 
-class CarState(Model):
-    """Energy in its battery, what it draws now, and whether it is plugged in."""
-
-    stored_kwh: float
-    power_kw: float = 0.0
-    is_there: bool = True
-
-
-def driven(
-    car: Car,
-    state: CarState,
-    *,
-    set_point_kw: float,
-    step_h: float,
-    now_utc: datetime,
-    since_utc: datetime,
-    time_zone: str,
-    seed: int,
-) -> CarState:
-    """The car `step_h` later, at now_utc. It was plugged in at since_utc, and stays so until its next departure.
-
-    A trip's energy is gone as soon as it leaves: what it says of itself on the way is what it will come home with.
+def whereabouts(car: Car, now_utc: datetime, *, since_utc: datetime, time_zone: str, seed: int) -> tuple[bool, float]:
+    """Presence at its charger, and the energy of the day's trip. Plugged in at since_utc, it stays until its next
+    departure.
     """
     day = now_utc.astimezone(ZoneInfo(time_zone)).date()
     leaves, comes, trip_kwh = trip_of(car, day, time_zone=time_zone, seed=seed)
-    is_there = not since_utc < leaves <= now_utc < comes
-    power_kw = accepted_kw(car, stored_kwh=state.stored_kwh, set_point_kw=set_point_kw) if is_there else 0.0
-    stored_kwh = state.stored_kwh + step_h * car.efficiency * power_kw
-    if state.is_there and not is_there:
-        stored_kwh -= trip_kwh
-    stored_kwh = min(max(stored_kwh, 0.0), car.capacity_kwh)
-    return CarState(stored_kwh=stored_kwh, power_kw=power_kw, is_there=is_there)
+    return not since_utc < leaves <= now_utc < comes, trip_kwh

@@ -3,30 +3,23 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
-
+from controls.optimiser.devices.tank import TankParams
 from controls.simulator.physics.noise import generator
 from data_quality.contracts.model import Model
 
 
-class HotWater(Model):
-    """Figures of the tank: heat in kWh between empty_degc, where it is of no use, and full_degc, which it never passes.
+class HotWater(TankParams):
+    """Tank figures of a site file, as a plan has them: here the limiter never lets it pass full_degc.
 
-    draw_kw: heat taken out, by local hour. thermostat_…: it heats by itself below the one and up to the other.
+    draw_kw: heat taken out. thermostat_…: it heats by itself below the one and up to the other.
     """
 
-    capacity_kwh: float = Field(gt=0)
-    empty_degc: float
-    full_degc: float
-    loss_kw: float = Field(default=0.0, ge=0)
-    draw_kw: tuple[float, ...] = Field(default=(0.0,) * 24, min_length=24, max_length=24)
-    relays_kw: tuple[float, ...] = Field(min_length=1)
     thermostat_on_degc: float
     thermostat_off_degc: float
 
-    def kwh(self, degc: float) -> float:
+    def kwh(self, degc: float | None) -> float:
         """Heat stored at a temperature."""
-        return self.capacity_kwh * (degc - self.empty_degc) / (self.full_degc - self.empty_degc)
+        return super().kwh(degc) or 0.0
 
     def degc(self, kwh: float) -> float:
         """The temperature of so much heat."""
@@ -37,7 +30,8 @@ def drawn_kw(tank: HotWater, now_utc: datetime, *, time_zone: str, seed: int) ->
     """Heat drawn now: the usual of the local hour, a third more or less. One draw an hour."""
     local = now_utc.astimezone(ZoneInfo(time_zone))
     share = generator(seed, f"{local:%Y-%m-%dT%H}", "live tank").uniform(2 / 3, 4 / 3)
-    return tank.draw_kw[local.hour] * float(share)
+    usual_kw = tank.draw_kw[local.hour] if isinstance(tank.draw_kw, tuple) else tank.draw_kw
+    return usual_kw * float(share)
 
 
 class TankState(Model):

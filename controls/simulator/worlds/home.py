@@ -1,8 +1,12 @@
 """A home with PV, battery, electric heating and a car. The grid meter is what the others leave, to the last digit."""
 
+from math import floor
+
 import numpy as np
 from pydantic import Field
 
+from controls.optimiser.devices.components.battery_curves import Cells
+from controls.optimiser.devices.device import params_of
 from controls.simulator.physics.grid import YearGrid, year_grid
 from controls.simulator.physics.noise import Counts, Series, ar1, generator
 from controls.simulator.physics.simulated import UNITS_PER_KWH, SimulatedSite, driver_frame, meter_frame, whole_units
@@ -10,7 +14,7 @@ from controls.simulator.physics.weather import weather
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
-from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.site_file.site import Asset, Site
 
 # Household power by local hour, kW: night, breakfast, day, supper.
 _HOUSE_KW = (0.21, 0.20, 0.19, 0.19, 0.20, 0.28, 0.55, 0.70, 0.52, 0.38, 0.36, 0.42,
@@ -41,6 +45,15 @@ class HomeAssets(Model):
     heating_kw: float
 
 
+def only(site: Site, kind: str, *, is_served: bool = False) -> Asset:
+    """The one asset of a kind. is_served: of those whose template says that they answer on a wire. Raises BadInput."""
+    found = [asset for asset in site.assets if asset.kind == kind and (asset.template or not is_served)]
+    if len(found) != 1:
+        of_kind = f"{len(found)} assets of kind {kind!r}{' with a template' if is_served else ''}"
+        raise BadInput(f"site {site.site_id!r} has {of_kind}; the simulated home has one", reason="missing_asset")
+    return found[0]
+
+
 def home_assets(site: Site) -> HomeAssets:
     """Limits from the site's assets: battery, pv, ev_charger, and the sum of the heating relays. Raises BadInput."""
 
@@ -50,11 +63,8 @@ def home_assets(site: Site) -> HomeAssets:
             raise BadInput(f"site {site.site_id!r} has no asset of kind {kind!r} with {name!r}", reason="missing_asset")
         return sum(found)
 
-    batteries = [asset for asset in site.assets if asset.kind == "battery"]
-    if len(batteries) != 1:
-        raise BadInput(f"site {site.site_id!r} has {len(batteries)} batteries; the simulated home has one")
     return HomeAssets(
-        battery=BatteryParams.model_validate(batteries[0].params),
+        battery=params_of(BatteryParams, only(site, "battery"), site.site_id),
         pv_peak_kw=param("pv", "peak_kw"),
         ev_max_kw=param("ev_charger", "max_kw"),
         # Sixteen two-decimal powers: rounding takes the noise of their sum away.
@@ -131,23 +141,18 @@ def battery_history(
     """
     # Whole numbers throughout: with floats the grid meter would miss its balance in the last digit.
     most_in, most_out = (int(0.25 * kw * UNITS_PER_KWH) for kw in (battery.max_charge_kw, battery.max_discharge_kw))
-    low, high = (int(battery.capacity_kwh * share * UNITS_PER_KWH) for share in (battery.soc_min, battery.soc_max))
-    stored = int(battery.capacity_kwh * start_soc * UNITS_PER_KWH)
-    charge, discharge, level = [], [], []
+    full = battery.capacity_kwh * UNITS_PER_KWH
+    cells, stored = Cells.of(battery, full), int(full * start_soc)
+    flows, levels = [], []
     for surplus in surplus_units.tolist():
-        if surplus >= 0:
-            taken = min(surplus, most_in, int((high - stored) / battery.charge_efficiency))
-            given = 0
-            stored += int(taken * battery.charge_efficiency)
-        else:
-            taken = 0
-            given = min(-surplus, most_out, int((stored - low) * battery.discharge_efficiency))
-            # Rounded up: a unit too much taken from the cells, never energy out of nothing.
-            stored -= -int(-given / battery.discharge_efficiency // 1)
-        charge.append(taken)
-        discharge.append(given)
-        level.append(stored)
-    return (np.asarray(charge, np.int64), np.asarray(discharge, np.int64), np.asarray(level, np.int64))
+        wanted = min(max(surplus, -most_out), most_in)
+        power, added = cells.step(stored, wanted, 1.0)
+        flow = int(power)
+        stored += floor(added if flow == wanted else cells.step(stored, flow, 1.0)[1])
+        flows.append(flow)
+        levels.append(stored)
+    flow_units = np.asarray(flows, np.int64)
+    return np.maximum(flow_units, 0), np.maximum(-flow_units, 0), np.asarray(levels, np.int64)
 
 
 def generate_home_year(site: Site, year: int, *, seed: int, truth: HomeTruth | None = None) -> SimulatedSite:

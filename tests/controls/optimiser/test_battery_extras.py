@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
+from controls.optimiser.devices.components.battery_curves import Cells
 from controls.optimiser.devices.device import Given
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -117,6 +118,27 @@ def test_a_site_file_gives_one_curve_for_both_directions_as_shares_and_efficienc
     assert battery.charge_curve == ((1.0, 0.8), (2.5, pytest.approx(2.375)), (5.0, 4.75))
     assert float(battery.out_of_cells(1.0)) == pytest.approx(1.25)
     assert float(battery.into_cells(0.5)) == pytest.approx(0.4)
+
+
+@given(
+    st.sampled_from([(None, None), (((1.0, 0.8), (5.0, 4.6)), ((1.0, 1.3), (5.0, 5.8)))]),
+    st.floats(0, 10), st.floats(-9, 9), st.floats(1e-6, 4),
+)  # fmt: skip
+def test_cells_take_what_fits_and_give_what_is_there(
+    curves: Any, held_kwh: float, wanted_kw: float, step_h: float
+) -> None:
+    power_kw, flow_kwh = Cells(1.0, 9.0, 0.9, 0.8, *curves).step(held_kwh, wanted_kw, step_h)
+    one = Battery(device_id="b", max_charge_kw=9, max_discharge_kw=9, charge_efficiency=0.9, discharge_efficiency=0.8,
+                  soc_min_kwh=1, soc_max_kwh=9, soc_init_kwh=5, soc_end_min_kwh=0, charge_curve=curves[0],
+                  discharge_curve=curves[1])  # fmt: skip
+    # What a plan's rows say of that power.
+    expected_kw = one.into_cells(max(power_kw, 0.0)) - one.out_of_cells(max(-power_kw, 0.0))
+    assert flow_kwh == pytest.approx(step_h * float(expected_kw), abs=1e-9)
+    assert abs(power_kw) <= abs(wanted_kw) * (1 + 1e-12)
+    assert min(1.0, held_kwh) - 1e-9 <= held_kwh + flow_kwh <= max(9.0, held_kwh) + 1e-9
+    if power_kw != wanted_kw:
+        # In part only where the window ends.
+        assert held_kwh + flow_kwh == pytest.approx(max(9.0, held_kwh) if wanted_kw > 0 else min(1.0, held_kwh))
 
 
 def test_a_cold_or_hot_battery_moves_less_by_the_hour_on_the_wall() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controls.simulator.physics.car import Car, CarState, accepted_kw, driven, trip_of
+from controls.simulator.physics.car import Car, accepted_kw, charged, trip_of, whereabouts
 from controls.simulator.physics.hot_water import HotWater, TankState, drawn_kw, heated
+from controls.simulator.physics.stores import ParkedCar
 
 CAR = Car(capacity_kwh=60, max_kw=7.4)
 TANK = HotWater(
@@ -36,19 +37,25 @@ def test_a_car_takes_what_its_charge_allows_and_nothing_below_six_amperes(
 
 def test_a_car_stays_until_it_departs_and_comes_home_with_less() -> None:
     start = datetime(2026, 3, 3, 20, tzinfo=UTC)
-    state, seen = CarState(stored_kwh=50), []
+    seen = []
     for hour in range(1, 24):
-        state = driven(
-            CAR, state, set_point_kw=0.0, step_h=1.0, now_utc=start + timedelta(hours=hour), since_utc=start,
-            time_zone=ZONE, seed=SEED,
-        )  # fmt: skip
-        seen.append(state.is_there)
+        is_there, _ = whereabouts(CAR, start + timedelta(hours=hour), since_utc=start, time_zone=ZONE, seed=SEED)
+        seen.append(is_there)
     leaves, comes, trip_kwh = trip_of(CAR, datetime(2026, 3, 4, tzinfo=UTC).date(), time_zone=ZONE, seed=SEED)
     assert f"{leaves:%H:%M}" == "06:30"
     assert 16 <= comes.hour + comes.minute / 60 <= 17
     assert 6 <= trip_kwh <= 12
     assert seen == [True] * 10 + [False] * 10 + [True] * 3 or seen == [True] * 10 + [False] * 9 + [True] * 4
-    assert state.stored_kwh == pytest.approx(50 - trip_kwh)
+    parked = ParkedCar(CAR, kwh=50, wanted_kwh=60)
+    assert parked.run([True, True, False], [trip_kwh, 0.0, 0.0], told_kw=0.0, step_h=1.0).tolist() == [0.0] * 3
+    assert parked.kwh == pytest.approx(50 - trip_kwh)
+
+
+@given(st.floats(0, 60), st.floats(0, 9), st.floats(1e-6, 1))
+def test_what_a_car_draws_is_what_it_stores(stored_kwh: float, asked_kw: float, step_h: float) -> None:
+    power_kw, after_kwh = charged(CAR, stored_kwh=stored_kwh, set_point_kw=asked_kw, step_h=step_h)
+    assert after_kwh <= 60
+    assert after_kwh - stored_kwh == pytest.approx(0.9 * power_kw * step_h, abs=1e-9)
 
 
 def test_a_thermostat_heats_a_cold_tank_whatever_the_relays_say_and_a_full_one_takes_nothing() -> None:

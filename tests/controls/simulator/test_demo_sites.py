@@ -44,7 +44,7 @@ def test_device_limits_fit_their_templates(home_site: Site) -> None:
 
 
 @pytest.mark.parametrize(("kind", "sentence"), [
-    ("battery", "has 0 batteries"),
+    ("battery", "has 0 assets of kind 'battery'"),
     ("pv", "has no asset of kind 'pv' with 'peak_kw'"),
 ])  # fmt: skip
 def test_a_home_without_its_devices_is_refused(kind: str, sentence: str, home_site: Site) -> None:

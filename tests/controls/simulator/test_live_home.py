@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,9 @@ from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.simulator import site_process
-from controls.simulator.live_home import Background, BackgroundSource, HomeState, LiveHome, stepped
+from controls.simulator.live_home import BackgroundSource, LiveHome
+from controls.simulator.physics.stores import BatteryCells
+from controls.simulator.worlds.home import generate_home_year
 from controls.templates.load_templates import load_template
 from data_quality.contracts.control.plan import BatteryParams
 from data_quality.contracts.errors import BadInput, Unreachable
@@ -34,35 +35,33 @@ from tests.controls.simulator.conftest import DEMO
 
 BATTERY = BatteryParams(capacity_kwh=10, max_charge_kw=5, max_discharge_kw=5, soc_min=0.1, soc_max=0.95)
 NOON = "2026-06-20T11:05:00Z"
+QUARTER = parse_instant("2026-06-20T11:00:00Z")
 CHARGE, LIMIT = "set_charge_power_kw", "set_power_limit_kw"
 
 
+def cells(kwh: float = 5.0) -> BatteryCells:
+    return BatteryCells(BATTERY, 10.0, BATTERY.charge_efficiency, BATTERY.discharge_efficiency, kwh=kwh)
+
+
 def test_an_hour_of_charging_stores_what_the_losses_leave() -> None:
-    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
-    background = Background(load_kw=1.0, pv_available_kw=6.0)
-    after = stepped(state, step_h=1.0, set_point_kw=2.0, pv_limit_kw=4.0, background=background, battery=BATTERY)
-    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975)
-    assert (after.battery_kw, after.pv_kw, after.grid_kw) == (2.0, 4.0, 1.0 + 2.0 - 4.0)
-    after = stepped(after, step_h=1.0, set_point_kw=-2.0, pv_limit_kw=8.0, background=background, battery=BATTERY)
-    assert after.stored_kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
-    assert after.pv_kw == 6.0
+    battery = cells()
+    assert battery.run([20.0], told_kw=2.0, step_h=1.0).tolist() == [2.0]
+    assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975)
+    assert battery.run([20.0], told_kw=-2.0, step_h=1.0).tolist() == [-2.0]
+    assert battery.kwh == pytest.approx(5.0 + 2.0 * 0.975 - 2.0 / 0.975)
 
 
-@given(st.lists(st.tuples(st.floats(0, 2), st.floats(-9, 9), st.floats(0, 9)), max_size=40))
-def test_no_set_point_takes_the_home_out_of_its_limits(steps: list[tuple[float, float, float]]) -> None:
-    state = HomeState(stored_kwh=5.0, battery_kw=0.0, pv_kw=0.0, load_kw=0.0)
-    for step_h, set_point_kw, limit_kw in steps:
-        state = stepped(
-            state, step_h=step_h, set_point_kw=set_point_kw, pv_limit_kw=limit_kw,
-            background=Background(load_kw=0.5, pv_available_kw=7.0), battery=BATTERY,
-        )  # fmt: skip
-        assert 1.0 <= state.stored_kwh <= 9.5
-        assert -5.0 <= state.battery_kw <= 5.0
-        assert 0.0 <= state.pv_kw <= min(7.0, limit_kw)
-    if state.stored_kwh == 9.5:
-        full = stepped(state, step_h=0.1, set_point_kw=3.0, pv_limit_kw=0.0,
-                       background=Background(load_kw=0.5, pv_available_kw=0.0), battery=BATTERY)  # fmt: skip
-        assert full.battery_kw == 0.0
+@given(st.lists(st.tuples(st.floats(1e-9, 2), st.floats(-9, 9)), max_size=40))
+def test_no_set_point_takes_the_battery_out_of_its_limits(steps: list[tuple[float, float]]) -> None:
+    battery = cells()
+    for step_h, told_kw in steps:
+        before_kwh, full_kwh = battery.kwh, battery.full_kwh
+        (power_kw,) = battery.run([20.0], told_kw=told_kw, step_h=step_h)
+        assert 0.1 * full_kwh - 1e-9 <= battery.kwh <= max(0.95 * full_kwh, before_kwh) + 1e-9
+        assert -5.0 <= power_kw <= 5.0
+        # What its meter shows is what its cells took or gave, in the step that fills or empties it too.
+        at_cells_kw = power_kw * 0.975 if power_kw > 0 else power_kw / 0.975
+        assert battery.kwh - before_kwh == pytest.approx(at_cells_kw * step_h, abs=1e-9)
 
 
 def test_the_background_goes_through_the_means_of_the_simulated_quarter_hours(home_site: Site) -> None:
@@ -72,17 +71,16 @@ def test_the_background_goes_through_the_means_of_the_simulated_quarter_hours(ho
         return source.at(parse_instant(f"2026-06-20T{clock}Z")).load_kw
 
     assert source.at(parse_instant(NOON)).pv_available_kw > 0.5
-    quarter = int((parse_instant("2026-06-20T11:07:30Z") - source._start_utc).total_seconds() // 900)
-    assert load_kw("11:07:30") == source._load_kw[quarter]
+    meters = generate_home_year(home_site, 2026, seed=1).meters
+    mean = meters.filter(meters["meter"].is_in(["house", "heating", "ev"]) & (meters["timestamp"] == QUARTER))["kwh"]
+    assert load_kw("11:07:30") == pytest.approx(4 * mean.sum())
     assert load_kw("11:15:00") == pytest.approx((load_kw("11:07:30") + load_kw("11:22:30")) / 2)
     # No step where commands begin.
     assert load_kw("11:14:59") == pytest.approx(load_kw("11:15:01"), abs=0.01)
     assert source.at(parse_instant("2026-06-20T23:05:00Z")).pv_available_kw == 0
-    # The local year begins an hour before the UTC year.
-    assert source.at(parse_instant("2025-12-31T23:00:00Z")) == source.at(parse_instant("2025-12-31T23:07:29Z"))
-    assert source._year == 2026
-    assert source.at(datetime.fromisoformat("2025-12-31T22:59:59+00:00")).pv_available_kw == 0
-    assert source._year == 2025
+    # The local year begins an hour before the UTC year, and no load jumps with it.
+    years = [source.at(parse_instant(f"2025-12-31T{clock}Z")).load_kw for clock in ("22:59:59", "23:00:00", "23:00:01")]
+    assert years == pytest.approx([years[1]] * 3, abs=0.01)
 
 
 @pytest.fixture
@@ -129,7 +127,7 @@ def test_the_independent_meter_moves_when_the_battery_does(live: tuple[LiveHome,
     assert battery.read_back(CHARGE).value == 0.0
     assert meter.read("read_power_kw") == pytest.approx(before_kw, abs=0.01)
     assert soc_percent == 50.0
-    assert running.state().stored_kwh > 5.0
+    assert running.cells.kwh > 5.0
     battery.close()
     meter.close()
 
@@ -168,7 +166,9 @@ def test_the_car_charges_as_it_is_told_and_waits_when_nobody_tells_it(
     assert charger.read("read_power_kw") == 2.2
     assert running.state().grid_kw - before_kw == pytest.approx(2.2)
     hand.now_s += 40
-    assert running.state().car.stored_kwh == pytest.approx(30 + 40 / 3600 * 0.9 * 2.2)  # type: ignore[union-attr]
+    assert running.state().car_kw == 2.2
+    assert running.car is not None
+    assert running.car.kwh == pytest.approx(30 + 40 / 3600 * 0.9 * 2.2)
     hand.now_s += 5
     assert charger.read("read_power_kw") == 0.0
     # Below six amperes a charger pauses.
@@ -190,7 +190,9 @@ def test_relays_heat_the_tank_and_the_grid_meter_shows_it(live: tuple[LiveHome, 
     assert bank.read("read_power_kw") == 2.0
     assert running.state().grid_kw - before_kw == pytest.approx(2.0)
     hand.now_s += 44
-    assert running.state().tank.stored_kwh > 5.2  # type: ignore[union-attr]
+    assert running.state().tank_kw == 2.0
+    assert running.tank is not None
+    assert running.tank.state.stored_kwh > 5.2
     hand.now_s += 1
     assert bank.read("read_power_kw") == 0.0
     bank.close()
@@ -207,7 +209,8 @@ def test_a_home_of_an_older_site_file_is_served_without_charger_and_tank(home_si
         monotonic=HandClock(),
     )  # fmt: skip
     assert home.charger is home.relays is None
-    assert home.state().car is home.state().tank is None
+    assert home.car is home.tank is None
+    assert home.state().grid_kw == pytest.approx(home.state().load_kw - home.state().pv_kw)
 
 
 @pytest.mark.real
@@ -255,19 +258,19 @@ def test_the_process_says_it_is_ready_and_stops_clean(number: signal.Signals, br
 
 @pytest.mark.real
 def test_the_process_answers_a_wrong_input_with_2_and_a_missing_part_with_3(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], home_site: Site
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = str(free_port())
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         assert site_process.main(["--project", str(tmp_path), "--site", "nowhere"]) == 2
-        assert "no such file" in capsys.readouterr().err
+        assert "no such file" in caplog.text
         real = tmp_path / "real.yaml"
         real.write_text((DEMO / "home.yaml").read_text().replace("is_simulated: true", "is_simulated: false"))
         assert site_process.main(["--project", str(tmp_path), "--site-file", str(real)]) == 2
-        assert "is not simulated" in capsys.readouterr().err
+        assert "is not simulated" in caplog.text
         assert site_process.main(["--project", str(tmp_path), "--mqtt-port", port, "--modbus-port", "0"]) == 3
-        assert "does not accept a connection" in capsys.readouterr().err
+        assert "does not accept a connection" in caplog.text
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Losses and wear of a battery: power at its cells, cost of the depth of its cycles: exact, in linear rows.
+"""Losses and wear of a battery: its cells step by step, and in linear rows, exact: power at them, the cost of cycles.
 
 Power at the AC terminals and at the cells are joined piece by piece: a piece may begin only when the one before it is
 full, which a binary says. Without the binaries a plan could fill the worst piece first and burn energy at negative
@@ -10,7 +10,8 @@ drawn comes from the cheapest band that holds any (Xu, Zhao, Zheng, Litvinov, Ki
 cost of batteries participating in electricity markets). Prices that rise with depth need no binary for that order.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,12 +19,56 @@ from numpy.typing import ArrayLike
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Row
 from controls.optimiser.devices.device import Values
+from data_quality.contracts.control.plan import BatteryParams
 
 # (kW at the AC terminals, kW at the cells), rising, without the origin.
 Curve = tuple[tuple[float, float], ...]
 # (kWh, currency per kWh drawn), from the shallow to the deep.
 Bands = tuple[tuple[float, float], ...]
 New = Callable[..., Linear]
+
+
+class Cells(NamedTuple):
+    """Battery cells behind their AC terminals: the one physics of a battery, whoever steps it. Efficiencies one way.
+
+    low_kwh, high_kwh: the window of their charge. A curve stands for the efficiency of its direction.
+    """
+
+    low_kwh: float
+    high_kwh: float
+    charge_efficiency: float
+    discharge_efficiency: float
+    charge_curve: Curve | None = None
+    discharge_curve: Curve | None = None
+
+    @classmethod
+    def of(cls, params: BatteryParams, full_kwh: float) -> "Cells":
+        """By the figures of a site file. full_kwh: the charge that its window is shares of."""
+        curve, ratings = params.efficiency_curve, (params.max_charge_kw, params.max_discharge_kw)
+        curves = (curve_of(curve, kw, is_charging=n == 0) if curve and kw else None for n, kw in enumerate(ratings))
+        window = params.soc_min * full_kwh, params.soc_max * full_kwh
+        return cls(*window, params.charge_efficiency, params.discharge_efficiency, *curves)
+
+    def step(self, held_kwh: float, wanted_kw: float, step_h: float) -> tuple[float, float]:
+        """Mean power at the terminals (kW) and what it adds to the charge (kWh) in a step above 0 h; charging positive.
+
+        What is wanted is done as far as it fits and is there: it adds efficiency P h, or takes P h / efficiency
+        (formulas 5.18). Charge outside the window stays, and goes no further.
+        """
+        is_charging, kwh = wanted_kw >= 0, abs(wanted_kw) * step_h
+        room_kwh = max(self.high_kwh - held_kwh if is_charging else held_kwh - self.low_kwh, 0.0)
+        curve = self.charge_curve if is_charging else self.discharge_curve
+        if curve:
+            moved_kwh = step_h * float(at_cells(curve, abs(wanted_kw)))
+        else:
+            moved_kwh = kwh * self.charge_efficiency if is_charging else kwh / self.discharge_efficiency
+        if moved_kwh <= room_kwh:
+            return wanted_kw, moved_kwh if is_charging else -moved_kwh
+        if curve:
+            kwh = step_h * float(at_cells([(at, ac) for ac, at in curve], room_kwh / step_h))
+        else:
+            kwh = room_kwh / self.charge_efficiency if is_charging else room_kwh * self.discharge_efficiency
+        return (kwh / step_h, room_kwh) if is_charging else (-kwh / step_h, -room_kwh)
 
 
 def curve_of(shares: Curve, rating_kw: float, *, is_charging: bool) -> Curve:
@@ -38,7 +83,7 @@ def curve_of(shares: Curve, rating_kw: float, *, is_charging: bool) -> Curve:
     )
 
 
-def at_cells(curve: Curve, power_kw: ArrayLike) -> Floats:
+def at_cells(curve: Sequence[tuple[float, float]], power_kw: ArrayLike) -> Floats:
     """Power at the cells, kW. Beyond the last point the last piece goes on."""
     ac_kw, cells_kw = _corners(curve)
     power = np.asarray(power_kw, np.float64)
@@ -108,7 +153,7 @@ def band_cost(bands: Bands, start_kwh: float, stored_kwh: Floats, drawn_kwh: Flo
     return cost
 
 
-def _corners(curve: Curve) -> tuple[Floats, Floats]:
+def _corners(curve: Sequence[tuple[float, float]]) -> tuple[Floats, Floats]:
     ac_kw, cells_kw = np.array([(0.0, 0.0), *curve]).T
     return ac_kw, cells_kw
 

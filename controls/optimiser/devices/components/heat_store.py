@@ -2,9 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,10 +87,7 @@ class StoreParams(Model):
             )
             raise BadInput(message, reason="bad_state")
         start_kwh = min(max(state_kwh, 0.0), self.capacity_kwh)
-        zone, first = ZoneInfo(given.time_zone), given.start_utc or datetime(2000, 1, 1, tzinfo=UTC)
         steps = len(given.import_price_per_kwh)
-        hours = [(first + t * timedelta(hours=given.step_h)).astimezone(zone).hour for t in range(steps)]
-        by_hour = self.draw_kw if isinstance(self.draw_kw, tuple) else (self.draw_kw,) * 24
         away, end_kwh = given.away_steps, start_kwh if given.end is None else given.end
         comfort_kwh, least_kwh = self.kwh(self.comfort_degc) or 0.0, self.kwh(self.least_away_degc(asset))
         comfort: Series = comfort_kwh
@@ -103,7 +98,8 @@ class StoreParams(Model):
         return {
             "device_id": asset.asset_id,
             "draw_kw": tuple(
-                by_hour[hour] * (self.away_draw_share if t < away else 1.0) for t, hour in enumerate(hours)
+                kw * (self.away_draw_share if t < away else 1.0)
+                for t, kw in enumerate(given.by_hour(self.draw_kw, steps))
             ),
             "loss_kw": self.loss_kw,
             "max_kwh": self.capacity_kwh,
