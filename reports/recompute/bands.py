@@ -19,6 +19,7 @@ from data_quality.contracts.reporting.figure import Band, Figure, Left
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period
 from reports.recompute import footprint_again
+from reports.recompute.bill_spread import bill_spread
 from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
 from reports.recompute.figure_again import Lookup, pinned
 from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share
@@ -249,6 +250,7 @@ _BY_COMPUTATION: Mapping[str, Callable[[Leaf], Spread]] = {
     "project_number": _project,
     "footprint_number": _inventory,
     "running_figure": _running,
+    "bill_number": bill_spread,
 }
 
 
@@ -262,6 +264,7 @@ LEFT_OUT: Mapping[str, str] = {
     "model_error_unknown": "The baseline of {0} says nothing of its own error: it is not included.",
     "denominator_exact": "What it is divided by is taken as exact.",
     "projection_error_unknown": "How far the projection may be off is not known: it is not included.",
+    "billed_as_claimed": "A billed amount is what the supplier claims: it is taken as it stands.",
     "not_propagated": "No uncertainty is carried to this number.",
 }
 

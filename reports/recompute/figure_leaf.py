@@ -107,7 +107,7 @@ class Leaf:
         left_out = set[Left]()
         for each in shares if total else ():
             amount = value * each.weight / total
-            for source, relative in self._of_meter(each.meter_id, left_out, before).items():
+            for source, relative in self.of_meter(each.meter_id, left_out, before).items():
                 parts[source] = parts.get(source, 0.0) + amount * relative
             if each.factor is not None:
                 limit = factor_limit(each.factor.carrier.value, each.factor)
@@ -118,7 +118,7 @@ class Leaf:
                     parts[source] = parts.get(source, 0.0) + amount * of_half_95(limit.percent)
         return Spread(value, parts, frozenset(left_out))
 
-    def _of_meter(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
+    def of_meter(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
         """Source -> relative standard uncertainty of a meter's amounts; of a virtual one those of its inputs."""
         meter = self.site.meter(meter_id)
         assert meter is not None  # noqa: S101 - scopes are made of the site's meters
@@ -148,7 +148,7 @@ class Leaf:
         own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]
         found: dict[str, float] = {}
         for term, kwh in zip(terms, inputs, strict=True):
-            for source, relative in self._of_meter(term.meter_id, left_out, before).items():
+            for source, relative in self.of_meter(term.meter_id, left_out, before).items():
                 if kwh is not None and own:
                     found[source] = found.get(source, 0.0) + relative * float(term.coefficient) * kwh / own
         return found

@@ -22,7 +22,7 @@ from tests.reports.test_bands import CLASSES, QUARTER, band, classed, confirm, k
 DRAWS = 4_000
 FEBRUARY = (date(2025, 2, 1), date(2025, 3, 1))
 MAINS = {"compressor_1": "B", "compressor_2": "0.5S", "hvac": "A", "moulding": "1"}
-# Quarter hour of the day (UTC) around which a meter draws most, and how many times its usual: each has its own share then.
+# Quarter hour of the day (UTC) around which a meter draws most, and how many times its usual.
 SHAPE = {"compressor_1": (30, 3.0), "compressor_2": (50, 2.0), "hvac": (44, 2.5), "moulding": (48, 1.5)}
 
 
