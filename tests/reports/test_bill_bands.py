@@ -243,4 +243,7 @@ def test_a_report_of_bills_tells_the_band_of_what_was_made_again(tmp_path: Path)
     assert banded["recomputed"].high - value == pytest.approx(0.9 * 0.007 * value, rel=1e-4)
     assert banded["delta"].not_included == ("billed_as_claimed",)
     assert "billed_as_claimed" in {each.code for each in content.findings}
+    metered = next(each for each in content.figures if each.kpi == "energy_kwh")
+    energy = figure_band(metered, sources=year.world.sources(year.site), lookup=by_id.get)
+    assert energy.half == pytest.approx(0.9 * 0.007 * float(metered.value or 0), rel=1e-6)
     year.world.lake.store.close()
