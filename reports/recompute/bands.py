@@ -5,45 +5,28 @@ or an uncertainty that nobody stated is told by code and is in no band.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from assets.carbon.factor_choice.factor_view import meter_factors
 from assets.kpi.claims.mv_savings import project_of, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule, enpi_for
-from assets.kpi.from_readings import EXPECTED, AskedKpi, split_product
-from assets.kpi.propagation import (
-    FACTOR,
-    METER,
-    MODEL,
-    Spread,
-    band_of,
-    combined,
-    of_half,
-    of_half_95,
-    of_limit,
-    scaled,
-)
-from assets.sites.scopes import Member, known_spans
-from assets.sites.virtual import inputs_of
-from data_quality.contracts.emissions.footprint import DayFactor
+from assets.kpi.from_readings import EXPECTED
+from assets.kpi.propagation import MODEL, Spread, band_of, combined, of_half, scaled
+from assets.sites.scopes import Member
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.reporting.figure import Band, Figure, Left, Trace
+from data_quality.contracts.reporting.figure import Band, Figure, Left
 from data_quality.contracts.sentence import Sentence
-from data_quality.contracts.site_file.accuracy import factor_limit, limit_of
-from data_quality.contracts.site_file.meter import Meter
-from data_quality.contracts.site_file.meter_event import EventKind
-from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period, local_midnight_utc
+from data_quality.contracts.time import Period
 from reports.recompute import footprint_again
-from reports.recompute.computations import COMBINATIONS, LEAVES, definition_named, version_named
+from reports.recompute.bill_spread import bill_spread
+from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
 from reports.recompute.figure_again import Lookup, pinned
-from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
+from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share
+from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.kept_readings import seu_of
+from reports.recompute.peak_shares import peak_shares, running_shares
 
-ENERGY, COST, CARBON, PEAK = "consumption_kwh", "cost", "emission_kgco2e", "peak_15min_kw"
 # KPIs that are an amount over something else, which is taken as exact.
 PER: Mapping[str, str] = {
     "eui_kwh_per_m2": ENERGY, "eui_rolling12_kwh_per_m2": ENERGY, "kwh_per_occupant": ENERGY, "kwh_per_product": ENERGY,
@@ -58,131 +41,6 @@ _COMPARED: Mapping[str, tuple[str, tuple[str, str]]] = {
 }
 _EXACT = ("group_share", "nothing")
 _TAKEN_AS_EXACT = ("stated_number", "known_floor_area")
-
-
-class Share(NamedTuple):
-    """An amount of one meter, and the factor that it was weighed with; weight: in any one unit."""
-
-    meter_id: str
-    weight: float
-    factor: DayFactor | None = None
-
-
-@dataclass(frozen=True)
-class _Leaf:
-    """A figure that comes from readings, and where they are read."""
-
-    figure: Figure
-    sources: Sources
-
-    @property
-    def trace(self) -> Trace:
-        return self.figure.trace
-
-    @property
-    def named(self) -> Mapping[str, str]:
-        return self.trace.parameters
-
-    @property
-    def site(self) -> Site:
-        return self.sources.site(self.named["site"])
-
-    @property
-    def value(self) -> float:
-        return float(self.figure.value or 0)
-
-    def of_scope(self, kpi: str, scope: str, start: date, end: date) -> list[Share]:
-        """Amounts of a KPI by meter of the scope, and by factor where it is an emission."""
-        spans = known_spans(self.site, split_product(self.site, scope)[0])
-        found = [
-            (member, max(span.start, start), min(span.end, end))
-            for span in spans
-            if span.start < end and start < span.end
-            for member in span.members
-        ]
-        return self.amounts(kpi, found)
-
-    def amounts(self, kpi: str, members: Iterable[tuple[Member, date, date]]) -> list[Share]:
-        """Amounts of a KPI of meters over local days [start, end), by factor where it is an emission."""
-        asked = [
-            (member.sign * float(member.share), factor, AskedKpi(kpi, f"meter:{member.meter_id}", first, after))
-            for member, start, end in members
-            for first, after, factor in self._cuts(kpi, member.meter_id, start, end)
-        ]
-        if len(asked) == 1:
-            # One meter, one factor: it is all of the amount, and nothing need be read.
-            return [Share(asked[0][2].scope.removeprefix("meter:"), 1.0, asked[0][1])]
-        basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
-        self.sources.want(basis, [each for _, _, each in asked])
-        rows = [(by, factor, each, self.sources.kpi_row(basis, each)) for by, factor, each in asked]
-        return [
-            Share(each.scope.removeprefix("meter:"), by * float(row.value), factor)
-            for by, factor, each, row in rows
-            if row is not None and row.value is not None
-        ]
-
-    def _cuts(self, kpi: str, meter_id: str, start: date, end: date) -> list[tuple[date, date, DayFactor | None]]:
-        if kpi != CARBON:
-            return [(start, end, None)]
-        view = self.sources.factors(self.site, self.trace.as_of_utc)
-        return [
-            (max(each.start, start), min(each.end, end), each.version)
-            for each in meter_factors(self.site, view, [meter_id])
-            if each.start < end and start < each.end
-        ]
-
-    def spread(self, value: float, shares: Sequence[Share], *, before: date | None = None) -> Spread:
-        """The spread of a value that is made of these amounts; before: of a model that was fitted until then."""
-        total = sum(each.weight for each in shares)
-        parts: dict[str, float] = {}
-        left_out = set[Left]()
-        for each in shares if total else ():
-            amount = value * each.weight / total
-            for source, relative in self._of_meter(each.meter_id, left_out, before).items():
-                parts[source] = parts.get(source, 0.0) + amount * relative
-            if each.factor is not None:
-                limit = factor_limit(each.factor.carrier.value, each.factor)
-                if limit is None:
-                    left_out.add(Left("factor_uncertainty_unknown", each.factor.factor_id))
-                else:
-                    source = f"{FACTOR}{each.factor.factor_id}"
-                    parts[source] = parts.get(source, 0.0) + amount * of_half_95(limit.percent)
-        return Spread(value, parts, frozenset(left_out))
-
-    def _of_meter(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
-        """Source -> relative standard uncertainty of a meter's amounts; of a virtual one those of its inputs."""
-        meter = self.site.meter(meter_id)
-        assert meter is not None  # noqa: S101 - scopes are made of the site's meters
-        if meter.is_virtual:
-            return self._of_virtual(meter_id, left_out, before)
-        if any(each.multiplier != 1 for each in meter.registers):
-            left_out.add(Left("transformer_unknown", meter_id))
-        if meter.gas_factors:
-            left_out.add(Left("calorific_value_unknown", meter_id))
-        if not meter.accuracy_class:
-            left_out.add(Left("meter_class_unknown", meter_id))
-            return {}
-        is_other = before is not None and _exchanged(meter, self.site.time_zone, before, self.figure.end)
-        name = f"{METER}{self.site.site_id}/{meter_id}{'@before' if is_other else ''}"
-        return {name: of_limit(limit_of(meter.carrier.value, meter.accuracy_class).percent)}
-
-    def _of_virtual(self, meter_id: str, left_out: set[Left], before: date | None) -> dict[str, float]:
-        terms = inputs_of(self.site, meter_id)
-        if any(each.register_id not in (None, "import") for each in terms):
-            left_out.add(Left("meter_class_unknown", meter_id))
-            return {}
-        basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
-        names = [meter_id, *(each.meter_id for each in terms)]
-        asked = [AskedKpi(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
-        self.sources.want(basis, asked)
-        rows = [self.sources.kpi_row(basis, each) for each in asked]
-        own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]
-        found: dict[str, float] = {}
-        for term, kwh in zip(terms, inputs, strict=True):
-            for source, relative in self._of_meter(term.meter_id, left_out, before).items():
-                if kwh is not None and own:
-                    found[source] = found.get(source, 0.0) + relative * float(term.coefficient) * kwh / own
-        return found
 
 
 def figure_band(figure: Figure, *, sources: Sources, lookup: Lookup) -> Band:
@@ -236,10 +94,10 @@ def _of_leaf(figure: Figure, sources: Sources) -> Spread:
         return Spread(float(figure.value), {}, frozenset({Left("denominator_exact", figure.kpi)}))
     if computation not in _BY_COMPUTATION:
         return Spread(float(figure.value), {}, frozenset({Left("not_propagated", computation)}))
-    return _BY_COMPUTATION[computation](_Leaf(figure, pinned(figure, sources)))
+    return _BY_COMPUTATION[computation](Leaf(figure, pinned(figure, sources)))
 
 
-def _kpi(leaf: _Leaf) -> Spread:
+def _kpi(leaf: Leaf) -> Spread:
     kpi, scope = leaf.named["kpi"], leaf.named["scope"]
     start, end = parse_dates(leaf.named)
     if kpi in EXPECTED:
@@ -247,15 +105,14 @@ def _kpi(leaf: _Leaf) -> Spread:
     base = PER.get(kpi, kpi)
     if base not in (ENERGY, COST, CARBON, PEAK):
         return Spread(leaf.value, {}, frozenset({Left("not_propagated", kpi)}))
-    shares = leaf.of_scope(base, scope, start, end)
-    if base == PEAK and len(shares) != 1:
-        # Which meter made how much of the highest quarter hour is in no row.
+    shares = peak_shares(leaf, scope, start, end) if base == PEAK else leaf.of_scope(base, scope, start, end)
+    if shares is None:
         return Spread(leaf.value, {}, frozenset({Left("not_propagated", kpi)}))
     found = leaf.spread(leaf.value, shares)
     return found._replace(left_out=found.left_out | {Left("denominator_exact", kpi)}) if kpi in PER else found
 
 
-def _use(leaf: _Leaf) -> Spread:
+def _use(leaf: Leaf) -> Spread:
     named = leaf.named
     rule = EnpiRule(min_day_coverage=float(named["min_day_coverage"]))
     field, confidence = named.get("field", "claimed_kwh"), float(named.get("confidence", "0.9"))
@@ -266,7 +123,7 @@ def _use(leaf: _Leaf) -> Spread:
     return scaled(found, leaf.value / found.value, leaf.value)
 
 
-def _assessed(leaf: _Leaf, seu_id: str, rule: EnpiRule, field: str, confidence: float = 0.9) -> Spread:
+def _assessed(leaf: Leaf, seu_id: str, rule: EnpiRule, field: str, confidence: float = 0.9) -> Spread:
     start, end = parse_dates(leaf.named)
     named, site = version_named(leaf.trace), leaf.site
     period = Period(label="", start=start, end=end, time_zone=site.time_zone)
@@ -280,7 +137,7 @@ def _assessed(leaf: _Leaf, seu_id: str, rule: EnpiRule, field: str, confidence: 
     return _of_both(leaf, field, told, _of_meters(leaf, seu_of(site, seu_id).meters), trained, (key, half))
 
 
-def _project(leaf: _Leaf) -> Spread:
+def _project(leaf: Leaf) -> Spread:
     fields = ("actual_kwh", "expected_kwh", "uncertainty_kwh", "confidence")
     actual, expected, half, confidence = (_field(leaf, each) for each in fields)
     pinned_version = version_named(leaf.trace)
@@ -294,13 +151,13 @@ def _project(leaf: _Leaf) -> Spread:
     return _of_both(leaf, leaf.named["field"], told, _of_meters(leaf, use.meters), trained, (key, sigma))
 
 
-def _of_meters(leaf: _Leaf, meters: Iterable[str]) -> list[Share]:
+def _of_meters(leaf: Leaf, meters: Iterable[str]) -> list[Share]:
     start, end = parse_dates(leaf.named)
     return leaf.amounts(ENERGY, [(Member(each), start, end) for each in meters])
 
 
 def _of_both(
-    leaf: _Leaf, field: str, told: Mapping[str, Decimal], shares: Sequence[Share], trained: date | None,
+    leaf: Leaf, field: str, told: Mapping[str, Decimal], shares: Sequence[Share], trained: date | None,
     model: tuple[str, float | None],
 ) -> Spread:  # fmt: skip
     """The spread of an actual energy, an expected one, or what is made of both: a model was fitted to the same meter's
@@ -324,7 +181,7 @@ def _of_both(
     return combined(computation, leaf.figure.value, [both[name] for name in names])
 
 
-def _inventory(leaf: _Leaf) -> Spread:
+def _inventory(leaf: Leaf) -> Spread:
     named, site, start_end = leaf.named, leaf.site, parse_dates(leaf.named)
     field, left = named["field"], named.get("left_out", "")
     first, after = (date.fromisoformat(named[each]) for each in ("account_start", "account_end"))
@@ -353,7 +210,7 @@ def _inventory(leaf: _Leaf) -> Spread:
     return leaf.spread(leaf.value, shares)
 
 
-def _by_meter(leaf: _Leaf, carrier: str, start: date, end: date) -> list[Share]:
+def _by_meter(leaf: Leaf, carrier: str, start: date, end: date) -> list[Share]:
     """The meters by which a carrier is bought, each with its part of one."""
     site = leaf.site
     scope = f"site:{site.site_id}" + ("" if carrier == "electricity" else f"/{carrier}")
@@ -362,15 +219,16 @@ def _by_meter(leaf: _Leaf, carrier: str, start: date, end: date) -> list[Share]:
     return [each._replace(weight=each.weight / total) for each in found] if total else []
 
 
-def _running(leaf: _Leaf) -> Spread:
+def _running(leaf: Leaf) -> Spread:
     field = leaf.named["field"].removeprefix("projected_")
     base = {"import_kwh": ENERGY, "cost": COST, "energy_cost": COST, "emission_kgco2e": CARBON}.get(field)
     is_peak = field in ("peak_kw", "block_demand_kw")
     if base is None and not is_peak:
         return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
     # Until now: the month's end is yet to come.
-    shares = leaf.of_scope(base or ENERGY, f"site:{leaf.site.site_id}", leaf.figure.start, leaf.figure.end)
-    if is_peak and len(shares) != 1:
+    scope, days = f"site:{leaf.site.site_id}", (leaf.figure.start, leaf.figure.end)
+    shares = running_shares(leaf, scope, *days) if base is None else leaf.of_scope(base, scope, *days)
+    if shares is None:
         return Spread(leaf.value, {}, frozenset({Left("not_propagated", field)}))
     # Of a cost, what the meter counts; charges by the month are as they are, whatever it counts.
     metered = _field(leaf, "energy_cost") if field == "cost" and field == leaf.named["field"] else leaf.figure.value
@@ -379,24 +237,20 @@ def _running(leaf: _Leaf) -> Spread:
     return found._replace(left_out=found.left_out | extra)
 
 
-def _field(leaf: _Leaf, field: str) -> Decimal | None:
+def _field(leaf: Leaf, field: str) -> Decimal | None:
     """Another field of what the leaf is a field of."""
     trace = leaf.trace.model_copy(update={"parameters": {**leaf.named, "field": field}})
     return LEAVES[trace.computation](trace, leaf.sources)
 
 
-def _exchanged(meter: Meter, time_zone: str, start: date, end: date) -> bool:
-    first, after = (local_midnight_utc(each, time_zone) for each in (start, end))
-    return any(each.kind is EventKind.EXCHANGE and first < each.at_utc(time_zone) < after for each in meter.events)
-
-
-_BY_COMPUTATION: Mapping[str, Callable[[_Leaf], Spread]] = {
+_BY_COMPUTATION: Mapping[str, Callable[[Leaf], Spread]] = {
     "scope_kpi": _kpi,
     "seu_assessment": _use,
     "savings_value": _use,
     "project_number": _project,
     "footprint_number": _inventory,
     "running_figure": _running,
+    "bill_number": bill_spread,
 }
 
 
@@ -410,6 +264,7 @@ LEFT_OUT: Mapping[str, str] = {
     "model_error_unknown": "The baseline of {0} says nothing of its own error: it is not included.",
     "denominator_exact": "What it is divided by is taken as exact.",
     "projection_error_unknown": "How far the projection may be off is not known: it is not included.",
+    "billed_as_claimed": "A billed amount is what the supplier claims: it is taken as it stands.",
     "not_propagated": "No uncertainty is carried to this number.",
 }
 

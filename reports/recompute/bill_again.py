@@ -3,15 +3,22 @@
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from assets.bills.dispute.reconcile import Reconciliation, reconcile
+import polars as pl
+
+from assets.bills.dispute.pairing import pair_lines
+from assets.bills.dispute.reconcile import Reconciliation, make_case, reconcile
+from assets.bills.dispute.scenario import bill_again, each_tariff, scaled
 from assets.bills.engine.bill_load import Load
 from assets.bills.notice import overrides_of
 from assets.bills.stored import days_of_bill, load_of_meters, meters_of_bill, refuse_unpriced
+from assets.sites.virtual import with_virtual
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.units import QUANTUM_DECIMALS
 from reports.recompute.figure_sources import Sources
 
 FIELDS = ("billed", "recomputed", "energy_kwh")
@@ -69,20 +76,50 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
         load = _load(sources, site, bill, as_of_utc)
         if load is None:
             raise BadInput("no readings of the bill's meters lie in its dates", file=bill.file, reason="no_rows")
-        overrides = overrides_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc)
-        return reconcile(
-            bill, site.tariffs, load=load, overrides=overrides, time_zone=site.time_zone,
-            day_types=days_of_bill(site, bill),
-        )  # fmt: skip
+        return reconcile(bill, site.tariffs, load=load, **_terms(sources, site, bill, as_of_utc))
     # Kept like an answer: every figure of the bill would otherwise run into the same refusal again.
     except BadInput as fault:
         return fault
 
 
-def _load(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> Load | None:
-    """Energy that a bill's meters imported over its dates, as known at T. Raises BadInput for a bill without dates."""
+def amounts(
+    sources: Sources, site: Site, bill_id: str, as_of_utc: datetime, *, off: tuple[str, float]
+) -> dict[str, float] | None:
+    """Numbers of the bill made again with one metered meter off by a factor, unrounded: money by line id, of the whole
+    under "", and kWh under "energy_kwh". None where the bill goes by registers of several meters.
+    """
+    bill = stored_bill(sources, bill_id)
+    load = _load(sources, site, bill, as_of_utc, off=off)
+    truth = make_case(bill, site.tariffs, load=load, **_terms(sources, site, bill, as_of_utc)).truth
+    if truth.load is None:
+        if meters_of_bill(site, bill) != [off[0]]:
+            return None
+        truth = scaled(Decimal(repr(off[1])))(truth) or truth
+    # A cent of rounding would be more than what a meter moves a small line by.
+    ours = bill_again(each_tariff(lambda each: each.model_copy(update={"rounding": "none"}))(truth) or truth)
+    lines = {each.line_id: float(each.recomputed or 0) for each in pair_lines(bill.lines, ours)}
+    return lines | {"": float(ours.total), "energy_kwh": 0.0 if load is None else load.load.sum() / 1e9}
+
+
+def _terms(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> dict[str, Any]:
+    overrides = overrides_of(sources.lake.store, site.site_id, as_of_utc=as_of_utc)
+    return {"overrides": overrides, "time_zone": site.time_zone, "day_types": days_of_bill(site, bill)}
+
+
+def _load(
+    sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime, off: tuple[str, float] | None = None
+) -> Load | None:
+    """Energy that a bill's meters imported over its dates, as known at T. Raises BadInput for a bill without dates.
+
+    off: a metered meter, and the factor by which it is taken to be off.
+    """
     span = dates_of(bill)
     if span is None:
         raise BadInput("the dates of the bill could not be read", file=bill.file, reason="label_unread")
     meters = meters_of_bill(site, bill)
-    return load_of_meters(sources.stream_readings(site, meters, *span, as_of_utc), meters)
+    rows = sources.stream_readings(site, meters, *span, as_of_utc)
+    if off is not None:
+        name, factor = off
+        value = pl.when(pl.col("meter_id") == name).then((pl.col("value") * factor).round(QUANTUM_DECIMALS))
+        rows = with_virtual(site, rows.with_columns(value.otherwise(pl.col("value")).alias("value")), meters)
+    return load_of_meters(rows, meters)

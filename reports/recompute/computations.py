@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from polars import DataFrame
+
 from assets.kpi import from_readings
 from assets.kpi.enpi import enpi_result as enpi
 from assets.kpi.enpi import savings_band as uncertainty
@@ -385,28 +387,26 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
     named = trace.parameters
     if named["field"] not in RUNNING:
         raise OurFault(f"{named['field']!r} is no running figure")
-    site, at_utc = sources.site(named["site"]), parse_instant(named["at_utc"])
-    first, after = parse_dates(named)
+    at_utc = parse_instant(named["at_utc"])
     found: RunningFigures = sources.keep(
-        ("running", site.site_id, at_utc, trace.as_of_utc, definition_named(trace)),
-        lambda: _running(site, sources, at_utc, (first, after), trace.as_of_utc, definition_named(trace)),
+        ("running", named["site"], at_utc, trace.as_of_utc, definition_named(trace)),
+        lambda: running_figures(named["site"], *running_rows(trace, sources), at_utc=at_utc),
     )
     return to_decimal(getattr(found, named["field"]))
 
 
-def _running(
-    site: Site, sources: Sources, at_utc: datetime, months: tuple[date, date], as_of_utc: datetime, definition: str
-) -> RunningFigures:
-    window = Window(site_id=site.site_id, first=months[0], after=months[1])
-    quarters, projections = from_readings.running_rows(
-        sources.definition(definition),
+def running_rows(trace: Trace, sources: Sources) -> tuple[DataFrame, DataFrame]:
+    """Quarter hours and projections that a running figure is told from (`from_readings.running_rows`)."""
+    site, (first, after) = sources.site(trace.parameters["site"]), parse_dates(trace.parameters)
+    window = Window(site_id=site.site_id, first=first, after=after)
+    return from_readings.running_rows(
+        sources.definition(definition_named(trace)),
         site=site,
-        readings=sources.stream_readings(site, running.supply_streams(site), *months, as_of_utc),
-        factors=sources.factors(site, as_of_utc),
-        costs=running.interval_costs(site, sources.lake, [window], as_of_utc=as_of_utc),
+        readings=sources.stream_readings(site, running.supply_streams(site), first, after, trace.as_of_utc),
+        factors=sources.factors(site, trace.as_of_utc),
+        costs=running.interval_costs(site, sources.lake, [window], as_of_utc=trace.as_of_utc),
         run=sources.definitions.run,
     )
-    return running_figures(site.site_id, quarters, projections, at_utc=at_utc)
 
 
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {

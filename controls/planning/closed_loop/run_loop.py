@@ -17,6 +17,7 @@ from controls.planning.closed_loop.present_case import with_rooms
 from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
 from controls.planning.plan_inputs import STEP
+from controls.planning.surroundings import walls_of
 from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.finding import Finding
@@ -148,6 +149,8 @@ class _Loop:
             asset.asset_id: kind.figures(asset, self.site.site_id) for asset, kind in assets if kind.kind == "room"
         }
         self._pv = [asset.asset_id for asset, kind in assets if kind.kind == "pv"]
+        if walls := walls_of(self.site):
+            self.findings.append(_walls_left_out(self.site.site_id, sorted(walls)))
         stated = {
             name: RoomFigures(
                 r_k_per_kw=each.r_k_per_kw, c_kwh_per_k=each.c_kwh_per_k, gain_kw=float(np.mean(each.gain_kw))
@@ -206,6 +209,15 @@ class _Loop:
             heating_kw=mean([look.drawn_kw.get(name, 0.0) for look in self.looks[1:]]),
             sun_w_per_m2=mean([look.ghi_w_per_m2 for look in self.looks]),
         )
+
+
+def _walls_left_out(site_id: str, rooms: Sequence[str]) -> Finding:
+    """Walls that the site file states and that neither the filter nor the plans of a closed loop step."""
+    sentence = (
+        f"site {site_id}: the walls of {', '.join(rooms)} are left out: what neighbours give or take is in the heat "
+        "that each room learns from its own readings"
+    )
+    return Finding(code="walls_left_out", scope=site_id, message=sentence, facts={"rooms": ", ".join(rooms)})
 
 
 def _watch(rooms: WatchedRooms, before: Seen, now: Seen) -> None:

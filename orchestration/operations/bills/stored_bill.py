@@ -12,13 +12,16 @@ from assets.stores.ledgers.bill_ledger import BillStore, notifications_of, overr
 from data_quality.contracts.billing.supplier_bill import ScannedField, SupplierBill
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
+from data_quality.contracts.reporting.figure import Band
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import BAD_INPUT, CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
 from orchestration.operations.signing import actor
 from orchestration.views.site_bills import site_bills, the_bill
-from reports.figures.bill_figures import StandingBill
+from reports.figures.bill_figures import BillFigures, StandingBill
+from reports.recompute.bands import band_data, figure_band
 
 AccountOption = Annotated[str | None, Option("--account", help="Only this account.")]
 NONE_STORED = "no bill is stored"
@@ -210,18 +213,28 @@ def bill_show(
     known = call.project.site(site)
     bills = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
     found = the_bill(bills, bill)
-    audit = found.audit
+    audit, band = found.audit, _band(call, known, found)
     result = {
         "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
+        "uncertainty": None if band is None else band_data(band),
         "evidence": audit.evidence if audit else (), "checked": audit, "events": list(found.events),
         **({"scan": found.bill.scan} if found.bill.scan else {}),
     }  # fmt: skip
     text = f"{found.name}: {found.state.replace('_', ' ')}"
     if audit is not None and audit.verdict == "differs":
         text += f", {audit.delta_total:+,f} {audit.currency}: {audit.cause.replace('_', ' ')}"
+    if audit is not None and band is not None and band.half is not None:
+        text += f"; expected {audit.recomputed_total:,.2f} ± {band.half:,.2f} {audit.currency} at {band.coverage:.0%}"
     if found.bill.is_draft and found.bill.scan:
         return Answer(result, Table(list(found.bill.scan.fields), SCANNED, look=_look), f"{text}; {TO_CONFIRM}")
     return Answer(result, Table(list(audit.lines) if audit else [], CHECKED, empty="not checked yet"), text)
+
+
+def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
+    """What the meters' classes make of the bill as expected; None for one without dates."""
+    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
+    return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)
 
 
 def standing_bill(each: StandingBill) -> dict[str, Any]:

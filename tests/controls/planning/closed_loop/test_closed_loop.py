@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from controls.planning.closed_loop.rolling_plan import solved_within
 from controls.planning.closed_loop.run_loop import LoopRun, PolicyName, run_policy
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.site_file.site import Site
 from tests.controls.planning.closed_loop.linear_site import LinearSite, site_file
 
 TWO_DAYS = timedelta(days=2)
@@ -127,3 +129,28 @@ def test_what_came_before_the_account_does_not_count() -> None:
     assert later.lived.cost > first.lived.cost
     assert len(later.days) == 2
     assert np.all(np.diff(later.days) > 0)
+
+
+def two_rooms(**more: Any) -> Site:
+    """The small house with an attic, which nobody heats, and what its heater's room says of the wall between them."""
+    site = site_file(**more)
+    attic = next(each for each in site_file().assets if each.asset_id == "heater")
+    return site.model_copy(update={"assets": (*site.assets, attic.model_copy(update={"asset_id": "attic"}))})
+
+
+@pytest.mark.parametrize("policy", ["no_control", "deterministic"])
+def test_walls_that_a_loop_does_not_step_are_told_with_their_rooms(policy: PolicyName) -> None:
+    site = two_rooms(walls={"attic": 0.02})
+    found = run_policy(site, LinearSite(), policy, seed=1, hours=24, watched=TWO_DAYS)
+    [told] = [each for each in found.findings if each.code == "walls_left_out"]
+    assert (told.scope, told.facts) == ("small", {"rooms": "attic, heater"})
+    assert "attic, heater" in told.message
+    plain = run_policy(two_rooms(), LinearSite(), policy, seed=1, hours=24, watched=TWO_DAYS)
+    assert "walls_left_out" not in codes(plain)
+    # Left out is left out: nothing else of the run is another.
+    assert plain.lived == found.lived
+
+
+def test_a_wall_to_no_room_is_refused_before_anything_is_lived() -> None:
+    with pytest.raises(BadInput, match="walls names 'cellar'; expected another room: attic"):
+        run_policy(two_rooms(walls={"cellar": 0.02}), LinearSite(), "no_control", seed=1, hours=24, watched=TWO_DAYS)
