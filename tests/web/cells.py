@@ -286,6 +286,10 @@ CELLS: dict[tuple[str, str], Cell] = {
                 ("POST", f"baselines/{{baseline_id:path}}/{act}", f"baselines/{{site}}/line/enb/{act}", _REASON)
                 for act in ("approve", "reject", "adjustments")
             ),
+            *(
+                ("POST", f"baselines/adjustments/{{adjustment}}/{act}", f"baselines/adjustments/none/{act}", _REASON)
+                for act in ("approve", "withdraw")
+            ),
             ("POST", "mv/runs/{name:path}", "mv/runs/{site}/led", "{{}}"),
             (
                 "POST",

@@ -6,16 +6,21 @@ import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from assets.sites import edit_site
 from assets.stores.api_keys import ApiKeyStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.access.api_key import FOR_MACHINES
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
@@ -160,6 +165,37 @@ def test_what_is_no_meter_or_no_body_is_refused_by_name(acted: Asking) -> None:
         answer = posted(acted, f"{EMS}{path}?site=plant", body)
         assert (answer.status, answer.said["code"]) == (status, code), answer.text
     assert (acted.project.project.sites_dir / "plant.yaml").read_bytes() == before
+
+
+def test_an_adjustment_is_approved_by_another_person_and_ended_and_each_step_stays(acted: Asking) -> None:
+    people = acted.project.project.people_file
+    people.write_text(people.read_text().replace("]}]", "]}, {person_id: bea, name: Bea, roles: [approver]}]"))
+    shift = Adjustment(
+        baseline_id="plant/hvac/enb", start=date(2025, 3, 10), end=date(2025, 3, 12), kwh_per_day=Decimal(5),
+        reason="a third shift", method="submeter", evidence="rota",
+    )  # fmt: skip
+    ledger = AdjustmentStore(acted.project.store)
+    known = ledger.propose(shift, acted.person, acted.clock)
+    path = f"{EMS}/baselines/adjustments/{known.adjustment_id}"
+    approver = Asking(acted.project, acted.clock, Person(person_id="bea", name="Bea", roles=(Role.APPROVER,)))
+    assert posted(acted, f"{path}/approve", {"reason": "seen"}).status == 403
+    own = Asking(acted.project, acted.clock, acted.person.model_copy(update={"roles": (Role.ANALYST, Role.APPROVER)}))
+    assert posted(own, f"{path}/approve", {"reason": "my own"}).status >= 400
+    elsewhere = Asking(acted.project, acted.clock, approver.person.model_copy(update={"sites": ("other",)}))
+    hidden = posted(elsewhere, f"{path}/approve", {"reason": "seen"})
+    assert (hidden.status, hidden.said["code"]) == (404, "unknown_site")
+    acted.clock.advance(timedelta(minutes=1))
+    done = posted(approver, f"{path}/approve", {"reason": "seen on site"})
+    assert done.status == 200, done.text
+    [said] = done.said["adjustments"]
+    assert (said["status"], said["approved_by"], said["proposed_by"]) == ("approved", "bea", acted.person.person_id)
+    assert posted(approver, f"{path}/approve", {"reason": "again"}).status >= 400
+    acted.clock.advance(timedelta(minutes=1))
+    ended = posted(approver, f"{path}/withdraw", {"reason": "the shift ended"})
+    assert ended.said["adjustments"][0]["status"] == "withdrawn", ended.text
+    # Nothing was written over: each step is a row, and as known then it was in force.
+    then = ledger.records(baseline_id=shift.baseline_id, as_of_utc=acted.clock.now_utc() - timedelta(seconds=30))
+    assert [each.status.value for each in then] == ["approved"]
 
 
 def test_a_name_is_said_where_the_file_has_none(acted: Asking) -> None:

@@ -90,6 +90,15 @@ ACTS = (
         "/baselines", "baselines.fit", "baseline fit", P.BASELINE_CREATE, is_job=True,
         only="seu train",
     ),
+    # Before those of a baseline, whose id may hold strokes.
+    Act(
+        "/baselines/adjustments/{adjustment}/approve", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        only="reason", of={"adjustment": "approve"},
+    ),
+    Act(
+        "/baselines/adjustments/{adjustment}/withdraw", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        only="reason", of={"adjustment": "withdraw"},
+    ),
     Act("/baselines/{baseline_id:path}/approve", "baselines.baseline", "baseline approve", P.BASELINE_APPROVE),
     Act("/baselines/{baseline_id:path}/reject", "baselines.baseline", "baseline reject", P.BASELINE_APPROVE),
     Act(
@@ -209,7 +218,7 @@ def _done(
         # Of what is called `name` the M&V projects alone are of a site.
         guard(ask, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
         said[act.of.get(name, name)] = request.path_params[name]
-    if act.of:
+    if "file" in act.of.values():
         said["file"] = Path(said["file"])
     if not act.is_job:
         return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, said))
