@@ -275,6 +275,7 @@ CELLS: dict[tuple[str, str], Cell] = {
             ),
             ("POST", "readings/events/{event_id}/withdraw", "readings/events/none/withdraw", _REASON),
             ("POST", "tariffs", "tariffs", ""),
+            ("PATCH", "tariffs", "tariffs", ""),
             ("POST", "bills", "bills", ""),
             ("POST", "bills/{bill}/reconcile", "bills/none/reconcile", "{{}}"),
             *(

@@ -278,6 +278,43 @@ def test_a_tariff_comes_in_as_a_file_and_is_listed(acted: Asking) -> None:
     assert after == [*(each["tariff_id"] for each in listed), "NIGHT"]
 
 
+def test_a_tariff_s_next_version_begins_where_the_one_before_ends_and_nothing_is_lost(acted: Asking) -> None:
+    written_by_hand(acted)
+    assert file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF).status == 200
+    path = acted.project.project.sites_dir / "plant.yaml"
+    text = path.read_text()
+    after = TARIFF.replace("NIGHT", "NIGHT-2").replace("2030-01-01", "2030-07-01").replace("0.2", "0.3")
+
+    def changed(name: str, content: str, reason: str = "reason=new+prices&") -> Answer:
+        return sent(
+            acted,
+            f"{EMS}/tariffs?tariff={name}&{reason}site=plant",
+            file_of("n.yaml", content.encode()),
+            method="PATCH",
+        )
+
+    for answer, code in (
+        (changed("MOON", after), "unknown_tariff"),
+        (changed("NIGHT", TARIFF), "exists"),
+        (changed("NIGHT", after.replace("2030-07-01", "2029-07-01")), "bad_period"),
+        (changed("NIGHT", after.replace("2031", "2033").replace("2030-07-01", "2032-07-01")), "bad_period"),
+        (changed("NIGHT", after.replace("price_per_kwh", "price")), "faulty_text"),
+        (changed("NIGHT", after, reason=""), "bad_address"),
+    ):
+        assert (400 <= answer.status < 500, answer.said["code"]) == (True, code), answer.text
+    assert path.read_text() == text
+    done = changed("NIGHT", after)
+    assert done.status == 200, done.text
+    dates = {each["tariff_id"]: (each["valid_from"], each["valid_to"]) for each in done.said["tariffs"]}
+    assert dates["NIGHT"] == ("2030-01-01", "2030-07-01")
+    assert dates["NIGHT-2"] == ("2030-07-01", "2031-01-01")
+    # Every other line stays in its place, and so does the text before, beside the file.
+    now = iter(path.read_text().splitlines())
+    assert all(line in now for line in text.replace("valid_to: '2031-01-01'", "valid_to: 2030-07-01").splitlines())
+    [*_, kept] = sorted((acted.project.project.site_texts_dir / "plant").iterdir())
+    assert kept.read_text() == text
+
+
 def keyed(served: Served, owner: str, *scopes: Permission) -> list[tuple[str, str]]:
     _, text = ApiKeyStore(served.project.store).issue(
         owner, name="program", sites=["works"], scopes=scopes, days=9, clock=served.clock

@@ -77,6 +77,7 @@ ACTS = (
     Act("/readings/events", "readings.readings", "readings event", P.METER_UPDATE),
     Act("/readings/events/{event_id}/withdraw", "readings.readings", "readings withdraw", P.METER_UPDATE),
     Act("/tariffs", "bills.tariff", "tariff import", P.TARIFF_UPDATE, file="file"),
+    Act("/tariffs", "bills.tariff_change", "tariff change", P.TARIFF_UPDATE, "PATCH", file="file"),
     Act("/bills", "bills.stored_bill", "bill add", P.BILL_UPLOAD, file="files"),
     Act(
         "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
