@@ -22,7 +22,7 @@ ANSWER = "answer"
 # Names of numbers that say how much, in which unit or currency; no counts, shares, prices a unit, limits or times.
 MEASURE = re.compile(
     r"value|total|amount|objective|expected|difference|billed|recomputed|enpi|delta_total|deviation_percent"
-    r"|(?!.*_per_)(.*_)?(cost|savings?|kwh|kw|kgco2e)"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|savings?|kwh|kw|kgco2e)"
 )
 _UNITS = ("kwh", "kw", "kgco2e", "percent")
 

@@ -15,7 +15,7 @@ from tests.oracle.inputs import write_inputs
 # Numbers that say how much, by the names that answers have for them: no prices a unit, no shares, no times.
 MEASURE = re.compile(
     r"value|total|amount|billed|recomputed|expected|difference|objective|enpi|deviation_percent"
-    r"|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|savings?)"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|savings?)"
 )
 # Commands with numbers that are no figures, and why; one that prints none any more goes from here.
 NO_FIGURES: dict[str, str] = {}
