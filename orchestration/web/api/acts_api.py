@@ -163,7 +163,9 @@ def body_of(act: Act, operation: Operation) -> type[Model]:
         # Not by its bare name, which may be one that every model has.
         fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=about, **limits))
     base = SentSignature if "person_" in operation.takes and not act.is_job else Model
-    title = "".join(word.capitalize() for word in re.split(r"\W", act.name))
+    # Of two acts of one command each has a name of its own: what the path says by an option.
+    words = [*re.split(r"\W", act.name), *(each for each in act.of.values() if each != "file")]
+    title = "".join(word.capitalize() for word in words)
     return create_model(f"Sent{title}", __base__=base, __doc__=f"Options of `meterloom {act.name}`.", **fields)
 
 
