@@ -1,9 +1,12 @@
-"""A site file with one thing changed and every comment kept: a meter's parent or name, one meter or one use more."""
+"""A site file with one thing changed and every comment kept: a meter's parent or name, one meter or use more, or a
+tariff's next version.
+"""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.text import one_line
@@ -32,11 +35,11 @@ def with_meter_name(text: str, meter_id: str, name: str, *, file: str = "") -> s
     return with_key(text, ("meters", at), "name", quoted, beside="meter_id", file=file)
 
 
-def _place(meters: Any, meter_id: str, wanted: str, file: str) -> int:
-    found = [at for at, meter in enumerate(meters) if meter.get("meter_id") == meter_id]
+def _place(items: Any, name: str, wanted: str, file: str, *, key: str = "meter_id") -> int:
+    found = [at for at, each in enumerate(items) if each.get(key) == name]
     if len(found) != 1:
         raise BadInput(
-            f"meter {meter_id!r} stands at {len(found)} places; write '{wanted}' by hand", file=file,
+            f"{key.removesuffix('_id')} {name!r} stands at {len(found)} places; write '{wanted}' by hand", file=file,
             reason="cannot_patch",
         )  # fmt: skip
     return found[0]
@@ -45,6 +48,18 @@ def _place(meters: Any, meter_id: str, wanted: str, file: str) -> int:
 def with_meter(text: str, said: Mapping[str, Any], *, file: str = "") -> str:
     """The text of a site file with one meter more. Raises BadInput where it has no place for one."""
     return with_item(text, "meters", yaml_text(dict(said)), file=file)
+
+
+def with_next_tariff(text: str, tariff_id: str, after: Tariff, *, file: str = "") -> str:
+    """The text of a site file where a tariff ends on the day on which the next one, added behind it, begins.
+
+    Raises BadInput where the tariff is not written in the file itself: a person decides then.
+    """
+    end = after.valid_from.isoformat()
+    tariffs = [each if isinstance(each, Mapping) else {} for each in parsed(text).get("tariffs") or ()]
+    at = _place(tariffs, tariff_id, f"valid_to: {end}", file, key="tariff_id")
+    text = with_key(text, ("tariffs", at), "valid_to", end, beside="tariff_id", file=file, instead=True)
+    return with_item(text, "tariffs", yaml_text(after.model_dump(mode="json", exclude_defaults=True)), file=file)
 
 
 def with_seu(text: str, seu: Seu, *, note: str = "", file: str = "") -> str:

@@ -308,12 +308,14 @@ def place_of(document: Any, location: Sequence[str | int]) -> tuple[int, int]:
     return line, column
 
 
-def with_key(text: str, location: Sequence[str | int], key: str, value: str, *, beside: str, file: str) -> str:
+def with_key(
+    text: str, location: Sequence[str | int], key: str, value: str, *, beside: str, file: str, instead: bool = False
+) -> str:
     """The text of a YAML file with `key: value` in the mapping at `location`, next to its key `beside`.
 
     Every other character stays: read as YAML and written anew, a file would lose its layout. `value` is YAML, of one
-    line. A key that holds an empty text is filled. Raises BadInput where the key has a value already, or where the
-    text cannot be changed safely: a person decides then.
+    line. A key that holds an empty text is filled. Raises BadInput where the key has a value already, unless this one
+    stands instead of it, or where the text cannot be changed safely: a person decides then.
     """
     by_hand = BadInput(f"cannot be changed safely; write '{key}: {value}' by hand", file=file, reason="cannot_patch")
     node = _at(parsed(text), location)
@@ -322,7 +324,7 @@ def with_key(text: str, location: Sequence[str | int], key: str, value: str, *, 
         raise by_hand
     # As the loader counts them: it takes other signs than \n for the end of a line too.
     lines = text.splitlines(keepends=True)
-    if node.get(key, "") != "":
+    if not instead and node.get(key, "") != "":
         line = node.lc.key(key)[0] + 1
         raise BadInput(f"has '{key}' already; change it by hand", file=file, line=line, reason="has_key")
     at, column = node.lc.value(key if key in node else beside)

@@ -24,6 +24,7 @@ from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table, plain
+from orchestration.operations.answer_figures import Kept, ids_in, kept_numbers
 from orchestration.operations.operation import (
     PROJECT_VARIABLE,
     Argument,
@@ -73,8 +74,7 @@ class ShellCall(Call):
     def close(self) -> None:
         """Close what was opened."""
         self.terminal.end()
-        # Asked of the dict: the property itself would open a project only to close it.
-        if "project" in self.__dict__:
+        if self.has_opened:
             self.project.close()
 
 
@@ -97,7 +97,8 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
     flat = [_typed(each) for each in (*question.parameters, *shared)]
     if "project_" in hidden:
         # A script names its project to every command alike; one that reads none has nothing against it.
-        flat.append(("project_", Annotated[Path, typer.Option("--project", hidden=True)], Path()))
+        hidden_option = typer.Option("--project", envvar=PROJECT_VARIABLE, hidden=True)
+        flat.append(("project_", Annotated[Path, hidden_option], Path()))
 
     def run(**options: Any) -> None:
         context = options.pop("context_", None)
@@ -134,8 +135,9 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     try:
         with call.terminal.alone(call.folder, is_debug=shared.debug_), _beside_no_erasure(operation, call):
             answer = operation.function(call, **options)
+            kept = kept_numbers(operation, call, options, answer.document)
         call.terminal.end()
-        show(answer, is_json=shared.json_)
+        show(answer, is_json=shared.json_, kept=kept)
         code = answer.exit_code
     # No faults: Typer's own ways to end, and a reader who has read enough.
     except (typer.Exit, typer.Abort, BrokenPipeError):
@@ -195,6 +197,7 @@ def explain(fault: Exception) -> int:
     return code
 
 
+TRACED = "where each number comes from: meterloom trace ID, with its id from --json"
 # Rich wants some number for a file: wide enough that no ordinary row wraps.
 FILE_WIDTH = 400
 # Of a column of a table that is wider than its terminal.
@@ -203,17 +206,30 @@ NARROWEST = 12
 _NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?%?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
 
 
-def show(answer: Answer, *, is_json: bool) -> None:
-    """Print an answer on standard output: one JSON document, or table and text."""
+def show(answer: Answer, *, is_json: bool, kept: Kept | None = None) -> None:
+    """Print an answer on standard output: one JSON document, or table and text.
+
+    kept: ids of those of its numbers that have none of their own.
+    """
+    said = answer.document
     if is_json:
+        if kept is not None:
+            said = {**said, "figure_ids": kept.ids, "figure_ids_until_utc": plain(kept.until_utc)}
         # No NaN: JSON has none, and a reader of another language would refuse the whole document. What a stream lacks
         # is escaped as JSON does it: a program gets the text itself, not how a person would read it.
-        text = decoded(json.dumps(plain(answer.result), allow_nan=False, ensure_ascii=False))
+        text = decoded(json.dumps(said, allow_nan=False, ensure_ascii=False))
         sys.stdout.write((text if is_unicode(sys.stdout) else json.dumps(json.loads(text))) + "\n")
         return
-    sys.stdout.write(
-        "".join(_tabular(part, answer) if isinstance(part, Table) else f"{printable(part)}\n" for part in answer.parts)
+    text = "".join(
+        _tabular(part, answer) if isinstance(part, Table) else f"{printable(part)}\n" for part in answer.parts
     )
+    # Who asks about one figure names it.
+    beside = {name: each for name, each in said.items() if name != "figure"}
+    ids = [*ids_in(beside), *(kept.ids.values() if kept is not None else ())]
+    if ids and not any(each in text for each in ids):
+        # One line and not an id in each cell: a table of a site's months is wide enough.
+        text += f"{TRACED}\n"
+    sys.stdout.write(text)
     # Here and not at the end: a reader that has gone, as `head` does, is no fault of ours.
     sys.stdout.flush()
 

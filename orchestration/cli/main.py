@@ -62,7 +62,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "disclosure": ("operations.reports.disclosure",),
     "benchmark": ("operations.reports.benchmark",),
     "meters": ("operations.readings.meters", "operations.readings.meter_file"),
-    "tariff": ("operations.bills.tariff", "operations.bills.carriers"),
+    "tariff": ("operations.bills.tariff", "operations.bills.carriers", "operations.bills.tariff_change"),
     "bill": (
         "operations.bills.bill",
         "operations.bills.reconcile",

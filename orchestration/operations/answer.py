@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -86,6 +87,11 @@ class Answer:
     table: Table | Sequence[Table | str] | None = None
     text: str = ""
     exit_code: int = DONE
+
+    @cached_property
+    def document(self) -> Any:
+        """The result as JSON knows it."""
+        return plain(self.result)
 
     @property
     def parts(self) -> list[Table | str]:

@@ -48,6 +48,10 @@ class Argument(Option):
     """A parameter that a shell takes by its place."""
 
 
+class Written(Option):
+    """An option that says what to write beside the answer, and changes no number of it."""
+
+
 class Parameter(NamedTuple):
     """One parameter. kind: its Python type; option: None where the function names none; default: may be
     `inspect.Parameter.empty`.
@@ -157,6 +161,11 @@ class Call:
             )
 
     @property
+    def has_opened(self) -> bool:
+        """The project was opened for the answer; asked of the dict, since the property itself would open it."""
+        return "project" in self.__dict__
+
+    @property
     def option(self) -> str:
         """What a command that is copied needs behind it to mean this project; nothing where it is meant anyway."""
         is_meant = self.folder == Path() or str(self.folder) == os.environ.get(PROJECT_VARIABLE)
@@ -217,7 +226,8 @@ class Operation:
     """A function with the words of its command ("bill list") and an example of what follows them.
 
     takes: the shared options that it heeds. lists: title and lines below the options of its help. writes: it may write
-    readings, what is made of them or words of people, so that none begins while an erasure runs.
+    readings, what is made of them or words of people, so that none begins while an erasure runs. repeats: though it
+    takes no --as-of, to ask it again changes nothing outside of a project, and inside of one where it writes nothing.
     """
 
     name: str
@@ -226,6 +236,7 @@ class Operation:
     takes: tuple[str, ...] = READS
     lists: tuple[str, Lines] | None = None
     writes: bool = False
+    repeats: bool = False
 
     @cached_property
     def question(self) -> Question:
@@ -244,11 +255,13 @@ def operation(
     takes: tuple[str, ...] = READS,
     lists: tuple[str, Lines] | None = None,
     writes: bool | None = None,
+    repeats: bool = False,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Make `function(call, ...) -> Answer` an operation (see Operation for the rest); an act writes, unless it says."""
 
     def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
-        found = Operation(name, example, function, takes, lists, "person_" in takes if writes is None else writes)
+        may_write = "person_" in takes if writes is None else writes
+        found = Operation(name, example, function, takes, lists, may_write, repeats)
         OPERATIONS.setdefault(function.__module__, []).append(found)
         return function
 

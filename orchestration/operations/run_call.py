@@ -1,4 +1,4 @@
-"""A call of an operation in a run: the project is open already, and the run's clock tells the time."""
+"""A call of an operation inside of another: the project is open already, and who calls tells the time."""
 
 from functools import cached_property
 
@@ -8,13 +8,15 @@ from orchestration.operations.operation import Call
 
 
 class RunCall(Call):
-    """A call in a run of the graph; nobody acts in it."""
+    """A call in a run of the graph, where nobody acts; or a question that is asked again, as it was asked."""
 
-    def __init__(self, project: OpenProject, clock: Clock) -> None:
-        super().__init__(project.project.root)
+    def __init__(
+        self, project: OpenProject, clock: Clock, *, as_of: str | None = None, person: str | None = None
+    ) -> None:
+        super().__init__(project.project.root, as_of=as_of, person=person)
         self._open, self.clock = project, clock
 
     @cached_property
     def project(self) -> OpenProject:
-        """The project of the run."""
+        """The project of who calls."""
         return self._open

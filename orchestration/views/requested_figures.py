@@ -5,10 +5,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from assets.kpi.claims.mv_savings import ProjectSavings
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures, renamed
 from assets.stores.transactions import Store
 from assets.stores.warehouse.marts import MartReader
+from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
@@ -16,11 +18,14 @@ from reports.assess import AskedUse
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
 from reports.datasets.footprint_figures import FootprintData
+from reports.datasets.project import MEASURES as PROJECT
+from reports.datasets.project import ProjectData
 from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.figures.answer import Asking, assessing
+from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.figures.kpi_list import inputs_of
-from reports.recompute.computations import KPI, version_named
+from reports.recompute.computations import KPI, VERSIONS, to_decimal, version_named
 from reports.recompute.figure_again import pinned
 from reports.recompute.figure_sources import Sources, parse_dates
 
@@ -41,7 +46,9 @@ class KnownFigures:
         """The figure of that id, or None."""
         # Both are asked whatever is found, so that nobody learns by the clock what there is.
         found, asked = self._reports.figure(figure_id), self._asked.figure(figure_id, now_utc=self._now_utc)
-        return found or (None if asked is None else completed(asked, self._sources))
+        # A number of a command's answer is made by that command alone.
+        is_known = asked is not None and asked.trace.computation in VERSIONS
+        return found or (completed(asked, self._sources) if asked is not None and is_known else None)
 
     def behind(self, figure_id: str) -> Figure | None:
         """As `figure`, of one that another is made of."""
@@ -127,6 +134,47 @@ def event_ids(
     made = {name: {of: ask.question(f"anomalies.{of}", item) for of in OF_EVENTS} for name, item in items.items()}
     ids = kept_ids(project, book.figures(), clock)
     return {name: {of: ids.of(figure) for of, figure in figures.items()} for name, figures in made.items()}
+
+
+def bill_ids(
+    project: "OpenProject", site: Site, bills: Sequence[StandingBill], *, as_of_utc: datetime, clock: Clock
+) -> dict[tuple[str, str], dict[str, str]]:
+    """Bill and line (empty: the whole bill) -> id of what was billed, what was expected, and the difference.
+
+    Nothing of a bill whose dates were not read.
+    """
+    figures = BillFigures(site, bills, as_of_utc=as_of_utc)
+    asked = [(bill, line) for bill in bills for line in (None, *(bill.audit.lines if bill.audit is not None else ()))]
+    made = {(bill.bill_id, "" if line is None else line.id): figures.of(bill, line) for bill, line in asked}
+    ids = kept_ids(project, figures.book.figures(), clock)
+    return {at: {of: ids.of(each) for of, each in of_bill._asdict().items()} for at, of_bill in made.items() if of_bill}
+
+
+def project_ids(
+    project: "OpenProject",
+    site: Site,
+    version: BaselineVersion,
+    found: ProjectSavings,
+    *,
+    as_of_utc: datetime,
+    clock: Clock,
+) -> dict[str, str]:
+    """Measure -> id of the numbers of what an M&V project saved, by its baseline; nothing of one that is another."""
+    span = Period(label=f"{found.start}/{found.end}", start=found.start, end=found.end, time_zone=site.time_zone)
+    sources, name = project.sources(), found.project_id
+    given = Given(
+        site=site, period=span, as_of_utc=as_of_utc, sources=sources, versions={}, project_versions={name: version},
+        confidence=found.confidence,
+    )  # fmt: skip
+    book = FigureBook(
+        report_id=f"project/{site.site_id}/{name}/{span.label}", revision=0, as_of_utc=as_of_utc,
+        is_synthetic=sources.has_synthetic(site, span, as_of_utc),
+    )  # fmt: skip
+    ask, item = Asker(given, {"project": ProjectData(given)}, book), Item(name, name, f"project:{name}", span)
+    said = {of: each for of, each in found.model_dump().items() if of.endswith("_kwh") and of in PROJECT}
+    made = {of: ask.question(f"project.{of}", item) for of in said}
+    ids = kept_ids(project, book.figures(), clock)
+    return {of: ids.of(each) for of, each in made.items() if each.value == to_decimal(said[of])}
 
 
 def footprint_ids(

@@ -147,6 +147,7 @@ COMMANDS: dict[str, tuple[str, ...] | LeftOut] = {
     "meters reject": WRITES,
     "meters balance": ("--site {site} --period {month}", "--site tower --period 2025-12"),
     "tariff list": ("",),
+    "tariff change": WRITES,
     "meters add": WRITES,
     "bill confirm": WRITES,
     "meters change": WRITES,

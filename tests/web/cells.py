@@ -275,6 +275,7 @@ CELLS: dict[tuple[str, str], Cell] = {
             ),
             ("POST", "readings/events/{event_id}/withdraw", "readings/events/none/withdraw", _REASON),
             ("POST", "tariffs", "tariffs", ""),
+            ("PATCH", "tariffs", "tariffs", ""),
             ("POST", "bills", "bills", ""),
             ("POST", "bills/{bill}/reconcile", "bills/none/reconcile", "{{}}"),
             *(
@@ -285,6 +286,10 @@ CELLS: dict[tuple[str, str], Cell] = {
             *(
                 ("POST", f"baselines/{{baseline_id:path}}/{act}", f"baselines/{{site}}/line/enb/{act}", _REASON)
                 for act in ("approve", "reject", "adjustments")
+            ),
+            *(
+                ("POST", f"baselines/adjustments/{{adjustment}}/{act}", f"baselines/adjustments/none/{act}", _REASON)
+                for act in ("approve", "withdraw")
             ),
             ("POST", "mv/runs/{name:path}", "mv/runs/{site}/led", "{{}}"),
             (

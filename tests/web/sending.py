@@ -7,7 +7,13 @@ from tests.web.asking import PAGE, Answer, send
 from tests.web.marts_world import Asking
 
 
-def sent(asking: Asking, target: str, *parts: tuple[str, bytes], token: str = "token") -> Answer:  # noqa: S107 - no secret
+def sent(
+    asking: Asking,
+    target: str,
+    *parts: tuple[str, bytes],
+    token: str = "token",  # noqa: S107 - no secret
+    method: str = "POST",
+) -> Answer:
     """A form with files as a browser sends it: head and content of each part."""
     body = b"".join(
         f"--XX\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data + b"\r\n"
@@ -15,7 +21,7 @@ def sent(asking: Asking, target: str, *parts: tuple[str, bytes], token: str = "t
     )
     head = [("content-type", "multipart/form-data; boundary=XX"), ("sec-fetch-site", "same-origin"), PAGE]
     app = make_app(asking.project, clock=asking.clock, signed_in=lambda _: (asking.person, "token"))
-    return asyncio.run(send(app, "POST", target, head, body + b"--XX--\r\n"))
+    return asyncio.run(send(app, method, target, head, body + b"--XX--\r\n"))
 
 
 def file_of(name: str, content: bytes) -> tuple[str, bytes]:

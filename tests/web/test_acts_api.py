@@ -6,16 +6,21 @@ import hashlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from assets.sites import edit_site
 from assets.stores.api_keys import ApiKeyStore
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.access.api_key import FOR_MACHINES
 from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.baselines.adjustment import Adjustment
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.open_project import OpenProject
@@ -162,6 +167,37 @@ def test_what_is_no_meter_or_no_body_is_refused_by_name(acted: Asking) -> None:
     assert (acted.project.project.sites_dir / "plant.yaml").read_bytes() == before
 
 
+def test_an_adjustment_is_approved_by_another_person_and_ended_and_each_step_stays(acted: Asking) -> None:
+    people = acted.project.project.people_file
+    people.write_text(people.read_text().replace("]}]", "]}, {person_id: bea, name: Bea, roles: [approver]}]"))
+    shift = Adjustment(
+        baseline_id="plant/hvac/enb", start=date(2025, 3, 10), end=date(2025, 3, 12), kwh_per_day=Decimal(5),
+        reason="a third shift", method="submeter", evidence="rota",
+    )  # fmt: skip
+    ledger = AdjustmentStore(acted.project.store)
+    known = ledger.propose(shift, acted.person, acted.clock)
+    path = f"{EMS}/baselines/adjustments/{known.adjustment_id}"
+    approver = Asking(acted.project, acted.clock, Person(person_id="bea", name="Bea", roles=(Role.APPROVER,)))
+    assert posted(acted, f"{path}/approve", {"reason": "seen"}).status == 403
+    own = Asking(acted.project, acted.clock, acted.person.model_copy(update={"roles": (Role.ANALYST, Role.APPROVER)}))
+    assert posted(own, f"{path}/approve", {"reason": "my own"}).status >= 400
+    elsewhere = Asking(acted.project, acted.clock, approver.person.model_copy(update={"sites": ("other",)}))
+    hidden = posted(elsewhere, f"{path}/approve", {"reason": "seen"})
+    assert (hidden.status, hidden.said["code"]) == (404, "unknown_site")
+    acted.clock.advance(timedelta(minutes=1))
+    done = posted(approver, f"{path}/approve", {"reason": "seen on site"})
+    assert done.status == 200, done.text
+    [said] = done.said["adjustments"]
+    assert (said["status"], said["approved_by"], said["proposed_by"]) == ("approved", "bea", acted.person.person_id)
+    assert posted(approver, f"{path}/approve", {"reason": "again"}).status >= 400
+    acted.clock.advance(timedelta(minutes=1))
+    ended = posted(approver, f"{path}/withdraw", {"reason": "the shift ended"})
+    assert ended.said["adjustments"][0]["status"] == "withdrawn", ended.text
+    # Nothing was written over: each step is a row, and as known then it was in force.
+    then = ledger.records(baseline_id=shift.baseline_id, as_of_utc=acted.clock.now_utc() - timedelta(seconds=30))
+    assert [each.status.value for each in then] == ["approved"]
+
+
 def test_a_name_is_said_where_the_file_has_none(acted: Asking) -> None:
     written_by_hand(acted)
     added = posted(acted, f"{EMS}/meters/hall_2?site=plant", {"reason": "x", "parent": "main"})
@@ -240,6 +276,43 @@ def test_a_tariff_comes_in_as_a_file_and_is_listed(acted: Asking) -> None:
     assert made.status == 200, made.text
     after = [each["tariff_id"] for each in acted.json("/tariffs", site="plant")["tariffs"]]
     assert after == [*(each["tariff_id"] for each in listed), "NIGHT"]
+
+
+def test_a_tariff_s_next_version_begins_where_the_one_before_ends_and_nothing_is_lost(acted: Asking) -> None:
+    written_by_hand(acted)
+    assert file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF).status == 200
+    path = acted.project.project.sites_dir / "plant.yaml"
+    text = path.read_text()
+    after = TARIFF.replace("NIGHT", "NIGHT-2").replace("2030-01-01", "2030-07-01").replace("0.2", "0.3")
+
+    def changed(name: str, content: str, reason: str = "reason=new+prices&") -> Answer:
+        return sent(
+            acted,
+            f"{EMS}/tariffs?tariff={name}&{reason}site=plant",
+            file_of("n.yaml", content.encode()),
+            method="PATCH",
+        )
+
+    for answer, code in (
+        (changed("MOON", after), "unknown_tariff"),
+        (changed("NIGHT", TARIFF), "exists"),
+        (changed("NIGHT", after.replace("2030-07-01", "2029-07-01")), "bad_period"),
+        (changed("NIGHT", after.replace("2031", "2033").replace("2030-07-01", "2032-07-01")), "bad_period"),
+        (changed("NIGHT", after.replace("price_per_kwh", "price")), "faulty_text"),
+        (changed("NIGHT", after, reason=""), "bad_address"),
+    ):
+        assert (400 <= answer.status < 500, answer.said["code"]) == (True, code), answer.text
+    assert path.read_text() == text
+    done = changed("NIGHT", after)
+    assert done.status == 200, done.text
+    dates = {each["tariff_id"]: (each["valid_from"], each["valid_to"]) for each in done.said["tariffs"]}
+    assert dates["NIGHT"] == ("2030-01-01", "2030-07-01")
+    assert dates["NIGHT-2"] == ("2030-07-01", "2031-01-01")
+    # Every other line stays in its place, and so does the text before, beside the file.
+    now = iter(path.read_text().splitlines())
+    assert all(line in now for line in text.replace("valid_to: '2031-01-01'", "valid_to: 2030-07-01").splitlines())
+    [*_, kept] = sorted((acted.project.project.site_texts_dir / "plant").iterdir())
+    assert kept.read_text() == text
 
 
 def keyed(served: Served, owner: str, *scopes: Permission) -> list[tuple[str, str]]:

@@ -65,7 +65,9 @@ def test_an_endpoint_answers_the_json_of_its_command(anne: Asking, name: str, mo
     # Of the plant some are refused, by both doors in the same sentence.
     answer = anne.get(f"/api/v1/ems{PATHS[name]}", **given)
     if answer.status == 200:
-        assert json.loads(command.stdout) == answer.said
+        # Numbers that the command alone can make again have ids of the command alone.
+        said = {key: each for key, each in json.loads(command.stdout).items() if not key.startswith("figure_ids")}
+        assert said == answer.said
     else:
         assert (answer.status in (404, 422), command.exit_code) == (True, 2), (answer.text, command.output)
         assert answer.said["detail"] in command.stderr

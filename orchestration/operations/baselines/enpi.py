@@ -1,13 +1,17 @@
 """`meterloom enpi`: EnPI and status of one SEU, its alerts and trend, and what other drivers or products would mean."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Annotated, Any
 
 import polars as pl
 
+from assets.kpi.enpi.alerts import QuarterStatus
 from assets.kpi.enpi.enpi_result import USUAL, performance
-from data_quality.contracts.baselines.baseline import Baseline, StatusRule
+from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion, StatusRule
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Period, months_of, parse_period
@@ -49,7 +53,7 @@ def enpi(
     data["alerts"] = [_dumped(each) for each in asked.alerts(span)]
     if is_trend:
         every = call.project.baselines.line(enb_of(known, use), as_of_utc=asked.as_of_utc)
-        data["trend"] = [_dumped(each) for each in asked.trend(every, span.end, years)]
+        data["trend"] = _trend_with_ids(call, asked, every, asked.trend(every, span.end, years))
     if what_if:
         data["what_if"] = _what_if(asked, span, what_if)
     if mix is not None:
@@ -75,6 +79,21 @@ def _with_ids(call: Call, asked: AskedUse, span: Period, data: dict[str, Any]) -
         for each in data["months"]:
             if each["start"] in shown:
                 each["figures"] = of_months[shown[each["start"]]]
+
+
+def _trend_with_ids(
+    call: Call, asked: AskedUse, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
+) -> list[dict[str, Any]]:
+    by_number, found = {each.version: each for each in versions}, []
+    for number, rows in groupby(trend, attrgetter("baseline_version")):
+        quarters = [
+            (each, Period(label=each.label, start=each.start, end=each.end, time_zone=asked.site.time_zone))
+            for each in rows
+        ]
+        use = replace(asked, version=by_number[number])
+        ids = use_ids(call.project, use, [span for _, span in quarters], OF_MONTHS, call.clock)
+        found += [{**_dumped(each), "figures": ids[span]} for each, span in quarters]
+    return found
 
 
 def _dumped(found: Model) -> dict[str, Any]:

@@ -29,6 +29,7 @@ _SHOWN_TERMS = 12
 
 @operation(
     "baseline fit",
+    repeats=True,
     takes=ACTS,
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--tz Europe/Berlin --json",

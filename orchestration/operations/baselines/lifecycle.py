@@ -86,6 +86,7 @@ def project(
     from assets.kpi.claims.mv_savings import plan_of, project_of, project_savings
     from assets.stores.ledgers.baselines import baseline_id_of
     from ml.baselines.savings.project_baseline import fit_project
+    from orchestration.views.requested_figures import project_ids
 
     site, _, project_id = name.partition("/")
     known = call.project.site(site)
@@ -111,16 +112,19 @@ def project(
         text += f"\n  missing in the plan: {', '.join(map(str, plan['missing']))}"  # type: ignore[call-overload]
     if chosen is None:
         return Answer(result, text=f"{text}\n  no baseline yet: fit one with --fit")
+    # One instant for the saving and for the ids of its numbers.
+    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     found = project_savings(
         known, wanted, chosen, lake=call.project.lake, now_utc=call.as_of_utc or call.clock.now_utc(),
-        as_of_utc=call.as_of_utc,
+        as_of_utc=as_of_utc,
     )  # fmt: skip
     if isinstance(found, Finding):
         return Answer({**result, "findings": [found]}, text=f"{text}\n  {found.code}: {found.message}")
     group = ""
     if wanted.comparison_group:
         found, result["comparison_group"], group = _beside_group(call, wanted, chosen, found)
-    result["savings"] = found.model_dump(mode="json")
+    ids = project_ids(call.project, known, chosen, found, as_of_utc=as_of_utc, clock=call.clock)
+    result["savings"] = {**found.model_dump(mode="json"), "figures": ids}
     half = "" if found.uncertainty_kwh is None else f" ± {found.uncertainty_kwh:.1f}"
     claimed = "claimed" if found.claimed_kwh is not None else "not claimed"
     text += f"\n  avoided {found.savings_kwh:.1f}{half} kWh at {found.confidence:.0%}, {claimed}"

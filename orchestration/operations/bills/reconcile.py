@@ -26,7 +26,11 @@ TzOption = Annotated[str | None, Option("--tz", help="Zone of days (IANA).")]
 MeterOption = Annotated[str | None, Option("--meter", help="Which meter of the load, where it has several.")]
 
 
-@operation("bill reconcile", example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv")
+@operation(
+    "bill reconcile",
+    writes=True,
+    example="--bill bill.pdf --tariff tariffs.json --reads reads.csv --register meters.csv",
+)
 def audit(
     call: Call,
     file: Annotated[

@@ -1,8 +1,10 @@
 """`meterloom bill add|list|accounts|show|override`, and `bill reconcile --stored`: the bills of a site's accounts."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+from assets.bills.dispute.reconcile import Reconciliation
 from assets.bills.documents.read_bill import read_bill
 from assets.bills.documents.reads import MeterReads, read_meter_reads, read_site_register
 from assets.bills.notice import overrides_of
@@ -19,6 +21,7 @@ from orchestration.operations.answer import BAD_INPUT, CHECK_FAILED, DONE, Answe
 from orchestration.operations.operation import ACTS, PROJECT, Argument, Call, Option, operation
 from orchestration.operations.options import AnyPeriodOption, ReasonOption, SiteOption, period_or_none
 from orchestration.operations.signing import actor
+from orchestration.views.requested_figures import bill_ids
 from orchestration.views.site_bills import site_bills, the_bill
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.recompute.bands import band_data, figure_band
@@ -133,11 +136,13 @@ def bill_list(
     notices = notifications_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
     told = {each["subject"]: each for each in notices}
     bills = []
-    for each in site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc, period=span):
-        if account is not None and each.bill.account != account:
-            continue
+    standing = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc, period=span)
+    shown = [each for each in standing if account in (None, each.bill.account)]
+    ids = _ids(call, known, shown)
+    for each in shown:
         notice = told.get(each.bill_id, {"message": "", "recorded_at_utc": None})
-        bills.append({**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]})
+        row = {**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]}
+        bills.append({**row, "figures": _named(ids.get((each.bill_id, ""), {}))})
     text = "\n".join(f"reported {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
@@ -213,11 +218,12 @@ def bill_show(
     known = call.project.site(site)
     bills = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
     found = the_bill(bills, bill)
-    audit, band = found.audit, _band(call, known, found)
+    audit, ids, band = found.audit, _ids(call, known, [found]), _band(call, known, found)
     result = {
         "site_id": known.site_id, **standing_bill(found), "refused": found.refused,
         "uncertainty": None if band is None else band_data(band),
-        "evidence": audit.evidence if audit else (), "checked": audit, "events": list(found.events),
+        "evidence": audit.evidence if audit else (), "checked": _with_ids(audit, found.bill_id, ids),
+        "events": list(found.events), "figures": _named(ids.get((found.bill_id, ""), {})),
         **({"scan": found.bill.scan} if found.bill.scan else {}),
     }  # fmt: skip
     text = f"{found.name}: {found.state.replace('_', ' ')}"
@@ -235,6 +241,32 @@ def _band(call: Call, site: Site, bill: StandingBill) -> Band | None:
     as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
     numbers = BillFigures(site, [bill], as_of_utc=as_of_utc).of(bill)
     return None if numbers is None else figure_band(numbers.expected, sources=call.sources, lookup=lambda _: None)
+
+
+# What a whole bill's numbers are called, and in an audit.
+_WHOLE = {"billed": "total", "expected": "expected", "difference": "difference"}
+_AUDITED = {"billed": "billed_total", "expected": "recomputed_total", "difference": "delta_total"}
+_OF_LINE = {"billed": "billed", "expected": "recomputed", "difference": "delta"}
+Ids = Mapping[tuple[str, str], Mapping[str, str]]
+
+
+def _ids(call: Call, site: Site, bills: Sequence[StandingBill]) -> Ids:
+    as_of_utc = call.as_of_utc or call.project.reports.known_at(call.clock)
+    return bill_ids(call.project, site, bills, as_of_utc=as_of_utc, clock=call.clock)
+
+
+def _named(ids: Mapping[str, str], names: Mapping[str, str] = _WHOLE) -> dict[str, str]:
+    return {names[of]: figure_id for of, figure_id in ids.items()}
+
+
+def _with_ids(audit: Reconciliation | None, bill_id: str, ids: Ids) -> dict[str, Any] | None:
+    """An audit in JSON with the ids of its numbers, and of each line's."""
+    if audit is None:
+        return None
+    lines = [
+        {**line.model_dump(), "figures": _named(ids.get((bill_id, line.id), {}), _OF_LINE)} for line in audit.lines
+    ]
+    return {**audit.model_dump(), "lines": lines, "figures": _named(ids.get((bill_id, ""), {}), _AUDITED)}
 
 
 def standing_bill(each: StandingBill) -> dict[str, Any]:
@@ -274,8 +306,12 @@ def reconcile_stored(
             call.say(each.notice)
     facts = facts_of(audits)
     rows = [{**_shown(each.bill_id, each.bill), **_audited(each)} for each in audits]
+    asked = {each.bill_id for each in audits}
+    standing = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
+    ids = _ids(call, known, [each for each in standing if each.bill_id in asked])
+    told = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
     return Answer(
-        {"site_id": known.site_id, **facts, "audits": [_audited(each) for each in audits]},
+        {"site_id": known.site_id, **facts, "audits": told},
         Table(rows, AUDITED, empty="no bill is stored for this", said=_said, told=_told, mark=_mark),
         exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
     )

@@ -11,7 +11,7 @@ from data_quality.contracts.factor import HELD, FactorSet, GwpSet, StoredFactor
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set
-from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, operation
+from orchestration.operations.operation import ACTS, STATELESS, Argument, Call, Option, Written, operation
 from orchestration.operations.options import day_or_none
 
 FileArgument = Annotated[Path, Argument(metavar="FILE", help="The table.")]
@@ -38,7 +38,7 @@ def factors_import(
     call: Call,
     file: FileArgument,
     kind: Annotated[Literal["uk_ghg", "egrid", "ember", "gwp"], Option("--kind", help="Which public table.")],
-    out: Annotated[Path | None, Option("--out", help="Write here.", show_default="FILE's name here")] = None,
+    out: Annotated[Path | None, Written("--out", help="Write here.", show_default="FILE's name here")] = None,
 ) -> Answer:
     """Convert a public factor table to a factor set that `carbon --factors` reads."""
     factors, rows = import_table(file, kind)

@@ -76,6 +76,7 @@ def footprint(
 
 @operation(
     "carbon restate",
+    repeats=True,
     takes=PROJECT,
     example="--site factory --period 2025 --from 2026-01-10T00:00:00Z --to 2026-02-01T00:00:00Z",
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_day
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
 
 _RANKS = "feature | rank correlation: {rank:+.2f} | n | unit | known | source"
@@ -28,7 +28,7 @@ def forecast_features(
         str | None, Option("--day", help="Every feature of one kept day, as known then and as of today.")
     ] = None,
     picture: Annotated[
-        Path | None, Option("--picture", metavar="FILE", help="Draw the correlations by lead (PNG).")
+        Path | None, Written("--picture", metavar="FILE", help="Draw the correlations by lead (PNG).")
     ] = None,
 ) -> Answer:
     """Show which features of a forecast go with what came, by rank and lead, from days kept as they were known.

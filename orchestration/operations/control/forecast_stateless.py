@@ -11,7 +11,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_instant
 from orchestration.operations.answer import Answer, Table, finding_lines
 from orchestration.operations.baselines.baseline_options import refusal
-from orchestration.operations.operation import STATELESS, Call, Option, operation
+from orchestration.operations.operation import STATELESS, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map, write_file
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def run(
     files: ForecastFiles,
     issue: Annotated[str, Option("--issue", help="The instant from which on to forecast (ISO 8601).")],
     picture: Annotated[
-        Path | None, Option("--picture", metavar="FILE", help="Draw the forecast behind the last days (PNG).")
+        Path | None, Written("--picture", metavar="FILE", help="Draw the forecast behind the last days (PNG).")
     ] = None,
 ) -> Answer:
     """Forecast the steps from an instant on, from the readings that had ended by then; nothing later is looked at."""

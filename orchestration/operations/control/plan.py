@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from data_quality.contracts.control.goals import Preset
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
-from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import write_file
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _WHY = (
 )
 
 
-@operation("plan", takes=PROJECT, example="--site my_site --for tomorrow", writes=True)
+@operation("plan", repeats=True, takes=PROJECT, example="--site my_site --for tomorrow", writes=True)
 def plan(
     call: Call,
     case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,
@@ -53,8 +53,8 @@ def plan(
     explain: Annotated[bool, Option("--explain", help="Say why, slot by slot.")] = False,
     explain_s: Annotated[float, Option("--explain-s", min=0.0, help="Seconds that --explain may take.")] = 60.0,
     tz: Annotated[str, Option("--tz", help="Zone of times in words (IANA).")] = "UTC",
-    picture: Annotated[Path | None, Option("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
-    write_lp: Annotated[Path | None, Option("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
+    picture: Annotated[Path | None, Written("--picture", metavar="FILE", help="Draw the plan (PNG).")] = None,
+    write_lp: Annotated[Path | None, Written("--write-lp", metavar="FILE", help="Write the problem out.")] = None,
 ) -> Answer:
     """Plan a site's devices, or solve a dispatch case; an infeasible one names the constraints in conflict."""
     if site is not None:

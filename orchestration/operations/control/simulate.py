@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import local_midnight_utc, parse_day, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, write_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ MOST_DAYS = timedelta(days=400)
 
 
 @operation(
-    "simulate", takes=PROJECT, example="--site home --from 2024-01-01 --to 2024-02-01 --policy no_control deterministic"
+    "simulate",
+    repeats=True,
+    takes=PROJECT,
+    example="--site home --from 2024-01-01 --to 2024-02-01 --policy no_control deterministic",
 )
 def simulate(
     call: Call,
@@ -37,7 +40,9 @@ def simulate(
     fit_rooms: Annotated[
         bool, Option("--fit-rooms/--stated-rooms", help="Rooms by their own readings, or by the site file.")
     ] = True,
-    picture: Annotated[Path | None, Option("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")] = None,
+    picture: Annotated[
+        Path | None, Written("--picture", metavar="FILE", help="Draw the cost day by day (PNG).")
+    ] = None,
 ) -> Answer:
     """What policies would have cost: on the site's own load, sun and prices, its devices simulated; no hardware needed.
 

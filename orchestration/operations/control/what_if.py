@@ -9,7 +9,7 @@ from data_quality.contracts.control.what_if import PathPayback, PricePath, WhatI
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import months_after, zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, finding_lines
-from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
 from orchestration.operations.options import SiteOption, number, write_file
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def what_if(
     years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are re-lived, the last ones.")] = 1,
     seed: Annotated[int, Option("--seed", min=0, help="Of the draws behind the intervals.")] = 1,
     picture: Annotated[
-        Path | None, Option("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
+        Path | None, Written("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
     ] = None,
 ) -> Answer:
     """Bill, saving, carbon and payback of another battery, PV system, heat pump or tariff in the last whole year.

@@ -6,7 +6,7 @@ from orchestration.operations.operation import PROJECT, Call, operation
 from orchestration.operations.options import OnlySiteOption
 
 
-@operation("what-ifs list", takes=PROJECT, example="--site home")
+@operation("what-ifs list", repeats=True, takes=PROJECT, example="--site home")
 def what_ifs(call: Call, site: OnlySiteOption = None) -> Answer:
     """Stored what-ifs, the newest first."""
     found = WhatIfs(call.project.store).of(None if site is None else call.project.site(site).site_id)

@@ -33,7 +33,7 @@ TestOption = Annotated[str, Option("--event", help="START/END of the test, past;
 _STEPS = "load | from: {start:%a %H:%M} | to: {end:%a %H:%M} | kW: {kw:,.1f} | by: {asset:|hand}"
 
 
-@operation("dr loads list", takes=PROJECT, example="--site tower")
+@operation("dr loads list", repeats=True, takes=PROJECT, example="--site tower")
 def dr_loads_list(call: Call, site: AnySiteOption = None) -> Answer:
     """List the sheddable loads of a site, or of all, with their terms, the evidence behind them, and accepted tests."""
     known = [call.project.site(site)] if site else list(call.project.sites.values())

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
-from orchestration.operations.operation import ACTS, Call, Option, operation
+from orchestration.operations.operation import ACTS, Call, Written, operation
 from orchestration.operations.options import SiteOption
 from orchestration.operations.signing import pack_signer
 
@@ -15,7 +15,7 @@ MISFITS = Table("misfits", "entity | term | reason")
 def export_brick(
     call: Call,
     site: SiteOption,
-    to: Annotated[Path, Option("--to", metavar="FILE", help="The Turtle file; its manifest is written beside it.")],
+    to: Annotated[Path, Written("--to", metavar="FILE", help="The Turtle file; its manifest is written beside it.")],
 ) -> Answer:
     """Write a site as Brick 1.4: meters, submeters, points with units, devices; uses, tariffs and factors beside them.
 

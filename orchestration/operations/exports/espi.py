@@ -10,7 +10,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from orchestration.operations.answer import Answer, Table, plain
-from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
+from orchestration.operations.operation import READS_AND_ACTS, Call, Option, Written, operation
 from orchestration.operations.options import AnyPeriodOption, SiteOption, period_or_none
 from orchestration.operations.readings.meters import readings_digest
 from orchestration.operations.signing import pack_signer
@@ -29,7 +29,7 @@ POINTS = Table(
 def export_espi(
     call: Call,
     site: SiteOption,
-    to: Annotated[Path, Option("--to", metavar="FILE", help="The file; its manifest is written beside it.")],
+    to: Annotated[Path, Written("--to", metavar="FILE", help="The file; its manifest is written beside it.")],
     period: AnyPeriodOption = None,
     meter: Annotated[list[str] | None, Option("--meter", help="Only these meters.")] = None,
     registers: Annotated[

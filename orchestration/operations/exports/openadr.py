@@ -12,7 +12,7 @@ from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import CHECK_FAILED, DONE, UNREACHABLE, Answer, Table
-from orchestration.operations.operation import READS_AND_ACTS, Call, Option, operation
+from orchestration.operations.operation import READS_AND_ACTS, Call, Option, Written, operation
 from orchestration.operations.options import AnyPeriodOption, AnySiteOption, period_or_none
 from orchestration.operations.signing import pack_signer
 
@@ -39,7 +39,7 @@ class _Made(NamedTuple):
 @operation("export openadr", takes=READS_AND_ACTS, example="--event d20261201 --to d20261201.json", writes=True)
 def export_openadr(
     call: Call,
-    to: Annotated[Path, Option("--to", metavar="FILE", help="The JSON file; its manifest is written beside it.")],
+    to: Annotated[Path, Written("--to", metavar="FILE", help="The JSON file; its manifest is written beside it.")],
     event: Annotated[str | None, Option("--event", help="A settled event: usage, demand and its baseline.")] = None,
     site: AnySiteOption = None,
     meter: Annotated[str | None, Option("--meter", help="With --period: which meter.")] = None,

@@ -33,7 +33,7 @@ def alerts_list(call: Call, site: AnySiteOption = None) -> Answer:
     return Answer({"site": site, "rules": [each for one in sites for each in _listed(call, one)]}, RULES)
 
 
-@operation("alerts test", takes=PROJECT, example="nights --site factory")
+@operation("alerts test", repeats=True, takes=PROJECT, example="nights --site factory")
 def alerts_test(
     call: Call,
     rule: Annotated[str, Argument(metavar="RULE", help="Its rule_id.")],

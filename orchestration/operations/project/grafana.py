@@ -11,7 +11,7 @@ from assets.stores.whole_file import whole_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.settings import Project
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import PROJECT, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Call, Option, Written, operation
 from orchestration.operations.options import OnlySiteOption
 from reports.grafana.boards import DATASOURCE, board_json, boards, provisioning, uid_of
 
@@ -23,7 +23,7 @@ BOARDS = Table("boards", "board: {title} | site | file")
 @operation("grafana export", takes=PROJECT, example="--to /etc/meterloom/grafana")
 def export(
     call: Call,
-    to: Annotated[Path, Option("--to", metavar="DIR", help="Folder for boards, provisioning and SQL.")],
+    to: Annotated[Path, Written("--to", metavar="DIR", help="Folder for boards, provisioning and SQL.")],
     site: OnlySiteOption = None,
     datasource: Annotated[str, Option("--datasource", help="Uid of the data source in Grafana.")] = DATASOURCE,
 ) -> Answer:

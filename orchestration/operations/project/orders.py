@@ -7,7 +7,7 @@ from typing import Annotated
 from assets.stores.ledgers.work_orders import WorkOrders
 from data_quality.contracts.reporting.work_order import OrderState, WorkOrder
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, operation
+from orchestration.operations.operation import ACTS, READS, Argument, Call, Option, Written, operation
 from orchestration.operations.options import AnySiteOption, ReasonOption, SiteOption, day_or_none, write_file
 from orchestration.views import work_orders
 from orchestration.views.open_findings import Look, the_finding
@@ -98,7 +98,7 @@ def orders_close(
 @operation("orders export", takes=READS, example="--csv orders.csv --site factory")
 def orders_export(
     call: Call,
-    file: Annotated[Path, Option("--csv", help="The file to write.")],
+    file: Annotated[Path, Written("--csv", help="The file to write.")],
     site: AnySiteOption = None,
 ) -> Answer:
     """Write all work orders, ended ones too, to a CSV file."""

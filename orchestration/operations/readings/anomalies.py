@@ -25,7 +25,10 @@ _COLUMNS = (
 
 
 @operation(
-    "anomalies", takes=PROJECT, example="--energy meter.csv --weather weather.csv --tz Europe/London --country GB"
+    "anomalies",
+    repeats=True,
+    takes=PROJECT,
+    example="--energy meter.csv --weather weather.csv --tz Europe/London --country GB",
 )
 def anomalies(
     call: Call,

@@ -28,6 +28,7 @@ _CLASSES = (
 
 @operation(
     "nilm run",
+    repeats=True,
     takes=ACTS,
     example="--energy main.csv --submeters campaign.csv --train 2025-01-06/2025-02-17 --tz Europe/Paris",
 )

@@ -18,7 +18,7 @@ from data_quality.contracts.time import SystemClock
 from data_quality.contracts.units import unit_of
 from data_quality.contracts.yaml_file import load_yaml
 from orchestration.operations.answer import BAD_INPUT, DONE, Answer, finding_lines
-from orchestration.operations.operation import PROJECT, Argument, Call, Option, operation
+from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import MapOption, column_map
 
 TzOption = Annotated[str | None, Option("--tz", help="Zone of times without offset, as Europe/Berlin.")]
@@ -45,7 +45,7 @@ class AboutFiles:
         return Said(tz=self.tz, unit=self.unit, meter=self.meter)
 
 
-@operation("sniff", takes=PROJECT, example="meters.csv --site my_site --write")
+@operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site my_site --write")
 def sniff(
     call: Call,
     about: AboutFiles,
@@ -53,7 +53,7 @@ def sniff(
     mapping: MapOption = None,
     site: Annotated[str | None, Option("--site", help="Read as this site of the project does.")] = None,
     of_file: Annotated[Path | None, Option("--site-file", help="The same, with the site of this file.")] = None,
-    is_written: Annotated[bool, Option("--write", help="Put the proposed map (or --map) into the site file.")] = False,
+    is_written: Annotated[bool, Written("--write", help="Put the proposed map (or --map) into the site file.")] = False,
 ) -> Answer:
     """Say what meter files hold, which rows would be refused, and how a foreign table is best read."""
     place = site_file(call.places.sites_dir, site) if site else of_file

@@ -11,7 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import parse_period
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
-from orchestration.operations.operation import READS, Call, Option, operation
+from orchestration.operations.operation import READS, Call, Option, Written, operation
 from orchestration.operations.options import AnyPeriodOption, MapOption, column_map, organisation_span, write_file
 from orchestration.views.pack_subjects import EVERY_SITE
 
@@ -57,7 +57,7 @@ class Asked:
         Path | None, Option("--reference", help="Published values: use,percentile,kwh_per_m2,source,as_of.")
     ] = None
     anonymous: Annotated[
-        Path | None, Option("--anonymous", help="Write the ranked rows to this CSV file, without names.")
+        Path | None, Written("--anonymous", help="Write the ranked rows to this CSV file, without names.")
     ] = None
     mapping: MapOption = None
     weather_map: Annotated[Path | None, Option("--weather-map", help="Column map (YAML) of the weather file.")] = None

@@ -12,6 +12,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table
 from orchestration.operations.operation import Argument, Call, Option, operation
+from orchestration.operations.reports.answer_trace import answer_trace
 from orchestration.views.requested_figures import known_figures
 from orchestration.views.restored_proof import erased_behind
 from orchestration.views.what_if_trace import what_if_trace
@@ -44,12 +45,12 @@ def trace(
     versions: Annotated[bool, Option("--versions", help="Say what would change today.")] = False,
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
+    if (lived := answer_trace(call, figure_id)) is not None:
+        return _of_no_report(lived)
     sources = call.sources
     reports = known_figures(call.project, sources, call.clock)
     if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
-        return Answer(
-            trace_data(lived), [*_verdict(lived), "", INPUTS], exit_code=DONE if lived.is_equal else CHECK_FAILED
-        )
+        return _of_no_report(lived)
     made_utc = known_figure(figure_id, reports).trace.as_of_utc
     if call.as_of_utc is not None and made_utc > call.as_of_utc:
         raise BadInput(
@@ -72,6 +73,11 @@ def trace(
         site = figure.trace.parameters.get("site")
         parts += ["", *_readings(frame, sources.site(site).time_zone if site else "UTC")]
     return Answer(result, parts, exit_code=DONE if found.is_equal else CHECK_FAILED)
+
+
+def _of_no_report(found: TraceReport) -> Answer:
+    exit_code = DONE if found.is_equal else CHECK_FAILED
+    return Answer(trace_data(found), [*_verdict(found), "", INPUTS], exit_code=exit_code)
 
 
 def _verdict(found: TraceReport) -> list[str]:

@@ -77,6 +77,7 @@ ACTS = (
     Act("/readings/events", "readings.readings", "readings event", P.METER_UPDATE),
     Act("/readings/events/{event_id}/withdraw", "readings.readings", "readings withdraw", P.METER_UPDATE),
     Act("/tariffs", "bills.tariff", "tariff import", P.TARIFF_UPDATE, file="file"),
+    Act("/tariffs", "bills.tariff_change", "tariff change", P.TARIFF_UPDATE, "PATCH", file="file"),
     Act("/bills", "bills.stored_bill", "bill add", P.BILL_UPLOAD, file="files"),
     Act(
         "/bills/{bill}/reconcile", "bills.reconcile", "bill reconcile", P.BILL_RECONCILE,
@@ -89,6 +90,15 @@ ACTS = (
     Act(
         "/baselines", "baselines.fit", "baseline fit", P.BASELINE_CREATE, is_job=True,
         only="seu train",
+    ),
+    # Before those of a baseline, whose id may hold strokes.
+    Act(
+        "/baselines/adjustments/{adjustment}/approve", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        only="reason", of={"adjustment": "approve"},
+    ),
+    Act(
+        "/baselines/adjustments/{adjustment}/withdraw", "baselines.adjust", "baseline adjust", P.BASELINE_APPROVE,
+        only="reason", of={"adjustment": "withdraw"},
     ),
     Act("/baselines/{baseline_id:path}/approve", "baselines.baseline", "baseline approve", P.BASELINE_APPROVE),
     Act("/baselines/{baseline_id:path}/reject", "baselines.baseline", "baseline reject", P.BASELINE_APPROVE),
@@ -153,7 +163,9 @@ def body_of(act: Act, operation: Operation) -> type[Model]:
         # Not by its bare name, which may be one that every model has.
         fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=about, **limits))
     base = SentSignature if "person_" in operation.takes and not act.is_job else Model
-    title = "".join(word.capitalize() for word in re.split(r"\W", act.name))
+    # Of two acts of one command each has a name of its own: what the path says by an option.
+    words = [*re.split(r"\W", act.name), *(each for each in act.of.values() if each != "file")]
+    title = "".join(word.capitalize() for word in words)
     return create_model(f"Sent{title}", __base__=base, __doc__=f"Options of `meterloom {act.name}`.", **fields)
 
 
@@ -209,7 +221,7 @@ def _done(
         # Of what is called `name` the M&V projects alone are of a site.
         guard(ask, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
         said[act.of.get(name, name)] = request.path_params[name]
-    if act.of:
+    if "file" in act.of.values():
         said["file"] = Path(said["file"])
     if not act.is_job:
         return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, said))

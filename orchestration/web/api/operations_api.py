@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 
+from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
@@ -138,6 +139,12 @@ def _of_proposal(ask: Ask, value: str) -> str:
     return next((each.site_id for each in known if each.proposal_id.startswith(value)), "")
 
 
+def _of_adjustment(ask: Ask, value: str) -> str:
+    known = AdjustmentStore(ask.project.store).records()
+    found = (each.adjustment.baseline_id for each in known if each.adjustment_id == value)
+    return next(found, "").partition("/")[0]
+
+
 _SITE_OF: dict[str, Callable[[Ask, str], str]] = {
     "tenant": lambda _, value: value,
     "baseline_id": lambda _, value: value.partition("/")[0],
@@ -145,6 +152,7 @@ _SITE_OF: dict[str, Callable[[Ask, str], str]] = {
     "project": lambda _, value: value.partition("/")[0],
     "revision": lambda _, value: [*value.split("/"), ""][1],
     "proposal_id": _of_proposal,
+    "adjustment": _of_adjustment,
 }
 
 

@@ -1,0 +1,98 @@
+"""Numbers of answers that no report holds: kept by their question, asked again of the same files, refused of others."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestration.operations.answer_figures import unnamed_numbers
+from orchestration.operations.operation import OPERATIONS
+from tests.e2e.conftest import call, call_here
+from tests.oracle.inputs import write_inputs
+
+COMPARED = ("bill", "compare", "--tariff", "inputs/flat.yaml", "--tariff", "inputs/tariff.yaml", "--load")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, and files beside it."""
+    write_inputs(tmp_path / "inputs")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "meterloom.yaml").write_text("{}\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "project"
+
+
+def compared(project: Path) -> tuple[dict[str, str], float]:
+    code, said, fault = call_here(*COMPARED, "inputs/energy.csv", "--tz", "Europe/Berlin", "--project", str(project))
+    assert code == 0, fault
+    return said["figure_ids"], said["tariffs"][0]["total"]
+
+
+def test_a_number_of_plain_files_is_traced_in_another_process_and_from_another_folder(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, total = compared(project)
+    assert sorted(ids) == ["/tariffs/0/total", "/tariffs/1/total"]
+    # The same question of the same files is the same number.
+    assert compared(project)[0] == ids
+    monkeypatch.chdir("/")
+    code, told, fault = call("trace", ids["/tariffs/0/total"], "--project", str(project))
+    assert code == 0, fault
+    assert told["is_equal"] is True
+    assert told["figure"]["value"] == told["recomputed"] == total
+    assert [Path(each["id"]).name for each in told["inputs"]] == ["flat.yaml", "tariff.yaml", "energy.csv"]
+
+
+def test_a_changed_file_or_a_file_that_is_gone_is_named(project: Path) -> None:
+    ids, _ = compared(project)
+    file = Path("inputs/flat.yaml")
+    text = file.read_text()
+    file.write_text(text.replace("0.", "1."))
+    code, told, fault = call_here("trace", ids["/tariffs/0/total"], "--project", str(project))
+    assert (code, told) == (2, None)
+    assert "inputs/flat.yaml, which is another now: expected the file with SHA-256" in fault
+    file.unlink()
+    assert "which is gone now" in call_here("trace", ids["/tariffs/0/total"], "--project", str(project))[2]
+    file.write_text(text)
+    assert call_here("trace", ids["/tariffs/0/total"], "--project", str(project))[0] == 0
+
+
+def test_without_a_project_nothing_is_kept_and_nothing_else_changes(project: Path) -> None:
+    said = call_here(*COMPARED, "inputs/energy.csv", "--tz", "Europe/Berlin")[1]
+    kept = call_here(*COMPARED, "inputs/energy.csv", "--tz", "Europe/Berlin", "--project", str(project))[1]
+    assert set(kept) - set(said) == {"figure_ids", "figure_ids_until_utc"}
+    assert {name: kept[name] for name in said} == said
+
+
+def test_what_a_command_writes_is_not_written_again_by_a_trace(project: Path) -> None:
+    drawn = Path("inputs/case.lp")
+    words = ("plan", "inputs/case.json", "--write-lp", str(drawn), "--project", str(project))
+    _, said, _ = call_here(*words)
+    drawn.unlink()
+    assert call_here("trace", said["figure_ids"]["/objective"], "--project", str(project))[0] == 0
+    assert not drawn.exists()
+
+
+def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
+    # Whatever else it may do, a command that somebody signs or that reaches a device is asked again by nobody.
+    from importlib import import_module
+
+    from orchestration.cli.main import MODULES
+    from orchestration.operations.answer_figures import may_repeat
+
+    for module in {each for every in MODULES.values() for each in every}:
+        import_module(f"orchestration.{module}")
+    repeated = {
+        each.name
+        for held in OPERATIONS.values()
+        for each in held
+        if may_repeat(each) and each.takes and "as_of_" not in each.takes
+    }
+    assert {name for name in repeated if name.startswith(("dispatch", "devices", "keys", "migrate", "lake"))} == set()
+    assert {"dispatch stop", "weather fetch", "dr event advance", "grafana export"} & repeated == set()
+
+
+def test_a_number_is_found_by_its_place_where_names_hold_strokes() -> None:
+    said = {"a/b": {"cost": 1.0}, "rows": [{"kwh": 2, "figures": {"kwh": "0" * 16}}, {"kwh": 3}], "n": 4}
+    assert dict(unnamed_numbers(json.loads(json.dumps(said)))) == {"/a~1b/cost": 1.0, "/rows/1/kwh": 3}
