@@ -14,6 +14,7 @@ PLACES |= dict.fromkeys(("readings_to", "stale_months", "excursions", "local_day
     "promises": 4096,
     "report_titles": 8,
     "built_marts": 4,
+    "use_days": 16,
 }
 PLACES |= dict.fromkeys(("expected_by", "file_stores", "lakes_tidied", "past_marts", "site_folders"), 2)
 PLACES |= dict.fromkeys(("answers", "keys_sent", "lake_sizes", "marts", "work"), 1)
