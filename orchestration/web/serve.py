@@ -1,6 +1,7 @@
 """The process behind the pages: `python -m orchestration.web.serve --project DIR`, which `meterloom web` is too."""
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -44,6 +45,10 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     from orchestration.web.own_origin import own_hosts
     from orchestration.web.people.sign_in import SignIn
 
+    def answers() -> None:
+        keep_loaded()
+        say(f"pages  {server.web_url}")
+
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
     app = make_app(
         project,
@@ -56,7 +61,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         app,
         sockets,
         Limits(patience_s=server.patience_s, trusted=server.trusted_proxies),
-        on_ready=lambda: say(f"pages  {server.web_url}"),
+        on_ready=answers,
         # The streams have no end of their own.
         on_end=lambda: feed_of(app).close(),
         # Only the live stream is told over it, and nothing is read (live_socket.py). Who takes nothing for so long is
@@ -69,6 +74,14 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         ssl_certfile=server.certificate_file or None,
         ssl_keyfile=server.key_file or None,
     ).run()
+
+
+def keep_loaded() -> None:
+    """Never look again through what this process has loaded for what nobody needs any more: it stays, and to look
+    through all of it holds up a page, every few pages, for longer than most pages take.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def check_server(server: ServerSettings) -> None:
