@@ -274,7 +274,9 @@ class EnpiData:
             given.sources.want(basis, asked)
             value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:
-            known = PublishedKpis(given.marts_dir, given.site.site_id, kpis=claims.PRICED, scope=scope, grains=("day",))
+            known = PublishedKpis(
+                given.marts_dir, given.site.site_id, kpis=claims.PRICED, scope=scope, grains=("day",), period=period
+            )
             value = claims.worth(days, scope, known.get)
         named = {**given.span(period), "seu": seu.seu_id, "min_day_coverage": repr(given.rule.min_day_coverage)}
         inputs = [*given.behind(period), given.sources.definition_input(), *self._expecting(version)]
