@@ -7,16 +7,13 @@ import polars as pl
 
 from assets.kpi.from_readings import VALUES, AskedKpi, KpiRow, row_of
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.time import Period
 
 # Calendar spans of which the marts have a row for every scope; other spans are made by the same SQL when asked.
 PRINTED_GRAINS = ("month", "year")
 
 
 class PublishedKpis:
-    """Rows of whole months and years, or other grains, of one scope or of all; period: those that begin in it, None:
-    all. Raises BadInput: nothing published.
-    """
+    """Rows of whole months and years, or other grains, of one scope and of years, or of all. Raises BadInput: none."""
 
     def __init__(
         self,
@@ -26,14 +23,10 @@ class PublishedKpis:
         kpis: Collection[str],
         scope: str | None = None,
         grains: Collection[str] = PRINTED_GRAINS,
-        period: Period | None = None,
+        years: Collection[int] | None = None,
     ) -> None:
         wanted = pl.col("grain").is_in(list(grains)) & pl.col("kpi").is_in(list(kpis))
         wanted = wanted if scope is None else wanted & (pl.col("scope") == scope)
-        years = None
-        if period is not None:
-            years = range(period.start.year, period.end.year + 1)
-            wanted = wanted & pl.col("period_start").is_between(period.start, period.end)
         rows = read_mart(marts_dir, VALUES, site_id=site_id, where=wanted, years=years)
         self._frames = rows.partition_by("scope", as_dict=True)
         self._rows: dict[str, dict[AskedKpi, KpiRow]] = {}

@@ -45,10 +45,6 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
     from orchestration.web.own_origin import own_hosts
     from orchestration.web.people.sign_in import SignIn
 
-    def answers() -> None:
-        keep_loaded()
-        say(f"pages  {server.web_url}")
-
     sign_in = SignIn(project, clock, is_https=server.web_url.startswith("https"))
     app = make_app(
         project,
@@ -57,11 +53,12 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
         hosts=own_hosts(server.bound_url(server.web_port), server.web_url),
         origins=(server.public_url.rstrip("/").lower(),) if server.public_url else (),
     )
+    keep_loaded()
     HttpServer(
         app,
         sockets,
         Limits(patience_s=server.patience_s, trusted=server.trusted_proxies),
-        on_ready=answers,
+        on_ready=lambda: say(f"pages  {server.web_url}"),
         # The streams have no end of their own.
         on_end=lambda: feed_of(app).close(),
         # Only the live stream is told over it, and nothing is read (live_socket.py). Who takes nothing for so long is
@@ -77,9 +74,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
 
 
 def keep_loaded() -> None:
-    """Never look again through what this process has loaded for what nobody needs any more: it stays, and to look
-    through all of it holds up a page, every few pages, for longer than most pages take.
-    """
+    """Leave what this process has loaded out of every search for garbage, which holds up a page for a fifth second."""
     gc.collect()
     gc.freeze()
 

@@ -143,8 +143,8 @@ class KeptReadings:
         return None
 
     def _days_of(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> SiteDays:
-        """Days of uses made of these streams, read once for all of them; of few streams by whoever asks next, too, as
-        long as site file and files of the lake are the same.
+        """Days of uses made of these streams, read once; of few streams once for every question of a process, as long
+        as site file and files of the lake are the same.
         """
 
         def made() -> SiteDays:

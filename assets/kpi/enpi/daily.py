@@ -192,9 +192,7 @@ def uses_streams(seus: Sequence[Seu]) -> list[str]:
 
 
 def days_in(files: Sequence[LakeFile], site: Site, streams: Sequence[str], *, start: date, end: date) -> SiteDays:
-    """The daily tables of uses made of these streams over the local dates [start, end). files: of the site
-    (`Lake.parts`).
-    """
+    """The daily tables of uses of these streams over local dates [start, end). files: of the site (`Lake.parts`)."""
     step = timedelta(days=max(ROWS_A_SLICE // (_SLOTS_A_DAY * max(len(streams_for(site, streams)), 1)), 1))
     parts, first = list[pl.DataFrame](), start
     while first < end or not parts:

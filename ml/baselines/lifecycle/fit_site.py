@@ -121,8 +121,7 @@ def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) 
     for (start, end), baselines in together.items():
         period = Period(label="", start=start, end=end, time_zone=site.time_zone)
         files = lake.parts(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-        streams = uses_streams([by_id[each.seu_id] for each in baselines])
-        of_site = days_in(files, site, streams, start=start, end=end)
+        of_site = days_in(files, site, uses_streams([by_id[each.seu_id] for each in baselines]), start=start, end=end)
         for baseline in baselines:
             days = of_site.of(by_id[baseline.seu_id])
             parts.append(
