@@ -13,7 +13,7 @@ PRINTED_GRAINS = ("month", "year")
 
 
 class PublishedKpis:
-    """Rows of whole months and years, or other grains, of one scope or of all. Raises BadInput: nothing published."""
+    """Rows of whole months and years, or other grains, of one scope and of years, or of all. Raises BadInput: none."""
 
     def __init__(
         self,
@@ -23,11 +23,11 @@ class PublishedKpis:
         kpis: Collection[str],
         scope: str | None = None,
         grains: Collection[str] = PRINTED_GRAINS,
+        years: Collection[int] | None = None,
     ) -> None:
         wanted = pl.col("grain").is_in(list(grains)) & pl.col("kpi").is_in(list(kpis))
-        rows = read_mart(
-            marts_dir, VALUES, site_id=site_id, where=wanted if scope is None else wanted & (pl.col("scope") == scope)
-        )
+        wanted = wanted if scope is None else wanted & (pl.col("scope") == scope)
+        rows = read_mart(marts_dir, VALUES, site_id=site_id, where=wanted, years=years)
         self._frames = rows.partition_by("scope", as_dict=True)
         self._rows: dict[str, dict[AskedKpi, KpiRow]] = {}
 

@@ -17,6 +17,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from assets.kpi.enpi.savings_band import two_sided_t
+from controls.templates.load_templates import load_template
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
 from orchestration.web import api, draw, pages
@@ -29,6 +31,7 @@ from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
 from orchestration.web.request_context import Nav, SignedIn
 from orchestration.web.signing import ToBeSigned, hand_out
+from reports.content.templates import read_template, template_files
 from reports.pages.address import Address
 from reports.pages.page import Page
 
@@ -85,12 +88,24 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(app.state.sign_in.rest)
 
 
+# Pulled in by the first board of a home, which would wait for them.
+_LATE = ("execution", "plan_picture", "summary", "closed_loop.promise")
+
+
 def _warm(project: OpenProject) -> None:
-    """Read and load what every page needs, while nobody waits for it."""
+    """Read and load what every page needs, while nobody waits for it: here, and in the process beside this one."""
+    html_of(None, Page(title="", address=Address(path="/"), parts=()))
+    for name in _LATE:
+        import_module(f"controls.planning.{name}")
     # What cannot be read the first page says, with its reason.
     with suppress(Exception):
-        project.sources(keeps=False)
-    html_of(None, Page(title="", address=Address(path="/"), parts=()))
+        definitions = project.sources(keeps=False).definitions
+        for path in template_files(project.project.reports_dir).values():
+            read_template(path)
+        for name in {asset.template for site in project.sites.values() for asset in site.assets if asset.template}:
+            load_template(name)
+        two_sided_t(0.9, 100.0)
+        definitions.run(definitions.current(), {}, ())
 
 
 async def _refusal(request: Request, fault: Any) -> Response:

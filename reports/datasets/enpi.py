@@ -274,7 +274,10 @@ class EnpiData:
             given.sources.want(basis, asked)
             value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:
-            known = PublishedKpis(given.marts_dir, given.site.site_id, kpis=claims.PRICED, scope=scope, grains=("day",))
+            site_id, years = given.site.site_id, range(period.start.year, period.end.year + 1)
+            known = PublishedKpis(
+                given.marts_dir, site_id, kpis=claims.PRICED, scope=scope, grains=("day",), years=years
+            )
             value = claims.worth(days, scope, known.get)
         named = {**given.span(period), "seu": seu.seu_id, "min_day_coverage": repr(given.rule.min_day_coverage)}
         inputs = [*given.behind(period), given.sources.definition_input(), *self._expecting(version)]

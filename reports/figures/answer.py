@@ -269,15 +269,20 @@ def assessing(
     confidence: float = 0.9,
 ) -> Asker:
     """Asker that fills a book with numbers of energy uses over a span, each against its version, and of projects."""
+    at_utc = given.as_of_utc
+    projects = given.sources.keep(
+        ("project baselines", given.site.site_id, at_utc),
+        lambda: project_baselines(given.site, given.baselines, as_of_utc=at_utc),
+    )
     known = Given(
         site=given.site,
         period=span,
-        as_of_utc=given.as_of_utc,
+        as_of_utc=at_utc,
         sources=given.sources,
         versions={name: version for name, version in versions.items() if version is not None},
         marts_dir=given.marts_dir,
         confidence=confidence,
-        project_versions=project_baselines(given.site, given.baselines, as_of_utc=given.as_of_utc),
+        project_versions=projects,
     )
     return Asker(known, {"enpi": EnpiData(known), "project": ProjectData(known)}, book)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import polars as pl
 
 from assets.kpi.enpi.daily import SiteDays, days_in, seu_days, uses_streams
 from assets.kpi.from_readings import scope_meters
+from assets.sites.load_sites import site_sha256
 from assets.sites.view import site_readings, summed_readings
 from assets.sites.virtual import streams_for
 from assets.stores.lake.lake import Lake
@@ -19,6 +21,8 @@ from data_quality.contracts.time import Period, local_midnight_utc
 _MANY = 200
 # So many drivers of several uses are read at once.
 _DRIVERS = 12
+# Days of streams beyond which a table is read for one question alone: some two megabytes.
+_KEPT_DAYS = 20_000
 _Made = TypeVar("_Made")
 
 
@@ -100,7 +104,8 @@ class KeptReadings:
             # The whole site was read already: its other meters need not be looked at again for each use.
             readings = self.stream_readings(site, uses_streams([seu]), period.start, period.end, as_of_utc)
             return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
-        known = self._known_days(site, seu, period, as_of_utc) or self._days_of(site, site.seus, period, as_of_utc)
+        known = self._known_days(site, seu, period, as_of_utc)
+        known = known or self._days_of(site, uses_streams(site.seus), period, as_of_utc)
         return self._part_of(known, seu, period)
 
     def driver_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
@@ -111,14 +116,16 @@ class KeptReadings:
         drivers = sorted({each.driver_id for use in site.seus for each in use.drivers})
         if len(drivers) > _DRIVERS:
             drivers = [each.driver_id for each in seu.drivers]
-        readings = self.stream_readings(site, drivers, period.start, period.end, as_of_utc)
-        return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+        if self._covering(site.site_id, period.start, period.end, as_of_utc, drivers) is not None:
+            readings = self.stream_readings(site, drivers, period.start, period.end, as_of_utc)
+            return seu_days(readings, site=site, seu=seu, start=period.start, end=period.end)
+        return self._part_of(self._days_of(site, drivers, period, as_of_utc), seu, period)
 
     def use_days(self, site: Site, seu: Seu, period: Period, as_of_utc: datetime) -> pl.DataFrame:
         """As `days`, of one use that nobody reads the others beside: parts of its span that are asked for after are
         parts of it.
         """
-        return self._part_of(self._days_of(site, [seu], period, as_of_utc), seu, period)
+        return self._part_of(self._days_of(site, uses_streams([seu]), period, as_of_utc), seu, period)
 
     def _part_of(self, known: SiteDays, seu: Seu, period: Period) -> pl.DataFrame:
         # A project may be called as a use is, and be made of others.
@@ -135,16 +142,21 @@ class KeptReadings:
                     return longer
         return None
 
-    def _days_of(self, site: Site, seus: Sequence[Seu], period: Period, as_of_utc: datetime) -> SiteDays:
-        """Days of these uses, read once for all of them."""
+    def _days_of(self, site: Site, streams: Sequence[str], period: Period, as_of_utc: datetime) -> SiteDays:
+        """Days of uses made of these streams, read once; of few streams once for every question of a process, as long
+        as site file and files of the lake are the same.
+        """
 
         def made() -> SiteDays:
             span = {"start_utc": period.start_utc, "end_utc": period.end_utc}
             files = self.lake.parts(site.site_id, **span, as_of_utc=as_of_utc)
-            return days_in(files, site, seus, start=period.start, end=period.end)
+            read = partial(days_in, files, site, streams, start=period.start, end=period.end)
+            if len(streams) * period.days > _KEPT_DAYS:
+                return read()
+            key = (files, site_sha256(site), tuple(streams), period.start, period.end)
+            return self.lake.store.cache.once("use_days", key, read)
 
-        key = ("site days", site.site_id, period.start, period.end, as_of_utc, tuple(uses_streams(seus)))
-        return self.keep(key, made)
+        return self.keep(("site days", site.site_id, period.start, period.end, as_of_utc, tuple(streams)), made)
 
 
 def seu_of(site: Site, seu_id: str) -> Seu:

@@ -10,19 +10,20 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 import assets.kpi.enpi.daily as lake_days
-from assets.kpi.enpi.daily import DAY_COLUMNS
+from assets.kpi.enpi.daily import DAY_COLUMNS, seu_days
 from assets.sites.view import site_readings
-from assets.stores.lake.lake import KEY
+from assets.stores.lake.lake import KEY, BatchInfo
 from data_quality.contracts.baselines.baseline import Baseline, BaselineType
 from data_quality.contracts.site_file.meter import Meter
 from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Period
 from ml.baselines.lifecycle.fit_site import fit_uses, registered
 from ml.baselines.lifecycle.monitor_site import monitor_rows, refit_uses
 from ml.baselines.lifecycle.monitoring import fit_monitoring, training_window
 from ml.baselines.lifecycle.uses_task import UsesTask, blocks_of, tasks_of
 from ml.baselines.models.term_choice import Trial
 from ml.tracking import RUNS_OF_THEIR_OWN, MlflowTracker
-from tests.life.world import SPLIT, START, Works, works_site
+from tests.life.world import NOW, SPLIT, START, Works, works_rows, works_site
 
 PERIOD = (START, SPLIT)
 
@@ -84,10 +85,10 @@ def test_files_of_other_days_are_not_looked_into(still: Works) -> None:
     start, after = (site_time for site_time in (date(2025, 3, 10), date(2025, 3, 12)))
     near = [each for each in files if each.first <= after and each.last >= start]
     far = tuple(each.model_copy(update={"path": each.path / "gone"}) for each in files if each not in near)
-    seus = still.site.seus
+    seus, streams = still.site.seus, lake_days.uses_streams(still.site.seus)
     asked = {"start": start, "end": after}
-    some = lake_days.days_in((*near, *far), still.site, seus, **asked)
-    assert some.of(seus[0]).equals(lake_days.days_in(files, still.site, seus, **asked).of(seus[0]))
+    some = lake_days.days_in((*near, *far), still.site, streams, **asked)
+    assert some.of(seus[0]).equals(lake_days.days_in(files, still.site, streams, **asked).of(seus[0]))
 
 
 def test_blocks_hold_so_many_streams_and_lose_no_use(still: Works) -> None:
@@ -146,3 +147,33 @@ def test_many_baselines_share_one_run_and_load_one_by_one(still: Works, tracker:
     assert still.store.in_force("many")["use0"] == changed["use0"]
     assert still.store.in_force("many", BaselineType.MONITORING) == {}
     assert still.store.in_force("works")["line"] == still.versions["line"]
+
+
+def test_days_are_read_once_and_anew_after_a_correction_or_another_site_file(works: Works) -> None:
+    span = Period(label="", start=date(2025, 3, 1), end=date(2025, 5, 1), time_zone=works.site.time_zone)
+    read = works.lake.store.cache.place("use_days")
+
+    def days(site: Site) -> pl.DataFrame:
+        return works.sources().use_days(site, site.seus[0], span, works.clock.now_utc())
+
+    first = days(works.site)
+    assert days(works.site).equals(first)
+    assert (read.made, first["local_date"][9]) == (1, date(2025, 3, 10))
+    alone = works.readings(span.start, span.end)
+    assert first.equals(seu_days(alone, site=works.site, seu=works.site.seus[0], start=span.start, end=span.end))
+    rows = works_rows(date(2025, 3, 10), date(2025, 3, 11)).with_columns(pl.col("value") * 2, is_correction=True)
+    info = BatchInfo(
+        site_id="works", source_name="again.csv", source_sha256="1" * 64, reader="csv", reader_version="1",
+        accepted_rows=rows.height, rejected_rows=0, is_synthetic=False,
+    )  # fmt: skip
+    works.lake.write_batch(info, rows, unchanged_rows=0, clock=works.clock)
+    works.clock.advance(timedelta(minutes=1))
+    doubled = days(works.site)
+    assert doubled["energy_kwh"][9] == pytest.approx(2 * first["energy_kwh"][9])
+    assert doubled["energy_kwh"][8] == first["energy_kwh"][8]
+    before = works.sources().driver_days(works.site, works.site.seus[0], span, NOW)
+    assert before["product_a"].equals(first["product_a"])
+    elsewhere = works_site(country="US")
+    good_friday = date(2025, 4, 18)
+    holidays = [each.filter(pl.col("local_date") == good_friday)["is_holiday"][0] for each in (first, days(elsewhere))]
+    assert holidays == [1, 0]

@@ -14,10 +14,11 @@ from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, read_mart
 from assets.stores.warehouse.warehouse import WarehouseTarget, load_sources, publish_marts
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.time import Period
 from orchestration.warehouse.dbt import build, warehouse_plan
 from reports.content.template_report import template_report
 from reports.content.templates import load_template
-from reports.datasets.base import Given
+from reports.datasets.base import Given, Item
 from reports.datasets.enpi import EnpiData
 from reports.recompute.figure_again import recompute
 from tests.reports import plant
@@ -129,6 +130,17 @@ def test_a_use_that_the_marts_expect_by_another_baseline_is_asked_of_the_reading
     given, plain = (from_marts(world, each, versions) for each in (marts_dir, None))
     assert pairs_of(given) == pairs_of(plain)
     assert pairs_of(given)["hvac"] != pairs_of(world.given)["hvac"]
+
+
+def test_a_saving_of_a_month_is_worth_the_same_by_prices_of_the_marts(built: tuple[World, Path]) -> None:
+    world, marts_dir = built
+    march = Period(label="", start=date(2025, 3, 1), end=date(2025, 4, 1), time_zone=world.site.time_zone)
+    item = Item(key="", label="", scope="seu:hvac", period=march)
+    by_marts, by_readings = (
+        EnpiData(from_marts(world, each)).leaf("savings_value", item).value for each in (marts_dir, None)
+    )
+    assert by_marts is not None
+    assert by_marts == by_readings
 
 
 def test_marts_that_were_never_built_are_named(built: tuple[World, Path], tmp_path: Path) -> None:

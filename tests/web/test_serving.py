@@ -98,6 +98,24 @@ def test_the_process_answers_here_alone_signs_in_by_the_commands_link_and_ends(
     assert b"Application shutdown complete" in (folder / "web.log").read_bytes()
 
 
+def test_what_the_start_loads_is_never_looked_through_again_for_what_nobody_needs(folder: Path, port: int) -> None:
+    code = (
+        "import gc, sys\nfrom data_quality.contracts.time import SystemClock\n"
+        "from orchestration.open_project import OpenProject\nfrom orchestration.web.serve import serve_pages\n"
+        "def say(line): print(line, gc.get_freeze_count(), flush=True)\n"
+        "serve_pages(OpenProject(sys.argv[1]), SystemClock(), say)"
+    )
+    variables = {**os.environ, "METERLOOM_SERVER__WEB_PORT": str(port)}
+    command = [sys.executable, "-c", code, str(folder)]
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        *said, count = process.stdout.readline().split()
+        process.terminate()
+    assert said[0] == "pages"
+    # All modules of the application: a page makes some hundreds.
+    assert int(count) > 100_000
+
+
 def test_a_request_line_that_is_none_is_refused_by_the_server(running: subprocess.Popen[bytes], port: int) -> None:
     for sent in (b"GET /\r\n\r\n", b"\x16\x03\x01\x02", b"GET / HTTP/1.1\r\n" + b"x: " + b"a" * 70_000 + b"\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:

@@ -191,9 +191,8 @@ def uses_streams(seus: Sequence[Seu]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def days_in(files: Sequence[LakeFile], site: Site, seus: Sequence[Seu], *, start: date, end: date) -> SiteDays:
-    """The daily tables of these uses over the local dates [start, end). files: of the site (`Lake.parts`)."""
-    streams = uses_streams(seus)
+def days_in(files: Sequence[LakeFile], site: Site, streams: Sequence[str], *, start: date, end: date) -> SiteDays:
+    """The daily tables of uses of these streams over local dates [start, end). files: of the site (`Lake.parts`)."""
     step = timedelta(days=max(ROWS_A_SLICE // (_SLOTS_A_DAY * max(len(streams_for(site, streams)), 1)), 1))
     parts, first = list[pl.DataFrame](), start
     while first < end or not parts:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from assets.kpi.enpi.daily import days_in
+from assets.kpi.enpi.daily import days_in, uses_streams
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import expect_unchanged
@@ -76,7 +76,7 @@ def fit_site(
 def fit_uses(task: UsesTask) -> dict[str, Baseline | Finding]:
     """Use -> its baseline, or why there is none. Pure: reads the task's files and nothing else. Raises Unreachable."""
     expect_unchanged(task.files)
-    days = days_in(task.files, task.site, task.seus, start=task.start, end=task.end)
+    days = days_in(task.files, task.site, uses_streams(task.seus), start=task.start, end=task.end)
     # How many threads a product is cut into moves its last digits on some processors.
     with threadpool_limits(limits=1, user_api="blas"):
         return {
@@ -121,7 +121,7 @@ def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) 
     for (start, end), baselines in together.items():
         period = Period(label="", start=start, end=end, time_zone=site.time_zone)
         files = lake.parts(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-        of_site = days_in(files, site, [by_id[each.seu_id] for each in baselines], start=start, end=end)
+        of_site = days_in(files, site, uses_streams([by_id[each.seu_id] for each in baselines]), start=start, end=end)
         for baseline in baselines:
             days = of_site.of(by_id[baseline.seu_id])
             parts.append(
@@ -203,7 +203,7 @@ def expected_tasks(
 def expected_uses(task: ExpectedTask) -> pl.DataFrame:
     """ExpectedDay of the uses, in their order. Pure, as `fit_uses`. Raises Unreachable."""
     expect_unchanged(task.files)
-    days = days_in(task.files, task.site, task.seus, start=task.start, end=task.end)
+    days = days_in(task.files, task.site, uses_streams(task.seus), start=task.start, end=task.end)
     parts = []
     for seu in task.seus:
         version = task.versions[seu.seu_id]
