@@ -12,7 +12,7 @@ from pydantic import Field
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.devices.room import Room
-from controls.optimiser.explain.words import IDLE_KW, figure, folded
+from controls.optimiser.explain.words import IDLE_KW, folded
 from controls.planning.plan_inputs import HOLIDAY_UNTIL, left_out, not_measured, said_while_away
 from controls.planning.plan_start import start_sentence
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
@@ -209,7 +209,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
     if difference <= max(plan.explanation.noise, _HALF_A_CENT):
         return Sentence("doing otherwise in any one slot that was asked about would make no difference")
     pattern = "{0} on {1} would cost {2} {3} more"
-    return Sentence(pattern, _worded(words), _local(at_utc, zone), figure(difference), plan.currency)
+    return Sentence(pattern, _worded(words), _local(at_utc, zone), Numeral(f"{difference:.2f}"), plan.currency)
 
 
 def _worded(words: str) -> str:

@@ -1,19 +1,20 @@
 """Recommendations of a site: cards with saving, cost and payback, and one with its reasons, history and acts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from data_quality.contracts.reporting.recommendation import NEXT_STATES, Recommendation, RecommendationState
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.advice_words import title_of
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Cards, Choice, Form, Input, Look, Number, Option, Page, PageBlock, Part, Widget
+from reports.pages.page import Cards, Choice, Form, Input, Item, Look, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import moment, named
+from reports.texts.locales import moment, named, period_text
 from reports.texts.numbers import format_number, unit_text
 
 PATH = "/advice"
@@ -70,6 +71,7 @@ def advice_page(
     cards = shown[(at - 1) * CARDS_A_PAGE : at * CARDS_A_PAGE]
     blocks: list[PageBlock] = [_choice(known, address), _search(address)]
     if cards:
+        blocks += _worths(cards, scopes, address)
         blocks.append(Cards(widgets=tuple(_card(site, each, scopes, address) for each in cards)))
     else:
         none = (
@@ -100,9 +102,11 @@ def advice_href(of: Recommendation, address: Address) -> str:
 def detail_page(told: AdviceDetail, address: Address) -> Page:
     """One recommendation: saving, cost, payback, its reasons with their numbers, history and acts."""
     of, locale = told.of, address.locale
+    ids = {figure_id for reason in told.reasons for _, figure_id in reason.numbers}
+    whys = {each: address.href("/why", site=of.site_id, scope=None, period=None, figure=each) for each in ids}
     parts = [
         Part(key="saving", blocks=(Cards(widgets=_figures(told, locale)),)),
-        Part(key="reasons", blocks=(*_wording(told), _reasons(told))),
+        Part(key="reasons", blocks=(*_wording(told), _reasons(told, whys))),
         Part(key="history", blocks=(_history(told, locale),)),
     ]
     if told.is_running:
@@ -112,17 +116,32 @@ def detail_page(told: AdviceDetail, address: Address) -> Page:
     links = [("All recommendations", address.href(PATH))]
     if of.order_id:
         links.insert(0, ("Open task", address.href(f"/tasks/{of.order_id}", site=of.site_id)))
-    ids = {figure_id for reason in told.reasons for _, figure_id in reason.numbers}
     return Page(
         title=title_of(of, told.scope), address=address, parts=tuple(parts), links=tuple(links),
-        state=STATES[of.status], is_synthetic=of.is_synthetic,
-        whys={each: address.href("/why", site=of.site_id, scope=None, period=None, figure=each) for each in ids},
+        state=STATES[of.status], is_synthetic=of.is_synthetic, age=period_text(of.start, of.end, locale),
     )  # fmt: skip
 
 
 def stamp_of(of: Recommendation) -> str:
     """Stamp of the recommendation that a form was made of; any act in between changes it."""
     return f"{of.status}:{of.recorded_at_utc.isoformat() if of.recorded_at_utc else ''}"
+
+
+def _worths(shown: Sequence[Recommendation], scopes: Mapping[str, str], address: Address) -> list[PageBlock]:
+    """Savings of money side by side, each with its band; of one there is nothing to compare."""
+    known = [each for each in shown if each.savings_money is not None and each.interval_money is not None]
+    if len(known) < 2 or len({each.currency for each in known}) > 1:
+        return []
+    values, low, high = (
+        tuple(map(float, ends))
+        for ends in zip(*((each.savings_money or 0, *(each.interval_money or (0, 0))) for each in known), strict=True)
+    )
+    row = ChartRow(label="Saving", role="saved", values=values, low=low, high=high)
+    return [Chart(
+        kind="ranked", key="worths", title="Savings by recommendation", unit=known[0].currency, locale=address.locale,
+        x=tuple(title_of(each, scopes[each.recommendation_id]) for each in known), x_title="Recommendation",
+        rows=(row,), note="Of the days that each looked at; 90 % bands.",
+    )]  # fmt: skip
 
 
 def _choice(known: Sequence[Recommendation], address: Address) -> Choice:
@@ -151,16 +170,16 @@ def _search(address: Address) -> Form:
 
 def _card(site: Site, of: Recommendation, scopes: Mapping[str, str], address: Address) -> Widget:
     locale, state = address.locale, STATES[of.status][0]
-    numbers = [_saving("Energy", of.savings_kwh, "kwh", None, locale)] if of.savings_kwh else []
-    if of.savings_kgco2e:
-        numbers.append(_saving("Emissions", of.savings_kgco2e, "kgco2e", None, locale))
-    if of.cost_money is not None:
-        numbers.append(_saving("Cost", of.cost_money, of.currency, of.interval_cost, locale))
-    numbers.append(_payback(of, locale))
+    numbers = (_cost(of, locale), _payback(of, locale))
+    worth = _worth(of, locale)
+    sure = Sentence("confidence {0}, difficulty {1} of 5", Sentence(of.confidence_label), of.difficulty)
+    kwh = _saving("Energy", of.savings_kwh, "kwh", None, locale)
+    energy = Sentence("{0} kWh", kwh.text) if of.savings_money is not None and of.savings_kwh else ""
+    worth = worth.model_copy(update={"note": sentences([worth.note, energy, sure], " · ")})
     return Widget(
         key=f"advice-{of.recommendation_id}", title=title_of(of, scopes[of.recommendation_id]), state="value",
-        value=_worth(of, locale), numbers=tuple(numbers), hint=Sentence(state), link=advice_href(of, address), span=4,
-        age=Sentence("confidence {0}, difficulty {1} of 5", Sentence(of.confidence_label), of.difficulty),
+        value=worth, numbers=tuple(each for each in numbers if each), hint=Sentence(state), span=4,
+        link=advice_href(of, address),
         is_synthetic=of.is_synthetic and not site.is_simulated,
     )  # fmt: skip
 
@@ -176,8 +195,13 @@ def _saving(label: str, value: Decimal, unit: str, interval: tuple[Decimal, Deci
     """A number with its band, to the unit from a hundred on."""
     decimals = 0 if abs(value) >= 100 else 1
     text, *ends = (format_number(each, decimals=decimals, locale=locale) for each in (value, *(interval or ())))
-    note = Sentence("90 %: {0} to {1}", *ends) if interval else ""
+    # Ends that are written alike are no band.
+    note = Sentence("90 %: {0} to {1}", *ends) if len(set(ends)) > 1 else ""
     return Number(label=label, text=text, unit=unit_text(unit), note=note)
+
+
+def _cost(of: Recommendation, locale: str) -> Number | None:
+    return None if of.cost_money is None else _saving("Cost", of.cost_money, of.currency, of.interval_cost, locale)
 
 
 def _payback(of: Recommendation, locale: str) -> Number:
@@ -191,15 +215,13 @@ def _payback(of: Recommendation, locale: str) -> Number:
 
 def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
     of = told.of
+    cost = _cost(of, locale)
     found = [("saving", _worth(of, locale))]
     if of.savings_money is not None and of.savings_kwh:
         found.append(("energy", _saving("Energy", of.savings_kwh, "kwh", of.interval_kwh, locale)))
     if of.savings_kgco2e:
         found.append(("emissions", _saving("Emissions", of.savings_kgco2e, "kgco2e", of.interval_kgco2e, locale)))
-    if of.cost_money is not None:
-        cost = _saving("Cost", of.cost_money, of.currency, of.interval_cost, locale)
-        found.append(("cost", cost))
-    found.append(("payback", _payback(of, locale)))
+    found += [] if cost is None else [("cost", cost)]
     if of.measured is not None:
         measured = _saving("Measured saving", of.measured.savings_kwh, "kwh", of.measured.interval_kwh, locale)
         if of.measured.claimed_kwh is None:
@@ -208,7 +230,13 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
         if told.estimated_kwh is not None:
             beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)
             found.append(("estimated", beside))
-    return tuple(Widget(key=key, title=number.label, state="value", value=number, span=3) for key, number in found)
+    return tuple(
+        Widget(
+            key=key, title=number.label, state="value", value=number, span=3,
+            numbers=(_payback(of, locale),) if key == ("saving" if cost is None else "cost") else (),
+        )
+        for key, number in found
+    )  # fmt: skip
 
 
 def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
@@ -217,17 +245,27 @@ def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
     return (Paragraph(text=said, tone="muted"),) if told.wording else ()
 
 
-def _reasons(told: AdviceDetail) -> Table:
-    """A row a sentence, with each number in it; a number leads to the readings that it is made of."""
-    most = max((len(each.numbers) for each in told.reasons), default=0)
-    places = ("Number", "Second", "Third", "Fourth", "Fifth", "Sixth")[: max(most, 4)]
-    rows = []
-    for reason in told.reasons:
-        numbers = [Cell(text=text, figure_id=figure_id) for text, figure_id in reason.numbers]
-        empty = [Cell(text="–")] * (len(places) - len(numbers))
-        rows.append(Row(cells=(Cell(text=reason.text), *numbers, *empty)))
-    columns = (Column(title="Reason", weight=5), *(Column(title=each, is_number=True) for each in places))
-    return Table(key="reasons", title="Reasons", sheet="reasons", columns=columns, rows=tuple(rows))
+def _reasons(told: AdviceDetail, whys: Mapping[str, str]) -> Cards:
+    """A line a sentence; each number in it leads to the readings that it is made of."""
+    items = tuple(
+        Item(text=named(reason.text), pieces=linked(reason, whys), icon="chart-column" if reason.numbers else "info")
+        for reason in told.reasons
+    )
+    return Cards(widgets=(Widget(key="reasons", title="Reasons", state="value", items=items, span=12),))
+
+
+def linked(reason: Reason, whys: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The sentence in pieces, with the address of each that is a number."""
+    links: dict[int, tuple[int, str]] = {}
+    for text, figure_id in reason.numbers:
+        found = re.finditer(rf"(?<![\d.,]){re.escape(text)}(?!\d)", reason.text)
+        if spot := next((each for each in found if each.start() not in links), None):
+            links[spot.start()] = (spot.end(), whys[figure_id])
+    pieces, at = list[tuple[str, str]](), 0
+    for start, (end, href) in sorted(links.items()):
+        pieces += [(reason.text[at:start], ""), (reason.text[start:end], href)]
+        at = end
+    return (*pieces, (reason.text[at:], ""))
 
 
 def _history(told: AdviceDetail, locale: str) -> Table:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
 
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
-from reports.pages.page import Choice, Option, Page, PageBlock, Part
-from reports.report_content import Cell, Column, Paragraph, Row, Table
+from reports.pages.page import Cards, Choice, Item, Option, Page, PageBlock, Part, Widget
+from reports.report_content import Paragraph
 from reports.texts.locales import moment, named
 
 PATH = "/audit"
@@ -18,6 +18,10 @@ LINES = 50
 _TEXTS = {
     "": "All", "reports": "Reports", "baselines": "Baselines", "findings": "Findings and bills", "devices": "Devices",
     "access": "Access",
+}  # fmt: skip
+ICONS = {
+    "": "info", "reports": "file-text", "baselines": "target", "findings": "triangle-alert", "devices": "plug",
+    "access": "user-round",
 }  # fmt: skip
 
 
@@ -39,43 +43,26 @@ def trail_page(lines: Sequence[TrailLine], address: Address) -> Page:
         Option(text=text, href=address.href(kind=name or None, before=None), is_chosen=name == kind)
         for name, text in _TEXTS.items()
     )
-    blocks: list[PageBlock] = [Choice(label="Kind", options=options), trail_table(lines[:LINES], address)]
+    blocks: list[PageBlock] = [Choice(label="Kind", options=options), trail_list(lines[:LINES], address)]
     links = [("Evidence and recomputation", address.href("/board/audit", kind=None, before=None))]
     if address.part("before"):
         links.append(("Newest", address.href(before=None)))
     if len(lines) > LINES:
         links.append(("Older", address.href(before=lines[LINES - 1].at_utc.isoformat())))
     part = Part(key="trail", blocks=tuple(blocks))
-    return Page(title="Audit trail", address=address, parts=(part,), links=tuple(links), whys=whys(lines[:LINES]))
+    return Page(title="Audit trail", address=address, parts=(part,), links=tuple(links))
 
 
-def trail_table(lines: Sequence[TrailLine], address: Address) -> PageBlock:
-    """Lines as a table, each by the clock of its site."""
+def trail_list(lines: Sequence[TrailLine], address: Address) -> PageBlock:
+    """A line each, with when by the clock of its site and the reason or outcome below it."""
     if not lines:
         return Paragraph(text="No recorded activity yet")
-    rows = []
-    for at, each in enumerate(lines):
-        text = moment(each.at_utc.astimezone(zone(each.time_zone)), address.locale)
-        when = Sentence("{0} UTC", text) if each.time_zone == "UTC" else text
-        what = Cell(text=each.what, figure_id=_key(at) if each.href else "")
-        rows.append(
-            Row(
-                cells=(
-                    Cell(text=when),
-                    what,
-                    Cell(text=each.note if isinstance(each.note, Sentence) else named(each.note)),
-                )
-            )
-        )
-    columns = (Column(title="When", weight=2), Column(title="Who did what", weight=5),
-               Column(title="Reason or outcome", weight=3))  # fmt: skip
-    return Table(key="trail", title="Newest first", sheet="trail", columns=columns, rows=tuple(rows))
+    items = tuple(_item(each, address.locale) for each in lines)
+    return Cards(widgets=(Widget(key="trail", title="Newest first", state="value", items=items, span=12),))
 
 
-def whys(lines: Sequence[TrailLine]) -> dict[str, str]:
-    """Where the lines of the table lead."""
-    return {_key(at): each.href for at, each in enumerate(lines) if each.href}
-
-
-def _key(at: int) -> str:
-    return f"trail{at}"
+def _item(line: TrailLine, locale: str) -> Item:
+    when: Text = moment(line.at_utc.astimezone(zone(line.time_zone)), locale)
+    when = Sentence("{0} UTC", when) if line.time_zone == "UTC" else when
+    note = line.note if isinstance(line.note, Sentence) or not line.note else named(line.note)
+    return Item(text=line.what, href=line.href, icon=ICONS[line.kind], detail=sentences((when, note), " · "))

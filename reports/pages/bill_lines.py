@@ -1,5 +1,6 @@
 """One bill line by line: billed, expected by readings and tariff, the difference, and its cause in words."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from reports.datasets.bills import OWNERS
 from reports.figures.bill_figures import BillFigures, BillNumbers, StandingBill
 from reports.pages.address import Address, why_of
 from reports.pages.bills import PATH, STATES, amount_tile, dates_text
-from reports.pages.chart import Chart, ChartRow, ticks_of
+from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
@@ -25,10 +26,9 @@ def bill_page(figures: BillFigures, bill: StandingBill, address: Address, *, bel
     shown = _Bill(figures, bill, address)
     parts = [Part(key="bill", blocks=tuple(shown.answer()))]
     if bill.audit is not None:
+        parts.append(Part(key="picture", blocks=(shown.picture(bill.audit),)))
         parts.append(Part(key="lines", blocks=(shown.lines(bill.audit),)))
     parts += below
-    if bill.audit is not None:
-        parts.append(Part(key="picture", blocks=(shown.picture(bill.audit),)))
     parts.append(Part(key="facts", blocks=(shown.facts(),)))
     age = Sentence("{0} · {1}", dates_text(bill, address.locale), Sentence(STATES[bill.state][0]))
     return Page(
@@ -45,6 +45,7 @@ class _Bill:
         self.all, self.bill, self.address, self.locale = figures, bill, address, address.locale
         self.currency = bill.bill.currency or figures.site.currency
         self.numbers = figures.of(bill)
+        self.tariffs = {each.tariff_id: each.name or each.tariff_id for each in figures.site.tariffs}
         self.whys: dict[str, str] = {}
         for line in bill.audit.lines if bill.audit else ():
             self._noted(figures.of(bill, line))
@@ -70,19 +71,18 @@ class _Bill:
 
     def picture(self, audit: Reconciliation) -> Chart:
         """The lines beside what was expected of each."""
-        names = [each.label for each in audit.lines]
         billed = ChartRow(label="Billed", values=tuple(map(_value, (each.billed for each in audit.lines))))
         ours = tuple(map(_value, (each.recomputed for each in audit.lines)))
         rows = (billed, ChartRow(label="Expected", role="expected", values=ours))
         return Chart(
-            kind="bars", key="bill_lines", title="Billed and expected by line", unit=self.currency,
-            x=tuple(map(named, names)), x_title="Line", rows=rows, ticks=ticks_of(names), locale=self.locale,
+            kind="ranked", key="bill_lines", title="Billed and expected by line", unit=self.currency,
+            x=tuple(map(_called, audit.lines)), x_title="Line", rows=rows, locale=self.locale,
         )  # fmt: skip
 
     def facts(self) -> Steps:
         """Facts of the bill, and of its check."""
         bill, audit = self.bill.bill, self.bill.audit
-        names = {each.tariff_id: each.name or each.tariff_id for each in self.all.site.tariffs}
+        names = self.tariffs
         facts = [
             ("State", STATES[self.bill.state][0]),
             ("Supplier", named(bill.supplier)),
@@ -112,8 +112,14 @@ class _Bill:
         if audit.verdict == "agrees":
             return Paragraph(text="The bill matches readings and tariff on every line.", tone="good")
         causes = sentences([Sentence(words(each)) for each in (audit.cause, *audit.also)], ", ")
-        evidence = sentences([named(each) for each in audit.evidence]) if audit.evidence else ""
+        evidence = sentences([named(self._in_words(each, audit)) for each in audit.evidence])
         return Paragraph(text=Sentence("Cause: {0}. {1}", causes, evidence), tone="bad")
+
+    def _in_words(self, evidence: str, audit: Reconciliation) -> str:
+        """Evidence with tariffs and lines by their names in place of their ids."""
+        names = self.tariffs | {each.id: _called(each) for each in audit.lines}
+        whole = "|".join(re.escape(each) for each in sorted(names, key=len, reverse=True))
+        return re.sub(rf"(?<![\w.-])({whole})(?![\w-])", lambda found: names[found[0]], evidence) if names else evidence
 
     def lines(self, audit: Reconciliation) -> Table:
         """A row a line, and what they come to."""
@@ -141,7 +147,7 @@ class _Bill:
         sums = (line.billed, line.recomputed, line.delta)
         pairs = (*_pair(quantities), *_pair(rates))
         owner = Cell(text=Sentence(OWNERS[line.owner]), tone="muted" if line.owner == "unknown" else "plain")
-        return (Cell(text=named(line.label or line.id)), owner, *pairs, *self._money(sums, line))
+        return (Cell(text=_called(line)), owner, *pairs, *self._money(sums, line))
 
     def _money(
         self, amounts: tuple[Decimal | None, Decimal | None, Decimal], line: ReconciledLine | None
@@ -167,6 +173,11 @@ class _Bill:
         for figure in numbers or ():
             if figure.value is not None:
                 self.whys[figure.figure_id] = why_of(figure, self.address, self.all.book.by_id)
+
+
+def _called(line: ReconciledLine) -> str:
+    """As the bill calls it; ids of a tariff are words with lines between them."""
+    return named((line.label or line.id).replace("_", " "))
 
 
 def _pair(texts: list[str]) -> tuple[Cell, Cell]:

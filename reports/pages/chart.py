@@ -66,7 +66,8 @@ class Chart(Model):
     Of a scatter the first row is the axis. events: named places. remarks: what must be known of each place, a column of
     the table. whys: address that explains each place, where no number of its row does. csv: address of the values;
     without it the browser writes these rows. now_at: the place of now, before which things have happened. above: of a
-    tree, whose first row is drawn, the place that each is a part of; -1: the whole.
+    tree, whose first row is drawn, the place that each is a part of; -1: the whole; parts: the number of each, which
+    says its colour where it is one of the whole's.
     """
 
     kind: Kind
@@ -87,13 +88,14 @@ class Chart(Model):
     whys: tuple[str, ...] = ()
     now_at: int | None = None
     above: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
     csv: str = ""
     locale: str = "en"
 
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:
         """Every list has an entry for each place of the axis."""
-        told = {"at_s": self.at_s, "above": self.above, "remarks": self.remarks, "whys": self.whys}
+        told = {"at_s": self.at_s, "above": self.above, "parts": self.parts, "remarks": self.remarks, "whys": self.whys}
         for row in self.rows:
             told |= {f"row {row.label!r} ({name})": getattr(row, name) for name in ("low", "high", "figures")}
             if len(row.values) != len(self.x):
@@ -134,7 +136,7 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     """The chart as its script reads it, in a language."""
     told = chart.model_dump(
-        mode="json", include={"kind", "key", "at_s", "time_zone", "now_at", "above"}, exclude_defaults=True
+        mode="json", include={"kind", "key", "at_s", "time_zone", "now_at", "above", "parts"}, exclude_defaults=True
     )
     told |= {
         "unit": unit_text(chart.unit),

@@ -7,7 +7,7 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
-from reports.pages.page import Cards, Page, PageBlock, Part, Strip, Widget
+from reports.pages.page import Cards, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import named
@@ -180,7 +180,7 @@ def devices_page(
     parts = [
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
         Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),
-        Part(key="devices", blocks=(_table(devices, address.locale),)),
+        Part(key="devices", blocks=tuple(_listed(devices, address))),
     ]
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
@@ -298,11 +298,26 @@ def health_cell(device: ListedDevice) -> Cell:
     return Cell(text="healthy", tone="good")
 
 
+def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock]:
+    """Devices that are read or commanded as a table; of all others their names alone are known."""
+    linked = [each for each in devices if each.points or each.commands is not None]
+    others = [each for each in devices if each not in linked]
+    if not linked or len(others) < 2:
+        return [_table(devices, address.locale)]
+    items = tuple(
+        Item(text=each.called, detail=kind_of(each.kind), icon="plug", href=address_of(each.device_id, address))
+        for each in others
+    )
+    said = Sentence("{0} devices, not commanded and not read", len(others))
+    told = Item(text=said, detail=sentences([each.called for each in others], ", "), icon="plug", parts=items)
+    more = Widget(key="others", title="More devices", state="value", items=(told,), span=12)
+    return [_table(linked, address.locale), Cards(widgets=(more,))]
+
+
 def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
     columns = (
         Column(title="Device", weight=2), Column(title="State now", weight=2), Column(title="Health"),
         Column(title="Override", weight=2), Column(title="Last command", weight=3), Column(title="Kind"),
-        Column(title="Template"),
     )  # fmt: skip
     rows = tuple(
         Row(
@@ -314,7 +329,6 @@ def _table(devices: Sequence[ListedDevice], locale: str) -> Table:
                 else Cell(text=NONE, tone="muted"),
                 _last(each, locale),
                 Cell(text=kind_of(each.kind)),
-                Cell(text=named(each.template) if each.template else NONE, tone="muted"),
             )
         )
         for each in devices

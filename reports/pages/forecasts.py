@@ -12,10 +12,10 @@ from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
-from reports.pages.chart import Chart, ChartRow, Limit, ticks_of
+from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import long_date, moment, named
+from reports.texts.locales import day_of_month, long_date, moment, named
 from reports.texts.numbers import format_alike, format_number, unit_text
 
 TAKES = ("target",)
@@ -128,7 +128,11 @@ def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[
         high=tuple(None if each is None else each.p90 for each in rows),
     )  # fmt: skip
     came = ChartRow(label="Measured", values=tuple(each.came for each in told.steps))
-    midnights = tuple((at, label[:10]) for at, label in enumerate(labels) if label[11:] in ("", "00:00"))
+    midnights = tuple(
+        (at, named(day_of_month(date.fromisoformat(label[:10]), address.locale)))
+        for at, label in enumerate(labels)
+        if label[11:] in ("", "00:00")
+    )
     chart = Chart(
         kind="band", key="course", title="Forecast and measured", unit=latest.unit, x=labels, x_title="Time",
         rows=(band, came), ticks=midnights, locale=address.locale,
@@ -187,7 +191,7 @@ def _worth(told: ForecastData, locale: str) -> Iterator[Widget]:
     held = Chart(
         kind="line", key="held_days", title="Inside P10–P90 by day", unit="percent", x=tuple(days), x_title="Day",
         rows=(ChartRow(label="Inside P10–P90", values=tuple(100 * each for each in told.coverage.values())),),
-        ticks=ticks_of(days), limit=Limit(label=Sentence("target {0} %", f"{HELD_PERCENT:g}"), value=HELD_PERCENT),
-        locale=locale,
+        limit=Limit(label=Sentence("target {0} %", f"{HELD_PERCENT:g}"), value=HELD_PERCENT),
+        ticks=day_ticks(days, locale), locale=locale,
     )  # fmt: skip
     yield Widget(key="held_days", title=held.title, hint="%", state="value", chart=held, span=6)

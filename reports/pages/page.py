@@ -82,10 +82,11 @@ class Item(Model):
 
     detail: one line under it, more: what may be known beside that; worth: in money; acts: verb and where it leads.
     span: from when to when, and energy: of what, of a thing that is planned. parts: lines that are equal but for whose
-    they are, under one that counts them.
+    they are, under one that counts them. pieces: of the text, each with where it leads.
     """
 
     text: Text
+    pieces: tuple[tuple[str, str], ...] = ()
     detail: Text = ""
     more: Text = ""
     tone: Tone = "plain"

@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.recommendation import (
     Recommendation,
 )
 from reports.advice_words import TITLES
-from reports.pages.advice import ACTS, CARDS_A_PAGE
+from reports.pages.advice import ACTS, CARDS_A_PAGE, Reason, linked
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.why_world import posted, tenant
@@ -138,3 +138,17 @@ def test_a_saving_without_an_interval_is_shown_without_one(acted: Asking) -> Non
     kept(acted, measured=saved, status="measured", baseline="b@1")
     assert "–; not to be claimed" in page(acted)
     assert "Estimated and measured saving" in page(acted, "/advice")
+
+
+def test_each_number_of_a_reason_leads_to_its_own_readings_and_nothing_else_does() -> None:
+    whys = {each: f"/why?figure={each}" for each in ("first", "second", "third")}
+    reason = Reason("It costs 112 € (12 € to 12 €)", (("12 €", "first"), ("12 €", "second"), ("9 €", "third")))
+    pieces = linked(reason, whys)
+    assert "".join(text for text, _ in pieces) == reason.text
+    assert [each for each in pieces if each[1]] == [("12 €", whys["first"]), ("12 €", whys["second"])]
+
+
+def test_savings_of_money_are_a_picture_where_there_are_two_to_compare(acted: Asking) -> None:
+    kept(acted, *(f"{n:012x}" for n in range(2)))
+    assert "chart-worths" in page(acted, "/advice")
+    assert "chart-worths" not in page(acted, "/advice", search=f"{0:012x}")

@@ -181,6 +181,10 @@ def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:
     for top in {at for at in chart.above if at >= 0}:
         below = sum(value or 0.0 for at, value in zip(chart.above, energy, strict=True) if at == top)
         assert below == pytest.approx(energy[top], rel=1e-3)
+    # Each use has the colour of its place in the site file, as on the energy page, whatever its size is.
+    numbers = {page_word(name, "en"): number for name, number in zip(chart.x, chart.parts, strict=True)}
+    uses = [seu.name for seu in asking.project.site("plant").seus if not seu.is_aggregate]
+    assert [numbers[each] for each in uses] == list(range(len(uses)))
     # Energy of a meter that is in two uses would run twice: such a site has bars.
     site = asking.project.site("plant")
     air, heat, *rest = site.seus

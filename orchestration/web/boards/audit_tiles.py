@@ -17,7 +17,7 @@ from orchestration.web.work import work_of
 from reports.evidence.manifest import pack_file
 from reports.figures.trace import InHand
 from reports.pages.address import Address
-from reports.pages.audit_trail import PATH, trail_table
+from reports.pages.audit_trail import PATH, trail_list
 from reports.pages.page import Form, Input, Number, Part, Steps, Widget
 from reports.pages.widgets.tile import table
 from reports.recompute.figure_again import announce, recompute
@@ -164,7 +164,7 @@ def activity(shows: Sequence[Show], address: Address) -> Part:
     sites = {show.site.site_id: show.site for show in shows}
     lines = [each._replace(href="") for each in trail(ask, sites, "", None)[:MOST_LINES]]
     href = address.href(PATH, draw=None, scope=None, period=None, grain=None, compare=None)
-    blocks = (trail_table(lines, address), Steps(title="More", steps=(("All", "activity, by kind", href),)))
+    blocks = (trail_list(lines, address), Steps(title="More", steps=(("All", "activity, by kind", href),)))
     return Part(key="events", title="Who did what", blocks=blocks)
 
 

@@ -52,19 +52,20 @@ def _expected(given: Today) -> Number:
 
 
 def _chart(given: Today) -> Chart:
-    """Energy by the hour over the band that was expected; its edges stand in the table."""
+    """Energy by the hour: bars, or where a band was expected a line over it; its edges stand in the table."""
     measured = ChartRow(
         label="Measured", values=tuple(value_of(shown) for _, shown, _ in given.hours),
         figures=tuple("" if shown is None else shown.figure.figure_id for _, shown, _ in given.hours),
     )  # fmt: skip
     rows = [measured]
-    if any(band for *_, band in given.hours):
+    is_banded = any(band for *_, band in given.hours)
+    if is_banded:
         low, middle, high = (tuple(None if band is None else band[at] for *_, band in given.hours) for at in range(3))
         rows.append(ChartRow(label="Expected", role="expected", values=middle, low=low, high=high))
         rows += [ChartRow(label=label, values=edge, style="none") for label, edge in (("P10", low), ("P90", high))]
     return Chart(
-        kind="band", key="hours", title="Hours of the day", unit="kwh", x=tuple(hour for hour, *_ in given.hours),
-        x_title="Hour", rows=tuple(rows), locale=given.locale,
+        kind="band" if is_banded else "bars", key="hours", title="Hours of the day", unit="kwh",
+        x=tuple(hour for hour, *_ in given.hours), x_title="Hour", rows=tuple(rows), locale=given.locale,
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Saved energy over the uses of sites that share no meter, with its band and what it is worth."""
 
+from collections.abc import Sequence
+
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
@@ -93,11 +95,20 @@ def by_use(given: Savings) -> Widget:
     saved = ChartRow(label="Saved", role="saved", values=tuple(values), is_signed=True, figures=ids[0],
                      low=edges[0] if has_band else (), high=edges[1] if has_band else ())  # fmt: skip
     rows = (saved, ChartRow(label="±", style="none", values=tuple(bands), figures=ids[1]))
+    site, names = _of_one_site([each.name for each in known])
     chart = Chart(
-        kind="ranked", key=key, title=title, unit="kwh", x=tuple(named(each.name) for each in known),
+        kind="ranked", key=key, title=title, unit="kwh", x=tuple(map(named, names)),
         x_title="Use", rows=rows[: 1 + has_band], locale=given.locale,
     )  # fmt: skip
-    return Widget(key=key, title=title, state="value", chart=chart, is_synthetic=given.is_synthetic)
+    return Widget(key=key, title=title, state="value", chart=chart, hint=site, is_synthetic=given.is_synthetic)
+
+
+def _of_one_site(names: Sequence[str]) -> tuple[Text, list[str]]:
+    """The site of uses where all are of one, as a hint with the unit, and their names without it."""
+    parts = [each.partition(": ") for each in names]
+    if len({site for site, *_ in parts}) > 1 or not all(mark for _, mark, _ in parts):
+        return "", list(names)
+    return sentences((named(parts[0][0]), "kWh"), " · "), [name for *_, name in parts]
 
 
 def _saved(use: Use) -> float:
@@ -116,14 +127,15 @@ def by_month(given: SavedMonths) -> Widget:
     key, title = "savings_months", "Savings by month"
     if not given.uses:
         return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
+    site, names = _of_one_site([name for name, _ in given.uses])
     rows = tuple(
         ChartRow(
-            label=named(name), role=PARTS[at % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,
+            label=named(names[at]), role=PARTS[at % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,
             figures=tuple("" if each is None else each.figure.figure_id for each in saved),
         )
-        for at, (name, saved) in enumerate(given.uses)
+        for at, (_, saved) in enumerate(given.uses)
     )  # fmt: skip
     chart = Chart(
         kind="stack", key=key, title=title, unit="kwh", x=given.months, x_title="Month", rows=rows, locale=given.locale
     )
-    return Widget(key=key, title=title, state="value", chart=chart, is_synthetic=given.is_synthetic)
+    return Widget(key=key, title=title, state="value", chart=chart, hint=site, is_synthetic=given.is_synthetic)

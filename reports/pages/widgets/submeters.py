@@ -74,18 +74,22 @@ def _tree(given: Submeters) -> Chart:
     loose = sorted((each for each in given.parts if not each.is_use and not each.of), key=_size)
     names: list[Text] = ["Main meters"]
     rows: list[tuple[Shown | None, ...]] = [(given.whole, given.before, given.change)]
-    above = [-1]
+    # A use has one colour on all pages: that of its place in the site file.
+    above, parts = [-1], [0]
     for part in (*uses, *loose):
         top = len(names)
         own = sorted((each for each in given.parts if part.is_use and each.of == part.name), key=_size)
         names += [named(each.name) for each in (part, *own)]
         rows += [(each.energy, each.before, each.change) for each in (part, *own)]
         above += [0, *(top for _ in own)]
+        parts += [given.parts.index(part), *(0 for _ in own)]
     if given.rest is not None:
         names.append("Not metered separately")
         rows.append((given.rest, None, None))
         above.append(0)
-    return _chart(names, rows, given.locale).model_copy(update={"kind": "tree", "above": tuple(above)})
+        parts.append(0)
+    update = {"kind": "tree", "above": tuple(above), "parts": tuple(parts)}
+    return _chart(names, rows, given.locale).model_copy(update=update)
 
 
 def _size(part: Submeter) -> float:
