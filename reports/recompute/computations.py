@@ -396,7 +396,7 @@ def running_figure(trace: Trace, sources: Sources) -> Decimal | None:
 
 
 def running_rows(trace: Trace, sources: Sources) -> tuple[DataFrame, DataFrame]:
-    """Quarter hours and projections that a running figure is told from (`from_readings.running_rows`)."""
+    """Quarter hours and projections behind a running figure (`from_readings.running_rows`)."""
     site, (first, after) = sources.site(trace.parameters["site"]), parse_dates(trace.parameters)
     window = Window(site_id=site.site_id, first=first, after=after)
     return from_readings.running_rows(

@@ -34,6 +34,15 @@ def test_every_command_has_the_words_options_and_example_that_it_had() -> None:
     assert lines() == KEPT.read_text().splitlines()
 
 
+def test_an_example_names_people_and_sites_of_the_demo() -> None:
+    demo = ROOT / "assets" / "sites" / "demo"
+    people = set(re.findall(r"person_id: (\w+)", (demo / "people.yaml").read_text()))
+    sites = {path.stem for path in demo.glob("*.yaml")}
+    examples = " ".join(line.partition(";")[2] for line in KEPT.read_text().splitlines())
+    assert set(re.findall(r"--as (\w+)(?= |$)", examples)) - people == set()
+    assert set(re.findall(r"--site (\S+)", examples)) - sites == set()
+
+
 def promised(text: str) -> dict[str, set[str]]:
     """Command -> options, of the rows of a table whose first cell holds `meterloom …`; a|b is two commands."""
     found: dict[str, set[str]] = {}

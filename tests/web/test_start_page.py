@@ -113,8 +113,8 @@ TWO_WAYS = SPRING.replace("31.03.2024", "02/03/2025")
 @pytest.mark.parametrize(
     ("text", "asked", "name", "answer", "first"),
     [
-        (SPRING, "4 of the times lie in the hour that Europe/Berlin skips", "column.zone", "Etc/GMT-1", "2024-03-30T23"),
-        (TWO_WAYS, "whether the day or the month stands first", "column.date_format", "%d/%m/%Y %H:%M", "2025-03-01T23"),
+        (SPRING, "4 of the times lie in the hour", "column.zone", "Etc/GMT-1", "2024-03-30T23"),
+        (TWO_WAYS, "whether the day or the month", "column.date_format", "%d/%m/%Y %H:%M", "2025-03-01T23"),
     ],
 )  # fmt: skip
 def test_what_the_times_leave_open_is_answered_on_the_page(

@@ -203,10 +203,10 @@ class SiteDraft:
         draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
-        for question in [each for each in questions if each.key in ("zone", "date_format") and each.answers]:
-            if said := self._answer(path, question.key, question.text, question.answers):
-                keys[question.key] = said
-                questions.remove(question)
+        for each in draft.questions:
+            if each.key in ("zone", "date_format") and (said := self._answer(path, each.key, each.text, each.answers)):
+                keys[each.key] = said
+                questions.remove(each)
         if found.meter is not None:
             unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
             keys["meters"] = {name: self._stream(name, path, unit).partition(".")[0] for name in keys["meters"]}
@@ -370,11 +370,9 @@ class SiteDraft:
         """The carrier, and the question where neither name nor answer tells it."""
         carrier, asked = carrier_of(f"{name} {path.stem}", unit)
         other, text = either(f"{name} {path.stem}") if canonical_of(unit) == "kwh" else ("", "")
-        if text:
-            carrier, asked = "electricity", text
-        if not asked:
-            return carrier, asked
-        said = self._answer(path, name, asked, ("electricity", other) if text else ("natural_gas", "water"))
+        carrier, asked = ("electricity", text) if text else (carrier, asked)
+        allowed = ("electricity", other) if text else ("natural_gas", "water")
+        said = self._answer(path, name, asked, allowed) if asked else ""
         return (said, "") if said else (carrier, asked)
 
     def _label_of(self, path: Path) -> str:
@@ -391,9 +389,8 @@ class SiteDraft:
         canonical = canonical_of(unit) or unit
         usual = _OUTDOOR.get(canonical, "")
         driver = usual if usual and usual not in self.drivers else identifier(bare(name) or canonical)
-        words = tokens(name)
         # A second temperature is that of another place; the same column of another year is not.
-        if usual in self.drivers and ({"temp", "temperatur", "temperature"} & set(words) or canonical in words):
+        if usual in self.drivers and {"temp", "temperatur", "temperature", canonical} & set(tokens(name)):
             driver = usual
         self.drivers[driver] = canonical
         return driver
@@ -480,8 +477,7 @@ class SiteDraft:
         yield f"forecast_targets: [{targets}]{doubt if made and not used else ''}"
 
     def _house(self, electric: list[str]) -> str:
-        known = ((name, each) for name, each in self.meters.items() if each.carrier == "electricity")
-        named = {name: (each.name, each.registers) for name, each in known}
+        named = {key: (one.name, one.registers) for key, one in self.meters.items() if one.carrier == "electricity"}
         if not electric or "house" in named or any(is_house(name) for name, _ in named.values()):
             return ""
         return house_formula(named, electric[0], self._said.get("devices") or ())

@@ -65,19 +65,19 @@ _TOLD: dict[BillState, str] = {
 }  # fmt: skip
 
 
-@operation("bill dispute", takes=ACTS, example='5a89f6f6 --site works --as ben --reason "tariff of 2024 was applied"')
+@operation("bill dispute", takes=ACTS, example='5a89f6f6 --site factory --as ben --reason "tariff of 2024 was applied"')
 def bill_dispute(call: Call, bill: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Say that a bill which differs is disputed with its supplier. Nothing is sent; it leaves the list of findings."""
     return _answer(call, bill, "dispute", site, reason)
 
 
-@operation("bill accept", takes=ACTS, example='5a89f6f6 --site works --as ben --reason "the supplier explained it"')
+@operation("bill accept", takes=ACTS, example='5a89f6f6 --site factory --as ben --reason "the supplier explained it"')
 def bill_accept(call: Call, bill: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Accept a bill which differs as it was billed. It leaves the list of findings until a check says otherwise."""
     return _answer(call, bill, "accept", site, reason)
 
 
-@operation("bill withdraw", takes=ACTS, example='5a89f6f6 --site works --as ben --reason "the meter was wrong"')
+@operation("bill withdraw", takes=ACTS, example='5a89f6f6 --site factory --as ben --reason "the meter was wrong"')
 def bill_withdraw(call: Call, bill: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Withdraw a dispute or an acceptance: the bill differs, and is on the list of findings again."""
     return _answer(call, bill, "withdraw", site, reason)

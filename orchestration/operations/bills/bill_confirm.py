@@ -35,7 +35,7 @@ _LABELS = {"period from": "start", "period to (exclusive)": "end", "currency": "
 @operation(
     "bill confirm",
     takes=ACTS,
-    example='5a89f6f6 --site works --set total=867.11 --set lines.0.amount=722.59 --as ben --reason "as on paper"',
+    example='5a89f6f6 --site factory --set total=867.11 --set lines.0.amount=722.59 --as ben --reason "as on paper"',
 )
 def bill_confirm(
     call: Call,

@@ -78,7 +78,7 @@ def books_of(call: Call) -> BillStore:
     return BillStore(call.project.project.data_dir / "bills", call.project.store)
 
 
-@operation("bill add", takes=PROJECT, example="bills/*.pdf --site my_site", writes=True)
+@operation("bill add", takes=PROJECT, example="bills/*.pdf --site factory", writes=True)
 def bill_add(
     call: Call,
     files: Annotated[list[Path], Argument(metavar="FILE...", help="Bills: CSV, XLSX, PDF or pictures.")],
@@ -111,7 +111,7 @@ def bill_add(
     )
 
 
-@operation("bill list", example="--site my_site --calendarised")
+@operation("bill list", example="--site factory --calendarised")
 def bill_list(
     call: Call,
     site: SiteOption,
@@ -147,7 +147,7 @@ def bill_list(
     return Answer({"site_id": known.site_id, "bills": bills}, STORED, text)
 
 
-@operation("bill accounts", example="--site my_site")
+@operation("bill accounts", example="--site factory")
 def bill_accounts(call: Call, site: SiteOption) -> Answer:
     """List the accounts of a site as its bills print them: meters, number of bills, dates, and tariffs put on them."""
     known, books = call.project.site(site), books_of(call)
@@ -170,7 +170,7 @@ def bill_accounts(call: Call, site: SiteOption) -> Answer:
 @operation(
     "bill override",
     takes=ACTS,
-    example='ACC-7 --site my_site --tariff NIGHT --from 2025-01-01 --to 2025-07-01 --reason "by contract of 12 '
+    example='ACC-7 --site factory --tariff NIGHT --from 2025-01-01 --to 2025-07-01 --reason "by contract of 12 '
     'December" --as anna',
 )
 def bill_override(
@@ -208,7 +208,7 @@ def bill_override(
     return Answer({"override": row}, text=text)
 
 
-@operation("bill show", example="5a89f6f6 --site my_site")
+@operation("bill show", example="5a89f6f6 --site factory")
 def bill_show(
     call: Call,
     bill: Annotated[str, Argument(metavar="ID", help="Of a stored bill, or how its id starts.")],

@@ -81,7 +81,7 @@ def check(call: Call, file: FileArgument) -> Answer:
     return Answer(_valid(tariffs), text=text)
 
 
-@operation("tariff import", takes=PROJECT, example="tariff.yaml --site my_site", writes=True)
+@operation("tariff import", takes=PROJECT, example="tariff.yaml --site factory", writes=True)
 def convert(
     call: Call,
     file: FileArgument,

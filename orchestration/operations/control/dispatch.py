@@ -119,7 +119,7 @@ def mode(
     return Answer({**data, "requests": open_requests(store, known.site_id, now_utc)}, HISTORY, f"{text}mode {now}")
 
 
-@operation("dispatch approve", takes=ACTS, example='7 --site home --as eve --reason "four weeks without a fault"')
+@operation("dispatch approve", takes=ACTS, example='7 --site home --as anna --reason "four weeks without a fault"')
 def approve(
     call: Call,
     subject: Annotated[
@@ -169,7 +169,7 @@ def _approve(
 
 
 @operation(
-    "dispatch override", takes=ACTS, example='--site home --device battery --for 4h --as olaf --reason "guests charge"'
+    "dispatch override", takes=ACTS, example='--site home --device battery --for 4h --as carla --reason "guests charge"'
 )
 def override(
     call: Call,

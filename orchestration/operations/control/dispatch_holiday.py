@@ -28,7 +28,7 @@ _LOCAL = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d)?")
 
 
 @operation(
-    "dispatch holiday", takes=READS_AND_ACTS, example='--site home --until 2026-02-08 --as olaf --reason "skiing"'
+    "dispatch holiday", takes=READS_AND_ACTS, example='--site home --until 2026-02-08 --as carla --reason "skiing"'
 )
 def holiday(
     call: Call,

@@ -23,7 +23,7 @@ from reports.texts.numbers import unit_text
 
 
 @operation(
-    "dispatch set", takes=ACTS, example='--site home --device ev_charger --for 2h --as olaf --reason "leaving early"'
+    "dispatch set", takes=ACTS, example='--site home --device ev_charger --for 2h --as carla --reason "leaving early"'
 )
 def set_device(
     call: Call,

@@ -24,7 +24,7 @@ _MEND = "meterloom experiment start --site {0} --as PERSON --reason WHY"
 
 
 @operation(
-    "experiment start", takes=ACTS, example='--site home --days 60 --seed 7 --as olaf --reason "what does it save?"'
+    "experiment start", takes=ACTS, example='--site home --days 60 --seed 7 --as carla --reason "what does it save?"'
 )
 def start(
     call: Call,
@@ -61,7 +61,7 @@ def status(call: Call, site: SiteOption) -> Answer:
     return _told(call, known, ExperimentStore(call.project.store).named(site))
 
 
-@operation("experiment stop", takes=ACTS, example='--site home --as olaf --reason "guests come"')
+@operation("experiment stop", takes=ACTS, example='--site home --as carla --reason "guests come"')
 def stop(call: Call, site: SiteOption, reason: ReasonOption) -> Answer:
     """End the experiment: from the next plan on every day follows the plan. What was seen until then stays."""
     who, known, store = _actor(call, reason), call.project.site(site), call.project.store

@@ -10,7 +10,7 @@ STEPS = (
 )
 
 
-@operation("forecast issue", takes=PROJECT, example="--site my_site", writes=True)
+@operation("forecast issue", takes=PROJECT, example="--site home", writes=True)
 def issue(call: Call, site: SiteOption) -> Answer:
     """Backtest and register the models of a site, then issue its forecasts by the champions; what is good stays."""
     from ml.forecasts.issue import findings_of

@@ -9,7 +9,7 @@ from orchestration.operations.options import OnlySiteOption
 OFFERED = Table("figures", "site: {site_id} | figure: {object_id} | now: {state:|-} {unit} | synthetic: {is_synthetic}")
 
 
-@operation("offer", takes=PROJECT, example="--site my_site", writes=True)
+@operation("offer", takes=PROJECT, example="--site home", writes=True)
 def offer(
     call: Call,
     site: OnlySiteOption = None,

@@ -34,7 +34,7 @@ _WHY = (
 )
 
 
-@operation("plan", repeats=True, takes=PROJECT, example="--site my_site --for tomorrow", writes=True)
+@operation("plan", repeats=True, takes=PROJECT, example="--site home --for tomorrow", writes=True)
 def plan(
     call: Call,
     case: Annotated[Path | None, Argument(metavar="[CASE.json]", help="A dispatch case.")] = None,

@@ -17,7 +17,7 @@ ISSUES = Table(
 )
 
 
-@operation("weather import", takes=PROJECT, example="forecasts.csv --site my_site")
+@operation("weather import", takes=PROJECT, example="forecasts.csv --site factory")
 def import_file(
     call: Call,
     paths: Annotated[list[Path], Argument(metavar="FILE...", help="Documents of a service, or tables.")],
@@ -37,7 +37,7 @@ def import_file(
     return Answer({"site": known.site_id, "found": len(found), "new": new}, text=counted(len(found), new))
 
 
-@operation("weather fetch", takes=PROJECT, example="--site my_site")
+@operation("weather fetch", takes=PROJECT, example="--site factory")
 def fetch_feed(call: Call, site: SiteOption) -> Answer:
     """Ask the weather feed that the site file names, now, and keep what is new."""
     from assets.feeds.take_weather import take_weather
@@ -53,7 +53,7 @@ def fetch_feed(call: Call, site: SiteOption) -> Answer:
     return Answer(result, ISSUES, text=counted(taken.found, taken.new))
 
 
-@operation("weather list", takes=READS, example="--site my_site")
+@operation("weather list", takes=READS, example="--site factory")
 def list_issues(
     call: Call,
     site: SiteOption,

@@ -50,7 +50,7 @@ def dr_event_show(call: Call, event: IdArgument, site: AnySiteOption = None) -> 
 @operation(
     "dr event create",
     takes=ACTS,
-    example="--site tower --programme own_peak --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 20 --as otto",
+    example="--site tower --programme own_peak --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 20 --as carla",
 )
 def dr_event_create(
     call: Call,
@@ -70,7 +70,7 @@ def dr_event_create(
     return told(call, made)
 
 
-@operation("dr event propose", takes=ACTS, example='d20261201 --as otto --reason "called"')
+@operation("dr event propose", takes=ACTS, example='d20261201 --as carla --reason "called"')
 def dr_event_propose(
     call: Call,
     event: IdArgument,
@@ -90,7 +90,7 @@ def dr_event_propose(
     return detailed(call, made)
 
 
-@operation("dr event approve", takes=ACTS, example='d20261201 --digest 3f2a9c81b0d4 --as eve --reason "seen"')
+@operation("dr event approve", takes=ACTS, example='d20261201 --digest 3f2a9c81b0d4 --as anna --reason "seen"')
 def dr_event_approve(
     call: Call,
     event: IdArgument,
@@ -105,7 +105,7 @@ def dr_event_approve(
     return told(call, approve_event(call.project, event, digest, clock=call.clock, **said))
 
 
-@operation("dr event arm", takes=ACTS, example='d20261201 --as otto --reason "crew is on site"')
+@operation("dr event arm", takes=ACTS, example='d20261201 --as carla --reason "crew is on site"')
 def dr_event_arm(call: Call, event: IdArgument, reason: ReasonOption) -> Answer:
     """Arm an approved event: at its start its commands go to the ledger, in the name of who armed it."""
     from orchestration.demand_response.acts import arm_event
@@ -115,7 +115,7 @@ def dr_event_arm(call: Call, event: IdArgument, reason: ReasonOption) -> Answer:
     return told(call, arm_event(call.project, event, clock=call.clock, **said))
 
 
-@operation("dr event stop", takes=ACTS, example='d20261201 --as otto --reason "rooms are warm"')
+@operation("dr event stop", takes=ACTS, example='d20261201 --as carla --reason "rooms are warm"')
 def dr_event_stop(
     call: Call,
     event: IdArgument,
@@ -141,7 +141,7 @@ def dr_event_advance(call: Call) -> Answer:
 @operation(
     "dr event class",
     takes=ACTS,
-    example='--site tower --programme own_peak --max-kw 20 --max-minutes 60 --as eve --reason "fans alone"',
+    example='--site tower --programme own_peak --max-kw 20 --max-minutes 60 --as anna --reason "fans alone"',
 )
 def dr_event_class(
     call: Call,
@@ -169,7 +169,7 @@ def dr_event_class(
     return Answer({"class": vote.class_id, "people": standing, "is_valid": len(standing) > 1}, text=text)
 
 
-@operation("dr event settle", takes=ACTS, example="d20261201 --as otto")
+@operation("dr event settle", takes=ACTS, example="d20261201 --as carla")
 def dr_event_settle(call: Call, event: IdArgument) -> Answer:
     """Settle an event by its programme's rule as written, with the best method for the meter beside it."""
     from orchestration.demand_response.settle import settle_event

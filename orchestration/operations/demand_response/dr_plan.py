@@ -73,7 +73,7 @@ def dr_loads_test(
 @operation(
     "dr loads accept",
     takes=ACTS,
-    example='--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00 --as eve --reason "an ordinary day"',
+    example='--site tower --load fans --event 2026-11-24T14:00/2026-11-24T16:00 --as anna --reason "an ordinary day"',
 )
 def dr_loads_accept(
     call: Call, site: SiteOption, load: LoadOption, event: TestOption, reason: ReasonOption

@@ -11,7 +11,7 @@ from orchestration.operations.signing import pack_signer
 MISFITS = Table("misfits", "entity | term | reason")
 
 
-@operation("export brick", takes=ACTS, example="--site my_site --to my_site.ttl")
+@operation("export brick", takes=ACTS, example="--site factory --to factory.ttl")
 def export_brick(
     call: Call,
     site: SiteOption,

@@ -25,7 +25,7 @@ POINTS = Table(
 )
 
 
-@operation("export espi", takes=READS_AND_ACTS, example="--site my_site --period 2025 --to my_site_2025.xml")
+@operation("export espi", takes=READS_AND_ACTS, example="--site factory --period 2025 --to factory_2025.xml")
 def export_espi(
     call: Call,
     site: SiteOption,

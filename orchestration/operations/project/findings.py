@@ -40,14 +40,16 @@ def findings_list(
     return Answer(result, FINDINGS, "\n".join(text), CHECK_FAILED if is_grave else DONE)
 
 
-@operation("findings acknowledge", takes=ACTS, example='3f2a9c --site factory --as otto --reason "electrician ordered"')
+@operation(
+    "findings acknowledge", takes=ACTS, example='3f2a9c --site factory --as carla --reason "electrician ordered"'
+)
 def findings_acknowledge(call: Call, finding: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Say that somebody takes care of a finding. It stays on the list, with the name."""
     return _act(call, finding, site, "acknowledged", reason)
 
 
 @operation(
-    "findings mute", takes=ACTS, example='3f2a9c --site factory --until 2026-12-01 --as otto --reason "rebuilding"'
+    "findings mute", takes=ACTS, example='3f2a9c --site factory --until 2026-12-01 --as carla --reason "rebuilding"'
 )
 def findings_mute(
     call: Call,
@@ -60,13 +62,13 @@ def findings_mute(
     return _act(call, finding, site, "muted", reason, until=until)
 
 
-@operation("findings explain", takes=ACTS, example='3f2a9c --site factory --as otto --reason "holiday works on 3 May"')
+@operation("findings explain", takes=ACTS, example='3f2a9c --site factory --as carla --reason "holiday works on 3 May"')
 def findings_explain(call: Call, finding: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Give the cause of a finding that needs nobody. What is reported a day later or more is open again."""
     return _act(call, finding, site, "explained", reason)
 
 
-@operation("findings reopen", takes=ACTS, example='3f2a9c --site factory --as otto --reason "it was not the valve"')
+@operation("findings reopen", takes=ACTS, example='3f2a9c --site factory --as carla --reason "it was not the valve"')
 def findings_reopen(call: Call, finding: IdArgument, site: SiteOption, reason: ReasonOption) -> Answer:
     """Take back what was said about a finding: it is open again."""
     return _act(call, finding, site, "reopened", reason)

@@ -159,7 +159,7 @@ def _machine_keys(call: Call) -> list[dict[str, Any]]:
     ]
 
 
-@operation("keys issue", takes=ACTS, example='"gateway hall 3" --site my_site --as anna')
+@operation("keys issue", takes=ACTS, example='"gateway hall 3" --site factory --as anna')
 def keys_issue(
     call: Call,
     name: Annotated[str, Argument(metavar="NAME", help="What will hold the key.")],

@@ -11,7 +11,7 @@ from reports.lifecycle.control_steps import Step
 from reports.lifecycle.next_steps import REPORT, Facts, next_steps, report_period
 
 
-@operation("next", takes=PROJECT, example="--site my_site")
+@operation("next", takes=PROJECT, example="--site factory")
 def next_(call: Call, site: OnlySiteOption = None) -> Answer:
     """Say what is missing for the next figure, and the one command for it, in the order in which one would do it."""
     from orchestration.views.next_facts import facts_of

@@ -35,7 +35,7 @@ def notices_list(
     return _listed(found)
 
 
-@operation("notices retry", takes=ACTS, example="3f2a9c --as otto")
+@operation("notices retry", takes=ACTS, example="3f2a9c --as carla")
 def notices_retry(
     call: Call, notice: Annotated[str, Argument(metavar="ID", help="Of a notice, or how its id starts.")]
 ) -> Answer:
@@ -45,7 +45,7 @@ def notices_retry(
     return _drained(call, [again])
 
 
-@operation("notices test", takes=ACTS, example="--as otto")
+@operation("notices test", takes=ACTS, example="--as carla")
 def notices_test(call: Call) -> Answer:
     """Send one notice now over each channel that the person chose, whatever the hour, and say what came of it."""
     from orchestration.notices.choices import choices_of
@@ -68,7 +68,7 @@ def notices_test(call: Call) -> Answer:
     return _drained(call, Outbox(call.project.store).queue(asked, call.clock))
 
 
-@operation("notices choose", takes=ACTS, example="--mail otto@example.com --quiet 22:00-06:00 --as otto")
+@operation("notices choose", takes=ACTS, example="--mail carla@example.com --quiet 22:00-06:00 --as carla")
 def notices_choose(
     call: Call,
     mail: Annotated[list[str] | None, Option("--mail", help="A mail address; may stand again.")] = None,

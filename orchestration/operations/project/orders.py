@@ -50,7 +50,7 @@ def orders_show(call: Call, order: IdArgument, site: AnySiteOption = None) -> An
 @operation(
     "orders create",
     takes=ACTS,
-    example='"Check the valve" --site factory --finding 3f2a9c --as otto --reason "it runs at night"',
+    example='"Check the valve" --site factory --finding 3f2a9c --as carla --reason "it runs at night"',
 )
 def orders_create(
     call: Call,
@@ -76,7 +76,7 @@ def orders_create(
     return _told(made)
 
 
-@operation("orders assign", takes=ACTS, example='3f2a9c --to otto --as otto --reason "I am there on Monday"')
+@operation("orders assign", takes=ACTS, example='3f2a9c --to carla --as carla --reason "I am there on Monday"')
 def orders_assign(
     call: Call, order: IdArgument, assignee: AssigneeOption, reason: ReasonOption, due: DueOption = None
 ) -> Answer:
@@ -84,7 +84,7 @@ def orders_assign(
     return _moved(call, order, "assigned", reason, assignee=assignee, due=day_or_none(due, "--due"))
 
 
-@operation("orders close", takes=ACTS, example='3f2a9c --as otto --reason "valve replaced"')
+@operation("orders close", takes=ACTS, example='3f2a9c --as carla --reason "valve replaced"')
 def orders_close(
     call: Call,
     order: IdArgument,

@@ -46,7 +46,7 @@ def workflows_show(
     return Answer(result, INSTANCES, f"{workflow.name}: {workflow.trigger}")
 
 
-@operation("workflows run", takes=ACTS, example="daily_digest --site factory --as otto")
+@operation("workflows run", takes=ACTS, example="daily_digest --site factory --as carla")
 def workflows_run(call: Call, name: NameArgument, site: SiteOption) -> Answer:
     """Run a workflow now for what meets its trigger at a site, without waiting. What ran runs no second time."""
     person = call.known_person()

@@ -50,13 +50,13 @@ def anomalies_list(
     return Answer({"site": site, "period": period, "events": shown}, EVENTS, text)
 
 
-@operation("anomalies ack", takes=ACTS, example='3f2a9c --as otto --reason "electrician ordered"')
+@operation("anomalies ack", takes=ACTS, example='3f2a9c --as carla --reason "electrician ordered"')
 def anomalies_ack(call: Call, event: IdArgument, reason: ReasonOption, site: AnySiteOption = None) -> Answer:
     """Say that somebody takes care of an event. It stays on the list, with the name."""
     return _act(call, event, site, "acknowledged", reason)
 
 
-@operation("anomalies mute", takes=ACTS, example='3f2a9c --until 2026-12-01 --as otto --reason "rebuilding"')
+@operation("anomalies mute", takes=ACTS, example='3f2a9c --until 2026-12-01 --as carla --reason "rebuilding"')
 def anomalies_mute(
     call: Call,
     event: IdArgument,
@@ -68,13 +68,13 @@ def anomalies_mute(
     return _act(call, event, site, "muted", reason, until=until)
 
 
-@operation("anomalies explain", takes=ACTS, example='3f2a9c --as otto --reason "holiday works on 3 May"')
+@operation("anomalies explain", takes=ACTS, example='3f2a9c --as carla --reason "holiday works on 3 May"')
 def anomalies_explain(call: Call, event: IdArgument, reason: ReasonOption, site: AnySiteOption = None) -> Answer:
     """Give the reason for an event that needs nobody. One that goes on for a day or more is open again."""
     return _act(call, event, site, "explained", reason)
 
 
-@operation("anomalies label", takes=ACTS, example='3f2a9c --cause waste --as otto --reason "fans ran all weekend"')
+@operation("anomalies label", takes=ACTS, example='3f2a9c --cause waste --as carla --reason "fans ran all weekend"')
 def anomalies_label(
     call: Call,
     event: IdArgument,

@@ -25,7 +25,7 @@ def accepted_scale(call: Call, *, is_accepted: bool) -> AcceptedScale | None:
     return AcceptedScale(person_id=call.known_person().person_id if call.person else "")
 
 
-@operation("ingest", takes=ACTS, example="meters.csv --site my_site --dry-run")
+@operation("ingest", takes=ACTS, example="meters.csv --site factory --dry-run")
 def ingest(
     call: Call,
     paths: Annotated[list[Path], Argument(metavar="PATH...", help="Meter files.")],

@@ -89,7 +89,7 @@ def meters_discover(
     return Answer(found, text=words(found))
 
 
-@operation("meters propose", example="--site my_site", writes=True)
+@operation("meters propose", example="--site factory", writes=True)
 def meters_propose(
     call: Call,
     site: SiteOption,
@@ -120,7 +120,7 @@ def meters_propose(
     return Answer({"proposals": kept, "discovery": found}, PROPOSALS, text)
 
 
-@operation("meters proposals", example="--site my_site")
+@operation("meters proposals", example="--site factory")
 def meters_proposals(call: Call, site: OnlySiteOption = None) -> Answer:
     """List proposals and what was decided."""
     kept = ProposalStore(call.project.store).proposals(site, as_of_utc=call.as_of_utc)

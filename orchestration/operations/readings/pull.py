@@ -10,7 +10,7 @@ from orchestration.operations.options import SiteOption
 PULLED = Table("sources", "source: {source_id} | landed up to: {until_utc} | files: {file_count} | findings: {told:|}")
 
 
-@operation("pull", takes=PROJECT, example="--site my_site", writes=True)
+@operation("pull", takes=PROJECT, example="--site factory", writes=True)
 def pull(
     call: Call,
     site: SiteOption,

@@ -47,7 +47,7 @@ FILES = Table(
 ItemArgument = Annotated[str, Argument(metavar="ID")]
 
 
-@operation("quarantine list", example="--site my_site")
+@operation("quarantine list", example="--site factory")
 def quarantine_list(
     call: Call,
     site: OnlySiteOption = None,

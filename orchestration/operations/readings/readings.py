@@ -42,7 +42,7 @@ EVENTS = Table(
 @operation(
     "readings edit",
     takes=ACTS,
-    example='--site my_site --meter main --at 2025-03-01T10:00 --value 12.5 --as me --reason "read"',
+    example='--site factory --meter main --at 2025-03-01T10:00 --value 12.5 --as carla --reason "read"',
 )
 def edit(
     call: Call,
@@ -92,7 +92,7 @@ def edit(
     return Answer({"edits": [report]}, text=text)
 
 
-@operation("readings edits", example="--site my_site")
+@operation("readings edits", example="--site factory")
 def edits_list(call: Call, site: SiteOption) -> Answer:
     """List the edits of persons, with name and reason."""
     found = edits(call.project.store, call.project.site(site).site_id, as_of_utc=call.as_of_utc)
@@ -102,8 +102,8 @@ def edits_list(call: Call, site: SiteOption) -> Answer:
 @operation(
     "readings event",
     takes=ACTS,
-    example="--site my_site --meter main --kind exchange --at 2025-03-01T10:20 --final 48213.5 --initial 0 "
-    '--serial N2 --as me --reason "work order 17"',
+    example="--site factory --meter main --kind exchange --at 2025-03-01T10:20 --final 48213.5 --initial 0 "
+    '--serial N2 --as carla --reason "work order 17"',
 )
 def event(
     call: Call,
@@ -154,7 +154,7 @@ def event(
     return Answer({"events": [recorded], "registers": changed}, text="\n".join(text))
 
 
-@operation("readings events", example="--site my_site")
+@operation("readings events", example="--site factory")
 def events_list(call: Call, site: SiteOption) -> Answer:
     """List the events of meters that apply, as known at --as-of."""
     known = call.project.site(site)
@@ -165,7 +165,7 @@ def events_list(call: Call, site: SiteOption) -> Answer:
     return Answer({"events": store.current(known.site_id, as_of_utc=call.as_of_utc)}, EVENTS)
 
 
-@operation("readings withdraw", takes=ACTS, example='4f1c2ab09d3e --site my_site --as me --reason "wrong meter"')
+@operation("readings withdraw", takes=ACTS, example='4f1c2ab09d3e --site factory --as carla --reason "wrong meter"')
 def withdraw(
     call: Call,
     site: SiteOption,
@@ -183,7 +183,7 @@ def withdraw(
     return Answer({"events": [gone], "registers": changed}, text="\n".join(text))
 
 
-@operation("readings recompute", takes=PROJECT, example="--site my_site --dry-run", writes=True)
+@operation("readings recompute", takes=PROJECT, example="--site factory --dry-run", writes=True)
 def recompute(
     call: Call,
     site: SiteOption,

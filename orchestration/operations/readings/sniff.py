@@ -45,7 +45,7 @@ class AboutFiles:
         return Said(tz=self.tz, unit=self.unit, meter=self.meter)
 
 
-@operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site my_site --write")
+@operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site factory --write")
 def sniff(
     call: Call,
     about: AboutFiles,
