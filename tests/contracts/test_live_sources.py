@@ -129,6 +129,10 @@ def test_a_point_is_a_reading_of_the_template_and_its_name_says_the_unit() -> No
     for nameless in ({"point": "phase"}, {"point": "phase", "value_name": "read_phase"}):
         with pytest.raises(ValidationError, match=r"points\.0\.unit\s+Field required"):
             site(device | {"points": [short | nameless]})
+    # What is not written makes no name that nobody wrote.
+    with pytest.raises(ValidationError, match=r"points\.0\.point\s+Field required") as raised:
+        site(device | {"points": [{"stream": "main", "what": "register"}]})
+    assert "read_None" not in str(raised.value)
 
 
 def test_a_site_without_sources_is_written_as_before() -> None:

@@ -279,8 +279,10 @@ def _stores(nominal: Nominal, truth: Truth) -> tuple[BatteryCells, ParkedCar, Wa
     car = nominal.car.model_copy(update={"efficiency": truth.car_efficiency})
     heat = {"capacity_kwh": nominal.tank.capacity_kwh * truth.tank_kwh_share}
     tank = nominal.tank.model_copy(update=heat | {"loss_kw": nominal.tank.loss_kw * truth.tank_loss_share})
+    # A curve is nominal too: the true losses stand for it.
+    cells = nominal.battery.model_copy(update={"efficiency_curve": None})
     return (
-        BatteryCells(nominal.battery, truth.battery_kwh, *losses, kwh=0.5 * truth.battery_kwh),
+        BatteryCells(cells, truth.battery_kwh, *losses, kwh=0.5 * truth.battery_kwh),
         ParkedCar(car, kwh=0.6 * car.capacity_kwh, wanted_kwh=nominal.target_soc * car.capacity_kwh),
         WaterTank(tank, TankState(stored_kwh=0.5 * tank.capacity_kwh)),
     )

@@ -141,8 +141,10 @@ def battery_history(
     """
     # Whole numbers throughout: with floats the grid meter would miss its balance in the last digit.
     most_in, most_out = (int(0.25 * kw * UNITS_PER_KWH) for kw in (battery.max_charge_kw, battery.max_discharge_kw))
-    full = battery.capacity_kwh * UNITS_PER_KWH
-    cells, stored = Cells.of(battery, full), int(full * start_soc)
+    full, unit_kw = battery.capacity_kwh * UNITS_PER_KWH, 0.25 * UNITS_PER_KWH
+    # Points of a curve are shares of the rating, which is in units of a quarter hour here, as the flows are.
+    ratings = {name: unit_kw * getattr(battery, name) for name in ("max_charge_kw", "max_discharge_kw")}
+    cells, stored = Cells.of(battery.model_copy(update=ratings), full), int(full * start_soc)
     flows, levels = [], []
     for surplus in surplus_units.tolist():
         wanted = min(max(surplus, -most_out), most_in)

@@ -89,9 +89,9 @@ class DevicePoint(Point):
     @model_validator(mode="before")
     @classmethod
     def _is_a_reading(cls, document: Any) -> Any:
-        if not isinstance(document, dict):
+        if not isinstance(document, dict) or not isinstance(document.get("value_name", document.get("point")), str):
             return document
-        name = str(document.get("value_name", f"read_{document.get('point')}"))
+        name = document.get("value_name", f"read_{document.get('point')}")
         unit = unit_at_end(name)
         return {"value_name": name, **({"unit": unit} if unit else {}), **document}
 

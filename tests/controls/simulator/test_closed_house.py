@@ -153,6 +153,21 @@ def test_what_no_device_takes_is_refused_and_nothing_moves(
     assert house.look().at_utc == JANUARY
 
 
+def test_a_curve_of_the_site_file_is_nominal_and_the_cells_keep_their_true_losses(home_site: Site) -> None:
+    curve = {"efficiency_curve": [[0.5, 0.7], [1.0, 0.6]]}
+    assets = [
+        each.model_copy(update={"params": {**each.params, **curve}}) if each.kind == "battery" else each
+        for each in home_site.assets
+    ]
+    houses = [
+        inside(closed_house(site, start_utc=JANUARY, seed=1))
+        for site in (home_site, home_site.model_copy(update={"assets": tuple(assets)}))
+    ]
+    for house in houses:
+        house.act({"battery": {"set_charge_power_kw": 2.0}}, 30)
+    assert houses[0]._battery.kwh == houses[1]._battery.kwh
+
+
 def test_a_battery_that_is_charged_and_emptied_loses_and_wears(home_site: Site) -> None:
     house = inside(closed_house(home_site, start_utc=JANUARY, seed=1))
     start, full = house._battery.kwh, house._battery.full_kwh

@@ -79,6 +79,16 @@ def test_a_golden_charge_and_discharge() -> None:
     assert level.tolist() == [59_750, 59_750 - 5_129]
 
 
+def test_a_curve_of_losses_counts_at_the_power_that_flows() -> None:
+    # Half of the 5 kW and all of them for a quarter hour: 0.625 and 1.25 kWh, with 0.9 and 0.8 of them stored.
+    curved = BATTERY.model_copy(update={"efficiency_curve": ((0.5, 0.9), (1.0, 0.8))})
+    charge, discharge, level = battery_history(
+        surplus_units=np.asarray([6_250, 12_500, -6_250], np.int64), battery=curved, start_soc=0.2
+    )
+    assert (charge.tolist(), discharge.tolist()) == ([6_250, 12_500, 0], [0, 0, 6_250])
+    assert level.tolist() == [20_000 + 5_625, 35_625, 35_625 - 6_945]
+
+
 def test_the_year_is_that_of_a_home(home: SimulatedSite) -> None:
     kwh = {name: values.sum() / UNITS_PER_KWH for name, values in units(home).items()}
     assert 3_000 < kwh["house.import"] < 6_000
