@@ -1,4 +1,4 @@
-"""Process frame of agent, collector and door: project, log and end. Loads nothing heavy."""
+"""Process frame of agent, collector, door and simulated site: project, log and end. Loads nothing heavy."""
 
 import argparse
 import logging
