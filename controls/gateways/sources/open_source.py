@@ -73,4 +73,8 @@ def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str], vers
 def _device(site: Site, source: DeviceSource) -> Asset:
     """The asset that is asked, or one made of the source's own address and template."""
     own = Asset(asset_id=source.source_id, kind="meter", template=source.template, address=source.address)
-    return next((asset for asset in site.assets if asset.asset_id == source.asset), own)
+    found = next((asset for asset in site.assets if asset.asset_id == source.asset), own)
+    if found is own and load_template(own.template).protocol == "mqtt5":
+        # Topics of our contract hold the device's id; its address is that.
+        return own.model_copy(update={"asset_id": own.address})
+    return found

@@ -218,17 +218,18 @@ def test_a_battery_tells_the_same_by_its_template_and_by_points_that_say_all() -
     server.stop()
 
 
-@pytest.mark.parametrize(("name", "asset", "serve"), [
-    ("sim_pv_inverter", "device", serving_mqtt),
-    ("tasmota_plug", "plug", partial(serving_topics, name="boiler-plug")),
+@pytest.mark.parametrize(("name", "place", "serve"), [
+    ("sim_pv_inverter", {"asset": "device"}, serving_mqtt),
+    ("sim_pv_inverter", {"address": "device", "template": "sim_pv_inverter"}, serving_mqtt),
+    ("tasmota_plug", {"asset": "plug"}, partial(serving_topics, name="boiler-plug")),
 ])  # fmt: skip
 def test_a_device_on_the_broker_is_asked_as_its_template_says(
-    name: str, asset: str, serve: Any, broker: Broker
+    name: str, place: dict[str, str], serve: Any, broker: Broker
 ) -> None:
     template, told = load_template(name), broker.address
     mqtt = MqttSettings(host=told.host, port=told.port, username=told.username, password=told.password)
     points = [{"point": "power_kw", "stream": "m", "what": "live"}]
-    site = site_of({"source_id": "power", "asset": asset, "timeout_s": 3, "points": points})
+    site = site_of({"source_id": "power", "timeout_s": 3, "points": points} | place)
     sink, one = ListSink(), open_source(site, site.sources[0], settings=Settings(mqtt=mqtt), clock=CLOCK)
     with serve(template, CLOCK, broker.address):
         one.start(sink)
