@@ -204,7 +204,9 @@ class SiteDraft:
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         for each in draft.questions:
-            if each.key in ("zone", "date_format") and (said := self._answer(path, each.key, each.text, each.answers)):
+            # One without an answer that could be chosen stays open in the file.
+            is_asked = each.key in ("zone", "date_format") and each.answers
+            if is_asked and (said := self._answer(path, each.key, each.text, each.answers)):
                 keys[each.key] = said
                 questions.remove(each)
         if found.meter is not None:
