@@ -182,7 +182,10 @@ def in_words(evidence: str, tariffs: Mapping[str, str], lines: Sequence[Reconcil
     names = {each: name for each, name in names.items() if not (each.isalpha() or each.isdecimal())}
     names |= {f"{each.id} ({each.label})": _called(each) for each in lines}
     whole = "|".join(re.escape(each) for each in sorted(names, key=len, reverse=True))
-    return re.sub(rf"(?<![\w.-])({whole})(?![\w-])", lambda found: names[found[0]], evidence) if names else evidence
+    # In quotation marks: names hold commas, and evidence lists them.
+    return (
+        re.sub(rf"(?<![\w.-])({whole})(?![\w-])", lambda found: f"“{names[found[0]]}”", evidence) if names else evidence
+    )
 
 
 def _pair(texts: list[str]) -> tuple[Cell, Cell]:

@@ -69,11 +69,11 @@ def test_a_bill_line_by_line_has_the_numbers_of_the_command(billed: Asking) -> N
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        ("energy.all.1 (Work price): billed 5", "Work price: billed 5"),
-        ("meter (Metering): billed 5", "Metering: billed 5"),
+        ("energy.all.1 (Work price): billed 5", "“Work price”: billed 5"),
+        ("meter (Metering): billed 5", "“Metering”: billed 5"),
         (
             "billed again so, energy.all.1 comes to it; tariff mv-1",
-            "billed again so, Work price comes to it; tariff Medium",
+            "billed again so, “Work price” comes to it; tariff “Medium”",
         ),
         ("the reads of meter main cover 1 of 2 days", "the reads of meter main cover 1 of 2 days"),
     ],
