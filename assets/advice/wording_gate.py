@@ -36,10 +36,11 @@ class _Languages(Model):
 
 @dataclass(frozen=True)
 class Place:
-    """A number with its unit, or a name, as the sentence writes it."""
+    """A number with its unit, or a name, as the sentence writes it. figure_id: of the number, where it has one."""
 
     text: str
     is_name: bool = False
+    figure_id: str = ""
 
 
 @dataclass(frozen=True)

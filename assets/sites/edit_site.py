@@ -1,6 +1,8 @@
 """A site file edited as text: one writer at a time, no change lost unseen, and every replaced text kept."""
 
+import fcntl
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from typing import NamedTuple
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 
-# Between the look at a file and its change nobody else of this process changes it.
+# Between the look at a file and its change no other thread changes it.
 _ONE_WRITER = threading.Lock()
 _NAME = re.compile(r"(\d{8}T\d{6}Z)\.([0-9a-f]{12})\.([a-z0-9_.-]+)\.yaml")
 
@@ -32,13 +34,24 @@ def text_tag(path: Path) -> str:
 
 @contextmanager
 def one_writer(path: Path, seen: str) -> Iterator[None]:
-    """Nobody else of this process changes site files until the block ends. seen: the tag of the text that the change
-    is made to. Raises BadInput (changed_since) where that is another one now.
+    """Nobody else changes files of its folder until the block ends. seen: the tag of the text that the change is made
+    to. Raises BadInput (changed_since) where that is another one now.
     """
-    with _ONE_WRITER:
+    with _ONE_WRITER, _held(path.parent):
         if text_tag(path) != seen:
             raise BadInput("the site's file was changed since: read it again", reason="changed_since")
         yield
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder for this process alone: a command and the pages may change one file at once."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
 
 
 def site_text(path: Path) -> str:

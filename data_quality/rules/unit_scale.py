@@ -51,7 +51,7 @@ CHANGE_DAYS = 7
 LASTING_DAYS = 3
 RECENT_DAYS = 14
 LEAST_RECENT = 3
-# Of a site's streams on the first day of a shut-down: so many at least fall, and fewer than that share by one factor.
+# Of a site's streams on a day of a shut-down: so many at least fall, and fewer than that share by one factor.
 _LEAST_SHUT = 3
 _SHUT_SHARE = 0.6
 _ALIKE_SHARE = 0.6
@@ -142,11 +142,11 @@ def find(block: Block, limits: Floats) -> Hits:
     with np.errstate(invalid="ignore"):
         is_odd = (is_kept | is_small) & (size >= np.log(limits)[:, None])
     ahead = block.first - factors.seen.start
-    is_shut = _shut_down(factors)
     found: list[tuple[int, int, int, float]] = []
     for row in np.flatnonzero(is_odd[:, ahead:].any(axis=1)):
         for first, end in _events(is_odd[row], factors.jump[row]):
-            if end > ahead and _is_abrupt(factors.jump[row], first) and not is_shut[row, first]:
+            is_told = end > ahead and _is_abrupt(factors.jump[row], first)
+            if is_told and not _is_shut_down(factors, int(row), first, end):
                 found.append(_event(block, factors, int(row), first, end))
     return hits([event for event in found if event[1] < event[2]])
 
@@ -162,17 +162,23 @@ def _is_ordinary(block: Block) -> Flags:
     return np.asarray((seen >= low[:, None]) & (seen <= high[:, None]))
 
 
-def _shut_down(factors: DayFactors) -> Flags:
-    """[streams, seen days] where a meter falls with most others of its site, each by a factor of its own.
+def _is_shut_down(factors: DayFactors, row: int, first: int, end: int) -> bool:
+    """True for days on which most meters of the site are down, each by a factor of its own, and three days more.
 
-    A plant that closes between the years is no wrong unit; a gateway that scales all of its meters gives them one.
+    A plant that closes between the years is no wrong unit; a gateway that scales all of its meters gives them one: when
+    it does so at night, from the second day on. A unit that went wrong meanwhile stays when the others are back.
     """
-    jump = factors.jump
-    falls = np.nan_to_num(jump) <= -_NEAR
-    is_common = falls.sum(axis=0) >= np.maximum(_LEAST_SHUT, _SHUT_SHARE * (~np.isnan(jump)).sum(axis=0))
-    shared = median(np.where(falls, jump, np.nan).T)
-    alike = (falls & (np.abs(jump - shared) <= _NEAR)).sum(axis=0)
-    return np.asarray(falls & is_common & (alike < _ALIKE_SHARE * falls.sum(axis=0)))
+    level = factors.levels[:, first:end, 0]
+    # Against the level before the first of these days: after two weeks a new level is the recent one.
+    falls = level - (level[:, :1] - factors.jump[:, first : first + 1])
+    is_down = np.nan_to_num(falls) <= -_NEAR
+    is_common = is_down.sum(axis=0) >= np.maximum(_LEAST_SHUT, _SHUT_SHARE * (~np.isnan(falls)).sum(axis=0))
+    shared = median(np.where(is_down, falls, np.nan).T)
+    alike = (is_down & (np.abs(falls - shared) <= _NEAR)).sum(axis=0)
+    is_own = alike < _ALIKE_SHARE * is_down.sum(axis=0)
+    of_site = np.where(is_common & is_down[row], np.where(is_own, 1, -1), 0)[~np.isnan(falls[row])]
+    after = len(of_site) - 1 - int(np.max(np.flatnonzero(of_site), initial=-1))
+    return bool(of_site[0] > 0 and of_site.sum() > 0 and after < LASTING_DAYS)
 
 
 def _lasting(factors: DayFactors, size: Floats) -> Flags:

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from assets.stores.published.requested_figures import RequestedFigures
+from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.settings import SETTINGS_FILE
 from orchestration.operations.operation import Call, Operation, Parameter, Written, is_bundle
@@ -51,9 +53,10 @@ def unnamed_numbers(said: Any, at: str = "", *, has_ids: bool = False) -> Iterat
 
 
 def ids_of(said: Mapping[str, Any]) -> list[str]:
-    """Ids that stand beside the numbers of one object: its own, or those of its `figures` by name."""
-    beside = said.get("figures")
+    """Ids that stand beside the numbers of one object: its own, its `figure`'s, or those of its `figures` by name."""
+    beside, figure = said.get("figures"), said.get("figure")
     every = [said.get("figure_id"), *(beside.values() if isinstance(beside, dict) else ())]
+    every += [figure.get("figure_id")] if isinstance(figure, dict) else []
     return [each for each in every if each and isinstance(each, str)]
 
 
@@ -76,9 +79,15 @@ def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], s
     found = dict(unnamed_numbers(said))
     if not found:
         return None
-    trace, now_utc = _question(operation, call, options), call.clock.now_utc()
-    figures = {at: _figure(trace, at, value) for at, value in found.items()}
-    until_utc = RequestedFigures(call.places.data_dir).keep(list(figures.values()), now_utc=now_utc)
+    try:
+        trace = _question(operation, call, options)
+        figures = {at: _figure(trace, at, value) for at, value in found.items()}
+        kept = RequestedFigures(call.places.data_dir)
+        until_utc = kept.keep(list(figures.values()), now_utc=call.clock.now_utc())
+    except (BadInput, OSError, PydanticSerializationError, UnicodeEncodeError):
+        # The answer is whole without: settings that a command of plain files does not read may be broken, a file may
+        # be gone by now, and its name may be no text.
+        return None
     return None if until_utc is None else Kept({at: each.figure_id for at, each in figures.items()}, until_utc)
 
 

@@ -31,7 +31,7 @@ def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[To
                 places.append(Place(page_word(named(scope_name(site, place.text)), locale), is_name=True))
                 continue
             [number] = format_alike([figure.value], figure.unit, locale=locale)
-            places.append(Place(f"{number} {unit_text(figure.unit)}".rstrip()))
+            places.append(Place(f"{number} {unit_text(figure.unit)}".rstrip(), figure_id=figure.figure_id))
             ids.append(figure.figure_id)
         # Letters of nobody stand in the places, so that a name cannot be taken for words of the sentence.
         marks = [chr(_MARK + n) for n in range(len(places))]

@@ -74,7 +74,7 @@ def serve_pages(project: OpenProject, clock: Clock, say: Callable[[str], None]) 
 
 
 def keep_loaded() -> None:
-    """Leave what this process has loaded out of every search for garbage, which holds up a page for a fifth second."""
+    """Leave what this process has loaded out of searches for garbage, which hold up a page by a fifth of a second."""
     gc.collect()
     gc.freeze()
 

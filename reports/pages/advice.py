@@ -1,6 +1,5 @@
 """Recommendations of a site: cards with saving, cost and payback, and one with its reasons, history and acts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -37,10 +36,9 @@ _REASON = Input(name="reason", label="Reason", is_required=True)
 
 
 class Reason(NamedTuple):
-    """A sentence in words of the locale, and the numbers in it: text, and id of the figure."""
+    """A sentence in words of the locale, in pieces: text, and the id of its figure where it is a number."""
 
-    text: str
-    numbers: Sequence[tuple[str, str]]
+    pieces: tuple[tuple[str, str], ...]
 
 
 class AdviceDetail(NamedTuple):
@@ -102,7 +100,7 @@ def advice_href(of: Recommendation, address: Address) -> str:
 def detail_page(told: AdviceDetail, address: Address) -> Page:
     """One recommendation: saving, cost, payback, its reasons with their numbers, history and acts."""
     of, locale = told.of, address.locale
-    ids = {figure_id for reason in told.reasons for _, figure_id in reason.numbers}
+    ids = {figure_id for reason in told.reasons for _, figure_id in reason.pieces if figure_id}
     whys = {each: address.href("/why", site=of.site_id, scope=None, period=None, figure=each) for each in ids}
     parts = [
         Part(key="saving", blocks=(Cards(widgets=_figures(told, locale)),)),
@@ -248,24 +246,14 @@ def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
 def _reasons(told: AdviceDetail, whys: Mapping[str, str]) -> Cards:
     """A line a sentence; each number in it leads to the readings that it is made of."""
     items = tuple(
-        Item(text=named(reason.text), pieces=linked(reason, whys), icon="chart-column" if reason.numbers else "info")
+        Item(
+            text=named("".join(text for text, _ in reason.pieces)),
+            pieces=tuple((text, whys.get(figure_id, "")) for text, figure_id in reason.pieces),
+            icon="chart-column" if any(figure_id for _, figure_id in reason.pieces) else "info",
+        )
         for reason in told.reasons
     )
     return Cards(widgets=(Widget(key="reasons", title="Reasons", state="value", items=items, span=12),))
-
-
-def linked(reason: Reason, whys: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The sentence in pieces, with the address of each that is a number."""
-    links: dict[int, tuple[int, str]] = {}
-    for text, figure_id in reason.numbers:
-        found = re.finditer(rf"(?<![\d.,]){re.escape(text)}(?!\d)", reason.text)
-        if spot := next((each for each in found if each.start() not in links), None):
-            links[spot.start()] = (spot.end(), whys[figure_id])
-    pieces, at = list[tuple[str, str]](), 0
-    for start, (end, href) in sorted(links.items()):
-        pieces += [(reason.text[at:start], ""), (reason.text[start:end], href)]
-        at = end
-    return (*pieces, (reason.text[at:], ""))
 
 
 def _history(told: AdviceDetail, locale: str) -> Table:

@@ -1,7 +1,7 @@
 """One bill line by line: billed, expected by readings and tariff, the difference, and its cause in words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
@@ -112,14 +112,8 @@ class _Bill:
         if audit.verdict == "agrees":
             return Paragraph(text="The bill matches readings and tariff on every line.", tone="good")
         causes = sentences([Sentence(words(each)) for each in (audit.cause, *audit.also)], ", ")
-        evidence = sentences([named(self._in_words(each, audit)) for each in audit.evidence])
+        evidence = sentences([named(in_words(each, self.tariffs, audit.lines)) for each in audit.evidence])
         return Paragraph(text=Sentence("Cause: {0}. {1}", causes, evidence), tone="bad")
-
-    def _in_words(self, evidence: str, audit: Reconciliation) -> str:
-        """Evidence with tariffs and lines by their names in place of their ids."""
-        names = self.tariffs | {each.id: _called(each) for each in audit.lines}
-        whole = "|".join(re.escape(each) for each in sorted(names, key=len, reverse=True))
-        return re.sub(rf"(?<![\w.-])({whole})(?![\w-])", lambda found: names[found[0]], evidence) if names else evidence
 
     def lines(self, audit: Reconciliation) -> Table:
         """A row a line, and what they come to."""
@@ -178,6 +172,20 @@ class _Bill:
 def _called(line: ReconciledLine) -> str:
     """As the bill calls it; ids of a tariff are words with lines between them."""
     return named((line.label or line.id).replace("_", " "))
+
+
+def in_words(evidence: str, tariffs: Mapping[str, str], lines: Sequence[ReconciledLine]) -> str:
+    """Evidence with tariffs and lines by their names in place of their ids; an id that is a plain word or a number
+    stays, since the sentence may mean the word. tariffs: names by id.
+    """
+    names = {**tariffs, **{each.id: _called(each) for each in lines}}
+    names = {each: name for each, name in names.items() if not (each.isalpha() or each.isdecimal())}
+    names |= {f"{each.id} ({each.label})": _called(each) for each in lines}
+    whole = "|".join(re.escape(each) for each in sorted(names, key=len, reverse=True))
+    # In quotation marks: names hold commas, and evidence lists them.
+    return (
+        re.sub(rf"(?<![\w.-])({whole})(?![\w-])", lambda found: f"“{names[found[0]]}”", evidence) if names else evidence
+    )
 
 
 def _pair(texts: list[str]) -> tuple[Cell, Cell]:

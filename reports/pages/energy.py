@@ -130,11 +130,14 @@ class Point(NamedTuple):
 
 
 class Use(NamedTuple):
-    """One part of a site: a use, a meter below the main ones, or what none of them measures. values: as the points."""
+    """One part of a site: a use, a meter below the main ones, or what none of them measures. values: as the points.
+    place: among the site's uses, which says its colour.
+    """
 
     name: Text
     scope: str
     values: tuple[Decimal | None, ...]
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -304,9 +307,10 @@ def _chart(given: EnergyGiven) -> Chart:
 def _uses(given: EnergyGiven) -> list[ChartRow]:
     """A row a use, each in a colour of its own, and the remainder in that of what is not metered."""
     return [
-        ChartRow(label=each.name, role=role, energy=None if each.scope else "other", values=_floats(each.values))
-        for each, role in zip(given.uses, (*PARTS, PARTS[0]), strict=False)
-    ]
+        ChartRow(label=each.name, role=PARTS[each.place % len(PARTS)], energy=None if each.scope else "other",
+                 values=_floats(each.values))
+        for each in given.uses
+    ]  # fmt: skip
 
 
 def _floats(values: Sequence[Decimal | None]) -> tuple[float | None, ...]:

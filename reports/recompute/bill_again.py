@@ -86,10 +86,14 @@ def amounts(
     sources: Sources, site: Site, bill_id: str, as_of_utc: datetime, *, off: tuple[str, float]
 ) -> dict[str, float] | None:
     """Numbers of the bill made again with one metered meter off by a factor, unrounded: money by line id, of the whole
-    under "", and kWh under "energy_kwh". None where the bill goes by registers of several meters.
+    under "", and kWh under "energy_kwh"; that alone where no bill can be made. None where the bill goes by registers of
+    several meters.
     """
     bill = stored_bill(sources, bill_id)
     load = _load(sources, site, bill, as_of_utc, off=off)
+    kwh = {"energy_kwh": 0.0 if load is None else load.load.sum() / 1e9}
+    if isinstance(reconciled(sources, site, bill_id, as_of_utc), BadInput):
+        return kwh
     truth = make_case(bill, site.tariffs, load=load, **_terms(sources, site, bill, as_of_utc)).truth
     if truth.load is None:
         if meters_of_bill(site, bill) != [off[0]]:
@@ -98,7 +102,7 @@ def amounts(
     # A cent of rounding would be more than what a meter moves a small line by.
     ours = bill_again(each_tariff(lambda each: each.model_copy(update={"rounding": "none"}))(truth) or truth)
     lines = {each.line_id: float(each.recomputed or 0) for each in pair_lines(bill.lines, ours)}
-    return lines | {"": float(ours.total), "energy_kwh": 0.0 if load is None else load.load.sum() / 1e9}
+    return lines | kwh | {"": float(ours.total)}
 
 
 def _terms(sources: Sources, site: Site, bill: SupplierBill, as_of_utc: datetime) -> dict[str, Any]:

@@ -206,6 +206,39 @@ def test_one_factor_for_all_meters_is_a_wrong_unit_and_no_shut_down() -> None:
     assert {each.meter for each in of_site(10.0, 30.0, 100.0, 1000.0)} == {"m0", "m1", "m2", "m3"}
 
 
+def nights() -> NDArray[np.float64]:
+    """Four meters, each with a night of its own."""
+    is_night = np.arange(24 * DAYS) % 24 < 6
+    return np.stack([office(DAYS, seed=row) * np.where(is_night, 1 / (1 + 2 * row), 1) for row in range(4)])
+
+
+def wrong_units(values: NDArray[np.float64]) -> list[RuleFinding]:
+    """Of a site's meters m0, m1 …"""
+    return [each for each in validate([grid(*np.round(values, 6))]).findings if each.rule == "unit_scale"]
+
+
+def test_a_gateway_that_scales_all_meters_from_some_hour_of_the_night_on_is_no_shut_down() -> None:
+    for hour in (1, 3, 6):
+        values = nights()
+        # On the first day each keeps its own night, and so has a share of its own.
+        values[:, 24 * 80 + hour : 24 * 90] /= 1000
+        assert {each.meter for each in wrong_units(values)} == {"m0", "m1", "m2", "m3"}, hour
+
+
+def test_a_unit_that_goes_wrong_in_a_shut_down_is_told_once_the_others_are_back() -> None:
+    values = nights()
+    values[:, 24 * 80 : 24 * 87] *= np.array([0.5, 0.3, 0.4, 0.2])[:, None]
+    values[0, 24 * 80 :] /= 1000
+    assert {each.meter for each in wrong_units(values) if each.slots} == {"m0"}
+
+
+def test_a_shut_down_of_two_weeks_whose_meters_go_flat_has_no_wrong_unit() -> None:
+    values = nights()
+    noise = np.random.default_rng(5).normal(1, 0.03, (4, 24 * 14))
+    values[:, 24 * 77 : 24 * 91] = np.array([0.3, 0.9, 1.5, 4.0])[:, None] * noise
+    assert {each.value for each in wrong_units(values) if each.value < 1} == set()
+
+
 def test_a_lasting_change_of_unit_names_both_sides() -> None:
     values = office(DAYS)
     values[24 * 75 :] /= 35.3147

@@ -1,6 +1,9 @@
 """Numbers of answers that no report holds: kept by their question, asked again of the same files, refused of others."""
 
 import json
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,35 @@ def test_without_a_project_nothing_is_kept_and_nothing_else_changes(project: Pat
     kept = call_here(*COMPARED, "inputs/energy.csv", "--tz", "Europe/Berlin", "--project", str(project))[1]
     assert set(kept) - set(said) == {"figure_ids", "figure_ids_until_utc"}
     assert {name: kept[name] for name in said} == said
+
+
+def test_an_answer_stands_where_its_numbers_cannot_be_kept(project: Path) -> None:
+    want = compared(project)[1]
+    settings = project / "meterloom.yaml"
+    nameless = os.fsdecode(b"inputs/en\xffergy.csv")
+    Path("inputs/energy.csv").rename(nameless)
+    for text in ("no_such_key: 1\n", "{}\n"):
+        settings.write_text(text)
+        code, said, fault = call_here(*COMPARED, nameless, "--tz", "Europe/Berlin", "--project", str(project))
+        assert (code, said["tariffs"][0]["total"]) == (0, want), fault
+        assert "figure_ids" not in said
+
+
+def test_a_number_of_a_command_of_another_release_says_so(project: Path) -> None:
+    figure_id = compared(project)[0]["/tariffs/0/total"]
+    for old, new in (("operations.bills.bill", "operations.gone"), ("operations.gone", "operations.bills.bill")):
+        with closing(sqlite3.connect(project / "var" / "asked" / "figures.db")) as db, db:
+            db.execute("update figures set figure = replace(figure, ?, ?)", (old, new))
+            db.execute("update figures set figure = replace(figure, '\\\"tz\\\"', '\\\"clock\\\"')")
+        code, told, fault = call_here("trace", figure_id, "--project", str(project))
+        assert (code, told) == (2, None)
+        assert "meterloom bill compare of another release" in fault
+
+
+def test_a_trace_has_no_numbers_of_its_own_and_tells_no_number_before_it_was_made(project: Path) -> None:
+    words = ("trace", compared(project)[0]["/tariffs/0/total"], "--project", str(project))
+    assert "figure_ids" not in call_here(*words)[1]
+    assert "was not made yet at --as-of" in call_here(*words, "--as-of", "2020-01-01T00:00:00Z")[2]
 
 
 def test_what_a_command_writes_is_not_written_again_by_a_trace(project: Path) -> None:

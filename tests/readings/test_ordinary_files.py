@@ -49,6 +49,17 @@ def test_a_zone_that_the_times_disprove_is_asked_for_and_not_taken(bench: Bench)
     assert draft_map(path, site=home(), said=Said(tz="Etc/GMT-1")).questions == ()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("zone", "all_year"),
+    [("Europe/Berlin", ("Etc/GMT-1",)), ("Europe/Dublin", ("Etc/GMT",))],
+)
+def test_a_clock_without_summer_time_is_that_of_the_winter(bench: Bench, zone: str, all_year: tuple[str, ...]) -> None:
+    path = bench.file("Zeit;Verbrauch [kWh]\n" + hours("{t};{n},5", month=3, zone="Etc/GMT"))
+    draft = draft_map(path, site=home(), said=Said(tz=zone))
+    assert draft is not None
+    assert [each.answers for each in draft.questions if each.key == "zone"] == [all_year]
+
+
 def test_a_change_of_the_clock_in_the_file_makes_its_zone_surer(bench: Bench) -> None:
     text = "Zeit;Verbrauch [kWh]\n"
     across, within = (bench.file(text + hours("{t};{n},5", month=m), f"{m}.csv") for m in (10, 1))

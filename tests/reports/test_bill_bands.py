@@ -118,7 +118,7 @@ class Asked:
 
 def four_meters(up_to_kwh: int, classes: Mapping[str, str] = MAINS, **changes: object) -> Site:
     """A supply of four meters under the tariff."""
-    return without_main(dict(classes), tariffs=(tariff(up_to_kwh),), **changes)
+    return without_main(dict(classes), **{"tariffs": (tariff(up_to_kwh),), **changes})
 
 
 def blocks(
@@ -200,6 +200,19 @@ def test_a_meter_of_a_bill_without_a_class_is_told(world: MakeWorld, tmp_path: P
     used.site = four_meters(1000, {})
     bare = Asked(used, stored(used, tmp_path)).band()
     assert (bare.half, len(bare.left_out)) == (None, 4)
+
+
+def test_energy_of_a_bill_that_no_tariff_prices_is_as_sure_as_its_meters(world: MakeWorld, tmp_path: Path) -> None:
+    used, up_to, kwh = blocks(world, 0.5)
+    bill = stored(used, tmp_path)
+    used.site = four_meters(up_to, tariffs=())
+    asked = Asked(used, bill)
+    found = asked.numbers().expected
+    named = {**found.trace.parameters, "field": "energy_kwh"}
+    trace, energy = found.trace.model_copy(update={"parameters": named}), float(kwh.sum())
+    figure = found.model_copy(update={"trace": trace, "kpi": "energy_kwh", "value": Decimal(repr(round(energy, 6)))})
+    made = figure_band(figure, sources=asked.sources, lookup=lambda _: None)
+    confirm(made, energy, drawn(kwh, list(MAINS)).sum(axis=1))
 
 
 def test_a_bill_by_registers_moves_with_its_one_meter_and_not_at_all_with_several(

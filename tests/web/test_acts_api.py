@@ -2,8 +2,10 @@
 sent under a key is done once.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, timedelta
@@ -406,3 +408,25 @@ def test_of_two_tariffs_that_are_sent_at_once_the_later_is_told_so(acted: Asking
             path.write_text(path.read_text() + "# somebody was here\n")
         assert later.result().said["code"] == "changed_since"
     assert path.read_text().endswith("# somebody was here\n")
+
+
+def test_a_command_in_another_process_and_the_pages_change_a_site_s_file_one_after_the_other(acted: Asking) -> None:
+    written_by_hand(acted)
+    path = acted.project.project.sites_dir / "plant.yaml"
+    before = path.read_bytes()
+    path.write_bytes(b"\xef\xbb\xbf" + before)
+    assert file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF).status == 200
+    after = TARIFF.replace("NIGHT", "NIGHT-2").replace("2030-01-01", "2030-07-01").encode()
+    words, head = f"{EMS}/tariffs?tariff=NIGHT&reason=new&site=plant", file_of("n.yaml", after)
+    # A lock of a file that is opened anew is as that of another process.
+    folder = os.open(path.parent, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as pool:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        later = pool.submit(sent, acted, words, head, method="PATCH")
+        assert not wait([later], timeout=2).done
+        path.write_bytes(path.read_bytes() + b"# another process was here\n")
+        os.close(folder)
+        assert later.result().said["code"] == "changed_since"
+    assert sent(acted, words, head, method="PATCH").status == 200
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert path.read_bytes().endswith(b"# another process was here\n")

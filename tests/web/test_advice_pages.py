@@ -1,6 +1,7 @@
 """Pages of recommendations: what people read of one, and what they do with it."""
 
 import html
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,8 @@ from data_quality.contracts.reporting.recommendation import (
     Recommendation,
 )
 from reports.advice_words import TITLES
-from reports.pages.advice import ACTS, CARDS_A_PAGE, Reason, linked
+from reports.figure_book import FigureBook
+from reports.pages.advice import ACTS, CARDS_A_PAGE
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.why_world import posted, tenant
@@ -140,12 +142,31 @@ def test_a_saving_without_an_interval_is_shown_without_one(acted: Asking) -> Non
     assert "Estimated and measured saving" in page(acted, "/advice")
 
 
-def test_each_number_of_a_reason_leads_to_its_own_readings_and_nothing_else_does() -> None:
-    whys = {each: f"/why?figure={each}" for each in ("first", "second", "third")}
-    reason = Reason("It costs 112 € (12 € to 12 €)", (("12 €", "first"), ("12 €", "second"), ("9 €", "third")))
-    pieces = linked(reason, whys)
-    assert "".join(text for text, _ in pieces) == reason.text
-    assert [each for each in pieces if each[1]] == [("12 €", whys["first"]), ("12 €", whys["second"])]
+@pytest.mark.parametrize("locale", ["en", "de", "ar"])
+def test_each_number_of_a_reason_leads_to_its_own_readings_wherever_a_language_says_it(
+    acted: Asking, locale: str
+) -> None:
+    book = FigureBook(report_id="advice", revision=0, as_of_utc=acted.clock.now_utc(), is_synthetic=False)
+    # One as another, and one as the end of another: by their texts nobody could tell them apart.
+    figures = tuple(
+        book.add(
+            name, value, label=name, kpi=name, scope="site:plant", unit="kw", computation="stated_number",
+            parameters={}, inputs=[], start=date(2025, 1, 1), end=date(2025, 3, 1),
+        )
+        for name, value in {"of": Decimal(12), "at": Decimal("12.5"), "top": Decimal(3), "months": Decimal(3)}.items()
+    )  # fmt: skip
+    told = AdviceSentence(
+        pattern="{0} are contracted, and {1} would have cost least in {3} months: the highest reached {2}",
+        places=tuple(AdvicePlace(figure=each.kpi) for each in figures),
+    )
+    kept(acted, sentences=(told,), figures=figures)
+    shown = page(acted, locale=locale)
+    found = re.findall(r'figure=([^"&]+)[^"]*"><bdi>([^<]+)</bdi>', shown)
+    names = {each.figure_id: each.kpi for each in figures}
+    comma = "," if locale == "de" else "."
+    assert [(names[each], text) for each, text in found] == [
+        ("of", "12 kW"), ("at", f"12{comma}50 kW"), ("months", "3 kW"), ("top", "3 kW")
+    ]  # fmt: skip
 
 
 def test_savings_of_money_are_a_picture_where_there_are_two_to_compare(acted: Asking) -> None:

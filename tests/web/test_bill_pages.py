@@ -4,11 +4,14 @@ import html
 import json
 import re
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from assets.bills.dispute.reconcile import ReconciledLine
 from data_quality.contracts.people import Role
+from reports.pages.bill_lines import in_words
 from tests.bills.scans import drawn, needs_tesseract
 from tests.web.asking import PAGE
 from tests.web.bills_world import billed, command
@@ -61,6 +64,30 @@ def test_a_bill_line_by_line_has_the_numbers_of_the_command(billed: Asking) -> N
         == len(told["checked"]["lines"])
         == len(re.findall("'owner': 'unknown'", str(told)))
     )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ("energy.all.1 (Work price): billed 5", "“Work price”: billed 5"),
+        ("meter (Metering): billed 5", "“Metering”: billed 5"),
+        (
+            "billed again so, energy.all.1 comes to it; tariff mv-1",
+            "billed again so, “Work price” comes to it; tariff “Medium”",
+        ),
+        ("the reads of meter main cover 1 of 2 days", "the reads of meter main cover 1 of 2 days"),
+    ],
+)
+def test_evidence_calls_tariffs_and_lines_by_their_names_and_leaves_words_and_numbers(
+    evidence: str, words: str
+) -> None:
+    given = dict.fromkeys(
+        ("billed", "recomputed", "billed_quantity", "recomputed_quantity", "billed_rate", "recomputed_rate")
+    )
+    told = {"energy.all.1": "Work price", "meter": "Metering", "1": "First"}
+    lines = [ReconciledLine(id=each, label=label, delta=Decimal(0), unit="", **given) for each, label in told.items()]
+    found = in_words(evidence, {"mv-1": "Medium"}, lines)
+    assert re.sub("[\u2068\u2069]", "", found) == words
 
 
 def test_each_number_leads_to_where_it_is_made_again_from_the_readings(billed: Asking) -> None:

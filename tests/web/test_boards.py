@@ -26,15 +26,15 @@ from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, 
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
-from orchestration.web.boards.span_tiles import newest_month, where_it_goes
+from orchestration.web.boards.span_tiles import newest_month, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.figures.running import running_now
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board
-from reports.pages.chart import chart_table
+from reports.pages.chart import PARTS, chart_table
 from reports.pages.page import Widget
-from reports.pages.widgets import submeters
+from reports.pages.widgets import saved_energy, submeters
 from reports.texts.locales import long_date, named, page_word
 from reports.texts.numbers import MISSING, format_alike
 from tests.reports import plant
@@ -171,6 +171,25 @@ def test_uses_of_the_last_week_stand_beside_the_week_before(asking: Asking) -> N
     assert {"Main meters", "Not metered separately", *names} <= set(rows)
     used, before, change = (rows[sorted(names)[0]][at].text.replace(",", "").replace("−", "-") for at in (1, 2, 3))
     assert float(change) == pytest.approx(100 * (float(used) / float(before) - 1), abs=0.1)
+
+
+def test_a_use_without_energy_or_saving_gives_no_other_one_its_colour(asking: Asking) -> None:
+    site = asking.project.site("plant")
+    unread = site.seus[0].model_copy(update={"seu_id": "unread", "name": "Unread", "meters": ()})
+    site = site.model_copy(update={"seus": (unread, *site.seus)})
+    ask = Ask(asking.project, ALL, Address(path="/board/ops", site="plant"), asking.clock)
+    now = SiteNow(Show(ask, site, asking.project.sources()))
+    names = [each.name for each in site.seus if not each.is_aggregate]
+    months = saved_by_month([now], Period(label="", start=date(2024, 1, 1), end=date(2026, 1, 1), time_zone=plant.ZONE))
+    assert months.uses
+    assert [(name, place) for name, place, _ in months.uses] == [
+        (name, at) for at, name in enumerate(names) if name in {use for use, *_ in months.uses}
+    ]
+    chart = saved_energy.by_month(months).chart
+    assert chart is not None
+    assert chart.rows[0].role == PARTS[months.uses[0][1]] != PARTS[0]
+    parts = {each.name: each.place for each in where_it_goes(now).parts if each.is_use}
+    assert parts == {name: at for at, name in enumerate(names) if at}
 
 
 def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:

@@ -118,7 +118,7 @@ def states() -> Iterator[tuple[str, Widget]]:
         yield f"savings {name}", saved_energy.view(given_)
         yield f"savings_uses {name}", saved_energy.by_use(given_)
         months = saved_energy.SavedMonths(
-            **AT, months=("Jan 2026",), uses=(("Air", (energy,)),) if month is cost else ()
+            **AT, months=("Jan 2026",), uses=(("Air", 0, (energy,)),) if month is cost else ()
         )
         yield f"savings_months {name}", saved_energy.by_month(months)
 

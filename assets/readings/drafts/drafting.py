@@ -407,10 +407,10 @@ def _bare(name: str) -> str:
 
 
 def _all_year(name: str) -> tuple[str, ...]:
-    """The zone that has another one's standard time all year, as Etc/GMT-1 of Europe/Berlin; none of half hours."""
-    noon = datetime(2025, 1, 15, 12, tzinfo=zone(name))
-    offset = (noon.utcoffset() or timedelta()) - (noon.dst() or timedelta())
-    hours, rest = divmod(offset, timedelta(hours=1))
+    """The zone that has another one's winter time all year, as Etc/GMT-1 of Europe/Berlin; none of half hours."""
+    # Not by what counts as summer time: of Europe/Dublin that is the winter, an hour back.
+    noons = (datetime(2025, month, 15, 12, tzinfo=zone(name)) for month in (1, 7))
+    hours, rest = divmod(min(noon.utcoffset() or timedelta() for noon in noons), timedelta(hours=1))
     # The sign of these names is that of the sun's way, not of the clock.
     return () if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)
 

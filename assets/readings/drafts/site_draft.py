@@ -203,8 +203,8 @@ class SiteDraft:
         draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
-        for each in draft.questions:
-            if each.key in ("zone", "date_format") and (said := self._answer(path, each.key, each.text, each.answers)):
+        for each in (one for one in draft.questions if one.key in ("zone", "date_format") and one.answers):
+            if said := self._answer(path, each.key, each.text, each.answers):
                 keys[each.key] = said
                 questions.remove(each)
         if found.meter is not None:

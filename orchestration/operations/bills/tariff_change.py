@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from assets.sites.edit_site import keep_text, one_writer, text_tag
+from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
 from assets.sites.load_sites import rewritten, site_file
 from assets.sites.patch import with_next_tariff
 from assets.tariffs.formats.tariff_file import read_tariffs
@@ -42,7 +42,7 @@ def tariff_change(
     _expect_next(known, tariff, after)
     path = site_file(call.places.sites_dir, site)
     with one_writer(path, text_tag(path)):
-        text = with_next_tariff(path.read_bytes().decode("utf-8-sig"), tariff, after, file=path.name)
+        text = as_in_file(with_next_tariff(site_text(path), tariff, after, file=path.name), path)
         try:
             with rewritten(path, text) as changed, call.project.store.together():
                 for carrier in Carrier:

@@ -1,10 +1,13 @@
 """The trace of a number that a command printed and no report holds: its question, asked again of the same files."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.errors import BadInput
@@ -70,12 +73,7 @@ def _asked_again(call: Call, trace: Trace) -> Any:
     """The answer as JSON, by the clock of then."""
     named = trace.parameters
     operation = _operation(named["module"], named["operation"])
-    told = json.loads(named["question"])
-    values = {
-        each.name: placed(reader(each.kind).validate_json(told[each.name]), lambda path: _at(call, path))
-        for each in asked_of(operation)
-        if each.name in told
-    }
+    values = _options(call, operation, json.loads(named["question"]))
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
     if operation.writes or not operation.takes:
@@ -87,9 +85,29 @@ def _asked_again(call: Call, trace: Trace) -> Any:
     return plain(operation.function(asked, **operation.question.filled(values)).result)
 
 
+def _options(call: Call, operation: Operation, told: dict[str, str]) -> dict[str, Any]:
+    """What was told to the command, as its options read it today. Raises BadInput where they read it no more."""
+    known = {each.name: each for each in asked_of(operation)}
+    needed = {name for name, each in known.items() if each.is_required}
+    try:
+        if not needed <= told.keys() <= known.keys():
+            raise _gone(operation.name)
+        read = {name: reader(known[name].kind).validate_json(said) for name, said in told.items()}
+    except ValidationError as fault:
+        raise _gone(operation.name) from fault
+    return {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
+
+
 def _operation(module: str, name: str) -> Operation:
-    held = OPERATIONS[import_module(module).__name__] if module.startswith(_ROOM) else []
+    held: list[Operation] = []
+    with suppress(ModuleNotFoundError):
+        held = OPERATIONS.get(import_module(module).__name__, []) if module.startswith(_ROOM) else []
     found = next((each for each in held if each.name == name), None)
     if found is None or not may_repeat(found):
-        raise BadInput(f"the figure was printed by meterloom {name}, which this release has not", reason="no_figure")
+        raise _gone(name)
     return found
+
+
+def _gone(name: str) -> BadInput:
+    message = f"the figure was printed by meterloom {name} of another release; this one has no such command or option"
+    return BadInput(message, reason="no_figure")

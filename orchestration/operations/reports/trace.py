@@ -46,17 +46,12 @@ def trace(
 ) -> Answer:
     """Walk a printed figure back to its inputs and recompute it from them, as known when it was made."""
     if (lived := answer_trace(call, figure_id)) is not None:
-        return _of_no_report(lived)
+        return _of_no_report(call, lived)
     sources = call.sources
     reports = known_figures(call.project, sources, call.clock)
     if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
-        return _of_no_report(lived)
-    made_utc = known_figure(figure_id, reports).trace.as_of_utc
-    if call.as_of_utc is not None and made_utc > call.as_of_utc:
-        raise BadInput(
-            f"figure {figure_id} was not made yet at --as-of: it is of {made_utc:%Y-%m-%d %H:%M:%S}Z",
-            reason="no_figure",
-        )
+        return _of_no_report(call, lived)
+    _expect_made(call, known_figure(figure_id, reports))
     found = trace_figure(figure_id, reports=reports, sources=sources)
     figure = found.figure
     result = trace_data(found)
@@ -75,7 +70,17 @@ def trace(
     return Answer(result, parts, exit_code=DONE if found.is_equal else CHECK_FAILED)
 
 
-def _of_no_report(found: TraceReport) -> Answer:
+def _expect_made(call: Call, figure: Figure) -> None:
+    made_utc = figure.trace.as_of_utc
+    if call.as_of_utc is not None and made_utc > call.as_of_utc:
+        raise BadInput(
+            f"figure {figure.figure_id} was not made yet at --as-of: it is of {made_utc:%Y-%m-%d %H:%M:%S}Z",
+            reason="no_figure",
+        )
+
+
+def _of_no_report(call: Call, found: TraceReport) -> Answer:
+    _expect_made(call, found.figure)
     exit_code = DONE if found.is_equal else CHECK_FAILED
     return Answer(trace_data(found), [*_verdict(found), "", INPUTS], exit_code=exit_code)
 

@@ -109,17 +109,20 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     is_fed = any(each is not None and not has_import(each) for each in every)
     below = [each for each in children if each is not None and has_import(each)]
     uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
+    # Read or not: a use without energy gives no other one its colour.
     named = [(seu.name, f"seu:{seu.seu_id}", True) for seu in uses]
     named += [(meter.name or meter.meter_id, f"meter:{meter.meter_id}", False) for meter in below]
     parts, metered = [], []
-    for name, scope, is_use in named:
+    for place, (name, scope, is_use) in enumerate(named):
         energy, _ = show.over("consumption_kwh", scope, asked)
         if energy is None:
             continue
         before, _ = show.over("consumption_kwh", scope, former)
         change = show.pair("deviation_percent", energy, before, "percent", f"change of {scope}")
         of = next((use.name for use in uses if not is_use and scope.removeprefix("meter:") in use.meters), "")
-        part = submeters.Submeter(name=name, energy=energy, before=before, change=change, is_use=is_use, of=of)
+        part = submeters.Submeter(
+            name=name, energy=energy, before=before, change=change, is_use=is_use, of=of, place=place
+        )
         parts.append(part)
         metered += [] if is_use else [energy.figure]
     whole, gaps = show.over("consumption_kwh", now.scope, asked)
@@ -232,18 +235,21 @@ def saved_by_month(sites: Sequence[SiteNow], period: Period) -> saved_energy.Sav
     """Savings of each month of a year by use, of uses that are no sum of others."""
     count = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
     months = [months_after(period.start, at) for at in range(count)]
-    uses = []
+    uses, place = [], -1
     for now in sites:
         show, before = now.show, f"{now.site.name}: " if len(sites) > 1 else ""
         is_it = (pl.col("grain") == "month") & (pl.col("kpi") == "savings_kwh") & pl.col("period_start").is_in(months)
         rows = show.mart("mart_seu__kpi_values", is_it)
-        for seu in [each for each in now.site.seus if each.is_active and not each.is_aggregate and rows.height]:
+        for seu in [each for each in now.site.seus if each.is_active and not each.is_aggregate]:
+            place += 1
+            if rows.is_empty():
+                continue
             mine = rows.filter(pl.col("scope") == f"seu:{seu.seu_id}").with_columns(
                 carrier=pl.lit(seu.carrier.value), findings=pl.col("finding")
             )
             found = {each.start: show.shown(each) for each in show.figures(mine)}
             if any(each is not None and each.figure.value is not None for each in found.values()):
-                uses.append((f"{before}{seu.name}", tuple(found.get(month) for month in months)))
+                uses.append((f"{before}{seu.name}", place, tuple(found.get(month) for month in months)))
     names = tuple(month_year(each, sites[0].show.address.locale, is_short=True) for each in months)
     return saved_energy.SavedMonths(**sites[0].common(), months=names, uses=tuple(uses))
 

@@ -1,11 +1,12 @@
 """/advice: recommendations of a site, one with its reasons, and what people do with them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from itertools import chain
 
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from assets.advice.wording_gate import Told
 from assets.stores.ledgers.recommendations import Recommendations
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
@@ -14,7 +15,7 @@ from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import DONE
 from orchestration.views import advice
 from orchestration.views.advice_order import ordered
-from orchestration.views.advice_sentences import worded
+from orchestration.views.advice_sentences import told_sentences, worded
 from orchestration.views.advice_wording import shown_wordings
 from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_site, words_of
 from orchestration.web.draw import draw
@@ -34,7 +35,6 @@ from reports.pages.advice import (
     detail_page,
     stamp_of,
 )
-from reports.texts.numbers import format_alike, unit_text
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "trending-down", "Analyse", ("ops",))
@@ -70,7 +70,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
     row = advice.row(site, of, ask.address.locale)
     told = AdviceDetail(
         site=site, of=of, scope=scope_name(site, of.scope),
-        reasons=[_reason(of, each, ask.address.locale) for each in row["sentences"]],
+        reasons=[_reason(each) for each, _ in told_sentences(site, of, ask.address.locale)],
         history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
         may=frozenset() if as_of_utc else frozenset(act for act, needs in NEEDS.items() if may(ask.person, needs)),
         wording=" ".join(shown_wordings(ask.project, site, of, ask.address.locale, as_of_utc=as_of_utc).values()),
@@ -112,12 +112,10 @@ def _is_running(ask: Ask, of: Recommendation) -> bool:
     return any(job is not None and not job.future.done() for job in jobs)
 
 
-def _reason(of: Recommendation, sentence: dict[str, Any], locale: str) -> Reason:
-    figures = {each.figure_id: each for each in of.figures}
-    ids: Sequence[str] = sentence["figure_ids"]
-    numbers = [(f"{format_alike([figures[each].value], figures[each].unit, locale=locale)[0]} "
-                f"{unit_text(figures[each].unit)}".rstrip(), each) for each in ids]  # fmt: skip
-    return Reason(sentence["text"], numbers)
+def _reason(told: Told) -> Reason:
+    places = [(each.text, each.figure_id) for each in told.places]
+    around = [(each, "") for each in told.pieces]
+    return Reason((around[0], *chain.from_iterable(zip(places, around[1:], strict=True))))
 
 
 def _has(site: Site, of: Recommendation, search: str, locale: str) -> bool:

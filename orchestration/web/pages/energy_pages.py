@@ -197,15 +197,19 @@ def uses_of(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
     ):
         return ()
     visible = scopes_of(asked.ask, site)
-    wanted = [(name, scope) for name, scope in _parts(asked) if scope in visible]
+    wanted = [each for each in _parts(asked) if each[1] in visible]
     if not 0 < len(wanted) <= len(PARTS):
         return ()
     try:
-        read = [(name, scope, values_of(asked, scope)) for name, scope in wanted]
+        read = [(*each, values_of(asked, each[1])) for each in wanted]
     except BadInput:
         # A part without hours of its own: the whole is shown by itself.
         return ()
-    found = [Use(named(name), scope, tuple(map(values.get, _starts(points)))) for name, scope, values in read if values]
+    found = [
+        Use(named(name), scope, tuple(map(values.get, _starts(points))), place)
+        for name, scope, place, values in read
+        if values
+    ]
     if not found:
         return ()
     rest = tuple(_rest(each.value, [use.values[at] for use in found]) for at, each in enumerate(points))
@@ -216,16 +220,18 @@ def _starts(points: tuple[Point, ...]) -> list[datetime]:
     return [each.start_utc for each in points]
 
 
-def _parts(asked: EnergyQuery) -> list[tuple[str, str]]:
-    """Names and scopes of the site's active uses of electricity; without any, of the meters below the main ones."""
+def _parts(asked: EnergyQuery) -> list[tuple[str, str, int]]:
+    """Names, scopes and places of the site's active uses of electricity; without any, of the meters below the main
+    ones.
+    """
     site = asked.site
-    uses = [
-        each for each in site.seus if each.is_active and not each.is_aggregate and each.carrier == Carrier.ELECTRICITY
-    ]
+    every = [each for each in site.seus if each.is_active and not each.is_aggregate]
+    uses = [each for each in every if each.carrier == Carrier.ELECTRICITY]
     if uses and not overlapping(uses, site):
-        return [(each.name, f"seu:{each.seu_id}") for each in uses]
+        return [(each.name, f"seu:{each.seu_id}", every.index(each)) for each in uses]
     below = [site.meter(each) for main in _mains(asked) for each in submeters_of(site, main, asked.period.start)]
-    return [(each.name or each.meter_id, f"meter:{each.meter_id}") for each in below if each and has_import(each)]
+    meters = [each for each in below if each and has_import(each)]
+    return [(each.name or each.meter_id, f"meter:{each.meter_id}", at) for at, each in enumerate(meters)]
 
 
 def _mains(asked: EnergyQuery) -> tuple[str, ...]:

@@ -116,10 +116,12 @@ def _saved(use: Use) -> float:
 
 
 class SavedMonths(Given):
-    """months: their first days. uses: name of each use, and its saving in each month."""
+    """months: their first days. uses: name of each use, its place among all, which says its colour, and its saving in
+    each month.
+    """
 
     months: tuple[Text, ...] = ()
-    uses: tuple[tuple[str, tuple[Shown | None, ...]], ...] = ()
+    uses: tuple[tuple[str, int, tuple[Shown | None, ...]], ...] = ()
 
 
 def by_month(given: SavedMonths) -> Widget:
@@ -127,13 +129,13 @@ def by_month(given: SavedMonths) -> Widget:
     key, title = "savings_months", "Savings by month"
     if not given.uses:
         return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
-    site, names = _of_one_site([name for name, _ in given.uses])
+    site, names = _of_one_site([name for name, *_ in given.uses])
     rows = tuple(
         ChartRow(
-            label=named(names[at]), role=PARTS[at % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,
+            label=named(name), role=PARTS[place % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,
             figures=tuple("" if each is None else each.figure.figure_id for each in saved),
         )
-        for at, (_, saved) in enumerate(given.uses)
+        for name, (_, place, saved) in zip(names, given.uses, strict=True)
     )  # fmt: skip
     chart = Chart(
         kind="stack", key=key, title=title, unit="kwh", x=given.months, x_title="Month", rows=rows, locale=given.locale

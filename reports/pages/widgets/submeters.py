@@ -15,7 +15,7 @@ MOST_ROWS = 60
 
 class Submeter(Model):
     """One part: an energy use, or a meter below the main one. before: of as many days before; change: in percent. of:
-    the use whose energy it and others make up.
+    the use whose energy it and others make up. place: among the site's uses, which says its colour.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Submeter(Model):
     change: Shown | None = None
     is_use: bool = False
     of: str = ""
+    place: int = 0
 
 
 class Submeters(Given):
@@ -82,7 +83,7 @@ def _tree(given: Submeters) -> Chart:
         names += [named(each.name) for each in (part, *own)]
         rows += [(each.energy, each.before, each.change) for each in (part, *own)]
         above += [0, *(top for _ in own)]
-        parts += [given.parts.index(part), *(0 for _ in own)]
+        parts += [part.place, *(0 for _ in own)]
     if given.rest is not None:
         names.append("Not metered separately")
         rows.append((given.rest, None, None))
