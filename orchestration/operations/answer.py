@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
-from reports.texts.numbers import unit_text
 
 # 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
 EXIT_CODES = (0, 1, 2, 3, 70)
@@ -106,7 +105,12 @@ class _Texts(Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         row = args[0]
         found = kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)
-        return (unit_text(found) if isinstance(found, str) and field_name == "unit" else found), field_name
+        if isinstance(found, str) and field_name == "unit":
+            # Only who prints units waits for the texts of reports.
+            from reports.texts.numbers import unit_text
+
+            found = unit_text(found)
+        return found, field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
         form, bar, instead = format_spec.partition("|")

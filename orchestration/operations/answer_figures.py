@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.settings import SETTINGS_FILE
@@ -79,6 +78,9 @@ def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], s
     found = dict(unnamed_numbers(said))
     if not found:
         return None
+    # A page of help keeps nothing, and loads none of it.
+    from assets.stores.published.requested_figures import RequestedFigures
+
     try:
         trace = _question(operation, call, options)
         figures = {at: _figure(trace, at, value) for at, value in found.items()}
