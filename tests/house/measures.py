@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_328,
-    "assets": 60_549,
+    "data_quality": 15_334,
+    "assets": 60_558,
     "dbt_project": 2_317,
     "ml": 23_408,
     "controls": 38_479,
     "reports": 32_753,
-    "orchestration": 46_798,
+    "orchestration": 46_830,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
