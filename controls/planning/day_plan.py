@@ -143,7 +143,7 @@ def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | F
         if name in begun:
             states[name] = begun[name], 0.0
             continue
-        state, ending, said, _ = assumption(site, asset, kind)
+        state, ending, said, _ = assumption(site, asset, kind, start)
         states[name], labels[name + ending] = (state, 0.0), said
     # What the stored plan began with is what this one rests on.
     labels = {f"{name}_assumed": said for name, said in not_measured(stored.request.inputs).items()} | labels

@@ -14,7 +14,7 @@ from math import isfinite
 import numpy as np
 
 from assets.stores.lake.lake import Lake
-from controls.optimiser.devices.device import Device
+from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import device_assets, devices_of
 from controls.optimiser.devices.room import Room
 from controls.planning.plan_inputs import (
@@ -78,7 +78,9 @@ def starting_states(
     for asset, kind in device_assets(site):
         if (why := unknown.get(asset.asset_id)) is None:
             continue
-        state, key, told, age_s = _stored(site, asset, kind, lake, now_utc) or assumption(site, asset, kind)
+        state, key, told, age_s = _stored(site, asset, kind, lake, now_utc) or assumption(
+            site, asset, kind, quarter_start(now_utc)
+        )
         known[asset.asset_id] = state, 0.0
         if kind.measure:
             labels[f"{role_of(kind.measure.code, asset, site)}_age_s"] = "unknown" if age_s is None else f"{age_s:g}"
@@ -87,9 +89,10 @@ def starting_states(
     return Starting(site, known, labels)
 
 
-def assumption(site: Site, asset: Asset, kind: type[Device]) -> Begun:
-    """The assumed state of a device, told as an assumption."""
-    state, words = kind.assumed(asset, site.site_id)
+def assumption(site: Site, asset: Asset, kind: type[Device], start_utc: datetime | None = None) -> Begun:
+    """The assumed state of a device, told as an assumption. start_utc: of the plan; None: of one at any hour."""
+    given = Given(site.site_id, start_utc=start_utc, time_zone=site.time_zone)
+    state, words = kind.assumed_at(asset, given)
     return state, ASSUMED, f"{asset.asset_id} is assumed to be {words}: nothing says its state", None
 
 

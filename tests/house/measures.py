@@ -21,7 +21,7 @@ BUDGETS = {
     "assets": 60_559,
     "dbt_project": 2_317,
     "ml": 23_408,
-    "controls": 38_487,
+    "controls": 38_510,
     "reports": 32_760,
     "orchestration": 46_846,
 }

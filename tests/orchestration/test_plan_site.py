@@ -223,6 +223,16 @@ def test_where_commands_follow_a_silent_device_is_left_out_and_the_rest_is_plann
     assert {each.device_id for each in commands_of(made, project.site("home"), epoch=0)} == {"battery"}
 
 
+def test_a_car_that_leaves_soon_is_assumed_to_want_what_it_can_still_get(project: OpenProject) -> None:
+    """Assumed 8 kWh short at 11 kW and 45 minutes before it leaves, it left the whole home without a plan."""
+    content = home()
+    content["assets"][2] = CAR | {"params": CAR["params"] | {"max_current_a": 16, "phases": 3, "departure": "11:45"}}
+    write(Path(project.root), content)
+    answer = asked(project)
+    assert answer["assumptions"][1].startswith("car is assumed to be plugged in and 6.0 kWh short of its goal")
+    assert "car" in {block["device"] for block in answer["blocks"]}
+
+
 def test_where_no_device_that_is_commanded_answers_tomorrow_is_planned_from_assumptions_and_says_so(
     project: OpenProject,
 ) -> None:

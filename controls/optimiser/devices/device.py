@@ -290,6 +290,11 @@ class Device(Part, OnPhases):
         raise OurFault(f"site {site_id}, asset {asset.asset_id!r}: a {cls.kind} has no state to assume")
 
     @classmethod
+    def assumed_at(cls, asset: Asset, given: Given) -> tuple[float | None, str]:
+        """The same of a plan that begins at given.start_utc; most kinds assume alike at all hours."""
+        return cls.assumed(asset, given.site_id)
+
+    @classmethod
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
         """The most that its measured state can be; None: nobody said."""
         return None

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.components.ev_params import EvParams, sessions_of
+from controls.optimiser.devices.components.ev_params import EvParams, chargeable_kwh, sessions_of
 from controls.optimiser.devices.components.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.devices.device import (
     DECIMALS,
@@ -29,10 +29,8 @@ from controls.optimiser.devices.device import (
 from data_quality.contracts.sentence import Text
 from data_quality.contracts.site_file.site import Asset
 
-# Less than a watt is solver noise and no charging.
-_IDLE_KW = 1e-6
-# 40 km of an ordinary day at 0.2 kWh/km.
-_TRIPS_KWH = 8.0
+_IDLE_KW = 1e-6  # less than a watt is solver noise and no charging
+_TRIPS_KWH = 8.0  # 40 km of an ordinary day at 0.2 kWh/km
 
 
 class EvCharger(Device):
@@ -133,12 +131,15 @@ class EvCharger(Device):
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:
         """Plugged in, and a day's trips short of what it leaves with."""
-        params: EvParams = cls.figures(asset, site_id)
-        short_kwh = min(_TRIPS_KWH, params.target_soc * params.capacity_kwh)
-        return (
-            params.target_soc * params.capacity_kwh - short_kwh,
-            f"plugged in and {short_kwh:.1f} kWh short of its goal",
-        )
+        return cls.assumed_at(asset, Given(site_id))
+
+    @classmethod
+    def assumed_at(cls, asset: Asset, given: Given) -> tuple[float, str]:
+        """The same, and no shorter than it can be charged before it leaves: an assumption leaves no home planless."""
+        params: EvParams = cls.figures(asset, given.site_id)
+        wanted_kwh = params.target_soc * params.capacity_kwh
+        short_kwh = min(_TRIPS_KWH, wanted_kwh, chargeable_kwh(params, given))
+        return wanted_kwh - short_kwh, f"plugged in and {short_kwh:.1f} kWh short of its goal"
 
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float:

@@ -86,7 +86,7 @@ def _asked_again(call: Call, trace: Trace) -> Any:
 
 
 def _options(call: Call, operation: Operation, told: dict[str, str]) -> dict[str, Any]:
-    """What was told to the command, as its options read it today. Raises BadInput where they read it no more."""
+    """Arguments of the command, as its options read them today. Raises BadInput where they read them no more."""
     known = {each.name: each for each in asked_of(operation)}
     needed = {name for name, each in known.items() if each.is_required}
     try:

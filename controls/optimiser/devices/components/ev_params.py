@@ -145,6 +145,20 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     return (stay,), (*notes, *after, *chosen)
 
 
+def chargeable_kwh(params: EvParams, given: Given) -> float:
+    """Energy that a car surely takes until its next departure; no bound without a start of the plan or departure."""
+    ranges = params.ranges(given.share)
+    if given.start_utc is None or params.departure is None or not ranges:
+        return INF
+    leaves_utc = next_clock(params.departure, given.start_utc, given.time_zone)
+    if leaves_utc is None:
+        return INF
+    steps = int((leaves_utc - given.start_utc) / timedelta(hours=given.step_h) + 1e-9)
+    most_kw = ranges[0].max_kw if params.taper is None else min(params.taper.end_kw, ranges[0].max_kw)
+    # A fifth is left to others on the connection.
+    return 0.8 * steps * given.step_h * most_kw * params.efficiency
+
+
 def _start(given: Given) -> datetime:
     return given.start_utc or datetime(1970, 1, 1, tzinfo=UTC)
 
