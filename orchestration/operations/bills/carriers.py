@@ -1,6 +1,6 @@
 """`meterloom tariff carriers|held`: what each carrier of a site costs and emits on a day; the tariffs of its file."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from assets.tariffs.price_in_force import price_sources, price_stream_of, prices
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc
+from orchestration.open_project import OpenProject
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS, Call, Option, operation
 from orchestration.operations.options import SiteOption, day_or_none
@@ -38,13 +39,17 @@ HELD = Table(
 @operation("tariff held", takes=READS, example="--site tower")
 def held(call: Call, site: SiteOption) -> Answer:
     """List the tariffs that a site's file holds, and the accounts that people put on one of them for some dates."""
-    known = call.project.site(site)
-    rows = [
-        each.model_dump(mode="json") | {"currency": each.currency or known.currency} for each in known.tariffs
-    ]  # fmt: skip
-    put = overrides_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
-    text = "\n".join(f"{each.account}: {each.tariff_id} from {each.valid_from} to {each.valid_to}" for each in put)
-    return Answer({"site_id": known.site_id, "tariffs": rows, "overrides": put}, HELD, text)
+    found = held_tariffs(call.project, site, call.as_of_utc)
+    lines = [f"{put.account}: {put.tariff_id} from {put.valid_from} to {put.valid_to}" for put in found["overrides"]]
+    return Answer(found, HELD, "\n".join(lines))
+
+
+def held_tariffs(project: OpenProject, site_id: str, as_of_utc: datetime | None = None) -> dict[str, Any]:
+    """Tariffs of a site's file and its accounts' overrides, as the answer of `tariff held`."""
+    known = project.site(site_id)
+    rows = [each.model_dump(mode="json") | {"currency": each.currency or known.currency} for each in known.tariffs]
+    put = overrides_of(project.store, known.site_id, as_of_utc=as_of_utc)
+    return {"site_id": known.site_id, "tariffs": rows, "overrides": put}
 
 
 @operation("tariff carriers", example="--site tower --on 2025-10-01")

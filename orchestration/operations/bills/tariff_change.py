@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import Answer
-from orchestration.operations.bills.carriers import HELD, held
+from orchestration.operations.bills.carriers import HELD, held_tariffs
 from orchestration.operations.bills.tariff import FileArgument
 from orchestration.operations.operation import ACTS, Argument, Call, operation
 from orchestration.operations.options import ReasonOption, SiteOption
@@ -54,7 +54,7 @@ def tariff_change(
             said = "; ".join(each.message for each in fault.problems)
             raise BadInput(f"the site file would not hold: {said}", reason="faulty_text") from fault
     told = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
-    return Answer(held(call, site).result, HELD, told)
+    return Answer(held_tariffs(call.project, site), HELD, told)
 
 
 def _expect_next(site: Site, tariff_id: str, after: Tariff) -> None:
