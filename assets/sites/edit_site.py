@@ -1,8 +1,6 @@
 """A site file edited as text: one writer at a time, no change lost unseen, and every replaced text kept."""
 
-import fcntl
 import hashlib
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from assets.stores.whole_file import write_whole
+from assets.stores.whole_file import locked, write_whole
 from data_quality.contracts.errors import BadInput
 
 # Between the look at a file and its change no other thread changes it.
@@ -37,21 +35,10 @@ def one_writer(path: Path, seen: str) -> Iterator[None]:
     """Nobody else changes files of its folder until the block ends. seen: the tag of the text that the change is made
     to. Raises BadInput (changed_since) where that is another one now.
     """
-    with _ONE_WRITER, _held(path.parent):
+    with _ONE_WRITER, locked(path.parent):
         if text_tag(path) != seen:
             raise BadInput("the site's file was changed since: read it again", reason="changed_since")
         yield
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder for this process alone: a command and the pages may change one file at once."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
 
 
 def site_text(path: Path) -> str:

@@ -1,5 +1,6 @@
 """A file that stands under its name whole or not at all, and is on the disk once it does."""
 
+import fcntl
 import hashlib
 import os
 import uuid
@@ -46,6 +47,17 @@ def appear_whole(path: Path, write: Callable[[Path], object]) -> str:
         # Readings are their owner's alone.
         temporary.chmod(0o600)
     return digest
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The folder for this process alone, by a file in it: NFS locks nothing that is open for reading only, and keeps
+    no two threads of a process apart. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sync_folder(folder: Path) -> None:

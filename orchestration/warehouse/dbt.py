@@ -5,14 +5,13 @@ assets/stores/warehouse/run_nodes.py; what its models are in the graph stands in
 """
 
 import csv
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from assets.stores.postgres import facts_of, session_environment
 from assets.stores.warehouse.run_nodes import WELL, PlannedNode, run
 from assets.stores.warehouse.warehouse import WarehouseTarget, engine_of
 from assets.stores.warehouse.warehouse_tables import ParquetFiles
+from assets.stores.whole_file import locked
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.reporting.figure import KpiDefinition
@@ -114,7 +114,7 @@ def _compiled(
     # Never made, or of another form: made anew. Without the lock: it appears whole, and may lie where nobody writes.
     with suppress(FileNotFoundError, BadInput, ValidationError):
         return read(kept)
-    with _locked(state_dir / target.name):
+    with locked(state_dir / target.name):
         # Another process may have made it meanwhile.
         with suppress(FileNotFoundError, BadInput, ValidationError):
             return read(kept)
@@ -186,15 +186,6 @@ def _invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manife
     if result.exception is not None:
         raise OurFault(f"dbt {' '.join(args)}: {result.exception}") from result.exception
     return result
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One dbt at a time per state folder, across processes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @cache

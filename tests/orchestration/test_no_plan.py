@@ -37,6 +37,7 @@ from tests.orchestration.test_plan_site import (
     home,
     project,
     read_charge,
+    stored,
     write,
 )
 from tests.web.asking import PAGE
@@ -165,8 +166,11 @@ def spelt(house: House) -> None:
 
 
 def too_soon(house: House) -> None:
+    """Half full as its own meter says: of what nobody says no more is assumed than it can still get."""
+    stored(house.project, 50.0, NOW - timedelta(hours=1), meter="in_car", register="value", unit="percent")
     content = home()
-    content["assets"][2] = CAR | {"params": CAR["params"] | {"departure": "11:30"}}
+    content["drivers"] = [*content["drivers"], {"driver_id": "in_car", "unit": "percent", "aggregation": "mean"}]
+    content["assets"][2] = CAR | {"state_meter": "in_car", "params": CAR["params"] | {"departure": "11:30"}}
     write(house.folder, content)
     house.look()
     assert house.plan() == 1

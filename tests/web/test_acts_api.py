@@ -2,6 +2,7 @@
 sent under a key is done once.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -410,6 +412,21 @@ def test_of_two_tariffs_that_are_sent_at_once_the_later_is_told_so(acted: Asking
     assert path.read_text().endswith("# somebody was here\n")
 
 
+def test_a_site_file_is_edited_where_no_lock_is_given_for_a_file_open_for_reading(
+    acted: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS has it."""
+    written_by_hand(acted)
+
+    def locks_as_nfs(file: IO[str], how: int) -> None:
+        number = file.fileno()
+        if how & fcntl.LOCK_EX and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(fcntl, "flock", locks_as_nfs)
+    assert file_sent(acted, "/tariffs?site=plant", "night.yaml", TARIFF).status == 200
+
+
 def test_a_command_in_another_process_and_the_pages_change_a_site_s_file_one_after_the_other(acted: Asking) -> None:
     written_by_hand(acted)
     path = acted.project.project.sites_dir / "plant.yaml"
@@ -419,13 +436,13 @@ def test_a_command_in_another_process_and_the_pages_change_a_site_s_file_one_aft
     after = TARIFF.replace("NIGHT", "NIGHT-2").replace("2030-01-01", "2030-07-01").encode()
     words, head = f"{EMS}/tariffs?tariff=NIGHT&reason=new&site=plant", file_of("n.yaml", after)
     # A lock of a file that is opened anew is as that of another process.
-    folder = os.open(path.parent, os.O_RDONLY)
+    held = (path.parent / ".lock").open("a")
     with ThreadPoolExecutor(1) as pool:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(held, fcntl.LOCK_EX)
         later = pool.submit(sent, acted, words, head, method="PATCH")
         assert not wait([later], timeout=2).done
         path.write_bytes(path.read_bytes() + b"# another process was here\n")
-        os.close(folder)
+        held.close()
         assert later.result().said["code"] == "changed_since"
     assert sent(acted, words, head, method="PATCH").status == 200
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
