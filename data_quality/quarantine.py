@@ -56,7 +56,7 @@ FILE_REASONS: dict[str, str] = {
     "bad_synthetic_flag": "The column is_synthetic holds something else than true or false",
     "directory": "A directory was given",
     "document": "A document, picture, archive or program: no meter file",
-    "duplicate_column": "A column stands twice in the header",
+    "duplicate_column": "A column appears twice in the header",
     "empty_file": "The file has no bytes",
     "encrypted": "The workbook is encrypted",
     "interval_count": "Another number of values than the interval length needs",

@@ -280,7 +280,7 @@ def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetada
 def core_site__day_ahead_forecast(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """P10, P50 and P90 of each forecast target of a site, by its champion; what is still good is not made again."""
+    """P10, P50 and P90 of each forecast target of a site, by its champion; what is still good is not recomputed."""
     from ml.forecasts.site_forecast import forecast_site
 
     site = project.site(context.partition_key)

@@ -192,7 +192,7 @@ class OpenProject:
         return sites[site_id]
 
     def keep_site(self, site: Site, clock: Clock) -> None:
-        """Keep a site file under its hash: figures that are made of it are made again with it, whatever it says."""
+        """Keep a site file under its hash: figures that are made of it are recomputed with it, whatever it says."""
         keep_site_version(self.store, site, site_sha256(site), clock)
 
     def stage(self, name: str, *, site_id: str | None = None) -> "Stage":

@@ -259,7 +259,7 @@ class ReportContent(Model):
     data: tuple[Datum, ...] = Field(default=(), exclude_if=lambda data: not data)
     # Of headline figures whose meters, factors or models say what they may be off.
     bands: tuple[FigureBand, ...] = Field(default=(), exclude_if=lambda bands: not bands)
-    # Of a group: the file that says whose the sites are, so that its shares can be made again of the report alone.
+    # Of a group: the file that says whose the sites are, so that its shares can be recomputed of the report alone.
     organisation: Organisation | None = Field(default=None, exclude_if=lambda given: given is None)
     # Excluded: whoever reviews a report must not change what was reviewed.
     life: ReportLife = Field(default=ReportLife(), exclude=True)

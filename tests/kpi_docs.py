@@ -38,7 +38,7 @@ Each mart is one table in schema `marts`, published as Parquet by site and year.
 
 
 def catalogue(path: Path) -> list[dict[str, str]]:
-    """Rows of the seed, in file order. Raises ValueError naming the line where a cell lacks or a KPI stands twice."""
+    """Rows of the seed, in file order. Raises ValueError naming the line where a cell lacks or a KPI appears twice."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -50,7 +50,7 @@ def catalogue(path: Path) -> list[dict[str, str]]:
         if lacking:
             raise ValueError(f"{path.name}, line {line}: {', '.join(lacking)} must not be empty")
         if row["kpi"] in seen:
-            raise ValueError(f"{path.name}, line {line}: KPI {row['kpi']} stands twice")
+            raise ValueError(f"{path.name}, line {line}: KPI {row['kpi']} appears twice")
         seen.add(row["kpi"])
     return rows
 

@@ -104,7 +104,7 @@ MISTAKES = (
         "sniff two_rows.xlsx",
     ),
     Mistake("A second header inside the file", "sniff second_header.csv", "second header"),
-    Mistake("A column stands twice", "sniff twice.csv", "twice"),
+    Mistake("A column appears twice", "sniff twice.csv", "twice"),
     Mistake("A column without its unit", "sniff no_unit.csv", "unit"),
     Mistake("A column map for other columns", "sniff plain.csv --map map.yaml", "Zeit"),
     Mistake("A meter that the site has not", "ingest unknown_meter.csv --site plant --dry-run", "mian"),

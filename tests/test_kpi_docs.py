@@ -39,7 +39,7 @@ def test_a_bar_in_a_formula_stays_in_its_cell() -> None:
     [
         (["kpi,title"], "expected the columns kpi, title, formula"),
         ([",".join(COLUMNS), "a,b,,d,e,f,g,h,"], "line 2: formula must not be empty"),
-        ([",".join(COLUMNS), "a,b,c,d,e,f,g,h,", "a,b,c,d,e,f,g,h,"], "line 3: KPI a stands twice"),
+        ([",".join(COLUMNS), "a,b,c,d,e,f,g,h,", "a,b,c,d,e,f,g,h,"], "line 3: KPI a appears twice"),
     ],
 )
 def test_a_catalogue_with_a_hole_is_refused_by_line(tmp_path: Path, lines: list[str], message: str) -> None:

@@ -152,7 +152,10 @@ def _insufficient(experiment: Experiment, why: str) -> Finding:
     return Finding(
         code="insufficient",
         message=Sentence(
-            "experiment {0}: no saving is told yet, {1} (at least {2} days)", experiment.experiment_id, why, LEAST_DAYS
+            "experiment {0}: no saving is reported yet, {1} (at least {2} days)",
+            experiment.experiment_id,
+            why,
+            LEAST_DAYS,
         ),
         scope=experiment.site_id,
     )

@@ -125,7 +125,7 @@ def _issues(table: pl.DataFrame, *, source: str, file: str) -> list[WeatherIssue
     keys = [name for name in ("issued_at", "available_at") if name in table.columns]
     table = table.sort(*keys, "timestamp", maintain_order=True)
     table = table.with_columns(apart=pl.col("timestamp").diff().over(keys))
-    _all_fit(table, pl.col("apart") <= timedelta(0), "its time stands twice in one issue", file)
+    _all_fit(table, pl.col("apart") <= timedelta(0), "its time appears twice in one issue", file)
     if "available_at" in keys:
         what = "available_at is before issued_at: weather cannot be known before it was issued"
         _all_fit(table, pl.col("available_at") < pl.col("issued_at"), what, file)

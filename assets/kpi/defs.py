@@ -22,7 +22,7 @@ from orchestration.warehouse.mart_previews import PREVIEWED, mart_preview
 
 # One step at a time opens the warehouse: an open DuckDB file shuts out everybody else.
 POOL = "warehouse"
-# Made again only where a model changed: importing the definitions must stay quick.
+# Recomputed only where a model changed: importing the definitions must stay quick.
 GRAPH = dbt_graph(target_of(project_here()))
 
 

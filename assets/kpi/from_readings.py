@@ -1,4 +1,4 @@
-"""KPIs made again from readings: the definition's own SQL over the pinned site, factors and readings, in memory.
+"""KPIs recomputed from readings: the definition's own SQL over the pinned site, factors and readings, in memory.
 
 There is no other definition. What the marts print is a row of these models; what a trace makes again is the same row,
 computed from the readings that it names. An independent oracle stands in tests/kpi/oracle. Definitions are kept as
@@ -352,7 +352,7 @@ class Definitions:
         path = None if self.folder is None else self.folder / f"{sha256}.sql"
         if path is None or not path.is_file():
             raise BadInput(
-                f"the definition of KPIs {sha256[:12]} was not kept: its figures cannot be made again by it",
+                f"the definition of KPIs {sha256[:12]} was not kept: its figures cannot be recomputed by it",
                 file=str(path or ""),
                 reason="no_definition",
                 mend="restore the folder of definitions from a backup, or verify the report's evidence pack",

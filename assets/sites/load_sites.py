@@ -45,7 +45,7 @@ _Folder = tuple[list[tuple[str, int, int, int, int]], dict[str, Site]]
 # A check over the whole site knows names and no place in the file: these find the name in its sentence.
 _UNKNOWN = re.compile(r"'([^']+)' is (?:not of this site|no meter or driver of|no asset with a template)")
 _SUBJECT = re.compile(r"(?:source '[^']+': )?(?:point|source|asset|project|tariff|rule|cost) '([^']+)'")
-_TWICE = re.compile(r"(\w+) id stands twice: ([^,]+)")
+_TWICE = re.compile(r"(\w+) id appears twice: ([^,]+)")
 _BOTH_HOLD = re.compile(r"factors .* and (.*) for \w+ both hold")
 _LOOP = re.compile(r"loop through '([^']+)'")
 # The id of a file that is no site as it stands; it becomes a part of an address and of a folder's name.

@@ -51,7 +51,7 @@ def set_by_hand(
     _expect_end(until_utc, at_utc)
     standing = select_holds(store, connection, site_id, at_utc)
     if other := next((each for each in standing if not each.sends and each.covers(device_id, capability)), None):
-        end = "a person looks" if other.until_utc is None else f"{other.until_utc:%Y-%m-%d %H:%M}Z"
+        end = "acknowledged by a person" if other.until_utc is None else f"{other.until_utc:%Y-%m-%d %H:%M}Z"
         raise BadInput(f"{device_id} is held until {end}: {other.reason}", reason="is_held")
     name = f"hand-{uuid4().hex}"
     hold = {

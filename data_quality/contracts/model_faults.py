@@ -97,7 +97,7 @@ _YAML = (
     (r"expected ',' or '}'", "a block that begins with { is not closed before this", "close it with }"),
     (
         r"expected <block end>, but found '<scalar>'",
-        "text stands behind the end of a quoted text",
+        "text follows the end of a quoted text",
         "close quotes at the end of the value, and write a quote inside '…' twice",
     ),
     (
@@ -109,7 +109,7 @@ _YAML = (
     (r"found character '\\t'", "a tab at the beginning of a line", "indent with blanks"),
     (r"found character '(.)' that cannot start", "a value cannot begin with {0}", "put it in quotes"),
     (r"undefined alias '(.*)'", "*{0} stands for a value that nothing names (&{0})", "put a text with * in quotes"),
-    (r'duplicate key "(.*?)" with value', "key {0!r} stands twice", "keep one of the two"),
+    (r'duplicate key "(.*?)" with value', "key {0!r} appears twice", "keep one of the two"),
     (
         r"could not find expected ':'",
         "a line that is neither 'key: value' nor an item '- …'",

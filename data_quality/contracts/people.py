@@ -64,7 +64,7 @@ class People(Model):
     def _ids_are_unique(self) -> "People":
         ids = [person.person_id for person in self.people]
         if len(set(ids)) != len(ids):
-            raise ValueError("a person_id stands twice in the people file")
+            raise ValueError("a person_id appears twice in the people file")
         return self
 
     @property

@@ -95,4 +95,4 @@ def twice_in(names: Iterable[str]) -> list[str]:
 def each_id_once(what: str, names: Iterable[str]) -> None:
     """Raises ValueError with those that stand twice. what: whose ids they are, for the sentence."""
     if twice := twice_in(names):
-        raise ValueError(f"{what} id stands twice: {', '.join(twice)}")
+        raise ValueError(f"{what} id appears twice: {', '.join(twice)}")

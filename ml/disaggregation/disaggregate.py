@@ -44,7 +44,7 @@ def disaggregate(
     loads: Sequence[LoadSignature] = (),
     matrix: Matrix | None = None,
 ) -> Disaggregation:
-    """Energy by class of the report span. Raises BadInput for a span without readings or a name that stands twice."""
+    """Energy by class of the report span. Raises BadInput for a span without readings or a name that appears twice."""
     span = expect_readings(circuit, report_utc)
     whole = circuit.kwh[span]
     trained = campaign.classes if campaign else ()

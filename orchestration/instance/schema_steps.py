@@ -1,6 +1,6 @@
 """Steps from the tables of an earlier version to those of this one: of the store, of MLflow's and of Dagster's.
 
-Lake files, packs and traces of earlier versions are read as they are; marts and warehouse are made again by the next
+Lake files, packs and traces of earlier versions are read as they are; marts and warehouse are recomputed by the next
 `meterloom kpis`.
 """
 

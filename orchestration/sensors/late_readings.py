@@ -29,7 +29,7 @@ def baseline_changes(
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
     is_quiet = True
     found = stale_baselines(project.sites.values(), lake=project.lake, baselines=project.baselines)
-    # First the marts: a site whose months are still made again would be fitted twice.
+    # First the marts: a site whose months are still recomputed would be fitted twice.
     waiting = {name.partition("|")[0] for name in project.stage("kpi").stale()} if found else set()
     for site_id, stale in sorted(found.items()):
         if site_id not in waiting:

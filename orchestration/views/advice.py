@@ -53,7 +53,7 @@ def run(project: "OpenProject", site: Site, period: Period, clock: Clock, *, sou
     peers, others = beside_peers(site, period, sources, book) if made.advice else ((), ())
     wanted = [recommendation(site, each, *given, book, inputs, peers) for each in made.advice]
     with project.store.together():
-        # Tariffs and costs of the site file may change: its figures are made again with those of now.
+        # Tariffs and costs of the site file may change: its figures are recomputed with those of now.
         for each in (site, *others):
             project.keep_site(each, clock)
         draw(project.store, wanted, clock)

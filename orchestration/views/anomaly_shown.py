@@ -39,7 +39,7 @@ EVIDENCE = {
     "announced": "Hours of announced changes",
     "flagged": "Hours with validation findings",
     "alike": "Change at other meters, share of this one",
-    "opposite": "Heating beside it, ratio to usual",
+    "opposite": "Heating at the same time, ratio to usual",
     "degc_apart": "Temperature against two weeks before",
     "degc_beyond": "Temperature beyond that of eight weeks",
     "weather_share": "Difference explained by temperature",

@@ -44,7 +44,7 @@ def due_benchmarks(project: "OpenProject", now_utc: datetime) -> list[tuple[date
 
 
 def keep_benchmark(project: "OpenProject", organisation: str, year: int, found: Benchmark, clock: Clock) -> None:
-    """Keep it in place of an earlier one of the same year: it can be made again at any time."""
+    """Keep it in place of an earlier one of the same year: it can be recomputed at any time."""
     made = KeptBenchmark(organisation=organisation, year=year, made_at_utc=clock.now_utc(), found=found)
     write_whole(_folder(project) / f"{organisation}_{year}.json", made.model_dump_json(indent=1).encode())
 

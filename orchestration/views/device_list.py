@@ -228,7 +228,7 @@ class Devices:
             return None
         of = template.capabilities.get(hold.capability) if template else None
         return Override(
-            until=Sentence("a person looks") if hold.until_utc is None else self.local(hold.until_utc),
+            until=Sentence("acknowledged by a person") if hold.until_utc is None else self.local(hold.until_utc),
             who=self.name_of(hold.person_id) if hold.person_id else asset.name or asset.asset_id,
             reason=hold.reason,
             fresh_of=hold.person_id or "" if is_fresh(parse_instant(hold.since_utc), self.now_utc) else "",

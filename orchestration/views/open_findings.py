@@ -274,7 +274,7 @@ def _not_judged(look: Look) -> list[OpenFinding]:
     if limits is None or not limits.is_old(look.now_utc):
         return []
     day = long_date(limits.until_utc.astimezone(zone(site.time_zone)).date(), look.locale)
-    what = Sentence("Live values are not judged: limits are of {0}; the job anomalies makes new ones", day)
+    what = Sentence("Live values are not checked: limits are of {0}; the job anomalies makes new ones", day)
     return [OpenFinding(**facts, cause="limits_old", at_utc=limits.until_utc, what=what)]
 
 

@@ -81,7 +81,7 @@ def _state(
 def _refusal(bill: SupplierBill, site: Site) -> str:
     """Why the bill cannot be checked; empty where it only has not been."""
     if bill.is_draft:
-        return "it was read of a picture, and a person has to confirm it"
+        return "it was read from an image, and a person has to confirm it"
     try:
         refuse_unpriced(bill, site)
     except BadInput as fault:

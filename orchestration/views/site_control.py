@@ -110,7 +110,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     said += [_planned(found["plan"])] if found["plan"] else []
     said += [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
     for each in found["holds"]:
-        end = "until a person looks" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"
+        end = "until acknowledged by a person" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"
         place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
         said.append(f"held by hand: {place}, {end}: {each.reason}")
     for each in found["requests"]:

@@ -1,4 +1,4 @@
-"""The trace of a figure of a stored what-if: made again from the months that are sealed with it."""
+"""The trace of a figure of a stored what-if: recomputed from the months that are sealed with it."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Marts, baselines and reports that are as new as the lake: made again here, in this process, where they are not."""
+"""Marts, baselines and reports that are as new as the lake: recomputed here, in this process, where they are not."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby

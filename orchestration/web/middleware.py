@@ -286,10 +286,10 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _each_once(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Fields by name. Raises Refused where one stands twice."""
+    """Fields by name. Raises Refused where one appears twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Refused(400, "bad_form", "a field stands twice in the form")
+        raise Refused(400, "bad_form", "a field appears twice in the form")
     return found
 
 
@@ -323,5 +323,5 @@ def _number(text: str) -> float:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return found

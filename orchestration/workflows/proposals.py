@@ -74,7 +74,9 @@ def _as_event(
     if made.plan is None:
         return Sentence("no curtailment plan: {0}", f"event {made.event_id} is {made.state}")
     if made.state == "proposed":
-        return _plan_sentence(at, made.plan, f"{_PLAN}; event {{5}} waits for the yes of two people", made.event_id)
+        return _plan_sentence(
+            at, made.plan, f"{_PLAN}; event {{5}} waits for the approval of two people", made.event_id
+        )
     return _plan_sentence(at, made.plan, f"{_PLAN}; event {{5}} is {{6}}", made.event_id, made.state)
 
 

@@ -32,9 +32,9 @@ SENTENCES: Mapping[str, str] = {
     "not_assessable": "Without an approved baseline and enough complete days nothing is judged.",
     "not_significant": "The saving does not exceed its uncertainty.",
     "not_metered": "No meter of the site counts it.",
-    "missing": "Nothing is known that could be added up.",
-    "no_cost": "Nobody stated what it costs.",
-    "no_lifetime": "Nobody stated how long it will save.",
+    "missing": "There are no values to add up.",
+    "no_cost": "Its cost is not stated.",
+    "no_lifetime": "Its lifetime is not stated.",
     "no_discount_rate": "The site file states no discount rate that holds.",
     "unpriced_saving": "The price of hours that it saves is not known.",
     "not_of_a_year": "It was found in readings of another span than a year.",
@@ -56,7 +56,7 @@ SENTENCES: Mapping[str, str] = {
     "too_little_read": "It was read in less than half of the period.",
     "floor_area_unusable": "The site file states no floor area.",
     "out_of_line_with_peers": "It is so far off its peers that its unit or its floor area is wrong.",
-    "of_one_site": "It is told of single sites; over several it does not add up.",
+    "of_one_site": "It is reported per site; it cannot be added over several.",
 }
 
 

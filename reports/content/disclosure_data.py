@@ -21,7 +21,7 @@ from reports.texts.locales import chosen, long_date, page_word, word
 from reports.texts.numbers import MISSING, format_number, unit_text
 from reports.writer import plain, words
 
-NOBODY_KNOWS = "only the organisation knows it"
+NOBODY_KNOWS = "from the organisation"
 ENERGY_MANAGER = "Energy manager"
 # Ids of a finding's sentence; the list of gaps has all.
 MOST_NAMED = 6

@@ -10,7 +10,7 @@ from reports.writer import plain, words
 
 # Names of files, and how often a code stands: of use to whoever asks by command.
 NOT_SHOWN = frozenset({"batches", "printed_figures"})
-NOTHING = "Nothing stands against these figures."
+NOTHING = "No findings affect these figures."
 # Facts that a reader of page one can act on; statistics stand where the method does.
 IN_FRONT = frozenset({
     "rejected_rows", "missing_quarter_hours", "quarter_hours", "months", "first_day", "last_day", "days_without_factor",

@@ -287,7 +287,7 @@ def _with_findings(
     if not is_compact and [finding_sentence(each, IN_FRONT) for each in front] != [
         finding_sentence(each) for each in findings
     ]:
-        title, behind = word("Findings in detail", locale), word("What stands behind each", locale)
+        title, behind = word("Findings in detail", locale), word("The basis of each", locale)
         rest = findings_table(findings, locale, sheet="", key="findings_in_detail", title=behind, is_front=False)
         made.append(Section(key="findings_in_detail", title=title, blocks=(rest,)))
     return made

@@ -67,7 +67,7 @@ def uncertainty_sections(
         Column(title=word("To", language), is_number=True, weight=1.4),
         Column(title=word("Not in it", language), weight=3),
     )  # fmt: skip
-    title = word("How sure the headline figures are", language)
+    title = word("Uncertainty of the headline figures", language)
     note = page_word(Sentence(_NOTE, coverage), language)
     rows = tuple(_row(figure, band, language, locale) for figure, band in known)
     table = Table(key=KEY, title=title, sheet="Uncertainty", columns=columns, rows=rows, note=note)
@@ -76,8 +76,8 @@ def uncertainty_sections(
 
 _NOTE = (
     "The true value lies between From and To with a probability of {0}, by the accuracy classes of the meters, the "
-    "stated uncertainty of the emission factors and the error of the baseline, first order; one meter or factor is "
-    "off by the same share wherever it stands."
+    "stated uncertainty of the emission factors and the error of the baseline, first order; a meter or factor has "
+    "the same relative error wherever it is used."
 )
 
 

@@ -152,7 +152,7 @@ class AnomalyData:
         label = self._labels.get(event.event_id)
         if label is not None:
             person = named(self.given.person(label.person_id))
-            return Sentence("{0} (said by {1})", Sentence(CAUSE_TITLES[label.cause]), person)
+            return Sentence("{0} (according to {1})", Sentence(CAUSE_TITLES[label.cause]), person)
         cause = Sentence(CAUSE_TITLES[event.cause or "unknown"])
         return cause if event.confidence is None else Sentence("{0} ({1} %)", cause, f"{100 * event.confidence:.0f}")
 

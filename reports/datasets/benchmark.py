@@ -128,7 +128,7 @@ class BenchmarkData(OfSite):
         if name == "by_hours":
             return Sentence("by opening hours: what runs around the clock stays, the rest goes with them"), "plain"
         if name == "normalised_by":
-            return Sentence("by nothing: neither weather nor opening hours"), "plain"
+            return Sentence("not normalised: neither weather nor opening hours"), "plain"
         text = "{0}, of the rank of another year; a building is assumed to drift by {1} from year to year"
         return Sentence(text, Numeral(f"{CONFIDENCE:.0%}"), Numeral(f"{ASSUMED_DRIFT:.0%}")), "plain"
 
@@ -208,4 +208,6 @@ def _has_approach(organisation: Organisation, period: Period) -> bool:
 def _of_another(finding: Finding) -> Finding:
     """A finding of a peer without its numbers: who reads a site's report may not see the peer."""
     site_id, why = finding.scope.partition(":")[2], Sentence(finding.code.replace("_", " "))
-    return finding.model_copy(update={"message": Sentence("{0} is nobody's peer: {1}.", site_id, why), "facts": {}})
+    return finding.model_copy(
+        update={"message": Sentence("{0} is not used as a peer: {1}.", site_id, why), "facts": {}}
+    )

@@ -21,8 +21,8 @@ from reports.recompute.bill_again import number, reconciled, stored_bill
 NAME = "bills"
 MEASURES: Mapping[str, Measure] = {
     "billed": Measure("Billed", "currency", whole="asked", decimals=2),
-    "recomputed": Measure("Made again", "currency", whole="asked", decimals=2),
-    "delta": Measure("Billed less made again", "currency", made=("difference", ("billed", "recomputed")), decimals=2),
+    "recomputed": Measure("Recomputed", "currency", whole="asked", decimals=2),
+    "delta": Measure("Billed less recomputed", "currency", made=("difference", ("billed", "recomputed")), decimals=2),
     "delta_percent": Measure("Difference", "percent", made=("deviation_percent", ("billed", "recomputed")), decimals=2),
     "energy_kwh": Measure("Metered on the billed dates", "kwh", whole="asked"),
 }
@@ -31,7 +31,7 @@ OWNERS: Mapping[LineOwner, str] = {
     "supplier": "the supplier",
     "distributor": "the grid operator",
     "state": "the state",
-    "unknown": "nobody is named",
+    "unknown": "not stated",
 }
 FACTS = ("invoice", "account", "supplier", "dates", "verdict", "cause", "evidence", "line", "owner", "file")
 
@@ -131,7 +131,7 @@ class BillData:
             lines = audit.lines if isinstance(audit, Reconciliation) else ()
             return Sentence(OWNERS[next((each.owner for each in lines if each.id == line), "unknown")]), "plain"
         if isinstance(audit, BadInput):
-            return Sentence("not made again" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
+            return Sentence("not recomputed" if name == "verdict" else audit.reason.replace("_", " ")), "muted"
         if name == "evidence":
             return (
                 sentences([Stored(each) for each in audit.evidence]) if audit.evidence else Sentence("none")
@@ -142,7 +142,7 @@ class BillData:
         return Sentence(audit.verdict), "good" if audit.verdict == "agrees" else "bad"
 
     def findings(self, period: Period) -> list[Finding]:
-        """Bills that differ, that cannot be made again, that are in another currency; months without a bill."""
+        """Bills that differ, that cannot be recomputed, that are in another currency; months without a bill."""
         given, found = self.given, []
         mine = self.of_period(period)
         if not mine:
@@ -177,7 +177,7 @@ class BillData:
                 Finding(
                     code="bill_currency",
                     message=Sentence(
-                        "Bill {0} is in {1}, the site in {2}: it is in no sum and is not made again.",
+                        "Bill {0} is in {1}, the site in {2}: it is in no sum and is not recomputed.",
                         name,
                         row["currency"],
                         self.given.site.currency,
@@ -190,7 +190,7 @@ class BillData:
             found.append(
                 Finding(
                     code="bill_not_made_again",
-                    message=Sentence("Bill {0} could not be made again: {1}.", name, audit),
+                    message=Sentence("Bill {0} could not be recomputed: {1}.", name, audit),
                     scope=scope,
                     facts={"reason": audit.reason},
                 )

@@ -26,8 +26,8 @@ def _count(label: str) -> Measure:
 
 _REVERTED = {f"reverted_{each}": _count(f"Put back: {label}") for each, label in REVERT_WORDS.items()}
 MEASURES: Mapping[str, Measure] = {
-    "kept_quarter_hours": _count("Quarter hours in which released commands were taken in hand"),
-    "missed_quarter_hours": _count("Quarter hours in which nobody took one in hand"),
+    "kept_quarter_hours": _count("Quarter hours in which an agent took up released commands"),
+    "missed_quarter_hours": _count("Quarter hours in which no agent took up one"),
     "wanted_quarter_hours": Measure(
         "Quarter hours with released commands", "count",
         made=("sum", ("kept_quarter_hours", "missed_quarter_hours")), decimals=0,
@@ -70,7 +70,7 @@ class DispatchData(OfSite):
             return [Finding(code="nothing_dispatched", message=message, scope=scope)]
         if not missed:
             return []
-        message = "In some quarter hours nobody took a released command in hand before its time was over."
+        message = "In some quarter hours no agent took up a released command before it expired."
         facts: dict[str, str | float | int | bool | None] = {
             "missed_quarter_hours": missed, "wanted_quarter_hours": kept + missed
         }  # fmt: skip

@@ -18,9 +18,9 @@ def _of(own: tuple[str, ...], renewable: tuple[str, ...]) -> Mapping[str, Measur
     """The measures. own, renewable: what a site's electricity, and the renewable part of it, are made of."""
     return {
         "consumption_kwh": Measure("Bought electricity", "kwh"),
-        "generation_kwh": Measure("Made on site of the sun", "kwh"),
+        "generation_kwh": Measure("Solar generation on site", "kwh"),
         "export_kwh": Measure("Fed into the grid", "kwh"),
-        _OWN: Measure("Made on site of the sun and used there", "kwh", made=("difference", _GENERATION)),
+        _OWN: Measure("Solar generation used on site", "kwh", made=("difference", _GENERATION)),
         _CONTRACTED: Measure("Bought under contracts that call it renewable", "kwh"),
         "electricity_kwh": Measure("Electricity, bought or made on site", "kwh", "parts", ("sum", own)),
         "renewable_kwh": Measure("Renewable electricity", "kwh", "parts", ("sum", renewable)),

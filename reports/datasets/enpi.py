@@ -89,7 +89,7 @@ MEASURES: Mapping[str, Measure] = {
     "claimed_kwh": Measure("Claimed", "kwh", whole="asked", is_claim=True),
     "savings_value": Measure("Savings, each day at its price", "currency", whole="asked", is_claim=True),
     **band_measures("Savings"),
-    "detectable_kwh": Measure("Smallest saving that can be told", "kwh", whole="asked"),
+    "detectable_kwh": Measure("Smallest detectable saving", "kwh", whole="asked"),
     "detectable_percent": Measure("Smallest saving, share of the baseline", "percent", whole="asked", decimals=1),
     **BASELINE_MEASURES,
 }

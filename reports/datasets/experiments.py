@@ -36,7 +36,7 @@ _ARMS = {"plan": "by plan", "habit": "by habit"}
 _VERDICTS: Mapping[str, tuple[str, Tone]] = {
     "saves": ("control saves money", "good"),
     "costs": ("control costs money", "bad"),
-    "undecided": ("it is not told apart from nothing", "caution"),
+    "undecided": ("no significant difference", "caution"),
 }
 
 

@@ -318,7 +318,7 @@ def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
         span = Sentence("{0} to {1}", seu.baseline.start, seu.baseline.end)
     about = {
         "no_baseline": (
-            Sentence("A baseline: nothing says what it should have taken."),
+            Sentence("A baseline: without one there is no expected energy."),
             Sentence("Readings and drivers of {0}, then {1}; another person approves it.", span, fit),
         ),
         "provisional": (

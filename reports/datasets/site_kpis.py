@@ -28,7 +28,7 @@ MEASURES: Mapping[str, Measure] = {
     "load_factor": Measure("Load factor", "ratio", whole="asked", decimals=3),
     "cost": Measure("Energy cost", "currency"),
     "emission_kgco2e": Measure("Emissions, location-based", "kgco2e"),
-    "generation_kwh": Measure("Made on site of the sun", "kwh"),
+    "generation_kwh": Measure("Solar generation on site", "kwh"),
     "consumption_m3": Measure("Water", "m3"),
     "floor_area_m2": Measure("Floor area", "m2", whole="asked", decimals=0),
     "eui_kwh_per_m2": Measure("Site energy per floor area", "kwh/m2", whole="asked", decimals=1),

@@ -143,7 +143,7 @@ class PackMaker:
         self, body: dict[str, Any], revision: Revision, signer: Signer, signer_name: str, clock: Clock
     ) -> tuple[PackLink, bool, bytes]:
         """The pack's link, whether it is a new one, and the manifest's bytes."""
-        # Place and time stay out of the digest: the same pack made again must be found, not chained a second time.
+        # Place and time stay out of the digest: the same pack recomputed must be found, not chained a second time.
         dumped = Manifest(
             **body, chain=PackChain(position=0, previous_sha256=""), created_at_utc=revision.recorded_at_utc
         ).model_dump(mode="json", exclude={"chain", "created_at_utc"})

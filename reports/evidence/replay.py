@@ -58,7 +58,7 @@ FOREIGN = (
     pl.exceptions.PanicException,
 )
 MALFORMED = (ValidationError, BadInput, ValueError, TypeError, LookupError, AttributeError, RecursionError)
-FINDING_NO_READINGS = "the pack holds digests instead of readings: figures that rest on readings were not made again"
+FINDING_NO_READINGS = "the pack holds digests instead of readings: figures that rest on readings were not recomputed"
 
 
 @dataclass
@@ -96,7 +96,7 @@ def replay(
     others = _other_rows(archive, played)
     _check_life(archive, manifest, people, played)
     tables = _tables(archive, played)
-    # Figures are made again only of inputs that are whole: otherwise each of them would be one more problem.
+    # Figures are recomputed only of inputs that are whole: otherwise each of them would be one more problem.
     if played.problems or rows is None or others is None or tables is None:
         return played
     played.figures = len(rows)
@@ -275,7 +275,7 @@ def _sources(
 
 
 def _definitions(archive: Archive, today: KpiDefinition, folder: Path, played: Played) -> Definitions:
-    """The pack's own definitions of KPIs, which its figures are made again by, and today's for the others."""
+    """The pack's own definitions of KPIs, which its figures are recomputed by, and today's for the others."""
     for name in (each for each in archive.members if each.startswith(names.DEFINITIONS)):
         try:
             found = KpiDefinition.parse(archive.bytes_of(name, limit=MAX_JSON).decode(), file=name)
@@ -354,7 +354,7 @@ def _recompute(
         try:
             value = recompute(figure, sources=sources, lookup=figures.get, kept=kept)
         except FOREIGN as fault:
-            played.wrong(names.FIGURES, f"figure {figure.figure_id} cannot be made again: {fault}"[:400])
+            played.wrong(names.FIGURES, f"figure {figure.figure_id} cannot be recomputed: {fault}"[:400])
             continue
         played.recomputed += 1
         if value != figure.value:

@@ -1,4 +1,4 @@
-"""Checks a pack with nothing but the pack: every byte and hash, the signature, the chains, and figures made again."""
+"""Checks a pack with nothing but the pack: every byte and hash, the signature, the chains, and figures recomputed."""
 
 import functools
 import hashlib
@@ -29,7 +29,7 @@ M = TypeVar("M", bound=Model)
 
 
 class Verdict(Model):
-    """Result of a check. files: members looked at. recomputed: figures made again, all equal where verified.
+    """Result of a check. files: members looked at. recomputed: figures recomputed, all equal where verified.
 
     signer: who the pack says signed it; is_vouched: a people file was given, and the key is the one that stands there.
 

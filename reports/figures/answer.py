@@ -230,7 +230,7 @@ def _of_dataset(query: Query, scope: str, given: Asking, book: FigureBook) -> Fi
 
 
 def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
-    """A number of a bill of the site, or of one of its lines, made again from the site's readings and tariff."""
+    """A number of a bill of the site, or of one of its lines, recomputed from the site's readings and tariff."""
     bill_id, _, line = scope.removeprefix("bill:").partition("/")
     span = parse_period(query.span, given.site.time_zone)
     known = assessing(given, span, {}, book).given

@@ -1,4 +1,4 @@
-"""Walks from a figure back: its graph, its value made again, the readings behind it, and what has changed since."""
+"""Walks from a figure back: its graph, its value recomputed, the readings behind it, and what has changed since."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -101,7 +101,7 @@ class VersionChange(Model):
 
 
 def trace_figure(figure_id: str, *, reports: Figures, sources: Sources) -> TraceReport:
-    """The figure's whole trace with its value made again. Raises BadInput for an unknown id."""
+    """The figure's whole trace with its value recomputed. Raises BadInput for an unknown id."""
     figure = known_figure(figure_id, reports)
     reports = InHand(reports, {figure_id: figure})
     value = recompute(figure, sources=sources, lookup=reports.figure)

@@ -19,7 +19,7 @@ PEERS = "peers"
 def unnamed(figure: Figure, sees: Sees) -> Figure:
     """The figure with a trace that names no site but those that are seen; itself where there is none to hide.
 
-    sees: whether somebody may see a site. Made again is the stored figure, not this one.
+    sees: whether somebody may see a site. Recomputed is the stored figure, not this one.
     """
     trace = figure.trace
     if trace.computation != _PEER:
@@ -38,7 +38,7 @@ def unnamed(figure: Figure, sees: Sees) -> Figure:
 
 
 def unnamed_trace(found: TraceReport, sees: Sees) -> TraceReport:
-    """The same of a trace that was walked and made again."""
+    """The same of a trace that was walked and recomputed."""
     gone = {f"{each.role}/{each.id}" for each in found.inputs if not _is_seen(each, sees)}
     return found.model_copy(
         update={

@@ -64,7 +64,7 @@ def what_changed(
             touched[figure.figure_id] = figure
     renewed = {figure.figure_id: _renewed(figure, sources, as_of_utc) for figure in touched.values()}
     untouched = {figure.figure_id: figure for figure in figures if figure.figure_id not in touched}
-    # Nothing below these has moved, so they need not be made again.
+    # Nothing below these has moved, so they need not be recomputed.
     kept: dict[str, Decimal | None] = {figure_id: figure.value for figure_id, figure in untouched.items()}
     found = []
     for figure_id, figure in touched.items():
@@ -94,7 +94,7 @@ def data_of(revision: Revision) -> list[Datum]:
 
 def data_moved(data: Iterable[Datum], changes: Iterable[FigureChange]) -> list[DatumChange]:
     """The data points of a pack whose figure is among the changes, in their order. What is said in words beside a
-    figure is not made again: words of two revisions are compared by `data_between`.
+    figure is not recomputed: words of two revisions are compared by `data_between`.
     """
     by_figure = {each.figure_id: each for each in changes}
     return [

@@ -125,7 +125,7 @@ def _to_fill(facts: Facts, file: str) -> Iterator[Step]:
     if here:
         more = f" and {len(here) - 1} more" if len(here) > 1 else ""
         what = f"{file}, line {here[0].line}: {here[0].what}{more}"
-        why = "what the template wrote is nobody's; 'meterloom check' lists every place"
+        why = "the template's placeholders are still there; 'meterloom check' lists every place"
         yield Step(what=what, why=why, command=facts.edit(file, here[0].line))
 
 

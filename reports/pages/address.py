@@ -100,7 +100,7 @@ def read_address(
             known = ", ".join((*shared, *takes)) or "none"
             raise _wrong(f"there is no parameter {name[:40]!r} here; there are {known}")
         if name in found:
-            raise _wrong(f"{name} stands twice in the address")
+            raise _wrong(f"{name} appears twice in the address")
         most = MOST_OF.get(name, MOST_TEXT)
         if len(value) > most or not value.isprintable():
             raise _wrong(f"{name} is longer than {most} characters, or holds what nobody can print")

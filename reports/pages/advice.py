@@ -30,7 +30,7 @@ ACTS: Mapping[str, tuple[RecommendationState, str, str]] = {
     "schedule": ("scheduled", "Schedule", "It is decided on that day."),
     "acknowledge": ("acknowledged", "Acknowledge", "It stays open."),
     "dismiss": ("dismissed", "Dismiss", "It is not proposed again for these days."),
-    "measure": ("measured", "Measure saving", "What was saved since its work order was done, beside the estimate."),
+    "measure": ("measured", "Measure saving", "The saving since its work order was done, compared with the estimate."),
 }  # fmt: skip
 _REASON = Input(name="reason", label="Reason", is_required=True)
 

@@ -98,5 +98,5 @@ def label_form(shown: AnomalyDetail) -> Form:
     return Form(
         key="label", title="Label cause", action=f"/findings/{shown.event_id}/label?site={shown.site_id}",
         method="post", fields=fields, submit="Label cause",
-        note="Kept for training, and shown beside the likely cause.",
+        note="Kept for training, and shown next to the likely cause.",
     )  # fmt: skip

@@ -70,7 +70,7 @@ def approve_form(version: BaselineVersion, address: Address) -> Form:
     fit = version.baseline
     blocking = dict.fromkeys(each.code for each in fit.findings if each.is_blocking)
     waivers = tuple(
-        Input(name=f"waive-{code}", label=Sentence("Why it may stand: {0}", Sentence(words(code))), is_required=True)
+        Input(name=f"waive-{code}", label=Sentence("Reason to accept it: {0}", Sentence(words(code))), is_required=True)
         for code in blocking
     )
     fields = (
@@ -88,7 +88,7 @@ def reject_form(version: BaselineVersion, address: Address) -> Form:
     fit, title = version.baseline, Sentence("Reject version {0}", version.version)
     fields = (
         Input(name="version", label="", kind="hidden", value=str(version.version)),
-        Input(name="reason", label="Reason", is_required=True, hint="What speaks against it"),
+        Input(name="reason", label="Reason", is_required=True, hint="Reason against it"),
     )
     place = Address(path=f"{PATH}/{fit.site_id}/{fit.seu_id}/reject", locale=address.locale).href()
     return Form(key="reject", title=title, action=place, method="post", fields=fields, submit=title, note=_REJECTED)

@@ -29,7 +29,7 @@ def upload_page(site_id: str, address: Address) -> Page:
     """The form in which a file is chosen, or dropped."""
     fields = (
         Input(
-            name="file", label="Bill as PDF, picture, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
+            name="file", label="Bill as PDF, image, CSV or XLSX", kind="file", is_required=True, hint=TOO_LARGE
         ),
     )  # fmt: skip
     form = Form(
@@ -56,7 +56,7 @@ def preview_page(
         text = Sentence("{0} parts of the bill could not be read; they are stored as not read.", len(bill.unread))
         blocks.append(Paragraph(text=text, tone="bad"))
     if bill.is_draft:
-        text = Sentence("This was read of a picture. It counts once you have confirmed it beside the picture.")
+        text = Sentence("This was read from an image. It counts once you have confirmed it against the image.")
         blocks.append(Paragraph(text=text, tone="caution"))
     blocks += [_facts(bill, address.locale), _lines(bill, address.locale)]
     blocks += [_unread(bill)] if bill.unread else []
@@ -88,7 +88,7 @@ def _facts(bill: SupplierBill, locale: str) -> Steps:
         ("Total", named(f"{amount} {unit_text(bill.currency or '')}".strip())),
     )  # fmt: skip
     shown = tuple((name, text if text != named("") else Sentence("not read"), "") for name, text in facts)
-    return Steps(title="Read of the bill", steps=shown)
+    return Steps(title="Read from the bill", steps=shown)
 
 
 def _lines(bill: SupplierBill, locale: str) -> Table:
@@ -126,14 +126,16 @@ def confirm_part(bill: StandingBill, site_id: str, *, key_needed: str | None, co
     form = Form(
         key="confirm", title="Confirm bill", action=f"{PATH}/{bill.bill_id}/confirm?site={site_id}", method="post",
         fields=(*_fields(bill.bill), Input(name="reason", label="Reason", is_required=True)), submit="Confirm bill",
-        note="It counts, and is checked, from then on. The picture is kept.",
+        note="It counts, and is checked, from then on. The image is kept.",
         **({"public_key": key_needed, "command": command} if key_needed else {}),
     )  # fmt: skip
     pictures = tuple(
         (f"{PATH}/{bill.bill_id}/pages/{page}?site={site_id}", Sentence("Page {0} of the bill as it was sent", page))
         for page in range(1, bill.bill.pages + 1)
     )
-    return Part(key="confirm", title="Read of a picture", blocks=(Beside(key="confirm", pictures=pictures, form=form),))
+    return Part(
+        key="confirm", title="Read from an image", blocks=(Beside(key="confirm", pictures=pictures, form=form),)
+    )
 
 
 def _fields(bill: SupplierBill) -> tuple[Input, ...]:
@@ -165,10 +167,10 @@ def _hint(field: ScannedField | None) -> str:
     if field is None:
         return ""
     if field.place.line == 0:
-        return Sentence("Look at the picture: this was not found.")
+        return Sentence("Look at the image: this was not found.")
     share = f"{field.sure:.0%}"
     if field.is_for_a_person:
-        return Sentence("Look at the picture: read with {0} certainty, line {1} of page {2}.", share, *_at(field))
+        return Sentence("Look at the image: read with {0} certainty, line {1} of page {2}.", share, *_at(field))
     return Sentence("Read with {0} certainty, line {1} of page {2}.", share, *_at(field))
 
 

@@ -80,7 +80,7 @@ def data_page(
         if is_partial:
             blocks.append(Paragraph(text="Meters that only generate or store are not in this calendar.", tone="muted"))
     else:
-        blocks.append(Paragraph(text="No reading of this site is in the marts yet.", tone="caution"))
+        blocks.append(Paragraph(text="No reading of this site has been processed yet.", tone="caution"))
     sent = (Part(key="upload", blocks=tuple(upload)),) if upload else ()
     return Page(
         title="Data", age=named(site_name), address=address, is_synthetic=is_synthetic,

@@ -95,7 +95,7 @@ def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[
         if actor.is_alone:
             found.append(_said("No second engineer is known. Add one in the people file.", tone="bad"))
     else:
-        note = "The mode changes at once and stands in the ledger with both names."
+        note = "The mode changes at once and is recorded with both names."
         form = _form(f"{place}/approve", title, title, address, actor, note=note, fields=())
         words = f"dispatch approve {request.request_id} --site {address.site}"
         found.append(signed(form, words, actor, has_reason=False))

@@ -54,7 +54,8 @@ def _next(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime
         yield _operators("arm", event, actor, address, "Arm event", note)
     elif event.state in ("restore", "stopped", "settled") and now_utc >= event.end_utc:
         note = (
-            "By the programme's rule, with the best method for this meter beside it. Late readings make a new version."
+            "By the programme's rule; the best method for this meter is shown for comparison. "
+            "Late readings make a new version."
         )
         yield _operators("settle", event, actor, address, "Settle event", note)
 
@@ -76,7 +77,7 @@ def _approval(event: DrEvent, actor: EventActor, address: Address) -> PageBlock:
         return _said("You approved this plan already: a second person does too. {0}", actor.others)
     if not actor.may_approve:
         return _said("This plan waits for an approver. {0}", actor.others)
-    note = "Your yes is to exactly the steps of this plan, and ends after 24 hours. Digest: {0}"
+    note = "Your approval covers exactly the steps of this plan, and ends after 24 hours. Digest: {0}"
     form = _form("approve", event, address, "Approve plan", Sentence(note, event.digest[:12]))
     digest = Input(name="digest", label="", kind="hidden", value=event.digest)
     form = form.model_copy(update={"fields": (*form.fields, digest)})
@@ -86,7 +87,7 @@ def _approval(event: DrEvent, actor: EventActor, address: Address) -> PageBlock:
 def _end(event: DrEvent, address: Address) -> Form:
     if event.has_begun:
         return _form("stop", event, address, "Stop event", "Every device is given back at once.")
-    return _form("stop", event, address, "Opt out", "The programme is told that the site does not take part.")
+    return _form("stop", event, address, "Opt out", "The programme is notified that the site does not take part.")
 
 
 def _form(name: str, event: DrEvent, address: Address, title: str, note: str) -> Form:

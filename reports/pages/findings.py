@@ -130,7 +130,7 @@ _EFFECT: dict[str, str] = {
     "acknowledge": "It stays on the list, with your name.",
     "mute": "It leaves the list until that day, and is then as it was before.",
     "explain": "It leaves the list. What is reported a day later or more is open again.",
-    "reopen": "It is on the list again, as if nothing had been said.",
+    "reopen": "It is on the list again, as open.",
 }
 
 
@@ -175,7 +175,7 @@ def findings_page(
     )
     blocks: list[PageBlock] = [Choice(label="Findings", options=options), _table(shown, address.locale)]
     blocks += [
-        Paragraph(text=Sentence("{0} could not be asked: {1}", Sentence(source), Sentence(why)), tone="caution")
+        Paragraph(text=Sentence("{0} is not available: {1}", Sentence(source), Sentence(why)), tone="caution")
         for source, why in silent
     ]
     return Page(

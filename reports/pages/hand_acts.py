@@ -98,7 +98,7 @@ def _back(device: ListedDevice, actor: Actor, address: Address, place: str) -> A
     return Act(
         label="Back to plan", question=Sentence("Give {0} back to the plan?", device.called), about=device.called,
         facts=tuple(facts), form=form, is_first=True, icon="calendar-clock",
-        note="It stands in the ledger with your name.",
+        note="It is recorded with your name.",
     )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def _end(now: HolidayNow, address: Address) -> Act:
         label="End holiday", question="End the holiday now?", about=_sent(now),
         facts=(("Now", _sentence(now)), ("After this", "The next plan has the usual comfort again.")),
         form=_form("End holiday", now, address, fields, key="holiday-end"),
-        note="It stands in the ledger with your name.",
+        note="It is recorded with your name.",
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def make_form(
         Input(name="name", label="For what", is_required=True, hint="such as the machine that will hold it"),
         Input(name="site", label="Site", kind="select", options=tuple(sites), is_required=True),
         Input(name="scope", label="It may", kind="select", options=tuple(scopes), is_required=True),
-        Input(name="days", label="Days that it lasts", kind="select", value="90",
+        Input(name="days", label="Valid for, days", kind="select", value="90",
               options=tuple((each, each) for each in DAYS), is_required=True),
     )  # fmt: skip
     return Form(
@@ -67,7 +67,7 @@ def _revoke(good: Sequence[ListedKey], address: Address) -> Form:
     )
     return Form(
         key="revoke", title="Revoke API key", action=address.href(f"{PATH}/revoke"), method="post", fields=fields,
-        submit="Revoke API key", note="It opens nothing from now on. It cannot be undone.",
+        submit="Revoke API key", note="It gives no access from now on. It cannot be undone.",
     )  # fmt: skip
 
 

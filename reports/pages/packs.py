@@ -94,7 +94,9 @@ def packs_page(
     none = Paragraph(text="No pack is for this year.", tone="muted")
     parts = [Part(key="packs", blocks=(*_choices(about, address), Cards(widgets=cards) if cards else none))]
     if ranked_at:
-        parts.append(Part(key="peers", title="Sites beside their peers", blocks=_peers(ranks, ranked_at, address)))
+        parts.append(
+            Part(key="peers", title="Sites compared with their peers", blocks=_peers(ranks, ranked_at, address))
+        )
     title = Sentence("Disclosure of {0}, {1}", named(about.name), str(about.year))
     return Page(title=title, address=address, parts=tuple(parts), is_synthetic=about.is_simulated)
 

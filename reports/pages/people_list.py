@@ -38,10 +38,10 @@ class Invitation(NamedTuple):
 # Act, title, button and note -> of who has a password, of who has none, or (None) of everybody.
 _FORMS = {
     ("invite", "Invite person", "Make invitation link",
-     "The link is shown once, good once and for 15 minutes."): False,
+     "The link is shown once, and works once within 15 minutes."): False,
     ("out", "End sign-ins", "End all sign-ins", "On all devices, at once."): None,
     ("reset", "Reset password", "Reset password",
-     "Ends the password and all sign-ins at once. The person is told at the next sign-in, with your name."): True,
+     "Ends the password and all sign-ins at once. The person sees this at the next sign-in, with your name."): True,
 }  # fmt: skip
 
 
@@ -59,10 +59,12 @@ def people_page(
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
     told: list[PageBlock] = []
     if invited is not None:
-        pattern = "Give this link to {0}, by a way that others do not read: {1}. It is good once, until {2} UTC."
+        pattern = "Give this link to {0}, over a private channel: {1}. It works once, until {2} UTC."
         until = f"{invited.until_utc:%H:%M}"
         told.append(Paragraph(text=Sentence(pattern, named(invited.name), named(invited.link), until), tone="caution"))
-    note = "Names, roles, sites and public keys stand in the people file; who is taken out of it is out at once."
+    note = (
+        "Names, roles, sites and public keys are in the people file; removing a person there ends their access at once."
+    )
     parts = (
         *([Part(key="invited", blocks=tuple(told))] if told else []),
         Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"))),

@@ -67,7 +67,7 @@ def site_text_page(
         blocks.append(_problems(problems))
         if address.locale != "en" and not all(isinstance(each.message, Sentence) for each in problems):
             blocks.append(
-                Paragraph(text="Faults of our own checks are told in English, as in the shell.", tone="muted")
+                Paragraph(text="Faults of our own checks are shown in English, as in the shell.", tone="muted")
             )
     if now is not None:
         blocks.append(_differences(now, text))
@@ -79,7 +79,7 @@ def site_text_page(
             Input(name="text", label=LABEL, kind="textarea", value=text),
         ),
         submit="Save site file",
-        note="Checked before it is saved: nothing is saved with a fault. The text before is kept below.",
+        note="Checked before it is saved: nothing is saved with a fault. The earlier version is kept below.",
     )  # fmt: skip
     parts = [Part(key="text", blocks=(*blocks, form))]
     if rules:
@@ -88,7 +88,7 @@ def site_text_page(
         rows = [[Cell(text=f"{each.at_utc:%Y-%m-%d %H:%M}", figure_id=each.name), Cell(text=named(each.by))]
                 for each in older]  # fmt: skip
         parts.append(
-            Part(key="older", blocks=(table("older", "Texts before", [("Replaced, UTC", ""), ("By", "")], rows),))
+            Part(key="older", blocks=(table("older", "Earlier versions", [("Replaced, UTC", ""), ("By", "")], rows),))
         )
     whys = {each.name: at.href(version=each.name) for each in older}
     return Page(title=Sentence("Site file of {0}", named(name)), address=address, parts=tuple(parts), whys=whys,
@@ -123,7 +123,7 @@ def _problems(problems: Sequence[Problem]) -> PageBlock:
         ]
         for each in problems
     ]
-    return table("faults", "Faults", [("Line", ""), ("Column", ""), ("Fault", ""), ("What mends it", "")], rows)
+    return table("faults", "Faults", [("Line", ""), ("Column", ""), ("Fault", ""), ("Fix", "")], rows)
 
 
 def _in_words(text: Text) -> Text:
@@ -144,5 +144,5 @@ def _differences(now: str, mine: str) -> PageBlock:
         for kind, start, end, a, b in changes
         if kind != "equal"
     ]
-    columns = [("Line", ""), ("File now", ""), ("Your text", "")]
+    columns = [("Line", ""), ("Current file", ""), ("Your text", "")]
     return table("differences", "Differences", columns, rows[:MOST_LINES])

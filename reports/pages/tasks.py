@@ -61,7 +61,7 @@ def _blocks(asked: WaitingApproval, address: Address) -> tuple[PageBlock, ...]:
             Input(name="answer", label="Answer", kind="select", value="approve", options=answers, is_required=True),
             Input(name="reason", label="Reason", is_required=True),
         ),
-        submit="Send answer", note=Sentence("Asked for the role {0}. Silence is a no.", asked.roles),
+        submit="Send answer", note=Sentence("Asked for the role {0}. No answer counts as a refusal.", asked.roles),
     )  # fmt: skip
     return told, form
 

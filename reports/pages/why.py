@@ -1,4 +1,4 @@
-"""The page that explains one number: its value made again, its formula, what it is made of, readings and versions."""
+"""The page that explains one number: its value recomputed, its formula, what it is made of, readings and versions."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ FORMULAS: Mapping[str, str] = {
     "savings_value": "over the days that are compared, what was saved at what a kWh of the use cost that day",
     "project_number": "over the days of the measure's own boundary that its reporting period holds",
     "running_figure": "from the local month's first quarter hour to the instant, as the tariff counts it",
-    "bill_number": "as it stands on the bill, or made again from the readings and the tariff in force on its dates",
+    "bill_number": "as it stands on the bill, or recomputed from the readings and the tariff in force on its dates",
     "event_number": "as the event is stored: measured, usual then, and the difference at the price of its hours",
     "event_count": "the stored events that begin in the span",
     "nothing": "it has no value: the finding beside it says why",
@@ -92,11 +92,11 @@ class Explained:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """That the value made again is another one."""
+        """That the value recomputed is another one."""
         if self.found.is_equal:
             return ()
         figure, again = self.figure, self.found.recomputed
-        message = f"It reads {exact_text(figure.value, figure.unit)}; made again from the readings it is "
+        message = f"It reads {exact_text(figure.value, figure.unit)}; recomputed from the readings it is "
         message += f"{exact_text(again, figure.unit)}" + (
             "." if self.found.difference is None else f", {exact_text(self.found.difference, figure.unit)} apart."
         )
@@ -218,7 +218,7 @@ def _kept(told: Explained, address: Address) -> Text:
     if told.kept:
         return figure_id
     if told.until_utc is None:
-        return "not kept: it is made anew when it is asked for"
+        return "not stored: it is calculated on request"
     return Sentence("{0}, kept until {1}", figure_id, long_date(told.until_utc.date(), address.locale))
 
 

@@ -1,4 +1,4 @@
-"""Recommendations made again from readings, as known at an instant, and as stored: what figures of them trace to."""
+"""Recommendations recomputed from readings, as known at an instant, and as stored: what figures of them trace to."""
 
 import hashlib
 from datetime import datetime
@@ -52,7 +52,7 @@ def advice_of(sources: Sources, site: Site, period: Period, as_of_utc: datetime)
 
 
 def advice_number(trace: Trace, sources: Sources) -> Decimal | None:
-    """A number of a recommendation; None of one that is not made again.
+    """A number of a recommendation; None of one that is not recomputed.
 
     parameters: site, start, end, kind, scope, field.
     """

@@ -256,16 +256,16 @@ _BY_COMPUTATION: Mapping[str, Callable[[Leaf], Spread]] = {
 
 # A finding by code for what is in no band; {0}: whose it is.
 LEFT_OUT: Mapping[str, str] = {
-    "meter_class_unknown": "The accuracy class of meter {0} is not stated: what it may be off is not included.",
-    "transformer_unknown": "The class of the transformers of meter {0} is not stated: what they may be off is not "
-    "included.",
-    "calorific_value_unknown": "How sure the calorific value of meter {0} is, nobody states: it is taken as exact.",
-    "factor_uncertainty_unknown": "No uncertainty of factor {0} is stated: what it may be off is not included.",
-    "model_error_unknown": "The baseline of {0} says nothing of its own error: it is not included.",
-    "denominator_exact": "What it is divided by is taken as exact.",
-    "projection_error_unknown": "How far the projection may be off is not known: it is not included.",
-    "billed_as_claimed": "A billed amount is what the supplier claims: it is taken as it stands.",
-    "not_propagated": "No uncertainty is carried to this number.",
+    "meter_class_unknown": "The accuracy class of meter {0} is not stated: its error is not included.",
+    "transformer_unknown": "The class of the transformers of meter {0} is not stated: their error is not included.",
+    "calorific_value_unknown": "The uncertainty of the calorific value of meter {0} is not stated: it is taken as "
+    "exact.",
+    "factor_uncertainty_unknown": "No uncertainty of factor {0} is stated: none is included.",
+    "model_error_unknown": "The baseline of {0} states no error of its own: none is included.",
+    "denominator_exact": "The denominator is taken as exact.",
+    "projection_error_unknown": "The uncertainty of the projection is not known: it is not included.",
+    "billed_as_claimed": "A billed amount is what the supplier claims: it is taken as billed.",
+    "not_propagated": "No uncertainty is propagated to this number.",
 }
 
 

@@ -1,4 +1,4 @@
-"""A stored bill made again from the site's own readings and tariff: what its figures are traced to."""
+"""A stored bill recomputed from the site's own readings and tariff: what its figures are traced to."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -85,7 +85,7 @@ def _reconcile(sources: Sources, site: Site, bill_id: str, as_of_utc: datetime) 
 def amounts(
     sources: Sources, site: Site, bill_id: str, as_of_utc: datetime, *, off: tuple[str, float]
 ) -> dict[str, float] | None:
-    """Numbers of the bill made again with one metered meter off by a factor, unrounded: money by line id, of the whole
+    """Numbers of the bill recomputed with one metered meter off by a factor, unrounded: money by line id, of the whole
     under "", and kWh under "energy_kwh"; that alone where no bill can be made. None where the bill goes by registers of
     several meters.
     """

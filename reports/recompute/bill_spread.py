@@ -1,4 +1,4 @@
-"""Money of a bill by its meters' classes: the bill made again with each meter at either end of what it may be off.
+"""Money of a bill by its meters' classes: the bill recomputed with each meter at either end of what it may be off.
 
 So an energy line moves by its price, a tier by that of its last kWh, a demand line by its peak, a tax with what it is
 on, and a fixed charge not at all, whatever the tariff; the slope is the mean one over the meter's whole limit.
@@ -24,7 +24,7 @@ class Moves(NamedTuple):
 
 
 def bill_spread(leaf: Leaf) -> Spread:
-    """Spread of a `bill_number`: of the bill made again, or of what its meters counted; a billed one is a claim."""
+    """Spread of a `bill_number`: of the bill recomputed, or of what its meters counted; a billed one is a claim."""
     named = leaf.named
     if named["field"] == "billed":
         return Spread(leaf.value, {}, frozenset({Left("billed_as_claimed")}))

@@ -295,7 +295,7 @@ def detectable(baseline: Baseline, name: str, confidence: float) -> Decimal | No
 
 
 def bill_number(trace: Trace, sources: Sources) -> Decimal | None:
-    """A number of a stored bill or of the same bill made again. parameters: site, bill, field, line."""
+    """A number of a stored bill or of the same bill recomputed. parameters: site, bill, field, line."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     return bill_again.number(sources, site, named["bill"], trace.as_of_utc, field=named["field"], line=named["line"])
 

@@ -1,4 +1,4 @@
-"""An experiment as known at an instant: its days, what each cost by readings and tariff, and the saving, made again."""
+"""An experiment as known at an instant: its days, what each cost by readings and tariff, and the saving, recomputed."""
 
 import hashlib
 from datetime import datetime

@@ -14,7 +14,7 @@ Lookup = Callable[[str], Figure | None]
 def recompute(
     figure: Figure, *, sources: Sources, lookup: Lookup, kept: dict[str, Decimal | None] | None = None
 ) -> Decimal | None:
-    """The figure's value made again from its inputs as known at its as_of.
+    """The figure's value recomputed from its inputs as known at its as_of.
 
     lookup gives input figures by id; they are recomputed too, never believed. `kept` shares work between calls.
     Raises OurFault for a trace that names what does not exist.

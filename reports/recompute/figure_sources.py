@@ -50,7 +50,7 @@ NO_EXPECTATION = {"local_date": pl.Date, "expected_kwh": pl.Float64, "is_extrapo
 
 
 class KpiBasis(NamedTuple):
-    """Sources of KPI rows made again, beside the question: a site as of then, and by which SQL.
+    """Sources of KPI rows recomputed, beside the question: a site as of then, and by which SQL.
 
     definition: its digest; empty: today's. baseline: the version that expects for the use seu_id, of differences.
     """
@@ -164,7 +164,7 @@ class Sources(KeptReadings):
         self._wanted.setdefault(basis, set()).update(asked)
 
     def kpi_row(self, basis: "KpiBasis", asked: AskedKpi) -> KpiRow | None:
-        """A KPI made again from readings, as the marts would have it; None where they would have no such row."""
+        """A KPI recomputed from readings, as the marts would have it; None where they would have no such row."""
         known = self._answered(basis)
         if asked not in known:
             wanted = {

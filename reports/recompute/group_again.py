@@ -1,4 +1,4 @@
-"""A project's comparison group made again: uses of other sites without a measure, over the days that it reports."""
+"""A project's comparison group recomputed: uses of other sites without a measure, over the days that it reports."""
 
 from datetime import date, datetime
 from decimal import Decimal

@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, local_midnight_utc
 
-# A total of so many streams is read apart from what figures are made again of, and lean.
+# A total of so many streams is read apart from what figures are recomputed of, and lean.
 _MANY = 200
 # So many drivers of several uses are read at once.
 _DRIVERS = 12

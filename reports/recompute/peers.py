@@ -1,4 +1,4 @@
-"""A site's place among its peers made again: the benchmark of all sites that its organisation owned through a span."""
+"""A site's place among its peers recomputed: the benchmark of all sites that its organisation owned through a span."""
 
 import json
 from collections.abc import Mapping

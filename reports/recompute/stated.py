@@ -1,4 +1,4 @@
-"""Numbers that a site file or organisation.yaml states, made again: lifetimes, the discount rate, targets."""
+"""Numbers that a site file or organisation.yaml states, recomputed: lifetimes, the discount rate, targets."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -426,8 +426,8 @@ def test_a_measure_is_worth_what_it_saves_over_its_life_less_its_cost_and_every_
     [
         (("valid_until: 2026-12-31", "valid_until: 2026-02-01"), "The site file states no discount rate that holds."),
         ((WORTH, ""), "The site file states no discount rate that holds."),
-        ((", lifetime_years: 6", ""), "Nobody stated how long it will save."),
-        ((COST.replace("2026-06-08", "2026-06-08, lifetime_years: 6"), ""), "Nobody stated what it costs."),
+        ((", lifetime_years: 6", ""), "Its lifetime is not stated."),
+        ((COST.replace("2026-06-08", "2026-06-08, lifetime_years: 6"), ""), "Its cost is not stated."),
     ],
 )
 def test_a_worth_of_which_something_is_not_stated_is_a_gap_and_never_a_guess(

@@ -223,7 +223,7 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
         assert opened.lake.current("works", meters=["main", "line"]).drop("batch_id").equals(others)
     run("kpis", "--site", "works", "--period", "2025-03", "--project", project)
     assert holding(project, *words) == []
-    # A figure that lost its ground stands, and its trace says why it cannot be made again.
+    # A figure that lost its ground stands, and its trace says why it cannot be recomputed.
     with closing(OpenProject(str(project))) as opened:
         figures = opened.store.rows(
             sa.select(figure_rows).where(figure_rows.c.report_id == "data_quality/works/2025-03")

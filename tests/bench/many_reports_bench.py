@@ -61,7 +61,7 @@ def fill(root: Path) -> tuple[Lake, dict[str, Site]]:
 
 
 def runs(sites: dict[str, Site]) -> Iterator[tuple[Site, Period]]:
-    """Every month of every site, over and over: what is stored already is made again and found to be the same."""
+    """Every month of every site, over and over: what is stored already is recomputed and found to be the same."""
     while True:
         for month in months_of(parse_period("2025", plant.ZONE)):
             for site in sites.values():

@@ -2,7 +2,7 @@
 
 Run: `.venv/bin/python -m tests.bench.switchback_bench [--folder F]`. A year of each simulated house is simulated once,
 by plan and by habit, each day from where either left battery and room the day before; experiments of 60 days are drawn
-from it. The year is kept in the folder, and made again where it is not there.
+from it. The year is kept in the folder, and recomputed where it is not there.
 """
 
 import argparse

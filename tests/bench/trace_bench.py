@@ -1,7 +1,7 @@
 """Costs of traces and packs (trace.md): `python -m tests.bench.trace_bench [--reports 1000] [--gigabytes 1]`.
 
 Staleness of 1,000 stored reports, the trace of one figure, the bytes of a report's traces, and the time that `verify`
-needs for the hashes of a large pack and for a sample of figures made again.
+needs for the hashes of a large pack and for a sample of figures recomputed.
 """
 
 import argparse
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"pack: {seconds:.2f} s, {made.bytes:,} bytes")
         for sample in (20, None):
             found, seconds = timed(lambda sample=sample: verify_pack(made.path, sample=sample))
-            say(f"verify with {found.recomputed} figures made again: {seconds:.2f} s, verified {found.verified}")
+            say(f"verify with {found.recomputed} figures recomputed: {seconds:.2f} s, verified {found.verified}")
         big_pack(folder / "big.zip", asked.gigabytes)
         _, seconds = timed(lambda: read_archive(folder / "big.zip"))
         say(f"verify, hashes and CRCs of {asked.gigabytes:g} GB: {seconds:.2f} s")

@@ -22,7 +22,7 @@ START, END = date(2025, 1, 1), date(2026, 1, 1)
 
 
 def relived(seed: int, variants: list[Variant]) -> tuple[WhatIfResult, float]:
-    """The home of a seed in 2025, and seconds of processor for each year re-lived."""
+    """The home of a seed in 2025, and seconds of processor for each year replayed."""
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder) / "lake", open_store(f"sqlite:///{folder}/store.db"))
         live(lake, home(), date(2024, 12, 20), END, seed=seed)
@@ -45,7 +45,7 @@ def main() -> None:
         low, high = found.without_interval
         is_inside = found.billed is not None and low <= found.billed <= high
         line = (
-            f"home {number}: billed {found.billed or 0:,.0f} {found.currency}, re-lived {found.without:,.0f} "
+            f"home {number}: billed {found.billed or 0:,.0f} {found.currency}, replayed {found.without:,.0f} "
             f"[{low:,.0f}, {high:,.0f}] by {found.policy}, inside {is_inside}, {seconds:.0f} s a year"
         )
         for each in found.variants:

@@ -302,7 +302,7 @@ def test_gas_by_volume_needs_a_calorific_value() -> None:
         ({"valid_from": "2025-01-01", "valid_to": "2025-01-01"}, "ends \\(2025-01-01\\) before it starts"),
         (
             {"energy": [{"charge_id": "energy", "price_per_kwh": 1}], "fixed": [{"charge_id": "energy", "amount": 1}]},
-            "stands twice",
+            "appears twice",
         ),
         ({"periods": [{"period_id": "a", "price_per_kwh": 1, "seasons": ["spring"]}]}, "unknown season spring"),
         ({"periods": [{"period_id": "a"}]}, "needs price_per_kwh or tiers"),
@@ -321,7 +321,7 @@ def test_gas_by_volume_needs_a_calorific_value() -> None:
             "must start and end on a quarter hour",
         ),
         ({"periods": [{"period_id": "a", "price_per_kwh": "NaN"}]}, "finite"),
-        ({"periods": [{"period_id": "a", "price_per_kwh": 1}] * 2}, "period stands twice: a"),
+        ({"periods": [{"period_id": "a", "price_per_kwh": 1}] * 2}, "period appears twice: a"),
         ({"taxes": [{"charge_id": "vat", "share": "-0.1"}]}, "greater than or equal to 0"),
         ({"riders": [{"charge_id": "r"}]}, "needs one of share"),
         ({"metering": {"true_up_month": 13}}, "less than or equal to 12"),

@@ -279,7 +279,7 @@ def test_a_register_that_rolls_over_counts_on() -> None:
     ("text", "words"),
     [
         ("meter,multiplier\nM,0\n", "multiplier must be above zero"),
-        ("meter,multiplier\nM,1\nM,2\n", "'M' stands twice"),
+        ("meter,multiplier\nM,1\nM,2\n", "'M' appears twice"),
         ("name,multiplier\nM,1\n", "column meter is missing"),
     ],
 )

@@ -285,7 +285,7 @@ DATED = "scope,activity,unit,kg_co2e_per_unit,valid_from,valid_to"
         ([HEAD, "1,gas,kWh,0.2,2024,9"], "line 2: has 6 cells, the header 5"),
         ([HEAD], "has no factors"),
         (["scope,activity,kg_co2e_per_unit,year", "1,gas,0.2,2024"], "line 1: lacks the column unit"),
-        (["scope,activity,unit,unit", "1,gas,a,b"], "column stands twice: unit"),
+        (["scope,activity,unit,unit", "1,gas,a,b"], "column appears twice: unit"),
         ([HEAD + ",basis", "2,gas,kWh,0.2,2024,green"], "basis: expected one of location, residual"),
         ([HEAD + ",gwp_set", "2,gas,kWh,0.2,2024,AR9"], "gwp_set: expected one of AR4, AR5, AR6"),
         ([HEAD + ",is_unique", "2,gas,kWh,0.2,2024,maybe"], "is_unique: expected true or false"),

@@ -165,7 +165,7 @@ def test_a_part_that_was_not_read_is_said_and_not_scaled_up() -> None:
 
 
 def test_energies_that_overlap_or_leave_the_period_are_refused() -> None:
-    with pytest.raises(BadInput, match="electricity \\(purchased\\) stands twice on 2024-01-01"):
+    with pytest.raises(BadInput, match="electricity \\(purchased\\) appears twice on 2024-01-01"):
         footprint([*POWER, POWER[0]])
     with pytest.raises(BadInput, match="is not within 2024-01-01 to 2025-01-01"):
         footprint([POWER[0].model_copy(update={"start": date(2023, 12, 1)})])

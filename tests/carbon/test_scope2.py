@@ -123,7 +123,7 @@ def test_what_is_claimed_beyond_an_instrument_and_what_is_left_of_it_are_said() 
     lines = [bought(activity_id=name, instrument="REGO") for name in ("a", "b")]
     over = account(lines, factor("0.2"), rego, held(Basis.RESIDUAL, "0.4"))
     assert [each.message for each in over.findings] == [
-        "b: REGO covers 500 of 1000 kWh; the rest goes by what stands below it"
+        "b: REGO covers 500 of 1000 kWh; the rest follows the next level below it"
     ]
     assert over.scope2_market_kgco2e == 200
     under = account(lines[0], factor("0.2"), rego, held(Basis.RESIDUAL, "0.4"))

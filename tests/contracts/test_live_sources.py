@@ -100,9 +100,9 @@ def test_two_points_never_fill_one_register_and_a_live_one_may_stand_beside() ->
     live = {"point": "kw", "stream": "main", "what": "live", "unit": "kw", "topic": "plant/main", "path": "kw"}
     volts = live | {"point": "volts", "unit": "degc"}
     assert len(site(mqtt(POINT, live, volts)).sources[0].points) == 3
-    with pytest.raises(ValidationError, match="point stands twice: kwh"):
+    with pytest.raises(ValidationError, match="point appears twice: kwh"):
         site(mqtt(POINT, POINT))
-    with pytest.raises(ValidationError, match="source id stands twice: broker"):
+    with pytest.raises(ValidationError, match="source id appears twice: broker"):
         site(mqtt(POINT), mqtt(live))
 
 

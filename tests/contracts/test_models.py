@@ -113,7 +113,7 @@ def test_only_a_person_with_the_role_may_act() -> None:
         people.acting("anna", Role.PUBLISHER)
     with pytest.raises(BadInput, match="unknown person 'bob'; the people file names anna"):
         people.acting("bob", Role.APPROVER)
-    with pytest.raises(ValidationError, match="stands twice"):
+    with pytest.raises(ValidationError, match="appears twice"):
         People(people=people.people * 2)
 
 

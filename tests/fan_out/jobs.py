@@ -67,7 +67,7 @@ def length(job: Job) -> int:
 
 
 class OddError(Exception):
-    """An error that cannot be made again from its text, as libraries have them."""
+    """An error that cannot be recomputed from its text, as libraries have them."""
 
     def __init__(self, *, code: int) -> None:
         super().__init__(f"code {code}")

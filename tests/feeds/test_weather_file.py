@@ -70,7 +70,7 @@ def test_a_document_is_told_from_a_table_by_its_content(tmp_path: Path) -> None:
         ([HEAD, ROWS[0], "2025-01-01T00:00Z,2025-01-01T01:00Z,-999,1"], "line 3: temperature_degc: expected -90 to 60"),
         ([HEAD, ROWS[0], "2025-01-01T00:00Z,2025-01-01T01:00Z,warm,1"], "line 3: temperature_degc: expected -90"),
         ([HEAD, ROWS[0], "2025-01-01T00:00Z,2025-01-01T01:00Z,NaN,1"], "line 3: temperature_degc: expected -90"),
-        ([HEAD, ROWS[0], ROWS[0]], "line 3: its time stands twice in one issue"),
+        ([HEAD, ROWS[0], ROWS[0]], "line 3: its time appears twice in one issue"),
         ([HEAD, *ROWS[:2], "2025-01-01T00:00Z,2025-01-01T02:30Z,1,1"], "steps of whole minutes on 1:00:00 throughout"),
         ([HEAD, "2025-01-01T00:00Z,2025-01-01T00:00Z,,"], "no cell holds any weather"),
         ([HEAD, "2025-01-01T00:00Z,2025-01-01T00:00Z,1,1,1,1"], "this cannot be read; expected a document"),

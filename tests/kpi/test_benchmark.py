@@ -1,4 +1,4 @@
-"""Sites beside their peers: values, ranks with intervals, groups too small, and meters that are nobody's peer."""
+"""Sites compared with their peers: values, ranks with intervals, groups too small, and meters that are no peer."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

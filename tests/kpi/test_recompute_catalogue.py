@@ -1,4 +1,4 @@
-"""KPIs of the catalogue made again, on numbers that a person can add up."""
+"""KPIs of the catalogue recomputed, on numbers that a person can add up."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta

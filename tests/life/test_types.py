@@ -143,7 +143,7 @@ def test_a_project_names_only_what_the_site_has() -> None:
     for changes, says in (
         ({"meters": ("m9",)}, "meter 'm9'"),
         ({"drivers": ("d9",)}, "driver 'd9'"),
-        ({"project_id": "line"}, "id stands twice"),
+        ({"project_id": "line"}, "id appears twice"),
         ({"seu": "x", "meters": (), "drivers": ()}, "SEU 'x'"),
     ):
         with pytest.raises(ValueError, match=says):

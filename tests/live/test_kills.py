@@ -1,4 +1,4 @@
-"""Nothing acknowledged is lost and nothing stands twice, whoever is killed: counted by the device, read by other code.
+"""Nothing acknowledged is lost and nothing appears twice, whoever is killed: counted by the device, read by other code.
 
 TEST_LIVE_S (seconds), TEST_LIVE_HZ (samples a second of all meters) and TEST_LIVE_SEED make it longer;
 TEST_LIVE_TOLD names a file that the outcome is appended to.

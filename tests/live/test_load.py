@@ -46,7 +46,7 @@ def test_fault_f111_five_thousand_a_second_are_acknowledged_after_the_disk_has_t
     )  # fmt: skip
     assert is_all_told, told
     assert sorted(set(numbers)) == list(range(1, device.sent + 1)), told
-    # What was said before the first connection is said again, and stands twice in the spool for the drain to join.
+    # What was said before the first connection is said again, and appears twice in the spool for the drain to join.
     assert len(numbers) - len(set(numbers)) <= device.resent, told
     assert plant.starts == 1, told
     if IS_QUIET:

@@ -232,7 +232,7 @@ def test_marts_by_bucket_are_those_by_site_and_a_broken_site_stops_no_other(tmp_
     assert graph_of(folder)["kpi"] == [[[[month], [TRIO[1]], True]]]
     after = marts(folder)
     assert after == by_command(folder)
-    # Nothing of the other sites of the bucket was made again, sums over all sites apart.
+    # Nothing of the other sites of the bucket was recomputed, sums over all sites apart.
     changed = {name for name in after if after[name] != before.get(name) and "portfolio" not in name}
     assert changed
     assert all(TRIO[1] in name for name in changed)

@@ -1,4 +1,4 @@
-"""What is kept of dbt's models says what dagster-dbt says, and is made again only where something changed."""
+"""What is kept of dbt's models says what dagster-dbt says, and is recomputed only where something changed."""
 
 import json
 import os

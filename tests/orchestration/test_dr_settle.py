@@ -163,7 +163,7 @@ def test_the_report_of_an_event_says_what_the_command_shows_and_each_figure_is_m
     day = f"{events.START:%Y-%m-%d}"
     for part in ("rule", "best"):
         for field in ("baseline_kwh", "actual_kwh", "shed_kwh", "rebound_kwh"):
-            # By the rule is the event itself: no number stands twice.
+            # By the rule is the event itself: no number appears twice.
             value = figures[f"{'' if part == 'rule' else '/best'}/{day}/{field}"].value
             assert value is not None
             assert float(value) == pytest.approx(told[part][field], abs=1e-6)

@@ -54,7 +54,7 @@ def test_a_changed_file_of_the_organisation_is_a_finding_for_who_sees_every_site
     assert page_word(told.what, "en") == "gri 2016 of Gruppe, 2025: the file of the organisation changed"
     assert page_word(told.what, "de").endswith("von Gruppe, 2025: die Datei der Organisation hat sich geändert")
     assert of_group(made, sees_all=False) == []
-    # Made again it holds again.
+    # Recomputed it holds again.
     make_pack(
         made, groups_of(made)["group"], PACK, 2025, CLOCK, known=as_known(made, CLOCK), maker="ben", answers=(),
         formats=("json",),

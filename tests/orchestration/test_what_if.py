@@ -57,7 +57,7 @@ def test_a_tariff_is_tried_stored_listed_traced_and_drawn(project: Path, tmp_pat
     assert {"name", "cost", "without", "saving", "interval", "kgco2e", "payback_years", "figure_ids"} <= variant.keys()
     assert variant["saving"] == pytest.approx(variant["without"] - variant["cost"])
     assert variant["interval"][0] < variant["saving"] < variant["interval"][1]
-    # Nothing moves, so the year re-lived is the bill of what was metered, and no import changes.
+    # Nothing moves, so the year replayed is the bill of what was metered, and no import changes.
     assert found["without"] == pytest.approx(found["billed"], abs=0.05)
     assert variant["saving_kgco2e"] == pytest.approx(0)
     assert picture.read_bytes().startswith(b"\x89PNG")

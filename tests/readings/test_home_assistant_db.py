@@ -153,7 +153,7 @@ def test_two_of_one_name_or_of_one_register_are_refused(bench: Bench) -> None:
     near = bench.ingest(path, mapping=ColumnMap(values={"sensor.grid_imprt": "main"})).message
     assert f"names 'sensor.grid_imprt', which the file does not have; did you mean '{GRID}'?" in near
     twice = recorder(bench.folder / "two.db", Statistic(GRID, "kWh"), Statistic(GRID, "kWh"), unique=False)
-    assert "stands twice in statistics_meta (ids 1, 2)" in bench.ingest(twice, mapping=MAP).message
+    assert "appears twice in statistics_meta (ids 1, 2)" in bench.ingest(twice, mapping=MAP).message
 
 
 def test_a_database_of_another_program_is_named(bench: Bench) -> None:

@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
         "a.csv",
         "several value columns (kwh, a_kwh)",
     ),
-    "duplicate_column": ("timestamp,kwh,kwh\n" + ROWS, 1, "a.csv", "'kwh' stands twice"),
+    "duplicate_column": ("timestamp,kwh,kwh\n" + ROWS, 1, "a.csv", "'kwh' appears twice"),
     "second_header": ("timestamp,kwh\n" + ROWS + "Timestamp, kWh\n" + ROWS, 4, "a.csv", "a second header"),
     "truncated": ("timestamp,kwh\n" + ROWS + "2025-01-01T0", 4, "a.csv", "fewer fields than the header"),
     "no_zone": ("timestamp,kwh\n" + ROWS.replace("Z", ""), 2, "a.csv", "no offset and no zone is declared; give --tz"),

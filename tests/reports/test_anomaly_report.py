@@ -1,4 +1,4 @@
-"""The register of anomalies: stored events quoted as figures that trace, go stale, and are made again from a pack."""
+"""The register of anomalies: stored events quoted as figures that trace, go stale, and are recomputed from a pack."""
 
 from collections.abc import Iterator
 from dataclasses import replace

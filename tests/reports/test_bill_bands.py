@@ -1,4 +1,4 @@
-"""Bands of bills that are made again, held against bills reckoned by hand with each meter's error drawn anew."""
+"""Bands of bills that are recomputed, held against bills reckoned by hand with each meter's error drawn anew."""
 
 import hashlib
 from collections.abc import Mapping

@@ -257,7 +257,7 @@ def test_evidence_that_changed_since_the_answer_is_refused(tmp_path: Path, tenth
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
-        ("id: H-2", "id: H-1", "stands twice"),
+        ("id: H-2", "id: H-1", "appears twice"),
         ("footprint.energy_kwh, unit: GJ", "footprint.enrgy_kwh, unit: GJ", "did you mean 'footprint.energy_kwh'?"),
         ("until: 2026-01-01", "until: 2019-01-01", "before it applies"),
         ("kind: choice, ", "", "`choices` go with the kind choice"),

@@ -33,7 +33,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
 
 
 def asked(year: Year, names: Sequence[str], **premises: Any) -> list[Decimal | None]:
-    """Measures of 2025 for the plant with these premises; each is made again from its trace."""
+    """Measures of 2025 for the plant with these premises; each is recomputed from its trace."""
     here = replace(year, site=year_world.year_site(premises={**year.site.premises.model_dump(), **premises}))
     given = here.given("2025")
     book = FigureBook(report_id="t", revision=0, as_of_utc=given.as_of_utc, is_synthetic=False)

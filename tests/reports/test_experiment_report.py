@@ -1,4 +1,4 @@
-"""The report of an experiment: both arms, the saving with its band, looks and verdict, each number made again."""
+"""The report of an experiment: both arms, the saving with its band, looks and verdict, each number recomputed."""
 
 import json
 from collections.abc import Iterator

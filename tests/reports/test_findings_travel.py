@@ -22,7 +22,7 @@ from tests.reports.year_world import Year
 
 COARSE = "coarse_source"
 PEAKS = {"peak_15min_kw", "load_factor"}
-NOTHING = "Nothing stands against these figures."
+NOTHING = "No findings affect these figures."
 
 
 def assert_findings_are_told(content: ReportContent) -> None:

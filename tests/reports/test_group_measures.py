@@ -1,4 +1,4 @@
-"""Measures and projects of an organisation: each site's own figures by its share, made again from their traces."""
+"""Measures and projects of an organisation: each site's own figures by its share, recomputed from their traces."""
 
 from collections.abc import Iterator
 from datetime import date

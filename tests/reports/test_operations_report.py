@@ -1,4 +1,4 @@
-"""The operations report: the agent's availability and what was put back, counted from the ledger and made again."""
+"""The operations report: the agent's availability and what was put back, counted from the ledger and recomputed."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""Versions of the organisation's file: reports of an instant, and figures made again, read the one that stood then."""
+"""Versions of the organisation's file: reports of an instant, and figures recomputed, read the one that stood then."""
 
 import json
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def test_a_report_as_of_then_reads_the_organisation_of_then_and_what_was_made_co
     values = [[(each["label"], each["value"]) for each in one["figures"]] for one in (made, again)]
     assert values[0] == values[1]
     assert "organisation_not_kept" not in [each["code"] for each in again["findings"]]
-    # And what was published is made again of its own traces.
+    # And what was published is recomputed of its own traces.
     figures = {each.figure_id: each for each in project.reports.figures(made["report_id"], made["revision"])}
     sources = project.sources(keeps=False)
     for each in figures.values():

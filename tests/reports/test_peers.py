@@ -1,4 +1,4 @@
-"""Places of sites among their peers in packs: the ranks of `benchmark`, each made again from its trace; else a gap."""
+"""Places of sites among their peers in packs: the ranks of `benchmark`, each recomputed from its trace; else a gap."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_a_peer_with_a_bad_floor_area_is_named_and_moves_nobody_else(peers: Peer
     [told] = [each for each in content.findings if each.code == "out_of_line_with_peers"]
     assert (told.scope, told.severity) == ("site:east", "warning")
     # Its own report has the numbers; who reads this one may not see it.
-    assert (told.message, told.facts) == ("east is nobody's peer: out of line with peers.", {})
+    assert (told.message, told.facts) == ("east is not used as a peer: out of line with peers.", {})
     [whole] = [
         each for each in peers.content("east", peers.sources(peers.file, less)).findings if each.code == told.code
     ]
@@ -109,7 +109,7 @@ def test_a_changed_organisation_or_reading_of_a_peer_is_told_by_the_trace(peers:
         sources = peers.sources(file)
         moved = [each.role for each in figure.trace.inputs if today_sha256(each, sources) != each.sha256]
         assert moved == wanted
-    # What was stored then is made again with the floor areas of then, which an evidence pack holds too.
+    # What was stored then is recomputed with the floor areas of then, which an evidence pack holds too.
     assert {each.id for each in figure.trace.inputs if each.role == "site"} == set(LEVELS)
 
 

@@ -64,8 +64,8 @@ FAULTS = {
     "unknown parent": (("pump\n    parent: main", "pump\n    parent: man"), 12, "parent 'man' is not of this site"),
     "unknown SEU meter": (("[press]", "[pres]"), 18, "it has main, press, pump"),
     "unknown SEU driver": (("{driver_id: parts, just", "{driver_id: pats, just"), 20, "it has parts"),
-    "duplicate meter": (("meter_id: pump", "meter_id: press"), 11, "stands twice: press"),
-    "duplicate of a driver": (("driver_id: parts, unit", "driver_id: pump, unit"), 14, "stands twice: pump"),
+    "duplicate meter": (("meter_id: pump", "meter_id: press"), 11, "appears twice: press"),
+    "duplicate of a driver": (("driver_id: parts, unit", "driver_id: pump, unit"), 14, "appears twice: pump"),
     "bad identifier": (("site_id: plant", "site_id: ../plant"), 1, "expected lower-case letters, digits, - and _"),
     "unknown country": (("country: DE", "country: QQ"), 5, "no public-holiday calendar for country 'QQ'"),
     "unknown subdivision": (("subdivision: BW", "subdivision: XY"), 6, "known are Augsburg, BB"),
@@ -97,7 +97,7 @@ RULE_FAULTS = {
     "too long a hold": (("hold_h: 2", "hold_h: 745"), 9, "expected 744 or less, got 745"),
     "wrong unit": (("unit: kwh", "unit: kw"), 2, "unit 'kw': consumption_kwh is in 'kwh'"),
     "another currency": (("unit: EUR", "unit: USD"), 11, "rule 'dear': unit 'USD', expected 'EUR' or 'kwh'"),
-    "two of one id": (("rule_id: dear", "rule_id: nights"), 11, "rule id stands twice: nights"),
+    "two of one id": (("rule_id: dear", "rule_id: nights"), 11, "rule id appears twice: nights"),
     "unknown scope": (("meter:press", "meter:pres"), 5, "did you mean 'meter:press'?"),
     "no budget": (("kind: anomaly\n    limit: 5\n    unit: EUR", "kind: budget"), 11, "has no budget of cost"),
     "hours of days": (("limit: 30", "limit: 30\n    grain: day"), 2, "hours go with grain hour, not day"),
@@ -143,7 +143,7 @@ COST_FAULTS = {
     "life of no year": (("    valid_until", "    lifetime_years: 0\n    valid_until"), 11, "lifetime_years"),
     "rate as a share": (("percent: 6", "percent: 0.06"), 13, "0.06 %: a share? Then write 6"),
     "rate of nobody": (("source: Board", 'source: ""'), 13, "source"),
-    "two of one id": (("cost_id: roof", "cost_id: air"), 12, "cost id stands twice: air"),
+    "two of one id": (("cost_id: roof", "cost_id: air"), 12, "cost id appears twice: air"),
 }
 
 
@@ -267,7 +267,7 @@ WORDS = {
     "a colon in a value": (("name: Plant\n", "name: Plant: North\n"), "a second ': ' in one value"),
     "a sign that begins no value": (("name: Plant\n", "name: @Plant\n"), "a value cannot begin with @; put it in"),
     "an alias of nothing": (("name: Plant\n", "name: *Plant\n"), "*Plant stands for a value that nothing names"),
-    "a key twice": (("name: Plant\n", "name: Plant\nname: Hall\n"), "key 'name' stands twice"),
+    "a key twice": (("name: Plant\n", "name: Plant\nname: Hall\n"), "key 'name' appears twice"),
     "a control character": (("name: Plant\n", "name: Pl\x07ant\n"), "a control character (7); delete it"),
     "an unclosed quote": (("name: Plant\n", "name: 'Plant\n"), "close"),
     "a unit that is nearly one": (("unit: count", "unit: kWhh"), "unknown unit 'kWhh'; did you mean 'kwh'?"),

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "virtual": (tenants(("a", [{"meter": "sum"}])), "meter 'sum' is virtual; name what it is of"),
     "own remainder": (tenants(("landlord", [WHOLE])), "'landlord' is what the others leave"),
-    "twice": (tenants(("a", []), ("a", [])), "tenant id stands twice: a"),
+    "twice": (tenants(("a", []), ("a", [])), "tenant id appears twice: a"),
     "two areas": (
         {"floor_areas": [{"m2": 5, "definition": "GIA"}, {"m2": 6, "definition": "GIA", "valid_from": "2025-01-01"}]},
         "floor_areas: two hold at one time, from 2025-01-01",

@@ -29,7 +29,7 @@ from tests.web.asking import PAGE, Answer, Headers, send
 from tests.web.marts_world import Asking
 
 API = "/api/v1/ems"
-# Of stored figures on the pages of reports each so many-th is made again; all are compared with what is stored.
+# Of stored figures on the pages of reports each so many-th is recomputed; all are compared with what is stored.
 EACH = 40
 # So many numbers of a page are all opened.
 FIRST = 40
@@ -71,7 +71,7 @@ class Unchanging(OpenProject):
 
 @dataclass
 class Seen:
-    """What was asked and what did not fit. shown: numbers with a link; opened: reasons; again: of these made again."""
+    """What was asked and what did not fit. shown: numbers with a link; opened: reasons; again: of these recomputed."""
 
     shown: int = 0
     opened: int = 0
@@ -245,7 +245,7 @@ def main() -> None:
         for href, page in pages_of(asking, starts_of(asking, scopes)).items():
             check_page(asking, href, page, seen, is_page=False)
             say(f"  {seen.opened:>5} reasons, {time.process_time():>5.0f} s CPU  {href}\n")
-        counts = f"{seen.shown} numbers, {seen.opened} reasons ({seen.again} made again), {seen.empty} without value"
+        counts = f"{seen.shown} numbers, {seen.opened} reasons ({seen.again} recomputed), {seen.empty} without value"
         say(f"{role.value}: {counts}, {len(seen.faults)} faults\n")
         for fault in seen.faults:
             say(f"  {fault}\n")

@@ -93,7 +93,7 @@ def test_every_figure_of_the_api_has_an_id_that_the_api_traces(seen: Asking) -> 
         n for n, each in ids.items() if each
     }
     for name, each in ids.items():
-        # Some of each: a trace is made again from the readings.
+        # Some of each: a trace is recomputed from the readings.
         for figure_id in each[:: max(len(each) // 3, 1)]:
             found = seen.get(f"{EMS}/figures/{figure_id}")
             assert found.status == 200, (name, found.text)

@@ -1,4 +1,4 @@
-"""Every page of each role: every number opens its reason, is what the reason says, and is made again equal."""
+"""Every page of each role: every number opens its reason, is what the reason says, and is recomputed equal."""
 
 import json
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
         text = json.dumps(other.model_dump(mode="json", exclude_defaults=True))
         (folder / "sites" / f"{name}.yaml").write_text(text)
         plant.write(made.lake, read.with_columns(site_id=pl.lit(name)), FixedClock(plant.NOON), f"{name}.csv")
-        # What a site with the very same main meter has in the marts; each reason is made again from its own readings.
+        # What a site with the very same main meter has in the marts; each reason is recomputed from its own readings.
         for path in made.project.marts_dir.glob("*/site=plant/*.parquet"):
             write_atomic(of_other(pl.read_parquet(path), name, currency), path.parents[1] / f"site={name}" / path.name)
     made.close()
@@ -76,7 +76,7 @@ def asked_by(project: OpenProject, *roles: Role) -> OneApp:
     return OneApp(project, FixedClock(plant.NOON + timedelta(seconds=2)), person)
 
 
-# Hundreds of reasons, each made again from the readings.
+# Hundreds of reasons, each recomputed from the readings.
 @pytest.mark.timeout(900)
 def test_every_number_of_every_page_opens_its_reason_and_is_that_number(project: OpenProject) -> None:
     asking, seen = asked_by(project, Role.VIEWER, Role.AUDITOR), Seen()

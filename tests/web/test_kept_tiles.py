@@ -1,4 +1,4 @@
-"""Kept tiles of a board are made again as soon as what they rest on is another, and for who may do something else."""
+"""Kept tiles of a board are recomputed as soon as what they rest on is another, and for who may do something else."""
 
 from collections.abc import Iterator
 from pathlib import Path

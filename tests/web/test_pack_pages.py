@@ -122,7 +122,7 @@ def test_ranks_are_shown_to_who_sees_the_organisation(asking: Asking) -> None:
     keep_benchmark(asking.project, "group", 2025, found, FixedClock(NOW))
     for query in (AT, {**AT, "site": "plant"}):
         page = shown(asking, "/packs", **query)
-        assert "Sites beside their peers" in page
+        assert "Sites compared with their peers" in page
         assert "1 to 3" in page
-    assert "Sites beside their peers" not in shown(asking, "/packs", **{**AT, "period": "2024"})
-    assert "Sites beside their peers" not in shown(of(asking, "elsa"), "/packs", site="plant", period="2024")
+    assert "Sites compared with their peers" not in shown(asking, "/packs", **{**AT, "period": "2024"})
+    assert "Sites compared with their peers" not in shown(of(asking, "elsa"), "/packs", site="plant", period="2024")

@@ -56,11 +56,11 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
 def test_an_admin_of_all_sites_sees_them_and_is_told_of_a_change_since_the_start(asking: Asking) -> None:
     page = asking.get("/settings", [PAGE]).text
     assert "server.web_port" in page
-    assert "A restart takes them up." not in page
+    assert "A restart applies them." not in page
     (asking.project.project.root / "meterloom.yaml").write_text("server: {web_port: 8601}\n")
     page = asking.get("/settings", [PAGE]).text
     assert "8601" in page
-    assert "A restart takes them up." in page
+    assert "A restart applies them." in page
 
 
 def test_nobody_else_is_told_a_setting(asking: Asking) -> None:

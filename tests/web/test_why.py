@@ -1,4 +1,4 @@
-"""Every number's reason: the address explains the same number, made again equal; and whose it is."""
+"""Every number's reason: the address explains the same number, recomputed equal; and whose it is."""
 
 import csv
 import html

@@ -34,7 +34,7 @@ def test_an_approval_is_answered_under_tasks_by_whoever_has_the_role_and_once(wa
     anne = Asking(waiting.project, clock, Person(person_id="anne", name="Anne", roles=(Role.ENGINEER,)))
     path, form = f"/tasks/approvals/{one.instance_id}?site=plant", {"answer": "approve", "reason": "seen"}
     assert "It waits for the role approver." in page(anne, "/tasks")
-    assert "Asked for the role approver. Silence is a no." in page(dirk, "/tasks")
+    assert "Asked for the role approver. No answer counts as a refusal." in page(dirk, "/tasks")
     assert "waits for the role approver" in page(dirk, "/board/ops")
     assert posted(anne, path, form=form).said["code"] == "missing_role"
     assert posted(dirk, path.replace(one.instance_id, "none"), form=form).status == 404

@@ -183,7 +183,7 @@ def test_a_workflow_is_at_mail_webhook_and_broker_two_minutes_after_its_trigger(
         assert "curtailment plan c20250403T1000-" in instance.steps[0].told, instance
         [made] = DrEvents(told.asking.project.store).standing("plant")
         assert (made.state, made.approvals, made.source) == ("proposed", (), f"workflow:{name}:{instance.subject}")
-        assert f"event {made.event_id} waits for the yes of two people" in instance.steps[0].told
+        assert f"event {made.event_id} waits for the approval of two people" in instance.steps[0].told
         [order] = [each for each in WorkOrders(told.asking.project.store).standing() if each.priority == "P2"]
         assert (order.source_kind, order.source_id) == ("workflow", instance.instance_id)
     if name == "monthly_esg":

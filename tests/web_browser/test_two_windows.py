@@ -60,7 +60,7 @@ def rosa(chromium: Browser, site: Site) -> Iterator[tuple[Page, Page]]:
 def test_a_sign_in_that_another_window_ends_acts_no_more_and_sees_no_more(rosa: tuple[Page, Page]) -> None:
     near, far = rosa
     near.goto("/profile")
-    near.get_by_role("combobox", name="Board that opens first").select_option("audit")
+    near.get_by_role("combobox", name="Start board").select_option("audit")
     far.goto("/profile")
     far.get_by_role("button", name="Sign out everywhere").click()
     far.wait_for_url("**/login*")
@@ -71,7 +71,7 @@ def test_a_sign_in_that_another_window_ends_acts_no_more_and_sees_no_more(rosa: 
     assert "/login" in near.url
     enter(near, "rosa")
     near.goto("/profile")
-    expect(near.get_by_role("combobox", name="Board that opens first")).not_to_have_value("audit")
+    expect(near.get_by_role("combobox", name="Start board")).not_to_have_value("audit")
 
 
 def test_a_role_that_is_taken_away_is_gone_at_the_next_click(rosa: tuple[Page, Page], site: Site) -> None:

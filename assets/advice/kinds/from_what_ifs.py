@@ -1,4 +1,4 @@
-"""PV, batteries and other tariffs: what a stored what-if found when it re-lived a year with them."""
+"""PV, batteries and other tariffs: what a stored what-if found when it replayed a year with them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

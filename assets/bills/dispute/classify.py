@@ -21,7 +21,7 @@ from data_quality.contracts.billing.tariff import minor_digits
 from data_quality.contracts.errors import BadInput
 
 _ZERO = Decimal(0)
-# Each try is a whole bill made again; and the more are tried, the likelier one fits by chance.
+# Each try is a whole bill recomputed; and the more are tried, the likelier one fits by chance.
 _MAX_TRIED, _MAX_PAIRS = 400, 150
 
 

@@ -112,13 +112,13 @@ def _printed(case: Case) -> Iterator[Suspicion]:
             else f"{w.end} {w.register} register {plain(w.printed)} at {w.on}, read {plain(w.read)}"
             for w in estimated
         )
-        told = f"the bill stands on states that are no actual reads: {said}"
+        told = f"the bill rests on states that are not actual reads: {said}"
         if case.bill.is_estimated:
-            told = f"the bill stands on states that are no actual reads (the bill marks it as estimated): {said}"
+            told = f"the bill rests on states that are not actual reads (the bill marks it as estimated): {said}"
         yield Suspicion("estimated_read", PAPER, told, change)
     elif wrong:
         said = "; ".join(f"{w.end} {w.register} register at {w.on} is the read of {w.matched}" for w in wrong)
-        yield Suspicion("wrong_read_date", PAPER, f"the bill stands on reads of other dates: {said}", change)
+        yield Suspicion("wrong_read_date", PAPER, f"the bill rests on reads of other dates: {said}", change)
 
 
 def _swapped(case: Case) -> Iterator[Suspicion]:

@@ -62,7 +62,7 @@ def read_number(text: str, mark: Mark) -> Decimal | None:
         if group <= {" ", "'"}:
             return Decimal(whole)
         if len(group) > 1 or not mark:
-            # A mark that stands twice can only group: 1.234.567 is read, 1.234 is not.
+            # A mark that appears twice can only group: 1.234.567 is read, 1.234 is not.
             return Decimal(whole) if len(re.findall(r"[.,]", bare)) > 1 and len(group) == 1 else None
         if mark not in group:
             return Decimal(whole)

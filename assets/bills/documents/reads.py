@@ -170,7 +170,7 @@ def read_site_register(path: Path) -> tuple[RegisteredMeter, ...]:
         if multiplier <= 0:
             raise BadInput(f"multiplier must be above zero, got {multiplier}", file=str(path), line=line)
         if any(row["meter"] == other.meter for other in found):
-            raise BadInput(f"meter {row['meter']!r} stands twice", file=str(path), line=line, reason="duplicate_meter")
+            raise BadInput(f"meter {row['meter']!r} appears twice", file=str(path), line=line, reason="duplicate_meter")
         found.append(
             RegisteredMeter(
                 row["meter"], row.get("account", ""), row.get("site", ""), multiplier, row.get("tariff", "")

@@ -135,7 +135,7 @@ def load_of(rows: pl.DataFrame, *, value: str = "kwh", unit: Literal["kwh", "m3"
         raise BadInput(f"the interval at {at:%Y-%m-%d %H:%M} UTC is off the {step}-minute grid", reason="off_grid")
     if index.size > 1 and (np.diff(index) == 0).any():
         at = ordered["interval_start_utc"][int(np.argmax(np.diff(index) == 0))]
-        raise BadInput(f"the interval at {at:%Y-%m-%d %H:%M} UTC stands twice", reason="duplicate_interval")
+        raise BadInput(f"the interval at {at:%Y-%m-%d %H:%M} UTC appears twice", reason="duplicate_interval")
     size = int(index[-1]) + 1
     load, present = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
     load[index] = nano(ordered[value].cast(pl.Float64).to_numpy())

@@ -181,7 +181,7 @@ def _unstated(used: Sequence[HourlyCertificate]) -> list[Finding]:
         Finding(
             code="criteria_not_stated",
             message=Sentence(
-                "certificates {0} are used although nothing is said of {1}",
+                "certificates {0} are used although {1} is not stated",
                 ", ".join([*list(names)[:MAX_NAMED], *["…"][: len(names) > MAX_NAMED]]),
                 ", ".join(criteria),
             ),

@@ -155,7 +155,7 @@ def _once(rows: list[Factor]) -> None:
         if name in seen:
             raise BadInput.at(
                 row,
-                f"gas {row.gas} of {row.activity!r} stands twice, here and at {seen[name].where}",
+                f"gas {row.gas} of {row.activity!r} appears twice, here and at {seen[name].where}",
                 reason="factor_overlap",
             )
         seen[name] = row

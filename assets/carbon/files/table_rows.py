@@ -157,7 +157,9 @@ def _header(cells: list[str], path: Path, line: int, needs: Sequence[str]) -> tu
     header = tuple(cell.strip().casefold() for cell in cells)
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise BadInput(f"column stands twice: {', '.join(twice)}", file=str(path), line=line, reason="duplicate_column")
+        raise BadInput(
+            f"column appears twice: {', '.join(twice)}", file=str(path), line=line, reason="duplicate_column"
+        )
     missing = [name for name in needs if name not in header]
     if missing:
         raise BadInput(

@@ -151,7 +151,7 @@ def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[st
         Finding(
             code="instrument_short",
             message=Sentence(
-                "{0}: {1} covers {2} of {3} {4}; the rest goes by what stands below it",
+                "{0}: {1} covers {2} of {3} {4}; the rest follows the next level below it",
                 activity.activity_id,
                 names,
                 Numeral(f"{covered.normalize():f}"),

@@ -96,7 +96,7 @@ def _check(energies: Sequence[SiteEnergy], period: Period) -> None:
         # In order of start, so the last one is the only one that can reach into this.
         if mine and energy.start < mine[-1].end:
             raise BadInput(
-                f"{energy.carrier} ({energy.role}) stands twice on {energy.start}", reason="duplicate_energy"
+                f"{energy.carrier} ({energy.role}) appears twice on {energy.start}", reason="duplicate_energy"
             )
         mine.append(energy)
 
@@ -308,7 +308,7 @@ def _not_counted(energies: Sequence[SiteEnergy]) -> Iterator[Finding]:
     words = {
         "self_consumed": "made and used on site: zero, and outside Scope 2",
         "exported": "exported: does not net Scope 2",
-        "secondary": "made on site of energy that is metered already: counted there",
+        "secondary": "generated on site from energy that is metered already: counted there",
     }
     for role, why in words.items():
         for carrier in sorted({each.carrier for each in energies if each.role == role}):
@@ -327,7 +327,7 @@ def _bought_generation(site: Site) -> Iterator[Finding]:
         yield Finding(
             code="generation_as_purchase",
             message=Sentence(
-                "meter {0} counts generation in the register of what is bought and stands below no meter: "
+                "meter {0} counts generation in the register of what is bought and has no parent meter: "
                 "its kWh are in Scope 2 as if bought; give it a register 'generation', or the meter above it",
                 name,
             ),

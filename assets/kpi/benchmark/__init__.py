@@ -1,1 +1,1 @@
-"""Sites beside their peers: energy by floor area, peer groups, ranks with intervals."""
+"""Sites compared with their peers: energy by floor area, peer groups, ranks with intervals."""

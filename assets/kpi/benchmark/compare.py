@@ -1,4 +1,4 @@
-"""Sites beside their peers: a row a site, and what must be said before anybody reads the ranks. Pure."""
+"""Sites compared with their peers: a row a site, and what must be said before anybody reads the ranks. Pure."""
 
 import math
 from collections import defaultdict
@@ -218,7 +218,7 @@ def _in_line(
                 code="out_of_line_with_peers",
                 message=Sentence(
                     "{0} takes {1} {2}, {3} times off the median of {4} ({5}): its unit or its floor area is "
-                    "wrong. It has no rank, and is nobody's peer.",
+                    "wrong. It has no rank, and is not used as a peer.",
                     site,
                     Numeral(f"{values[site]:,.3g}"),
                     UNIT,

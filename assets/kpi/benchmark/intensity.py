@@ -120,5 +120,5 @@ def _findings(
 
 
 def _bad(code: str, site: str, what: str) -> Finding:
-    message = Sentence("The meter of {0} {1}. It has no value and no rank, and is nobody's peer.", site, what)
+    message = Sentence("The meter of {0} {1}. It has no value and no rank, and is not used as a peer.", site, what)
     return Finding(code=code, message=message, severity="blocking", scope=f"site:{site}")

@@ -60,7 +60,7 @@ def read_register(path: Path) -> tuple[dict[str, RegisteredSite], list[Finding]]
     for row in table.rows:
         site = row.needed(name, "a site needs a name")
         if site in found:
-            raise row.bad(f"{name}: {site!r} stands twice", reason="duplicate_site")
+            raise row.bad(f"{name}: {site!r} appears twice", reason="duplicate_site")
         size, fault = _area(row, area)
         if fault:
             findings.append(_no_area(site, row, area, fault))

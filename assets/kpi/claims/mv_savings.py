@@ -146,7 +146,7 @@ def project_savings(
         return nothing_reported(project)
     known = known_span(version, now_utc, site.time_zone)
     readings = site_readings(lake, site, start_utc=known.start_utc, end_utc=known.end_utc, as_of_utc=as_of_utc)
-    # Adjustments as known at T: a saving that was reported then is made again from the same ones.
+    # Adjustments as known at T: a saving that was reported then is recomputed from the same ones.
     given = AdjustmentStore(lake.store).in_force(version.baseline_id, version.baseline, as_of_utc=as_of_utc)
     days = seu_days(readings, site=site, seu=project_use(site, project), start=known.start, end=known.end)
     pairs = project_pairs(days, version, given)

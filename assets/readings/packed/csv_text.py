@@ -95,7 +95,7 @@ def _named(names: list[str]) -> tuple[list[str], int]:
         raise BadInput("no column of the header has a name", line=1, reason="no_header")
     twice = next((name for name, count in Counter(header).items() if count > 1), None)
     if twice is not None:
-        raise BadInput(f"column {twice!r} stands twice in the header", line=1, reason="duplicate_column")
+        raise BadInput(f"column {twice!r} appears twice in the header", line=1, reason="duplicate_column")
     return header, sum(not name.strip() for name in names)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from data_quality.contracts.settings import Project
 
 PROJECT, KEYS, ANCHORS = "project", "keys", "anchors"
-# Made again from the rest, or of this machine's processes alone; names below the data folder.
+# Recomputed from the rest, or of this machine's processes alone; names below the data folder.
 REBUILT = frozenset({
     "lake", "marts", "as_of", "warehouse", "dagster", "builds", "logs", "work", "tools", "landing_hashes", "scratch",
     "run", "asked",
@@ -39,7 +39,7 @@ def is_inside(root: Path, path: Path) -> bool:
 
 
 def files_of(project: Project, area: str, folder: Path, left_out: frozenset[Path]) -> Iterator[Path]:
-    """Files of an area in order; without hidden ones, and what lies in other areas or is made again.
+    """Files of an area in order; without hidden ones, and what lies in other areas or is recomputed.
 
     left_out: further folders and files.
     """

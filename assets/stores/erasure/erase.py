@@ -1,6 +1,6 @@
 """Erase one person or one meter: look at what is there, change the store in one transaction, then take the files.
 
-What is made again from the rest goes first, the store second, files last. So it is old until the transaction and new
+What is recomputed from the rest goes first, the store second, files last. So it is old until the transaction and new
 after it; broken off behind it, the same call takes up what is left. Nobody else works on the project meanwhile.
 """
 
@@ -74,7 +74,7 @@ class Found:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing is left to do; what is made again does not count."""
+        """Nothing is left to do; what is recomputed does not count."""
         own = [each for name, each in self.gone.items() if name != "made_again"]
         return not (self.rows or self.lake or self.named or self.spooled or any(own))
 
@@ -166,7 +166,7 @@ class Erasing:
         """Change store and manifest in one transaction, with the erasure's own row, and what `sign` adds to it.
 
         replayed: the record that is carried out again in a restored store. Raises Unreachable, BadInput, OSError;
-        nothing but what is made again is gone then.
+        nothing but what is recomputed is gone then.
         """
         counts = dict(Counter(each.name for each in found.rows))
         if found.lake:
@@ -261,7 +261,7 @@ class Erasing:
         }  # fmt: skip
 
     def _rendered(self, rows: list[RowChange]) -> list[Path]:
-        """Files and packs of reports in which the name is printed; without it they can be made again."""
+        """Files and packs of reports in which the name is printed; without it they can be recomputed."""
         wanted = {each.key for each in rows if each.table is report_revisions}
         if not self.subject.site_id:
             wanted |= set(revisions_of(self.store, self.subject.own_id))

@@ -1,4 +1,4 @@
-"""Files of a project that hold words of a subject: what is made again goes, databases and texts lose the name."""
+"""Files of a project that hold words of a subject: what is recomputed goes, databases and texts lose the name."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class NamedFile(NamedTuple):
 
 
 def made_again(project: Project, site_id: str) -> list[Path]:
-    """Folders and files that are made of readings of the site, and made again by the next build; of marts those of the
+    """Folders and files that are made of readings of the site, and recomputed by the next build; of marts those of the
     site and the sums over sites, of features of forecasts those of the site, of others all that stand.
     """
     names = [*sorted(REBUILT - _NOT_MADE_AGAIN), *_OF_READINGS, f"{FEATURES}/site={site_id}"]

@@ -1,4 +1,4 @@
-"""Stored what-ifs, append-only: variants of a site with their months, of which each figure is made again."""
+"""Stored what-ifs, append-only: variants of a site with their months, of which each figure is recomputed."""
 
 from datetime import datetime
 

@@ -1,7 +1,7 @@
 """Figures that were made because somebody asked: kept under their ids for a while, so that each can be traced.
 
 A SQLite file of its own beside the project's data. Nobody cites it: who wants to cite a number keeps it as a report's
-are kept. An id is of what it says, so the same number asked for again has the same id, and what is lost is made again.
+are kept. An id is of what it says, so the same number asked for again has the same id, and what is lost is recomputed.
 """
 
 import hashlib

@@ -51,7 +51,7 @@ class BuildNote(Model):
 
 def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
     """What the published marts of a stage (kpi, enpi) know; nothing where there are none, or where another version
-    wrote it in another form: marts are made again, never migrated.
+    wrote it in another form: marts are recomputed, never migrated.
     """
     path = marts_dir / f"built_{stage}.json"
     # It names thousands of sites, and every look asks for it.

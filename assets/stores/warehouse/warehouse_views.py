@@ -15,7 +15,7 @@ _KEY = ", ".join(KEY)
 def window_view(source: str) -> str:
     """CREATE VIEW lake.window_readings over that relation: the rows whose interval starts inside a window.
 
-    Windows of a site do not overlap, so that no row stands twice.
+    Windows of a site do not overlap, so that no row appears twice.
     """
     columns = ", ".join(f"readings.{name}" for name in LAKE_SCHEMA)
     return (

@@ -31,7 +31,7 @@ class Desk(Writer[Form]):
         """The term as a variable."""
         # Two columns of one name become one in some solver formats, and the program another one.
         if term.name in self.ranges:
-            raise ValueError(f"variable {term.name} stands twice")
+            raise ValueError(f"variable {term.name} appears twice")
         self.terms.append(term)
         self.ranges[term.name] = range_of(
             term, self.ranges, max_import_kwh=self.max_import_kwh, max_export_kwh=self.max_export_kwh

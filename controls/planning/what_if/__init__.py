@@ -1,1 +1,1 @@
-"""A year of a site's own readings re-lived with devices or a tariff that it has not bought yet."""
+"""A year of a site's own readings replayed with devices or a tariff that it has not bought yet."""

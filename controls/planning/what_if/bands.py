@@ -1,7 +1,7 @@
-"""Intervals of a year's cost over weather years and price paths: a bootstrap of the months that were re-lived.
+"""Intervals of a year's cost over weather years and price paths: a bootstrap of the months that were replayed.
 
 Of each calendar month one of the stored months of that and the two neighbouring calendar months is drawn, scaled to its
-days: weather, prices and use come as they came together, of every year that was re-lived. The same draws serve all
+days: weather, prices and use come as they came together, of every year that was replayed. The same draws serve all
 variants, so that an interval of a saving is one of pairs.
 """
 
@@ -33,7 +33,7 @@ def month_draws(months: Sequence[date], seed: int) -> Callable[[Floats], Interva
     for month in range(1, MONTHS + 1):
         near = [k for k, each in enumerate(months) if (each.month - month + 1) % MONTHS <= 2]
         drawn = np.array(near)[rng.integers(len(near), size=DRAWS)]
-        # The days of the month that it stands for, in the year of the first month re-lived.
+        # The days of the month that it stands for, in the year of the first month replayed.
         wanted = next(each for each in months if each.month == month)
         places.append(drawn)
         scales.append(_days(wanted) / np.array([_days(months[k]) for k in drawn]))

@@ -1,4 +1,4 @@
-"""A year of a site re-lived: the present configuration and its variants, by the planner and the bill engine."""
+"""A year of a site replayed: the present configuration and its variants, by the planner and the bill engine."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ _HOURS = CANONICAL_MINUTES / 60
 
 
 class _Lived(NamedTuple):
-    """A configuration re-lived: bill and kgCO2e by month."""
+    """A configuration replayed: bill and kgCO2e by month."""
 
     policy: str
     cost: np.ndarray
@@ -57,7 +57,7 @@ def what_if(
     paths: Sequence[PricePath] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> WhatIfResult | Finding:
-    """The variants over the local days [start, end), whole years of calendar months; or why they cannot be re-lived.
+    """The variants over the local days [start, end), whole years of calendar months; or why they cannot be replayed.
 
     today: on which a cost that the site states has to hold; paths: of prices, for paybacks by each.
 

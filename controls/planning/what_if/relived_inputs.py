@@ -1,4 +1,4 @@
-"""Inputs of a year re-lived: the load without battery and PV, by the meters at the grid and of the devices."""
+"""Inputs of a year replayed: the load without battery and PV, by the meters at the grid and of the devices."""
 
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -34,7 +34,7 @@ _ANY_PUMP = {"capacity_kwh": 1, "empty_degc": 30, "full_degc": 50, "normal_degc"
 
 
 class Relived(NamedTuple):
-    """Data of a year re-lived. trial: the present configuration. metered: import and export as billed. heat_kw: of
+    """Data of a year replayed. trial: the present configuration. metered: import and export as billed. heat_kw: of
     electric heating.
 
     outdoor_degc, ghi_w_per_m2: by quarter hour, empty where no driver has them. synthetic_share: of the
@@ -52,7 +52,7 @@ class Relived(NamedTuple):
 
 
 def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | Finding:
-    """The present configuration over local days [start, end), or why it cannot be re-lived.
+    """The present configuration over local days [start, end), or why it cannot be replayed.
 
     Metered batteries and PV are decided anew; everything else is load, as it was: import less export at the grid, plus
     what PV gave, less what batteries took.
@@ -72,7 +72,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
     load_kw, filled = whole(_behind(rows, planned, supply), start_utc, end_utc)
     if load_kw is None:
         read = f"its supply has readings of {1 - filled:.0%} of the quarter hours from {start} to {end}"
-        return refused("readings_missing", site, f"{read}; a year re-lived needs {1 - MOST_FILLED:.0%}")
+        return refused("readings_missing", site, f"{read}; a year replayed needs {1 - MOST_FILLED:.0%}")
     degc, ghi = (_driver(rows, site, unit) for unit in ("degc", "w_per_m2"))
     trial = TrialInputs(
         site=planned,

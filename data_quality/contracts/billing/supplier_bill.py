@@ -133,7 +133,7 @@ class SupplierBill(Model):
 
     @property
     def is_draft(self) -> bool:
-        """Read of a picture, and confirmed by nobody: it counts nowhere."""
+        """Read from an image, and confirmed by nobody: it counts nowhere."""
         return self.scan is not None and self.scan.is_draft
 
     @property

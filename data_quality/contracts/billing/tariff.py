@@ -99,7 +99,7 @@ class Tariff(Model):
             raise ValueError(f"tariff {self.tariff_id!r} needs periods or an energy charge")
         names = self.charge_ids()
         if twice := twice_in(names):
-            raise ValueError(f"tariff {self.tariff_id!r}: charge id stands twice: {', '.join(twice)}")
+            raise ValueError(f"tariff {self.tariff_id!r}: charge id appears twice: {', '.join(twice)}")
         if self.export is not None and self.export_price_per_kwh:
             raise ValueError(f"tariff {self.tariff_id!r}: give export or export_price_per_kwh, not both")
         self._check_published_days()

@@ -154,7 +154,7 @@ class Calendar(Model):
     def _seasons_are_named_once(self) -> Self:
         names = [season.season_id for season in self.seasons]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"season stands twice: {', '.join(twice)}")
+            raise ValueError(f"season appears twice: {', '.join(twice)}")
         own = {season.season_id for season in self.seasons if not season.other_than}
         for season in self.seasons:
             if foreign := sorted(set(season.other_than) - own):

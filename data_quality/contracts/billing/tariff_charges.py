@@ -477,4 +477,4 @@ def _priced_periods(charge: EnergyCharge | Export) -> tuple[TouPeriod, ...]:
 def _unique_periods(charge: str, periods: tuple[_Timed, ...]) -> None:
     names = [period.period_id for period in periods]
     if twice := twice_in(names):
-        raise ValueError(f"charge {charge!r}: period stands twice: {', '.join(twice)}")
+        raise ValueError(f"charge {charge!r}: period appears twice: {', '.join(twice)}")

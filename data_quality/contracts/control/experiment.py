@@ -28,7 +28,7 @@ class Drawn(Model):
 class Experiment(Model):
     """The whole design as it is stored before the first day. spans: in order, without a hole.
 
-    seed: of the draw, which is made again from it. half_days: whether a day has two spans, parted at noon.
+    seed: of the draw, which is recomputed from it. half_days: whether a day has two spans, parted at noon.
     """
 
     experiment_id: str

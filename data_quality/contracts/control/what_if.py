@@ -1,4 +1,4 @@
-"""A what-if: a year of a site's own readings re-lived with another battery, PV system, heat pump or tariff."""
+"""A what-if: a year of a site's own readings replayed with another battery, PV system, heat pump or tariff."""
 
 from datetime import date, datetime
 from operator import not_
@@ -17,7 +17,7 @@ Change = Literal["battery", "pv", "heat_pump", "tariff"]
 
 
 class WhatIfMonth(Model):
-    """A calendar month re-lived: bills in the site's currency and kgCO2e of the import, with the variant and without.
+    """A calendar month replayed: bills in the site's currency and kgCO2e of the import, with the variant and without.
 
     kgco2e: None where the site has no factor of grid electricity.
     """
@@ -53,9 +53,9 @@ class PathPayback(PricePath):
 
 
 class WhatIfVariant(Model):
-    """A change of the site over a year of calendar months, the mean of the years re-lived; amounts a year.
+    """A change of the site over a year of calendar months, the mean of the years replayed; amounts a year.
 
-    cost, without: bills with the change and of the present configuration, both re-lived. saving: the difference, with
+    cost, without: bills with the change and of the present configuration, both replayed. saving: the difference, with
     its 90 % interval. policy: what runs the devices, the cheaper of two over the whole span. kgco2e: of the import.
     payback_years: price over saving, None where either is not known or nothing is saved. figure_ids: of FIGURES.
     paths: paybacks by path of prices, where paths were asked for and a price is known; payback_over_paths: from the
@@ -86,7 +86,7 @@ class WhatIfVariant(Model):
 class WhatIfResult(Model):
     """The contract `what_if_result`: variants of a site over local days [start, end), whole months.
 
-    without, without_interval: the present configuration re-lived, a year; billed: the bill of what was metered.
+    without, without_interval: the present configuration replayed, a year; billed: the bill of what was metered.
     synthetic_share: of the readings; readings_sha256: of those used. Devices are simulated: no figure of it is
     published. result_id, recorded_at_utc: of a stored one.
     """

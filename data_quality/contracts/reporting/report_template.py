@@ -471,7 +471,7 @@ class ReportTemplate(Model):
         if self.framework is not None and self.periods != ("year",):
             raise ValueError("a pack is of whole years: `periods: [year]`")
         if twice := twice_in([point.key for point in self.points]):
-            raise ValueError(f"data point {twice[0]!r} stands twice; tell them apart by `part`")
+            raise ValueError(f"data point {twice[0]!r} appears twice; tell them apart by `part`")
         bridge = None if self.framework is None else self.framework.bridge
         for named in () if bridge is None else (name for pair in bridge.pairs for name in pair.now):
             if not any(is_of(point.id, named) for point in self.points):
@@ -487,5 +487,5 @@ class ReportTemplate(Model):
         for keys in (sections, tables, charts):
             twice = twice_in(keys)
             if twice:
-                raise ValueError(f"key {twice[0]!r} stands twice")
+                raise ValueError(f"key {twice[0]!r} appears twice")
         return self

@@ -77,7 +77,7 @@ def check_points(what: str, points: Sequence[Point], site: Streams, filled: dict
     names = [point.point for point in points]
     twice = twice_in(names)
     if twice:
-        raise ValueError(f"{what}: point stands twice: {', '.join(twice)}")
+        raise ValueError(f"{what}: point appears twice: {', '.join(twice)}")
     check_all(partial(_check_point, f"{what}: point {point.point!r}", point, site, filled) for point in points)
 
 

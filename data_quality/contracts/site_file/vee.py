@@ -94,7 +94,7 @@ class MeterRules(Model):
         names = [setting.rule for setting in self.rules]
         twice = twice_in(names)
         if twice:
-            raise ValueError(f"rule stands twice for {self.meter!r}: {', '.join(twice)}")
+            raise ValueError(f"rule appears twice for {self.meter!r}: {', '.join(twice)}")
         return self
 
 

@@ -80,7 +80,7 @@ def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
 def reject(
     call: Call,
     baseline_id: BaselineArgument,
-    reason: Annotated[str, Option("--reason", help="What speaks against it.")],
+    reason: Annotated[str, Option("--reason", help="Reason against it.")],
     version: VersionOption = None,
 ) -> Answer:
     """Reject a version as a named person with the role, for good; whoever fitted it cannot."""

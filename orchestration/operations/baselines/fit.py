@@ -109,7 +109,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
         runner.know_sites(sorted(project.sites))
         config = {"core_seu__baseline": {"config": {"fitted_by": who, **({"seu": seu} if seu else {})}}}
         runner.run("baseline", partition=known.site_id, config=config)
-        # A new version makes the EnPIs of its months stale: made again before anybody looks.
+        # A new version makes the EnPIs of its months stale: recomputed before anybody looks.
         runner.build_marts(month_ranges(project.stage("enpi").stale()), job="enpi", say=call.say)
     # The newest version of each baseline.
     newest = {version.baseline_id: version for version in project.baselines.versions(known.site_id)}

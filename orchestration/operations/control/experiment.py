@@ -168,7 +168,7 @@ def _sentence(found: "Saving | Finding", currency: str) -> str:
     said = {
         "saves": "control saves money",
         "costs": "control costs money",
-        "undecided": "it is not told apart from nothing",
+        "undecided": "no significant difference",
     }[found.verdict]
     return (
         f"a day by plan saves {found.saving:,.2f} {currency} against a day by habit ({low:,.2f} to {high:,.2f}): {said}"

@@ -1,4 +1,4 @@
-"""`meterloom what-if`: a year of a site's own readings re-lived, as it is and with a change."""
+"""`meterloom what-if`: a year of a site's own readings replayed, as it is and with a change."""
 
 from datetime import date
 from pathlib import Path
@@ -43,7 +43,7 @@ def what_if(
         list[str] | None,
         Option("--price-path", metavar="NAME=PERCENT", help="Prices go so a year: rising=3, falling=-1."),
     ] = None,
-    years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are re-lived, the last ones.")] = 1,
+    years: Annotated[int, Option("--years", min=1, max=MOST_YEARS, help="Years that are replayed, the last ones.")] = 1,
     seed: Annotated[int, Option("--seed", min=0, help="Of the draws behind the intervals.")] = 1,
     picture: Annotated[
         Path | None, Written("--picture", metavar="FILE", help="Draw the bill by month, with and without (PNG).")
@@ -51,7 +51,7 @@ def what_if(
 ) -> Answer:
     """Bill, saving, carbon and payback of another battery, PV system, heat pump or tariff in the last whole year.
 
-    The site's own readings are re-lived by its planner and its bills, as it is and with each change.
+    The site's own readings are replayed by its planner and its bills, as it is and with each change.
     """
     from controls.planning.what_if.relive import what_if as relive
     from data_quality.contracts.finding import Finding
@@ -141,7 +141,7 @@ def _last_years(call: Call, site: "Site", years: int) -> tuple[date, date]:
 def _told(found: WhatIfResult, site: "Site") -> list[str]:
     low, high = found.without_interval
     lines = [
-        f"synthetic: {site.name} re-lived from {found.start} to {found.end}, stored as {found.result_id}",
+        f"synthetic: {site.name} replayed from {found.start} to {found.end}, stored as {found.result_id}",
         f"  as it is: {found.without:,.2f} {found.currency} a year, {low:,.2f} to {high:,.2f} with 90 % confidence",
     ]
     if found.billed is not None:

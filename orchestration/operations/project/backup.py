@@ -30,7 +30,7 @@ def backup(
 ) -> Answer:
     """Back the project up while it runs: store, lake, models, reports, evidence, landing and settings; a signed list.
 
-    Marts, warehouse and Dagster's history are left out: they are made again from the rest. With --keep older backups of
+    Marts, warehouse and Dagster's history are left out: they are recomputed from the rest. With --keep older backups of
     the place go, and each content that none of the kept ones needs: what was erased since is in none of them then.
     """
     project, recipient = call.project, None if with_keys is None else Recipient(with_keys)

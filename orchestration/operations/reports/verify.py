@@ -51,7 +51,7 @@ def verify(
     if found.verified:
         lines = [f"{pack} is as it was sealed: {found.files} files, {found.report}, {found.status}"]
         lines.append(_signed(found))
-        lines += [f"{found.recomputed} of {found.figures} figures made again, all equal"]
+        lines += [f"{found.recomputed} of {found.figures} figures recomputed, all equal"]
     text = "\n".join([*lines, *(f"note: {finding}" for finding in found.findings)])
     return Answer(found, text=text, exit_code=DONE if found.verified else CHECK_FAILED)
 

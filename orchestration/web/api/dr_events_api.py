@@ -32,7 +32,7 @@ _SHARED = ("site",)
 # What a person does about a refusal, by its reason; a refusal that says so itself keeps its own.
 WAY_ON = {
     "same_person": "Another approver signs in and approves it.",
-    "altered_plan": "Open the event again, look at the plan that stands now, and approve that one.",
+    "altered_plan": "Open the event again, review the current plan, and approve it.",
     "approval_expired": "Propose it again, and have it approved within 24 hours.",
     "key_revoked": "Propose it again, and have it approved with the key of today.",
     "not_approved": "Have it approved by a second person first.",

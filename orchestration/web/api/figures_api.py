@@ -29,7 +29,7 @@ router = APIRouter(prefix=BASE)
 
 @router.get("/figures/{figure_id}")
 def figure(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
-    """A kept figure with its inputs, made again."""
+    """A kept figure with its inputs, recomputed."""
     found = _traced(ask, stored_number(ask, figure_id))[0]
     return JSONResponse(plain(trace_data(found, names=sees_whole_site(ask.person))))
 
@@ -72,7 +72,7 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
 
 
 def _traced(ask: Ask, number: Number) -> tuple[TraceReport, list[VersionChange]]:
-    """The number walked back and made again, and what changed since, without peers that the person may not see."""
+    """The number walked back and recomputed, and what changed since, without peers that the person may not see."""
     found = trace_figure(number.figure.figure_id, reports=number.figures, sources=number.sources)
     changes = versions_today(number.figure, reports=number.figures, sources=number.sources)
     sees = partial(sees_site, ask.person)

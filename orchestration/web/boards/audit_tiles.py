@@ -139,7 +139,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
         return f"NOT as it was sealed: {first['file']}: {first['problem']} ({at})", "bad"
     if found["manifest_sha256"] != link.manifest_sha256:
         return f"whole, and NOT the pack that its chain names ({at})", "bad"
-    equal = f"{found['recomputed']} of {found['figures']} figures made again, all equal"
+    equal = f"{found['recomputed']} of {found['figures']} figures recomputed, all equal"
     return f"{found['files']} files as they were sealed, {equal} ({at})", "good"
 
 
@@ -171,7 +171,7 @@ def activity(shows: Sequence[Show], address: Address) -> Part:
 def drawn_again(
     shows: Sequence[Show], seed_text: str, address: Address, *, clock: Callable[[], float] = time.monotonic
 ) -> Part:
-    """Ten stored figures at random, made again from their readings; without a seed the form that asks for them."""
+    """Ten stored figures at random, recomputed from their readings; without a seed the form that asks for them."""
     form = Form(
         key="draw", title="Recompute 10 random figures", action=address.href("/board/audit/draw"), method="post",
         submit="Recompute",

@@ -79,7 +79,7 @@ TILES: Mapping[str, Tile] = {
 }
 
 
-# Of spans that are over: made again when what they rest on is another. Of marts, readings and site files alone, or of
+# Of spans that are over: recomputed when what they rest on is another. Of marts, readings and site files alone, or of
 # what is known of uses too: of baselines and adjustments.
 OF_MARTS = ("scope_use", "scope_cost", "cost_year", "carbon_year", "eui", "renewable", "submeters")
 OF_USES = ("savings", "savings_uses", "savings_months", "projects", "cost_bridge", "sites")

@@ -24,7 +24,7 @@ def what_ifs(now: SiteNow) -> banded.Banded:
     stored = WhatIfs(ask.project.store).of(now.site.site_id, as_of_utc=address.as_of_utc)
     newest = {variant.name: (result, variant) for result in stored for variant in result.variants}
     spans = {named(period_text(result.start, result.end, address.locale)): None for result, _ in newest.values()}
-    note = Sentence("Re-lived on readings of {0}; devices are simulated.", " · ".join(spans))
+    note = Sentence("Simulated on readings of {0}; devices are simulated.", " · ".join(spans))
     return banded.Banded(
         **_common(now), key="what_ifs", title="Saving a year by what-if", label="Saving a year",
         unit=now.site.currency, x_title="Change", role="saved", is_signed=True, note=note if newest else "",

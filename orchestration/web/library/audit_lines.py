@@ -40,7 +40,7 @@ _STEP = {
     "published": "{0} published {1} {2} of {3}", "withdrawn": "{0} withdrew {1} {2} of {3}",
 }  # fmt: skip
 _ROUTE = {
-    "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} took up an invitation",
+    "/login": "{0} signed in", "/logout": "{0} signed out", "/invitation/{token}": "{0} accepted an invitation",
     "/profile/out": "{0} ended a sign-in", "/profile/password": "{0} changed their password",
     "/keys/issue": "{0} made an API key", "/keys/revoke": "{0} revoked an API key",
     "/settings/sites/{site}": "{0} changed the site file",

@@ -53,7 +53,7 @@ ACTS: Mapping[str, Kind] = {
     ),
     "withdraw": Kind(
         Permission.REPORT_PUBLISH, Role.PUBLISHER, "withdraw", "withdrawn", "Withdraw", "Withdraw {0}?",
-        "Withdraw report", "Whoever checks the report is told so; its files stay as they are", operations.withdraw,
+        "Withdraw report", "Anyone who checks the report sees this; its files stay as they are", operations.withdraw,
     ),
 }  # fmt: skip
 _NEXT: Mapping[str, tuple[str, ...]] = {"draft": ("return", "review"), "reviewed": ("return", "publish")}

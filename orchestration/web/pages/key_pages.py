@@ -83,7 +83,7 @@ def _make(ask: Ask) -> PageBlock:
     others = permissions_of(ask.person.roles) & FOR_MACHINES - {Permission.READINGS_PUSH}
     scopes += [(each.value, each.value) for each in sorted(others)]
     if not sites or not scopes:
-        return Paragraph(text="Your roles read nothing that a key could open.", tone="muted")
+        return Paragraph(text="Your roles may read nothing that a key could read.", tone="muted")
     people, me = ask.project.people, ask.person.person_id
     public_key = people.public_keys.get(me, "")
     if has_keys(people) and not public_key:

@@ -80,12 +80,12 @@ def _chosen(ask: Ask) -> tuple[PageBlock, ...]:
     quiet = chosen.quiet
     fields = (
         *(_addresses(name, chosen) for name in CHANNELS if _is_offered(name, chosen, settings)),
-        Input(name="severity", label="From severity", kind="select", value=str(severity), options=levels),
+        Input(name="severity", label="Minimum severity", kind="select", value=str(severity), options=levels),
         Input(
             name="quiet_from", label="Quiet from", value=f"{quiet.start:%H:%M}" if quiet else "", hint="Such as 22:00"
         ),
         Input(name="quiet_to", label="Quiet until", value=f"{quiet.end:%H:%M}" if quiet else "", hint="Such as 06:00"),
-        Input(name="per_hour", label="Notices an hour at most", kind="number", value=str(chosen.per_hour)),
+        Input(name="per_hour", label="Notices per hour, at most", kind="number", value=str(chosen.per_hour)),
     )
     form = Form(
         key="notices", title="Notices of findings", action=PATH, method="post", fields=fields, submit="Keep",

@@ -78,12 +78,12 @@ def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
     pattern = "{0} UTC, by {1}. If you did not ask for this, tell an administrator."
     text = Sentence(pattern, f"{reset['recorded_at_utc']:%Y-%m-%d %H:%M}", who)
     known = Form(key="seen", title="Password reset", action=f"{PATH}/seen", method="post", fields=(),
-                 submit="I know of this")  # fmt: skip
+                 submit="I know about this")  # fmt: skip
     return (Strip(label="Your password was reset.", text=text, tone="caution"), known)
 
 
 def _page(ask: Ask, said: str = "") -> Page:
-    present = Input(name="present", label="Present password", kind="password", is_required=True)
+    present = Input(name="present", label="Current password", kind="password", is_required=True)
     form = Form(
         key="password", title="Change password", action=ask.address.href(PATH), method="post",
         fields=(present, *NEW), submit="Change password", note="Your sign-ins on other devices end.",
@@ -108,8 +108,8 @@ def profile(ask: Ask = asked(None)) -> Response:
     did = [(f"{row['recorded_at_utc']:%Y-%m-%d %H:%M} UTC", row["route"], row["outcome"]) for row in events]
     sites = ", ".join(person.sites) or Sentence("all")
     rights = Sentence("Roles: {0}. Sites: {1}.", ", ".join(person.roles) or "none", sites)
-    known = (("", "as my role says"), *((name, each.title) for name, each in boards().items()))
-    first = Input(name=HOME, label="Board that opens first", kind="select", value=chosen, options=known)
+    known = (("", "by my role"), *((name, each.title) for name, each in boards().items()))
+    first = Input(name=HOME, label="Start board", kind="select", value=chosen, options=known)
     parts = (
         Part(key="rights", blocks=(
             *reset_note(ask), Paragraph(text=rights), Paragraph(text=_key(ask)),

@@ -40,9 +40,9 @@ def site_text_form(
     version, told = ask.address.part("version"), ""
     text = site_text(held.path)
     if version:
-        text, told = site_text(_kept(ask, held, version)), "An older text: saving it replaces the one of now."
+        text, told = site_text(_kept(ask, held, version)), "An earlier version: saving it replaces the current one."
     elif ask.address.part("saved"):
-        told = "Saved. Figures that rest on what changed are calculated anew."
+        told = "Saved. Figures that depend on the change are recalculated."
     if held.site is None and not version:
         return _drawn(ask, held, text, told=BROKEN, problems=problems_in(held.path, WebCall(ask)))
     return _drawn(ask, held, text, told=told)

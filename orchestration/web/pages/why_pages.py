@@ -1,4 +1,4 @@
-"""/why: where a number comes from, made again, or of a live one who told it; and keeping it as a figure to be cited."""
+"""/why: where a number comes from, recomputed, or of a live one who told it; and keeping it as a figure to be cited."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -31,7 +31,7 @@ def view(given: Car) -> Widget:
     if not given.has_charger:
         return nothing(KEY, TITLE, given, "no car charger at this site", is_set_up=False)
     if given.charge_percent is None:
-        why = "no car is connected" if given.is_away else "no plan says how full the car is"
+        why = "no car is connected" if given.is_away else "no plan has the car's state of charge"
         return nothing(KEY, TITLE, given, given.by_hand or given.reason or why).model_copy(update={"acts": given.acts})
     text = format_number(given.charge_percent, decimals=0, locale=given.locale)
     aim = _aim(given)

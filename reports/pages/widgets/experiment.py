@@ -8,7 +8,7 @@ from reports.texts.numbers import format_number, unit_text
 
 KEY, TITLE = "experiment", "Experiment of control"
 VERDICTS: dict[str, Text] = {
-    "saves": "Control saves money", "costs": "Control costs money", "undecided": "Not told apart from nothing",
+    "saves": "Control saves money", "costs": "Control costs money", "undecided": "No significant difference",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A year re-lived: as it is it gives its bill, a larger battery is never worse; intervals and paybacks."""
+"""A year replayed: as it is it gives its bill, a larger battery is never worse; intervals and paybacks."""
 
 from datetime import date
 

@@ -243,7 +243,7 @@ def test_what_cannot_be_forecast_so_is_refused_in_a_sentence(asked: dict[str, ob
 def test_a_forecast_of_what_the_site_lacks_or_of_no_kwh_is_refused() -> None:
     with pytest.raises(ValidationError, match="forecast: meter 'price' is not of this site"):
         home(forecasts=({"target": "price", "what": "daily_energy"},))
-    with pytest.raises(ValidationError, match="forecast id stands twice: base_load 60 min"):
+    with pytest.raises(ValidationError, match="forecast id appears twice: base_load 60 min"):
         home(forecasts=({"what": "base_load"}, {"what": "base_load", "horizon_h": 24}))
     water = home(meters=(*home().meters, Meter(meter_id="water", carrier="water")))
     with pytest.raises(BadInput, match="counts m3"):

@@ -1,4 +1,4 @@
-"""A report of any template leaves with everything that its figures are made again from."""
+"""A report of any template leaves with everything that its figures are recomputed from."""
 
 from pathlib import Path
 

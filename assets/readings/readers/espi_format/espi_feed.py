@@ -152,7 +152,7 @@ class FeedVisitor:
     def _row_field(self, row: dict[str, str], name: str, text: str) -> None:
         if self._path[-2] not in _ROW_FIELDS.get(name, ()):
             return
-        # A field that stands twice is ambiguous: joined, it is no number, and the row is rejected.
+        # A field that appears twice is ambiguous: joined, it is no number, and the row is rejected.
         row[name] = f"{row[name]} {text}" if name in row else text
 
     def _end_row(self, row: dict[str, str]) -> None:

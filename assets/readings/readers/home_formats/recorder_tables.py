@@ -80,7 +80,9 @@ def _statistics(tables: ForeignTables) -> list[dict[str, Any]]:
         raise BadInput(f"{len(found)} statistics; expected at most {MAX_STATISTICS}", line=1, reason="too_large")
     for before, after in pairwise(found):
         if not isinstance(after["statistic_id"], str) or before["statistic_id"] == after["statistic_id"]:
-            said = f"statistic {after['statistic_id']!r:.80} stands twice in {META} (ids {before['id']}, {after['id']})"
+            said = (
+                f"statistic {after['statistic_id']!r:.80} appears twice in {META} (ids {before['id']}, {after['id']})"
+            )
             raise BadInput(f"{said}; which one is meant, the file does not say", line=1, reason="shared_register")
     return found
 

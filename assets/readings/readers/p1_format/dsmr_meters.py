@@ -135,7 +135,7 @@ def unit_code(unit: str) -> str | None:
 
 
 def conflict(fields: list[Field]) -> Field | None:
-    """The first object that stands twice with different values."""
+    """The first object that appears twice with different values."""
     seen: dict[tuple[str, str], Field] = {}
     for each in fields:
         before = seen.setdefault((each.obis, each.position), each)
@@ -145,7 +145,7 @@ def conflict(fields: list[Field]) -> Field | None:
 
 
 def _objects(fields: list[Field]) -> dict[str, list[Field]]:
-    """The brackets of each object; one that stands twice, and says the same, is one object."""
+    """The brackets of each object; one that appears twice, and says the same, is one object."""
     objects: dict[str, list[Field]] = {}
     seen: set[tuple[str, str]] = set()
     for each in fields:

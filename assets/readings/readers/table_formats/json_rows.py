@@ -107,7 +107,7 @@ def _document(body: bytes) -> Mapping[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise ValueError("a name stands twice in one object")
+            raise ValueError("a name appears twice in one object")
         return found
 
     def refuse(word: str) -> float:

@@ -107,7 +107,7 @@ def _header(cells: tuple[str | None, ...], line: int) -> list[str]:
     names = [(cell or "").strip() or f"column_{place}" for place, cell in enumerate(cells, start=1)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise BadInput(f"column {twice!r} stands twice in the header", line=line, reason="duplicate_column")
+        raise BadInput(f"column {twice!r} appears twice in the header", line=line, reason="duplicate_column")
     return names
 
 
