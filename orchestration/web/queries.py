@@ -221,7 +221,7 @@ def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
     listed: str = ", ".join(months[:NAMED_MONTHS])
     if len(months) > NAMED_MONTHS:
         listed = Sentence("{0} and {1} more", listed, len(months) - NAMED_MONTHS)
-    message = Sentence("The marts of {0} are out of date: they are being recalculated, or wait for it.", listed)
+    message = Sentence("The figures of {0} are out of date: they are being recalculated, or wait for it.", listed)
     return (Finding(code="stale_marts", message=message, facts={"months": len(months)}),)
 
 

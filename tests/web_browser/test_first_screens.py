@@ -45,7 +45,7 @@ def test_what_operations_answer_stands_there_on_a_phone_below_the_warning_that_m
     (warning,) = queries.stale_finding(age, period)
     monkeypatch.setattr(board_pages, "stale_finding", lambda *_: (warning,))
     assert outside_of_screen(context, "ops", "phone") == []
-    assert "older than what they rest on" in str(context.pages[0].locator(".findings").first.text_content())
+    assert "out of date" in str(context.pages[0].locator(".findings").first.text_content())
 
 
 def outside_of_screen(context: BrowserContext, board: str, size: str) -> list[tuple[str, str, int]]:
