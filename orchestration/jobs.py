@@ -238,7 +238,7 @@ bill_audit = dg.define_asset_job(
     "bill_audit",
     selection=dg.AssetSelection.assets("core_bill__reconciliation"),
     description=(
-        "Recomputes the stored suppliers' bills of a site from its readings and tariffs and tells what differs. "
+        "Recomputes the stored suppliers' bills of a site from its readings and tariffs and shows what differs. "
         "Daily by itself; no bill and no figure is changed."
     ),
 )

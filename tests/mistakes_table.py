@@ -68,7 +68,7 @@ MISTAKES = (
     Mistake("A command is misspelt", "kpi --site plant", "kpis"),
     Mistake("The site is left out", "ingest plain.csv", "--site"),
     Mistake("The folder is no project", "kpis --site plant --period 2025-Q1 --project sites", "no Meterloom project"),
-    Mistake("The project cannot be written", "next --project locked", "file stands where a folder", 3),
+    Mistake("The project cannot be written", "next --project locked", "file is where a folder", 3),
     Mistake("Nobody is named who approves", "baseline approve plant/hvac/enb --reason ok", "--as PERSON"),
     Mistake("A person whom nobody knows", "baseline approve plant/hvac/enb --reason ok --as bob", "unknown person"),
     Mistake("A person without the role", "baseline approve plant/hvac/enb --reason ok --as dirk", "has not the role"),
@@ -96,7 +96,7 @@ MISTAKES = (
     Mistake("Weather is taken for energy", "baseline fit --energy weather.csv --frequency daily --train 2025", "degc"),
     Mistake("Times without a zone", "sniff no_zone.csv", "--tz"),
     Mistake("A zone that there is not", "sniff no_zone.csv --tz Berlin", "Europe/Berlin"),
-    Mistake("The month stands first", "sniff month_first.csv --tz Europe/Berlin", "day from month"),
+    Mistake("The month comes first", "sniff month_first.csv --tz Europe/Berlin", "day from month"),
     Mistake("An export in cp1252", "ingest cp1252.csv --site plant", "cp1252"),
     Mistake(
         "Column names stand over two rows",

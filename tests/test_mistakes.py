@@ -23,7 +23,7 @@ def test_a_mistake_is_named_and_not_taken_in_silence(mistake: Mistake, found: An
     assert code == mistake.code
     assert mistake.word in " ".join(said)
     # One sentence; where a column map would help, a second line is the command that proposes one.
-    assert len(said) == 1 or (len(said) == 2 and "a column map tells how" in said[1]), said
+    assert len(said) == 1 or (len(said) == 2 and "a column map says how" in said[1]), said
 
 
 def test_the_page_says_what_a_run_says(found: Answers) -> None:

@@ -47,7 +47,7 @@ def read_note(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except ValueError as error:
-        raise BadInput("this is no note of a pull; remove it to pull anew", file=str(path)) from error
+        raise BadInput("this is no note of a pull; remove it to pull again", file=str(path)) from error
     return found if isinstance(found, dict) else {}
 
 

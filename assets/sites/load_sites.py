@@ -132,7 +132,7 @@ def load_sites(folder: Path, cache: ProjectCache | None = None) -> dict[str, Sit
         site = load_site(path, cache)
         if site.site_id in sites:
             line, column = place_of(load_yaml(path), ("site_id",))
-            message = f"site_id {site.site_id!r} stands in another file of {folder} too"
+            message = f"site_id {site.site_id!r} is in another file of {folder} too"
             raise BadConfiguration([Problem(file=str(path), line=line, column=column, message=message)])
         sites[site.site_id] = site
     if marks and max(each[3] for each in marks) < time.time_ns() - _SETTLED_NS:

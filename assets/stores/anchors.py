@@ -149,7 +149,7 @@ class Anchors:
             except OSError as fault:
                 raise Unreachable(
                     f"{place.file} cannot be written ({fault.strerror}), and without an anchor outside the store "
-                    "nothing is approved, raised or published: mend paths.anchors, or make room"
+                    "nothing is approved, raised or published: correct paths.anchors, or make room"
                 ) from fault
         if said := self.off():
             raise Unreachable(said)

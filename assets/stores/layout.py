@@ -1,7 +1,7 @@
 """Are the tables, indexes and triggers of a store those that its migrations made? What keeps rows from being changed
 may have been dropped, disabled or replaced. Asked by the audit.
 
-SQLite keeps the words of every object, which are compared with those of an empty store. PostgreSQL writes them anew:
+SQLite keeps the words of every object, which are compared with those of an empty store. PostgreSQL rewrites them:
 there the names are compared, that triggers are on, and that each calls a function that refuses.
 """
 

@@ -181,7 +181,7 @@ class Trust:
         if mark is None or mark[0] != digest or mark[1] <= self.vouched:
             return ""
         if person not in self.public_keys:
-            return f"{person!r} stands not in the people file"
+            return f"{person!r} is not in the people file"
         digest = self._originals.get((table.name, key), digest)
         if self.needs_signatures and person not in self._bound.get((table.name, *key, digest), ()):
             return f"not signed with the key that the people file has of {person!r}"

@@ -28,8 +28,8 @@ OF_SYSTEM = {
     errno.EFBIG: ("the file is larger than this process may write", "raise the limit (ulimit -f), and run this again"),
     errno.EACCES: ("permission denied", "look at owner and permissions, and run this again"),
     errno.EPERM: ("not permitted", "look at owner and permissions, and run this again"),
-    errno.EEXIST: ("a file stands where a folder is to be", "move it away, and run this again"),
-    errno.ENOTDIR: ("a file stands where a folder is to be", "move it away, and run this again"),
+    errno.EEXIST: ("a file is where a folder is expected", "move it away, and run this again"),
+    errno.ENOTDIR: ("a file is where a folder is expected", "move it away, and run this again"),
     errno.EROFS: ("the disk is read-only", "mount it writable, and run this again"),
     errno.EIO: ("the disk fails", "look at the disk, and run this again"),
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), and run this again"),
@@ -106,5 +106,5 @@ def no_answer(error: BaseException, url: str) -> Unreachable:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return Unreachable(
         f"PostgreSQL at {address_of(url)} does not answer: {lines[0].strip()}; start it or free it, "
-        "or mend database.url, and run this again"
+        "or correct database.url, and run this again"
     )

@@ -121,7 +121,7 @@ def tripped(event: DrEvent, seen: Seen) -> str:
         if state is CommandState.REVERTED:
             return f"a guard ended the set-point of {device}: {why}"
         if state is CommandState.UNVERIFIED:
-            return f"{device} does not do what it was told"
+            return f"{device} does not follow its command"
     if seen.silent_s is not None and seen.silent_s > SILENT.total_seconds():
         return f"its meter has been silent for {seen.silent_s / 60:.0f} min"
     is_early = seen.now_utc < event.start_utc + SETTLES

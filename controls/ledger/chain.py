@@ -106,7 +106,7 @@ def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:
     for event in events:
         name, old, new, what = event["command_id"], event["from_state"], event["to_state"], ""
         if old != stood.get(name):
-            what = f"command {name} stood at {stood.get(name)}, not {old}"
+            what = f"command {name} was at {stood.get(name)}, not {old}"
         elif old is None and new != CommandState.PROPOSED:
             what = f"command {name} starts as {new}"
         elif old is not None and (old, new) not in PAIRS:

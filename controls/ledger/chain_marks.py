@@ -100,7 +100,7 @@ def off_anchors(
         row["position"]: row["hash"] for row in read_rows(store, sa.select(row_seals.c.position, row_seals.c.hash))
     }
     bent = next((each.seal for each in anchors if each.seal and seals.get(each.seal) != each.seal_hash), None)
-    said = f"seal {bent}: it, or one before it, was removed or written anew; {ANCHOR} says otherwise"
+    said = f"seal {bent}: it, or one before it, was removed or rewritten; {ANCHOR} says otherwise"
     return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [said]
 
 
@@ -120,5 +120,5 @@ def off_marks(
             found.append((position, f"event {position}: it is missing; {by} says that it was there"))
         elif known[position]["hash"] != mark["hash"]:
             where = f"event {position} (command {known[position]['command_id']})"
-            found.append((position, f"{where}: it, or one before it, was written anew; {by} says otherwise"))
+            found.append((position, f"{where}: it, or one before it, was rewritten; {by} says otherwise"))
     return found

@@ -206,7 +206,9 @@ def price_doubt(prices: pl.DataFrame, before: pl.DataFrame) -> Finding | None:
         )
         return Finding(code="prices_of_another_unit", message=said, severity="blocking", facts=facts)
     if _repeats(prices, before):
-        said = f"prices from {_first(prices)} on are those of the day before to the last digit: the feed stands still"
+        said = (
+            f"prices from {_first(prices)} on are those of the day before to the last digit: the feed does not change"
+        )
         return Finding(code="prices_stand_still", message=said, severity="blocking", facts=facts)
     return None
 

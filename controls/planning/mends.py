@@ -20,7 +20,7 @@ def mend_of(finding: Finding, site: Site, option: str = "") -> str:
     """The mends of all that the finding names."""
     mends = _mends(finding, site, option)
     then = f"meterloom plan --site {site.site_id}{option}"
-    return "; ".join(mends) or f"mend what the sentence names in {_file(site)}, then: {then}"
+    return "; ".join(mends) or f"correct what the sentence names in {_file(site)}, then: {then}"
 
 
 def _file(site: Site) -> str:

@@ -93,7 +93,7 @@ def is_better(one: Solution, other: Solution) -> bool:
 def _why_none(case: DispatchCase, request: PlanRequest) -> str:
     if request.follows == "habit":
         return "a day by habit is not searched"
-    return "a plan over scenarios begins anew" if case.uncertain is not None else ""
+    return "a plan over scenarios starts from scratch" if case.uncertain is not None else ""
 
 
 def moved_series(last: Plan | None, case: DispatchCase) -> Series | str:

@@ -142,7 +142,7 @@ def sensor_fallback(
             stood = now_utc - same[0].request.start_utc if same else timedelta()
             if stood < STUCK or len(set(_heating_kw(followed, name, same[0], now_utc))) < 2:
                 continue
-            why = f"its thermometer stands still at {reading:g} degC while its heater switches"
+            why = f"its thermometer is stuck at {reading:g} degC while its heater switches"
             del found[name]
             honest = same[:1]
         if not honest or now_utc - honest[-1].request.start_utc > LOST:

@@ -92,7 +92,7 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
         sun_kw=sun,
         rows=rows,
         assumptions=(
-            f"the load is {meter} as it was measured; the devices stand beside it",
+            f"the load is {meter} as it was measured; the devices are added to it",
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
             *(said.partition(": nothing")[0] for _, _, said, _ in begun),

@@ -215,7 +215,7 @@ def _triggers(
     devices, planned = devices_of(plan.request), planned_states(plan, now_utc)
     without = left_out(plan.request.inputs).keys()
     for name in sorted(without ^ set(silent)) if silent is not None else ():
-        now_so = "tells its state again" if name in without else "does not tell its state any more"
+        now_so = "reports its state again" if name in without else "does not report its state any more"
         yield Trigger("a device silent or back", f"{name} {now_so}", MIN_INTERVAL)
     for device in devices:
         name = device.device_id

@@ -87,7 +87,7 @@ def meters_of(site: Site, load: Callable[[str], Template] = load_template) -> di
             raise BadInput(
                 f"site {site.site_id}, asset {asset.asset_id!r}: {meter.asset_id!r} is no meter of its own; "
                 f"expected an asset whose template has {READING} and takes no set-point, or one without a template "
-                "whose meter's power a live source tells",
+                "whose meter's power a live source reports",
                 reason="bad_asset",
             )
         found[asset.asset_id] = meter
@@ -170,7 +170,7 @@ def judge(
     facts = {"before_kw": before_kw, "after_kw": after_kw, "expected_kw": expected_kw, "allowed_kw": allowed_kw}
     change_kw = after_kw - before_kw
     if abs(expected_kw) <= allowed_kw:
-        said = f"a change of {expected_kw:g} kW is less than this meter can tell ({allowed_kw:g} kW)"
+        said = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
         return MeterResponse(outcome="undecided", reason=said, **facts)
     rests = [change_kw - each for each in _sums(others_kw)]
     # Beyond the expectation counts as reached only where the device may go further than asked.
@@ -250,7 +250,7 @@ class MeterWatch:
         others = [each.expectation for each in together if each is not mine]
         unknown = [each.reason for each in others if each.change_kw is None]
         if unknown:
-            said = f"another command of ours moved it meanwhile, by nobody knows how much: {unknown[0]}"
+            said = f"another command of ours moved it meanwhile, by an unknown amount: {unknown[0]}"
             return MeterResponse(outcome="undecided", reason=said)
         return judge(
             before_kw=statistics.fmean(before),
@@ -355,7 +355,7 @@ class Proofs:
         watch = self._watch(asset.asset_id)
         if watch is None:
             return
-        expectation = Expectation(change_kw=None, reason="nobody knows what stood there before")
+        expectation = Expectation(change_kw=None, reason="the value before is not known")
         if before is not None:
             expectation = expected(asset, template, capability, before=before, value=value, own_kw=own_kw)
         watch.begin(key, now_s, expectation, settle_s=template.capability(capability).settle_s)

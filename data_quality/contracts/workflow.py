@@ -108,7 +108,7 @@ class NotifyStep(Model):
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
         if not self.roles and not self.people:
-            raise ValueError(f"step {self.name!r} tells nobody: give it roles or people")
+            raise ValueError(f"step {self.name!r} notifies nobody: give it roles or people")
         return self
 
 

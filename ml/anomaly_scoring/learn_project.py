@@ -30,7 +30,7 @@ Draw = Callable[[Mapping[tuple[Cause, Cause], int]], bytes]
 PICTURE = "confusion.png"
 _MESSAGES = {
     "few_labels": f"expected {FEWEST_LABELS} labelled events at least, which the detectors still find",
-    "one_cause": "all labels name one cause: they say nothing of what tells causes apart",
+    "one_cause": "all labels name one cause: they do not show what distinguishes causes",
 }
 MODEL_ABOUT = "The likely cause of an anomaly: sensor fault, waste, scheduled change, weather or unknown."
 MODEL_FILE, CARD_FILE = "causes.json", "card.md"

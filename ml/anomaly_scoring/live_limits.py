@@ -102,7 +102,7 @@ def limits_of(folder: Path, site_id: str) -> SiteLimits | None:
     except (OSError, ValidationError) as fault:
         raise BadInput(
             f"{path}: expected limits of version 1 as the scoring of anomalies writes them",
-            reason="bad_limits", mend=f"meterloom anomalies --site {site_id} --period with this month writes them anew",
+            reason="bad_limits", mend=f"meterloom anomalies --site {site_id} --period with this month rewrites them",
         ) from fault  # fmt: skip
 
 

@@ -195,7 +195,9 @@ def weather_led(site: Site) -> set[str]:
 
 
 def _weather_led(meter: Meter) -> Finding:
-    message = f"{meter.meter_id}: a slow change is not told from the weather, which drives this use; its EnPI does that"
+    message = (
+        f"{meter.meter_id}: a slow change is not separated from the weather, which drives this use; its EnPI does that"
+    )
     return Finding(code="weather_led", severity="info", message=message)
 
 

@@ -113,7 +113,7 @@ def net_metering_is_flagged() -> Outcome:
     energy = load(temps)
     energy[100] = -5.0
     flagged = "negative_energy" in codes(days(energy, temps))
-    deviation = "a change of net metering is not told by the files; negative energy is flagged, not excluded"
+    deviation = "a change of net metering is not in the files; negative energy is flagged, not excluded"
     return Outcome(flagged, "one negative day: negative_energy", deviation)
 
 

@@ -39,7 +39,7 @@ _CARD_USE = (
 )
 _CARD_LIMITS = (
     "A span of another season or load than the training's is extrapolated, and its interval does not hold.",
-    "Two machines with the same power are told apart badly.",
+    "Two machines with the same power are hard to distinguish.",
     "A class that was seldom on in the training is not estimated; what it drew is in the rest.",
 )
 

@@ -96,7 +96,7 @@ def _stuck(series: Series, origin: int) -> str | None:
     if len(known) < 7 * series.per_day or np.ptp(known) > 0:
         return None
     what = f"every reading of the last {STUCK_DAYS} days is {known[0]:g} {series.unit}"
-    return f"{what}: a load without change, or a meter that stands still"
+    return f"{what}: a load without change, or a stuck meter"
 
 
 def _regime(series: Series, origin: int, trained_until_utc: datetime | None) -> str | None:

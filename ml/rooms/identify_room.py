@@ -114,8 +114,8 @@ def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
         if not (np.isfinite(low) and np.isfinite(high)) or high > MOST_RATIO * low:
             return _finding(
                 "room_not_told",
-                f"{name} lies somewhere between {low:.3g} and {high:.3g}: the room was moved too little to tell; give"
-                " more days, or days on which its heater rests and works",
+                f"{name} lies somewhere between {low:.3g} and {high:.3g}: the room was moved too little to identify "
+                "it; give more days, or days on which its heater rests and works",
                 {"low": low, "high": high},
             )
     return model_of(data, params, errors, confidence)
@@ -236,7 +236,7 @@ def without_stuck(data: RoomData) -> tuple[RoomData, list[Finding]]:
 def _missing(data: RoomData) -> Finding | None:
     known_h = float(np.isfinite(data.indoor_degc).sum()) * data.step_h
     if known_h < LEAST_H:
-        message = f"{known_h:.0f} h of temperatures are known, at least {LEAST_H:g} h are needed to tell a room"
+        message = f"{known_h:.0f} h of temperatures are known, at least {LEAST_H:g} h are needed to identify a room"
         return _finding("room_too_short", message, {"known_h": known_h})
     if np.ptp(data.heating_kw) == 0:
         message = "the heater never changed: its effect on the room is unknown"

@@ -172,7 +172,7 @@ def with_commands(
         before_kw = usual_peak_kw(project.lake, site, asked.steps(), now_utc=now_utc)
         if before_kw <= 0:
             raise BadInput(
-                f"what {site.name} usually draws is not known, so that nobody can tell the peak when loads come back",
+                f"what {site.name} usually draws is not known, so the peak when loads come back is not known",
                 reason="rebound_unknown", mend="ingest readings of its main meter, or ask for loads without a rebound",
             )  # fmt: skip
         check_rebound(plan, before_kw)
@@ -260,9 +260,7 @@ def vote_class(
         with project.store.together():
             standing = event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc())
             if vote.is_yes and person.person_id in standing:
-                raise BadInput(
-                    f"{person.name} stands behind it already: a class needs two people", reason="same_person"
-                )
+                raise BadInput(f"{person.name} approved it already: a class needs two people", reason="same_person")
             behind = [person, *(project.people.known(name) for name in standing)]
             if vote.is_yes and vote.is_armed and standing and not any(may(x, Permission.DR_EXECUTE) for x in behind):
                 raise BadInput(

@@ -71,7 +71,7 @@ def _database(address: str, url: str, held: list[Part]) -> dict[str, str]:
     try:
         version, present = describe(url)
     except Unreachable as fault:
-        return item("database", "fail", str(fault), "start PostgreSQL, or mend database.url in meterloom.yaml")
+        return item("database", "fail", str(fault), "start PostgreSQL, or correct database.url in meterloom.yaml")
     told = []
     for part in held:
         wanted = [SCHEMAS[part]] if SCHEMAS[part] else _WAREHOUSE

@@ -46,7 +46,7 @@ def pack_signer(call: Call) -> tuple["Signer", str]:
         # A project without keys may act unsigned; a pack without a known key would prove nothing.
         if signer is None:
             raise BadInput(
-                f"{person.name} has no public key in the people file, so nobody could tell this signature",
+                f"{person.name} has no public key in the people file, so this signature could not be verified",
                 reason="no_public_key",
                 mend=f"meterloom keys new {person.person_id}",
             )

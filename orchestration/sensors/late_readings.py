@@ -36,7 +36,7 @@ def baseline_changes(
             is_quiet = False
             yield dg.RunRequest(run_key=f"baseline:{site_id}:{_digest(sorted(stale.items()))}", partition_key=site_id)
     if is_quiet:
-        yield dg.SkipReason("every baseline stands on the readings of today, or waits for its marts")
+        yield dg.SkipReason("every baseline rests on the readings of today, or waits for its marts")
 
 
 @looking_every(60, job=enpi_report)
@@ -59,7 +59,7 @@ def report_changes(
         here = key_here(key)
         yield request_of(f"report:{key}:{_digest(basis)}", Asked(here, here, (split_key(key)[1],)), "quarter")
     if is_quiet:
-        yield dg.SkipReason("every report stands on the readings of today, or waits for its marts")
+        yield dg.SkipReason("every report rests on the readings of today, or waits for its marts")
 
 
 def _digest(basis: object) -> str:

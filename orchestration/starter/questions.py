@@ -207,7 +207,7 @@ def _each_once(question: Question, given: Any) -> list[str]:
         _one_of(question.choices, _base(name))
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
-        message = f"{twice} stands there twice, and each device has an id of its own"
+        message = f"{twice} appears twice, and each device has an id of its own"
         raise ValueError(message) from BadInput("", mend=f"call the second {_base(twice)}_2")
     return names
 

@@ -96,7 +96,9 @@ def signed_at(form: Mapping[str, str], now_utc: datetime) -> datetime:
     at_utc = parse_instant(form.get(SIGNED_AT, ""))
     if not timedelta() <= now_utc - at_utc <= FRESH:
         raise BadInput(
-            f"a signature is good for {FRESH.seconds} s", reason="signed_late", mend="open the page again and sign anew"
+            f"a signature is good for {FRESH.seconds} s",
+            reason="signed_late",
+            mend="open the page again and sign again",
         )
     return at_utc
 

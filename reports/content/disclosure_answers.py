@@ -157,7 +157,7 @@ def _misfit_signature(
         yield "signed_sha256", f"{answer.id} is not as {by} signed it ({_answer_text(stated)}); {_ANEW}"
 
 
-_ANEW = "put it back, or delete it and answer anew with 'disclosure answer'"
+_ANEW = "put it back, or delete it and answer again with 'disclosure answer'"
 
 
 def _gone(by: str, stated: Mapping[str, Any]) -> str:

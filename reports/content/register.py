@@ -28,7 +28,7 @@ _HEADS = (
 def register_section(figures: Sequence[Figure], language: str = "en") -> Section:
     """The last section of a report: these figures in this order."""
     note = Sentence(
-        "Values of more than {0} characters are shown to 17 significant digits; all digits stand in the JSON file.",
+        "Values of more than {0} characters are shown to 17 significant digits; all digits are in the JSON file.",
         _LONGEST,
     )
     ids = tuple(figure.figure_id for figure in figures)

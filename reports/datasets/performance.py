@@ -331,7 +331,7 @@ def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
         ),
         "expected": (
             Sentence("Expected energy: its baseline expects none."),
-            Sentence("Fit it anew: {0}", fit),
+            Sentence("Fit it again: {0}", fit),
         ),
     }
     return about[result.reason][name == "mend"]

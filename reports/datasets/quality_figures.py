@@ -95,7 +95,7 @@ class QualityData(OfSite):
     def rejected(self, period: Period) -> list[Finding]:
         """Rows of the files behind the span that were refused."""
         count = self.given.sources.batch_count(self.given.site, period, self.given.as_of_utc, "rejected_rows")
-        message = "Rows of the meter files behind this period were rejected; they stand in quarantine."
+        message = "Rows of the meter files behind this period were rejected; they are in quarantine."
         return [Finding(code="rejected_rows", message=message, facts={"rejected_rows": int(count)})] if count else []
 
     def _from_mart(self, kind: str, item: Item) -> Decimal | None:

@@ -178,7 +178,7 @@ def _check_life(archive: Archive, manifest: Manifest, people: People | None, pla
         played.wrong(names.LIFE, "cannot be read")
         return
     if bad is not None:
-        played.wrong(names.LIFE, f"the signature of {bad.person_id} is not over what stands there")
+        played.wrong(names.LIFE, f"the signature of {bad.person_id} is not over that text")
     for decision in renamed:
         played.wrong(names.LIFE, f"names other people as {decision.step} than {decision.person_id} signed")
     if {each.content_sha256 for each in decisions} - {manifest.report.content_sha256}:

@@ -192,7 +192,7 @@ def _listing_problems(archive: Archive, manifest: Manifest, known: set[str]) -> 
     for name, member in archive.members.items():
         stated = listed.get(name)
         if stated is None and name not in {MANIFEST, SIGNATURE}:
-            yield PackProblem(file=name, problem="does not stand in the manifest")
+            yield PackProblem(file=name, problem="is not in the manifest")
         elif stated is not None and (stated.sha256, stated.bytes) != (member.sha256, member.size) and name not in known:
             yield PackProblem(file=name, problem="is not the file that the manifest names")
     for name in listed:
@@ -200,7 +200,7 @@ def _listing_problems(archive: Archive, manifest: Manifest, known: set[str]) -> 
             yield PackProblem(file=name, problem="is missing")
     wanted = [*(each.path for each in manifest.files), MANIFEST, SIGNATURE]
     if list(archive.members) != wanted and set(archive.members) == set(wanted):
-        yield PackProblem(file=STRUCTURE, problem="the members stand in another order")
+        yield PackProblem(file=STRUCTURE, problem="the members are in another order")
 
 
 def _signer_problems(opened: Opened, people: People | None) -> Iterator[PackProblem]:

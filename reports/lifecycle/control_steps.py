@@ -86,7 +86,7 @@ def _hardware(named: Named, facts: ControlFacts, site_file: str, people_file: st
         why = "it only reads; at worst the device does not answer, and the plan begins with an assumption"
         yield _later(f"{silent[0]} answers", why, named.command("devices", "test", silent[0], "--site", named.site_id))
     elif not facts.engineers:
-        why = "whoever lets commands go is named with the role engineer; nothing is sent by that"
+        why = "commands need a person with the role engineer; nothing is sent by that"
         yield _later("an engineer in the people file", why, named.edit(people_file))
     else:
         yield from _modes(named, facts, people_file)

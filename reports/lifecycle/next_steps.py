@@ -282,7 +282,7 @@ def _approval(facts: Facts, use: Use, approver: str | None) -> Step:
     for code in use.blocking:
         words += ["--waive", f"{code}=WHY"]
     if use.blocking:
-        why = f"{', '.join(use.blocking)} blocks it: mend that, or say WHY it may be waived"
+        why = f"{', '.join(use.blocking)} blocks it: correct that, or say WHY it may be waived"
     return Step(what=f"an approval of the baseline of {use.name}", why=why, command=facts.command(*words))
 
 
@@ -336,7 +336,7 @@ def _report(facts: Facts) -> Iterator[Step]:
         what, why = f"the report of {period}", "figures with their bands, each of which can be traced"
         if found is not None:
             what = f"the report of {period} once more"
-            why = "what it rests on changed" if found.is_stale else f"against it stands: {'; '.join(found.blocking)}"
+            why = "what it rests on changed" if found.is_stale else f"against it: {'; '.join(found.blocking)}"
             why = f"it was {found.status}: with the same figures it is the same revision" if is_over else why
         words = ("report", REPORT, "--site", facts.site_id, "--period", period, *_as(cast[Role.ANALYST]))
         yield Step(what=what, why=why, command=facts.command(*words))

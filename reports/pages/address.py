@@ -103,7 +103,7 @@ def read_address(
             raise _wrong(f"{name} appears twice in the address")
         most = MOST_OF.get(name, MOST_TEXT)
         if len(value) > most or not value.isprintable():
-            raise _wrong(f"{name} is longer than {most} characters, or holds what nobody can print")
+            raise _wrong(f"{name} is longer than {most} characters, or holds characters that cannot be printed")
         found[name] = value.strip()
     as_of = found.pop("as_of", "")
     more = tuple((name, found.pop(name)) for name in takes if found.get(name))

@@ -48,7 +48,7 @@ def _next(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime
         yield _approval(event, actor, address)
     elif event.state == "approved" and is_before and actor.fault:
         yield _said("The approval does not hold any more: {0}. Propose the plan again.", actor.fault)
-        yield _operators("propose", event, actor, address, "Propose plan", "Another person approves it anew.")
+        yield _operators("propose", event, actor, address, "Propose plan", "Another person approves it again.")
     elif event.state == "approved":
         note = "At its start its commands go to the devices, in your name."
         yield _operators("arm", event, actor, address, "Arm event", note)

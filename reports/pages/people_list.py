@@ -88,7 +88,7 @@ def _row(known: KnownPerson) -> list[Cell]:
 
 def _roles_form(options: tuple[tuple[str, str], ...], address: Address, seen: str) -> Form:
     form = _form("roles", "Change roles", "Change roles",
-                 "Written into the people file. The person signs in anew.", options, address)  # fmt: skip
+                 "Written into the people file. The person signs in again.", options, address)  # fmt: skip
     roles = tuple((each.value, each.value.capitalize()) for each in Role)
     more = (
         Input(name="seen", label="", kind="hidden", value=seen),

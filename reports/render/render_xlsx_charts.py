@@ -57,7 +57,7 @@ class ChartBook:
         """Title, head and one row a category; returns the row of the first category as Excel counts."""
         if self.page is None:
             self.page = self.book.add_worksheet(self.sheet)
-            caption = "What the charts draw; figures and their traces stand in the sheet Figures"
+            caption = "What the charts draw; figures and their traces are in the sheet Figures"
             self.page.write_string(0, 0, page_word(caption, self.language))
             self.page.set_column(0, 0, 22)
             self.page.set_landscape()

@@ -135,7 +135,7 @@ def test_a_restored_copy_takes_nothing_of_the_project_that_went_on(works: Path, 
     went_on = backup(works, place)
     before = kept(place)
     said = refused("backup", "--to", place, "--keep", "1", "--project", drill)
-    assert f"no former backup is removed, the new one stands: {went_on['path']} belongs to ledger" in said
+    assert f"no former backup is removed, the new one is kept: {went_on['path']} belongs to ledger" in said
     assert "as after a restore" in said
     assert set(before[0]) < set(kept(place)[0])
     assert before[1] <= kept(place)[1]

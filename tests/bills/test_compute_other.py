@@ -209,7 +209,7 @@ def test_demand_from_reads_needs_a_register_of_highest_demand() -> None:
 
 def test_reads_cannot_be_billed_at_hourly_prices() -> None:
     known = tariff(energy=[{"charge_id": "spot", "series": {}}])
-    with pytest.raises(BadInput, match="cannot tell when energy was used"):
+    with pytest.raises(BadInput, match="do not show when energy was used"):
         make_bill_from_reads([known], Reads((use("2025-01-01", "2025-02-01", 1),)), time_zone=BERLIN)
 
 

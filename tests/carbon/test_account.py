@@ -311,7 +311,7 @@ def test_a_factor_set_that_says_too_little_is_refused_by_line(tmp_path: Path, li
         (["id,activity,quantity,unit,year", "a,gas,-1,kWh,2024"], "line 2: quantity is negative"),
         (["id,activity,quantity,unit,year", "a,gas,1,,2024"], "line 2: has no unit"),
         (["id,activity,quantity,unit,year", "a,gas,1,kWh,"], "line 2: has no time"),
-        (["id,activity,quantity,unit,year", "a,gas,1,kWh,2024", "a,gas,1,kWh,2024"], "line 3: id 'a' stands in line 2"),
+        (["id,activity,quantity,unit,year", "a,gas,1,kWh,2024", "a,gas,1,kWh,2024"], "line 3: id 'a' is in line 2"),
         (["id,activity,quantity,unit,year"], "has no activities"),
         (["id,activity,quantity,unit,start,end", "a,gas,1,kWh,2024-02-01,2024-01-01"], "must be after"),
     ],

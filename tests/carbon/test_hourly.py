@@ -199,7 +199,7 @@ def test_an_hour_with_a_slot_that_has_no_factor_is_a_gap() -> None:
         (["timestamp,gco2_per_kwh", "2023-01-01T00:00:00,1"], "line 2: time '2023-01-01T00:00:00' has no offset"),
         (["timestamp,gco2_per_kwh", "2023-01-01T00:00:00Z,"], "line 2: gco2_per_kwh is empty"),
         (["timestamp,gco2_per_kwh", "2023-01-01T00:07:00Z,1"], "line 2: .* is off the 15-minute grid"),
-        (["timestamp,gco2_per_kwh", *["2023-01-01T00:00:00Z,1"] * 2], "line 3: .* stands in line 2 already"),
+        (["timestamp,gco2_per_kwh", *["2023-01-01T00:00:00Z,1"] * 2], "line 3: .* is in line 2 already"),
         (["timestamp,gco2_per_kwh"], "has no factors below its header"),
         (
             ["timestamp,gco2_per_kwh", "2023-01-01T00:15:00Z,1", "2023-01-01T01:15:00Z,1"],
@@ -228,7 +228,7 @@ def test_local_times_of_factors_are_told_apart_by_order_and_never_guessed(tmp_pa
         (passes[:2], "line 3: 2024-10-27 02:00: Europe/Berlin has that time twice; give an offset"),
         ([*passes[:3], passes[2]], "line 3: .* has that time twice"),
         (["2024-03-31T01:00", "2024-03-31T02:00"], "line 3: 2024-03-31 02:00: Europe/Berlin has that time not at all"),
-        ([passes[0]] * 2, "line 3: .* stands in line 2 already"),
+        ([passes[0]] * 2, "line 3: .* is in line 2 already"),
     ):
         with pytest.raises(BadInput, match=sentence):
             read(*times)
@@ -254,7 +254,7 @@ def test_certificates_are_read_with_their_market_and_criteria(tmp_path: Path) ->
     assert read_certificates(written(tmp_path / "half.csv", HEAD, half))[0].hour_utc == START + 5 * HOUR
     for cells, sentence in (
         (["a,,,GB,,,,"], "line 2: certificate without kwh"),
-        ([half, half], "line 3: certificate a stands in line 2 already .* one kWh is claimed once"),
+        ([half, half], "line 3: certificate a is in line 2 already .* one kWh is claimed once"),
         (["a,2023-01-01T05:30:00Z,-1,GB,,,,"], "line 2: kwh is negative"),
         ([",2023-01-01T05:30:00Z,1,GB,,,,"], "line 2: names no certificate"),
         ([], "has no certificates"),

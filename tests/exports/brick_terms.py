@@ -1,4 +1,4 @@
-"""Terms of Brick 1.4 as the product ships them: `python -m tests.exports.brick_terms` writes them anew.
+"""Terms of Brick 1.4 as the product ships them: `python -m tests.exports.brick_terms` rewrites them.
 
 Names and places in the hierarchy alone; definitions stay with the ontology, which the package brickschema holds.
 """

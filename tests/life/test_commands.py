@@ -106,7 +106,7 @@ def test_an_adjustment_is_proposed_approved_by_another_and_shown(folder: Path) -
         (["works/line/enb", "--percent", "inf", *ADJUST], "finite"),
         (["works/line/enb", "--kwh-per-day", "5"], "--from: expected a date"),
         (["works/none/enb", "--kwh-per-day", "5", *ADJUST], "unknown baseline"),
-        (["--approve", "x", "--withdraw", "y"], "stand alone"),
+        (["--approve", "x", "--withdraw", "y"], "are given alone"),
         ([], "needs a BASELINE"),
         (["works/line/enb", "--kwh-per-day", "5", *ADJUST, "--evidence-file", "/none"], "expected a file"),
     ],

@@ -196,7 +196,7 @@ def test_a_second_device_of_a_kind_has_a_name_and_answers_of_its_own(tmp_path: P
     [
         ({"devices": ["battery"], "battery_min_percent": 90, "battery_max_percent": 20},
          "answer 'battery_max_percent': got 20; expected more than battery_min_percent, which is 90"),
-        ({"devices": ["car", "car"]}, "car stands there twice, and each device has an id of its own"),
+        ({"devices": ["car", "car"]}, "car appears twice, and each device has an id of its own"),
         ({"currency": "EUR", "price": "fixed", "price_per_kwh": "32 ct/kWh"},
          "answer 'price_per_kwh': got '32 ct/kWh', which is in ct/kWh; expected a number in EUR/kWh"),
         ({"currency": "EUR", "price": "fixed", "price_per_kwh": 32}, "expected a number in EUR/kWh, 0 or more, 2 at"),

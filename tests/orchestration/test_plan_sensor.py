@@ -284,7 +284,7 @@ def test_a_second_battery_without_a_template_asks_for_a_plan_that_leaves_it_out(
     home.write_text(text[:end] + second + text[end:])
     (asked,) = bed.tick(NOW + timedelta(minutes=6))
     assert isinstance(asked, dg.RunRequest)
-    said = "spare does not tell its state any more"
+    said = "spare does not report its state any more"
     assert asked.run_config["ops"]["core_site__plan"]["config"]["because"] == said
 
 

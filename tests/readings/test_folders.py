@@ -344,7 +344,7 @@ def test_school_and_building_files_are_read_by_the_clocks_they_keep(shared_data:
     raw = [float(r["kwh"]) for r in rows_of(shared_data / folder / "nmecr_school_kwh_hourly_2018.csv.gz") if r["kwh"]]
     assert counted(school) == {("school", "import"): (4 * len(raw), pytest.approx(sum(raw)))}
     temperature = read(shared_data, "mv_samples", f"{folder}/nmecr_school_temp_hourly_2018.csv.gz")
-    # 02:00 of the fourth of November stands there twice with two values: neither is taken, nothing is doubled.
+    # 02:00 of the fourth of November appears twice with two values: neither is taken, nothing is doubled.
     assert temperature.report.reasons == {"duplicate_conflict": 2}
     assert temperature.rows.height == 8760 - 2
     building = read(shared_data, "mv_samples", f"{folder}/nmecr_building_daily_2012_2015.csv.gz")

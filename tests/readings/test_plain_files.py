@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[str | bytes, int, str, str]] = {
     "second_header": ("timestamp,kwh\n" + ROWS + "Timestamp, kWh\n" + ROWS, 4, "a.csv", "a second header"),
     "truncated": ("timestamp,kwh\n" + ROWS + "2025-01-01T0", 4, "a.csv", "fewer fields than the header"),
     "no_zone": ("timestamp,kwh\n" + ROWS.replace("Z", ""), 2, "a.csv", "no offset and no zone is declared; give --tz"),
-    "ambiguous_date": ("timestamp,kwh\n01/02/2025 00:00,1\n", 2, "a.csv", "cannot tell day from month"),
+    "ambiguous_date": ("timestamp,kwh\n01/02/2025 00:00,1\n", 2, "a.csv", "cannot distinguish day from month"),
     "bad_encoding": (b"timestamp,kwh\n2025-01-01T00:00Z,1\n\xe9,2\n", 3, "a.csv", "expected UTF-8 text"),
     "not_text": (b"timestamp,kwh\n\0\0\0,1\n", 2, "a.csv", "not a text file"),
     "unknown_format": (b"plain words", 1, "a.dat", "unknown format; readable are samples, espi, "),

@@ -48,7 +48,7 @@ def test_a_command_without_its_database_says_which_in_one_sentence(
     assert (code, answer) == (3, None), error
     *progress, sentence = error.strip().splitlines()
     assert sentence.startswith("PostgreSQL at 127.0.0.1:9/gone does not answer:")
-    assert "mend database.url" in sentence
+    assert "correct database.url" in sentence
     assert progress == []
     assert "hidden-pw" not in error
 

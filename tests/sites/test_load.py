@@ -221,7 +221,7 @@ def test_a_folder_gives_its_sites_by_id_and_passes_over_the_people_file(tmp_path
 def test_a_site_id_may_stand_in_one_file_only(tmp_path: Path) -> None:
     write(tmp_path, PLANT)
     write(tmp_path, "# a comment first\n" + PLANT, "second.yaml")
-    with pytest.raises(BadConfiguration, match="site_id 'plant' stands in another file") as caught:
+    with pytest.raises(BadConfiguration, match="site_id 'plant' is in another file") as caught:
         load_sites(tmp_path)
     assert caught.value.problems[0].line == 2
 

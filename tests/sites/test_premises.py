@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no area": (tenants(("a", [AREA]), ("b", [AREA])), "shares meter 'floor' by area, but has no floor area"),
     "below another": (
         tenants(("a", [{"meter": "shop"}]), ("b", [{"meter": "fridge"}])),
-        "'fridge' stands below 'shop', which is given to tenant 'a' already",
+        "'fridge' is below 'shop', which is given to tenant 'a' already",
     ),
     "virtual": (tenants(("a", [{"meter": "sum"}])), "meter 'sum' is virtual; name what it is of"),
     "own remainder": (tenants(("landlord", [WHOLE])), "'landlord' is what the others leave"),

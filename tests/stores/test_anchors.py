@@ -196,7 +196,7 @@ def test_an_act_that_cannot_be_anchored_is_refused_and_a_stop_and_a_batch_are_no
     mode(anchored, clock, Mode.PARTIAL)
     (tmp_path / "also" / FILE).rename(tmp_path / "kept")
     (tmp_path / "also" / FILE).mkdir()
-    mend = "without an anchor outside the store nothing is approved, raised or published: mend paths.anchors"
+    mend = "without an anchor outside the store nothing is approved, raised or published: correct paths.anchors"
     with pytest.raises(Unreachable, match=mend):
         record(anchored, "report_decisions")
     assert anchored.rows(sa.select(ALL["report_decisions"])) == []

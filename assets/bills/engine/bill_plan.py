@@ -105,7 +105,7 @@ def _refuse_registers(tariff: Tariff) -> None:
     for charge in tariff.energy_charges:
         if charge.by_register and len(charge.periods) > 1:
             raise BadInput(
-                f"tariff {tariff.tariff_id}: charge {charge.charge_id} tells its periods apart by the meter's "
+                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has its periods by the meter's "
                 "registers, not by hours; expected register reads",
                 reason="needs_registers",
                 mend="give --reads instead of --load",

@@ -60,8 +60,8 @@ def _usage(tariff: Tariff, reads: Reads, span: Span, start: date, end: date) -> 
     for charge in tariff.energy_charges:
         if charge.series is not None:
             raise BadInput(
-                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has a price per interval; register reads cannot "
-                "tell when energy was used",
+                f"tariff {tariff.tariff_id}: charge {charge.charge_id} has a price per interval; register reads do not "
+                "show when energy was used",
                 reason="needs_intervals",
             )
         # Energy and kW registers stand in one list; a demand must not be summed as energy.
@@ -154,7 +154,7 @@ def _findings(reads: Reads, span: Span) -> tuple[Finding, ...]:
             Finding(
                 code="estimated_read",
                 message=f"bill from {span.start} to {span.end}: {len(estimated)} of {len(reads.uses)} register uses "
-                "stand on an estimated read",
+                "rest on an estimated read",
                 facts={"estimated": len(estimated), "uses": len(reads.uses)},
             )
         )

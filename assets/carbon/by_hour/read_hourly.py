@@ -96,7 +96,7 @@ def read_intensity(path: Path, *, time_zone: str = "") -> Intensity:
         seen[text] += 1
         if moment in lines:
             raise row.bad(
-                f"{moment:%Y-%m-%d %H:%M} UTC stands in line {lines[moment].line} already", reason="duplicate_time"
+                f"{moment:%Y-%m-%d %H:%M} UTC is in line {lines[moment].line} already", reason="duplicate_time"
             )
         lines[moment] = row
         number = row.number(column)
@@ -143,7 +143,7 @@ def read_certificates(path: Path, *, time_zone: str = "") -> tuple[HourlyCertifi
         key = each.certificate_id.casefold(), moment, each.criteria.vintage_from
         if key in seen:
             raise row.bad(
-                f"certificate {each.certificate_id} stands in line {seen[key]} already with the same time; one kWh is "
+                f"certificate {each.certificate_id} is in line {seen[key]} already with the same time; one kWh is "
                 "claimed once",
                 reason="double_use",
             )

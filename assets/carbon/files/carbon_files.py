@@ -26,7 +26,7 @@ def read_activities(path: Path) -> tuple[Activity, ...]:
         activity = _activity(row)
         if activity.activity_id in seen:
             raise row.bad(
-                f"id {activity.activity_id!r} stands in line {seen[activity.activity_id]} already",
+                f"id {activity.activity_id!r} is in line {seen[activity.activity_id]} already",
                 reason="duplicate_id",
             )
         seen[activity.activity_id] = row.line

@@ -22,7 +22,7 @@ _MARGIN = 366 * 96
 
 @dataclass
 class _Repeat:
-    """Rows of one name and one local time that stands there twice: the first row's line, and how many there are."""
+    """Rows of one name and one local time that appears twice: the first row's line, and how many there are."""
 
     line: int
     instant: int

@@ -87,10 +87,10 @@ class _Drafting:
             self.notes["sheet"] = "the first sheet with a table"
         if found.header_line > 1:
             self.keys["header_line"] = found.header_line
-            self.notes["header_line"] = "titles stand above the names of the columns"
+            self.notes["header_line"] = "titles are above the names of the columns"
         if found.data_line is not None:
             self.keys["data_line"] = found.data_line
-            self.notes["data_line"] = "units stand below the names of the columns"
+            self.notes["data_line"] = "units are below the names of the columns"
 
     def add_times(self, tz: str | None) -> None:
         """The column of times, its style, zone and label."""
@@ -98,10 +98,10 @@ class _Drafting:
         self.keys["timestamp"] = time.name
         if found.clock is not None:
             self.keys["clock"] = found.clock
-            self.notes["clock"] = "the time of day stands beside the date"
+            self.notes["clock"] = "the time of day is next to the date"
         if time.options:
             options = " or ".join(text_of(form) for form in time.options)
-            text = f"{options}: the file does not say whether the day or the month stands first"
+            text = f"{options}: the file does not say whether the day or the month comes first"
             self._ask("date_format", text, time.options)
         elif len(time.formats) == 1:
             self.keys["date_format"] = time.formats[0]
@@ -153,9 +153,9 @@ class _Drafting:
         is_start_named = _START_NAME.search(named) is not None
         if ends_its_day(time.times, meters):
             self.keys |= {"midnight": "end", "label": "end"}
-            self.notes["midnight"] = "00:00 stands last in its day"
+            self.notes["midnight"] = "00:00 is last in its day"
             self.notes["label"] = "so the times seem to mark the end of an interval"
-            self._fact("times mark the end of an interval: 00:00 stands last in its day", 0.95)
+            self._fact("times mark the end of an interval: 00:00 is last in its day", 0.95)
         elif not is_start_named and (label_seen(time.times, minutes) == "end" or _END_NAME.search(named)):
             self.keys["label"] = "end"
             self.notes["label"] = "the first time is one step after midnight, the last is midnight"
@@ -338,7 +338,13 @@ class _Drafting:
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
         """The size of the values contradicts their unit, which is then asked for."""
-        how = "given" if column.unit is None else "told by its name" if column.is_unit_told else "hinted at by its name"
+        how = (
+            "given"
+            if column.unit is None
+            else "recognised by its name"
+            if column.is_unit_told
+            else "hinted at by its name"
+        )
         self._fact(f"{column.name!r} in {unit}: {how}", 1.0 if column.is_unit_told or column.unit is None else 0.9)
         is_doubted = bool(column.looks_like) and self.unit is None and not self._is_load_known(column.name)
         if is_doubted:

@@ -325,7 +325,7 @@ def _meter_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
 
 
 def _is_one_hour(twice: pl.Series, times: pl.Series) -> bool:
-    """Times that stand there twice are those of the hour that autumn repeats, one in a year; also none."""
+    """Times that appear twice are those of the hour that autumn repeats, one in a year; also none."""
     if twice.is_empty():
         return True
     years = times.dt.year().n_unique()

@@ -81,7 +81,7 @@ def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: 
         f"the times have the offset {said_first}, and {time_zone} has {own} then ({at:%Y-%m-%d %H:%M}): the zone is "
         "not that of the file"
     )
-    mend = "name the zone of the site with --tz (times with an offset need none), or mend the file"
+    mend = "name the zone of the site with --tz (times with an offset need none), or correct the file"
     raise BadInput(message, file=str(path), reason="other_zone", mend=mend)
 
 

@@ -88,7 +88,7 @@ def edit_reading(
         raise BadInput(
             f"the period is closed by {', '.join(reopened)}; an edit would make it stale",
             reason="closed_period",
-            mend="say --reopen where that is meant, and issue the report anew",
+            mend="say --reopen where that is meant, and issue the report again",
         )
     batch_id = None if dry_run else _write(edit, site, lake, clock, decide, decided, reopened, sign)
     corrected = int(decided.changes["is_correction"].sum())

@@ -223,7 +223,7 @@ def _refuse_second_header(frame: pl.DataFrame, layout: Layout) -> None:
     again = frame.lazy().filter(is_header).head(1).collect()
     if not again.is_empty():
         raise BadInput(
-            "a second header stands inside the file; expected one header in line 1",
+            "a second header is inside the file; expected one header in line 1",
             line=int(again["_line"][0]),
             reason="second_header",
         )
@@ -243,7 +243,7 @@ def _synthetic(frame: pl.DataFrame, layout: Layout, request: ReadRequest) -> boo
     if known.n_unique() > 1:
         row = (known != known[0]).arg_max() or 0
         raise BadInput(
-            "real and synthetic rows stand in one file; expected one kind",
+            "real and synthetic rows are in one file; expected one kind",
             line=int(frame["_line"][row]),
             reason="mixed_synthetic",
         )

@@ -161,7 +161,7 @@ def _refuse_undecidable(frame: pl.DataFrame, times: pl.Series) -> None:
     if odd.any():
         row = odd.arg_max() or 0
         raise BadInput(
-            f"cannot tell day from month in {times[row]!r}",
+            f"cannot distinguish day from month in {times[row]!r}",
             line=int(frame["_line"][row]),
             reason="ambiguous_date",
             mend="give date_format in a column map",

@@ -189,7 +189,7 @@ class BucketFiles(FileStore):
         code = re.search(r"<Code>(\w+)</Code>", str(error))
         named = f" ({code[1]})" if code else ""
         if isinstance(error, FileNotFoundError):
-            return Unreachable(f"{self.address}: there is no such bucket{named}: make it, or mend the address")
+            return Unreachable(f"{self.address}: there is no such bucket{named}: make it, or correct the address")
         if isinstance(error, PermissionDeniedError | UnauthenticatedError):
             return Unreachable(
                 f"{self.address} refuses us{named}: look at the credentials in the environment, and at what they may "

@@ -14,7 +14,7 @@ from data_quality.contracts.time import Clock
 # fault: of the program; failed: of what it was given, or of what it needs.
 Outcome = Literal["succeeded", "failed", "fault"]
 MENDS: dict[Outcome, str] = {
-    "failed": "mend what the sentence names; the job runs again by itself when it is due, or at once from Dagster",
+    "failed": "correct what the sentence names; the job runs again by itself when it is due, or at once from Dagster",
     "fault": "send the log of the run to whoever maintains the program",
 }
 # Behind the sentence of a failure that knows its own mend.

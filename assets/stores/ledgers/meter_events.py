@@ -48,7 +48,7 @@ class MeterEventStore(Repository):
         if len(found) != 1:
             raise BadInput(f"{event_id!r} names {len(found)} events that apply at {site_id!r}", reason="unknown_event")
         if found[0].origin == "site_file":
-            raise BadInput("that event stands in the site file: take it out there", reason="event_of_site_file")
+            raise BadInput("that event is in the site file: remove it there", reason="event_of_site_file")
         return self._append([_withdrawal(found[0], person_id, reason)], clock)[0]
 
     def know_site_file(self, site: Site, clock: Clock) -> list[RecordedEvent]:

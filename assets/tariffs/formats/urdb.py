@@ -242,7 +242,7 @@ def _tiers(
     structure: Sequence[Any], key: str, period: int, file: str, *, units: Mapping[str, str] | None
 ) -> list[dict[str, Any]]:
     if period >= len(structure):
-        raise _bad(file, f"period {period} stands in the schedule, but {key} has periods 0 to {len(structure) - 1}")
+        raise _bad(file, f"period {period} is in the schedule, but {key} has periods 0 to {len(structure) - 1}")
     found: list[dict[str, Any]] = []
     for number, tier in enumerate(structure[period], start=1):
         where = f"{key}: period {period}, tier {number}"

@@ -124,9 +124,7 @@ class ChargerLink:
             raise DeviceRefused(f"{self.where} answered {action} with {code}: {said}", code=code) from error
         # What the charger sent passed its schema and still is not what the library expects.
         except (TypeError, ValueError, AttributeError) as error:
-            raise DeviceRefused(
-                f"{self.where} answered {action} with what nobody can read", code="unreadable"
-            ) from error
+            raise DeviceRefused(f"{self.where} sent an unreadable answer to {action}", code="unreadable") from error
 
     async def _call(self, point: Any, action: str, payload: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         request = getattr(_MODULES[self.version].call, action)(**payload)

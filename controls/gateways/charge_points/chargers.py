@@ -117,7 +117,7 @@ class OcppReader:
             composite = composite_of(self._version, answer)
         except (BadInput, KeyError, TypeError, ValueError) as error:
             raise DeviceRefused(
-                f"{self._link.where} answered a schedule that nobody can read", code="unreadable"
+                f"{self._link.where} answered with an unreadable schedule", code="unreadable"
             ) from error
         if composite is not None and composite.unit != unit:
             raise DeviceRefused(f"{self._link.where} answers in {composite.unit}, {unit} was asked", code="wrong_unit")

@@ -123,7 +123,7 @@ class Room(InShares, Device, _Figures):
         steps = len(given.import_price_per_kwh)
         if given.state is None or not -60 <= given.state <= 80:
             message = (
-                f"site {given.site_id}, asset {asset.asset_id!r}: its temperature is {given.state}: mend its sensor"
+                f"site {given.site_id}, asset {asset.asset_id!r}: its temperature is {given.state}: repair its sensor"
             )
             raise BadInput(message, reason="bad_state")
         least, away = _least_away_degc(params, asset), given.away_steps

@@ -71,7 +71,7 @@ def keep_cross_check(store: Store, checked: CrossCheck, clock: Clock) -> None:
     if checked.is_passed or checked.finding is None:
         take_back(store, JOB, checked.site_id, clock)
         return
-    mend = f"meterloom plan --site {checked.site_id} makes it anew, and the next day checks that"
+    mend = f"meterloom plan --site {checked.site_id} makes it again, and the next day checks that"
     if checked.finding.code == "plan_not_checked":
         mend = "install PuLP with its CBC, as requirements.lock has it; the next day checks again"
     sentence = f"{checked.finding.message}{TO_MEND}{mend}"

@@ -310,7 +310,7 @@ def _findings(day: DayScenario) -> list[Finding]:
         facts: dict[str, str | float | int | bool | None] = {"quarter_hours": len(day.slots)}
         found.append(Finding(code="day_is_partial", message=message, facts=facts))
     if day.holes:
-        message = f"load, PV or price of {day.holes} quarter hours is missing; what the plan foresaw stands for it"
+        message = f"load, PV or price of {day.holes} quarter hours is missing; the plan's forecast is used for it"
         found.append(Finding(code="readings_filled", message=message, facts={"missing": day.holes}))
     if first.step:
         message = f"the day begins within plan {first.plan.version}: its charge then is as planned, not as measured"

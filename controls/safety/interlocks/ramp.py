@@ -27,7 +27,7 @@ def check_ramp(command: Command, live: Live, limits: DeviceLimits) -> Verdict:
         return ALLOW
     before = live.value_before
     if before is None or not is_known(before):
-        return block("I02", "where the device stands is not known, so no step can be measured")
+        return block("I02", "the device's present value is not known, so no step can be measured")
     passed_s = STEP_S if live.since_write_s is None else live.since_write_s
     allowed = ramped(before, command.value, limits.ramp_per_s, passed_s)
     if not abs(command.value - allowed) <= limits.tolerance + HAIR:

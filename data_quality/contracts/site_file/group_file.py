@@ -34,7 +34,7 @@ class GroupFile(Model):
         names = [each.name for each in self.members]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"member {twice!r} stands there twice")
+            raise ValueError(f"member {twice!r} appears twice")
         if len(names) < MIN_MEMBERS:
             raise ValueError(f"a comparison group needs {MIN_MEMBERS} members or more, it has {len(names)}")
         return self

@@ -288,7 +288,7 @@ def _check_parts(site: Place, kind: str, parts: Sequence[Part], day: date) -> No
             # Heat made from metered gas stands below the gas meter, and is another energy.
             if above.meter_id in shares and above.carrier == carrier:
                 raise ValueError(
-                    f"{kind} {sharers[0][0].part_id!r}: meter {name!r} stands below {above.meter_id!r}, "
+                    f"{kind} {sharers[0][0].part_id!r}: meter {name!r} is below {above.meter_id!r}, "
                     f"which is given to {kind} {shares[above.meter_id][0][0].part_id!r} already{when}"
                 )
 

@@ -274,7 +274,7 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
     facts = {"least_kwh": least, "most_kwh": most, "share": most / least - 1.0}
     if not agree:
         message = Sentence(
-            "The years contradict each other ({0}): the use changed between them, and no best year mends it.", said
+            "The years contradict each other ({0}): the use changed between them, and no best year corrects it.", said
         )
         return [Finding(code="verdicts_contradict", message=message, severity="blocking", facts=facts)]
     if most > (1.0 + UNSTABLE_SHARE) * least:

@@ -386,7 +386,7 @@ def _rejected(found: FileRead, path: Path, *, may_contradict: bool = False) -> l
     is_end = (pl.col("reason") == "not_a_number") & (pl.col("source_line") > last)
     rejects = found.rejects.filter(~is_end) if last is not None else found.rejects
     doubles = found.report.warnings.get("duplicate_rows", 0)
-    same = count_finding("duplicate_rows", doubles, f"rows of {path.name} stand there twice: counted once")
+    same = count_finding("duplicate_rows", doubles, f"rows of {path.name} appear twice: counted once")
     findings = [*found.report.findings, *([] if same is None else [same])]
     if rejects.is_empty():
         return findings
@@ -464,7 +464,7 @@ def _driver_columns(timed: pl.DataFrame, time: str, named: Collection[str] | Non
     doubled = frame.filter(pl.col("start_utc").is_duplicated())
     if doubled.height:
         raise BadInput(
-            f"values at {doubled['start_utc'][0]:%Y-%m-%d %H:%M}Z stand there twice; expected one row an interval",
+            f"values at {doubled['start_utc'][0]:%Y-%m-%d %H:%M}Z appear twice; expected one row an interval",
             reason="duplicate_intervals",
         )
     if frame["minutes"].null_count():

@@ -115,5 +115,5 @@ def _must_answer(tracker: Tracker, logged: LoggedModel) -> None:
     raise BadInput(
         f"{called(logged)} is of an earlier release and cannot be asked any more",
         reason="outdated_model",
-        mend="train anew: meterloom forecast issue --site SITE",
+        mend="train again: meterloom forecast issue --site SITE",
     )

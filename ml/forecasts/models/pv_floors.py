@@ -22,9 +22,9 @@ NO_CLOUDS, BY_CLOUD_COVER, NO_SNOW, PLANT = "clouds_unknown", "irradiance_from_c
 # What moves a PV forecast, as features of the registry.
 TOLD_SUN, LAST_DAYS, HEIGHT_OF_SUN = "ghi_w_per_m2", "mean_7_days", "sun_elevation_deg"
 _SAID = {
-    NO_CLOUDS: "no weather forecast tells clouds: from the cloudless sky and the last days alone, and so weaker",
+    NO_CLOUDS: "no weather forecast gives clouds: from the cloudless sky and the last days alone, and so weaker",
     BY_CLOUD_COVER: "irradiance is not forecast and comes from the cloud cover (Kasten and Czeplak), which is coarse",
-    NO_SNOW: "no weather tells snow: modules under snow are forecast as if they were free",
+    NO_SNOW: "no weather gives snow: modules under snow are forecast as if they were free",
 }
 
 
@@ -99,7 +99,7 @@ class SkySpread:
     def of(cls, error_kw: Vector, p50_kw: Vector, clear_kw: Vector, array: Array) -> "SkySpread":
         """error_kw: measured − forecast of steps by day that the forecast was not fitted on, without NaN."""
         if len(error_kw) < _LEAST_PER_CLASS:
-            raise TooShort(f"{len(error_kw)} steps of daylight tell the spread; {_LEAST_PER_CLASS} are needed")
+            raise TooShort(f"{len(error_kw)} steps of daylight give the spread; {_LEAST_PER_CLASS} are needed")
         size = _size_kw(clear_kw, array)
         classes = max(1, min(_CLASSES, len(error_kw) // _LEAST_PER_CLASS))
         edges = np.quantile(p50_kw / size, np.arange(1, classes) / classes)

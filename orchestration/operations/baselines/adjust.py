@@ -51,7 +51,9 @@ def adjust(
     if approve is not None or withdraw is not None:
         given = [each for each in (baseline_id, start, end, kwh_per_day, percent, approve, withdraw) if each]
         if len(given) > 1:
-            raise BadInput("--approve ID and --withdraw ID stand alone, with --reason and --as", reason="bad_request")
+            raise BadInput(
+                "--approve ID and --withdraw ID are given alone, with --reason and --as", reason="bad_request"
+            )
         return _decided(call, approve, withdraw, reason)
     if baseline_id is None:
         raise BadInput("baseline adjust needs a BASELINE, --approve ID or --withdraw ID", reason="bad_request")

@@ -228,7 +228,7 @@ def _headline(found: "BestOfYears") -> str:
         f"best of: {year_label(found.years[found.best].train)}, EnPI {found.enpi:.1f} (100 is as expected), "
         f"{low:.1f} to {high:.1f} at {found.confidence:.0%} corrected for the choice: {said(found.verdict)}",
         f"  its own band, uncorrected: {found.uncorrected[0]:.1f} to {found.uncorrected[1]:.1f}; "
-        f"{found.rivals} of the years cannot be told from it; {found.coverage:.1%} of the period compared",
+        f"{found.rivals} of the years do not differ from it; {found.coverage:.1%} of the period compared",
     ]
     events = [
         f"  {year_label(year.train)}: {each.code}: {each.message}"

@@ -33,7 +33,7 @@ def monitor(
     site: SiteOption,
     seu: Annotated[str, Option("--seu", help="Which significant energy use.")],
     days: Annotated[int, Option("--days", min=1, max=90, help="Local days up to now that are shown.")] = 7,
-    refit: Annotated[bool, Option("--refit", help="Fit anew, though the last fit is no week old.")] = False,
+    refit: Annotated[bool, Option("--refit", help="Fit again, though the last fit is no week old.")] = False,
 ) -> Answer:
     """Compare the last days with the 90-day monitoring baseline, quarter hour by quarter hour; refit weekly."""
     from ml.baselines.lifecycle.monitor_site import monitored, refit_site

@@ -224,7 +224,7 @@ def group_lines(found: "CorrectedSavings", unit: str) -> list[str]:
     """A corrected saving for people, and what each member saved."""
     claimed = "claimed" if found.claimed_kwh is not None else "not claimed"
     return [
-        f"  beside the comparison group: {found.savings_kwh:,.1f} ± {found.uncertainty_kwh:,.1f} {unit} at "
+        f"  against the comparison group: {found.savings_kwh:,.1f} ± {found.uncertainty_kwh:,.1f} {unit} at "
         f"{found.confidence:.0%} ({found.savings_percent:+.1f} %), {claimed}",
         f"  {len(found.members)} members saved {found.group_share:+.1%} of the expected on average (spread "
         f"{found.spread_share:.1%}): " + ", ".join(f"{each.name} {each.share:+.1%}" for each in found.members),

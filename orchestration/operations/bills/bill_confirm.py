@@ -50,7 +50,7 @@ def bill_confirm(
     known, books, who = call.project.site(site), books_of(call), actor(call, Role.ANALYST)
     found = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), bill)
     if not found.bill.is_draft:
-        raise BadInput(f"bill {found.name} waits for nobody to confirm it", reason="decided")
+        raise BadInput(f"bill {found.name} needs no confirmation", reason="decided")
     if not reason.strip():
         raise BadInput("a bill is confirmed with a reason, such as: as on paper", reason="no_reason")
     said = confirmed(found.bill, put_right or (), person_id=who.person.person_id, reason=reason)

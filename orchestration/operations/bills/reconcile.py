@@ -86,7 +86,7 @@ def audit(
         time_zone=time_zone,
     )
     if paper.is_draft:
-        call.say(f"{paper.file} was read of a picture that nobody has confirmed: hold what is said here against it")
+        call.say(f"{paper.file} was read from an image and is not confirmed: compare this answer with the image")
     for note in found.notes:
         call.say(note)
     return _answer(found, paper)

@@ -235,7 +235,7 @@ def ack(
     call: Call,
     fault: Annotated[str, Argument(metavar="FAULT", help="The latched device, or: site.")],
     site: SiteOption,
-    reason: Annotated[str, Option("--reason", help="What was found and mended.")],
+    reason: Annotated[str, Option("--reason", help="What was found and repaired.")],
 ) -> Answer:
     """Take a fault latch back as a named engineer: commands may reach the device again."""
     known, store = call.project.site(site), call.project.store

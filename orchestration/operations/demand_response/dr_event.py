@@ -120,7 +120,7 @@ def dr_event_stop(
     call: Call,
     event: IdArgument,
     reason: ReasonOption,
-    opt_out: Annotated[bool, Option("--opt-out", help="Before it began: the programme is told no.")] = False,
+    opt_out: Annotated[bool, Option("--opt-out", help="Before it began: the programme is notified.")] = False,
 ) -> Answer:
     """Stop an event: every device is given back at once. It needs no key and no second person."""
     from orchestration.demand_response.acts import stop_event

@@ -47,7 +47,9 @@ def ab_start(
     if compare not in ("learnt", "wording"):
         raise BadInput(f"--compare is learnt or wording, not {compare[:20]!r}", reason="bad_value")
     if not 40 <= shown <= 10_000:
-        raise BadInput("--shown is 40 to 10000: with fewer no arm could be told from the other", reason="bad_number")
+        raise BadInput(
+            "--shown is 40 to 10000: with fewer the arms would not differ significantly", reason="bad_number"
+        )
     _expect_reason(reason)
     now_utc, store = call.clock.now_utc(), call.project.store
     number = int(now_utc.timestamp()) if seed is None else seed

@@ -167,7 +167,7 @@ def _carried_out(call: Call, by: Actor, erasing: Erasing, found: Found, reason: 
     # Also of one that was broken off before its record stood.
     for each in dict.fromkeys([*begun, erasure_id]):
         keep_record(call.places, _record(call, by, each, who.text))
-    call.doing("taking files, and writing the store anew")
+    call.doing("taking files, and rewriting the store")
     erasing.finish(person_id=by.person.person_id, clock=clock)
     return erasure_id
 

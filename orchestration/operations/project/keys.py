@@ -105,7 +105,7 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
 
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
 def keys_adopt(
-    call: Call, reason: Annotated[str, Option("--reason", help="Why what is unsigned may stand.")]
+    call: Call, reason: Annotated[str, Option("--reason", help="Reason to accept what is unsigned.")]
 ) -> Answer:
     """Sign what stands in the store: acts from before people had these keys count again."""
     store, who = call.project.store, actor(call, Role.APPROVER)
@@ -119,7 +119,7 @@ def keys_adopt(
         raise BadInput(f"the store was changed behind the program's back: {bent[0]}", reason="row_not_proven")
     with store.together():
         who.sign(ADOPT, "store", reason=reason)
-    return Answer({"adopted_by": who.person.person_id}, text=f"adopted as it stands by {who.person.name}")
+    return Answer({"adopted_by": who.person.person_id}, text=f"adopted unchanged by {who.person.name}")
 
 
 @operation("keys list", takes=PROJECT)

@@ -34,7 +34,7 @@ def anomalies(
     call: Call,
     energy: Annotated[Path | None, Option("--energy", help="Energy: timestamp,<kwh|kw|m3 …>.")] = None,
     weather: Annotated[
-        Path | None, Option("--weather", help="Weather: timestamp,temp_degc. What it explains is told apart.")
+        Path | None, Option("--weather", help="Weather: timestamp,temp_degc. What it explains is marked.")
     ] = None,
     sensitivity: Annotated[float, Option("--sensitivity", help="0 reports least, 1 most.")] = 0.5,
     meter: Annotated[str | None, Option("--meter", help="Which meter of the energy file.")] = None,

@@ -74,6 +74,6 @@ def ingest(
     refused = [report for report in reports if report.verdict == "reject"]
     foreign = [Path(report.path) for report in refused if PROPOSED_FOR & {*report.reasons}]
     if foreign and known is None:
-        call.say(f"a column map tells how such a table is read; this proposes one: {hint(call, foreign, site)}")
+        call.say(f"a column map says how such a table is read; this proposes one: {hint(call, foreign, site)}")
     last_line += "" if dry_run else f"\n{call.then(known_site.site_id)}"
     return reports_answer([*reports], last_line, runs=ran)

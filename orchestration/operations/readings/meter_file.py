@@ -22,7 +22,7 @@ from orchestration.operations.signing import actor
 
 MeterArgument = Annotated[str, Argument(metavar="METER", help="Its id.")]
 NameOption = Annotated[str, Option("--name", help="What people call it.")]
-ParentOption = Annotated[str | None, Option("--parent", help="The meter that it stands behind.")]
+ParentOption = Annotated[str | None, Option("--parent", help="The meter above it.")]
 
 
 @operation("meters add", takes=ACTS, example='hall_2 --site factory --parent main --as carla --reason "new hall"')

@@ -155,7 +155,7 @@ def retry_lines(report: RetryReport) -> str:
     """What another try changed, for people."""
     lines = [report_lines(report.file), *([f"  {report.file.message}"] if report.file.message else [])]
     if report.file.is_repeat:
-        lines.append("  nothing changed: the file was read just as before; mend the site file, or give --map")
+        lines.append("  nothing changed: the file was read just as before; correct the site file, or give --map")
         return "\n".join(lines)
     lines += [
         f"  {reason}: {report.before.get(reason, 0)} before, {report.after.get(reason, 0)} now"

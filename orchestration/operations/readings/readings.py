@@ -55,7 +55,7 @@ def edit(
     end: Annotated[str | None, Option("--to", help="End of the span, exclusive.")] = None,
     register: RegisterOption = None,
     unit: Annotated[str | None, Option("--unit", help="Unit of the value; the register's if left out.")] = None,
-    reopen: Annotated[bool, Option("--reopen", help="Even where a published report stands.")] = False,
+    reopen: Annotated[bool, Option("--reopen", help="Even where a report is published.")] = False,
     dry_run: DryOption = False,
 ) -> Answer:
     """Put a value in place of a reading, as a named person with a reason; what was there stays on record."""

@@ -180,7 +180,7 @@ EXPLAINED = {
     "implausible_saving": "the saving is implausibly large: look at the readings first",
     "negative_remainder": "the parts exceed their whole: a submeter, a sign or a parent is wrong",
     "no_area": "the site file gives no floor area",
-    "no_baseline": "no approved baseline stands behind it ('meterloom baseline list')",
+    "no_baseline": "it has no approved baseline ('meterloom baseline list')",
     "no_compared_day": "no day has both a whole reading and an expected value",
     "no_connected_load": "the site file gives no connected_load_kw of the meter",
     "no_contract": "the site file names no contract or certificate",

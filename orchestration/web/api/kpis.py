@@ -136,9 +136,7 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
     named = {"site": ask.address.site, "scope": "" if scope.startswith(PORTFOLIO) else scope}
     beside = [name for name, told in (named | {each: ask.address.part(each) for each in SCOPES[:2]}).items() if told]
     if beside:
-        raise BadInput(
-            f"the portfolio is of all sites: {', '.join(beside)} would change nothing beside it", reason="bad_address"
-        )
+        raise BadInput(f"the portfolio is of all sites: {', '.join(beside)} would change nothing", reason="bad_address")
     text = one_name(ask, "range", ask.address.period)
     period = span(
         ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.as_known_utc, usual=""

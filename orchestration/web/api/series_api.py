@@ -90,7 +90,7 @@ def quality(
     start, end = ask.address.part("from") or None, ask.address.part("to") or None
     if ask.address.part("range") or ask.address.period:
         if start or end:
-            raise BadInput("from and to would change nothing beside range: name one of the two", reason="bad_address")
+            raise BadInput("range and from/to exclude each other: name one of the two", reason="bad_address")
         period = range_of(ask, site)
         start, end = str(period.start), str(period.end)
 

@@ -53,7 +53,7 @@ def _acted(name: str) -> Callable[..., Response]:
     def answer(event_id: str, ask: Ask = asked(ACTS[name].needs)) -> Response:
         site, form = whole_site(ask), ask.form
         found = _event(ask, site.site_id, event_id)
-        # One button ends an event: before it began the programme is told no.
+        # One button ends an event: before it began the programme is notified.
         wanted = "opt-out" if name == "stop" and not found.has_begun else name
         if wanted != "stop" or found.is_open:
             said = {} if name == "settle" else {"reason": form.get("reason", "")}

@@ -95,7 +95,7 @@ def log_out(request: Request) -> Response:
 
 
 def password_again(form: Mapping[str, str]) -> str:
-    """The new password of a form, which stands there twice. Raises BadInput."""
+    """The new password of a form, which appears twice. Raises BadInput."""
     if form.get("password") != form.get("again"):
         raise BadInput("the two passwords differ", reason="bad_password")
     return form.get("password", "")

@@ -28,7 +28,7 @@ MOVED = (
     "Not saved: the site file was changed since you opened it. Your text is below; the file is as the other left it."
 )
 FAULTY = "Not saved: the text has faults."
-BROKEN = "This file has faults: no site is read until they are mended."
+BROKEN = "This file has faults: no site is read until they are corrected."
 
 
 @router.get(_ONE, response_class=HTMLResponse)

@@ -90,7 +90,7 @@ ATTACKS: dict[str, tuple[Callable[[Store], None], str]] = {
     "cut with its row": (_cut, MISSING),
     "written anew": (
         _write_anew,
-        "event 6 (command c1): it, or one before it, was written anew; a sealed mark says otherwise",
+        "event 6 (command c1): it, or one before it, was rewritten; a sealed mark says otherwise",
     ),
     "the mark with it": (_drop_mark, "chain_marks home/6: the row was removed"),
     "edited state": (
@@ -160,9 +160,9 @@ def _made_again(worked: Store, item: Command, *states: S) -> Iterator[Store]:
         yield store
 
 
-ANEW = "it, or one before it, was written anew; an anchor outside the database says otherwise"
+ANEW = "it, or one before it, was rewritten; an anchor outside the database says otherwise"
 GONE = "it is missing; an anchor outside the database says that it was there"
-OFF_SEAL = "seal 6: it, or one before it, was removed or written anew; an anchor outside the database says otherwise"
+OFF_SEAL = "seal 6: it, or one before it, was removed or rewritten; an anchor outside the database says otherwise"
 
 
 @pytest.mark.parametrize(
@@ -205,4 +205,4 @@ def test_a_folder_that_cannot_be_written_is_a_finding_of_one_sentence(worked: St
     assert found is not None
     assert (found.code, found.scope) == ("chain_not_anchored", "home")
     assert "was not noted outside the database" in found.message
-    assert "a file stands where a folder is to be" in found.message
+    assert "a file is where a folder is expected" in found.message

@@ -146,7 +146,7 @@ def test_a_forged_event_with_right_hashes_still_shows_as_a_step_that_is_not_allo
         append_event(connection, "home", "c9", None, "VERIFIED", "forged", {}, NOW)
     problems = verify_chain(store, "home")
     assert "event 2: PROPOSED cannot become VERIFIED" in problems
-    assert "event 3: command c1 stood at VERIFIED, not RELEASED" in problems
+    assert "event 3: command c1 was at VERIFIED, not RELEASED" in problems
     assert "event 4: command c9 starts as VERIFIED" in problems
 
 

@@ -171,7 +171,7 @@ def test_a_room_of_a_site_takes_its_band_by_the_local_clock() -> None:
     assert found.low_degc == (17.0, 20.0, 20.0, 20.0)
     assert found.comfort_price_per_kh == 2
     assert found.outdoor_degc == (0.0,) * 4
-    with pytest.raises(BadInput, match="mend its sensor"):
+    with pytest.raises(BadInput, match="repair its sensor"):
         Room.from_asset(asset, Given(site_id="home", state=None, import_price_per_kwh=(0.3,)))
 
 

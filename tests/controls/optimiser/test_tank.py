@@ -326,7 +326,7 @@ def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
     [
         ({"relays_kw": [2.4, 0]}, 6.0, r"params.relays_kw: relay 2 has no power"),
         ({"relays_kw": None}, 6.0, r"params.relays_kw"),
-        ({}, 30.0, r"site home, asset 'tank': it holds 30.00 kWh, outside 0..12 kWh: mend its sensor"),
+        ({}, 30.0, r"site home, asset 'tank': it holds 30.00 kWh, outside 0..12 kWh: repair its sensor"),
         ({"full_degc": 10}, 6.0, r"temperatures must rise: 20, 10"),
     ],
 )

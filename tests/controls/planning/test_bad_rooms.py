@@ -48,7 +48,7 @@ def test_a_room_whose_thermometer_says_nothing_is_a_finding(state: Any, code: st
 
 
 def test_a_temperature_that_no_room_has_is_refused_by_name() -> None:
-    with pytest.raises(BadInput, match=r"site home, asset 'office': its temperature is 130.0: mend its sensor"):
+    with pytest.raises(BadInput, match=r"site home, asset 'office': its temperature is 130.0: repair its sensor"):
         asked(state=(130.0, 1.0))
 
 

@@ -120,7 +120,7 @@ def test_what_contradicts_a_plan_is_a_finding_where_people_look_until_a_plan_pas
     optimum_agrees_with_cbc(project=project, clock=clock)
     for place, words in places().items():
         assert "cross-check of the plan: plan" in words, place
-        assert "meterloom plan --site home makes it anew" in words, place
+        assert "meterloom plan --site home makes it again" in words, place
     monkeypatch.setattr(Program, "arrays", whole)
     clock = FixedClock(clock.now_utc() + timedelta(minutes=1))
     optimum_agrees_with_cbc(project=project, clock=clock)

@@ -114,9 +114,7 @@ def test_a_thermometer_that_stands_still_while_its_heater_switches_is_not_believ
     }
     found = sensor_fallback(SITE, {"office": (21.0, 1.0)}, [first, *later], now_utc=late)
     assert found.states["office"][0] != 21.0
-    assert found.labels["office_by_model"].startswith(
-        "its thermometer stands still at 21 degC while its heater switches"
-    )
+    assert found.labels["office_by_model"].startswith("its thermometer is stuck at 21 degC while its heater switches")
     # After a day it is believed no more, and nothing stands in for it.
     day = NOW + timedelta(hours=25)
     assert sensor_fallback(SITE, {"office": (21.0, 1.0)}, [first, *later], now_utc=day).states == {}

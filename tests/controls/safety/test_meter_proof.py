@@ -270,7 +270,7 @@ def test_what_nobody_read_before_cannot_be_proven() -> None:
     proofs.begin(BATTERY, battery, "set_charge_power_kw", key="a", now_s=100, before=None, value=3.0)
     said = proofs.answer("battery", "a", 100)
     assert said is not None
-    assert said.reason == "nobody knows what stood there before"
+    assert said.reason == "the value before is not known"
 
 
 class Scene:

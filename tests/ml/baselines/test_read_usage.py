@@ -153,7 +153,7 @@ def test_drivers_of_dates_and_of_times_are_read(tmp_path: Path) -> None:
         ("date,output", ["2025-01-01,inf"], "expected a number, got 'inf'"),
         ("when,output", ["2025-01-01,1"], "expected a column 'timestamp' or 'date'"),
         ("date", ["2025-01-01"], "no driver column"),
-        ("date,output", ["2025-01-01,1", "2025-01-01,2"], "stand there twice"),
+        ("date,output", ["2025-01-01,1", "2025-01-01,2"], "appear twice"),
         ("timestamp,output", ["2025-01-01 00:00,1", "2025-03-30 02:30,1"], "cannot read time"),
     ],
 )

@@ -150,7 +150,7 @@ def test_the_command_prints_the_corrected_saving_and_does_not_claim_what_all_sav
     assert found["claimed_kwh"] is None
     assert "group_explains_saving" in {each["code"] for each in found["findings"]}
     said = run(folder, *asked).stdout
-    assert "beside the comparison group:" in said
+    assert "against the comparison group:" in said
     assert "4 members saved +" in said
     assert data(folder, "--resamples", "0")["comparison_group"] is None
 
@@ -170,7 +170,7 @@ def test_a_group_of_two_and_a_missing_file_are_refused_by_name(folder: Path) -> 
     assert said.exit_code == 2
     assert "a comparison group needs 3 members or more, it has 2" in said.output
     (folder / "twice.yaml").write_text("members:\n" + "  - {name: m0, energy: m0_kwh.csv}\n" * 3)
-    assert "member 'm0' stands there twice" in run(folder, "--comparison-group", str(folder / "twice.yaml")).output
+    assert "member 'm0' appears twice" in run(folder, "--comparison-group", str(folder / "twice.yaml")).output
     lost = group_file(folder, names=3).read_text().replace("m1_kwh", "lost")
     (folder / "lost.yaml").write_text(lost)
     said = run(folder, "--comparison-group", str(folder / "lost.yaml"))

@@ -68,7 +68,7 @@ def as_link(pack: bytes) -> bytes:
 
 
 def as_twice(pack: bytes) -> bytes:
-    """The first member stands there twice."""
+    """The first member appears twice."""
     end = pack.index(b"PK\x03\x04", 4)
     return pack[:end] + pack
 

@@ -83,7 +83,7 @@ class StoreParams(Model):
             said = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
             message = (
                 f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0.."
-                f"{self.capacity_kwh:g} kWh: mend its sensor, or params.empty_degc and params.full_degc"
+                f"{self.capacity_kwh:g} kWh: repair its sensor, or params.empty_degc and params.full_degc"
             )
             raise BadInput(message, reason="bad_state")
         start_kwh = min(max(state_kwh, 0.0), self.capacity_kwh)
