@@ -37,7 +37,14 @@ def _mends(finding: Finding, site: Site, option: str) -> list[str]:
     found = list(dict.fromkeys(each for code in codes if (each := _mend(code, finding, site, option))))
     # Prices of each hour may have been the wrong answer: who pays one price has none to ingest.
     fixed = f"or, if one price holds for every kWh, price_per_kwh of a period in place of series in {_file(site)}"
-    return [more for each in found for more in ([each, fixed] if each == _ingest_prices(site, option) else [each])]
+    shown = f"or, from assumptions and without commands: meterloom plan --site {site.site_id} --for tomorrow{option}"
+    simulated = [f"start the simulated devices: meterloom up{option}"] * site.is_simulated
+    further = {_ingest_prices(site, option): [fixed], _test_device(site, option): [*simulated, shown]}
+    return [more for each in found for more in (each, *further.get(each, ()))]
+
+
+def _test_device(site: Site, option: str) -> str:
+    return f"meterloom devices test DEVICE --site {site.site_id}{option}"
 
 
 def _ingest_prices(site: Site, option: str) -> str:
@@ -63,7 +70,7 @@ def _mend(code: str, finding: Finding, site: Site, option: str) -> str:
     if code.startswith("prices_"):
         return prices
     if _is_of_a_state(code):
-        return f"meterloom devices test DEVICE {here}"
+        return _test_device(site, option)
     return {
         "no_readings": f"meterloom ingest FILE {here}",
         "no_battery": f"name the devices under assets in {file}",

@@ -240,7 +240,9 @@ def test_where_no_device_that_is_commanded_answers_tomorrow_is_planned_from_assu
     content["assets"][0]["template"], content["assets"][2] = "sim_battery_10kwh", CAR | {"template": "sim_ev_charger"}
     write(Path(project.root), content)
     set_mode(project.store, "home", mode=Mode.PARTIAL, person=CARLA, reason="test", clock=FixedClock(NOW))
-    assert asked(project, code=1)["blocks"] == []
+    refused = asked(project, code=1)
+    assert refused["blocks"] == []
+    assert "without commands: meterloom plan --site home --for tomorrow" in refused["findings"][0]["facts"]["mend"]
     answer = asked(project, "--for", "tomorrow")
     assert {block["device"] for block in answer["blocks"]} >= {"battery", "car"}
     assert answer["findings"][0]["severity"] == "blocking"
