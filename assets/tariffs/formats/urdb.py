@@ -239,9 +239,10 @@ def _arrangement(rate: Mapping[str, Any]) -> str:
 
 def _version(rate: Mapping[str, Any]) -> str:
     started = rate.get("startdate")
+    if not isinstance(started, int) or not 0 <= started < datetime.max.replace(tzinfo=UTC).timestamp():
+        return ""
     # Midnights without a zone, as epoch seconds: the machine's zone would move the date by a day.
-    is_time = isinstance(started, int) and 0 <= started < datetime.max.replace(tzinfo=UTC).timestamp()
-    return f"in force from {datetime.fromtimestamp(started, tz=UTC).date()}" if is_time else ""
+    return f"in force from {datetime.fromtimestamp(started, tz=UTC).date()}"
 
 
 def _structure(rate: Mapping[str, Any], key: str, file: str) -> Sequence[Any]:
