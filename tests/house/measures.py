@@ -17,11 +17,11 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_334,
-    "assets": 60_559,
+    "data_quality": 15_339,
+    "assets": 60_626,
     "dbt_project": 2_317,
     "ml": 23_408,
-    "controls": 38_510,
+    "controls": 38_513,
     "reports": 32_760,
     "orchestration": 46_851,
 }
