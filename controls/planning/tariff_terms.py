@@ -225,7 +225,7 @@ def _terms(
         )  # fmt: skip
         if isinstance(terms, NotLinear):
             return terms
-        if not is_whole and tariff.minimum.monthly:
+        if not is_whole and (tariff.minimum.monthly or tariff.minimum.daily):
             why = "whether the bill comes up to it the hours after the plan decide: every kWh counts at its price"
             left = (*terms.left_out, NotLinear(component="minimum", why=why))
             terms = terms.model_copy(update={"left_out": left})
@@ -236,7 +236,10 @@ def _terms(
 def _without_minimum(tariffs: Sequence[Tariff]) -> list[Tariff]:
     # Early in a month no kWh would seem to cost anything, for the bill so far is below its minimum.
     return [
-        each.model_copy(update={"minimum": each.minimum.model_copy(update={"monthly": Decimal(0)})}) for each in tariffs
+        each.model_copy(
+            update={"minimum": each.minimum.model_copy(update={"monthly": Decimal(0), "daily": Decimal(0)})}
+        )
+        for each in tariffs
     ]
 
 

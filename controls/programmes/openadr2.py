@@ -159,7 +159,7 @@ def body_of(event: Mapping[str, Any], programme_id: str) -> dict[str, Any]:
     """
     descriptor, period = event["event_descriptor"], event["active_period"]
     is_test = str(descriptor.get("test_event") or False).lower() not in ("false", "0", "")
-    after = ((period.get("tolerance") or {}).get("tolerance") or {}).get("startafter") or timedelta(0)
+    after = ((period.get("tolerance") or {}).get("tolerate") or {}).get("startafter") or timedelta(0)
     intervals, units = list[dict[str, Any]](), list[dict[str, str]]()
     for signal in event["event_signals"]:
         kind = _kind(signal, is_test=is_test)

@@ -163,6 +163,39 @@ def test_refrigerants_from_an_imported_gwp_table_are_split_by_gas(folder: Path, 
             }
 
 
+@pytest.mark.parametrize(
+    ("kind", "table", "expected"),
+    [
+        # The headings of the flat file of 2025 and of the yearly long format, with factors of their editions.
+        (
+            "uk_ghg",
+            "ID,Scope,Level 1,Level 2,Level 3,Level 4,Column Text,UOM,GHG/Unit,GHG Conversion Factor 2023\n"
+            "1_1,Scope 1,Fuels,Gaseous fuels,Natural gas,,Energy - Gross CV,kWh (Gross CV),kg CO2e,0.18293\n"
+            "2_1,Scope 2,UK electricity,Electricity generated,Electricity: UK,,2023,kWh,kg CO2e,0.207074\n"
+            "9_1,Scope 3,Waste disposal,Waste,Landfill,,,tonnes,kg CO2e,\n",
+            {("Fuels / Gaseous fuels / Natural gas", "GB", 2023): "0.18293",
+             ("UK electricity / Electricity generated / Electricity: UK", "GB", 2023): "0.207074"},
+        ),
+        (
+            "ember",
+            "Area,ISO 3 code,Year,Area type,Category,Subcategory,Variable,Unit,Value\n"
+            "Israel,ISR,2023,Country or economy,Power sector emissions,CO2,CO2 intensity,gCO2/kWh,558.83\n"
+            "World,,2023,Region,Power sector emissions,CO2,CO2 intensity,gCO2/kWh,480.1\n"
+            "Israel,ISR,2023,Country or economy,Electricity generation,Total,Total generation,TWh,80\n",
+            {("electricity", "ISR", 2023): "0.55883", ("electricity", "World", 2023): "0.4801"},
+        ),
+    ],
+)  # fmt: skip
+def test_a_table_is_read_under_the_headings_that_its_publisher_gives(
+    tmp_path: Path, kind: Any, table: str, expected: dict[tuple[str, str, int], str]
+) -> None:
+    found, rows = import_table(written(tmp_path / "table.csv", table), kind)
+    assert rows == table.count("\n") - 1
+    assert {(each.activity, each.region, each.valid_from.year): each.kg_co2e_per_unit for each in found.factors} == {
+        key: Decimal(value) for key, value in expected.items()
+    }
+
+
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_public_table_becomes_a_set_that_reads_back_unchanged(folder: Path, tmp_path: Path, kind: Any) -> None:
     name, rows, count = TABLES[kind]

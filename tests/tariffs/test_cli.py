@@ -104,6 +104,8 @@ def test_register_reads_stand_for_a_load(shared_data: Path) -> None:
         (["--tariff", "FLAT", "--load", "LOAD", "--rounding", "up"], "--rounding: expected line or none"),
         (["--tariff", "FLAT", "--load", "LOAD", "--tz", "Mars/One"], "unknown time zone 'Mars/One'"),
         (["--tariff", "FLAT", "--load", "none.csv"], "cannot be read"),
+        (["--tariff", "FLAT", "--load", "none.csv", "--tz", "Europe/Berlin"], "none.csv: no such file"),
+        (["--tariff", "FLAT", "--load", "LOAD", "--prices", "none.csv"], "none.csv: no such file"),
         (["--tariff", "FLAT", "--load", "LOAD", "--currency", "GBP"], "tariff flat is in EUR, expected GBP"),
         (["--tariff", "FLAT", "--reads", "LOAD"], "column read_date is missing"),
     ],

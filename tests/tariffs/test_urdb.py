@@ -13,6 +13,7 @@ import pytest
 from assets.bills.engine.bill_load import Load
 from assets.bills.engine.compute import make_bill
 from assets.tariffs.formats.tariff_file import read_tariffs
+from assets.tariffs.formats.tariff_text import tariff_text
 from assets.tariffs.formats.urdb import read_urdb
 from data_quality.contracts.billing.bill import Bill
 from data_quality.contracts.errors import BadInput
@@ -120,6 +121,12 @@ def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, wor
         ({"demandratestructure": [[{"rate": 1}]]}, "demandweekdayschedule is missing"),
         ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandunit": "hp"}, "flatdemandunit 'hp' is not supported"),
         ({"coincidentratestructure": [[{"rate": 1}]]}, "coincidentratestructure is not supported"),
+        ({"demandreactivepowercharge": 0.52}, "would lack a charge; a bill without it needs the key taken out"),
+        ({"flatdemandstructure": [[{"rate": 1}]], "demandunits": "hp"}, "flatdemandunit 'hp' is not supported"),
+        ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandmonths": ["a"] * 12}, "flatdemandmonths needs 12 period"),
+        ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandmonths": [-1] + [0] * 11}, "flatdemandmonths needs 12"),
+        ({"fueladjustmentsmonthly": [0.01] * 11}, "fueladjustmentsmonthly needs 12 values, got 11"),
+        ({"mincharge": 3, "minchargeunits": "$/week"}, "minchargeunits '\\$/week'; known are \\$/month, \\$/day"),
         ({"fixedchargefirstmeter": 3, "fixedchargeunits": "$/week"}, "fixedchargeunits '\\$/week'"),
     ],
 )
@@ -175,6 +182,50 @@ def test_a_ratchet_percentage_is_that_of_the_month_looked_back_on() -> None:
     parts = {"flatdemandstructure": [[{"rate": 1}]], "demandratchetpercentage": [60] + [0] * 11}
     bill = make_bill([read_urdb(rate(**parts))], load, time_zone="UTC")
     assert [by_charge(bill, month)["demand_flat"] for month in (1, 2, 12)] == [200, 120, 120]
+
+
+def test_lookback_of_a_rate_without_tou_demand_holds_its_facilities_demand() -> None:
+    """REopt.jl test/runtests.jl, "Lookback Demand Charges" 2 and 3: monthly_peaks. Its year follows itself."""
+    kw = np.full(2 * 8760, 100)
+    for hour, peak in ((21, 200), (2402, 400), (4087, 500), (8332, 300)):
+        kw[[hour, hour + 8760]] = peak
+    load = flat_load(0, days=730)
+    load.load[:] = kw * 10**9
+
+    def billed(**lookback: Any) -> list[Decimal]:
+        bill = make_bill([read_urdb(rate(flatdemandstructure=[[{"rate": 1}]], **lookback))], load, time_zone="UTC")
+        return [by_charge(bill, month)["demand_flat"] for month in range(13, 25)]
+
+    months = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert billed(lookbackpercent=0.75, lookbackmonths=months) == [300] * 3 + [400, 300, 500] + [300] * 6
+    assert billed(lookbackPercent=0.75, lookbackRange=6) == [225, 225, 225, 400, 300, 500] + [375] * 6
+
+
+def test_one_ratchet_percentage_is_that_of_every_month() -> None:
+    """REopt.jl test/runtests.jl, "Lookback Demand Charges" 1: 35 % of 100 kW in Wallingford's eleven other months."""
+    load = flat_load(1)
+    load.load[7] = 100 * 10**9
+    parts = {
+        "flatdemandstructure": [[{"rate": 11.5}], [{"rate": 10.5}]],
+        "flatdemandmonths": [1] * 4 + [0] * 6 + [1] * 2,
+    }
+    every, listed = (
+        make_bill([read_urdb(rate(**parts, demandratchetpercentage=share))], load, time_zone="UTC")
+        for share in (0.35, [0.35] * 12)
+    )
+    assert every == listed
+    total = sum(by_charge(every, month)["demand_flat"] for month in range(1, 13))
+    assert total == 100 * (Decimal("10.5") + Decimal("0.35") * (5 * Decimal("10.5") + 6 * Decimal("11.5")))
+
+
+def test_a_minimum_in_dollars_a_day_counts_the_days_of_the_bill() -> None:
+    """The unit of the residential rates of PG&E, SCE and SDG&E in the database."""
+    tariff = read_urdb(rate(mincharge=0.39167, minchargeunits="$/day"))
+    bill = make_bill([tariff], flat_load(0.1), time_zone="UTC")
+    # 744 h of 0.1 kW at 0.1 come to 7.44; the minimum of 31 days is 12.14177.
+    assert by_charge(bill, 1) == {"energy": Decimal("7.44"), "minimum": Decimal("4.70177")}
+    assert bill.periods[1].total == 28 * Decimal("0.39167")
+    assert "minimum    0.39167 USD a day" in tariff_text(tariff)
 
 
 def test_surplus_is_paid_at_the_sell_price_of_its_period() -> None:

@@ -106,6 +106,7 @@ def _part(book: Book, span: Span, horizon: tuple[datetime, datetime] | None) -> 
     # What one bill closes over all of its days is no sum of what its parts come to.
     if any(
         tariff.minimum.monthly
+        or tariff.minimum.daily
         or tariff.minimum.annual
         or tariff.metering.arrangement not in ("net_billing", "buy_all_sell_all")
         or tariff.export_terms.cap_kwh

@@ -207,7 +207,8 @@ def _close(pen: Writer[N], works: Sequence[_Work[N]], account: Account[N], *, is
     write_export(pen, tariff, usages, account)
     write_credits(pen, tariff, account)
     end = usages[-1].end
-    findings = write_minimum(pen, tariff, account, sum((u.month_share for u in usages), _ZERO), end)
+    months, days = sum((u.month_share for u in usages), _ZERO), sum(u.days for u in usages)
+    findings = write_minimum(pen, tariff, account, months, days, end)
     write_true_up(pen, tariff, account, end)
     write_taxes(pen, tariff)
     if is_split:

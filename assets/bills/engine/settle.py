@@ -274,15 +274,14 @@ def carried_kwh(tariff: Tariff, account: Account[N]) -> N | Decimal:
 
 
 def write_minimum(
-    pen: Writer[N], tariff: Tariff, account: Account[N], month_share: Decimal, end: date
+    pen: Writer[N], tariff: Tariff, account: Account[N], month_share: Decimal, days: int, end: date
 ) -> list[Finding]:
-    """Lift the bill to its monthly minimum, and at the year's end the year to its annual minimum."""
+    """Lift the bill to its minimum, and at the year's end the year to its annual minimum."""
     terms, before = tariff.minimum, account.billed_year
     findings: list[Finding] = []
     subtotal = pen.sum()
-    floor = terms.monthly * month_share
-    if terms.monthly:
-        lifted = pen.maximum("minimum_bill", (subtotal, floor), "the bill, or its monthly minimum")
+    if floor := terms.of_bill(month_share, days):
+        lifted = pen.maximum("minimum_bill", (subtotal, floor), "the bill, or its minimum")
         if lack := lifted - subtotal:
             text = f"minimum bill adjustment (to {floor})"
             subtotal += pen.write("minimum", "administrative_fee", "minimum", text, lack)

@@ -3,6 +3,7 @@
 Each row keeps where it comes from (`source`) and the hash of the table. Sources and their traps: formulas 5.12.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal, localcontext
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assets.carbon.factor_choice.gwp import BLENDS, species_of
-from assets.carbon.files.table_rows import Row, Table, read_table
+from assets.carbon.files.table_rows import Row, Table, read_table, require
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.factor import Factor, FactorSet, GwpSet
 from data_quality.contracts.units import EXACT
@@ -37,16 +38,42 @@ _UK_PARTS = {
 # What some years write into column_text and the unit says already: dropped, so that a name is one in all years.
 _UNIT_WORDS = {"energy - gross cv", "energy - net cv", "volume", "tonnes"}
 _UPSTREAM = "WTT- "
+# The flat file of the UK government says its year in the heading of its factors.
+_EDITION = re.compile(r"ghg conversion factor (\d{4})$")
+_HEADINGS = {
+    **{f"level {number}": f"level{number}" for number in range(1, 5)}, "column text": "column_text", "ghg/unit": "ghg",
+    "area": "country_or_region", "entity": "country_or_region", "iso 3 code": "code", "country code": "code",
+    "value": "gco2_per_kwh", "carbon intensity of electricity - gco2/kwh": "gco2_per_kwh",
+}  # fmt: skip
 
 
 def import_table(path: Path, kind: Kind) -> tuple[FactorSet, int]:
     """The factor set of a public table, and how many rows the table has. Raises BadInput naming the line."""
     needs, comment, rows = _TABLES[kind]
-    table = read_table(path, needs=needs, comment=comment)
+    table = read_table(path, comment=comment)
+    count = len(table.rows)
+    if kind in ("uk_ghg", "ember"):
+        table = _as_published(table)
+    require(table.columns, needs, path)
     factors = tuple(_factor(row, table.sha256, **fields) for row, fields in rows(table, path))
     if not factors:
         raise BadInput("has no rows that are factors", file=str(path), reason="empty_file")
-    return FactorSet(path=str(path), sha256=table.sha256, factors=factors), len(table.rows)
+    return FactorSet(path=str(path), sha256=table.sha256, factors=factors), count
+
+
+def _as_published(table: Table) -> Table:
+    """The table under our column names, where it has those of the publisher: DESNZ's flat file, Ember's long format."""
+    edition = next((match for name in table.columns if (match := _EDITION.match(name))), None)
+    names = {name: "kg_co2e_per_uom" if edition and name == edition[0] else _HEADINGS.get(name, name)
+             for name in table.columns}  # fmt: skip
+    more = {"year": edition[1]} if edition else {}
+    rows = tuple(
+        row._replace(cells={names[name]: cell for name, cell in row.cells.items()} | more)
+        for row in table.rows
+        # The flat file leaves a factor blank that it does not give; the long format holds other quantities too.
+        if not (edition and not row.text(edition[0])) and row.text("variable").casefold() in ("", "co2 intensity")
+    )
+    return Table((*names.values(), *more), rows, table.sha256)
 
 
 def _uk_ghg(table: Table, _: Path) -> _Rows:
@@ -127,7 +154,8 @@ def _ember(table: Table, _: Path) -> _Rows:
                 "activity": "electricity",
                 "unit": "kWh",
                 "kg_co2e_per_unit": _value(row, "gco2_per_kwh").scaleb(-3),
-                "region": row.needed("code", "names no country or region"),
+                # The world, continents and unions have no code.
+                "region": row.text("code") or row.needed("country_or_region", "names no country or region"),
                 "source": f"Ember {row.text('year')}, {row.text('country_or_region')}".rstrip(", "),
             },
         )

@@ -160,12 +160,16 @@ def _header(cells: list[str], path: Path, line: int, needs: Sequence[str]) -> tu
         raise BadInput(
             f"column appears twice: {', '.join(twice)}", file=str(path), line=line, reason="duplicate_column"
         )
-    missing = [name for name in needs if name not in header]
-    if missing:
+    require(header, needs, path, line)
+    return header
+
+
+def require(columns: Sequence[str], needs: Sequence[str], path: Path, line: int = 1) -> None:
+    """Raises BadInput naming the columns that are lacking, and those that there are."""
+    if missing := [name for name in needs if name not in columns]:
         raise BadInput(
-            f"lacks the column {', '.join(missing)}; it has {', '.join(name for name in header if name)}",
+            f"lacks the column {', '.join(missing)}; it has {', '.join(name for name in columns if name)}",
             file=str(path),
             line=line,
             reason="missing_column",
         )
-    return header

@@ -110,7 +110,7 @@ def changes_of_use(
     days: local_date, actual, expected (in `unit`), from the baseline's first to the last that is known. train: its
     first day and end, exclusive. end: of the span whose saving is asked, exclusive; nothing is said of what began
     after it. declared: days on which use was meant to change; with one at the seam, a level that is other from the
-    first day on is the measure.
+    first compared day on is the measure.
     """
     weeks = matched_weeks(days, *train, train[1], horizon(train[1], end))
     if weeks.height < MIN_WEEKS:
@@ -120,8 +120,14 @@ def changes_of_use(
     changed = unit_change(weeks)
     if changed is not None:
         return until([changed], end)
-    at_seam = [day for day in declared if abs((day - train[1]).days) <= MEASURE_DAYS]
-    found = steps(weeks, report_start=train[1], has_installation=bool(at_seam))
+    # A measure takes its time: between the baseline and the first days that are compared nobody may have read.
+    first: date = weeks["start"][0]
+    near = timedelta(days=MEASURE_DAYS)
+    found = steps(
+        weeks,
+        report_start=first,
+        has_installation=any(train[1] - near <= day <= first + near for day in declared),
+    )
     # Every declared day must be far from it: a measure explains the step beside it and no other.
     unexplained = [each for each in found if all(abs((each.start - day).days) > MEASURE_DAYS for day in declared)]
     return until([_finding(each, unit) for each in unexplained], end)

@@ -66,33 +66,36 @@ _PDF_WITHIN = 1024
 def reader_for(path: Path) -> Reader:
     """The reader that recognises the file. Raises BadInput for a missing, empty, foreign file or a directory."""
     if path.is_dir():
-        raise BadInput("expected a meter file, got a directory", reason="directory")
+        raise BadInput("expected a meter file, got a directory", file=str(path), reason="directory")
     if not path.is_file():
-        raise BadInput("no such file", reason="no_such_file")
+        raise BadInput("no such file", file=str(path), reason="no_such_file")
     # A link may lead to any file that we may read: the folder is open to others.
     if path.is_symlink():
-        raise BadInput("expected a file, got a symbolic link to one", reason="symlink")
+        raise BadInput("expected a file, got a symbolic link to one", file=str(path), reason="symlink")
     head = _head(path)
     if not head:
-        raise BadInput("the file is empty", line=1, reason="empty_file")
+        raise BadInput("the file is empty", file=str(path), line=1, reason="empty_file")
     document = document_kind(head)
     if document:
-        raise _foreign(document)
+        raise _foreign(document, path)
     for reader in READERS:
         if reader.recognises(head, path):
             return reader
     if head.startswith(_ZIP):
-        raise _foreign("an archive", reason="unknown_format")
+        raise _foreign("an archive", path, reason="unknown_format")
     names = ", ".join(reader.name for reader in READERS)
     begins = one_line(head[:_SHOWN_BYTES].decode("utf-8", "replace").partition("\n")[0])
     raise BadInput(
-        f"unknown format; readable are {names}; this begins with {begins!r}", line=1, reason="unknown_format"
+        f"unknown format; readable are {names}; this begins with {begins!r}",
+        file=str(path),
+        line=1,
+        reason="unknown_format",
     )
 
 
-def _foreign(document: str, reason: str = "document") -> BadInput:
+def _foreign(document: str, path: Path, reason: str = "document") -> BadInput:
     mend = f": {MENDS[document]}" if document in MENDS else ""
-    return BadInput(f"{document} is no meter file{mend}", line=1, reason=reason)
+    return BadInput(f"{document} is no meter file{mend}", file=str(path), line=1, reason=reason)
 
 
 def document_kind(head: bytes) -> str:

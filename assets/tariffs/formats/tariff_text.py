@@ -145,8 +145,13 @@ def _lines(tariff: Tariff) -> Iterator[str]:
     for rider in tariff.riders:
         yield f"  rider      {rider.charge_id}{_whose(rider)}: {_rider(rider, money)}"
     yield from _surplus(tariff, money)
-    if tariff.minimum.monthly or tariff.minimum.annual:
-        yield f"  minimum    {tariff.minimum.monthly} {money} a month, {tariff.minimum.annual} {money} a year"
+    least = tariff.minimum
+    if said := [
+        f"{amount} {money} a {per}"
+        for amount, per in ((least.daily, "day"), (least.monthly, "month"), (least.annual, "year"))
+        if amount
+    ]:
+        yield f"  minimum    {', '.join(said)}"
     for tax in tariff.taxes:
         yield f"  tax        {tax.charge_id}{_whose(tax)}: {_percent(tax.share)} of {_of(tax)}"
 

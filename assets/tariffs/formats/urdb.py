@@ -20,6 +20,7 @@ _WEEKDAYS, _FREE_DAYS = ["weekday"], ["weekend", "holiday"]
 _TIER_UNITS = {"kwh": "kwh", "kwh daily": "kwh_per_day", "kwh/kw": "kwh_per_kw"}
 _DEMAND_UNITS = {"kw": "kw", "kva": "kva"}
 _PER = {"$/month": "month", "$/day": "day", "$/year": "year"}
+_MINIMUM = {"$/month": "monthly", "$/day": "daily", "$/year": "annual"}
 _ARRANGEMENTS = {
     "net metering": "net_metering_energy",
     "net billing instantaneous": "net_billing",
@@ -48,9 +49,15 @@ def read_urdb(document: Mapping[str, Any], *, file: str = "", name: str = "") ->
         if len(document["items"]) != 1:
             raise _bad(file, f"items holds {len(document['items'])} rates, expected one", reason="several_rates")
         rate = document["items"][0]
+    # OpenEI writes lookbackpercent where its documentation writes lookbackPercent.
+    rate = {str(key).lower(): value for key, value in rate.items()}
     for key in _UNKNOWN:
         if rate.get(key):
-            raise _bad(file, f"{key} is not supported: the bill would lack a charge", reason="unsupported_charge")
+            raise _bad(
+                file,
+                f"{key} is not supported: the bill would lack a charge; a bill without it needs the key taken out",
+                reason="unsupported_charge",
+            )
     energy, sell = _energy(rate, file)
     parts: dict[str, Any] = {
         "tariff_id": str(rate.get("label") or name or rate.get("name") or "urdb"),
@@ -108,10 +115,7 @@ def _tou_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
         }
         for period, when in sorted(schedule_windows(rate, "demand", file).items())
     ]
-    charge = _demand(rate, "demand_tou", "TOU demand", periods, "demandrateunit", file)
-    if share := _number(rate.get("lookbackPercent", 0) or 0, "lookbackPercent", file):
-        charge["ratchet"] = _lookback(rate, share, [period["period_id"] for period in periods], file)
-    return [charge]
+    return [_demand(rate, "demand_tou", "TOU demand", periods, "demandrateunit", file)]
 
 
 def _flat_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
@@ -119,8 +123,8 @@ def _flat_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
     if not structure:
         return []
     months = rate.get("flatdemandmonths") or [0] * 12
-    if not isinstance(months, Sequence) or len(months) != 12:
-        raise _bad(file, "flatdemandmonths needs 12 period numbers")
+    if not _is_row(months, 12):
+        raise _bad(file, "flatdemandmonths needs 12 period numbers, counted from 0")
     periods = [
         {
             "period_id": str(period),
@@ -130,23 +134,27 @@ def _flat_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
         for period in sorted(set(months))
     ]
     charge = _demand(rate, "demand_flat", "facilities demand", periods, "flatdemandunit", file)
-    shares = rate.get("demandratchetpercentage") or []
+    shares = _twelve(rate, "demandratchetpercentage", file)
     if any(shares):
-        exact = [_share(_number(share, "demandratchetpercentage", file)) for share in shares]
         names = [period["period_id"] for period in periods]
         # Eleven months back and the present one are a year.
-        charge["ratchet"] = {"share_of_month": exact, "months": 11, "of_periods": names}
+        charge["ratchet"] = {"share_of_month": [_share(share) for share in shares], "months": 11, "of_periods": names}
     return [charge]
 
 
 def _demand(
     rate: Mapping[str, Any], charge_id: str, text: str, periods: list[dict[str, Any]], unit_key: str, file: str
 ) -> dict[str, Any]:
-    unit = _DEMAND_UNITS.get(str(rate.get(unit_key) or "kW").lower())
+    written = rate.get(unit_key) or rate.get("demandunits") or "kW"
+    unit = _DEMAND_UNITS.get(str(written).lower())
     if unit is None:
-        raise _bad(file, f"{unit_key} {rate[unit_key]!r} is not supported; known are kW, kVA", reason="wrong_unit")
+        raise _bad(file, f"{unit_key} {written!r} is not supported; known are kW, kVA", reason="wrong_unit")
     window = rate.get("demandwindow")
+    names = [period["period_id"] for period in periods]
+    # SAM holds the peaks of TOU periods to a share of earlier ones, REopt those of the month: a rate says no more.
+    share = _number(rate.get("lookbackpercent") or 0, "lookbackPercent", file)
     return {
+        **({"ratchet": _lookback(rate, share, names, file)} if share else {}),
         "charge_id": charge_id,
         "description": text,
         "periods": periods,
@@ -158,9 +166,9 @@ def _demand(
 
 def _lookback(rate: Mapping[str, Any], share: Decimal, names: list[str], file: str) -> dict[str, Any]:
     """LookbackRange counts months back; without it lookbackMonths names the months whose peaks count."""
-    span = int(_number(rate.get("lookbackRange", 0) or 0, "lookbackRange", file))
+    span = int(_number(rate.get("lookbackrange") or 0, "lookbackRange", file))
     found: dict[str, Any] = {"share": _share(share), "of_periods": names, "months": span or 11}
-    named = rate.get("lookbackMonths")
+    named = rate.get("lookbackmonths")
     if not span and isinstance(named, Sequence) and not isinstance(named, str):
         found["of_months"] = [month for month, holds in enumerate(named, start=1) if holds]
     elif not span and named:
@@ -175,16 +183,23 @@ def _share(value: Decimal) -> Decimal:
 
 
 def _fuel(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
-    adjustments = rate.get("fueladjustmentsmonthly") or []
-    if not any(adjustments):
+    prices = _twelve(rate, "fueladjustmentsmonthly", file)
+    if not any(prices):
         return []
-    if len(adjustments) != 12:
-        raise _bad(file, "fueladjustmentsmonthly needs 12 values")
-    prices = [_number(value, "fueladjustmentsmonthly", file) for value in adjustments]
     periods = [
         {"period_id": f"{month:02d}", "months": [month], "price_per_kwh": prices[month - 1]} for month in range(1, 13)
     ]
     return [{"charge_id": "fuel_adjustment", "description": "fuel adjustment", "periods": periods}]
+
+
+def _twelve(rate: Mapping[str, Any], key: str, file: str) -> list[Decimal]:
+    """Values of January to December; none where the rate has no such key, twelve times the one that it has."""
+    values = rate.get(key) or []
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        values = [values] * 12
+    if values and len(values) != 12:
+        raise _bad(file, f"{key} needs 12 values, got {len(values)}")
+    return [_number(value, key, file) for value in values]
 
 
 def _fixed(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
@@ -202,14 +217,16 @@ def _fixed(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
 
 
 def _minimum(rate: Mapping[str, Any], file: str) -> dict[str, Decimal]:
-    monthly = _number(rate.get("minmonthlycharge") or 0, "minmonthlycharge", file)
-    annual = _number(rate.get("annualmincharge") or 0, "annualmincharge", file)
+    least = {
+        "monthly": _number(rate.get("minmonthlycharge") or 0, "minmonthlycharge", file),
+        "annual": _number(rate.get("annualmincharge") or 0, "annualmincharge", file),
+    }
     if amount := _number(rate.get("mincharge") or 0, "mincharge", file):
         unit = str(rate.get("minchargeunits") or "$/month")
-        if unit not in ("$/month", "$/year"):
-            raise _bad(file, f"minchargeunits {unit!r}; known are $/month, $/year", reason="wrong_unit")
-        monthly, annual = (amount, annual) if unit == "$/month" else (monthly, amount)
-    return {"monthly": monthly, "annual": annual}
+        if unit not in _MINIMUM:
+            raise _bad(file, f"minchargeunits {unit!r}; known are {', '.join(_MINIMUM)}", reason="wrong_unit")
+        least[_MINIMUM[unit]] = amount
+    return least
 
 
 def _arrangement(rate: Mapping[str, Any]) -> str:
@@ -222,7 +239,7 @@ def _arrangement(rate: Mapping[str, Any]) -> str:
 
 def _version(rate: Mapping[str, Any]) -> str:
     started = rate.get("startdate")
-    if not isinstance(started, int):
+    if not isinstance(started, int) or not 0 <= started < datetime.max.replace(tzinfo=UTC).timestamp():
         return ""
     # Midnights without a zone, as epoch seconds: the machine's zone would move the date by a day.
     return f"in force from {datetime.fromtimestamp(started, tz=UTC).date()}"
@@ -309,13 +326,17 @@ def schedule_windows(rate: Mapping[str, Any], kind: str, file: str) -> dict[int,
 def _is_schedule(table: object) -> bool:
     if not isinstance(table, Sequence) or isinstance(table, str) or len(table) != 12:
         return False
-    return all(
+    return all(_is_row(row, 24) for row in table)
+
+
+def _is_row(row: object, length: int) -> bool:
+    """True for that many period numbers, counted from 0."""
+    return (
         isinstance(row, Sequence)
         and not isinstance(row, str)
-        and len(row) == 24
+        and len(row) == length
         # True and False are integers to Python, and no period numbers.
         and all(isinstance(period, int) and not isinstance(period, bool) and period >= 0 for period in row)
-        for row in table
     )
 
 

@@ -426,8 +426,13 @@ class Minimum(Model):
     """The least that a bill, or the year ending with the true-up month, comes to, before taxes."""
 
     monthly: Money = Decimal(0)
+    daily: Money = Field(default=Decimal(0), exclude_if=not_, description="Per day of the bill, on top of monthly")
     annual: Money = Decimal(0)
     year_ends_with: Month = 12
+
+    def of_bill(self, months: Decimal, days: int) -> Decimal:
+        """Least amount of a bill of so many months (a share where it is a part of one) and days."""
+        return self.monthly * months + self.daily * days
 
 
 class GasConversion(Model):

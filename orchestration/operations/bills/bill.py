@@ -35,7 +35,9 @@ def prices_of(path: Path | None, tariffs: Sequence[Tariff], time_zone: str) -> d
     names |= {tariff.export.series.series for tariff in tariffs if tariff.export and tariff.export.series}
     if len(names) > 1:
         raise BadInput(f"tariffs ask for the series {', '.join(sorted(names))}; --prices is one", reason="price_gap")
-    return {name: read_prices(path, time_zone=time_zone, name=name) for name in names}
+    # A file that no tariff asks for is read all the same: a wrong one must not pass in silence.
+    found = {name: read_prices(path, time_zone=time_zone, name=name) for name in names or ("spot",)}
+    return found if names else {}
 
 
 def load_said(call: Call, path: Path, **how: Any) -> Load:

@@ -110,7 +110,7 @@ def test_events_of_other_programmes_and_those_that_are_over_bring_nothing(vtn: V
 def test_an_event_without_end_and_one_that_is_spread_are_read_as_published() -> None:
     told = {
         "event_descriptor": {"event_id": 7, "created_date_time": START, "test_event": "false"},
-        "active_period": {"dtstart": START, "tolerance": {"tolerance": {"startafter": timedelta(minutes=10)}}},
+        "active_period": {"dtstart": START, "tolerance": {"tolerate": {"startafter": timedelta(minutes=10)}}},
         "event_signals": [{
             "signal_name": "LOAD_DISPATCH", "signal_type": "setpoint", "measurement": {"unit": "W", "scale": "M"},
             "intervals": [{"duration": timedelta(0), "signal_payload": 2}],
@@ -126,6 +126,18 @@ def test_an_event_without_end_and_one_that_is_spread_are_read_as_published() -> 
         START,
         START + timedelta(minutes=10),
     )
+
+
+def test_starts_of_a_published_event_with_a_tolerance_are_spread_after_its_own(vtn: Vtn2, store: Store) -> None:
+    """As the sample of the 2.0b model of avob/OpenADR writes it: tolerance, tolerate, startafter of three minutes."""
+    vtn.events[:] = [event(START, signal("SIMPLE", "level", START, 3, 2, minutes=15))]
+    vtn.events[0].active_period.tolerance = {"startafter": timedelta(minutes=3)}
+    client, half = Openadr2Client(source(vtn.url)), timedelta(minutes=1.5)
+    client.programme()
+    (body,) = client.events(CONTEXT)
+    first, second = (each["intervalPeriod"] for each in body["intervals"])
+    assert (first["start"], first["randomizeStart"]) == (START + half, half)
+    assert (second["start"], second["randomizeStart"]) == (START + timedelta(minutes=15) + half, half)
 
 
 def test_an_event_without_what_an_event_needs_is_stored_as_invalid_beside_the_others(
