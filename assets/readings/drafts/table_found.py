@@ -10,7 +10,14 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from assets.readings.drafts.time_column import TimeColumn, as_times, clock_column, minutes_between, time_column
-from assets.readings.drafts.value_columns import Marks, ValueColumn, marks_of, number_columns, unit_text
+from assets.readings.drafts.value_columns import (
+    Marks,
+    ValueColumn,
+    marks_of,
+    number_columns,
+    unit_text,
+    with_counters,
+)
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import unpacked_chunks
 from assets.readings.parsed import ReadRequest
@@ -78,6 +85,11 @@ class TableFound:
         return unit_text(self.constants.get(self.unit_column or "", ""))
 
     @property
+    def counters(self) -> set[str]:
+        """Columns of values that hold states of a counter."""
+        return {each.name for each in self.values if each.is_counter}
+
+    @property
     def meters(self) -> pl.Series | None:
         """Name in the meter column of each row."""
         return self.frame[self.meter] if self.meter is not None else None
@@ -99,7 +111,8 @@ def look(path: Path) -> TableFound | None:
     if head is None:
         return None
     frame, time, mapping = head.frame, head.time, head.mapping
-    clock = clock_column(frame, time)
+    clocks = _clocks(frame, time)
+    clock = None if clocks else clock_column(frame, time)
     if clock is not None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
@@ -116,7 +129,6 @@ def look(path: Path) -> TableFound | None:
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
     )
-    clocks = {} if clock is not None else _clocks(frame, time)
     return _with_clocks(found, clocks, head) if clocks else _with_values(found, head)
 
 
@@ -144,7 +156,8 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
         return None
     rest = [name for name in names if name not in {each.name for each in values}]
     constants = _constants(frame, rest)
-    found = replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
+    counted = with_counters(values, frame, time.times, frame[meter] if meter is not None else None)
+    found = replace(found, values=counted, marks=marks, minutes=minutes, meter=meter, constants=constants)
     return replace(found, unit_column=next((name for name in rest if _holds_units(frame[name])), None))
 
 
