@@ -1,16 +1,18 @@
 """Exports of portals and devices: counters handed over as amounts, identifiers among values, lines that end oddly."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from assets.readings.drafts.map_draft import Said
-from assets.readings.sniff_files import sniff_file
+from assets.readings.sniff_files import read_file, sniff_file
 from assets.sites.load_sites import load_site
 from data_quality.contracts.site_file.site import ColumnMap
 from orchestration.cli.main import build_app
+from tests.readings.ordinary_files import local_starts
 from tests.readings.rooms import Bench, plant
 
 STATES = [round(8350.274 + 0.107 * n + 0.4 * (n // 9), 3) for n in range(96)]
@@ -133,3 +135,58 @@ def test_a_profile_of_a_line_a_day_is_read_where_its_numbers_look_like_times(tmp
     report = sniff_file(path, tz="Australia/Brisbane", said=Said(unit="kwh", tz="Australia/Brisbane"))
     assert report.draft is not None
     assert report.draft.reads == 3 * 48
+
+
+SPANS = "Energy consumption time period,Usage(Real energy in kilowatt-hours),Cost\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "date_format"),
+    [
+        ('"{:%Y-%m-%d %H:%M:%S}\u00a0 to {:%Y-%m-%d %H:%M:%S}",{},3.1\n', None),
+        ("{:%d/%m/%Y %H:%M} - {:%d/%m/%Y %H:%M},{},3.1\n", "%d/%m/%Y %H:%M"),
+        ("{:%d.%m.%Y %H:%M} bis {:%d.%m.%Y %H:%M},{},3.1\n", "%d.%m.%Y %H:%M"),
+    ],
+)
+def test_an_interval_written_whole_is_read_by_its_begin(tmp_path: Path, row: str, date_format: str | None) -> None:
+    path = tmp_path / "usage.csv"
+    # Across the end of summer time: the hour from two stands there twice.
+    starts = [at.replace(tzinfo=None) for at in local_starts(10, 60)]
+    rows = (row.format(at, at + timedelta(hours=1), n / 8) for n, at in enumerate(starts))
+    path.write_text("Summary of usage\n" + SPANS + "".join(rows))
+    report = sniff_file(path, tz="Europe/Berlin")
+    assert (report.proposal["unit"], report.proposal.get("date_format")) == ("kwh", date_format)
+    read = read_file(path, mapping=ColumnMap.model_validate(report.proposal))
+    assert (read.report.accepted_rows, read.report.rejected_rows) == (len(starts), 0)
+    assert sum(read.rows["value"]) == len(starts) * (len(starts) - 1) / 16
+    assert read.rows["interval_start_utc"].diff().drop_nulls().unique().to_list() == [timedelta(hours=1)]
+
+
+def test_gas_in_two_units_is_read_once_in_its_energy(tmp_path: Path) -> None:
+    path = tmp_path / "gas.csv"
+    rows = (
+        f"2025-03-{day:02} {hour:02}:00;Offtake;{volume};{unit}\n"
+        for day in range(1, 4)
+        for hour in range(24)
+        for unit, volume in (("m³", hour / 8), ("kWh", hour))
+    )
+    path.write_text("From;Register;Volume;Unit\n" + "".join(rows))
+    report = sniff_file(path, tz="Europe/Brussels")
+    assert (report.proposal["where"], report.proposal["value"]) == ({"Unit": "kWh"}, "Volume")
+    read = read_file(path, mapping=ColumnMap.model_validate(report.proposal)).report
+    assert [(channel.unit, channel.sum) for channel in read.channels] == [("kwh", 3 * 24 * 23 / 2)]
+    # Volumes without an energy beside them are another meter's: nobody leaves them out.
+    path.write_text(path.read_text() + "2025-03-04 00:00;Offtake;1;m³\n")
+    assert "where" not in sniff_file(path, tz="Europe/Brussels").proposal
+
+
+def test_two_meters_of_different_units_stay_two(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    rows = (
+        f"2025-03-01 {hour:02}:00;{tag};{hour};{unit}\n"
+        for hour in range(24)
+        for tag, unit in (("heat", "kWh"), ("water", "m³"))
+    )
+    path.write_text("From;Tag;Volume;Unit\n" + "".join(rows))
+    report = sniff_file(path, tz="Europe/Brussels")
+    assert ("where" in report.proposal, report.proposal["meter"]) == (False, "Tag")

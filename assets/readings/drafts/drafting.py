@@ -93,6 +93,9 @@ class _Drafting:
         if found.data_line is not None:
             self.keys["data_line"] = found.data_line
             self.notes["data_line"] = "units stand below the names of the columns"
+        if found.where:
+            self.keys["where"] = dict(found.where)
+            self.notes["where"] = "each amount stands there in several units: these rows are taken"
 
     def add_times(self, tz: str | None) -> None:
         """The column of times, its style, zone and label."""

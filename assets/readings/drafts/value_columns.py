@@ -20,6 +20,8 @@ _UNIT_HINTS = (
     (r"m3/h|m³/h|m3_h$", "m3_per_h"),
     (r"m/s|wind_?(speed|ms)|windgeschw", "m_per_s"),
     (r"power_w$|_w$", "w"),
+    (r"kilowatt.?(?:hour|stunde)", "kwh"),
+    (r"(?<!mega)watt.?(?:hour|stunde)", "wh"),
 )
 # How units are written that are not called by their code.
 _SPELLED = {
@@ -42,6 +44,10 @@ _IDENTIFIER = re.compile(
     r"(?:code|asn| code| id| no\.?| nr\.?| nummer| number| serial number)?|.*\b(?:ean|id|(?:serial|account) number)"
 )
 _IDENTIFIER_DIGITS = 9
+# What is paid in all measures nothing; a price of a unit has one.
+_MONEY = re.compile(
+    r"\bcosts?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b", re.IGNORECASE
+)
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -118,13 +124,15 @@ def number_columns(
     """The columns among `names` that hold numbers; told: units of a row below the names; minutes: the rows' step."""
     numbers = [name for name in names if is_number(frame[name])]
     # Where nothing else stands, a number is what is measured, whatever it is called.
-    values = [name for name in numbers if not _is_identifier(frame[name])] or numbers
+    values = [name for name in numbers if not _measures_nothing(frame[name])] or numbers
     return [_described(frame[name], told.get(name), minutes) for name in values]
 
 
-def _is_identifier(column: pl.Series) -> bool:
-    """Numbers that name or count what was measured: of many digits and seldom another, or in a column called so."""
+def _measures_nothing(column: pl.Series) -> bool:
+    """Money, and numbers that name or count what was measured: in a column called so, or of many digits that stay."""
     found = as_numbers(column).drop_nulls()
+    if unit_of_name(column.name)[0] is None and price_column(column.name) is None and _MONEY.search(column.name):
+        return True
     if unit_of_name(column.name)[0] is not None or (found != found.round()).any():
         return False
     few = found.n_unique() <= max(1, found.len() // 2)
