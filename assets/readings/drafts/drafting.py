@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from assets.readings.drafts.column_kinds import price_column
 from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
@@ -238,12 +239,12 @@ class _Drafting:
             if unit is not None:
                 if not self._is_doubted("units", column, unit):
                     units[column.name] = unit
-            elif self.found.unit_column is not None:
+            elif self.found.unit_column is not None and price_column(column.name) is None:
                 self.keys["unit"] = self.found.unit_column
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
-            elif any(each.unit is not None for each in chosen):
+            elif any(self._unit(each) is not None for each in chosen):
                 self.notes[f"values.{column.name}"] = "unit unknown"
             elif column is chosen[0]:
                 self._ask("unit", "not in the columns' names")
@@ -332,7 +333,8 @@ class _Drafting:
         # A person's word stands before a heading that the size of the values contradicts.
         if self.unit is not None and (column.unit is None or column.looks_like):
             return self.unit
-        return column.unit or self.found.unit_of_rows
+        # A column of units says it of what is measured, and of no price beside it.
+        return column.unit or (self.found.unit_of_rows if price_column(column.name) is None else None)
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
         of_rows = self.found.unit_column
