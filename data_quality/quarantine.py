@@ -36,7 +36,7 @@ ROW_REASONS: dict[str, str] = {
     "unfinished_line": "The last line has no line end and may be cut",
     "unit_kind_mismatch": "Unit and kind of the reading cannot be true together",
     "unit_mismatch": "The unit is of another kind than the register's",
-    "unit_suspected": "The size says another unit: Wh under kWh, or far above the load or the meter's own history",
+    "unit_suspected": "The size says another unit: Wh under kWh, a counter's states, far above load or history",
     "unknown_interval": "The length of the interval cannot be known",
     "unknown_meter": "The meter is not of the site",
     "unknown_point": "The live source has no such point",

@@ -45,6 +45,7 @@ WRITTEN: dict[str, Callable[[Path], None]] = {
     "csv": write_csv,
     "home_assistant": write_recorder,
     "home_assistant_history": lambda path: (path.write_text(HISTORY), None)[1],
+    "json_table": lambda path: (path.write_text('{"rows": [{"at": "2025-03-01T00:00Z", "kwh": 1}]}'), None)[1],
     "parquet": write_parquet,
     "xlsx": write_xlsx,
 }
@@ -72,4 +73,6 @@ def test_no_sample_is_without_a_reader() -> None:
 
 
 def test_only_tables_are_proposed_a_column_map() -> None:
-    assert {reader.name for reader in READERS if isinstance(reader, TableReader)} == {"csv", "parquet", "xlsx"}
+    assert {reader.name for reader in READERS if isinstance(reader, TableReader)} == {
+        "csv", "json_table", "parquet", "xlsx",
+    }  # fmt: skip

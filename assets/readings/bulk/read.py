@@ -21,7 +21,7 @@ from assets.readings.parsed import REJECT_SCHEMA, Channel, reason_counts
 from assets.readings.sniff_files import REGULAR_FROM_BYTES, SniffReport, channel_of
 from assets.readings.tables.judged_table import reading_of
 from assets.readings.tables.row_filter import EXPECTED
-from assets.readings.tables.values import LOAD_LIMIT, SUSPECT_KW, is_vouched
+from assets.readings.tables.values import COUNTER_ROWS, LOAD_LIMIT, SUSPECT_KW, is_vouched
 from data_quality.contracts.site_file.site import ColumnMap, Site
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -234,6 +234,7 @@ class _Totals:
         # Python's integers: sums over months may pass the 64 bits that each month fits in.
         self._native, self._canonical = [0] * width, [0] * width
         self._largest, self._whole = np.zeros(width, np.int64), np.ones(width, bool)
+        self._never_falls, self._level = np.ones(width, bool), np.full(width, -(2**63))
 
     def add(self, grid: Grid, readings: Readings) -> None:
         """One month more. Raises NotRegular for rows beside their stream's steps: they overlap others."""
@@ -265,6 +266,12 @@ class _Totals:
         if self._whole[streams].any():
             self._whole[streams] &= (readings.native % QUANTA == 0).all(axis=0)
 
+        for place in np.flatnonzero(used & self._never_falls[streams]).tolist():
+            number, values = streams[place], readings.quanta[:, place]
+            values = values if readings.is_full else values[lines[:, place] != 0]
+            self._never_falls[number] = values[0] >= self._level[number] and (values[1:] >= values[:-1]).all()
+            self._level[number] = values[-1]
+
     def refuse_suspects(self) -> None:
         """A stream whose size may say another unit than its heading is for the careful way. Raises NotRegular."""
         vouched = is_vouched(self._shape.layout, self._shape.mapping, self._shape.request.site)
@@ -272,14 +279,16 @@ class _Totals:
             if stream.unit.canonical != "kwh" or not self.rows[number]:
                 continue
             hours = float(self._meaning.quarters[number]) / 4
+            mean_kw = abs(self._canonical[number]) / QUANTA / float(self.rows[number]) / hours
+            is_rising = self._never_falls[number] and self.rows[number] >= COUNTER_ROWS
+            if is_rising and mean_kw > SUSPECT_KW and not self._shape.request.is_scale_vouched:
+                raise NotRegular
             if stream.load_kw is not None:
                 # The largest value, not the 90th percentile as the careful way: doubt comes early, never late.
                 if float(self._largest[number]) / QUANTA / hours > LOAD_LIMIT * stream.load_kw:
                     raise NotRegular
-            elif not vouched and self._whole[number]:
-                mean_kw = abs(self._canonical[number]) / QUANTA / float(self.rows[number]) / hours
-                if mean_kw > SUSPECT_KW:
-                    raise NotRegular
+            elif not vouched and self._whole[number] and mean_kw > SUSPECT_KW:
+                raise NotRegular
 
     def channels(self) -> tuple[Channel, ...]:
         """One channel per stream that has rows."""

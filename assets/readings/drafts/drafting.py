@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from assets.readings.drafts.column_kinds import price_column
 from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
@@ -19,6 +20,8 @@ from data_quality.contracts.time import zone
 # A draft is read by a person, line by line.
 MAX_COLUMNS = 40
 _END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
+# A column of times that names the clock of the world; UTC+1 names another one.
+_UTC_NAME = re.compile(r"(?<![^\W_])(?:utc|gmt)(?![^\W_]|\s*[+-]\d)", re.IGNORECASE)
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 
@@ -91,6 +94,9 @@ class _Drafting:
         if found.data_line is not None:
             self.keys["data_line"] = found.data_line
             self.notes["data_line"] = "units are below the names of the columns"
+        if found.where:
+            self.keys["where"] = dict(found.where)
+            self.notes["where"] = "each amount is given in several units: these rows are taken"
 
     def add_times(self, tz: str | None) -> None:
         """The column of times, its style, zone and label."""
@@ -114,6 +120,10 @@ class _Drafting:
         self._add_label()
 
     def _add_zone(self, tz: str | None) -> None:
+        if _UTC_NAME.search(f"{self.found.time.name} {self.found.clock or ''}"):
+            self.keys["zone"] = "UTC"
+            self._fact("zone UTC: the name of the column of times says so", 0.97)
+            return
         name = tz or (self.site.time_zone if self.site else None)
         if name is None:
             text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
@@ -199,6 +209,7 @@ class _Drafting:
             self.notes["value"] = f"or one of: {', '.join(map(text_of, others[:MAX_COLUMNS]))}"
             self._fact(f"values in {value.name!r}, not in {', '.join(others[:5])}", 0.9 if len(energies) == 1 else 0.7)
         self._add_unit(value, self._unit(value), "not in the column's name")
+        self._note_counter(value)
 
     def add_single(self, value: ValueColumn) -> None:
         """One column of values, of one meter that nobody names."""
@@ -228,13 +239,15 @@ class _Drafting:
             if unit is not None:
                 if not self._is_doubted("units", column, unit):
                     units[column.name] = unit
-            elif self.found.unit_column is not None:
+            elif self.found.unit_column is not None and price_column(column.name) is None:
                 self.keys["unit"] = self.found.unit_column
             elif self.site is not None:
                 text = "unit unknown: not in the column's name; write it under units"
                 self.questions.append(Question(key="units", column=column.name, text=text, answers=("kwh",)))
-            else:
+            elif any(self._unit(each) is not None for each in chosen):
                 self.notes[f"values.{column.name}"] = "unit unknown"
+            elif column is chosen[0]:
+                self._ask("unit", "not in the columns' names")
         if units or any(question.key == "units" for question in self.questions):
             self.keys["units"] = units
         self._cell_notes([column for column in chosen if column.name in values])
@@ -320,7 +333,8 @@ class _Drafting:
         # A person's word stands before a heading that the size of the values contradicts.
         if self.unit is not None and (column.unit is None or column.looks_like):
             return self.unit
-        return column.unit or self.found.unit_of_rows
+        # A column of units says it of what is measured, and of no price beside it.
+        return column.unit or (self.found.unit_of_rows if price_column(column.name) is None else None)
 
     def _add_unit(self, column: ValueColumn | None, unit: str | None, missing: str) -> None:
         of_rows = self.found.unit_column
@@ -381,7 +395,17 @@ class _Drafting:
             self.keys["missing"] = list(marks.missing)
             self.notes["missing"] = "cells that say there is no reading"
 
+    def _note_counter(self, column: ValueColumn) -> None:
+        """States are no amounts: only the register of a site file can say that they are read as such."""
+        registers = [register for meter in self.site.meters for register in meter.registers] if self.site else []
+        if column.is_counter and not any(register.kind == "cumulative" for register in registers):
+            text = f"{column.name!r} never falls: states of a counter, whose register wants kind: cumulative"
+            self._fact(text, 0.5)
+            self.remarks.append(text)
+
     def _cell_notes(self, columns: list[ValueColumn]) -> None:
+        for column in columns[:MAX_COLUMNS]:
+            self._note_counter(column)
         self.remarks += [f"{text_of(each.name)}: {note}" for each in columns[:MAX_COLUMNS] for note in each.notes]
 
     def _ask(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:

@@ -5,12 +5,13 @@ Nothing here is ever applied: a person accepts the draft, or completes it where 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.meter import UnitCode
 from data_quality.contracts.site_file.site import ColumnMap
+from data_quality.contracts.units import UNITS
 
 # What a column map can mend.
 PROPOSED_FOR = frozenset(
@@ -116,6 +117,12 @@ class MapDraft(Model):
         """The map of what is known. Raises ValueError where that is none (a program's fault)."""
         return ColumnMap.model_validate(self.keys | more)
 
+    def meters_of(self, columns: Collection[str]) -> set[str]:
+        """The meters whose readings these columns hold."""
+        streams = [stream for name, stream in self.keys.get("values", {}).items() if name in columns]
+        streams += self.keys.get("meters", {}).values() if self.keys.get("value") in columns else ()
+        return {stream.partition(".")[0] for stream in streams}
+
     def yaml(self) -> str:
         """As a person completes it: keys in order, an open one with its question behind it."""
         return "\n".join([*self.lines(), *(f"# {remark}" for remark in self.remarks)]) + "\n"
@@ -140,6 +147,24 @@ class MapDraft(Model):
             if not question.column or question.key not in self.keys:
                 key = f"{'# ' if asked else ''}{question.key}: " if question.key else ""
                 yield f"{key}# {asked}{question.text}"
+
+
+def is_repeated(
+    name: str, unit: str, stream: str, values: dict[str, str], units: dict[str, str], asked: list[Question]
+) -> bool:
+    """The power of a meter whose energy stands beside it, or the other way round: energy is kept. Two amounts of
+    one register (tariffs, phases) are asked for.
+    """
+    other = next((each for each, of in values.items() if of == stream), None)
+    if other is None:
+        return False
+    if UNITS[units[other]].is_power and not UNITS[unit].is_power:
+        del values[other], units[other]
+        return False
+    if not UNITS[unit].is_power:
+        text = f"{text_of(other)} is {stream} already: of which meter is this? Give its unit under units"
+        asked.append(Question(key="values", column=name, text=text))
+    return True
 
 
 # 2025, 2025-03, 20250301, 2025-03-01T1200, 2025-Q1, 01.03.2025; not a number that a date only begins.

@@ -25,7 +25,17 @@ from assets.readings.drafts.column_kinds import (
     state_of,
 )
 from assets.readings.drafts.drafting import draft_of
-from assets.readings.drafts.map_draft import MapDraft, Question, Said, glob_of, identifier, scalar, text_of, undated
+from assets.readings.drafts.map_draft import (
+    MapDraft,
+    Question,
+    Said,
+    glob_of,
+    identifier,
+    is_repeated,
+    scalar,
+    text_of,
+    undated,
+)
 from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
 from assets.readings.drafts.site_head import ASKED, SiteFacts, head_lines
 from assets.readings.drafts.table_found import TableFound, look
@@ -230,6 +240,8 @@ class SiteDraft:
             keys["unit"], notes["unit"] = "?", f"{ASKED}: the unit of the values: {question.text}"
             questions.remove(question)
         draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
+        for meter_id in draft.meters_of(found.counters) & self.meters.keys():
+            self.meters[meter_id].is_cumulative = True
         if draft.keys not in [each.keys for each in self.maps]:
             self.maps.append(draft)
 
@@ -247,19 +259,16 @@ class SiteDraft:
             if unit is None:
                 continue
             unit, factor = PRICE_UNITS.get(unit, (unit, 1.0))
-            stream = self._directed(path, column.name, unit, questions) or (
-                "" if self._is_waiting(column.name, questions) else self._stream(column.name, path, unit, constant)
-            )
-            if stream and not self._is_repeated(unit, stream, values, units):
+            stream = self._directed(path, column.name, unit, questions)
+            if not stream and not any(each.column == column.name for each in questions):
+                stream = self._stream(column.name, path, unit, constant)
+            if stream and not is_repeated(column.name, unit, stream, values, units, questions):
                 values[column.name], units[column.name] = stream, unit
                 if factor != 1.0:
                     multipliers[column.name] = factor
                 if stream == PRICE:
                     self._prices.add(only_price(as_numbers(found.frame[column.name]), unit, factor))
         return values, units, multipliers
-
-    def _is_waiting(self, name: str, questions: list[Question]) -> bool:
-        return any(each.column == name for each in questions)
 
     def _unit(
         self, path: Path, found: TableFound, column: ValueColumn, constant: str, questions: list[Question]
@@ -341,16 +350,6 @@ class SiteDraft:
         known = [each for each in self.meters.values() if each.carrier == "electricity"]
         named = (each.meter_id for each in known if is_main(each.name) or direction(each.name) == "import")
         return next(named, "main")
-
-    def _is_repeated(self, unit: str, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
-        """The power of a meter whose energy stands beside it, or the other way round: energy is kept."""
-        other = next((name for name, each in values.items() if each == stream), None)
-        if other is None:
-            return False
-        if UNITS[units[other]].is_power and not UNITS[unit].is_power:
-            del values[other], units[other]
-            return False
-        return True
 
     def _stream(self, name: str, path: Path, unit: str | None, constant: str = "") -> str:
         """The stream that a foreign name becomes."""

@@ -10,13 +10,22 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from assets.readings.drafts.time_column import TimeColumn, as_times, clock_column, minutes_between, time_column
-from assets.readings.drafts.value_columns import Marks, ValueColumn, marks_of, number_columns, unit_text
+from assets.readings.drafts.value_columns import (
+    Marks,
+    ValueColumn,
+    as_numbers,
+    marks_of,
+    number_columns,
+    unit_text,
+    with_counters,
+)
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import unpacked_chunks
 from assets.readings.parsed import ReadRequest
 from assets.readings.readers.reader_list import reader_for
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
+from assets.readings.streams import canonical_of
 from assets.readings.tables.clocks import joined_times
 from assets.readings.tables.judged_table import RawTable
 from data_quality.contracts.errors import BadInput
@@ -54,7 +63,8 @@ class TableReader(Protocol):
 class TableFound:
     """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
-    constants: what columns beside them say in every row; unit_column: the one of units, row by row.
+    constants: what columns beside them say in every row; unit_column: the one of units, row by row; where: the rows
+    that are taken, of those that say the same amounts in several units.
     """
 
     frame: pl.DataFrame
@@ -71,11 +81,17 @@ class TableFound:
     data_line: int | None = None
     constants: dict[str, str] = field(default_factory=dict)
     unit_column: str | None = None
+    where: dict[str, str] = field(default_factory=dict)
 
     @property
     def unit_of_rows(self) -> str | None:
         """The unit that the column of units has in every row."""
         return unit_text(self.constants.get(self.unit_column or "", ""))
+
+    @property
+    def counters(self) -> set[str]:
+        """Columns of values that hold states of a counter."""
+        return {each.name for each in self.values if each.is_counter}
 
     @property
     def meters(self) -> pl.Series | None:
@@ -99,7 +115,8 @@ def look(path: Path) -> TableFound | None:
     if head is None:
         return None
     frame, time, mapping = head.frame, head.time, head.mapping
-    clock = clock_column(frame, time)
+    clocks = _clocks(frame, time)
+    clock = None if clocks else clock_column(frame, time)
     if clock is not None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
@@ -116,7 +133,6 @@ def look(path: Path) -> TableFound | None:
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
     )
-    clocks = {} if clock is not None else _clocks(frame, time)
     return _with_clocks(found, clocks, head) if clocks else _with_values(found, head)
 
 
@@ -134,6 +150,7 @@ def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> Tabl
 
 
 def _with_values(found: TableFound, head: _Head) -> TableFound | None:
+    found = _in_one_unit(found)
     frame, time = found.frame, found.time
     meter = _meter_column(frame, time)
     minutes = minutes_between(time.times, frame[meter] if meter is not None else None)
@@ -144,8 +161,25 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
         return None
     rest = [name for name in names if name not in {each.name for each in values}]
     constants = _constants(frame, rest)
-    found = replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
+    counted = with_counters(values, frame, time.times, frame[meter] if meter is not None else None)
+    found = replace(found, values=counted, marks=marks, minutes=minutes, meter=meter, constants=constants)
     return replace(found, unit_column=next((name for name in rest if _holds_units(frame[name])), None))
+
+
+def _in_one_unit(found: TableFound) -> TableFound:
+    """Without the rows that repeat each amount in another unit, as gas in m³ and kWh: energy is kept."""
+    frame, times = found.frame, found.time.times
+    # What names the meter, in whatever words, must be the same in both.
+    names = [name for name in frame.columns if not frame[name].null_count() and as_numbers(frame[name]).null_count()]
+    for unit in [name for name in names if frame[name].n_unique() > 1 and _holds_units(frame[name])]:
+        texts = frame[unit].cast(pl.String)
+        energy = next((text for text in texts.unique().sort() if canonical_of(unit_text(text)) == "kwh"), "")
+        keys = frame.select(name for name in names if name != unit).with_columns(_time=times).hash_rows()
+        is_kept = texts == energy
+        if set(keys.filter(~is_kept)) <= set(keys.filter(is_kept)):
+            time = replace(found.time, times=times.filter(is_kept))
+            return replace(found, frame=frame.filter(is_kept), time=time, where={unit: energy})
+    return found
 
 
 def _holds_units(column: pl.Series) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.tables.times import local_times
+from assets.readings.tables.times import begins_of, local_times
 from data_quality.contracts.errors import BadInput
 
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H%M")
@@ -108,7 +108,7 @@ def as_times(column: pl.Series) -> TimeColumn | None:
         return TimeColumn(column.name, (), False, column.cast(pl.Datetime("us")))
     if column.dtype != pl.String or column.null_count() == column.len():
         return None
-    texts = column.str.strip_chars()
+    texts = begins_of(column)
     has_offset = bool(texts.drop_nulls().head(100).str.contains(r":\d{2}.*" + _OFFSET).all())
     zone_code = _zone_code(texts) if has_offset else ""
     bare = texts.str.replace(_OFFSET, "") if has_offset else texts

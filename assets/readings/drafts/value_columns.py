@@ -1,14 +1,14 @@
 """Value columns of a table: their unit, the marks in their numbers, and the codes for "no reading"."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
 from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma
-from data_quality.contracts.units import UNITS
+from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
     (r"temp.*_f$|degf|tempf|fahrenheit|°f", "degf"),
@@ -20,6 +20,8 @@ _UNIT_HINTS = (
     (r"m3/h|m³/h|m3_h$", "m3_per_h"),
     (r"m/s|wind_?(speed|ms)|windgeschw", "m_per_s"),
     (r"power_w$|_w$", "w"),
+    (r"kilowatt.?(?:hour|stunde)", "kwh"),
+    (r"(?<!mega)watt.?(?:hour|stunde)", "wh"),
 )
 # How units are written that are not called by their code.
 _SPELLED = {
@@ -33,6 +35,21 @@ _SPELLED = {
 }
 _SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
 _SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+# A unit within a name, in its own letters: kWh.first, Active energy Wh (A), UsageKwh.
+_WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
+# What a column of identifiers is called, in one word; and from so many digits on a whole number is one by itself.
+_IDENTIFIER = re.compile(
+    r"(?:ean|nmi|mpan|mprn|esiid|esi id|icp|prm|pdl|pod|cups|gsrn|malo|melo|serial|account|contract|interval|index|id|"
+    r"meter|zähler|compteur|contador|contatore)"
+    r"(?:code|asn| code| id| no\.?| nr\.?| nummer| number| serial number)?|.*\b(?:ean|id|(?:serial|account) number)"
+)
+_IDENTIFIER_DIGITS = 9
+# What is paid in all measures nothing; a price of a unit has one.
+_MONEY = re.compile(
+    r"\bcosts?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b", re.IGNORECASE
+)
+# Fewer rows, or of fewer kinds, may rise by chance.
+_COUNTER_ROWS, _COUNTER_KINDS = 24, 4
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
 # Beyond this a number is no price of a kWh, in whatever currency the questions bound.
 _DEAREST_PER_KWH = 2.0
@@ -50,7 +67,8 @@ _THOUSANDS = {
 @dataclass(frozen=True)
 class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
-    looks_like: the smaller unit that its size suggests, as in F03; notes: what a person should know of its cells.
+    looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
+    notes: what a person should know of its cells.
     """
 
     name: str
@@ -58,6 +76,7 @@ class ValueColumn:
     is_unit_told: bool
     looks_like: str = ""
     notes: tuple[str, ...] = ()
+    is_counter: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,14 +112,32 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
     if told is not None and len(told) > 1:
         return told, True
     hint = next((unit for pattern, unit in _UNIT_HINTS if re.search(pattern, name.lower())), None)
-    return (told, True) if told is not None and hint is None else (hint, False)
+    if told is not None and hint is None:
+        return told, True
+    within = _WITHIN.search(name)
+    return hint or (unit_text(within[1] or within[2]) if within is not None else None), False
 
 
 def number_columns(
     frame: pl.DataFrame, names: list[str], told: dict[str, str], minutes: int | None
 ) -> list[ValueColumn]:
     """The columns among `names` that hold numbers; told: units of a row below the names; minutes: the rows' step."""
-    return [_described(frame[name], told.get(name), minutes) for name in names if is_number(frame[name])]
+    numbers = [name for name in names if is_number(frame[name])]
+    # Where nothing else stands, a number is what is measured, whatever it is called.
+    values = [name for name in numbers if not _measures_nothing(frame[name])] or numbers
+    return [_described(frame[name], told.get(name), minutes) for name in values]
+
+
+def _measures_nothing(column: pl.Series) -> bool:
+    """Money, and numbers that name or count what was measured: in a column called so, or of many digits that stay."""
+    found = as_numbers(column).drop_nulls()
+    if unit_of_name(column.name)[0] is None and price_column(column.name) is None and _MONEY.search(column.name):
+        return True
+    if unit_of_name(column.name)[0] is not None or (found != found.round()).any():
+        return False
+    few = found.n_unique() <= max(1, found.len() // 2)
+    is_long = few and float(found.abs().min()) >= 10**_IDENTIFIER_DIGITS  # type: ignore[arg-type]
+    return is_long or _IDENTIFIER.fullmatch(column.name.strip().lower().replace("_", " ")) is not None
 
 
 def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
@@ -124,6 +161,29 @@ def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> s
     hours = 1.0 if UNITS[unit or ""].is_power else minutes / 60
     mean_kw = float(values.abs().mean() or 0.0) * UNITS[unit or ""].factor / hours  # type: ignore[arg-type]
     return smaller if mean_kw > SUSPECT_KW and bool((values == values.round()).all()) else ""
+
+
+def with_counters(
+    values: list[ValueColumn], frame: pl.DataFrame, times: pl.Series, meters: pl.Series | None
+) -> tuple[ValueColumn, ...]:
+    """The columns, those marked in which no meter's amounts ever fall: whole numbers there say nothing of the unit."""
+    by = pl.repeat("", frame.height, eager=True) if meters is None else meters.cast(pl.String)
+    marked = []
+    for each in values:
+        is_amount = each.unit is None or UNITS[each.unit].behaviour is Behaviour.AMOUNT
+        rows = pl.DataFrame({"by": by, "time": times, "value": as_numbers(frame[each.name])}).drop_nulls()
+        value = pl.col("value")
+        long = (
+            rows.sort("by", "time", maintain_order=True)
+            .group_by("by")
+            .agg(n=pl.len(), kinds=value.n_unique(), fall=value.diff().min())
+            .filter(pl.col("n") >= _COUNTER_ROWS)
+        )
+        is_counter = (
+            is_amount and bool(long.height) and bool(((long["fall"] >= 0) & (long["kinds"] >= _COUNTER_KINDS)).all())
+        )
+        marked.append(replace(each, is_counter=True, looks_like="") if is_counter else each)
+    return tuple(marked)
 
 
 def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Marks:

@@ -50,6 +50,7 @@ def open_text(path: Path, header_line: int = 1, encoding: str | None = None) -> 
         data = data.partition(b"\n")[2]
     first, _, body = data.partition(b"\n")
     header, separator, unnamed = _header(first.decode())
+    header += _behind_the_last(body, separator, len(header))
     if unnamed:
         warnings = warnings | {"unnamed_columns": unnamed}
     is_finished = body.endswith(b"\n") or not body
@@ -62,6 +63,16 @@ def open_text(path: Path, header_line: int = 1, encoding: str | None = None) -> 
         warnings=warnings,
         line=header_line + 1,
     )
+
+
+def _behind_the_last(body: bytes, separator: str, width: int) -> list[str]:
+    """Names for what stands behind a separator at the end of the lines, but not of the header: nothing, in a column."""
+    line = next((each for each in body[:_CHUNK_BYTES].splitlines() if each.strip()), b"").decode(errors="replace")
+    try:
+        fields = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+    return [f"column_{width + 1}"] if len(fields) == width + 1 and not fields[-1].strip() else []
 
 
 def first_line(path: Path) -> tuple[list[str], str]:

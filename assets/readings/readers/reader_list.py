@@ -16,6 +16,7 @@ from assets.readings.readers.market_formats.nem13 import Nem13
 from assets.readings.readers.p1_format.dsmr import Dsmr
 from assets.readings.readers.table_formats.csv_table import CsvTable
 from assets.readings.readers.table_formats.json_rows import JsonRows
+from assets.readings.readers.table_formats.json_table import JsonTable
 from assets.readings.readers.table_formats.parquet_table import ParquetTable
 from assets.readings.readers.table_formats.xlsx_table import XlsxTable
 from data_quality.contracts.errors import BadInput
@@ -33,6 +34,7 @@ READERS: tuple[Reader, ...] = (
     Nem13(),
     Mscons(),
     JsonRows(),
+    JsonTable(),
     HistoryCsv(),
     EvccSessions(),
     CsvTable(),

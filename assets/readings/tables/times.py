@@ -19,6 +19,11 @@ _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
 _AWARE = r":\d{2}(?:[.,]\d+)?\s?" + _OFFSET
 _DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
 _HOUR_24 = r"(^|[ T])24:00((?::00(?:\.0+)?)?)$"
+# An interval written whole, the name of its clock's offset perhaps behind each end: its begin is the time.
+_SPAN = (
+    r"^(\d.{6,24}?\d(?:\s?[AaPp][Mm]|Z|[+-]\d\d:?\d\d)?)(?:\s?\([A-Z]{3,4}\))?"
+    r"[\s\x{a0}]+(?:to|bis|until|[-–—])[\s\x{a0}]+\d.{6,36}$"
+)
 # Years that a calendar holds; beyond them local time has no meaning.
 _YEARS = (1, 9999)
 # 03/04/2025 is a day of April here and of March there: neither is taken.
@@ -67,7 +72,15 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
         return _localised(frame, naive, None, rule, by)
     if times.dtype != pl.String:
         raise BadInput(f"expected times in column {column!r}, got {times.dtype}", line=1, reason="bad_timestamp")
-    return _text(frame, times.str.strip_chars(), rule, by)
+    return _text(frame, begins_of(times), rule, by)
+
+
+def begins_of(times: pl.Series) -> pl.Series:
+    """The texts without blanks around them; of those that write an interval as `A to B` or `A - B`, the begin."""
+    texts = times.str.strip_chars()
+    if not texts.drop_nulls().head(1).str.contains(_SPAN).any():
+        return texts
+    return texts.str.replace(_SPAN, "${1}")
 
 
 def _is_date_only(times: pl.Series, formats: tuple[str, ...]) -> bool:

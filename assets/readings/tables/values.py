@@ -17,6 +17,8 @@ IMPLAUSIBLE = 999_999_999.0
 ONE_WAY = ("import", "export", "charge", "discharge")
 # Whole numbers of this mean size under a kWh or kW heading look like Wh or W; fewer rows than this show nothing.
 SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
+# A counter's states never fall: in so many rows, of so many kinds, no load does that.
+COUNTER_ROWS, COUNTER_KINDS = 48, 12
 # Above three times the connected load it is not the load that is wrong.
 LOAD_LIMIT = 3.0
 # A number whose points can only part thousands, and one whose points may.
@@ -163,6 +165,8 @@ def check_plausible(row_filter: RowFilter, layout: Layout, request: ReadRequest)
     if not energies:
         return
     vouched = request.is_scale_vouched or is_vouched(layout, mapping, request.site)
+    if not request.is_scale_vouched:
+        _take_counters(row_filter, energies)
     _take_suspected(row_filter, request.site, energies, is_vouched=vouched)
 
 
@@ -173,20 +177,58 @@ def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
     return declared or layout.unit_column is not None or (site is not None and bool(mapping.values))
 
 
+def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
+    """Whole streams that never fall, rise by less than they began with, and would be over 100 kW: states of a counter.
+
+    No word about the unit vouches for them: what is doubted is that they are amounts.
+    """
+    amounts = [code for code in energies if not UNITS[code].is_power]
+    value = pl.col("_value")
+    facts = (
+        row_filter.frame.lazy()
+        .filter(pl.col("_unit").is_in(amounts))
+        .with_columns(_power=_power_kw(amounts))
+        .group_by(_KEY)
+        .agg(
+            _first=value.first(),
+            _last=value.last(),
+            _is_counter=(pl.len() >= COUNTER_ROWS)
+            & (value.n_unique() >= COUNTER_KINDS)
+            & (value.diff().min() >= 0)
+            & (value.last() <= 2 * value.first())
+            & (pl.col("_power").mean() > SUSPECT_KW),
+        )
+        .filter("_is_counter")
+        .collect()
+    )
+    for meter, register, first, last in facts.select(*_KEY, "_first", "_last").iter_rows():
+        is_it = (pl.col("_meter") == meter) & (pl.col("_register") == register) & pl.col("_unit").is_in(amounts)
+        expected = (
+            f"amounts of intervals: these never fall ({first:g} to {last:g}), as the states of a counter; "
+            "give its register kind: cumulative"
+        )
+        row_filter.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
+
+
+def _power_kw(energies: list[str]) -> pl.Expr:
+    """Mean power of each row."""
+    rate_units = [code for code in energies if UNITS[code].is_power]
+    kw = pl.col("_value").abs() * _per_unit({code: UNITS[code].factor for code in energies})
+    return (
+        pl.when(pl.col("_unit").is_in(rate_units)).then(kw).otherwise(kw / (pl.col("_minutes").cast(pl.Float64) / 60))
+    )
+
+
 def _take_suspected(row_filter: RowFilter, site: Site | None, energies: list[str], *, is_vouched: bool) -> None:
     loads = {m.meter_id: m.connected_load_kw for m in site.meters if m.connected_load_kw} if site else {}
     is_energy = pl.col("_unit").is_in(energies)
-    hours = pl.col("_minutes").cast(pl.Float64) / 60
-    rate_units = [code for code in energies if UNITS[code].is_power]
-    kw = pl.col("_value").abs() * _per_unit({code: UNITS[code].factor for code in energies})
-    power = pl.when(pl.col("_unit").is_in(rate_units)).then(kw).otherwise(kw / hours)
     load = pl.col("_meter").replace_strict(loads, default=None, return_dtype=pl.Float64) if loads else pl.lit(None)
     # Only a heading of kilo or mega can hide the smaller unit.
     big = ["kwh", "kw", "mwh", "mw"]
     facts = (
         row_filter.frame.lazy()
         .filter(is_energy)
-        .with_columns(_power=power, _load=load.cast(pl.Float64))
+        .with_columns(_power=_power_kw(energies), _load=load.cast(pl.Float64))
         .group_by(_KEY)
         .agg(
             _rows=pl.len(),

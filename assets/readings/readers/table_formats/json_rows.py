@@ -103,7 +103,12 @@ def _of_points(frame: pl.DataFrame, sources: list[PushSource], row_filter: RowFi
     return frame.join(known, on=["meter_id", "register"], how="semi", maintain_order="left")
 
 
-def _document(body: bytes) -> Mapping[str, Any]:
+def json_of(body: bytes, expected: str) -> Any:
+    """Content of JSON, decimal numbers as text: 0.1 is to be kept as it was written. Raises BadInput.
+
+    expected: for the sentence about what is no JSON.
+    """
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
@@ -114,12 +119,15 @@ def _document(body: bytes) -> Mapping[str, Any]:
         raise ValueError(f"{word} is no number of JSON")
 
     try:
-        # Decimal numbers as text: 0.1 is to be kept as it was written.
-        found = json.loads(body, object_pairs_hook=once, parse_constant=refuse, parse_float=str)
+        return json.loads(body, object_pairs_hook=once, parse_constant=refuse, parse_float=str)
     except RecursionError as error:
-        raise BadInput(f"it is nested too deep; expected {EXPECTED}", reason="not_json") from error
+        raise BadInput(f"it is nested too deep; expected {expected}", reason="not_json") from error
     except ValueError as error:
-        raise BadInput(f"this cannot be read as JSON: {error}; expected {EXPECTED}", reason="not_json") from error
+        raise BadInput(f"this cannot be read as JSON: {error}; expected {expected}", reason="not_json") from error
+
+
+def _document(body: bytes) -> Mapping[str, Any]:
+    found = json_of(body, EXPECTED)
     if not isinstance(found, dict):
         raise BadInput(f"a JSON {type(found).__name__}; expected {EXPECTED}", reason="wrong_shape")
     return found

@@ -1,0 +1,192 @@
+"""Exports of portals and devices: counters handed over as amounts, identifiers among values, lines that end oddly."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from assets.readings.drafts.map_draft import Said
+from assets.readings.sniff_files import read_file, sniff_file
+from assets.sites.load_sites import load_site
+from data_quality.contracts.site_file.site import ColumnMap
+from orchestration.cli.main import build_app
+from tests.readings.ordinary_files import local_starts
+from tests.readings.rooms import Bench, plant
+
+STATES = [round(8350.274 + 0.107 * n + 0.4 * (n // 9), 3) for n in range(96)]
+STATES_FILE = "timestamp,kwh\n" + "".join(
+    f"2025-03-01T{n // 4:02}:{n % 4 * 15:02}Z,{state}\n" for n, state in enumerate(STATES)
+)
+
+
+def test_states_of_a_counter_are_held_whatever_map_names_their_unit(bench: Bench) -> None:
+    site = plant(meters=[plant().meters[0]], drivers=())
+    for mapping in (None, ColumnMap(unit="kwh", value="kwh")):
+        report = bench.ingest(STATES_FILE, site=site, mapping=mapping)
+        assert report.reasons == {"unit_suspected": 1}
+        assert "never fall (8350.27 to 8364.44), as the states of a counter; give its register kind: cumulative" in (
+            report.message
+        )
+    assert bench.values() == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        # Falls once; of few kinds; small; more than twice the first.
+        [*STATES[:-1], 8000.0],
+        [400.0 + n // 20 for n in range(96)],
+        [state / 1000 for state in STATES],
+        [100.0 + 5 * n + 0.5 for n in range(96)],
+    ],
+)
+def test_a_load_that_rises_is_no_counter(bench: Bench, values: list[float]) -> None:
+    rows = "".join(f"2025-03-01T{n // 4:02}:{n % 4 * 15:02}Z,{value}\n" for n, value in enumerate(values))
+    site = plant(meters=[plant().meters[0]], drivers=())
+    report = bench.ingest("timestamp,kwh\n" + rows, site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
+    assert report.new_rows == 96
+
+
+def test_a_drafted_site_reads_the_states_of_a_counter_as_its_steps(tmp_path: Path) -> None:
+    path, project = tmp_path / "grid.csv", tmp_path / "p"
+    path.write_text(STATES_FILE.replace("timestamp,kwh", "time,Import kWh"))
+    made = CliRunner().invoke(
+        build_app(("init",)), ["init", str(project), "--from", str(path), "--tz", "Europe/Berlin", "--json"]
+    )
+    assert made.exit_code == 0, made.stderr
+    site = next((project / "sites").glob("*.yaml"))
+    text = site.read_text()
+    assert "kind: cumulative" in text
+    report = sniff_file(path, site=load_site(site))
+    assert {channel.channel: channel.sum for channel in report.channels} == {"import": round(STATES[-1] - STATES[0], 9)}
+
+
+HEADER = "NMI,Meter Number,Date,Interval,Start Time,End Time,Value,Unit of Measure\n"
+
+
+def test_identifiers_and_counts_of_intervals_are_no_values(tmp_path: Path) -> None:
+    path = tmp_path / "half_hours.csv"
+    rows = (
+        f"6407123456,204324,2025-03-01,{n + 1},{n // 2:02}:{n % 2 * 30:02},"
+        f"{(n + 1) // 2 % 24:02}:{(n + 1) % 2 * 30:02},{n / 10},KWH\n"
+        for n in range(48)
+    )
+    path.write_text(HEADER + "".join(rows))
+    report = sniff_file(path, tz="Australia/Brisbane")
+    assert (report.proposal["value"], report.proposal["unit"]) == ("Value", "Unit of Measure")
+    assert report.draft is not None
+    assert report.draft.reads == 48
+
+
+def test_a_second_column_of_one_register_is_asked_for_and_never_left_out_unsaid(tmp_path: Path) -> None:
+    path, project = tmp_path / "grid.csv", tmp_path / "p"
+    path.write_text(
+        "time,Import kWh,Export T1 kWh,Export T2 kWh\n"
+        + "".join(f"2025-03-01T{n:02}:00Z,{n + 0.5},{n / 8},{n / 4}\n" for n in range(24))
+    )
+    made = CliRunner().invoke(
+        build_app(("init",)), ["init", str(project), "--from", str(path), "--tz", "Europe/Berlin", "--json"]
+    )
+    assert '"Export T1 kWh" is main.export already: of which meter is this?' in str(json.loads(made.stdout))
+
+
+def test_a_clock_whose_column_says_utc_is_of_no_other_zone(tmp_path: Path) -> None:
+    path = tmp_path / "em.csv"
+    path.write_text(
+        "Date/time UTC,Active energy Wh (A),Returned energy Wh (A)\n"
+        + "".join(f"2025-03-30 {n // 4:02}:{n % 4 * 15:02},{n % 7}.5,0.25\n" for n in range(96))
+    )
+    report = sniff_file(path, tz="Europe/Berlin")
+    assert (report.proposal["zone"], set(report.proposal["units"].values())) == ("UTC", {"wh"})
+    assert report.draft is not None
+    assert report.draft.reads == 192
+
+
+def test_a_table_without_any_unit_asks_for_it_in_one_question(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("Day,High,Low\n" + "".join(f"2025-03-{n:02},{n % 3}.5,{n % 5}\n" for n in range(1, 29)))
+    report = sniff_file(path, tz="Europe/Berlin")
+    assert [(each.key, each.text) for each in report.questions] == [("unit", "not in the columns' names")]
+    told = sniff_file(path, tz="Europe/Berlin", said=Said(unit="kwh", tz="Europe/Berlin"))
+    assert told.draft is not None
+    assert told.draft.reads == 56
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_lines_may_end_with_a_separator_that_the_header_has_not(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"2025-03-01T{n:02}:00Z;{quote}{n},5{quote};\n" for n in range(24)]
+    path.write_text("".join(["timestamp;kwh\n", *rows]))
+    report = sniff_file(path)
+    assert (report.verdict, report.accepted_rows, report.rejected_rows) == ("accept_with_warning", 24, 0)
+    assert [channel.sum for channel in report.channels] == [24 * 23 / 2 + 12]
+    # What stands behind it is a field like any other, and no reading's.
+    path.write_text("".join(["timestamp;kwh\n", *rows, "2025-03-02T00:00Z;1,5;7\n"]))
+    assert sniff_file(path).rejected_rows == 0
+
+
+def test_a_profile_of_a_line_a_day_is_read_where_its_numbers_look_like_times(tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    clocks = [f"{n // 2:02}:{n % 2 * 30:02} - {(n + 1) // 2:02}:{(n + 1) % 2 * 30:02}" for n in range(48)]
+    rows = [f"1111111111,{day}.03.2025," + ",".join(f"0.{n % 50:02}" for n in range(48)) for day in range(1, 4)]
+    path.write_text("\n".join([",".join(["NMI", "DATE", *clocks]), *rows, ""]))
+    report = sniff_file(path, tz="Australia/Brisbane", said=Said(unit="kwh", tz="Australia/Brisbane"))
+    assert report.draft is not None
+    assert report.draft.reads == 3 * 48
+
+
+SPANS = "Energy consumption time period,Usage(Real energy in kilowatt-hours),Cost\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "date_format"),
+    [
+        ('"{:%Y-%m-%d %H:%M:%S}\u00a0 to {:%Y-%m-%d %H:%M:%S}",{},3.1\n', None),
+        ("{:%d/%m/%Y %H:%M} - {:%d/%m/%Y %H:%M},{},3.1\n", "%d/%m/%Y %H:%M"),
+        ("{:%d.%m.%Y %H:%M} bis {:%d.%m.%Y %H:%M},{},3.1\n", "%d.%m.%Y %H:%M"),
+    ],
+)
+def test_an_interval_written_whole_is_read_by_its_begin(tmp_path: Path, row: str, date_format: str | None) -> None:
+    path = tmp_path / "usage.csv"
+    # Across the end of summer time: the hour from two stands there twice.
+    starts = [at.replace(tzinfo=None) for at in local_starts(10, 60)]
+    rows = (row.format(at, at + timedelta(hours=1), n / 8) for n, at in enumerate(starts))
+    path.write_text("Summary of usage\n" + SPANS + "".join(rows))
+    report = sniff_file(path, tz="Europe/Berlin")
+    assert (report.proposal["unit"], report.proposal.get("date_format")) == ("kwh", date_format)
+    read = read_file(path, mapping=ColumnMap.model_validate(report.proposal))
+    assert (read.report.accepted_rows, read.report.rejected_rows) == (len(starts), 0)
+    assert sum(read.rows["value"]) == len(starts) * (len(starts) - 1) / 16
+    assert read.rows["interval_start_utc"].diff().drop_nulls().unique().to_list() == [timedelta(hours=1)]
+
+
+def test_gas_in_two_units_is_read_once_in_its_energy(tmp_path: Path) -> None:
+    path = tmp_path / "gas.csv"
+    rows = (
+        f"2025-03-{day:02} {hour:02}:00;Offtake;{volume};{unit}\n"
+        for day in range(1, 4)
+        for hour in range(24)
+        for unit, volume in (("m³", hour / 8), ("kWh", hour))
+    )
+    path.write_text("From;Register;Volume;Unit\n" + "".join(rows))
+    report = sniff_file(path, tz="Europe/Brussels")
+    assert (report.proposal["where"], report.proposal["value"]) == ({"Unit": "kWh"}, "Volume")
+    read = read_file(path, mapping=ColumnMap.model_validate(report.proposal)).report
+    assert [(channel.unit, channel.sum) for channel in read.channels] == [("kwh", 3 * 24 * 23 / 2)]
+    # Volumes without an energy beside them are another meter's: nobody leaves them out.
+    path.write_text(path.read_text() + "2025-03-04 00:00;Offtake;1;m³\n")
+    assert "where" not in sniff_file(path, tz="Europe/Brussels").proposal
+
+
+def test_two_meters_of_different_units_stay_two(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    rows = (
+        f"2025-03-01 {hour:02}:00;{tag};{hour};{unit}\n"
+        for hour in range(24)
+        for tag, unit in (("heat", "kWh"), ("water", "m³"))
+    )
+    path.write_text("From;Tag;Volume;Unit\n" + "".join(rows))
+    report = sniff_file(path, tz="Europe/Brussels")
+    assert ("where" in report.proposal, report.proposal["meter"]) == (False, "Tag")

@@ -1,0 +1,98 @@
+"""JSON that portals and web services answer is a table, however deep its list of objects stands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.readings.drafts.map_draft import Said
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
+from data_quality.contracts.site_file.site import ColumnMap
+
+HOURS = range(24)
+
+
+def sniffed(folder: Path, document: Any, said: Said | None = None) -> SniffReport:
+    path = folder / "answer.json"
+    path.write_text(json.dumps(document))
+    return sniff_file(path, tz="Europe/Berlin", said=said or Said())
+
+
+def read_as_proposed(report: SniffReport) -> dict[str, float | None]:
+    mapping = ColumnMap.model_validate(report.proposal)
+    return {channel.meter: channel.sum for channel in read_file(Path(report.path), mapping=mapping).report.channels}
+
+
+def test_pages_of_half_hours_newest_first_are_read(tmp_path: Path) -> None:
+    rows = [
+        {"consumption": n / 8, "interval_start": f"2025-03-01T{n:02}:00:00+0100", "interval_end": "2025-03-01T00:00Z"}
+        for n in reversed(HOURS)
+    ]
+    answer = {"count": 24, "next": None, "results": rows}
+    report = sniffed(tmp_path, answer, Said(unit="kwh"))
+    assert (report.format, report.proposal["timestamp"], report.proposal["value"]) == (
+        "json_table", "interval_start", "consumption",
+    )  # fmt: skip
+    assert read_as_proposed(report) == {"": 24 * 23 / 16}
+
+
+def test_a_unit_that_stands_once_beside_the_list_is_the_unit_of_its_rows(tmp_path: Path) -> None:
+    rows = [{"date": f"2025-03-01 {n:02}:00:00", "value": str(n * 100)} for n in HOURS]
+    answer = {"meter_reading": {"usage_point_id": "0012", "reading_type": {"unit": "W"}, "interval_reading": rows}}
+    report = sniffed(tmp_path, answer)
+    assert report.proposal["unit"] == "meter_reading.reading_type.unit"
+    read = read_file(Path(report.path), mapping=ColumnMap.model_validate(report.proposal)).report
+    assert [channel.sum_kwh for channel in read.channels] == [24 * 23 / 2 / 10]
+
+
+def test_prices_beside_the_energy_have_not_the_unit_of_the_rows(tmp_path: Path) -> None:
+    nodes = [
+        {"from": f"2025-03-01T{n:02}:00:00+01:00", "cost": 0.4, "unitPrice": 0.3, "used": n, "usedUnit": "kWh"}
+        for n in HOURS
+    ]
+    report = sniffed(tmp_path, {"data": {"homes": [{"consumption": {"nodes": nodes}}]}})
+    assert report.proposal["units"] == {"used": "kwh"}
+    assert "cost" not in report.proposal["values"]
+
+
+def test_lists_within_rows_and_rows_of_two_meters_stay_what_they_are(tmp_path: Path) -> None:
+    def rows(scale: int) -> list[dict[str, Any]]:
+        return [
+            {"at": f"2025-03-01T{n:02}:00:00Z", "energy": {"kwh": n * scale}, "phases": [{"a": 1}, {"a": 2}, {"a": 3}]}
+            for n in HOURS
+        ]
+
+    answer = [{"meter": "one", "rows": rows(1)}, {"meter": "two", "rows": rows(2)}]
+    report = sniffed(tmp_path, answer)
+    assert (report.proposal["meter"], report.proposal["value"]) == ("meter", "energy.kwh")
+    assert read_as_proposed(report) == {"one": 276.0, "two": 552.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "sentence"),
+    [
+        ('{"error": "not found"}', "wrong_shape", "it holds no table; expected a list of objects"),
+        ("[1, 2, 3]", "wrong_shape", "it holds no table"),
+        ('{"rows": [{"at": "2025-03-01T00:00Z", "kwh": NaN}]}', "not_json", "NaN is no number of JSON"),
+        ('{"rows": [{"at": "2025-03-0', "not_json", "cannot be read as JSON"),
+        ("[" * 100_000, "not_json", "nested too deep"),
+        ('{"rows": [{"kwh": 1}]}', "missing_column", "expected a column 'timestamp', found kwh"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, text: str, reason: str, sentence: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    report = sniff_file(path)
+    assert (report.verdict, report.reasons) == ("reject", {reason: 1})
+    assert sentence in report.message
+    assert "\n" not in report.message
+
+
+def test_every_row_is_read_or_refused_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    good = [{"timestamp": f"2025-03-01T00:{minute:02}Z", "kwh": 1.25} for minute in (0, 15)]
+    path.write_text(json.dumps([*good, {"timestamp": "x", "kwh": 1}, {"kwh": 2}]))
+    report = read_file(path)
+    assert (report.report.accepted_rows, report.report.rejected_rows) == (2, 2)
+    assert sorted(report.rejects["source_line"].to_list()) == [3, 4]
