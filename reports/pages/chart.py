@@ -20,7 +20,7 @@ Kind = Literal[
     "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"
 ]
 # One colour each, the same on every page (static/charts.css).
-Energy = Literal["grid", "export", "solar", "battery", "car", "heating", "water", "gas", "cooling", "other"]
+Energy = Literal["grid", "export", "solar", "battery", "charging", "car", "heating", "water", "gas", "cooling", "other"]
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
 Role = Literal[
     "measured", "expected", "compared", "third", "fourth", "saved", "cheap", "mid", "dear",
