@@ -182,7 +182,10 @@ def energy_page(given: EnergyGiven) -> Page:
     if given.points:
         parts.append(Part(key="time", blocks=(_chart(given),)))
     if 1 < len(given.heat) <= MOST_HEAT_DAYS:
-        parts.append(Part(key="heat", blocks=(_heat(given), _typical(given))))
+        both = ((_heat(given), 8), (_typical(given), 4))
+        cards = [Widget(key=each.key, title=each.title, hint=each.hint, state="value", chart=each, span=span)
+                 for each, span in both]  # fmt: skip
+        parts.append(Part(key="heat", blocks=(Cards(widgets=tuple(cards)),)))
     span = period_text(given.period.start, given.period.end, given.address.locale)
     csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
     return Page(
@@ -366,7 +369,7 @@ def _typical(given: EnergyGiven) -> Chart:
         if means
     )
     return Chart(
-        kind="line", key="typical", title="Typical day", hint="mean of each hour", unit=UNIT, x=tuple(slots),
+        kind="line", key="typical", title="Typical day", hint="kWh, mean of each hour", unit=UNIT, x=tuple(slots),
         x_title="hour", rows=rows, locale=given.address.locale,
         ticks=tuple((at, slot) for at, slot in enumerate(slots) if slot in ("00:00", "06:00", "12:00", "18:00")),
     )  # fmt: skip
