@@ -291,6 +291,7 @@ class SiteLink(NamedTuple):
     text: str
     about: str
     is_here: bool
+    icon: str = "building-2"
 
 
 class Frame(NamedTuple):
@@ -347,7 +348,7 @@ def _sites(address: Address, found: dict[str, Site]) -> list[SiteLink]:
     links = [
         SiteLink(
             address.href("/" if path in OF_HOME and not is_home(site) else path, site=each, **kept),
-            named(site.name), site.time_zone, each == chosen,
+            named(site.name), site.time_zone, each == chosen, "house" if is_home(site) else "building-2",
         )
         for each, site in found.items()
     ]  # fmt: skip

@@ -20,7 +20,7 @@ Kind = Literal[
     "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"
 ]
 # One colour each, the same on every page (static/charts.css).
-Energy = Literal["grid", "export", "solar", "battery", "car", "heating", "water", "gas", "cooling", "other"]
+Energy = Literal["grid", "export", "solar", "battery", "charging", "car", "heating", "water", "gas", "cooling", "other"]
 # What a row is where it is no energy of its own; a part is one of the uses or meters that a whole is made of.
 Role = Literal[
     "measured", "expected", "compared", "third", "fourth", "saved", "cheap", "mid", "dear",
@@ -221,14 +221,17 @@ def chart_of(chart: report_content.Chart) -> Chart:
 
 
 def day_ticks(days: Sequence[str], locale: str) -> tuple[tuple[int, Text], ...]:
-    """As ticks_of, of ISO days or months, in words."""
+    """As ticks_of, of ISO days or months, in words; the year stands at its first month alone."""
     is_long = len(days) > MAX_LABELS
-    found = []
-    for at in label_places(days, MAX_LABELS):
+    found, year = list[tuple[int, Text]](), 0
+    places = label_places(days, MAX_LABELS)
+    # Beside the first, which has the year, a month of a small chart has no room.
+    for at in places[::2] if is_long and len(places) > MAX_LABELS / 2 else places:
         day = date.fromisoformat(days[at] if len(days[at]) > len("2026-03") else f"{days[at]}-01")
         is_month = len(days[at]) == len("2026-03") or (is_long and day.day == 1)
         text = month_year(day, locale, is_short=True) if is_month else day_of_month(day, locale)
-        found.append((at, named(text)))
+        found.append((at, named(text.removesuffix(f" {day.year}") if day.year == year else text)))
+        year = day.year if is_month else year
     return tuple(found)
 
 

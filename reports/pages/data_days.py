@@ -1,7 +1,8 @@
 """The quality calendar: how much of each meter's day was read, and what stands in quarantine."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from statistics import fmean
 from typing import NamedTuple
 
 from data_quality.contracts.sentence import Sentence, Text
@@ -10,15 +11,18 @@ from reports.pages.address import Address
 from reports.pages.page import (
     Calendar,
     CalendarRow,
+    Cards,
     Choice,
     DayQuality,
     Form,
+    Number,
     Option,
     Page,
     PageBlock,
     Part,
     Refusal,
     Refusals,
+    Widget,
 )
 from reports.report_content import Paragraph
 from reports.texts.locales import month_year, named
@@ -64,10 +68,11 @@ def data_page(
     is_partial: bool,
     is_synthetic: bool,
     upload: Sequence[PageBlock] = (),
+    age: Text = "",
 ) -> Page:
     """A row a meter, a cell a day. meters: id and name; months: that have readings, the newest first; last_day: of the
     site's readings; today: its day that is not over; is_partial: the site has meters that the marts count no days of;
-    upload: the place for new files; refused: what stands in quarantine.
+    upload: the place for new files; refused: what stands in quarantine; age: until when there are readings.
     """
     picked = tuple(
         Option(text=month_year(each, address.locale), href=address.href(period=f"{each:%Y-%m}"),
@@ -76,16 +81,60 @@ def data_page(
     )  # fmt: skip
     blocks: list[PageBlock] = [Choice(label="Month", options=picked)] if picked else []
     if months:
-        blocks.append(_calendar(month, meters, days, last_day, today, address.locale))
+        over = _days_over(month, meters, days, last_day, today)
+        blocks.append(_figures(over, refused, address.locale))
+        blocks.append(_calendar(month, meters, days, last_day, today, address.locale, over))
         if is_partial:
             blocks.append(Paragraph(text="Meters that only generate or store are not in this calendar.", tone="muted"))
     else:
         blocks.append(Paragraph(text="No reading of this site has been processed yet.", tone="caution"))
     sent = (Part(key="upload", blocks=tuple(upload)),) if upload else ()
     return Page(
-        title="Data", age=named(site_name), address=address, is_synthetic=is_synthetic,
+        title="Data", age=age or named(site_name), address=address, is_synthetic=is_synthetic,
         parts=(Part(key="calendar", blocks=tuple(blocks)), *sent, Part(key="quarantine", blocks=tuple(refused))),
         links=(("Connections", address.href("/live", period=None)),),
+    )  # fmt: skip
+
+
+def _days_over(
+    month: Period,
+    meters: Mapping[str, str],
+    days: Mapping[tuple[str, date], DayRead],
+    last_day: date | None,
+    today: date,
+) -> dict[str, list[DayRead]]:
+    """By meter each day of the month that is over and not ahead of the last reading; one not read has nothing."""
+    ends = min(month.end, today, month.end if last_day is None else last_day + timedelta(days=1))
+    every = [month.start + timedelta(days=at) for at in range((ends - month.start).days)]
+    return {meter: [days.get((meter, day), DayRead(0.0, 0.0)) for day in every] for meter in meters}
+
+
+def _share(days: Sequence[DayRead], locale: str) -> str:
+    """Mean coverage of the days, in percent; a dash of none."""
+    read = fmean(each.coverage for each in days) * 100 if days else None
+    [text] = format_alike([read], "percent", locale=locale)
+    return text
+
+
+def _figures(over: Mapping[str, Sequence[DayRead]], refused: Sequence[PageBlock], locale: str) -> Cards:
+    """How much was read, what is missing or estimated, and what waits for somebody."""
+    every = [day for days in over.values() for day in days]
+    complete = sum(all(day.coverage >= 1 for day in days) for days in over.values())
+    gaps = sum(day.coverage < 1 for day in every)
+    estimated = sum(day.estimated_share > 0 for day in every)
+    held = sum(each.count for each in refused if isinstance(each, Refusals))
+    found: tuple[tuple[str, Text, str, str, Text], ...] = (
+        ("coverage", "Coverage", _share(every, locale), "%", "of the readings of past days"),
+        ("meters_complete", "Meters without a gap", str(complete), "", Sentence("of {0} meters", len(over))),
+        ("days_gaps", "Meter days with gaps", str(gaps), "", Sentence("{0} meter days estimated in part", estimated)),
+        ("quarantine", "Rows in quarantine", str(held), "", "waiting for a decision" if held else "nothing to decide"),
+    )
+    return Cards(
+        widgets=tuple(
+            Widget(key=key, title=title, state="value", span=3,
+                   value=Number(label=title, text=text, unit=unit, note=note))
+            for key, title, text, unit, note in found
+        )
     )  # fmt: skip
 
 
@@ -96,11 +145,13 @@ def _calendar(
     last_day: date | None,
     today: date,
     locale: str,
+    over: Mapping[str, Sequence[DayRead]],
 ) -> Calendar:
     every = [date.fromordinal(at) for at in range(month.start.toordinal(), month.end.toordinal())]
     rows = tuple(
         CalendarRow(
             name=named(name),
+            coverage=f"{_share(over[meter], locale)} %",
             days=tuple(
                 _quality(days.get((meter, day)), last_day is None or day > last_day, locale, is_over=day < today)
                 for day in every
@@ -153,7 +204,7 @@ def refusal_blocks(
     rows = tuple(_refusal(each, address, may_act=may_act) for each in refused[:MOST_SHOWN])
     files = len({each.file for each in refused})
     hint = Sentence("{0} rows in {1} files", sum(each.rows for each in refused), files) if refused else ""
-    table = Refusals(title="Quarantine", hint=hint, rows=rows)
+    table = Refusals(title="Quarantine", hint=hint, rows=rows, count=sum(each.rows for each in refused))
     if retried is None:
         return (table,)
     said = "The file was read again, and these rows are stored." if retried else (

@@ -67,7 +67,7 @@ def site_acts(
             found += _acknowledge("site", Sentence("Acknowledge fault of the whole site"), actor, address)
     else:
         found += [_said("{0} asks for mode FULL: {1}", named(each.who), named(each.reason)) for each in requests]
-        found.append(_said("Engineers change the mode."))
+        found.append(_said("Engineers change the mode.", tone="muted"))
     return found
 
 

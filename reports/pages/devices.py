@@ -51,6 +51,9 @@ STATES: dict[str, tuple[str, Tone]] = {
 }
 
 
+SWITCHED = {0.0: "off", 1.0: "on"}
+
+
 class Quantity(Model):
     """A value with its unit. capability: what it is of, as templates spell it."""
 
@@ -58,8 +61,11 @@ class Quantity(Model):
     value: float
     unit: str
 
-    def told(self, locale: str) -> str:
-        """2.2 kW."""
+    def told(self, locale: str) -> Text:
+        """2.2 kW; of a switch on or off, while other states are numbers that a template means something by."""
+        is_switch = self.unit == "state" and self.capability.startswith("set_") and "sg_ready" not in self.capability
+        if is_switch and self.value in SWITCHED:
+            return Sentence(SWITCHED[self.value])
         [text] = format_alike([self.value], self.unit, locale=locale)
         unit = "" if self.unit == "state" else unit_text(self.unit)
         return f"{text} {unit}".strip()
@@ -177,17 +183,21 @@ def devices_page(
     acts: Sequence[PageBlock], changes: Sequence[Change], is_synthetic: bool,
 ) -> Page:  # fmt: skip
     """All devices of a site, below its mode and its plan. plan: its tiles; without them a sentence."""
+    listed = Part(key="devices", blocks=tuple(_listed(devices, address)))
+    if not (devices or plan or changes):
+        # Nothing can be planned, sent or stopped.
+        return Page(title="Plan and devices", address=address, parts=(listed,), is_synthetic=is_synthetic)
     parts = [
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
         Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),
-        Part(key="devices", blocks=tuple(_listed(devices, address))),
+        listed,
     ]
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
     parts.append(Part(key="changes", blocks=(_changes(changes),)))
     return Page(
         title="Plan and devices", address=address, parts=tuple(parts), is_synthetic=is_synthetic,
-        whys={each.device_id: address_of(each.device_id, address) for each in devices},
+        whys={each.device_id: address_of(each.device_id, address) for each in devices}, chips={"devices": 2},
     )  # fmt: skip
 
 

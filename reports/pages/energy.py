@@ -16,8 +16,8 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain, why_of
-from reports.pages.chart import PARTS, Chart, ChartRow
-from reports.pages.page import Number, Numbers, Page, PageBlock, Part
+from reports.pages.chart import PARTS, Chart, ChartRow, Role
+from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import day_of_month, period_text, short_date
 from reports.texts.numbers import format_alike, unit_text
@@ -145,7 +145,8 @@ class EnergyGiven:
     """Input of the page. totals: figures of the whole period by what they are; heat: kWh by local day and slot.
 
     against: the days that `points[].before` is of. uses: parts that add up to the points, the remainder last, which has
-    no scope. problem: why there is nothing to show, with what to do next.
+    no scope. typical: mean kWh by slot from Monday to Friday, and of the other days. problem: why there is nothing to
+    show, with what to do next.
     """
 
     address: Address
@@ -162,6 +163,7 @@ class EnergyGiven:
     lookup: Mapping[str, Figure] = field(default_factory=dict)
     against: Period | None = None
     heat: Mapping[date, Mapping[str, float | None]] = field(default_factory=dict)
+    typical: tuple[Mapping[str, float], ...] = ()
     age: str = ""
     made: str = ""
     findings: tuple[Finding, ...] = ()
@@ -176,11 +178,14 @@ def energy_page(given: EnergyGiven) -> Page:
     if given.problem:
         parts.append(Part(key="state", blocks=given.problem))
     if given.totals:
-        parts.append(Part(key="whole", title="The whole period", blocks=(_numbers(given),)))
+        parts.append(Part(key="whole", blocks=(_figures(given),)))
     if given.points:
-        parts.append(Part(key="time", title="Over time", blocks=(_chart(given),)))
+        parts.append(Part(key="time", blocks=(_chart(given),)))
     if 1 < len(given.heat) <= MOST_HEAT_DAYS:
-        parts.append(Part(key="heat", title="Day and hour", blocks=(_heat(given),)))
+        both = ((_heat(given), 8), (_typical(given), 4))
+        cards = [Widget(key=each.key, title=each.title, hint=each.hint, state="value", chart=each, span=span)
+                 for each, span in both]  # fmt: skip
+        parts.append(Part(key="heat", blocks=(Cards(widgets=tuple(cards)),)))
     span = period_text(given.period.start, given.period.end, given.address.locale)
     csv_link = (("CSV, unrounded", given.address.href(CSV, **_own(given))),) if given.points else ()
     return Page(
@@ -227,35 +232,38 @@ def _own(given: EnergyGiven) -> dict[str, str | None]:
     return {"site": given.site_id, "scope": given.scope, "period": given.period.label, "grain": given.grain, **more}
 
 
-def _numbers(given: EnergyGiven) -> Numbers:
+def _figures(given: EnergyGiven) -> Cards:
+    """A card a figure of the whole period; what it is compared with stands in that of the use."""
+    beside = tuple(_number(given, key, label) for key, label in BESIDE.items() if key in given.totals)
     found = []
-    for key, label in LABELS.items():
-        figure = given.totals.get(key)
-        if figure is None:
+    for key, title in LABELS.items():
+        if key not in given.totals:
             continue
-        [text] = format_alike([figure.value], figure.unit, locale=given.address.locale, signed=key == "change")
-        notes = [given.notes.get(key, ""), *_said(figure)]
-        found.append(
-            Number(
-                label=label,
-                text=text,
-                unit=unit_text(figure.unit),
-                note=sentences(notes),
-                why=why_of(figure, given.address, given.lookup.get),
-                figure_id=figure.figure_id,
-            )
-        )
-    return Numbers(numbers=tuple(found))
+        value, more = _number(given, key, title), beside if key == "consumption_kwh" else ()
+        if given.totals[key].value is None:
+            found.append(Widget(key=key, title=title, state="none", reason=value.note, value=value, numbers=more))
+        else:
+            found.append(Widget(key=key, title=title, state="value", value=value, numbers=more))
+    return Cards(widgets=tuple(each.model_copy(update={"span": 12 // len(found)}) for each in found))
+
+
+def _number(given: EnergyGiven, key: str, label: Text) -> Number:
+    figure, locale = given.totals[key], given.address.locale
+    [text] = format_alike([figure.value], figure.unit, locale=locale, signed=key == "change")
+    return Number(
+        label=label, text=text, unit=unit_text(figure.unit), figure_id=figure.figure_id,
+        note=sentences([given.notes.get(key, ""), *_said(figure)]),
+        why=why_of(figure, given.address, given.lookup.get),
+    )  # fmt: skip
 
 
 LABELS = {
     "consumption_kwh": "Used",
-    "compared": "Compared with",
-    "change": "Change",
     "peak_15min_kw": "Highest quarter hour",
     "cost": "Energy cost",
     "emission_kgco2e": "Carbon",
 }
+BESIDE = {"compared": "Compared with", "change": "Change"}
 
 
 def _said(figure: Figure) -> list[str]:
@@ -332,16 +340,40 @@ def _reading_state(each: Point) -> str:
 
 
 def _heat(given: EnergyGiven) -> Chart:
-    days = sorted(given.heat)
-    slots = slots_in_order({slot for day in days for slot in given.heat[day]})
+    days, locale = sorted(given.heat), given.address.locale
     return Chart(
         kind="heat",
         key="heat",
         title="Load pattern by day and hour",
         unit=UNIT,
-        x=tuple(short_date(day, given.address.locale) for day in days),
+        x=tuple(short_date(day, locale) for day in days),
         x_title="day",
-        rows=tuple(ChartRow(label=slot, values=tuple(given.heat[day].get(slot) for day in days)) for slot in slots),
-        locale=given.address.locale,
+        ticks=tuple((at, day_of_month(days[at], locale)) for at in range(0, len(days), len(days) // 10 + 1)),
+        rows=tuple(ChartRow(label=slot, values=tuple(given.heat[day].get(slot) for day in days))
+                   for slot in _slots(given)),
+        locale=locale,
         note=Sentence("Hours in {0} time; empty: no readings", given.period.time_zone),
+    )  # fmt: skip
+
+
+def _slots(given: EnergyGiven) -> list[str]:
+    return slots_in_order({slot for day in given.heat.values() for slot in day})
+
+
+def _typical(given: EnergyGiven) -> Chart:
+    """The mean of each hour of the clock, of days of work and of days at the end of the week."""
+    slots = _slots(given)
+    rows = tuple(
+        ChartRow(label=label, role=role, values=tuple(map(means.get, slots)))
+        for (label, role), means in zip(TYPICAL, given.typical, strict=False)
+        if means
     )
+    return Chart(
+        kind="line", key="typical", title="Typical day", hint="kWh, mean of each hour", unit=UNIT, x=tuple(slots),
+        x_title="hour", rows=rows, locale=given.address.locale,
+        ticks=tuple((at, slot) for at, slot in enumerate(slots) if slot in ("00:00", "06:00", "12:00", "18:00")),
+    )  # fmt: skip
+
+
+# The first means, and the second.
+TYPICAL: tuple[tuple[Text, Role], ...] = (("Monday to Friday", "measured"), ("Saturday and Sunday", "third"))

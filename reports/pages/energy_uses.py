@@ -22,9 +22,10 @@ from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint
 from reports.pages.address import WHY, Address
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
-from reports.pages.page import Page, PageBlock, Part
+from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
+from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named, short_date
+from reports.texts.locales import named, period_text, short_date
 from reports.texts.numbers import format_alike
 from reports.writer import TONES, standing_of, words
 
@@ -217,8 +218,9 @@ def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span:
 
 def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Mapping[str, str]) -> Page:
     """Every use with its baseline and how it stood in the newest quarter that can be assessed. sites: names by id."""
+    of_sites = (Column(title="Site"),) if len(sites) > 1 else ()
     columns = (
-        Column(title="Energy use", weight=3), Column(title="Site"), Column(title="Source"),
+        Column(title="Energy use", weight=3), *of_sites, Column(title="Source"),
         Column(title="Baseline", weight=3), Column(title="Newest quarter"),
         Column(title="Deviation", unit="%", is_number=True), Column(title="Status", weight=2),
         Column(title="Last report"),
@@ -226,9 +228,9 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
     rows = tuple(
         Row(
             cells=(
-                *_line_cells(line, sites[line.site]),
+                *_line_cells(line, sites[line.site] if of_sites else ""),
                 *_standing_cells(newest, address.locale),
-                Cell(text=line.last_report) if line.last_report else NONE,
+                Cell(text=span_text(line.last_report, "UTC", address.locale)) if line.last_report else NONE,
             )
         )
         for line, newest in lines
@@ -244,11 +246,34 @@ def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address,
         named_sites = ", ".join(sites.values()) or "yours"
         block = Paragraph(text=Sentence("No site file of {0} names a significant energy use.", named_sites))
     return Page(
-        title="Energy performance", address=address, parts=(Part(key="uses", blocks=(block,)),), whys=whys,
+        title="Energy performance", address=address, whys=whys, chips={"uses": len(columns) - 2},
+        parts=(Part(key="uses", blocks=(_newest_cards(lines, address), block)),),
         hints={name: site_id for site_id, name in sites.items()},
         links=(("Forecasts", address.href(FORECASTS, **dict.fromkeys(_OWN))),),
         is_synthetic=any(each is not None and each.result.is_synthetic for _, each in lines),
     )  # fmt: skip
+
+
+# More cards than these are no first look: the table says the same.
+_MOST_CARDS = 8
+
+
+def _newest_cards(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address) -> Cards:
+    """A card a use: its deviation from expected in the newest quarter, and how it stands."""
+    known = [(line, newest) for line, newest in lines if newest is not None]
+    cards = []
+    for line, newest in known if len(known) <= _MOST_CARDS else ():
+        deviation, span = newest.figures[_DEVIATION], newest.period
+        [text] = format_alike([deviation.value], "percent", locale=address.locale, signed=True)
+        quarter = period_text(span.start, span.end, address.locale)
+        note = Sentence("against expected in {0}: {1}", quarter, Sentence(words(newest.standing)))
+        value = Number(label="Deviation", text=text, unit="%", note=note, tone=newest.tone,
+                       why=newest.why(address, line.site, _DEVIATION), figure_id=deviation.figure_id)  # fmt: skip
+        cards.append(
+            Widget(key=f"use-{line.site}-{line.id}", title=named(line.name), state="value", value=value, span=3,
+                   link=use_address(address, line.site, line.id))
+        )  # fmt: skip
+    return Cards(widgets=tuple(cards))
 
 
 def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
@@ -257,7 +282,8 @@ def _line_cells(line: SeuLine, site: str) -> tuple[Cell, ...]:
     baseline = Sentence(f"{{0}} {status}", number) if line.baseline else "none yet"
     tone = "plain" if line.has_approved_baseline else "muted"
     name = Cell(text=named(line.name), figure_id=f"{line.site}/{line.id}")
-    return (name, Cell(text=named(site)), Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
+    of_site = (Cell(text=named(site)),) if site else ()
+    return (name, *of_site, Cell(text=words(line.source)), Cell(text=baseline, tone=tone))
 
 
 def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
@@ -266,7 +292,8 @@ def _standing_cells(quarter: Quarter | None, locale: str) -> tuple[Cell, ...]:
     deviation = quarter.figures[_DEVIATION]
     [text] = format_alike([deviation.value], "percent", locale=locale, signed=True)
     number = Cell(text=text, figure_id=deviation.figure_id, decimals=1)
-    return (Cell(text=quarter.period.label), number, Cell(text=words(quarter.standing), tone=quarter.tone))
+    period = period_text(quarter.period.start, quarter.period.end, locale, is_short=True)
+    return (Cell(text=period), number, Cell(text=words(quarter.standing), tone=quarter.tone))
 
 
 def formula_of(version: BaselineVersion) -> str:

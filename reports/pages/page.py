@@ -226,10 +226,11 @@ class DayQuality(Model):
 
 
 class CalendarRow(Model):
-    """One meter and its days."""
+    """One meter and its days. coverage: share of their readings, as people read it."""
 
     name: Text
     days: tuple[DayQuality, ...]
+    coverage: Text = ""
 
 
 class Calendar(Model):
@@ -387,10 +388,11 @@ class Refusal(Model):
 
 
 class Refusals(Model):
-    """Rejected rows in quarantine."""
+    """Rejected rows in quarantine. count: of all of them, where not all are shown."""
 
     kind: Literal["refusals"] = "refusals"
     title: Text
+    count: int = 0
     hint: Text = ""
     rows: tuple[Refusal, ...]
 

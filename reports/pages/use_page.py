@@ -8,7 +8,7 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
-from reports.pages.chart import Chart, ChartRow, Limit, Role, ticks_of
+from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
 from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
@@ -192,6 +192,7 @@ def _months(told: UseData, locale: str) -> Chart | None:
     return Chart(
         kind="bars", key="bars", title="Actual against expected", unit="kwh", hint="kWh by month, below: difference",
         x=tuple(_span(each.period, locale) for each in told.months), x_title="Month", rows=tuple(rows),
+        ticks=day_ticks([f"{each.period.start:%Y-%m}" for each in told.months], locale),
         events=tuple(events), locale=locale, note="Of days that can be compared; the training as it was metered.",
     )  # fmt: skip
 

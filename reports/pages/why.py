@@ -388,14 +388,14 @@ def _links(told: Explained, address: Address) -> tuple[tuple[str, str], ...]:
         links.append(("All readings, CSV", address.href(CSV, **own)))
     if not told.is_past and not told.kept:
         links.append(
-            ("The same as of then", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
+            ("As known at that time", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
         )
     if told.file:
         links.append(("Readings of all files", address.href(file=None, page=None)))
     if told.page:
-        links.append(("Readings before", address.href(page=str(told.page) if told.page > 1 else None)))
+        links.append(("Previous readings", address.href(page=str(told.page) if told.page > 1 else None)))
     if (told.page + 1) * ROWS_A_PAGE < told.total:
-        links.append(("Readings after", address.href(page=str(told.page + 2))))
+        links.append(("Next readings", address.href(page=str(told.page + 2))))
     if told.kept:
         base = f"/api/v1/ems/figures/{told.figure.figure_id}"
         links += [("JSON", base), ("All readings", f"{base}/rows"), ("Versions", f"{base}/versions")]

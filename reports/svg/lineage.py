@@ -8,6 +8,7 @@ from reports.svg.markup import element, label, picture, wrapped
 # Of each column: how many nodes are drawn, and how wide they are.
 MOST, _WIDE = 7, (212.0, 226.0, 236.0, 262.0)
 _BESIDE, _BELOW, _HEAD, _EDGE, _PAD, _LINE, _LARGE = 52.0, 12.0, 30.0, 2.0, 12.0, 17.0, 28.0
+_LOWEST = 96.0
 
 
 class Node(NamedTuple):
@@ -75,8 +76,8 @@ def lineage_svg(
         x = _EDGE + sum(_WIDE[:at]) + at * _BESIDE
         x = wide - x - _WIDE[at] if is_mirrored else x
         inside.append(label(x, 12, heads[at], kind="head"))
-        # Few boxes stand in the middle of their column.
-        y = _HEAD + _EDGE + (high - _HEAD - 2 * _EDGE - _high(column)) / 2
+        # Few boxes stand in the middle of their column, of a long one near its top: they are what is read first.
+        y = _HEAD + _EDGE + min((high - _HEAD - 2 * _EDGE - _high(column)) / 2, _LOWEST)
         for node in column:
             places[node.key] = _Place(x, y, _WIDE[at], node.high)
             y += node.high + _BELOW

@@ -120,6 +120,8 @@ def test_ticks_of_days_are_dates_as_people_write_them() -> None:
     days = [str(date(2026, 1, 1) + timedelta(days=at)) for at in range(90)]
     year = [text.strip("\u2068\u2069") for _, text in day_ticks(days, "en")]
     assert year[0] == "Jan 2026"
+    months = [f"{of}-{month:02}" for of, month in ((2025, 11), (2025, 12), (2026, 1), (2026, 2))]
+    assert [text.strip("\u2068\u2069") for _, text in day_ticks(months, "en")] == ["Nov 2025", "Dec", "Jan 2026", "Feb"]
     assert not any(each.startswith("2026-") for each in year)
     assert [text.strip("\u2068\u2069") for _, text in day_ticks(days[:2], "de")] == ["1. Jan.", "2. Jan."]
 

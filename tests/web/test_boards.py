@@ -147,7 +147,7 @@ def test_a_mart_that_is_gone_takes_its_numbers_along_and_no_page(asking: Asking,
         assert "Tariff block now" in without["/board/ops"].text
     if name == "mart_scope__hour_kpi":
         assert f"not shown: mart {name} is not published yet" in without[pages[1]].text
-        assert "The whole period" in without[pages[1]].text
+        assert "Highest quarter hour" in without[pages[1]].text
 
 
 def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: Asking) -> None:

@@ -8,7 +8,7 @@ import pytest
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.data_days import DayRead, data_page
-from reports.pages.page import Calendar
+from reports.pages.page import Calendar, Cards
 from tests.web.asking import PAGE
 from tests.web.marts_world import Asking
 from tests.web.why_world import tenant
@@ -41,6 +41,14 @@ def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None
     assert [each.state for each in row.days[:7]] == states
     assert [str(each.text) for each in row.days[3:7]] == ["30.0 % of readings", "25.0 % estimated", "no readings", ""]
     assert len(calendar.columns) == len(row.days) == 30
+    # Of the six days that are over and not ahead, two were read in full.
+    [cards] = [each for part in page.parts for each in part.blocks if isinstance(each, Cards)]
+    figures = {each.key: (each.value.text, str(each.value.note)) for each in cards.widgets if each.value}
+    assert figures["coverage"][0] == "68.7"
+    assert row.coverage == "68.7 %"
+    assert figures["meters_complete"] == ("0", "of 1 meters")
+    assert figures["days_gaps"] == ("4", "1 meter days estimated in part")
+    assert figures["quarantine"] == ("0", "nothing to decide")
     assert "only generate" in str(page.parts[0].blocks[-1])
 
 

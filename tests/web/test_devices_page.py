@@ -12,6 +12,9 @@ from controls.ledger.device_lease import acquire_lease
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.control.command import CommandState, EvidenceGrade, Mode
+from reports.pages.address import Address
+from reports.pages.devices import ModeNow, Quantity, devices_page
+from reports.report_content import Paragraph
 from tests.controls.ledger.rows_of import command, propose
 from tests.reports import plant
 from tests.web.asking import PAGE
@@ -74,6 +77,22 @@ def test_a_proven_command_gives_state_age_and_evidence(devices: Asking) -> None:
     assert "read back" in one
     assert "to <VERIFIED>" in one
     assert "zurückgelesen" in read(devices, "/devices/battery", locale="de")
+
+
+def test_a_switch_is_on_or_off_and_other_states_are_numbers() -> None:
+    for name, value, said in (
+        ("set_relay_01_state", 1.0, "on"), ("set_switch_state", 0.0, "off"),
+        ("set_sg_ready_state", 1.0, "1"), ("read_inverter_state", 1.0, "1"),
+    ):  # fmt: skip
+        assert Quantity(capability=name, value=value, unit="state").told("en") == said
+
+
+def test_a_site_without_devices_offers_nothing_to_stop() -> None:
+    page = devices_page([], ModeNow(mode="SIMULATION"), Address(path="/devices", site="plant"), plan=(),
+                        acts=(Paragraph(text="Stop"),), changes=(), is_synthetic=False)  # fmt: skip
+    assert [part.key for part in page.parts] == ["devices"]
+    [table] = page.parts[0].blocks
+    assert "names no device" in str(table.note)
 
 
 def test_an_override_and_a_latch_stand_on_list_and_device(devices: Asking) -> None:

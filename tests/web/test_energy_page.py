@@ -50,7 +50,9 @@ def given(project: OpenProject, person: Person = VERA, now_utc: datetime = plant
 
 
 def charts_of(found: EnergyGiven) -> list[Chart]:
-    return [block for part in energy_page(found).parts for block in part.blocks if isinstance(block, Chart)]
+    blocks = [block for part in energy_page(found).parts for block in part.blocks]
+    cards = [each.chart for block in blocks if block.kind == "cards" for each in block.widgets]
+    return [each for each in (*blocks, *cards) if isinstance(each, Chart)]
 
 
 def chart_of(found: EnergyGiven) -> Chart:
@@ -149,7 +151,8 @@ def test_the_uses_of_a_site_and_the_remainder_add_up_to_it_in_chart_table_and_cs
 def test_every_number_has_a_reason_that_opens_and_is_equal(project: OpenProject, vera: Asking) -> None:
     found = given(project, scope="seu:hvac", period="2025-02-10/2025-02-14", grain="day", compare="previous")
     page = energy_page(found)
-    numbers = [n for part in page.parts for block in part.blocks if block.kind == "numbers" for n in block.numbers]
+    cards = [each for part in page.parts for block in part.blocks if block.kind == "cards" for each in block.widgets]
+    numbers = [number for each in cards if each.value is not None for number in (each.value, *each.numbers)]
     assert {each.label for each in numbers} >= {"Used", "Compared with", "Change", "Highest quarter hour"}
     for number in numbers:
         answer = vera.get(number.why.replace("/why", "/api/v1/ems/why", 1)).said
@@ -159,6 +162,21 @@ def test_every_number_has_a_reason_that_opens_and_is_equal(project: OpenProject,
         assert answer["figure"]["value"] == float(mine.value), number
     for point in found.points:
         assert "/why?" in point.why
+
+
+def test_a_typical_day_is_the_mean_of_hours_read_in_full_by_work_days_and_weekends(project: OpenProject) -> None:
+    found = given(project, period="2025-03-22/2025-03-27", grain="hour")
+    [chart] = [each for each in charts_of(found) if each.key == "typical"]
+    assert [row.label for row in chart.rows] == ["Monday to Friday", "Saturday and Sunday"]
+    for row, days in zip(chart.rows, ((24, 25, 26), (22, 23)), strict=True):
+        read = [each for each in found.points if each.start_utc.hour == 9 and each.start_utc.day in days]
+        whole = [float(each.value) for each in read if each.value is not None and each.coverage == 1]
+        assert whole
+        assert row.values[chart.x.index("10:00")] == pytest.approx(sum(whole) / len(whole))
+    # By days the same hours are read.
+    by_day = given(project, period="2025-03-22/2025-03-27", grain="day")
+    assert (by_day.typical, by_day.heat) == (found.typical, found.heat)
+    assert given(project, period="2025-03-24", grain="hour").typical == ({}, {})
 
 
 def test_an_unfinished_period_is_compared_by_its_whole_days(project: OpenProject) -> None:
@@ -256,9 +274,8 @@ def test_partial_readings_are_told_with_their_share(project: OpenProject) -> Non
         row.cells[-1].text for row in chart_table(chart_of(given(project, scope="meter:hvac", period="2025-02"))).rows
     ]
     assert any("no readings" in text or "0.0% read" in text for text in texts)
-    [used] = [
-        n for part in page.parts for b in part.blocks if b.kind == "numbers" for n in b.numbers if n.label == "Used"
-    ]
+    cards = [each for part in page.parts for b in part.blocks if b.kind == "cards" for each in b.widgets]
+    [used] = [each.value for each in cards if each.title == "Used"]
     assert "% of readings" in used.note
 
 

@@ -183,7 +183,11 @@ def test_the_list_says_how_each_use_stands(seen: Asking) -> None:
     newest = told(seen).newest
     assert newest is not None
     assert newest.period.label == "2025-Q1"
-    assert page.count("2025-Q1") == len(seen.project.site("plant").seus)
+    # In its card, as a sentence, and in its row.
+    uses = len(seen.project.site("plant").seus)
+    assert page.count("against expected in Q1 2025: ") == len(re.findall(r'<td[^>]*><span class="chip">', page)) == uses
+    assert page.count("Q1 2025") == 2 * uses
+    assert "2025-Q1" not in page
     assert "/enpi/plant/hvac" in page
 
 

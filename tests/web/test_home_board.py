@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from assets.stores.live.live_store import LiveStore
@@ -15,13 +16,14 @@ from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.board_figures import Show
+from orchestration.web.boards.home_tiles import by_source
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask
 from reports.pages.address import Address
 from reports.pages.board import home_board, homes_of, is_home
 from reports.pages.chart import chart_data, chart_table
-from reports.pages.widgets import plan_ahead
+from reports.pages.widgets import day_and_month, plan_ahead
 from reports.pages.widgets.home_power import Place, live_flow_svg
 from reports.texts.locales import page_word
 from tests.controls.planning.examples import plan
@@ -90,6 +92,40 @@ def test_the_owner_is_led_home_where_only_what_the_site_has_is_shown(asking: Ask
     ]  # fmt: skip
     assert "meterloom plan --site plant" in text_of(page)
     assert 'href="/board/ops' not in page
+
+
+def test_hours_of_a_home_are_stacked_by_their_source_and_what_is_taken_lies_below_zero(asking: Asking) -> None:
+    project, hours = asking.project, [datetime(2025, 3, 27, hour, tzinfo=UTC) for hour in range(24)]
+    ask = Ask(project, OWNER, Address(path="/board/home", site="plant"), FixedClock(plant.NOON))
+
+    def found(site: Site) -> dict[str, tuple[str, tuple[float | None, ...]]]:
+        now = SiteNow(Show(ask, site, project.sources()))
+        return {each.label: (each.energy, each.values) for each in by_source(now, hours)}
+
+    read = project.lake.current("plant", start_utc=hours[0], end_utc=hours[-1] + timedelta(hours=1))
+    sums = [
+        sum(float(value) for value in read.filter(is_it)["value"])
+        for is_it in ((pl.col("meter_id") == "hvac") & (pl.col("interval_start_utc").dt.truncate("1h") == hour)
+                      for hour in hours)
+    ]  # fmt: skip
+    solar = found(project.site("plant"))
+    assert {label: energy for label, (energy, _) in solar.items()} == {"Solar": "solar", "From the grid": "grid"}
+    assert solar["Solar"][1] == pytest.approx(sums)
+    # A battery whose meter counts what goes in takes it.
+    stored = PV.model_copy(update={"asset_id": "store", "kind": "battery"})
+    battery = found(house().model_copy(update={"assets": (stored,)}))
+    assert battery["To the battery"][0] == "charging"
+    assert battery["To the battery"][1] == pytest.approx([-each for each in sums])
+    assert (
+        by_source(SiteNow(Show(ask, house().model_copy(update={"assets": (CHARGER,)}), project.sources())), hours) == ()
+    )
+    tile = day_and_month.today(
+        day_and_month.Today(day="Today", to="01:00", hours=(("00:00", None, None),),
+                            address=ask.address,
+                            sources=(day_and_month.Source(label="Solar", energy="solar", values=(1.5,)),))
+    )  # fmt: skip
+    assert tile.chart is not None
+    assert (tile.chart.kind, [row.label for row in tile.chart.rows]) == ("stack", ["Used", "Solar"])
 
 
 @pytest.mark.parametrize("locale", ["en", "de", "ar"])

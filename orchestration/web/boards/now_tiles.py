@@ -25,6 +25,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
+from orchestration.web.boards.home_tiles import by_source
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
 from reports.pages.page import Widget
@@ -184,9 +185,13 @@ def against_expected(now: SiteNow) -> day_and_month.Today:
     end = local_midnight_utc(now.day + timedelta(days=1), now.site.time_zone)
     read = dict(zip(starts, known, strict=True))
     bands = {} if forecast is None else {row.time_utc: (row.p10, row.p50, row.p90) for row in forecast.rows}
+    whole_day = tuple(midnight + timedelta(hours=at) for at in range(int((end - midnight) / timedelta(hours=1))))
+    sources = () if bands else by_source(now, whole_day)
     rows = tuple(
         (f"{start.astimezone(zone(now.site.time_zone)):%H:%M}", now.show.shown(read.get(start)), bands.get(start))
-        for start in sorted(read.keys() | {each for each in bands if midnight <= each < end})
+        for start in (
+            whole_day if sources else sorted(read.keys() | {each for each in bands if midnight <= each < end})
+        )
     )
     expected = None if forecast is None or not starts else forecast.quantiles_of(starts)
     day = long_date(now.day, now.show.address.locale)
@@ -199,6 +204,7 @@ def against_expected(now: SiteNow) -> day_and_month.Today:
         no_forecast=Sentence("no forecast was issued before {0}", day) if stream else "",
         hours=rows,
         days=tuple(_days_before(now)),
+        sources=sources,
     )
 
 

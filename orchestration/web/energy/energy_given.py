@@ -6,6 +6,7 @@ Hours, days and months are rows of the marts; quarter hours are the readings the
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -27,6 +28,7 @@ from reports.pages.energy import MOST_HEAT_DAYS, Point, same_slot, slot_of
 from reports.texts.locales import period_text
 
 KPI = "consumption_kwh"
+_SATURDAY = 5
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
 
 
@@ -113,18 +115,36 @@ def totals_of(book: FigureBook, asked: EnergyQuery, age: Age) -> tuple[dict[str,
     return found, notes
 
 
-def heat_of(asked: EnergyQuery, points: tuple[Point, ...]) -> Mapping[date, Mapping[str, float | None]]:
-    """KWh by local day and hour of the clock; nothing of a single day, or of more than a picture holds."""
+def hours_read(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Point, ...]:
+    """The period's hours; none of a single day, or of more than a picture holds."""
     if not 1 < asked.period.days <= MOST_HEAT_DAYS:
-        return {}
-    hours = asked._replace(grain="hour")
-    made = {each.start_utc: each.value for each in points} if asked.grain == "hour" else _values_of_hours(hours)
+        return ()
+    if asked.grain == "hour":
+        return points
+    return tuple(
+        Point(_start_of(row, asked.site), plain(row["exact"], row["value"]), coverage=row["coverage"])
+        for row in _hours(asked, asked.period).iter_rows(named=True)
+    )
+
+
+def heat_of(hours: tuple[Point, ...], time_zone: str) -> Mapping[date, Mapping[str, float | None]]:
+    """KWh by local day and hour of the clock."""
     found: dict[date, dict[str, float | None]] = {}
-    for at, value in made.items():
-        day = at.astimezone(zone(asked.site.time_zone)).date()
-        slot = same_slot(slot_of(at, asked.site.time_zone))
-        found.setdefault(day, {})[slot] = None if value is None else float(value)
+    for each in hours:
+        slot = same_slot(slot_of(each.start_utc, time_zone))
+        day = found.setdefault(each.start_utc.astimezone(zone(time_zone)).date(), {})
+        day[slot] = None if each.value is None else float(each.value)
     return found
+
+
+def typical_of(hours: tuple[Point, ...], time_zone: str) -> tuple[Mapping[str, float], ...]:
+    """Mean kWh by hour of the clock from Monday to Friday, and of Saturdays and Sundays: of hours read in full."""
+    found: tuple[dict[str, list[float]], ...] = ({}, {})
+    for each in hours:
+        if each.value is not None and each.coverage == 1:
+            is_weekend = each.start_utc.astimezone(zone(time_zone)).weekday() >= _SATURDAY
+            found[is_weekend].setdefault(same_slot(slot_of(each.start_utc, time_zone)), []).append(float(each.value))
+    return tuple({slot: fmean(values) for slot, values in of.items()} for of in found)
 
 
 def nearest_month(asked: EnergyQuery) -> str:
@@ -139,11 +159,6 @@ def nearest_month(asked: EnergyQuery) -> str:
         return ""
     months: list[date] = rows["period_start"].to_list()
     return f"{min(months, key=lambda month: abs(month - asked.period.start)):%Y-%m}" if months else ""
-
-
-def _values_of_hours(asked: EnergyQuery) -> dict[datetime, Decimal | None]:
-    rows = _hours(asked, asked.period)
-    return {_start_of(row, asked.site): plain(row["exact"], row["value"]) for row in rows.iter_rows(named=True)}
 
 
 def _read(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:

@@ -20,7 +20,7 @@ from orchestration.operations.readings.ingest import ingest
 from orchestration.operations.readings.quarantine import quarantine_retry
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
-from orchestration.web.queries import marts_of, whole_site
+from orchestration.web.queries import age_of, marts_of, whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
@@ -64,6 +64,7 @@ def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept", "retried"))) -
             days=days, last_day=last, refused=_refused(ask, site), is_synthetic=site.is_simulated,
             today=ask.as_known_utc.astimezone(zone(site.time_zone)).date(),
             is_partial=len(shown_meters) < len(site.meters), upload=_upload(ask, site, state),
+            age=age_of(ask, site).words(site.time_zone, ask.address.locale),
         ),
     )  # fmt: skip
     if state in ("queued", "running"):

@@ -23,10 +23,12 @@ from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_given import (
     EnergyQuery,
     heat_of,
+    hours_read,
     nearest_month,
     points_of,
     totals_book,
     totals_of,
+    typical_of,
     values_of,
 )
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
@@ -111,7 +113,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
 
     book = totals_book(question)
     totals, notes = if_published(lambda: totals_of(book, question, age), lambda why: (without(why), {}))
-    heat = if_published(lambda: heat_of(question, points), without)
+    hours = if_published(lambda: hours_read(question, points), lambda why: (without(why), ())[1])
     return _with(
         given,
         None,
@@ -121,7 +123,8 @@ def energy_given(ask: Ask) -> EnergyGiven:
         totals=totals,
         notes=notes,
         lookup={each.figure_id: each for each in book.figures()},
-        heat=heat,
+        heat=heat_of(hours, site.time_zone),
+        typical=typical_of(hours, site.time_zone),
         findings=(*given.findings, *_partly(question), *gone),
         is_synthetic=is_synthetic,
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
-from reports.pages.chart import Chart, ChartRow
+from reports.pages.chart import Chart, ChartRow, Energy, Kind
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
 from reports.texts.locales import named
@@ -17,11 +17,20 @@ from reports.writer import words
 Band = tuple[float, float, float]
 
 
+class Source(Model):
+    """Energy of the hours of a day that one source gave, or, below zero, took; kWh, None where it is not known."""
+
+    label: Text
+    energy: Energy
+    values: tuple[float | None, ...]
+
+
 class Today(Given):
     """so_far: energy of the day's whole hours that are read, up to the local time `to`. expected: P10, P50 and P90 of
     the same hours together, as forecast before the day began; no_forecast: why there is none, empty where none is set
     up. hours: local time, energy and P10, P50, P90 of each, those to come without energy. days: label, difference to
-    the baseline in percent of each of the days before.
+    the baseline in percent of each of the days before. sources: what the hours are made of, where modules or a battery
+    stand beside the grid.
     """
 
     day: str = ""
@@ -31,6 +40,7 @@ class Today(Given):
     no_forecast: Text = "no forecast was issued before the day began"
     hours: tuple[tuple[str, Shown | None, Band | None], ...] = ()
     days: tuple[tuple[Text, Shown], ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 def today(given: Today) -> Widget:
@@ -38,6 +48,8 @@ def today(given: Today) -> Widget:
     more = [_expected(given)] if given.expected or given.no_forecast else []
     more += [number(label, shown, given.locale, signed=True) for label, shown in given.days]
     until = Sentence("until {0}", given.to) if given.to else ""
+    if given.sources and given.to:
+        until = Sentence("from the grid until {0}", given.to)
     title, note = ("Energy today", until) if given.day == "Today" else ("Last complete day", given.day)
     return tile("today", title, given, given.so_far, label="Energy so far", note=note,
                 more=more, chart=_chart(given) if given.hours else None)  # fmt: skip
@@ -52,7 +64,9 @@ def _expected(given: Today) -> Number:
 
 
 def _chart(given: Today) -> Chart:
-    """Energy by the hour: bars, or where a band was expected a line over it; its edges stand in the table."""
+    """Energy by the hour: bars, by source where there are several, or where a band was expected a line over it, whose
+    edges stand in the table.
+    """
     measured = ChartRow(
         label="Measured", values=tuple(value_of(shown) for _, shown, _ in given.hours),
         figures=tuple("" if shown is None else shown.figure.figure_id for _, shown, _ in given.hours),
@@ -63,8 +77,12 @@ def _chart(given: Today) -> Chart:
         low, middle, high = (tuple(None if band is None else band[at] for *_, band in given.hours) for at in range(3))
         rows.append(ChartRow(label="Expected", role="expected", values=middle, low=low, high=high))
         rows += [ChartRow(label=label, values=edge, style="none") for label, edge in (("P10", low), ("P90", high))]
+    elif given.sources:
+        rows = [measured.model_copy(update={"style": "none", "label": "Used"})]
+        rows += [ChartRow(label=each.label, energy=each.energy, values=each.values) for each in given.sources]
+    shape: Kind = "band" if is_banded else "stack" if given.sources else "bars"
     return Chart(
-        kind="band" if is_banded else "bars", key="hours", title="Hours of the day", unit="kwh",
+        kind=shape, key="hours", title="Hours of the day", unit="kwh",
         x=tuple(hour for hour, *_ in given.hours), x_title="Hour", rows=tuple(rows), locale=given.locale,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from reports.texts.locales import named, page_word, rules_of
 
 KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
-_BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 280.0
+_BOX, _PITCH, _EDGE, _LEAST_HIGH = 58.0, 68.0, 4.0, 340.0
 _WIDE, _NARROW = (540.0, 150.0, 100.0), (354.0, 112.0, 76.0)  # Of all, of a place, of the house.
 OF_KIND: Mapping[str, Energy] = {
     "pv": "solar", "battery": "battery", "ev_charger": "car", "tank": "water", "heat_pump": "heating",

@@ -10,13 +10,14 @@
     // Values that hardly differ, such as an index around 100, are not held against zero.
     const [low, high] = [Math.min(...known), Math.max(...known)];
     const isNear = low > 0 && high - low < low;
+    const dips = low < 0 && -low < high / 10 && { min: low, axisLabel: { ...draw.values().axisLabel, showMinLabel: false } };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
       option: {
         grid: draw.grid(told.events.length ? { top: 26 } : {}),
         xAxis: draw.places(told, { boundaryGap: told.x.length < 32 }),
-        yAxis: draw.values({ scale: isNear }),
+        yAxis: draw.values({ scale: isNear, ...dips }),
         series: draw.marked(told, series),
       },
     };
