@@ -25,7 +25,7 @@ ANSWER = "answer"
 MEASURE = re.compile(
     r"value|total|amount|quantity|sum|objective|expected|difference|billed|recomputed|enpi|delta_total"
     r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
-    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|savings?|kwh|kw|kgco2e)"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|money|savings?|kwh|kw|kgco2e)"
 )
 
 
@@ -98,8 +98,7 @@ def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], s
 
     What somebody signs is stored, and its numbers have ids where it is shown.
     """
-    is_signed = "person_" in operation.takes and not may_repeat(operation, in_project=call.has_opened)
-    if is_signed or not (call.folder / SETTINGS_FILE).exists():
+    if (call.person and not _is_asked_again(operation, call)) or not (call.folder / SETTINGS_FILE).exists():
         return None
     numbers = list(unnamed_numbers(said))
     if not numbers:
@@ -144,7 +143,7 @@ def _answer(
     named |= {"person": call.person} if call.person else {}
     named |= {"site": site} if isinstance(site, str) else {}
     # An act is not done again for the sake of a number.
-    named |= {} if may_repeat(operation, in_project=call.has_opened) else {"act": "true"}
+    named |= {} if _is_asked_again(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
     now_utc = call.project.reports.known_at(call.clock) if call.has_opened else call.clock.now_utc()
     as_of_utc = call.as_of_utc or now_utc
@@ -172,12 +171,22 @@ def _answer(
     )  # fmt: skip
 
 
-def may_repeat(operation: Operation, *, in_project: bool = False) -> bool:
-    """True where its question may be asked again: without a project, or in one that it reads."""
+def may_repeat(operation: Operation) -> bool:
+    """True where its question may be asked again; of one that writes, only where it `may_repeat_in` a project."""
     is_told_where = any(isinstance(each.option, Written) and each.is_required for each in operation.question.parameters)
-    is_past = "as_of_" in operation.takes
-    is_act = in_project and operation.writes and not (is_past and operation.repeats)
-    return (not operation.takes or is_past or operation.repeats) and not is_told_where and not is_act
+    return (not operation.takes or "as_of_" in operation.takes or operation.repeats) and not is_told_where
+
+
+def may_repeat_in(operation: Operation) -> bool:
+    """True where to ask it again in a project, in nobody's name, leaves what is in it as it is."""
+    is_kept = not operation.writes or ("as_of_" in operation.takes and operation.repeats)
+    return may_repeat(operation) and is_kept
+
+
+def _is_asked_again(operation: Operation, call: Call) -> bool:
+    """False for what was done in a project, and for what somebody asked who acts."""
+    is_read = not call.has_opened or (may_repeat_in(operation) and not (call.person and operation.writes))
+    return may_repeat(operation) and is_read
 
 
 def asked_of(operation: Operation) -> list[Parameter]:

@@ -17,7 +17,7 @@ from tests.oracle.inputs import write_inputs
 MEASURE = re.compile(
     r"value|total|amount|quantity|sum|billed|recomputed|expected|difference|objective|enpi"
     r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
-    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|savings?)"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|money|savings?)"
 )
 # Acts, and what is told of a time to come: no recording is made of them.
 BY_THE_CLOCK = ("plan --site home --for tomorrow", "dr plan --site tower --event {event} --target-kw 20")

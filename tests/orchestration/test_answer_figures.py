@@ -173,7 +173,7 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
     from importlib import import_module
 
     from orchestration.cli.main import MODULES
-    from orchestration.operations.answer_figures import may_repeat
+    from orchestration.operations.answer_figures import may_repeat, may_repeat_in
 
     for module in {each for every in MODULES.values() for each in every}:
         import_module(f"orchestration.{module}")
@@ -184,6 +184,8 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
         if may_repeat(each) and each.takes and "as_of_" not in each.takes
     }
     assert {name for name in repeated if name.startswith(("dispatch", "devices", "keys", "migrate", "lake"))} == set()
+    again = {each.name for held in OPERATIONS.values() for each in held if each.writes and may_repeat_in(each)}
+    assert again == {"enpi", "advise list", "baseline project"}
     assert {"dispatch stop", "weather fetch", "dr event advance", "grafana export"} & repeated == set()
 
 

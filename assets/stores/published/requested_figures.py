@@ -21,7 +21,7 @@ FOLDER, FILE = "asked", "figures.db"
 # And to the end of that day (UTC), so that who asks again and again writes once a day.
 KEPT_FOR = timedelta(days=30)
 # Of one answer; a longer list has the addresses of its numbers alone.
-MOST_AT_ONCE = 5_000
+MOST_AT_ONCE = 20_000
 # About a kilobyte each, an answer of a command some tens of bytes a number. Beyond one of the two those go first that
 # were asked for longest ago.
 MOST_KEPT, MOST_BYTES = 500_000, 1_000_000_000

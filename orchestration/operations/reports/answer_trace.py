@@ -21,6 +21,7 @@ from orchestration.operations.answer_figures import (
     asked_of,
     digest_of,
     may_repeat,
+    may_repeat_in,
     placed,
     reader,
     unnamed_numbers,
@@ -118,7 +119,7 @@ def _asked_again(call: Call, operation: Operation, trace: Trace) -> Any:
     values = _options(call, operation, json.loads(named["question"]))
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
-    if not operation.takes or not may_repeat(operation, in_project=True):
+    if not operation.takes or not may_repeat_in(operation):
         # What writes in a project is asked where there is none, as what needs none.
         asked = Call(_NOWHERE, as_of=as_of, person=person)
         asked.clock = clock
