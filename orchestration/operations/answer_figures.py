@@ -130,7 +130,8 @@ def _answer(
     told: dict[str, str] = {}
     files: list[TraceInput] = []
     for each in asked_of(operation):
-        value = options.get(each.name)
+        # A shell says what is usual too, an address does not.
+        value = options.get(each.name, None if each.is_required else each.default)
         if value is None:
             continue
         for path in value if isinstance(value, list) else [value]:
