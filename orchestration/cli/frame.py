@@ -23,7 +23,7 @@ from data_quality.contracts.settings import SETTINGS_FILE
 from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
-from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table, plain
+from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table
 from orchestration.operations.answer_figures import Kept, ids_in, kept_numbers
 from orchestration.operations.operation import (
     PROJECT_VARIABLE,
@@ -213,8 +213,7 @@ def show(answer: Answer, *, is_json: bool, kept: Kept | None = None) -> None:
     """
     said = answer.document
     if is_json:
-        if kept is not None:
-            said = {**said, "figure_ids": kept.ids, "figure_ids_until_utc": plain(kept.until_utc)}
+        said = said if kept is None else kept.beside(said)
         # No NaN: JSON has none, and a reader of another language would refuse the whole document. What a stream lacks
         # is escaped as JSON does it: a program gets the text itself, not how a person would read it.
         text = decoded(json.dumps(said, allow_nan=False, ensure_ascii=False))

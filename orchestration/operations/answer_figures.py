@@ -3,9 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from os.path import relpath
 from pathlib import Path
@@ -17,15 +16,17 @@ from pydantic_core import PydanticSerializationError
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.settings import SETTINGS_FILE
+from orchestration.operations.answer import plain
 from orchestration.operations.operation import Call, Operation, Parameter, Written, is_bundle
 
 ANSWER = "answer"
-# Names of numbers that say how much, in which unit or currency; no counts, shares, prices a unit, limits or times.
+# Names of numbers that say how much, in which unit or currency, and of lists and objects that hold nothing else; no
+# counts, shares, prices a unit, limits or times.
 MEASURE = re.compile(
-    r"value|total|amount|objective|expected|difference|billed|recomputed|enpi|delta_total|deviation_percent"
-    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|savings?|kwh|kw|kgco2e)"
+    r"value|total|amount|quantity|sum|objective|expected|difference|billed|recomputed|enpi|delta_total"
+    r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|money|savings?|kwh|kw|kgco2e)"
 )
-_UNITS = ("kwh", "kw", "kgco2e", "percent")
 
 
 class Kept(NamedTuple):
@@ -34,35 +35,60 @@ class Kept(NamedTuple):
     ids: Mapping[str, str]
     until_utc: datetime
 
+    def beside(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer's JSON with them."""
+        return {**said, "figure_ids": self.ids, "figure_ids_until_utc": plain(self.until_utc)}
 
-def unnamed_numbers(said: Any, at: str = "", *, has_ids: bool = False) -> Iterator[tuple[str, float]]:
-    """Place and value of the measures in a document of JSON that stand beside no id of a figure."""
+
+def unnamed_numbers(
+    said: Any, at: str = "", *, is_measure: bool = False, has_id: bool = False
+) -> Iterator[tuple[str, float]]:
+    """Place and value of the measures in a document of JSON that stand beside no id of a figure, from above.
+
+    is_measure: the document is named as one, and what it holds are measures where it holds numbers alone (a series).
+    """
     if isinstance(said, list):
-        for row, each in enumerate(said):
-            # What stands beside a list is no id of each of its rows.
-            yield from unnamed_numbers(each, f"{at}/{row}")
+        # What stands beside a list is no id of each of its rows.
+        rows = [(str(row), each, is_measure, has_id and _is_number(each)) for row, each in enumerate(said)]
     elif isinstance(said, dict):
-        has_ids = has_ids or bool(ids_of(said))
-        for name, each in said.items():
-            place = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
-            if not isinstance(each, int | float) or isinstance(each, bool):
-                yield from unnamed_numbers(each, place, has_ids=has_ids)
-            elif MEASURE.fullmatch(name) and not has_ids:
-                yield place, each
+        is_bare = is_measure and all(each is None or _is_number(each) for each in said.values())
+        of_names, has_id = _ids_by_name(said), has_id or bool(_own_ids(said))
+        rows = [
+            (name, each, is_bare or bool(MEASURE.fullmatch(name)), has_id or name in of_names)
+            for name, each in said.items()
+        ]
+    else:
+        return
+    for name, each, is_one, is_known in rows:
+        place = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
+        if not _is_number(each):
+            yield from unnamed_numbers(each, place, is_measure=is_one, has_id=is_known)
+        elif is_one and not is_known:
+            yield place, each
 
 
-def ids_of(said: Mapping[str, Any]) -> list[str]:
-    """Ids that stand beside the numbers of one object: its own, its `figure`'s, or those of its `figures` by name."""
-    beside, figure = said.get("figures"), said.get("figure")
-    every = [said.get("figure_id"), *(beside.values() if isinstance(beside, dict) else ())]
-    every += [figure.get("figure_id")] if isinstance(figure, dict) else []
+def _is_number(each: Any) -> bool:
+    return isinstance(each, int | float) and not isinstance(each, bool)
+
+
+def _ids_by_name(said: Mapping[str, Any]) -> dict[str, str]:
+    """Name of a number in an object -> its id, of those that `figures` beside them has."""
+    beside = said.get("figures")
+    named = beside.items() if isinstance(beside, dict) else ()
+    return {name: each for name, each in named if each and isinstance(each, str)}
+
+
+def _own_ids(said: Mapping[str, Any]) -> list[str]:
+    """Id of the one figure that an object is, or tells of."""
+    figure = said.get("figure")
+    every = [said.get("figure_id"), figure.get("figure_id") if isinstance(figure, dict) else None]
     return [each for each in every if each and isinstance(each, str)]
 
 
 def ids_in(said: Any) -> Iterator[str]:
     """All ids of figures in a document of JSON."""
     if isinstance(said, dict):
-        yield from ids_of(said)
+        yield from (*_own_ids(said), *_ids_by_name(said).values())
     for each in said.values() if isinstance(said, dict) else said if isinstance(said, list) else ():
         yield from ids_in(each)
 
@@ -70,31 +96,31 @@ def ids_in(said: Any) -> Iterator[str]:
 def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], said: Any) -> Kept | None:
     """Keep the numbers of an answer that have no id yet; None where there are none, or no project to keep them in.
 
-    An act is not done again for the sake of a number.
+    What somebody signs is stored, and its numbers have ids where it is shown.
     """
-    is_act = not may_repeat(operation) or (operation.writes and call.has_opened)
-    if is_act or not (call.folder / SETTINGS_FILE).exists():
+    if (call.person and not _is_asked_again(operation, call)) or not (call.folder / SETTINGS_FILE).exists():
         return None
-    found = dict(unnamed_numbers(said))
-    if not found:
+    numbers = list(unnamed_numbers(said))
+    if not numbers:
         return None
     # A page of help keeps nothing, and loads none of it.
     from assets.stores.published.requested_figures import RequestedFigures
 
     try:
-        trace = _question(operation, call, options)
-        figures = {at: _figure(trace, at, value) for at, value in found.items()}
-        kept = RequestedFigures(call.places.data_dir)
-        until_utc = kept.keep(list(figures.values()), now_utc=call.clock.now_utc())
+        answer = _answer(operation, call, options, numbers)
+        until_utc = RequestedFigures(call.places.data_dir).keep([answer], now_utc=call.clock.now_utc())
     except (BadInput, OSError, PydanticSerializationError, UnicodeEncodeError):
         # The answer is whole without: settings that a command of plain files does not read may be broken, a file may
         # be gone by now, and its name may be no text.
         return None
-    return None if until_utc is None else Kept({at: each.figure_id for at, each in figures.items()}, until_utc)
+    ids = {at: f"{answer.figure_id}-{row}" for row, (at, _) in enumerate(numbers)}
+    return None if until_utc is None else Kept(ids, until_utc)
 
 
-def _question(operation: Operation, call: Call, options: Mapping[str, Any]) -> Trace:
-    """The question as its trace: each option as JSON, and the files that it names with their digests."""
+def _answer(
+    operation: Operation, call: Call, options: Mapping[str, Any], numbers: Sequence[tuple[str, float]]
+) -> Figure:
+    """All numbers of an answer as what is kept of it: its trace has each option as JSON, and digests of files."""
     # Of a bundle each field is an option.
     options = {
         name: each
@@ -104,45 +130,64 @@ def _question(operation: Operation, call: Call, options: Mapping[str, Any]) -> T
     told: dict[str, str] = {}
     files: list[TraceInput] = []
     for each in asked_of(operation):
-        value = options.get(each.name)
+        # A shell says what is usual too, an address does not.
+        value = options.get(each.name, None if each.is_required else each.default)
         if value is None:
             continue
-        every = value if isinstance(value, list) else [value]
-        files += [_file(path, call) for path in every if isinstance(path, Path) and path.is_file()]
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path) and path.is_file():
+                digest = digest_of(path)
+                files.append(TraceInput(kind="version", id=str(_beside(path, call)), role="file", sha256=digest))
         told[each.name] = reader(each.kind).dump_json(placed(value, lambda path: _beside(path, call))).decode()
-    named = {"operation": operation.name, "module": operation.function.__module__, "question": json.dumps(told)}
-    if call.person:
-        named["person"] = call.person
-    if isinstance(site := options.get("site"), str):
-        named["site"] = site
+    question, site = json.dumps(told), options.get("site")
+    named = {"operation": operation.name, "module": operation.function.__module__, "question": question}
+    named |= {"person": call.person} if call.person else {}
+    named |= {"site": site} if isinstance(site, str) else {}
+    # An act is not done again for the sake of a number.
+    named |= {} if _is_asked_again(operation, call) else {"act": "true"}
+    named["numbers"] = json.dumps(numbers)
     now_utc = call.project.reports.known_at(call.clock) if call.has_opened else call.clock.now_utc()
     as_of_utc = call.as_of_utc or now_utc
-    return Trace(computation=ANSWER, code_sha256="", parameters=named, as_of_utc=as_of_utc, inputs=tuple(files))
-
-
-def _figure(trace: Trace, at: str, value: float) -> Figure:
-    named, name = trace.parameters, at.rpartition("/")[2]
     # Instants and folders of a run are in no id: the same question with the same answer is the same number.
-    said = [named["operation"], named["question"], at, repr(value), *(f"{x.id}={x.sha256}" for x in trace.inputs)]
-    day = trace.as_of_utc.date()
+    parts = [
+        operation.name,
+        question,
+        named["numbers"],
+        named.get("act", ""),
+        *(f"{each.id}={each.sha256}" for each in files),
+    ]
     return Figure(
-        figure_id=hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:16],
-        path=at,
-        label=f"{at.strip('/')} of meterloom {named['operation']}",
-        kpi=name,
-        scope=f"site:{named['site']}" if "site" in named else "files",
-        start=day,
-        end=day + timedelta(days=1),
-        value=Decimal(repr(value)),
-        unit=next((each for each in _UNITS if name.endswith(each)), ""),
-        trace=trace.model_copy(update={"parameters": named | {"place": at}}),
-    )
+        figure_id=hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16],
+        path="",
+        label=f"meterloom {operation.name}",
+        kpi="",
+        scope=f"site:{site}" if isinstance(site, str) else "files",
+        start=as_of_utc.date(),
+        end=as_of_utc.date() + timedelta(days=1),
+        value=None,
+        unit="",
+        trace=Trace(
+            computation=ANSWER, code_sha256="", parameters=named, as_of_utc=as_of_utc, inputs=tuple(files)
+        ),
+    )  # fmt: skip
 
 
 def may_repeat(operation: Operation) -> bool:
-    """True where its question may be asked again; of one that writes, without a project."""
+    """True where its question may be asked again; of one that writes, only where it `may_repeat_in` a project."""
     is_told_where = any(isinstance(each.option, Written) and each.is_required for each in operation.question.parameters)
     return (not operation.takes or "as_of_" in operation.takes or operation.repeats) and not is_told_where
+
+
+def may_repeat_in(operation: Operation) -> bool:
+    """True where to ask it again in a project, in nobody's name, leaves what is in it as it is."""
+    is_kept = not operation.writes or ("as_of_" in operation.takes and operation.repeats)
+    return may_repeat(operation) and is_kept
+
+
+def _is_asked_again(operation: Operation, call: Call) -> bool:
+    """False for what was done in a project, and for what somebody asked who acts."""
+    is_read = not call.has_opened or (may_repeat_in(operation) and not (call.person and operation.writes))
+    return may_repeat(operation) and is_read
 
 
 def asked_of(operation: Operation) -> list[Parameter]:
@@ -172,7 +217,3 @@ def digest_of(path: Path) -> str:
 def _beside(path: Path, call: Call) -> Path:
     """A file by its way from the project's folder, so that both can be moved; the name of something else as it is."""
     return Path(relpath(path.resolve(), call.folder.resolve())) if path.exists() else path
-
-
-def _file(path: Path, call: Call) -> TraceInput:
-    return TraceInput(kind="version", id=str(_beside(path, call)), role="file", sha256=digest_of(path))

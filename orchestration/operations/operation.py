@@ -227,7 +227,8 @@ class Operation:
 
     takes: the shared options that it heeds. lists: title and lines below the options of its help. writes: it may write
     readings, what is made of them or words of people, so that none begins while an erasure runs. repeats: though it
-    takes no --as-of, to ask it again changes nothing outside of a project, and inside of one where it writes nothing.
+    takes no --as-of, to ask it again changes nothing outside of a project, and inside of one where it writes nothing;
+    though it takes --as-of and writes, in nobody's name it writes no more than a reader's question keeps.
     """
 
     name: str

@@ -115,7 +115,7 @@ def figures_again(opened: OpenProject, ids: Sequence[str], progress: Progress) -
         except MeterloomError as fault:
             found.append(Problem(f"figure {figure_id}", str(fault)))
             continue
-        equal += traced.is_equal
+        equal += bool(traced.is_equal)
         # What it was made of was erased since: the figure stands, and nobody can make it again.
         if not traced.is_equal and not erased_behind(opened.store, traced):
             found.append(

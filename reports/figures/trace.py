@@ -79,14 +79,14 @@ class InHand:
 
 class TraceReport(Model):
     """Answer of `meterloom trace`. `difference` is recomputed minus stored, None where one of them is missing. band:
-    what meters, factors and models may be off, None where nobody asks.
+    what meters, factors and models may be off, None where nobody asks. is_equal: None where an act is quoted.
     """
 
     figure: Figure
     inputs: tuple[TraceInput, ...]
     versions: dict[str, str]
     recomputed: Decimal | None
-    is_equal: bool
+    is_equal: bool | None
     difference: Decimal | None
     band: Band | None = None
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,37 +15,49 @@ from tests.oracle.inputs import write_inputs
 
 # Numbers that say how much, by the names that answers have for them: no prices a unit, no shares, no times.
 MEASURE = re.compile(
-    r"value|total|amount|billed|recomputed|expected|difference|objective|enpi|deviation_percent"
-    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|savings?)"
+    r"value|total|amount|quantity|sum|billed|recomputed|expected|difference|objective|enpi"
+    r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
+    r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|money|savings?)"
 )
+# Acts, and what is told of a time to come: no recording is made of them.
+BY_THE_CLOCK = ("plan --site home --for tomorrow", "dr plan --site tower --event {event} --target-kw 20")
+# Some of each kind: of files, of a project, acts, and what is asked by the clock.
+TRACED = {
+    "bill", "bill list", "baseline savings", "running", "kpis", "carbon group", "plan", "simulate", "dr plan",
+    "quality", "enpi", "advise list", "baseline project",
+}  # fmt: skip
+# Acts whose numbers are quoted as they were printed, and not made again.
+QUOTED = {"plan"}
 # Commands with numbers that are no figures, and why; one that prints none any more goes from here.
 NO_FIGURES: dict[str, str] = {}
 
 
-def unnamed(said: Any, ids: dict[str, str], at: str = "", *, has_ids: bool = False) -> Iterator[str]:
+def unnamed(said: Any, ids: dict[str, str], at: str = "", name: str = "", *, has_id: bool = False) -> Iterator[str]:
     """Places of measures that have an id neither beside them nor among the answer's."""
-    if isinstance(said, list):
+    if isinstance(said, int | float) and not isinstance(said, bool):
+        if MEASURE.fullmatch(name) and not has_id and at not in ids:
+            yield at
+    elif isinstance(said, list):
         for row, each in enumerate(said):
-            yield from unnamed(each, ids, f"{at}/{row}")
+            # Numbers of a series have its name, and its id.
+            is_row = isinstance(each, dict | list)
+            yield from unnamed(each, ids, f"{at}/{row}", "" if is_row else name, has_id=has_id and not is_row)
     elif isinstance(said, dict):
-        has_ids = has_ids or bool(said.get("figure_id")) or bool(_beside(said))
-        for name, each in said.items():
-            place = f"{at}/{name}"
-            if not isinstance(each, int | float) or isinstance(each, bool):
-                yield from unnamed(each, ids, place, has_ids=has_ids)
-            elif MEASURE.fullmatch(name) and not has_ids and place not in ids:
-                yield place
+        has_own, beside = has_id or bool(said.get("figure_id")), _beside(said)
+        for key, each in said.items():
+            yield from unnamed(each, ids, f"{at}/{key.replace('/', '~1')}", key, has_id=has_own or key in beside)
 
 
-def _beside(said: dict[str, Any]) -> list[str]:
+def _beside(said: dict[str, Any]) -> dict[str, str]:
     found = said.get("figures")
-    return [each for each in found.values() if each and isinstance(each, str)] if isinstance(found, dict) else []
+    named = found.items() if isinstance(found, dict) else ()
+    return {name: each for name, each in named if each and isinstance(each, str)}
 
 
 def ids_in(said: Any) -> Iterator[str]:
     """Ids beside numbers, wherever they stand."""
     if isinstance(said, dict):
-        yield from (each for each in [said.get("figure_id"), *_beside(said)] if each)
+        yield from (each for each in [said.get("figure_id"), *_beside(said).values()] if each)
     for each in said.values() if isinstance(said, dict) else said if isinstance(said, list) else ():
         yield from ids_in(each)
 
@@ -57,6 +70,12 @@ def walked(folder: Path) -> Iterator[tuple[str, str, Any]]:
             _, said, _ = call_here(*shlex.split(words), "--project", str(folder))
             if said is not None:
                 yield name, words, said
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    event = f"{tomorrow}T14:00/{tomorrow}T16:00"
+    for words in (each.format(event=event) for each in BY_THE_CLOCK):
+        code, said, fault = call_here(*shlex.split(words), "--project", str(folder))
+        assert code == 0, fault
+        yield words.partition(" --")[0], words, said
 
 
 def test_every_number_of_a_command_has_an_id_that_trace_takes(
@@ -71,9 +90,10 @@ def test_every_number_of_a_command_has_an_id_that_trace_takes(
         for figure_id in [*list(ids_in(said))[:1], *list(ids.values())[-1:]]:
             code, told, fault = call_here("trace", figure_id, "--project", str(demo[0]))
             traced.add(name)
-            if code != 0 or not told["is_equal"]:
+            is_quoted = code == 0 and told["is_equal"] is None and name in QUOTED
+            if code != 0 or not (told["is_equal"] or is_quoted):
                 faults.append(f"{words}: {figure_id}: {code} {fault}")
     assert faults == []
     assert {name: places for name, places in bare.items() if places and name not in NO_FIGURES} == {}
     assert {name for name in NO_FIGURES if not bare.get(name)} == set()
-    assert {"bill", "bill list", "baseline savings", "running", "kpis", "carbon group", "plan", "simulate"} <= traced
+    assert traced >= TRACED

@@ -1,7 +1,10 @@
 """Numbers of answers that no report holds: kept by their question, asked again of the same files, refused of others."""
 
+import hashlib
 import json
 import os
+import random
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +14,15 @@ import pytest
 from orchestration.operations.answer_figures import unnamed_numbers
 from orchestration.operations.operation import OPERATIONS
 from tests.e2e.conftest import call, call_here
+from tests.oracle.examples import COMMANDS, LeftOut
 from tests.oracle.inputs import write_inputs
 
 COMPARED = ("bill", "compare", "--tariff", "inputs/flat.yaml", "--tariff", "inputs/tariff.yaml", "--load")
+
+OF_FILES = (
+    "sniff", "quality", "plan", "bill", "bill compare", "carbon", "carbon chp", "baseline fit", "baseline savings",
+    "dr baseline", "anomalies", "forecast run",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -45,6 +54,59 @@ def test_a_number_of_plain_files_is_traced_in_another_process_and_from_another_f
     assert told["is_equal"] is True
     assert told["figure"]["value"] == told["recomputed"] == total
     assert [Path(each["id"]).name for each in told["inputs"]] == ["flat.yaml", "tariff.yaml", "energy.csv"]
+
+
+def test_numbers_drawn_from_twelve_commands_are_traced_with_value_inputs_and_command(project: Path) -> None:
+    (project / "sites").mkdir()
+    answers = {}
+    for name in OF_FILES:
+        examples = COMMANDS[name]
+        assert not isinstance(examples, LeftOut)
+        words = next(each for each in examples if "--site" not in each)
+        code, said, fault = call_here(*shlex.split(f"{name} {words}"), "--project", str(project))
+        assert code == 0, (name, fault)
+        assert "figure_ids" in said, name
+        answers[name] = said["figure_ids"]
+    drawn = [(name, *each) for name, ids in answers.items() for each in ids.items()]
+    for name, place, figure_id in random.Random(48).sample(drawn, 25):
+        code, told, fault = call_here("trace", figure_id, "--project", str(project))
+        assert (code, fault) == (0, ""), (name, place, fault)
+        assert told["figure"]["value"] == told["recomputed"] is not None, (name, place)
+        assert told["figure"]["path"] == place
+        assert told["parameters"]["command"].startswith(f"meterloom {name} ")
+        assert told["inputs"] or name == "carbon chp"
+        for each in told["inputs"]:
+            assert each["sha256"] == hashlib.sha256((project / each["id"]).read_bytes()).hexdigest(), (name, each)
+
+
+def test_an_id_that_is_over_or_of_nothing_is_refused_in_one_sentence(project: Path) -> None:
+    (project / "sites").mkdir()
+    known = compared(project)[0]["/tariffs/1/total"]
+    answer = known.partition("-")[0]
+    for unknown in (answer, f"{answer}-2", f"{answer}-x", f"{answer}-", "0" * 16, f"{'0' * 16}-0"):
+        code, told, fault = call_here("trace", unknown, "--project", str(project))
+        assert (code, told) == (2, None), unknown
+        assert fault.count("\n") == 1
+        assert f"no figure {unknown!r} is stored" in fault
+    with closing(sqlite3.connect(project / "var" / "asked" / "figures.db")) as db, db:
+        db.execute("update figures set until_s = 0")
+    code, told, fault = call_here("trace", known, "--project", str(project))
+    assert (code, told) == (2, None)
+    assert "end 30 days after they were printed" in fault
+
+
+def test_an_answer_of_more_numbers_than_reports_have_has_an_id_for_each_also_in_bare_series(project: Path) -> None:
+    case = json.loads(Path("inputs/case.json").read_text())
+    steps = {name: each * 50 for name, each in case.items() if isinstance(each, list) and len(each) == 12}
+    Path("inputs/long.json").write_text(json.dumps(case | steps))
+    code, said, fault = call_here("plan", "inputs/long.json", "--project", str(project))
+    assert code == 0, fault
+    assert len(said["series"]["import_kw"]) == 600
+    assert len(said["figure_ids"]) > 5_000
+    code, told, fault = call_here("trace", said["figure_ids"]["/series/import_kw/599"], "--project", str(project))
+    assert (code, fault) == (0, "")
+    assert told["figure"]["value"] == told["recomputed"] == said["series"]["import_kw"][599]
+    assert (told["figure"]["kpi"], told["figure"]["unit"]) == ("import_kw", "kw")
 
 
 def test_a_changed_file_or_a_file_that_is_gone_is_named(project: Path) -> None:
@@ -111,7 +173,7 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
     from importlib import import_module
 
     from orchestration.cli.main import MODULES
-    from orchestration.operations.answer_figures import may_repeat
+    from orchestration.operations.answer_figures import may_repeat, may_repeat_in
 
     for module in {each for every in MODULES.values() for each in every}:
         import_module(f"orchestration.{module}")
@@ -122,9 +184,24 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
         if may_repeat(each) and each.takes and "as_of_" not in each.takes
     }
     assert {name for name in repeated if name.startswith(("dispatch", "devices", "keys", "migrate", "lake"))} == set()
+    again = {each.name for held in OPERATIONS.values() for each in held if each.writes and may_repeat_in(each)}
+    assert again == {"enpi", "advise list", "baseline project"}
     assert {"dispatch stop", "weather fetch", "dr event advance", "grafana export"} & repeated == set()
 
 
 def test_a_number_is_found_by_its_place_where_names_hold_strokes() -> None:
     said = {"a/b": {"cost": 1.0}, "rows": [{"kwh": 2, "figures": {"kwh": "0" * 16}}, {"kwh": 3}], "n": 4}
     assert dict(unnamed_numbers(json.loads(json.dumps(said)))) == {"/a~1b/cost": 1.0, "/rows/1/kwh": 3}
+
+
+def test_numbers_of_a_series_are_measures_where_its_name_is_and_an_id_is_of_what_it_names_alone() -> None:
+    said = {
+        "figures": {"kwh": "0" * 16, "cost": ""}, "kwh": 1, "cost": 2, "claimed_kwh": 3, "interval_kwh": [4, None, 5],
+        "costs": {"wear": 6, "why": None}, "savings": {"n": 7, "text": ""}, "hours": [8],
+        "one": {"figure_id": "1" * 16, "value": 9, "band_kwh": [10], "parts": [{"kwh": 11}]},
+    }  # fmt: skip
+    want = {
+        "/cost": 2, "/claimed_kwh": 3, "/interval_kwh/0": 4, "/interval_kwh/2": 5, "/costs/wear": 6,
+        "/one/parts/0/kwh": 11,
+    }  # fmt: skip
+    assert dict(unnamed_numbers(said)) == want

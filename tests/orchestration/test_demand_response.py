@@ -68,6 +68,18 @@ def test_loads_are_listed_with_their_terms(project: Path) -> None:
     assert (fans["rebound_share"], fans["evidence"]["basis"]) == (0.5, "nameplate")
 
 
+def test_numbers_of_a_plan_for_an_event_are_made_again_by_their_ids(project: Path) -> None:
+    code, out, error = asked(project, 10)
+    assert code == 0, error
+    said = json.loads(out)
+    assert {"/plan/expected_kwh", "/plan/interval_kwh/0", "/plan/steps/0/kw"} <= said["figure_ids"].keys()
+    code, out, error = run("trace", said["figure_ids"]["/plan/interval_kwh/1"], "--json", folder=project)
+    assert code == 0, error
+    told = json.loads(out)
+    assert told["figure"]["value"] == told["recomputed"] == said["plan"]["interval_kwh"][1]
+    assert told["parameters"]["command"].startswith("meterloom dr plan --site plant --event ")
+
+
 def test_a_load_gives_what_its_meter_usually_draws_and_the_next_one_the_rest(project: Path) -> None:
     code, out, error = asked(project, 23)
     assert code == 0, error

@@ -30,6 +30,8 @@ from tests.controls.planning.examples import DAY, HOME, NOW, forecast
 from tests.orchestration.test_cli import run
 
 KEYS = {"blocks", "cost", "without_control", "habit_cost", "currency", "start", "assumptions", "findings"}
+# Of its numbers, where there is a plan.
+IDS = {"figure_ids", "figure_ids_until_utc"}
 DRIVERS = [
     {"driver_id": "charge", "unit": "percent", "aggregation": "mean"},
     {"driver_id": "price", "unit": "per_kwh", "aggregation": "mean"},
@@ -124,7 +126,7 @@ def asked(project: OpenProject, *words: str, code: int = 0) -> dict[str, Any]:
     done, out, error = run("plan", "--site", "home", *words, "--json", "--project", project.root)
     assert done == code, error
     answer = json.loads(out)
-    assert set(answer) == KEYS
+    assert set(answer) - IDS == KEYS
     return dict(answer)
 
 
@@ -287,3 +289,16 @@ def test_next_leads_to_the_plan_and_from_there_to_the_devices(
     measured = make_plan_now(replace(desk, read_states=lambda: {"battery": (5.0, 1.0)}))
     assert isinstance(measured, Plan), measured
     assert steps()[0].startswith("meterloom dispatch mode ADVISORY --site home --as carla")
+
+
+def test_numbers_of_a_plan_are_quoted_by_their_ids_and_nothing_is_planned_again(project: OpenProject) -> None:
+    said = asked(project)
+    assert {"/cost", "/without_control", "/habit_cost", "/blocks/0/kwh"} <= said["figure_ids"].keys()
+    _, plans, _ = run("plans", "list", "--site", "home", "--json", "--project", project.root)
+    code, out, error = run("trace", said["figure_ids"]["/cost"], "--json", "--project", project.root)
+    assert code == 0, error
+    told = json.loads(out)
+    assert (told["figure"]["value"], told["recomputed"], told["is_equal"]) == (said["cost"], None, None)
+    assert told["parameters"]["command"] == "meterloom plan --site home"
+    assert "an act is not done again" in run("trace", said["figure_ids"]["/cost"], "--project", project.root)[1]
+    assert run("plans", "list", "--site", "home", "--json", "--project", project.root)[1] == plans

@@ -69,6 +69,19 @@ def test_what_is_over_and_what_is_too_much_goes(tmp_path: Path, monkeypatch: pyt
     assert all("figures_by_end" in each for each in plans), plans
 
 
+def test_answers_that_take_too_much_room_go_from_the_oldest_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requested_figures, "MOST_BYTES", 500_000)
+    asked = RequestedFigures(tmp_path)
+    for day in range(40):
+        [one] = figures(1, f"{day}-")
+        named = one.trace.model_copy(update={"parameters": {"numbers": "1" * 50_000}})
+        asked.keep([one.model_copy(update={"trace": named})], now_utc=NOW + day * DAY / 2)
+    found = [day for day in range(40) if asked.figure(f"{day}-0", now_utc=NOW + 20 * DAY) is not None]
+    assert found[-1] == 39
+    assert found == list(range(found[0], 40))
+    assert 5 <= len(found) <= 12
+
+
 def test_a_file_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     file.parent.mkdir()

@@ -29,7 +29,6 @@ MEASURE = re.compile(
 NO_FIGURES = {
     "series": "points of a chart: each is a row of /kpis by hour, which has an id",
     "quality": "readings that a rule names, with its limit",
-    "meters/balance": "what a rule found off",
 }
 
 
@@ -40,19 +39,22 @@ def doors() -> Iterator[tuple[str, dict[str, str]]]:
             yield path, BASES.get(path, {})
 
 
-def bare_numbers(said: Any, path: str = "", *, has_ids: bool = False) -> Iterator[str]:
-    """Places of numbers that stand beside no id: neither their own, nor one among the `figures` of what they are in."""
+def bare_numbers(said: Any, ids: dict[str, str], at: str = "", *, has_ids: bool = False) -> Iterator[str]:
+    """Places of numbers that have no id: neither their own, nor one among the `figures` of what they are in, nor one
+    among those of the answer.
+    """
     if isinstance(said, list):
-        for each in said:
-            yield from bare_numbers(each, f"{path}[]")
+        for row, each in enumerate(said):
+            yield from bare_numbers(each, ids, f"{at}/{row}")
     elif isinstance(said, dict):
         has_ids = has_ids or bool(said.get("figure_id")) or any((said.get("figures") or {}).values())
         for name, each in said.items():
+            place = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
             if isinstance(each, int | float) and not isinstance(each, bool):
-                if MEASURE.fullmatch(name) and not has_ids:
-                    yield f"{path}.{name}"
+                if MEASURE.fullmatch(name) and not has_ids and place not in ids:
+                    yield re.sub(r"/\d+", "[]", place)
             else:
-                yield from bare_numbers(each, f"{path}.{name}", has_ids=has_ids)
+                yield from bare_numbers(each, ids, place, has_ids=has_ids)
 
 
 def ids_in(said: Any) -> Iterator[str]:
@@ -63,7 +65,7 @@ def ids_in(said: Any) -> Iterator[str]:
         for name, each in said.items():
             if name == "figure_id" and each:
                 yield each
-            elif name == "figures" and isinstance(each, dict):
+            elif name in ("figures", "figure_ids") and isinstance(each, dict):
                 yield from (one for one in _leaves(each) if one)
             else:
                 yield from ids_in(each)
@@ -84,7 +86,7 @@ def test_every_figure_of_the_api_has_an_id_that_the_api_traces(seen: Asking) -> 
         if answer.status != 200 or not answer.body.startswith(b"{"):
             continue
         name = path.removeprefix(f"{EMS}/").removeprefix("/api/v1/")
-        bare[name] = sorted(set(bare_numbers(answer.said)))
+        bare[name] = sorted(set(bare_numbers(answer.said, answer.said.get("figure_ids", {}))))
         ids[name] = list(dict.fromkeys(ids_in(answer.said)))
     without = {name: places for name, places in bare.items() if places and name not in NO_FIGURES}
     assert without == {}
@@ -165,3 +167,23 @@ def test_a_number_that_changes_has_another_id_and_the_former_is_traced_as_it_was
     # Of an erased meter's readings nothing stays behind that was made of them.
     project = acted.project.project
     assert project.data_dir / FOLDER in made_again(project, "plant")
+
+
+def test_a_number_of_an_answer_is_traced_by_who_may_ask_for_it_and_by_nobody_else(seen: Asking) -> None:
+    engineer = Asking(seen.project, FixedClock(SystemClock().now_utc()), WHOLE)
+    said = engineer.json("/meters/balance", site="plant", period="2025-03")
+    place, figure_id = next((place, each) for place, each in said["figure_ids"].items() if place.endswith("_kwh"))
+    told = engineer.json(f"/figures/{figure_id}")
+    assert (told["figure"]["path"], told["is_equal"], told["inputs"]) == (place, True, [])
+    assert told["parameters"]["command"] == "meterloom meters balance --site plant --period 2025-03"
+    # The same number by the command, and its id by the other door.
+    code, told, fault = call_here("trace", figure_id, "--project", str(seen.project.project.root))
+    assert (code, told["figure"]["path"]) == (0, place), fault
+    words = ("meters", "balance", "--site", "plant", "--period", "2025-03", "--project", str(seen.project.project.root))
+    assert call_here(*words)[1]["figure_ids"] == said["figure_ids"]
+    unknown = f"{figure_id.partition('-')[0]}-{len(said['figure_ids'])}"
+    elsewhere = WHOLE.model_copy(update={"sites": ("other",)})
+    without = WHOLE.model_copy(update={"roles": (Role.TENANT,)})
+    for person, asked in ((THEO, figure_id), (elsewhere, figure_id), (without, figure_id), (WHOLE, unknown)):
+        refused = Asking(seen.project, engineer.clock, person).get(f"{EMS}/figures/{asked}")
+        assert (refused.status, refused.said["code"]) == (404, "no_figure"), (person, refused.text)

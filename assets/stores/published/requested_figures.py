@@ -21,9 +21,10 @@ FOLDER, FILE = "asked", "figures.db"
 # And to the end of that day (UTC), so that who asks again and again writes once a day.
 KEPT_FOR = timedelta(days=30)
 # Of one answer; a longer list has the addresses of its numbers alone.
-MOST_AT_ONCE = 5_000
-# About a kilobyte each. Beyond it those go first that were asked for longest ago.
-MOST_KEPT = 500_000
+MOST_AT_ONCE = 20_000
+# About a kilobyte each, an answer of a command some tens of bytes a number. Beyond one of the two those go first that
+# were asked for longest ago.
+MOST_KEPT, MOST_BYTES = 500_000, 1_000_000_000
 BUSY_S = 5.0
 _DAY_S = 86_400
 # The index is for what is over, and to count without reading every figure.
@@ -34,6 +35,11 @@ _SCHEMA = (
 _HELD = "select figure_id from figures where until_s >= ? and figure_id in (select value from json_each(?))"
 _PUT = "insert into figures values (?, ?, ?) on conflict do update set until_s = max(until_s, excluded.until_s)"
 _OVER = "delete from figures where until_s < ?"
+_COUNT = "select count(*) from figures"
+_USED = (
+    "select (page_count - freelist_count) * page_size"
+    " from pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+)
 _EXCESS = "delete from figures where figure_id in (select figure_id from figures order by until_s limit ?)"
 
 
@@ -91,8 +97,10 @@ class RequestedFigures:
             db.executemany(_PUT, rows)
             # What is over goes whenever something comes.
             db.execute(_OVER, (now_s,))
-            if (many := int(db.execute("select count(*) from figures").fetchone()[0])) > MOST_KEPT:
-                db.execute(_EXCESS, (many - MOST_KEPT,))
+            many, used = (int(db.execute(sql).fetchone()[0]) for sql in (_COUNT, _USED))
+            # Of what takes too much room a tenth goes, so that not every answer waits for it.
+            if excess := max(many - MOST_KEPT, many // 10 if used > MOST_BYTES else 0):
+                db.execute(_EXCESS, (excess,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
         """The figure of that id, or None for one that was never asked for, or too long ago."""

@@ -27,7 +27,7 @@ from reports.texts.numbers import format_alike
 from reports.writer import significance, standing_of, words
 
 
-@operation("enpi", example="--site factory --seu compressors --period 2025-Q1", writes=True)
+@operation("enpi", example="--site factory --seu compressors --period 2025-Q1", writes=True, repeats=True)
 def enpi(
     call: Call,
     site: SiteOption,
@@ -149,7 +149,11 @@ def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule
     parts: list[Table | str] = [_headline(data, use, site), *_energy(data), _behind(data), "", _months(data, rule)]
     parts += _looked_at(data)
     if "trend" in data:
-        parts += ["", "Quarters by every approved version", _trend(data["trend"], rule)]
+        cells = "quarter: {label} | baseline: v{baseline_version} | EnPI: {enpi:.3f|–} | status: {judged}"
+        shown = Table(
+            data["trend"], cells, empty="no quarter of it was read", judged=lambda each: _standing(each, rule)
+        )
+        parts += ["", "Quarters by every approved version", shown]
     if "what_if" in data:
         parts += ["", *_supposed(data["what_if"])]
     if "mix" in data:
@@ -220,12 +224,6 @@ def _looked_at(data: Mapping[str, Any]) -> list[str]:
     findings = [f"{each['severity']}: {each['message']}" for each in data["findings"]]
     alerts = [f"alert, {words(each['kind'])}: {each['message']}" for each in data["alerts"]]
     return [*flags, *findings, *alerts]
-
-
-def _trend(trend: Sequence[Mapping[str, Any]], rule: StatusRule) -> Table:
-    rows = [{**each, "version": f"v{each['baseline_version']}", "said": _standing(each, rule)} for each in trend]
-    cells = "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {said}"
-    return Table(rows, cells, empty="no quarter of it was read")
 
 
 def _supposed(found: Mapping[str, Any]) -> list[str]:

@@ -75,7 +75,7 @@ def monitor(
     return Answer(result, Table(alerts.to_dicts(), ALERTS), text)
 
 
-@operation("baseline project", takes=READS_AND_ACTS, example="factory/led --fit --as ben")
+@operation("baseline project", takes=READS_AND_ACTS, repeats=True, example="factory/led --fit --as ben")
 def project(
     call: Call,
     name: Annotated[str, Argument(metavar="SITE/PROJECT", help="An M&V project of a site file.")],

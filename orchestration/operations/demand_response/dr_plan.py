@@ -122,7 +122,12 @@ def _tested(call: Call, site: str, load: str, event: str) -> "tuple[LoadTest | F
     return load_test(readings, found, load, wanted.meter, start, end), wanted
 
 
-@operation("dr plan", takes=PROJECT, example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60")
+@operation(
+    "dr plan",
+    repeats=True,
+    takes=PROJECT,
+    example="--site tower --event 2026-12-01T14:00/2026-12-01T16:00 --target-kw 60",
+)
 def dr_plan(
     call: Call,
     site: SiteOption,

@@ -49,7 +49,7 @@ def advise_run(call: Call, site: SiteOption, period: PeriodOption) -> Answer:
     return _listed(call, found, "")
 
 
-@operation("advise list", takes=READS_AND_ACTS, example="--site factory --status new --search compressor")
+@operation("advise list", takes=READS_AND_ACTS, repeats=True, example="--site factory --status new --search compressor")
 def advise_list(
     call: Call,
     site: AnySiteOption = None,

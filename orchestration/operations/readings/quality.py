@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SHOWN_PER_TABLE = 200
 
 
-@operation("quality", example="--energy meters.csv --tz Europe/Berlin --json", writes=True)
+@operation("quality", example="--energy meters.csv --tz Europe/Berlin --json")
 def quality(
     call: Call,
     site: Annotated[str | None, Option("--site", help="A site of the project.")] = None,

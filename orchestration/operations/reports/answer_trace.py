@@ -1,6 +1,8 @@
 """The trace of a number that a command printed and no report holds: its question, asked again of the same files."""
 
 import json
+import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
 from importlib import import_module
@@ -11,7 +13,7 @@ from pydantic import ValidationError
 
 from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.reporting.figure import Trace, TraceInput
+from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.time import FixedClock
 from orchestration.operations.answer import plain
 from orchestration.operations.answer_figures import (
@@ -19,6 +21,7 @@ from orchestration.operations.answer_figures import (
     asked_of,
     digest_of,
     may_repeat,
+    may_repeat_in,
     placed,
     reader,
     unnamed_numbers,
@@ -28,29 +31,68 @@ from orchestration.operations.run_call import RunCall
 from reports.figures.trace import TraceReport
 
 _NOWHERE = Path("/dev/null")
+# By the end of their names; of all else the name alone tells.
+UNITS = ("kwh", "kw", "kgco2e", "percent")
 _ROOM = "orchestration.operations."
+
+
+def kept_answer(call: Call, figure_id: str) -> Figure | None:
+    """The answer that the number of an id is of, as it is kept; None for an id of no answer."""
+    answer_id = figure_id.partition("-")[0]
+    kept = RequestedFigures(call.places.data_dir).figure(answer_id, now_utc=call.clock.now_utc())
+    return kept if kept is not None and kept.trace.computation == ANSWER else None
 
 
 def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
     """The number of an answer, and what its question answers today as of then; None for an id of no answer.
 
+    The number of an act is quoted: nothing is done again for its sake.
+
     Raises BadInput where a file that it was made of is gone or another, or the command is.
     """
-    kept = RequestedFigures(call.places.data_dir).figure(figure_id, now_utc=call.clock.now_utc())
-    if kept is None or kept.trace.computation != ANSWER:
+    kept, row = kept_answer(call, figure_id), figure_id.partition("-")[2]
+    if kept is None:
         return None
-    for each in kept.trace.inputs:
-        _expect_same(call, figure_id, each)
-    again = dict(unnamed_numbers(_asked_again(call, kept.trace))).get(kept.path)
-    value, recomputed = kept.value, None if again is None else Decimal(repr(again))
+    named = dict(kept.trace.parameters)
+    numbers = json.loads(named.pop("numbers"))
+    if not (row.isascii() and row.isdecimal() and int(row) < len(numbers)):
+        return None
+    operation, (place, number) = _operation(named["module"], named["operation"]), numbers[int(row)]
+    named |= {"place": place, "command": _command(operation, json.loads(named["question"]))}
+    # A number of a series is named as the series is.
+    name = next(each for each in reversed(place.split("/")) if not each.isdecimal())
+    value, recomputed = Decimal(repr(number)), None
+    if is_repeated := "act" not in named:
+        for each in kept.trace.inputs:
+            _expect_same(call, figure_id, each)
+        again = dict(unnamed_numbers(_asked_again(call, operation, kept.trace))).get(place)
+        recomputed = None if again is None else Decimal(repr(again))
+    changes = {
+        "figure_id": figure_id, "path": place, "label": f"{place.strip('/')} of {kept.label}", "kpi": name,
+        "value": value, "unit": next((each for each in UNITS if name.endswith(each)), ""),
+        "trace": kept.trace.model_copy(update={"parameters": named}),
+    }  # fmt: skip
     return TraceReport(
-        figure=kept,
+        figure=kept.model_copy(update=changes),
         inputs=kept.trace.inputs,
         versions={},
         recomputed=recomputed,
-        is_equal=value == recomputed,
-        difference=None if value is None or recomputed is None else recomputed - value,
+        is_equal=value == recomputed if is_repeated else None,
+        difference=None if recomputed is None else recomputed - value,
     )
+
+
+def _command(operation: Operation, told: Mapping[str, str]) -> str:
+    """The question as somebody types it, without what is usual."""
+    words = ["meterloom", *operation.name.split()]
+    for each in asked_of(operation):
+        said, names = told.get(each.name), each.option.names if each.option is not None else ()
+        if said is None or (not each.is_required and said == reader(each.kind).dump_json(each.default).decode()):
+            continue
+        value = json.loads(said)
+        for one in value if isinstance(value, list) else [value]:
+            words += [*names[:1], *([] if isinstance(one, bool) else [str(one)])]
+    return shlex.join(words)
 
 
 def _expect_same(call: Call, figure_id: str, given: TraceInput) -> None:
@@ -69,14 +111,15 @@ def _at(call: Call, path: Path) -> Path:
     return found if found.exists() or len(path.parts) > 1 else path
 
 
-def _asked_again(call: Call, trace: Trace) -> Any:
+def _asked_again(call: Call, operation: Operation, trace: Trace) -> Any:
     """The answer as JSON, by the clock of then."""
     named = trace.parameters
-    operation = _operation(named["module"], named["operation"])
+    if not may_repeat(operation):
+        raise _gone(operation.name)
     values = _options(call, operation, json.loads(named["question"]))
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
-    if operation.writes or not operation.takes:
+    if not operation.takes or not may_repeat_in(operation):
         # What writes in a project is asked where there is none, as what needs none.
         asked = Call(_NOWHERE, as_of=as_of, person=person)
         asked.clock = clock
@@ -103,7 +146,7 @@ def _operation(module: str, name: str) -> Operation:
     with suppress(ModuleNotFoundError):
         held = OPERATIONS.get(import_module(module).__name__, []) if module.startswith(_ROOM) else []
     found = next((each for each in held if each.name == name), None)
-    if found is None or not may_repeat(found):
+    if found is None:
         raise _gone(name)
     return found
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import polars as pl
 
+from assets.stores.published.requested_figures import KEPT_FOR
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.reporting.figure import Figure
@@ -49,8 +50,13 @@ def trace(
         return _of_no_report(call, lived)
     sources = call.sources
     reports = known_figures(call.project, sources, call.clock)
-    if reports.figure(figure_id) is None and (lived := what_if_trace(call.project.store, figure_id)) is not None:
-        return _of_no_report(call, lived)
+    if reports.figure(figure_id) is None:
+        if (lived := what_if_trace(call.project.store, figure_id)) is not None:
+            return _of_no_report(call, lived)
+        raise BadInput(
+            f"no figure {figure_id!r} is stored; a report's register lists its figures, and ids of other "
+            f"numbers end {KEPT_FOR.days} days after they were printed", reason="no_figure",
+        )  # fmt: skip
     _expect_made(call, known_figure(figure_id, reports))
     found = trace_figure(figure_id, reports=reports, sources=sources)
     figure = found.figure
@@ -81,15 +87,19 @@ def _expect_made(call: Call, figure: Figure) -> None:
 
 def _of_no_report(call: Call, found: TraceReport) -> Answer:
     _expect_made(call, found.figure)
-    exit_code = DONE if found.is_equal else CHECK_FAILED
-    return Answer(trace_data(found), [*_verdict(found), "", INPUTS], exit_code=exit_code)
+    exit_code = CHECK_FAILED if found.is_equal is False else DONE
+    command = found.figure.trace.parameters.get("command")
+    asked = [f"the answer of: {command}"] if command else []
+    return Answer(trace_data(found), [*_verdict(found), *asked, "", INPUTS], exit_code=exit_code)
 
 
 def _verdict(found: TraceReport) -> list[str]:
     """Equal or not, first; then what it is a figure of."""
     figure = found.figure
     value, again = exact_text(figure.value, figure.unit), exact_text(found.recomputed, figure.unit)
-    if found.is_equal:
+    if found.is_equal is None:
+        verdict = f"as it was printed: {value}; an act is not done again for the sake of a number"
+    elif found.is_equal:
         verdict = f"recomputed equal: {value}"
     elif found.difference is None:
         verdict = f"DIFFERS: recomputed {again}, stored {value}"

@@ -2,14 +2,17 @@
 
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, sees_site, sees_whole_site
+from data_quality.contracts.access.permissions import Permission, may, sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import plain
+from orchestration.operations.reports.answer_trace import answer_trace, kept_answer
+from orchestration.web.api.operations_api import ENDPOINTS, ROOM
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.requested_number import Number, requested_number, stored_number
+from orchestration.web.web_call import WebCall
 from reports.figures.trace import (
     TraceReport,
     VersionChange,
@@ -28,9 +31,9 @@ router = APIRouter(prefix=BASE)
 
 
 @router.get("/figures/{figure_id}")
-def figure(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
-    """A kept figure with its inputs, recomputed."""
-    found = _traced(ask, stored_number(ask, figure_id))[0]
+def figure(request: Request, figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
+    """A kept figure with its inputs, or a number of an answer, recomputed."""
+    found = _of_answer(request, ask, figure_id) or _traced(ask, stored_number(ask, figure_id))[0]
     return JSONResponse(plain(trace_data(found, names=sees_whole_site(ask.person))))
 
 
@@ -69,6 +72,20 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
     number = requested_number(ask)
     found, changes = _traced(ask, number)
     return JSONResponse(plain({**trace_data(found, names=sees_whole_site(ask.person)), "changes": changes}))
+
+
+def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None:
+    """The number of an answer that an endpoint gives too, for who may ask it all of its site."""
+    call = WebCall(ask)
+    if (kept := kept_answer(call, figure_id)) is None:
+        return None
+    named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
+    site, asked_for = named.get("site", ""), (named["module"], named["operation"])
+    needs = next((each for _, module, name, each in ENDPOINTS if asked_for == (f"{ROOM}.{module}", name)), None)
+    is_seen = sees_scope(ask.person, site, kept.scope) if site else call.sees_every_site
+    is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)
+    # Files of a command are no business of who asks over the network.
+    return answer_trace(call, figure_id) if is_seen and is_allowed and not kept.trace.inputs else None
 
 
 def _traced(ask: Ask, number: Number) -> tuple[TraceReport, list[VersionChange]]:

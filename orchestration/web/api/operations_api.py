@@ -18,7 +18,7 @@ from assets.stores.ledgers.meter_proposals import ProposalStore
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import value_in_words
-from orchestration.operations.answer import plain
+from orchestration.operations.answer_figures import kept_numbers
 from orchestration.operations.operation import OPERATIONS, Operation, Parameter
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
@@ -76,6 +76,7 @@ ENDPOINTS = (
     ("/weather", "control.weather", "weather list", Permission.FORECAST_READ),
     ("/devices/catalogue", "control.devices", "devices catalogue", Permission.DISPATCH_READ),
 )
+ROOM = "orchestration.operations"
 # What an address never names: sites that the asker may not see, and how a table in a shell looks.
 _NOT_OFFERED = ("portfolio", "files", "computed")
 router = APIRouter()
@@ -83,7 +84,7 @@ router = APIRouter()
 
 def operation_of(module: str, name: str) -> Operation:
     """The operation of that name in a module below `orchestration.operations`."""
-    held_by = import_module(f"orchestration.operations.{module}").__name__
+    held_by = import_module(f"{ROOM}.{module}").__name__
     return next(each for each in OPERATIONS[held_by] if each.name == name)
 
 
@@ -109,8 +110,11 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
             guard(ask, name, request.path_params[name])
         told = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
         values = {name: value for name, value in told.items() if value is not None}
-        found = operation.function(WebCall(ask), **operation.question.filled(values))
-        return Response(orjson.dumps(plain(found.result)), media_type=JSON)
+        call, arguments = WebCall(ask), operation.question.filled(values)
+        said = operation.function(call, **arguments).document
+        # What is not shown of other sites moves the places of what is.
+        kept = kept_numbers(operation, call, arguments, said) if call.sees_every_site else None
+        return Response(orjson.dumps(said if kept is None else kept.beside(said)), media_type=JSON)
 
     answer.__doc__ = operation.function.__doc__
     return answer
