@@ -18,6 +18,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, zone
 from orchestration.views.open_findings import Standing
 from reports.pages.tasks import Task, in_letters, title_text
+from reports.texts.locales import moment
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -115,12 +116,12 @@ def tasks_of(
     return [task_of(project, site, each) for each in known if finding_id in ("", each.source_id)]
 
 
-def task_of(project: "OpenProject", site: Site, order: WorkOrder) -> Task:
-    """An order with names and the site's clock."""
+def task_of(project: "OpenProject", site: Site, order: WorkOrder, locale: str = "en") -> Task:
+    """An order with names and the site's clock, as people of the locale write it."""
     at_utc, names = order.recorded_at_utc, project.names
     return Task(
         order=order, who=names.get(order.assignee, order.assignee), by=names.get(order.person_id, order.person_id),
-        at="" if at_utc is None else f"{at_utc.astimezone(zone(site.time_zone)):%Y-%m-%d %H:%M}",
+        at="" if at_utc is None else moment(at_utc.astimezone(zone(site.time_zone)), locale),
     )  # fmt: skip
 
 

@@ -153,7 +153,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
 def _tools(page: Page) -> list[PageBlock]:
     """Pickers, and questions beside them, with which the page begins: they stand in its title line."""
     first = list(takewhile(_is_picker, page.parts[0].blocks)) if page.parts else []
-    return first if any(block.kind == "choice" for block in first) else []
+    return first if any(block.kind == "choice" and len(block.options) > 1 for block in first) else []
 
 
 def _scripts(page: Page) -> list[str]:
@@ -215,7 +215,7 @@ def _is_picker(block: PageBlock) -> bool:
 
 def _chosen(run: Iterable[PageBlock], word: Callable[[str], str]) -> str:
     """Words of the pickers now, in one line."""
-    choices = [block for block in run if block.kind == "choice"]
+    choices = [block for block in run if block.kind == "choice" and len(block.options) > 1]
     return " · ".join(word(option.text) for block in choices for option in block.options if option.is_chosen)
 
 

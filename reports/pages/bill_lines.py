@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from assets.bills.dispute.reconcile import ReconciledLine, Reconciliation
@@ -14,7 +15,7 @@ from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import long_date, named
+from reports.texts.locales import long_date, named, short_date
 from reports.texts.numbers import MISSING, format_alike, format_number, unit_text, written
 from reports.writer import words
 
@@ -112,36 +113,38 @@ class _Bill:
         if audit.verdict == "agrees":
             return Paragraph(text="The bill matches readings and tariff on every line.", tone="good")
         causes = sentences([Sentence(words(each)) for each in (audit.cause, *audit.also)], ", ")
-        evidence = sentences([named(in_words(each, self.tariffs, audit.lines)) for each in audit.evidence])
+        evidence = sentences([named(in_words(each, self.tariffs, audit.lines, self.locale)) for each in audit.evidence])
         return Paragraph(text=Sentence("Cause: {0}. {1}", causes, evidence), tone="bad")
 
     def lines(self, audit: Reconciliation) -> Table:
         """A row a line, and what they come to."""
         money, units = unit_text(self.currency), {each.unit for each in audit.lines}
         per = f"{money}/{next(iter(units))}" if len(units) == 1 and "" not in units else ""
+        # Where the tariff names nobody, nothing is split and no column says so.
+        owner = (Column(title="Belongs to"),) if any(each.owner != "unknown" for each in audit.lines) else ()
         columns = (
-            Column(title="Line", weight=3), Column(title="Belongs to"), Column(title="Billed quantity", is_number=True),
+            Column(title="Line", weight=3), *owner, Column(title="Billed quantity", is_number=True),
             Column(title="Metered quantity", is_number=True), Column(title="Billed rate", unit=per, is_number=True),
             Column(title="Tariff rate", unit=per, is_number=True), Column(title="Billed", unit=money, is_number=True),
             Column(title="Expected", unit=money, is_number=True),
             Column(title="Difference", unit=money, is_number=True),
         )  # fmt: skip
-        rows = [Row(cells=self._line(each)) for each in audit.lines]
+        rows = [Row(cells=self._line(each, has_owner=bool(owner))) for each in audit.lines]
         sums = (audit.billed_total, audit.recomputed_total, audit.delta_total)
-        blank = Cell(text="")
-        total = Row(cells=(Cell(text="Total"), *[blank] * 5, *self._money(sums, None)), is_total=True)
+        blank = [Cell(text="")] * (4 + len(owner))
+        total = Row(cells=(Cell(text="Total"), *blank, *self._money(sums, None)), is_total=True)
         return Table(
             key="bill-lines", title="Line by line", sheet="lines", columns=columns, rows=(*rows, total),
             note="A quantity or rate in red is another than that of meter or tariff.",
         )  # fmt: skip
 
-    def _line(self, line: ReconciledLine) -> tuple[Cell, ...]:
+    def _line(self, line: ReconciledLine, *, has_owner: bool) -> tuple[Cell, ...]:
         quantities = [self._quantity(each, line.unit) for each in (line.billed_quantity, line.recomputed_quantity)]
         rates = [self._rate(each) for each in (line.billed_rate, line.recomputed_rate)]
         sums = (line.billed, line.recomputed, line.delta)
         pairs = (*_pair(quantities), *_pair(rates))
         owner = Cell(text=Sentence(OWNERS[line.owner]), tone="muted" if line.owner == "unknown" else "plain")
-        return (Cell(text=_called(line)), owner, *pairs, *self._money(sums, line))
+        return (Cell(text=_called(line)), *([owner] if has_owner else ()), *pairs, *self._money(sums, line))
 
     def _money(
         self, amounts: tuple[Decimal | None, Decimal | None, Decimal], line: ReconciledLine | None
@@ -174,10 +177,11 @@ def _called(line: ReconciledLine) -> str:
     return named((line.label or line.id).replace("_", " "))
 
 
-def in_words(evidence: str, tariffs: Mapping[str, str], lines: Sequence[ReconciledLine]) -> str:
-    """Evidence with tariffs and lines by their names in place of their ids; an id that is a plain word or a number
-    stays, since the sentence may mean the word. tariffs: names by id.
+def in_words(evidence: str, tariffs: Mapping[str, str], lines: Sequence[ReconciledLine], locale: str = "en") -> str:
+    """Evidence with tariffs and lines by their names in place of their ids, and its days as people write them; an id
+    that is a plain word or a number stays, since the sentence may mean the word. tariffs: names by id.
     """
+    evidence = re.sub(r"\b\d{4}-\d\d-\d\d\b", lambda day: short_date(date.fromisoformat(day[0]), locale), evidence)
     names = {**tariffs, **{each.id: _called(each) for each in lines}}
     names = {each: name for each, name in names.items() if not (each.isalpha() or each.isdecimal())}
     names |= {f"{each.id} ({each.label})": _called(each) for each in lines}

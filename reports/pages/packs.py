@@ -16,6 +16,7 @@ from reports.pages.page import (
     Choice,
     Form,
     Input,
+    Item,
     Look,
     Number,
     Numbers,
@@ -89,10 +90,13 @@ class PackData(NamedTuple):
 def packs_page(
     lines: Sequence[PackLine], about: PackAbout, address: Address, *, ranks: Sequence[Ranked], ranked_at: str
 ) -> Page:
-    """A card a pack, and the sites beside their peers. ranked_at: when the ranks were made; empty: they are not."""
-    cards = tuple(_card(each, address) for each in lines)
+    """A card a pack, those without a report in one card, and the sites beside their peers. ranked_at: when the ranks
+    were made; empty: they are not.
+    """
+    cards = [_card(each, each.counts, address) for each in lines if each.counts is not None]
+    cards += [_without(rest, address)] if (rest := [each for each in lines if each.counts is None]) else []
     none = Paragraph(text="No pack is for this year.", tone="muted")
-    parts = [Part(key="packs", blocks=(*_choices(about, address), Cards(widgets=cards) if cards else none))]
+    parts = [Part(key="packs", blocks=(*_choices(about, address), Cards(widgets=tuple(cards)) if cards else none))]
     if ranked_at:
         parts.append(
             Part(key="peers", title="Sites compared with their peers", blocks=_peers(ranks, ranked_at, address))
@@ -142,13 +146,24 @@ def _choices(about: PackAbout, address: Address) -> list[Choice]:
     return found
 
 
-def _card(line: PackLine, address: Address) -> Widget:
-    """A pack by the counts of its newest report; what is not made has no figure, and says so."""
+def _without(lines: Sequence[PackLine], address: Address) -> Widget:
+    """Packs of which no report is made: a line each, with where its gaps are."""
+    links = [address.href(f"{PATH}/{each.name}") for each in lines]
+    items = tuple(
+        Item(
+            text=named(each.title), detail=Sentence("edition {0}", each.framework.edition), icon="file-text", href=link,
+            acts=(("See gaps", link),),
+        )
+        for each, link in zip(lines, links, strict=True)
+    )  # fmt: skip
+    said = "No report for this year yet."
+    return Widget(key="packs-without", title="Not started", state="value", hint=said, items=items, span=12)
+
+
+def _card(line: PackLine, counts: Completeness, address: Address) -> Widget:
+    """A pack by the counts of its newest report."""
     link, hint = address.href(f"{PATH}/{line.name}"), Sentence("edition {0}", line.framework.edition)
     shared = {"key": f"pack-{line.name}", "title": named(line.title), "link": link, "hint": hint, "span": 4}
-    if line.counts is None:
-        return Widget(state="none", reason="No report for this year yet.", next=("See gaps", link), **shared)
-    counts = line.counts
     value = Number(
         label="Complete", text=_share(counts, address.locale), unit="%",
         note=Sentence("{0} of {1} required", counts.required - counts.missing, counts.required),

@@ -106,7 +106,8 @@ class Widget(Model):
     age: of what it shows; where its value is live, of that value. span: columns of twelve; 0: a quarter of a row.
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
     all_items: of many lines, of which `items` are the first, the words of their fold, and all. next: what can be done
-    about what is missing, and where; without a place who can do it.
+    about what is missing, and where; without a place who can do it. leads: by key, where the cells of its table that
+    name something lead; chips: the column of states of its table.
     """
 
     key: str
@@ -120,6 +121,8 @@ class Widget(Model):
     picture: Picture | None = None
     chart: Chart | None = None
     table: Table | None = None
+    leads: dict[str, str] = {}
+    chips: int | None = None
     items: tuple[Item, ...] = ()
     all_items: tuple[Text, tuple[Item, ...]] | None = None
     acts: tuple["Act", ...] = ()

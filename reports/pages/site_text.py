@@ -13,7 +13,7 @@ from reports.pages.page import Form, Input, Page, PageBlock, Part
 from reports.pages.settings_list import PATH
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 from reports.writer import words
 
 # A longer list of differences is read in an editor.
@@ -85,7 +85,7 @@ def site_text_page(
     if rules:
         parts.append(Part(key="rules", blocks=(_rules(rules),)))
     if older:
-        rows = [[Cell(text=f"{each.at_utc:%Y-%m-%d %H:%M}", figure_id=each.name), Cell(text=named(each.by))]
+        rows = [[Cell(text=moment(each.at_utc, at.locale), figure_id=each.name), Cell(text=named(each.by))]
                 for each in older]  # fmt: skip
         parts.append(
             Part(key="older", blocks=(table("older", "Earlier versions", [("Replaced, UTC", ""), ("By", "")], rows),))

@@ -18,6 +18,7 @@ from reports.pages.page import (
     Picture,
     Proposal,
     ProposedMeter,
+    Steps,
     Upload,
     Way,
 )
@@ -29,6 +30,16 @@ from reports.texts.numbers import format_number, unit_text
 PATH, FILES, CONFIRM = "/start", "/start/files", "/start/confirm"
 MOST_START_MB = 64
 _STEPS: tuple[Text, ...] = ("Add files", "Check meters", "First figures")
+# Beside the place for files, as long as no meter is known.
+_HELD = (
+    (
+        "Meter readings",
+        "Of intervals or counters. Columns, units and times are found and shown before they are stored.",
+    ),
+    ("Weather", "Outdoor temperature, for baselines and forecasts."),
+    ("Bills", "Each is stored and checked against readings and tariff."),
+    ("First figures", "Use, cost and carbon are calculated as soon as the meters are confirmed."),
+)
 
 
 class Found(NamedTuple):
@@ -80,6 +91,8 @@ def start_page(
             _site(found, questions, address, kept, time_zone, currency),
             *_preview(found, hours, address.locale),
         ]
+    else:
+        blocks.append(Steps(title="What files may hold", steps=tuple((name, text, "") for name, text in _HELD)))
     return _page(address, blocks)
 
 

@@ -15,7 +15,7 @@ from reports.pages.anomaly import AnomalyDetail, anomaly_part
 from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import languages, named, page_word
+from reports.texts.locales import languages, named, page_word, short_date
 
 PATH = "/tasks"
 ACTS: dict[str, OrderState] = {"assign": "assigned", "close": "done", "cancel": "cancelled"}
@@ -109,7 +109,7 @@ def tasks_page(
         Option(text=Sentence("all ({0})", len(tasks)), href=address.href(all="1"), is_chosen=is_all),
     )
     shown = tasks if is_all else waiting
-    parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown)))]
+    parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown, address.locale)))]
     if asked:
         parts.insert(0, Part(key="approvals", title="Approvals", blocks=approval_blocks(asked, address)))
     if may_act:
@@ -135,7 +135,7 @@ def task_page(
 ) -> Page:
     """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act."""
     order = task.order
-    due = Sentence("due {0}", f"{order.due}") if order.due else ""
+    due = Sentence("due {0}", short_date(order.due, address.locale)) if order.due else ""
     facts = sentences(
         (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
     )
@@ -180,7 +180,7 @@ def task_form(action: str, *, people: Mapping[str, str], title: str = "", priori
     )  # fmt: skip
 
 
-def tasks_table(tasks: Sequence[Task], none: str = "No task is open.") -> Table:
+def tasks_table(tasks: Sequence[Task], locale: str, none: str = "No task is open.") -> Table:
     """Tasks, a row each; the title leads to its page."""
     columns = (
         Column(title="Priority"), Column(title="Task", weight=4), Column(title="State"), Column(title="Assignee"),
@@ -192,7 +192,7 @@ def tasks_table(tasks: Sequence[Task], none: str = "No task is open.") -> Table:
                 Cell(text=each.order.priority, tone=TONES[each.order.priority]),
                 Cell(text=title_text(each.order), figure_id=each.order.order_id),
                 Cell(text=Sentence(each.order.state)), Cell(text=named(each.who) if each.who else "–"),
-                Cell(text=f"{each.order.due or '–'}"),
+                Cell(text=short_date(each.order.due, locale) if each.order.due else "–"),
             )
         )
         for each in tasks
@@ -237,7 +237,7 @@ def _person(people: Mapping[str, str], value: str, *, is_required: bool = True) 
 def finding_tasks(tasks: Sequence[Task], address: Address) -> tuple[list[PageBlock], dict[str, str]]:
     """Tasks that were made of a finding, as a block of its page, and where they lead; without one nothing."""
     whys = {each.order.order_id: task_href(each.order, address) for each in tasks}
-    return [tasks_table(tasks)] if tasks else [], whys
+    return [tasks_table(tasks, address.locale)] if tasks else [], whys
 
 
 MOST_ROWS = 4
@@ -285,7 +285,7 @@ def _waits(asked: WaitingApproval, given: Tasks) -> Item:
 
 def _item(task: Task, given: Tasks) -> Item:
     order = task.order
-    due = Sentence("due {0}", f"{order.due}") if order.due else ""
+    due = Sentence("due {0}", short_date(order.due, given.locale)) if order.due else ""
     detail = sentences(
         (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
     )

@@ -62,7 +62,7 @@ def tiles(asking: Asking, board: str, person: Person = ALL, scope: str = "site:p
     for widget in found:
         for line in widget.table.rows if widget.table else ():
             for cell in line.cells:
-                assert not cell.figure_id or cell.figure_id in show.whys, (widget.key, cell)
+                assert not cell.figure_id or cell.figure_id in show.whys | widget.leads, (widget.key, cell)
     return {each.key: each for each in found}
 
 
@@ -157,7 +157,7 @@ def test_every_tile_is_in_one_of_four_states_and_none_is_an_empty_box(asking: As
                 assert widget.reason, key
                 assert widget.value is None or widget.value.text == MISSING, key
             else:
-                assert widget.value is not None or widget.chart is not None, key
+                assert widget.value is not None or widget.chart is not None or widget.table is not None, key
                 assert widget.value is None or widget.value.text != MISSING, key
             assert (widget.value.text if widget.state == "none" and widget.value else "") != "0", key
             assert widget.state != "not_set_up", key

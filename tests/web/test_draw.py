@@ -117,6 +117,26 @@ def test_numbers_in_tables_and_tiles_open_their_why() -> None:
     assert leads.count("/why?a=1&b=2") == 4
 
 
+def test_a_picker_with_one_option_is_no_choice_and_is_not_drawn() -> None:
+    one, other = (Option(text=text, href=f"/{text}", is_chosen=text == "only") for text in ("only", "second"))
+    for options, is_drawn in (((one,), False), ((one, other), True)):
+        for blocks in (
+            (Choice(label="Year", options=options),),
+            (Paragraph(text="a"), Choice(label="Year", options=options)),
+        ):
+            made = Page(title="t", address=Address(path="/x"), parts=(Part(key="a", blocks=blocks),))
+            assert ("Year" in Seen(html_of(None, made)).text) == is_drawn
+
+
+def test_the_question_of_an_act_has_cancel_beside_its_button_and_a_form_of_a_page_has_none() -> None:
+    form = Form(key="f", title="Approve", action="/act", method="post", fields=(), submit="Approve")
+    act = Act(label="Approve", question="Approve?", about="Q4", facts=(), form=form)
+    for block, is_question in ((act, True), (form, False)):
+        made = Page(title="t", address=Address(path="/x"), parts=(Part(key="a", blocks=(block,)),))
+        beside = re.search(r'>Cancel</a><button type="submit">Approve<', html_of(None, made))
+        assert bool(beside) == is_question
+
+
 def told(html: str, key: str) -> dict:
     """What the scripts are told of a chart."""
     figure = html.partition(f'id="chart-{key}"')[2]

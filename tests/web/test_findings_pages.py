@@ -93,7 +93,9 @@ def test_an_act_of_a_moment_ago_is_undone_once_by_who_did_it(acted: Asking) -> N
     page = acted.get(f"/findings/{first}", headers=[PAGE], **about).text
     toast = re.search(r'<div class="toast" role="status">(.*?)</div>', page, re.DOTALL)
     assert toast is not None
-    assert "The finding is muted until 2099-01-01 by Anne." in html.unescape(toast[1])
+    assert "The finding is muted until 1 January 2099 by Anne." in html.unescape(toast[1])
+    # The history has its days as people write them, not as a machine does.
+    assert re.search(r"\d{1,2} [A-Z][a-z]+ \d{4}, \d\d:\d\d", page.partition('id="table-history"')[2])
     form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', toast[1]))
     assert form.pop("csrf")
     assert f'action="/findings/{first}/reopen?site=plant"' in toast[1]

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from reports.pages.address import Address
 from reports.pages.page import Widget
+from reports.pages.widgets import report_status, sites_table
 from reports.texts.numbers import MISSING
-from tests.web.widgets_golden import GOLDEN, all_, document
+from tests.web.widgets_golden import GOLDEN, all_, document, shown
 
 
 def test_every_tile_says_in_every_state_what_the_golden_file_has() -> None:
@@ -25,8 +27,34 @@ def test_what_is_missing_is_never_zero_and_never_without_a_reason(name: str, wid
             or widget.picture
             or widget.chart
             or widget.items
+            or widget.table
             or widget.reason
         )
         assert widget.value is None or widget.value.text != MISSING or widget.value.note
     for number in (*widget.numbers, *([widget.value] if widget.value else [])):
         assert number.text != MISSING or number.note, number
+
+
+def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_currency() -> None:
+    row = sites_table.SiteRow(
+        name="Plant", currency="CZK", cost=shown("cost", "120.5", "CZK"), href="/board/site?site=p"
+    )
+    tile = sites_table.view(sites_table.SitesTable(address=Address(path="/board/exec"), rows=(row,), span="2025"))
+    assert tile.table is not None
+    [cells] = [each.cells for each in tile.table.rows]
+    assert tile.leads[cells[0].figure_id] == "/board/site?site=p"
+    assert str(cells[2].text) == "120.50\N{NO-BREAK SPACE}CZK"
+    assert all(str(each.title) for each in tile.table.columns)
+    assert tile.table.columns[tile.chips or 0].title == "Status"
+
+
+def test_reports_have_a_column_of_changes_only_where_something_changed() -> None:
+    line = report_status.ReportLine(name="enpi_quarter", site="p", period="2025-Q4", status="due", href="/reports/x")
+    heads = []
+    for lines in ((line,), (line, line.model_copy(update={"stale": ("lake plant/2025",)}))):
+        tile = report_status.view(report_status.ReportStatus(address=Address(path="/board/exec"), lines=lines))
+        assert tile.table is not None
+        heads.append("Changed since" in {each.title for each in tile.table.columns})
+        assert {each.cells[tile.chips or 0].tone for each in tile.table.rows} == {"caution"}
+        assert tile.leads == {"/reports/x": "/reports/x"}
+    assert heads == [False, True]

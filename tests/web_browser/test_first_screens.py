@@ -143,3 +143,16 @@ def test_who_wants_no_motion_is_shown_none(name: str, context: BrowserContext) -
     watched.page.emulate_media(reduced_motion="reduce")
     watched.drawn(PAGES[name])
     assert watched.page.evaluate(MOVING) == 0
+
+
+SIDEWAYS = """() => [...document.querySelectorAll('main .box')].map((box) => box.scrollWidth - box.clientWidth)"""
+
+
+def test_rows_of_findings_fit_a_phone_and_their_box_does_not_scroll_sideways(context: BrowserContext) -> None:
+    watched = Watched(context)
+    width, height = SIZES["phone"]
+    watched.page.set_viewport_size({"width": width, "height": height})
+    watched.drawn(PAGES["findings"])
+    assert watched.page.locator("#table-findings tbody tr").count() > 0
+    assert watched.page.evaluate(SIDEWAYS) == [0]
+    assert axe_faults(watched.page) == []

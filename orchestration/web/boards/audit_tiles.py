@@ -145,17 +145,18 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
 
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
-    return [drawn_again(shows, address.part("draw"), address), packs_again(address), activity(shows, address)]
+    drawn = drawn_again(shows, address.part("draw"), address)
+    again = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
+    return [again, activity(shows, address)]
 
 
-def packs_again(address: Address) -> Part:
+def packs_again(address: Address) -> Form:
     """The act that has the last packs verified."""
-    form = Form(
-        key="verify", title="Verify the last packs", action=address.href("/board/audit/verify", draw=None),
+    return Form(
+        key="verify", title="Verify evidence packs", action=address.href("/board/audit/verify", draw=None),
         method="post", submit="Verify", fields=(),
         note="every byte, hash and signature of the file, and twenty of its figures",
     )  # fmt: skip
-    return Part(key="verify", title="Verify evidence packs", blocks=(form,))
 
 
 def activity(shows: Sequence[Show], address: Address) -> Part:

@@ -127,7 +127,8 @@ def _act(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> Act:
 def _note(ask: Ask, public_key: str, *, lacks_key: bool) -> str:
     if lacks_key:
         return Sentence(NO_KEY, ask.person.person_id)
-    return Sentence(_SIGNATURE, fingerprint(public_key)) if public_key else _NO_KEYS
+    # Its beginning tells keys apart in a sentence; the whole of it stands on the profile.
+    return Sentence(_SIGNATURE, f"{fingerprint(public_key)[:19]}…") if public_key else _NO_KEYS
 
 
 def _command(ask: Ask, line: ReportLine, content: ReportContent, name: str) -> str:

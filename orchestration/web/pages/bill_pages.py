@@ -27,6 +27,7 @@ from reports.pages.bill_lines import bill_page
 from reports.pages.bill_upload import HEADS, PREVIEW, UPLOAD, confirm_part, preview_page, upload_page
 from reports.pages.bills import PATH, acts_parts, bill_address, bills_page
 from reports.pages.page import Part
+from reports.texts.locales import moment
 
 router = APIRouter()
 NAVS = (
@@ -51,7 +52,7 @@ def bill(bill_id: str, ask: Ask = asked(Permission.BILL_READ)) -> Response:
     found = the_bill(figures.bills, bill_id)
     named = ask.project.names
     history = [
-        (f"{each.recorded_at_utc.astimezone(zone(site.time_zone)):%Y-%m-%d %H:%M}", each,
+        (moment(each.recorded_at_utc.astimezone(zone(site.time_zone)), ask.address.locale), each,
          named.get(each.person_id, each.person_id))
         for each in found.events
     ]  # fmt: skip

@@ -1,6 +1,5 @@
 """/findings: what needs somebody at a site, one finding with its history, and what people do about it."""
 
-from datetime import datetime
 from typing import get_args
 
 from fastapi import APIRouter
@@ -23,6 +22,7 @@ from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, Nav, asked
 from reports.pages.address import is_fresh
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
+from reports.texts.locales import long_date, moment
 
 router = APIRouter()
 NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("home", "ops", "audit"))
@@ -52,7 +52,11 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
     found = the_finding(look_at(ask, site), finding_id)
     events = AlertEvents(ask.project.store).of_site(site.site_id).get(found.finding.finding_id, [])
     history = [
-        (_local(each.recorded_at_utc, site), each, ask.project.names.get(each.person_id, each.person_id))
+        (
+            moment(each.recorded_at_utc.astimezone(zone(site.time_zone)), ask.address.locale),
+            each,
+            ask.project.names.get(each.person_id, each.person_id),
+        )
         for each in events
     ]
     may_act = may(ask.person, Permission.ANOMALY_UPDATE)
@@ -113,9 +117,6 @@ def _listed(ask: Ask, site: Site, found: Standing) -> ListedFinding:
     if event is None:
         return ListedFinding(finding=found.finding, state=found.state)
     who = ask.project.names.get(event.person_id, event.person_id)
-    until = "" if event.until_utc is None else _local(event.until_utc, site).removesuffix(" 00:00")
+    end, locale = event.until_utc and event.until_utc.astimezone(zone(site.time_zone)), ask.address.locale
+    until = "" if end is None else moment(end, locale) if end.hour or end.minute else long_date(end.date(), locale)
     return ListedFinding(finding=found.finding, state=found.state, event=event, who=who, until=until)
-
-
-def _local(at_utc: datetime, site: Site) -> str:
-    return f"{at_utc.astimezone(zone(site.time_zone)):%Y-%m-%d %H:%M}"

@@ -26,7 +26,7 @@ from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 
 router = APIRouter(include_in_schema=False)
 PATH = "/profile/password"
@@ -103,9 +103,10 @@ def profile(ask: Ask = asked(None)) -> Response:
     person, store = ask.person, ask.project.store
     chosen = str(PreferenceStore(store).of_person(person.person_id).get(HOME, ""))
     logins = LoginStore(store).of_person(person.person_id)
-    opened = [(f"{each.opened_utc:%Y-%m-%d %H:%M} UTC", f"{each.seen_utc:%Y-%m-%d %H:%M} UTC") for each in logins]
+    locale = ask.address.locale
+    opened = [tuple(f"{moment(at, locale)} UTC" for at in (each.opened_utc, each.seen_utc)) for each in logins]
     events = newest_events(store, most=20, person_id=person.person_id)
-    did = [(f"{row['recorded_at_utc']:%Y-%m-%d %H:%M} UTC", row["route"], row["outcome"]) for row in events]
+    did = [(f"{moment(row['recorded_at_utc'], locale)} UTC", row["route"], row["outcome"]) for row in events]
     sites = ", ".join(person.sites) or Sentence("all")
     rights = Sentence("Roles: {0}. Sites: {1}.", ", ".join(person.roles) or "none", sites)
     known = (("", "by my role"), *((name, each.title) for name, each in boards().items()))

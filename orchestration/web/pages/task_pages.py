@@ -70,7 +70,8 @@ def task(order_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site, ledger, as_of_utc = whole_site(ask), WorkOrders(ask.project.store), ask.address.as_of_utc
     order = ledger.named(order_id, site.site_id, as_of_utc=as_of_utc)
-    history = [work_orders.task_of(ask.project, site, each) for each in ledger.history(order, as_of_utc=as_of_utc)]
+    told = ledger.history(order, as_of_utc=as_of_utc)
+    history = [work_orders.task_of(ask.project, site, each, ask.address.locale) for each in told]
     page = task_page(
         history[-1], history, ask.address, seen=stamp_of(order), people=work_orders.people_of(ask.project, site),
         may_act=may(ask.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,

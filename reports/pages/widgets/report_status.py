@@ -8,11 +8,12 @@ from data_quality.contracts.sentence import Sentence
 from reports.pages.page import Number, Widget
 from reports.pages.report_library import span_text
 from reports.pages.widgets.tile import Given, table
-from reports.report_content import Cell, Table
+from reports.report_content import Cell, Table, Tone
 from reports.texts.locales import named
 from reports.writer import words
 
 STATES = ("due", "draft", "reviewed", "published", "stale")
+_TONES: Mapping[str, Tone] = {"due": "caution", "published": "good"}
 
 
 class ReportLine(Model):
@@ -51,27 +52,30 @@ def view(given: ReportStatus) -> Widget:
         for each in given.lines
         if each.stale
     ]
-    fresh = "" if counts["due"] else "all up to date"
+    fresh = "Made" if counts["due"] else "all up to date"
     note = Sentence("outdated: {0}", ", ".join(stale)) if stale else fresh
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
         value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),
         age=given.age, numbers=tuple(numbers), link=given.link, is_synthetic=given.is_synthetic,
         reason="" if given.lines else "no report is made or due", table=_table(given) if given.lines else None,
-        findings=given.findings,
+        findings=given.findings, chips=4, leads={each.href: each.href for each in given.lines if each.href},
     )  # fmt: skip
 
 
 def _table(given: ReportStatus) -> Table:
-    columns = [("Report", ""), ("Site", ""), ("Period", ""), ("Revision", ""), ("Status", ""), ("Changed since", "")]
+    columns = [("Report", ""), ("Site", ""), ("Period", ""), ("Revision", ""), ("Status", "")]
+    # Where nothing changed, no column says so line by line.
+    changes = any(each.stale for each in given.lines)
     # What asks for somebody stands first.
     lines = sorted(given.lines, key=lambda each: (not each.stale, each.status != "due", each.period), reverse=False)
     rows = [
-        [Cell(text=given.titles.get(each.name) or words(each.name)),
+        [Cell(text=given.titles.get(each.name) or words(each.name), figure_id=each.href),
          Cell(text=named(given.names.get(each.site, each.site))),
          Cell(text=span_text(each.period, "UTC", given.locale)), Cell(text=str(each.revision or "–")),
-         Cell(text=each.status.capitalize() if each.status in STATES else each.status),
-         Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")]
+         Cell(text=each.status.capitalize() if each.status in STATES else each.status,
+              tone=_TONES.get(each.status, "plain")),
+         *([Cell(text=", ".join(each.stale), tone="caution" if each.stale else "plain")] if changes else ())]
         for each in lines
     ]  # fmt: skip
-    return table("reports", "Newest revisions", columns, rows)
+    return table("reports", "Newest revisions", [*columns, ("Changed since", "")] if changes else columns, rows)
