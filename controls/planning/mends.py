@@ -44,11 +44,6 @@ def _ingest_prices(site: Site, option: str) -> str:
     return f"meterloom ingest PRICES.csv --site {site.site_id}{option}"
 
 
-def _is_of_a_state(code: str) -> bool:
-    said = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
-    return any(f"_{said}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure)
-
-
 def _mend(code: str, finding: Finding, site: Site, option: str) -> str:
     here, file = f"--site {site.site_id}{option}", _file(site)
     prices, tariff = _ingest_prices(site, option), f"a tariff that holds on these days, in {file}"
@@ -62,7 +57,8 @@ def _mend(code: str, finding: Finding, site: Site, option: str) -> str:
         return {"prices_h": prices, "tariff_h": tariff}.get(short, f"meterloom forecast issue {here}")
     if code.startswith("prices_"):
         return prices
-    if _is_of_a_state(code):
+    said = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
+    if any(f"_{said}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure):
         return f"meterloom devices test DEVICE {here}"
     return {
         "no_readings": f"meterloom ingest FILE {here}",

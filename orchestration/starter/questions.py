@@ -82,7 +82,16 @@ class Question(Model):
     def value(self, given: Any, currency: str, kind: str) -> Any:
         """The answer as the site file needs it. Raises ValueError naming what is wrong with it."""
         if self.several:
-            return _each_once(self, given)
+            if not isinstance(given, list):
+                raise ValueError(f"got {given!r}")
+            names = [str(each) for each in given]
+            for name in names:
+                _one_of(self.choices, _base(name))
+            twice = next((name for name in names if names.count(name) > 1), "")
+            if twice:
+                message = f"{twice} stands there twice, and each device has an id of its own"
+                raise ValueError(message) from BadInput("", mend=f"call the second {_base(twice)}_2")
+            return names
         if self.form == "template":
             return _one_of(templates_of(kind), given)
         if self.form == "zone":
@@ -197,19 +206,6 @@ def _one_of(choices: Sequence[str], given: Any) -> str:
     if str(given) not in choices or isinstance(given, bool):
         raise ValueError(f"got {given!r}") from BadInput("", mend=did_you_mean(given, list(choices)))
     return str(given)
-
-
-def _each_once(question: Question, given: Any) -> list[str]:
-    if not isinstance(given, list):
-        raise ValueError(f"got {given!r}")
-    names = [str(each) for each in given]
-    for name in names:
-        _one_of(question.choices, _base(name))
-    twice = next((name for name in names if names.count(name) > 1), "")
-    if twice:
-        message = f"{twice} stands there twice, and each device has an id of its own"
-        raise ValueError(message) from BadInput("", mend=f"call the second {_base(twice)}_2")
-    return names
 
 
 def read_answers(path: Path) -> tuple[dict[str, Any], Any]:

@@ -100,7 +100,18 @@ class _Making:
         yield "checking readings" if self.name == "kpi" else "expected days"
         if self.name == "kpi":
             for each in self.sites.values():
-                self._judge_readings(each)
+                from assets.readings.ingest.correct_site import validate_months
+
+                lake, site, period = self.project.lake, each.site, each.period
+                results = validate_months(lake, site, period, clock=self.clock, run_id=self.run_id)
+                each.assets[QUALITY] = {
+                    "findings": sum(len(result.validation.findings) for result in results),
+                    "estimated_quarter_hours": sum(sum(result.estimated.values()) for result in results),
+                    "reinstated_quarter_hours": sum(result.reinstated for result in results),
+                }
+                digest = lake.digest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
+                each.assets[READINGS] = {"digest": digest}
+                each.hold(MonthGates(site, period, lake, self.clock, is_quick=True).before())
         expected = pl.concat([self._expected(each) for each in self.sites.values()]) if self.name == "enpi" else None
         yield "loading"
         asked = [
@@ -141,20 +152,6 @@ class _Making:
         counts = stage.publish(note, target=target, clock=self.clock)
         for site_id in note.sites:
             self.sites[site_id].assets[PUBLISHED[self.name]] = {"dagster/row_count": sum(counts.values()), **counts}
-
-    def _judge_readings(self, each: _Site) -> None:
-        from assets.readings.ingest.correct_site import validate_months
-
-        lake, site, period = self.project.lake, each.site, each.period
-        results = validate_months(lake, site, period, clock=self.clock, run_id=self.run_id)
-        each.assets[QUALITY] = {
-            "findings": sum(len(result.validation.findings) for result in results),
-            "estimated_quarter_hours": sum(sum(result.estimated.values()) for result in results),
-            "reinstated_quarter_hours": sum(result.reinstated for result in results),
-        }
-        digest = lake.digest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-        each.assets[READINGS] = {"digest": digest}
-        each.hold(MonthGates(site, period, lake, self.clock, is_quick=True).before())
 
     def _expected(self, each: _Site) -> pl.DataFrame:
         from data_quality.contracts.frames import enforce

@@ -206,7 +206,24 @@ def device_page(
     if acts:
         parts.append(Part(key="acts", title="Acts", blocks=tuple(acts)))
     if device.commands is not None:
-        commands = _commands(device.commands, address.locale)
+        columns = (
+            Column(title="From"), Column(title="Until"), Column(title="What", weight=2),
+            Column(title="Value", is_number=True), Column(title="State", weight=2), Column(title="Evidence", weight=2),
+            Column(title="Reason", weight=3),
+        )  # fmt: skip
+        rows = tuple(
+            Row(
+                cells=(
+                    Cell(text=each.at), Cell(text=each.until), Cell(text=each.of), Cell(text=each.told(address.locale)),
+                    Cell(text=STATES[each.state][0], tone=STATES[each.state][1]),
+                    Cell(text=each.proof), Cell(text=named(each.because) if each.because else NONE, tone="muted"),
+                )
+            )
+            for each in device.commands
+        )  # fmt: skip
+        note = "" if rows else "No command in the last 24 hours."
+        title = "Commands of the last 24 hours"
+        commands = Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)
         parts.append(Part(key="commands", blocks=(commands, _changes(changes))))
     back = ("All devices", address.href(PATH))
     return Page(title=device.called, address=address, parts=tuple(parts), links=(back,), is_synthetic=is_synthetic)
@@ -361,27 +378,6 @@ def _points(device: ListedDevice, address: Address) -> Table:
     )
     note = "" if rows else "No value received. Set a live source for it, or see Connections."
     return Table(key="points", title="State now", sheet="points", columns=columns, rows=rows, note=note)
-
-
-def _commands(commands: Sequence[SentCommand], locale: str) -> Table:
-    columns = (
-        Column(title="From"), Column(title="Until"), Column(title="What", weight=2),
-        Column(title="Value", is_number=True), Column(title="State", weight=2), Column(title="Evidence", weight=2),
-        Column(title="Reason", weight=3),
-    )  # fmt: skip
-    rows = tuple(
-        Row(
-            cells=(
-                Cell(text=each.at), Cell(text=each.until), Cell(text=each.of), Cell(text=each.told(locale)),
-                Cell(text=STATES[each.state][0], tone=STATES[each.state][1]),
-                Cell(text=each.proof), Cell(text=named(each.because) if each.because else NONE, tone="muted"),
-            )
-        )
-        for each in commands
-    )  # fmt: skip
-    note = "" if rows else "No command in the last 24 hours."
-    title = "Commands of the last 24 hours"
-    return Table(key="commands", title=title, sheet="commands", columns=columns, rows=rows, note=note)
 
 
 def _changes(changes: Sequence[Change]) -> Table:

@@ -92,7 +92,19 @@ def packs_page(
     """A card a pack, and the sites beside their peers. ranked_at: when the ranks were made; empty: they are not."""
     cards = tuple(_card(each, address) for each in lines)
     none = Paragraph(text="No pack is for this year.", tone="muted")
-    parts = [Part(key="packs", blocks=(*_choices(about, address), Cards(widgets=cards) if cards else none))]
+    found = [
+        Choice(label="Year", options=tuple(
+            Option(text=str(each), href=address.href(period=str(each)), is_chosen=each == about.year)
+            for each in about.years
+        ))
+    ]  # fmt: skip
+    if len(about.subjects) > 1:
+        options = tuple(
+            Option(text=named(name), href=address.href(site=each), is_chosen=each == about.subject_id)
+            for each, name in about.subjects.items()
+        )
+        found.insert(0, Choice(label="Of", options=options))
+    parts = [Part(key="packs", blocks=(*found, Cards(widgets=cards) if cards else none))]
     if ranked_at:
         parts.append(Part(key="peers", title="Sites beside their peers", blocks=_peers(ranks, ranked_at, address)))
     title = Sentence("Disclosure of {0}, {1}", named(about.name), str(about.year))
@@ -122,22 +134,6 @@ def pack_page(told: PackData, about: PackAbout, address: Address) -> Page:
         findings=tuple(told.findings),
         is_synthetic=about.is_simulated,
     )  # fmt: skip
-
-
-def _choices(about: PackAbout, address: Address) -> list[Choice]:
-    found = [
-        Choice(label="Year", options=tuple(
-            Option(text=str(each), href=address.href(period=str(each)), is_chosen=each == about.year)
-            for each in about.years
-        ))
-    ]  # fmt: skip
-    if len(about.subjects) > 1:
-        options = tuple(
-            Option(text=named(name), href=address.href(site=each), is_chosen=each == about.subject_id)
-            for each, name in about.subjects.items()
-        )
-        found.insert(0, Choice(label="Of", options=options))
-    return found
 
 
 def _card(line: PackLine, address: Address) -> Widget:

@@ -143,7 +143,9 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
     if not values:
         return None
     rest = [name for name in names if name not in {each.name for each in values}]
-    constants = _constants(frame, rest)
+    # Columns in which one text stands in every row.
+    texts = {name: frame[name].cast(pl.String).drop_nulls() for name in rest}
+    constants = {name: text[0] for name, text in texts.items() if text.len() and text.n_unique() == 1}
     found = replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, constants=constants)
     return replace(found, unit_column=next((name for name in rest if _holds_units(frame[name])), None))
 
@@ -330,9 +332,3 @@ def _is_one_hour(twice: pl.Series, times: pl.Series) -> bool:
         return True
     years = times.dt.year().n_unique()
     return twice.len() <= times.len() // 2 and twice.dt.truncate("1h").n_unique() <= years
-
-
-def _constants(frame: pl.DataFrame, names: list[str]) -> dict[str, str]:
-    """Columns in which one text stands in every row."""
-    texts = {name: frame[name].cast(pl.String).drop_nulls() for name in names}
-    return {name: text[0] for name, text in texts.items() if text.len() and text.n_unique() == 1}

@@ -126,7 +126,15 @@ def _text(frame: pl.DataFrame, times: pl.Series, rule: TimeRule, by: str) -> pl.
     if not is_aware.any():
         naive = local_times(times)
         if naive.null_count() == times.len():
-            _refuse_undecidable(frame, times)
+            odd = times.str.contains(_UNDECIDABLE).fill_null(value=False)
+            if odd.any():
+                row = odd.arg_max() or 0
+                raise BadInput(
+                    f"cannot tell day from month in {times[row]!r}",
+                    line=int(frame["_line"][row]),
+                    reason="ambiguous_date",
+                    mend="give date_format in a column map",
+                )
         return _localised(frame, naive, None, rule, by)
     base, offsets = _split_offset(times)
     instants = _with_hour_24(base, _parse_naive).dt.replace_time_zone("UTC") - _offset_durations(offsets)
@@ -154,18 +162,6 @@ def _with_hour_24(texts: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> 
         return parsed
     started = parse(texts.str.replace(_HOUR_24, "${1}00:00${2}").set(~is_end, None))
     return parsed.zip_with(~is_end, started.dt.offset_by("1d"))
-
-
-def _refuse_undecidable(frame: pl.DataFrame, times: pl.Series) -> None:
-    odd = times.str.contains(_UNDECIDABLE).fill_null(value=False)
-    if odd.any():
-        row = odd.arg_max() or 0
-        raise BadInput(
-            f"cannot tell day from month in {times[row]!r}",
-            line=int(frame["_line"][row]),
-            reason="ambiguous_date",
-            mend="give date_format in a column map",
-        )
 
 
 def _split_offset(times: pl.Series) -> tuple[pl.Series, pl.Series]:

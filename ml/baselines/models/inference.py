@@ -25,15 +25,11 @@ def solve(design: Vector, y: Vector, weights: Vector) -> Vector:
 
 def is_determined(design: Vector, weights: Vector) -> bool:
     """True where every column says something that the others do not."""
-    gram = _scaled_gram(design, weights)
-    return bool(np.linalg.eigvalsh(gram)[0] > _SINGULAR)
-
-
-def _scaled_gram(design: Vector, weights: Vector) -> Vector:
     gram = design.T @ (design * weights[:, None])
     size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     scaled: Vector = gram / np.outer(size, size)
-    return scaled
+    gram = scaled
+    return bool(np.linalg.eigvalsh(gram)[0] > _SINGULAR)
 
 
 def covariance_of(design: Vector, residuals: Vector, weights: Vector) -> Vector:

@@ -73,7 +73,17 @@ def _asked_again(call: Call, trace: Trace) -> Any:
     """The answer as JSON, by the clock of then."""
     named = trace.parameters
     operation = _operation(named["module"], named["operation"])
-    values = _options(call, operation, json.loads(named["question"]))
+    # Arguments of the command, as its options read them today. Raises BadInput where they read them no more.
+    told = json.loads(named["question"])
+    known = {each.name: each for each in asked_of(operation)}
+    needed = {name for name, each in known.items() if each.is_required}
+    try:
+        if not needed <= told.keys() <= known.keys():
+            raise _gone(operation.name)
+        read = {name: reader(known[name].kind).validate_json(said) for name, said in told.items()}
+    except ValidationError as fault:
+        raise _gone(operation.name) from fault
+    values = {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
     if operation.writes or not operation.takes:
@@ -83,19 +93,6 @@ def _asked_again(call: Call, trace: Trace) -> Any:
     else:
         asked = RunCall(call.project, clock, as_of=as_of, person=person)
     return plain(operation.function(asked, **operation.question.filled(values)).result)
-
-
-def _options(call: Call, operation: Operation, told: dict[str, str]) -> dict[str, Any]:
-    """Arguments of the command, as its options read them today. Raises BadInput where they read them no more."""
-    known = {each.name: each for each in asked_of(operation)}
-    needed = {name for name, each in known.items() if each.is_required}
-    try:
-        if not needed <= told.keys() <= known.keys():
-            raise _gone(operation.name)
-        read = {name: reader(known[name].kind).validate_json(said) for name, said in told.items()}
-    except ValidationError as fault:
-        raise _gone(operation.name) from fault
-    return {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
 
 
 def _operation(module: str, name: str) -> Operation:
