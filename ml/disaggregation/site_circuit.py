@@ -44,8 +44,12 @@ _CARD_LIMITS = (
 )
 
 
-def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
-    """A circuit that the site file opts in. Raises BadInput (unknown_circuit)."""
+def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
+    """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
+
+    Where the registry is away the result is stored all the same, without a model.
+    """
+    # A circuit that the site file opts in. Raises BadInput (unknown_circuit).
     found = next((each for each in site.disaggregation if each.circuit == circuit), None)
     if found is None:
         known = ", ".join(each.circuit for each in site.disaggregation) or "none"
@@ -54,15 +58,7 @@ def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
             reason="unknown_circuit",
             mend="name it under disaggregation in the site file",
         )
-    return found
-
-
-def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
-    """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
-
-    Where the registry is away the result is stored all the same, without a model.
-    """
-    made, campaign = estimate_circuit(site, declared_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
+    made, campaign = estimate_circuit(site, found, lake=lake, now_utc=clock.now_utc())
     with suppress(Unreachable):
         logged = log_disaggregation(tracker, made, campaign)
         made = made.model_copy(update={"model": f"{logged.name} v{logged.version}"})

@@ -184,16 +184,6 @@ def chosen(answers: Mapping[str, Any]) -> list[Group]:
     return found
 
 
-def possible(answers: Mapping[str, Any]) -> list[Group]:
-    """The groups that may still be asked about: those chosen, and those whose choice is open."""
-    selected = chosen(answers)
-    names = [each.name for each in selected]
-    return [
-        *selected,
-        *(each for each in groups() if each.name not in names and not any(key in answers for key in each.when)),
-    ]
-
-
 def _selects(answer: Any, choice: str) -> bool:
     return answer is not None and choice in ("any", answer)
 
@@ -289,7 +279,13 @@ def _compare(group: Group, found: Mapping[str, Any], refuse: Any) -> None:
 
 def open_questions(answers: Mapping[str, Any]) -> Iterator[tuple[Group, Question]]:
     """What may still be answered, in order."""
-    for group in possible(answers):
+    # The groups that may still be asked about: those chosen, and those whose choice is open.
+    selected = chosen(answers)
+    names = [each.name for each in selected]
+    for group in [
+        *selected,
+        *(each for each in groups() if each.name not in names and not any(key in answers for key in each.when)),
+    ]:
         yield from ((group, each) for each in group.questions if each.id not in answers)
 
 

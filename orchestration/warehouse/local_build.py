@@ -49,19 +49,23 @@ def make_marts(project: OpenProject, stage: str, ranges: Sequence[tuple[str, str
         for place, (site_id, each) in enumerate(making.sites.items()):
             # What a test says, it says of the whole build: told once.
             nodes = (node for node in making.outcome.nodes if not place or node.resource_type != "test")
-            keep(
-                project.project.data_dir,
-                MadeMarts(
-                    run_id=making.run_id,
-                    at_utc=now_utc,
-                    stage=stage,
-                    site_id=site_id,
-                    months=tuple(months_of_range(*each.keys)),
-                    assets=each.assets,
-                    checks=each.checks,
-                    nodes=() if each.red else tuple(nodes),
-                ),
+            # Leave word of a build; it appears whole.
+            made = MadeMarts(
+                run_id=making.run_id,
+                at_utc=now_utc,
+                stage=stage,
+                site_id=site_id,
+                months=tuple(months_of_range(*each.keys)),
+                assets=each.assets,
+                checks=each.checks,
+                nodes=() if each.red else tuple(nodes),
             )
+            # A build of many sites is told of site by site.
+            path = project.project.data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(made.model_dump_json(), encoding="utf-8")
+            unfinished.replace(path)
 
 
 @dataclass
@@ -120,7 +124,11 @@ class _Making:
             if not each.red
         ]
         if asked:
-            yield from self._build(stage, asked, target, expected)
+            with held_open(target):
+                prepared = stage.prepare(asked, target=target, expected=expected)
+                yield "computing"
+                self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
+                self._publish(stage, prepared, target)
         red = {name: each.red for name, each in self.sites.items() if each.red}
         if red:
             told = [
@@ -128,15 +136,6 @@ class _Making:
                 for site, names in red.items()
             ]
             raise RunFailed(f"job {self.name} failed; red checks: {'; '.join(told)}")
-
-    def _build(
-        self, stage: Stage, asked: Sequence[Window], target: WarehouseTarget, expected: pl.DataFrame | None
-    ) -> Iterator[str]:
-        with held_open(target):
-            prepared = stage.prepare(asked, target=target, expected=expected)
-            yield "computing"
-            self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
-            self._publish(stage, prepared, target)
 
     def _publish(self, stage: Stage, prepared: Prepared, target: WarehouseTarget) -> None:
         if not self.outcome.is_success:
@@ -191,16 +190,6 @@ class MadeMarts(Model):
     assets: Mapping[str, Mapping[str, str | int]]
     checks: Mapping[str, Judged]
     nodes: tuple[NodeOutcome, ...]
-
-
-def keep(data_dir: Path, made: MadeMarts) -> None:
-    """Leave word of a build; it appears whole."""
-    # A build of many sites is told of site by site.
-    path = data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(made.model_dump_json(), encoding="utf-8")
-    unfinished.replace(path)
 
 
 def untold(data_dir: Path) -> Iterator[tuple[Path, MadeMarts]]:

@@ -177,8 +177,19 @@ def devices_page(
     acts: Sequence[PageBlock], changes: Sequence[Change], is_synthetic: bool,
 ) -> Page:  # fmt: skip
     """All devices of a site, below its mode and its plan. plan: its tiles; without them a sentence."""
+    # The mode as a strip, and below it what stands in its way.
+    told = [Sentence(MODES[mode.mode])]
+    if mode.who:
+        told.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
+    told.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
+    found: list[PageBlock] = [Strip(label=mode.mode, text=sentences(told, " "), tone=_tone_of(mode.mode))]
+    if mode.agent:
+        found.append(Paragraph(text=mode.agent, tone="caution" if mode.is_agent_gone else "muted"))
+    if mode.site_fault:
+        told_fault = Sentence("The whole site is latched: {0}", named(mode.site_fault))
+        found.append(Paragraph(text=told_fault, tone="bad"))
     parts = [
-        Part(key="mode", blocks=tuple(mode_blocks(mode))),
+        Part(key="mode", blocks=tuple(found)),
         Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),
         Part(key="devices", blocks=tuple(_listed(devices, address))),
     ]
@@ -237,21 +248,6 @@ def address_of(device_id: str, address: Address) -> str:
 def kind_of(code: str) -> str:
     """A kind of device as people call it."""
     return KINDS.get(code, words(code))
-
-
-def mode_blocks(mode: ModeNow) -> list[PageBlock]:
-    """The mode as a strip, and below it what stands in its way."""
-    told = [Sentence(MODES[mode.mode])]
-    if mode.who:
-        told.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
-    told.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
-    found: list[PageBlock] = [Strip(label=mode.mode, text=sentences(told, " "), tone=_tone_of(mode.mode))]
-    if mode.agent:
-        found.append(Paragraph(text=mode.agent, tone="caution" if mode.is_agent_gone else "muted"))
-    if mode.site_fault:
-        told_fault = Sentence("The whole site is latched: {0}", named(mode.site_fault))
-        found.append(Paragraph(text=told_fault, tone="bad"))
-    return found
 
 
 def _tone_of(mode: str) -> Tone:

@@ -75,7 +75,9 @@ def reader_for(path: Path) -> Reader:
     head = _head(path)
     if not head:
         raise BadInput("the file is empty", line=1, reason="empty_file")
-    document = document_kind(head)
+    # Kind of a foreign file by its beginning; empty for what may be a meter file.
+    found = next((kind for magic, kind in DOCUMENTS.items() if head.startswith(magic)), "")
+    document = found or ("a PDF" if b"%PDF-" in head[:_PDF_WITHIN] else "")
     if document:
         raise _foreign(document)
     for reader in READERS:
@@ -93,12 +95,6 @@ def reader_for(path: Path) -> Reader:
 def _foreign(document: str, reason: str = "document") -> BadInput:
     mend = f": {MENDS[document]}" if document in MENDS else ""
     return BadInput(f"{document} is no meter file{mend}", line=1, reason=reason)
-
-
-def document_kind(head: bytes) -> str:
-    """Kind of a foreign file by its beginning; empty for what may be a meter file."""
-    found = next((kind for magic, kind in DOCUMENTS.items() if head.startswith(magic)), "")
-    return found or ("a PDF" if b"%PDF-" in head[:_PDF_WITHIN] else "")
 
 
 def _head(path: Path) -> bytes:
