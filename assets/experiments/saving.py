@@ -98,7 +98,7 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
         return _insufficient(experiment, f"fewer than {_LEAST} days of an arm can be compared")
     last = looks[-1]
     halves = [(one.interval[1] - one.interval[0]) / 2 for one in looks]
-    decided = first_beyond(*([one.saving for one in looks], halves, [1.0] * len(looks)))
+    decided = first_beyond([one.saving for one in looks], halves, [1.0] * len(looks))
     verdict: Verdict = "undecided" if decided is None else "saves" if looks[decided].saving > 0 else "costs"
     return Saving(
         saving=last.saving, interval=last.interval, verdict=verdict,

@@ -91,7 +91,9 @@ def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier 
     parts = []
     # The site's tariffs, each with its part of the local dates [start, end).
     spans = [(each, max(each.valid_from, start), min(each.valid_to, end)) for each in tariffs_of(site, carrier)]
-    for tariff, first, last in [(tariff, first, last) for tariff, first, last in spans if first < last]:
+    for tariff, first, last in spans:
+        if first >= last:
+            continue
         check_tariff(tariff)
         # Price and tariff of every quarter hour of [start, end), all of it in force.
         grid = quarter_starts(site, first, last)

@@ -51,7 +51,7 @@ def group_footprint(organisation: Organisation, period: Period, parts: Sequence[
         return GroupFootprint(
             organisation=organisation.organisation,
             period=period.label,
-            approaches=tuple([each.approach for each in sorted(held, key=lambda each: each.valid_from or date.min)]),
+            approaches=tuple(each.approach for each in sorted(held, key=lambda each: each.valid_from or date.min)),
             parts=tuple(_part(*each) for each in parts),
             # What a site of no share does not know is nobody's question here.
             **{

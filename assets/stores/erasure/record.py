@@ -63,10 +63,14 @@ def keep_record(project: Project, record: ErasureRecord) -> None:
     write_whole(folder / f"{record.body.erasure_id}.json", record.model_dump_json().encode())
 
 
+def records_of(project: Project) -> list[tuple[str, bytes]]:
+    """Name and content of each record in the project's folder."""
+    return [(path.name, path.read_bytes()) for path in sorted((project.root / FOLDER).glob("*.json"))]
+
+
 def share_records(project: Project, place: BackupPlace) -> None:
     """Let a place of backups hold every record of the project. Raises OSError, Unreachable."""
-    # Name and content of each record in the project's folder.
-    for name, content in [(path.name, path.read_bytes()) for path in sorted((project.root / FOLDER).glob("*.json"))]:
+    for name, content in records_of(project):
         key = f"{FOLDER}/{name}"
         if place.files.noted(key) != content:
             place.files.note(key, content)

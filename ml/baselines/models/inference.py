@@ -28,8 +28,7 @@ def is_determined(design: Vector, weights: Vector) -> bool:
     gram = design.T @ (design * weights[:, None])
     size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     scaled: Vector = gram / np.outer(size, size)
-    gram = scaled
-    return bool(np.linalg.eigvalsh(gram)[0] > _SINGULAR)
+    return bool(np.linalg.eigvalsh(scaled)[0] > _SINGULAR)
 
 
 def covariance_of(design: Vector, residuals: Vector, weights: Vector) -> Vector:
