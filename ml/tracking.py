@@ -76,7 +76,29 @@ class MlflowTracker:
             known = self._newest(name, record.about)
             if known is not None and known.checksum == checksum:
                 return known
-            run = self._log_run(name, files, record, checksum)
+            from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+            from mlflow.utils.time import get_current_time_millis
+
+            experiment = self._experiment_id(record.tags.get("kind", ""))
+            run = self._client.create_run(experiment, run_name=record.title or name, tags={NOTE: record.card})
+            run_id = str(run.info.run_id)
+            moment = get_current_time_millis()
+            tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
+            self._client.log_batch(
+                run_id,
+                metrics=[Metric(key, value, moment, 0) for key, value in record.metrics.items()],
+                params=[Param(key, value) for key, value in record.params.items()],
+                tags=[RunTag(key, value) for key, value in tags.items()],
+            )
+            dataset = Dataset(
+                name=record.dataset_name,
+                digest=record.dataset_digest[:MLFLOW_DIGEST_LENGTH],
+                source_type="meterloom_lake",
+                source=record.dataset_digest,
+            )
+            self._client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
+            self._upload(run_id, FILES_FOLDER, files)
+            self._client.set_terminated(run_id)
             # Last of all: a run that died half-way has files, and is no version.
             return self._register(name, record, checksum, run)
 
@@ -226,32 +248,6 @@ class MlflowTracker:
             (Path(here) / TABLE).write_text(json.dumps(table, indent=1), encoding="utf-8")
             self._client.log_artifacts(run.info.run_id, here)
         self._client.set_terminated(run.info.run_id)
-        return run
-
-    def _log_run(self, name: str, files: Mapping[str, bytes], record: ModelRecord, checksum: str) -> Any:
-        from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
-        from mlflow.utils.time import get_current_time_millis
-
-        experiment = self._experiment_id(record.tags.get("kind", ""))
-        run = self._client.create_run(experiment, run_name=record.title or name, tags={NOTE: record.card})
-        run_id = str(run.info.run_id)
-        moment = get_current_time_millis()
-        tags = {**record.tags, "checksum": checksum, "dataset_digest": record.dataset_digest}
-        self._client.log_batch(
-            run_id,
-            metrics=[Metric(key, value, moment, 0) for key, value in record.metrics.items()],
-            params=[Param(key, value) for key, value in record.params.items()],
-            tags=[RunTag(key, value) for key, value in tags.items()],
-        )
-        dataset = Dataset(
-            name=record.dataset_name,
-            digest=record.dataset_digest[:MLFLOW_DIGEST_LENGTH],
-            source_type="meterloom_lake",
-            source=record.dataset_digest,
-        )
-        self._client.log_inputs(run_id, datasets=[DatasetInput(dataset)])
-        self._upload(run_id, FILES_FOLDER, files)
-        self._client.set_terminated(run_id)
         return run
 
     def _upload(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:

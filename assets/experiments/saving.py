@@ -81,7 +81,10 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
         counts = {arm: sum(one.arm == arm for one in seen) for arm in ("plan", "habit")}
         if min(counts.values()) < _LEAST:
             continue
-        names = _adjusted_for(seen, min(counts.values()))
+        # As many as the smaller arm carries, of those that all spans know and that differ among them.
+        common = [name for name in seen[0].known if all(name in one.known for one in seen)]
+        moving = [name for name in common if np.ptp([one.known[name] for one in seen]) > 0]
+        names = tuple(moving[: min(counts.values()) // _PER_KNOWN])
         effect, error, freedom = _fitted(seen, names)
         width = widened(beyond[at], freedom)
         half = width * error
@@ -94,18 +97,14 @@ def saving_of(experiment: Experiment, outcomes: Sequence[SpanOutcome], until_utc
     if not looks:
         return _insufficient(experiment, f"fewer than {_LEAST} days of an arm can be compared")
     last = looks[-1]
-    decided = first_beyond(*_columns(looks))
+    halves = [(one.interval[1] - one.interval[0]) / 2 for one in looks]
+    decided = first_beyond([one.saving for one in looks], halves, [1.0] * len(looks))
     verdict: Verdict = "undecided" if decided is None else "saves" if looks[decided].saving > 0 else "costs"
     return Saving(
         saving=last.saving, interval=last.interval, verdict=verdict,
         decided_utc=None if decided is None else looks[decided].until_utc, plan_spans=last.plan_spans,
         habit_spans=last.habit_spans, adjusted_for=names, looks=tuple(looks),
     )  # fmt: skip
-
-
-def _columns(looks: Sequence[Look]) -> tuple[list[float], list[float], list[float]]:
-    halves = [(one.interval[1] - one.interval[0]) / 2 for one in looks]
-    return [one.saving for one in looks], halves, [1.0] * len(looks)
 
 
 def _look_times(experiment: Experiment) -> list[datetime]:
@@ -127,13 +126,6 @@ def _shares(experiment: Experiment, looks: Sequence[datetime]) -> tuple[float, .
         # Weeks without a drawn day bring nothing: a hair, so that shares rise.
         found.append(max(information(at) / whole, (found[-1] if found else 0.0) + 1e-6))
     return tuple(min(share, 1.0) for share in found)
-
-
-def _adjusted_for(seen: Sequence[SpanOutcome], smaller: int) -> tuple[str, ...]:
-    """As many as the smaller arm carries, of those that all spans know and that differ among them."""
-    common = [name for name in seen[0].known if all(name in one.known for one in seen)]
-    moving = [name for name in common if np.ptp([one.known[name] for one in seen]) > 0]
-    return tuple(moving[: smaller // _PER_KNOWN])
 
 
 def _fitted(seen: Sequence[SpanOutcome], names: Sequence[str]) -> tuple[float, float, float]:

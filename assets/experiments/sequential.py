@@ -37,29 +37,22 @@ def limits(shares: tuple[float, ...], alpha: float = ALPHA) -> tuple[float, ...]
     path = density = np.zeros(0)
     before = spent = 0.0
     for share in shares:
-        due = _spent(share, alpha) - spent
+        due = (4.0 * _NORMAL.cdf(_NORMAL.inv_cdf(alpha / 4) / sqrt(share))) - spent
         spent += due
         step = sqrt(share - before)
-        limit = _limit(path, density, step, sqrt(share), due)
+        # The limit that a path, which crossed none so far, crosses at this look with probability `due`.
+        root = sqrt(share)
+        low, high = 0.0, _MOST
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if _crossing(path, density, step, middle * root) > due else (low, middle)
+        limit = high
         edge = limit * sqrt(share)
         ahead = np.linspace(-edge, edge, _POINTS)
         density = _moved(path, density, ahead, step)
         path, before = ahead, share
         found.append(limit)
     return tuple(found)
-
-
-def _spent(share: float, alpha: float) -> float:
-    return 4.0 * _NORMAL.cdf(_NORMAL.inv_cdf(alpha / 4) / sqrt(share))
-
-
-def _limit(path: Floats, density: Floats, step: float, root: float, due: float) -> float:
-    """The limit that a path, which crossed none so far, crosses at this look with probability `due`."""
-    low, high = 0.0, _MOST
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _crossing(path, density, step, middle * root) > due else (low, middle)
-    return high
 
 
 def _crossing(path: Floats, density: Floats, step: float, edge: float) -> float:

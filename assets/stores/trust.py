@@ -363,7 +363,8 @@ def add_marks(
     """
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
-    size, table = key_size(name), BY_NAME[name]
+    # Columns of a table's primary key.
+    size, table = len(BY_NAME[name].primary_key.columns), BY_NAME[name]
     if note == ERASED and not table.info.get("is_erasable"):
         return f"seal {position} (of {name}): it says that rows were erased, and none of this table ever is"
     try:
@@ -384,11 +385,6 @@ def add_marks(
     except (ValueError, TypeError, LookupError):
         return f"seal {position} (of {name}): its rows cannot be read"
     return ""
-
-
-def key_size(name: str) -> int:
-    """Columns of a table's primary key."""
-    return len(BY_NAME[name].primary_key.columns)
 
 
 def proven(

@@ -89,16 +89,28 @@ def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier 
     priced twice. Raises BadInput for a tariff that is not total and disjoint, and for two in force on one day.
     """
     parts = []
-    for tariff, first, last in _in_force(site, carrier, start, end):
-        check_tariff(tariff)
-        parts.append(_priced(site, tariff, first, last))
-    return _on_quarter_hours(site, start, end, parts, {"price_per_kwh": PRICE, "tariff_id": pl.String()})
-
-
-def _in_force(site: Site, carrier: Carrier, start: date, end: date) -> list[tuple[Tariff, date, date]]:
-    """The site's tariffs, each with its part of the local dates [start, end)."""
+    # The site's tariffs, each with its part of the local dates [start, end).
     spans = [(each, max(each.valid_from, start), min(each.valid_to, end)) for each in tariffs_of(site, carrier)]
-    return [(tariff, first, last) for tariff, first, last in spans if first < last]
+    for tariff, first, last in spans:
+        if first >= last:
+            continue
+        check_tariff(tariff)
+        # Price and tariff of every quarter hour of [start, end), all of it in force.
+        grid = quarter_starts(site, first, last)
+        compiled = _compiled(site, tariff, first, last, grid.height)
+        known = _prices(tariff)
+        scale = 10**PRICE_DECIMALS
+        total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
+        for charge in tariff.energy_charges:
+            prices, periods = known[charge.charge_id], compiled.energy[charge.charge_id]
+            # One charge of unknown price makes the sum unknown; a sum of the others would pass for the price.
+            if prices is None or periods is None or total is None:
+                total = None
+                continue
+            total += np.array([int(price * scale) for price in prices], dtype=np.int64)[periods]
+        price = _exact_prices(total) if total is not None else pl.Series([None] * grid.height)
+        parts.append(grid.with_columns(price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id)))
+    return _on_quarter_hours(site, start, end, parts, {"price_per_kwh": PRICE, "tariff_id": pl.String()})
 
 
 def _on_quarter_hours(
@@ -119,24 +131,6 @@ def _compiled(site: Site, tariff: Tariff, start: date, end: date, quarters: int)
         Grid(local_midnight_utc(start, site.time_zone), CANONICAL_MINUTES, quarters, site.time_zone),
         day_types=types_around(site, start, end),
     )
-
-
-def _priced(site: Site, tariff: Tariff, start: date, end: date) -> pl.DataFrame:
-    """Price and tariff of every quarter hour of [start, end), all of it in force."""
-    grid = quarter_starts(site, start, end)
-    compiled = _compiled(site, tariff, start, end, grid.height)
-    known = _prices(tariff)
-    scale = 10**PRICE_DECIMALS
-    total: np.ndarray | None = np.zeros(grid.height, dtype=np.int64)
-    for charge in tariff.energy_charges:
-        prices, periods = known[charge.charge_id], compiled.energy[charge.charge_id]
-        # One charge of unknown price makes the sum unknown; a sum of the others would pass for the price.
-        if prices is None or periods is None or total is None:
-            total = None
-            continue
-        total += np.array([int(price * scale) for price in prices], dtype=np.int64)[periods]
-    price = _exact_prices(total) if total is not None else pl.Series([None] * grid.height)
-    return grid.with_columns(price_per_kwh=price.cast(PRICE), tariff_id=pl.lit(tariff.tariff_id))
 
 
 def _exact_prices(total: np.ndarray) -> pl.Series:

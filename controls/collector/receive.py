@@ -139,7 +139,14 @@ class Door:
         key = await self._key(request)
         if self._pushes.is_empty(key.key_id, self.monotonic()):
             raise _Problem(429, "too_many", f"more than {PUSHES[1]:g} bodies a second; send more rows in one")
-        _check_heads(request)
+        # Raises _Problem for what need not be read to be refused.
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise _Problem(415, "not_json", "expected Content-Type: application/json")
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise _Problem(415, "packed", "expected a body that is not packed")
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BYTES:
+            raise _too_large()
         # A sender whose bodies trickle in keeps its own waiting alone.
         async with self._of_key[key.key_id], self._bodies:
             try:
@@ -261,17 +268,6 @@ def _said(problem: _Problem) -> dict[str, Any]:
 
 def _rows(kept: KeptBody) -> dict[str, Any]:
     return kept.model_dump(include={"accepted", "rejected", "doubled", "rejects"}, mode="json")
-
-
-def _check_heads(request: Request) -> None:
-    """Raises _Problem for what need not be read to be refused."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _Problem(415, "not_json", "expected Content-Type: application/json")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise _Problem(415, "packed", "expected a body that is not packed")
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BYTES:
-        raise _too_large()
 
 
 def _too_large() -> _Problem:

@@ -99,7 +99,12 @@ class Spool:
             os.close(self._held)
             raise BadInput("another collector keeps this spool", file=str(self._folder), reason="in_use") from error
         for left in sorted(self._folder.glob(f"*{OPEN}")):
-            self._recover(left)
+            # Cut off what an earlier process did not end; everything before it may have been acknowledged.
+            data = left.read_bytes()
+            content = read_frames(data)
+            os.truncate(left, content.end)
+            self._close_file(left, content.end)
+            self._add(recovered_bytes=content.end, torn_bytes=len(data) - content.end + content.damaged)
         self._add(used_bytes=sum(path.stat().st_size for path in self.pieces()))
         self._thread.start()
 
@@ -160,7 +165,15 @@ class Spool:
 
     def _turn(self) -> bool:
         """One commit, or half a second of waiting; False at the end."""
-        batch = self._gathered()
+        batch: list[_Entry | None] = []
+        with suppress(Empty):
+            batch.append(self._queue.get(timeout=0.5))
+            if batch[0] is not None and self._queue.qsize() < GATHER_SAMPLES:
+                # One rest and not a wake-up for each that comes: at 5,000 a second those cost more than the disk.
+                time.sleep(GATHER_S)
+            count = 0
+            while batch[-1] is not None and (count := count + max(1, batch[-1].samples)) < GATHER_SAMPLES:
+                batch.append(self._queue.get_nowait())
         goes_on = None not in batch
         entries = [each for each in batch if each is not None]
         # An empty commit finds out whether there is room again: those who were refused may be waiting for that.
@@ -171,18 +184,6 @@ class Spool:
         if self._file >= 0 and (self._length >= SEGMENT_BYTES or self._quarter != self._now_quarter()):
             self._end_segment()
         return goes_on
-
-    def _gathered(self) -> list[_Entry | None]:
-        batch: list[_Entry | None] = []
-        with suppress(Empty):
-            batch.append(self._queue.get(timeout=0.5))
-            if batch[0] is not None and self._queue.qsize() < GATHER_SAMPLES:
-                # One rest and not a wake-up for each that comes: at 5,000 a second those cost more than the disk.
-                time.sleep(GATHER_S)
-            count = 0
-            while batch[-1] is not None and (count := count + max(1, batch[-1].samples)) < GATHER_SAMPLES:
-                batch.append(self._queue.get_nowait())
-        return batch
 
     def _commit(self, entries: list[_Entry]) -> bool:
         samples, refusals = b"".join(each.lines for each in entries), b"".join(each.refusals for each in entries)
@@ -197,7 +198,10 @@ class Spool:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            self._abandon()
+            # After a write that failed: nothing behind the last durable byte may count, and no descriptor be trusted.
+            if self._file >= 0:
+                os.ftruncate(self._file, self._length)
+                self._end_segment()
             told = ("disk_full", f"the disk takes no more ({error.strerror}); samples are not acknowledged")
         if told is not None:
             self._retry_at_s = time.monotonic() + RETRY_S
@@ -223,22 +227,19 @@ class Spool:
 
     def _append(self, blob: bytes) -> None:
         if self._file < 0:
-            self._begin_segment()
+            self._quarter = self._now_quarter()
+            stem = f"{self._clock.now_utc():{_STEM}}"
+            # A clock that was set back gives a name twice.
+            taken = {path.name.partition(".")[0] for path in self._folder.iterdir()}
+            stem = next(name for name in (f"{stem}-{number:02}" for number in range(10_000)) if name not in taken)
+            self._path, self._length = self._folder / f"{stem}{OPEN}", 0
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            sync_folder(self._folder)
         rest = memoryview(blob)
         while rest:
             rest = rest[os.write(self._file, rest) :]
         os.fdatasync(self._file)
         self._length += len(blob)
-
-    def _begin_segment(self) -> None:
-        self._quarter = self._now_quarter()
-        stem = f"{self._clock.now_utc():{_STEM}}"
-        # A clock that was set back gives a name twice.
-        taken = {path.name.partition(".")[0] for path in self._folder.iterdir()}
-        stem = next(name for name in (f"{stem}-{number:02}" for number in range(10_000)) if name not in taken)
-        self._path, self._length = self._folder / f"{stem}{OPEN}", 0
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        sync_folder(self._folder)
 
     def _end_segment(self) -> None:
         if self._file >= 0:
@@ -246,26 +247,12 @@ class Spool:
             self._file = -1
             self._close_file(self._path, self._length)
 
-    def _abandon(self) -> None:
-        """After a write that failed: nothing behind the last durable byte may count, and no descriptor be trusted."""
-        if self._file >= 0:
-            os.ftruncate(self._file, self._length)
-            self._end_segment()
-
     def _close_file(self, path: Path, length: int) -> None:
         if length:
             path.rename(path.with_suffix(CLOSED))
         else:
             path.unlink()
         sync_folder(self._folder)
-
-    def _recover(self, path: Path) -> None:
-        """Cut off what an earlier process did not end; everything before it may have been acknowledged."""
-        data = path.read_bytes()
-        content = read_frames(data)
-        os.truncate(path, content.end)
-        self._close_file(path, content.end)
-        self._add(recovered_bytes=content.end, torn_bytes=len(data) - content.end + content.damaged)
 
     def _now_quarter(self) -> datetime:
         late = self._clock.now_utc() - GRACE

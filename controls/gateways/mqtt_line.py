@@ -134,7 +134,14 @@ class MqttLine:
         if address.username:
             client.username_pw_set(address.username, address.password)
         if address.ca_file:
-            client.tls_set_context(_trusting(address.ca_file))
+            # Raises BadInput where the file holds no certificates.
+            try:
+                context = ssl.create_default_context(cafile=address.ca_file)
+            except OSError as error:
+                raise BadInput("expected certificates in PEM", file=address.ca_file, reason="bad_ca_file") from error
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.sslsocket_class = _ClosedOnFailure
+            client.tls_set_context(context)
         if will is not None:
             # Retained: who subscribes after the death must hear of it too.
             client.will_set(will.topic, will.payload, qos=1, retain=True)
@@ -399,17 +406,6 @@ class _ClosedOnFailure(ssl.SSLSocket):
         except BaseException:
             self.close()
             raise
-
-
-def _trusting(ca_file: str) -> ssl.SSLContext:
-    """Raises BadInput where the file holds no certificates."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise BadInput("expected certificates in PEM", file=ca_file, reason="bad_ca_file") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = _ClosedOnFailure
-    return context
 
 
 def publish_properties(

@@ -125,28 +125,24 @@ def _answered(unit: ModbusUnit | None, request: bytes) -> bytes:
         return _refused(request, _NO_UNIT)
     try:
         if request[0] in _READS:
-            return _read(unit, request)
+            table = _READS[request[0]]
+            address, count = struct.unpack(">HH", request[1:5])
+            if not 1 <= count <= (2000 if table in ("coil", "discrete") else 125):
+                return _refused(request, ILLEGAL_VALUE)
+            words = unit.read(address, count, table)
+            if words is None:
+                return _refused(request, ILLEGAL_ADDRESS)
+            if table in ("coil", "discrete"):
+                bits = sum(word << index for index, word in enumerate(words))
+                data = bits.to_bytes((count + 7) // 8, "little")
+            else:
+                data = struct.pack(f">{count}H", *words)
+            return bytes([request[0], len(data)]) + data
         if request[0] in _WRITES:
             return _written(unit, request)
     except struct.error:
         return _refused(request, ILLEGAL_VALUE)
     return _refused(request, _ILLEGAL_FUNCTION)
-
-
-def _read(unit: ModbusUnit, request: bytes) -> bytes:
-    table = _READS[request[0]]
-    address, count = struct.unpack(">HH", request[1:5])
-    if not 1 <= count <= (2000 if table in ("coil", "discrete") else 125):
-        return _refused(request, ILLEGAL_VALUE)
-    words = unit.read(address, count, table)
-    if words is None:
-        return _refused(request, ILLEGAL_ADDRESS)
-    if table in ("coil", "discrete"):
-        bits = sum(word << index for index, word in enumerate(words))
-        data = bits.to_bytes((count + 7) // 8, "little")
-    else:
-        data = struct.pack(f">{count}H", *words)
-    return bytes([request[0], len(data)]) + data
 
 
 def _written(unit: ModbusUnit, request: bytes) -> bytes:

@@ -83,25 +83,21 @@ def solve(
 
 def _no_plan(case: DispatchCase, outcome: Outcome, time_limit_s: float, time_zone: str, *, explain_s: float) -> Finding:
     if outcome.status == "infeasible":
-        return _conflict(case, time_zone, explain_s)
+        # Of the case, or of the first scenario that no plan serves.
+        for one in case.uncertain.scenarios if case.uncertain else ():
+            alone = solve(case.in_scenario(one), time_zone=time_zone)
+            if isinstance(alone, Finding):
+                return alone.model_copy(update={"message": f"in scenario {one.name}: {alone.message}"})
+        if case.uncertain is None:
+            return explain_conflict(case, time_zone=time_zone, time_limit_s=explain_s)
+        return Finding(
+            code="infeasible",
+            severity="blocking",
+            scope=case.case_id,
+            message="each scenario has a plan of its own, but what they share at first serves them not all",
+            facts={"shared_h": case.uncertain.risk.shared_h},
+        )
     return none_in_time(case, solver=outcome.solver, time_limit_s=time_limit_s, time_zone=time_zone)
-
-
-def _conflict(case: DispatchCase, time_zone: str, time_limit_s: float) -> Finding:
-    """Of the case, or of the first scenario that no plan serves."""
-    for one in case.uncertain.scenarios if case.uncertain else ():
-        alone = solve(case.in_scenario(one), time_zone=time_zone)
-        if isinstance(alone, Finding):
-            return alone.model_copy(update={"message": f"in scenario {one.name}: {alone.message}"})
-    if case.uncertain is None:
-        return explain_conflict(case, time_zone=time_zone, time_limit_s=time_limit_s)
-    return Finding(
-        code="infeasible",
-        severity="blocking",
-        scope=case.case_id,
-        message="each scenario has a plan of its own, but what they share at first serves them not all",
-        facts={"shared_h": case.uncertain.risk.shared_h},
-    )
 
 
 @dataclass

@@ -123,7 +123,9 @@ class Template(Model):
         for name, place in places:
             if (place.register_address is not None) != wants_register:
                 raise ValueError(f"{name}: {self.protocol} wants {'register' if wants_register else 'field'}")
-            self._check_model(name, place)
+            for each in (place, place.share_of):
+                if each is not None and each.model is not None and each.model not in self.models:
+                    raise ValueError(f"{name}: model {each.model} is not among the template's models")
         for name, capability in self.capabilities.items():
             if not name.startswith(("set_", "read_")):
                 raise ValueError(f"capability {name!r} must start with set_ or read_")
@@ -135,11 +137,6 @@ class Template(Model):
                 f"{name!r} is not a settable capability; those are {', '.join(sorted(settable)) or 'none'}"
             )
         return self
-
-    def _check_model(self, name: str, place: Place) -> None:
-        for each in (place, place.share_of):
-            if each is not None and each.model is not None and each.model not in self.models:
-                raise ValueError(f"{name}: model {each.model} is not among the template's models")
 
     @model_validator(mode="after")
     def _topics_fit(self) -> Self:

@@ -54,7 +54,7 @@ class Entity(Model):
         for owner, stakes in _by(self.owners, lambda each: each.owner).items():
             if overlapping([(each.valid_from, each.valid_to) for each in stakes]) is not None:
                 raise ValueError(f"entity {self.entity!r}: two shares of {owner!r} hold on one day")
-        for day in _edges(self.owners):
+        for day in sorted({each.valid_from or date.min for each in self.owners}):
             held = [each for each in self.owners if each.holds_on(day)]
             if (total := sum((each.share_percent for each in held), Decimal(0))) > 100:
                 raise ValueError(f"entity {self.entity!r}: its owners hold {total} % on {day}; expected at most 100")
@@ -219,10 +219,6 @@ def _by(rows: Iterable[_Row], key: Callable[[_Row], str]) -> dict[str, list[_Row
     for each in rows:
         found[key(each)].append(each)
     return found
-
-
-def _edges(spans: Sequence[Dated]) -> list[date]:
-    return sorted({each.valid_from or date.min for each in spans})
 
 
 def _holes(spans: Sequence[Dated]) -> list[tuple[date, date]]:

@@ -223,7 +223,20 @@ def validate_document(document: Any, model: type[M], file: str) -> M:
     except ValidationError as error:
         found = _problems(document, model, file, error)
         # A check over the whole runs only where every key is known: what it finds is told at once too.
-        _rename_unknown(plain, model, error)
+        # Each unknown key of a plain document becomes the one that was probably meant; without such a one it goes.
+        for fault in error.errors():
+            if fault["type"] != "extra_forbidden":
+                continue
+            node, location = plain, fault["loc"]
+            for part in location[:-1]:
+                # Of several kinds of an item, the location names the one that the file chose.
+                is_there = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
+                node = node[part] if is_there else node
+            meant = nearest_key(str(location[-1]), _allowed_keys(model, location[:-1]))
+            if isinstance(node, dict) and location[-1] in node:
+                value = node.pop(str(location[-1]))
+                if meant:
+                    node.setdefault(meant, value)
         try:
             model.model_validate(plain)
         except ValidationError as again:
@@ -264,23 +277,6 @@ def _problems(
         if (fault["type"] != "missing" or (fault["loc"][:-1], f"did you mean {fault['loc'][-1]!r}?") not in meant)
         and not (fault["type"] == "too_short" and fault["loc"] in inside)
     ]
-
-
-def _rename_unknown(plain: Any, model: type[BaseModel], error: ValidationError) -> None:
-    """Each unknown key of a plain document becomes the one that was probably meant; without such a one it goes."""
-    for fault in error.errors():
-        if fault["type"] != "extra_forbidden":
-            continue
-        node, location = plain, fault["loc"]
-        for part in location[:-1]:
-            # Of several kinds of an item, the location names the one that the file chose.
-            is_there = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
-            node = node[part] if is_there else node
-        meant = nearest_key(str(location[-1]), _allowed_keys(model, location[:-1]))
-        if isinstance(node, dict) and location[-1] in node:
-            value = node.pop(str(location[-1]))
-            if meant:
-                node.setdefault(meant, value)
 
 
 def _plain(node: Any) -> Any:
@@ -361,16 +357,7 @@ def _problems_of_fault(
     document: Any, model: type[BaseModel], file: str, fault: dict[str, Any], below: tuple[str | int, ...] = ()
 ) -> list[Problem]:
     """The problems of one of pydantic's errors: several where a check over the whole found several."""
-    problem = _problem(document, model, file, fault, below)
-    several = getattr(fault.get("ctx", {}).get("error"), "mistakes", ())
-    said = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
-    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in said] or [problem]
-
-
-def _problem(
-    document: Any, model: type[BaseModel], file: str, fault: dict[str, Any], below: tuple[str | int, ...] = ()
-) -> Problem:
-    """below: where the model stands in the document; the fault speaks of places from there on."""
+    # below: where the model stands in the document; the fault speaks of places from there on.
     location = tuple(fault["loc"])
     line, column = place_of(document, (*below, *location))
     name = ".".join(str(part) for part in (*below, *location))
@@ -400,7 +387,10 @@ def _problem(
         is_shown = is_shown and repr(given) not in message
         told = (name, message, repr(given)) if is_shown else (name, message)
         message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *told)
-    return Problem(file=file, line=line, column=column, message=message, mend=mend)
+    problem = Problem(file=file, line=line, column=column, message=message, mend=mend)
+    several = getattr(fault.get("ctx", {}).get("error"), "mistakes", ())
+    said = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
+    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in said] or [problem]
 
 
 def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -48,7 +48,10 @@ def watch(
     grid = day_grid(series, civil)
     days = len(grid.values)
     if days <= params.training_days or not np.isfinite(grid.values).any():
-        return Watched((), 0, (_too_short(days, params),))
+        wanted = params.training_days + 1
+        facts: dict[str, str | float | int | bool | None] = {"days_found": days, "days_wanted": wanted}
+        message = f"{days} days of readings; at least {wanted} are needed to know what is usual"
+        return Watched((), 0, (Finding(code=TOO_SHORT, message=message, facts=facts),))
     marks, expected, stuck = _marks(grid, params)
     warmth = None if temperature is None else WarmDays(grid, daily_temperature(temperature, civil))
     events = tuple(events_of(marks, grid, expected, params, warmth))
@@ -93,10 +96,3 @@ def _constant(grid: DayGrid) -> tuple[Finding, ...]:
         return ()
     message = f"every hour is {most:g}: a meter that never moves has nothing that differs from what is usual"
     return (Finding(code=CONSTANT, message=message, severity="info", facts={"value": most}),)
-
-
-def _too_short(days: int, params: DetectorParams) -> Finding:
-    wanted = params.training_days + 1
-    facts: dict[str, str | float | int | bool | None] = {"days_found": days, "days_wanted": wanted}
-    message = f"{days} days of readings; at least {wanted} are needed to know what is usual"
-    return Finding(code=TOO_SHORT, message=message, facts=facts)

@@ -130,7 +130,13 @@ def likely_cause(features: Mapping[str, float], model: CauseModel | None = None)
         name: (parts[place] - sum(parts) / len(parts)) * len(parts) / (len(parts) - 1)
         for name, parts in model.parts(features).items()
     }
-    return LikelyCause(cause, confidence, evidence_of(features, decided))
+    # The features that spoke most for a cause, the strongest first. decided: log odds by feature.
+    weights = defaultdict[str, float](float)
+    for name, weight in decided.items():
+        weights["kind" if name.startswith("is_") else _SIDES.get(name, name)] += weight
+    strongest = sorted((name for name in weights if weights[name] >= LEAST_LOG_ODDS), key=lambda each: -weights[each])
+    shown = [name for name in strongest if name in _SHOWN or name == "kind"][:MOST_SHOWN]
+    return LikelyCause(cause, confidence, tuple(_row(name, features, weights[name]) for name in shown))
 
 
 def _percent(value: float) -> float:
@@ -169,16 +175,6 @@ _SHOWN: dict[str, tuple[str, str, Callable[[float], float]]] = {
         )
     },
 }  # fmt: skip
-
-
-def evidence_of(features: Mapping[str, float], decided: Mapping[str, float]) -> tuple[dict[str, Any], ...]:
-    """The features that spoke most for a cause, the strongest first. decided: log odds by feature."""
-    weights = defaultdict[str, float](float)
-    for name, weight in decided.items():
-        weights["kind" if name.startswith("is_") else _SIDES.get(name, name)] += weight
-    strongest = sorted((name for name in weights if weights[name] >= LEAST_LOG_ODDS), key=lambda each: -weights[each])
-    shown = [name for name in strongest if name in _SHOWN or name == "kind"][:MOST_SHOWN]
-    return tuple(_row(name, features, weights[name]) for name in shown)
 
 
 def _row(name: str, features: Mapping[str, float], weight: float) -> dict[str, Any]:

@@ -107,7 +107,13 @@ def too_few(causes: Sequence[Cause]) -> str:
 
 def judged(examples: Sequence[CauseExample], shipped: CauseModel) -> Judgement:
     """Learn from all; judge each event by a model that neither it nor what shares its time taught."""
-    values, places = _matrix(examples, shipped), _places(examples, shipped)
+    # (events, 1 + features), scaled and cut; what is unknown is 0, as the model takes it.
+    rows = [[each.features.get(name, np.nan) for name in shipped.features] for each in examples]
+    centre, scale = (
+        np.array([getattr(each, name) for each in shipped.features.values()]) for name in ("centre", "scale")
+    )
+    scaled = np.nan_to_num(np.clip((np.array(rows, dtype=float) - centre) / scale, -CUT, CUT))
+    values, places = np.hstack([np.ones((len(rows), 1)), scaled]), _places(examples, shipped)
     whole, shares = _moved(values, places, shipped), []
     for each in examples:
         others = np.array([not one.is_beside(each) for one in examples])
@@ -159,16 +165,6 @@ def _moved(values: Matrix, places: Index, model: CauseModel, *, start: Matrix | 
 
     first = np.zeros(prior.size) if start is None else start.ravel()
     return np.asarray(minimize(loss, first, jac=True, method="L-BFGS-B").x.reshape(prior.shape))
-
-
-def _matrix(examples: Sequence[CauseExample], model: CauseModel) -> Matrix:
-    """(events, 1 + features), scaled and cut; what is unknown is 0, as the model takes it."""
-    rows = [[each.features.get(name, np.nan) for name in model.features] for each in examples]
-    centre, scale = (
-        np.array([getattr(each, name) for each in model.features.values()]) for name in ("centre", "scale")
-    )
-    scaled = np.nan_to_num(np.clip((np.array(rows, dtype=float) - centre) / scale, -CUT, CUT))
-    return np.hstack([np.ones((len(rows), 1)), scaled])
 
 
 def _places(examples: Sequence[CauseExample], model: CauseModel) -> Index:

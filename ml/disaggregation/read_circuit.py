@@ -41,7 +41,15 @@ def read_circuit(
         energy = replace(energy, mapping=_map_without(energy.path, beside))
     rows, unit, found = energy_rows(energy, calendar.zone)
     findings += found
-    step = _step(rows, energy.path)
+    minutes = sorted(rows["source_minutes"].unique().to_list())
+    step = int(minutes[0]) * MINUTE
+    if len(minutes) > 1 or step > LONGEST_STEP or HOUR % step:
+        raise BadInput(
+            f"its readings are {', '.join(map(str, minutes[:4]))} minutes apart; expected one step from 1 minute to 1 "
+            "hour throughout",
+            file=str(energy.path),
+            reason="wrong_step",
+        )
     start, last = rows["interval_start_utc"].min(), rows["interval_start_utc"].max()
     assert isinstance(start, datetime) and isinstance(last, datetime)  # noqa: PT018, S101  # energy_rows has a row
     length = (last - start) // step + 1
@@ -87,19 +95,6 @@ def _map_without(path: Path, beside: Sequence[str]) -> ColumnMap | None:
     units = {column: unit} if unit else {}
     meters = {} if layout.meter else {"load": "load"}
     return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, meters=meters, units=units)
-
-
-def _step(rows: pl.DataFrame, path: Path) -> timedelta:
-    minutes = sorted(rows["source_minutes"].unique().to_list())
-    step = int(minutes[0]) * MINUTE
-    if len(minutes) > 1 or step > LONGEST_STEP or HOUR % step:
-        raise BadInput(
-            f"its readings are {', '.join(map(str, minutes[:4]))} minutes apart; expected one step from 1 minute to 1 "
-            "hour throughout",
-            file=str(path),
-            reason="wrong_step",
-        )
-    return step
 
 
 def _on_grid(rows: pl.DataFrame, unit: Unit, start: datetime, step: timedelta, length: int) -> Vector:

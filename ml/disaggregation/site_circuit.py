@@ -44,8 +44,12 @@ _CARD_LIMITS = (
 )
 
 
-def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
-    """A circuit that the site file opts in. Raises BadInput (unknown_circuit)."""
+def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
+    """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
+
+    Where the registry is away the result is stored all the same, without a model.
+    """
+    # A circuit that the site file opts in. Raises BadInput (unknown_circuit).
     found = next((each for each in site.disaggregation if each.circuit == circuit), None)
     if found is None:
         known = ", ".join(each.circuit for each in site.disaggregation) or "none"
@@ -54,15 +58,7 @@ def declared_circuit(site: Site, circuit: str) -> DisaggregatedCircuit:
             reason="unknown_circuit",
             mend="name it under disaggregation in the site file",
         )
-    return found
-
-
-def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock: Clock) -> StoredDisaggregation:
-    """A circuit of the site file disaggregated up to now, registered with its card, and stored. Raises BadInput.
-
-    Where the registry is away the result is stored all the same, without a model.
-    """
-    made, campaign = estimate_circuit(site, declared_circuit(site, circuit), lake=lake, now_utc=clock.now_utc())
+    made, campaign = estimate_circuit(site, found, lake=lake, now_utc=clock.now_utc())
     with suppress(Unreachable):
         logged = log_disaggregation(tracker, made, campaign)
         made = made.model_copy(update={"model": f"{logged.name} v{logged.version}"})
@@ -168,7 +164,19 @@ def log_disaggregation(tracker: Tracker, made: StoredDisaggregation, campaign: C
         dataset_name=f"{made.site_id}/{made.circuit} and its sub-meters", dataset_digest=found.digest,
     )  # fmt: skip
     name = f"{made.site_id}.{made.circuit}.disaggregation"
-    return tracker.log_model(name, {MODEL_FILE: _recipe(made, campaign)}, record)
+    # Everything but the readings from which the same trees grow again: no pickle that a later release cannot read.
+    classes = [
+        {
+            **each.spec.model_dump(mode="json"),
+            **({"on_kwh": own.on_kwh, "sure": own.sure, "likely": own.likely} if (own := each.model) else {}),
+        }
+        for each in campaign.classes
+    ]
+    said = {
+        "circuit": made.circuit, "train": made.train, "step_minutes": made.step_minutes, "digest": made.found.digest,
+        "classes": classes, "params": campaign.params.model_dump(mode="json"), "scikit-learn": version("scikit-learn"),
+    }  # fmt: skip
+    return tracker.log_model(name, {MODEL_FILE: json.dumps(said, indent=1).encode()}, record)
 
 
 def circuit_card(made: StoredDisaggregation) -> str:
@@ -193,19 +201,3 @@ def _line(each: ClassEnergy) -> str:
     band = "none" if each.interval_kwh is None else "{:,.0f} to {:,.0f}".format(*each.interval_kwh)
     f1 = "" if each.f1_held_out is None else f"{each.f1_held_out:.3f}"
     return f"| {each.name} | {each.kwh:,.0f} | {band} | {each.confidence:.2f} {each.confidence_label} | {f1} |"
-
-
-def _recipe(made: StoredDisaggregation, campaign: Campaign) -> bytes:
-    """Everything but the readings from which the same trees grow again: no pickle that a later release cannot read."""
-    classes = [
-        {
-            **each.spec.model_dump(mode="json"),
-            **({"on_kwh": own.on_kwh, "sure": own.sure, "likely": own.likely} if (own := each.model) else {}),
-        }
-        for each in campaign.classes
-    ]
-    said = {
-        "circuit": made.circuit, "train": made.train, "step_minutes": made.step_minutes, "digest": made.found.digest,
-        "classes": classes, "params": campaign.params.model_dump(mode="json"), "scikit-learn": version("scikit-learn"),
-    }  # fmt: skip
-    return json.dumps(said, indent=1).encode()

@@ -86,7 +86,13 @@ def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
 
     data: by name, on one grid, at most MOST_ROOMS. confidence: of the intervals, a share. Raises BadInput.
     """
-    _expect_one_grid(data)
+    if not 1 <= len(data) <= MOST_ROOMS:
+        raise BadInput(
+            f"{len(data)} rooms at once: expected at most {MOST_ROOMS} that touch each other", reason="too_many_rooms"
+        )
+    grids = {(each.step_h, each.indoor_degc.size) for each in data.values()}
+    if len(grids) > 1:
+        raise BadInput("the rooms have other steps: expected one grid for all of them", reason="mixed_steps")
     alone: dict[str, RoomModel] = {}
     for name, each in data.items():
         found = identify(each, confidence=confidence)
@@ -318,13 +324,3 @@ def _state_space(data: Rooms, pairs: Sequence[Pair]) -> "MLEModel":
 def _first(readings: Floats, otherwise: float) -> float:
     known = readings[np.isfinite(readings)]
     return float(known[0]) if known.size else otherwise
-
-
-def _expect_one_grid(data: Rooms) -> None:
-    if not 1 <= len(data) <= MOST_ROOMS:
-        raise BadInput(
-            f"{len(data)} rooms at once: expected at most {MOST_ROOMS} that touch each other", reason="too_many_rooms"
-        )
-    grids = {(each.step_h, each.indoor_degc.size) for each in data.values()}
-    if len(grids) > 1:
-        raise BadInput("the rooms have other steps: expected one grid for all of them", reason="mixed_steps")

@@ -102,13 +102,7 @@ def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> Seen:
     outcomes = {
         places[row.command.command_id]: (row.state, str(row.facts.get("reason", "see the ledger"))) for row in rows
     }
-    return Seen(now_utc, outcomes, *_measured(project, event, now_utc))
-
-
-def _measured(
-    project: "OpenProject", event: DrEvent, now_utc: datetime
-) -> tuple[float | None, float | None, float | None]:
-    """Power shed and promised, kW, and seconds since the last word, of the loads whose meter a live source tells."""
+    # Power shed and promised, kW, and seconds since the last word, of the loads whose meter a live source tells.
     site = project.site(event.site_id)
     meters = {load.load_id: load.meter for load in site.sheddable_loads}
     points = {asset.meter: live_meters(site).get(asset.asset_id, {}) for asset in site.assets if not asset.template}
@@ -127,4 +121,4 @@ def _measured(
         silent_s = max(silent_s, *(value.age_s(now_utc) for value, _ in known))
         # A limit is what the load usually draws less what it sheds.
         shed_kw += each.value + each.kw - sum(value.value * factor for value, factor in known)
-    return (shed_kw, promised_kw, silent_s) if is_told else (None, None, None)
+    return Seen(now_utc, outcomes, *((shed_kw, promised_kw, silent_s) if is_told else (None, None, None)))

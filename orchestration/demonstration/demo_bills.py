@@ -33,7 +33,23 @@ def store_bills(project: ProjectResource, clock: Clock, *, until: date) -> list[
     for behind, (start, end) in enumerate(last_months(until)):
         made, tariff = _billed(project, site, start, end, behind)
         path = folder / f"{BILLED}_{start:%Y-%m}_synthetic.csv"
-        _write(path, site, made, tariff)
+        head = {
+            "Supplier": "Simulated power supply of the demo",
+            "Remark": "Synthetic: computed from simulated readings",
+            "Invoice number": f"DEMO-{made.start:%Y-%m}",
+            "Account": "DEMO-1",
+            "Meter": "MAIN",
+            "Tariff": tariff.tariff_id,
+            "Period from": made.start,
+            "Period to (exclusive)": made.end,
+            "Currency": site.currency,
+        }
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerows([*head.items(), [], ["Description", "Quantity", "Unit", "Rate", "Amount"]])
+            for each in made.lines:
+                rows.writerow([each.description, f"{each.quantity:.3f}", each.unit, each.rate, each.amount])
+            rows.writerow(["Total", "", "", "", made.total])
         books.keep_bill(path, read_bill(path), site_id=BILLED, clock=clock)
         paths.append(path)
     return paths
@@ -63,23 +79,3 @@ def _in_force(tariffs: Sequence[Tariff], day: date, behind: int) -> Tariff:
     begun = sorted((each for each in tariffs if each.valid_from <= day), key=lambda each: each.valid_from)
     older = begun[-1 - behind]
     return begun[-1].model_copy(update={"tariff_id": older.tariff_id, "name": older.name, "periods": older.periods})
-
-
-def _write(path: Path, site: Site, made: BillPeriod, tariff: Tariff) -> None:
-    head = {
-        "Supplier": "Simulated power supply of the demo",
-        "Remark": "Synthetic: computed from simulated readings",
-        "Invoice number": f"DEMO-{made.start:%Y-%m}",
-        "Account": "DEMO-1",
-        "Meter": "MAIN",
-        "Tariff": tariff.tariff_id,
-        "Period from": made.start,
-        "Period to (exclusive)": made.end,
-        "Currency": site.currency,
-    }
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerows([*head.items(), [], ["Description", "Quantity", "Unit", "Rate", "Amount"]])
-        for each in made.lines:
-            rows.writerow([each.description, f"{each.quantity:.3f}", each.unit, each.rate, each.amount])
-        rows.writerow(["Total", "", "", "", made.total])

@@ -35,25 +35,10 @@ def job_outcomes(
     Looks every 10 s; it starts no run.
     """
     note_look(project.project.data_dir, clock.now_utc())
-    kept = record_outcomes(project.store, ticks_of(context.instance, clock.now_utc()), clock)
-    since = datetime.fromisoformat(context.cursor) if context.cursor else clock.now_utc() - FIRST_LOOK
-    ended = context.instance.get_run_records(
-        dg.RunsFilter(statuses=ENDED, updated_after=since),
-        limit=MOST_RUNS,
-        order_by="update_timestamp",
-        ascending=True,
-    )
-    for record in ended:
-        kept += record_outcomes(project.store, outcomes_of(context.instance, record), clock)
-        # After each: what is kept already is not asked for once more where the next one cannot be kept.
-        context.update_cursor(record.update_timestamp.astimezone(UTC).isoformat())
-    yield dg.SkipReason(f"{len(ended)} runs have ended; {kept} changes of what is known of jobs")
-
-
-def ticks_of(instance: dg.DagsterInstance, now_utc: datetime) -> list[JobOutcome]:
-    """Whether each schedule and sensor works, by its newest look; none of those that never looked."""
-    states = {each.selector_id: each for each in instance.all_instigator_state()}
-    newest = instance.get_batch_ticks(sorted(states), limit=1) if states else {}
+    # Whether each schedule and sensor works, by its newest look; none of those that never looked.
+    now_utc = clock.now_utc()
+    states = {each.selector_id: each for each in context.instance.all_instigator_state()}
+    newest = context.instance.get_batch_ticks(sorted(states), limit=1) if states else {}
     made = []
     for selector_id, state in states.items():
         tick = next(iter(newest.get(selector_id, ())), None)
@@ -67,7 +52,19 @@ def ticks_of(instance: dg.DagsterInstance, now_utc: datetime) -> list[JobOutcome
         ended_utc = now_utc if tick is None or is_off else datetime.fromtimestamp(tick.timestamp, UTC)
         seen = JobOutcome.of_no_run(state.instigator_name, OF_NO_SITE, sentence, ended_utc)
         made.append(seen if sentence else seen.model_copy(update={"outcome": "succeeded"}))
-    return made
+    kept = record_outcomes(project.store, made, clock)
+    since = datetime.fromisoformat(context.cursor) if context.cursor else clock.now_utc() - FIRST_LOOK
+    ended = context.instance.get_run_records(
+        dg.RunsFilter(statuses=ENDED, updated_after=since),
+        limit=MOST_RUNS,
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    for record in ended:
+        kept += record_outcomes(project.store, outcomes_of(context.instance, record), clock)
+        # After each: what is kept already is not asked for once more where the next one cannot be kept.
+        context.update_cursor(record.update_timestamp.astimezone(UTC).isoformat())
+    yield dg.SkipReason(f"{len(ended)} runs have ended; {kept} changes of what is known of jobs")
 
 
 def _cause(error: SerializableErrorInfo | None) -> str:

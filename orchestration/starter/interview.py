@@ -39,7 +39,10 @@ def answered(text: str, answers: Mapping[str, Any], extras: Extras | None = None
     A block whose needed answers are not all there stays a comment, with the word PLACEHOLDER where one is missing.
     """
     begun = [each for each in chosen(answers) if _is_begun(each, answers)]
-    complete = _complete(begun, answers)
+    # The groups whose needed answers are there; what goes with a tariff needs one.
+    ready = [each for each in begun if all(one.id in answers for one in each.questions if one.is_needed)]
+    is_priced = any(each.when.get("price") == answers.get("price", "") for each in ready)
+    complete = [each for each in ready if each.when.get("price") != "any" or is_priced]
     heads = {name for group in complete for name in group.blocks[:-1]}
     lines: list[str] = []
     for part in parts(text):
@@ -66,13 +69,6 @@ def _is_begun(group: Group, answers: Mapping[str, Any]) -> bool:
     """Somebody named it; what nothing names, or any price, waits until one of its own questions is answered."""
     is_named = group.when.get("price", "any" if not group.when else "") != "any"
     return is_named or any(each.id in answers for each in group.questions)
-
-
-def _complete(groups: Sequence[Group], answers: Mapping[str, Any]) -> list[Group]:
-    """The groups whose needed answers are there; what goes with a tariff needs one."""
-    ready = [each for each in groups if all(one.id in answers for one in each.questions if one.is_needed)]
-    is_priced = any(each.when.get("price") == answers.get("price", "") for each in ready)
-    return [each for each in ready if each.when.get("price") != "any" or is_priced]
 
 
 def _filled(lines: Sequence[str], group: Group, answers: Mapping[str, Any], extra: Mapping[str, str]) -> Iterator[str]:

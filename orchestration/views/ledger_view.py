@@ -27,7 +27,15 @@ def commands_of_store(store: Store, site_id: str, *, as_of_utc: datetime | None 
     evidence: the highest grade first, with everything learned since; then each grade below it that was reached.
     """
     found = []
-    proofs = _proofs(store, site_id, as_of_utc)
+    # The newest event that brought each grade of each command. Commands from before events said grades have none.
+    query = command_events.select().where(command_events.c.site_id == site_id).order_by(command_events.c.position)
+    if as_of_utc is not None:
+        query = query.where(command_events.c.at_utc <= as_of_utc)
+    proofs: dict[str, dict[EvidenceGrade, dict[str, Any]]] = {}
+    for event in read_rows(store, query):
+        grade = event["facts"].get("evidence_grade")
+        if grade in EvidenceGrade.__members__.values():
+            proofs.setdefault(event["command_id"], {})[EvidenceGrade(grade)] = event
     for row in read_commands(store, site_id) if as_of_utc is None else commands_at(store, site_id, as_of_utc):
         order = row.command
         reached = proofs.get(order.command_id, {})
@@ -64,16 +72,3 @@ def _grade(grade: EvidenceGrade, reached: Mapping[EvidenceGrade, Mapping[str, An
         "at_utc": by.get("at_utc"),
         "by": by.get("reason"),
     }
-
-
-def _proofs(store: Store, site_id: str, as_of_utc: datetime | None) -> dict[str, dict[EvidenceGrade, dict[str, Any]]]:
-    """The newest event that brought each grade of each command. Commands from before events said grades have none."""
-    query = command_events.select().where(command_events.c.site_id == site_id).order_by(command_events.c.position)
-    if as_of_utc is not None:
-        query = query.where(command_events.c.at_utc <= as_of_utc)
-    proofs: dict[str, dict[EvidenceGrade, dict[str, Any]]] = {}
-    for event in read_rows(store, query):
-        grade = event["facts"].get("evidence_grade")
-        if grade in EvidenceGrade.__members__.values():
-            proofs.setdefault(event["command_id"], {})[EvidenceGrade(grade)] = event
-    return proofs

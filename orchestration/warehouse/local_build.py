@@ -49,19 +49,23 @@ def make_marts(project: OpenProject, stage: str, ranges: Sequence[tuple[str, str
         for place, (site_id, each) in enumerate(making.sites.items()):
             # What a test says, it says of the whole build: told once.
             nodes = (node for node in making.outcome.nodes if not place or node.resource_type != "test")
-            keep(
-                project.project.data_dir,
-                MadeMarts(
-                    run_id=making.run_id,
-                    at_utc=now_utc,
-                    stage=stage,
-                    site_id=site_id,
-                    months=tuple(months_of_range(*each.keys)),
-                    assets=each.assets,
-                    checks=each.checks,
-                    nodes=() if each.red else tuple(nodes),
-                ),
+            # Leave word of a build; it appears whole.
+            made = MadeMarts(
+                run_id=making.run_id,
+                at_utc=now_utc,
+                stage=stage,
+                site_id=site_id,
+                months=tuple(months_of_range(*each.keys)),
+                assets=each.assets,
+                checks=each.checks,
+                nodes=() if each.red else tuple(nodes),
             )
+            # A build of many sites is told of site by site.
+            path = project.project.data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(made.model_dump_json(), encoding="utf-8")
+            unfinished.replace(path)
 
 
 @dataclass
@@ -100,7 +104,18 @@ class _Making:
         yield "checking readings" if self.name == "kpi" else "expected days"
         if self.name == "kpi":
             for each in self.sites.values():
-                self._judge_readings(each)
+                from assets.readings.ingest.correct_site import validate_months
+
+                lake, site, period = self.project.lake, each.site, each.period
+                results = validate_months(lake, site, period, clock=self.clock, run_id=self.run_id)
+                each.assets[QUALITY] = {
+                    "findings": sum(len(result.validation.findings) for result in results),
+                    "estimated_quarter_hours": sum(sum(result.estimated.values()) for result in results),
+                    "reinstated_quarter_hours": sum(result.reinstated for result in results),
+                }
+                digest = lake.digest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
+                each.assets[READINGS] = {"digest": digest}
+                each.hold(MonthGates(site, period, lake, self.clock, is_quick=True).before())
         expected = pl.concat([self._expected(each) for each in self.sites.values()]) if self.name == "enpi" else None
         yield "loading"
         asked = [
@@ -109,7 +124,11 @@ class _Making:
             if not each.red
         ]
         if asked:
-            yield from self._build(stage, asked, target, expected)
+            with held_open(target):
+                prepared = stage.prepare(asked, target=target, expected=expected)
+                yield "computing"
+                self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
+                self._publish(stage, prepared, target)
         red = {name: each.red for name, each in self.sites.items() if each.red}
         if red:
             told = [
@@ -117,15 +136,6 @@ class _Making:
                 for site, names in red.items()
             ]
             raise RunFailed(f"job {self.name} failed; red checks: {'; '.join(told)}")
-
-    def _build(
-        self, stage: Stage, asked: Sequence[Window], target: WarehouseTarget, expected: pl.DataFrame | None
-    ) -> Iterator[str]:
-        with held_open(target):
-            prepared = stage.prepare(asked, target=target, expected=expected)
-            yield "computing"
-            self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
-            self._publish(stage, prepared, target)
 
     def _publish(self, stage: Stage, prepared: Prepared, target: WarehouseTarget) -> None:
         if not self.outcome.is_success:
@@ -141,20 +151,6 @@ class _Making:
         counts = stage.publish(note, target=target, clock=self.clock)
         for site_id in note.sites:
             self.sites[site_id].assets[PUBLISHED[self.name]] = {"dagster/row_count": sum(counts.values()), **counts}
-
-    def _judge_readings(self, each: _Site) -> None:
-        from assets.readings.ingest.correct_site import validate_months
-
-        lake, site, period = self.project.lake, each.site, each.period
-        results = validate_months(lake, site, period, clock=self.clock, run_id=self.run_id)
-        each.assets[QUALITY] = {
-            "findings": sum(len(result.validation.findings) for result in results),
-            "estimated_quarter_hours": sum(sum(result.estimated.values()) for result in results),
-            "reinstated_quarter_hours": sum(result.reinstated for result in results),
-        }
-        digest = lake.digest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
-        each.assets[READINGS] = {"digest": digest}
-        each.hold(MonthGates(site, period, lake, self.clock, is_quick=True).before())
 
     def _expected(self, each: _Site) -> pl.DataFrame:
         from data_quality.contracts.frames import enforce
@@ -194,16 +190,6 @@ class MadeMarts(Model):
     assets: Mapping[str, Mapping[str, str | int]]
     checks: Mapping[str, Judged]
     nodes: tuple[NodeOutcome, ...]
-
-
-def keep(data_dir: Path, made: MadeMarts) -> None:
-    """Leave word of a build; it appears whole."""
-    # A build of many sites is told of site by site.
-    path = data_dir / FOLDER / f"{made.run_id}-{made.site_id}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(made.model_dump_json(), encoding="utf-8")
-    unfinished.replace(path)
 
 
 def untold(data_dir: Path) -> Iterator[tuple[Path, MadeMarts]]:

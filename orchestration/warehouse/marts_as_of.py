@@ -69,7 +69,31 @@ def marts_as_of(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime
     """
     folder = past_folder(project, sites, as_of_utc)
     if not is_built(folder):
-        _build(project, sites, as_of_utc, folder)
+        # What answers from marts that are there already need not load what makes them.
+        from assets.kpi.incremental.mart_sources import source_tables
+        from assets.stores.warehouse.marts import MARTS
+        from assets.stores.warehouse.warehouse import WarehouseTarget, publish_marts
+        from ml.baselines.lifecycle.fit_site import expected_of_site
+
+        began_s = time.perf_counter()
+        folder.parent.mkdir(exist_ok=True, parents=True, mode=0o700)
+        lake, store = project.lake, project.baselines
+        known = {site.site_id: site for site in sites if lake.span(site.site_id, as_of_utc=as_of_utc) is not None}
+        days = [expected_of_site(site, lake=lake, store=store, as_of_utc=as_of_utc) for site in known.values()]
+        # Extrapolation is asked of the baseline itself; the warehouse has no column for it.
+        expected = pl.concat(days).drop("is_extrapolated")
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as unfinished:
+            target = WarehouseTarget(duckdb_file=Path(unfinished) / "past.duckdb")
+            sources = source_tables(known, lake, expected, as_of_utc=as_of_utc)
+            outcome = build(target, sources, (node for node in warehouse_plan().nodes if node.kind != "test"))
+            if not outcome.is_success:
+                raise OurFault(outcome.why)
+            made = Path(unfinished) / "marts"
+            publish_marts(target, made, tuple(MARTS))
+            (made / SECONDS).write_text(f"{time.perf_counter() - began_s:.1f}", encoding="utf-8")
+            # Somebody else may have been as far before us, and theirs are the same.
+            with suppress(OSError):
+                made.rename(folder)
         _forget(folder.parent, most_bytes=project.project.settings.server.as_of_mb << 20, kept=folder)
     return folder
 
@@ -87,34 +111,6 @@ def seconds_to_build(project: OpenProject) -> float:
     """What a build takes: as long as the last one, where there was one."""
     last = sorted(_home(project).glob(f"*/{SECONDS}"), key=lambda path: path.stat().st_mtime)
     return float(last[-1].read_text(encoding="utf-8")) if last else 20.0
-
-
-def _build(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime, folder: Path) -> None:
-    # What answers from marts that are there already need not load what makes them.
-    from assets.kpi.incremental.mart_sources import source_tables
-    from assets.stores.warehouse.marts import MARTS
-    from assets.stores.warehouse.warehouse import WarehouseTarget, publish_marts
-    from ml.baselines.lifecycle.fit_site import expected_of_site
-
-    began_s = time.perf_counter()
-    folder.parent.mkdir(exist_ok=True, parents=True, mode=0o700)
-    lake, store = project.lake, project.baselines
-    known = {site.site_id: site for site in sites if lake.span(site.site_id, as_of_utc=as_of_utc) is not None}
-    days = [expected_of_site(site, lake=lake, store=store, as_of_utc=as_of_utc) for site in known.values()]
-    # Extrapolation is asked of the baseline itself; the warehouse has no column for it.
-    expected = pl.concat(days).drop("is_extrapolated")
-    with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as unfinished:
-        target = WarehouseTarget(duckdb_file=Path(unfinished) / "past.duckdb")
-        sources = source_tables(known, lake, expected, as_of_utc=as_of_utc)
-        outcome = build(target, sources, (node for node in warehouse_plan().nodes if node.kind != "test"))
-        if not outcome.is_success:
-            raise OurFault(outcome.why)
-        made = Path(unfinished) / "marts"
-        publish_marts(target, made, tuple(MARTS))
-        (made / SECONDS).write_text(f"{time.perf_counter() - began_s:.1f}", encoding="utf-8")
-        # Somebody else may have been as far before us, and theirs are the same.
-        with suppress(OSError):
-            made.rename(folder)
 
 
 def _forget(home: Path, *, most_bytes: int, kept: Path) -> None:

@@ -85,15 +85,7 @@ def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
     if not any(each.accepted_rows for each in reports):
         said = next((each.message for each in reports if each.message), "none of these files has a reading")
         raise BadInput(said, reason="no_readings", mend="go back, and answer what is asked of the columns")
-    _write(project.project.sites_dir / f"{draft.site.site_id}.yaml", draft)
-    answer = ingest(WebCall(ask), readings, draft.site.site_id)
-    for path, bill in bills.items():
-        keep_bill(ask, draft.site, path, bill)
-    calculate(ask, draft.site.site_id, answer)
-    return draft.site.site_id
-
-
-def _write(target: Path, draft: Drafted) -> None:
+    target = project.project.sites_dir / f"{draft.site.site_id}.yaml"
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(draft.text)
@@ -107,6 +99,11 @@ def _write(target: Path, draft: Drafted) -> None:
     with suppress(FileNotFoundError):
         if example != target and example.read_bytes() == (STARTER / "site.yaml").read_bytes():
             example.unlink()
+    answer = ingest(WebCall(ask), readings, draft.site.site_id)
+    for path, bill in bills.items():
+        keep_bill(ask, draft.site, path, bill)
+    calculate(ask, draft.site.site_id, answer)
+    return draft.site.site_id
 
 
 def _rows(ask: Ask, files: Sequence[Path], draft: Drafted) -> Iterator[pl.DataFrame]:

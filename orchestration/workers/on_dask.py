@@ -141,7 +141,22 @@ class _Dask:
             workers = self._workers()
             if workers:
                 seen_s = time.monotonic()
-                self._hand_out(workers)
+                if self.suspects and not self.waiting and not self.flying:
+                    self.waiting.append(self.suspects.popleft())
+                    self.alone.update(self.waiting)
+                while self.waiting and len(self.flying) < workers * (1 + AHEAD):
+                    place = self.waiting.popleft()
+                    future = self.client.submit(
+                        run,
+                        self.name,
+                        self.tasks[place],
+                        self.fingerprint,
+                        key=f"meterloom-{self.call}-{place}-{self.lost[place]}{'-alone' * (place in self.alone)}",
+                        pure=False,
+                        retries=RETRIES,
+                        resources=self.needs,
+                    )
+                    self.flying[future] = place
                 yield from self._ready()
             elif time.monotonic() - seen_s >= self.settings.wait_s:
                 yield from self._given_up()
@@ -167,24 +182,6 @@ class _Dask:
             theirs = next((each.removeprefix("meterloom-") for each in offered if each.startswith("meterloom-")), "")
             raise Unreachable(other_code(who, theirs or "none of Meterloom's", self.fingerprint))
         return count
-
-    def _hand_out(self, workers: int) -> None:
-        if self.suspects and not self.waiting and not self.flying:
-            self.waiting.append(self.suspects.popleft())
-            self.alone.update(self.waiting)
-        while self.waiting and len(self.flying) < workers * (1 + AHEAD):
-            place = self.waiting.popleft()
-            future = self.client.submit(
-                run,
-                self.name,
-                self.tasks[place],
-                self.fingerprint,
-                key=f"meterloom-{self.call}-{place}-{self.lost[place]}{'-alone' * (place in self.alone)}",
-                pure=False,
-                retries=RETRIES,
-                resources=self.needs,
-            )
-            self.flying[future] = place
 
     def _ready(self) -> Iterator[tuple[int, Result[Any]]]:
         from distributed import CancelledError, wait

@@ -60,16 +60,6 @@ def other_code(who: str, theirs: str, ours: str) -> str:
 
 def code_fingerprint() -> str:
     """SHA-256 of the code that computes, of Python and of the libraries behind it, as they lie on the disk now."""
-    return _fingerprint(tuple(_marks()))
-
-
-@lru_cache(maxsize=1)
-def at_start() -> str:
-    """The fingerprint when this process first asked: what lies on the disk later is not what it has loaded."""
-    return code_fingerprint()
-
-
-def _marks() -> list[tuple[str, int, int]]:
     found = []
     for room in ROOMS:
         for folder, _, names in os.walk(ROOT / room):
@@ -77,7 +67,13 @@ def _marks() -> list[tuple[str, int, int]]:
                 if name.endswith((".py", ".yaml")):
                     stat = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118 - a thousand of them a task
                     found.append((os.path.join(folder, name), stat.st_size, stat.st_mtime_ns))  # noqa: PTH118
-    return sorted(found)
+    return _fingerprint(tuple(sorted(found)))
+
+
+@lru_cache(maxsize=1)
+def at_start() -> str:
+    """The fingerprint when this process first asked: what lies on the disk later is not what it has loaded."""
+    return code_fingerprint()
 
 
 @lru_cache(maxsize=2)

@@ -126,22 +126,18 @@ def _peaks(trigger: PeakForecast, project: "OpenProject", site: Site, now_utc: d
             days.setdefault(row.time_utc.astimezone(local).date(), {})[row.time_utc] = row.p90 * scale
     found = []
     for day, over in days.items():
-        peak = _around(over, step, target_kw)
+        # The unbroken run of steps about the highest one.
+        start = end = max(over, key=over.__getitem__)
+        while start - step in over:
+            start -= step
+        while end + step in over:
+            end += step
+        peak = Peak(start, end + step, max(over.values()) - target_kw)
         spoken = (f"{moment(each.astimezone(local), locale)}" for each in (peak.start_utc, peak.end_utc))
         highest = f"{target_kw + peak.over_kw:,.1f} kW", f"{target_kw:,.1f} kW"
         what = Sentence("up to {0} expected (P90), target {1}, {2} to {3}", *highest, *spoken)
         found.append(Subject(f"{day}", what=what, peak=peak))
     return found
-
-
-def _around(over: dict[datetime, float], step: timedelta, target_kw: float) -> Peak:
-    """The unbroken run of steps about the highest one."""
-    start = end = max(over, key=over.__getitem__)
-    while start - step in over:
-        start -= step
-    while end + step in over:
-        end += step
-    return Peak(start, end + step, max(over.values()) - target_kw)
 
 
 def due_days(trigger: Daily, time_zone: str, now_utc: datetime) -> list[date]:

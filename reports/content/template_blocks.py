@@ -170,14 +170,11 @@ class BlockWriter:
             for index in range(len(columns[0]))
         ]
         if spec.each == "last_three_years":
-            rows = self._since_known(rows)
+            # Rows from the first on of which anything is known: a site of one year has nothing to say of two before it.
+            figures = self.ask.book.by_id
+            known = [any(figures(cell.figure_id).value for cell in row.cells if cell.figure_id) for row in rows]
+            rows = rows[known.index(True) :] if True in known else rows
         return [self._made(spec, key, title, heads, rows, marks)]
-
-    def _since_known(self, rows: list[Row]) -> list[Row]:
-        """Rows from the first on of which anything is known: a site of one year has nothing to say of two before it."""
-        figures = self.ask.book.by_id
-        known = [any(figures(cell.figure_id).value for cell in row.cells if cell.figure_id) for row in rows]
-        return rows[known.index(True) :] if True in known else rows
 
     def _column(
         self, table: TableSpec, spec: ColumnSpec, items: Sequence[Item], below: Sequence[Item], whole: Item | None

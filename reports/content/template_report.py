@@ -119,7 +119,10 @@ def spoken_in(template: ReportTemplate, given: Given) -> str:
 def _with_register(template: ReportTemplate, sections: list[Section], book: FigureBook, language: str) -> list[Section]:
     """The sections with their references, and the register of figures behind them."""
     if template.register_form == "compact":
-        return [*sections, _compact_register(book, language)]
+        # Identifiers in one paragraph: for a report that has to stay on its page.
+        named = "  ".join(figure.figure_id for figure in book.figures())
+        text = f"{word('Register of figures', language)}: {named}"
+        return [*sections, Section(key="register", title="", blocks=(Paragraph(text=text, tone="muted"),))]
     figures = book.figures()
     # As a reader meets them: number 1 stands first on page one.
     ordered = figures if template.register_form == "made" else printed_order(sections, figures)
@@ -347,13 +350,6 @@ def _first_sheet(spec: SectionSpec) -> str:
     return next(
         (block.table.sheet for block in spec.blocks if block.table is not None and block.table.sheet), "Summary"
     )
-
-
-def _compact_register(book: FigureBook, locale: str) -> Section:
-    """Identifiers in one paragraph: for a report that has to stay on its page."""
-    named = "  ".join(figure.figure_id for figure in book.figures())
-    text = f"{word('Register of figures', locale)}: {named}"
-    return Section(key="register", title="", blocks=(Paragraph(text=text, tone="muted"),))
 
 
 def _waived(given: Given) -> frozenset[str]:

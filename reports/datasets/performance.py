@@ -111,17 +111,14 @@ class PerformanceData:
         calendars = given.sources.calendar_inputs(given.site, given.period.start, given.period.end)
         self.versions = {f"calendar/{each.id}": each.value for each in calendars}
         # Asked once: figures, rows and words must speak of the same sums.
-        self._sums = self._summed()
-        self._book: FigureBook | None = None
-
-    def _summed(self) -> dict[str, list[Seu]]:
-        """Carrier -> uses that its sum adds: leaves only, with numbers, and never the same meter twice."""
+        # Carrier -> uses that its sum adds: leaves only, with numbers, and never the same meter twice.
         groups: dict[str, list[Seu]] = {}
         for seu in self.uses.seus():
             # An aggregate holds the others; a use without a compared day would make the whole sum unknown.
             if not seu.is_aggregate and self._result(seu).compared_days:
                 groups.setdefault(seu.carrier.value, []).append(seu)
-        return {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, self.given.site)}
+        self._sums = {carrier: seus for carrier, seus in groups.items() if not overlapping(seus, self.given.site)}
+        self._book: FigureBook | None = None
 
     def barred(self, item: Item) -> str:
         """Code of what forbids to claim a saving of the item; its figures asked it when they were made."""
@@ -210,7 +207,28 @@ class PerformanceData:
     def _of_use(self, name: str, item: Item, seu: Seu) -> tuple[str, Tone]:
         whole = self._result(seu)
         if name == "left_out":
-            return self._days_left_out(seu), "plain"
+            # Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them.
+            period, rule = self.given.period, self.given.rule
+            known = {pair.local_date: pair for pair in self.uses.use_days.pairs(seu, period)}
+            stretches: list[tuple[date, date, str]] = []
+            for day in (period.start + timedelta(days=offset) for offset in range(period.days)):
+                pair = known.get(day)
+                if pair is not None and pair.is_compared(rule):
+                    continue
+                is_read = pair is not None and pair.coverage >= rule.min_day_coverage
+                reason, first = "driver unknown" if is_read else "readings missing", day
+                if stretches and stretches[-1][1:] == (day - timedelta(days=1), reason):
+                    first = stretches.pop()[0]
+                stretches.append((first, day, reason))
+            texts = [
+                Sentence("{0} to {1} ({2})", first, last, Sentence(why))
+                if last > first
+                else Sentence("{0} ({1})", first, Sentence(why))
+                for first, last, why in stretches
+            ]
+            rest = len(texts) - NAMED_STRETCHES
+            more = [Sentence("and {0} more", rest)] if rest > 0 else []
+            return (sentences([*texts[:NAMED_STRETCHES], *more]) if texts else Sentence("none")), "plain"
         if name in {"missing", "mend"}:
             return want_of(name, seu, whole, site_id=self.given.site.site_id), "plain"
         if name == "verdict":
@@ -266,30 +284,6 @@ class PerformanceData:
                 [Sentence("{0}", Numeral(each)) for each in sorted({f"{b.confidence:.0%}" for b in known})], " / "
             )
         return Sentence("{0}", Numeral(f"{given.confidence:.0%}"))
-
-    def _days_left_out(self, seu: Seu) -> str:
-        """Stretches of days that are not compared, with the reason, at most NAMED_STRETCHES of them."""
-        period, rule = self.given.period, self.given.rule
-        known = {pair.local_date: pair for pair in self.uses.use_days.pairs(seu, period)}
-        stretches: list[tuple[date, date, str]] = []
-        for day in (period.start + timedelta(days=offset) for offset in range(period.days)):
-            pair = known.get(day)
-            if pair is not None and pair.is_compared(rule):
-                continue
-            is_read = pair is not None and pair.coverage >= rule.min_day_coverage
-            reason, first = "driver unknown" if is_read else "readings missing", day
-            if stretches and stretches[-1][1:] == (day - timedelta(days=1), reason):
-                first = stretches.pop()[0]
-            stretches.append((first, day, reason))
-        texts = [
-            Sentence("{0} to {1} ({2})", first, last, Sentence(why))
-            if last > first
-            else Sentence("{0} ({1})", first, Sentence(why))
-            for first, last, why in stretches
-        ]
-        rest = len(texts) - NAMED_STRETCHES
-        more = [Sentence("and {0} more", rest)] if rest > 0 else []
-        return sentences([*texts[:NAMED_STRETCHES], *more]) if texts else Sentence("none")
 
 
 def _sum_of(count: int, carrier: str) -> Sentence:

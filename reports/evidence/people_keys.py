@@ -34,7 +34,15 @@ def give_key(people_file: Path, person_id: str, keys_dir: Path) -> Signer:
     has_key = key_path(keys_dir, person_id).exists()
     signer = load_key(keys_dir, person_id) if has_key else new_key(keys_dir, person_id)
     try:
-        _write_public_key(people_file, person_id, signer.public_key)
+        entries: Iterable[dict[str, object]] = load_yaml(people_file)["people"]
+        at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
+        # The marks of an editor on Windows stay: the byte-order mark is no part of the first key, but of the file.
+        text = people_file.read_bytes().decode("utf-8")
+        mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
+        place = ("people", at)
+        text = with_key(text, place, "public_key", f'"{signer.public_key}"', beside="person_id", file=str(people_file))
+        with replaced(people_file, mark + text, load_people):
+            pass
     except BaseException:
         if not has_key:
             # Nobody knows it yet: left behind it would look like a key that counts.
@@ -67,7 +75,21 @@ def replace_key(
     """
     with one_writer(people_file, text_tag(people_file)):
         people = load_people(people_file)
-        _expect_fresh(store, people, person_id, before=before, after=after)
+        # Raises BadInput where the change is not of the present key, or to one that cannot be the next.
+        if people.known(person_id).public_key != before:
+            raise BadInput("your public key was changed since: open the page again", reason="changed_since")
+        if not fingerprint(after):
+            raise BadInput("expected an Ed25519 public key, base64 of 32 bytes", reason="bad_key")
+        if after == before:
+            raise BadInput("the new key is the present one", reason="same_key")
+        if after in people.public_keys.values():
+            raise BadInput("this key is another person's", reason="key_used")
+        # One that was replaced would sign for its time again; whose it was is not told.
+        if has_signed(store, after):
+            raise BadInput(
+                "this key signed here before: a key that was replaced does not come back",
+                reason="key_used", mend="make another one",
+            )  # fmt: skip
         if not is_vouched(person_id, before, after, vouched):
             raise BadInput(
                 "the new key did not sign that it replaces the present one", reason="wrong_signature",
@@ -79,33 +101,3 @@ def replace_key(
         # The store first: a file with a key for which nothing is signed would leave the old acts without theirs.
         with replaced(people_file, mark + text, load_people), store.together():
             sign()
-
-
-def _expect_fresh(store: Store, people: People, person_id: str, *, before: str, after: str) -> None:
-    """Raises BadInput where the change is not of the present key, or to one that cannot be the next."""
-    if people.known(person_id).public_key != before:
-        raise BadInput("your public key was changed since: open the page again", reason="changed_since")
-    if not fingerprint(after):
-        raise BadInput("expected an Ed25519 public key, base64 of 32 bytes", reason="bad_key")
-    if after == before:
-        raise BadInput("the new key is the present one", reason="same_key")
-    if after in people.public_keys.values():
-        raise BadInput("this key is another person's", reason="key_used")
-    # One that was replaced would sign for its time again; whose it was is not told.
-    if has_signed(store, after):
-        raise BadInput(
-            "this key signed here before: a key that was replaced does not come back",
-            reason="key_used", mend="make another one",
-        )  # fmt: skip
-
-
-def _write_public_key(people_file: Path, person_id: str, public_key: str) -> None:
-    entries: Iterable[dict[str, object]] = load_yaml(people_file)["people"]
-    at = next(at for at, entry in enumerate(entries) if entry["person_id"] == person_id)
-    # The marks of an editor on Windows stay: the byte-order mark is no part of the first key, but of the file.
-    text = people_file.read_bytes().decode("utf-8")
-    mark, text = text[: text.startswith("\ufeff")], text.removeprefix("\ufeff")
-    place = ("people", at)
-    text = with_key(text, place, "public_key", f'"{public_key}"', beside="person_id", file=str(people_file))
-    with replaced(people_file, mark + text, load_people):
-        pass

@@ -112,22 +112,18 @@ def numbers_in(kind: str, data: bytes) -> set[str]:
     if kind == "pdf":
         text = pdf_text(data)
     elif kind == "xlsx":
-        text = _workbook_text(data)
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as book:
+                parts = [
+                    book.read(name).decode(errors="replace")
+                    for name in sorted(book.namelist())
+                    if name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"
+                ]
+        # RuntimeError is the library's answer to an encrypted member, NotImplementedError (one of them) to odd packing.
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, KeyError, RuntimeError) as error:
+            raise BadInput(f"not a whole workbook ({type(error).__name__})", reason="broken_xlsx") from error
+        text = re.sub(r"<[^>]*>", " ", " ".join(parts))
     else:
         text = data.decode(errors="replace")
     words = ("".join(word.split()).strip(".,:/") for word in _NUMBER.findall(text))
     return {word for word in words if sum(map(str.isdigit, word)) >= _LEAST_DIGITS}
-
-
-def _workbook_text(data: bytes) -> str:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as book:
-            parts = [
-                book.read(name).decode(errors="replace")
-                for name in sorted(book.namelist())
-                if name.startswith("xl/worksheets/sheet") or name == "xl/sharedStrings.xml"
-            ]
-    # RuntimeError is the library's answer to an encrypted member, NotImplementedError (one of them) to odd packing.
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, KeyError, RuntimeError) as error:
-        raise BadInput(f"not a whole workbook ({type(error).__name__})", reason="broken_xlsx") from error
-    return re.sub(r"<[^>]*>", " ", " ".join(parts))

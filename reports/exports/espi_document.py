@@ -105,7 +105,9 @@ def _meter_reading(page: _Page, channel: Channel, zone: str) -> Iterator[str]:
     yield page.entry(link, channel.name, "<espi:MeterReading/>\n", up=up, related=related)
     content = _element("ReadingType", _reading_type(channel))
     yield page.entry(kind, f"{channel.meter.meter_id} {channel.name}", content, up=f"{page.root}/ReadingType")
-    for block in _months(channel, zone):
+    local = pl.from_epoch(pl.col("start_s")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
+    months = channel.intervals.with_columns(month=local.dt.truncate("1mo"))
+    for block in months.partition_by("month", maintain_order=True):
         own = f"{link}/IntervalBlock/{block['start_s'][0]}"
         yield page.entry(own, channel.name, _block(channel, block), up=f"{link}/IntervalBlock")
 
@@ -140,12 +142,6 @@ def _clock(clock: LocalTime) -> str:
 def _element(name: str, fields: dict[str, object]) -> str:
     inner = "".join(f"<espi:{field}>{value}</espi:{field}>\n" for field, value in fields.items())
     return f"<espi:{name}>\n{inner}</espi:{name}>\n"
-
-
-def _months(channel: Channel, zone: str) -> list[pl.DataFrame]:
-    local = pl.from_epoch(pl.col("start_s")).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-    months = channel.intervals.with_columns(month=local.dt.truncate("1mo"))
-    return months.partition_by("month", maintain_order=True)
 
 
 def _block(channel: Channel, block: pl.DataFrame) -> str:

@@ -116,7 +116,24 @@ def _numbers(query: Query, scope: str, given: Asking, book: FigureBook) -> list[
     """The numbers of one scope of a query: one, or those of its rows."""
     own = given if query.site in ("", given.site.site_id) else replace(given, site=given.sources.site(query.site))
     if query.grain in ("assessment", "project"):
-        return [_of_dataset(query, scope, own, book)]
+        # A number of an energy use against a version of its baseline, by name, or against the one in force; or of a
+        # project.
+        kind, _, name = scope.partition(":")
+        versions: dict[str, BaselineVersion | None] = {}
+        if query.grain == "assessment":
+            seu = seu_of(own.site, name if kind == "seu" else scope)
+            versions, label = {seu.seu_id: version_of(query.baseline, own, seu.seu_id)}, seu.name
+        else:
+            label = project_of(own.site, name if kind == "project" else scope).name
+        span = parse_period(query.span, own.site.time_zone)
+        book.is_synthetic = book.is_synthetic or own.sources.has_synthetic(own.site, span, own.as_of_utc)
+        ask = assessing(own, span, versions, book, confidence=query.confidence)
+        dataset = "enpi" if query.grain == "assessment" else "project"
+        known = ask.datasets[dataset].measures
+        if query.measure not in known:
+            raise _none(f"{scope} has no number {query.measure!r}; there are {', '.join(known)}")
+        item = Item(key="", label=label, scope=scope, period=span)
+        return [ask.question(f"{dataset}.{query.measure}", item)]
     if query.grain == "bill":
         return [_of_bill(query, scope, own, book)]
     if query.grain == "event":
@@ -205,28 +222,6 @@ def _running(query: Query, given: Asking, revision: int) -> tuple[Figure, Figure
         site, found, sources=given.sources, as_of_utc=given.as_of_utc, revision=revision, is_synthetic=is_synthetic
     )
     return next(figure for figure in book.figures() if figure.kpi == query.measure), book
-
-
-def _of_dataset(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:
-    """A number of an energy use against a version of its baseline, by name, or against the one in force; or of a
-    project.
-    """
-    kind, _, name = scope.partition(":")
-    versions: dict[str, BaselineVersion | None] = {}
-    if query.grain == "assessment":
-        seu = seu_of(given.site, name if kind == "seu" else scope)
-        versions, label = {seu.seu_id: version_of(query.baseline, given, seu.seu_id)}, seu.name
-    else:
-        label = project_of(given.site, name if kind == "project" else scope).name
-    span = parse_period(query.span, given.site.time_zone)
-    book.is_synthetic = book.is_synthetic or given.sources.has_synthetic(given.site, span, given.as_of_utc)
-    ask = assessing(given, span, versions, book, confidence=query.confidence)
-    dataset = "enpi" if query.grain == "assessment" else "project"
-    known = ask.datasets[dataset].measures
-    if query.measure not in known:
-        raise _none(f"{scope} has no number {query.measure!r}; there are {', '.join(known)}")
-    item = Item(key="", label=label, scope=scope, period=span)
-    return ask.question(f"{dataset}.{query.measure}", item)
 
 
 def _of_bill(query: Query, scope: str, given: Asking, book: FigureBook) -> Figure:

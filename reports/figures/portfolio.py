@@ -49,7 +49,9 @@ def kpi_portfolio(
     if grain == "hour":
         values, rows = _hours(period, sources, marts_dir)
     else:
-        rows = _inside(read_mart(marts_dir, "mart_portfolio__kpi_values", site_id=PORTFOLIO), period, grain)
+        rows = read_mart(marts_dir, "mart_portfolio__kpi_values", site_id=PORTFOLIO).filter(
+            (pl.col("grain") == grain) & (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
+        )
         values = read_mart(marts_dir, "mart_site__kpi_values").filter(pl.col("grain") == grain)
     every = rows
     if scope is not None:
@@ -68,12 +70,6 @@ def kpi_portfolio(
     for row in sorted(ordered.iter_rows(named=True), key=lambda row: row["kpi"] in (*RATIOS, *OWN)):
         desk.add(row)
     return figure_list(book, name=NAME, title="KPI values of all sites", period=period, site=None)
-
-
-def _inside(rows: pl.DataFrame, period: Period, grain: Grain) -> pl.DataFrame:
-    return rows.filter(
-        (pl.col("grain") == grain) & (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
-    )
 
 
 def _hours(period: Period, sources: Sources, marts_dir: Path) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -179,7 +179,12 @@ def _read(tokens: list[str], depth: int) -> tuple[Question, list[str]]:
         raise _wrong("the expression ends too early" if not tokens else "the expression is nested too deeply")
     word, rest = tokens[0], tokens[1:]
     if "@" in word:
-        return _query(word), rest
+        measure, scopes, span, grain, site, *more = (*word.split("@"), "", "", "", "")
+        if any(more) or not all((measure, scopes, span)) or (grain not in GRAINS and "T" not in grain):
+            raise _wrong(f"a term is kpi@scope@span[@{'|'.join(GRAINS[1:])}, or an instant[@site]], got {word[:60]!r}")
+        if grain not in GRAINS:
+            parse_instant(grain)
+        return Query(measure=measure, scopes=tuple(scopes.split("+")), span=span, grain=grain, site=site), rest
     if word not in COMBINED or rest[:1] != ["("]:
         raise _wrong(
             f"expected a term kpi@scope@span, or one of {', '.join(COMBINED)} with its parts, got {word[:40]!r}"
@@ -193,15 +198,6 @@ def _read(tokens: list[str], depth: int) -> tuple[Question, list[str]]:
     if word in PAIRS and len(parts) != 2:
         raise _wrong(f"{word} is made of two parts, got {len(parts)}")
     return Combined(of=word, parts=tuple(parts)), rest[1:]
-
-
-def _query(text: str) -> Query:
-    measure, scopes, span, grain, site, *more = (*text.split("@"), "", "", "", "")
-    if any(more) or not all((measure, scopes, span)) or (grain not in GRAINS and "T" not in grain):
-        raise _wrong(f"a term is kpi@scope@span[@{'|'.join(GRAINS[1:])}, or an instant[@site]], got {text[:60]!r}")
-    if grain not in GRAINS:
-        parse_instant(grain)
-    return Query(measure=measure, scopes=tuple(scopes.split("+")), span=span, grain=grain, site=site)
 
 
 def _wrong(what: str) -> BadInput:

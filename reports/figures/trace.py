@@ -306,7 +306,11 @@ def differing(
 ) -> list[tuple[dict[str, Any], str]]:
     """Of `ReportStore.distinct_inputs`, those whose digest is another one now, or was at an instant, with that one."""
     rows = list(rows)
-    today = _lake_today({row["id"] for row in rows if row["kind"] == "lake"}, sources, as_of_utc=as_of_utc)
+    # The digests of all spans at once: a site's manifest is read once, however many reports rest on it.
+    ids = {row["id"] for row in rows if row["kind"] == "lake"}
+    spans = {lake_id: parse_span(lake_id) for lake_id in ids}
+    digests = digests_of(sources.lake.store, spans.values(), as_of_utc=as_of_utc)
+    today = {("lake", "", lake_id): digests[span] for lake_id, span in spans.items()}
     today |= _baselines_today(sources)
     found = []
     for row in rows:
@@ -329,13 +333,6 @@ def _baselines_today(sources: Sources) -> dict[tuple[str, str, str], str]:
     return found | {
         ("version", "adjustments", f"{name}@{number}"): none for name, number in checksums if name not in adjusted
     }
-
-
-def _lake_today(ids: Iterable[str], sources: Sources, *, as_of_utc: datetime | None) -> dict[tuple[str, str, str], str]:
-    """The digests of all spans at once: a site's manifest is read once, however many reports rest on it."""
-    spans = {lake_id: parse_span(lake_id) for lake_id in ids}
-    digests = digests_of(sources.lake.store, spans.values(), as_of_utc=as_of_utc)
-    return {("lake", "", lake_id): digests[span] for lake_id, span in spans.items()}
 
 
 def today_sha256(given: TraceInput, sources: Sources, *, as_of_utc: datetime | None = None) -> str:

@@ -122,7 +122,10 @@ def board_json(board: Board, site: Site, *, web_url: str, datasource: str = DATA
             for number, (each, place) in enumerate(zip(board.panels, places(board.panels), strict=True), start=1)
         ],
     }
-    filled: dict[str, Any] = json.loads(_filled(json.dumps(made), site))
+    text = json.dumps(made)
+    for name, value in {"site": site.site_id, "zone": site.time_zone, "currency": site.currency}.items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    filled: dict[str, Any] = json.loads(text)
     return filled
 
 
@@ -135,12 +138,6 @@ def places(panels: Sequence[Panel]) -> list[tuple[int, int]]:
         heights[left : left + width] = [top + height] * width
         found.append((left, top))
     return found
-
-
-def _filled(text: str, site: Site) -> str:
-    for name, value in {"site": site.site_id, "zone": site.time_zone, "currency": site.currency}.items():
-        text = text.replace(f"{{{{{name}}}}}", value)
-    return text
 
 
 def _panel(

@@ -154,7 +154,13 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     if chart.limit is not None:
         told["limit"] = {"label": word(chart.limit.label), "value": chart.limit.value}
     if chart.kind == "flow":
-        told["ends"] = _ends(chart)
+        # Flows from each place and to each row, as people read it.
+        ends = flow_ends([row.values for row in chart.rows])
+        texts = format_alike([*ends.sources.values(), *ends.targets.values()], chart.unit, locale=chart.locale)
+        told["ends"] = [
+            dict(zip(ends.sources, texts, strict=False)),
+            dict(zip(ends.targets, texts[len(ends.sources) :], strict=True)),
+        ]
     return told
 
 
@@ -184,16 +190,6 @@ def _row_data(row: ChartRow, chart: Chart, word: Callable[[Text], str]) -> dict[
     told = row.model_dump(mode="json", exclude={"figures", "is_signed"}, exclude_defaults=True)
     told |= {"lane": word(row.lane)} if row.lane else {}
     return told | {"label": word(row.label), "role": row.role, "unit": unit_text(row.unit or chart.unit)}
-
-
-def _ends(chart: Chart) -> list[dict[int, str]]:
-    """Flows from each place and to each row, as people read it."""
-    ends = flow_ends([row.values for row in chart.rows])
-    texts = format_alike([*ends.sources.values(), *ends.targets.values()], chart.unit, locale=chart.locale)
-    return [
-        dict(zip(ends.sources, texts, strict=False)),
-        dict(zip(ends.targets, texts[len(ends.sources) :], strict=True)),
-    ]
 
 
 _KINDS: dict[str, Kind] = {"bars": "bars", "lines": "line", "waterfall": "bridge", "heat": "heat", "flows": "flow"}

@@ -33,12 +33,6 @@ def stamp_of(event: DrEvent) -> str:
 
 def acts_on(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime) -> Iterator[PageBlock]:
     """The act that comes next, for whom it is, and the one that ends the event, which needs no yes."""
-    yield from _next(event, actor, address, now_utc)
-    if event.is_open:
-        yield _end(event, address) if actor.may_stop else _said("Operators and engineers stop events.")
-
-
-def _next(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime) -> Iterator[PageBlock]:
     is_before = now_utc < event.start_utc
     if event.state == "created" and is_before:
         yield _operators("propose", event, actor, address, "Propose plan", (
@@ -58,6 +52,8 @@ def _next(event: DrEvent, actor: EventActor, address: Address, now_utc: datetime
             "Late readings make a new version."
         )
         yield _operators("settle", event, actor, address, "Settle event", note)
+    if event.is_open:
+        yield _end(event, address) if actor.may_stop else _said("Operators and engineers stop events.")
 
 
 def _operators(name: str, event: DrEvent, actor: EventActor, address: Address, title: str, note: str) -> PageBlock:

@@ -48,7 +48,7 @@ def parts_of(
     """
     by_start: dict[str, dict[str, Figure]] = {}
     for each in parts:
-        by_start.setdefault(_start(each), {})[each.kpi] = each
+        by_start.setdefault((each.trace.parameters.get("hour_start_utc") or str(each.start)), {})[each.kpi] = each
     by_start = {start: found for start, found in sorted(by_start.items()) if figure.kpi in found}
     if not by_start:
         return None, {}
@@ -88,10 +88,6 @@ def quarters_of(
 
 def _card(chart: Chart) -> Widget:
     return Widget(key="parts", title=chart.title, hint=unit_text(chart.unit), state="value", chart=chart)
-
-
-def _start(figure: Figure) -> str:
-    return figure.trace.parameters.get("hour_start_utc") or str(figure.start)
 
 
 def _labels(starts: Sequence[str], grain: str, time_zone: str) -> list[str]:

@@ -77,7 +77,8 @@ def counts_of(events: Sequence[Event], start_utc: datetime) -> Mapping[str, int]
         elif is_counted and event["to_state"] == CommandState.REVERTED:
             found[f"reverted_{revert_of(event)}"] += 1
         if event["from_state"] == _RELEASED and is_counted and name in released and name not in by_hand:
-            quarter = _quarter(released[name] + _EARLY)
+            at_utc = released[name] + _EARLY
+            quarter = at_utc.replace(minute=at_utc.minute - at_utc.minute % CANONICAL_MINUTES, second=0, microsecond=0)
             if event["to_state"] == _EXPIRED:
                 lost.add(quarter)
             elif event["to_state"] != CommandState.SUPERSEDED:
@@ -134,10 +135,6 @@ def carried(rows: Sequence[Event], given: Sequence[Mapping[str, Any]]) -> Iterat
             if row["site_id"] == site_id and first - REACH - timedelta(days=1) <= at <= after:
                 yield row
                 break
-
-
-def _quarter(at_utc: datetime) -> datetime:
-    return at_utc.replace(minute=at_utc.minute - at_utc.minute % CANONICAL_MINUTES, second=0, microsecond=0)
 
 
 def _sha256(events: Sequence[Event]) -> str:

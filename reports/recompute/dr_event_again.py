@@ -67,7 +67,14 @@ def number(
 ) -> Decimal | None:
     """A number of an event, of its settlement, or of a part of that (`part_of`). Raises OurFault for another field."""
     if field in OF_EVENT:
-        return _of_event(event_at(sources, event_id, as_of_utc), field)
+        event = event_at(sources, event_id, as_of_utc)
+        if field == "target_kw":
+            return _exact(event.target_kw)
+        if event.plan is None:
+            return None
+        low, high = event.plan.interval_kwh
+        said = {"planned_kwh": event.plan.expected_kwh, "planned_low_kwh": low, "planned_high_kwh": high}
+        return _exact(said[field])
     settled = settlement_at(sources, event_id, as_of_utc)
     if field in OF_SETTLEMENT:
         return _exact(getattr(settled, field))
@@ -148,16 +155,6 @@ def _known(found: EventInterval) -> list[EventInterval]:
     if not isinstance(found, SettledEvent):
         return [found]
     return [each for each in found.intervals if each.baseline_kwh is not None and each.actual_kwh is not None]
-
-
-def _of_event(event: DrEvent, field: str) -> Decimal | None:
-    if field == "target_kw":
-        return _exact(event.target_kw)
-    if event.plan is None:
-        return None
-    low, high = event.plan.interval_kwh
-    said = {"planned_kwh": event.plan.expected_kwh, "planned_low_kwh": low, "planned_high_kwh": high}
-    return _exact(said[field])
 
 
 def _exact(value: float | None) -> Decimal | None:

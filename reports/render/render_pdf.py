@@ -54,7 +54,22 @@ def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
     rl_config.useA85 = 0
     buffer, tags, spare = io.BytesIO(), Tags(content.spoken), dict[str, float]()
     canvas = partial(_canvas_class(), content.spoken, tags if is_tagged else None)
-    story = _story(content, _WIDTH_PT, spare, tags.root)
+    # What stands on the pages, in order; each block's element is added below `root`. spare: asked when it is drawn.
+    from reportlab.platypus import CondPageBreak
+
+    story: _Story = [(False, _title(content, _WIDTH_PT, tags.root))]
+    for index, section in enumerate(content.sections):
+        if not section.blocks:
+            continue
+        # Where less than half a page is left: a page that is not half full yet goes on.
+        drawn: list[Any] = [CondPageBreak(_ROOM_PT / 2)] if section.starts_page else []
+        part, head = tags.root.add("Sect"), list[Any]()
+        if index and section.title:
+            style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
+            named = part.add("H2", section.title, title=section.title)
+            head = [text_of(named, lines_markup(section.title, FONT_BOLD, 13, _WIDTH_PT), style)]
+        drawn += _section(_with_register(section, content), part, _WIDTH_PT, head, spare)
+        story.append((_is_appendix(section), drawn))
     spare |= _spare(content, story)
     document = _document(buffer, content)
     document.build([each for _, drawn in story for each in drawn], canvasmaker=canvas)
@@ -168,26 +183,6 @@ def _is_appendix(section: Section) -> bool:
     return section.key == REGISTER and any(isinstance(block, Register) for block in section.blocks)
 
 
-def _story(content: ReportContent, width: float, spare: Mapping[str, float], root: Element) -> _Story:
-    """What stands on the pages, in order; each block's element is added below `root`. spare: asked when it is drawn."""
-    from reportlab.platypus import CondPageBreak
-
-    story: _Story = [(False, _title(content, width, root))]
-    for index, section in enumerate(content.sections):
-        if not section.blocks:
-            continue
-        # Where less than half a page is left: a page that is not half full yet goes on.
-        drawn: list[Any] = [CondPageBreak(_ROOM_PT / 2)] if section.starts_page else []
-        part, head = root.add("Sect"), list[Any]()
-        if index and section.title:
-            style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
-            named = part.add("H2", section.title, title=section.title)
-            head = [text_of(named, lines_markup(section.title, FONT_BOLD, 13, width), style)]
-        drawn += _section(_with_register(section, content), part, width, head, spare)
-        story.append((_is_appendix(section), drawn))
-    return story
-
-
 def _with_register(section: Section, content: ReportContent) -> Section:
     """The section with the register of figures as the table that it is on paper."""
     blocks = tuple(
@@ -229,21 +224,17 @@ def _together(parts: Sequence[_Part], width: float) -> list[Any]:
 
     if not any(part.is_long for part in parts):
         drawn = [each for part in parts for each in part.drawn]
-        if _height(drawn, width) <= _ROOM_PT / 2:
+        # Without what a chart may take beyond its own: whether things stand together must not hang on it.
+        heights = (
+            each.wrap(width, _ROOM_PT)[1] + each.getSpaceBefore() + each.getSpaceAfter() - getattr(each, "spare", 0.0)
+            for each in drawn
+        )
+        if float(sum(heights)) <= _ROOM_PT / 2:
             return [KeepTogether(drawn)] if drawn else []
     if len(parts) > 1:
         return [each for part in parts for each in _together([part], width)]
     # Its heading stays with its first rows.
     return [CondPageBreak(_LEAST_PT), *parts[0].drawn]
-
-
-def _height(flowables: list[Any], width: float) -> float:
-    # Without what a chart may take beyond its own: whether things stand together must not hang on it.
-    heights = (
-        each.wrap(width, _ROOM_PT)[1] + each.getSpaceBefore() + each.getSpaceAfter() - getattr(each, "spare", 0.0)
-        for each in flowables
-    )
-    return float(sum(heights))
 
 
 def _block(

@@ -24,18 +24,14 @@ def letters() -> frozenset[str]:
     return frozenset(map(chr, regular))
 
 
-def font_folder() -> Path | None:
-    """Folder of the wide fonts, or None where they are not installed. The library itself is not loaded."""
-    found = importlib.util.find_spec("matplotlib")
-    places = [] if found is None else list(found.submodule_search_locations or [])
-    folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]
-    return next((folder for folder in folders if (folder / f"{WIDE}.ttf").exists()), None)
-
-
 @lru_cache
 def wide_glyphs(name: str = WIDE) -> frozenset[int]:
     """Code points of a face of the wide font, which is registered by asking; empty where it is not installed."""
-    folder = font_folder()
+    # Folder of the wide fonts, or None where they are not installed. The library itself is not loaded.
+    found = importlib.util.find_spec("matplotlib")
+    places = [] if found is None else list(found.submodule_search_locations or [])
+    folders = [Path(place) / "mpl-data" / "fonts" / "ttf" for place in places]
+    folder = next((folder for folder in folders if (folder / f"{WIDE}.ttf").exists()), None)
     return frozenset() if folder is None else _registered(folder, name)
 
 

@@ -36,7 +36,17 @@ class Picture:
         anchor: str = "start",
     ) -> None:
         """Printable text, each part in the font that has it."""
-        for shape in _strings(x, y, text, font=font, size=size, colour=colour, anchor=anchor):
+        # Printable text as drawing shapes, each part in the font that has it.
+        from reportlab.graphics.shapes import String
+        from reportlab.lib.colors import HexColor
+        from reportlab.pdfbase.pdfmetrics import stringWidth
+
+        width = 0.0 if anchor == "start" else text_width(text, font, size)
+        at, made = x - (width if anchor == "end" else width / 2 if anchor == "middle" else 0.0), []
+        for used, part in runs_of(text, font):
+            made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
+            at += stringWidth(part, used, size)
+        for shape in made:
             self.drawing.add(shape)
 
     def rule(self, x: float, y: float, to_x: float, to_y: float, colour: str = RULE, width: float = 0.5) -> None:
@@ -99,20 +109,6 @@ def chart_flowable(
 ) -> Any:
     """A flowable of a chart, in points. drawn: makes its picture of a height, known when pages are laid out."""
     return _chart_class()(key, width, height, spares, drawn)
-
-
-def _strings(x: float, y: float, text: str, *, font: str, size: float, colour: str, anchor: str) -> list[Any]:
-    """Printable text as drawing shapes, each part in the font that has it."""
-    from reportlab.graphics.shapes import String
-    from reportlab.lib.colors import HexColor
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    width = 0.0 if anchor == "start" else text_width(text, font, size)
-    at, made = x - (width if anchor == "end" else width / 2 if anchor == "middle" else 0.0), []
-    for used, part in runs_of(text, font):
-        made.append(String(at, y, part, fontName=used, fontSize=size, fillColor=HexColor(colour)))
-        at += stringWidth(part, used, size)
-    return made
 
 
 @lru_cache

@@ -86,17 +86,7 @@ def visual(text: str) -> str:
     # The first letter with a direction gives the line its own (Unicode bidi, rules P2 and P3).
     is_rtl_line = strong[0] != "L"
     runs: list[tuple[bool, str]] = []
-    for letter, is_rtl in zip(text, _directions(kinds, is_rtl_line), strict=True):
-        if runs and runs[-1][0] == is_rtl:
-            runs[-1] = (is_rtl, runs[-1][1] + letter)
-        else:
-            runs.append((is_rtl, letter))
-    pieces = [_reversed(part) if is_rtl else part for is_rtl, part in runs]
-    return "".join(reversed(pieces) if is_rtl_line else pieces)
-
-
-def _directions(kinds: list[str], is_rtl_line: bool) -> list[bool]:
-    """For each letter whether it runs right to left: neutral ones between two of one direction go with them."""
+    # For each letter whether it runs right to left: neutral ones between two of one direction go with them.
     found: list[bool | None] = [
         True if kind in {"R", "AL"} else False if kind in {"L", "EN", "AN"} else None for kind in kinds
     ]
@@ -105,7 +95,13 @@ def _directions(kinds: list[str], is_rtl_line: bool) -> list[bool]:
             before = next((one for one in reversed(found[:index]) if one is not None), is_rtl_line)
             after = next((one for one in found[index:] if one is not None), is_rtl_line)
             found[index] = before if before == after else is_rtl_line
-    return [bool(each) for each in found]
+    for letter, is_rtl in zip(text, [bool(each) for each in found], strict=True):
+        if runs and runs[-1][0] == is_rtl:
+            runs[-1] = (is_rtl, runs[-1][1] + letter)
+        else:
+            runs.append((is_rtl, letter))
+    pieces = [_reversed(part) if is_rtl else part for is_rtl, part in runs]
+    return "".join(reversed(pieces) if is_rtl_line else pieces)
 
 
 def _reversed(text: str) -> str:

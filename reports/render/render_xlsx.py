@@ -213,7 +213,9 @@ class _Writer:
         page.write_string(0, 0, title, self.style(bold=True, font_size=14))
         for column, title in enumerate(REGISTER_COLUMNS):
             page.write_string(1, column, word(title, self.content.spoken), self.style(bold=True, bottom=1))
-        numbers = reference_numbers(self.content)
+        # Figure id -> the number by which the tables refer to it.
+        blocks = (block for section in self.content.sections for block in section.blocks if isinstance(block, Register))
+        numbers = {name: str(number) for block in blocks for number, name in enumerate(block.figure_ids, start=1)}
         for index, figure in enumerate(self.figures.values()):
             row = index + 2
             texts = [figure.figure_id, figure.path, figure.label, "", figure.unit, figure.status]
@@ -276,12 +278,6 @@ def column_chars(tables: Sequence[Table]) -> list[int]:
     # Neither smaller letters than can be read, nor a sheet too narrow for its charts.
     wanted = min(max(sum(widths), _CHART_CHARS), max(_PAGE_CHARS, len(widths) * 9))
     return [max(8, round(width * wanted / sum(widths))) for width in widths]
-
-
-def reference_numbers(content: ReportContent) -> dict[str, str]:
-    """Figure id -> the number by which the tables refer to it."""
-    blocks = (block for section in content.sections for block in section.blocks if isinstance(block, Register))
-    return {name: str(number) for block in blocks for number, name in enumerate(block.figure_ids, start=1)}
 
 
 def sheet_of(section: Section) -> str:

@@ -11,12 +11,6 @@ MISSING = "–"
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "JPY": "¥"}
 
 
-def separators(locale: str) -> tuple[str, str]:
-    """Thousands separator and decimal mark of a locale such as `de` or `de_DE`."""
-    rules = rules_of(locale)
-    return rules.thousands, rules.mark
-
-
 def format_number(value: Decimal | float | None, *, decimals: int, locale: str, signed: bool = False) -> str:
     """Half-up rounded text; a dash where there is no value. A value that rounds to zero carries no sign.
 
@@ -29,7 +23,9 @@ def format_number(value: Decimal | float | None, *, decimals: int, locale: str, 
     # Half up, as on paper: decimal's own default would make 0.5 a 0 and 1.5 a 2.
     rounded = exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP, context=ARITHMETIC)
     whole, _, part = f"{abs(rounded):f}".partition(".")
-    thousands, mark = separators(locale)
+    # Thousands separator and decimal mark of a locale such as `de` or `de_DE`.
+    rules = rules_of(locale)
+    thousands, mark = rules.thousands, rules.mark
     text = f"{int(whole):,}".replace(",", thousands) + (mark + part if part else "")
     # Asked of the rounded value: -0.001 shown with two decimals is 0.00, not -0.00.
     if rounded < 0:

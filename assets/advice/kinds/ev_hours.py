@@ -22,7 +22,9 @@ def find(site: SiteHours) -> Iterator[Estimate]:
 
 
 def _of(site: SiteHours, charger: Charger, meter: MeterHours) -> Estimate | None:
-    car = _bought(site, meter)
+    # Energy of the car out of the site's import: no more than any meter above it counts as import.
+    above = [found.kwh for name in meter.above if (found := site.meter(name)) is not None]
+    car = np.asarray(np.minimum.reduce([np.nan_to_num(each) for each in (meter.kwh, *above)]))
     stay = site.day + (site.hour >= charger.departure_hour)
     ends, paid, moved_kwh = [0.0, 0.0], 0.0, 0.0
     stays = 0
@@ -50,12 +52,6 @@ def _of(site: SiteHours, charger: Charger, meter: MeterHours) -> Estimate | None
         "stays": (float(stays), "count"), "moved_kwh": (moved_kwh, "kwh"), "charged_money": (paid, "currency"),
     }  # fmt: skip
     return Estimate(f"meter:{meter.meter_id}", money=money, money_interval=(low, high), numbers=numbers)
-
-
-def _bought(site: SiteHours, meter: MeterHours) -> np.ndarray:
-    """Energy of the car out of the site's import: no more than any meter above it counts as import."""
-    above = [found.kwh for name in meter.above if (found := site.meter(name)) is not None]
-    return np.asarray(np.minimum.reduce([np.nan_to_num(each) for each in (meter.kwh, *above)]))
 
 
 def _cheapest(price: np.ndarray, most_kwh: np.ndarray, total_kwh: float) -> np.ndarray:

@@ -26,7 +26,25 @@ def find(site: SiteHours) -> Iterator[Estimate]:
         known = _undisturbed(site, slope, sign)
         too_far_k = min(sign * (known.base_degc - declared), _MOST_K)
         if too_far_k >= _LEAST_K:
-            yield _of(site, known, site.outdoor_degc, sign, too_far_k)
+            hours = np.bincount(site.day)
+            degc = np.bincount(site.day, site.outdoor_degc) / hours
+            degrees = np.maximum(sign * (known.base_degc - degc), 0)
+            fewer = degrees - np.maximum(degrees - too_far_k, 0)
+            meters = [meter for name in known.meters if (meter := site.meter(name)) is not None]
+            used = np.sum([np.nan_to_num(each.kwh) for each in meters], axis=0)
+            by_day = np.bincount(site.day, used)
+            wanted = np.minimum(known.kwh_per_k_day * fewer, by_day)
+            share = np.divide(wanted, by_day, out=np.zeros_like(wanted), where=by_day > 0)[site.day]
+            saved = {each.meter_id: np.nan_to_num(each.kwh) * share for each in meters}
+            total, days = float(wanted.sum()), int((fewer > 0).sum())
+            error = float(
+                np.hypot(total * known.standard_error / known.kwh_per_k_day, _BASE_ERROR_K * known.kwh_per_k_day * days)
+            )
+            numbers = {
+                "base_degc": (known.base_degc, "degc"), "change_k": (too_far_k, "kelvin"),
+                "slope_kwh_per_k_day": (known.kwh_per_k_day, "kwh_per_k_day"),
+            }  # fmt: skip
+            yield Estimate(f"meter:{known.meters[0]}", saved, error, numbers=numbers)
 
 
 def _by_day(site: SiteHours, hours: np.ndarray) -> np.ndarray:
@@ -62,25 +80,3 @@ def _fit(used: np.ndarray, degrees: np.ndarray) -> tuple[float, float, float]:
     rest = used - used.mean() - slope * apart
     variance = float(rest @ rest) / (used.size - 2)
     return variance, slope, float(np.sqrt(variance / total))
-
-
-def _of(site: SiteHours, slope: WeatherSlope, outdoor_degc: np.ndarray, sign: int, too_far_k: float) -> Estimate:
-    hours = np.bincount(site.day)
-    degc = np.bincount(site.day, outdoor_degc) / hours
-    degrees = np.maximum(sign * (slope.base_degc - degc), 0)
-    fewer = degrees - np.maximum(degrees - too_far_k, 0)
-    meters = [meter for name in slope.meters if (meter := site.meter(name)) is not None]
-    used = np.sum([np.nan_to_num(each.kwh) for each in meters], axis=0)
-    by_day = np.bincount(site.day, used)
-    wanted = np.minimum(slope.kwh_per_k_day * fewer, by_day)
-    share = np.divide(wanted, by_day, out=np.zeros_like(wanted), where=by_day > 0)[site.day]
-    saved = {each.meter_id: np.nan_to_num(each.kwh) * share for each in meters}
-    total, days = float(wanted.sum()), int((fewer > 0).sum())
-    error = float(
-        np.hypot(total * slope.standard_error / slope.kwh_per_k_day, _BASE_ERROR_K * slope.kwh_per_k_day * days)
-    )
-    numbers = {
-        "base_degc": (slope.base_degc, "degc"), "change_k": (too_far_k, "kelvin"),
-        "slope_kwh_per_k_day": (slope.kwh_per_k_day, "kwh_per_k_day"),
-    }  # fmt: skip
-    return Estimate(f"meter:{slope.meters[0]}", saved, error, numbers=numbers)

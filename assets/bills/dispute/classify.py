@@ -51,7 +51,9 @@ def classify(case: Case, ours: BillPeriod, pairs: list[Pair]) -> Explanation:
         return Explanation("unexplained", (f"the lines add up to {lines}, the bill's total is {case.bill.total}",))
     suspicions = sorted(islice(_suspicions(case, pairs), _MAX_TRIED), key=lambda suspicion: suspicion.rank)
     fits: list[tuple[int, Decimal, int, Suspicion, str]] = []
-    own = own_faults(case, ours, pairs)
+    # Lines that are wrong by themselves: not because a line that they are a share of is.
+    base = [pair for pair in pairs if not _follows(case, pair) and abs(pair.delta) > case.unit]
+    own = [*base, *own_following(case, ours, pairs)]
     for order, suspicion in enumerate(suspicions):
         # A simple cause that fits ends the search: a far-fetched one fits some bills by chance.
         if fits and suspicion.rank > fits[0][3].rank:
@@ -143,12 +145,6 @@ def own_following(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[P
         for pair in pairs
         if _follows(case, pair) and abs((pair.billed or _ZERO) - expected.get(pair.line_id, _ZERO)) > case.unit
     ]
-
-
-def own_faults(case: Case, ours: BillPeriod, pairs: Sequence[Pair]) -> list[Pair]:
-    """Lines that are wrong by themselves: not because a line that they are a share of is."""
-    base = [pair for pair in pairs if not _follows(case, pair) and abs(pair.delta) > case.unit]
-    return [*base, *own_following(case, ours, pairs)]
 
 
 def _two_at_once(case: Case, suspicions: Sequence[Suspicion], ours: BillPeriod) -> Explanation | None:

@@ -174,7 +174,12 @@ def _read_label(draft: _Draft, row: BillRow) -> None:
     elif label in _STARTS or label in _ENDS or label in _LAST_DAYS:
         _read_edge(draft, place, row.cells[0], label, value)
     elif label in _MULTIPLIERS:
-        _read_multiplier(draft, place, row.cells[0], value)
+        printed = row.cells[0]
+        number = draft.number(place, printed, value)
+        if number is not None and number > 0:
+            draft.fields["multiplier"] = number
+        elif number is not None:
+            draft.unread.append(Unread(place=place, label=printed, text=value, expected="a number above zero"))
     elif label in ("tariff", "tariff code", "tariffs"):
         # A bill over a change of tariff names both, in whatever way it divides them.
         codes = [part.strip() for cell in values for part in re.split(r"[;,+/]| and ", cell) if part.strip()]
@@ -187,14 +192,6 @@ def _read_label(draft: _Draft, row: BillRow) -> None:
         if label in _READ_TYPES and _ESTIMATED.match(value):
             draft.estimated.add("")
         draft.notes.append((row.cells[0], " ".join(values)))
-
-
-def _read_multiplier(draft: _Draft, place: Place, printed: str, value: str) -> None:
-    number = draft.number(place, printed, value)
-    if number is not None and number > 0:
-        draft.fields["multiplier"] = number
-    elif number is not None:
-        draft.unread.append(Unread(place=place, label=printed, text=value, expected="a number above zero"))
 
 
 def _read_edge(draft: _Draft, place: Place, printed: str, label: str, value: str) -> None:

@@ -111,8 +111,26 @@ def _one_stream(
 ) -> tuple[FileRead, pl.DataFrame, Unit]:
     """The file, the rows of its one stream, and their unit. complaint: of one whose canonical unit is none of these."""
     found = read_file(path, mapping=mapping or _keeping_negatives(path), tz=time_zone)
-    rows = _one_meter(found, path, meter)
-    unit = _one_unit(rows, path)
+    rows = found.rows
+    names = rows.select("meter_id", "register").unique().sort("meter_id", "register").rows()
+    if meter is not None:
+        rows = rows.filter(pl.col("meter_id") == meter)
+        if rows.is_empty():
+            known = ", ".join(sorted({name for name, _ in names}))
+            raise BadInput(f"no meter {meter!r}; the file has {known}", file=str(path), reason="unknown_meter")
+        names = [name for name in names if name[0] == meter]
+    if len(names) > 1:
+        shown = ", ".join(f"{name}.{register}" for name, register in names[:10])
+        raise BadInput(
+            f"the file has several streams ({shown}); expected one",
+            file=str(path),
+            reason="several_meters",
+            mend="name one with --meter",
+        )
+    codes = rows["unit"].unique().to_list()
+    if len(codes) != 1:
+        raise BadInput(f"several units ({', '.join(sorted(codes))}); expected one", file=str(path), reason="wrong_unit")
+    unit = UNITS[codes[0]]
     if unit.canonical not in units or unit.behaviour is not UNITS[units[0]].behaviour:
         raise BadInput(complaint.format(unit.code), file=str(path), line=1, reason="wrong_unit")
     return found, rows, unit
@@ -131,33 +149,6 @@ def _keeping_negatives(path: Path) -> ColumnMap | None:
     if layout.meter is not None:
         return ColumnMap(timestamp=layout.time, value=column, meter=layout.meter, negative="keep")
     return ColumnMap(timestamp=layout.time, value=column, meters={"load": "load"}, negative="keep")
-
-
-def _one_meter(found: FileRead, path: Path, meter: str | None) -> pl.DataFrame:
-    rows = found.rows
-    names = rows.select("meter_id", "register").unique().sort("meter_id", "register").rows()
-    if meter is not None:
-        rows = rows.filter(pl.col("meter_id") == meter)
-        if rows.is_empty():
-            known = ", ".join(sorted({name for name, _ in names}))
-            raise BadInput(f"no meter {meter!r}; the file has {known}", file=str(path), reason="unknown_meter")
-        names = [name for name in names if name[0] == meter]
-    if len(names) > 1:
-        shown = ", ".join(f"{name}.{register}" for name, register in names[:10])
-        raise BadInput(
-            f"the file has several streams ({shown}); expected one",
-            file=str(path),
-            reason="several_meters",
-            mend="name one with --meter",
-        )
-    return rows
-
-
-def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:
-    codes = rows["unit"].unique().to_list()
-    if len(codes) != 1:
-        raise BadInput(f"several units ({', '.join(sorted(codes))}); expected one", file=str(path), reason="wrong_unit")
-    return UNITS[codes[0]]
 
 
 def _load(rows: pl.DataFrame, path: Path, unit: Unit, *, counts: Literal["kwh", "m3"]) -> Load:

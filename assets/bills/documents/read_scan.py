@@ -71,17 +71,13 @@ def scan_lines(path: str) -> dict[str, Any]:
         lines += [[number, line, text, sure] for line, (text, sure) in enumerate(found, start=1)]
         if not found:
             empty.append(number)
-    _expect_readable(lines)
-    return {"pages": len(pictures), "lines": lines, "empty": empty, "turned_degrees": turned}
-
-
-def _expect_readable(lines: list[list[Any]]) -> None:
-    """Raises BadInput for a picture in which no bill can be told."""
+    # Raises BadInput for a picture in which no bill can be told.
     letters = sum(len(text) for _, _, text, _ in lines)
     if not letters or sum(sure * len(text) for _, _, text, sure in lines) / letters < READABLE:
         raise BadInput("no text can be recognised in this image", reason="unreadable_scan", mend=_AGAIN)
     if not any(character.isdigit() for _, _, text, _ in lines for character in text):
         raise BadInput("no number was found in this picture: it is no bill", reason="no_numbers", mend=_AGAIN)
+    return {"pages": len(pictures), "lines": lines, "empty": empty, "turned_degrees": turned}
 
 
 def pages_of(path: Path) -> "list[Image]":

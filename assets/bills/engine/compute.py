@@ -141,7 +141,17 @@ def write_bill(pen: Writer[N], parts: Sequence[tuple[Tariff, Usage[N]]], account
         works.append(work)
         findings += work.usage.findings
         findings += lacking
-    _write_charges(pen, works)
+    # Charges of all parts, component by component.
+    for tariff, usage, energy, _, highest, pen.suffix in works:
+        write_energy(pen, tariff, usage, energy, highest)
+    for tariff, usage, _, demands, _, pen.suffix in works:
+        write_demand(pen, tariff, usage, demands)
+    for tariff, usage, _, _, _, pen.suffix in works:
+        write_capacity(pen, tariff, usage)
+        write_reactive(pen, tariff, usage)
+    for tariff, usage, _, _, _, pen.suffix in works:
+        write_fixed(pen, tariff, usage)
+    pen.suffix = ""
     # One closing for the whole bill where the parts agree on it; else each part closes for itself.
     is_one = len(works) == 1 or len({_closing(work.tariff) for work in works}) == 1
     closings = [works] if is_one else [[work] for work in works]
@@ -169,20 +179,6 @@ def _work(
 
 def _highest(pen: Writer[N], values: Sequence[N | Decimal]) -> N | Decimal:
     return pen.maximum("highest_demand", values, "highest billed demand")
-
-
-def _write_charges(pen: Writer[N], works: Sequence[_Work[N]]) -> None:
-    """Charges of all parts, component by component."""
-    for tariff, usage, energy, _, highest, pen.suffix in works:
-        write_energy(pen, tariff, usage, energy, highest)
-    for tariff, usage, _, demands, _, pen.suffix in works:
-        write_demand(pen, tariff, usage, demands)
-    for tariff, usage, _, _, _, pen.suffix in works:
-        write_capacity(pen, tariff, usage)
-        write_reactive(pen, tariff, usage)
-    for tariff, usage, _, _, _, pen.suffix in works:
-        write_fixed(pen, tariff, usage)
-    pen.suffix = ""
 
 
 def _closing(tariff: Tariff) -> str:

@@ -245,19 +245,16 @@ class _Demand:
             each = zip(bought, [None] * len(bought) if kvarh is None else kvarh, strict=True)
             values = np.stack([_powers(self._windows, energy, reactive) for energy, reactive in each])
         if self.charge.coincident_at:
-            return self._at_instants(values)
+            found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)
+            inside = self._coincident
+            for group in np.unique(self._window_group[inside]):
+                if group != FREE:
+                    at = inside[self._window_group[inside] == group]
+                    found[:, group] = np.rint(values[:, at].mean(axis=1)).astype(np.int64)
+            return found
         if self.charge.peaks > 1:
             return self._mean_of_peaks(values)
         return self._groups.maxima(values)
-
-    def _at_instants(self, values: np.ndarray) -> np.ndarray:
-        found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)
-        inside = self._coincident
-        for group in np.unique(self._window_group[inside]):
-            if group != FREE:
-                at = inside[self._window_group[inside] == group]
-                found[:, group] = np.rint(values[:, at].mean(axis=1)).astype(np.int64)
-        return found
 
     def _mean_of_peaks(self, values: np.ndarray) -> np.ndarray:
         found = np.zeros((values.shape[0], self._groups.count), dtype=np.int64)

@@ -150,7 +150,14 @@ class OpenUsage:
 
     def _demands(self, charge: DemandCharge) -> tuple[Form | None, ...]:
         """Demand per period as measured; None for one without a window in the bill."""
-        _refuse_demand(charge)
+        if charge.unit == "kva":
+            raise Refused(charge.charge_id, "demand in kVA is a root of squares of active and reactive energy")
+        if charge.reference_power_factor is not None:
+            raise Refused(charge.charge_id, "demand times a ratio of power factors is a product of variables")
+        if charge.demand_decimals is not None:
+            raise Refused(charge.charge_id, f"billed demand is rounded to {charge.demand_decimals} decimals: it jumps")
+        if any(block.amount is not None for period in charge.periods for block in period.blocks):
+            raise Refused(charge.charge_id, "a block of demand costs an amount: the cost jumps where the next begins")
         windows = Windows.of(charge, self.grid)
         # A window belongs to the hours in which it ends.
         periods = self.compiled.demand[charge.charge_id][windows.last - 1]
@@ -255,14 +262,3 @@ def _refuse_tiers(tariff: Tariff, charge: EnergyCharge, periods: Sequence[TouPer
         )
     if charge.tier_basis == "in_time_order" and tariff.metering.arrangement.startswith("net_metering"):
         raise Refused(charge.charge_id, "tiers in order of time count import, the bill counts what netting leaves")
-
-
-def _refuse_demand(charge: DemandCharge) -> None:
-    if charge.unit == "kva":
-        raise Refused(charge.charge_id, "demand in kVA is a root of squares of active and reactive energy")
-    if charge.reference_power_factor is not None:
-        raise Refused(charge.charge_id, "demand times a ratio of power factors is a product of variables")
-    if charge.demand_decimals is not None:
-        raise Refused(charge.charge_id, f"billed demand is rounded to {charge.demand_decimals} decimals: it jumps")
-    if any(block.amount is not None for period in charge.periods for block in period.blocks):
-        raise Refused(charge.charge_id, "a block of demand costs an amount: the cost jumps where the next begins")

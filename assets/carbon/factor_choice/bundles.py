@@ -93,7 +93,13 @@ def bundles_of(rows: Iterable[Factor], gwp: GwpSet | None) -> list[Bundle]:
         # Of two totals it is not said whose the gases are.
         found += [_total(row, shares if len(totals) == 1 else []) for row in totals]
         if shares and not totals:
-            found.append(_shared(shares))
+            _once(shares)
+            gases = tuple(_share(each) for each in shares)
+            with localcontext(EXACT):
+                inside = sum((part.kgco2e_per_unit for part in gases if part.gas != BIOGENIC), Decimal(0))
+                outside = sum((part.kgco2e_per_unit for part in gases if part.gas == BIOGENIC), Decimal(0))
+            alone = {part.gas for part in gases} == {"CO2"}
+            found.append(Bundle(tuple(shares), inside, outside, gases, shares[0].gwp_set, is_co2_alone=alone))
         if masses:
             found.append(_weighed(masses, gwp))
     return found
@@ -103,16 +109,6 @@ def _total(row: Factor, shares: list[Factor]) -> Bundle:
     assert row.kg_co2e_per_unit is not None  # noqa: S101
     gases = tuple(_share(each) for each in shares)
     return Bundle((row, *shares), row.kg_co2e_per_unit, Decimal(0), gases, row.gwp_set, is_co2_alone=False)
-
-
-def _shared(rows: list[Factor]) -> Bundle:
-    _once(rows)
-    gases = tuple(_share(each) for each in rows)
-    with localcontext(EXACT):
-        inside = sum((part.kgco2e_per_unit for part in gases if part.gas != BIOGENIC), Decimal(0))
-        outside = sum((part.kgco2e_per_unit for part in gases if part.gas == BIOGENIC), Decimal(0))
-    alone = {part.gas for part in gases} == {"CO2"}
-    return Bundle(tuple(rows), inside, outside, gases, rows[0].gwp_set, is_co2_alone=alone)
 
 
 def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:

@@ -96,7 +96,16 @@ def tile(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None, *, what
     """The activity divided by the factors of `rows`, in time. Raises BadInput for none, a gap, or two on one day."""
     # Bundles are tiled, not rows: gases of one factor hold on the same days without being two factors.
     bundles = sorted(bundles_of(rows, gwp), key=lambda each: each.valid_from)
-    _refuse_two(activity, bundles, what)
+    for number, first in enumerate(bundles):
+        for second in bundles[number + 1 :]:
+            since = max(first.valid_from, second.valid_from, activity.start)
+            if since < min(first.valid_to, second.valid_to, activity.end):
+                raise BadInput.at(
+                    activity,
+                    f"two {what}factors for activity {activity.activity!r} on {since}: {first.head.where} and "
+                    f"{second.head.where}; name a region or supplier, or keep one",
+                    reason="two_factors",
+                )
     spans, at = [], activity.start
     for bundle in bundles:
         start, end = max(bundle.valid_from, activity.start), min(bundle.valid_to, activity.end)
@@ -144,19 +153,6 @@ def refuse_overlaps(factors: Sequence[Factor]) -> None:
                 reason="factor_overlap",
             )
         held[key] = row
-
-
-def _refuse_two(activity: Activity, bundles: Sequence[Bundle], what: str) -> None:
-    for number, first in enumerate(bundles):
-        for second in bundles[number + 1 :]:
-            since = max(first.valid_from, second.valid_from, activity.start)
-            if since < min(first.valid_to, second.valid_to, activity.end):
-                raise BadInput.at(
-                    activity,
-                    f"two {what}factors for activity {activity.activity!r} on {since}: {first.head.where} and "
-                    f"{second.head.where}; name a region or supplier, or keep one",
-                    reason="two_factors",
-                )
 
 
 def _missing(activity: Activity, start: date, end: date, what: str) -> BadInput:

@@ -109,10 +109,7 @@ def _amount(base: str) -> tuple[str, Fraction] | None:
     # A power is no amount: kW in a list of activities is a slip for kWh.
     if found is None or found.is_power or found.behaviour is not Behaviour.AMOUNT:
         return None
-    return found.canonical, _exact(found.factor)
-
-
-def _exact(factor: float) -> Fraction:
-    """The number that the list means: 1 / 3.6 is five eighteenths, 29.3071 is what it says."""
+    # The number that the list means: 1 / 3.6 is five eighteenths, 29.3071 is what it says.
+    factor = found.factor
     simple = Fraction(factor).limit_denominator(SIMPLE_DENOMINATOR)
-    return simple if float(simple) == factor else Fraction(repr(factor))
+    return found.canonical, (simple if float(simple) == factor else Fraction(repr(factor)))

@@ -43,10 +43,15 @@ def group_footprint(organisation: Organisation, period: Period, parts: Sequence[
             if part.share > 0
             for line in footprint.lines
         ]
+        held = [
+            each
+            for each in organisation.approaches
+            if (each.valid_from or date.min) < period.end and (each.valid_to is None or each.valid_to > period.start)
+        ]
         return GroupFootprint(
             organisation=organisation.organisation,
             period=period.label,
-            approaches=tuple(_approaches(organisation, period)),
+            approaches=tuple(each.approach for each in sorted(held, key=lambda each: each.valid_from or date.min)),
             parts=tuple(_part(*each) for each in parts),
             # What a site of no share does not know is nobody's question here.
             **{
@@ -135,15 +140,6 @@ def _part(part: Part, footprint: Footprint, delivered_kwh: Decimal) -> GroupPart
 
 def _times(share: Decimal, value: Decimal | None) -> Decimal | None:
     return None if value is None else share * value
-
-
-def _approaches(organisation: Organisation, period: Period) -> list[str]:
-    held = [
-        each
-        for each in organisation.approaches
-        if (each.valid_from or date.min) < period.end and (each.valid_to is None or each.valid_to > period.start)
-    ]
-    return [each.approach for each in sorted(held, key=lambda each: each.valid_from or date.min)]
 
 
 def _findings(parts: Sequence[Accounted]) -> list[Finding]:

@@ -79,14 +79,6 @@ def _is_close(first: date, last: date, start: date, end: date) -> bool:
     return is_within or ((last - first).days <= YEAR_DAYS + 1 and first < end and start < last)
 
 
-def unstated(row: Factor) -> list[str]:
-    """The criteria about which nothing is said."""
-    names = [name for name in _CRITERIA if getattr(row.criteria, name) is None]
-    if row.criteria.vintage_from is None:
-        names.append("vintage")
-    return [*names, "instrument_kwh"] if row.basis in HELD and row.instrument_kwh is None else names
-
-
 def asked_for(
     activity: Activity, rows: Sequence[Factor], *, states_instruments: bool, elsewhere: Sequence[Factor] = ()
 ) -> tuple[list[Factor], list[Finding]]:
@@ -150,7 +142,11 @@ def usable(activity: Activity, rows: Sequence[Factor]) -> tuple[list[Factor], li
             findings.append(_refused(activity, row, reasons))
             continue
         kept.append(row)
-        silent = unstated(row)
+        # The criteria about which nothing is said.
+        names = [name for name in _CRITERIA if getattr(row.criteria, name) is None]
+        if row.criteria.vintage_from is None:
+            names.append("vintage")
+        silent = [*names, "instrument_kwh"] if row.basis in HELD and row.instrument_kwh is None else names
         if silent:
             findings.append(
                 Finding(

@@ -65,11 +65,16 @@ def day_sums(readings: pl.DataFrame, *, site: Site, start: date, end: date) -> p
     readings: the key of LAKE_SCHEMA and DAY_COLUMNS, unique by key. Returns meter_id, register, unit, local_date;
     quanta (sum), present and estimated (rows), is_synthetic (of any row). Sums of days apart stand beside each other.
     """
+    inside = (pl.col("interval_start_utc") >= local_midnight_utc(start, site.time_zone)) & (
+        pl.col("interval_start_utc") < local_midnight_utc(end, site.time_zone)
+    )
+    # Whole quanta: the sum of a day does not depend on the order of its rows.
     return (
-        _local(readings, site, start, end)
+        readings.filter((pl.col("site_id") == site.site_id) & inside)
+        .with_columns(local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date())
         .group_by("meter_id", "register", "unit", "local_date")
         .agg(
-            quanta=_quanta().sum(),
+            quanta=pl.col("value").mul(QUANTA).round().cast(pl.Int64).sum(),
             present=pl.len(),
             estimated=pl.col("quality_code").is_in([int(code) for code in ESTIMATED_CODES]).sum(),
             is_synthetic=pl.col("is_synthetic").any(),
@@ -133,20 +138,6 @@ def _spine(site: Site, start: date, end: date) -> pl.DataFrame:
         is_weekend=(pl.col("day_type") == "weekend").cast(pl.Int8),
         is_holiday=(pl.col("day_type") == "holiday").cast(pl.Int8),
     )
-
-
-def _local(readings: pl.DataFrame, site: Site, start: date, end: date) -> pl.DataFrame:
-    inside = (pl.col("interval_start_utc") >= local_midnight_utc(start, site.time_zone)) & (
-        pl.col("interval_start_utc") < local_midnight_utc(end, site.time_zone)
-    )
-    return readings.filter((pl.col("site_id") == site.site_id) & inside).with_columns(
-        local_date=pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone).dt.date()
-    )
-
-
-def _quanta() -> pl.Expr:
-    # Whole quanta: the sum of a day does not depend on the order of its rows.
-    return pl.col("value").mul(QUANTA).round().cast(pl.Int64)
 
 
 def _energy_days(rows: pl.DataFrame, spine: pl.DataFrame, seu: Seu) -> pl.DataFrame:

@@ -65,7 +65,18 @@ def without_gaps(
             missing = ~_is_priced(prices[name], start_us)
             # Where nothing flows no price is needed.
             unpriced |= missing & (flow != 0)
-            filled[name] = _filled(prices[name], start_us, load.step_minutes, missing)
+            series = prices[name]
+            starts = np.concatenate([series.start_us, start_us[missing]])
+            # Stable, and by start: the search for a price needs them ascending.
+            order = np.argsort(starts, kind="stable")
+            count = int(missing.sum())
+            filled[name] = PriceSeries(
+                name=series.name,
+                start_us=starts[order],
+                minutes=np.concatenate([series.minutes, np.full(count, load.step_minutes)])[order],
+                price_nano=np.concatenate([series.price_nano, np.zeros(count, dtype=np.int64)])[order],
+                currency=series.currency,
+            )
     return filled, pl.Series(start_us[unpriced]).cast(pl.Datetime("us", "UTC"))
 
 
@@ -76,17 +87,3 @@ def _is_priced(series: PriceSeries, start_us: np.ndarray) -> np.ndarray:
     safe = index.clip(min=0)
     found: np.ndarray = (index >= 0) & (start_us < series.start_us[safe] + series.minutes[safe] * _MINUTE_US)
     return found
-
-
-def _filled(series: PriceSeries, start_us: np.ndarray, minutes: int, missing: np.ndarray) -> PriceSeries:
-    starts = np.concatenate([series.start_us, start_us[missing]])
-    # Stable, and by start: the search for a price needs them ascending.
-    order = np.argsort(starts, kind="stable")
-    count = int(missing.sum())
-    return PriceSeries(
-        name=series.name,
-        start_us=starts[order],
-        minutes=np.concatenate([series.minutes, np.full(count, minutes)])[order],
-        price_nano=np.concatenate([series.price_nano, np.zeros(count, dtype=np.int64)])[order],
-        currency=series.currency,
-    )

@@ -327,7 +327,16 @@ def _instants(texts: pl.Series, shape: Shape, *, may_hold_blanks: bool) -> pl.Se
     a declared zone stay local.
     """
     if shape.offset_width == 0:
-        return _local(texts, shape, is_plain=not may_hold_blanks)
+        # Local times; null for a text of another form. is_plain: no blank stands in them but those of the form.
+        times = pl.Series([None], dtype=pl.Datetime("us"))
+        if (not may_hold_blanks) and (texts.str.len_bytes() == shape.time_bytes).all():
+            times = _parsed(texts, shape.form)
+        if times.null_count():
+            times = local_times(texts.str.strip_chars(), shape.mapping.formats)
+        if shape.mapping.midnight == "end":
+            is_midnight = (times.to_physical() % DAY_US == 0).fill_null(value=False)
+            times = times.zip_with(~is_midnight, times.dt.offset_by("1d"))
+        return times
     if may_hold_blanks or " " in shape.form:
         texts = in_shape(texts, shape.form + "Z") if shape.offset_width == 1 else _shaped(texts, shape)
     elif not (texts.str.len_bytes() == shape.time_bytes).all():
@@ -347,19 +356,6 @@ def _parsed(texts: pl.Series, form: str) -> pl.Series:
     # Where meters follow each other, every time is another: to look each up costs twice what parsing it does.
     is_by_time = texts.head(2).n_unique() == 1
     return texts.str.to_datetime(form, strict=False, time_unit="us", cache=is_by_time)
-
-
-def _local(texts: pl.Series, shape: Shape, *, is_plain: bool) -> pl.Series:
-    """Local times; null for a text of another form. is_plain: no blank stands in them but those of the form."""
-    times = pl.Series([None], dtype=pl.Datetime("us"))
-    if is_plain and (texts.str.len_bytes() == shape.time_bytes).all():
-        times = _parsed(texts, shape.form)
-    if times.null_count():
-        times = local_times(texts.str.strip_chars(), shape.mapping.formats)
-    if shape.mapping.midnight == "end":
-        is_midnight = (times.to_physical() % DAY_US == 0).fill_null(value=False)
-        times = times.zip_with(~is_midnight, times.dt.offset_by("1d"))
-    return times
 
 
 def _shaped(texts: pl.Series, shape: Shape) -> pl.Series:

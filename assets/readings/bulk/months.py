@@ -55,7 +55,12 @@ class Months:
             self._held[month_of(int(edges[places[start] - 1]))].append(part)
         self._rows += cells.height
         if self._rows > MAX_ROWS_IN_MEMORY:
-            self._spill()
+            for month, parts in self._held.items():
+                path = self._folder / f"{month}.{len(self._spilled[month])}"
+                pl.concat(parts).write_ipc(path)
+                self._spilled[month].append(path)
+            self._held.clear()
+            self._rows = 0
 
     def months(self) -> list[int]:
         """Months that hold cells, as months since 1970, in order."""
@@ -95,14 +100,6 @@ class Months:
     def forget(self, month: int) -> None:
         """Give back the memory of a month whose grid is kept."""
         self._held[month] = []
-
-    def _spill(self) -> None:
-        for month, parts in self._held.items():
-            path = self._folder / f"{month}.{len(self._spilled[month])}"
-            pl.concat(parts).write_ipc(path)
-            self._spilled[month].append(path)
-        self._held.clear()
-        self._rows = 0
 
 
 def month_of(slot: int) -> int:

@@ -187,7 +187,13 @@ class _Walk:
         most = counting.limit.between(hours, counting.resolution)
         if 0 <= delta <= most:
             self._count(read, delta)
-        elif following is not None and self._is_glitch(last, following):
+        elif following is not None and is_glitch(
+            last.quanta,
+            following.quanta,
+            limit=self.counting.limit,
+            resolution=self.counting.resolution,
+            hours=(following.epoch_s - last.epoch_s) / 3600,
+        ):
             text = f"{_shown(read.quanta)} between {_shown(last.quanta)} and {_shown(following.quanta)}"
             self._notice(GLITCH, read.epoch_s, last.quanta, read.quanta, read.line, text)
         elif delta < 0 and (modulus := self._modulus(last, read, hours)) is not None:
@@ -218,15 +224,6 @@ class _Walk:
         text = f"recorded rollover: from {_shown(last.quanta)} on to {_shown(read.quanta)}"
         self._notice(ROLLOVER, at, last.quanta, read.quanta, line, text)
         return whole
-
-    def _is_glitch(self, last: State, following: State) -> bool:
-        return is_glitch(
-            last.quanta,
-            following.quanta,
-            limit=self.counting.limit,
-            resolution=self.counting.resolution,
-            hours=(following.epoch_s - last.epoch_s) / 3600,
-        )
 
     def _modulus(self, last: State, read: State, hours: float) -> int | None:
         counting = self.counting

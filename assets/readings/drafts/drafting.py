@@ -135,7 +135,12 @@ class _Drafting:
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
                 "or does not change with summer time; name its zone, such as Etc/GMT-1 (UTC+1 all year)"
             )
-            self._ask("zone", text, _all_year(name))
+            # The zone that has another one's winter time all year, as Etc/GMT-1 of Europe/Berlin; none of half hours.
+            # Not by what counts as summer time: of Europe/Dublin that is the winter, an hour back.
+            noons = (datetime(2025, month, 15, 12, tzinfo=zone(name)) for month in (1, 7))
+            hours, rest = divmod(min(noon.utcoffset() or timedelta() for noon in noons), timedelta(hours=1))
+            # The sign of these names is that of the sun's way, not of the clock.
+            self._ask("zone", text, (() if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)))
             return
         self.keys["zone"] = name
         whose = "given" if tz else "the site's"
@@ -434,15 +439,6 @@ def _bare(name: str) -> str:
         r"[\[(][^\])]*[\])]|\b(?:[kMG]?Wh?|Leistung|Arbeit|Wirkleistung|Wirkarbeit|Power|Energy)\b", "", name
     )
     return re.sub(r"[\W_]+", " ", plain).strip().lower()
-
-
-def _all_year(name: str) -> tuple[str, ...]:
-    """The zone that has another one's winter time all year, as Etc/GMT-1 of Europe/Berlin; none of half hours."""
-    # Not by what counts as summer time: of Europe/Dublin that is the winter, an hour back.
-    noons = (datetime(2025, month, 15, 12, tzinfo=zone(name)) for month in (1, 7))
-    hours, rest = divmod(min(noon.utcoffset() or timedelta() for noon in noons), timedelta(hours=1))
-    # The sign of these names is that of the sun's way, not of the clock.
-    return () if rest else (f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",)
 
 
 def _summer_time(found: TableFound, name: str) -> tuple[int, int, int]:

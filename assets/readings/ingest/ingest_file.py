@@ -17,9 +17,10 @@ from assets.readings.changes.bitemporal import classify
 from assets.readings.changes.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.cumulative.register_intervals import counting_rules
 from assets.readings.cumulative.register_join import join_registers
-from assets.readings.ingest.completed_quarters import resolve_completed
 from assets.readings.ingest.published_reports import name_closed
 from assets.readings.parsed import Reader, bad_rows
+from assets.readings.readers.live_format.sample_rows import points_by_line
+from assets.readings.readers.live_format.samples import Samples
 from assets.readings.sniff_files import REGULAR_FROM_BYTES, FileRead, SniffReport, read_file, refused
 from assets.readings.streams import streams
 from assets.stores.lake.lake import BatchInfo, BlockPlan, Decided, Lake, Stamp, planned
@@ -34,6 +35,7 @@ from data_quality.contracts.site_file.site import ColumnMap, Site
 from data_quality.contracts.text import file_name
 from data_quality.contracts.time import Clock
 
+_INCOMPLETE = "incomplete_quarter"
 # In a batch's mapping: who vouched for the size of its readings.
 ACCEPTED = "accepted_scale"
 
@@ -327,3 +329,38 @@ def _counts(site: Site, decided: Decided) -> dict[str, Any]:
 
 def _fields(report: SniffReport) -> dict[str, Any]:
     return {name: getattr(report, name) for name in SniffReport.model_fields}
+
+
+def resolve_completed(
+    path: Path, read: FileRead, *, site_id: str, quarantine: QuarantineStore, batch_id: str, clock: Clock
+) -> int:
+    """Resolve items of earlier files of the same quarter hour whose points this one refuses no more. How many.
+
+    A later file of live samples holds all that the earlier ones of its source and quarter hour held, and more.
+    """
+    if read.reader.name != Samples.name:
+        return 0
+    name = file_name(path)
+    stem = ".".join(name.split(".")[:2]) + "."
+    waiting = [
+        item
+        for item in quarantine.items(site_id, is_open=True, reason=_INCOMPLETE)
+        if item["source_name"].startswith(stem) and item["source_name"] != name and item["kept_path"]
+    ]
+    if not waiting:
+        return 0
+    points = points_by_line(path)
+    lines = read.rejects.filter(read.rejects["reason"] == _INCOMPLETE)["source_line"]
+    still = {points[line] for line in lines if line in points}
+    done = []
+    for item in waiting:
+        try:
+            before = points_by_line(quarantine.root / item["kept_path"])
+        except (BadInput, OSError):
+            # A copy that is gone or spoilt proves nothing: the item stays for a person.
+            continue
+        # A file that was refused whole, and a count of rows, stand for all of its points.
+        mine = {before[item["line"]]} if item["kind"] == "row" and item["line"] in before else set(before.values())
+        if mine <= set(points.values()) and not mine & still:
+            done.append(item["item_id"])
+    return quarantine.resolve(done, batch_id=batch_id, clock=clock)

@@ -104,7 +104,15 @@ class _Child:
             # Allocators give little back: what this file left behind would stop the next one, which is innocent.
             if self._process is not None and _own_memory_mb(self._process.pid) > limits.memory_mb / 2:
                 self._drop()
-        return _result(answer)
+        if "bad_input" in answer:
+            raise BadInput(**answer["bad_input"])
+        if "too_large" in answer:
+            raise _stopped("it takes more memory than a meter file may")
+        if "panic" in answer:
+            raise _stopped(f"its reader failed ({answer['panic']})")
+        if "fault" in answer:
+            raise OurFault(f"the limited child failed: {answer['fault']}")
+        return answer["result"]
 
     def close(self) -> None:
         """End the child; safe to call twice."""
@@ -177,18 +185,6 @@ def _open(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise OurFault("the limited child was started without its pipes")
     return pipe
-
-
-def _result(answer: dict[str, Any]) -> Any:
-    if "bad_input" in answer:
-        raise BadInput(**answer["bad_input"])
-    if "too_large" in answer:
-        raise _stopped("it takes more memory than a meter file may")
-    if "panic" in answer:
-        raise _stopped(f"its reader failed ({answer['panic']})")
-    if "fault" in answer:
-        raise OurFault(f"the limited child failed: {answer['fault']}")
-    return answer["result"]
 
 
 def _died(status: int, limits: Limits) -> Exception:

@@ -152,7 +152,10 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
     _check_streams(row_filter, request)
     # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
     _check_clock(row_filter, request)
-    _sort(row_filter)
+    back = (pl.col("_start").diff() < 0).over(_KEY) if row_filter.frame.height else pl.lit(value=False)
+    row_filter.warn("unsorted", 0 if (not row_filter.frame.select(back.any()).item()) else 1)
+    # By line at last: of equal rows the upper one stays, whatever order the file came in.
+    row_filter.frame = row_filter.frame.sort([*_KEY, "_start", "_line"])
     states = take_states(row_filter, request, layout, allows_comma=allows_comma)
     # Before values are judged: a row with a bad value still shows the step of its stream.
     if mapping.until_next_row:
@@ -162,7 +165,18 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
     drop_missing_values(row_filter, mapping)
     read_values(row_filter, share, mapping, allows_comma=allows_comma)
     _drop_duplicates(row_filter)
-    _check_intervals(row_filter)
+    time = pl.col("_start").dt.to_string("iso:strict")
+    row_filter.take("unknown_interval", pl.col("_minutes").is_null(), time)
+    step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
+    following = step.shift(-1).over(_KEY)
+    overlaps = ((step < pl.col("_minutes").shift(1).over(_KEY)) | (following < pl.col("_minutes"))).fill_null(
+        value=False
+    )
+    row_filter.take("overlapping_interval", overlaps, time)
+    gaps = row_filter.frame.select(
+        ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
+    ).item()
+    row_filter.warn("gap_intervals", int(gaps or 0))
     _shift_labels(row_filter, mapping)
     drop_zeros(row_filter, mapping)
     check_plausible(row_filter, layout, request)
@@ -346,12 +360,6 @@ def _check_streams(row_filter: RowFilter, request: ReadRequest) -> None:
         row_filter.take("unit_mismatch", is_other, pl.col("_unit"), "a unit of the register's kind")
 
 
-def _sort(row_filter: RowFilter) -> None:
-    row_filter.warn("unsorted", 0 if _is_time_sorted(row_filter.frame) else 1)
-    # By line at last: of equal rows the upper one stays, whatever order the file came in.
-    row_filter.frame = row_filter.frame.sort([*_KEY, "_start", "_line"])
-
-
 def _drop_duplicates(row_filter: RowFilter) -> None:
     """One row per stream and time; identical ones are counted, differing ones all rejected."""
     order = [*_KEY, "_start"]
@@ -365,26 +373,6 @@ def _drop_duplicates(row_filter: RowFilter) -> None:
     height = row_filter.frame.height
     row_filter.frame = row_filter.frame.filter(~same)
     row_filter.warn("duplicate_rows", height - row_filter.frame.height)
-
-
-def _is_time_sorted(frame: pl.DataFrame) -> bool:
-    back = (pl.col("_start").diff() < 0).over(_KEY) if frame.height else pl.lit(value=False)
-    return not frame.select(back.any()).item()
-
-
-def _check_intervals(row_filter: RowFilter) -> None:
-    time = pl.col("_start").dt.to_string("iso:strict")
-    row_filter.take("unknown_interval", pl.col("_minutes").is_null(), time)
-    step = pl.col("_start").diff().dt.total_minutes().over(_KEY)
-    following = step.shift(-1).over(_KEY)
-    overlaps = ((step < pl.col("_minutes").shift(1).over(_KEY)) | (following < pl.col("_minutes"))).fill_null(
-        value=False
-    )
-    row_filter.take("overlapping_interval", overlaps, time)
-    gaps = row_filter.frame.select(
-        ((step - pl.col("_minutes").shift(1).over(_KEY)) // pl.col("_minutes")).clip(lower_bound=0).sum()
-    ).item()
-    row_filter.warn("gap_intervals", int(gaps or 0))
 
 
 def _shift_labels(row_filter: RowFilter, mapping: ColumnMap) -> None:

@@ -65,15 +65,11 @@ def normalise(rows: pl.DataFrame) -> pl.DataFrame:
         canonical = _split(frame)
     else:
         canonical = pl.concat([_split(frame.filter(is_long)), _gather(frame.filter(~is_long))])
-    return canonical if _is_sorted(canonical) else canonical.sort(_ORDER)
-
-
-def _is_sorted(frame: pl.DataFrame) -> bool:
     later = pl.lit(value=False)
     for name in reversed(_ORDER):
         before = pl.col(name).shift(1)
         later = (pl.col(name) > before) | ((pl.col(name) == before) & later)
-    return bool(frame.select(later.fill_null(value=True).all()).item())
+    return canonical if bool(canonical.select(later.fill_null(value=True).all()).item()) else canonical.sort(_ORDER)
 
 
 def in_quanta(rows: pl.DataFrame) -> pl.DataFrame:

@@ -105,18 +105,15 @@ def apply(connection: sa.Connection, changes: Sequence[RowChange], erasure_id: s
     for name in sorted(tables):
         table = tables[name][0].table
         with lifted(connection, table):
-            _take(connection, table, [each.key for each in tables[name] if each.values is None], erasure_id)
+            keys = [each.key for each in tables[name] if each.values is None]
+            note = ERASED if table.info.get("is_erasable") else f"{ERASED_BY}{erasure_id}"
+            for start in range(0, len(keys), _CHUNK):
+                where = _are(table, keys[start : start + _CHUNK])
+                if table.info.get("is_sealed"):
+                    erase(connection, table, where, note=note)
+                else:
+                    connection.execute(table.delete().where(where))
             _redact(connection, table, [each for each in tables[name] if each.values is not None], erasure_id)
-
-
-def _take(connection: sa.Connection, table: sa.Table, keys: Sequence[Key], erasure_id: str) -> None:
-    note = ERASED if table.info.get("is_erasable") else f"{ERASED_BY}{erasure_id}"
-    for start in range(0, len(keys), _CHUNK):
-        where = _are(table, keys[start : start + _CHUNK])
-        if table.info.get("is_sealed"):
-            erase(connection, table, where, note=note)
-        else:
-            connection.execute(table.delete().where(where))
 
 
 def _redact(connection: sa.Connection, table: sa.Table, changes: Sequence[RowChange], erasure_id: str) -> None:

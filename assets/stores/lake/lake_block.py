@@ -169,12 +169,20 @@ def part_sha256(block: Block, start: int, end: int) -> str:
         if isinstance(column, _Texts):
             _update_texts(found, column.codes[start:end], column.names, cycle)
         elif column is not None:
-            _update_numbers(found, column[start:end], cycle)
+            values = column[start:end]
+            if _is_one(values):
+                found.update(b"one" + values[:1].tobytes())
+            elif values.dtype == np.int64 and (evenly := _evenly(values, cycle)) is not None:
+                found.update(evenly)
+            else:
+                found.update(b"all")
+                found.update(np.ascontiguousarray(values).data)
     return found.hexdigest()
 
 
 def _update_texts(found: Any, codes: NDArray[Any], all_names: list[str], cycle: int) -> None:
-    is_again = _is_again(codes, cycle)
+    # The first `cycle` values come again and again.
+    is_again = 0 < cycle < codes.size and not codes.size % cycle and bool((codes[cycle:] == codes[:-cycle]).all())
     codes = codes[:cycle] if is_again else codes
     used = np.flatnonzero(np.bincount(codes, minlength=len(all_names)))
     names = sorted(all_names[place] for place in used.tolist())
@@ -187,25 +195,10 @@ def _update_texts(found: Any, codes: NDArray[Any], all_names: list[str], cycle: 
     found.update(table[codes].tobytes())
 
 
-def _update_numbers(found: Any, values: NDArray[Any], cycle: int) -> None:
-    if _is_one(values):
-        found.update(b"one" + values[:1].tobytes())
-    elif values.dtype == np.int64 and (evenly := _evenly(values, cycle)) is not None:
-        found.update(evenly)
-    else:
-        found.update(b"all")
-        found.update(np.ascontiguousarray(values).data)
-
-
 def _is_one(values: NDArray[Any]) -> bool:
     """All values are the same."""
     # The ends first: most columns differ there, and are not compared whole.
     return values.size > 0 and values[0] == values[-1] and bool((values == values[0]).all())
-
-
-def _is_again(values: NDArray[Any], cycle: int) -> bool:
-    """The first `cycle` values come again and again."""
-    return 0 < cycle < values.size and not values.size % cycle and bool((values[cycle:] == values[:-cycle]).all())
 
 
 def _evenly(values: NDArray[np.int64], cycle: int) -> bytes | None:

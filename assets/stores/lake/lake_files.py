@@ -184,18 +184,8 @@ def history_in(
         frame = frame.filter(pl.col(TIME) < end_utc)
     if meters is not None:
         frame = frame.filter(pl.col("meter_id").is_in(list(meters)))
-    return _in_order(frame.select(wanted).collect())
-
-
-def newest_of(history: pl.DataFrame) -> pl.DataFrame:
-    """The latest row per key, in the same order. history: as `history_in` gives it, or some of its rows."""
-    # Rows of one key stand side by side. Whole keys side by side cost a tenth of looking each up among all others.
-    is_again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ORDER)
-    return history.filter(~is_again.fill_null(value=False))
-
-
-def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    """By ORDER and recorded time. One number a row stands for its key: texts compared cost ten times that."""
+    # By ORDER and recorded time. One number a row stands for its key: texts compared cost ten times that.
+    rows = frame.select(wanted).collect()
     stream = pl.lit(0, dtype=pl.Int64)
     for name in ORDER[:3]:
         texts = rows[name].unique().sort()
@@ -206,6 +196,13 @@ def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
     if not keyed.filter(pl.col("key") == pl.col("key").shift(-1)).is_empty():
         keyed = keyed.sort("key", "recorded_at_utc")
     return keyed.drop("key")
+
+
+def newest_of(history: pl.DataFrame) -> pl.DataFrame:
+    """The latest row per key, in the same order. history: as `history_in` gives it, or some of its rows."""
+    # Rows of one key stand side by side. Whole keys side by side cost a tenth of looking each up among all others.
+    is_again = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in ORDER)
+    return history.filter(~is_again.fill_null(value=False))
 
 
 def open_files(root: Path, address: str = "") -> FileStore:

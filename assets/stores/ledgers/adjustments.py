@@ -33,7 +33,29 @@ class AdjustmentStore(Repository):
         """
         person.must_be(Role.ANALYST)
         with self.store.together():
-            self._refuse_baseline(adjustment)
+            rows = _VERSIONS.rows(self.store, "baseline", "baseline_type", baseline_id=adjustment.baseline_id)
+            if not rows:
+                raise BadInput(
+                    f"unknown baseline {adjustment.baseline_id!r}",
+                    reason="unknown_baseline",
+                    mend="'meterloom baseline list' names them",
+                )
+            baseline_type = rows[0]["baseline_type"]
+            if baseline_type not in {each.value for each in ADJUSTABLE}:
+                allowed = " and ".join(each.value for each in ADJUSTABLE)
+                raise BadInput(
+                    f"baseline {adjustment.baseline_id!r} is of type {baseline_type}; adjustments are for {allowed}",
+                    reason="baseline_type",
+                )
+            # One version that can take it is enough: those trained over the change leave it out (`in_force`).
+            ends = [Baseline.model_validate(row["baseline"]).train_end for row in rows]
+            if adjustment.start < min(ends):
+                raise BadInput(
+                    f"the adjustment starts on {adjustment.start}, inside of the training period of every version of "
+                    f"{adjustment.baseline_id!r} (the first that could take it was trained to {min(ends)})",
+                    reason="inside_training",
+                    mend="fit a baseline on another period instead",
+                )
             if _STEPS.rows(self.store, adjustment_id=adjustment.adjustment_id):
                 raise BadInput(f"adjustment {adjustment.adjustment_id} is proposed already", reason="proposed_already")
             self._append(adjustment, PROPOSED, person, Role.ANALYST, adjustment.reason, clock)
@@ -127,31 +149,6 @@ class AdjustmentStore(Repository):
         place = {"adjustment_id": adjustment.adjustment_id, "site_id": adjustment.baseline_id.partition("/")[0]}
         by = {"person_id": person.person_id, "role": role.value, "reason": reason}
         _STEPS.put(self.store, clock, adjustment, step=step, **place, **by)
-
-    def _refuse_baseline(self, adjustment: Adjustment) -> None:
-        rows = _VERSIONS.rows(self.store, "baseline", "baseline_type", baseline_id=adjustment.baseline_id)
-        if not rows:
-            raise BadInput(
-                f"unknown baseline {adjustment.baseline_id!r}",
-                reason="unknown_baseline",
-                mend="'meterloom baseline list' names them",
-            )
-        baseline_type = rows[0]["baseline_type"]
-        if baseline_type not in {each.value for each in ADJUSTABLE}:
-            allowed = " and ".join(each.value for each in ADJUSTABLE)
-            raise BadInput(
-                f"baseline {adjustment.baseline_id!r} is of type {baseline_type}; adjustments are for {allowed}",
-                reason="baseline_type",
-            )
-        # One version that can take it is enough: those trained over the change leave it out (`in_force`).
-        ends = [Baseline.model_validate(row["baseline"]).train_end for row in rows]
-        if adjustment.start < min(ends):
-            raise BadInput(
-                f"the adjustment starts on {adjustment.start}, inside of the training period of every version of "
-                f"{adjustment.baseline_id!r} (the first that could take it was trained to {min(ends)})",
-                reason="inside_training",
-                mend="fit a baseline on another period instead",
-            )
 
 
 def adjusted_baselines(store: Store) -> set[str]:

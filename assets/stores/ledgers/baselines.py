@@ -215,7 +215,22 @@ class BaselineStore(Repository):
         candidate = self.get(baseline_id, version)
         given = {code: text.strip() for code, text in waivers.items()}
         _refuse_person(candidate, person, reason, "approve")
-        _refuse_findings(candidate, given)
+        blocking = sorted({finding.code for finding in candidate.baseline.findings if finding.is_blocking})
+        unwaived = [code for code in blocking if not given.get(code)]
+        if unwaived:
+            raise BadInput(
+                f"baseline {candidate.baseline_id!r} version {candidate.version} has blocking findings without a "
+                f"written waiver: {', '.join(unwaived)}",
+                reason="blocking_findings",
+                mend="give a waiver with a reason for each, or fit on data that suffice",
+            )
+        unknown = sorted(set(given) - set(blocking))
+        if unknown:
+            raise BadInput(
+                f"waiver for {', '.join(unknown)}, which is no blocking finding of this version "
+                f"(blocking: {', '.join(blocking) or 'none'})",
+                reason="unknown_waiver",
+            )
         return self._decide(candidate, person, reason, clock, waivers=given)
 
     def reject(self, baseline_id: str, version: int, person: Person, reason: str, clock: Clock) -> BaselineVersion:
@@ -288,42 +303,19 @@ def _version(
     )
 
 
-def _refuse_monitoring(candidate: BaselineVersion) -> None:
+def _refuse_person(candidate: BaselineVersion, person: Person, reason: str, verb: str) -> None:
     if candidate.baseline.baseline_type is BaselineType.MONITORING:
         raise BadInput(
             f"{candidate.baseline_id!r} is a monitoring baseline: it is refitted every week, feeds no report "
             "and is never approved",
             reason="baseline_type",
         )
-
-
-def _refuse_person(candidate: BaselineVersion, person: Person, reason: str, verb: str) -> None:
-    _refuse_monitoring(candidate)
     person.must_be(Role.APPROVER)
     # Four eyes: a baseline decides how large savings look, so nobody decides on their own.
     if person.person_id == candidate.fitted_by:
         raise BadInput(f"{person.name} fitted this baseline and cannot {verb} it", reason="own_work")
     if not reason.strip():
         raise BadInput(f"{'an approval' if verb == 'approve' else 'a rejection'} needs a reason", reason="no_reason")
-
-
-def _refuse_findings(candidate: BaselineVersion, waivers: Mapping[str, str]) -> None:
-    blocking = sorted({finding.code for finding in candidate.baseline.findings if finding.is_blocking})
-    unwaived = [code for code in blocking if not waivers.get(code)]
-    if unwaived:
-        raise BadInput(
-            f"baseline {candidate.baseline_id!r} version {candidate.version} has blocking findings without a "
-            f"written waiver: {', '.join(unwaived)}",
-            reason="blocking_findings",
-            mend="give a waiver with a reason for each, or fit on data that suffice",
-        )
-    unknown = sorted(set(waivers) - set(blocking))
-    if unknown:
-        raise BadInput(
-            f"waiver for {', '.join(unknown)}, which is no blocking finding of this version "
-            f"(blocking: {', '.join(blocking) or 'none'})",
-            reason="unknown_waiver",
-        )
 
 
 def _refuse_order(

@@ -40,7 +40,13 @@ def ground_of(reports: ReportStore) -> dict[tuple[str, str], set[str]]:
             spans[trained[row["id"]]].add(key)
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for span, keys in spans.items():
-        for source in _sources(reports, span):
+        table = lake_manifest.c
+        query = sa.select(table.source_sha256).distinct().where(
+            table.site_id == span.site_id,
+            table.day.between(span.first, span.last),
+            table.recorded_at_utc <= span.known_utc,
+        )  # fmt: skip
+        for source in [str(row["source_sha256"]) for row in reports.store.rows(query)]:
             found[span.site_id, source] |= keys
     return found
 
@@ -67,13 +73,3 @@ def _trained(reports: ReportStore) -> dict[str, _Span]:
         days = (first - timedelta(days=1), last + timedelta(days=1))
         found[f"{row['baseline_id']}@{row['version']}"] = _Span(row["site_id"], *days, row["recorded_at_utc"])
     return found
-
-
-def _sources(reports: ReportStore, span: _Span) -> list[str]:
-    table = lake_manifest.c
-    query = sa.select(table.source_sha256).distinct().where(
-        table.site_id == span.site_id,
-        table.day.between(span.first, span.last),
-        table.recorded_at_utc <= span.known_utc,
-    )  # fmt: skip
-    return [str(row["source_sha256"]) for row in reports.store.rows(query)]

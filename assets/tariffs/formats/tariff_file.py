@@ -66,7 +66,12 @@ def _tariffs(document: Any, path: Path) -> tuple[Tariff, ...]:
             where = ".".join(str(part) for part in fault["loc"])
             message = f"URDB rate: {where}: {sentence_of(fault)}"
             raise BadInput(message, file=file, reason="bad_tariff") from error
-    if is_simple_table(document):
+    # True for a mapping of codes to mappings with a day rate.
+    if (
+        isinstance(document, Mapping)
+        and bool(document)
+        and all(isinstance(row, Mapping) and "day_rate" in row for row in document.values())
+    ):
         return tuple(read_simple_table(document, file=file).values())
     if isinstance(document, dict) and "tariffs" in document:
         return validate_document(document, TariffFile, file).tariffs
@@ -85,15 +90,6 @@ KEYS = frozenset(
 )  # fmt: skip
 # A table without a night rate has one register; only business supplies in Great Britain pay the levy (CCL).
 _NEEDED = KEYS - {"night_rate", "ccl_per_kwh", "supplier"}
-
-
-def is_simple_table(document: object) -> bool:
-    """True for a mapping of codes to mappings with a day rate."""
-    return (
-        isinstance(document, Mapping)
-        and bool(document)
-        and all(isinstance(row, Mapping) and "day_rate" in row for row in document.values())
-    )
 
 
 def read_simple_table(document: Mapping[str, Any], *, file: str = "") -> dict[str, Tariff]:

@@ -112,24 +112,21 @@ class _Desk:
         # The mean of several days' peaks needs each day's own maximum as a variable; a single peak is its own.
         if len(term.floor_kw) > 1:
             tops = [self._column(f"{term.name}_day{day:02d}", lower=floor) for day, floor in enumerate(term.floor_kw)]
-            self._mean_of_highest(term, tops)
+            # The sum of the n highest is the least of n x level + sum of what lies above the level.
+            # Free of sign bounds, though demand is not: at the least cost it settles at the n-th highest day.
+            level = self._column(f"{term.name}_level", lower=None)
+            parts = [(term.name, ONE), (level, -ONE)]
+            for top in tops:
+                above = self._column(f"{top}_above")
+                self._row(f"{top}_above_level", [(above, ONE), (top, -ONE), (level, ONE)], ">=", ZERO)
+                parts.append((above, -ONE / term.count))
+            self._row(f"{term.name}_mean", parts, ">=", ZERO)
         else:
             self._row(f"{term.name}_floor", [(term.name, ONE)], ">=", term.floor_kw[0])
         windows = zip(term.first, term.last, term.known_kwh, term.group, strict=True)
         for number, (first, last, known, group) in enumerate(windows):
             bought = [(slot, -term.kw_per_kwh) for slot in range(first, last)]
             self._row(f"{term.name}_{number:05d}", [(tops[group], ONE)], ">=", known * term.kw_per_kwh, bought=bought)
-
-    def _mean_of_highest(self, term: Peak, tops: Sequence[str]) -> None:
-        """The sum of the n highest is the least of n x level + sum of what lies above the level."""
-        # Free of sign bounds, though demand is not: at the least cost it settles at the n-th highest day.
-        level = self._column(f"{term.name}_level", lower=None)
-        parts = [(term.name, ONE), (level, -ONE)]
-        for top in tops:
-            above = self._column(f"{top}_above")
-            self._row(f"{top}_above_level", [(above, ONE), (top, -ONE), (level, ONE)], ">=", ZERO)
-            parts.append((above, -ONE / term.count))
-        self._row(f"{term.name}_mean", parts, ">=", ZERO)
 
     def _cap(self, term: Cap) -> None:
         parts = [(term.name, ONE)]

@@ -35,7 +35,13 @@ def range_of(
 ) -> Range:
     """Range of one term, whose arguments' ranges are known. An interval holds from 0 to its greatest energy."""
     if isinstance(term, Energy):
-        return _range_of_energy(term, max_import_kwh if term.side == "import" else max_export_kwh)
+        most_kwh = max_import_kwh if term.side == "import" else max_export_kwh
+        weights = term.weights or (Decimal(1),) * len(term.intervals)
+        up = sum((weight for weight in weights if weight > 0), ZERO)
+        down = sum((weight for weight in weights if weight < 0), ZERO)
+        if most_kwh is None:
+            return (None if down else term.incurred), (None if up else term.incurred)
+        return term.incurred + down * most_kwh, term.incurred + up * most_kwh
     if isinstance(term, Cap):
         return term.incurred, term.incurred + sum(term.weights, ZERO) * term.cap_kwh
     if isinstance(term, Peak):
@@ -45,29 +51,7 @@ def range_of(
         each = [range_of_form(form, ranges) for form in term.forms]
         lows, highs = [low for low, _ in each if low is not None], [high for _, high in each]
         return max(lows, default=None), None if None in highs else max(high for high in highs if high is not None)
-    return _range_of_tiers(term, range_of_form(term.form, ranges)[1])
-
-
-def _range_of_energy(term: Energy, most_kwh: Decimal | None) -> Range:
-    weights = term.weights or (Decimal(1),) * len(term.intervals)
-    up = sum((weight for weight in weights if weight > 0), ZERO)
-    down = sum((weight for weight in weights if weight < 0), ZERO)
-    if most_kwh is None:
-        return (None if down else term.incurred), (None if up else term.incurred)
-    return term.incurred + down * most_kwh, term.incurred + up * most_kwh
-
-
-def _most_power(term: Peak, most_kwh: Decimal | None) -> Decimal | None:
-    floor = max(term.floor_kw, default=ZERO)
-    if not term.first:
-        return floor
-    if most_kwh is None:
-        return None
-    windows = zip(term.first, term.last, term.known_kwh, strict=True)
-    return max(floor, max(known + (last - first) * most_kwh for first, last, known in windows) * term.kw_per_kwh)
-
-
-def _range_of_tiers(term: Tiers, most: Decimal | None) -> Range:
+    most = range_of_form(term.form, ranges)[1]
     low = high = cost = lower = ZERO
     for end, price in zip(term.up_to, term.prices, strict=True):
         stop = most if end is None or (most is not None and most < end) else end
@@ -78,6 +62,16 @@ def _range_of_tiers(term: Tiers, most: Decimal | None) -> Range:
         if stop == most:
             break
     return low, high
+
+
+def _most_power(term: Peak, most_kwh: Decimal | None) -> Decimal | None:
+    floor = max(term.floor_kw, default=ZERO)
+    if not term.first:
+        return floor
+    if most_kwh is None:
+        return None
+    windows = zip(term.first, term.last, term.known_kwh, strict=True)
+    return max(floor, max(known + (last - first) * most_kwh for first, last, known in windows) * term.kw_per_kwh)
 
 
 def shaped(

@@ -242,18 +242,6 @@ class Chargers:
     def _given(self, asset: Asset, template: Template) -> dict[str, Any]:
         charger_id, connector = charger_address(asset)
         tags = asset.params.get("id_tags")
-        link = self.system.expect(
-            charger_id,
-            "ocpp16" if template.protocol == "ocpp16" else "ocpp201",
-            password=self._password(charger_id),
-            id_tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
-        )
-        self.system.listen()
-        # Three where the site does not say: fewer amperes for the same power is the harmless mistake.
-        phases = int(asset.numbers.get("phases", 3))
-        return {"link": link, "connector": connector, "phases": phases, "clock": self._clock}
-
-    def _password(self, charger_id: str) -> str:
         file = self._keys / f"{charger_id}.key"
         if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
             raise BadInput(
@@ -270,7 +258,16 @@ class Chargers:
             ) from error
         if not password:
             raise BadInput(f"charge point {charger_id!r} has no password: {file} is empty", reason="no_key")
-        return password
+        link = self.system.expect(
+            charger_id,
+            "ocpp16" if template.protocol == "ocpp16" else "ocpp201",
+            password=password,
+            id_tags=tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
+        )
+        self.system.listen()
+        # Three where the site does not say: fewer amperes for the same power is the harmless mistake.
+        phases = int(asset.numbers.get("phases", 3))
+        return {"link": link, "connector": connector, "phases": phases, "clock": self._clock}
 
 
 def charger_address(asset: Asset) -> tuple[str, int]:

@@ -164,7 +164,11 @@ class Appliance(Device):
             yield Row("runs", f"run{n}", run >= 1.0)
             yield Row("programme", f"once{n}", run <= 1.0)
         if self.run_count > 1:
-            which, step = np.nonzero(self._overlap_h(around.step_h, at) > _HAIR_H)
+            # For how long a run from each start (rows) lasts in each step (columns).
+            at_h = np.cumsum([0.0, *around.step_h.tolist()])
+            begin_h = at_h[at][:, None]
+            lasts: Floats = np.minimum(at_h[1:], begin_h + self.programme_h) - np.maximum(at_h[:-1], begin_h)
+            which, step = np.nonzero(lasts > _HAIR_H)
             yield Row("one_at_a_time", "alone", started[which].into(step, around.steps) <= 1.0)
 
     def drawn_kw(self, x: Values) -> Any:
@@ -252,13 +256,6 @@ class Appliance(Device):
         used_kwh = np.interp(since_h, np.arange(energy_kwh.size) * self.programme_step_h, energy_kwh)
         power: Floats = np.diff(used_kwh, axis=1) / step_h
         return power
-
-    def _overlap_h(self, step_h: Floats, at: Places) -> Floats:
-        """For how long a run from each start (rows) lasts in each step (columns)."""
-        at_h = np.cumsum([0.0, *step_h.tolist()])
-        begin_h = at_h[at][:, None]
-        lasts: Floats = np.minimum(at_h[1:], begin_h + self.programme_h) - np.maximum(at_h[:-1], begin_h)
-        return lasts
 
 
 def _next_windows(params: ApplianceParams, given: Given) -> list[tuple[int, int]]:

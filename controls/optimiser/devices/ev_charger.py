@@ -209,30 +209,27 @@ class EvCharger(Device):
         if self.is_uncontrolled:
             yield from self._let_go(around.step_h).rows(x, around)
         elif self.sessions:
-            yield from self._power_rows(x)
+            at, on = self._steps, x["is_charging"]
+            power = x["ev_kw"][at]
+            if "is_one_phase" in x:
+                one, alone = x["one_phase_kw"][at], x["is_one_phase"]
+                one_max = self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0)
+                one_min = self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0)
+                yield Row("ev_power", "one_phase_most", one <= one_max * alone, at)
+                yield Row("ev_least", "one_phase_least", one >= one_min * alone, at)
+                power = power - one
+            yield Row("ev_power", "most", power <= self._stayed(lambda s: s.max_kw) * on, at)
+            yield Row("ev_least", "least", power >= self._stayed(lambda s: s.min_kw) * on, at)
+            others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
+            if others:
+                yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
+            if "is_feeding" in x:
+                given, feeds = x["ev_discharge_kw"][at], x["is_feeding"]
+                feed_max = self._stayed(lambda s: s.feed_in.max_kw if s.feed_in else 0.0)
+                feed_min = self._stayed(lambda s: s.feed_in.min_kw if s.feed_in else 0.0)
+                yield Row("ev_feed_in", "feed_most", given <= feed_max * feeds, at)
+                yield Row("ev_least", "feed_least", given >= feed_min * feeds, at)
             yield from self._energy_rows(x, around)
-
-    def _power_rows(self, x: Values) -> Iterator[Row]:
-        at, on = self._steps, x["is_charging"]
-        power = x["ev_kw"][at]
-        if "is_one_phase" in x:
-            one, alone = x["one_phase_kw"][at], x["is_one_phase"]
-            one_max = self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0)
-            one_min = self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0)
-            yield Row("ev_power", "one_phase_most", one <= one_max * alone, at)
-            yield Row("ev_least", "one_phase_least", one >= one_min * alone, at)
-            power = power - one
-        yield Row("ev_power", "most", power <= self._stayed(lambda s: s.max_kw) * on, at)
-        yield Row("ev_least", "least", power >= self._stayed(lambda s: s.min_kw) * on, at)
-        others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
-        if others:
-            yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
-        if "is_feeding" in x:
-            given, feeds = x["ev_discharge_kw"][at], x["is_feeding"]
-            feed_max = self._stayed(lambda s: s.feed_in.max_kw if s.feed_in else 0.0)
-            feed_min = self._stayed(lambda s: s.feed_in.min_kw if s.feed_in else 0.0)
-            yield Row("ev_feed_in", "feed_most", given <= feed_max * feeds, at)
-            yield Row("ev_least", "feed_least", given >= feed_min * feeds, at)
 
     def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
         """What a car holds at the end of each of its steps, from when it comes to when it leaves."""

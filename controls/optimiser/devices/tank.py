@@ -153,7 +153,8 @@ class Tank(InShares, HeatStore):
             count = float(len(relays))
             whole = self.is_whole(around.step_h)
             found[f"on{n}"] = self.new(program, f"on{n}", around.steps, upper=count, is_integer=whole)
-            if self._has_starts(around):
+            # Whether columns say when relays go on: they cost a solver time.
+            if bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h):
                 found[f"starts{n}"] = self.new(program, f"starts{n}", around.steps)
         if self.reheats:
             found["is_reheating"] = self.new(program, "is_reheating", around.steps, upper=1.0, is_integer=True)
@@ -174,7 +175,24 @@ class Tank(InShares, HeatStore):
                 bank = Bank(str(n), len(relays), banks[n], x.get(f"starts{n}"), tuple(on_h), tuple(off_h))
                 yield from bank.rows(around.step_h, min_on_h=self.min_on_h, min_off_h=self.min_off_h)
         if self.reheats:
-            yield from self._hysteresis(x, sum(banks[1:], start=banks[0]), around)
+            # Factors go as far as heat can fall; rows of the window's family say what the window leaves of that.
+            reheating, level, (low, high) = x["is_reheating"], x["level_kwh"][:-1], self.band_kwh
+            steps = np.arange(1, reheating.size)
+            before = np.zeros(reheating.size)
+            before[0] = self.was_reheating
+            ends = reheating[steps - 1].into(steps, reheating.size) + before - reheating
+            gone_kwh = np.maximum(self.gone_kwh(around.step_h), 0.0)
+            falls_kwh = self.init_kwh - np.cumsum(gone_kwh) + gone_kwh
+            for family, least_kwh in (
+                ("hysteresis", falls_kwh),
+                ("tank_window", np.full(reheating.size, min(self.min_kwh, self.init_kwh))),
+            ):
+                name = "reheat" if family == "hysteresis" else "window"
+                yield Row(family, f"{name}_from", level >= low - np.maximum(low - least_kwh, 0.0) * reheating)
+                # It may end only where the top of the band is reached.
+                least = np.minimum(least_kwh, high)
+                yield Row(family, f"{name}_until", level >= least + (high - least) * ends)
+            yield Row("hysteresis", "reheat", sum(banks[1:], start=banks[0]) >= reheating)
 
     def _whole_heat(self, level: Linear, step_h: Floats) -> Iterator[Row]:
         """No relay is half on: where all steps heat alike, heat comes in whole portions, and bounds move to the next.
@@ -195,26 +213,6 @@ class Tank(InShares, HeatStore):
         most = np.floor((self.max_kwh - rest_kwh) / portion_kwh + _HAIR_KWH)
         yield Row("whole_heat", "whole_floor", level >= rest_kwh + fewest * portion_kwh)
         yield Row("whole_heat", "whole_ceiling", level <= rest_kwh + most * portion_kwh)
-
-    def _hysteresis(self, x: Values, on: Linear, around: Around) -> Iterator[Row]:
-        """Factors go as far as heat can fall; rows of the window's family say what the window leaves of that."""
-        reheating, level, (low, high) = x["is_reheating"], x["level_kwh"][:-1], self.band_kwh
-        steps = np.arange(1, reheating.size)
-        before = np.zeros(reheating.size)
-        before[0] = self.was_reheating
-        ends = reheating[steps - 1].into(steps, reheating.size) + before - reheating
-        gone_kwh = np.maximum(self.gone_kwh(around.step_h), 0.0)
-        falls_kwh = self.init_kwh - np.cumsum(gone_kwh) + gone_kwh
-        for family, least_kwh in (
-            ("hysteresis", falls_kwh),
-            ("tank_window", np.full(reheating.size, min(self.min_kwh, self.init_kwh))),
-        ):
-            name = "reheat" if family == "hysteresis" else "window"
-            yield Row(family, f"{name}_from", level >= low - np.maximum(low - least_kwh, 0.0) * reheating)
-            # It may end only where the top of the band is reached.
-            least = np.minimum(least_kwh, high)
-            yield Row(family, f"{name}_until", level >= least + (high - least) * ends)
-        yield Row("hysteresis", "reheat", on >= reheating)
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Comfort that is missing, and the wear of switching."""
@@ -345,10 +343,6 @@ class Tank(InShares, HeatStore):
     @property
     def _names(self) -> list[str]:
         return [f"relay_{n:02d}" for n in range(1, len(self.relays_kw) + 1)]
-
-    def _has_starts(self, around: Around) -> bool:
-        """Whether columns say when relays go on: they cost a solver time."""
-        return bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h)
 
 
 class FreeTank(Tank):

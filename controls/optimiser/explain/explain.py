@@ -185,7 +185,7 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
     started, found = time.perf_counter(), list[Alternative]()
     for device in devices:
         tried = [
-            (forced, _column(solved, device, forced, t))
+            (forced, int(solved.problem.variables[device.device_id][forced.variable].column[t]))
             for forced in device.alternatives(solved.columns[device.device_id], t)
         ]
         bounds = [(solved.again.relaxed(column, one.lower, one.upper), one, column) for one, column in tried]
@@ -211,10 +211,6 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
         if cheapest:
             found.append(_told(solved, device, *cheapest, t))
     return found
-
-
-def _column(solved: SolvedCase, device: Device, forced: Forced, t: int) -> int:
-    return int(solved.problem.variables[device.device_id][forced.variable].column[t])
 
 
 def _told(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:

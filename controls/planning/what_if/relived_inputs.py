@@ -115,7 +115,15 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
     if variant.pv_kw is not None:
         site, factor = with_pv(site, variant.pv_kw)
         if factor is None:
-            sun_kw[NEW_PV] = _flat_pv_kw(known, variant.pv_kw)
+            if not known.ghi_w_per_m2:
+                needed = "a PV meter of its own or a driver of irradiance (w_per_m2)"
+                raise BadInput(f"--pv: site {known.trial.site.site_id} has neither; expected {needed}", reason="no_sun")
+            found = dict[datetime, float]()
+            for at, ghi in known.ghi_w_per_m2.items():
+                cell_degc = known.outdoor_degc.get(at, 10.0) + _CELL_K_PER_W_M2 * ghi
+                share = _PERFORMANCE * (1 + _PER_K * (cell_degc - _RATED_DEGC))
+                found[at] = min(max(variant.pv_kw * ghi / 1000 * share, 0.0), variant.pv_kw)
+            sun_kw[NEW_PV] = found
             said.append(f"no PV of its own: {variant.pv_kw:g} kW of flat modules by the stored irradiance")
         else:
             sun_kw = {name: {at: kw * factor for at, kw in own.items()} for name, own in sun_kw.items()}
@@ -167,18 +175,6 @@ def _heated(known: Relived, size_kw: float) -> By:
     saved_kw = heat_kw * (1 - 1 / pump.cops(np.array([known.outdoor_degc[at] for at in starts])))
     less = dict(zip(starts, saved_kw.tolist(), strict=True))
     return {at: kw - less.get(at, 0.0) for at, kw in known.trial.load_kw.items()}
-
-
-def _flat_pv_kw(known: Relived, size_kw: float) -> By:
-    if not known.ghi_w_per_m2:
-        needed = "a PV meter of its own or a driver of irradiance (w_per_m2)"
-        raise BadInput(f"--pv: site {known.trial.site.site_id} has neither; expected {needed}", reason="no_sun")
-    found = dict[datetime, float]()
-    for at, ghi in known.ghi_w_per_m2.items():
-        cell_degc = known.outdoor_degc.get(at, 10.0) + _CELL_K_PER_W_M2 * ghi
-        share = _PERFORMANCE * (1 + _PER_K * (cell_degc - _RATED_DEGC))
-        found[at] = min(max(size_kw * ghi / 1000 * share, 0.0), size_kw)
-    return found
 
 
 def _driver(rows: pl.DataFrame, site: Site, unit: str) -> By:

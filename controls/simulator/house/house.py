@@ -96,7 +96,11 @@ class House:
         faults: Faults | None,
         foretold_by: Callable[[Days, Market], Service],
     ) -> None:
-        self._now_utc, self._faults = on_a_quarter(start_utc), dict(faults or {})
+        # The instant itself. Raises BadInput where no quarter hour of UTC begins.
+        if start_utc.utcoffset() != timedelta(0) or start_utc.timestamp() % QUARTER_S:
+            message = f"a simulated house starts on a quarter hour of UTC, not at {start_utc.isoformat()}"
+            raise BadInput(message, reason="bad_period")
+        self._now_utc, self._faults = start_utc.astimezone(UTC), dict(faults or {})
         self._nominal = nominal_of(site)
         self._truth = truth_of(self._nominal, seed=seed)
         step, courses = heat_step(self._truth), Courses(site, seed=seed)
@@ -308,11 +312,3 @@ def closed_house(
 def foreseen_house(site: Site, *, start_utc: datetime, seed: int, prices: pl.DataFrame | None = None) -> ClosedSite:
     """As closed_house of the same seed, minute for minute; one course is foretold, hourly means of the truth."""
     return House(site, start_utc=start_utc, seed=seed, prices=prices, faults=None, foretold_by=KnowingService)
-
-
-def on_a_quarter(start_utc: datetime) -> datetime:
-    """The instant itself. Raises BadInput where no quarter hour of UTC begins."""
-    if start_utc.utcoffset() != timedelta(0) or start_utc.timestamp() % QUARTER_S:
-        message = f"a simulated house starts on a quarter hour of UTC, not at {start_utc.isoformat()}"
-        raise BadInput(message, reason="bad_period")
-    return start_utc.astimezone(UTC)

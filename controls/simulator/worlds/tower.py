@@ -79,7 +79,10 @@ def plant(
     """Heating, cooling and air: driven by outdoor temperature, sun, and the power that ends as heat indoors."""
     rng = generator(seed, grid.year, "plant")
     felt_degc = _lasting(sky.outdoor_degc)
-    running = _running(grid)
+    # 1 while the plant runs for people, 0 in setback; on free days for the shop and the few only.
+    # Two hours before most people come: the floors are to be warm by then.
+    is_day = (grid.local_hour >= 6.0) & (grid.local_hour < 20.0)
+    running = np.where(is_day, np.where(grid.is_free, 0.3, 1.0), 0.0)
     share = truth.night_share + (1.0 - truth.night_share) * running
     warm_k = np.maximum(felt_degc - truth.balance_cooling_degc, 0.0)
     cold_k = np.maximum(truth.balance_heating_degc - felt_degc, 0.0)
@@ -139,13 +142,6 @@ def water_m3_per_h(grid: YearGrid, truth: TowerTruth, *, people: Series, cooling
     rng = generator(seed, grid.year, "water")
     by_people = truth.water_m3_per_person_h * people * (1.0 + rng.normal(0.0, 0.10, grid.count))
     return np.maximum(by_people + truth.water_m3_per_kwh * cooling_kw + truth.water_leak_m3_per_h, 0.0)
-
-
-def _running(grid: YearGrid) -> Series:
-    """1 while the plant runs for people, 0 in setback; on free days for the shop and the few only."""
-    # Two hours before most people come: the floors are to be warm by then.
-    is_day = (grid.local_hour >= 6.0) & (grid.local_hour < 20.0)
-    return np.where(is_day, np.where(grid.is_free, 0.3, 1.0), 0.0)
 
 
 def _lasting(outdoor_degc: Series) -> Series:

@@ -114,9 +114,6 @@ class Holiday(Model):
                 return None  # 29 February of a common year
         if self.easter_offset_days is not None:
             return easter(year) + timedelta(days=self.easter_offset_days)
-        return self._nth_weekday(year)
-
-    def _nth_weekday(self, year: int) -> date | None:
         assert self.month is not None and self.weekday is not None and self.nth is not None  # noqa: S101, PT018
         following = date(year + self.month // 12, self.month % 12 + 1, 1)
         days = [date(year, self.month, 1) + timedelta(days=n) for n in range(31)]

@@ -25,27 +25,18 @@ def solve(design: Vector, y: Vector, weights: Vector) -> Vector:
 
 def is_determined(design: Vector, weights: Vector) -> bool:
     """True where every column says something that the others do not."""
-    gram = _scaled_gram(design, weights)
-    return bool(np.linalg.eigvalsh(gram)[0] > _SINGULAR)
-
-
-def _scaled_gram(design: Vector, weights: Vector) -> Vector:
     gram = design.T @ (design * weights[:, None])
     size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     scaled: Vector = gram / np.outer(size, size)
-    return scaled
+    return bool(np.linalg.eigvalsh(scaled)[0] > _SINGULAR)
 
 
 def covariance_of(design: Vector, residuals: Vector, weights: Vector) -> Vector:
     """s²·(X'WX)⁻¹ with s² = Σw·e² / (n − p)."""
     n, p = design.shape
     variance = float(np.sum(weights * residuals**2)) / max(n - p, 1)
-    covariance: Vector = variance * inverse_of(design.T @ (design * weights[:, None]))
-    return covariance
-
-
-def inverse_of(gram: Vector) -> Vector:
-    """Inverse of a sum of squares and products; the one of minimum norm where columns determine each other."""
+    # Inverse of a sum of squares and products; the one of minimum norm where columns determine each other.
+    gram = design.T @ (design * weights[:, None])
     size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     scaled = gram / np.outer(size, size)
     try:
@@ -53,7 +44,8 @@ def inverse_of(gram: Vector) -> Vector:
     except np.linalg.LinAlgError:
         inverse = np.linalg.pinv(scaled, hermitian=True)
     found: Vector = inverse / np.outer(size, size)
-    return found
+    covariance: Vector = variance * found
+    return covariance
 
 
 def coefficient_table(

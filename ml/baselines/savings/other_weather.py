@@ -22,7 +22,9 @@ def weather_factors(
     fits: dict[str, Fit] = {}
     findings: list[Finding] = []
     for site, usage in usages.items():
-        found = fit_usage(usage, start=_first(usage), end=_last(usage) + timedelta(days=1))
+        first: date = usage.frame["local_start"].dt.date()[0]
+        last: date = usage.frame["local_start"].dt.date()[-1]
+        found = fit_usage(usage, start=first, end=last + timedelta(days=1))
         if isinstance(found, Fit):
             fits[site] = found
         else:
@@ -53,13 +55,3 @@ def _ratio(fit: Fit, usage: Usage, weather: pl.DataFrame) -> float | None:
 def _days(usage: Usage) -> pl.DataFrame:
     """local_date, temp_degc."""
     return usage.frame.select("temp_degc", local_date=pl.col("local_start").dt.date()).drop_nulls()
-
-
-def _first(usage: Usage) -> date:
-    first: date = usage.frame["local_start"].dt.date()[0]
-    return first
-
-
-def _last(usage: Usage) -> date:
-    last: date = usage.frame["local_start"].dt.date()[-1]
-    return last

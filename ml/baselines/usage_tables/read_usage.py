@@ -147,7 +147,23 @@ def energy_rows(source: Source, zone: str, frequency: Frequency = "hourly") -> t
     """
     named = _vouched(source)
     found = _read_energy(named.path, named.mapping, frequency, zone)
-    return _of_energy(_one_stream(found, named), found, source, named)
+    rows = found.rows
+    if named.meter is not None:
+        rows = rows.filter(pl.col("meter_id") == named.meter)
+    names = rows.select("meter_id", "register").unique().sort("meter_id", "register").rows()
+    if not names:
+        known = ", ".join(sorted(set(found.rows["meter_id"].to_list()))[:10])
+        what = f"no meter {named.meter!r}; the file has {known}" if named.meter else "there is no reading"
+        raise BadInput(what, file=str(named.path), reason="unknown_meter")
+    if len(names) > 1:
+        shown = ", ".join(f"{name}.{register}" for name, register in names[:10])
+        raise BadInput(
+            f"the file has several streams ({shown}); expected one",
+            file=str(named.path),
+            reason="several_meters",
+            mend="name one with --meter",
+        )
+    return _of_energy(rows, found, source, named)
 
 
 def streams(source: Source, zone: str) -> tuple[pl.DataFrame, Unit, list[Finding]]:
@@ -275,26 +291,6 @@ def _in_file(path: Path, read: Callable[[Path], Read]) -> Read:
         if fault.file:
             raise
         raise BadInput(fault.message, file=str(path), line=fault.line, reason=fault.reason, mend=fault.mend) from fault
-
-
-def _one_stream(found: FileRead, source: Source) -> pl.DataFrame:
-    rows = found.rows
-    if source.meter is not None:
-        rows = rows.filter(pl.col("meter_id") == source.meter)
-    names = rows.select("meter_id", "register").unique().sort("meter_id", "register").rows()
-    if not names:
-        known = ", ".join(sorted(set(found.rows["meter_id"].to_list()))[:10])
-        what = f"no meter {source.meter!r}; the file has {known}" if source.meter else "there is no reading"
-        raise BadInput(what, file=str(source.path), reason="unknown_meter")
-    if len(names) > 1:
-        shown = ", ".join(f"{name}.{register}" for name, register in names[:10])
-        raise BadInput(
-            f"the file has several streams ({shown}); expected one",
-            file=str(source.path),
-            reason="several_meters",
-            mend="name one with --meter",
-        )
-    return rows
 
 
 def _one_unit(rows: pl.DataFrame, path: Path) -> Unit:

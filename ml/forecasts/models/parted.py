@@ -93,7 +93,9 @@ class PartedMethod:
 
     def learn(self, learning: Learning) -> tuple[PartedPart, Vector]:
         """The parts, and what each row's model says of it without that row's fold."""
-        per_day = _per_day(learning.matrix.lead)
+        # Steps of a day: the day ahead is learnt by itself, and what follows it from its second day on.
+        lead = learning.matrix.lead
+        per_day = int(lead.max()) if lead.min() == 1 else int(lead.min()) - 1
         number, day = parts_of(learning.matrix, self.by, per_day), learning.matrix.step // per_day
         counts = {int(each): number == each for each in np.unique(number)}
         learnt = {each: rows for each, rows in counts.items() if len(np.unique(day[rows])) >= MIN_PART_DAYS}
@@ -116,11 +118,6 @@ class PartedMethod:
 
         of_part = {int(number): (one(f"p{number}"), share) for number, share in told["shares"].items()}
         return PartedPart(told["by"], told["per_day"], of_part, one(_WHOLE) if told["whole"] else None)
-
-
-def _per_day(lead: Index) -> int:
-    """Steps of a day: the day ahead is learnt by itself, and what follows it from its second day on."""
-    return int(lead.max()) if lead.min() == 1 else int(lead.min()) - 1
 
 
 def _some(learning: Learning, rows: Mask) -> Learning:

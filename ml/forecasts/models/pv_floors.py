@@ -63,21 +63,6 @@ def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
     return Expected(_or(told, guessed * clear), clear, _or(seen.told, guessed), newest, recent)
 
 
-def habit_of(seen: Look, clear_kw: Vector) -> Habit:
-    """Least squares over the steps by day that were forecast, each weighing as a cloudless sky would give there."""
-    known = seen.is_known
-    power, clear = seen.measured_kw[known], clear_kw[known]
-    usual = float(np.clip(power.sum() / max(clear.sum(), 1e-9), 0.0, 1.0))
-    days = (seen.recent_index(clear_kw, 1), seen.recent_index(clear_kw, RECENT_DAYS))
-    beside = np.column_stack([(index - usual) * clear_kw for index in days])
-    rows = known & seen.is_ahead & ~np.isnan(beside).any(axis=1)
-    left, missed = beside[rows], seen.measured_kw[rows] - usual * clear_kw[rows]
-    # Drawn a little to nothing: of a month of days the two are hard to tell apart.
-    pull = 0.05 * max(float(np.trace(left.T @ left)), 1e-9)
-    of_day, of_week = np.clip(np.linalg.solve(left.T @ left + pull * np.eye(2), left.T @ missed), 0.0, 1.0)
-    return Habit(usual, float(of_day), float(of_week))
-
-
 def _or(values: Vector, otherwise: Vector | float) -> Vector:
     return np.where(np.isnan(values), otherwise, values)
 
@@ -229,7 +214,19 @@ def training(given: PlantGiven, case: Case) -> Training:
     seen = look(case, first=0, origins=origins, horizon=length - int(origins[-1]))
     # What an array is may be learnt from weather that was measured later; what it will give may not.
     plant = fit_plant(given, look(case, first=0, origins=np.array([length]), horizon=0))
-    habit = habit_of(seen, seen.clear_kw(plant.array))
+    # Least squares over the steps by day that were forecast, each weighing as a cloudless sky would give there.
+    clear_kw = seen.clear_kw(plant.array)
+    known = seen.is_known
+    power, clear = seen.measured_kw[known], clear_kw[known]
+    usual = float(np.clip(power.sum() / max(clear.sum(), 1e-9), 0.0, 1.0))
+    days = (seen.recent_index(clear_kw, 1), seen.recent_index(clear_kw, RECENT_DAYS))
+    beside = np.column_stack([(index - usual) * clear_kw for index in days])
+    rows = known & seen.is_ahead & ~np.isnan(beside).any(axis=1)
+    left, missed = beside[rows], seen.measured_kw[rows] - usual * clear_kw[rows]
+    # Drawn a little to nothing: of a month of days the two are hard to tell apart.
+    pull = 0.05 * max(float(np.trace(left.T @ left)), 1e-9)
+    of_day, of_week = np.clip(np.linalg.solve(left.T @ left + pull * np.eye(2), left.T @ missed), 0.0, 1.0)
+    habit = Habit(usual, float(of_day), float(of_week))
     return Training(seen, plant, habit, expected(seen, plant, habit))
 
 

@@ -58,7 +58,11 @@ class HourSpread:
         for hour in range(24):
             own = residuals[local_hour == hour]
             sample = own if len(own) >= MIN_PER_HOUR else residuals
-            offsets[:, hour] = _wide_quantiles(sample)
+            # Conformal quantiles: one rank further out than the sample's own, so that small samples do not overpromise.
+            ranked, n = np.sort(sample), len(sample)
+            ranks = [int(np.floor((n + 1) * each) if each < 0.5 else np.ceil((n + 1) * each)) - 1 for each in LEVELS]
+            found: list[float] = ranked[np.clip(ranks, 0, n - 1)].tolist()
+            offsets[:, hour] = found
         return cls(*offsets)
 
     def of_hours(self, hour: Index) -> tuple[Vector, ...]:
@@ -73,14 +77,6 @@ class HourSpread:
     def from_document(cls, document: dict[str, Any]) -> "HourSpread":
         """From plain lists."""
         return cls(**{name: np.array(each) for name, each in document.items()})
-
-
-def _wide_quantiles(sample: Vector) -> list[float]:
-    """Conformal quantiles: one rank further out than the sample's own, so that small samples do not overpromise."""
-    ranked, n = np.sort(sample), len(sample)
-    ranks = [int(np.floor((n + 1) * each) if each < 0.5 else np.ceil((n + 1) * each)) - 1 for each in LEVELS]
-    found: list[float] = ranked[np.clip(ranks, 0, n - 1)].tolist()
-    return found
 
 
 class Pipeline(ABC):

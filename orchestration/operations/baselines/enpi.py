@@ -49,7 +49,15 @@ def enpi(
     against = against_use(asked.sources, known, use, asked.version, end=span.end, as_of_utc=asked.as_of_utc)
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, against))
-    _with_ids(call, asked, span, data)
+    # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
+    project, months = call.project, {str(each.start): each for each in months_of(span)}
+    data["figures"] = use_ids(project, asked, [span], FIGURES, call.clock)[span]
+    shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
+    if shown:
+        of_months = use_ids(project, asked, shown.values(), OF_MONTHS, call.clock)
+        for each in data["months"]:
+            if each["start"] in shown:
+                each["figures"] = of_months[shown[each["start"]]]
     data["alerts"] = [_dumped(each) for each in asked.alerts(span)]
     if is_trend:
         every = call.project.baselines.line(enb_of(known, use), as_of_utc=asked.as_of_utc)
@@ -67,18 +75,6 @@ FIGURES = (
     "uncertainty_kwh", "coverage", "estimated_share",
 )  # fmt: skip
 OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
-
-
-def _with_ids(call: Call, asked: AskedUse, span: Period, data: dict[str, Any]) -> None:
-    """Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it."""
-    project, months = call.project, {str(each.start): each for each in months_of(span)}
-    data["figures"] = use_ids(project, asked, [span], FIGURES, call.clock)[span]
-    shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
-    if shown:
-        of_months = use_ids(project, asked, shown.values(), OF_MONTHS, call.clock)
-        for each in data["months"]:
-            if each["start"] in shown:
-                each["figures"] = of_months[shown[each["start"]]]
 
 
 def _trend_with_ids(

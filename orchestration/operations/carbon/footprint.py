@@ -97,7 +97,14 @@ def restatement(
     from_utc, to_utc = parse_instant(start), parse_instant(end)
     if to_utc <= from_utc:
         raise BadInput(f"--to {end} is not after --from {start}", reason="bad_period")
-    reasons = _withdrawn(call, from_utc, to_utc)
+    # Why factors were withdrawn after the one time and until the other.
+    from assets.stores.ledgers.factor_ledger import FactorStore
+
+    reasons = {
+        each.factor.factor_id: each.withdrawn
+        for each in FactorStore(call.project.store).history()
+        if each.withdrawn and from_utc < each.recorded_at_utc <= to_utc
+    }
     found = []
     for each in sites:
         # Both by today's site file and code: what differs is what was known, not how it is computed.
@@ -179,17 +186,6 @@ def footprint_of(
         energies, kwh = without_deliveries(energies, readings, site=site, left_out=left_out)
     view = factor_view(site, stored, as_of_utc=as_of_utc, gwp=gwp, supplier=supplier)
     return site_footprint(site, energies, view, period=span, as_of_utc=as_of_utc), kwh
-
-
-def _withdrawn(call: Call, from_utc: datetime, to_utc: datetime) -> Mapping[str, str]:
-    """Why factors were withdrawn after the one time and until the other."""
-    from assets.stores.ledgers.factor_ledger import FactorStore
-
-    return {
-        each.factor.factor_id: each.withdrawn
-        for each in FactorStore(call.project.store).history()
-        if each.withdrawn and from_utc < each.recorded_at_utc <= to_utc
-    }
 
 
 def _portfolio(call: Call, found: PortfolioFootprint) -> Answer:

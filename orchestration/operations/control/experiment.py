@@ -40,7 +40,17 @@ def start(
     from assets.experiments.draw import draw_experiment
 
     who, known, now_utc = _actor(call, reason), call.project.site(site), call.clock.now_utc()
-    _expect_comparable(known)
+    # Raises BadInput where no device follows a habit of its own, or no tariff says what a day costs.
+    from assets.kpi.running_cost.interval_costs import book_of
+    from controls.optimiser.devices.kinds import device_assets
+
+    if not any(kind.makes_a_plan for _, kind in device_assets(known)):
+        raise BadInput(
+            f"site {known.site_id} has no device that is planned, and so no former habit that a day could follow",
+            reason="no_habit",
+        )
+    if book_of(known) is None:
+        raise BadInput(f"site {known.site_id} has no tariff, so no day has a cost", reason="no_tariff")
     today = now_utc.astimezone(zone(known.time_zone)).date()
     made = draw_experiment(
         site, known.time_zone, first=day_or_none(first, "--from") or today + timedelta(days=1), days=days, share=share,
@@ -81,20 +91,6 @@ def _actor(call: Call, reason: str) -> Actor:
     if not reason.strip():
         raise BadInput("an experiment is started and stopped with a reason", reason="missing_reason")
     return who
-
-
-def _expect_comparable(site: "Site") -> None:
-    """Raises BadInput where no device follows a habit of its own, or no tariff says what a day costs."""
-    from assets.kpi.running_cost.interval_costs import book_of
-    from controls.optimiser.devices.kinds import device_assets
-
-    if not any(kind.makes_a_plan for _, kind in device_assets(site)):
-        raise BadInput(
-            f"site {site.site_id} has no device that is planned, and so no former habit that a day could follow",
-            reason="no_habit",
-        )
-    if book_of(site) is None:
-        raise BadInput(f"site {site.site_id} has no tariff, so no day has a cost", reason="no_tariff")
 
 
 def _told(call: Call, site: "Site", experiment: Experiment) -> Answer:

@@ -38,23 +38,19 @@ def quality(
     if energy is not None:
         if start is not None or end is not None:
             raise BadInput("--from and --to go with --site", reason="bad_request")
-        return _of_file(energy, tz=tz, mapping_file=mapping)
+        from assets.readings.ingest.judged_rows import rows_to_judge
+        from data_quality.reading_grid import grids_of
+        from data_quality.validate import validate
+
+        known = column_map(mapping)
+        zone_name = tz or (known.zone if known is not None else None) or "UTC"
+        zone(zone_name)
+        rows = rows_to_judge(energy, mapping=known, tz=tz, now_utc=SystemClock().now_utc())
+        found = validate(grids_of(rows.readings), time_zone=zone_name)
+        return _answer(found, found.findings, zone_name, {"rejected_rows": rows.rejected})
     if tz is not None or mapping is not None:
         raise BadInput("--tz and --map go with --energy; a site file has its own", reason="bad_request")
     return _of_site(call, str(site), start, end)
-
-
-def _of_file(path: Path, *, tz: str | None, mapping_file: Path | None) -> Answer:
-    from assets.readings.ingest.judged_rows import rows_to_judge
-    from data_quality.reading_grid import grids_of
-    from data_quality.validate import validate
-
-    known = column_map(mapping_file)
-    zone_name = tz or (known.zone if known is not None else None) or "UTC"
-    zone(zone_name)
-    rows = rows_to_judge(path, mapping=known, tz=tz, now_utc=SystemClock().now_utc())
-    found = validate(grids_of(rows.readings), time_zone=zone_name)
-    return _answer(found, found.findings, zone_name, {"rejected_rows": rows.rejected})
 
 
 def _of_site(call: Call, site_id: str, start: str | None, end: str | None) -> Answer:

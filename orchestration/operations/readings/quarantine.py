@@ -70,7 +70,22 @@ def quarantine_show(call: Call, item_id: ItemArgument) -> Answer:
     found = {"items": [item], "files": by_file(of_file), "proposal": draft.keys if draft else {}}
     found |= {"proposal_yaml": draft.yaml() if draft else ""}
     shown = proposal_lines(draft) if draft else []
-    return Answer(found, text="\n".join([item_lines(item, of_file), *shown]))
+    # One item for people: what, where, why, what else is wrong with its file, and what to do.
+    name, meaning = one_line(item["source_name"], 200), MEANINGS.get(item["reason"], "")
+    lines = [
+        one_line(item["message"]),
+        f"  reason: {item['reason']}{f' ({meaning})' if meaning else ''}",
+        f"  file: {name} of site {item['site_id']}, sha256 {item['source_sha256'][:16]}, refused "
+        f"{item['recorded_at_utc']:%Y-%m-%d %H:%M}Z",
+    ]
+    if item["resolved_at_utc"] is not None:
+        lines.append(f"  resolved: {item['resolved_at_utc']:%Y-%m-%d %H:%M}Z by batch {item['resolved_by'] or '-'}")
+    others = [each for each in of_file if each["resolved_at_utc"] is None]
+    if others:
+        lines.append(f"  open in this file: {counted(reason_totals(others))}; the first:")
+        lines += [f"    {one_line(each['message'], 300)}" for each in others[:SHOWN_LINES]]
+        lines.append(f"  after mending: meterloom quarantine retry {item['item_id'][:12]} [--map FILE]")
+    return Answer(found, text="\n".join(["\n".join(lines), *shown]))
 
 
 @operation("quarantine retry", takes=ACTS, example="4f1c2ab09d3e --map map.yaml")
@@ -122,25 +137,6 @@ def by_file(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def counted(reasons: dict[str, int]) -> str:
     """Reasons with their counts."""
     return ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-
-
-def item_lines(item: dict[str, Any], of_file: list[dict[str, Any]]) -> str:
-    """One item for people: what, where, why, what else is wrong with its file, and what to do."""
-    name, meaning = one_line(item["source_name"], 200), MEANINGS.get(item["reason"], "")
-    lines = [
-        one_line(item["message"]),
-        f"  reason: {item['reason']}{f' ({meaning})' if meaning else ''}",
-        f"  file: {name} of site {item['site_id']}, sha256 {item['source_sha256'][:16]}, refused "
-        f"{item['recorded_at_utc']:%Y-%m-%d %H:%M}Z",
-    ]
-    if item["resolved_at_utc"] is not None:
-        lines.append(f"  resolved: {item['resolved_at_utc']:%Y-%m-%d %H:%M}Z by batch {item['resolved_by'] or '-'}")
-    others = [each for each in of_file if each["resolved_at_utc"] is None]
-    if others:
-        lines.append(f"  open in this file: {counted(reason_totals(others))}; the first:")
-        lines += [f"    {one_line(each['message'], 300)}" for each in others[:SHOWN_LINES]]
-        lines.append(f"  after mending: meterloom quarantine retry {item['item_id'][:12]} [--map FILE]")
-    return "\n".join(lines)
 
 
 def map_for(call: Call, item: dict[str, Any], store: QuarantineStore) -> MapDraft | None:

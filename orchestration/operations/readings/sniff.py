@@ -80,7 +80,10 @@ def sniff(
             for before, after in zip(reports, look(None), strict=True)
         ]
         more = {"site_file": place, "written": written}
-    say_refusals(call, reports)
+    # The sentence of each file that is refused whole, on standard error and nowhere else.
+    for report in reports:
+        if report.verdict == "reject":
+            call.say(report.message)
     return reports_answer(reports, _closing(call, reports, place, more.get("written")), **more)
 
 
@@ -106,13 +109,6 @@ def _closing(call: Call, reports: list[SniffReport], place: Path | None, written
     if place is not None and any(report.draft is not None and report.draft.is_complete for report in reports):
         return "accept what is proposed by the same command with --write"
     return ""
-
-
-def say_refusals(call: Call, reports: Sequence[SniffReport]) -> None:
-    """The sentence of each file that is refused whole, on standard error and nowhere else."""
-    for report in reports:
-        if report.verdict == "reject":
-            call.say(report.message)
 
 
 def hint(call: Call, paths: Sequence[Path], site_id: str) -> str:

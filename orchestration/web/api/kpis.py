@@ -38,7 +38,11 @@ def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared
         stamp = "|".join(stamp_of(ask, each) for each in known_then(ask, ask.sites().values()))
         return listed(request, ask, stamp, whole(lambda: _of_portfolio(ask)))
     site = ask.site()
-    of_scope = ask.of(scope=_scope_named(ask))
+    named = {f"{kind}:{found}" for kind in ("building", "tenant") if (found := ask.address.part(kind))}
+    named |= {ask.address.scope} if ask.address.scope else set()
+    if len(named) > 1:
+        raise BadInput(f"one scope at a time, got {', '.join(sorted(named))}", reason="bad_address")
+    of_scope = ask.of(scope=next(iter(named), ""))
     scope = scope_of(of_scope, site) if of_scope.address.scope or not sees_whole_site(ask.person) else ""
     period = range_of(ask, site)
 
@@ -118,14 +122,6 @@ def grain_of(ask: Ask) -> Grain:
     if grain not in GRAINS:
         raise BadInput(f"KPIs have the grains {', '.join(GRAINS)}; /series has quarter hours", reason="bad_address")
     return cast("Grain", grain)
-
-
-def _scope_named(ask: Ask) -> str:
-    named = {f"{kind}:{found}" for kind in ("building", "tenant") if (found := ask.address.part(kind))}
-    named |= {ask.address.scope} if ask.address.scope else set()
-    if len(named) > 1:
-        raise BadInput(f"one scope at a time, got {', '.join(sorted(named))}", reason="bad_address")
-    return next(iter(named), "")
 
 
 def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:

@@ -73,17 +73,8 @@ def train(
     site, seu = _use(ask, wanted.seu_id)
     if wanted.end_date < wanted.start_date or wanted.start_date.year != wanted.baseline_year:
         raise BadInput("start_date lies in baseline_year, and end_date is not before it", reason="bad_period")
-    _check_features(wanted.features, site, seu)
-    span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
-    person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
-    words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
-    work = work_of(ask.project)
-    job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
-    return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
-
-
-def _check_features(features: tuple[str, ...], site: Site, seu: Seu) -> None:
-    """Raises BadInput where the asked drivers are not those that the site file gives the use, with their reasons."""
+    # Raises BadInput where the asked drivers are not those that the site file gives the use, with their reasons.
+    features = wanted.features
     if BARRED_FEATURE in features:
         raise BadInput(
             f"{BARRED_FEATURE} is no driver: the load itself warms the machine", reason="endogenous_driver",
@@ -106,6 +97,12 @@ def _check_features(features: tuple[str, ...], site: Site, seu: Seu) -> None:
             f"the site file gives {seu.seu_id!r} the drivers {left} too, each with its reason", reason="unknown_driver",
             mend="name them all, or change the site file",
         )  # fmt: skip
+    span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
+    person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
+    words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
+    work = work_of(ask.project)
+    job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
+    return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
 
 
 def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:

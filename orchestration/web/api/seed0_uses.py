@@ -46,11 +46,14 @@ class NewUse(Model):
 def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The uses of the sites that the person sees; of one site with the tag that a change of its file needs."""
     project, sites = ask.project, {each.site_id: each for each in ask.asked_sites()}
+    text = ask.address.part("energy_source")
+    if text and text not in list(Carrier):
+        raise BadInput(f"energy_source is one of {', '.join(Carrier)}, got {text[:40]!r}", reason="bad_address")
     lines = seu_lines(
         sites,
         baselines=project.baselines,
         reports=project.reports,
-        source=_carrier(ask.address.part("energy_source")),
+        source=Carrier(text) if text else None,
         is_active=_is_true(ask.address.part("is_active")),
         as_of_utc=ask.address.as_of_utc,
     )
@@ -69,12 +72,6 @@ def _line(line: SeuLine) -> dict[str, Any]:
         "is_approved": line.has_approved_baseline,
         "last_report": line.last_report,
     }
-
-
-def _carrier(text: str) -> Carrier | None:
-    if text and text not in list(Carrier):
-        raise BadInput(f"energy_source is one of {', '.join(Carrier)}, got {text[:40]!r}", reason="bad_address")
-    return Carrier(text) if text else None
 
 
 def _is_true(text: str) -> bool | None:
@@ -98,7 +95,16 @@ def add_use(
 def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
     site = ask.of(site=new.site).site()
     path = _file(ask, site.site_id)
-    seu = _checked(new, site)
+    seu_id = re.sub(r"[^a-z0-9]+", "_", new.name.lower()).strip("_")[:64]
+    if not seu_id or not new.name.isprintable():
+        raise BadInput(f"no id can be made of the name {new.name[:40]!r}: use letters or digits", reason="bad_name")
+    carriers = {meter.meter_id: meter.carrier for meter in site.meters}
+    for name in new.machine_ids:
+        if name not in carriers:
+            raise BadInput(f"site {site.site_id!r} has no meter {name[:64]!r}", reason="unknown_meter")
+        if carriers[name] is not new.energy_source:
+            raise BadInput(f"meter {name!r} measures {carriers[name]}, not {new.energy_source}", reason="wrong_carrier")
+    seu = Seu(seu_id=seu_id, name=new.name, carrier=new.energy_source, meters=new.machine_ids)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the list of this site's uses", reason="no_if_match")
     with one_writer(path, if_match.strip('"')):
@@ -113,19 +119,6 @@ def _added(new: NewUse, if_match: str, ask: Ask) -> Response:
         if each.id == seu.seu_id
     ]
     return JSONResponse({"success": True, "data": _line(line)}, 201, headers={"ETag": _tag(path)})
-
-
-def _checked(new: NewUse, site: Site) -> Seu:
-    seu_id = re.sub(r"[^a-z0-9]+", "_", new.name.lower()).strip("_")[:64]
-    if not seu_id or not new.name.isprintable():
-        raise BadInput(f"no id can be made of the name {new.name[:40]!r}: use letters or digits", reason="bad_name")
-    carriers = {meter.meter_id: meter.carrier for meter in site.meters}
-    for name in new.machine_ids:
-        if name not in carriers:
-            raise BadInput(f"site {site.site_id!r} has no meter {name[:64]!r}", reason="unknown_meter")
-        if carriers[name] is not new.energy_source:
-            raise BadInput(f"meter {name!r} measures {carriers[name]}, not {new.energy_source}", reason="wrong_carrier")
-    return Seu(seu_id=seu_id, name=new.name, carrier=new.energy_source, meters=new.machine_ids)
 
 
 def _file(ask: Ask, site_id: str) -> Path:

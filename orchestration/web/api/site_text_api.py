@@ -53,21 +53,18 @@ def replace_text(
         if fault.reason == "changed_since":
             raise
         request.state.code = fault.reason
-        return answer(request, _refusal(fault, ask.address.locale))
+        locale = ask.address.locale
+        errors = tuple(
+            {
+                "line": str(each.line), "column": str(each.column), "detail": page_word(each.message, locale),
+                "mend": page_word(each.mend, locale),
+            }
+            for each in problems_of(fault)
+        )  # fmt: skip
+        detail = page_word("Not saved: the text has faults.", locale)
+        return answer(request, Problem(status=422, code="faulty_text", detail=detail, errors=errors))
     request.state.subject = f"{held.site_id} {seen[:12]} {after[:12]}"
     return _said(held)
-
-
-def _refusal(fault: BadInput, locale: str) -> Problem:
-    errors = tuple(
-        {
-            "line": str(each.line), "column": str(each.column), "detail": page_word(each.message, locale),
-            "mend": page_word(each.mend, locale),
-        }
-        for each in problems_of(fault)
-    )  # fmt: skip
-    detail = page_word("Not saved: the text has faults.", locale)
-    return Problem(status=422, code="faulty_text", detail=detail, errors=errors)
 
 
 def _said(held: Held, more: dict[str, str] | None = None) -> Response:

@@ -90,7 +90,9 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     ]
     spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]
     assets = {each.asset_id: each for each in now.site.assets}
-    past_utc = _past(drawn.edges_utc[0])
+    # The steps before a plan.
+    start_utc = drawn.edges_utc[0]
+    past_utc = [start_utc - plan_ahead.STEP * at for at in range(plan_ahead.BEFORE, 0, -1)]
     known, measured = _past_prices(now, past_utc), tuple(_measured(now, [*past_utc, *drawn.edges_utc[:-1]], assets))
     # Where nothing is known of what was before, the plan stands alone.
     if not any(each is not None for each in (*known, *(value for lane in measured for value in lane.values))):
@@ -137,11 +139,6 @@ def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
         if energy in _LANES:
             label = _name(each.device_id, assets)
             yield plan_ahead.Lane(kind="level", label=label, energy=energy, values=each.percent[1:])
-
-
-def _past(start_utc: datetime) -> list[datetime]:
-    """The steps before a plan."""
-    return [start_utc - plan_ahead.STEP * at for at in range(plan_ahead.BEFORE, 0, -1)]
 
 
 def _past_prices(now: SiteNow, past_utc: Sequence[datetime]) -> list[float | None]:

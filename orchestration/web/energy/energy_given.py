@@ -169,7 +169,10 @@ def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     rows = _hours(asked, period) if asked.grain == "hour" else _days_or_months(asked, period)
     figures: Sequence[Figure | None] = [None] * rows.height
     if asked.has_whys:
-        figures = _book_of(asked, rows).figures()
+        ask, site = asked.ask, asked.site
+        book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
+        add_rows(book, site, rows, sources=ask.project.sources(keeps=False), is_traced=False)
+        figures = book.figures()
     return {
         _start_of(row, asked.site): Read(
             plain(row["exact"], row["value"]),
@@ -181,13 +184,6 @@ def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
         )
         for row, figure in zip(rows.iter_rows(named=True), figures, strict=True)
     }
-
-
-def _book_of(asked: EnergyQuery, rows: pl.DataFrame) -> FigureBook:
-    ask, site = asked.ask, asked.site
-    book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
-    add_rows(book, site, rows, sources=ask.project.sources(keeps=False), is_traced=False)
-    return book
 
 
 def _hours(asked: EnergyQuery, period: Period) -> pl.DataFrame:

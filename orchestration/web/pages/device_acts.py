@@ -157,17 +157,14 @@ def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Call
     if answer is not None and answer.exit_code:
         raise BadInput(answer.text, reason="refused_by_a_guard", mend="nothing was sent: choose a smaller value")
     if answer is not None and isinstance(answer.result, Mapping):
-        _wait(ask, site, [each["id"] for each in answer.result["commands"] if each["state"] == "RELEASED"])
+        # Until what was released is proven or refused, so that the page says it; no longer than a person likes to wait.
+        released = [each["id"] for each in answer.result["commands"] if each["state"] == "RELEASED"]
+        if released:
+            wait_for_results(
+                ask.project.store, site.site_id, released, timeout_s=PROOF_WITHIN_S, monotonic=time.monotonic,
+                sleep=time.sleep,
+            )  # fmt: skip
     return _back(ask, site, "" if device_id == HOLIDAY else device_id)
-
-
-def _wait(ask: Ask, site: Site, released: list[str]) -> None:
-    """Until what was released is proven or refused, so that the page says it; no longer than a person likes to wait."""
-    if released:
-        wait_for_results(
-            ask.project.store, site.site_id, released, timeout_s=PROOF_WITHIN_S, monotonic=time.monotonic,
-            sleep=time.sleep,
-        )  # fmt: skip
 
 
 def _back(ask: Ask, site: Site, device_id: str = "") -> Response:

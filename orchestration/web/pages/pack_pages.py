@@ -42,7 +42,10 @@ def packs(ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED)) -> Response:
     lines = [_line(ask, about, pack) for pack in _packs(ask, about.year).values()]
     # Those that are made come first.
     lines.sort(key=lambda each: each.counts is None)
-    kept = kept_benchmark(ask.project, _peers_of(ask, subject), about.year)
+    # The organisation that it is, or that has the site; else all sites, for who sees all. Empty: none.
+    groups = [each for each in ask.subjects.values() if each.organisation is not None]
+    of = (each.subject_id for each in groups if each == subject or subject.sites[0] in each.sites)
+    kept = kept_benchmark(ask.project, next(of, "" if groups or ask.person.sites else EVERY_SITE), about.year)
     names = {each: known.name for each, known in ask.subjects.items()}
     ranks = [
         Ranked(names.get(each.site, each.site), each.group, each.value, each.rank, each.rank_interval, each.peers)
@@ -91,13 +94,6 @@ def answer(pack: str, ask: Ask = asked(Permission.REPORT_RUN, shared=_SHARED)) -
         not_applicable=given["not_applicable"], evidence=given["evidence"],
     )  # fmt: skip
     return RedirectResponse(_at(ask, about).href(f"{PATH}/{pack}"), 303)
-
-
-def _peers_of(ask: Ask, subject: Subject) -> str:
-    """The organisation that it is, or that has the site; else all sites, for who sees all. Empty: none."""
-    groups = [each for each in ask.subjects.values() if each.organisation is not None]
-    of = (each.subject_id for each in groups if each == subject or subject.sites[0] in each.sites)
-    return next(of, "" if groups or ask.person.sites else EVERY_SITE)
 
 
 def _about(ask: Ask) -> tuple[Subject, PackAbout]:

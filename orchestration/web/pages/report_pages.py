@@ -58,7 +58,16 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.R
         )  # fmt: skip
     life = life_at(PublicationStore(ask.project.store), report_id, revision, {})
     wanted = file_of(ask.project, found, kind, is_out=life.published is not None)
-    data = sealed_bytes(ask.project, wanted)
+    # The file as it was written. Raises BadInput where there is none, or where it is another than was written.
+    if not wanted.is_there:
+        raise BadInput("this file is not made yet", reason="unknown_report", mend=wanted.makes)
+    data, path = wanted.path.read_bytes(), wanted.path.relative_to(ask.project.project.reports_dir).as_posix()
+    if ask.project.reports.files.digests(path).get(path) != hashlib.sha256(data).hexdigest():
+        raise BadInput(
+            f"{wanted.path.name} is not as it was written, and is not handed out",
+            reason="edited_file",
+            mend=f"make it again: {wanted.makes}",
+        )
     told = {"Content-Disposition": f'attachment; filename="{wanted.path.name}"'}
     return Response(data, media_type=KINDS[kind][1], headers=told)
 
@@ -94,7 +103,14 @@ def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
     )
     acts, why = acts_on(ask, line, content)
     kinds = [each for each in KINDS if each != "pack" or may_have_evidence(project.reports, revision, ask.person)]
-    files = files_of(project, revision, kinds, is_out=line.life.published is not None)
+    # Name, address and, where there is none, what makes it, of the files of these kinds.
+    is_out = line.life.published is not None
+    name = f"{revision.report_id}@{revision.revision}"
+    found = ((kind, file_of(project, revision, kind, is_out=is_out)) for kind in kinds)
+    files = tuple(
+        (KINDS[kind][0], f"{PATH}/{name}/files/{kind}" if file.is_there else "", "" if file.is_there else file.makes)
+        for kind, file in found
+    )
     return Chosen(line, content, revision.recorded_at_utc, files, acts, why)
 
 
@@ -143,18 +159,6 @@ class ReportFile(NamedTuple):
     makes: str
 
 
-def files_of(
-    project: OpenProject, revision: Revision, kinds: Sequence[str], *, is_out: bool
-) -> tuple[tuple[str, str, str], ...]:
-    """Name, address and, where there is none, what makes it, of the files of these kinds."""
-    name = f"{revision.report_id}@{revision.revision}"
-    found = ((kind, file_of(project, revision, kind, is_out=is_out)) for kind in kinds)
-    return tuple(
-        (KINDS[kind][0], f"{PATH}/{name}/files/{kind}" if file.is_there else "", "" if file.is_there else file.makes)
-        for kind, file in found
-    )
-
-
 def file_of(project: OpenProject, revision: Revision, kind: str, *, is_out: bool) -> ReportFile:
     """The file of that kind. is_out: of a published revision, whose files stand by themselves."""
     folder, name = project.project.reports_dir, f"{revision.report_id}@{revision.revision}"
@@ -173,17 +177,3 @@ def may_have_evidence(reports: ReportStore, revision: Revision, person: Person) 
     """True where all sites whose readings stand in the revision's evidence, peers of its own among them, are theirs."""
     rows = reports.distinct_inputs([(revision.report_id, revision.revision)])
     return all(sees_site(person, parse_span(row["id"])[0]) for row in rows if row["kind"] == "lake")
-
-
-def sealed_bytes(project: OpenProject, file: ReportFile) -> bytes:
-    """The file as it was written. Raises BadInput where there is none, or where it is another than was written."""
-    if not file.is_there:
-        raise BadInput("this file is not made yet", reason="unknown_report", mend=file.makes)
-    data, path = file.path.read_bytes(), file.path.relative_to(project.project.reports_dir).as_posix()
-    if project.reports.files.digests(path).get(path) != hashlib.sha256(data).hexdigest():
-        raise BadInput(
-            f"{file.path.name} is not as it was written, and is not handed out",
-            reason="edited_file",
-            mend=f"make it again: {file.makes}",
-        )
-    return data

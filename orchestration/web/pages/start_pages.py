@@ -26,7 +26,15 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 def start(ask: Ask = asked(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
     """What do my files hold, and what comes of it?"""
     if made := ask.address.part("made"):
-        return _figures(ask, made)
+        # The first figures, or the page that waits for them.
+        job = calculation(ask, made)
+        if job is None or job.state == "done":
+            return RedirectResponse(ask.address.href("/energy", site=made), 303)
+        fault = job.future.result().said if job.state == "failed" else ""
+        drawn = draw(ask, waiting_page(ask.address, fault=fault))
+        if not fault:
+            drawn.headers["Refresh"] = "2"
+        return drawn
     kept, zone = ask.address.part("kept"), ask.address.part("tz")
     return draw(ask, _draft(ask, kept, zone) if kept else start_page(ask.address, time_zone=zone))
 
@@ -79,15 +87,3 @@ def _said(fault: BadInput, paths: Sequence[Path]) -> str:
     for each in paths:
         text = text.replace(str(each), each.name)
     return text
-
-
-def _figures(ask: Ask, site_id: str) -> Response:
-    """The first figures, or the page that waits for them."""
-    job = calculation(ask, site_id)
-    if job is None or job.state == "done":
-        return RedirectResponse(ask.address.href("/energy", site=site_id), 303)
-    fault = job.future.result().said if job.state == "failed" else ""
-    drawn = draw(ask, waiting_page(ask.address, fault=fault))
-    if not fault:
-        drawn.headers["Refresh"] = "2"
-    return drawn

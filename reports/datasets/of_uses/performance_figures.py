@@ -47,7 +47,9 @@ class PerformanceFigures:
         """Every figure. sums: carrier -> the uses that its sum adds."""
         for seu in self._uses.seus():
             for month in self._months:
-                self._add_month(seu, month)
+                path, result = f"seu/{seu.seu_id}/{month_key(month)}", self._uses.result(seu, month)
+                self._add_assessed(path, seu, month, (*_ENERGIES, "compared_days"))
+                self._compare(path, [seu], month, name=seu.name, status=result.status)
             self._add_whole(seu)
             if seu.seu_id in self.given.versions:
                 self._add_baseline(self.given.versions[seu.seu_id])
@@ -58,11 +60,6 @@ class PerformanceFigures:
         for name in BATCHES:
             label = self._word(name.replace("_", " ").capitalize())
             self._add(f"quality/{name}", self._quality.leaf(name, whole), whole, label=label, unit="count")
-
-    def _add_month(self, seu: Seu, month: Period) -> None:
-        path, result = f"seu/{seu.seu_id}/{month_key(month)}", self._uses.result(seu, month)
-        self._add_assessed(path, seu, month, (*_ENERGIES, "compared_days"))
-        self._compare(path, [seu], month, name=seu.name, status=result.status)
 
     def _add_whole(self, seu: Seu) -> None:
         path, period = f"seu/{seu.seu_id}", self.given.period

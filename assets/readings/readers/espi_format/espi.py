@@ -63,7 +63,24 @@ class Espi:
             raise BadInput(message, line=1, reason="unknown_format")
         if feed.rows.is_empty():
             raise BadInput("a Green Button document without any IntervalReading", line=1, reason="no_rows")
-        channels = _channels(feed, request)
+        # One channel per block (blocks of one meter reading share theirs).
+        declared = request.mapping.unit if request.mapping else None
+        unit = unit_of(declared, line=1).code if declared is not None else None
+        made: dict[tuple[str, int], _Channel] = {}
+        channels = []
+        for source in sources_of(feed):
+            key = (source.meter, id(source.reading_type))
+            if key not in made:
+                made[key] = _Channel(source, _meaning(source, unit))
+            channels.append(made[key])
+        # Power beside energy of one usage point is a register of its own: both as import would count twice.
+        energy = {(each.source.usage_point, each.meaning.register) for each in channels if not each.meaning.is_power}
+        apart: dict[int, _Channel] = {}
+        for each in channels:
+            if each.meaning.is_power and (each.source.usage_point, each.meaning.register) in energy:
+                changed = Meaning(**{**vars(each.meaning), "register": f"power_{each.meaning.register}"})
+                apart[id(each)] = _Channel(each.source, changed)
+        channels = [apart.get(id(each), each) for each in channels]
         return _parsed(_rows(feed, channels), channels, request, feed.local_time)
 
 
@@ -75,35 +92,10 @@ class _Channel:
     meaning: Meaning
 
 
-def _channels(feed: Feed, request: ReadRequest) -> list[_Channel]:
-    """One channel per block (blocks of one meter reading share theirs)."""
-    declared = request.mapping.unit if request.mapping else None
-    unit = unit_of(declared, line=1).code if declared is not None else None
-    made: dict[tuple[str, int], _Channel] = {}
-    channels = []
-    for source in sources_of(feed):
-        key = (source.meter, id(source.reading_type))
-        if key not in made:
-            made[key] = _Channel(source, _meaning(source, unit))
-        channels.append(made[key])
-    return _apart(channels)
-
-
 def _meaning(source: Source, declared: str | None) -> Meaning:
     if source.reading_type is None:
         return Meaning(reason="no_reading_type", expected="a ReadingType, which states unit and multiplier")
     return meaning(source.reading_type.fields, source.service, declared)
-
-
-def _apart(channels: list[_Channel]) -> list[_Channel]:
-    """Power beside energy of one usage point is a register of its own: both as import would count twice."""
-    energy = {(each.source.usage_point, each.meaning.register) for each in channels if not each.meaning.is_power}
-    apart: dict[int, _Channel] = {}
-    for each in channels:
-        if each.meaning.is_power and (each.source.usage_point, each.meaning.register) in energy:
-            changed = Meaning(**{**vars(each.meaning), "register": f"power_{each.meaning.register}"})
-            apart[id(each)] = _Channel(each.source, changed)
-    return [apart.get(id(each), each) for each in channels]
 
 
 def _rows(feed: Feed, channels: list[_Channel]) -> pl.DataFrame:
@@ -176,7 +168,11 @@ def _parsed(
 ) -> Parsed:
     row_filter = RowFilter(frame)
     row_filter.warn("non_integer_epoch", int(frame["_is_decimal"].sum()))
-    _take_meaningless(row_filter)
+    # Rows whose type is missing or contradicts itself.
+    bad = row_filter.frame.filter(pl.col("_reason") != "")
+    for reason, expected, got in bad.select("_reason", "_expected", "_got").unique(maintain_order=True).iter_rows():
+        is_same = (pl.col("_reason") == reason) & (pl.col("_expected") == expected) & (pl.col("_got") == got)
+        row_filter.take(reason, is_same, expected, pl.lit(got or "none"))
     row_filter.take("not_a_number", pl.col("value").is_null(), "a number as value", pl.col("got"))
     held = _held(row_filter)
     row_filter.take("bad_timestamp", pl.col("start").is_null(), "start in epoch seconds", pl.col("_start"))
@@ -201,14 +197,6 @@ def _parsed(
         states=states,
         findings=row_filter.findings,
     )
-
-
-def _take_meaningless(row_filter: RowFilter) -> None:
-    """Rows whose type is missing or contradicts itself."""
-    bad = row_filter.frame.filter(pl.col("_reason") != "")
-    for reason, expected, got in bad.select("_reason", "_expected", "_got").unique(maintain_order=True).iter_rows():
-        is_same = (pl.col("_reason") == reason) & (pl.col("_expected") == expected) & (pl.col("_got") == got)
-        row_filter.take(reason, is_same, expected, pl.lit(got or "none"))
 
 
 def _held(row_filter: RowFilter) -> tuple[Channel, ...]:

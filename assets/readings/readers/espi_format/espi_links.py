@@ -29,10 +29,24 @@ def sources_of(feed: Feed) -> list[Source]:
     for block in feed.blocks:
         reading = _meter_reading(block, readings)
         if reading is None:
-            sources.append(_unlinked(block, types))
+            # A block whose meter reading is not in the document; a reading type in or beside it is its own.
+            link = block.entry.up_href or block.entry.self_href
+            name = link.strip("/").removesuffix(_BLOCK) or "unnamed"
+            beside = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])
+            sources.append(Source(name, None, beside[0] if len(beside) == 1 else None, None))
             continue
         if id(reading) not in known:
-            known[id(reading)] = _source(reading, readings, points, types)
+            usage_point = _usage_point(reading, points)
+            href = reading.entry.self_href
+            # A link that is another part's, or that several meter readings share: their place keeps them apart.
+            is_shared = reading.holder is not None or not href or len(readings.by_entry[id(reading.entry)]) > 1
+            place = f"MeterReading {readings.place[id(reading)]}"
+            known[id(reading)] = Source(
+                meter=f"{href} {place}".strip() if is_shared else href,
+                usage_point=(usage_point.entry.self_href or None) if usage_point else None,
+                reading_type=_reading_type(reading, types),
+                service=usage_point.fields.get("kind") if usage_point else None,
+            )
         sources.append(known[id(reading)])
     return sources
 
@@ -109,28 +123,6 @@ def _meter_reading(block: Part, readings: _Index) -> Part | None:
     # The block names a meter reading that is not here: to take the only one that is would be a guess.
     is_foreign = "MeterReading/" in own or "MeterReading/" in up
     return None if is_foreign else readings.only()
-
-
-def _source(reading: Part, readings: _Index, points: _Index, types: _Index) -> Source:
-    usage_point = _usage_point(reading, points)
-    href = reading.entry.self_href
-    # A link that is another part's, or that several meter readings share: their place keeps them apart.
-    is_shared = reading.holder is not None or not href or len(readings.by_entry[id(reading.entry)]) > 1
-    place = f"MeterReading {readings.place[id(reading)]}"
-    return Source(
-        meter=f"{href} {place}".strip() if is_shared else href,
-        usage_point=(usage_point.entry.self_href or None) if usage_point else None,
-        reading_type=_reading_type(reading, types),
-        service=usage_point.fields.get("kind") if usage_point else None,
-    )
-
-
-def _unlinked(block: Part, types: _Index) -> Source:
-    """A block whose meter reading is not in the document; a reading type in or beside it is its own."""
-    link = block.entry.up_href or block.entry.self_href
-    name = link.strip("/").removesuffix(_BLOCK) or "unnamed"
-    beside = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])
-    return Source(name, None, beside[0] if len(beside) == 1 else None, None)
 
 
 def _usage_point(reading: Part, points: _Index) -> Part | None:

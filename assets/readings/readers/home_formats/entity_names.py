@@ -44,7 +44,12 @@ def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Ent
     units = {name: code for each in maps for name, code in each.units.items()}
     factors = {name: factor for each in maps for name, factor in each.multipliers.items()}
     if mapping is not None:
-        _expect_all(names, [each.foreign_id for each in entities])
+        known = [each.foreign_id for each in entities]
+        for name in names:
+            if name not in known:
+                near = did_you_mean(name, list(known))
+                message = f"the column map names {name!r}, which the file does not have"
+                raise BadInput(message, line=1, reason="missing_column", mend=near)
     usual = default_registers(site) if site is not None else {}
 
     def named(entity: Entity) -> Entity:
@@ -60,14 +65,6 @@ def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Ent
         )
 
     return [named(each) for each in entities]
-
-
-def _expect_all(names: dict[str, str], known: Sequence[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = did_you_mean(name, list(known))
-            message = f"the column map names {name!r}, which the file does not have"
-            raise BadInput(message, line=1, reason="missing_column", mend=near)
 
 
 def refuse_shared(entities: Sequence[Entity]) -> None:

@@ -67,7 +67,11 @@ class Interchange:
     """All messages of a file, one after the other. decimal_mark: the one that UNA declares."""
 
     def __init__(self, path: Path) -> None:
-        service, self._segments = _segments(_text(path))
+        data = content(path, max_bytes=MAX_BYTES)
+        if b"\0" in data:
+            raise BadInput("not a text file", line=1, reason="not_text")
+        # UNOC and all smaller character sets; each byte is a character, so that none can fail.
+        service, self._segments = _segments(data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").lstrip())
         self.decimal_mark = service.decimal_mark
         self.warnings: dict[str, int] = {}
 
@@ -83,14 +87,6 @@ class Interchange:
             if message is not None:
                 yield message, None if segment.tag == "UNT" else segment
         structure.close()
-
-
-def _text(path: Path) -> str:
-    data = content(path, max_bytes=MAX_BYTES)
-    if b"\0" in data:
-        raise BadInput("not a text file", line=1, reason="not_text")
-    # UNOC and all smaller character sets; each byte is a character, so that none can fail.
-    return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1").lstrip()
 
 
 def _segments(text: str) -> tuple[_Service, Iterator[Segment]]:
@@ -171,7 +167,9 @@ class _Structure:
         elif segment.tag == "UNZ":
             self._end(segment)
         elif segment.tag == "UNH":
-            self._begin_message(segment)
+            if self._message is not None:
+                raise self._fault(segment, "the trailer UNT of the message before", "missing_unt")
+            self._message = Message(segment.get(1), segment.get(2), segment.number)
         elif segment.tag == "UNT":
             return self._end_message(segment)
         elif message is not None:
@@ -193,11 +191,6 @@ class _Structure:
         if self._header is not None:
             raise self._fault(segment, "the trailer UNZ of the interchange before", "missing_unz")
         self._header, self._references = segment, {}
-
-    def _begin_message(self, segment: Segment) -> None:
-        if self._message is not None:
-            raise self._fault(segment, "the trailer UNT of the message before", "missing_unt")
-        self._message = Message(segment.get(1), segment.get(2), segment.number)
 
     def _end_message(self, segment: Segment) -> Message:
         message, self._message = self._message, None

@@ -85,7 +85,18 @@ class _Named:
 def read_found(found: Found, request: ReadRequest) -> Parsed:
     """Rows and rejects of streams, and all channels of the file. Raises BadInput."""
     named = [_name(stream, request) for stream in found.streams]
-    _refuse_shared_registers(found.streams, named)
+    # Two channels in one register would be taken for doubles of one another.
+    taken: dict[tuple[str, str], tuple[str, str]] = {}
+    for stream, name in zip(found.streams, named, strict=True):
+        channel = (stream.foreign_id, stream.channel)
+        other = taken.setdefault((name.meter_id, name.register), channel)
+        if other != channel and name.is_known:
+            raise BadInput(
+                f"channels {'/'.join(other)} and {'/'.join(channel)} both belong to {name.meter_id}.{name.register}",
+                line=1,
+                reason="shared_register",
+                mend="name a register for each under `values` of the column map",
+            )
     is_missing = pl.col("reason").fill_null("") == MISSING
     missing = found.rows.select(is_missing.sum()).item()
     estimated = pl.col("quality").is_in([int(code) for code in ESTIMATED_CODES]) & pl.col("reason").is_null()
@@ -160,21 +171,6 @@ def _name(stream: Stream, request: ReadRequest) -> _Named:
         wanted = (stream.channel.lower(), usual if stream.is_main else "")
         register = next((name for name in wanted if (meter_id, name) in own), stream.channel or "value")
     return _Named(meter_id, register, unit or own.get((meter_id, register)), is_known=(meter_id, register) in own)
-
-
-def _refuse_shared_registers(found: Sequence[Stream], named: list[_Named]) -> None:
-    """Two channels in one register would be taken for doubles of one another."""
-    taken: dict[tuple[str, str], tuple[str, str]] = {}
-    for stream, name in zip(found, named, strict=True):
-        channel = (stream.foreign_id, stream.channel)
-        other = taken.setdefault((name.meter_id, name.register), channel)
-        if other != channel and name.is_known:
-            raise BadInput(
-                f"channels {'/'.join(other)} and {'/'.join(channel)} both belong to {name.meter_id}.{name.register}",
-                line=1,
-                reason="shared_register",
-                mend="name a register for each under `values` of the column map",
-            )
 
 
 def _placed(rows: pl.DataFrame, found: Sequence[Stream], named: list[_Named]) -> pl.DataFrame:

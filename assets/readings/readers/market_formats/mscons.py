@@ -123,7 +123,18 @@ class _Gathered:
             self._quantity = _Quantity(segment)
             self._place.counted += 1
         elif tag == "DTM" and self._quantity is not None:
-            _time_quantity(self._quantity, segment)
+            quantity = self._quantity
+            kind, time = segment.get(1), (segment.get(1, 1), segment.get(1, 2))
+            known = {"163": quantity.start, "164": quantity.end}.get(kind)
+            # Where the segment of the next quantity is lost, its times would be taken for those of this one.
+            quantity.is_twofold |= known is not None and known != time
+            if kind == "163":
+                quantity.start = time
+            elif kind == "164":
+                quantity.end = time
+            # DTM 9 is when a register was read: a state, which has no length.
+            elif kind == "9":
+                quantity.is_read = True
         elif tag == "DTM":
             _time_place(self._place, segment)
         elif tag == "PIA" and self._place.level == "line":
@@ -269,20 +280,6 @@ def _moved(place: _Place, segment: Segment) -> _Place:
         # The id stands first, or as the location's name where the first is left out.
         return _Place(segment.get(2) or segment.get(2, 3), level="location")
     return _Place()
-
-
-def _time_quantity(quantity: _Quantity, segment: Segment) -> None:
-    kind, time = segment.get(1), (segment.get(1, 1), segment.get(1, 2))
-    known = {"163": quantity.start, "164": quantity.end}.get(kind)
-    # Where the segment of the next quantity is lost, its times would be taken for those of this one.
-    quantity.is_twofold |= known is not None and known != time
-    if kind == "163":
-        quantity.start = time
-    elif kind == "164":
-        quantity.end = time
-    # DTM 9 is when a register was read: a state, which has no length.
-    elif kind == "9":
-        quantity.is_read = True
 
 
 def _time_place(place: _Place, segment: Segment) -> None:

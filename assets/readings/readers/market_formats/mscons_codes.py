@@ -91,7 +91,16 @@ def instant(value: str, form: str, zone: ZoneInfo | None) -> datetime | str:
     if shown is None or (rest and not has_offset):
         return "bad_timestamp"
     if has_offset:
-        return _with_offset(shown, rest)
+        match = _OFFSET.fullmatch(rest)
+        if match is None:
+            return "bad_timestamp"
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+        if offset > timedelta(hours=14):
+            return "bad_timestamp"
+        try:
+            return shown + offset if match[1] == "-" else shown - offset
+        except OverflowError:
+            return "bad_timestamp"
     return "no_zone" if zone is None else _in_zone(shown, zone)
 
 
@@ -106,19 +115,6 @@ def _as_if_utc(digits: str, length: int) -> datetime | None:
         return moment + timedelta(days=1) if ends_day else moment
     except (ValueError, OverflowError):
         return None
-
-
-def _with_offset(shown: datetime, text: str) -> datetime | str:
-    match = _OFFSET.fullmatch(text)
-    if match is None:
-        return "bad_timestamp"
-    offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
-    if offset > timedelta(hours=14):
-        return "bad_timestamp"
-    try:
-        return shown + offset if match[1] == "-" else shown - offset
-    except OverflowError:
-        return "bad_timestamp"
 
 
 def _in_zone(shown: datetime, zone: ZoneInfo) -> datetime | str:

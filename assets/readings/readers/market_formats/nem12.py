@@ -110,33 +110,32 @@ class _Document:
         elif not self._has_header:
             raise BadInput("expected the header record 100,NEM12 first", line=record.line, reason="missing_100")
         elif kind == "200":
-            self._channel, self._has_end = self._open_channel(record), False
+            length = field_of(record, 8)
+            if length not in _LENGTHS:
+                raise bad_record(record, "an interval length of 5, 15 or 30 minutes in field 9")
+            nmi, suffix = identifier(record, 1, "an NMI"), identifier(record, 4, "a suffix").upper()
+            stream = Stream(
+                foreign_id=nmi,
+                channel=suffix,
+                label=f"{suffix}/{length}min",
+                direction=_DIRECTIONS.get(suffix[0], ""),
+                unit=field_of(record, 7) or None,
+                commodity="electricity",
+                is_main=suffix[1:] == "1",
+            )
+            place = self._streams.setdefault(stream, len(self._streams))
+            self._channel, self._has_end = _Channel(place, _DAY_MINUTES // int(length)), False
         elif kind == "300":
             self._open_day(record)
         elif kind == "400":
-            self._add_range(record)
+            if self._day is None:
+                raise bad_record(record, "a 300 record before a 400 record")
+            self._day.ranges.append((field_of(record, 1), field_of(record, 2), field_of(record, 3)))
         elif kind == "900":
             self._has_end, self._channel = True, None
         # 500 records tell of visits and reads by hand, and of no interval.
         elif kind != "500":
             raise bad_record(record, "a record 200, 300, 400, 500 or 900")
-
-    def _open_channel(self, record: Record) -> _Channel:
-        length = field_of(record, 8)
-        if length not in _LENGTHS:
-            raise bad_record(record, "an interval length of 5, 15 or 30 minutes in field 9")
-        nmi, suffix = identifier(record, 1, "an NMI"), identifier(record, 4, "a suffix").upper()
-        stream = Stream(
-            foreign_id=nmi,
-            channel=suffix,
-            label=f"{suffix}/{length}min",
-            direction=_DIRECTIONS.get(suffix[0], ""),
-            unit=field_of(record, 7) or None,
-            commodity="electricity",
-            is_main=suffix[1:] == "1",
-        )
-        place = self._streams.setdefault(stream, len(self._streams))
-        return _Channel(place, _DAY_MINUTES // int(length))
 
     def _open_day(self, record: Record) -> None:
         if self._channel is None:
@@ -156,11 +155,6 @@ class _Document:
             if value is None:
                 self._odd[place] = text
             self._values.append(float("nan") if value is None else value)
-
-    def _add_range(self, record: Record) -> None:
-        if self._day is None:
-            raise bad_record(record, "a 300 record before a 400 record")
-        self._day.ranges.append((field_of(record, 1), field_of(record, 2), field_of(record, 3)))
 
     def _close_day(self) -> None:
         day, self._day = self._day, None

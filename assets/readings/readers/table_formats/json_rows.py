@@ -74,7 +74,7 @@ class JsonRows:
         row_filter.frame = pl.DataFrame(amounts, schema=PLACED_SCHEMA)
         placed_states = place_states(pl.DataFrame(states, schema=STATES_SCHEMA), row_filter, request)
         placed_rows = place_rows(row_filter, request)
-        sources = _push_sources(request)
+        sources = [each for each in request.site.sources if each.kind == "push"] if request.site is not None else []
         return Parsed(
             rows=_of_points(placed_rows, sources, row_filter),
             states=_of_points(placed_states, sources, row_filter),
@@ -83,10 +83,6 @@ class JsonRows:
             is_synthetic=is_synthetic or any(each.is_synthetic for each in sources),
             findings=row_filter.findings,
         )
-
-
-def _push_sources(request: ReadRequest) -> list[PushSource]:
-    return [each for each in request.site.sources if each.kind == "push"] if request.site is not None else []
 
 
 def _of_points(frame: pl.DataFrame, sources: list[PushSource], row_filter: RowFilter) -> pl.DataFrame:

@@ -132,7 +132,13 @@ def measure(path: Path) -> None:
                 raise _too_large(f"{len(entries)} entries")
             if sum(entry.file_size for entry in entries) > MAX_BYTES:
                 raise _too_large("more than 256 MiB")
-            _refuse_double_parts(archive.namelist())
+            # Parts differ by more than the case of their letters (ECMA-376-2); else each program reads another one.
+            names = archive.namelist()
+            known = Counter(name.lower() for name in names)
+            twice = next((name for name in names if known[name.lower()] > 1), None)
+            if twice is not None:
+                message = f"two parts of the workbook have the name {twice!r}; expected one"
+                raise BadInput(message, line=1, reason="truncated")
             if WORKBOOK not in archive.namelist():
                 raise BadInput("a ZIP archive that holds no workbook", line=1, reason="unknown_format")
             for entry in entries:
@@ -142,15 +148,6 @@ def measure(path: Path) -> None:
                 size += _measured(archive, entry, size, packed_bytes)
     except (*_ZIP_FAULTS, expat.ExpatError) as error:
         raise _broken() from error
-
-
-def _refuse_double_parts(names: list[str]) -> None:
-    """Parts differ by more than the case of their letters (ECMA-376-2); else each program reads another one."""
-    known = Counter(name.lower() for name in names)
-    twice = next((name for name in names if known[name.lower()] > 1), None)
-    if twice is not None:
-        message = f"two parts of the workbook have the name {twice!r}; expected one"
-        raise BadInput(message, line=1, reason="truncated")
 
 
 def _measured(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, before: int, packed_bytes: int) -> int:

@@ -249,23 +249,19 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
         # Nothing is due by any time: as much as the sun gives.
         most_kwh = max(stay.as_early_as_it_can(hours, cap)[1][-1] - stay.start_kwh - SLACK_KWH, 0.0)
         stay = stay.model_copy(update={"energy_kwh": min(stay.energy_kwh, most_kwh)})
-    opened = _cheapest(stay, hours, cap, room, np.array(given.import_price_per_kwh)[part])
+    # The caps, raised to all there is room for in the cheapest steps until they suffice; equal prices together.
+    price = np.array(given.import_price_per_kwh)[part]
+    levels = np.unique(price)
+    for limit in (-INF, *levels.tolist()):
+        opened = np.where(price <= limit, np.maximum(room, cap), cap)
+        if stay.as_early_as_it_can(hours, opened)[1][-1] >= stay.target_kwh - 1e-9:
+            break
     told: tuple[str, ...] = ()
     if params.strategy == "SOLAR_ONLY" and (opened > cap).any():
         grid_h = float(hours[opened > cap].sum())
         said = f"the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added"
         told = (f"{name}: {said}",)
     return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), told
-
-
-def _cheapest(stay: Session, hours: Floats, cap: Floats, room: Floats, price: Floats) -> Floats:
-    """The caps, raised to all there is room for in the cheapest steps until they suffice; equal prices together."""
-    levels = np.unique(price)
-    for limit in (-INF, *levels.tolist()):
-        opened = np.where(price <= limit, np.maximum(room, cap), cap)
-        if stay.as_early_as_it_can(hours, opened)[1][-1] >= stay.target_kwh - 1e-9:
-            break
-    return opened
 
 
 def _hours(stay: Session, given: Given) -> Floats:
