@@ -48,7 +48,7 @@ class Stream:
 
     @property
     def follows_the_sun(self) -> bool:
-        """What is fed in, irradiance and outdoor temperature keep the sun's time, not that of people."""
+        """True for export, irradiance and outdoor temperature: they keep the sun's time, not that of people."""
         return self.is_solar or self.register == "export" or self.unit in ("w_per_m2", "degc")
 
 

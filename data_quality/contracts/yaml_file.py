@@ -315,7 +315,7 @@ def with_key(
 
     Every other character stays: read as YAML and written anew, a file would lose its layout. `value` is YAML, of one
     line. A key that holds an empty text is filled. Raises BadInput where the key has a value already, unless this one
-    stands instead of it, or where the text cannot be changed safely: a person decides then.
+    replaces it, or where the text cannot be changed safely: a person decides then.
     """
     by_hand = BadInput(f"cannot be changed safely; write '{key}: {value}' by hand", file=file, reason="cannot_patch")
     node = _at(parsed(text), location)

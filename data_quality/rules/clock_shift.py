@@ -75,7 +75,7 @@ def find(block: Block, limits: Floats) -> Hits:
 
 
 def clock_steps(block: Block) -> NDArray[np.int64]:
-    """[seen days] hours that the local clock stands ahead of where it mostly stood in the history: 1 in spring."""
+    """[seen days] hours that the local clock is ahead of its usual state in the history: 1 in spring."""
     days, seen = block.days, block.norms.seen
     # Midnights in hours of the calendar, less those in hours that passed: the difference moves when the clock is moved.
     midnights = np.array([date.toordinal() for date in days.dates[seen]], dtype=np.int64) * 24

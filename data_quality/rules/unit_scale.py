@@ -207,7 +207,7 @@ def named_factor(factor: float) -> str:
 
 
 def is_carried_over(block: Block, row: int, first: int) -> bool:
-    """True where an event at the block's first slot began before it: its other side has been told then."""
+    """True where an event at the block's first slot began before it: its other side has been reported then."""
     ahead = block.first - block.norms.seen.start
     return first == block.slots.start and ahead > 0 and bool(DayFactors.of(block).is_odd[row, ahead - 1])
 

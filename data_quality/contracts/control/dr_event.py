@@ -146,7 +146,7 @@ class ClassTerms(Model):
 
 
 class ClassVote(ClassTerms):
-    """A person's word on a class. is_yes: False takes back all that was said before."""
+    """A person's vote on a class. is_yes: False takes back all votes before."""
 
     is_yes: bool
     person_id: str

@@ -1,4 +1,4 @@
-"""Weather as a feed told it: which hours, told when, known to us when. Two times, so that a past can be asked."""
+"""Weather as received from a feed: its hours, time of issue and time of receipt. Two times, for queries as of then."""
 
 from datetime import datetime, timedelta
 from typing import Self

@@ -9,7 +9,7 @@ from data_quality.contracts.site_file.sheddable_load import Evidence, SheddableL
 
 
 class AcceptedLoad(Model):
-    """A test of [start_utc, end_utc) that stands for what the site file says. replaces: what the file said then.
+    """A test of [start_utc, end_utc) that replaces the site file's value. replaces: the file's value then.
 
     max_shed_kw: mean power shed in the test; evidence: `tested`, with its day and its 90 % interval.
     """

@@ -383,7 +383,7 @@ class Site(Model):
 
 
 def _references(site: Site) -> Iterator[Callable[[], object]]:
-    """Checks over a whole site file, all told at once; each raises ValueError."""
+    """Checks over a whole site file, all reported at once; each raises ValueError."""
     meters, drivers = [meter.meter_id for meter in site.meters], [driver.driver_id for driver in site.drivers]
     # In the lake a driver is a stream like any meter's: both share one set of names.
     streams, assets = meters + drivers, [asset.asset_id for asset in site.assets]
