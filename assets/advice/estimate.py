@@ -96,7 +96,7 @@ def hours_above(meter_kwh: np.ndarray, quantile: float) -> float:
 
 
 def variance_of_runs(values: np.ndarray, runs: np.ndarray) -> float:
-    """Variance of the sum of runs of so many neighbours each, apart from each other, by a first-order memory."""
+    """Variance of the sum of separate runs of so many neighbours each, by a first-order memory."""
     rho = _memory(values)
     of_each = runs * (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**runs) / (1 - rho) ** 2
     return float(np.var(values) * of_each.sum())

@@ -1,4 +1,4 @@
-"""A document from a service over HTTP: asked again while that may help, never from another host, never without limits.
+"""Fetch of a document from a service over HTTP: retried while that may help, never from another host, with limits.
 
 The only module of this room that opens a connection. It follows no redirect: who answers is who the site file names.
 """

@@ -1,4 +1,4 @@
-"""Annotated CSV, as InfluxDB 2 answers a Flux query: tables of one series each, apart by empty lines. Pure.
+"""Annotated CSV, as InfluxDB 2 answers a Flux query: tables of one series each, separated by empty lines. Pure.
 
 Specification: annotations #datatype, #group, #default before each header; a table with a column `error` is a fault.
 """
@@ -18,7 +18,7 @@ _OWN = {"", "result", "table", "_start", "_stop", "_time", "_value", "_field", "
 
 @dataclass(frozen=True)
 class InfluxTable:
-    """Blocks of an answer that have the same columns. rows: all columns as text; datatypes by column, where told."""
+    """Blocks of an answer that have the same columns. rows: all columns as text; datatypes by column, where given."""
 
     rows: pl.DataFrame
     datatypes: dict[str, str]

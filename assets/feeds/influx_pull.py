@@ -47,7 +47,7 @@ def rows_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, st
 
 
 def newest_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, stop_utc: datetime) -> str:
-    """The newest value of each series that the point's words meet, with the tags that tell them apart."""
+    """The newest value of each series that the point's words meet, with the tags that distinguish them."""
     return f"{_series(source, point, start_utc, stop_utc)} |> last()"
 
 

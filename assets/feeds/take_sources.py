@@ -51,7 +51,7 @@ def take_prices(
     patience: Patience = Patience(),  # noqa: B008 - frozen
     sleep: Callable[[float], None] = time.sleep,
 ) -> TakenPrices:
-    """Ask for what is not known yet, and land it. An answer of before is kept beside the note.
+    """Request the prices that are not known yet, and land them. An earlier answer is kept next to the note.
 
     Raises BadInput (token, another currency, a document that is none); a service that is away is a finding as long as
     known prices reach beyond now, and then Unreachable.

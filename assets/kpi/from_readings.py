@@ -159,7 +159,7 @@ def findings_of(row: KpiRow | None) -> tuple[str, ...]:
 
 
 class KpiQuestions(NamedTuple):
-    """KPIs asked of a site, and what they are made of.
+    """Requested KPIs of a site, and their inputs.
 
     readings: LAKE_SCHEMA rows as known at the instant, virtual meters among them, of the streams behind the questions
     over their whole span. expected: lake.seu_expected_days, for EXPECTED.

@@ -127,7 +127,7 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
 
 
 def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
-    """Public holidays of the local dates [start, end) in most parts of a country: for whoever knows no more than it.
+    """Public holidays of the local dates [start, end) in most parts of a country, where its subdivision is not known.
 
     Raises BadInput for a country without a calendar.
     """

@@ -206,7 +206,7 @@ def rewritten(path: Path, text: str) -> Iterator[Site]:
 
 @contextmanager
 def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
-    """As rewritten, for a file of any kind. load: reads it beside its place first, and raises BadConfiguration."""
+    """As rewritten, for a file of any kind. load: reads a copy next to its place first, and raises BadConfiguration."""
     # Beside it, in the same folder: only there is a rename whole or not at all.
     with whole_file(path) as beside:
         beside.write_bytes(text.encode())

@@ -1,4 +1,4 @@
-"""What rooms beside the stores need to run their own statements: the connection's type, one site's lock,
+"""Access for rooms outside of the stores that run their own statements: the connection's type, one site's lock,
 and a store that is gone. Imports sqlalchemy only: the agent opens this.
 """
 

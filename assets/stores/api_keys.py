@@ -40,7 +40,7 @@ class ApiKeyStore(Repository):
         clock: Clock,
         chance: str = "",
     ) -> tuple[ApiKey, str]:
-        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which nobody can be told again.
+        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which is shown only once.
 
         chance: a text of at least 256 bits of chance, used once, from which id and secret are made; else one is drawn.
         """

@@ -105,7 +105,7 @@ def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
 
 
 def _marks_of(connection: sa.Connection, table: sa.Table) -> tuple[Marks, list[BadRow]]:
-    """What the seals say of a table's rows, and which of these seals are bent."""
+    """Sealed marks of a table's rows, and the seals that do not hold."""
     marks, found = Marks(), []
     query = raw_select(row_seals).where(row_seals.c.table_name == table.name).order_by(row_seals.c.position)
     for link in connection.execute(query).yield_per(100).mappings():

@@ -98,7 +98,7 @@ class AppendOnly(Generic[M]):
         return next(iter(self._asked(store, query.limit(1), columns)), None)
 
     def latest(self, store: Store, *, as_of_utc: datetime | None = None, **conditions: Any) -> M | None:
-        """What the last of the rows says; None before the first."""
+        """The model of the last row; None before the first."""
         row = self.newest(store, as_of_utc=as_of_utc, **conditions)
         return None if row is None else self.read(row)
 
@@ -139,12 +139,12 @@ class Ledger(AppendOnly[ModelType]):
         self.document = document
 
     def row(self, made: ModelType, **beside: Any) -> dict[str, Any]:
-        """The row of a model, and what is said beside its fields."""
+        """The row of a model, with additional columns."""
         whole = {self.document: made.model_dump(mode="json")} if self.document else {}
         return row_of(self.table, made, **(whole | beside))
 
     def put(self, store: Store, clock: Clock, *made: ModelType, **beside: Any) -> list[ModelType]:
-        """Append models, none or more, with what is said beside their fields. Returns them as they were recorded."""
+        """Append models, none or more, with additional columns. Returns them as they were recorded."""
         if not made:
             return []
         # What a document says of its time is the clock's; of two additions at once the column tells the later one.
@@ -166,7 +166,7 @@ class StandingLedger(Repository, Generic[ModelType]):
     mend: str
 
     def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[ModelType]:
-        """What stands at a site, or at all, as known at T, in the order in which it first appeared."""
+        """Models in force as of a time, of a site or of all, in the order in which they first appeared."""
         return self.rows.all_as_of(self.store, *self.key, as_of_utc=as_of_utc, site_id=site_id)
 
     def history(self, of: ModelType, *, as_of_utc: datetime | None = None) -> list[ModelType]:
@@ -208,7 +208,7 @@ def document_in(column: str, model: type[ModelType]) -> Callable[[Row], ModelTyp
 
 
 def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
-    """A row for the table: the model's fields that it has columns for, and what is said beside them."""
+    """A row for the table: the model's fields that it has columns for, and additional columns."""
     own = [column for column in table.c if column.name in type(model).model_fields and column.name not in beside]
     # JSON columns take plain JSON; dates and times of all others stay what they are, for their own column types.
     texts = model.model_dump(mode="json", include={each.name for each in own if isinstance(each.type, JsonText)})

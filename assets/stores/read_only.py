@@ -1,5 +1,5 @@
 """A SQLite store whose folder cannot be written: a backup, a read-only disk, somebody else's project. It is read as it
-stands, and whoever wants to write is told which folder it is.
+stands, and a write is refused with the folder's name.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from data_quality.contracts.errors import Unreachable
 
 
 def cannot_write(folder: Path) -> Unreachable:
-    """The sentence for whoever wants to write there."""
+    """The error of a write there."""
     return Unreachable(
         f"{folder} cannot be written, so nothing can be recorded or made in this project: commands that only read go "
         "on; for others mount it writable, or run this as its owner"

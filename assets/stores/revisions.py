@@ -169,7 +169,7 @@ def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None
 def as_copies(folder: Path, names: Iterable[str], revision: str) -> Iterator[Path]:
     """A folder with copies of SQLite files that nobody writes; each takes its place behind the block, in their order:
     whenever this is killed a file is old or new, where the library's own command would leave half of its steps. The
-    file of before is kept beside. names: relative to the folder, those last by which somebody sees what is to be done.
+    file of before is kept next to it. names: relative to the folder, those last that show what is to be done.
 
     Raises Unreachable where no copy can be kept, or somebody wrote to a file.
     """
@@ -213,14 +213,14 @@ def _take_place(file: Path, copy: Path, kept: Path) -> None:
 
 
 def _written(file: Path) -> tuple[int, ...]:
-    """Moment and size of a file and of the log beside it; a log without anything in it is a reader's."""
+    """Moment and size of a file and of the log next to it; a log without anything in it is a reader's."""
     log = file.with_name(f"{file.name}-wal")
     found = [each.stat() for each in (file, log) if each.exists() and (each == file or each.stat().st_size)]
     return tuple(number for each in found for number in (each.st_mtime_ns, each.st_size))
 
 
 def _fold(file: Path) -> None:
-    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file.
+    """Fold in what SQLite keeps next to a file: it would be lost with the copy, or taken for that of the new file.
     SQLite refuses it while anybody has the file open. The way in which it is written stays.
     """
     with closing(sqlite3.connect(file)) as connection:

@@ -260,7 +260,7 @@ FormerKeys = dict[tuple[str, str], float]
 
 
 def key_statement(person_id: str, before: str, after: str) -> bytes:
-    """What the new key signs: whose key it is from now on, and which it replaces (public keys, base64)."""
+    """Statement that the new key signs: its person, the key it replaces and itself (public keys, base64)."""
     return canonical({"person_id": person_id, "before": before, "after": after})
 
 
@@ -270,7 +270,7 @@ def is_vouched(person_id: str, before: str, after: str, vouched: str) -> bool:
 
 
 def has_signed(store: Store, public_key: str) -> bool:
-    """True where the store has a signature by that key, whoever's."""
+    """True where the store has a signature by that key, of any person."""
     return bool(store.rows(sa.select(signatures.c.kind).where(signatures.c.public_key == public_key).limit(1)))
 
 

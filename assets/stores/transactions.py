@@ -139,7 +139,7 @@ class Store:
 
 
 class Repository:
-    """What one transactional store holds of one kind. Of a ledger that is proven a changed row is refused, not read."""
+    """Records of one kind in one transactional store. Of a ledger that is proven a changed row is refused, not read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -276,5 +276,5 @@ def reaching(url: str) -> Iterator[None]:
 
 
 def cannot_be_written(file: Path) -> bool:
-    """There is a store, and neither it nor what SQLite keeps beside it can be written by this process."""
+    """True where there is a store, and this process can write neither it nor what SQLite keeps next to it."""
     return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))

@@ -54,7 +54,7 @@ class Line(NamedTuple, Generic[N]):
 
 
 class Cells(TypedDict, Generic[N], total=False):
-    """Details of a bill line beside its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
+    """Details of a bill line except its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
 
     quantity: N | Decimal | None
     unit: str
@@ -101,7 +101,7 @@ class Writer(ABC, Generic[N]):
         return value - self.positive(name, value - limit, meaning)
 
     def sum(self, names: Sequence[str] = (), *, beside: Component | None = None) -> N | Decimal:
-        """Sum of the lines of those charges or components; where none is named, of all beside one component."""
+        """Sum of the lines of those charges or components; where none is named, of all but one component."""
         # Carried amounts tell of the account; they are no part of what is due.
         kept = (line for line in self.lines if line.component not in ("carried", beside))
         if not names:

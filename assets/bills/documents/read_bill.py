@@ -1,4 +1,4 @@
-"""A supplier's bill file, CSV, XLSX, PDF or a picture, told apart by content, as a typed bill (cli.md, File shapes).
+"""Reader of a supplier's bill file: CSV, XLSX, PDF or a picture, by its content, as a typed bill (cli.md, File shapes).
 
 Labels of the head are read wherever they stand; lines stand below a row of headings. What cannot be read, or has two
 meanings, becomes an `Unread` with its place. Nothing is guessed.

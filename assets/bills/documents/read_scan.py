@@ -76,7 +76,7 @@ def scan_lines(path: str) -> dict[str, Any]:
 
 
 def _expect_readable(lines: list[list[Any]]) -> None:
-    """Raises BadInput for a picture in which no bill can be told."""
+    """Raises BadInput for a picture in which no bill can be recognised."""
     letters = sum(len(text) for _, _, text, _ in lines)
     if not letters or sum(sure * len(text) for _, _, text, sure in lines) / letters < READABLE:
         raise BadInput("no text can be recognised in this image", reason="unreadable_scan", mend=_AGAIN)
@@ -136,7 +136,7 @@ def _upright(picture: "Image", turned_degrees: int) -> "Image":
 
 
 def _turned(picture: "Image") -> int:
-    """By how many degrees, of 0, 90, 180 and 270, the page lies turned anticlockwise; 0 where that cannot be told."""
+    """Anticlockwise rotation of the page, degrees: 0, 90, 180 or 270; 0 where it cannot be determined."""
     try:
         told = _tesseract(picture, "--psm", _BLOCK)
     except BadInput:
@@ -164,7 +164,7 @@ def _read(picture: "Image") -> list[tuple[str, float]]:
 
 
 def _tesseract(picture: "Image", *options: str) -> str:
-    """What tesseract says of a picture. Raises BadInput where it stops."""
+    """Output of tesseract for a picture. Raises BadInput where it stops."""
     written = io.BytesIO()
     picture.save(written, format="PNG", compress_level=1)
     command = ["tesseract", "stdin", "stdout", "--dpi", "300", *options]
@@ -173,8 +173,8 @@ def _tesseract(picture: "Image", *options: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise BadInput(f"a page took longer than {PAGE_S} s to read", reason="unreadable_scan", mend=_AGAIN) from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise BadInput(
-            f"tesseract stopped: {said[-1] if said else done.returncode}", reason="unreadable_scan", mend=_AGAIN
+            f"tesseract stopped: {errors[-1] if errors else done.returncode}", reason="unreadable_scan", mend=_AGAIN
         )
     return done.stdout.decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What a bill uses while a plan has yet to decide some of its slots: forms of the open ones beside what is known.
+"""Usage of a bill with slots that a plan has yet to decide: linear forms of open slots, values of known ones.
 
 What no form can say is refused here by name, before a line is written.
 """
@@ -222,7 +222,7 @@ class OpenUsage:
 
 
 def refuse_at_once(tariff: Tariff, account: Account[Decimal]) -> None:
-    """What cannot even be measured. Raises Refused."""
+    """Refuse terms whose usage no form can measure. Raises Refused."""
     # Surplus that moves by hours of the day must have been moved before: it is given per period.
     if tariff.metering.carry_by_hours and account.kwh:
         raise Refused("credit", "surplus carried by hours of the day needs the hours of the bill before")

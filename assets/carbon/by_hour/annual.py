@@ -1,4 +1,4 @@
-"""The annual factors of electricity beside an hourly account: grid average, or residual mix, by local day."""
+"""The annual factors of electricity next to an hourly account: grid average, or residual mix, by local day."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

@@ -25,7 +25,7 @@ class GasPart:
 
 @dataclass(frozen=True)
 class Bundle:
-    """One factor as it is used: kgCO2e per unit within its scope, biogenic kg beside it, gases where known."""
+    """One factor as it is used: kgCO2e per unit within its scope, biogenic kg apart from it, gases where known."""
 
     rows: tuple[Factor, ...]
     kgco2e_per_unit: Decimal

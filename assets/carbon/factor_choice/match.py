@@ -188,7 +188,7 @@ def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> 
 
 
 def _distance(activity: Activity, row: Factor) -> Fraction:
-    """How far the units are apart in size: 1 is the same."""
+    """Ratio of the units' sizes: 1 is the same."""
     by = ratio(activity.unit, row.unit)
     assert by is not None  # noqa: S101
     return max(by, 1 / by)

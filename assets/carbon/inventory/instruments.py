@@ -43,7 +43,7 @@ def certificate_failures(certificate: HourlyCertificate, *, start: date, end: da
 
 
 def certificate_unstated(certificate: HourlyCertificate) -> list[str]:
-    """The criteria about which nothing is said; a market or an hour that is named says so of itself."""
+    """The criteria about which nothing is stated; a market or an hour that is named states its own."""
     silent = [name for name in _CRITERIA if getattr(certificate.criteria, name) is None]
     if certificate.market and "is_same_market" in silent:
         silent.remove("is_same_market")
@@ -80,7 +80,7 @@ def _is_close(first: date, last: date, start: date, end: date) -> bool:
 
 
 def unstated(row: Factor) -> list[str]:
-    """The criteria about which nothing is said."""
+    """The criteria about which nothing is stated."""
     names = [name for name in _CRITERIA if getattr(row.criteria, name) is None]
     if row.criteria.vintage_from is None:
         names.append("vintage")

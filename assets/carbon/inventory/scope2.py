@@ -34,7 +34,7 @@ def market_lines(
     states_instruments: bool,
     elsewhere: Sequence[Factor] = (),
 ) -> tuple[list[CarbonLine], list[Finding]]:
-    """The lines of both methods, and what is to be said of the market-based one.
+    """The lines of both methods, and the findings of the market-based one.
 
     parts: the activity by grid-average factors; location: their lines; rows: market-based rows that fit by name, unit,
     time and supplier; elsewhere: those that do not fit by time or supplier, and may be named in vain. Where grid
@@ -141,7 +141,7 @@ def _unnamed(activity: Activity, rows: Sequence[Factor]) -> Finding:
 
 
 def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[str, Part]]) -> list[Finding]:
-    """Said where a line names an instrument that is there, and that does not cover all of it."""
+    """Findings of lines that name an instrument which is there and does not cover all of the line."""
     names = ", ".join(dict.fromkeys(row.factor_id for row in kept if row.basis in HELD))
     with localcontext(EXACT):
         covered = sum((part.quantity for basis, part in filled if basis in list(HELD)), Decimal(0))

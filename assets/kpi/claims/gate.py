@@ -1,4 +1,4 @@
-"""The one gate of every printed saving: what forbids to claim it, whatever window of it is asked.
+"""The one gate of every printed saving: the findings that forbid to claim it, whatever its window.
 
 A lasting step in the year-over-year difference (steps.py) is a change of use, in the reporting period where the
 reporting residual steps, in the baseline where the other one does; a jump by a factor is a change of unit. Neither is a
@@ -128,7 +128,7 @@ def changes_of_use(
 
 
 def until(found: Iterable[Finding], end: date) -> tuple[Finding, ...]:
-    """Those findings of changes_of_use that speak of a span that ends on `end` (exclusive)."""
+    """Findings of changes_of_use that concern a span which ends on `end` (exclusive)."""
     # ISO dates compare as text; a finding without a start speaks of every span.
     return tuple(each for each in found if str(each.facts.get("start", "")) < end.isoformat())
 
@@ -170,7 +170,7 @@ def against_span(result: EnpiResult) -> str:
 
 
 def undeclared(share: float) -> Finding:
-    """Beside a saving that is claimed where nobody declared a measure: what an untouched use shows by itself."""
+    """Caveat of a saving that is claimed without a declared measure: what an untouched use shows by itself."""
     return Finding(
         code="no_measure_declared",
         message=Sentence(
@@ -188,7 +188,7 @@ def is_far_outside(outside: int, compared: int) -> bool:
 
 
 def not_assessed(why: str, weeks: int) -> Finding:
-    """Changes of use that were not looked for: no reason to refuse a claim, and said beside it."""
+    """Finding of changes of use that were not looked for: no reason to refuse a claim, and printed next to it."""
     return Finding(
         code="non_routine_not_assessed",
         message=Sentence("Changes of use were not looked for: {0}.", why),

@@ -97,7 +97,7 @@ class EnpiResult(Model):
 
     @property
     def claimed_kwh(self) -> Decimal | None:
-        """The saving where it exceeds its uncertainty; whether it may be claimed at all is asked of claims/gate.py."""
+        """The saving where it exceeds its uncertainty; claims/gate.py decides whether it may be claimed at all."""
         return self.savings_kwh if self.significant is True and self.savings_kwh > 0 else None
 
 

@@ -54,9 +54,9 @@ MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
 
 
 class Prepared(Model):
-    """What a build is about to compute: a window of each of `sites`, which is what it will have been built with, and
-    those of sites that are gone. known: what sites were built with, that were. is_full: every table is made anew, since
-    the SQL changed or none is there.
+    """Work of one build: a window of each site to compute, and of each site that is gone. sites: built state after it,
+    by site; known: built state of before, of sites that have one. is_full: every table is made anew, since the SQL
+    changed or none is there.
     """
 
     stage: str
@@ -258,7 +258,7 @@ class Stage:
 
 
 def _built_with(now: BuiltSite, known: BuiltSite | None, window: Window, entry: int) -> BuiltSite:
-    """What the site is built with once the window is computed: outside of it entries and factors are the former."""
+    """Built state of the site once the window is computed: outside of it entries and factors are the former."""
     if window.is_whole_site or known is None:
         return now.model_copy(update={"entry": entry if window.is_whole_site else 0})
     factors = spliced(known.factors, now.factors, window.first, window.after)
@@ -279,7 +279,7 @@ def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, 
 
 @once
 def _own_factors(site: Site) -> str:
-    """Of a site for which the store holds no factor: thousands are asked about at every look."""
+    """Factors of a site for which the store holds none: thousands are looked up each time."""
     return factors_text(site, factor_view(site))
 
 

@@ -49,7 +49,7 @@ _WITHOUT_STEP = [
 
 @dataclass
 class Source:
-    """What reading the blocks has found beside the cells. rejects, warnings: of rows that are none; local: the
+    """Results of reading the blocks, other than cells. rejects, warnings: of rows that are none; local: the
     clocks of the file's zone; label_slots: by how much its times stand behind the starts.
     """
 
@@ -86,7 +86,7 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
 
 
 def _commonest_step(cells: pl.DataFrame) -> int:
-    """Quarter hours between two rows of a stream. Whether all streams go by it is asked when all rows are known."""
+    """Quarter hours between two rows of a stream. Whether all streams go by it is checked when all rows are known."""
     ordered = cells.sort("stream", "slot")
     steps = ordered.select(step=pl.col("slot").diff().over("stream")).filter(pl.col("step") > 0)["step"].mode().sort()
     if steps.is_empty():

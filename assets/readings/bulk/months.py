@@ -181,7 +181,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
 
 
 def _is_in_order(slot: NDArray[np.int32], stream: NDArray[np.int32], first: int, streams: NDArray[np.int64]) -> bool:
-    """Every place of the grid stands there once, in the order of time and stream: asked without numbering places."""
+    """True where every place of the grid occurs once, in the order of time and stream; no place is numbered for it."""
     if slot.size % len(streams):
         return False
     times = slot.reshape(-1, len(streams))

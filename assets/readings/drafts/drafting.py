@@ -187,7 +187,7 @@ class _Drafting:
         self._add_unit(self.found.values[0] if self.found.values else None, unit, "not in the columns' names")
 
     def add_long(self, column: str) -> None:
-        """A column that names the meter beside one of values."""
+        """Add a column that names the meter next to one of values."""
         energies = [each for each in self.found.values if _is_energy(self._unit(each))]
         choice = energies or list(self.found.values)
         value = choice[0]
@@ -240,7 +240,7 @@ class _Drafting:
         self._cell_notes([column for column in chosen if column.name in values])
 
     def _unrepeated(self, columns: tuple[ValueColumn, ...]) -> list[ValueColumn]:
-        """Without the power column of a meter whose energy stands beside it: both would be the same readings."""
+        """Columns without the power of a meter that has an energy column too: both would be the same readings."""
         if self.site is None:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
@@ -337,7 +337,7 @@ class _Drafting:
                 self.notes["unit"] = "from the column's name: check it"
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
-        """The size of the values contradicts their unit, which is then asked for."""
+        """True where the size of the values contradicts their unit, which is then an open question."""
         how = (
             "given"
             if column.unit is None

@@ -1,4 +1,4 @@
-"""A site file drafted from meter files, weather and tariffs: what they say is written, what they do not say is asked.
+"""A site file drafted from meter files, weather and tariffs: what they lack is an open question.
 
 Each open question is a comment at the place where its answer goes, with the word that `meterloom check` looks for.
 """
@@ -343,7 +343,7 @@ class SiteDraft:
         return next(named, "main")
 
     def _is_repeated(self, unit: str, stream: str, values: dict[str, str], units: dict[str, str]) -> bool:
-        """The power of a meter whose energy stands beside it, or the other way round: energy is kept."""
+        """True for the power of a meter that has energy too: energy is kept."""
         other = next((name for name, each in values.items() if each == stream), None)
         if other is None:
             return False

@@ -54,7 +54,7 @@ class TableReader(Protocol):
 class TableFound:
     """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
-    constants: what columns beside them say in every row; unit_column: the one of units, row by row.
+    constants: what columns next to them hold in every row; unit_column: the one of units, row by row.
     """
 
     frame: pl.DataFrame

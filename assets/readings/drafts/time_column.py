@@ -86,7 +86,7 @@ def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: 
 
 
 def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
-    """A column of times of day beside one of dates alone: the first, which is where an interval begins."""
+    """A column of times of day next to one of dates alone: the first, which is where an interval begins."""
     if not time.is_date:
         return None
     for name in frame.columns:

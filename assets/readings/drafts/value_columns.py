@@ -146,7 +146,7 @@ def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Ma
 
 
 def _groups_alone(numbers: pl.Series, *, allows_comma: bool) -> bool:
-    """1.234 beside 987: every point is followed by three digits, and some numbers have none; it may part thousands."""
+    """True for 1.234 next to 987: three digits follow each point, some numbers have none; it may part thousands."""
     has_point = numbers.str.contains(".", literal=True).fill_null(value=False)
     grouped = numbers.filter(has_point).str.contains(r"^-?[1-9]\d{0,2}(?:\.\d{3})+$")
     few = bool(has_point.any()) and bool(grouped.all())

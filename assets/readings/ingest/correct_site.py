@@ -30,7 +30,7 @@ MONTHS_AT_ONCE = 12
 
 
 class MonthResult(Model):
-    """What one month's validation did. estimated: quarter hours per method; refused: gaps that nothing could fill;
+    """Result of one month's validation. estimated: quarter hours per method; refused: gaps that nothing could fill;
     reinstated: raw quarter hours in force again.
     """
 
@@ -59,7 +59,7 @@ def validate_months(
 
 
 def _months(lake: Lake, site: Site, chunk: Sequence[Period], *, clock: Clock, run_id: str | None) -> list[MonthResult]:
-    """Neighbouring months; apart, so that nothing of them is left in memory where the next are read."""
+    """Results of neighbouring months; a function, so that their readings leave memory before the next are read."""
     start, end = _references_start(chunk[0]), chunk[-1].end_utc
     rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
     validation = judge_rows(rows, site, start_utc=start, end_utc=end)

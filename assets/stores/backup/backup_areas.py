@@ -19,7 +19,7 @@ _SMALL = 1 << 16
 
 
 def areas(project: Project, keys_dir: Path) -> dict[str, Path]:
-    """Area -> folder. A folder inside of the project's belongs to it, keys and anchors apart."""
+    """Area -> folder. A folder inside of the project's belongs to it, except keys and anchors."""
     named = {
         "sites": project.sites_dir,
         "landing": project.landing_dir,

@@ -42,7 +42,7 @@ class StoreFacts(NamedTuple):
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a SQLite database as of one moment, whoever writes to it. Raises Unreachable, OSError."""
+    """Copy a SQLite database as of one moment, while others may write to it. Raises Unreachable, OSError."""
     try:
         # The copy is made in one step: page by page a busy writer would make it begin again and again.
         given = sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=30)
@@ -152,7 +152,7 @@ def restore_dump(url: str, dump: Path) -> None:
 
 @contextmanager
 def scratch_database(url: str) -> Iterator[str]:
-    """The URL of an empty database beside that of a URL, dropped afterwards. Raises Unreachable where it cannot be."""
+    """URL of an empty database on the server of a URL, dropped afterwards. Raises Unreachable where it cannot be."""
     import psycopg
 
     name = f"meterloom_verify_{uuid4().hex[:12]}"

@@ -50,8 +50,8 @@ def view_statements(sites: Iterable[Site]) -> list[str]:
 
 
 def role_statements(owner: str, database: str) -> list[str]:
-    """What the database's owner says once, so that `meterloom_boards` may read the views, those to come too, and
-    nothing else. owner: the role that makes the views. The role gets its password by hand.
+    """Statements that the database's owner runs once, so that `meterloom_boards` may read the views, future ones too,
+    and nothing else. owner: the role that makes the views. The role gets its password by hand.
     """
     return [
         f"do $$ begin create role {ROLE} login; exception when duplicate_object then null; end $$",
@@ -90,7 +90,7 @@ def make_views(url: str, sites: Iterable[Site]) -> dict[str, bool]:
 
 
 def renew_views(url: str, sites: Iterable[Site]) -> None:
-    """The same after a build, where somebody has asked for boards before; without the right to, it is logged: marts do
+    """The same after a build, where boards were requested before; without the right to, it is logged: marts do
     not wait for boards. Raises Unreachable.
     """
     import psycopg

@@ -1,4 +1,4 @@
-"""Subject of an erasure: a person, or a meter of a site with its readings; told by the id, which stays in ledgers."""
+"""Subject of an erasure: a person, or a meter of a site with its readings; by the id, which stays in ledgers."""
 
 import json
 import re

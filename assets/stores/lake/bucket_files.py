@@ -172,7 +172,7 @@ class BucketFiles(FileStore):
             self._send(key, hashlib.file_digest(file, "sha256").hexdigest())
 
     def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        """The bucket's answer, asked for up to ATTEMPTS times. Raises FileNotFoundError, Unreachable."""
+        """The bucket's answer, with up to ATTEMPTS tries. Raises FileNotFoundError, Unreachable."""
         for attempt in range(ATTEMPTS):
             try:
                 return ask()
@@ -204,6 +204,6 @@ class BucketFiles(FileStore):
 
 
 def _is_final(error: Exception) -> bool:
-    """Asking again is of no use. Credentials that ran out may be renewed by whoever provides them."""
+    """True where a retry is of no use. Credentials that ran out may be renewed by their provider."""
     refused = isinstance(error, PermissionDeniedError | UnauthenticatedError) and "ExpiredToken" not in str(error)
     return refused or isinstance(error, FileNotFoundError)

@@ -476,7 +476,7 @@ def path_of(site_id: str, day: date, batch_id: str) -> str:
 
 
 def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
-    """What a decided batch writes, as blocks with the stamp."""
+    """The rows that a decided batch writes, as blocks with the stamp."""
     changes = decided.changes
     corrected = int(changes["is_correction"].sum()) if changes.height else 0
     rows = changes.drop("is_correction").with_columns(

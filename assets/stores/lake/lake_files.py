@@ -1,4 +1,4 @@
-"""The lake's files: whether they are still what was written, their rows for whoever knows which, and a writer's place.
+"""The lake's files: whether they are still what was written, their rows by file, and a writer's place.
 
 They are compared with the manifest's digests before they are read, once a file and process. Rows are read of some
 streams, days and columns, and without the store.
@@ -31,7 +31,7 @@ LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
 @dataclass
 class Seen:
     """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
-    its rows, once they were asked for.
+    its rows, once they were needed.
     """
 
     known: tuple[int, int, int]

@@ -111,7 +111,7 @@ class AnomalyLedger(Repository):
     def label(
         self, event: AnomalyEvent, cause: Cause, *, person: Person, reason: str, clock: Clock, replaces: bool = False
     ) -> AnomalyLabel:
-        """Write down the cause that a person says; said twice it is the label that stands. Raises BadInput for who may
+        """Record the cause that a person gives; the same cause again is the label in force. Raises BadInput for who may
         not, without reason, and (contradicts) for another cause than the one that stands, unless it replaces that.
         """
         if not reason.strip():

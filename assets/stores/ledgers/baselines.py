@@ -123,7 +123,7 @@ class BaselineStore(Repository):
         )
 
     def named(self, wanted: Collection[tuple[str, int]]) -> list[BaselineVersion]:
-        """Those of these versions (baseline id, number) that are registered; one question, however many they are."""
+        """Registered versions among these (baseline id, number); one query, however many they are."""
         site_ids = {baseline_id.partition("/")[0] for baseline_id, _ in wanted}
         rows = _VERSIONS.rows(self.store, site_id=site_ids, version={version for _, version in wanted})
         return self._judged([row for row in rows if _line(row) in wanted])
@@ -175,7 +175,7 @@ class BaselineStore(Repository):
         return found
 
     def newest_fits(self, site_ids: Collection[str]) -> list[Fit]:
-        """What the newest version of each use of these sites was trained on; one question, and none for approvals."""
+        """Training period of the newest version of each use of these sites; one query, and none for approvals."""
         table = baseline_versions
         each_use = sa.select(table.c.baseline_id, sa.func.max(table.c.version).label("version"))
         each_use = each_use.where(table.c.baseline_type == BaselineType.ENB.value).group_by(table.c.baseline_id)

@@ -45,7 +45,7 @@ class DrEvents(StandingLedger[DrEvent]):
         _VOTES.put(self.store, clock, vote, class_id=vote.class_id)
 
     def votes(self, site_id: str) -> list[ClassVote]:
-        """Everything that was said on classes of a site, the oldest first."""
+        """Votes on classes of a site, the oldest first."""
         return _VOTES.history(self.store, site_id=site_id)
 
     def settle(self, settlement: Settlement, clock: Clock) -> Settlement:

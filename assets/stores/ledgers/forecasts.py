@@ -40,7 +40,7 @@ class ForecastStore(Repository):
     def issued(
         self, site_id: str, target: str, *, since_utc: datetime, as_of_utc: datetime | None = None
     ) -> list[Forecast]:
-        """Every forecast of the target issued since then, a challenger's beside the leading model's, oldest first."""
+        """Every forecast of the target issued since then, of challengers and of the leading model, oldest first."""
         targets = [_filed(target, is_shadow=each) for each in (False, True)]
         query = _FORECASTS.select(as_of_utc=as_of_utc, site_id=site_id, target=targets)
         rows = self.store.rows(query.where(forecasts.c.issued_at_utc >= since_utc))
@@ -86,7 +86,7 @@ class ForecastStore(Repository):
     def drifts(
         self, site_id: str, *, target: str | None = None, as_of_utc: datetime | None = None
     ) -> list[ForecastDrift]:
-        """What drifted at a site, oldest first."""
+        """Drifts of forecasts of a site, oldest first."""
         return _DRIFTS.history(self.store, site_id=site_id, target=target, as_of_utc=as_of_utc)
 
 

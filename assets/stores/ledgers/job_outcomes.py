@@ -48,7 +48,7 @@ class JobOutcome(Model):
 
     @classmethod
     def of_no_run(cls, job: str, site_id: str, sentence: str, at_utc: datetime) -> Self:
-        """A job that cannot even be asked for at a site."""
+        """Outcome of a job that cannot even be requested at a site."""
         return cls(site_id=site_id, job=job, outcome="failed", sentence=sentence, run_id="", ended_utc=at_utc)
 
 
@@ -92,7 +92,7 @@ def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
 
 
 def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
-    """Keep that what stood in the way of a job does so no longer, where no run of it failed. Raises Unreachable."""
+    """Record that the obstacle to a job is gone, where no run of it failed. Raises Unreachable."""
     last = _OUTCOMES.latest(store, site_id=site_id, job=job)
     if last is None or last.outcome == "succeeded" or last.run_id:
         return False

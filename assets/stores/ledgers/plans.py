@@ -45,7 +45,7 @@ _PLANS = AppendOnly(plan_table, lambda row: read_plan(row["plan"]), order=("vers
 
 
 class StoredPlan(Model):
-    """Plan in the store now: this one, or the one that stood there before from the same inputs."""
+    """Plan in the store now: this one, or an earlier one from the same inputs."""
 
     plan: Plan
     is_new: bool

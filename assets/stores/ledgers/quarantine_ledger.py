@@ -77,7 +77,7 @@ class QuarantineStore:
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
-        of one site, of one file, of one reason, open or resolved ones only; as they stood at `as_of_utc`.
+        of one site, of one file, of one reason, open or resolved ones only; as of `as_of_utc`.
         """
         table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id

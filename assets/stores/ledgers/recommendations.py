@@ -71,7 +71,7 @@ class Recommendations(StandingLedger[Recommendation]):
         return after_act
 
     def figure(self, figure_id: str) -> Figure | None:
-        """The figure of that id behind a recommendation, as it stands or stood before, or None."""
+        """The figure of that id behind a recommendation, of its present or an earlier state, or None."""
         # Of all that was written only where what stands has it not.
         for read in (self.standing, partial(self.rows.history, self.store)):
             for each in read():

@@ -1,4 +1,4 @@
-"""States of cumulative registers as sources told them: append-only, so that the next file joins on to the last."""
+"""States of cumulative registers as received: append-only, so that the next file joins on to the last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

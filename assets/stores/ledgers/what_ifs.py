@@ -56,5 +56,5 @@ def _named(variant: WhatIfVariant, made: WhatIfResult, result_id: str) -> WhatIf
 
 
 def path_figure(path: PricePath) -> str:
-    """The name of the payback of a path, beside FIGURES."""
+    """The name of the payback of a path, a figure in addition to FIGURES."""
     return f"payback_years/{path.name}"

@@ -59,7 +59,7 @@ class YearRules(Repository):
         return kept
 
     def of(self, asked: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
-        """The rule of the asked use and reporting period, whatever its years; None where nobody approved one."""
+        """The rule of the use and reporting period, whatever its years; None where nobody approved one."""
         return _RULES.latest(self.store, as_of_utc=as_of_utc, **_key(asked))
 
 

@@ -1,6 +1,6 @@
-"""The live store: a SQLite file of its own beside the project's data, written by one collector, read by any number.
+"""The live store: a SQLite file of its own next to the project's data, written by one collector, read by any number.
 
-It holds nothing that is not told again in a minute, so it waits for no disk, and a broken file is begun anew.
+It holds nothing that is not received again in a minute, so it waits for no disk, and a broken file is begun anew.
 """
 
 import sqlite3
@@ -114,7 +114,7 @@ class LiveReader:
         return [_value(row) for row in fresh]
 
     def states(self, site_id: str) -> list[tuple[datetime, SourceState]]:
-        """Every source of a site, and when the collector told its state last. Raises Unreachable."""
+        """Every source of a site, and when the collector last wrote its state. Raises Unreachable."""
         asked = "select told_s, state from sources where site_id = ? order by source_id"
         return [
             (datetime.fromtimestamp(told_s, UTC), SourceState.model_validate_json(state))

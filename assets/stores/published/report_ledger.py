@@ -271,7 +271,7 @@ def site_version(store: Store, sha256: str) -> Site | None:
 
 
 class KeptOrganisation(Model):
-    """What organisation.yaml said from when it was seen so until the next that was kept."""
+    """Content of organisation.yaml from when it was seen so until the next that was kept."""
 
     document: Organisation
     recorded_at_utc: datetime

@@ -1,7 +1,7 @@
-"""Figures that were made because somebody asked: kept under their ids for a while, so that each can be traced.
+"""Figures computed on request: kept under their ids for a while, so that each can be traced.
 
-A SQLite file of its own beside the project's data. Nobody cites it: who wants to cite a number keeps it as a report's
-are kept. An id is of what it says, so the same number asked for again has the same id, and what is lost is recomputed.
+A SQLite file of its own next to the project's data. Nobody cites it: who wants to cite a number keeps it as a report's
+are kept. An id is of what it says, so the same number requested again has the same id, and what is lost is recomputed.
 """
 
 import hashlib
@@ -57,7 +57,7 @@ def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
 
 
 class RequestedFigures:
-    """The asked figures of a project. data_dir: its folder of data."""
+    """The requested figures of a project. data_dir: its folder of data."""
 
     def __init__(self, data_dir: Path) -> None:
         self._file = data_dir / FOLDER / FILE
@@ -95,7 +95,7 @@ class RequestedFigures:
                 db.execute(_EXCESS, (many - MOST_KEPT,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
-        """The figure of that id, or None for one that was never asked for, or too long ago."""
+        """The figure of that id, or None for one that was never requested, or too long ago."""
         if not self._file.is_file():
             return None
         try:

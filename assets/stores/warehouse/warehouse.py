@@ -152,7 +152,7 @@ class DuckDbEngine:
         return []
 
     def let_go(self) -> None:
-        """As Engine says: whoever publishes the tables next holds them a second time."""
+        """As in Engine: the publication of the tables, which is next, holds them a second time."""
         import duckdb
 
         with suppress(duckdb.OutOfMemoryException):
@@ -368,7 +368,7 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def held_open(target: WarehouseTarget) -> Iterator[None]:
-    """Keep a DuckDB file open for everything that is asked of it here meanwhile: to open one costs more than to ask it.
+    """Keep a DuckDB file open for all queries here meanwhile: to open one costs more than to query it.
 
     Others, dbt in this process too, are shut out until the end. Raises Unreachable.
     """

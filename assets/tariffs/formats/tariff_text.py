@@ -95,7 +95,7 @@ def tariff_text(tariff: Tariff) -> str:
 
 
 def about_text(about: About) -> str:
-    """What a shipped tariff stands on, a line a thing."""
+    """Title, sources and gaps of a shipped tariff, a line each."""
     head = f"{about.title} ({about.country}, {about.kind.replace('_', ' ')})"
     read = [f"  source     {each.publication} ({each.dated or 'not dated'}): {each.read}" for each in about.sources]
     return "\n".join([head, *read, *([f"  not in it  {about.lacks}"] if about.lacks else [])])

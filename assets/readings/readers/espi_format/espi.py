@@ -96,7 +96,7 @@ def _meaning(source: Source, declared: str | None) -> Meaning:
 
 
 def _apart(channels: list[_Channel]) -> list[_Channel]:
-    """Power beside energy of one usage point is a register of its own: both as import would count twice."""
+    """Power of a usage point that has energy too, as a register of its own: both as import would count twice."""
     energy = {(each.source.usage_point, each.meaning.register) for each in channels if not each.meaning.is_power}
     apart: dict[int, _Channel] = {}
     for each in channels:

@@ -126,7 +126,7 @@ def _source(reading: Part, readings: _Index, points: _Index, types: _Index) -> S
 
 
 def _unlinked(block: Part, types: _Index) -> Source:
-    """A block whose meter reading is not in the document; a reading type in or beside it is its own."""
+    """A block whose meter reading is not in the document; a reading type in or next to it is its own."""
     link = block.entry.up_href or block.entry.self_href
     name = link.strip("/").removesuffix(_BLOCK) or "unnamed"
     beside = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])

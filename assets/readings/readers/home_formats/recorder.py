@@ -160,7 +160,7 @@ def _resets(rows: pl.DataFrame, good: Sequence[Entity]) -> int:
 
 
 def _channel(statistic: Mapping[str, Any], entity: Entity) -> Channel:
-    """What a statistic is, told where nobody names any: a person chooses from these."""
+    """Description of a statistic, for a person who has named none and chooses from these."""
     first, last = (
         None if at_s is None or not 0 <= at_s <= _LAST_S else datetime.fromtimestamp(at_s, UTC)
         for at_s in (statistic["first_s"], statistic["last_s"])

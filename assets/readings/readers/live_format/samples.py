@@ -216,7 +216,7 @@ def _means(row_filter: RowFilter, file: SampleFile, source: LiveSource) -> pl.Da
 
 
 def _amounts(row_filter: RowFilter) -> pl.DataFrame:
-    """PLACED_SCHEMA: amounts over the intervals that end where they were told."""
+    """PLACED_SCHEMA: amounts over the intervals that end at their times."""
     own = RowFilter(row_filter.frame.filter(pl.col("what") == "interval"))
     lengths = own.frame["minutes"].unique().to_list()
     near_us = pl.col("minutes").replace_strict({each: label_us(each) for each in lengths}, return_dtype=pl.Int64)
