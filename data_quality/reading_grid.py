@@ -194,8 +194,8 @@ def _streams_of(readings: pl.DataFrame, declared: Mapping[tuple[str, str], Strea
     for row in table.iter_rows(named=True):
         key = (row["meter_id"], row["register"])
         seen = Stream(*key, unit=row["unit"], cadence_minutes=max(row["cadence"], 1))
-        said = declared.get(key)
-        found[key] = seen if said is None else replace(said, unit=seen.unit, cadence_minutes=seen.cadence_minutes)
+        stated = declared.get(key)
+        found[key] = seen if stated is None else replace(stated, unit=seen.unit, cadence_minutes=seen.cadence_minutes)
     return [found[key] for key in sorted(found)]
 
 

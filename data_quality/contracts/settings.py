@@ -417,9 +417,9 @@ def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
     written = secrets_in(validate_document(document, Settings, str(path)))
     # As ssh does it: what others of this machine can read is no secret any more.
     if written and os.name == "posix" and path.stat().st_mode & 0o077:
-        said = f"{', '.join(written)}: secret, in a file that others can read"
+        message = f"{', '.join(written)}: secret, in a file that others can read"
         mend = f"chmod 600 {path}, or name it in the environment ({ENVIRONMENT_PREFIX}SECTION__KEY)"
-        raise BadConfiguration([Problem(file=str(path), line=0, column=0, message=said, mend=mend)])
+        raise BadConfiguration([Problem(file=str(path), line=0, column=0, message=message, mend=mend)])
     merged: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in dict(document).items() if values is not None
     }
@@ -488,13 +488,13 @@ def _held_by(path: Path, variable: str) -> str:
     try:
         value, is_open = path.read_text(encoding="utf-8").rstrip("\r\n"), bool(path.stat().st_mode & 0o007)
     except (OSError, UnicodeDecodeError) as fault:
-        said, mend = (
+        message, mend = (
             f"no file of text at {path}: {getattr(fault, 'strerror', '') or fault}",
             "name one that can be read",
         )
     else:
         if not (is_open and os.name == "posix"):
             return value
-        said, mend = "a secret, in a file that others can read", f"chmod o-rwx {path}"
-    problem = Problem(file=f"environment variable {variable}", line=0, column=0, message=said, mend=mend)
+        message, mend = "a secret, in a file that others can read", f"chmod o-rwx {path}"
+    problem = Problem(file=f"environment variable {variable}", line=0, column=0, message=message, mend=mend)
     raise BadConfiguration([problem])

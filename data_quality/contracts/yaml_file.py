@@ -24,7 +24,7 @@ SCALAR_RULES = [(tag, pattern, firsts) for versions, tag, pattern, firsts in imp
 MAX_BYTES, MAX_VALUES, MAX_BRACKETS = 8 << 20, 2_000_000, 500
 # Keys whose values hold, or may hold, a password: what is wrong with one is said without it.
 SECRET_ENDINGS = ("password", "secret", "url")
-# A longer list of keys helps nobody beside the one that was probably meant.
+# A longer list of keys helps nobody next to the one that was probably meant.
 MOST_KEYS = 36
 _SCALAR = re.compile(r"""'[^'\n]*'|"[^"\\\n]*"|[^\s,{}\[\]#'"][^\s,{}\[\]]*""")
 
@@ -99,15 +99,15 @@ def load_yaml(path: Path) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        said, mend = yaml_in_words(str(error.problem))
+        message, mend = yaml_in_words(str(error.problem))
         problem = Problem(
-            file=str(path), line=line, column=column, message=Sentence("not valid YAML: {0}", said), mend=mend
+            file=str(path), line=line, column=column, message=Sentence("not valid YAML: {0}", message), mend=mend
         )
         raise BadConfiguration([problem]) from error
     except ReaderError as error:
         line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
-        said = Sentence("not valid YAML: a control character ({0})", repr(error.character))
-        problem = Problem(file=str(path), line=line, column=column, message=said, mend=Sentence("delete it"))
+        message = Sentence("not valid YAML: a control character ({0})", repr(error.character))
+        problem = Problem(file=str(path), line=line, column=column, message=message, mend=Sentence("delete it"))
         raise BadConfiguration([problem]) from error
     except RecursionError as error:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep") from error
@@ -222,7 +222,7 @@ def validate_document(document: Any, model: type[M], file: str) -> M:
         return model.model_validate(plain)
     except ValidationError as error:
         found = _problems(document, model, file, error)
-        # A check over the whole runs only where every key is known: what it finds is told at once too.
+        # A check over the whole runs only where every key is known: what it finds is reported at once too.
         _rename_unknown(plain, model, error)
         try:
             model.model_validate(plain)
@@ -363,8 +363,8 @@ def _problems_of_fault(
     """The problems of one of pydantic's errors: several where a check over the whole found several."""
     problem = _problem(document, model, file, fault, below)
     several = getattr(fault.get("ctx", {}).get("error"), "mistakes", ())
-    said = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
-    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in said] or [problem]
+    messages = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
+    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in messages] or [problem]
 
 
 def _problem(
@@ -398,8 +398,8 @@ def _problem(
         is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80
         is_shown = is_short and not name.endswith(SECRET_ENDINGS)
         is_shown = is_shown and repr(given) not in message
-        told = (name, message, repr(given)) if is_shown else (name, message)
-        message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *told)
+        parts = (name, message, repr(given)) if is_shown else (name, message)
+        message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *parts)
     return Problem(file=file, line=line, column=column, message=message, mend=mend)
 
 

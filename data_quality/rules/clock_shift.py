@@ -17,7 +17,7 @@ REASON = (
     "shifted by whole hours, the days must fit the profile at least twice as well as where they stand, and about as "
     "well as the meter's ordinary days fit it"
 )
-# AM taken for PM is twelve hours; beyond that a late profile cannot be told from an early one.
+# AM taken for PM is twelve hours; beyond that a late profile cannot be distinguished from an early one.
 MOST_HOURS = 12
 # Days that must agree on the shift; one odd day is a feast, a late shift, a party.
 _LEAST_DAYS = 5

@@ -50,7 +50,7 @@ class Tariff(Model):
     bill in the order: energy, demand, capacity, reactive, fixed, riders, export, credits, minimum, taxes.
     """
 
-    # Version of this format: a later one can then be told apart.
+    # Version of this format: a later one can then be distinguished.
     language: Literal[1] = 1
     tariff_id: str
     name: str = ""

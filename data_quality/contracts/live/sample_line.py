@@ -41,15 +41,15 @@ class SampleHead:
 def head_of(text: str) -> SampleHead:
     """The head by its two lines. Raises BadInput where they are none."""
     first, _, columns = text.partition("\n")
-    said = dict(part.partition("=")[::2] for part in first.removeprefix(MAGIC).split())
+    fields = dict(part.partition("=")[::2] for part in first.removeprefix(MAGIC).split())
     try:
         if not first.startswith(MAGIC) or columns.strip() != ",".join(COLUMNS):
             raise ValueError
         return SampleHead(
-            site_id=said["site"],
-            source_id=said["source"],
-            quarter_start_utc=datetime.strptime(said["quarter"], _QUARTER).replace(tzinfo=UTC),
-            is_synthetic={"true": True, "false": False}[said["synthetic"]],
+            site_id=fields["site"],
+            source_id=fields["source"],
+            quarter_start_utc=datetime.strptime(fields["quarter"], _QUARTER).replace(tzinfo=UTC),
+            is_synthetic={"true": True, "false": False}[fields["synthetic"]],
         )
     except (KeyError, ValueError) as error:
         message = "expected samples as the collector writes them: site, source, quarter and synthetic in line 1"

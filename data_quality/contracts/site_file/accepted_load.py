@@ -40,8 +40,8 @@ def said_of(load: SheddableLoad) -> dict[str, Any]:
 def in_force(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> dict[str, AcceptedLoad]:
     """The newest accepted test of each load by its id. Where the site file was changed since, the file holds."""
     newest = {each.load_id: each for each in accepted}
-    said = {load.load_id: said_of(load) for load in loads}
-    return {name: each for name, each in newest.items() if said.get(name) == each.replaces}
+    stated = {load.load_id: said_of(load) for load in loads}
+    return {name: each for name, each in newest.items() if stated.get(name) == each.replaces}
 
 
 def with_accepted(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> tuple[SheddableLoad, ...]:

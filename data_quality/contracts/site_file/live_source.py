@@ -394,12 +394,12 @@ class Limited(Sourced, Protocol):
 
 def check_relays(site: Limited) -> None:
     """Each relay is a point that a live source of the site tells. Raises ValueError."""
-    told = {each.source_id: [point.point for point in each.points] for each in site.sources}
+    points = {each.source_id: [point.point for point in each.points] for each in site.sources}
     for relay in (each for each in site.signal_sources if isinstance(each, RelaySource)):
-        if relay.point not in told.get(relay.live_source, ()):
+        if relay.point not in points.get(relay.live_source, ()):
             raise ValueError(
                 f"signal source {relay.source_id!r}: no live source {relay.live_source!r} with point {relay.point!r}; "
-                f"there are {', '.join(told) or 'none'}"
+                f"there are {', '.join(points) or 'none'}"
             )
 
 
