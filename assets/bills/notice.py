@@ -20,7 +20,7 @@ def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
     """
     if audit.verdict == "agrees":
         return False
-    # Faults that cancel in the total are faults all the same: a person is told of them by their size.
+    # Faults that cancel in the total are faults all the same: they are reported by their size.
     largest = max((abs(line.delta) for line in audit.lines), default=Decimal(0))
     variance = max(abs(audit.delta_total), largest)
     # Either suffices: a small share of a large bill is much money, and a small amount may be half of a small bill.

@@ -51,8 +51,8 @@ def _table(block: bytes, file: str) -> InfluxTable:
     head, _, data = rest.partition(b"\n")
     header = head.decode("utf-8", "replace").split(",")
     if "error" in header:
-        said = data.decode("utf-8", "replace").split(",")[header.index("error")] if data else "an error"
-        raise BadInput(f"the server says: {one_line(said, 200)}", file=file, reason="refused")
+        message = data.decode("utf-8", "replace").split(",")[header.index("error")] if data else "an error"
+        raise BadInput(f"the server says: {one_line(message, 200)}", file=file, reason="refused")
     if "_time" not in header or "_value" not in header:
         raise BadInput(f"it has the columns {', '.join(header)[:200]}; expected {EXPECTED}", file=file)
     types = annotations.get("#datatype", [])

@@ -121,8 +121,8 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
     if (known := _HASHES.get(key)) is not None:
         return known
     days = quarter_hours(site, start, end)
-    said = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
-    text = "\n".join([*versions, said.write_csv()])
+    rows = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
+    text = "\n".join([*versions, rows.write_csv()])
     return _HASHES.put(key, hashlib.sha256(text.encode()).hexdigest())
 
 

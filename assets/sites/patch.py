@@ -69,8 +69,8 @@ def with_seu(text: str, seu: Seu, *, note: str = "", file: str = "") -> str:
     """
     if any(each.get("seu_id") == seu.seu_id for each in parsed(text).get("seus") or ()):
         raise BadInput(f"there is an energy use {seu.seu_id!r} already", file=file, reason="exists")
-    said = seu.model_dump(mode="json", exclude_unset=True)
-    item = yaml_text(said)
+    fields = seu.model_dump(mode="json", exclude_unset=True)
+    item = yaml_text(fields)
     # Behind the first key: a comment before an item would be the last one's.
     first, _, rest = item.partition("\n")
     return with_item(text, "seus", f"{first}{f'  # {one_line(note)}' if note else ''}\n{rest}", file=file)

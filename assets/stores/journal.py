@@ -82,7 +82,7 @@ class AppendOnly(Generic[M]):
         self, store: Store, *columns: str, as_of_utc: datetime | None = None, **conditions: Any
     ) -> list[dict[str, Any]]:
         """Rows in order. With columns only these, and unproven: a seal is over a whole row."""
-        return self._asked(store, self.select(as_of_utc=as_of_utc, **conditions), columns)
+        return self._queried(store, self.select(as_of_utc=as_of_utc, **conditions), columns)
 
     def history(self, store: Store, *, as_of_utc: datetime | None = None, **conditions: Any) -> list[M]:
         """Everything that was recorded by then, the oldest first."""
@@ -95,7 +95,7 @@ class AppendOnly(Generic[M]):
         newest_first = (self.table.c[name].desc() for name in self.order)
         # SQLAlchemy adds an order to the one before it; None takes that away first.
         query = self.select(as_of_utc=as_of_utc, **conditions).order_by(None).order_by(*newest_first)
-        return next(iter(self._asked(store, query.limit(1), columns)), None)
+        return next(iter(self._queried(store, query.limit(1), columns)), None)
 
     def latest(self, store: Store, *, as_of_utc: datetime | None = None, **conditions: Any) -> M | None:
         """The model of the last row; None before the first."""
@@ -107,7 +107,7 @@ class AppendOnly(Generic[M]):
         rows = self.rows(store, as_of_utc=as_of_utc, **conditions)
         return [self.read(row) for row in {tuple(row[name] for name in key): row for row in rows}.values()]
 
-    def _asked(self, store: Store, query: sa.Select[Any], columns: Sequence[str]) -> list[dict[str, Any]]:
+    def _queried(self, store: Store, query: sa.Select[Any], columns: Sequence[str]) -> list[dict[str, Any]]:
         if columns:
             return store.rows(query.with_only_columns(*(self.table.c[name] for name in columns)))
         found = store.rows(query)
@@ -219,5 +219,5 @@ def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
 
 def _recorded(model: ModelType, at_utc: datetime) -> ModelType:
     """The model with the time that it is recorded at, where it says one."""
-    is_said = "recorded_at_utc" in type(model).model_fields
-    return model.model_copy(update={"recorded_at_utc": at_utc}) if is_said else model
+    has_time = "recorded_at_utc" in type(model).model_fields
+    return model.model_copy(update={"recorded_at_utc": at_utc}) if has_time else model

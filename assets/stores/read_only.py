@@ -47,7 +47,7 @@ class ReadOnlyFile:
     def connect(self) -> sqlite3.Connection:
         """A connection on which every write fails."""
         address = f"file:{quote(str(self._place))}?{self._options}"
-        # Threads take turns in the pool, as with any other store; transactions are begun by whoever has one.
+        # Threads take turns in the pool, as with any other store; the thread that has one begins transactions.
         connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
         for pragma in ("busy_timeout=5000", "trusted_schema=OFF", "query_only=ON"):
             connection.execute(f"PRAGMA {pragma}")

@@ -137,15 +137,15 @@ def left_run(project: Project) -> RemovalRun | None:
     return run.model_copy(update={"files": tuple(own)})
 
 
-def remove(store: Store, run: RemovalRun, clock: Clock, said: Callable[[str], None]) -> None:
+def remove(store: Store, run: RemovalRun, clock: Clock, report: Callable[[str], None]) -> None:
     """Delete the files of a run, and folders that it leaves empty, and record a row a class; a file that was written
-    since it was looked at is another one, and stays. said: called with each name. Raises OSError: the next goes on.
+    since it was looked at is another one, and stays. report: called with each name. Raises OSError: the next goes on.
     """
     for each in run.files:
         if not each.path.exists() or mark_of(each.path) != each.mark:
             continue
         each.path.unlink()
-        said(each.path.name)
+        report(each.path.name)
         # A copy that was refused has a folder of its own.
         if each.name == "quarantine" and not any(each.path.parent.iterdir()):
             each.path.parent.rmdir()

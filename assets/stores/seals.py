@@ -308,7 +308,7 @@ def give_numbers_back(connection: sa.Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    # Nobody else was given one since: whoever seals holds the lock until the end.
+    # Nobody else was given one since: the sealing transaction holds the lock until the end.
     for name, text in reversed(connection.info.get("sealed", ())):
         numbered = BY_NAME[name].autoincrement_column
         if numbered is not None:

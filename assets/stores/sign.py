@@ -199,7 +199,7 @@ def key_needed(person: Person, people: People) -> str:
 
     Raises BadInput for a person without public key beside others who have one.
     """
-    # One key in the file and everybody must sign: else whoever wants no proof of an act would leave out the key.
+    # One key in the file and everybody must sign: else a key could be left out to avoid the proof of an act.
     if any(each.public_key for each in people.people) and not person.public_key:
         raise BadInput(
             f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
@@ -248,9 +248,9 @@ def is_signed(signed: Signature) -> bool:
         return False
     if not isinstance(action, dict) or not isinstance(action.get("facts"), dict):
         return False
-    said = (action.get("kind"), action.get("subject"), action.get("person_id"))
+    stated = (action.get("kind"), action.get("subject"), action.get("person_id"))
     # Queries find a signature by these columns, but only the text is signed: they must say the same.
-    return said == (signed.kind, signed.subject, signed.person_id)
+    return stated == (signed.kind, signed.subject, signed.person_id)
 
 
 REPLACE = "keys replace"

@@ -177,7 +177,7 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, wit
         file = Path(url.removeprefix("sqlite:///"))
         if cannot_be_written(file):
             return _read_only(ReadOnlyFile(file), public_keys)
-        # Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights.
+        # Make the store's file for its owner alone; what SQLite keeps next to it gets the same rights.
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Only where there is none: to close a file that SQLite has open in this process would drop its locks on it.
         if not file.exists():

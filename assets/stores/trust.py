@@ -177,7 +177,7 @@ class Trust:
         raw, person = as_raw(table, row), row.get("approved_by") or row["person_id"]
         key, digest = key_of(table, raw), row_sha256(table, raw)
         mark = self.marks[table.name].get(key)
-        # A row that does not stand as sealed has its own sentence (`doubt`): one fault is told once.
+        # A row that does not stand as sealed has its own sentence (`doubt`): one fault is reported once.
         if mark is None or mark[0] != digest or mark[1] <= self.vouched:
             return ""
         if person not in self.public_keys:
@@ -251,7 +251,7 @@ class Trust:
             self._lost[name] = f"{name} {'/'.join(map(str, first))}: {REMOVED}"
         for key, row in rows.items() if name in ACTS else ():
             values = tuple(row.values())
-            # A row without a mark is no act; whoever uses it is told so (`doubt`).
+            # A row without a mark is no act; its use reports that (`doubt`).
             if key in marks and seen.get(key) != values:
                 if row_sha256(table, row) != marks[key][0]:
                     self._lost.setdefault(name, f"{name} {'/'.join(map(str, key))}: {CHANGED}")

@@ -67,7 +67,7 @@ def _of_postgres(cause: BaseException, url: str) -> Unreachable | None:
 def _of_sqlite(cause: BaseException, url: str) -> Unreachable | None:
     """By the name that SQLite gives its error; extended names, e.g. SQLITE_BUSY_SNAPSHOT, begin with the plain one."""
     name = str(getattr(cause, "sqlite_errorname", ""))
-    known = next((told for plain, told in OF_SQLITE.items() if name.startswith(plain)), None)
+    known = next((message for plain, message in OF_SQLITE.items() if name.startswith(plain)), None)
     if known is None:
         return None
     what, mend = known

@@ -218,8 +218,8 @@ def write_energy(
             continue
         kwh, cost = usage.series[charge.charge_id]
         # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
-        said = "" if charge.description else f" ({charge.series.series} price per interval)"
-        pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
+        text = "" if charge.description else f" ({charge.series.series} price per interval)"
+        pen.write_charge(charge, "energy", cost, text=text, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
 
 
 def mean_price(cost: N | Decimal, kwh: Decimal) -> Decimal | None:
@@ -394,8 +394,8 @@ def write_capacity(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
         excess, rate = pen.positive(f"{name}.excess", beyond, "power above contract"), charge.excess_price_per_unit
         # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
         if excess and rate:
-            said: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
-            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **said)
+            cells: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
+            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **cells)
 
 
 def write_reactive(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:

@@ -42,8 +42,8 @@ class Scanned(NamedTuple):
 
 def scan_rows(path: Path, *, run: Run = here) -> Scanned:
     """The rows of a picture. Raises BadInput: no tesseract, too many pages or dots, no letters, no numbers."""
-    asked = {"path": str(path)}
-    answer = scan_lines(**asked) if run is here else run("assets.bills.documents.read_scan:scan_lines", asked)
+    arguments = {"path": str(path)}
+    answer = scan_lines(**arguments) if run is here else run("assets.bills.documents.read_scan:scan_lines", arguments)
     sure = {Place(page=page, line=line): share for page, line, _, share in answer["lines"]}
     lines = [(Place(page=page, line=line), text) for page, line, text, _ in answer["lines"]]
     unread = [
@@ -107,8 +107,8 @@ def pages_of(path: Path) -> "list[Image]":
 def _bounded(picture: "Image") -> "Image":
     """The picture, not unpacked yet. Raises BadInput for more dots than a page has; Pillow lets twice as many by."""
     if picture.width * picture.height > MAX_PIXELS:
-        said = f"{picture.width:,} by {picture.height:,} dots; a page has at most {MAX_PIXELS:,}"
-        raise BadInput(said, reason="broken_picture", mend=_AGAIN)
+        message = f"{picture.width:,} by {picture.height:,} dots; a page has at most {MAX_PIXELS:,}"
+        raise BadInput(message, reason="broken_picture", mend=_AGAIN)
     return picture
 
 
@@ -138,28 +138,28 @@ def _upright(picture: "Image", turned_degrees: int) -> "Image":
 def _turned(picture: "Image") -> int:
     """Anticlockwise rotation of the page, degrees: 0, 90, 180 or 270; 0 where it cannot be determined."""
     try:
-        told = _tesseract(picture, "--psm", _BLOCK)
+        output = _tesseract(picture, "--psm", _BLOCK)
     except BadInput:
         # Too few letters to tell it by.
         return 0
-    words = dict(line.partition(":")[::2] for line in told.splitlines() if ":" in line)
+    words = dict(line.partition(":")[::2] for line in output.splitlines() if ":" in line)
     return int(words.get("Rotate", "0")) % 360
 
 
 def _read(picture: "Image") -> list[tuple[str, float]]:
     """(text, sure) of each line: of a line its least sure word that has a letter or digit."""
-    told = _tesseract(picture, "--psm", _PARAGRAPH, "-c", "preserve_interword_spaces=1", "tsv")
+    output = _tesseract(picture, "--psm", _PARAGRAPH, "-c", "preserve_interword_spaces=1", "tsv")
     lines: dict[tuple[str, ...], list[tuple[str, float]]] = {}
-    for row in csv.DictReader(io.StringIO(told), delimiter="\t", quoting=csv.QUOTE_NONE):
+    for row in csv.DictReader(io.StringIO(output), delimiter="\t", quoting=csv.QUOTE_NONE):
         word = (row["text"] or "").strip()
         if word:
             at = (row["block_num"], row["par_num"], row["line_num"])
             lines.setdefault(at, []).append((word, max(float(row["conf"]), 0) / 100))
     found = []
     for words in lines.values():
-        said = [sure for word, sure in words if any(map(str.isalnum, word))]
-        if said:
-            found.append((" ".join(word for word, _ in words), round(min(said), 3)))
+        scores = [sure for word, sure in words if any(map(str.isalnum, word))]
+        if scores:
+            found.append((" ".join(word for word, _ in words), round(min(scores), 3)))
     return found
 
 

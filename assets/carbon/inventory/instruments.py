@@ -52,7 +52,7 @@ def certificate_unstated(certificate: HourlyCertificate) -> list[str]:
 
 
 def _failures(criteria: QualityCriteria, market: str, start: date, end: date, consumed_in: str) -> list[str]:
-    # Silence is None and is told; only a stated no refuses.
+    # Silence is None and is reported; only a stated no refuses.
     found = [text for name, text in _CRITERIA.items() if getattr(criteria, name) is False]
     is_foreign = consumed_in and market and consumed_in.casefold() != market.casefold()
     # Said once: the criterion and the two names are one reason.
@@ -191,13 +191,13 @@ class Allocation:
 
     def unclaimed(self, rows: Sequence[Factor], said: Sequence[Finding]) -> list[Finding]:
         """A finding for each held instrument of which something is left, unless `said` tells of it already."""
-        told = {name for each in said for name in str(each.facts.get("factor_id", "")).split(", ")}
+        reported = {name for each in said for name in str(each.facts.get("factor_id", "")).split(", ")}
         found: dict[tuple[str, date], Finding] = {}
         for row in rows:
             key = row.factor_id, row.valid_from
             left = self.left_kwh(row)
-            # An instrument that was refused has been told with its reason; one that is used in part has not.
-            if row.basis not in HELD or (row.factor_id in told and key not in self._used):
+            # An instrument that was refused has been reported with its reason; one that is used in part has not.
+            if row.basis not in HELD or (row.factor_id in reported and key not in self._used):
                 continue
             if key in self._used and not left:
                 continue

@@ -40,11 +40,11 @@ def market_lines(
     time and supplier; elsewhere: those that do not fit by time or supplier, and may be named in vain. Where grid
     average is all there is, the location lines count in both methods.
     """
-    asked, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
-    kept, said = usable(activity, asked)
-    findings += said
+    requested, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
+    kept, refusals = usable(activity, requested)
+    findings += refusals
     # Told, since a person may have bought it for this line and not said so.
-    held_back = [row for row in rows if row not in asked and row.basis in HELD]
+    held_back = [row for row in rows if row not in requested and row.basis in HELD]
     if held_back and not activity.instrument:
         findings.append(_unnamed(activity, held_back))
     pieces = [piece for part in parts for piece in _pieces(part, kept)]

@@ -116,13 +116,13 @@ def changes_of_use(
     if weeks.height < MIN_WEEKS:
         why = Sentence("{0} weeks meet their season of the baseline; {1} wanted", weeks.height, MIN_WEEKS)
         return (not_assessed(why, weeks.height),)
-    # Before the steps: a change of unit is one too, and would be told as a change of use.
+    # Before the steps: a change of unit is one too, and would be reported as a change of use.
     changed = unit_change(weeks)
     if changed is not None:
         return until([changed], end)
     at_seam = [day for day in declared if abs((day - train[1]).days) <= MEASURE_DAYS]
     found = steps(weeks, report_start=train[1], has_installation=bool(at_seam))
-    # Every declared day must be far from it: a measure explains the step beside it and no other.
+    # Every declared day must be far from it: a measure explains the step next to it and no other.
     unexplained = [each for each in found if all(abs((each.start - day).days) > MEASURE_DAYS for day in declared)]
     return until([_finding(each, unit) for each in unexplained], end)
 

@@ -373,7 +373,7 @@ def judged_span(
 
 
 def _why_not(version: BaselineVersion | None, expected: Decimal, share: float, rule: EnpiRule) -> str:
-    # The first that holds is told: without a baseline nothing behind it has a meaning.
+    # The first that holds is reported: without a baseline nothing behind it has a meaning.
     if version is None:
         return "no_baseline"
     if not version.status.has_approval:

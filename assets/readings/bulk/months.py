@@ -173,7 +173,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
             duplicates = flat.size - int(np.count_nonzero(lines))
         # The first of several equal rows is the one that counts.
         lines.ravel()[flat[::-1]] = line[::-1]
-    # A refused count beside another one at the same place: which of the two is odd is for the careful way to say.
+    # A refused count and another one at the same place: which of the two is odd is for the careful way to say.
     is_twice = np.unique(negatives).size < negatives.size
     if is_twice or (negatives.size and (conflicts.size or lines.ravel()[negatives].any())):
         raise NotRegular

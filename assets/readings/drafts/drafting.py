@@ -65,8 +65,8 @@ def draft_of(
 class _Drafting:
     """Collects the keys of one draft."""
 
-    def __init__(self, found: TableFound, site: Site | None, said: Said) -> None:
-        self.found, self.site, self.unit, self.meter = found, site, said.unit, said.meter
+    def __init__(self, found: TableFound, site: Site | None, facts: Said) -> None:
+        self.found, self.site, self.unit, self.meter = found, site, facts.unit, facts.meter
         self.keys: dict[str, Any] = {}
         # Whose readings they are was said of this very file: one of another date may hold another meter's.
         self.is_only_this = False
@@ -257,10 +257,10 @@ class _Drafting:
             return self.meter
         found = match(column.name, site, unit, taken=taken)
         if (found is None or found.sure < SURE) and len(self.found.values) == 1:
-            # A column beside it may say whose the only values are.
-            told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
-            found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
-            self.is_only_this = found in told
+            # A column next to it may name the meter of the only values.
+            constants = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+            found = max([*constants, *([found] if found else [])], key=lambda each: each.sure, default=None)
+            self.is_only_this = found in constants
             if found is None or found.sure < SURE:
                 found = only_meter(site, unit) or found
         if found is not None and found.sure >= SURE and found.stream not in taken:
@@ -304,9 +304,9 @@ class _Drafting:
                 self._ask_stream(self.site, "meters", name, found, unit)
 
     def _add_only_meter(self, site: Site, unit: str | None) -> None:
-        told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
-        found = max([*told, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
-        self.is_only_this = self.meter is not None or found in told
+        constants = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+        found = max([*constants, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
+        self.is_only_this = self.meter is not None or found in constants
         if self.meter is not None:
             self.keys["meters"] = {"any": self.meter}
         elif found is not None and found.sure >= SURE:

@@ -109,8 +109,8 @@ class MapDraft(Model):
 
     def failed(self, sentence: str) -> "MapDraft":
         """With the reason why the file cannot be read by this draft, which is then open."""
-        asked = Question(key="", text=f"read by this map the file is still refused: {sentence}")
-        return self.model_copy(update={"questions": (*self.questions, asked)})
+        question = Question(key="", text=f"read by this map the file is still refused: {sentence}")
+        return self.model_copy(update={"questions": (*self.questions, question)})
 
     def column_map(self, **more: Any) -> ColumnMap:
         """The map of what is known. Raises ValueError where that is none (a program's fault)."""

@@ -160,9 +160,9 @@ class SiteDraft:
                 text = f"another entity is called {label} too: which meter is this? Or leave it out"
                 questions.append(Question(key="values", column=channel.meter, text=text))
                 continue
-            carrier, asked = carrier_of(label, None if unit is None else unit.code)
+            carrier, question = carrier_of(label, None if unit is None else unit.code)
             meter = self._meter(label, label.replace("_", " "), carrier)
-            meter.asked = meter.asked or asked
+            meter.asked = meter.asked or question
             words = set(label.lower().split("_"))
             register = "export" if words & _EXPORTED else "value" if words & _GENERATED else "import"
             meter.registers.setdefault(register, unit.canonical if unit else "kwh")
@@ -204,8 +204,8 @@ class SiteDraft:
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         for each in (one for one in draft.questions if one.key in ("zone", "date_format") and one.answers):
-            if said := self._answer(path, each.key, each.text, each.answers):
-                keys[each.key] = said
+            if answer := self._answer(path, each.key, each.text, each.answers):
+                keys[each.key] = answer
                 questions.remove(each)
         if found.meter is not None:
             unit = next((each.unit for each in found.values if each.unit), None) or found.unit_of_rows
@@ -282,22 +282,22 @@ class SiteDraft:
         if unit is not None:
             return unit
         text = f"{what}? Take the sign away, and give its unit under units"
-        said = self._answer(path, name, text, allowed)
-        if said == "":
+        answer = self._answer(path, name, text, allowed)
+        if answer == "":
             own = PRICE if price else f"{device}_soc" if device else self._stream(name, path, column.unit, constant)
             questions.append(Question(key="values", column=name, text=text, answers=(own,)))
-        return said if said not in ("", "skip") else None
+        return answer if answer not in ("", "skip") else None
 
     def _answer(self, path: Path, name: str, text: str, allowed: tuple[str, ...]) -> str:
         """Answer to a question about a column; empty where nothing that is allowed was answered."""
         of_name = f"column.{identifier(bare(name))}"
         is_other = self._asked_in.setdefault(of_name, path) != path
-        asked = f"column.{identifier(path.stem)}.{identifier(bare(name))}" if is_other else of_name
-        if self.asks.get(asked, ColumnAsk(asked, text, allowed)).text != text:
-            asked += ".direction"
-        self.asks[asked] = ColumnAsk(asked, text, allowed)
-        said = str(self._said.get(asked, ""))
-        return said if said in allowed else ""
+        question_id = f"column.{identifier(path.stem)}.{identifier(bare(name))}" if is_other else of_name
+        if self.asks.get(question_id, ColumnAsk(question_id, text, allowed)).text != text:
+            question_id += ".direction"
+        self.asks[question_id] = ColumnAsk(question_id, text, allowed)
+        answer = str(self._said.get(question_id, ""))
+        return answer if answer in allowed else ""
 
     def _directed(self, path: Path, name: str, unit: str, questions: list[Question]) -> str:
         """The stream of a price, of a device's state, and of energy whose name says its direction; else empty."""
@@ -316,8 +316,8 @@ class SiteDraft:
             way = self._answer(path, name, text, allowed)
             if way in ("", "skip"):
                 likely = "battery.charge" if allowed[0] == "charge" else f"{self._named_grid()}.export"
-                asked = Question(key="values", column=name, text=text, answers=(likely,))
-                questions += [asked] if way == "" else [Question(key="skip", column=name, text="")]
+                question = Question(key="values", column=name, text=text, answers=(likely,))
+                questions += [question] if way == "" else [Question(key="skip", column=name, text="")]
                 return ""
         if way in ("charge", "discharge"):
             meter = self._meter("battery", "Battery", "electricity")
@@ -359,21 +359,21 @@ class SiteDraft:
         label = bare(name)
         if not label or is_common(name):
             label = constant or self._label_of(path)
-        carrier, asked = self._carried(path, name, unit)
+        carrier, question = self._carried(path, name, unit)
         meter = self._meter(label, label or "Main meter", carrier)
-        meter.asked = meter.asked or asked
+        meter.asked = meter.asked or question
         register = "value" if _GENERATION.search(name) else "import"
         meter.registers.setdefault(register, canonical_of(unit) or "kwh")
         return meter.meter_id
 
     def _carried(self, path: Path, name: str, unit: str | None) -> tuple[str, str]:
         """The carrier, and the question where neither name nor answer tells it."""
-        carrier, asked = carrier_of(f"{name} {path.stem}", unit)
+        carrier, question = carrier_of(f"{name} {path.stem}", unit)
         other, text = either(f"{name} {path.stem}") if canonical_of(unit) == "kwh" else ("", "")
-        carrier, asked = ("electricity", text) if text else (carrier, asked)
+        carrier, question = ("electricity", text) if text else (carrier, question)
         allowed = ("electricity", other) if text else ("natural_gas", "water")
-        said = self._answer(path, name, asked, allowed) if asked else ""
-        return (said, "") if said else (carrier, asked)
+        answer = self._answer(path, name, question, allowed) if question else ""
+        return (answer, "") if answer else (carrier, question)
 
     def _label_of(self, path: Path) -> str:
         """Name of a file's only meter; nothing where its name is any file's, or the whole site's."""

@@ -127,9 +127,9 @@ def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> Tabl
     marks = marks_of(frame, list(clocks), allows_comma=head.allows_comma)
     places = sorted({int(at[:2]) * 60 + int(at[3:]) for at in clocks.values()})
     minutes = min((after - before for before, after in pairwise(places)), default=None)
-    told = {name: unit for name, unit in head.told.items() if name in clocks}
+    units = {name: unit for name, unit in head.told.items() if name in clocks}
     first = next(iter(clocks))
-    values = number_columns(frame, [first], told, minutes)
+    values = number_columns(frame, [first], units, minutes)
     return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
 
 
@@ -210,22 +210,22 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     time = time_column(frame)
     if time is None:
         return None
-    told, data_line = {}, None
+    units, data_line = {}, None
     if time.times[0] is None and time.times.len() > 1:
         # A row above the first time: units of the columns, or else these names are no names but a title.
         cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
-        told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
+        units = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
         # What stands for the time's unit is nothing, or a style in brackets.
         if (
             cells.get(time.name, "[")[0] not in "[("
-            or not told
-            or len(told) < len([name for name in cells if name != time.name])
+            or not units
+            or len(units) < len([name for name in cells if name != time.name])
         ):
             return None
         data_line = int(lines[1])
         frame = frame.slice(1)
         time = replace(time, times=time.times.slice(1))
-    return _Head(frame, time, told, mapping, data_line, raw.allows_comma)
+    return _Head(frame, time, units, mapping, data_line, raw.allows_comma)
 
 
 def _beginning(path: Path) -> bytes:

@@ -88,12 +88,12 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
         if found is not None:
             return found, True
     last = re.split(r"\s+(?:in\s+)?", name.strip())[-1]
-    told = unit_text(last) if last != name.strip() else None
-    told = told or unit_in(name)
-    if told is not None and len(told) > 1:
-        return told, True
+    own = unit_text(last) if last != name.strip() else None
+    own = own or unit_in(name)
+    if own is not None and len(own) > 1:
+        return own, True
     hint = next((unit for pattern, unit in _UNIT_HINTS if re.search(pattern, name.lower())), None)
-    return (told, True) if told is not None and hint is None else (hint, False)
+    return (own, True) if own is not None and hint is None else (hint, False)
 
 
 def number_columns(
@@ -103,8 +103,8 @@ def number_columns(
     return [_described(frame[name], told.get(name), minutes) for name in names if is_number(frame[name])]
 
 
-def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
-    unit, is_told = (told, True) if told is not None else unit_of_name(column.name)
+def _described(column: pl.Series, declared: str | None, minutes: int | None) -> ValueColumn:
+    unit, is_declared = (declared, True) if declared is not None else unit_of_name(column.name)
     values = as_numbers(column)
     notes, zeros, empty = [], int((values == 0).sum()), values.null_count()
     if empty:
@@ -113,7 +113,7 @@ def _described(column: pl.Series, told: str | None, minutes: int | None) -> Valu
         notes.append(f"{zeros} zeros; zero_is_missing: true if a zero means no reading")
     if values.min() is not None and float(values.min()) < 0:  # type: ignore[arg-type]
         notes.append("holds negative values; a register import or export refuses them")
-    return ValueColumn(column.name, unit, is_told, _smaller_unit(values.drop_nulls(), unit, minutes), tuple(notes))
+    return ValueColumn(column.name, unit, is_declared, _smaller_unit(values.drop_nulls(), unit, minutes), tuple(notes))
 
 
 def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> str:

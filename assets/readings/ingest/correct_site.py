@@ -51,7 +51,7 @@ def validate_months(
     months, results = months_of(period), []
     entries = lake.manifest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
     a_month = max(1, sum(int(entry["rows"]) for entry in entries) // len(months))
-    # Four months before them are read beside them: what judging takes, and the references of estimates.
+    # Four months before them are read too: what judging takes, and the references of estimates.
     size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // (2 * a_month)))
     for at in range(0, len(months), size):
         results += _months(lake, site, months[at : at + size], clock=clock, run_id=run_id)
@@ -64,7 +64,7 @@ def _months(lake: Lake, site: Site, chunk: Sequence[Period], *, clock: Clock, ru
     rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
     validation = judge_rows(rows, site, start_utc=start, end_utc=end)
     read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
-    # What is needed of single meters is read again: the whole of a large site is not kept beside it.
+    # What is needed of single meters is read again: the whole of a large site is not kept meanwhile.
     del rows
     return [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
 

@@ -126,7 +126,7 @@ class _Child:
             self._folder = folder
             environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
             self._process = subprocess.Popen(
-                # Isolated (-I): neither the folder nor the user's packages give it modules, so it is told our root.
+                # Isolated (-I): neither the folder nor the user's packages give it modules, so it is given our root.
                 [sys.executable, "-I", "-c", _START, str(ROOT)],
                 # select() asks the pipe itself, and knows nothing of bytes that wait in a buffer.
                 bufsize=0,

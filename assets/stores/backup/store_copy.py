@@ -160,9 +160,9 @@ def scratch_database(url: str) -> Iterator[str]:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
     except psycopg.Error as error:
-        said = (str(error).strip().splitlines() or [""])[0]
+        text = (str(error).strip().splitlines() or [""])[0]
         raise Unreachable(
-            f"no database to verify in can be made at {address_of(url)} ({said}): give the role CREATEDB, or restore "
+            f"no database to verify in can be made at {address_of(url)} ({text}): give the role CREATEDB, or restore "
             "into an empty project and database"
         ) from error
     try:
@@ -184,8 +184,8 @@ def _run(tool: str, url: str, *arguments: str) -> None:
     done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if line] or [f"exit code {done.returncode}"]
-        said = re.sub(rf"^{tool}: (error: )?", "", lines[0])
+        text = re.sub(rf"^{tool}: (error: )?", "", lines[0])
         mend = "look at the server and the disk, and run this again"
         if "server version" in done.stderr:
-            said, mend = f"it is older than the server ({lines[-1]})", "install that of the server's version or newer"
-        raise Unreachable(f"{tool} failed at {address_of(url)}: {said}: {mend}")
+            text, mend = f"it is older than the server ({lines[-1]})", "install that of the server's version or newer"
+        raise Unreachable(f"{tool} failed at {address_of(url)}: {text}: {mend}")

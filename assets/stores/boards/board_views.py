@@ -107,29 +107,29 @@ def renew_views(url: str, sites: Iterable[Site]) -> None:
 def _made(connection: "psycopg.Connection[Any]", statements: list[str]) -> dict[str, bool]:
     import psycopg
 
-    stands = {_view(each): False for each in statements if _view(each)}
+    exists = {_view(each): False for each in statements if _view(each)}
     text = "\n".join(statements)
     known = connection.execute("select obj_description(%s::regnamespace, 'pg_namespace')", [SCHEMA]).fetchall()[0][0]
     rows = connection.execute("select viewname from pg_views where schemaname = %s", [SCHEMA]).fetchall()
-    here = {str(row[0]) for row in rows} & stands.keys()
+    here = {str(row[0]) for row in rows} & exists.keys()
     if known == text:
-        stands |= dict.fromkeys(here, True)
+        exists |= dict.fromkeys(here, True)
     else:
         for name in here:
             connection.execute(f"drop view if exists {SCHEMA}.{name} cascade")
     for each in statements:
         name = _view(each)
-        if stands.get(name):
+        if exists.get(name):
             continue
         try:
             with connection.transaction():
                 connection.execute(each.encode())
-            stands |= {name: True} if name else {}
+            exists |= {name: True} if name else {}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             # Over what is not built yet, or over such a view: the build that makes it comes by here again.
             continue
     connection.execute(f"comment on schema {SCHEMA} is {quoted(text)}".encode())
-    return stands
+    return exists
 
 
 def _view(statement: str) -> str:

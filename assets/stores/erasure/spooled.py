@@ -83,10 +83,10 @@ def _parted(path: Path, own: frozenset[Point], others: frozenset[Point]) -> tupl
         content = read_frames(path.read_bytes())
         lines, refused = content.lines.splitlines(keepends=True), content.refusals.splitlines(keepends=True)
         kept = [line for line in lines if tuple(line.decode().split(",", 2)[:2]) not in own]
-        told = [line for line, (source_id, point, *_) in ((each, json.loads(each)) for each in refused)
+        remaining = [line for line, (source_id, point, *_) in ((each, json.loads(each)) for each in refused)
                 if source_id not in sources or (source_id, point) in others]  # fmt: skip
-        frames = [frame(kind, b"".join(each)) for kind, each in ((SAMPLES, kept), (REFUSALS, told)) if each]
-        return b"".join(frames), len(lines) - len(kept) + len(refused) - len(told)
+        frames = [frame(kind, b"".join(each)) for kind, each in ((SAMPLES, kept), (REFUSALS, remaining)) if each]
+        return b"".join(frames), len(lines) - len(kept) + len(refused) - len(remaining)
     # By the file's name: one whose head is damaged was left to a person under the same.
     names = path.name.lstrip(".").split(".")
     source_id = next((each for each in names[:2] if each in sources), "")

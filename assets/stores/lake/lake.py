@@ -259,7 +259,7 @@ class Lake:
     def _discard(self, written: "_Written") -> None:
         for relative in written.paths:
             # Named before it was written, so it may not be there yet.
-            # What a bucket does not give back now is swept later; why the batch fails must not be told otherwise.
+            # What a bucket does not give back now is swept later; the reason why the batch fails must not be replaced.
             with suppress(Unreachable):
                 self.kept.delete(relative)
         written.paths.clear()

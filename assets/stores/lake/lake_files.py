@@ -172,8 +172,8 @@ def history_in(
     first = date.min if start_utc is None else start_utc.astimezone(UTC).date()
     last = date.max if end_utc is None else end_utc.astimezone(UTC).date()
     paths = [file.path for file in files if file.first <= last and file.last >= first]
-    asked = {*ORDER, "recorded_at_utc", *(LAKE_SCHEMA if columns is None else columns)}
-    wanted = [name for name in LAKE_SCHEMA if name in asked]
+    needed = {*ORDER, "recorded_at_utc", *(LAKE_SCHEMA if columns is None else columns)}
+    wanted = [name for name in LAKE_SCHEMA if name in needed]
     if not paths:
         return pl.DataFrame(schema={name: LAKE_SCHEMA[name] for name in wanted})
     # The folders site=… and m=… are no columns: every row says its site itself.

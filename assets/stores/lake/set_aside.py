@@ -31,9 +31,9 @@ def set_aside(kept: FileStore, keys: Iterable[str], why: str) -> tuple[str, ...]
     at_utc = SystemClock().now_utc()
     folder = f"{FOLDER}/{at_utc:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
     by = f"process {os.getpid()} on {socket.gethostname()}"
-    said = {"at_utc": at_utc.isoformat(), "by": by, "why": why, "files": given}
-    # Before the first file moves: whoever finds one there finds the reason too.
-    kept.note(f"{folder}/{WHY}", json.dumps(said, indent=1).encode())
+    note = {"at_utc": at_utc.isoformat(), "by": by, "why": why, "files": given}
+    # Before the first file moves: with each file there the reason is there too.
+    kept.note(f"{folder}/{WHY}", json.dumps(note, indent=1).encode())
     for key in given:
         kept.move(key, f"{folder}/{key}")
     return tuple(f"{folder}/{key}" for key in given)

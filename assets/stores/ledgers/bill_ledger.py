@@ -108,8 +108,8 @@ class BillStore:
     def keep_audit(self, bill_id: str, audit: Mapping[str, Any], *, clock: Clock) -> str:
         """Keep an audit (a Reconciliation as JSON); the same outcome for the same bill once. Returns its id."""
         audit_id = _digest([bill_id, json.dumps(audit, sort_keys=True)])
-        said = {"verdict": audit["verdict"], "cause": audit["cause"], "delta_total": str(audit["delta_total"])}
-        _AUDITS.add_once(self.store, clock, {"audit_id": audit_id, "bill_id": bill_id, **said, "audit": dict(audit)})
+        outcome = {"verdict": audit["verdict"], "cause": audit["cause"], "delta_total": str(audit["delta_total"])}
+        _AUDITS.add_once(self.store, clock, {"audit_id": audit_id, "bill_id": bill_id, **outcome, "audit": dict(audit)})
         return audit_id
 
     def audits(self, bill_id: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ class ForecastStore(Repository):
 
     def add(self, forecast: Forecast, clock: Clock) -> bool:
         """Append a forecast. False where the same forecast_id is there already (nothing is written)."""
-        # Under a target of its own: whoever asks for the target, by whatever way, never meets a challenger's forecast.
+        # Under a target of its own: no query for the target ever returns a challenger's forecast.
         target = _filed(forecast.target, is_shadow=forecast.is_shadow)
         return _FORECASTS.add_once(self.store, clock, _FORECASTS.row(forecast, target=target))
 

@@ -19,7 +19,7 @@ MENDS: dict[Outcome, str] = {
 }
 # Behind the sentence of a failure that knows its own mend.
 TO_MEND = "; to mend: "
-# What is kept beside the jobs: devices that a plan goes without, which no run fails of.
+# What is kept in addition to jobs: devices that a plan goes without, which no run fails of.
 DEVICES = "devices"
 # The same of a signal source, behind it its id: its server, its broker, and the events that it calls.
 SIGNAL_SOURCES, NOTIFICATIONS, CALLS = "signals", "notifications", "calls"
@@ -136,11 +136,11 @@ def _finding(failures: list[JobOutcome]) -> Finding:
     last, parts = failures[-1], sorted({each.part for each in failures if each.part})
     more = f" and {len(parts) - 1} more month{'s' * (len(parts) > 2)}" if len(parts) > 1 else ""
     of = f" of {parts[0]}{more}" if parts else ""
-    said, _, mend = last.sentence.partition(TO_MEND)
+    message, _, mend = last.sentence.partition(TO_MEND)
     code = _NO_JOBS.get(last.job.partition(" ")[0])
     return Finding(
         code=code or "job_failed",
-        message=said if code else f"job {last.job}{of}: {said}",
+        message=message if code else f"job {last.job}{of}: {message}",
         scope=last.site_id,
         facts={
             "job": last.job,

@@ -36,8 +36,8 @@ def read_plan(content: Mapping[str, Any]) -> Plan:
             raise
         # The first schemas had no number.
         first = error.errors()[0]
-        key, said = ".".join(map(str, first["loc"])), sentence_of(first)
-        message = f"plan {name} is of an older schema that this version does not read ({key}: {said})"
+        key, fault = ".".join(map(str, first["loc"])), sentence_of(first)
+        message = f"plan {name} is of an older schema that this version does not read ({key}: {fault})"
         raise BadInput(message, reason="plan_schema") from error
 
 

@@ -52,8 +52,8 @@ class YearRules(Repository):
                     f"{known.recorded_at_utc:%Y-%m-%d}, approved by {known.approved_by}",
                     reason="decided_already",
                 )
-            said = {"person_id": person.person_id, "reason": reason.strip(), "rule": rule.model_dump(mode="json")}
-            _RULES.add(self.store, clock, _key(rule) | said)
+            decision = {"person_id": person.person_id, "reason": reason.strip(), "rule": rule.model_dump(mode="json")}
+            _RULES.add(self.store, clock, _key(rule) | decision)
             kept = self.of(rule)
         assert kept is not None  # noqa: S101
         return kept

@@ -47,10 +47,10 @@ class LiveStore:
 
     def tell(self, site_id: str, states: Iterable[SourceState], *, now_utc: datetime) -> None:
         """The state of every source of a site, in place of those before."""
-        told = [(site_id, each.source_id, now_utc.timestamp(), each.model_dump_json()) for each in states]
+        rows = [(site_id, each.source_id, now_utc.timestamp(), each.model_dump_json()) for each in states]
         with self._writing() as db:
             db.execute("delete from sources where site_id = ?", (site_id,))
-            db.executemany("insert into sources values (?, ?, ?, ?)", told)
+            db.executemany("insert into sources values (?, ?, ?, ?)", rows)
 
     def keep_only(self, site_id: str, known: Collection[tuple[str, str]]) -> None:
         """Points (source, point) of a site that its file no longer has, go."""
@@ -115,10 +115,10 @@ class LiveReader:
 
     def states(self, site_id: str) -> list[tuple[datetime, SourceState]]:
         """Every source of a site, and when the collector last wrote its state. Raises Unreachable."""
-        asked = "select told_s, state from sources where site_id = ? order by source_id"
+        query = "select told_s, state from sources where site_id = ? order by source_id"
         return [
-            (datetime.fromtimestamp(told_s, UTC), SourceState.model_validate_json(state))
-            for told_s, state in self._ask(asked, site_id)
+            (datetime.fromtimestamp(written_s, UTC), SourceState.model_validate_json(state))
+            for written_s, state in self._ask(query, site_id)
         ]
 
     def _ask(self, question: str, site_id: str) -> list[tuple[Any, ...]]:

@@ -48,9 +48,9 @@ def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
             given.model_copy(update={"id": found[given.id].figure_id}) if given.id in found else given
             for given in each.trace.inputs
         )
-        said = [each.figure_id, str(each.value), each.status, *each.findings, each.trace.code_sha256]
-        said += [f"{given.id}={given.sha256 or given.value}" for given in inputs]
-        figure_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:16]
+        facts = [each.figure_id, str(each.value), each.status, *each.findings, each.trace.code_sha256]
+        facts += [f"{given.id}={given.sha256 or given.value}" for given in inputs]
+        figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
         trace = each.trace.model_copy(update={"inputs": inputs})
         found[each.figure_id] = each.model_copy(update={"figure_id": figure_id, "trace": trace})
     return found
@@ -106,7 +106,7 @@ class RequestedFigures:
                 try:
                     return None if row is None else Figure.model_validate_json(row[0])
                 except ValidationError:
-                    # One of another release goes, so that whoever asks the number again has it again.
+                    # One of another release goes, so that a new request for the number stores it again.
                     db.execute("delete from figures where figure_id = ?", (figure_id,))
                     return None
         except (sqlite3.Error, OSError):

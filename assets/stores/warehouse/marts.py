@@ -195,7 +195,7 @@ def published_at(marts_dir: Path, site_id: str) -> datetime | None:
 def _published(marts_dir: Path, site_id: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every file of the site's marts as it stands there. By folders that are known: each answer of the pages asks."""
     for name in MARTS:
-        # Gone between the list and the look: whoever asks next is told what is there after.
+        # Gone between the list and the look: the next request gets what is there after.
         with suppress(FileNotFoundError), os.scandir(marts_dir / name / f"site={site_id}") as files:
             for each in files:
                 if each.name.endswith(".parquet"):

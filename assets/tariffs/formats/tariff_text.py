@@ -152,8 +152,8 @@ def _lines(tariff: Tariff) -> Iterator[str]:
 
 
 def _whose(charge: Charge | Tax) -> str:
-    said = [*([charge.party] if isinstance(charge, Charge) and charge.party else []), charge.owner or ""]
-    return f" ({', '.join(filter(None, said))})" if any(said) else ""
+    names = [*([charge.party] if isinstance(charge, Charge) and charge.party else []), charge.owner or ""]
+    return f" ({', '.join(filter(None, names))})" if any(names) else ""
 
 
 def _season(season: Season) -> str:

@@ -86,7 +86,7 @@ def _channels(feed: Feed, request: ReadRequest) -> list[_Channel]:
         if key not in made:
             made[key] = _Channel(source, _meaning(source, unit))
         channels.append(made[key])
-    return _apart(channels)
+    return _power_separated(channels)
 
 
 def _meaning(source: Source, declared: str | None) -> Meaning:
@@ -95,15 +95,15 @@ def _meaning(source: Source, declared: str | None) -> Meaning:
     return meaning(source.reading_type.fields, source.service, declared)
 
 
-def _apart(channels: list[_Channel]) -> list[_Channel]:
+def _power_separated(channels: list[_Channel]) -> list[_Channel]:
     """Power of a usage point that has energy too, as a register of its own: both as import would count twice."""
     energy = {(each.source.usage_point, each.meaning.register) for each in channels if not each.meaning.is_power}
-    apart: dict[int, _Channel] = {}
+    separated: dict[int, _Channel] = {}
     for each in channels:
         if each.meaning.is_power and (each.source.usage_point, each.meaning.register) in energy:
             changed = Meaning(**{**vars(each.meaning), "register": f"power_{each.meaning.register}"})
-            apart[id(each)] = _Channel(each.source, changed)
-    return [apart.get(id(each), each) for each in channels]
+            separated[id(each)] = _Channel(each.source, changed)
+    return [separated.get(id(each), each) for each in channels]
 
 
 def _rows(feed: Feed, channels: list[_Channel]) -> pl.DataFrame:

@@ -129,8 +129,8 @@ def _unlinked(block: Part, types: _Index) -> Source:
     """A block whose meter reading is not in the document; a reading type in or next to it is its own."""
     link = block.entry.up_href or block.entry.self_href
     name = link.strip("/").removesuffix(_BLOCK) or "unnamed"
-    beside = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])
-    return Source(name, None, beside[0] if len(beside) == 1 else None, None)
+    nearby = types.by_holder.get(id(block), []) or types.by_entry.get(id(block.entry), [])
+    return Source(name, None, nearby[0] if len(nearby) == 1 else None, None)
 
 
 def _usage_point(reading: Part, points: _Index) -> Part | None:

@@ -91,7 +91,7 @@ class Samples:
         """All samples. Raises BadInput: as read_samples; samples of another site, or of a source that it has not."""
         file = read_samples(path)
         if request.site is None:
-            return _as_told(file)
+            return _as_received(file)
         source = _source(file, request.site)
         # Foreign names of column maps are those of files: here the site file names the streams itself.
         own = request.model_copy(update={"mapping": ColumnMap()})
@@ -250,7 +250,7 @@ def _placed(
     return frame.select(**columns).select(pl.col(name).cast(kind) for name, kind in schema.items())
 
 
-def _as_told(file: SampleFile) -> Parsed:
+def _as_received(file: SampleFile) -> Parsed:
     """Without a site: the samples as received, a channel for each point, and no readings."""
     key = ["point", "unit"]
     facts = file.row_filter.frame.group_by(key, maintain_order=True).agg(
