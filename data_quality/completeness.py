@@ -104,8 +104,8 @@ def last_seen(readings: pl.DataFrame, streams: Sequence[str]) -> pl.DataFrame:
     newest = readings.group_by("meter_id").agg(
         last_seen_utc=pl.col("interval_start_utc").max() + pl.duration(minutes=CANONICAL_MINUTES)
     )
-    asked = pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
-    return asked.join(newest, on="meter_id", how="left", maintain_order="left", validate="1:1")
+    requested = pl.DataFrame({"meter_id": list(streams)}, schema={"meter_id": pl.String})
+    return requested.join(newest, on="meter_id", how="left", maintain_order="left", validate="1:1")
 
 
 def evaluate_freshness(seen: pl.DataFrame, *, now_utc: datetime, limit: timedelta) -> Verdict:

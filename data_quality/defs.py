@@ -37,7 +37,7 @@ def result(judged: Judged, name: str | None = None, *, asset: str | None = None)
 def core_lake__month_quality(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """Every rule of validation over the months, judged by their history; what is excluded gets estimates beside it."""
+    """Every rule of validation over the months, judged by their history; what is excluded gets estimates too."""
     from assets.readings.ingest.correct_site import validate_months
 
     shown = dict[str, Metadata]()
@@ -113,7 +113,7 @@ def sums_add_up(
 def month_readings(
     context: dg.AssetCheckExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> Iterator[dg.AssetCheckResult]:
-    """All that is asked of the readings themselves: one step reads them, once."""
+    """All checks of the readings themselves: one step reads them, once."""
     found = gates(context, project, clock)
     yield result(of_all(found, MonthGates.meters_report), "meters_report", asset=MONTH_QUALITY)
     yield result(of_all(found, MonthGates.keep_their_contract), "readings_keep_their_contract", asset=READINGS)

@@ -10,7 +10,7 @@ MARKET_ZONE, TOLD_BY_HOUR = ZoneInfo("Europe/Berlin"), 15
 
 
 def staleness(until_utc: datetime, now_utc: datetime) -> tuple[Finding, ...]:
-    """Fault in the age of prices: none for now any more, or none for tomorrow when they should be told."""
+    """Fault in the age of prices: none for now any more, or none for tomorrow when they should be published."""
     if until_utc <= now_utc:
         message = f"prices end at {until_utc:%Y-%m-%d %H:%MZ}: none is known for now"
         return (Finding(code="prices_stale", message=message, severity="blocking"),)

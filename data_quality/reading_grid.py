@@ -48,7 +48,7 @@ class Stream:
 
     @property
     def follows_the_sun(self) -> bool:
-        """What is fed in, irradiance and outdoor temperature keep the sun's time, not that of people."""
+        """True for export, irradiance and outdoor temperature: they keep the sun's time, not that of people."""
         return self.is_solar or self.register == "export" or self.unit in ("w_per_m2", "degc")
 
 
@@ -194,8 +194,8 @@ def _streams_of(readings: pl.DataFrame, declared: Mapping[tuple[str, str], Strea
     for row in table.iter_rows(named=True):
         key = (row["meter_id"], row["register"])
         seen = Stream(*key, unit=row["unit"], cadence_minutes=max(row["cadence"], 1))
-        said = declared.get(key)
-        found[key] = seen if said is None else replace(said, unit=seen.unit, cadence_minutes=seen.cadence_minutes)
+        stated = declared.get(key)
+        found[key] = seen if stated is None else replace(stated, unit=seen.unit, cadence_minutes=seen.cadence_minutes)
     return [found[key] for key in sorted(found)]
 
 

@@ -134,13 +134,13 @@ def blocks(days: Days, since_utc: datetime | None = None) -> Iterator[Block]:
 def _judge(judged: Judged, block: Block, declared: ValidationRules) -> list[RuleFinding]:
     found: dict[str, Hits] = {}
     limits: dict[str, Floats] = {}
-    # All are found before any is told: what explains an event may stand later in the table.
+    # All are found before any is reported: what explains an event may stand later in the table.
     for name, rule in RULES.items():
         limits[name] = _limits(block, name, declared)
         found[name] = rule.find(block, limits[name])
     findings = []
     for name, hits in found.items():
-        # A jump stands beside the event that it leads into or out of, not within it.
+        # A jump is adjacent to the event that it leads into or out of, not within it.
         kept = _unexplained(hits, [found[other] for other in EXPLAINED_BY.get(name, ())], margin=int(name == "rate"))
         for event in _events(block, name, kept, limits[name], declared):
             judged.events.append(event)

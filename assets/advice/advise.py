@@ -1,4 +1,4 @@
-"""Recommendations of a site's hours: every kind asked, overlaps netted, hours priced. Pure."""
+"""Recommendations of a site's hours: every kind evaluated, overlaps netted, hours priced. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -64,8 +64,8 @@ def two_levels(values: np.ndarray, *, least_share: float, most_share: float, lea
     at = int(np.argmax(count * (n - count) * (above - below) ** 2)) + 1
     low, high = ordered[:at], ordered[at:]
     spread = float(np.std(low, ddof=1)) if low.size > 1 else 0.0
-    share, apart = high.size / n, float(high.mean() - low.mean())
-    is_split = high[0] - low[-1] >= spread and apart >= least_gap * max(spread, float(np.std(high)) / 2)
+    share, distance = high.size / n, float(high.mean() - low.mean())
+    is_split = high[0] - low[-1] >= spread and distance >= least_gap * max(spread, float(np.std(high)) / 2)
     if low.size < 10 or not least_share <= share <= most_share or not is_split:
         return None
     return _Levels(values >= high[0], float(low.mean()), spread, int(low.size))
@@ -96,7 +96,7 @@ def hours_above(meter_kwh: np.ndarray, quantile: float) -> float:
 
 
 def variance_of_runs(values: np.ndarray, runs: np.ndarray) -> float:
-    """Variance of the sum of runs of so many neighbours each, apart from each other, by a first-order memory."""
+    """Variance of the sum of separate runs of so many neighbours each, by a first-order memory."""
     rho = _memory(values)
     of_each = runs * (1 + rho) / (1 - rho) - 2 * rho * (1 - rho**runs) / (1 - rho) ** 2
     return float(np.var(values) * of_each.sum())

@@ -1,4 +1,4 @@
-"""The hours of a site from its readings: what the kinds of recommendation are asked about. Pure."""
+"""The hours of a site from its readings: the input of the kinds of recommendation. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

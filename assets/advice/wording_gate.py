@@ -22,7 +22,7 @@ _LONGEST = 3
 
 
 class Words(Model):
-    """Words of a language that a wording may have beside its sentence's own. turns: by their meaning."""
+    """Words of a language that a wording may have in addition to its sentence's own. turns: by their meaning."""
 
     plain: tuple[str, ...]
     turns: Mapping[str, tuple[str, ...]]

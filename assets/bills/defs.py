@@ -47,13 +47,13 @@ def core_bill__reconciliation(
             metadata = {"notice": each.notice, "bill_id": each.bill_id, "event_id": each.event_id}
             yield dg.AssetObservation(context.asset_key, partition=site.site_id, metadata=metadata)
     facts = facts_of(audits)
-    said = [
+    rows = [
         [a.bill.invoice, a.audit.billed_total, a.audit.recomputed_total, a.audit.delta_total,
          a.audit.cause.replace("_", " ") if a.audit.verdict == "differs" else "agrees"]
         for a in audits if a.audit is not None
     ]  # fmt: skip
     head = ["bill", f"billed, {site.currency}", "recomputed", "difference", "verdict"]
-    shown: dict[str, Any] = {"bills_held_against_readings": table(head, said), "synthetic": site.is_simulated}
+    shown: dict[str, Any] = {"bills_held_against_readings": table(head, rows), "synthetic": site.is_simulated}
     yield dg.MaterializeResult(metadata={"dagster/row_count": facts["bills"], **facts, **shown})
     notices = [each.notice for each in audits if each.notice]
     yield dg.AssetCheckResult(

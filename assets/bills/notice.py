@@ -14,13 +14,13 @@ from data_quality.contracts.time import Clock
 
 
 def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
-    """True for a bill that differs by more than the threshold, up or down; one at the threshold is not told.
+    """True for a bill that differs by more than the threshold, up or down; one at the threshold is not reported.
 
     A variance that nothing explains and one that only moves money between lines count by their largest line.
     """
     if audit.verdict == "agrees":
         return False
-    # Faults that cancel in the total are faults all the same: a person is told of them by their size.
+    # Faults that cancel in the total are faults all the same: they are reported by their size.
     largest = max((abs(line.delta) for line in audit.lines), default=Decimal(0))
     variance = max(abs(audit.delta_total), largest)
     # Either suffices: a small share of a large bill is much money, and a small amount may be half of a small bill.
@@ -30,7 +30,7 @@ def is_notable(audit: Reconciliation, threshold: VarianceThreshold) -> bool:
 def record_audit(
     books: BillStore, bill_id: str, audit: Reconciliation, *, site_id: str, threshold: VarianceThreshold, clock: Clock
 ) -> str | None:
-    """Keep the audit beside its bill and, above the threshold, an event. Returns the event's id, or None."""
+    """Keep the audit with its bill and, above the threshold, an event. Returns the event's id, or None."""
     # Kept below the threshold too: it is the evidence that the bill was looked at.
     books.keep_audit(bill_id, audit.model_dump(mode="json"), clock=clock)
     if not is_notable(audit, threshold):

@@ -65,18 +65,18 @@ def experiment_days(
     costs = _costs(site, lake, experiment, until_utc, as_of_utc)
     found = []
     for span in experiment.spans:
-        told, cost = first.get(span.start_utc), costs.get(span.start_utc)
+        plan, cost = first.get(span.start_utc), costs.get(span.start_utc)
         is_over = span.end_utc <= until_utc
-        why = "" if not is_over else _NO_PLAN if told is None else told.why or ("" if cost is not None else _NO_COST)
-        if told is not None and not why and last[span.start_utc].followed != told.followed:
+        why = "" if not is_over else _NO_PLAN if plan is None else plan.why or ("" if cost is not None else _NO_COST)
+        if plan is not None and not why and last[span.start_utc].followed != plan.followed:
             why = f"left within the day: {last[span.start_utc].why}"
         found.append(
             ExperimentDay(
                 start_utc=span.start_utc, end_utc=span.end_utc, arm=span.arm,
-                followed=None if told is None else last[span.start_utc].followed,
-                is_compared=is_over and told is not None and told.is_comparable and cost is not None,
-                cost=cost if is_over else None, plan_id="" if told is None else told.plan_id, why=why,
-                known=known_before(plans.get(told.plan_id), span) if told and told.plan_id and is_over else {},
+                followed=None if plan is None else last[span.start_utc].followed,
+                is_compared=is_over and plan is not None and plan.is_comparable and cost is not None,
+                cost=cost if is_over else None, plan_id="" if plan is None else plan.plan_id, why=why,
+                known=known_before(plans.get(plan.plan_id), span) if plan and plan.plan_id and is_over else {},
             )
         )  # fmt: skip
     return tuple(found)

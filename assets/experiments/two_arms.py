@@ -90,8 +90,8 @@ def compared(
         effect, error, freedom = _difference(seen)
         effects, errors, widths = [*effects, effect], [*errors, error], [*widths, widened(limit, freedom)]
     if not due:
-        said = f"{len(shown)} recommendations were answered, the first look is at {round(LOOKS[0] * most_shown)}"
-        return Finding(code="insufficient", message=said)
+        message = f"{len(shown)} recommendations were answered, the first look is at {round(LOOKS[0] * most_shown)}"
+        return Finding(code="insufficient", message=message)
     look = first_beyond(effects, errors, widths)
     half = widths[-1] * errors[-1]
     return Comparison(
@@ -105,9 +105,9 @@ def compared(
 
 def _difference(seen: Sequence[Shown]) -> tuple[float, float, float]:
     kinds = sorted({one.kind for one in seen})
-    beside = np.array([[float(one.kind == kind) for kind in kinds[1:]] for one in seen]).reshape(len(seen), -1)
+    covariates = np.array([[float(one.kind == kind) for kind in kinds[1:]] for one in seen]).reshape(len(seen), -1)
     yes, other = (np.array([float(getattr(one, name)) for one in seen]) for name in ("is_accepted", "of_other"))
-    return effect_of(yes, other, beside, [(one.site_id, one.kind) for one in seen])
+    return effect_of(yes, other, covariates, [(one.site_id, one.kind) for one in seen])
 
 
 def figures_of(name: str, shown: Sequence[Shown], *, of_other: bool) -> ArmFigures:

@@ -59,9 +59,9 @@ def read_bright_sky(
     moment = issued_at_utc or fetched_at_utc
     label = "issued_as_fetched" if issued_at_utc is None else "available_as_issued"
     issues = []
-    for told, source, labels in ((forecast, SOURCE, (label,)), (measured, f"{SOURCE}_measured", (label, "measured"))):
-        if told:
-            start, values = _columns(told, file)
+    for given, source, labels in ((forecast, SOURCE, (label,)), (measured, f"{SOURCE}_measured", (label, "measured"))):
+        if given:
+            start, values = _columns(given, file)
             issues.append(
                 WeatherIssue(
                     source=source,
@@ -105,11 +105,11 @@ def _sort(
         (forecast if kinds[source] else measured).setdefault(ours, {})[time - HOUR if is_before else time] = given
 
 
-def _columns(told: Mapping[str, Mapping[datetime, float | None]], file: str) -> tuple[datetime, dict[str, Values]]:
+def _columns(given: Mapping[str, Mapping[datetime, float | None]], file: str) -> tuple[datetime, dict[str, Values]]:
     """Columns of one length over consecutive hours; None where there are no hours."""
-    times = [time for column in told.values() for time in column]
+    times = [time for column in given.values() for time in column]
     start, hours = min(times), int((max(times) - min(times)) / HOUR) + 1
     if hours > MAX_HOURS:
         raise BadInput(f"it spans {hours} hours; expected at most {MAX_HOURS}", file=file, reason="too_large")
     grid = [start + each * HOUR for each in range(hours)]
-    return start, {name: [column.get(each) for each in grid] for name, column in told.items()}
+    return start, {name: [column.get(each) for each in grid] for name, column in given.items()}

@@ -34,8 +34,8 @@ def core_site__weather_forecast(
     for issue in taken.issues:
         labels = "; ".join(WEATHER_LABELS.get(label, label) for label in issue.labels)
         span = f"{issue.start_utc:%Y-%m-%d %H:%M}Z to {issue.end_utc:%Y-%m-%d %H:%M}Z"
-        told = ", ".join(issue.values)
-        rows.append([issue.source, f"{issue.issued_at_utc:%Y-%m-%d %H:%M}Z", span, issue.step_minutes, told, labels])
+        names = ", ".join(issue.values)
+        rows.append([issue.source, f"{issue.issued_at_utc:%Y-%m-%d %H:%M}Z", span, issue.step_minutes, names, labels])
         for name in SHOWN:
             if name in issue.values:
                 title = f"{name} by {issue.source}, issued {issue.issued_at_utc:%Y-%m-%d %H:%M}Z"

@@ -1,4 +1,4 @@
-"""A document from a service over HTTP: asked again while that may help, never from another host, never without limits.
+"""Fetch of a document from a service over HTTP: retried while that may help, never from another host, with limits.
 
 The only module of this room that opens a connection. It follows no redirect: who answers is who the site file names.
 """
@@ -161,9 +161,9 @@ def _check(response: httpx.Response, body: bytes, place: str, named: str) -> Non
             mend=f"name the right address as url of {named} in the site file",
         )
     if status not in (httpx.codes.OK, httpx.codes.CREATED):
-        said = _reason(body)
+        reason = _reason(body)
         raise BadInput(
-            f"{place} refuses the question with {status}{': ' + said if said else ''}",
+            f"{place} refuses the question with {status}{': ' + reason if reason else ''}",
             reason="not_there" if status == httpx.codes.NOT_FOUND else "refused",
             mend=f"look at {named} in the site file",
         )
@@ -175,10 +175,10 @@ def _reason(body: bytes) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    told = (
+    texts = (
         [found.get(name) for name in ("reason", "detail", "description", "message")] if isinstance(found, dict) else []
     )
-    return next((one_line(each, 200) for each in told if isinstance(each, str)), "")
+    return next((one_line(each, 200) for each in texts if isinstance(each, str)), "")
 
 
 def _refuse_link_local(host: str, place: str) -> None:

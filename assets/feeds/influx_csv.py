@@ -1,4 +1,4 @@
-"""Annotated CSV, as InfluxDB 2 answers a Flux query: tables of one series each, apart by empty lines. Pure.
+"""Annotated CSV, as InfluxDB 2 answers a Flux query: tables of one series each, separated by empty lines. Pure.
 
 Specification: annotations #datatype, #group, #default before each header; a table with a column `error` is a fault.
 """
@@ -18,7 +18,7 @@ _OWN = {"", "result", "table", "_start", "_stop", "_time", "_value", "_field", "
 
 @dataclass(frozen=True)
 class InfluxTable:
-    """Blocks of an answer that have the same columns. rows: all columns as text; datatypes by column, where told."""
+    """Blocks of an answer that have the same columns. rows: all columns as text; datatypes by column, where given."""
 
     rows: pl.DataFrame
     datatypes: dict[str, str]
@@ -51,8 +51,8 @@ def _table(block: bytes, file: str) -> InfluxTable:
     head, _, data = rest.partition(b"\n")
     header = head.decode("utf-8", "replace").split(",")
     if "error" in header:
-        said = data.decode("utf-8", "replace").split(",")[header.index("error")] if data else "an error"
-        raise BadInput(f"the server says: {one_line(said, 200)}", file=file, reason="refused")
+        message = data.decode("utf-8", "replace").split(",")[header.index("error")] if data else "an error"
+        raise BadInput(f"the server says: {one_line(message, 200)}", file=file, reason="refused")
     if "_time" not in header or "_value" not in header:
         raise BadInput(f"it has the columns {', '.join(header)[:200]}; expected {EXPECTED}", file=file)
     types = annotations.get("#datatype", [])

@@ -47,7 +47,7 @@ def rows_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, st
 
 
 def newest_query(source: InfluxSource, point: InfluxPoint, start_utc: datetime, stop_utc: datetime) -> str:
-    """The newest value of each series that the point's words meet, with the tags that tell them apart."""
+    """The newest value of each series that the point's words meet, with the tags that distinguish them."""
     return f"{_series(source, point, start_utc, stop_utc)} |> last()"
 
 
@@ -122,7 +122,7 @@ async def _pull(
     notes: Path,
     now_utc: datetime,
     patience: Patience,
-    said: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Pulled:
     note_path = notes / site.site_id / f"{source.source_id}.json"
     meant = hashlib.sha256(source.model_dump_json(exclude={"every_minutes"}).encode()).hexdigest()
@@ -148,7 +148,7 @@ async def _pull(
                 counts.empty.append(f"{start:%Y-%m-%d} to {stop:%Y-%m-%d}")
             # Only now: what a note says is landed.
             write_note(note_path, {"meant": meant, "until_utc": stop.isoformat()})
-            said(f"{source.source_id}: {start:%Y-%m-%d} to {stop:%Y-%m-%d}, {counts.values - before:,} values")
+            report(f"{source.source_id}: {start:%Y-%m-%d} to {stop:%Y-%m-%d}, {counts.values - before:,} values")
             start = stop
     return Pulled(
         source_id=source.source_id,
@@ -162,11 +162,11 @@ async def _pull(
     )
 
 
-async def _all(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def _all(requests: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All answers, in their order; the first fault ends the others."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in asked]
+            tasks = [group.create_task(each) for each in requests]
     except ExceptionGroup as faults:
         # Of a server that is away every question says the same.
         raise faults.exceptions[0] from faults
@@ -193,9 +193,9 @@ class _Line:
         tables = read_tables(await self._answer(newest_query(self.source, point, start, stop)), file=self.source.url)
         series = [each for table in tables for each in table.series]
         if len(series) > 1:
-            told = "; ".join(", ".join(f"{name}={value}" for name, value in each.items()) for each in series[:3])
+            tags_text = "; ".join(", ".join(f"{name}={value}" for name, value in each.items()) for each in series[:3])
             raise BadInput(
-                f"{self.source.source_id}: point {point.point!r} meets {len(series)} series ({told})",
+                f"{self.source.source_id}: point {point.point!r} meets {len(series)} series ({tags_text})",
                 reason="several_series",
                 mend="add a tag that one of them has to `tags` of the point",
             )

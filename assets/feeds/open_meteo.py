@@ -72,16 +72,16 @@ def read_open_meteo(
     step = timedelta(minutes=BLOCKS[name])
     start = _start(block["time"], found.get("utc_offset_seconds", 0), step, file)
     runs: dict[int, dict[str, Values]] = {}
-    for told, values in block.items():
-        match = _PREVIOUS.fullmatch(told)
-        plain, days = (match[1], int(match[2])) if match else (told, 0)
+    for column, values in block.items():
+        match = _PREVIOUS.fullmatch(column)
+        plain, days = (match[1], int(match[2])) if match else (column, 0)
         ours = NAMES.get(plain)
         if ours is None or ours in runs.get(days, {}):
             continue
-        given = numbers(values, what=told, file=file)
+        given = numbers(values, what=column, file=file)
         if len(given) != len(block["time"]):
-            raise BadInput(f"{told} has {len(given)} values for {len(block['time'])} times", file=file)
-        turned = in_contract(ours, given, str(units.get(told, "")), what=told, file=file)
+            raise BadInput(f"{column} has {len(given)} values for {len(block['time'])} times", file=file)
+        turned = in_contract(ours, given, str(units.get(column, "")), what=column, file=file)
         runs.setdefault(days, {})[ours] = began_earlier(turned) if ours in OF_HOUR_BEFORE else turned
     if not any(value is not None for run in runs.values() for values in run.values() for value in values):
         raise BadInput(f"it tells none of {', '.join(ASKED)}", file=file, reason="no_weather")

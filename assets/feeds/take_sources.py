@@ -51,7 +51,7 @@ def take_prices(
     patience: Patience = Patience(),  # noqa: B008 - frozen
     sleep: Callable[[float], None] = time.sleep,
 ) -> TakenPrices:
-    """Ask for what is not known yet, and land it. An answer of before is kept beside the note.
+    """Request the prices that are not known yet, and land them. An earlier answer is kept next to the note.
 
     Raises BadInput (token, another currency, a document that is none); a service that is away is a finding as long as
     known prices reach beyond now, and then Unreachable.
@@ -59,7 +59,7 @@ def take_prices(
     folder = notes / site.site_id
     note = read_note(folder / f"{source.source_id}.json")
     until = datetime.fromisoformat(note["until_utc"]) if note else None
-    start, end = _asked_span(until, now_utc)
+    start, end = _requested_span(until, now_utc)
     if until is not None and until >= end:
         return TakenPrices(source_id=source.source_id, asked=False, until_utc=until)
     kept = folder / f"{source.source_id}.answer"
@@ -82,7 +82,7 @@ def take_prices(
     )
 
 
-def _asked_span(until: datetime | None, now_utc: datetime) -> tuple[datetime, datetime]:
+def _requested_span(until: datetime | None, now_utc: datetime) -> tuple[datetime, datetime]:
     """From where prices are missing up to where the market has published them."""
     local = now_utc.astimezone(MARKET_ZONE)
     # From one on tomorrow's may be there; before that, asking is in vain.
@@ -141,9 +141,9 @@ def is_due(project: Project, site: Site, source: InfluxSource | PricesSource, no
     """Whether to look again, by when the last look was made."""
     try:
         note = read_note(_notes(project) / site.site_id / f"{source.source_id}.json")
-        asked = note.get("asked_utc") or note.get("until_utc")
+        requested_utc = note.get("asked_utc") or note.get("until_utc")
         every = timedelta(hours=source.every_h) if source.kind == "prices" else timedelta(minutes=source.every_minutes)
-        return asked is None or now_utc - datetime.fromisoformat(asked) >= every - SLACK
+        return requested_utc is None or now_utc - datetime.fromisoformat(requested_utc) >= every - SLACK
     except (BadInput, ValueError):
         # The look itself says what is wrong with the note.
         return True

@@ -46,7 +46,7 @@ def take_weather(
             reason="no_feed",
             mend="add one to its site file (docs/ems/weather.md), or 'meterloom weather import'",
         )
-    issues = _from_files(feed, root) if feed.kind == "file" else _asked(site, feed, clock, patience, sleep)
+    issues = _from_files(feed, root) if feed.kind == "file" else _requested(site, feed, clock, patience, sleep)
     if feed.is_synthetic:
         issues = [each.model_copy(update={"is_synthetic": True}) for each in issues]
     new = store.add(site.site_id, issues, clock)
@@ -54,7 +54,7 @@ def take_weather(
     return TakenWeather(site_id=site.site_id, kind=feed.kind, found=len(issues), new=new, issues=tuple(last.values()))
 
 
-def _asked(
+def _requested(
     site: Site, feed: WeatherFeed, clock: Clock, patience: Patience, sleep: Callable[[float], None]
 ) -> list[WeatherIssue]:
     # The site file is refused where it names a service and no place.

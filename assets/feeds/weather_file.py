@@ -159,14 +159,14 @@ def _issue(rows: pl.DataFrame, names: list[str], step: timedelta, *, source: str
     first: datetime = times[0]
     grid = pl.datetime_range(first, times[-1], step, eager=True, time_unit="us", time_zone="UTC")
     whole = pl.DataFrame({"timestamp": grid}).join(rows, on="timestamp", how="left", maintain_order="left")
-    is_said = "available_at" in rows.columns
+    is_stated = "available_at" in rows.columns
     issued: datetime = rows["issued_at"][0]
     return WeatherIssue(
         source=source,
         issued_at_utc=issued.astimezone(UTC),
-        available_at_utc=rows["available_at"][0].astimezone(UTC) if is_said else issued.astimezone(UTC),
+        available_at_utc=rows["available_at"][0].astimezone(UTC) if is_stated else issued.astimezone(UTC),
         start_utc=first.astimezone(UTC),
         step_minutes=step // _MINUTE,
         values={name: tuple(whole[name].to_list()) for name in names if whole[name].count()},
-        labels=() if is_said else ("available_as_issued",),
+        labels=() if is_stated else ("available_as_issued",),
     )

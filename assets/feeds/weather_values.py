@@ -103,7 +103,7 @@ def in_contract(name: str, values: Sequence[float | None], unit: str, *, what: s
 
 
 def began_earlier(values: Sequence[float | None]) -> Values:
-    """Values that were told at the end of their step, told at its begin: of the last step nothing is known."""
+    """Values labelled by the end of their step, relabelled by its start: of the last step nothing is known."""
     return [*values[1:], None]
 
 

@@ -35,8 +35,8 @@ def build(
     """
     target, stage = target_of(project.project), project.stage(name)
     scopes = months_of_run(context, project)
-    asked = [Window(site_id=site.site_id, first=period.start, after=period.end) for site, period in scopes]
-    prepared = stage.prepare(asked, target=target, expected=expected)
+    requested = [Window(site_id=site.site_id, first=period.start, after=period.end) for site, period in scopes]
+    prepared = stage.prepare(requested, target=target, expected=expected)
     context.log.info(f"loaded {prepared.rows} for {prepared.windows}")
     outcome = build_stage(name, target=target, is_full=prepared.is_full)
     if outcome.is_success:

@@ -1,4 +1,4 @@
-"""Denominators of the KPIs, and the streams beside import energy that they are made of: rows for the warehouse. Pure.
+"""Denominators of the KPIs, and their streams other than import energy: rows for the warehouse. Pure.
 
 Roles of a stream: `generation`, `export`, `kvarh`, `water` and `product/<id>`; each belongs to the scope that it names.
 """
@@ -84,7 +84,7 @@ def _connected(site: Site, span: ScopeSpan) -> Fact | None:
 
 @once
 def streams(site: Site) -> tuple[Stream, ...]:
-    """Every stream beside import energy that a KPI reads."""
+    """Every stream other than import energy that a KPI reads."""
     here = f"site:{site.site_id}"
     found = [Stream(here, "generation", meter, register, FIRST_DAY, LAST_DAY) for meter, register in generation(site)]
     found += _exports(site, here)

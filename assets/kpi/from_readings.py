@@ -159,7 +159,7 @@ def findings_of(row: KpiRow | None) -> tuple[str, ...]:
 
 
 class KpiQuestions(NamedTuple):
-    """KPIs asked of a site, and what they are made of.
+    """Requested KPIs of a site, and their inputs.
 
     readings: LAKE_SCHEMA rows as known at the instant, virtual meters among them, of the streams behind the questions
     over their whole span. expected: lake.seu_expected_days, for EXPECTED.
@@ -181,7 +181,7 @@ def kpi_rows(
     Raises BadInput where it cannot be run.
     """
     parts = {each: _parts(each, definition) for question in questions for each in question.asked}
-    given = [_asked_tables(question) for question in questions]
+    given = [_query_tables(question) for question in questions]
     tables = {name: pl.concat([each[name] for each in given], how="diagonal_relaxed") for name in SOURCE_SCHEMAS}
     found = run(definition, tables, {name for names in parts.values() for name in names})
     by_key = {name: _by_key(name, frame) for name, frame in found.items()}
@@ -190,16 +190,16 @@ def kpi_rows(
             each: next(
                 (row for name in parts[each] if (row := _row(site.site_id, each, by_key[name])) is not None), None
             )
-            for each in asked
+            for each in kpis
         }
-        for site, asked, *_ in questions
+        for site, kpis, *_ in questions
     ]
 
 
-def _asked_tables(question: KpiQuestions) -> dict[str, pl.DataFrame]:
-    site, asked, readings, factors, expected = question
-    start, end = min(each.start for each in asked), max(each.end for each in asked)
-    spans = {span for each in asked for span in _spans(each)}
+def _query_tables(question: KpiQuestions) -> dict[str, pl.DataFrame]:
+    site, kpis, readings, factors, expected = question
+    start, end = min(each.start for each in kpis), max(each.end for each in kpis)
+    spans = {span for each in kpis for span in _spans(each)}
     return _tables(site, readings, factors, start, end) | {
         "asked_periods": pl.DataFrame(
             [(site.site_id, *each) for each in sorted(spans)],
@@ -210,16 +210,16 @@ def _asked_tables(question: KpiQuestions) -> dict[str, pl.DataFrame]:
     }
 
 
-def _parts(asked: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
+def _parts(query: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
     """The models that may hold the row: the mart of its shape, or those of its parts in which the KPI is named."""
-    mart = _mart(asked)
+    mart = _mart(query)
     if mart != VALUES:
         return (mart,)
     [values] = [each for each in definition.models if each.name == mart]
     # Only the parts that name it: the others of the union would be worked out for nothing.
-    named = [each.name for each in definition.models if each.name in values.reads and f"'{asked.kpi}'" in each.sql]
+    named = [each.name for each in definition.models if each.name in values.reads and f"'{query.kpi}'" in each.sql]
     if not named:
-        raise BadInput(f"the definition knows no KPI {asked.kpi!r}", reason="unknown_kpi")
+        raise BadInput(f"the definition knows no KPI {query.kpi!r}", reason="unknown_kpi")
     return tuple(named)
 
 
@@ -258,23 +258,23 @@ def _tables(site: Site, readings: pl.DataFrame, factors: FactorView, start: date
     }
 
 
-def _spans(asked: AskedKpi) -> Iterator[tuple[str, date, date]]:
+def _spans(query: AskedKpi) -> Iterator[tuple[str, date, date]]:
     """The span of a question; of twelve months, each of them."""
-    if asked.kpi != ROLLING:
-        yield asked.grain, asked.start, asked.end
+    if query.kpi != ROLLING:
+        yield query.grain, query.start, query.end
         return
-    day = asked.start
-    while day < asked.end:
+    day = query.start
+    while day < query.end:
         yield "month", day, months_after(day, 1)
         day = months_after(day, 1)
 
 
-def _mart(asked: AskedKpi) -> str:
-    if asked.hour_start_utc is not None:
-        return METER_HOURS if asked.scope.startswith("meter:") else SCOPE_HOURS
-    if asked.kpi == ROLLING:
+def _mart(query: AskedKpi) -> str:
+    if query.hour_start_utc is not None:
+        return METER_HOURS if query.scope.startswith("meter:") else SCOPE_HOURS
+    if query.kpi == ROLLING:
         return ROLLING_VALUES
-    return SEU_VALUES if asked.kpi in EXPECTED else VALUES
+    return SEU_VALUES if query.kpi in EXPECTED else VALUES
 
 
 def _by_key(name: str, frame: pl.DataFrame) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
@@ -289,13 +289,13 @@ def _by_key(name: str, frame: pl.DataFrame) -> Mapping[tuple[Any, ...], Mapping[
     return {tuple(row[each] for each in ("site_id", *key)): row for row in rows}
 
 
-def _row(site_id: str, asked: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> KpiRow | None:
-    if asked.hour_start_utc is not None:
-        hour = rows.get((site_id, asked.scope, asked.start, asked.hour_start_utc))
-        value = None if hour is None else hour[HOUR_COLUMNS[asked.kpi]]
+def _row(site_id: str, query: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> KpiRow | None:
+    if query.hour_start_utc is not None:
+        hour = rows.get((site_id, query.scope, query.start, query.hour_start_utc))
+        value = None if hour is None else hour[HOUR_COLUMNS[query.kpi]]
         return None if hour is None else KpiRow(plain(value, None), (), None, None)
-    grain = "rolling12" if asked.kpi == ROLLING else asked.grain
-    row = rows.get((site_id, asked.kpi, asked.scope, grain, asked.start))
+    grain = "rolling12" if query.kpi == ROLLING else query.grain
+    row = rows.get((site_id, query.kpi, query.scope, grain, query.start))
     return None if row is None else row_of(row)
 
 

@@ -49,9 +49,9 @@ def month_after(day: date) -> date:
 def window_for(
     asked: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None, is_carried: bool = False
 ) -> Window:
-    """The window that brings the asked months up to date.
+    """The window that brings the requested months up to date.
 
-    The whole site where it was never built, or its file or baselines changed since. Otherwise the asked months and
+    The whole site where it was never built, or its file or baselines changed since. Otherwise the requested months and
     those up to the readings that were there before: a month between them was outside of the site's span, and is
     now an empty month inside of it. whole: the site's calendar, None where the lake holds nothing of it. is_carried:
     bills hand something on to the bills after them, so every month after the asked ones is computed again too.

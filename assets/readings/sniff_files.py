@@ -112,7 +112,7 @@ def sniff_file(
         found = read_file(path, mapping=mapping, site=site, tz=tz, now_utc=now_utc)
     except BadInput as fault:
         report = refused(path, fault)
-        # Who gave a map is told what is wrong with it, and not offered another one.
+        # Of a given map the faults are reported, and no other map is offered.
         if mapping is not None or fault.reason not in PROPOSED_FOR:
             return report
         try:

@@ -121,13 +121,13 @@ def calendar_sha256(site: Site, start: date, end: date) -> str:
     if (known := _HASHES.get(key)) is not None:
         return known
     days = quarter_hours(site, start, end)
-    said = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
-    text = "\n".join([*versions, said.write_csv()])
+    rows = days.select("local_date", pl.col("local_time").dt.to_string("%H:%M"), "day_type")
+    text = "\n".join([*versions, rows.write_csv()])
     return _HASHES.put(key, hashlib.sha256(text.encode()).hexdigest())
 
 
 def usual_holidays(country: str, start: date, end: date) -> frozenset[date]:
-    """Public holidays of the local dates [start, end) in most parts of a country: for whoever knows no more than it.
+    """Public holidays of the local dates [start, end) in most parts of a country, where its subdivision is not known.
 
     Raises BadInput for a country without a calendar.
     """

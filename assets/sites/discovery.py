@@ -37,7 +37,7 @@ STEP_MINUTES = 60
 # Of ten proposals nine should be right; below a half nothing is worth a look.
 LEAST_CONFIDENCE = 0.9
 LEAST_SHOWN = 0.5
-# Below two weeks an hour of the week is seen once, and a usual week cannot be told from chance.
+# Below two weeks an hour of the week is seen once, and a usual week cannot be distinguished from chance.
 LEAST_DAYS = 14
 # A child may be a little above its parent: classes of accuracy, clocks.
 SIZE_TOLERANCE = 0.05

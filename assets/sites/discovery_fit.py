@@ -100,7 +100,7 @@ def without_spikes(flows: Floats) -> Floats:
 
 
 def innovations(flows: Floats, slots_per_hour: float, lag: int = 1) -> Floats:
-    """Changes over `lag` slots less the usual change at that time of the week; NaN beside a gap.
+    """Changes over `lag` slots less the usual change at that time of the week; NaN next to a gap.
 
     flows: [slots, meters] on an even grid. Linear, so that a parent's innovation is the sum of its children's and
     of its rest's.
@@ -135,7 +135,7 @@ def changes_of(flows: Floats, slots_per_hour: float) -> Changes:
 
 
 def moments(found: Floats, slots_per_hour: float, weights: Floats | None = None) -> Moments:
-    """Second moments by part of the day and, apart from them, by block of time. Pairs of present slots only.
+    """Second moments by part of the day and, separately, by block of time. Pairs of present slots only.
 
     weights: of each slot, 1 if left out.
     """
@@ -206,7 +206,7 @@ def _is_enough(whole: npt.NDArray[np.bool_], columns: int) -> bool:
 
 
 def _standing_out(covariance: Floats, pairs: Floats) -> list[int]:
-    """Columns that explain column 0 beside all others at once: meters that take turns show only together."""
+    """Columns that explain column 0 together with all others at once: meters that take turns show only together."""
     if len(covariance) > MOST_AT_ONCE:
         return []
     inner = covariance[1:, 1:]
@@ -383,7 +383,7 @@ def _entering(chosen: Sequence[int], gone: set[int], covariance: Floats, pairs: 
 
 
 def _leaving(chosen: Sequence[int], covariance: Floats, pairs: Floats) -> int | None:
-    """The chosen column that explains least beside the others, if that may be chance."""
+    """The chosen column that explains least in addition to the others, if that may be chance."""
     if len(chosen) < 2:
         return None
     inner = covariance[np.ix_(chosen, chosen)]

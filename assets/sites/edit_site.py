@@ -26,7 +26,7 @@ class KeptText(NamedTuple):
 
 
 def text_tag(path: Path) -> str:
-    """What the file is known by as long as nobody changes it."""
+    """Version tag of the file: the first half of the SHA-256 of its bytes, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:32]
 
 

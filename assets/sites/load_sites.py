@@ -206,14 +206,14 @@ def rewritten(path: Path, text: str) -> Iterator[Site]:
 
 @contextmanager
 def replaced(path: Path, text: str, load: Callable[[Path], M]) -> Iterator[M]:
-    """As rewritten, for a file of any kind. load: reads it beside its place first, and raises BadConfiguration."""
+    """As rewritten, for a file of any kind. load: reads a copy next to its place first, and raises BadConfiguration."""
     # Beside it, in the same folder: only there is a rename whole or not at all.
-    with whole_file(path) as beside:
-        beside.write_bytes(text.encode())
+    with whole_file(path) as copy:
+        copy.write_bytes(text.encode())
         if path.exists():
             # Who may read it stays as it was.
-            copymode(path, beside)
-        yield load(beside)
+            copymode(path, copy)
+        yield load(copy)
 
 
 def load_people(path: Path, cache: ProjectCache | None = None) -> People:
@@ -229,8 +229,8 @@ def site_sha256(site: Site) -> str:
     """Hash of what the site file means to figures: comments, key order and spelled-out defaults do not change it, nor
     do alert rules, whose versions are kept by themselves, and sheddable loads, of which no figure is made.
     """
-    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    content = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

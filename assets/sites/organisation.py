@@ -51,7 +51,7 @@ def load_organisation(
     path: Path, organisation: str = "", *, sites: Collection[str] = (), cache: ProjectCache | None = None
 ) -> Organisation:
     """The organisation of the file. sites: of the project; cache: as in `load_site`. Raises BadInput where there is
-    none or another than the one that is asked for, BadConfiguration for a file that is not in order or an organisation
+    none or another than the requested one, BadConfiguration for a file that is not in order or an organisation
     that is called as a site is.
     """
     if not path.exists():
@@ -75,7 +75,7 @@ def load_organisation(
 
 
 def named(found: Organisation, organisation: str, path: Path) -> Organisation:
-    """It, where it is the one that is asked for. Raises BadInput. path: of its file, for the message."""
+    """The organisation, where it is the requested one; else raises BadInput. path: of its file, for the message."""
     if organisation and found.organisation != organisation:
         raise BadInput(
             f"unknown organisation {organisation!r}; this project has {found.organisation!r}",

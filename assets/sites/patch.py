@@ -14,7 +14,7 @@ from data_quality.contracts.yaml_file import parsed, with_item, with_key, yaml_t
 
 
 def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str:
-    """The text of a site file with `parent: <parent>` beside the meter's id.
+    """The text of a site file with `parent: <parent>` next to the meter's id.
 
     Raises BadInput where the meter stands nowhere, twice, or has a parent already: a person decides then.
     """
@@ -29,7 +29,7 @@ def with_parent(text: str, meter_id: str, parent: str, *, file: str = "") -> str
 
 
 def with_meter_name(text: str, meter_id: str, name: str, *, file: str = "") -> str:
-    """The text of a site file with a name beside the meter's id. Raises BadInput as with_parent."""
+    """The text of a site file with a name next to the meter's id. Raises BadInput as with_parent."""
     at = _place(parsed(text)["meters"], meter_id, f"name: {one_line(name)}", file)
     quoted = json.dumps(one_line(name), ensure_ascii=False)
     return with_key(text, ("meters", at), "name", quoted, beside="meter_id", file=file)
@@ -69,8 +69,8 @@ def with_seu(text: str, seu: Seu, *, note: str = "", file: str = "") -> str:
     """
     if any(each.get("seu_id") == seu.seu_id for each in parsed(text).get("seus") or ()):
         raise BadInput(f"there is an energy use {seu.seu_id!r} already", file=file, reason="exists")
-    said = seu.model_dump(mode="json", exclude_unset=True)
-    item = yaml_text(said)
+    fields = seu.model_dump(mode="json", exclude_unset=True)
+    item = yaml_text(fields)
     # Behind the first key: a comment before an item would be the last one's.
     first, _, rest = item.partition("\n")
     return with_item(text, "seus", f"{first}{f'  # {one_line(note)}' if note else ''}\n{rest}", file=file)

@@ -47,9 +47,9 @@ def summed_readings(
     as_of_utc: datetime | None = None,
     has_quality: bool = True,
 ) -> pl.DataFrame:
-    """`site_readings` for whoever sums over many meters of a large site: rows alike, each in a tenth of the memory.
+    """`site_readings` for sums over many meters of a large site: the same rows, each in a tenth of the memory.
 
-    Where a site's span has more rows than fit beside each other: _LEAN only, texts as categories, read by blocks. A
+    Where a site's span has more rows than fit into memory: _LEAN only, texts as categories, read by blocks. A
     site with virtual meters is read whole, since they are sums over meters of any block. has_quality: with the quality
     codes, which not everybody looks at.
     """
@@ -77,7 +77,7 @@ def readings_in(
     meters: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """The same of files that somebody else asked the manifest for (`Lake.parts`): for a process without the store."""
+    """`site_readings` of files already looked up in the manifest (`Lake.parts`): for a process without the store."""
     has_virtual = bool(virtual_meters(site))
     wanted = streams_for(site, meters) if has_virtual and meters is not None else meters
     # A virtual row is made of more columns than somebody asks for.

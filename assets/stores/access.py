@@ -1,4 +1,4 @@
-"""What rooms beside the stores need to run their own statements: the connection's type, one site's lock,
+"""Access for rooms outside of the stores that run their own statements: the connection's type, one site's lock,
 and a store that is gone. Imports sqlalchemy only: the agent opens this.
 """
 
@@ -25,7 +25,7 @@ def site_transaction(store: Store, site_id: str) -> Iterator[Connection]:
     With it, what is read first (a mode, a state) still holds when the transaction commits. Raises Unreachable where
     the store does not answer; an error at commit means "unknown", so the caller reads again before it acts.
     """
-    with _told(), store.begin() as connection:
+    with _reported(), store.begin() as connection:
         # First of all locks: that of the recorded time comes after it everywhere, so that no two transactions can
         # deadlock.
         lock_chain(connection, site_id)
@@ -34,7 +34,7 @@ def site_transaction(store: Store, site_id: str) -> Iterator[Connection]:
 
 def read_rows(store: Store, query: sa.Select[Any]) -> list[dict[str, Any]]:
     """All rows of a query as dicts. Raises Unreachable where the store does not answer."""
-    with _told():
+    with _reported():
         return store.rows(query)
 
 
@@ -44,7 +44,7 @@ def select_rows(connection: Connection, query: sa.Select[Any]) -> list[dict[str,
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _reported() -> Iterator[None]:
     """Whatever the database does to a controller, its devices go to their safe default: a bug of ours among it."""
     try:
         yield

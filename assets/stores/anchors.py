@@ -151,8 +151,8 @@ class Anchors:
                     f"{place.file} cannot be written ({fault.strerror}), and without an anchor outside the store "
                     "nothing is approved, raised or published: correct paths.anchors, or make room"
                 ) from fault
-        if said := self.off():
-            raise Unreachable(said)
+        if flaw := self.off():
+            raise Unreachable(flaw)
 
     def note(self, tables: Collection[str]) -> None:
         """After a commit that sealed rows of these tables: whatever goes wrong now, they stand."""
@@ -168,8 +168,8 @@ class Anchors:
         for place in self.places:
             with reaching(""), place.appending() as (file, last):
                 is_known = self._fits.get(place) == _state(os.fstat(file.fileno()))
-                if last is not None and not is_known and (said := gap(self.store, last.mark, str(place.file))):
-                    raise Unreachable(f"{said}; {ADOPT}")
+                if last is not None and not is_known and (flaw := gap(self.store, last.mark, str(place.file))):
+                    raise Unreachable(f"{flaw}; {ADOPT}")
                 for line in _chained(last, _made(self.store, 0 if last is None else last.seal)):
                     file.write(_text(line))
                 file.flush()
@@ -192,8 +192,8 @@ class Anchors:
             except Unreachable as fault:
                 return str(fault)
             # The line first, the store after it: what was committed in between is there.
-            if last is not None and (said := gap(self.store, last.mark, str(place.file))):
-                return f"{said}; {ADOPT}"
+            if last is not None and (flaw := gap(self.store, last.mark, str(place.file))):
+                return f"{flaw}; {ADOPT}"
             self._fits[place] = known
         return ""
 
@@ -215,7 +215,7 @@ class Anchors:
         """
         query = sa.select(row_seals.c.position, row_seals.c.hash)
         seals = {row["position"]: row["hash"] for row in self.store.rows(query)}
-        ledger, found, told = ledger_of(self.store), list[str](), set[tuple[str, int]]()
+        ledger, found, reported = ledger_of(self.store), list[str](), set[tuple[str, int]]()
         for place in self.places:
             try:
                 lines, problems = place.lines()
@@ -225,11 +225,11 @@ class Anchors:
             for line in _standing(lines):
                 by, key = f"says line {line.number} of {place.file}", (line.ledger, line.seal)
                 # Of two places one is enough.
-                if key not in told and line.ledger != ledger:
+                if key not in reported and line.ledger != ledger:
                     found.append(f"{line} is of another ledger ({line.ledger[:8]}), {by}")
-                elif key not in told and line.seal and seals.get(line.seal) != line.seal_hash:
+                elif key not in reported and line.seal and seals.get(line.seal) != line.seal_hash:
                     found.append(f"{line} is not in the store any more, {by}")
-                told.add(key)
+                reported.add(key)
         return found
 
     def close(self) -> None:
@@ -275,7 +275,7 @@ class AnchorsApart(Anchors):
                 if self._is_due:
                     self._is_due = False
                     super().note(ANCHORED)
-            # The store's faults are told by whoever asks it.
+            # The store's faults are reported by its own readers.
             except Exception as fault:
                 logger.warning("anchors were not looked at: %s", fault)
             self._looked.set()
@@ -327,18 +327,18 @@ def _made(store: Store, after: int) -> Iterator[_Made]:
         known = facts[link["table_name"]]
         size = len(BY_NAME[link["table_name"]].primary_key.columns)
         named = tuple(tuple(mark[:size]) for mark in link["rows"][:NAMED])
-        told = [known.get(key, ("", "")) for key in named]
-        sites, newest = tuple(sorted({site for site, _ in told})), max((at for _, at in told), default="")
+        rows = [known.get(key, ("", "")) for key in named]
+        sites, newest = tuple(sorted({site for site, _ in rows})), max((at for _, at in rows), default="")
         head = (ledger, link["table_name"], link["position"], link["hash"], len(link["rows"]))
         yield _Made(*head, named, sites, newest)
 
 
 def _facts(store: Store, table: sa.Table, keys: Collection[tuple[Any, ...]]) -> Mapping[Any, tuple[str, str]]:
     """Key -> site and recorded time, where the table has them."""
-    beside = [table.c[name] for name in ("site_id", "recorded_at_utc") if name in table.c]
+    additional = [table.c[name] for name in ("site_id", "recorded_at_utc") if name in table.c]
     columns: list[Any] = [
         sa.type_coerce(each, sa.types.NullType()).label(each.name)
-        for each in dict.fromkeys([*table.primary_key, *beside])
+        for each in dict.fromkeys([*table.primary_key, *additional])
     ]
     query = sa.select(*columns)
     if len(keys) <= 500:

@@ -22,7 +22,7 @@ from data_quality.contracts.time import Clock
 
 _KEYS = Ledger(api_keys, ApiKey, is_proven=True)
 _RECEIPTS = AppendOnly(push_receipts, dict, order=("id",))
-# How long the answer to an idempotency key is told again (face.md, section 4).
+# How long the answer to an idempotency key is repeated (face.md, section 4).
 REMEMBERED = timedelta(hours=24)
 
 
@@ -40,7 +40,7 @@ class ApiKeyStore(Repository):
         clock: Clock,
         chance: str = "",
     ) -> tuple[ApiKey, str]:
-        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which nobody can be told again.
+        """Record a new key. Returns it and its text, mlk_<id>_<secret>, which is shown only once.
 
         chance: a text of at least 256 bits of chance, used once, from which id and secret are made; else one is drawn.
         """
@@ -71,8 +71,8 @@ class ApiKeyStore(Repository):
             if row is None or row["is_revoked"]:
                 what = "is revoked already" if row else "is not known; 'meterloom keys list' names them"
                 raise BadInput(f"key {key_id!r} {what}", reason="unknown_key")
-            said = {"is_revoked": True, "reason": reason, "person_id": person_id}
-            row = {name: row[name] for name in row if name not in ("id", "recorded_at_utc")} | said
+            changes = {"is_revoked": True, "reason": reason, "person_id": person_id}
+            row = {name: row[name] for name in row if name not in ("id", "recorded_at_utc")} | changes
             _KEYS.add(self.store, clock, row)
         return _KEYS.read(row)
 

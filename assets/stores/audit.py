@@ -65,7 +65,7 @@ def bad_rows(store: Store) -> list[BadRow]:
     trust.refresh(store.rows, {*ACTS, *erased & {table.name for table in PROTECTED}})
     heads = {each["position"]: each["hash"] for each in seals}
     places = {key: position for key, (_, position) in signed.items()}
-    # In a broken chain no act is proven: each would be named beside the one cause.
+    # In a broken chain no act is proven: each would be named in addition to the one cause.
     bad_acts = [] if trust.broken else _bad_acts(store, trust)
     found += _bad_signatures(store, heads, places, trust)
     # Rows alone show no erasure that nobody signed.
@@ -105,7 +105,7 @@ def _bad_links(seals: list[dict[str, Any]]) -> list[BadRow]:
 
 
 def _marks_of(connection: sa.Connection, table: sa.Table) -> tuple[Marks, list[BadRow]]:
-    """What the seals say of a table's rows, and which of these seals are bent."""
+    """Sealed marks of a table's rows, and the seals that do not hold."""
     marks, found = Marks(), []
     query = raw_select(row_seals).where(row_seals.c.table_name == table.name).order_by(row_seals.c.position)
     for link in connection.execute(query).yield_per(100).mappings():
@@ -170,9 +170,9 @@ def _bad_signatures(
             what = f"signed by a key that the people file does not have of {signed.person_id!r}"
             found.append(_bad(signatures, key, what))
         # Position and hash of the seal that it was given on; (0, "") where it says none: it is older, or by anybody.
-        said = json.loads(signed.action)["facts"].get("seals")
-        is_pin = isinstance(said, list) and len(said) == 2 and isinstance(said[0], int)
-        position, head = (said[0], said[1]) if is_pin else (0, "")
+        pin = json.loads(signed.action)["facts"].get("seals")
+        is_pin = isinstance(pin, list) and len(pin) == 2 and isinstance(pin[0], int)
+        position, head = (pin[0], pin[1]) if is_pin else (0, "")
         if position and heads.get(position) != head:
             what = f"{signed.person_id!r} signed on another seal {position}: the chain was rewritten"
             found.append(_bad(signatures, key, what))

@@ -1,4 +1,4 @@
-"""SHA-256 of files that are asked about again and again: one that did not change since costs a question to the disk's
+"""SHA-256 of files that are looked up again and again: one that did not change since costs a look at the disk's
 directory, not the reading of it.
 """
 
@@ -49,7 +49,7 @@ class FileHashes:
         return known[1]
 
     def keep(self) -> None:
-        """Remember the files that were asked about, and no others; writes only where that changed."""
+        """Remember the files that were looked up, and no others; writes only where that changed."""
         if self._now == self._before:
             return
         self._memory.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A SQLite database of another program, read as it stands: nothing is written, neither in it nor beside it."""
+"""A SQLite database of another program, read as it stands: nothing is written, neither in it nor next to it."""
 
 import hashlib
 import sqlite3

@@ -82,7 +82,7 @@ class AppendOnly(Generic[M]):
         self, store: Store, *columns: str, as_of_utc: datetime | None = None, **conditions: Any
     ) -> list[dict[str, Any]]:
         """Rows in order. With columns only these, and unproven: a seal is over a whole row."""
-        return self._asked(store, self.select(as_of_utc=as_of_utc, **conditions), columns)
+        return self._queried(store, self.select(as_of_utc=as_of_utc, **conditions), columns)
 
     def history(self, store: Store, *, as_of_utc: datetime | None = None, **conditions: Any) -> list[M]:
         """Everything that was recorded by then, the oldest first."""
@@ -95,10 +95,10 @@ class AppendOnly(Generic[M]):
         newest_first = (self.table.c[name].desc() for name in self.order)
         # SQLAlchemy adds an order to the one before it; None takes that away first.
         query = self.select(as_of_utc=as_of_utc, **conditions).order_by(None).order_by(*newest_first)
-        return next(iter(self._asked(store, query.limit(1), columns)), None)
+        return next(iter(self._queried(store, query.limit(1), columns)), None)
 
     def latest(self, store: Store, *, as_of_utc: datetime | None = None, **conditions: Any) -> M | None:
-        """What the last of the rows says; None before the first."""
+        """The model of the last row; None before the first."""
         row = self.newest(store, as_of_utc=as_of_utc, **conditions)
         return None if row is None else self.read(row)
 
@@ -107,7 +107,7 @@ class AppendOnly(Generic[M]):
         rows = self.rows(store, as_of_utc=as_of_utc, **conditions)
         return [self.read(row) for row in {tuple(row[name] for name in key): row for row in rows}.values()]
 
-    def _asked(self, store: Store, query: sa.Select[Any], columns: Sequence[str]) -> list[dict[str, Any]]:
+    def _queried(self, store: Store, query: sa.Select[Any], columns: Sequence[str]) -> list[dict[str, Any]]:
         if columns:
             return store.rows(query.with_only_columns(*(self.table.c[name] for name in columns)))
         found = store.rows(query)
@@ -139,12 +139,12 @@ class Ledger(AppendOnly[ModelType]):
         self.document = document
 
     def row(self, made: ModelType, **beside: Any) -> dict[str, Any]:
-        """The row of a model, and what is said beside its fields."""
+        """The row of a model, with additional columns."""
         whole = {self.document: made.model_dump(mode="json")} if self.document else {}
         return row_of(self.table, made, **(whole | beside))
 
     def put(self, store: Store, clock: Clock, *made: ModelType, **beside: Any) -> list[ModelType]:
-        """Append models, none or more, with what is said beside their fields. Returns them as they were recorded."""
+        """Append models, none or more, with additional columns. Returns them as they were recorded."""
         if not made:
             return []
         # What a document says of its time is the clock's; of two additions at once the column tells the later one.
@@ -166,7 +166,7 @@ class StandingLedger(Repository, Generic[ModelType]):
     mend: str
 
     def standing(self, site_id: str | None = None, *, as_of_utc: datetime | None = None) -> list[ModelType]:
-        """What stands at a site, or at all, as known at T, in the order in which it first appeared."""
+        """Models in force as of a time, of a site or of all, in the order in which they first appeared."""
         return self.rows.all_as_of(self.store, *self.key, as_of_utc=as_of_utc, site_id=site_id)
 
     def history(self, of: ModelType, *, as_of_utc: datetime | None = None) -> list[ModelType]:
@@ -208,7 +208,7 @@ def document_in(column: str, model: type[ModelType]) -> Callable[[Row], ModelTyp
 
 
 def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
-    """A row for the table: the model's fields that it has columns for, and what is said beside them."""
+    """A row for the table: the model's fields that it has columns for, and additional columns."""
     own = [column for column in table.c if column.name in type(model).model_fields and column.name not in beside]
     # JSON columns take plain JSON; dates and times of all others stay what they are, for their own column types.
     texts = model.model_dump(mode="json", include={each.name for each in own if isinstance(each.type, JsonText)})
@@ -219,5 +219,5 @@ def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
 
 def _recorded(model: ModelType, at_utc: datetime) -> ModelType:
     """The model with the time that it is recorded at, where it says one."""
-    is_said = "recorded_at_utc" in type(model).model_fields
-    return model.model_copy(update={"recorded_at_utc": at_utc}) if is_said else model
+    has_time = "recorded_at_utc" in type(model).model_fields
+    return model.model_copy(update={"recorded_at_utc": at_utc}) if has_time else model

@@ -1,5 +1,5 @@
-"""Are the tables, indexes and triggers of a store those that its migrations made? What keeps rows from being changed
-may have been dropped, disabled or replaced. Asked by the audit.
+"""Check that the tables, indexes and triggers of a store are those that its migrations made. What keeps rows from being
+changed may have been dropped, disabled or replaced. Run by the audit.
 
 SQLite keeps the words of every object, which are compared with those of an empty store. PostgreSQL rewrites them:
 there the names are compared, that triggers are on, and that each calls a function that refuses.
@@ -29,7 +29,7 @@ DROPPED, CHANGED, FOREIGN = "it was dropped", "it is not the one that the progra
 
 
 def off_layout(store: Store) -> list[tuple[str, str, str]]:
-    """What is not as the migrations made it: the table's name, the object's kind and name, and what is wrong."""
+    """Objects that are not as the migrations made them: the table's name, the object's kind and name, the fault."""
     wanted, is_sqlite = _made(revisions.FOLDER), store.engine.dialect.name == "sqlite"
     if not is_sqlite:
         kept = [table.name for table in (*APPEND_ONLY, commands)]
@@ -49,7 +49,7 @@ def off_layout(store: Store) -> list[tuple[str, str, str]]:
 
 @functools.cache
 def _made(_folder: Path) -> Objects:
-    """Those of an empty SQLite store of the newest revision. Made once a process, and folder of revisions: 70 ms."""
+    """Objects of an empty SQLite store of the newest revision. Made once a process, and folder of revisions: 70 ms."""
     store = connect_store("sqlite:///:memory:")
     try:
         revisions.migrate(store.engine)

@@ -68,8 +68,8 @@ def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"
 
     def connect(_dialect: Any, _record: Any, given: list[Any], named: dict[str, Any]) -> "psycopg.Connection[Any]":
         if within_s is not None:
-            told = [f"-c {name}={int(within_s * 1000 * times)}" for name, times in OF_THE_SERVER.items()]
-            named["options"] = " ".join(filter(None, [named.get("options"), *told]))
+            options = [f"-c {name}={int(within_s * 1000 * times)}" for name, times in OF_THE_SERVER.items()]
+            named["options"] = " ".join(filter(None, [named.get("options"), *options]))
             named["connect_timeout"] = min(int(named.get("connect_timeout", 10)), math.ceil(within_s))
         return Bounded.connect(*given, **(KEPT_ALIVE | named))
 

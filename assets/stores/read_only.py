@@ -1,5 +1,5 @@
 """A SQLite store whose folder cannot be written: a backup, a read-only disk, somebody else's project. It is read as it
-stands, and whoever wants to write is told which folder it is.
+stands, and a write is refused with the folder's name.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from data_quality.contracts.errors import Unreachable
 
 
 def cannot_write(folder: Path) -> Unreachable:
-    """The sentence for whoever wants to write there."""
+    """The error of a write there."""
     return Unreachable(
         f"{folder} cannot be written, so nothing can be recorded or made in this project: commands that only read go "
         "on; for others mount it writable, or run this as its owner"
@@ -47,7 +47,7 @@ class ReadOnlyFile:
     def connect(self) -> sqlite3.Connection:
         """A connection on which every write fails."""
         address = f"file:{quote(str(self._place))}?{self._options}"
-        # Threads take turns in the pool, as with any other store; transactions are begun by whoever has one.
+        # Threads take turns in the pool, as with any other store; the thread that has one begins transactions.
         connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
         for pragma in ("busy_timeout=5000", "trusted_schema=OFF", "query_only=ON"):
             connection.execute(f"PRAGMA {pragma}")

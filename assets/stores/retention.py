@@ -75,7 +75,7 @@ def old_files(
 
 
 def classes_of(project: Project, found: Mapping[str, list[OldFile]]) -> list[RetentionClass]:
-    """What goes and what stays, class by class."""
+    """Retention classes: first those with an age, then those that are kept for ever."""
     ages = project.settings.retention
     keeps = {
         "landing": f"{ages.landing_months} months",
@@ -99,7 +99,7 @@ class Going(Model):
 
 
 class RemovalRun(Model):
-    """What one call removes, written down before the first file goes: a call that was broken off is taken up by it."""
+    """Removals of one call, written down before the first file goes: a call that was broken off is taken up by it."""
 
     run_id: str
     person_id: str
@@ -137,15 +137,15 @@ def left_run(project: Project) -> RemovalRun | None:
     return run.model_copy(update={"files": tuple(own)})
 
 
-def remove(store: Store, run: RemovalRun, clock: Clock, said: Callable[[str], None]) -> None:
+def remove(store: Store, run: RemovalRun, clock: Clock, report: Callable[[str], None]) -> None:
     """Delete the files of a run, and folders that it leaves empty, and record a row a class; a file that was written
-    since it was looked at is another one, and stays. said: told the name of each. Raises OSError: the next goes on.
+    since it was looked at is another one, and stays. report: called with each name. Raises OSError: the next goes on.
     """
     for each in run.files:
         if not each.path.exists() or mark_of(each.path) != each.mark:
             continue
         each.path.unlink()
-        said(each.path.name)
+        report(each.path.name)
         # A copy that was refused has a folder of its own.
         if each.name == "quarantine" and not any(each.path.parent.iterdir()):
             each.path.parent.rmdir()

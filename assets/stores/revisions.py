@@ -53,7 +53,7 @@ class Standing:
 
 def standing(engine: sa.Engine) -> Standing:
     """Where the store stands; nothing is changed. Raises DatabaseError where it does not answer."""
-    # A plain BEGIN: whoever only asks must neither wait for a writer nor make one wait.
+    # A plain BEGIN: a mere query must neither wait for a writer nor make one wait.
     with engine.connect().execution_options(meterloom_read=True) as connection:
         return _standing(connection, _scripts())
 
@@ -92,9 +92,9 @@ def migrate(engine: sa.Engine) -> None:
 def expect_newest(engine: sa.Engine) -> None:
     """Raises Unreachable for a store that must be migrated first, where it cannot be written."""
     if not _is_newest(engine) and ((found := standing(engine)).steps or found.refusal):
-        said = f"the store {engine.url.database} is of revision {found.present} and cannot be written, so it cannot be "
-        said += "migrated to be read: run any command where it can be written first"
-        raise Unreachable(found.refusal or said)
+        text = f"the store {engine.url.database} is of revision {found.present} and cannot be written, so it cannot be "
+        text += "migrated to be read: run any command where it can be written first"
+        raise Unreachable(found.refusal or text)
 
 
 def _is_newest(engine: sa.Engine) -> bool:
@@ -105,7 +105,7 @@ def _is_newest(engine: sa.Engine) -> bool:
         with engine.connect().execution_options(meterloom_read=True) as connection:
             present: list[str] = list(connection.execute(sa.text(_REVISIONS)).scalars())
     except sa.exc.DBAPIError:
-        # An empty store, or one that does not answer: whoever looks closer says which.
+        # An empty store, or one that does not answer: a closer look shows which.
         return False
     steps = [dict(_NAMES.findall(path.read_text("utf-8"))) for path in (FOLDER / "versions").glob("*.py")]
     # The one that none follows.
@@ -169,7 +169,7 @@ def behind(present: set[str], folder: Path, name: str) -> tuple[str, str] | None
 def as_copies(folder: Path, names: Iterable[str], revision: str) -> Iterator[Path]:
     """A folder with copies of SQLite files that nobody writes; each takes its place behind the block, in their order:
     whenever this is killed a file is old or new, where the library's own command would leave half of its steps. The
-    file of before is kept beside. names: relative to the folder, those last by which somebody sees what is to be done.
+    file of before is kept next to it. names: relative to the folder, those last that show what is to be done.
 
     Raises Unreachable where no copy can be kept, or somebody wrote to a file.
     """
@@ -213,14 +213,14 @@ def _take_place(file: Path, copy: Path, kept: Path) -> None:
 
 
 def _written(file: Path) -> tuple[int, ...]:
-    """Moment and size of a file and of the log beside it; a log without anything in it is a reader's."""
+    """Moment and size of a file and of the log next to it; a log without anything in it is a reader's."""
     log = file.with_name(f"{file.name}-wal")
     found = [each.stat() for each in (file, log) if each.exists() and (each == file or each.stat().st_size)]
     return tuple(number for each in found for number in (each.st_mtime_ns, each.st_size))
 
 
 def _fold(file: Path) -> None:
-    """Fold in what SQLite keeps beside a file: it would be lost with the copy, or taken for that of the new file.
+    """Fold in what SQLite keeps next to a file: it would be lost with the copy, or taken for that of the new file.
     SQLite refuses it while anybody has the file open. The way in which it is written stays.
     """
     with closing(sqlite3.connect(file)) as connection:
@@ -270,26 +270,26 @@ def _standing(connection: sa.Connection, scripts: "ScriptDirectory") -> Standing
     known = list(scripts.walk_revisions())[::-1]
     names = [each.revision for each in known]
     if present is not None and (len(heads) > 1 or present not in names):
-        said = (
+        refusal = (
             f"the store is of revision {', '.join(heads)} and this version of Meterloom knows none after {names[-1]}: "
             "open the project with the version that wrote it, or a newer one"
         )
-        return Standing(present, refusal=said)
+        return Standing(present, refusal=refusal)
     noted = _noted(connection)
     if noted is not None and noted != present:
-        said = (
+        refusal = (
             f"alembic_version says revision {present or 'nothing'} and the store notes that it was brought to "
             f"{noted or 'one that was removed'}; one of them was changed behind the program's back, and nothing is "
             f"migrated: restore the store from a backup, or put alembic_version right if you changed it yourself"
         )
-        return Standing(present, refusal=said)
+        return Standing(present, refusal=refusal)
     # Every store of before the freeze says 0001, whatever its layout was (docs/adr/0014).
     if present == names[0] and (missing := _not_of_first(connection, known[0].module.columns())):
-        said = (
+        refusal = (
             f"the store was made before revision {present} was fixed (it has no {missing}) and cannot be migrated: "
             "open it with the checkout that made it, or make a new project and ingest its files again"
         )
-        return Standing(present, refusal=said)
+        return Standing(present, refusal=refusal)
     done = names.index(present) + 1 if present is not None else 0
     return Standing(present, tuple(Step(each.revision, _sentence(each.doc)) for each in known[done:]))
 
@@ -317,7 +317,7 @@ def _keep_copy(engine: sa.Engine, revision: str) -> None:
     """A copy of the store as it is, complete or not there. The caller's transaction keeps writers away."""
     kept = copy_path(engine, revision)
     part = kept.with_name(f"{kept.name}.part")
-    # A connection beside the transaction, since VACUUM cannot run inside of one; it sees the store as last committed.
+    # A connection of its own, since VACUUM cannot run in a transaction; it sees the store as last committed.
     raw = engine.raw_connection()
     try:
         # VACUUM INTO takes an empty file and no other, so the rest of a copy that was killed must go.

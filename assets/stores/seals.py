@@ -103,7 +103,7 @@ Key = tuple[Any, ...]
 
 @functools.cache
 def sealed_columns(table: sa.Table) -> tuple[sa.Column[Any], ...]:
-    """The columns that a seal covers, in the order of the table. Kept: they are asked for with every row."""
+    """The columns that a seal covers, in the order of the table. Kept: every row needs them."""
     return tuple(column for column in table.c if table.name != commands.name or column.name not in MOVING)
 
 
@@ -297,7 +297,7 @@ def off_chain(
 
 
 def bound_facts(connection: sa.Connection) -> dict[str, Any]:
-    """What an act's signature says beside its own facts: the rows sealed in this transaction, and the chain's head."""
+    """Facts that an act's signature binds besides its own: the rows sealed in this transaction, the chain's head."""
     rows = [[name, *mark] for name, text in connection.info.get("sealed", ()) for mark in json.loads(text)]
     return {"rows": rows, "seals": list(head_of(connection))}
 
@@ -308,7 +308,7 @@ def give_numbers_back(connection: sa.Connection) -> None:
     """
     if connection.dialect.name != "postgresql":
         return
-    # Nobody else was given one since: whoever seals holds the lock until the end.
+    # Nobody else was given one since: the sealing transaction holds the lock until the end.
     for name, text in reversed(connection.info.get("sealed", ())):
         numbered = BY_NAME[name].autoincrement_column
         if numbered is not None:

@@ -199,7 +199,7 @@ def key_needed(person: Person, people: People) -> str:
 
     Raises BadInput for a person without public key beside others who have one.
     """
-    # One key in the file and everybody must sign: else whoever wants no proof of an act would leave out the key.
+    # One key in the file and everybody must sign: else a key could be left out to avoid the proof of an act.
     if any(each.public_key for each in people.people) and not person.public_key:
         raise BadInput(
             f"{person.name} has no public key in the people file, and others have: an unsigned act is refused",
@@ -248,9 +248,9 @@ def is_signed(signed: Signature) -> bool:
         return False
     if not isinstance(action, dict) or not isinstance(action.get("facts"), dict):
         return False
-    said = (action.get("kind"), action.get("subject"), action.get("person_id"))
+    stated = (action.get("kind"), action.get("subject"), action.get("person_id"))
     # Queries find a signature by these columns, but only the text is signed: they must say the same.
-    return said == (signed.kind, signed.subject, signed.person_id)
+    return stated == (signed.kind, signed.subject, signed.person_id)
 
 
 REPLACE = "keys replace"
@@ -260,7 +260,7 @@ FormerKeys = dict[tuple[str, str], float]
 
 
 def key_statement(person_id: str, before: str, after: str) -> bytes:
-    """What the new key signs: whose key it is from now on, and which it replaces (public keys, base64)."""
+    """Statement that the new key signs: its person, the key it replaces and itself (public keys, base64)."""
     return canonical({"person_id": person_id, "before": before, "after": after})
 
 
@@ -270,7 +270,7 @@ def is_vouched(person_id: str, before: str, after: str, vouched: str) -> bool:
 
 
 def has_signed(store: Store, public_key: str) -> bool:
-    """True where the store has a signature by that key, whoever's."""
+    """True where the store has a signature by that key, of any person."""
     return bool(store.rows(sa.select(signatures.c.kind).where(signatures.c.public_key == public_key).limit(1)))
 
 

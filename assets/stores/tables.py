@@ -28,7 +28,7 @@ DOMAINS = (
     tables_advice, tables_erasure,
 )  # fmt: skip
 TABLES = tuple(each for domain in DOMAINS for each in vars(domain).values() if isinstance(each, sa.Table))
-# For whoever knows a table by text, as seals, signatures and anchors do: SQLAlchemy's own collection holds only what
+# For users of a table by its name, as seals, signatures and anchors do: SQLAlchemy's own collection holds only what
 # its process imported.
 BY_NAME = {table.name: table for table in TABLES}
 APPEND_ONLY = tuple(table for table in TABLES if table.info.get("is_append_only"))

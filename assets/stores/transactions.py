@@ -139,7 +139,7 @@ class Store:
 
 
 class Repository:
-    """What one transactional store holds of one kind. Of a ledger that is proven a changed row is refused, not read."""
+    """Records of one kind in one transactional store. Of a ledger that is proven a changed row is refused, not read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -177,7 +177,7 @@ def connect_store(url: str, public_keys: Mapping[str, str] | None = None, *, wit
         file = Path(url.removeprefix("sqlite:///"))
         if cannot_be_written(file):
             return _read_only(ReadOnlyFile(file), public_keys)
-        # Make the store's file for its owner alone; what SQLite keeps beside it gets the same rights.
+        # Make the store's file for its owner alone; what SQLite keeps next to it gets the same rights.
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Only where there is none: to close a file that SQLite has open in this process would drop its locks on it.
         if not file.exists():
@@ -276,5 +276,5 @@ def reaching(url: str) -> Iterator[None]:
 
 
 def cannot_be_written(file: Path) -> bool:
-    """There is a store, and neither it nor what SQLite keeps beside it can be written by this process."""
+    """True where there is a store, and this process can write neither it nor what SQLite keeps next to it."""
     return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))

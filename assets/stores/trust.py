@@ -121,7 +121,7 @@ class Trust:
         return max(self._as_found, self._adopted)
 
     def lost(self, table: sa.Table) -> str:
-        """What is wrong with the whole table: a store that was put back, a chain that does not hold, a row that was
+        """Fault of the whole table, else empty: a store that was put back, a chain that does not hold, a row that was
         removed, an act changed.
         """
         return self.off or self.broken or self._lost.get(table.name, "")
@@ -169,7 +169,7 @@ class Trust:
         self._believed.get(table.name, {}).pop(key, None)
 
     def unsigned(self, table: sa.Table, row: Mapping[str, Any]) -> str:
-        """What the row of an act lacks of its person's proof, where it stands as it was sealed; else empty."""
+        """Fault of the person's proof of an act's row that is as it was sealed; else empty."""
         is_act = ACTS.get(table.name)
         if self.public_keys is None or is_act is None or not is_act(row):
             return ""
@@ -177,7 +177,7 @@ class Trust:
         raw, person = as_raw(table, row), row.get("approved_by") or row["person_id"]
         key, digest = key_of(table, raw), row_sha256(table, raw)
         mark = self.marks[table.name].get(key)
-        # A row that does not stand as sealed has its own sentence (`doubt`): one fault is told once.
+        # A row that does not stand as sealed has its own sentence (`doubt`): one fault is reported once.
         if mark is None or mark[0] != digest or mark[1] <= self.vouched:
             return ""
         if person not in self.public_keys:
@@ -251,7 +251,7 @@ class Trust:
             self._lost[name] = f"{name} {'/'.join(map(str, first))}: {REMOVED}"
         for key, row in rows.items() if name in ACTS else ():
             values = tuple(row.values())
-            # A row without a mark is no act; whoever uses it is told so (`doubt`).
+            # A row without a mark is no act; its use reports that (`doubt`).
             if key in marks and seen.get(key) != values:
                 if row_sha256(table, row) != marks[key][0]:
                     self._lost.setdefault(name, f"{name} {'/'.join(map(str, key))}: {CHANGED}")
@@ -357,9 +357,9 @@ def add_marks(
     note: str = "",
     originals: dict[tuple[str, Key], str] | None = None,
 ) -> str:
-    """Put what a seal says of its rows beside what is known; answers what is wrong with it, or nothing.
+    """Add a seal's marks of its rows to those that are known. Returns the fault of the seal, or nothing.
 
-    originals: gets what rows said first that an erasure changed.
+    originals: gets the first digests of rows that an erasure changed.
     """
     if text_sha256(rows) != rows_sha256:
         return f"seal {position} (of {name}): its rows are not those that were sealed"
@@ -390,7 +390,7 @@ def add_marks(
 def proven(
     store: Store, table: sa.Table, rows: Sequence[Row], *, connection: sa.Connection | None = None
 ) -> tuple[list[Row], list[str]]:
-    """Those of the rows (all columns of the table, as a query gave them) that are believed, and why others are not.
+    """Rows (all columns of the table, as a query gave them) that are believed, and why others are not.
 
     connection: the transaction to read in; without one the store's own.
     """
@@ -459,7 +459,7 @@ def signed_acts(store: Store, kind: str) -> list[Signature]:
 
 
 def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connection | None = None) -> Trust:
-    """What is known of these tables' seals, as of now."""
+    """Trust in the seals of these tables, as of now."""
     names = [table.name for table in tables]
     used = connection if connection is not None else store.shared
     if used is not None and used.info.get("sealed"):

@@ -37,7 +37,7 @@ OF_SYSTEM = {
 
 
 def world_fault(error: BaseException, url: str = "") -> Unreachable | None:
-    """What the world did behind an error of a library, or behind its cause; None where the fault is ours.
+    """Outside fault behind an error of a library, or behind its cause; None where the fault is ours.
 
     url: the store's, as SQLAlchemy or libpq reads it; empty where none was at work.
     """
@@ -67,7 +67,7 @@ def _of_postgres(cause: BaseException, url: str) -> Unreachable | None:
 def _of_sqlite(cause: BaseException, url: str) -> Unreachable | None:
     """By the name that SQLite gives its error; extended names, e.g. SQLITE_BUSY_SNAPSHOT, begin with the plain one."""
     name = str(getattr(cause, "sqlite_errorname", ""))
-    known = next((told for plain, told in OF_SQLITE.items() if name.startswith(plain)), None)
+    known = next((message for plain, message in OF_SQLITE.items() if name.startswith(plain)), None)
     if known is None:
         return None
     what, mend = known
@@ -84,7 +84,7 @@ def _of_system(cause: BaseException) -> Unreachable | None:
 
 
 def _of_warehouse(cause: BaseException) -> Unreachable | None:
-    """DuckDB's, told by their names: to import it takes longer than most commands."""
+    """Faults of DuckDB, by the names of its errors: to import it takes longer than most commands."""
     if type(cause).__module__.partition(".")[0] not in {"duckdb", "_duckdb"}:
         return None
     text = (str(cause).strip().splitlines() or [""])[0]

@@ -44,8 +44,8 @@ class WeatherStore(Repository):
                     continue
                 there.add(key)
                 newest[issue.source] = content
-                beside = {"site_id": site_id, "content_sha256": content, "weather": issue.values}
-                rows.append(row_of(weather_issues, issue, **beside, end_utc=issue.end_utc))
+                additional = {"site_id": site_id, "content_sha256": content, "weather": issue.values}
+                rows.append(row_of(weather_issues, issue, **additional, end_utc=issue.end_utc))
             if rows:
                 _ISSUES.add(self.store, clock, *rows)
         return len(rows)

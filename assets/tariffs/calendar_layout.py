@@ -72,7 +72,7 @@ def all_kinds(tariff: Tariff) -> tuple[DayKind, ...]:
     if tariff.calendar.published_days:
         count = (tariff.valid_to - tariff.first_day).days
         days = (tariff.first_day + timedelta(days=n) for n in range(count))
-    # Seasons and months do not ask for the day type: the year is walked once, and the types are put beside it.
+    # Seasons and months do not ask for the day type: the year is walked once, and the types are added to it.
     found = dict.fromkeys(day_kind(tariff, day, "weekday") for day in days)
     return tuple(DayKind(kind.month, kind.seasons, day_type) for kind in found for day_type in DAY_TYPES)
 

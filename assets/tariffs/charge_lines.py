@@ -54,7 +54,7 @@ class Line(NamedTuple, Generic[N]):
 
 
 class Cells(TypedDict, Generic[N], total=False):
-    """Details of a bill line beside its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
+    """Details of a bill line except its amount. rate_unit: without one, currency per unit; charge_id: the line's."""
 
     quantity: N | Decimal | None
     unit: str
@@ -101,7 +101,7 @@ class Writer(ABC, Generic[N]):
         return value - self.positive(name, value - limit, meaning)
 
     def sum(self, names: Sequence[str] = (), *, beside: Component | None = None) -> N | Decimal:
-        """Sum of the lines of those charges or components; where none is named, of all beside one component."""
+        """Sum of the lines of those charges or components; where none is named, of all but one component."""
         # Carried amounts tell of the account; they are no part of what is due.
         kept = (line for line in self.lines if line.component not in ("carried", beside))
         if not names:
@@ -218,8 +218,8 @@ def write_energy(
             continue
         kwh, cost = usage.series[charge.charge_id]
         # A price per interval has no rate of its own: the line shows the mean, and the amount is the exact sum.
-        said = "" if charge.description else f" ({charge.series.series} price per interval)"
-        pen.write_charge(charge, "energy", cost, text=said, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
+        text = "" if charge.description else f" ({charge.series.series} price per interval)"
+        pen.write_charge(charge, "energy", cost, text=text, quantity=kwh, unit="kWh", rate=mean_price(cost, kwh))
 
 
 def mean_price(cost: N | Decimal, kwh: Decimal) -> Decimal | None:
@@ -394,8 +394,8 @@ def write_capacity(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:
         excess, rate = pen.positive(f"{name}.excess", beyond, "power above contract"), charge.excess_price_per_unit
         # Passing the contract is charged when it happens: no rent by time, hence no share of the month.
         if excess and rate:
-            said: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
-            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **said)
+            cells: Cells[N] = {"quantity": excess, "unit": unit, "rate": rate}
+            pen.write_charge(charge, "capacity", excess * rate, part=".excess", text=", above contract", **cells)
 
 
 def write_reactive(pen: Writer[N], tariff: Tariff, usage: Usage[N]) -> None:

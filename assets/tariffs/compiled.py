@@ -96,7 +96,7 @@ class Windows:
 
     @classmethod
     def of(cls, charge: DemandCharge, grid: Grid) -> "Windows":
-        """Those of a demand charge; one shorter than an interval is that interval.
+        """Windows of a demand charge; one shorter than an interval is that interval.
 
         Raises BadInput where a window does not hold whole intervals.
         """

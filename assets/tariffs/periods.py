@@ -74,8 +74,8 @@ def in_order(tariffs: Iterable[Tariff]) -> tuple[Tariff, ...]:
 
 def example_prices(tariff: Tariff) -> Finding:
     """Finding of a tariff with `prices: example`: of every bill and report that its amounts may be in."""
-    told = "Tariff {0} has example prices: its structure is real, its amounts are no supplier's."
-    return Finding(code="example_prices", message=Sentence(told, tariff.tariff_id))
+    message = "Tariff {0} has example prices: its structure is real, its amounts are no supplier's."
+    return Finding(code="example_prices", message=Sentence(message, tariff.tariff_id))
 
 
 def quarter_hour_prices(site: Site, start: date, end: date, *, carrier: Carrier = Carrier.ELECTRICITY) -> pl.DataFrame:

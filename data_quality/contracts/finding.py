@@ -1,4 +1,4 @@
-"""A typed "the data do not suffice": a third answer beside a value and an exception."""
+"""A typed "the data do not suffice": a third answer besides a value and an exception."""
 
 from typing import Literal
 

@@ -68,7 +68,7 @@ def check_all(checks: Iterable[Callable[[], object]]) -> None:
 
 
 class StatedUncertainty(Model):
-    """Uncertainty of an emission factor as whoever states the factor gives it; nothing where nobody does."""
+    """Uncertainty of an emission factor as its source gives it; nothing where it gives none."""
 
     uncertainty_percent: float | None = Field(
         default=None, gt=0, lt=100, exclude_if=not_,

@@ -59,8 +59,8 @@ class Stored(str):
 
 def sentences(parts: Sequence[str], mark: str = "; ") -> str:
     """Parts behind one another, each worded for itself; empty ones are left out."""
-    said = [each for each in parts if each]
-    return said[0] if len(said) == 1 else Sentence(mark.join(f"{{{at}}}" for at in range(len(said))), *said)
+    present = [each for each in parts if each]
+    return present[0] if len(present) == 1 else Sentence(mark.join(f"{{{at}}}" for at in range(len(present))), *present)
 
 
 def parts_of(text: object) -> Any:

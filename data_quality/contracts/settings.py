@@ -121,7 +121,7 @@ class ServerSettings(Model):
         return self.public_url.rstrip("/") or self.bound_url(self.web_port)
 
     def bound_url(self, port: int) -> str:
-        """Where the pages listen, whoever stands before them; an address of IPv6 in its brackets."""
+        """URL at which the pages listen, behind any proxy; an address of IPv6 in its brackets."""
         host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
         return f"{'https' if self.certificate_file else 'http'}://{host}:{port}"
 
@@ -207,7 +207,7 @@ class DeliverySettings(Model):
 
 
 class NoticeSettings(Model):
-    """Channels of notices, beside mail and the webhook secret of section delivery."""
+    """Channels of notices, other than mail and the webhook secret of section delivery."""
 
     push_url: str = Field(
         default="", description="Of a push server in the manner of ntfy: https, or http to this machine"
@@ -241,7 +241,7 @@ class RetentionSettings(Model):
     @model_validator(mode="before")
     @classmethod
     def _keeps_the_ground(cls, given: Any) -> Any:
-        """What published figures rest on has no age."""
+        """Refuse an age for anything that published figures rest on."""
         for key in given if isinstance(given, Mapping) else ():
             if str(key).split("_")[0] in NEVER_REMOVED:
                 raise ValueError(f"{key}: published figures rest on it, and nothing removes it; take the key out")
@@ -318,7 +318,7 @@ class Project(Model):
 
     @property
     def data_dir(self) -> Path:
-        """Everything the project itself writes, reports apart."""
+        """Folder of everything the project itself writes, except reports."""
         return self._at(self.settings.paths.data)
 
     @property
@@ -333,7 +333,7 @@ class Project(Model):
 
     @property
     def as_of_dir(self) -> Path:
-        """Marts as they would have been at instants that somebody asked about; they can be built again."""
+        """Folder of marts as of requested instants; they can be built again."""
         return self.data_dir / "as_of"
 
     @property
@@ -417,9 +417,9 @@ def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
     written = secrets_in(validate_document(document, Settings, str(path)))
     # As ssh does it: what others of this machine can read is no secret any more.
     if written and os.name == "posix" and path.stat().st_mode & 0o077:
-        said = f"{', '.join(written)}: secret, in a file that others can read"
+        message = f"{', '.join(written)}: secret, in a file that others can read"
         mend = f"chmod 600 {path}, or name it in the environment ({ENVIRONMENT_PREFIX}SECTION__KEY)"
-        raise BadConfiguration([Problem(file=str(path), line=0, column=0, message=said, mend=mend)])
+        raise BadConfiguration([Problem(file=str(path), line=0, column=0, message=message, mend=mend)])
     merged: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in dict(document).items() if values is not None
     }
@@ -488,13 +488,13 @@ def _held_by(path: Path, variable: str) -> str:
     try:
         value, is_open = path.read_text(encoding="utf-8").rstrip("\r\n"), bool(path.stat().st_mode & 0o007)
     except (OSError, UnicodeDecodeError) as fault:
-        said, mend = (
+        message, mend = (
             f"no file of text at {path}: {getattr(fault, 'strerror', '') or fault}",
             "name one that can be read",
         )
     else:
         if not (is_open and os.name == "posix"):
             return value
-        said, mend = "a secret, in a file that others can read", f"chmod o-rwx {path}"
-    problem = Problem(file=f"environment variable {variable}", line=0, column=0, message=said, mend=mend)
+        message, mend = "a secret, in a file that others can read", f"chmod o-rwx {path}"
+    problem = Problem(file=f"environment variable {variable}", line=0, column=0, message=message, mend=mend)
     raise BadConfiguration([problem])

@@ -116,8 +116,8 @@ def unit_of(code: str, *, file: str = "", line: int = 0) -> Unit:
     found = UNITS.get(code.strip().lower().replace("³", "3"))
     if found is None:
         near = did_you_mean(_SPELLINGS.get(code.strip().lower(), code), list(UNITS))
-        said = f"unknown unit {code!r}" if near else f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}"
-        raise BadInput(said, file=file, line=line, reason="unknown_unit", mend=near)
+        message = f"unknown unit {code!r}" if near else f"unknown unit {code!r}; allowed are {', '.join(sorted(UNITS))}"
+        raise BadInput(message, file=file, line=line, reason="unknown_unit", mend=near)
     return found
 
 

@@ -136,7 +136,7 @@ class ApprovalStep(Model):
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Roles in the order in which they are asked."""
+        """Roles in the order in which they decide."""
         return (self.role, *self.escalation)
 
 
@@ -254,7 +254,7 @@ def _is_about_a_subject(step: Step) -> bool:
 
 class Done(Model):
     """A step of an instance. told: what came of it, in a few words; pattern, given: the same as a sentence, for what
-    notices quote. level: of an approval, the place of the role that is asked. figures: of a digest, as questions.
+    notices quote. level: of an approval, the place of the role that decides. figures: of a digest, as queries.
     """
 
     name: str

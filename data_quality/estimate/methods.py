@@ -30,7 +30,7 @@ MOST_DAYS = 4
 
 @dataclass(frozen=True)
 class Estimates:
-    """estimates and refusals of the gaps asked for, in their order."""
+    """estimates and refusals of the requested gaps, in their order."""
 
     estimates: tuple[Estimate, ...]
     refused: tuple[Finding, ...]

@@ -17,7 +17,7 @@ REASON = (
     "shifted by whole hours, the days must fit the profile at least twice as well as where they stand, and about as "
     "well as the meter's ordinary days fit it"
 )
-# AM taken for PM is twelve hours; beyond that a late profile cannot be told from an early one.
+# AM taken for PM is twelve hours; beyond that a late profile cannot be distinguished from an early one.
 MOST_HOURS = 12
 # Days that must agree on the shift; one odd day is a feast, a late shift, a party.
 _LEAST_DAYS = 5
@@ -75,7 +75,7 @@ def find(block: Block, limits: Floats) -> Hits:
 
 
 def clock_steps(block: Block) -> NDArray[np.int64]:
-    """[seen days] hours that the local clock stands ahead of where it mostly stood in the history: 1 in spring."""
+    """[seen days] hours that the local clock is ahead of its usual state in the history: 1 in spring."""
     days, seen = block.days, block.norms.seen
     # Midnights in hours of the calendar, less those in hours that passed: the difference moves when the clock is moved.
     midnights = np.array([date.toordinal() for date in days.dates[seen]], dtype=np.int64) * 24

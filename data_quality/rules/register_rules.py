@@ -78,7 +78,7 @@ def missing_reads(event: MeterEvent) -> tuple[str, ...]:
 
 
 def is_glitch(before: int, after: int, *, limit: RateLimit, resolution: int, hours: float) -> bool:
-    """True where the reads around a doubtful one (quanta, `hours` apart) go on as if it were not there."""
+    """True where the reads around a doubtful one (quanta, at a distance of `hours`) go on as if it were not there."""
     return 0 <= after - before <= limit.between(hours, resolution)
 
 

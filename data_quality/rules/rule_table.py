@@ -36,7 +36,7 @@ class MildRule(StreamRule, Protocol):
         """Streams whose events are named and no more."""
 
 
-# The order is that of trust: an event that an earlier rule has explained is not told again by a later one.
+# The order is that of trust: an event that an earlier rule has explained is not reported again by a later one.
 RULES: dict[str, StreamRule] = {
     rule.NAME: cast("StreamRule", rule)
     for rule in (dead, stuck, spike, unit_scale, negative, out_of_range, rate, clock_shift)
@@ -45,7 +45,7 @@ RULES: dict[str, StreamRule] = {
 # plant of one energy use more than the whole building takes in.
 BALANCE_RULES = {"sum_check": "share of the parent's day", "plant_balance": "share of the building's day"}
 BALANCE_REASON = "accuracy classes of both sides and clocks some minutes apart"
-# rule: rules whose events at the same place, or right beside it, explain what it sees.
+# rule: rules whose events at the same place, or adjacent to it, explain what it sees.
 EXPLAINED_BY: dict[str, tuple[str, ...]] = {
     "spike": ("unit_scale",),
     "unit_scale": ("dead", "stuck"),

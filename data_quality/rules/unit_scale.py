@@ -106,8 +106,8 @@ def _jumps(levels: Floats) -> tuple[Floats, Floats, Flags]:
         has_past = ~np.isnan(recent[:, -LEAST_RECENT, 0])
         change = today - median(recent)
         jump[:, day] = np.where(has_past, change[:, 0], np.nan)
-        apart = np.abs(change[:, 1:] - change[:, :1]).max(axis=1)
-        spread[:, day] = np.where(np.isnan(apart), np.inf, apart)
+        distance = np.abs(change[:, 1:] - change[:, :1]).max(axis=1)
+        spread[:, day] = np.where(np.isnan(distance), np.inf, distance)
         is_odd[:, day] = odd = _is_odd(jump[:, day], spread[:, day])
         odd_days = np.where(np.isnan(today[:, 0]), odd_days, np.where(odd, odd_days + 1, 0))
         is_new_normal = odd & (odd_days >= ADOPTED_AFTER_DAYS)
@@ -145,8 +145,8 @@ def find(block: Block, limits: Floats) -> Hits:
     found: list[tuple[int, int, int, float]] = []
     for row in np.flatnonzero(is_odd[:, ahead:].any(axis=1)):
         for first, end in _events(is_odd[row], factors.jump[row]):
-            is_told = end > ahead and _is_abrupt(factors.jump[row], first)
-            if is_told and not _is_shut_down(factors, int(row), first, end):
+            is_reported = end > ahead and _is_abrupt(factors.jump[row], first)
+            if is_reported and not _is_shut_down(factors, int(row), first, end):
                 found.append(_event(block, factors, int(row), first, end))
     return hits([event for event in found if event[1] < event[2]])
 
@@ -207,7 +207,7 @@ def named_factor(factor: float) -> str:
 
 
 def is_carried_over(block: Block, row: int, first: int) -> bool:
-    """True where an event at the block's first slot began before it: its other side has been told then."""
+    """True where an event at the block's first slot began before it: its other side has been reported then."""
     ahead = block.first - block.norms.seen.start
     return first == block.slots.start and ahead > 0 and bool(DayFactors.of(block).is_odd[row, ahead - 1])
 
@@ -229,7 +229,7 @@ def _event(block: Block, factors: DayFactors, row: int, first: int, end: int) ->
     """The event in slots of the block, narrowed and widened to the hours that carry the same factor."""
     jumps = factors.jump[row, first:end]
     factor = float(np.median(jumps[~np.isnan(jumps)]))
-    # Hours are told by the level that the meter had before the event.
+    # Hours are classified by the level that the meter had before the event.
     before = factors.levels[row, first, 0] - factors.jump[row, first]
     hourly = _log_ratio(factors.hours[row].ravel(), factors.expected[row].ravel()) - before
     # Nearer to the factor than to 1, in logarithms.

@@ -79,5 +79,5 @@ def _of(site: SiteHours, meter: MeterHours, of: str) -> tuple[np.ndarray, float,
 
 def _follows_weather(degc: np.ndarray, is_high: np.ndarray) -> bool:
     """Whether the high blocks are those of other weather: then the load has a reason."""
-    apart = abs(float(degc[is_high].mean() - degc[~is_high].mean()))
-    return apart > 0.75 * float(np.std(degc))
+    difference_degc = abs(float(degc[is_high].mean() - degc[~is_high].mean()))
+    return difference_degc > 0.75 * float(np.std(degc))

@@ -53,7 +53,7 @@ def months_of(site: SiteHours, size: int) -> np.ndarray:
 
 
 def _shifted(load: np.ndarray, level: int) -> np.ndarray:
-    """The load held at a level, what stood above it spread over the intervals that are well below."""
+    """The load held at a level, the excess above it spread over the intervals that are well below."""
     held = np.minimum(load, level)
     room = held < 0.9 * level
     moved = int((load - held).sum())

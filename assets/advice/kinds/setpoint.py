@@ -72,11 +72,11 @@ def _undisturbed(site: SiteHours, slope: WeatherSlope, sign: int) -> WeatherSlop
 
 def _fit(used: np.ndarray, degrees: np.ndarray) -> tuple[float, float, float]:
     """Variance, slope and its standard error of a line; an infinite variance where the degrees do not differ."""
-    apart = degrees - degrees.mean()
-    total = float(apart @ apart)
+    centred = degrees - degrees.mean()
+    total = float(centred @ centred)
     if total <= 0:
         return float("inf"), 0.0, 0.0
-    slope = float(apart @ used) / total
-    rest = used - used.mean() - slope * apart
+    slope = float(centred @ used) / total
+    rest = used - used.mean() - slope * centred
     variance = float(rest @ rest) / (used.size - 2)
     return variance, slope, float(np.sqrt(variance / total))

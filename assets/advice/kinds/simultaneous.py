@@ -11,7 +11,7 @@ from assets.advice.site_hours import SiteHours
 _COP, _COP_ERROR = 3.0, 0.1
 # Weather in which heat is hot water alone, and cold that of server rooms.
 _WARM_DEGC, _COOL_DEGC = 22, 2
-_LEAST_BESIDE = 100
+_MIN_OTHER_HOURS = 100
 _RUNS = 0.04
 _LEAST_HOURS = 100
 _LEAST_SHARE = 0.03
@@ -45,7 +45,7 @@ def find(site: SiteHours) -> Iterator[Estimate]:
 
 def _standby(kwh: np.ndarray, hour: np.ndarray, is_beside: np.ndarray | None) -> np.ndarray:
     """Its usual load by hour of the day in weather that does not ask for it; of too few such hours its lowest."""
-    if is_beside is None or is_beside.sum() < _LEAST_BESIDE:
+    if is_beside is None or is_beside.sum() < _MIN_OTHER_HOURS:
         return np.full(kwh.size, hours_above(kwh, 0.1))
     usual = np.full(24, hours_above(kwh[is_beside], 0.5))
     for each in np.unique(hour[is_beside]):

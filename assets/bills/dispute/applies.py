@@ -56,12 +56,12 @@ def tariffs_in_force(
 
 def _on(day: date, tariffs: Sequence[Tariff], codes: Sequence[str], mine: Sequence[TariffOverride]) -> Tariff:
     # Recorded later counts more: a correction is a new row, the old one stays as it was.
-    said = next((row for row in reversed(mine) if row.valid_from <= day < row.valid_to), None)
-    if said is not None:
-        known = next((tariff for tariff in tariffs if tariff.tariff_id == said.tariff_id), None)
+    given = next((row for row in reversed(mine) if row.valid_from <= day < row.valid_to), None)
+    if given is not None:
+        known = next((tariff for tariff in tariffs if tariff.tariff_id == given.tariff_id), None)
         if known is None:
             raise BadInput(
-                f"account {said.account} is on tariff {said.tariff_id} from {said.valid_from}, which is not given",
+                f"account {given.account} is on tariff {given.tariff_id} from {given.valid_from}, which is not given",
                 reason="unknown_tariff",
             )
         return known

@@ -210,23 +210,23 @@ def _unread(case: Case) -> Explanation | None:
     lines = [unread for unread in case.bill.unread if unread.place.line]
     if not lines:
         return None
-    said = tuple(f"{unread.place}: {unread.text!r} could not be read; expected {unread.expected}" for unread in lines)
-    return Explanation("missing_data", said)
+    facts = tuple(f"{unread.place}: {unread.text!r} could not be read; expected {unread.expected}" for unread in lines)
+    return Explanation("missing_data", facts)
 
 
 def _nothing(case: Case, pairs: Sequence[Pair], own: Sequence[Pair]) -> Explanation:
-    said = []
+    facts = []
     for pair in own or [pair for pair in pairs if abs(pair.delta) > case.unit]:
         ours = pair.recomputed if pair.recomputed is not None else "no such line"
-        said.append(f"{pair.line_id} ({pair.label}): billed {pair.billed or _ZERO}, recomputed {ours}")
+        facts.append(f"{pair.line_id} ({pair.label}): billed {pair.billed or _ZERO}, recomputed {ours}")
         product = (pair.billed_quantity or _ZERO) * (pair.billed_rate or _ZERO)
         if pair.billed is not None and product and abs(product - pair.billed) > case.unit:
-            said.append(
+            facts.append(
                 f"its own quantity {plain(pair.billed_quantity or _ZERO)} times its rate "
                 f"{plain(pair.billed_rate or _ZERO)} is {plain(round(product, 2))}"
             )
     return Explanation(
-        "unexplained", (*said, "no date, tariff, multiplier, estimate, demand window, tax or gap gives it")
+        "unexplained", (*facts, "no date, tariff, multiplier, estimate, demand window, tax or gap gives it")
     )
 
 

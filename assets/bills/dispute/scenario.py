@@ -137,7 +137,7 @@ def on_dates(start: date, end: date) -> Change:
 
 
 def _reaching(tariffs: tuple[Tariff, ...], start: date, end: date) -> tuple[Tariff, ...]:
-    """The first and the last tariff hold on to the dates: whoever mistakes the dates does not look at validity."""
+    """The first and the last tariff, extended to the dates: mistaken dates are read without a look at validity."""
     ordered = sorted(tariffs, key=lambda tariff: tariff.valid_from)
     if start < ordered[0].valid_from:
         ordered[0] = ordered[0].model_copy(update={"valid_from": start})

@@ -75,7 +75,7 @@ def _billed_kwh(pairs: list[Pair]) -> _Billed | None:
     known = energy_pairs(pairs)
     if not known:
         return None
-    # Charges beside each other bill the same energy: those of the first suffice.
+    # Parallel charges bill the same energy: those of the first suffice.
     first = known[0].line_id.split(".")[0]
     mine = [pair.billed_quantity for pair in known if pair.line_id.split(".")[0] == first and pair.billed_quantity]
     exponents = [quantity.as_tuple().exponent for quantity in mine]
@@ -172,31 +172,31 @@ def _demand(case: Case, step_minutes: int) -> Iterator[Suspicion]:
     """Demand over another window, at all hours, on one peak, or without what it looks back on."""
     charges = {charge.charge_id: charge for tariff in case.truth.tariffs for charge in tariff.demand}
     for charge_id, charge in charges.items():
-        for said, changes in _demand_changes(charge, step_minutes):
-            yield Suspicion("demand_window", SLIP, f"{charge_id}: {said}", with_charge("demand", charge_id, **changes))
+        for text, changes in _demand_changes(charge, step_minutes):
+            yield Suspicion("demand_window", SLIP, f"{charge_id}: {text}", with_charge("demand", charge_id, **changes))
 
 
 def _demand_changes(charge: DemandCharge, step_minutes: int) -> Iterator[tuple[str, dict[str, object]]]:
     true = f"the tariff says {charge.method} windows of {charge.window_minutes} min"
-    # Windows shorter than the load's intervals cannot be told from those of one interval.
+    # Windows shorter than the load's intervals cannot be distinguished from those of one interval.
     for minutes in (window for window in _WINDOWS if window >= step_minutes):
         if (charge.method, charge.window_minutes) != ("block", minutes):
-            said = f"demand is the average of fixed blocks of {minutes} min; {true}"
-            yield said, {"method": "block", "window_minutes": minutes}
+            text = f"demand is the average of fixed blocks of {minutes} min; {true}"
+            yield text, {"method": "block", "window_minutes": minutes}
         for sub in (5, 10, 15, 30):
             is_own = ("rolling", minutes, sub) == (charge.method, charge.window_minutes, charge.sub_interval_minutes)
             if step_minutes <= sub < minutes and minutes % sub == 0 and not is_own:
-                said = f"demand is the average of {minutes} min moving by {sub} min; {true}"
-                yield said, {"method": "rolling", "window_minutes": minutes, "sub_interval_minutes": sub}
+                text = f"demand is the average of {minutes} min moving by {sub} min; {true}"
+                yield text, {"method": "rolling", "window_minutes": minutes, "sub_interval_minutes": sub}
     for period in charge.periods:
         always = DemandPeriod(period_id=period.period_id, price_per_kw=period.price_per_kw, tiers=period.tiers)
         others = tuple(other for other in charge.periods if other is not period)
         if len(charge.periods) == 1:
             yield "demand is the highest of all hours; the tariff names hours", {"periods": (always,)}
         else:
-            said = f"demand of {period.period_id} is the highest of all hours"
+            text = f"demand of {period.period_id} is the highest of all hours"
             # Periods are disjoint: the others stand on hours that none has.
-            yield said, {"periods": (always,)}
+            yield text, {"periods": (always,)}
             yield f"only the demand of {period.period_id} is billed", {"periods": (period,)}
             yield f"the demand of {period.period_id} is left out", {"periods": others}
     if charge.ratchet is not None:

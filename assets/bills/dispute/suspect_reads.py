@@ -94,31 +94,31 @@ def _printed(case: Case) -> Iterator[Suspicion]:
     change = _both(on_dates(start, end), with_uses(uses))
     own = (case.truth.start, case.truth.end)
     if own != (start, end):
-        said = (
+        note = (
             f"the bill is dated {start} to {end} ({days((end - start).days)}), but its registers are the reads of "
             f"{own[0]} and {own[1]} ({days((own[1] - own[0]).days)})"
         )
-        yield Suspicion("wrong_read_date", PAPER, said, change)
+        yield Suspicion("wrong_read_date", PAPER, note, change)
         dated = [t for t in case.tariffs if is_named(t, case.bill.tariff_codes) or t in case.truth.tariffs]
         others = [t for t in case.tariffs if t.valid_from < end and t.valid_to > start]
         for tariffs in (dated, others):
             # The dates may reach into another tariff, whose price then holds on them.
-            yield Suspicion("wrong_read_date", PAPER, said, _both(under(*tariffs), change))
+            yield Suspicion("wrong_read_date", PAPER, note, _both(under(*tariffs), change))
     estimated = [w for w in wrong if w.matched is None or w.matched_is_estimate]
     if estimated:
-        said = "; ".join(
+        note = "; ".join(
             f"{w.end} {w.register} register {plain(w.printed)} at {w.on}, no read of that date"
             if w.read is None
             else f"{w.end} {w.register} register {plain(w.printed)} at {w.on}, read {plain(w.read)}"
             for w in estimated
         )
-        told = f"the bill rests on states that are not actual reads: {said}"
+        text = f"the bill rests on states that are not actual reads: {note}"
         if case.bill.is_estimated:
-            told = f"the bill rests on states that are not actual reads (the bill marks it as estimated): {said}"
-        yield Suspicion("estimated_read", PAPER, told, change)
+            text = f"the bill rests on states that are not actual reads (the bill marks it as estimated): {note}"
+        yield Suspicion("estimated_read", PAPER, text, change)
     elif wrong:
-        said = "; ".join(f"{w.end} {w.register} register at {w.on} is the read of {w.matched}" for w in wrong)
-        yield Suspicion("wrong_read_date", PAPER, f"the bill rests on reads of other dates: {said}", change)
+        note = "; ".join(f"{w.end} {w.register} register at {w.on} is the read of {w.matched}" for w in wrong)
+        yield Suspicion("wrong_read_date", PAPER, f"the bill rests on reads of other dates: {note}", change)
 
 
 def _swapped(case: Case) -> Iterator[Suspicion]:
@@ -145,7 +145,7 @@ def _other_dates(case: Case) -> Iterator[Suspicion]:
     if case.truth.uses is None:
         return
     start, end = case.truth.start, case.truth.end
-    # Likely slips first, so that of two shifts by the same number the likely one is told.
+    # Likely slips first, so that of two shifts by the same number the likely one is reported.
     shifts = [(0, 1), (-1, 0), (0, -1), (1, 0)]
     shifts += [(a, b) for a in range(-_SLIP_DAYS, _SLIP_DAYS + 1) for b in range(-_SLIP_DAYS, _SLIP_DAYS + 1)]
     tried = {0}
@@ -180,8 +180,8 @@ def _other_reads(case: Case) -> Iterator[Suspicion]:
             continue
         stretch = [state for state in near if first.on <= state.on <= last.on]
         uses = uses_of(stretch, case.reads.units, case.multiplier)
-        said = f"the use between the reads of {first.on} and {last.on} is billed for {start} to {end}"
-        yield Suspicion("wrong_read_date", SLIP, said, with_uses(uses))
+        text = f"the use between the reads of {first.on} and {last.on} is billed for {start} to {end}"
+        yield Suspicion("wrong_read_date", SLIP, text, with_uses(uses))
         yield Suspicion(
             "wrong_read_date", SEARCH, f"the period {first.on} to {last.on} is billed instead of {start} to {end}",
             _both(on_dates(first.on, last.on), with_uses(uses)),

@@ -135,8 +135,8 @@ def _taxes(case: Case, pairs: list[Pair]) -> Iterator[Suspicion]:
         bases += [tuple(other for other in ids if other not in (name, tax.charge_id)) for name in ids]
         for of in bases:
             taken, own = (", ".join(each) or "all lines" for each in (of, tax.of))
-            said = f"{tax.charge_id} is taken of {taken}; the tariff says {own}"
-            yield Suspicion("tax", SLIP, said, with_charge("taxes", tax.charge_id, of=of))
+            reason = f"{tax.charge_id} is taken of {taken}; the tariff says {own}"
+            yield Suspicion("tax", SLIP, reason, with_charge("taxes", tax.charge_id, of=of))
 
 
 def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]:
@@ -150,5 +150,5 @@ def _rates(tax: Tax, pair: Pair, printed: Decimal | None) -> Iterator[Suspicion]
     for rate, rank in rates.items():
         if rate == tax.share or rate < 0:
             continue
-        said = f"{plain(rate * 100)} % is billed; the tariff says {plain(tax.share * 100)} %"
-        yield Suspicion("tax", rank, f"{tax.charge_id}: {said}", with_charge("taxes", tax.charge_id, share=rate))
+        reason = f"{plain(rate * 100)} % is billed; the tariff says {plain(tax.share * 100)} %"
+        yield Suspicion("tax", rank, f"{tax.charge_id}: {reason}", with_charge("taxes", tax.charge_id, share=rate))

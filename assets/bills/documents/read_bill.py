@@ -1,4 +1,4 @@
-"""A supplier's bill file, CSV, XLSX, PDF or a picture, told apart by content, as a typed bill (cli.md, File shapes).
+"""Reader of a supplier's bill file: CSV, XLSX, PDF or a picture, by its content, as a typed bill (cli.md, File shapes).
 
 Labels of the head are read wherever they stand; lines stand below a row of headings. What cannot be read, or has two
 meanings, becomes an `Unread` with its place. Nothing is guessed.
@@ -72,7 +72,7 @@ class _Draft:
     lines: list[BilledLine] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
-    # Where each field of the head was read: of a picture it is shown beside it.
+    # Where each field of the head was read: of a picture it is shown next to it.
     places: dict[str, Place] = field(default_factory=dict)
 
     def number(self, place: Place, label: str, text: str) -> Decimal | None:
@@ -265,12 +265,12 @@ def _read_line(draft: _Draft, row: BillRow, columns: dict[str, int]) -> None:
 
 def _finish(draft: _Draft) -> None:
     """Labels that a bill must have, and registers of which one end is missing."""
-    asked = {
+    labels = {
         "start": "Period from", "end": "Period to (exclusive)", "currency": "Currency", "total": "Total",
     }  # fmt: skip
     complained = {_plain(unread.label) for unread in draft.unread}
-    for name, label in asked.items():
-        # A label that could not be read has been told of already.
+    for name, label in labels.items():
+        # A label that could not be read has been reported already.
         if name not in draft.fields and _plain(label) not in complained:
             expected = f"the label {label!r}"
             draft.unread.append(Unread(place=Place(), label=label, text="", expected=expected))

@@ -130,8 +130,8 @@ def _shown_text(page: Any) -> str:
         elif operator == b"Tr":
             mode = int(operands[0])
         elif operator in (b"Tj", b"TJ", b"'", b'"'):
-            told = operands[-1] if isinstance(operands[-1], list) else [operands[-1]]
-            letters[mode == _INVISIBLE] += sum(len(each) for each in told if isinstance(each, str | bytes))
+            shown = operands[-1] if isinstance(operands[-1], list) else [operands[-1]]
+            letters[mode == _INVISIBLE] += sum(len(each) for each in shown if isinstance(each, str | bytes))
 
     text = page.extract_text(visitor_operand_before=look) or ""
     return "" if letters[True] > letters[False] else text
@@ -150,7 +150,7 @@ def page_pictures(raw: bytes, most: int) -> list[Any]:
         if len(pages) > most:
             raise BadInput(f"{len(pages)} pages; a scan has at most {most}", reason="too_many_pages")
         for page in pages:
-            # A scanner may lay stamps beside the picture of the page.
+            # A scanner may lay stamps next to the picture of the page.
             held = [each.image for each in page.images if each.image is not None]
             if held:
                 picture = max(held, key=lambda each: each.width * each.height)

@@ -205,7 +205,7 @@ def _table(path: Path, needed: str) -> tuple[list[str], list[tuple[int, dict[str
 
 
 def _register(name: str, path: Path) -> tuple[str, Unit]:
-    """(register, unit) of a column. A kW register of a period stands beside its kWh register: it is `day kw`."""
+    """(register, unit) of a column. A kW register of a period is next to its kWh register: it is `day kw`."""
     period, found, rest = name.partition("register")
     unit = rest.strip("_ ") or "kwh"
     if not found or unit not in _UNITS:

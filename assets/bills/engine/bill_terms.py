@@ -170,7 +170,7 @@ def _known(load: Load | None, grid: Grid, first: int, last: int) -> Load:
 def _left_out(
     desk: Desk, tariff: Tariff, usage: Usage[Form], account: Account[Form], credits_beyond: str
 ) -> list[NotLinear]:
-    """What later bills feel of this one: named, not counted. Raises Refused for credit that is not to be left out."""
+    """Effects of this bill on later ones: named, not counted. Raises Refused for credit that is not to be left out."""
     found, terms = list[NotLinear](), tariff.metering
     if tariff.minimum.annual and not ends_month(usage.end, tariff.minimum.year_ends_with):
         why = "what this bill does to the year is settled with its last"

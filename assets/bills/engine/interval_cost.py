@@ -1,4 +1,4 @@
-"""Cost of each interval beside its consumption: the bill's lines laid back over the intervals that made them.
+"""Cost of each interval next to its consumption: the bill's lines allocated to the intervals that caused them.
 
 An energy line falls on the intervals of its period by their kWh (by kWh x price where the price is one of a series),
 an export line by the kWh fed in. What no single interval causes (demand, capacity, fixed amounts, riders, credits,

@@ -1,4 +1,4 @@
-"""What a bill uses while a plan has yet to decide some of its slots: forms of the open ones beside what is known.
+"""Usage of a bill with slots that a plan has yet to decide: linear forms of open slots, values of known ones.
 
 What no form can say is refused here by name, before a line is written.
 """
@@ -52,7 +52,7 @@ class OpenUsage:
         demand: dict[str, _Forms] = {charge.charge_id: self._demands(charge) for charge in tariff.demand}
         # Without demand charge, or out of its season, no window is defined: a rider per kW then goes by the interval.
         has_demand = any(kw is not None for each in demand.values() for kw in each)
-        is_asked = not has_demand and any(rider.price_per_kw is not None for rider in tariff.riders)
+        is_needed = not has_demand and any(rider.price_per_kw is not None for rider in tariff.riders)
         found: Usage[Form] = Usage(
             start=known.start,
             end=known.end,
@@ -65,7 +65,7 @@ class OpenUsage:
             series=series,
             demand=demand,
             capacity={charge.charge_id: self._capacity(charge) for charge in tariff.capacity},
-            max_kw=self._peak("highest_power", Windows(self.grid, size=1, stride=1)) if is_asked else ZERO,
+            max_kw=self._peak("highest_power", Windows(self.grid, size=1, stride=1)) if is_needed else ZERO,
             kvarh=kvarh,
         )
         if tariff.reactive and kvarh is None:
@@ -180,7 +180,7 @@ class OpenUsage:
         at = np.arange(windows.last.size) if at is None else at
         start, end = self.first, self.last
         groups = np.unique(windows.days[at], return_inverse=True)[1] if count > 1 else np.zeros(at.size, dtype=np.int64)
-        # A window over the edge of the horizon keeps its known part as a constant beside its open slots.
+        # A window over the edge of the horizon keeps its known part as a constant next to its open slots.
         first, last = (np.clip(edge[at], start, end) - start for edge in (windows.first, windows.last))
         known = windows.sums(self.bought)[at]
         is_open = last > first
@@ -229,7 +229,7 @@ class OpenUsage:
 
 
 def refuse_at_once(tariff: Tariff, account: Account[Decimal]) -> None:
-    """What cannot even be measured. Raises Refused."""
+    """Refuse terms whose usage no form can measure. Raises Refused."""
     # Surplus that moves by hours of the day must have been moved before: it is given per period.
     if tariff.metering.carry_by_hours and account.kwh:
         raise Refused("credit", "surplus carried by hours of the day needs the hours of the bill before")

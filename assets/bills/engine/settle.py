@@ -156,8 +156,8 @@ def write_riders(
             # ESPI has a kind for credits of its own; a discount under the kind of a fee would read as a charge.
             is_credit = rider.share < 0 and rider.kind == "administrative_fee"
             own = rider.model_copy(update={"kind": "administrative_credit"}) if is_credit else rider
-            said: Cells[N] = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
-            pen.write_charge(own, "rider", base * rider.share, **said)
+            cells: Cells[N] = {"quantity": base, "rate": rider.share, "rate_unit": "of lines above"}
+            pen.write_charge(own, "rider", base * rider.share, **cells)
             continue
         quantity: N | Decimal = Decimal(days)
         unit, rate = "day", rider.price_per_day or _ZERO

@@ -1,4 +1,4 @@
-"""The annual factors of electricity beside an hourly account: grid average, or residual mix, by local day."""
+"""The annual factors of electricity next to an hourly account: grid average, or residual mix, by local day."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -42,7 +42,7 @@ def annual_factors(
         return None
     # A factor holds for local days: the hours around New Year belong to the year that the clock on the wall shows.
     days = {hour: hour.astimezone(local).date() for hour in hours}
-    asked = Activity(
+    activity = Activity(
         activity_id=ELECTRICITY,
         activity=ELECTRICITY,
         # One unit: only which factor holds on which day is asked, no quantity.
@@ -53,7 +53,7 @@ def annual_factors(
         region=region,
         file=mine[0].file,
     )
-    parts = tile(asked, chosen_gwp(asked, applicable(asked, mine), gwp), gwp, what=f"{basis} ")
+    parts = tile(activity, chosen_gwp(activity, applicable(activity, mine), gwp), gwp, what=f"{basis} ")
     found: dict[datetime, Decimal] = {}
     for part in parts:
         by = ratio("kWh", part.bundle.head.unit)

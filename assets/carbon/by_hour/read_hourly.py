@@ -139,7 +139,7 @@ def read_certificates(path: Path, *, time_zone: str = "") -> tuple[HourlyCertifi
     found = []
     for row in table.rows:
         each, moment = _certificate(row, table, path, time_zone)
-        # A row without a time is told apart by its vintage.
+        # A row without a time is distinguished by its vintage.
         key = each.certificate_id.casefold(), moment, each.criteria.vintage_from
         if key in seen:
             raise row.bad(

@@ -25,7 +25,7 @@ class GasPart:
 
 @dataclass(frozen=True)
 class Bundle:
-    """One factor as it is used: kgCO2e per unit within its scope, biogenic kg beside it, gases where known."""
+    """One factor as it is used: kgCO2e per unit within its scope, biogenic kg apart from it, gases where known."""
 
     rows: tuple[Factor, ...]
     kgco2e_per_unit: Decimal
@@ -121,7 +121,7 @@ def _weighed(rows: list[Factor], gwp: GwpSet | None) -> Bundle:
         for row in rows:
             assert row.kg_per_unit is not None  # noqa: S101
             name = species_of(row.gas) or row.gas
-            # CO2 of biomass is reported beside the scopes; CH4 and N2O of the same fire stay inside.
+            # CO2 of biomass is reported outside of the scopes; CH4 and N2O of the same fire stay inside.
             if name == BIOGENIC:
                 outside += row.kg_per_unit
                 parts.append(GasPart(name, row.kg_per_unit, row.kg_per_unit))

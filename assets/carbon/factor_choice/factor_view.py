@@ -54,7 +54,7 @@ class FactorView:
     entries: tuple[DayFactor, ...]
 
     def of(self, carrier: Carrier, basis: Basis) -> tuple[DayFactor, ...]:
-        """Those of the carrier and basis, in order of their days."""
+        """Factors of the carrier and basis, in order of their days."""
         return tuple(each for each in self.entries if each.carrier == carrier and each.basis == basis)
 
     def fitting(self, carrier: Carrier, basis: Basis, calorific_basis: str) -> tuple[DayFactor, ...]:
@@ -187,7 +187,7 @@ def _of_store(
 
 
 def _criteria(site: Site, row: Factor) -> QualityCriteria:
-    """Its quality criteria; what is held of another country is of another market, whatever else is said of it."""
+    """Its quality criteria; an instrument of another country is of another market, whatever else is stated of it."""
     # ISO 3166-2: the country stands before the hyphen.
     country = row.region.partition("-")[0].casefold()
     is_foreign = row.basis in HELD and len(country) == COUNTRY_LETTERS and country != site.country.casefold()

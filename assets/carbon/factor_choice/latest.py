@@ -1,4 +1,4 @@
-"""The latest factor that a set has, held on until a newer one is published: asked for, and marked.
+"""The latest factor that a set has, held on until a newer one is published: on request, and marked.
 
 Source: formulas 5.12 (factors of the reporting year, or latest available, marked). Certificates and contracts end when
 they end.

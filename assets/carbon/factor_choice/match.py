@@ -64,7 +64,7 @@ def applicable(activity: Activity, rows: Sequence[Factor], *, any_region: bool =
         and row.valid_from < activity.end
         and activity.start < row.valid_to
     ]
-    return [row for row in found if not _is_said_better(activity, row, found)]
+    return [row for row in found if not _is_stated_better(activity, row, found)]
 
 
 def chosen_gwp(activity: Activity, rows: Sequence[Factor], gwp: GwpSet | None) -> list[Factor]:
@@ -171,7 +171,7 @@ def _place(activity: Activity) -> str:
     return f" in region {activity.region!r}" if activity.region else ""
 
 
-def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:
+def _is_stated_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> bool:
     """One factor in several units: the activity's very unit is the best; within one table, then the next in size."""
     size = _distance(activity, row)
     return size > 1 and any(
@@ -184,20 +184,20 @@ def _is_said_better(activity: Activity, row: Factor, rows: Sequence[Factor]) -> 
 
 
 def _distance(activity: Activity, row: Factor) -> Fraction:
-    """How far the units are apart in size: 1 is the same."""
+    """Ratio of the units' sizes: 1 is the same."""
     by = ratio(activity.unit, row.unit)
     assert by is not None  # noqa: S101
     return max(by, 1 / by)
 
 
-def _fits_supplier(asked: str, row: Factor) -> bool:
+def _fits_supplier(supplier: str, row: Factor) -> bool:
     # A rate or contract of a named supplier is for its customers; elsewhere a supplier only tells rows apart.
     is_shared = row.basis in (Basis.LOCATION, Basis.RESIDUAL)
-    return _agrees(asked, row.supplier) if is_shared else not row.supplier or _same(asked, row.supplier)
+    return _agrees(supplier, row.supplier) if is_shared else not row.supplier or _same(supplier, row.supplier)
 
 
-def _agrees(asked: str, given: str) -> bool:
-    return not asked or not given or _same(asked, given)
+def _agrees(wanted: str, given: str) -> bool:
+    return not wanted or not given or _same(wanted, given)
 
 
 def _same(one: str, other: str) -> bool:

@@ -101,7 +101,7 @@ def carbon_of(
     allocation = Allocation()
     by_name: defaultdict[str, list[Factor]] = defaultdict(list)
     published: dict[str, date] = {}
-    # To the last day asked for and no further: how long it stands in is told by days.
+    # To the last requested day and no further: how long it stands in is reported by days.
     if latest and activities:
         factors, published = extended(factors, max(each.end for each in activities))
     for row in factors:
@@ -114,14 +114,14 @@ def carbon_of(
             made = _lines(activity, parts)
             findings += _split_findings(activity, parts)
             if any(line.scope == 2 for line in made):
-                made, said = market_lines(
+                made, caveats = market_lines(
                     activity, parts, made, market, gwp=gwp, allocation=allocation,
                     states_instruments=states_instruments, elsewhere=elsewhere,
                 )  # fmt: skip
-                findings += said
+                findings += caveats
             _refuse_mixed(activity, lines, made)
             lines += made
-        # Looked for last: an activity that meets two factors is told with its own line, which says more.
+        # Looked for last: an activity that meets two factors is reported with its own line, which says more.
         refuse_overlaps(factors)
         findings += allocation.unclaimed(factors, findings)
         findings += [*gaps(activities), *marked(lines, published)]
@@ -167,7 +167,7 @@ def _lines(activity: Activity, parts: Sequence[Part]) -> list[CarbonLine]:
         if part.bundle.is_biogenic_alone or part.bundle.biogenic_kg_per_unit:
             units = units_of(activity, part)
             outside = EXACT.multiply(units, part.bundle.biogenic_kg_per_unit)
-            # Biogenic CO2 is reported beside the scopes and is in no total.
+            # Biogenic CO2 is reported outside of the scopes and is in no total.
             changes = {"scope": 0, "basis": "", "kgco2e": outside, "is_location": False, "gases": ()}
             found.append(line.model_copy(update=changes))
     return found

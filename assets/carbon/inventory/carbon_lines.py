@@ -1,4 +1,4 @@
-"""One line of a carbon account: a part of an activity times its factor, gases beside it."""
+"""One line of a carbon account: a part of an activity times its factor, with its gases."""
 
 from decimal import Decimal
 

@@ -17,7 +17,7 @@ POWER_EFFICIENCY = Decimal("0.35")
 
 
 class ChpMethod(StrEnum):
-    """efficiency: by the fuel that each would need apart; energy: by kWh; double: a kWh of power counts as two."""
+    """efficiency: by the fuel that each would need alone; energy: by kWh; double: a kWh of power counts as two."""
 
     EFFICIENCY = "efficiency"
     ENERGY = "energy"

@@ -34,17 +34,17 @@ def market_lines(
     states_instruments: bool,
     elsewhere: Sequence[Factor] = (),
 ) -> tuple[list[CarbonLine], list[Finding]]:
-    """The lines of both methods, and what is to be said of the market-based one.
+    """The lines of both methods, and the findings of the market-based one.
 
     parts: the activity by grid-average factors; location: their lines; rows: market-based rows that fit by name, unit,
     time and supplier; elsewhere: those that do not fit by time or supplier, and may be named in vain. Where grid
     average is all there is, the location lines count in both methods.
     """
-    asked, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
-    kept, said = usable(activity, asked)
-    findings += said
+    requested, findings = asked_for(activity, rows, states_instruments=states_instruments, elsewhere=elsewhere)
+    kept, refusals = usable(activity, requested)
+    findings += refusals
     # Told, since a person may have bought it for this line and not said so.
-    held_back = [row for row in rows if row not in asked and row.basis in HELD]
+    held_back = [row for row in rows if row not in requested and row.basis in HELD]
     if held_back and not activity.instrument:
         findings.append(_unnamed(activity, held_back))
     pieces = [piece for part in parts for piece in _pieces(part, kept)]
@@ -141,7 +141,7 @@ def _unnamed(activity: Activity, rows: Sequence[Factor]) -> Finding:
 
 
 def _short(activity: Activity, kept: Sequence[Factor], filled: Sequence[tuple[str, Part]]) -> list[Finding]:
-    """Said where a line names an instrument that is there, and that does not cover all of it."""
+    """Findings of lines that name an instrument which is there and does not cover all of the line."""
     names = ", ".join(dict.fromkeys(row.factor_id for row in kept if row.basis in HELD))
     with localcontext(EXACT):
         covered = sum((part.quantity for basis, part in filled if basis in list(HELD)), Decimal(0))

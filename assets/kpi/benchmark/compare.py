@@ -1,4 +1,4 @@
-"""Sites compared with their peers: a row a site, and what must be said before anybody reads the ranks. Pure."""
+"""Sites compared with their peers: a row a site, and the caveats to read before the ranks. Pure."""
 
 import math
 from collections import defaultdict
@@ -110,7 +110,7 @@ def benchmark(
 def _unusable(
     found: Sequence[Intensity], register: Mapping[str, RegisteredSite]
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Site -> why it has no value, empty where it has one; and what is to be said of meters and of the period."""
+    """Site -> why it has no value, empty where it has one; and the caveats of meters and of the period."""
     findings = [finding for each in found for finding in each.findings]
     reasons = {
         each.site: next((f.code for f in each.findings if f.is_blocking), "")

@@ -22,7 +22,7 @@ DRAWS = 4_000
 @dataclass(frozen=True, slots=True)
 class Rank:
     """rank: 1 is the least kWh/m² of `peers`, the site among them; percentile: share of the peers below it, half of it
-    counted, 0–100. Intervals at the confidence asked.
+    counted, 0–100. Intervals at the requested confidence.
     """
 
     rank: int

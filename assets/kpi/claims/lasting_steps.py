@@ -18,7 +18,7 @@ Vector = NDArray[np.float64]
 
 WEEK, YEAR = 7, 364
 MIN_DAYS_A_WEEK = 4
-# A season: in less than that a spell of weather and a level cannot be told apart.
+# A season: in less than that a spell of weather and a level cannot be distinguished.
 MIN_WEEKS = 12
 # A step counts from here: in standard errors (autocorrelation of weeks included) and in share of the expected energy.
 MIN_SCORE = 4.0

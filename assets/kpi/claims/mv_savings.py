@@ -220,7 +220,7 @@ def savings_of(
     outside = sum(each.is_extrapolated for each in both)
     findings = (*against, *_findings(project, version, period, compared_days=len(both), outside=outside))
     is_significant = None if half is None else abs(float(saved)) > half
-    # Significant the other way is an increase of use: told, never claimed.
+    # Significant the other way is an increase of use: reported, never claimed.
     may_claim = is_significant is True and saved > 0 and not any(each.is_blocking for each in findings)
     return ProjectSavings(
         project_id=project.project_id,
@@ -332,7 +332,7 @@ def minimum_detectable_percent(project: MvProject, baseline: Baseline) -> float 
     fit = baseline.statistics
     first, after = project.reporting_period
     days = (after - first).days
-    # A perfect fit has no spread from which a limit of detection could be told.
+    # A perfect fit has no spread from which a limit of detection could be computed.
     if fit.cvrmse_g14 <= 0 or fit.n <= fit.p:
         return None
     return 100.0 * savings_uncertainty_kwh(

@@ -253,7 +253,7 @@ def review_findings(
         found.append(Finding(code=code, message=message, scope=scope, facts=dict(facts)))
 
     for each in changes:
-        told = Sentence(
+        sentence = Sentence(
             "{0} is {1} since {2}, it was {3}; no adjustment says what that means for the energy.",
             each.name,
             each.after,
@@ -263,7 +263,7 @@ def review_findings(
         on = each.changed_on.isoformat()
         speak(
             "static_factor_changed",
-            told,
+            sentence,
             name=each.name,
             changed_on=on,
         )

@@ -39,7 +39,7 @@ FIXED_COLUMNS = (
 )
 
 
-# What a daily table is made of: of LAKE_SCHEMA, beside its key.
+# Columns of LAKE_SCHEMA, in addition to its key, of a daily table.
 DAY_COLUMNS = ("value", "unit", "quality_code", "is_synthetic")
 
 

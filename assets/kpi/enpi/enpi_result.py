@@ -97,7 +97,7 @@ class EnpiResult(Model):
 
     @property
     def claimed_kwh(self) -> Decimal | None:
-        """The saving where it exceeds its uncertainty; whether it may be claimed at all is asked of claims/gate.py."""
+        """The saving where it exceeds its uncertainty; claims/gate.py decides whether it may be claimed at all."""
         return self.savings_kwh if self.significant is True and self.savings_kwh > 0 else None
 
 
@@ -373,7 +373,7 @@ def judged_span(
 
 
 def _why_not(version: BaselineVersion | None, expected: Decimal, share: float, rule: EnpiRule) -> str:
-    # The first that holds is told: without a baseline nothing behind it has a meaning.
+    # The first that holds is reported: without a baseline nothing behind it has a meaning.
     if version is None:
         return "no_baseline"
     if not version.status.has_approval:

@@ -41,7 +41,7 @@ def correction(frequency: Frequency, months: float) -> float:
 # The marts ask the same few of them for every month of every use.
 @lru_cache(maxsize=4096)
 def two_sided_t(confidence: float, degrees_of_freedom: float) -> float:
-    """Student's t that `confidence` (0–1) of the probability lies within; equal to the last digit, here or apart."""
+    """Student's t that `confidence` (0–1) of the probability lies within; the same digits here or in a subprocess."""
     # SciPy takes 27 MB.
     return float(call(student_t, confidence=confidence, degrees_of_freedom=degrees_of_freedom))
 

@@ -65,13 +65,13 @@ def what_if(baseline: Baseline, days: pl.DataFrame, changes: Sequence[DriverChan
     is named twice, and where no day has all drivers.
     """
     names = list(dict.fromkeys(driver_of(name) for name in baseline.feature_order))
-    asked = [each.driver_id for each in changes]
-    unknown = [name for name in asked if name not in names]
+    drivers = [each.driver_id for each in changes]
+    unknown = [name for name in drivers if name not in names]
     if unknown:
         raise BadInput(
             f"the baseline has no driver {unknown[0]!r}; it has {', '.join(names) or 'none'}", reason="unknown_driver"
         )
-    if len(set(asked)) != len(asked):
+    if len(set(drivers)) != len(drivers):
         raise BadInput("one driver is changed twice", reason="bad_change")
     known = days.drop_nulls(names)
     if known.is_empty():
@@ -80,7 +80,7 @@ def what_if(baseline: Baseline, days: pl.DataFrame, changes: Sequence[DriverChan
     before, after = (expected_days(baseline, each) for each in (known, changed))
     total, other = (float(each["expected_kwh"].sum()) for each in (before, after))
     low, high = _interval(baseline, known, changed)
-    outside = int(_outside(baseline, changed, asked).sum())
+    outside = int(_outside(baseline, changed, drivers).sum())
     return WhatIf(
         days=known.height,
         expected_kwh=total,

@@ -28,7 +28,7 @@ from data_quality.contracts.time import local_midnight_utc
 
 
 def virtual_files(sites: Mapping[str, Site], lake: Lake, *, as_of_utc: datetime | None = None) -> tuple[Path, ...]:
-    """One Parquet file (LAKE_SCHEMA) for each site with virtual meters, beside the lake's own files."""
+    """One Parquet file (LAKE_SCHEMA) for each site with virtual meters, in addition to the lake's own files."""
     found = []
     for site in sites.values():
         names = virtual_meters(site)
@@ -181,7 +181,7 @@ def site_quarter_hours(
 
 
 def runs_of(years: Sequence[int]) -> list[tuple[date, date]]:
-    """Those full years as spans; without a hole between them they are one, priced in one go."""
+    """Full years as spans; without a hole between them they are one, priced in one go."""
     runs = [(date(year, 1, 1), date(year + 1, 1, 1)) for year in years]
     is_whole = bool(runs) and list(years) == list(range(years[0], years[-1] + 1))
     return [(runs[0][0], runs[-1][1])] if is_whole else runs

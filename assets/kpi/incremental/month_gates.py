@@ -43,8 +43,8 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class MonthGates:
-    """The checks over the local months of a period. is_quick: Great Expectations is asked only where a table breaks
-    what it expects, and then says what; else always.
+    """The checks over the local months of a period. is_quick: Great Expectations runs only where a table breaks
+    what it expects, and then reports what; else always.
     """
 
     site: Site
@@ -54,7 +54,7 @@ class MonthGates:
     is_quick: bool = False
 
     def before(self) -> Mapping[str, Judged]:
-        """Those of the lake, by the name of the asset check."""
+        """Results of the lake's checks, by the name of the asset check."""
         return {
             "readings_may_be_believed": self.may_be_believed(),
             "sums_add_up": self.sums_add_up(),

@@ -54,9 +54,9 @@ MARTS_OF = {"kpi": tuple(KPI_MARTS), "enpi": tuple(ENPI_MARTS)}
 
 
 class Prepared(Model):
-    """What a build is about to compute: a window of each of `sites`, which is what it will have been built with, and
-    those of sites that are gone. known: what sites were built with, that were. is_full: every table is made anew, since
-    the SQL changed or none is there.
+    """Work of one build: a window of each site to compute, and of each site that is gone. sites: built state after it,
+    by site; known: built state of before, of sites that have one. is_full: every table is made anew, since the SQL
+    changed or none is there.
     """
 
     stage: str
@@ -90,8 +90,8 @@ class Stage:
 
         versions: what `versions_texts` says of them, where that was asked already.
         """
-        asked = [site_id for site_id, site in self.sites.items() if self.name == "kpi" or site.seus]
-        return self._now_of(asked, versions)
+        site_ids = [site_id for site_id, site in self.sites.items() if self.name == "kpi" or site.seus]
+        return self._now_of(site_ids, versions)
 
     def stale(self, now: Mapping[str, BuiltSite] | None = None) -> dict[str, int]:
         """`SITE|YYYY-MM` whose published marts are older than readings, site file, factors, baseline or SQL.
@@ -146,10 +146,10 @@ class Stage:
             rows=load_sources(target, tables),
         )
 
-    def _window(self, asked: Window, known: BuiltSite | None, now: BuiltSite) -> Window:
-        site = self.sites[asked.site_id]
+    def _window(self, requested: Window, known: BuiltSite | None, now: BuiltSite) -> Window:
+        site = self.sites[requested.site_id]
         is_carried = carries_over(tariffs_of(site))
-        return window_for(asked, built=known, now=now, whole=whole_site(site, self.lake), is_carried=is_carried)
+        return window_for(requested, built=known, now=now, whole=whole_site(site, self.lake), is_carried=is_carried)
 
     def finish(self, prepared: Prepared, *, target: WarehouseTarget) -> BuildNote:
         """After the SQL ran well: the warehouse says what it holds, and the note what is to be published."""
@@ -235,17 +235,17 @@ class Stage:
         return touched_months({name: self.sites[name] for name in after_ids}, self.lake, after_ids=after_ids)
 
     def _now_of(self, site_ids: Iterable[str], versions: Mapping[str, str] | None = None) -> dict[str, BuiltSite]:
-        asked = [self.sites[site_id] for site_id in site_ids]
+        sites = [self.sites[site_id] for site_id in site_ids]
         # An approval changes no KPI, and a factor no EnPI: neither must make the other stage stale.
         if self.name == "kpi":
             stored, factors, versions = FactorStore(self.lake.store).reader(), {}, {}
-            for site in asked:
+            for site in sites:
                 given = stored(site.site_id)
                 factors[site.site_id] = factors_text(site, factor_view(site, given)) if given else _own_factors(site)
         else:
             factors = {}
             if versions is None:
-                versions = versions_texts([site for site in asked if site.seus], self.baselines)
+                versions = versions_texts([site for site in sites if site.seus], self.baselines)
         return {
             site.site_id: BuiltSite(
                 sha256=site_sha256(site),
@@ -253,12 +253,12 @@ class Stage:
                 factors=factors.get(site.site_id, ""),
                 project=self.fingerprint,
             )
-            for site in asked
+            for site in sites
         }
 
 
 def _built_with(now: BuiltSite, known: BuiltSite | None, window: Window, entry: int) -> BuiltSite:
-    """What the site is built with once the window is computed: outside of it entries and factors are the former."""
+    """Built state of the site once the window is computed: outside of it entries and factors are the former."""
     if window.is_whole_site or known is None:
         return now.model_copy(update={"entry": entry if window.is_whole_site else 0})
     factors = spliced(known.factors, now.factors, window.first, window.after)
@@ -279,7 +279,7 @@ def published_years(name: str, years: Mapping[str, Sequence[int]]) -> dict[str, 
 
 @once
 def _own_factors(site: Site) -> str:
-    """Of a site for which the store holds no factor: thousands are asked about at every look."""
+    """Factors of a site for which the store holds none: thousands are looked up each time."""
     return factors_text(site, factor_view(site))
 
 
@@ -291,8 +291,8 @@ def versions_texts(
     Where adjustments are in force their digest follows: `compressors@2+1f0c…`. As known then, or now.
     """
     # One site by its name, many without: a question that names thousands costs more than all rows.
-    asked = [site.site_id for site in sites] if len(sites) == 1 else None
-    known = baselines.in_force_of(asked, as_of_utc=as_of_utc) if sites else {}
+    site_ids = [site.site_id for site in sites] if len(sites) == 1 else None
+    known = baselines.in_force_of(site_ids, as_of_utc=as_of_utc) if sites else {}
     found, ledger = {}, AdjustmentStore(baselines.store)
     leading = {each.baseline_id: each.baseline for versions in known.values() for each in versions.values()}
     adjusted = ledger.all_in_force(leading, as_of_utc=as_of_utc) if leading else {}

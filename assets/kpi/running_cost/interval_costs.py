@@ -87,8 +87,8 @@ def interval_costs(
         return empty_source("interval_cost")
     # A UTC day may reach into the local day before and after it.
     first, last = (known[0] - timedelta(days=1)).replace(day=1), known[1] + timedelta(days=2)
-    asked = [(max(first, w.first), min(last, w.after)) for w in windows if w.site_id == site.site_id]
-    months = [month for start, end in asked if start < end for month in calendar_months(start, end)]
+    spans = [(max(first, w.first), min(last, w.after)) for w in windows if w.site_id == site.site_id]
+    months = [month for start, end in spans if start < end for month in calendar_months(start, end)]
     if not months:
         return empty_source("interval_cost")
     # Ratchets and credits reach back to the first bill that there is.

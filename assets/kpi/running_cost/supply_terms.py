@@ -1,4 +1,4 @@
-"""Inputs of a supply's running cost beside its energy: reactive energy, prices at every quarter hour. Pure."""
+"""Inputs of a supply's running cost other than its energy: reactive energy, prices at every quarter hour. Pure."""
 
 from collections.abc import Iterable, Mapping
 

@@ -49,7 +49,7 @@ _WITHOUT_STEP = [
 
 @dataclass
 class Source:
-    """What reading the blocks has found beside the cells. rejects, warnings: of rows that are none; local: the
+    """Results of reading the blocks, other than cells. rejects, warnings: of rows that are none; local: the
     clocks of the file's zone; label_slots: by how much its times stand behind the starts.
     """
 
@@ -86,7 +86,7 @@ def read_cells(path: Path, shape: Shape, source: Source) -> Iterator[pl.DataFram
 
 
 def _commonest_step(cells: pl.DataFrame) -> int:
-    """Quarter hours between two rows of a stream. Whether all streams go by it is asked when all rows are known."""
+    """Quarter hours between two rows of a stream. Whether all streams go by it is checked when all rows are known."""
     ordered = cells.sort("stream", "slot")
     steps = ordered.select(step=pl.col("slot").diff().over("stream")).filter(pl.col("step") > 0)["step"].mode().sort()
     if steps.is_empty():
@@ -174,8 +174,8 @@ def _typed(
     if not _is_fit(stream, values, shape):
         return None
     if late is not instants and (twice := np.flatnonzero(late != instants)).size:
-        said = _names_at(frame, shape, twice)
-        instants[twice] = local.passes(said, instants[twice], late[twice], lines[twice].tolist())
+        texts = _names_at(frame, shape, twice)
+        instants[twice] = local.passes(texts, instants[twice], late[twice], lines[twice].tolist())
     return stream, _slots(instants), values
 
 
@@ -213,7 +213,7 @@ def _odd_cells(body: bytes, line: int, shape: Shape, source: Source) -> tuple[pl
     if shape.comma and shape.mapping.decimal is None and texts.str.contains(".", literal=True).any():
         raise NotRegular
     value = as_numbers(texts, "," if shape.comma else ".")
-    missing = _says_missing(texts, shape)
+    missing = _marks_missing(texts, shape)
     times = _instants(frame[shape.layout.time], shape, may_hold_blanks=True)
     names = names_of(frame, shape)
     lines = frame["_line"].cast(pl.Int32).to_numpy()
@@ -264,8 +264,8 @@ def _odd_instants(
     if shape.mapping.other_meters == "skip" and shape.layout.meter is not None:
         is_twice &= frame[shape.layout.meter].gather(near).is_in(named).fill_null(value=False).to_numpy()
     twice = near[is_twice]
-    said = _names_at(frame, shape, twice)
-    found[twice] = local.passes(said, early[is_twice], late[is_twice], lines[twice].tolist())
+    names = _names_at(frame, shape, twice)
+    found[twice] = local.passes(names, early[is_twice], late[is_twice], lines[twice].tolist())
     return found
 
 
@@ -378,7 +378,7 @@ def _missing_numbers(shape: Shape) -> list[float]:
     return texts.drop_nulls().to_list()
 
 
-def _says_missing(cells: pl.Series, shape: Shape) -> NDArray[np.bool_]:
+def _marks_missing(cells: pl.Series, shape: Shape) -> NDArray[np.bool_]:
     found = cells.str.strip_chars().is_in([text for text in shape.mapping.missing if text]).fill_null(value=False)
     return (found | cells.is_null() if "" in shape.mapping.missing else found).to_numpy()
 
@@ -398,6 +398,6 @@ def _limits(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 def _slots(instants: NDArray[np.int64]) -> NDArray[np.int32]:
     slots = instants // SLOT_US
     if (slots * SLOT_US != instants).any():
-        # Shorter than a quarter hour, or beside the grid.
+        # Shorter than a quarter hour, or off the grid.
         raise NotRegular
     return slots.astype(np.int32)

@@ -120,7 +120,7 @@ class LocalTimes:
                 repeat.is_odd = True
 
     def singles(self) -> Singles:
-        """Values after the last row that stood there once."""
+        """Values that occurred only once, after the last row."""
         found = [each for each in self._repeats.values() if each.count == 1]
         facts: dict[str, Any] = {
             name: np.array([getattr(each, field) for each in found], kind)

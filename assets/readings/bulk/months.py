@@ -170,7 +170,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
             duplicates = flat.size - int(np.count_nonzero(lines))
         # The first of several equal rows is the one that counts.
         lines.ravel()[flat[::-1]] = line[::-1]
-    # A refused count beside another one at the same place: which of the two is odd is for the careful way to say.
+    # A refused count and another one at the same place: which of the two is odd is for the careful way to say.
     is_twice = np.unique(negatives).size < negatives.size
     if is_twice or (negatives.size and (conflicts.size or lines.ravel()[negatives].any())):
         raise NotRegular
@@ -178,7 +178,7 @@ def grid_of(cells: pl.DataFrame, stream_count: int) -> Grid:
 
 
 def _is_in_order(slot: NDArray[np.int32], stream: NDArray[np.int32], first: int, streams: NDArray[np.int64]) -> bool:
-    """Every place of the grid stands there once, in the order of time and stream: asked without numbering places."""
+    """True where every place of the grid occurs once, in the order of time and stream; no place is numbered for it."""
     if slot.size % len(streams):
         return False
     times = slot.reshape(-1, len(streams))

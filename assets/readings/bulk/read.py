@@ -28,8 +28,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def conflict_rejects(path: Path, shape: Shape, lines: NDArray[np.int32]) -> pl.DataFrame:
-    """The rejects (REJECT_SCHEMA) of lines that contradict each other. Raises NotRegular where they are too many to be
-    told apart.
+    """The rejects (REJECT_SCHEMA) of lines that contradict each other. Raises NotRegular where they are too many to
+    distinguish.
     """
     if not lines.size:
         return pl.DataFrame(schema=REJECT_SCHEMA)
@@ -237,7 +237,7 @@ class _Totals:
         self._never_falls, self._level = np.ones(width, bool), np.full(width, -(2**63))
 
     def add(self, grid: Grid, readings: Readings) -> None:
-        """One month more. Raises NotRegular for rows beside their stream's steps: they overlap others."""
+        """Add one month. Raises NotRegular for rows off their stream's steps: they overlap others."""
         streams, lines = readings.streams, readings.lines
         self.duplicates, self.zeros = self.duplicates + grid.duplicates, self.zeros + readings.zeros
         counts = np.full(len(streams), len(lines)) if readings.is_full else np.count_nonzero(lines, axis=0)

@@ -219,9 +219,9 @@ def _key(stream: Stream) -> tuple[str, str]:
 def _is_obeyed(mapping: ColumnMap) -> bool:
     known = {name: getattr(mapping, name) for name in _OBEYED}
     quarters = mapping.interval_minutes is None or mapping.interval_minutes % 15 == 0
-    # Of UTF-16 no line can be told without reading it as text.
-    is_told = quarters and len(mapping.formats) < 2 and not (mapping.encoding or "").startswith("utf-16")
-    return mapping == ColumnMap(**known) and is_told
+    # Of UTF-16 no line can be found without reading it as text.
+    is_declared = quarters and len(mapping.formats) < 2 and not (mapping.encoding or "").startswith("utf-16")
+    return mapping == ColumnMap(**known) and is_declared
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ _TIMES = {TIME: pl.Datetime("us", "UTC"), "rows": pl.UInt32()}
 
 
 def plan_of(file: RegularFile, *, site: Site, lake: Lake, stamp: Stamp, touched: list[pl.DataFrame]) -> BlockPlan:
-    """What the file changes in the lake as it is now. touched: gets, month by month, the quarter hours that change
+    """Changes by the file to the lake as it is now. touched: gets, month by month, the quarter hours that change
     (interval_start_utc, ascending) and how many `rows` of each do.
     """
     counts = {"new_rows": 0, "corrected_rows": 0, "unchanged_rows": 0}
@@ -88,10 +88,10 @@ def _table(file: RegularFile, rows: Rows, site: Site) -> pl.DataFrame:
 
 
 def _of_stream(facts: list[Any], stream: NDArray[np.int64]) -> pl.Expr | pl.Series:
-    """What is said of each row's stream: minutes, or a text."""
-    said = sorted(set(facts))
-    kind = pl.Enum(said) if isinstance(said[0], str) else pl.Int32()
-    return pl.lit(said[0], kind) if len(said) == 1 else pl.Series(facts, dtype=kind).gather(stream)
+    """A fact of each row's stream, by row: minutes, or a text. facts: by stream."""
+    distinct = sorted(set(facts))
+    kind = pl.Enum(distinct) if isinstance(distinct[0], str) else pl.Int32()
+    return pl.lit(distinct[0], kind) if len(distinct) == 1 else pl.Series(facts, dtype=kind).gather(stream)
 
 
 def _as_texts(table: pl.DataFrame) -> pl.DataFrame:

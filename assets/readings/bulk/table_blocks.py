@@ -170,7 +170,7 @@ def _by_name(channel: Channel) -> tuple[str, str, str]:
 
 
 def _names(path: Path, header: list[str], separator: str, layout: Layout) -> list[str] | None:
-    """Names in the meter column, without those that nobody could read; None where that cannot be told in blocks."""
+    """Names in the meter column, without those that nobody could read; None where blocks cannot show them."""
     if layout.meter is None:
         return []
     schema = dict.fromkeys(header, pl.String)

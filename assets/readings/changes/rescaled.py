@@ -14,7 +14,7 @@ from data_quality.contracts.errors import BadInput
 REASON = "scale_slip"
 # One to three digits, kilo and mega, either way.
 _TENS = (1.0, 2.0, 3.0, 6.0)
-# What is corrected beside the slip (a gap filled, a meter's error) moves a total by less; rounding moves a row by more.
+# Corrections besides the slip (a gap filled, a meter's error) move a total by less; rounding moves a row by more.
 TOTAL_WITHIN, ROW_WITHIN = 1.05, 1.3
 _LEAST_SHARE = 0.75
 # A slip of three hours is seen among honest corrections of other days; less of it only where it is most of the file.

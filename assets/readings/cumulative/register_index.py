@@ -25,7 +25,7 @@ from data_quality.rules.register_rules import (
     modulus_across,
 )
 
-# What a register does that explains itself: told, and counted on.
+# Events of a register that explain themselves: reported, and counted on.
 SETTLED = frozenset(
     {
         "register_rollover",
@@ -128,7 +128,7 @@ class _Walk:
                 following = None
             self._pass_read(read, following)
         if place < len(self.events) and self.last is not None:
-            # What comes after the last read is told with the next one; a final read counts at once.
+            # What comes after the last read is reported with the next one; a final read counts at once.
             ends = _quanta(self.events[place].event.ends_at)
             if ends is not None:
                 self._pass_read(State(self.events[place].epoch_s, ends, 0), None, event=self.events[place].event)

@@ -186,7 +186,7 @@ def _steps(
         for step in steps_of_run(run, is_sparse=series.is_sparse)
         if (begins is None or step.start_s + 60 * step.minutes > begins) and (ends is None or step.start_s < ends)
     ]
-    # The last read before the source is told once; only now can it turn out to contradict its neighbours.
+    # The last read before the source is reported once; only now can it turn out to contradict its neighbours.
     notices = [
         notice
         for notice in index.notices

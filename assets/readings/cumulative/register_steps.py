@@ -46,7 +46,7 @@ def steps_of_run(run: Sequence[State], *, is_sparse: bool = False) -> list[Step]
     snap_s = NEAREST_S if is_sparse else SNAP_S
     times = [state.epoch_s for state in run]
     marks = []
-    # Only boundaries beside a state can have a mark: reads a year apart have thousands in between that have none.
+    # Only boundaries next to a state can have a mark: reads a year apart have thousands in between that have none.
     for boundary in sorted({base + shift for t in times for base in (t - t % QUARTER_S,) for shift in (0, QUARTER_S)}):
         mark = _mark(run, times, boundary, snap_s)
         if mark is not None:

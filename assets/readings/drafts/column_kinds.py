@@ -1,4 +1,4 @@
-"""Column kinds of a home's or a works' table beside meter import: a price, a direction, a device's state."""
+"""Column kinds of a home's or a works' table other than meter import: a price, a direction, a device's state."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -157,7 +157,7 @@ def house_formula(meters: Mapping[str, tuple[str, Collection[str]]], main: str, 
 
 
 def either(name: str) -> tuple[str, str]:
-    """The carrier that a name of energy may mean beside electricity, and the question; empty where it is clear."""
+    """The carrier that a name of energy may mean instead of electricity, and the question; empty where it is clear."""
     plain = folded(name)
     for carrier, might, electric, text in _EITHER:
         if re.search(might, plain) and not re.search(electric, plain):

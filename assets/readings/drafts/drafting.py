@@ -68,8 +68,8 @@ def draft_of(
 class _Drafting:
     """Collects the keys of one draft."""
 
-    def __init__(self, found: TableFound, site: Site | None, said: Said) -> None:
-        self.found, self.site, self.unit, self.meter = found, site, said.unit, said.meter
+    def __init__(self, found: TableFound, site: Site | None, facts: Said) -> None:
+        self.found, self.site, self.unit, self.meter = found, site, facts.unit, facts.meter
         self.keys: dict[str, Any] = {}
         # Whose readings they are was said of this very file: one of another date may hold another meter's.
         self.is_only_this = False
@@ -202,7 +202,7 @@ class _Drafting:
         self._add_unit(self.found.values[0] if self.found.values else None, unit, "not in the columns' names")
 
     def add_long(self, column: str) -> None:
-        """A column that names the meter beside one of values."""
+        """Add a column that names the meter next to one of values."""
         energies = [each for each in self.found.values if _is_energy(self._unit(each))]
         choice = energies or list(self.found.values)
         value = choice[0]
@@ -258,7 +258,7 @@ class _Drafting:
         self._cell_notes([column for column in chosen if column.name in values])
 
     def _unrepeated(self, columns: tuple[ValueColumn, ...]) -> list[ValueColumn]:
-        """Without the power column of a meter whose energy stands beside it: both would be the same readings."""
+        """Columns without the power of a meter that has an energy column too: both would be the same readings."""
         if self.site is None:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
@@ -275,10 +275,10 @@ class _Drafting:
             return self.meter
         found = match(column.name, site, unit, taken=taken)
         if (found is None or found.sure < SURE) and len(self.found.values) == 1:
-            # A column beside it may say whose the only values are.
-            told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
-            found = max([*told, *([found] if found else [])], key=lambda each: each.sure, default=None)
-            self.is_only_this = found in told
+            # A column next to it may name the meter of the only values.
+            constants = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+            found = max([*constants, *([found] if found else [])], key=lambda each: each.sure, default=None)
+            self.is_only_this = found in constants
             if found is None or found.sure < SURE:
                 found = only_meter(site, unit) or found
         if found is not None and found.sure >= SURE and found.stream not in taken:
@@ -322,9 +322,9 @@ class _Drafting:
                 self._ask_stream(self.site, "meters", name, found, unit)
 
     def _add_only_meter(self, site: Site, unit: str | None) -> None:
-        told = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
-        found = max([*told, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
-        self.is_only_this = self.meter is not None or found in told
+        constants = [each for text in self.found.constants.values() if (each := match(text, site, unit))]
+        found = max([*constants, *filter(None, [match("", site, unit)])], key=lambda each: each.sure, default=None)
+        self.is_only_this = self.meter is not None or found in constants
         if self.meter is not None:
             self.keys["meters"] = {"any": self.meter}
         elif found is not None and found.sure >= SURE:
@@ -356,7 +356,7 @@ class _Drafting:
                 self.notes["unit"] = "from the column's name: check it"
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
-        """The size of the values contradicts their unit, which is then asked for."""
+        """True where the size of the values contradicts their unit, which is then an open question."""
         how = (
             "given"
             if column.unit is None

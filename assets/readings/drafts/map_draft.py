@@ -43,7 +43,7 @@ MANY_REFUSED = 0.1
 
 
 class Question(Model):
-    """What the content does not say. key: of the column map (`zone`, or `values` with its column); answers: what may
+    """An open question of a column map. key: of the column map (`zone`, or `values` with its column); answers: what may
     be written, the likeliest first, where that is known.
     """
 
@@ -66,8 +66,8 @@ class Fact(Model):
 
 
 class Said(Model):
-    """What a person says of a whole file: the zone of times without offset, the unit of values whose column tells none,
-    the meter of those that no name tells of.
+    """Facts of a whole file, from a person: the zone of times without offset, the unit of values whose column has none,
+    the meter of values that no name assigns to one.
     """
 
     tz: str | None = None
@@ -110,8 +110,8 @@ class MapDraft(Model):
 
     def failed(self, sentence: str) -> "MapDraft":
         """With the reason why the file cannot be read by this draft, which is then open."""
-        asked = Question(key="", text=f"read by this map the file is still refused: {sentence}")
-        return self.model_copy(update={"questions": (*self.questions, asked)})
+        question = Question(key="", text=f"read by this map the file is still refused: {sentence}")
+        return self.model_copy(update={"questions": (*self.questions, question)})
 
     def column_map(self, **more: Any) -> ColumnMap:
         """The map of what is known. Raises ValueError where that is none (a program's fault)."""
@@ -128,7 +128,7 @@ class MapDraft(Model):
         return "\n".join([*self.lines(), *(f"# {remark}" for remark in self.remarks)]) + "\n"
 
     def lines(self, asked: str = "") -> Iterator[str]:
-        """The lines of the map, without remarks. asked: a word before each question, which is then a comment whole."""
+        """The lines of the map, without remarks. asked: a word before each question, which is then a whole comment."""
         for key, value in self.keys.items():
             note = f" # {self.notes[key]}" if key in self.notes else ""
             open_columns = [each for each in self.questions if each.key == key and each.column]

@@ -1,4 +1,4 @@
-"""The head of a drafted site file: name, zone, currency and country, as far as somebody said them."""
+"""The head of a drafted site file: name, zone, currency and country, as far as they are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class SiteFacts:
 
 
 def head_lines(facts: SiteFacts) -> Iterable[str]:
-    """Lines of the site's head that the files lack: said by a person, known of its zone, or asked."""
+    """Lines of the site's head that the files lack: stated by a person, known from its zone, or an open question."""
     zone, country, currency = facts.time_zone, facts.country, facts.currency
     yield "# Drafted from files. What they do not say is marked with the word PLACEHOLDER; meterloom check lists it."
     yield f"site_id: {scalar(facts.site_id)}"

@@ -33,7 +33,7 @@ _LONGEST = 40
 _DAY_NONE = r"^1899-12-3[01][ T]"
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
 _ODD_ROWS, _ODD_SHARE = 3, 0.02
-# Day and month are told apart by order where the wrong reading jumps by weeks and the right one never does.
+# Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
 _JUMP = timedelta(days=20)
 
 
@@ -70,15 +70,15 @@ def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: 
     """Raises BadInput where the times carry an offset that the zone has at none of them. UTC is anybody's."""
     if not time_zone or not time.has_offset or frame[time.name].dtype != pl.String:
         return
-    said = frame[time.name].str.strip_chars().str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "")
+    offsets = frame[time.name].str.strip_chars().str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "")
     local = time.times.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-    rows = pl.DataFrame({"said": said, "own": local.dt.to_string("%z"), "at": local}).drop_nulls()
+    rows = pl.DataFrame({"said": offsets, "own": local.dt.to_string("%z"), "at": local}).drop_nulls()
     rows = rows.filter(~pl.col("said").is_in(["+0000", "-0000"]))
     if rows.is_empty() or (rows["said"] == rows["own"]).any():
         return
-    said_first, own, at = rows.row(0)
+    first_offset, own, at = rows.row(0)
     message = (
-        f"the times have the offset {said_first}, and {time_zone} has {own} then ({at:%Y-%m-%d %H:%M}): the zone is "
+        f"the times have the offset {first_offset}, and {time_zone} has {own} then ({at:%Y-%m-%d %H:%M}): the zone is "
         "not that of the file"
     )
     mend = "name the zone of the site with --tz (times with an offset need none), or correct the file"
@@ -86,7 +86,7 @@ def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: 
 
 
 def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
-    """A column of times of day beside one of dates alone: the first, which is where an interval begins."""
+    """A column of times of day next to one of dates alone: the first, which is where an interval begins."""
     if not time.is_date:
         return None
     for name in frame.columns:

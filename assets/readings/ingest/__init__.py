@@ -1,1 +1,1 @@
-"""From a file to the lake: what is refused, held, changed and said."""
+"""From a file to the lake: refused, held and changed rows, and the report."""

@@ -122,8 +122,8 @@ class _Register:
         return rows.filter(pl.col("register") == self.series[1])
 
     def _doubtful(self, known: pl.DataFrame, rows: pl.DataFrame, edited: pl.DataFrame) -> pl.DataFrame:
-        """Rows that the reads once told and tell no longer."""
-        # What is questionable already needs no second doubt; readings of the other kind were never told by these reads.
+        """Rows that the reads once gave and give no longer."""
+        # What is questionable already needs no second doubt; readings of the other kind never came from these reads.
         is_own = (pl.col("is_synthetic") == self.is_synthetic) & (
             pl.col("quality_code") != int(QualityCode.QUESTIONABLE)
         )

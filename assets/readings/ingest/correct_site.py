@@ -30,7 +30,7 @@ MONTHS_AT_ONCE = 12
 
 
 class MonthResult(Model):
-    """What one month's validation did. estimated: quarter hours per method; refused: gaps that nothing could fill;
+    """Result of one month's validation. estimated: quarter hours per method; refused: gaps that nothing could fill;
     reinstated: raw quarter hours in force again.
     """
 
@@ -51,7 +51,7 @@ def validate_months(
     months, results = months_of(period), []
     entries = lake.manifest(site.site_id, start_utc=period.start_utc, end_utc=period.end_utc)
     a_month = max(1, sum(int(entry["rows"]) for entry in entries) // len(months))
-    # Four months before them are read beside them: what judging takes, and the references of estimates.
+    # Four months before them are read too: what judging takes, and the references of estimates.
     size = max(1, min(MONTHS_AT_ONCE, ROWS_AT_ONCE // (2 * a_month)))
     for at in range(0, len(months), size):
         results += _months(lake, site, months[at : at + size], clock=clock, run_id=run_id)
@@ -59,12 +59,12 @@ def validate_months(
 
 
 def _months(lake: Lake, site: Site, chunk: Sequence[Period], *, clock: Clock, run_id: str | None) -> list[MonthResult]:
-    """Neighbouring months; apart, so that nothing of them is left in memory where the next are read."""
+    """Results of neighbouring months; a function, so that their readings leave memory before the next are read."""
     start, end = _references_start(chunk[0]), chunk[-1].end_utc
     rows = delivered_in_blocks(lake, site, start_utc=history_start(start, site.time_zone), end_utc=end)
     validation = judge_rows(rows, site, start_utc=start, end_utc=end)
     read = [month for month in chunk if rows.select(_is_within(month).any()).item()]
-    # What is needed of single meters is read again: the whole of a large site is not kept beside it.
+    # What is needed of single meters is read again: the whole of a large site is not kept meanwhile.
     del rows
     return [_month(lake, site, month, validation, clock=clock, run_id=run_id) for month in read]
 

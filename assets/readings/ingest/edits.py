@@ -155,7 +155,7 @@ def _canonical(edit: ReadingEdit, site: Site) -> pl.DataFrame:
 
 
 def _as_real_as(rows: pl.DataFrame, known: pl.DataFrame, site: Site) -> pl.DataFrame:
-    """Flag of a replacement: what replaces a synthetic reading stays synthetic, whoever edits it."""
+    """Flag of a replacement: what replaces a synthetic reading stays synthetic."""
     key = ["meter_id", "register", "interval_start_utc"]
     flags = known.select(*key, "is_synthetic")
     joined = rows.join(flags, on=key, how="left", maintain_order="left", validate="1:1")

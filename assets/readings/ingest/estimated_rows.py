@@ -1,4 +1,4 @@
-"""Estimated rows of the lake for readings that validation excluded: new ones beside the raw, with a quality code."""
+"""Estimated rows of the lake for readings that validation excluded: additional to the raw ones, with a quality code."""
 
 from dataclasses import replace
 

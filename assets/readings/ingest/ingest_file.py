@@ -91,7 +91,7 @@ class _Given:
             self.quarantine.keep_rows(self.path, rows, counts=reasons, site_id=self.site.site_id, clock=self.clock)
 
     def interpretation(self, maps: Sequence[ColumnMap]) -> dict[str, object]:
-        """Interpretation of a file beside its bytes: the column map and the site's streams and zone."""
+        """Interpretation of a file other than its bytes: the column map and the site's streams and zone."""
         gas = [
             (meter.meter_id, [each.model_dump(mode="json") for each in meter.gas_factors]) for meter in self.site.meters
         ]

@@ -85,7 +85,7 @@ def site_grids(rows: pl.DataFrame, site: Site, *, start_utc: datetime, end_utc: 
 def judge_site(
     lake: Lake, site: Site, *, start_utc: datetime, end_utc: datetime, as_of_utc: datetime | None = None
 ) -> Validation:
-    """Validate [start, end), whole local months for the same answer whenever it is asked, with the history before it.
+    """Validate [start, end), whole local months for the same result at any time, with the history before it.
 
     What is due ends with the site's last reading and begins with its first: a month that has only begun is not late.
     Of a span with more than ROWS_AT_ONCE readings some months are read at a time.

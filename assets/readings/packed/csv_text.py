@@ -115,7 +115,7 @@ def _unpacked(path: Path) -> bytes:
         is_packed = file.read(2) == GZIP_MAGIC
         file.seek(0)
         if not is_packed:
-            # A wrong name is told as such: as text the bytes would be refused for something else.
+            # A wrong name is reported as such: as text the bytes would be refused for something else.
             if path.suffix == ".gz":
                 raise BadInput("not a gzip file, though its name says so", line=1, reason="unknown_format")
             _refuse_endless_line(file)

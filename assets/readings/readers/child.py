@@ -1,4 +1,4 @@
-"""Hostile formats are taken apart in a limited process of our own: what breaks or grows there is only that process.
+"""Parse hostile formats in a limited process of our own: what breaks or grows there is only that process.
 
 `run_limited` is for every format whose library may be brought down by a file (XLSX, Parquet, PDF). The child is kept
 for the next file, since starting one takes a quarter of a second, and is dropped after any doubt. Rows travel as a
@@ -34,7 +34,7 @@ _MAX_ANSWER_BYTES = 4 * _MIB
 
 
 class Limits(Model):
-    """What one file may cost. memory_mb: memory of the child's own (not mapped files), MiB; the kernel refuses three
+    """Limits on one file's cost. memory_mb: memory of the child's own (not mapped files), MiB; the kernel refuses three
     times as much, should nobody look; cpu_s, wall_s: seconds; written_mb: of any file that it writes, MiB.
     """
 
@@ -134,7 +134,7 @@ class _Child:
             self._folder = folder
             environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
             self._process = subprocess.Popen(
-                # Isolated (-I): neither the folder nor the user's packages give it modules, so it is told our root.
+                # Isolated (-I): neither the folder nor the user's packages give it modules, so it is given our root.
                 [sys.executable, "-I", "-c", _START, str(ROOT)],
                 # select() asks the pipe itself, and knows nothing of bytes that wait in a buffer.
                 bufsize=0,

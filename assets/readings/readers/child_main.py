@@ -65,6 +65,6 @@ def call(function: str, args: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"too_large": True}
     except BaseException as fault:
-        # The edge of the process: nothing is hidden, all of it is told to the parent, which raises it.
+        # The edge of the process: nothing is hidden, all of it is passed to the parent, which raises it.
         text = " ".join(str(fault).split())[:300]
         return {"panic" if type(fault).__name__ == "PanicException" else "fault": f"{type(fault).__name__}: {text}"}

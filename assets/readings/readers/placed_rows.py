@@ -293,9 +293,9 @@ def _drop_overlaps(row_filter: RowFilter) -> None:
     sizes = [timedelta(seconds=size) for size in SIZES_S]
     is_hour = ((reached - pl.col("start")).is_in(sizes) | (end - following).is_in(sizes)).fill_null(value=False)
     is_change = is_hour & (pl.col("minutes") >= _SHORTEST_DAY_MINUTES)
-    apart = "rows that do not overlap"
+    wanted = "rows that do not overlap"
     expected = (
-        pl.when(is_change).then(pl.lit(f"{apart}, or the zone whose clock change this is")).otherwise(pl.lit(apart))
+        pl.when(is_change).then(pl.lit(f"{wanted}, or the zone whose clock change this is")).otherwise(pl.lit(wanted))
     )
     row_filter.take("overlapping_interval", overlaps, expected, time)
     gap = (pl.col("start") - end.shift(1).over(_KEY)).dt.total_minutes() // pl.col("minutes")

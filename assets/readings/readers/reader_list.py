@@ -1,4 +1,4 @@
-"""The list of readers, most particular first. A new format is a module beside this one and a line here."""
+"""The list of readers, most particular first. A new format is a module next to this one and a line here."""
 
 import zlib
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Tables whose times stand in two places: a column of dates beside one of the clock, or a column for each time of day.
+"""Tables whose times are in two places: a column of dates next to one of the clock, or a column for each time of day.
 
-Both become one column of times before anything else is judged; which they are is said by the column map.
+Both become one column of times before anything else is judged; the column map states which they are.
 """
 
 import polars as pl

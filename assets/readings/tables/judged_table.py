@@ -51,7 +51,7 @@ _KEY = ["_meter", "_register"]
 class RawTable:
     """A file's columns as found. frame: text or typed columns and `_line` (source line or element, from 1);
     rejects: rows that are no rows (REJECT_SCHEMA); allows_comma: decimal commas cannot be separators here;
-    reading: how the text was taken apart, for people.
+    reading: how the text was parsed, for people.
     """
 
     frame: pl.DataFrame

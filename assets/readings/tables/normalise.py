@@ -37,7 +37,7 @@ def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     minutes, start = pl.col("source_minutes"), pl.col("interval_start_utc")
     step = pl.min_horizontal(minutes, pl.lit(CANONICAL_MINUTES, pl.Int32)).cast(pl.Int64)
     divides = (minutes % CANONICAL_MINUTES == 0) | (CANONICAL_MINUTES % minutes == 0)
-    # 1970 began on a quarter hour: what is left over against the epoch is what lies beside the grid.
+    # 1970 began on a quarter hour: what is left over against the epoch is what lies off the grid.
     fits = divides & (start.dt.epoch("us") % (step * 60_000_000) == 0)
     rejects = [pl.DataFrame(schema=REJECT_SCHEMA)]
     # What fits, nearly always all of it, is not copied.

@@ -31,7 +31,7 @@ def drop_missing_rows(row_filter: RowFilter, layout: Layout, mapping: ColumnMap)
     if not mapping.missing:
         return
     is_missing = pl.all_horizontal(
-        _says_missing(row_filter.frame.schema[column.column], column.column, mapping) for column in layout.values
+        _marks_missing(row_filter.frame.schema[column.column], column.column, mapping) for column in layout.values
     )
     height = row_filter.frame.height
     row_filter.frame = row_filter.frame.filter(~is_missing)
@@ -42,7 +42,7 @@ def drop_missing_values(row_filter: RowFilter, mapping: ColumnMap) -> None:
     """Single cells that say "no reading", and the last row of a stream whose rows last until the next one."""
     if mapping.missing:
         height = row_filter.frame.height
-        row_filter.frame = row_filter.frame.filter(~_says_missing(row_filter.frame.schema["_raw"], "_raw", mapping))
+        row_filter.frame = row_filter.frame.filter(~_marks_missing(row_filter.frame.schema["_raw"], "_raw", mapping))
         row_filter.warn("missing_values", height - row_filter.frame.height)
     if mapping.until_next_row:
         row_filter.frame = row_filter.frame.filter(pl.col("_minutes").is_not_null() | pl.col("_raw").is_not_null())
@@ -56,7 +56,7 @@ def drop_zeros(row_filter: RowFilter, mapping: ColumnMap) -> None:
         row_filter.warn("zero_is_missing", height - row_filter.frame.height)
 
 
-def _says_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
+def _marks_missing(dtype: pl.DataType, column: str, mapping: ColumnMap) -> pl.Expr:
     cell = pl.col(column)
     found = cell.is_null() if "" in mapping.missing else pl.lit(value=False)
     texts = [text for text in mapping.missing if text]
@@ -126,7 +126,7 @@ def as_numbers(texts: pl.Series, decimal: str | None, *, allows_comma: bool = Fa
         return values
     trimmed = texts.str.strip_chars()
     if decimal is None and _parts_thousands(trimmed):
-        # Where 1.234,5 stands, 12.000 is no twelve: whoever declares the marks is told both.
+        # Where 1.234,5 stands, 12.000 is no twelve: where the marks are declared both are reported.
         return values.set(trimmed.str.contains(_WHOLE_GROUPS).fill_null(value=False), None)
     is_comma = decimal is None and allows_comma and infers_comma(trimmed)
     if is_comma:

@@ -13,13 +13,13 @@ REBUILT = frozenset({
     "run", "asked",
 })  # fmt: skip
 NOTE, HASHES = "last_backup.json", "backup_hashes.json"
-_BESIDE_SQLITE = ("-wal", "-shm", "-journal")
+_SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
 _OF_PROCESSES = (".lock", ".pid", ".sock")
 _SMALL = 1 << 16
 
 
 def areas(project: Project, keys_dir: Path) -> dict[str, Path]:
-    """Area -> folder. A folder inside of the project's belongs to it, keys and anchors apart."""
+    """Area -> folder. A folder inside of the project's belongs to it, except keys and anchors."""
     named = {
         "sites": project.sites_dir,
         "landing": project.landing_dir,
@@ -60,7 +60,7 @@ def files_of(project: Project, area: str, folder: Path, left_out: frozenset[Path
         seen.update(inner[name] for name in names)
         for name in sorted(found):
             path = here / name
-            is_own = not name.startswith(".") and not name.endswith((*_OF_PROCESSES, *_BESIDE_SQLITE))
+            is_own = not name.startswith(".") and not name.endswith((*_OF_PROCESSES, *_SQLITE_COMPANIONS))
             if is_own and path not in left_out and path.is_file():
                 yield path
 

@@ -39,8 +39,8 @@ class Problem(NamedTuple):
 def fetch_settings(place: BackupPlace, body: BackupBody, folder: Path) -> None:
     """Write the settings alone, which say where everything else goes. Raises BadInput where they are altered."""
     for each in body.files:
-        if (each.area, each.path) == (PROJECT, SETTINGS_FILE) and (said := _fetch(place, each, folder / SETTINGS_FILE)):
-            raise BadInput(f"{SETTINGS_FILE} in the backup {said}", reason="altered_backup", mend=_EARLIER)
+        if (each.area, each.path) == (PROJECT, SETTINGS_FILE) and (flaw := _fetch(place, each, folder / SETTINGS_FILE)):
+            raise BadInput(f"{SETTINGS_FILE} in the backup {flaw}", reason="altered_backup", mend=_EARLIER)
 
 
 _EARLIER = "name an earlier list of the folder 'backups'"
@@ -82,10 +82,10 @@ class Restoring:
             if each.is_sealed and private_key is None:
                 continue
             target = self._target(each)
-            if said := _fetch(self.place, each, target):
+            if flaw := _fetch(self.place, each, target):
                 if each.area == _STORE:
-                    raise BadInput(f"the store in the backup {said}", reason="altered_backup", mend=_EARLIER)
-                self.problems.append(Problem(each.name, said))
+                    raise BadInput(f"the store in the backup {flaw}", reason="altered_backup", mend=_EARLIER)
+                self.problems.append(Problem(each.name, flaw))
             elif each.is_sealed and private_key is not None:
                 write_whole(target, private_key.open(target.read_bytes(), f"{each.area}/{each.path}"))
                 target.chmod(0o600)
@@ -104,8 +104,8 @@ class Restoring:
 
     def _dump(self, each: KeptFile) -> None:
         part = self.place.scratch / each.path
-        if said := _fetch(self.place, each, part):
-            raise BadInput(f"{each.name} in the backup {said}", reason="altered_backup", mend=_EARLIER)
+        if flaw := _fetch(self.place, each, part):
+            raise BadInput(f"{each.name} in the backup {flaw}", reason="altered_backup", mend=_EARLIER)
         url = self.project.settings.database.of("store" if each.area == _STORE else "mlflow")
         if url:
             restore_dump(url, part)

@@ -105,7 +105,7 @@ class _Backup:
         self.hashes = FileHashes(project.data_dir / HASHES, Path(project.data_dir.anchor), cache)
 
     def make(self, now_utc: datetime) -> BackupList:
-        # What anchors say must not be ahead of the store beside them: they come before it.
+        # What anchors say must not be ahead of the store in the same backup: they come before it.
         self._area(ANCHORS)
         facts = self._store()
         self._lake(facts)

@@ -103,8 +103,8 @@ class BackupPlace:
                 f"{MARK} cannot be read", file=self.address, reason="bad_backup", mend="name another folder"
             ) from error
         if mark is None:
-            beside = (each.key for each in self.files.list("") if each.key.partition("/")[0] not in {_LOCK, _SCRATCH})
-            if other := next(beside, ""):
+            others = (each.key for each in self.files.list("") if each.key.partition("/")[0] not in {_LOCK, _SCRATCH})
+            if other := next(others, ""):
                 raise BadInput(
                     f"{self.address} holds other files ({other}); expected an empty folder, or one of backups",
                     reason="not_empty",

@@ -35,9 +35,9 @@ def prune(place: BackupPlace, made: str, store: Store, *, keep: int) -> Pruned:
             bodies[name] = list_in(place, name).body
     for name, body in bodies.items():
         mark = Mark(ledger=body.ledger, seal=body.seal, seal_hash=body.seal_hash, until_utc=body.made_utc)
-        if said := gap(store, mark, f"{place.address}/{LISTS}/{name}"):
+        if fault := gap(store, mark, f"{place.address}/{LISTS}/{name}"):
             raise BadInput(
-                f"no former backup is removed, the new one is kept: {said}", reason="other_history",
+                f"no former backup is removed, the new one is kept: {fault}", reason="other_history",
                 mend="back a restored copy up into a folder of its own, and take its lists away here",
             )  # fmt: skip
     # First: a list never names what is gone. What was broken off leaves contents that nobody names.

@@ -73,8 +73,8 @@ class Opener:
             shared = self._key.exchange(X25519PublicKey.from_public_bytes(sender))
             return _cipher(shared, sender).decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError) as error:
-            said = f"{name} is not encrypted for this key, or was altered"
-            raise BadInput(said, reason="wrong_key", mend="name the recipient's private key") from error
+            message = f"{name} is not encrypted for this key, or was altered"
+            raise BadInput(message, reason="wrong_key", mend="name the recipient's private key") from error
 
 
 def _cipher(shared: bytes, sender: bytes) -> "ChaCha20Poly1305":

@@ -42,7 +42,7 @@ class StoreFacts(NamedTuple):
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a SQLite database as of one moment, whoever writes to it. Raises Unreachable, OSError."""
+    """Copy a SQLite database as of one moment, while others may write to it. Raises Unreachable, OSError."""
     try:
         # The copy is made in one step: page by page a busy writer would make it begin again and again.
         given = sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True, timeout=30)
@@ -152,7 +152,7 @@ def restore_dump(url: str, dump: Path) -> None:
 
 @contextmanager
 def scratch_database(url: str) -> Iterator[str]:
-    """The URL of an empty database beside that of a URL, dropped afterwards. Raises Unreachable where it cannot be."""
+    """URL of an empty database on the server of a URL, dropped afterwards. Raises Unreachable where it cannot be."""
     import psycopg
 
     name = f"meterloom_verify_{uuid4().hex[:12]}"
@@ -160,9 +160,9 @@ def scratch_database(url: str) -> Iterator[str]:
         with psycopg.connect(libpq_url(url), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
     except psycopg.Error as error:
-        said = (str(error).strip().splitlines() or [""])[0]
+        text = (str(error).strip().splitlines() or [""])[0]
         raise Unreachable(
-            f"no database to verify in can be made at {address_of(url)} ({said}): give the role CREATEDB, or restore "
+            f"no database to verify in can be made at {address_of(url)} ({text}): give the role CREATEDB, or restore "
             "into an empty project and database"
         ) from error
     try:
@@ -184,8 +184,8 @@ def _run(tool: str, url: str, *arguments: str) -> None:
     done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.strip().splitlines() if line] or [f"exit code {done.returncode}"]
-        said = re.sub(rf"^{tool}: (error: )?", "", lines[0])
+        text = re.sub(rf"^{tool}: (error: )?", "", lines[0])
         mend = "look at the server and the disk, and run this again"
         if "server version" in done.stderr:
-            said, mend = f"it is older than the server ({lines[-1]})", "install that of the server's version or newer"
-        raise Unreachable(f"{tool} failed at {address_of(url)}: {said}: {mend}")
+            text, mend = f"it is older than the server ({lines[-1]})", "install that of the server's version or newer"
+        raise Unreachable(f"{tool} failed at {address_of(url)}: {text}: {mend}")

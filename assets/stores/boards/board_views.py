@@ -50,8 +50,8 @@ def view_statements(sites: Iterable[Site]) -> list[str]:
 
 
 def role_statements(owner: str, database: str) -> list[str]:
-    """What the database's owner says once, so that `meterloom_boards` may read the views, those to come too, and
-    nothing else. owner: the role that makes the views. The role gets its password by hand.
+    """Statements that the database's owner runs once, so that `meterloom_boards` may read the views, future ones too,
+    and nothing else. owner: the role that makes the views. The role gets its password by hand.
     """
     return [
         f"do $$ begin create role {ROLE} login; exception when duplicate_object then null; end $$",
@@ -90,7 +90,7 @@ def make_views(url: str, sites: Iterable[Site]) -> dict[str, bool]:
 
 
 def renew_views(url: str, sites: Iterable[Site]) -> None:
-    """The same after a build, where somebody has asked for boards before; without the right to, it is logged: marts do
+    """The same after a build, where boards were requested before; without the right to, it is logged: marts do
     not wait for boards. Raises Unreachable.
     """
     import psycopg
@@ -107,29 +107,29 @@ def renew_views(url: str, sites: Iterable[Site]) -> None:
 def _made(connection: "psycopg.Connection[Any]", statements: list[str]) -> dict[str, bool]:
     import psycopg
 
-    stands = {_view(each): False for each in statements if _view(each)}
+    exists = {_view(each): False for each in statements if _view(each)}
     text = "\n".join(statements)
     known = connection.execute("select obj_description(%s::regnamespace, 'pg_namespace')", [SCHEMA]).fetchall()[0][0]
     rows = connection.execute("select viewname from pg_views where schemaname = %s", [SCHEMA]).fetchall()
-    here = {str(row[0]) for row in rows} & stands.keys()
+    here = {str(row[0]) for row in rows} & exists.keys()
     if known == text:
-        stands |= dict.fromkeys(here, True)
+        exists |= dict.fromkeys(here, True)
     else:
         for name in here:
             connection.execute(f"drop view if exists {SCHEMA}.{name} cascade")
     for each in statements:
         name = _view(each)
-        if stands.get(name):
+        if exists.get(name):
             continue
         try:
             with connection.transaction():
                 connection.execute(each.encode())
-            stands |= {name: True} if name else {}
+            exists |= {name: True} if name else {}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             # Over what is not built yet, or over such a view: the build that makes it comes by here again.
             continue
     connection.execute(f"comment on schema {SCHEMA} is {quoted(text)}".encode())
-    return stands
+    return exists
 
 
 def _view(statement: str) -> str:

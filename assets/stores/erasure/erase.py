@@ -189,10 +189,10 @@ class Erasing:
                     moment = next_recorded_at(connection, clock.now_utc())
                     apply(connection, found.rows, erasure_id)
                     append(connection, lake_merges, [{**each, "recorded_at_utc": moment} for each in merges])
-                    said: dict[str, Any] = {"counts": counts} if replayed is None else dict(replayed)
+                    content: dict[str, Any] = {"counts": counts} if replayed is None else dict(replayed)
                     step = "recorded" if replayed is None else "replayed"
                     own = {"erasure_id": erasure_id, "subject": self.subject.text, "person_id": person_id}
-                    ERASURES.add(self.store, clock, {**own, "step": step, "reason": reason, "record": said})
+                    ERASURES.add(self.store, clock, {**own, "step": step, "reason": reason, "record": content})
                     sign(erasure_id, counts)
             except BaseException:
                 for merge in merges:

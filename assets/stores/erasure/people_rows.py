@@ -69,20 +69,20 @@ def _own_words(store: Store, table: sa.Table, person_id: str) -> Iterator[RowCha
         # An empty word stays empty: nothing was said.
         word = "" if name == "access" else GONE_WORD
         values: dict[str, Any] = {each: word for each in emptied if row[each]}
-        if said := row.get("reason"):
+        if reason := row.get("reason"):
             # A document in the row may say the reason a second time.
             values |= {
-                each: _without(row[each], said) for each in row if isinstance(row[each], dict | list)
+                each: _without(row[each], reason) for each in row if isinstance(row[each], dict | list)
             }  # fmt: skip
         yield from changed(name, table, row, values)
 
 
-def _without(value: Any, said: str) -> Any:
+def _without(value: Any, word: str) -> Any:
     if isinstance(value, dict):
-        return {key: _without(each, said) for key, each in value.items()}
+        return {key: _without(each, word) for key, each in value.items()}
     if isinstance(value, list):
-        return [_without(each, said) for each in value]
-    return GONE_WORD if value == said else value
+        return [_without(each, word) for each in value]
+    return GONE_WORD if value == word else value
 
 
 def _signed(store: Store, subject: Subject) -> Iterator[RowChange]:

@@ -1,5 +1,5 @@
 """Samples of a meter that came live and are no readings yet: the spool, what waits for the end of a quarter hour, and
-what was landed and not ingested are written again without them, file by file. What other points told stays, and lands.
+what was landed and not ingested are written again without them, file by file. Samples of other points stay, and land.
 """
 
 import gzip
@@ -63,7 +63,7 @@ def write_without(spooled: SpooledFile) -> None:
 
 
 def _filled(project: Project, store: Store, site_id: str) -> dict[Point, str]:
-    """Point -> the stream that it fills: as the site file says; of a point that it lost, as it said before."""
+    """Point -> the stream that it fills, by the site file; of a point that is no longer in it, by an earlier one."""
     query = sa.select(site_versions.c.site).where(site_versions.c.site_id == site_id)
     documents = [row["site"] for row in store.rows(query.order_by(site_versions.c.recorded_at_utc))]
     # Where it went, or was spoilt, since: what is kept of it still says whose the samples are.
@@ -83,10 +83,10 @@ def _parted(path: Path, own: frozenset[Point], others: frozenset[Point]) -> tupl
         content = read_frames(path.read_bytes())
         lines, refused = content.lines.splitlines(keepends=True), content.refusals.splitlines(keepends=True)
         kept = [line for line in lines if tuple(line.decode().split(",", 2)[:2]) not in own]
-        told = [line for line, (source_id, point, *_) in ((each, json.loads(each)) for each in refused)
+        remaining = [line for line, (source_id, point, *_) in ((each, json.loads(each)) for each in refused)
                 if source_id not in sources or (source_id, point) in others]  # fmt: skip
-        frames = [frame(kind, b"".join(each)) for kind, each in ((SAMPLES, kept), (REFUSALS, told)) if each]
-        return b"".join(frames), len(lines) - len(kept) + len(refused) - len(told)
+        frames = [frame(kind, b"".join(each)) for kind, each in ((SAMPLES, kept), (REFUSALS, remaining)) if each]
+        return b"".join(frames), len(lines) - len(kept) + len(refused) - len(remaining)
     # By the file's name: one whose head is damaged was left to a person under the same.
     names = path.name.lstrip(".").split(".")
     source_id = next((each for each in names[:2] if each in sources), "")

@@ -1,4 +1,4 @@
-"""Subject of an erasure: a person, or a meter of a site with its readings; told by the id, which stays in ledgers."""
+"""Subject of an erasure: a person, or a meter of a site with its readings; by the id, which stays in ledgers."""
 
 import json
 import re
@@ -32,8 +32,8 @@ class Subject(NamedTuple):
 
     def named(self, name: str) -> "Subject":
         """The same with its name; a name that is the id in other letters tells nobody more."""
-        says_more = re.sub(r"\W+", "", name.casefold()) != re.sub(r"[\W_]+", "", self.own_id.casefold())
-        return self._replace(name=name if says_more else "")
+        is_more = re.sub(r"\W+", "", name.casefold()) != re.sub(r"[\W_]+", "", self.own_id.casefold())
+        return self._replace(name=name if is_more else "")
 
     def without(self, text: str) -> str:
         """A text with the id in place of the name, where that stands as a word."""

@@ -97,7 +97,7 @@ class BucketFiles(FileStore):
             obstore.delete(self._bucket, key)
             raise _AgainError
 
-        self._asked(put)
+        self._answer(put)
 
     def fetch(self, key: str, path: Path) -> str:
         """As on a disk."""
@@ -107,7 +107,7 @@ class BucketFiles(FileStore):
                 for chunk in obstore.get(self._bucket, key):
                     file.write(chunk)
 
-        return self._asked(lambda: appear_whole(path, write))
+        return self._answer(lambda: appear_whole(path, write))
 
     def refresh(self, wanted: Mapping[str, str]) -> bool:
         """Fetch what these are in the bucket: what is gone there is left out, what is altered comes altered."""
@@ -127,20 +127,20 @@ class BucketFiles(FileStore):
 
     def list(self, prefix: str) -> Iterator[Kept]:
         """As on a disk, of the bucket."""
-        found = self._asked(lambda: [each for part in obstore.list(self._bucket, prefix) for each in part])
+        found = self._answer(lambda: [each for part in obstore.list(self._bucket, prefix) for each in part])
         return (Kept(each["path"], each["size"], each["last_modified"]) for each in found)
 
     def size_bytes(self, key: str) -> int | None:
         """As on a disk, of the bucket."""
         try:
-            return int(self._asked(lambda: obstore.head(self._bucket, key))["size"])
+            return int(self._answer(lambda: obstore.head(self._bucket, key))["size"])
         except FileNotFoundError:
             return None
 
     def delete(self, key: str) -> None:
         """From the bucket, and the copy."""
         super().delete(key)
-        self._asked(lambda: obstore.delete(self._bucket, key))
+        self._answer(lambda: obstore.delete(self._bucket, key))
 
     def move(self, key: str, to: str) -> None:
         """As on a disk, in the bucket; a copy stays here. What is taken away stands under its other key first."""
@@ -155,24 +155,24 @@ class BucketFiles(FileStore):
             if bytes(obstore.get(self._bucket, key).bytes()) != content:
                 raise _AgainError
 
-        self._asked(put)
+        self._answer(put)
 
     def noted(self, key: str) -> bytes | None:
         """As on a disk."""
         try:
-            return self._asked(lambda: bytes(obstore.get(self._bucket, key).bytes()))
+            return self._answer(lambda: bytes(obstore.get(self._bucket, key).bytes()))
         except FileNotFoundError:
             return None
 
     def put_again(self, key: str) -> None:
         """Put the copy in place of what stands in the bucket."""
-        self._asked(lambda: obstore.delete(self._bucket, key))
+        self._answer(lambda: obstore.delete(self._bucket, key))
         super().put_new(key, lambda part: part.write_bytes((self.root / key).read_bytes()))
         with (self.root / key).open("rb") as file:
             self._send(key, hashlib.file_digest(file, "sha256").hexdigest())
 
-    def _asked(self, ask: Callable[[], Answer]) -> Answer:
-        """The bucket's answer, asked for up to ATTEMPTS times. Raises FileNotFoundError, Unreachable."""
+    def _answer(self, ask: Callable[[], Answer]) -> Answer:
+        """The bucket's answer, with up to ATTEMPTS tries. Raises FileNotFoundError, Unreachable."""
         for attempt in range(ATTEMPTS):
             try:
                 return ask()
@@ -196,14 +196,14 @@ class BucketFiles(FileStore):
                 "do with the bucket: read, write, list and delete"
             )
         if isinstance(error, _AgainError):
-            said = "does not keep what is sent to it: look at the network, and run this again"
-            return Unreachable(f"{self.address} {said}")
+            message = "does not keep what is sent to it: look at the network, and run this again"
+            return Unreachable(f"{self.address} {message}")
         return Unreachable(
             f"{self.address} does not answer{named}: look at AWS_ENDPOINT_URL and the network, and run this again"
         )
 
 
 def _is_final(error: Exception) -> bool:
-    """Asking again is of no use. Credentials that ran out may be renewed by whoever provides them."""
+    """True where a retry is of no use. Credentials that ran out may be renewed by their provider."""
     refused = isinstance(error, PermissionDeniedError | UnauthenticatedError) and "ExpiredToken" not in str(error)
     return refused or isinstance(error, FileNotFoundError)

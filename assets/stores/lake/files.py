@@ -46,7 +46,7 @@ class FileStore:
         return appear_whole(path, once)
 
     def taken(self, key: str) -> OurFault:
-        """What a put over another file is."""
+        """The fault of a put over another file."""
         return OurFault(f"{self.address}: {key} holds another file already, and a file is put once")
 
     def fetch(self, key: str, path: Path) -> str:
@@ -58,7 +58,7 @@ class FileStore:
         return False
 
     def list(self, prefix: str) -> Iterator[Kept]:
-        """What stands under keys of this folder, in any order. Raises OSError, Unreachable."""
+        """Files under keys of this folder, in any order. Raises OSError, Unreachable."""
         for path in (self.root / prefix).rglob("*"):
             if path.is_file():
                 stat = path.stat()
@@ -93,7 +93,7 @@ class FileStore:
             part.write_bytes(content)
 
     def noted(self, key: str) -> bytes | None:
-        """What `note` wrote last; None where nothing stands there. Raises OSError, Unreachable."""
+        """Content that `note` wrote last; None where there is no file. Raises OSError, Unreachable."""
         path = self.root / key
         return path.read_bytes() if path.is_file() else None
 

@@ -259,7 +259,7 @@ class Lake:
     def _discard(self, written: "_Written") -> None:
         for relative in written.paths:
             # Named before it was written, so it may not be there yet.
-            # What a bucket does not give back now is swept later; why the batch fails must not be told otherwise.
+            # What a bucket does not give back now is swept later; the reason why the batch fails must not be replaced.
             with suppress(Unreachable):
                 self.kept.delete(relative)
         written.paths.clear()
@@ -476,7 +476,7 @@ def path_of(site_id: str, day: date, batch_id: str) -> str:
 
 
 def planned(decided: Decided, stamp: Stamp) -> BlockPlan:
-    """What a decided batch writes, as blocks with the stamp."""
+    """The rows that a decided batch writes, as blocks with the stamp."""
     changes = decided.changes
     corrected = int(changes["is_correction"].sum()) if changes.height else 0
     rows = changes.drop("is_correction").with_columns(

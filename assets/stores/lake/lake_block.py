@@ -91,7 +91,7 @@ class Block:
 
     @cached_property
     def hashed(self) -> list[tuple[bytes, _Texts | NDArray[Any] | None]]:
-        """What goes into a hash of rows: bytes that do not change, and after each the column that does."""
+        """Input of the hash of rows: bytes that do not change, and after each the column that does."""
         found: list[tuple[bytes, _Texts | NDArray[Any] | None]] = []
         # The number of the form: a later form must never give the digest of an earlier one.
         same = b"meterloom rows 3"

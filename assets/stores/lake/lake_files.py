@@ -1,4 +1,4 @@
-"""The lake's files: whether they are still what was written, their rows for whoever knows which, and a writer's place.
+"""The lake's files: whether they are still what was written, their rows by file, and a writer's place.
 
 They are compared with the manifest's digests before they are read, once a file and process. Rows are read of some
 streams, days and columns, and without the store.
@@ -31,7 +31,7 @@ LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
 @dataclass
 class Seen:
     """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
-    its rows, once they were asked for.
+    its rows, once they were needed.
     """
 
     known: tuple[int, int, int]
@@ -172,8 +172,8 @@ def history_in(
     first = date.min if start_utc is None else start_utc.astimezone(UTC).date()
     last = date.max if end_utc is None else end_utc.astimezone(UTC).date()
     paths = [file.path for file in files if file.first <= last and file.last >= first]
-    asked = {*ORDER, "recorded_at_utc", *(LAKE_SCHEMA if columns is None else columns)}
-    wanted = [name for name in LAKE_SCHEMA if name in asked]
+    needed = {*ORDER, "recorded_at_utc", *(LAKE_SCHEMA if columns is None else columns)}
+    wanted = [name for name in LAKE_SCHEMA if name in needed]
     if not paths:
         return pl.DataFrame(schema={name: LAKE_SCHEMA[name] for name in wanted})
     # The folders site=… and m=… are no columns: every row says its site itself.

@@ -35,8 +35,8 @@ def refusal(store: Store, kept: FileStore) -> str:
 def expect_own(store: Store, kept: FileStore) -> None:
     """Raises Unreachable where the store may not write to the lake. A lake that names no ledger, and fits, gets one."""
     mark = _noted(kept)
-    if said := _refusal(store, kept, mark):
-        raise Unreachable(said)
+    if fault := _refusal(store, kept, mark):
+        raise Unreachable(fault)
     if mark is None:
         kept.note(KEY, _text(store))
 
@@ -73,10 +73,10 @@ def restore(store: Store, kept: FileStore) -> Adopted:
 
 
 def _refusal(store: Store, kept: FileStore, mark: Mark | None) -> str:
-    if store.anchors is not None and (said := store.anchors.off()):
-        return str(said)
-    said = _misfit(store, kept) if mark is None else gap(store, mark, f"the lake {kept.address}")
-    return f"{said}; {ADOPT}" if said else ""
+    if store.anchors is not None and (fault := store.anchors.off()):
+        return str(fault)
+    fault = _misfit(store, kept) if mark is None else gap(store, mark, f"the lake {kept.address}")
+    return f"{fault}; {ADOPT}" if fault else ""
 
 
 def _noted(kept: FileStore) -> Mark | None:
@@ -97,12 +97,12 @@ def _misfit(store: Store, kept: FileStore) -> str:
     missing, unnamed = named - standing, standing - set(known_paths(store))
     if not missing and (named or not unnamed):
         return ""
-    told = f"the lake {kept.address} does not say whose it is and does not fit the store {store.place}"
+    text = f"the lake {kept.address} does not say whose it is and does not fit the store {store.place}"
     if not named:
         return (
-            f"{told}: the lake has {len(unnamed)} file(s) and the store names none: it was deleted, or is another one"
+            f"{text}: the lake has {len(unnamed)} file(s) and the store names none: it was deleted, or is another one"
         )
-    return f"{told}: of {len(named)} files that the store names {len(missing)} are missing ({min(missing)} among them)"
+    return f"{text}: of {len(named)} files that the store names {len(missing)} are missing ({min(missing)} among them)"
 
 
 def _standing(kept: FileStore) -> set[str]:

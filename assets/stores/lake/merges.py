@@ -141,7 +141,7 @@ def entries_of(store: Store, paths: Iterable[str]) -> dict[str, list[dict[str, A
 
 
 def merged_entry(merge: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Lake.faults` asks about the merged file."""
+    """Entry of the merged file for `Lake.faults`."""
     return {"path": merge["merged_path"], "file_sha256": merge["merged_sha256"], "day": "", "content_sha256": ""}
 
 

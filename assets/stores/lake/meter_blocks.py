@@ -1,4 +1,4 @@
-"""A site's meters in blocks whose readings fit into memory together: for whoever looks at all, stream by stream."""
+"""A site's meters in blocks whose readings fit into memory together: for work over all of them, stream by stream."""
 
 from datetime import datetime
 

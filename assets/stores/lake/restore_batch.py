@@ -37,22 +37,22 @@ def _restore(
 ) -> None:
     stamp, wanted = Stamp(entries[0]["batch_id"], entries[0]["recorded_at_utc"]), dict(wrong)
     # Beside the damaged ones until every one is right: half a batch restored would be a third state.
-    beside = {path: lake.root / f"{path}.restored" for path in wanted}
+    restored = {path: lake.root / f"{path}.restored" for path in wanted}
     try:
         for block in plan(stamp).blocks:
             relative = path_of(str(entries[0]["site_id"]), next(iter(block.days()))[0], stamp.batch_id)
-            if relative in beside:
-                appear_whole(beside[relative], partial(write_block, block))
+            if relative in restored:
+                appear_whole(restored[relative], partial(write_block, block))
                 named = [each for each in entries if each["path"] == relative]
-                if not fault_of(beside[relative], named, lake.seen):
+                if not fault_of(restored[relative], named, lake.seen):
                     wanted.pop(relative, None)
         if wanted:
             raise Unreachable(
                 f"the lake's file {min(wanted)} {wanted[min(wanted)]}, and its source does not give it again as it "
                 "was, since the site file or the reader changed: restore it from a backup"
             )
-        for relative, path in beside.items():
+        for relative, path in restored.items():
             path.replace(lake.root / relative)
     finally:
-        for path in beside.values():
+        for path in restored.values():
             path.unlink(missing_ok=True)

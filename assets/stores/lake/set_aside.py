@@ -23,7 +23,7 @@ LEFT = "no manifest row names them: a writer was stopped before it recorded its 
 
 
 def set_aside(kept: FileStore, keys: Iterable[str], why: str) -> tuple[str, ...]:
-    """Move files into a new folder beside the readings, with a line of who did it and why. Returns their new keys."""
+    """Move files into a new folder next to the readings, with a line of who did it and why. Returns their new keys."""
     given = list(keys)
     if not given:
         return ()
@@ -31,9 +31,9 @@ def set_aside(kept: FileStore, keys: Iterable[str], why: str) -> tuple[str, ...]
     at_utc = SystemClock().now_utc()
     folder = f"{FOLDER}/{at_utc:%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
     by = f"process {os.getpid()} on {socket.gethostname()}"
-    said = {"at_utc": at_utc.isoformat(), "by": by, "why": why, "files": given}
-    # Before the first file moves: whoever finds one there finds the reason too.
-    kept.note(f"{folder}/{WHY}", json.dumps(said, indent=1).encode())
+    note = {"at_utc": at_utc.isoformat(), "by": by, "why": why, "files": given}
+    # Before the first file moves: with each file there the reason is there too.
+    kept.note(f"{folder}/{WHY}", json.dumps(note, indent=1).encode())
     for key in given:
         kept.move(key, f"{folder}/{key}")
     return tuple(f"{folder}/{key}" for key in given)
@@ -65,7 +65,7 @@ def _whole(store: Store, kept: FileStore, keys: Sequence[str], entries: Sequence
 
 
 def take_out_of_others(store: Store, kept: FileStore, missing: Collection[str]) -> tuple[str, ...]:
-    """Files that the store names and that are gone, out of files which hold their rows beside others: what was merged
+    """Files that the store names and that are gone, out of files which hold their rows among others: what was merged
     and swept since, of which an older store knows nothing. Only what the manifest names appears. Returns their keys.
     """
     months: dict[str, dict[str, list[dict[str, Any]]]] = {}
@@ -89,7 +89,7 @@ def take_out_of_others(store: Store, kept: FileStore, missing: Collection[str]) 
 
 
 def tidy(store: Store, kept: FileStore) -> None:
-    """What a stopped writer left on this machine is set aside; what is named and was set aside comes back."""
+    """Set aside the files that a stopped writer left on this machine; bring back those that the store names."""
     bring_back(store, kept)
     set_aside_here(kept, known_paths(store), LEFT)
 

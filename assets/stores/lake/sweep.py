@@ -1,4 +1,4 @@
-"""Sweep of files that stopped writers and merges left beside the lake's: writers' set aside, merges' deleted."""
+"""Sweep of files that stopped writers and merges left among the lake's: writers' set aside, merges' deleted."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def leftovers(lake: Lake, *, now_utc: datetime) -> list[Leftover]:
 
 
 def _merged(lake: Lake, standing: set[str], now_utc: datetime) -> set[str]:
-    """Those whose merged file is as it was written, here and where it is kept."""
+    """Keys of files whose merged file is as it was written, here and where it is kept."""
     places, found = Places(lake.store), dict[str, set[str]]()
     merges = {}
     for row in MERGES.rows(lake.store, path=standing):

@@ -1,4 +1,4 @@
-"""Acts beside recommendations, append-only: trials of two ways to advise, drawn arms, what is forgotten, wordings."""
+"""Acts about recommendations, append-only: trials of two ways to advise, drawn arms, what is forgotten, wordings."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

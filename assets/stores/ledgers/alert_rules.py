@@ -66,11 +66,11 @@ class AlertRules(Repository):
 
 def _version(site_id: str, rule: AlertRule, last: RuleVersion | None) -> RuleVersion:
     """The recorded version where it says the same, else the next one."""
-    said = rule.model_dump(mode="json")
-    if last is not None and last.rule == said:
+    content = rule.model_dump(mode="json")
+    if last is not None and last.rule == content:
         return last
     number = 1 if last is None else last.version + 1
-    return RuleVersion(site_id=site_id, rule_id=rule.rule_id, version=number, kind=rule.kind, rule=said)
+    return RuleVersion(site_id=site_id, rule_id=rule.rule_id, version=number, kind=rule.kind, rule=content)
 
 
 def _taken_out(last: Iterable[RuleVersion], kept: set[str]) -> list[RuleVersion]:

@@ -111,7 +111,7 @@ class AnomalyLedger(Repository):
     def label(
         self, event: AnomalyEvent, cause: Cause, *, person: Person, reason: str, clock: Clock, replaces: bool = False
     ) -> AnomalyLabel:
-        """Write down the cause that a person says; said twice it is the label that stands. Raises BadInput for who may
+        """Record the cause that a person gives; the same cause again is the label in force. Raises BadInput for who may
         not, without reason, and (contradicts) for another cause than the one that stands, unless it replaces that.
         """
         if not reason.strip():
@@ -137,9 +137,9 @@ class AnomalyLedger(Repository):
 
 def _grown(event: AnomalyEvent, same: AnomalyEvent) -> AnomalyEvent:
     times = {"start_utc": min(event.start_utc, same.start_utc), "end_utc": max(event.end_utc, same.end_utc)}
-    # The cause that the night told stands until the next night.
-    told = {} if event.confidence is not None else {"cause": same.cause, "confidence": same.confidence}
-    return event.model_copy(update={"event_id": same.event_id, **times, **told})
+    # The cause that the night found holds until the next night.
+    cause = {} if event.confidence is not None else {"cause": same.cause, "confidence": same.confidence}
+    return event.model_copy(update={"event_id": same.event_id, **times, **cause})
 
 
 def recent(events: Sequence[AnomalyEvent]) -> list[AnomalyEvent]:

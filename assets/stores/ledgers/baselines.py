@@ -71,9 +71,9 @@ class BaselineStore(Repository):
                 version = 1 if last is None else last["version"] + (0 if is_repeat else 1)
                 wanted.add((line, version))
                 if not is_repeat:
-                    said = {"baseline_id": line, "version": version, "mlflow_run_id": run_id}
-                    said |= {"model_checksum": checksum, "fitted_by": fitted_by}
-                    added.append(_VERSIONS.row(baseline, **said))
+                    additional = {"baseline_id": line, "version": version, "mlflow_run_id": run_id}
+                    additional |= {"model_checksum": checksum, "fitted_by": fitted_by}
+                    added.append(_VERSIONS.row(baseline, **additional))
             if added:
                 _VERSIONS.add(self.store, clock, *added)
         rows = _VERSIONS.rows(self.store, baseline_id=lines, version={version for _, version in wanted})
@@ -123,7 +123,7 @@ class BaselineStore(Repository):
         )
 
     def named(self, wanted: Collection[tuple[str, int]]) -> list[BaselineVersion]:
-        """Those of these versions (baseline id, number) that are registered; one question, however many they are."""
+        """Registered versions among these (baseline id, number); one query, however many they are."""
         site_ids = {baseline_id.partition("/")[0] for baseline_id, _ in wanted}
         rows = _VERSIONS.rows(self.store, site_id=site_ids, version={version for _, version in wanted})
         return self._judged([row for row in rows if _line(row) in wanted])
@@ -158,13 +158,13 @@ class BaselineStore(Repository):
         as_of_utc: datetime | None = None,
     ) -> dict[str, dict[str, BaselineVersion]]:
         """The same by site, of these or of all that have any; one question, however many they are."""
-        asked: dict[str, Any] = {"site_id": site_ids, "baseline_type": baseline_type.value, "as_of_utc": as_of_utc}
-        keys = [_line(row) for row in _VERSIONS.rows(self.store, "baseline_id", "version", **asked)]
+        conditions: dict[str, Any] = {"site_id": site_ids, "baseline_type": baseline_type.value, "as_of_utc": as_of_utc}
+        keys = [_line(row) for row in _VERSIONS.rows(self.store, "baseline_id", "version", **conditions)]
         given = {_line(row) for row in _APPROVALS.rows(self.store, "baseline_id", "version", as_of_utc=as_of_utc)}
         # A use that is refitted every week has a hundred others, which lead nothing.
         waiting = dict(each for each in keys if each not in given)
         wanted = {*waiting.items(), *given.intersection(keys)}
-        rows = _VERSIONS.rows(self.store, **asked, version={version for _, version in wanted})
+        rows = _VERSIONS.rows(self.store, **conditions, version={version for _, version in wanted})
         found: dict[str, dict[str, BaselineVersion]] = {}
         judged = self._judged([row for row in rows if _line(row) in wanted], as_of_utc)
         # A rejection that nobody can prove is none: the version stays, with a finding that blocks.
@@ -175,7 +175,7 @@ class BaselineStore(Repository):
         return found
 
     def newest_fits(self, site_ids: Collection[str]) -> list[Fit]:
-        """What the newest version of each use of these sites was trained on; one question, and none for approvals."""
+        """Training period of the newest version of each use of these sites; one query, and none for approvals."""
         table = baseline_versions
         each_use = sa.select(table.c.baseline_id, sa.func.max(table.c.version).label("version"))
         each_use = each_use.where(table.c.baseline_type == BaselineType.ENB.value).group_by(table.c.baseline_id)
@@ -283,13 +283,13 @@ def _version(
     # Shown with a finding that blocks, not hidden: an older version would lead in its place unnoticed.
     if doubt:
         baseline = baseline.model_copy(update={"findings": (*baseline.findings, _not_proven(doubt))})
-    status, said = BaselineStatus.PROVISIONAL, dict[str, Any]()
+    status, decided = BaselineStatus.PROVISIONAL, dict[str, Any]()
     if decision is not None:
         status = BaselineStatus.APPROVED if row["version"] == newest_approved else BaselineStatus.SUPERSEDED
-        done, said = "approved", {"approved_role": decision["role"], "reason": decision["reason"]}
+        done, decided = "approved", {"approved_role": decision["role"], "reason": decision["reason"]}
         if decision["outcome"] == REJECTED:
-            status, done, said = BaselineStatus.REJECTED, "rejected", {"reason": decision["reason"]}
-        said |= {f"{done}_by": decision["person_id"], f"{done}_at_utc": decision["recorded_at_utc"]}
+            status, done, decided = BaselineStatus.REJECTED, "rejected", {"reason": decision["reason"]}
+        decided |= {f"{done}_by": decision["person_id"], f"{done}_at_utc": decision["recorded_at_utc"]}
     return BaselineVersion(
         baseline_id=row["baseline_id"],
         version=row["version"],
@@ -299,7 +299,7 @@ def _version(
         fitted_by=row["fitted_by"],
         fitted_at_utc=row["recorded_at_utc"],
         baseline=baseline,
-        **said,
+        **decided,
     )
 
 
@@ -342,8 +342,8 @@ class ShadowStore(Repository):
     def add(self, comparison: ShadowComparison, person_id: str, clock: Clock) -> str:
         """Keep a comparison. Returns the SHA-256 of its content, which a signature names."""
         sha256, site_id = canonical_sha256(comparison.model_dump(mode="json")), comparison.baseline_id.partition("/")[0]
-        beside = {"site_id": site_id, "comparison_sha256": sha256, "person_id": person_id}
-        _SHADOWS.put(self.store, clock, comparison, **beside)
+        additional = {"site_id": site_id, "comparison_sha256": sha256, "person_id": person_id}
+        _SHADOWS.put(self.store, clock, comparison, **additional)
         return sha256
 
     def of(self, baseline_id: str, version: int, *, as_of_utc: datetime | None = None) -> list[ShadowComparison]:

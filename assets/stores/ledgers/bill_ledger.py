@@ -84,7 +84,7 @@ class BillStore:
         return _LINES.history(self.store, bill_id=bill_id)
 
     def unread(self, bill_id: str) -> list[dict[str, Any]]:
-        """What could not be read, each with the page of the kept file that shows it."""
+        """Unread parts of the bill, each with the page of the kept file that shows it."""
         bill = self.bill(bill_id)
         kept = _BILLS.rows(self.store, "kept_path", bill_id=bill_id)[0]["kept_path"]
         return [
@@ -108,8 +108,8 @@ class BillStore:
     def keep_audit(self, bill_id: str, audit: Mapping[str, Any], *, clock: Clock) -> str:
         """Keep an audit (a Reconciliation as JSON); the same outcome for the same bill once. Returns its id."""
         audit_id = _digest([bill_id, json.dumps(audit, sort_keys=True)])
-        said = {"verdict": audit["verdict"], "cause": audit["cause"], "delta_total": str(audit["delta_total"])}
-        _AUDITS.add_once(self.store, clock, {"audit_id": audit_id, "bill_id": bill_id, **said, "audit": dict(audit)})
+        outcome = {"verdict": audit["verdict"], "cause": audit["cause"], "delta_total": str(audit["delta_total"])}
+        _AUDITS.add_once(self.store, clock, {"audit_id": audit_id, "bill_id": bill_id, **outcome, "audit": dict(audit)})
         return audit_id
 
     def audits(self, bill_id: str) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def tariff_overrides_of(store: Store, site_id: str) -> list[dict[str, Any]]:
 def notify(
     store: Store, *, site_id: str, kind: str, subject: str, message: str, facts: Mapping[str, Any], clock: Clock
 ) -> str:
-    """Record an event to be told; the same one once. Returns its id."""
+    """Record an event to be reported; the same one once. Returns its id."""
     event_id = _digest([site_id, kind, subject, json.dumps(dict(facts), sort_keys=True)])
     row = {"event_id": event_id, "site_id": site_id, "kind": kind, "subject": subject, "message": message}
     _NOTIFICATIONS.add_once(store, clock, row | {"facts": dict(facts)})

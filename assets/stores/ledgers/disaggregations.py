@@ -9,7 +9,7 @@ from data_quality.contracts.reporting.disaggregation import StoredDisaggregation
 from data_quality.contracts.time import Clock
 
 _RESULTS = Ledger(disaggregations, StoredDisaggregation, "result", is_proven=True)
-_BESIDE = {"result_id", "recorded_at_utc", "model"}
+_NOT_HASHED = {"result_id", "recorded_at_utc", "model"}
 
 
 class Disaggregations(Repository):
@@ -28,13 +28,13 @@ class Disaggregations(Repository):
         }
         found = _RESULTS.latest(self.store, result_id=ids.pop()) if len(ids) == 1 and start else None
         if found is None:
-            said = f"{len(ids)} disaggregations begin with {start!r}" if ids else f"no disaggregation {start!r}"
-            raise BadInput(f"{said}; expected the id of one", reason="unknown_disaggregation")
+            message = f"{len(ids)} disaggregations begin with {start!r}" if ids else f"no disaggregation {start!r}"
+            raise BadInput(f"{message}; expected the id of one", reason="unknown_disaggregation")
         return found
 
     def keep(self, made: StoredDisaggregation, clock: Clock) -> StoredDisaggregation:
         """Record a result; the same again is the one that stands."""
-        result_id = text_sha256(made.model_dump_json(exclude=_BESIDE))[:16]
+        result_id = text_sha256(made.model_dump_json(exclude=_NOT_HASHED))[:16]
         with self.store.together():
             known = _RESULTS.latest(self.store, site_id=made.site_id, result_id=result_id)
             if known is not None:

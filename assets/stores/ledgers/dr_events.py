@@ -34,7 +34,7 @@ class DrEvents(StandingLedger[DrEvent]):
 
     def move(self, event: DrEvent, act: Callable[[DrEvent], DrEvent], clock: Clock) -> DrEvent:
         """Record what an act makes of the event as it stands now. act raises BadInput where it does not fit."""
-        # Read and added in one write transaction: of two people who act at once one is told.
+        # Read and added in one write transaction: of two people who act at once one is refused.
         with self.store.together():
             now = self.named(event.event_id)
             after = act(now)
@@ -45,17 +45,17 @@ class DrEvents(StandingLedger[DrEvent]):
         _VOTES.put(self.store, clock, vote, class_id=vote.class_id)
 
     def votes(self, site_id: str) -> list[ClassVote]:
-        """Everything that was said on classes of a site, the oldest first."""
+        """Votes on classes of a site, the oldest first."""
         return _VOTES.history(self.store, site_id=site_id)
 
     def settle(self, settlement: Settlement, clock: Clock) -> Settlement:
         """Record a settlement as the next version of its event's; the same figures again change nothing."""
         with self.store.together():
-            stands = self.settlement(settlement.event_id)
-            beside = {"version", "person_id", "recorded_at_utc"}
-            if stands and stands.model_dump(exclude=beside) == settlement.model_dump(exclude=beside):
-                return stands
-            version = stands.version + 1 if stands else 1
+            current = self.settlement(settlement.event_id)
+            ignored = {"version", "person_id", "recorded_at_utc"}
+            if current and current.model_dump(exclude=ignored) == settlement.model_dump(exclude=ignored):
+                return current
+            version = current.version + 1 if current else 1
             (made,) = _SETTLED.put(self.store, clock, settlement.model_copy(update={"version": version}))
         return made
 
@@ -87,10 +87,10 @@ class AcceptedLoads(Repository):
 
     def accept(self, wanted: AcceptedLoad, clock: Clock) -> tuple[AcceptedLoad, bool]:
         """Record a test, and whether it is new: the same figures again are the row that stands."""
-        beside = {"person_id", "reason", "recorded_at_utc"}
+        ignored = {"person_id", "reason", "recorded_at_utc"}
         with self.store.together():
             newest = next((each for each in self.of(wanted.site_id)[::-1] if each.load_id == wanted.load_id), None)
-            if newest is not None and newest.model_dump(exclude=beside) == wanted.model_dump(exclude=beside):
+            if newest is not None and newest.model_dump(exclude=ignored) == wanted.model_dump(exclude=ignored):
                 return newest, False
             (made,) = _ACCEPTED.put(self.store, clock, wanted)
         return made, True

@@ -91,7 +91,7 @@ class ExperimentStore(Repository):
             )  # fmt: skip
 
     def days(self, experiment: Experiment) -> list[FollowedDay]:
-        """The days that were planned so far, each as its first plan told it and, where it was left later, so."""
+        """The days that were planned so far, each as in its first plan or, where it was left later, as left."""
         acts = self.acts(experiment.site_id, experiment.experiment_id)
         return [act.day for act in acts if act.day is not None]
 

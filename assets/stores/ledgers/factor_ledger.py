@@ -138,8 +138,8 @@ def _changed(rows: Sequence[Factor], known: Sequence[Factor]) -> list[Factor]:
 
 
 def _line(row: Factor, tenant: str, set_id: str, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
-    said = {"set_id": set_id, "tenant": tenant, "source_sha256": row.sha256}
-    return row_of(emission_factors, row, **said, factor={**_content(row), **(beside or {})})
+    additional = {"set_id": set_id, "tenant": tenant, "source_sha256": row.sha256}
+    return row_of(emission_factors, row, **additional, factor={**_content(row), **(beside or {})})
 
 
 def _stored(line: Any) -> StoredFactor:

@@ -25,7 +25,7 @@ class ForecastStore(Repository):
 
     def add(self, forecast: Forecast, clock: Clock) -> bool:
         """Append a forecast. False where the same forecast_id is there already (nothing is written)."""
-        # Under a target of its own: whoever asks for the target, by whatever way, never meets a challenger's forecast.
+        # Under a target of its own: no query for the target ever returns a challenger's forecast.
         target = _filed(forecast.target, is_shadow=forecast.is_shadow)
         return _FORECASTS.add_once(self.store, clock, _FORECASTS.row(forecast, target=target))
 
@@ -40,7 +40,7 @@ class ForecastStore(Repository):
     def issued(
         self, site_id: str, target: str, *, since_utc: datetime, as_of_utc: datetime | None = None
     ) -> list[Forecast]:
-        """Every forecast of the target issued since then, a challenger's beside the leading model's, oldest first."""
+        """Every forecast of the target issued since then, of challengers and of the leading model, oldest first."""
         targets = [_filed(target, is_shadow=each) for each in (False, True)]
         query = _FORECASTS.select(as_of_utc=as_of_utc, site_id=site_id, target=targets)
         rows = self.store.rows(query.where(forecasts.c.issued_at_utc >= since_utc))
@@ -86,7 +86,7 @@ class ForecastStore(Repository):
     def drifts(
         self, site_id: str, *, target: str | None = None, as_of_utc: datetime | None = None
     ) -> list[ForecastDrift]:
-        """What drifted at a site, oldest first."""
+        """Drifts of forecasts of a site, oldest first."""
         return _DRIFTS.history(self.store, site_id=site_id, target=target, as_of_utc=as_of_utc)
 
 

@@ -57,8 +57,8 @@ class GridSignals(Repository):
             before = None if row is None else _signal(row)
             number = 1 if before is None else before.modification + 1
             after = signal.model_copy(update={"modification": number})
-            beside = {"modification", "received_at_utc"}
-            if before is not None and before.model_dump(exclude=beside) == after.model_dump(exclude=beside):
+            ignored = {"modification", "received_at_utc"}
+            if before is not None and before.model_dump(exclude=ignored) == after.model_dump(exclude=ignored):
                 return None
             ends = [after.end_utc if after.intervals else clock.now_utc()]
             ends += [] if row is None else [row["matters_until_utc"]]

@@ -19,7 +19,7 @@ MENDS: dict[Outcome, str] = {
 }
 # Behind the sentence of a failure that knows its own mend.
 TO_MEND = "; to mend: "
-# What is kept beside the jobs: devices that a plan goes without, which no run fails of.
+# What is kept in addition to jobs: devices that a plan goes without, which no run fails of.
 DEVICES = "devices"
 # The same of a signal source, behind it its id: its server, its broker, and the events that it calls.
 SIGNAL_SOURCES, NOTIFICATIONS, CALLS = "signals", "notifications", "calls"
@@ -48,7 +48,7 @@ class JobOutcome(Model):
 
     @classmethod
     def of_no_run(cls, job: str, site_id: str, sentence: str, at_utc: datetime) -> Self:
-        """A job that cannot even be asked for at a site."""
+        """Outcome of a job that cannot even be requested at a site."""
         return cls(site_id=site_id, job=job, outcome="failed", sentence=sentence, run_id="", ended_utc=at_utc)
 
 
@@ -92,7 +92,7 @@ def _is_new(made: JobOutcome, last: Mapping[_Key, JobOutcome]) -> bool:
 
 
 def take_back(store: Store, job: str, site_id: str, clock: Clock) -> bool:
-    """Keep that what stood in the way of a job does so no longer, where no run of it failed. Raises Unreachable."""
+    """Record that the obstacle to a job is gone, where no run of it failed. Raises Unreachable."""
     last = _OUTCOMES.latest(store, site_id=site_id, job=job)
     if last is None or last.outcome == "succeeded" or last.run_id:
         return False
@@ -136,11 +136,11 @@ def _finding(failures: list[JobOutcome]) -> Finding:
     last, parts = failures[-1], sorted({each.part for each in failures if each.part})
     more = f" and {len(parts) - 1} more month{'s' * (len(parts) > 2)}" if len(parts) > 1 else ""
     of = f" of {parts[0]}{more}" if parts else ""
-    said, _, mend = last.sentence.partition(TO_MEND)
+    message, _, mend = last.sentence.partition(TO_MEND)
     code = _NO_JOBS.get(last.job.partition(" ")[0])
     return Finding(
         code=code or "job_failed",
-        message=said if code else f"job {last.job}{of}: {said}",
+        message=message if code else f"job {last.job}{of}: {message}",
         scope=last.site_id,
         facts={
             "job": last.job,

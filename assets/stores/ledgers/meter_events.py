@@ -87,8 +87,8 @@ def _stated(
 
 def _row(of: RecordedEvent, **by: str) -> dict[str, Any]:
     """By the person whom the event itself names, unless another says why."""
-    said = {"person_id": of.event.person, "reason": of.event.reason} | by
-    return _EVENTS.row(of, **said, register=of.event.register_id, kind=of.event.kind.value)
+    additional = {"person_id": of.event.person, "reason": of.event.reason} | by
+    return _EVENTS.row(of, **additional, register=of.event.register_id, kind=of.event.kind.value)
 
 
 def _withdrawal(event: RecordedEvent, person_id: str, reason: str) -> dict[str, Any]:

@@ -93,5 +93,5 @@ class ProposalStore(Repository):
 
 
 def _decided(row: dict[str, Any]) -> dict[str, Any]:
-    said = {"state": row["verdict"], "decided_at_utc": row["recorded_at_utc"]}
-    return said | {name: row[name] for name in ("person_id", "reason")}
+    decision = {"state": row["verdict"], "decided_at_utc": row["recorded_at_utc"]}
+    return decision | {name: row[name] for name in ("person_id", "reason")}

@@ -1,4 +1,4 @@
-"""The outbox of notices, append-only: asked for, tried, sent or given up, one row each; and cases of findings."""
+"""The outbox of notices, append-only: queued, tried, sent or given up, one row each; and cases of findings."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -60,7 +60,7 @@ class Outbox(Repository):
         return numbers
 
     def queue(self, notices: Sequence[Notice], clock: Clock) -> list[Notice]:
-        """Ask for notices, each once, and again for withdrawn ones. Returns those that were not asked for before."""
+        """Queue notices, each once, and withdrawn ones again. Returns those that were not queued before."""
         added: list[Notice] = []
         for at in range(0, len(notices), _AT_ONCE):
             some = {each.notice_id: each for each in notices[at : at + _AT_ONCE]}

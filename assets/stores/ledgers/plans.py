@@ -36,8 +36,8 @@ def read_plan(content: Mapping[str, Any]) -> Plan:
             raise
         # The first schemas had no number.
         first = error.errors()[0]
-        key, said = ".".join(map(str, first["loc"])), sentence_of(first)
-        message = f"plan {name} is of an older schema that this version does not read ({key}: {said})"
+        key, fault = ".".join(map(str, first["loc"])), sentence_of(first)
+        message = f"plan {name} is of an older schema that this version does not read ({key}: {fault})"
         raise BadInput(message, reason="plan_schema") from error
 
 
@@ -45,7 +45,7 @@ _PLANS = AppendOnly(plan_table, lambda row: read_plan(row["plan"]), order=("vers
 
 
 class StoredPlan(Model):
-    """Plan in the store now: this one, or the one that stood there before from the same inputs."""
+    """Plan in the store now: this one, or an earlier one from the same inputs."""
 
     plan: Plan
     is_new: bool

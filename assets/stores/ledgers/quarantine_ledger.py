@@ -77,7 +77,7 @@ class QuarantineStore:
         as_of_utc: datetime | None = None,
     ) -> list[dict[str, Any]]:
         """Items (columns of the quarantine table, and of its resolution: None while open) in the order they were kept;
-        of one site, of one file, of one reason, open or resolved ones only; as they stood at `as_of_utc`.
+        of one site, of one file, of one reason, open or resolved ones only; as of `as_of_utc`.
         """
         table, resolved = quarantine, quarantine_resolutions
         is_resolution = resolved.c.item_id == table.c.item_id
@@ -149,8 +149,8 @@ def _item(
     kind: str, source: Mapping[str, str], line: int, reason: str, message: str, row_count: int = 1
 ) -> dict[str, Any]:
     # The id says what was refused and why, so that a second look at the same file finds it.
-    said = (source["site_id"], kind, source["source_name"], source["source_sha256"], str(line), reason)
-    item_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:32]
+    facts = (source["site_id"], kind, source["source_name"], source["source_sha256"], str(line), reason)
+    item_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:32]
     own = {"item_id": item_id, "kind": kind, "line": line, "reason": reason, "message": decoded(message)}
     return {**source, **own, "row_count": row_count}
 

@@ -59,19 +59,19 @@ class Recommendations(StandingLedger[Recommendation]):
         """
         if not reason.strip():
             raise BadInput(f"a recommendation is {status} with a reason", reason="no_reason")
-        # Read and added in one write transaction: of two people who act at once one is told.
+        # Read and added in one write transaction: of two people who act at once one is refused.
         with self.store.together():
             now = self.named(of.recommendation_id)
             if status not in NEXT_STATES[now.status]:
                 after = ", ".join(NEXT_STATES[now.status]) or "nothing"
-                said = f"recommendation {now.recommendation_id} is {now.status}; {after} may follow"
-                raise BadInput(said, reason="bad_state")
-            told = {"status": status, "person_id": person_id, "reason": reason.strip(), **beside}
-            (after_act,) = self.rows.put(self.store, clock, now.model_copy(update=told))
+                message = f"recommendation {now.recommendation_id} is {now.status}; {after} may follow"
+                raise BadInput(message, reason="bad_state")
+            changes = {"status": status, "person_id": person_id, "reason": reason.strip(), **beside}
+            (after_act,) = self.rows.put(self.store, clock, now.model_copy(update=changes))
         return after_act
 
     def figure(self, figure_id: str) -> Figure | None:
-        """The figure of that id behind a recommendation, as it stands or stood before, or None."""
+        """The figure of that id behind a recommendation, of its present or an earlier state, or None."""
         # Of all that was written only where what stands has it not.
         for read in (self.standing, partial(self.rows.history, self.store)):
             for each in read():

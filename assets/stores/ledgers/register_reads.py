@@ -1,4 +1,4 @@
-"""States of cumulative registers as sources told them: append-only, so that the next file joins on to the last."""
+"""States of cumulative registers as received: append-only, so that the next file joins on to the last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ READ_SCHEMA: dict[str, pl.DataType] = {
     "unit": pl.String(),
     "source_line": pl.Int64(),
 }
-_TOLD = tuple(name for name in READ_SCHEMA if name != "source_line")
+_GIVEN = tuple(name for name in READ_SCHEMA if name != "source_line")
 # A file of years is not turned into Python objects all at once.
 _INSERT_ROWS = 5000
 
@@ -62,8 +62,8 @@ class RegisterReadStore(Repository):
         )
         with self.store.reading() as connection:
             for (meter, register, count), (begins, ends) in spans.items():
-                asked = {"meter": meter, "register": register, "count": count, "first": begins, "last": ends}
-                rows += [row for query in queries for row in connection.execute(query, asked)]
+                parameters = {"meter": meter, "register": register, "count": count, "first": begins, "last": ends}
+                rows += [row for query in queries for row in connection.execute(query, parameters)]
         return _frame(rows)
 
     def every(self, site_id: str, series: Series, *, is_synthetic: bool) -> pl.DataFrame:
@@ -108,7 +108,7 @@ def _newest(site_id: str, series: Sequence[str | sa.BindParameter[str]], is_synt
     table, later = register_reads, register_reads.alias("later")
     same = [table.c[name] == later.c[name] for name in ("site_id", "meter_id", "register", "series", "at_utc")]
     is_superseded = sa.exists().where(*same, later.c.is_synthetic == is_synthetic, later.c.id > table.c.id)
-    return sa.select(*(table.c[name] for name in _TOLD)).where(
+    return sa.select(*(table.c[name] for name in _GIVEN)).where(
         table.c.site_id == site_id,
         table.c.meter_id == series[0],
         table.c.register == series[1],
@@ -119,6 +119,6 @@ def _newest(site_id: str, series: Sequence[str | sa.BindParameter[str]], is_synt
 
 
 def _frame(rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
-    told = pl.DataFrame(rows, schema={name: READ_SCHEMA[name] for name in _TOLD} | {"value": pl.String}, orient="row")
-    told = told.with_columns(pl.col("value").cast(READ_SCHEMA["value"]), source_line=pl.lit(0, pl.Int64))
-    return told.select(list(READ_SCHEMA)).sort("at_utc")
+    reads = pl.DataFrame(rows, schema={name: READ_SCHEMA[name] for name in _GIVEN} | {"value": pl.String}, orient="row")
+    reads = reads.with_columns(pl.col("value").cast(READ_SCHEMA["value"]), source_line=pl.lit(0, pl.Int64))
+    return reads.select(list(READ_SCHEMA)).sort("at_utc")

@@ -11,7 +11,7 @@ from data_quality.contracts.reporting.figure import figure_id
 from data_quality.contracts.time import Clock
 
 _RESULTS = Ledger(what_if_results, WhatIfResult, "result", is_proven=True)
-_BESIDE = {"result_id", "recorded_at_utc"}
+_NOT_HASHED = {"result_id", "recorded_at_utc"}
 
 
 class WhatIfs(Repository):
@@ -33,7 +33,7 @@ class WhatIfs(Repository):
 
     def keep(self, made: WhatIfResult, clock: Clock) -> WhatIfResult:
         """Record a result and name its figures; the same result again is the one that stands."""
-        result_id = text_sha256(made.model_dump_json(exclude=_BESIDE))[:16]
+        result_id = text_sha256(made.model_dump_json(exclude=_NOT_HASHED))[:16]
         with self.store.together():
             known = next((each for each in self.of(made.site_id) if each.result_id == result_id), None)
             if known is not None:
@@ -56,5 +56,5 @@ def _named(variant: WhatIfVariant, made: WhatIfResult, result_id: str) -> WhatIf
 
 
 def path_figure(path: PricePath) -> str:
-    """The name of the payback of a path, beside FIGURES."""
+    """The name of the payback of a path, a figure in addition to FIGURES."""
     return f"payback_years/{path.name}"

@@ -54,7 +54,7 @@ class WorkOrders(StandingLedger[WorkOrder]):
         """
         if not reason.strip():
             raise BadInput(f"a work order is {state} with a reason", reason="no_reason")
-        # Read and added in one write transaction: of two people who close it at once one is told.
+        # Read and added in one write transaction: of two people who close it at once one is refused.
         with self.store.together():
             now = self.named(order.order_id, order.site_id)
             after = now.model_copy(
@@ -68,8 +68,8 @@ class WorkOrders(StandingLedger[WorkOrder]):
             if not now.is_open:
                 raise BadInput(f"work order {now.order_id} is {now.state} already", reason="order_ended")
             if seen is not None and seen != stamp_of(now):
-                said = f"the work order was {now.state} since this form was opened"
-                raise BadInput(said, reason="changed_since", mend="open the page again")
+                message = f"the work order was {now.state} since this form was opened"
+                raise BadInput(message, reason="changed_since", mend="open the page again")
             return self._add(after, clock)
 
     def _add(self, order: WorkOrder, clock: Clock) -> WorkOrder:

@@ -28,7 +28,7 @@ class WorkflowInstances(Repository):
         return only_one(self.standing(), "instance_id", start, noun="instance", nobody=nobody, mend=mend)
 
     def begin(self, seen: Sequence[Instance], clock: Clock) -> list[Instance]:
-        """Record instances that are seen for the first time, each once whoever looks. Returns all as they stand."""
+        """Record instances that are seen for the first time, each once. Returns all, in their present state."""
         if not seen:
             return []
         # Read and added in one write transaction: of two looks at once only one finds an instance missing.

@@ -52,14 +52,14 @@ class YearRules(Repository):
                     f"{known.recorded_at_utc:%Y-%m-%d}, approved by {known.approved_by}",
                     reason="decided_already",
                 )
-            said = {"person_id": person.person_id, "reason": reason.strip(), "rule": rule.model_dump(mode="json")}
-            _RULES.add(self.store, clock, _key(rule) | said)
+            decision = {"person_id": person.person_id, "reason": reason.strip(), "rule": rule.model_dump(mode="json")}
+            _RULES.add(self.store, clock, _key(rule) | decision)
             kept = self.of(rule)
         assert kept is not None  # noqa: S101
         return kept
 
     def of(self, asked: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
-        """The rule of the asked use and reporting period, whatever its years; None where nobody approved one."""
+        """The rule of the use and reporting period, whatever its years; None where nobody approved one."""
         return _RULES.latest(self.store, as_of_utc=as_of_utc, **_key(asked))
 
 

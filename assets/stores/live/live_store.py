@@ -1,6 +1,6 @@
-"""The live store: a SQLite file of its own beside the project's data, written by one collector, read by any number.
+"""The live store: a SQLite file of its own next to the project's data, written by one collector, read by any number.
 
-It holds nothing that is not told again in a minute, so it waits for no disk, and a broken file is begun anew.
+It holds nothing that is not received again in a minute, so it waits for no disk, and a broken file is begun anew.
 """
 
 import sqlite3
@@ -47,10 +47,10 @@ class LiveStore:
 
     def tell(self, site_id: str, states: Iterable[SourceState], *, now_utc: datetime) -> None:
         """The state of every source of a site, in place of those before."""
-        told = [(site_id, each.source_id, now_utc.timestamp(), each.model_dump_json()) for each in states]
+        rows = [(site_id, each.source_id, now_utc.timestamp(), each.model_dump_json()) for each in states]
         with self._writing() as db:
             db.execute("delete from sources where site_id = ?", (site_id,))
-            db.executemany("insert into sources values (?, ?, ?, ?)", told)
+            db.executemany("insert into sources values (?, ?, ?, ?)", rows)
 
     def keep_only(self, site_id: str, known: Collection[tuple[str, str]]) -> None:
         """Points (source, point) of a site that its file no longer has, go."""
@@ -114,11 +114,11 @@ class LiveReader:
         return [_value(row) for row in fresh]
 
     def states(self, site_id: str) -> list[tuple[datetime, SourceState]]:
-        """Every source of a site, and when the collector told its state last. Raises Unreachable."""
-        asked = "select told_s, state from sources where site_id = ? order by source_id"
+        """Every source of a site, and when the collector last wrote its state. Raises Unreachable."""
+        query = "select told_s, state from sources where site_id = ? order by source_id"
         return [
-            (datetime.fromtimestamp(told_s, UTC), SourceState.model_validate_json(state))
-            for told_s, state in self._ask(asked, site_id)
+            (datetime.fromtimestamp(written_s, UTC), SourceState.model_validate_json(state))
+            for written_s, state in self._ask(query, site_id)
         ]
 
     def _ask(self, question: str, site_id: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The outbox of deliveries: asked for, tried, sent or failed; one row each, and nothing is ever changed."""
+"""The outbox of deliveries: requested, tried, sent or failed; one row each, and nothing is ever changed."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -47,7 +47,7 @@ class DeliveryStore(Repository):
         return delivery
 
     def record(self, delivery_id: str, state: State, reason: str, clock: Clock) -> Delivery:
-        """Append the outcome of a try. Raises BadInput for one that nobody asked for."""
+        """Append the outcome of a try. Raises BadInput for one that was not requested."""
         with self.store.together():
             known = _EVENTS.latest(self.store, delivery_id=delivery_id)
             if known is None:
@@ -57,9 +57,9 @@ class DeliveryStore(Repository):
         return after
 
     def deliveries(self, report_id: str | None = None, revision: int | None = None) -> list[Delivery]:
-        """Every delivery as it stands, in the order in which they were asked for."""
+        """Every delivery in its present state, in the order of their requests."""
         return _EVENTS.all_as_of(self.store, "delivery_id", report_id=report_id, revision=revision)
 
     def waiting(self) -> Sequence[Delivery]:
-        """Those that were asked for and are not sent: after a crash, or after tries that failed."""
+        """Requested deliveries that are not sent: after a crash, or after tries that failed."""
         return [each for each in self.deliveries() if each.state != "sent"]

@@ -47,7 +47,7 @@ def restore(store: Store, rows: Mapping[str, Any]) -> None:
             if table is None or not isinstance(given, list):
                 raise BadInput(f"no table {name!r} is known here", reason="unknown_table")
             if given:
-                # With seals of this store: whoever reads these tables refuses a row without one.
+                # With seals of this store: a read of these tables refuses a row without one.
                 append(connection, table, [_typed(table, row) for row in given])
 
 

@@ -77,7 +77,7 @@ class PublicationStore(Repository):
     """Decisions, signatures and packs in the transactional store."""
 
     def maker(self, report_id: str, revision: int) -> str | None:
-        """Who made the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
+        """Maker of the revision: a person's id, or `schedule:NAME` and the like; None where nobody was named."""
         made = _MAKERS.latest(self.store, report_id=report_id, revision=revision)
         return None if made is None else str(made["person_id"])
 
@@ -105,7 +105,7 @@ class PublicationStore(Repository):
         return found
 
     def makers(self) -> dict[Key, str]:
-        """Who made each revision, as `maker` says it."""
+        """Maker of each revision, as `maker` returns it."""
         columns = ("report_id", "revision", "person_id")
         rows = _MAKERS.rows(self.store, *columns)
         return {(str(row["report_id"]), int(row["revision"])): str(row["person_id"]) for row in rows}

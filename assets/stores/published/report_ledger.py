@@ -194,13 +194,13 @@ class ReportStore:
         Every byte is read each time; what stands byte for byte as it was last proved is not proved again.
         """
         whole: Place[str, str] = self.store.cache.place("whole_chains")
-        stands = self._digest(site_id)
-        if whole.get(site_id) == stands:
+        digest = self._digest(site_id)
+        if whole.get(site_id) == digest:
             return None
         broken = self._first_broken(site_id)
         # Again: rows that somebody changed in between are not those that were proved.
-        if broken is None and self._digest(site_id) == stands:
-            whole.put(site_id, stands)
+        if broken is None and self._digest(site_id) == digest:
+            whole.put(site_id, digest)
         return broken
 
     def _digest(self, site_id: str) -> str:
@@ -260,8 +260,8 @@ _VERSIONS = Ledger(site_versions, Site, "site")
 def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
     """Keep the site, of which figures are made, under its hash (assets/sites/load_sites.py: site_sha256), once."""
     # As it is hashed: alert rules and sheddable loads change no figure.
-    told = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
-    row = {"sha256": sha256, "site_id": site.site_id, "site": told}
+    content = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
+    row = {"sha256": sha256, "site_id": site.site_id, "site": content}
     _VERSIONS.add_once(store, clock, row)
 
 
@@ -271,7 +271,7 @@ def site_version(store: Store, sha256: str) -> Site | None:
 
 
 class KeptOrganisation(Model):
-    """What organisation.yaml said from when it was seen so until the next that was kept."""
+    """Content of organisation.yaml from when it was seen so until the next that was kept."""
 
     document: Organisation
     recorded_at_utc: datetime

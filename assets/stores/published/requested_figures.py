@@ -1,7 +1,7 @@
-"""Figures that were made because somebody asked: kept under their ids for a while, so that each can be traced.
+"""Figures computed on request: kept under their ids for a while, so that each can be traced.
 
-A SQLite file of its own beside the project's data. Nobody cites it: who wants to cite a number keeps it as a report's
-are kept. An id is of what it says, so the same number asked for again has the same id, and what is lost is recomputed.
+A SQLite file of its own next to the project's data. Nobody cites it: who wants to cite a number keeps it as a report's
+are kept. An id is of what it says, so the same number requested again has the same id, and what is lost is recomputed.
 """
 
 import hashlib
@@ -54,16 +54,16 @@ def renamed(figures: Sequence[Figure]) -> dict[str, Figure]:
             given.model_copy(update={"id": found[given.id].figure_id}) if given.id in found else given
             for given in each.trace.inputs
         )
-        said = [each.figure_id, str(each.value), each.status, *each.findings, each.trace.code_sha256]
-        said += [f"{given.id}={given.sha256 or given.value}" for given in inputs]
-        figure_id = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:16]
+        facts = [each.figure_id, str(each.value), each.status, *each.findings, each.trace.code_sha256]
+        facts += [f"{given.id}={given.sha256 or given.value}" for given in inputs]
+        figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
         trace = each.trace.model_copy(update={"inputs": inputs})
         found[each.figure_id] = each.model_copy(update={"figure_id": figure_id, "trace": trace})
     return found
 
 
 class RequestedFigures:
-    """The asked figures of a project. data_dir: its folder of data."""
+    """The requested figures of a project. data_dir: its folder of data."""
 
     def __init__(self, data_dir: Path) -> None:
         self._file = data_dir / FOLDER / FILE
@@ -103,7 +103,7 @@ class RequestedFigures:
                 db.execute(_EXCESS, (excess,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
-        """The figure of that id, or None for one that was never asked for, or too long ago."""
+        """The figure of that id, or None for one that was never requested, or too long ago."""
         if not self._file.is_file():
             return None
         try:
@@ -114,7 +114,7 @@ class RequestedFigures:
                 try:
                     return None if row is None else Figure.model_validate_json(row[0])
                 except ValidationError:
-                    # One of another release goes, so that whoever asks the number again has it again.
+                    # One of another release goes, so that a new request for the number stores it again.
                     db.execute("delete from figures where figure_id = ?", (figure_id,))
                     return None
         except (sqlite3.Error, OSError):

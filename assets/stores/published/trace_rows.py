@@ -189,7 +189,7 @@ def _key(given: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _known(figure: Mapping[str, Any], site_id: str) -> dict[str, Any]:
-    """What a parameter may repeat."""
+    """Facts of the figure that a parameter may repeat: site, scope, KPI, start and end."""
     return {"site": site_id} | {name: figure[name] for name in ("scope", "kpi", "start", "end")}
 
 

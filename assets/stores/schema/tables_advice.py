@@ -1,4 +1,4 @@
-"""Tables of recommendations, where a row is what stands after an act, of acts beside them, and of disaggregations."""
+"""Tables of recommendations (a row: the state after an act), of acts about them, and of disaggregations."""
 
 import sqlalchemy as sa
 

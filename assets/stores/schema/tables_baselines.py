@@ -28,7 +28,7 @@ baseline_approvals = append_only(
     sa.Column("dataset_digest", sa.String(64), nullable=False),
     # Null where it approves: seals leave null out, so that rows of before this column keep their digests.
     sa.Column("outcome", sa.String(16), comment="Null: approved; or rejected"),
-    # Decided once: whoever thinks otherwise later registers a version of its own.
+    # Decided once: a later decision is a version of its own.
     sa.UniqueConstraint("baseline_id", "version"),
 )
 

@@ -66,7 +66,7 @@ alert_rules = append_only(
     sa.Index("ix_alert_rules_rule", "site_id", "rule_id"),
 )
 
-_TOLD = "what people were told of findings: no figure, no right and no act rests on it"
+_REPORTED = "what people were told of findings: no figure, no right and no act rests on it"
 
 # A finding that went and came again is another case of it.
 finding_cases = append_only(
@@ -75,7 +75,7 @@ finding_cases = append_only(
     sa.Column("number", sa.Integer, nullable=False, comment="1: the first case of the finding"),
     sa.Column("is_open", sa.Boolean, nullable=False),
     sa.Index("ix_finding_cases_site", "site_id", "finding_id"),
-    unsealed=_TOLD,
+    unsealed=_REPORTED,
 )
 
 notice_events = append_only(
@@ -102,7 +102,7 @@ notice_events = append_only(
     ),
     sa.Index("ix_notice_events_notice", "notice_id"),
     sa.Index("ix_notice_events_person", "person_id", "recorded_at_utc"),
-    unsealed=_TOLD,
+    unsealed=_REPORTED,
 )
 
 work_orders = append_only(

@@ -1,4 +1,4 @@
-"""Tables of the store itself: the clock of recorded times, and what sealed rows said when they were written."""
+"""Tables of the store itself: the clock of recorded times, and the content of sealed rows when they were written."""
 
 import sqlalchemy as sa
 

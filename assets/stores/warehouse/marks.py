@@ -1,4 +1,4 @@
-"""Inputs of the published marts, and of builds that are not published yet. Files beside the marts."""
+"""Inputs of the published marts, and of builds that are not published yet. Files next to the marts."""
 
 from datetime import date
 from pathlib import Path
@@ -41,7 +41,7 @@ class Built(Model):
 
 
 class BuildNote(Model):
-    """Result of one build, for the step that publishes it: years by site, months asked for, the sites behind them."""
+    """Result of one build, for the step that publishes it: years by site, months requested, the sites behind them."""
 
     entry: int
     years: dict[str, tuple[int, ...]]
@@ -50,7 +50,7 @@ class BuildNote(Model):
 
 
 def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
-    """What the published marts of a stage (kpi, enpi) know; nothing where there are none, or where another version
+    """Built state of the published marts of a stage (kpi, enpi); empty where there are none, or where another version
     wrote it in another form: marts are recomputed, never migrated.
     """
     path = marts_dir / f"built_{stage}.json"
@@ -64,17 +64,17 @@ def read_built(marts_dir: Path, stage: str, cache: ProjectCache) -> Built:
 
 
 def write_built(marts_dir: Path, stage: str, built: Built) -> None:
-    """Say what they know, by atomic rename."""
+    """Write the built state, by atomic rename."""
     _write(marts_dir / f"built_{stage}.json", built)
 
 
 def write_note(folder: Path, run_id: str, stage: str, note: BuildNote) -> None:
-    """Leave word of a finished build."""
+    """Write the note of a finished build."""
     _write(folder / f"{run_id}_{stage}.json", note)
 
 
 def take_note(folder: Path, run_id: str, stage: str) -> BuildNote | None:
-    """The word that this run's build left; None where it built nothing."""
+    """The note of this run's build; None where it built nothing."""
     path = folder / f"{run_id}_{stage}.json"
     return BuildNote.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else None
 

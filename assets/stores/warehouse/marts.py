@@ -135,7 +135,7 @@ def read_mart(marts_dir: Path, name: str, **wanted: Unpack[Wanted]) -> pl.DataFr
 
 
 def if_published(read: Callable[[], T], otherwise: Callable[[str], T]) -> T:
-    """What `read` gives; where a mart that it needs is not published yet, what `otherwise` makes of the sentence."""
+    """Result of `read`; where a mart that it needs is not published yet, that of `otherwise` with the message."""
     try:
         return read()
     except BadInput as fault:
@@ -181,7 +181,7 @@ def of_scope(name: str, scope: str) -> pl.Expr:
 
 
 def mart_stamp(marts_dir: Path, site_id: str) -> str:
-    """What the published marts of a site are at this moment: another text as soon as one of their files is another."""
+    """Version of a site's published marts at this moment: another text as soon as one of their files is another."""
     marks = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in _published(marts_dir, site_id)]
     return hashlib.sha256("\n".join(sorted(marks)).encode()).hexdigest()
 
@@ -195,7 +195,7 @@ def published_at(marts_dir: Path, site_id: str) -> datetime | None:
 def _published(marts_dir: Path, site_id: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every file of the site's marts as it stands there. By folders that are known: each answer of the pages asks."""
     for name in MARTS:
-        # Gone between the list and the look: whoever asks next is told what is there after.
+        # Gone between the list and the look: the next request gets what is there after.
         with suppress(FileNotFoundError), os.scandir(marts_dir / name / f"site={site_id}") as files:
             for each in files:
                 if each.name.endswith(".parquet"):
@@ -218,9 +218,9 @@ class _Key(NamedTuple):
 
 
 class MartReader:
-    """A ReadMart (marts.py) over one folder that keeps what it read, the least asked for given up first.
+    """A ReadMart (marts.py) over one folder that caches what it read; the least recently used goes first.
 
-    Any number of threads may ask. most_bytes: of kept frames; a frame larger than a quarter of it is never kept.
+    Any number of threads may read. most_bytes: of kept frames; a frame larger than a quarter of it is never kept.
     """
 
     def __init__(self, marts_dir: Path, *, most_bytes: int = MOST_BYTES) -> None:
@@ -247,7 +247,7 @@ class MartReader:
         raise Unreachable(f"the files of mart {name} are replaced faster than they can be read; ask again")
 
     def kept_bytes(self) -> int:
-        """What the kept frames take."""
+        """Size of the kept frames, bytes."""
         return self._bytes
 
     def _part(self, path: Path, name: str, scope: str | None) -> pl.DataFrame:

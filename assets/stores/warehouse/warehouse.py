@@ -152,7 +152,7 @@ class DuckDbEngine:
         return []
 
     def let_go(self) -> None:
-        """As Engine says: whoever publishes the tables next holds them a second time."""
+        """As in Engine: the publication of the tables, which is next, holds them a second time."""
         import duckdb
 
         with suppress(duckdb.OutOfMemoryException):
@@ -225,8 +225,8 @@ def publish_marts(
 
 def _large_sites(target: WarehouseTarget, name: str, sites: Collection[str]) -> set[str]:
     # The names of marts stand in closed lists of ours.
-    asked = f"site_id in ({', '.join(map(quoted, sites)) or 'null'})"
-    query = f"select site_id from marts.{name} where {asked} group by site_id having count(*) > {ROWS_IN_MEMORY}"  # noqa: S608
+    where = f"site_id in ({', '.join(map(quoted, sites)) or 'null'})"
+    query = f"select site_id from marts.{name} where {where} group by site_id having count(*) > {ROWS_IN_MEMORY}"  # noqa: S608
     return {str(site_id) for (site_id,) in _rows(target, query)}
 
 
@@ -324,8 +324,8 @@ def _years_of(site_id: str, day: str, years: Collection[int]) -> str:
 
 def energy_spans(target: WarehouseTarget, sites: Collection[str]) -> dict[str, tuple[date, date]]:
     """First and last local day with imported energy of these sites, as the KPI models hold them. Raises Unreachable."""
-    asked = f"site_id in ({', '.join(map(quoted, sites)) or 'null'})"
-    days = f"intermediate.int_meter__day_energy where {asked}"
+    where = f"site_id in ({', '.join(map(quoted, sites)) or 'null'})"
+    days = f"intermediate.int_meter__day_energy where {where}"
     query = f"select site_id, min(local_date), max(local_date) from {days} group by site_id"  # noqa: S608
     return {str(site_id): (first, last) for site_id, first, last in _rows(target, query)}
 
@@ -368,7 +368,7 @@ def _rows(target: WarehouseTarget, query: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def held_open(target: WarehouseTarget) -> Iterator[None]:
-    """Keep a DuckDB file open for everything that is asked of it here meanwhile: to open one costs more than to ask it.
+    """Keep a DuckDB file open for all queries here meanwhile: to open one costs more than to query it.
 
     Others, dbt in this process too, are shut out until the end. Raises Unreachable.
     """

@@ -23,7 +23,7 @@ INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 FILES_AT_ONCE = 256
 # The layer between sources and marts.
 BETWEEN = "intermediate"
-# Of whoever loads or builds: two at once would drop each other's views. The server keeps it until the session ends.
+# Held while loading or building: two at once would drop each other's views. The server keeps it until the session ends.
 ALONE = "select pg_advisory_lock(hashtext('meterloom.warehouse'))"
 # The join with the windows asks by site and time: a late reading must not scan the whole table.
 READINGS_INDEX = "create index if not exists readings_by_time on lake.readings (site_id, interval_start_utc)"

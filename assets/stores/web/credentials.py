@@ -39,7 +39,7 @@ class CredentialStore(Repository):
         return next((str(row["person_id"]) for row in self.store.rows(query)), "")
 
     def invite(self, person_id: str, clock: Clock, *, is_reset: bool = False) -> str:
-        """A new invitation, which ends the one before. Returns its token, which nobody can be told again.
+        """A new invitation, which ends the one before. Returns its token, which is shown only once.
 
         is_reset: the password that the person has opens nothing from now on.
         """

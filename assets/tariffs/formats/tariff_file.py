@@ -1,4 +1,4 @@
-"""A tariff file of any of three shapes, told apart by content: our language, URDB JSON, the simple table; or a tariff
+"""A tariff file of any of three shapes, recognised by content: our language, URDB JSON, the simple table; or a tariff
 that is shipped, by its name.
 
 Day and night are registers of the meter; the table does not say their hours.

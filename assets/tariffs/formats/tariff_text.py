@@ -95,7 +95,7 @@ def tariff_text(tariff: Tariff) -> str:
 
 
 def about_text(about: About) -> str:
-    """What a shipped tariff stands on, a line a thing."""
+    """Title, sources and gaps of a shipped tariff, a line each."""
     head = f"{about.title} ({about.country}, {about.kind.replace('_', ' ')})"
     read = [f"  source     {each.publication} ({each.dated or 'not dated'}): {each.read}" for each in about.sources]
     return "\n".join([head, *read, *([f"  not in it  {about.lacks}"] if about.lacks else [])])
@@ -157,8 +157,8 @@ def _lines(tariff: Tariff) -> Iterator[str]:
 
 
 def _whose(charge: Charge | Tax) -> str:
-    said = [*([charge.party] if isinstance(charge, Charge) and charge.party else []), charge.owner or ""]
-    return f" ({', '.join(filter(None, said))})" if any(said) else ""
+    names = [*([charge.party] if isinstance(charge, Charge) and charge.party else []), charge.owner or ""]
+    return f" ({', '.join(filter(None, names))})" if any(names) else ""
 
 
 def _season(season: Season) -> str:

@@ -45,7 +45,7 @@ class Desk(Writer[Form]):
     def energy(
         self, name: str, side: Side, slots: np.ndarray, incurred: Decimal, weights: Sequence[Decimal] = ()
     ) -> Form:
-        """What is incurred and the sum over open slots, each times its weight (none: 1); a constant without slots."""
+        """Incurred energy and the sum over open slots, each times its weight (none: 1); a constant without slots."""
         if not slots.size:
             return Form(constant=incurred)
         return self.add(

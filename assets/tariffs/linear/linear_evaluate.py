@@ -135,7 +135,7 @@ def slopes_of(terms: LinearTerms) -> Slopes:
 
 
 def joined(slopes: Sequence[Slopes]) -> Slopes:
-    """Those of several bills, one after the other."""
+    """Slopes of several bills, one after the other."""
     names = [field.name for field in fields(Slopes)]
     return Slopes(*(np.concatenate([getattr(each, name) for each in slopes]) for name in names))
 

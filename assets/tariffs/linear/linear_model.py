@@ -160,7 +160,7 @@ Term = Annotated[Energy | Peak | Cap | Maximum | Tiers, Field(discriminator="kin
 
 
 def forms_of(term: Term) -> tuple[Form, ...]:
-    """What a term is worked out from beside energies."""
+    """Forms that a term is worked out from; empty for one of energies alone."""
     return term.forms if isinstance(term, Maximum) else (term.form,) if isinstance(term, Tiers) else ()
 
 

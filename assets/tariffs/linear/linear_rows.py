@@ -40,7 +40,7 @@ class Row(Model):
 
 
 class Rows(Model):
-    """Columns and rows beside the import and export of the intervals; the objective is that of the terms."""
+    """Columns and rows other than the import and export of the intervals; the objective is that of the terms."""
 
     variables: tuple[Variable, ...]
     rows: tuple[Row, ...] = Field(description="In the order of the terms that they say")

@@ -18,7 +18,7 @@ from data_quality.contracts.units import QUANTUM_DECIMALS
 
 
 class AdjustmentKind(StrEnum):
-    """Why expected energy changes beside the drivers."""
+    """Reason why expected energy changes other than by the drivers."""
 
     ROUTINE = "routine"
     NON_ROUTINE = "non_routine"

@@ -95,7 +95,7 @@ class Baseline(Model):
     target_unit: str = "kwh/day"
     feature_order: tuple[str, ...]
     coefficients: tuple[Coefficient, ...]
-    # Beyond what it was trained on a line may go anywhere: such days are told as extrapolated.
+    # Beyond what it was trained on a line may go anywhere: such days are reported as extrapolated.
     driver_ranges: dict[str, tuple[float, float]]
     train_start: date
     train_end: date

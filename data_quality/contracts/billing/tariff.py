@@ -50,7 +50,7 @@ class Tariff(Model):
     bill in the order: energy, demand, capacity, reactive, fixed, riders, export, credits, minimum, taxes.
     """
 
-    # Version of this format: a later one can then be told apart.
+    # Version of this format: a later one can then be distinguished.
     language: Literal[1] = 1
     tariff_id: str
     name: str = ""
@@ -154,7 +154,7 @@ class Tariff(Model):
 
     @cached_property
     def export_terms(self) -> Export:
-        """Price of surplus; a price of zero where nothing is said."""
+        """Price of surplus; a price of zero where none is stated."""
         return self.export or Export(price_per_kwh=self.export_price_per_kwh)
 
     def charge_ids(self) -> list[str]:
@@ -176,7 +176,7 @@ class Source(Model):
 
 
 class About(Model):
-    """A shipped tariff's structure, where it holds, and the publications behind it. lacks: what is not said of it."""
+    """A shipped tariff's structure, where it holds, and the publications behind it. lacks: what is not stated of it."""
 
     title: str
     country: str = Field(pattern=r"^[A-Z]{2}$")

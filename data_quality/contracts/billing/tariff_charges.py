@@ -37,7 +37,7 @@ ItemName = Literal[
 Owner = Literal["supplier", "distributor", "state"]
 LineOwner = Literal["supplier", "distributor", "state", "unknown"]
 # Fields that were added later are left out where they say nothing: the hash of a site's file stays what it was.
-_OWNER_SAID = "Who it belongs to; nobody guesses it: without one its lines are of `unknown`"
+_OWNER_STATED = "Who it belongs to; nobody guesses it: without one its lines are of `unknown`"
 
 
 class Step(Model):
@@ -159,7 +159,7 @@ class Charge(Model):
     description: str = ""
     kind: ItemName = "energy_usage_fee"
     party: str = Field(default="", description="Name of the supplier, grid operator, …: whose charge it is")
-    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_STATED)
 
 
 class EnergyCharge(Charge):
@@ -359,7 +359,7 @@ class Tax(Model):
     description: str = ""
     share: Decimal = Field(ge=0)
     of: tuple[str, ...] = ()
-    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_STATED)
 
 
 class Export(Model):
@@ -368,7 +368,7 @@ class Export(Model):
     charge_id: str = "export"
     description: str = ""
     kind: ItemName = "energy_generation_credit"
-    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_SAID)
+    owner: Owner | None = Field(default=None, exclude_if=not_, description=_OWNER_STATED)
     periods: tuple[TouPeriod, ...] = ()
     price_per_kwh: Money | None = None
     series: SeriesPrice | None = None

@@ -141,12 +141,12 @@ class ClassTerms(Model):
     def class_id(self) -> str:
         """Its name: other terms are another class."""
         # A class whose events a person arms has the name that it had before there was another.
-        beside = set() if self.is_armed else {"is_armed"}
-        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields) - beside))[:12]
+        excluded = set() if self.is_armed else {"is_armed"}
+        return canonical_sha256(self.model_dump(mode="json", include=set(ClassTerms.model_fields) - excluded))[:12]
 
 
 class ClassVote(ClassTerms):
-    """A person's word on a class. is_yes: False takes back all that was said before."""
+    """A person's vote on a class. is_yes: False takes back all votes before."""
 
     is_yes: bool
     person_id: str
@@ -157,10 +157,10 @@ class ClassVote(ClassTerms):
 
 def digest_of(event: DrEvent, plan: CurtailmentPlan, commands: Sequence[EventCommand]) -> str:
     """SHA-256 over everything that is approved: any other event, step, device, value or time makes another."""
-    asked = ("load", "device_id", "capability", "value", "unit", "from_utc", "until_utc", "kw", "rebounds")
+    names = ("load", "device_id", "capability", "value", "unit", "from_utc", "until_utc", "kw", "rebounds")
     content: dict[str, Any] = event.model_dump(
         mode="json", include={"event_id", "site_id", "programme", "start_utc", "end_utc", "target_kw"}
     )
     content["plan"] = plan.model_dump(mode="json")
-    content["commands"] = [each.model_dump(mode="json", include=set(asked)) for each in commands]
+    content["commands"] = [each.model_dump(mode="json", include=set(names)) for each in commands]
     return canonical_sha256(content)

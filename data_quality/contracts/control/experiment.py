@@ -11,7 +11,7 @@ Arm = Literal["plan", "habit"]
 Act = Literal["start", "day", "stop"]
 # Of all spans at most: the rest of the days are for saving.
 MOST_SHARE = 0.3
-# With fewer nothing could be told.
+# With fewer nothing could be detected.
 LEAST_DAYS = 14
 LONGEST_DAYS = 365
 _Share = Annotated[float, Field(gt=0, le=MOST_SHARE)]

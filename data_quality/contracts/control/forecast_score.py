@@ -9,7 +9,7 @@ from data_quality.contracts.model import Model
 
 
 class ForecastScore(Model):
-    """Scores of what one model version said of a local day, from forecasts really issued (formulas 5.17).
+    """Scores of one model version's forecasts of a local day, from forecasts really issued (formulas 5.17).
 
     lead: h00, h06, h12, h18 by hours ahead, then d1, d2 by days. pinball, crps and floor_crps are in the target's unit;
     nrmse and bias are shares of the day's mean and None where that is zero. floor_crps: same hour last week, on the

@@ -1,4 +1,4 @@
-"""Scenarios beside the forecast, as data of a case and of a stored plan: courses with their weights, and risk.
+"""Scenarios in addition to the forecast, as data of a case and of a stored plan: courses with their weights, and risk.
 
 Weights of P10, P50 and P90: 0.3, 0.4, 0.3 (Swanson; formulas 5.18). CVaR at a level is the mean of the dearest share
 beyond it (Rockafellar and Uryasev 2000).
@@ -36,7 +36,7 @@ class Scenario(Model):
 
 
 class Risk(Model):
-    """Risk attitude of a site in planning (`risk:` beside its objective).
+    """Risk attitude of a site in planning (`risk:` next to its objective).
 
     method: swanson (load x PV x price at P10, P50, P90), or selected (the fewest courses that stand for all).
     cvar_weight: of the dearest share beyond cvar_level, in the objective; the rest weighs the mean. shared_h: hours

@@ -1,4 +1,4 @@
-"""Weather as a feed told it: which hours, told when, known to us when. Two times, so that a past can be asked."""
+"""Weather as received from a feed: its hours, time of issue and time of receipt. Two times, for queries as of then."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -23,7 +23,7 @@ WEATHER_UNITS = {
     "snow_depth_m": "m",
 }
 
-# Label -> what it means to whoever reads it.
+# Label -> its meaning for a reader.
 WEATHER_LABELS = {
     "issued_as_fetched": "the service names no issue: it counts as issued when it was fetched",
     "available_as_issued": "nobody said when it was known here: it counts as known from its issue on",

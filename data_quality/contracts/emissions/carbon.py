@@ -68,7 +68,7 @@ class CarbonResult(Model):
     scope1_kgco2e: Decimal
     scope2_location_kgco2e: Decimal
     scope2_market_kgco2e: Decimal
-    # Biogenic CO2 is told beside the scopes and never within them (GHG Protocol).
+    # Biogenic CO2 is reported outside of the scopes and never within them (GHG Protocol).
     outside_scopes_kgco2e: Decimal
     lines: tuple[CarbonLine, ...]
     scope1_by_activity_kgco2e: dict[str, Decimal] = {}

@@ -58,7 +58,7 @@ class FootprintLine(Model):
     month: date
     carrier: Carrier
     scope: Literal[1, 2]
-    # Scope 1 has one method, direct; what Scope 2 buys has two lines, since both totals must be told.
+    # Scope 1 has one method, direct; what Scope 2 buys has two lines, since both totals must be reported.
     method: Method
     kwh: Decimal | None
     kgco2e: Decimal | None

@@ -11,8 +11,8 @@ Band = Literal["fresh", "old", "gone"]
 
 
 def limits_s(every_s: float = 0.0) -> tuple[float, float]:
-    """Ages after which a value is old and gone: 5 and 60 s, and for a source that is asked seldom twice and four times
-    the seconds between two questions.
+    """Ages after which a value is old and gone: 5 and 60 s, and for a source that is polled seldom twice and four times
+    the seconds between two polls.
     """
     return max(OLD_S, 2 * every_s), max(GONE_S, 4 * every_s)
 

@@ -41,15 +41,15 @@ class SampleHead:
 def head_of(text: str) -> SampleHead:
     """The head by its two lines. Raises BadInput where they are none."""
     first, _, columns = text.partition("\n")
-    said = dict(part.partition("=")[::2] for part in first.removeprefix(MAGIC).split())
+    fields = dict(part.partition("=")[::2] for part in first.removeprefix(MAGIC).split())
     try:
         if not first.startswith(MAGIC) or columns.strip() != ",".join(COLUMNS):
             raise ValueError
         return SampleHead(
-            site_id=said["site"],
-            source_id=said["source"],
-            quarter_start_utc=datetime.strptime(said["quarter"], _QUARTER).replace(tzinfo=UTC),
-            is_synthetic={"true": True, "false": False}[said["synthetic"]],
+            site_id=fields["site"],
+            source_id=fields["source"],
+            quarter_start_utc=datetime.strptime(fields["quarter"], _QUARTER).replace(tzinfo=UTC),
+            is_synthetic={"true": True, "false": False}[fields["synthetic"]],
         )
     except (KeyError, ValueError) as error:
         message = "expected samples as the collector writes them: site, source, quarter and synthetic in line 1"
@@ -74,9 +74,9 @@ def refusal_line(point: str, received_us: int, reason: str, excerpt: str) -> str
 
 
 def interval_end_us(at_us: int, minutes: int) -> int | None:
-    """The end of the interval that an amount told at at_us stands for; None where none is near.
+    """The end of the interval that an amount received at at_us is of; None where none is near.
 
-    Told late or by a clock that differs: by at most a minute, or a quarter of a shorter interval.
+    Received late or by a clock that differs: by at most a minute, or a quarter of a shorter interval.
     """
     length_us = minutes * 60_000_000
     end_us = (at_us + length_us // 2) // length_us * length_us
@@ -84,7 +84,7 @@ def interval_end_us(at_us: int, minutes: int) -> int | None:
 
 
 def label_us(minutes: int) -> int:
-    """Distance from the end of its interval at which an amount may be told."""
+    """Distance from the end of its interval within which an amount may be received."""
     return min(_LABEL_US, minutes * 15_000_000)
 
 

@@ -1,4 +1,4 @@
-"""Outcome of the dbt project's nodes in one build, whoever ran their SQL."""
+"""Outcome of the dbt project's nodes in one build, whichever engine ran their SQL."""
 
 from data_quality.contracts.model import Model
 

@@ -75,7 +75,7 @@ def _sheet(name: str) -> str:
 
 
 def _some(given: tuple[T, ...]) -> tuple[T, ...]:
-    """At least one. A bound of the field itself would be told too wherever an item of it is wrong."""
+    """At least one. A bound of the field itself would be reported too wherever an item of it is wrong."""
     if not given:
         raise ValueError("expected at least one")
     return given
@@ -134,7 +134,7 @@ class TileSpec(Asked):
 
 
 class ColumnSpec(Asked):
-    """A table column: a number asked of each row, or a fact of it in words."""
+    """A table column: a number of each row, or a fact of it in words."""
 
     titles: Texts
     units: Texts | None = Field(default=None, description="Under the title, instead of the figures' own unit")
@@ -244,7 +244,7 @@ class BridgePair(Model):
 
 
 class BridgeSpec(Model):
-    """Bridge from the pack of an earlier edition: its data points beside those of this one."""
+    """Bridge from the pack of an earlier edition: its data points next to those of this one."""
 
     pack: Key
     pairs: Annotated[tuple[BridgePair, ...], AfterValidator(_some)]
@@ -285,7 +285,7 @@ class FrameworkSpec(Model):
         return self
 
     def holds(self, first: date, *, is_early: bool = False) -> bool:
-        """Is it for a period that begins on that day? is_early: it was asked for by name."""
+        """True for a period that begins on that day. is_early: it was requested by name."""
         start = self.early_from if is_early and self.early_from else self.applies_from
         return start <= first and (self.until is None or first < self.until)
 

@@ -9,7 +9,7 @@ from data_quality.contracts.site_file.sheddable_load import Evidence, SheddableL
 
 
 class AcceptedLoad(Model):
-    """A test of [start_utc, end_utc) that stands for what the site file says. replaces: what the file said then.
+    """A test of [start_utc, end_utc) that replaces the site file's value. replaces: the file's value then.
 
     max_shed_kw: mean power shed in the test; evidence: `tested`, with its day and its 90 % interval.
     """
@@ -40,8 +40,8 @@ def said_of(load: SheddableLoad) -> dict[str, Any]:
 def in_force(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> dict[str, AcceptedLoad]:
     """The newest accepted test of each load by its id. Where the site file was changed since, the file holds."""
     newest = {each.load_id: each for each in accepted}
-    said = {load.load_id: said_of(load) for load in loads}
-    return {name: each for name, each in newest.items() if said.get(name) == each.replaces}
+    stated = {load.load_id: said_of(load) for load in loads}
+    return {name: each for name, each in newest.items() if stated.get(name) == each.replaces}
 
 
 def with_accepted(loads: Sequence[SheddableLoad], accepted: Sequence[AcceptedLoad]) -> tuple[SheddableLoad, ...]:

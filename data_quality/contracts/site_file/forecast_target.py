@@ -1,4 +1,4 @@
-"""A forecast that a site asks for beside the day-ahead ones: of what, by which step, how far ahead."""
+"""A forecast of a site in addition to the day-ahead ones: target, step and horizon."""
 
 from typing import Literal, Self
 

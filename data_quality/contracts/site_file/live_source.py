@@ -65,7 +65,7 @@ class MqttPoint(Point):
 
 
 class MqttSource(_Source):
-    """Messages of an MQTT 5 broker; without a host that of the settings. Paths as in its points; empty: not told."""
+    """Messages of an MQTT 5 broker; without a host that of the settings. Paths as in its points; empty: not sent."""
 
     kind: Literal["mqtt"]
     host: str = ""
@@ -97,7 +97,7 @@ class DevicePoint(Point):
 
 
 class DeviceSource(_Source):
-    """A device asked in its template's language: an asset, or address and template. modbus: the kind's older name."""
+    """A device polled in its template's protocol: an asset, or address and template. modbus: the kind's older name."""
 
     kind: Literal["device", "modbus"]
     asset: Identifier | None = None
@@ -121,7 +121,7 @@ class BacnetPoint(Point):
 
 
 class BacnetSource(_Source):
-    """A BACnet/IP device, asked for the present values of its objects."""
+    """A BACnet/IP device, polled for the present values of its objects."""
 
     kind: Literal["bacnet"]
     address: str = Field(pattern=r"^[A-Za-z0-9._-]{1,253}(:\d{1,5})?$", description="host or host:port of the device")
@@ -301,7 +301,7 @@ class SignalSource(_EventSource):
 
 
 class Openadr2Source(_EventSource):
-    """A virtual top node (VTN) of OpenADR 2.0b, asked by simple HTTP (pull).
+    """A virtual top node (VTN) of OpenADR 2.0b, polled by simple HTTP (pull).
 
     certificate_file, key_file: this node's own, by which the VTN knows it (PEM, absolute paths); ca_file: vouches for
     the VTN. signs: messages carry a signature too. vtn_fingerprint: of the certificate that signs the VTN's messages.
@@ -394,12 +394,12 @@ class Limited(Sourced, Protocol):
 
 def check_relays(site: Limited) -> None:
     """Each relay is a point that a live source of the site tells. Raises ValueError."""
-    told = {each.source_id: [point.point for point in each.points] for each in site.sources}
+    points = {each.source_id: [point.point for point in each.points] for each in site.sources}
     for relay in (each for each in site.signal_sources if isinstance(each, RelaySource)):
-        if relay.point not in told.get(relay.live_source, ()):
+        if relay.point not in points.get(relay.live_source, ()):
             raise ValueError(
                 f"signal source {relay.source_id!r}: no live source {relay.live_source!r} with point {relay.point!r}; "
-                f"there are {', '.join(told) or 'none'}"
+                f"there are {', '.join(points) or 'none'}"
             )
 
 
@@ -411,7 +411,7 @@ def _check_device(source: DeviceSource, devices: Sequence[str]) -> None:
 
 
 def asked_every_s(site: Sourced) -> dict[str, float]:
-    """Seconds between two questions by source_id, of the sources that are asked; others speak by themselves."""
+    """Seconds between two polls by source_id, of the sources that are polled; others send by themselves."""
     return {each.source_id: each.every_s for each in site.sources if isinstance(each, DeviceSource | BacnetSource)}
 
 

@@ -100,8 +100,8 @@ def lifetime_of(costs: Sequence[MeasureCost], kind: str, *, meter: str, source: 
     """
     found = [each for each in costs if each.kind == kind and each.source == source and each.meter in (None, meter)]
     exact = [each for each in found if each.meter is not None] or found
-    said = [each for each in exact if each.lifetime_years is not None]
-    return said[0] if len({each.lifetime_years for each in said}) == 1 else None
+    stated = [each for each in exact if each.lifetime_years is not None]
+    return stated[0] if len({each.lifetime_years for each in stated}) == 1 else None
 
 
 def cost_of(

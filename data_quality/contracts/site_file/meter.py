@@ -100,7 +100,7 @@ class ParentSpan(Model):
 
 
 class GasFactors(Model):
-    """What turns gas volume into energy on local dates [valid_from, valid_to): kWh = m3 * volume_correction *
+    """Conversion of gas volume to energy on local dates [valid_from, valid_to): kWh = m3 * volume_correction *
     calorific_value_mj_per_m3 / 3.6 (formulas 5.1). Stated by the supplier, never assumed.
     """
 

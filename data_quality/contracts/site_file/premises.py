@@ -145,7 +145,7 @@ class Tenant(Part):
 
 
 class Product(Model):
-    """Product, counted by a driver of aggregation sum; `seus` are divided by it too, beside the site."""
+    """Product, counted by a driver of aggregation sum; `seus` are divided by it too, like the site."""
 
     product_id: PartId
     name: str = ""
@@ -216,11 +216,11 @@ def part_edges(premises: Premises) -> set[date]:
 
 
 class Place(Protocol):
-    """Ids of a site file beside its premises, as far as premises may name them."""
+    """Ids of a site file other than those of its premises, as far as premises may name them."""
 
     @property
     def premises(self) -> Premises:
-        """What is checked."""
+        """The premises to check."""
 
     @property
     def floor_area_m2(self) -> float | None:

@@ -383,7 +383,7 @@ class Site(Model):
 
 
 def _references(site: Site) -> Iterator[Callable[[], object]]:
-    """Checks over a whole site file, all told at once; each raises ValueError."""
+    """Checks over a whole site file, all reported at once; each raises ValueError."""
     meters, drivers = [meter.meter_id for meter in site.meters], [driver.driver_id for driver in site.drivers]
     # In the lake a driver is a stream like any meter's: both share one set of names.
     streams, assets = meters + drivers, [asset.asset_id for asset in site.assets]
@@ -454,10 +454,10 @@ def _check_project(project: MvProject, site: Site) -> None:
 def _check_forecasts(site: Site) -> None:
     meters = [meter.meter_id for meter in site.meters]
     drivers = [driver.driver_id for driver in site.drivers]
-    for asked in site.forecasts:
-        if asked.target is not None:
+    for forecast in site.forecasts:
+        if forecast.target is not None:
             # Days add up or peak; a price does neither.
-            check_named("forecast: meter", asked.target, meters if asked.is_daily else [*meters, *drivers])
+            check_named("forecast: meter", forecast.target, meters if forecast.is_daily else [*meters, *drivers])
     named = [f"{one.target or ''} {one.register_id or ''} {one.what} {one.minutes} min" for one in site.forecasts]
     each_id_once("forecast", [" ".join(name.split()) for name in named])
 

@@ -1,4 +1,4 @@
-"""Where a site's weather forecasts come from: a service that is asked, or files that arrive."""
+"""Source of a site's weather forecasts: a service that is queried, or files that arrive."""
 
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath

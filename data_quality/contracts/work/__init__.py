@@ -1,1 +1,1 @@
-"""Work that is handed out: what a task, its result and whoever does it are."""
+"""Work that is handed out: tasks, results and workers."""

@@ -9,7 +9,7 @@ _given_to: Offload | None = None
 
 
 def offload_to(beside: Offload | None) -> None:
-    """From now on this process has look-ups in large libraries (holidays, SciPy) made by `beside`; None: by itself. Of
+    """Have look-ups in large libraries (holidays, SciPy) made by `beside` from now on; None: by this process itself. Of
     whoever starts the process: a site is asked for its days in too many places to hand it down.
     """
     global _given_to  # noqa: PLW0603 - the one state of the process that this module is for
@@ -24,5 +24,5 @@ def called(offload: Offload | None, function: Callable[..., Any], **asked: Any) 
 
 
 def call(function: Callable[..., Any], **asked: Any) -> Any:
-    """A look-up in a large library by plain values, called here or beside this process."""
+    """Result of a look-up in a large library by plain values, made here or in a subprocess."""
     return called(_given_to, function, **asked)

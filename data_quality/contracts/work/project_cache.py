@@ -17,7 +17,7 @@ PLACES |= dict.fromkeys(("answers", "keys_sent", "lake_sizes", "marts", "work"),
 
 
 class Place(Generic[K, V]):
-    """Entries by key; the one that was asked for longest ago is given up. Any number of threads may ask."""
+    """Entries by key; the least recently used is dropped. Any number of threads may read."""
 
     def __init__(self, most: int) -> None:
         self.most, self.hits, self.made = most, 0, 0

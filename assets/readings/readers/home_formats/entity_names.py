@@ -54,8 +54,8 @@ def named_entities(entities: Sequence[Entity], request: ReadRequest) -> list[Ent
 
     def named(entity: Entity) -> Entity:
         meter, _, register = names.get(entity.foreign_id, "").partition(".")
-        said = units.get(entity.foreign_id, "").strip().lower()
-        code = said if said in UNITS else _UNITS.get(entity.unit or "", "")
+        unit = units.get(entity.foreign_id, "").strip().lower()
+        code = unit if unit in UNITS else _UNITS.get(entity.unit or "", "")
         return replace(
             entity,
             meter=meter,

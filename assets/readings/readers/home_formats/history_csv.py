@@ -166,7 +166,7 @@ def _table(good: Sequence[Entity]) -> pl.DataFrame:
 
 
 def _states(rows: pl.DataFrame, row_filter: RowFilter) -> pl.DataFrame:
-    """STATES_SCHEMA of counters. Rows an hour apart on whole hours are statistics: states of the end of their hour."""
+    """STATES_SCHEMA of counters. Hourly rows on whole hours are statistics: states of the end of their hour."""
     rows = rows.filter(pl.col("value").is_not_null())
     is_whole = pl.col("at") == pl.col("at").dt.truncate("1h")
     gaps = [pl.col("at").diff().over("point").shift(-by).over("point") == pl.duration(hours=1) for by in (0, 1)]
@@ -229,7 +229,7 @@ def _placed(frame: pl.DataFrame, *, minutes: int, quality: pl.Expr, series: bool
 
 
 def _channel(entity: Entity, frame: pl.DataFrame) -> Channel:
-    """What an entity is, told where nobody names any: a person chooses from these."""
+    """Description of an entity, for a person who has named none and chooses from these."""
     own = frame.filter(pl.col("entity_id") == entity.foreign_id)
     numbers = own["value"].drop_nulls()
     first, last = own["at"].min(), own["at"].max()

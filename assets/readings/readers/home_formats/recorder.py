@@ -22,7 +22,7 @@ from data_quality.contracts.quality import QualityCode
 from data_quality.contracts.units import UNITS, Behaviour
 
 _READ = "assets.readings.readers.home_formats.recorder_tables:read_recorder"
-# Beyond it a time is no time of a clock; reading goes on, and the row is told.
+# Beyond it a time is no time of a clock; reading goes on, and the row is reported.
 _LAST_S = 4_102_444_800
 _SUMS = "a unit that adds up, as kWh or m³, since the statistic is a sum"
 _MEANS = "a power or a level, as W or °C, since the statistic is a mean: a mean of kWh is a content and no amount"
@@ -160,7 +160,7 @@ def _resets(rows: pl.DataFrame, good: Sequence[Entity]) -> int:
 
 
 def _channel(statistic: Mapping[str, Any], entity: Entity) -> Channel:
-    """What a statistic is, told where nobody names any: a person chooses from these."""
+    """Description of a statistic, for a person who has named none and chooses from these."""
     first, last = (
         None if at_s is None or not 0 <= at_s <= _LAST_S else datetime.fromtimestamp(at_s, UTC)
         for at_s in (statistic["first_s"], statistic["last_s"])

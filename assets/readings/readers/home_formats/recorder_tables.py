@@ -59,8 +59,8 @@ def _is_wanted(statistic: dict[str, Any], wanted: Collection[str] | None) -> boo
 def _expect_recorder(tables: ForeignTables) -> None:
     if META not in tables.names:
         mend = "export the charging sessions as CSV" if "sessions" in tables.names else "export the readings as CSV"
-        said = "a database without the statistics of a Home Assistant recorder is no meter file"
-        raise BadInput(f"{said}: {mend}", line=1, reason="document")
+        text = "a database without the statistics of a Home Assistant recorder is no meter file"
+        raise BadInput(f"{text}: {mend}", line=1, reason="document")
     for table, needed in _NEEDED.items():
         missing = [name for name in needed if name not in tables.columns(table)]
         if missing:
@@ -80,10 +80,10 @@ def _statistics(tables: ForeignTables) -> list[dict[str, Any]]:
         raise BadInput(f"{len(found)} statistics; expected at most {MAX_STATISTICS}", line=1, reason="too_large")
     for before, after in pairwise(found):
         if not isinstance(after["statistic_id"], str) or before["statistic_id"] == after["statistic_id"]:
-            said = (
+            message = (
                 f"statistic {after['statistic_id']!r:.80} appears twice in {META} (ids {before['id']}, {after['id']})"
             )
-            raise BadInput(f"{said}; which one is meant, the file does not say", line=1, reason="shared_register")
+            raise BadInput(f"{message}; which one is meant, the file does not say", line=1, reason="shared_register")
     return found
 
 

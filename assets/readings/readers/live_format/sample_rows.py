@@ -38,7 +38,7 @@ def read_samples(path: Path) -> SampleFile:
     if body_at == len(data):
         raise BadInput("there is a head but no sample", line=1, reason="no_rows")
     try:
-        # Text at first: what does not read as a number is told as it is written.
+        # Text at first: what does not read as a number is reported as it is written.
         frame = pl.read_csv(
             data[body_at:], has_header=False, schema=dict.fromkeys(COLUMNS, pl.String), missing_columns="insert"
         )
@@ -66,8 +66,8 @@ def _filtered(frame: pl.DataFrame) -> RowFilter:
             got=pl.col("value"),
         )
     )
-    said = pl.concat_str(pl.lit("a value that can be read: "), "reason")
-    row_filter.take("refused_message", pl.col("reason") != "", said, pl.col("excerpt"))
+    expected = pl.concat_str(pl.lit("a value that can be read: "), "reason")
+    row_filter.take("refused_message", pl.col("reason") != "", expected, pl.col("excerpt"))
     row_filter.take(
         "bad_timestamp", pl.col("at").is_null() | pl.col("received").is_null(), "two times", pl.col("at_us")
     )

@@ -91,7 +91,7 @@ class Samples:
         """All samples. Raises BadInput: as read_samples; samples of another site, or of a source that it has not."""
         file = read_samples(path)
         if request.site is None:
-            return _as_told(file)
+            return _as_received(file)
         source = _source(file, request.site)
         # Foreign names of column maps are those of files: here the site file names the streams itself.
         own = request.model_copy(update={"mapping": ColumnMap()})
@@ -216,7 +216,7 @@ def _means(row_filter: RowFilter, file: SampleFile, source: LiveSource) -> pl.Da
 
 
 def _amounts(row_filter: RowFilter) -> pl.DataFrame:
-    """PLACED_SCHEMA: amounts over the intervals that end where they were told."""
+    """PLACED_SCHEMA: amounts over the intervals that end at their times."""
     own = RowFilter(row_filter.frame.filter(pl.col("what") == "interval"))
     lengths = own.frame["minutes"].unique().to_list()
     near_us = pl.col("minutes").replace_strict({each: label_us(each) for each in lengths}, return_dtype=pl.Int64)
@@ -250,7 +250,7 @@ def _placed(
     return frame.select(**columns).select(pl.col(name).cast(kind) for name, kind in schema.items())
 
 
-def _as_told(file: SampleFile) -> Parsed:
+def _as_received(file: SampleFile) -> Parsed:
     """Without a site: the samples as received, a channel for each point, and no readings."""
     key = ["point", "unit"]
     facts = file.row_filter.frame.group_by(key, maintain_order=True).agg(

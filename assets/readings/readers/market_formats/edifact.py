@@ -11,7 +11,7 @@ from typing import NamedTuple
 from assets.readings.packed.bounded import content
 from data_quality.contracts.errors import BadInput
 
-# A year of quarter hours of one channel is 2.5 MB and 105 000 segments; whoever sends more than eight, splits them.
+# A year of quarter hours of one channel is 2.5 MB and 105 000 segments; more than eight are sent as several files.
 MAX_BYTES = 32 * 1024**2
 MAX_SEGMENTS = 900_000
 MAX_SEGMENT_CHARS = 10_000

@@ -140,7 +140,7 @@ def _judge(row_filter: RowFilter, expected: dict[str, str], request: ReadRequest
 def _take_overlaps(row_filter: RowFilter) -> None:
     """Intervals of two lengths that share time contradict each other, all of them: taken before doubles are."""
     key, span = ["meter", "register"], ["meter", "register", "start", "minutes"]
-    # Intervals of one length overlap only as doubles or beside the grid, which is judged later.
+    # Intervals of one length overlap only as doubles or off the grid, which is judged later.
     if row_filter.frame.group_by(key).agg(pl.col("minutes").n_unique())["minutes"].eq(1).all():
         return
     end = pl.col("start") + pl.duration(minutes="minutes")

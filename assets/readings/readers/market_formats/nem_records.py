@@ -12,7 +12,7 @@ from assets.readings.readers.market_formats.foreign import FOREIGN_ID
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import QualityCode
 
-# A day of five-minute values is under 8 kB; whoever writes longer lines writes no meter data.
+# A day of five-minute values is under 8 kB; longer lines are no meter data.
 MAX_LINE_BYTES = 1_000_000
 # Years of several meters; each value of a few bytes takes three hundred while it is judged.
 MAX_BYTES = 24 << 20

@@ -119,7 +119,7 @@ def totals(readings: Iterable[Reading], unknown: Iterable[Field] = ()) -> list[t
 
 
 def told(fields: list[Field], header: str, time_zone: str) -> dict[str, Reading]:
-    """What one telegram states, by OBIS code without its `.255`. 1-0:1.8.0 and 1-0:2.8.0 are sums over tariffs where
+    """Readings of one telegram, by OBIS code without its `.255`. 1-0:1.8.0 and 1-0:2.8.0 are sums over tariffs where
     the meter states no total; where one of those cannot be read, they are left out.
     """
     readings = readings_of(fields, header, time_zone)

@@ -17,7 +17,7 @@ MAX_TELEGRAMS = 100_000
 _CODE = rb"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(?:[*.]\d{1,3})?"
 _BRACKETS = rb"(?:\([^()\r\n]*\))++"
 _START = re.compile(rb"(?m)^/")
-# A meter that speaks now tells one at a time; so few need no library, which whoever listens would have to load.
+# A meter that sends now sends one at a time; so few need no library, which each listener would have to load.
 _WORTH_NUMPY = 8
 # A telegram ends with '!' at the begin of a line; up to four hex digits of its checksum follow.
 _END = re.compile(rb"(?m)^!([^\r\n]*)(\r\n|\r|\n|\Z)")

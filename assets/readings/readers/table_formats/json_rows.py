@@ -56,8 +56,8 @@ class JsonRows:
         if not isinstance(rows, list) or not rows:
             raise BadInput(f"expected {EXPECTED} with at least one row", reason="wrong_shape")
         if request.site is not None and named != request.site.site_id:
-            said = f"it is of site {named!r:.80}, expected {request.site.site_id!r}"
-            raise BadInput(said, reason="other_site")
+            message = f"it is of site {named!r:.80}, expected {request.site.site_id!r}"
+            raise BadInput(message, reason="other_site")
         is_synthetic = document.get("is_synthetic", False)
         if not isinstance(is_synthetic, bool):
             raise BadInput(f"is_synthetic: expected true or false, got {is_synthetic!r:.80}", reason="wrong_shape")

@@ -9,7 +9,7 @@ from data_quality.contracts.errors import BadInput
 
 # Real readings take more than a hundredth of a byte a cell; a table of equal cells takes next to nothing.
 MAX_CELLS, CELLS_FROM, MAX_CELLS_PER_BYTE = 2 * 10**9, 20_000_000, 100
-# A dictionary stands for its texts at no cost, but whoever sorts or compares a million of them pays for each.
+# A dictionary stands for its texts at no cost, but to sort or compare a million of them costs for each.
 MAX_TEXT_BYTES = 4096
 # Days since 1970 of the years 1 and 9999; nanoseconds do not reach that far.
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
