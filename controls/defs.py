@@ -189,7 +189,7 @@ def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
 def core_site__execution(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """What became of the plans of the last 24 hours by quarter hour and device, and what people set by hand often."""
+    """Execution of the plans of the last 24 hours by quarter hour and device, and frequent manual overrides."""
     site = project.site(context.partition_key)
     slots = _execution(project, clock, site.site_id)
     asked = suggestions(

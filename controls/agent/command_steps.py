@@ -1,5 +1,5 @@
-"""What the agent does next with one slot, state by state (dispatch.md B.3). Each step asks the ledger and the wire by
-`yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
+"""The agent's next step with one slot, state by state (dispatch.md B.3). Each step queries ledger and wire with
+`yield from` and blocks nothing: rounds.py goes on with the other slots meanwhile.
 """
 
 from datetime import timedelta
@@ -50,7 +50,7 @@ def advance(context: AgentContext, view: View, device: Device, slot: Slot) -> St
 
 
 def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) -> Step[None]:
-    """What is already in hand in the ledger comes first (a crash left it), then what was released."""
+    """Take the slot's next command: first one already in hand in the ledger (after a crash), then a released one."""
     for row in view.of(device, slot):
         now_utc, now_s = context.clock.now_utc(), context.monotonic()
         is_open = row.command.valid_from_utc <= now_utc < row.command.valid_until_utc

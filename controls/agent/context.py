@@ -224,7 +224,7 @@ class Device:
 
     @cached_property
     def timed(self) -> list[Slot]:
-        """What may not be switched at will."""
+        """Slots with minimum times between switchings."""
         return [slot for slot in self.slots if slot.limits.is_timed]
 
     @cached_property

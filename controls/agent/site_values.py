@@ -304,7 +304,7 @@ def _look(context: AgentContext, sensor: Sensor) -> list[Found]:
 
 
 def _look_up(context: AgentContext, board: LiveBoard) -> list[Found]:
-    """What is new on the live board, each with when its device measured it. Raises DeviceSilent."""
+    """New values of the live board, each with its device's time of measurement. Raises DeviceSilent."""
     try:
         shown = board.reader.values(context.site_id)
     except Unreachable as fault:
@@ -314,7 +314,7 @@ def _look_up(context: AgentContext, board: LiveBoard) -> list[Found]:
 
 
 def _done(act: Callable[[], T]) -> "Future[T]":
-    """What a function answers, or raises, as if it had been asked in a thread."""
+    """A completed future with the function's result or its device error."""
     future: Future[T] = Future()
     try:
         future.set_result(act())

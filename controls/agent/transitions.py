@@ -151,7 +151,7 @@ def _sendable(connection: Connection, site_id: str) -> dict[str, dict[str, Any]]
 
 
 def _trust(context: AgentContext, connection: Connection) -> Trust:
-    """What is known of the commands' seals: the agent's own, which forgets what is over."""
+    """Seals of the commands checked so far: the agent's own, which drops those of past commands."""
     # What this transaction sealed may yet be rolled back: nothing of it is kept.
     if connection.info.get("sealed"):
         return trust_of(context.store, [commands], connection=connection)

@@ -48,8 +48,8 @@ _AT_ONCE_BYTES = 48 << 20
 
 
 class Drained(NamedTuple):
-    """What a drain did. live_only: samples of points that only the live board shows; carried: lines that wait for the
-    end of their quarter hour.
+    """Counts of one drain. live_only: samples of points that only the live board shows; carried: lines that wait for
+    the end of their quarter hour.
     """
 
     files: tuple[Path, ...] = ()
@@ -65,7 +65,7 @@ class Drained(NamedTuple):
 
 
 class DrainState(NamedTuple):
-    """What was drained since the process began, and what is not landed yet. waiting: lines of quarter hours that are
+    """Totals drained since the process began, and the backlog. waiting: lines of quarter hours that are
     not over; oldest_s: age of the oldest sample in the spool or among them; behind_s: by how much it is older than a
     drain in time lets it grow.
     """

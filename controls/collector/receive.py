@@ -159,7 +159,7 @@ class Door:
                 self._busy.discard((key.key_id, asked))
 
     async def _key(self, request: Request) -> ApiKey:
-        """Who asks. Raises _Problem."""
+        """Authenticated key of the request. Raises _Problem."""
         address, now_s = request.client.host if request.client else "", self.monotonic()
         if "mlk_" in str(request.url):
             raise _Problem(

@@ -135,7 +135,7 @@ def armed_by_class(
 def class_signers(
     class_id: str, votes: Sequence[ClassVote], keys: Mapping[str, str], now_utc: datetime
 ) -> dict[str, ClassVote]:
-    """Who stands behind a class now, by person: a yes of the last 90 days with the key that they still have."""
+    """Valid approvals of a class, by person: a yes of the last 90 days, signed with the person's present key."""
     found: dict[str, ClassVote] = {}
     for vote in votes:
         if vote.class_id != class_id:
@@ -228,7 +228,7 @@ def due(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> list[int]
 
 
 def _people(event: DrEvent) -> set[str]:
-    """Who stands behind the list: its author, where a person made it, and everybody who said yes."""
+    """Persons responsible for the event: its author, where a person proposed it, and all its approvers."""
     return {event.proposed_by, *(each.person_id for each in event.approvals)} - {""}
 
 

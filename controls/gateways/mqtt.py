@@ -85,7 +85,7 @@ class OnLine:
             raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
 
     def _wait(self, line: MqttLine, find: Callable[[], T | None], otherwise: str = "gave no answer") -> T:
-        """What is found among that which was heard, waited for. Raises DeviceSilent."""
+        """First result of `find` on the received messages, within the timeout. Raises DeviceSilent."""
         with self._changed:
             self._changed.wait_for(lambda: find() is not None or not line.is_open, timeout=self._timeout_s)
             found, is_lost = find(), not line.is_open

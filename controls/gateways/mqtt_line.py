@@ -224,7 +224,7 @@ class MqttLine:
         client.on_connect = client.on_subscribe = client.on_publish = client.on_disconnect = client.on_message = None
 
     def _wait(self, mid: int, otherwise: str) -> list[int]:
-        """What the broker says to a message; it may have said it already."""
+        """The broker's acknowledgement of a message; it may have arrived already. Raises DeviceSilent."""
         with self._lock:
             answer = self._answers.setdefault(mid, Future())
         if self._is_lost:

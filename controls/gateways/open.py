@@ -92,7 +92,7 @@ class Gateways:
         }
 
     def _chargers(self) -> "Chargers":
-        """What chargers connect to: started by the first of them, with libraries that no other site loads."""
+        """OCPP server of the chargers: started by the first of them, with libraries that no other site loads."""
         if not self._held:
             from controls.gateways.charge_points.chargers import Chargers
 

@@ -120,7 +120,7 @@ def _refused(request: bytes, code: int) -> bytes:
 
 
 def _answered(unit: ModbusUnit | None, request: bytes) -> bytes:
-    """What the unit answers: function code and data, or the exception. A torn request is an illegal value."""
+    """Response of the unit: function code and data, or the exception. A torn request is an illegal value."""
     if unit is None:
         return _refused(request, _NO_UNIT)
     try:

@@ -1,5 +1,5 @@
-"""What people approved beside modes: classes of plans, and the risk of devices that do not end a set-point themselves;
-and every approval that was refused.
+"""Approvals other than of modes: classes of plans, and the risk of devices that do not end a set-point themselves;
+and every refused approval.
 """
 
 from collections.abc import Iterable, Iterator
@@ -94,12 +94,12 @@ class Approvals:
         self.approved, self.is_used = frozenset(approved), is_used
 
     def missing(self, subjects: Iterable[str]) -> list[str]:
-        """Those of the subjects that nobody approved."""
+        """Subjects without an approval."""
         return [each for each in subjects if each not in self.approved]
 
 
 def read_approvals(store: Store, site_id: str, kind: Kind, *, connection: Connection | None = None) -> Approvals:
-    """What is approved of a kind now. is_used: somebody approved or revoked one at this site before: from the first on
+    """Approvals of a kind in force. is_used: somebody approved or revoked one at this site before: from the first on
     all must be, as with keys. connection: read in that transaction. Raises Unreachable.
     """
     _, good, problems = proven_of_site(store, approval_events, site_id, connection=connection, kind=str(kind))

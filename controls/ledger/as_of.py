@@ -13,9 +13,9 @@ from data_quality.contracts.control.command import CommandState, EvidenceGrade
 
 
 def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What the moving columns of a command's row must say after these events of it (at least one, in their order).
+    """Mutable columns of a command's row after these events of it (at least one, in their order).
 
-    found: the columns as a migration found them, for what events did not say before it.
+    found: the columns as a migration found them, for facts that earlier events lack.
     """
     own = {name: (found or {}).get(name) for name in RESERVED}
     facts: dict[str, Any] = {}

@@ -21,7 +21,7 @@ PlannedCheck = Callable[[Command, Mode], str | None]
 
 
 class ReleaseReport(Model):
-    """What one release did: command ids by outcome. waiting: the window has not begun. unapproved: nobody approved
+    """Result of one release: command ids by outcome. waiting: the window has not begun. unapproved: nobody approved
     their class of plans yet.
     """
 

@@ -87,7 +87,7 @@ class DispatchCase(Model):
 
     @cached_property
     def aims(self) -> Aims:
-        """What its objective adds."""
+        """Objective with the prices and carbon intensities that it weighs."""
         return Aims(
             objective=self.objective,
             export_price_per_kwh=self.connection.export_price_per_kwh,

@@ -59,7 +59,7 @@ def habit_cost(plan: Plan) -> float | Finding:
 
 
 def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> float | Finding:
-    """What the plan would save by leaving no more in these stores than habit does; below zero where that leaves more.
+    """Saving of the plan with these stores left as habit leaves them; below zero where that leaves more.
 
     series: of the plan, which everything but these stores and the sun keeps to.
     """
@@ -169,7 +169,7 @@ def _solved(
 
 
 def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
-    """What devices hold at an instant by the stored plan (None: nothing is there), as far as it says."""
+    """Amounts stored in the devices at an instant by the stored plan (None: absent), where it has them."""
     devices, t = devices_of(stored.request), stored.step_at(start - STEP)
     if t is None:
         amounts = planned_states(stored, start)

@@ -174,7 +174,7 @@ def prices_between(
 
 
 def price_age(site: Site, lake: Lake, *, now_utc: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the age of a market's prices; nothing of a tariff's, or of prices that a person brings."""
+    """Findings on the age of a market's prices; none for a tariff's or for imported prices."""
     feeds = [point.stream for source in site.sources if source.kind == "prices" for point in source.points]
     if site.price_stream not in feeds:
         return ()

@@ -1,5 +1,5 @@
-"""What became of a plan, quarter hour by quarter hour: planned, released, issued, proven, and what meter or device
-showed. Pure: plans, ledger rows and readings in, rows out.
+"""Execution of a plan by quarter hour: planned, released, issued, proven, and the values of meter or device.
+Pure: plans, ledger rows and readings in, rows out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +89,7 @@ def execution_of(
 def executed(
     slots: Iterable[Slot], ledger: Iterable[LedgerRow], readings: Readings | None = None
 ) -> tuple[Executed, ...]:
-    """What became of these quarter hours. readings: what meters showed; None: nobody looked."""
+    """Execution of these quarter hours by device. readings: of the meters; None: not read."""
     rows: dict[tuple[str, str, datetime], list[LedgerRow]] = {}
     for row in ledger:
         key = (row.command.plan_id, row.command.device_id, row.command.valid_from_utc)
@@ -165,7 +165,7 @@ def _shown(
 
 
 def _drawn(device: Device, columns: Numbers, t: int, instead: Mapping[str, float] | None = None) -> float:
-    """What it draws in step t, kW, with other decisions where they are given."""
+    """Power drawn in step t, kW, with other decisions where they are given."""
     series = dict(columns)
     for name, value in (instead or {}).items():
         series[name] = columns[name].copy()
@@ -181,7 +181,7 @@ def _read(row: LedgerRow) -> float:
 def since_plan(
     plan: Plan, site: Site, *, lake: Lake, ledger: Iterable[LedgerRow], holds: Iterable[Hold], now_utc: datetime
 ) -> Since:
-    """What came of a plan until now. ledger: of its commands; holds: those that are open.
+    """Deviations from a plan until now. ledger: of its commands; holds: open ones.
 
     A meter of the sun is read once the plan is old enough for what it shows to count: who looks often reads it seldom.
     """

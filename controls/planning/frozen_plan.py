@@ -84,7 +84,7 @@ def input_digest(request: PlanRequest) -> str:
 
 
 def unplanned_cost(request: PlanRequest, planned: Series) -> float:
-    """What the same load, PV and prices cost with nothing planned, in the request's currency.
+    """Cost of the same load, PV and prices with nothing planned, in the request's currency.
 
     planned: series of the plan. Heat stores end with the heat that it leaves in them, where their thermostat can.
 
@@ -158,7 +158,7 @@ def watts_toward_zero(power_kw: float) -> float:
 
 
 def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
-    """What the solution says for each step of its request."""
+    """Plan step of each step of the request, from its solution."""
     series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(

@@ -165,7 +165,7 @@ def request_of(
     labels: dict[str, str],
     span_utc: tuple[datetime, datetime] | None = None,
 ) -> PlanRequest | Finding:
-    """What a plan of the site's devices rests on, over the desk's horizon, or over a span of another day."""
+    """Request of a plan of the site's devices, over the desk's horizon, or over a span of another day."""
     now = desk.clock.now_utc()
     start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + desk.horizon)
     horizon_h = (end_utc - start_utc) / timedelta(hours=1)
@@ -210,23 +210,23 @@ def prices_ahead(desk: Desk, now_utc: datetime) -> pl.DataFrame | Finding:
 
 
 def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
-    """What the age of the prices says stands among the inputs of the plan, or before the reason why there is none."""
+    """Add the findings on the age of the prices to the inputs of the plan, or to the reason why there is none."""
     if isinstance(request, PlanRequest):
-        told = {age.code: age.message for age in ages}
-        return request.model_copy(update={"inputs": request.inputs | told}) if told else request
+        notes = {age.code: age.message for age in ages}
+        return request.model_copy(update={"inputs": request.inputs | notes}) if notes else request
     for age in ages if request.code == "horizon_too_short" else ():
         codes = f"{age.code},{request.facts.get('codes', request.code)}"
-        said = {
+        update = {
             "code": age.code,
             "message": f"{age.message}; {request.message}",
             "facts": request.facts | {"codes": codes},
         }
-        request = request.model_copy(update=said)
+        request = request.model_copy(update=update)
     return request
 
 
 def in_the_way(desk: Desk) -> Finding | None:
-    """What keeps a plan of the site from being made now; of its devices and of the solver nothing is asked."""
+    """First reason why the site cannot be planned now, without querying its devices or the solver; None: none."""
     site, now = desk.site, desk.clock.now_utc()
     if late := wrong_clock(desk):
         return late

@@ -7,7 +7,7 @@ from data_quality.contracts.site_file.site import Site
 
 
 def sentence_of(finding: Finding, site: Site) -> str:
-    """What a job says of a plan that cannot be made, with the mend."""
+    """Message of a job whose plan cannot be made, with the remedy."""
     return f"{finding.message}{TO_MEND}{mend_of(finding, site)}"
 
 

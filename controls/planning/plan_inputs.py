@@ -149,7 +149,7 @@ def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer
 
 
 def _said(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
-    """What the forecasts say of how they were made: a weaker model, a load that changed, weather that was missing."""
+    """Notes of the forecasts on how they were made: a weaker model, a changed load, missing weather."""
     return {f"{role}_forecast_{code}": said for role, made in forecasts.items() for code, said in made.labels.items()}
 
 
@@ -162,10 +162,10 @@ def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> di
 
 
 def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:
-    """What must be known of each step for its price: that of the stream, and that a tariff holds."""
+    """Inputs that each step needs for its price: that of the stream, and a tariff in force."""
     found = {"prices": prices} if site.price_stream is not None else {}
     every = [start_utc + k * STEP for k in range(_LONGEST_STEPS)]
-    # Told only where it ends: a tariff without end limits no horizon.
+    # Only where it ends: a tariff without end limits no horizon.
     if len(held := in_force(site, every)) < len(every):
         found["tariff"] = dict.fromkeys(held, 0.0)
     return found
@@ -250,15 +250,15 @@ def _figures(
 
 
 def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime) -> dict[str, str]:
-    """What a plan's inputs say of a holiday: until when, and what each device keeps; nothing without one."""
+    """Inputs of a plan about a holiday: its end, and the set-back of each device; empty without one."""
     if away_until_utc is None or away_until_utc <= start_utc:
         return {}
-    told = {f"{name}{AWAY_ENDING}": str(said) for name, said in while_away(site).items()}
-    return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | told
+    setbacks = {f"{name}{AWAY_ENDING}": str(text) for name, text in while_away(site).items()}
+    return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | setbacks
 
 
 def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
-    """What each device of a plan keeps until the return, by asset id, in words."""
+    """Set-backs of the plan's devices until the return, as text by asset id."""
     return _ending(inputs, AWAY_ENDING)
 
 
@@ -311,7 +311,7 @@ def makes_a_plan(site: Site) -> bool:
 
 
 def role_of(name: str, asset: Asset, site: Site) -> str:
-    """What a plan's inputs call a device's forecast or state: after its kind, and its asset where it has several."""
+    """Name of a device's forecast or state in a plan's inputs: by kind, and by asset where the site has several."""
     is_one_of_many = sum(one.kind == asset.kind for one in site.assets) > 1
     return f"{asset.asset_id}_{name}" if is_one_of_many else name
 
@@ -333,9 +333,9 @@ def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime) 
 def state_findings(
     site: Site, states: Mapping[str, Measured], faults: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Finding]:
-    """What keeps the measured states of a site's devices out of a plan, by asset id; empty where nothing does.
+    """Findings that keep measured states of a site's devices out of a plan, by asset id; empty where none does.
 
-    faults: what came of asking those that said nothing.
+    faults: errors of the queries to devices that reported nothing.
     """
     found = {}
     for asset, kind in device_assets(site):

@@ -159,7 +159,7 @@ def sensor_fallback(
 
 
 def _reading(measured: Measured | None) -> float | None:
-    """What a thermometer says, where that may be believed as far as one reading tells."""
+    """Reading of a thermometer where it is plausible and recent enough; else None."""
     if measured is None or measured[0] is None or not isfinite(measured[0]):
         return None
     return measured[0] if 0 <= measured[1] <= MAX_STATE_AGE_S else None
@@ -182,7 +182,7 @@ def _same(plans: Sequence[Plan], name: str, reading: float) -> list[Plan]:
 
 
 def _heating_kw(plans: Sequence[Plan], name: str, since: Plan, now_utc: datetime) -> list[float]:
-    """What the plans foresaw in each quarter hour from the start of one of them on."""
+    """Planned heating power in each quarter hour from the start of one of the plans on, kW."""
     slots = governed(plans, since.request.start_utc, quarter_start(now_utc))
     return [slot.plan.steps[slot.step].devices.get(name, {}).get("heating_kw", 0.0) for slot in slots]
 

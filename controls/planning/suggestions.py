@@ -95,7 +95,7 @@ def suggestions(
 def _lately(
     overrides: Iterable[Override], zone: ZoneInfo, now_utc: datetime, days: int
 ) -> Iterator[tuple[Override, datetime, str]]:
-    """Those of the last local days, each with its local time and its part of the day."""
+    """Overrides of the last local days, each with its local time and its part of the day."""
     first = now_utc.astimezone(zone).date() - timedelta(days=days - 1)
     for each in overrides:
         local = each.at_utc.astimezone(zone)

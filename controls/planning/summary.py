@@ -120,7 +120,7 @@ def _risk_note(risk: RiskFigures, money: str) -> str:
 
 
 def device_sentences(plan: Plan, *, time_zone: str) -> list[str]:
-    """What each device does altogether, mostly when, and which of its choices counts most; local times of the zone."""
+    """One sentence a device: totals, main times, and its most valuable choice; local times of the zone."""
     return [_device_sentence(plan, device, ZoneInfo(time_zone)) for device in devices_of(plan.request)]
 
 
@@ -144,7 +144,7 @@ class Block(Model):
 
 
 def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
-    """What each device does, spell by spell in the order of time, and what its best other choice would cost."""
+    """Spells of action of all devices in the order of time, with the cost of each one's best alternative."""
     zone, found = ZoneInfo(time_zone), list[Block]()
     for device in devices_of(plan.request):
         name = device.device_id

@@ -41,9 +41,9 @@ class Outdoor:
 def outdoor_ahead(
     site: Site, issues: Sequence[WeatherIssue], steps: Sequence[datetime], *, now_utc: datetime
 ) -> Outdoor:
-    """What the issues say of each step (their starts). Of two that tell of a step the one issued later counts.
+    """Outdoor temperature of each step (their starts) by the weather issues; of two for a step the later one counts.
 
-    Nothing at all for a site whose devices do not ask for it.
+    Empty for a site whose devices do not need it.
     """
     if not any(kind.wants_outdoor for _, kind in device_assets(site)):
         return Outdoor()
@@ -121,12 +121,12 @@ def beside_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats)
 
 
 def wall_labels(site: Site) -> dict[str, str]:
-    """What a plan's inputs say of its walls: nothing without one."""
-    told = {
+    """Inputs of a plan about the site's inner walls; empty without one."""
+    walls = {
         name: ", ".join(f"{other} {kw_per_k:g} kW/K" for other, kw_per_k in own.items())
         for name, own in walls_of(site).items()
     }
-    return {f"{name}_walls": f"{said}; each neighbour as its own thermostat holds it" for name, said in told.items()}
+    return {f"{name}_walls": f"{text}; each neighbour as its own thermostat holds it" for name, text in walls.items()}
 
 
 def _held_degc(neighbour: Device, step_h: Floats) -> Floats:

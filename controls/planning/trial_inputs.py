@@ -49,13 +49,13 @@ class TrialInputs(NamedTuple):
 
     @property
     def begun(self) -> dict[str, Measured]:
-        """What each store holds at first, by asset id: as assumed."""
+        """Assumed amount in each store at the start, by asset id."""
         stores = [(asset, kind) for asset, kind in device_assets(self.site) if kind.measure]
         return {asset.asset_id: (assumption(self.site, asset, kind)[0], 0.0) for asset, kind in stores}
 
 
 def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs | Finding:
-    """What a trial of the local days [start, end) rests on, or why there can be none."""
+    """Inputs of a trial of the local days [start, end), or why there can be none."""
     (load, _), kinds = forecast_targets(site), device_assets(site)
     if load is None:
         return refused("no_load", site, "no meter of the load is named under forecast_targets")

@@ -85,8 +85,8 @@ def first_due(triggers: Iterable[Trigger], age: timedelta | None) -> Trigger | N
 def off_the_plan(
     counted: Iterable[Counted], *, state_tolerance: float, after: timedelta = timedelta()
 ) -> Iterator[Trigger]:
-    """What a plan counted on and is not so. state_tolerance: share of the full scale; after: of all but the sun, which
-    is given time not to flap.
+    """Triggers for deviations from the plan's assumptions. state_tolerance: share of the full scale; after: of all but
+    the sun, which has its own interval against flapping.
     """
     for one in counted:
         name, state = one.device.device_id, one.device.state
@@ -167,7 +167,7 @@ def plan_window(plan: Plan) -> tuple[datetime, datetime]:
 
 
 def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State]]:
-    """What the plan expects in every store at an instant, between its points in a straight line; none outside it.
+    """Planned state of every store at an instant, linear between the plan's points; empty outside it.
 
     By asset id: the amount, and what it is an amount of.
     """

@@ -119,9 +119,9 @@ def power_kw(asset: Asset, template: Template, capability: str, value: float) ->
 def expected(
     asset: Asset, template: Template, capability: str, *, before: float, value: float, own_kw: float | None = None
 ) -> Expectation:
-    """What going from set-point `before` to `value` should do to the meter, by the template's `effect`.
+    """Expected change at the meter from set-point `before` to `value`, by the template's `effect`.
 
-    own_kw: the device's own power before the change, as it states it. It says what there is to be limited, and what a
+    own_kw: the device's own power before the change, as it states it: the power that can be limited, and that a
     device that did not follow its last set-point must still do; without it a limit has no expectation.
     """
     place = template.capability(capability)
@@ -229,7 +229,7 @@ class MeterWatch:
         self._changes = deque([*kept, change])
 
     def answer(self, key: str, now_s: float) -> MeterResponse | None:
-        """What the meter says of a set-point; None while it is too early. Never later than settle_s + 60 s."""
+        """Response of the meter to a set-point; None while it is too early. Never later than settle_s + 60 s."""
         mine = self._of(key)
         if mine is None:
             return MeterResponse(outcome="undecided", reason="the agent did not see it begin")
@@ -361,7 +361,7 @@ class Proofs:
         watch.begin(key, now_s, expectation, settle_s=template.capability(capability).settle_s)
 
     def answer(self, device_id: str, key: str, now_s: float) -> MeterResponse | None:
-        """What the device's meter says of a set-point; None while it is too early."""
+        """Response of the device's meter to a set-point; None while it is too early."""
         watch = self._watch(device_id)
         return _NO_METER if watch is None else watch.answer(key, now_s)
 

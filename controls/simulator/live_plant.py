@@ -63,7 +63,7 @@ class Trouble(NamedTuple):
 
 
 def trouble_at(troubles: Troubles, *, seed: int, device: str, now_utc: datetime) -> Trouble:
-    """What ails a device now. Spans end with their hour at the latest."""
+    """Present trouble of a device. Spans end with their hour at the latest."""
     hour, second = divmod(now_utc.timestamp(), _HOUR_S)
     drop_outs, restarts, clock_error_s = _drawn(troubles, seed, device, int(hour))
     begun = [start for start in restarts if start <= second]

@@ -149,7 +149,7 @@ class MqttTopics(Model):
 
 
 def unified(payload: Any, said: Any) -> dict[str, Any] | None:
-    """What stood for the placeholders of a payload in what was sent; None where it is another message."""
+    """Values of the placeholders of a payload in a sent message; None where it is another message."""
     if isinstance(payload, dict):
         if not isinstance(said, dict) or set(payload) != set(said):
             return None
@@ -242,7 +242,7 @@ def spoken(value: Any) -> str:
 
 
 def at_path(document: Any, path: str) -> Any:
-    """What stands at a dotted path (`switch.0.output`, `.` for all of it); None where nothing does."""
+    """Value at a dotted path (`switch.0.output`, `.` for the whole); None where there is none."""
     if path == WHOLE:
         return document
     for name in path.split("."):
@@ -270,7 +270,7 @@ def as_number(value: Any, words: dict[str, float]) -> float | None:
 
 
 def word_of(number: float, words: dict[str, float]) -> Any:
-    """What to say for a number: its word where there are words (JSON ones as JSON), else the number itself."""
+    """Payload for a number: its word where there are words (JSON ones as JSON), else the number itself."""
     for word, meant in words.items():
         if meant == number:
             return json.loads(word) if word in ("true", "false", "null") else word

@@ -116,7 +116,7 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _look(self) -> None:
-        """Who waits for whom now."""
+        """Set the timeout of the connection's present state: reader, idle keep-alive or request body."""
         if self not in self.places:
             return
         patience_s, cycle = self.places.limits.patience_s, self.cycle

@@ -39,7 +39,7 @@ class Threaded:
         return self._tally.state()
 
     def _run(self, sink: Sink) -> None:
-        """What its thread does, until `_end` is set."""
+        """Body of the thread, until `_end` is set."""
         raise NotImplementedError
 
     def _hand_over(self, sink: Sink, samples: Sequence[Sample], refusals: Sequence[Refusal]) -> None:

@@ -91,7 +91,7 @@ def _keys(path: str) -> tuple[str, ...]:
 
 
 def _at(document: Any, keys: tuple[str, ...]) -> Any:
-    """What stands there, or _NOTHING. A key that is a whole number may be a place in a list."""
+    """Value at a path of keys, or _NOTHING. A key that is a whole number may be an index of a list."""
     for key in keys:
         if isinstance(document, dict):
             document = document.get(key, _NOTHING)

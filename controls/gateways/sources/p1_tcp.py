@@ -188,7 +188,7 @@ class P1Listener(Threaded):
             self._end.wait(self._pauses.next_s())
 
     def _news(self, heard: Heard) -> tuple[list[Sample], list[Refusal]]:
-        """What is new. M-Bus meters tell their last state, minutes or an hour old, in every telegram."""
+        """New samples and refusals. M-Bus meters repeat their last state, minutes or an hour old, in every telegram."""
         samples, refusals = self._samples(heard)
         news = []
         for sample in samples:
@@ -218,7 +218,7 @@ class P1Listener(Threaded):
 
 
 def _pieces(line: socket.socket, is_over: Callable[[], bool], *, patience_s: float = float("inf")) -> Iterator[Heard]:
-    """What comes, until the line ends, nothing came for patience_s, or it is over. Raises OSError."""
+    """Telegrams received until the line ends, is silent for patience_s, or is_over. Raises OSError."""
     cutter, heard_s = TelegramCutter(), time.monotonic()
     while not is_over() and time.monotonic() - heard_s < patience_s:
         try:

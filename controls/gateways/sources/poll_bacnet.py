@@ -101,7 +101,7 @@ class BacnetPoller(Threaded):
                 await line.close()
 
     async def _asked(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
-        """What all points tell now. Raises DeviceSilent, DeviceRefused."""
+        """Present samples and refusals of all points. Raises DeviceSilent, DeviceRefused."""
         told = await line.read([point.object for point in self._source.points])
         received_utc = self._clock.now_utc()
         found = [sample_of(point, told.get(point.object, {}), received_utc) for point in self._source.points]
@@ -148,7 +148,7 @@ class _Line:
         await asyncio.sleep(0.01)
 
     async def read(self, objects: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What each is, by object and property, as sample_of takes it. Raises DeviceSilent, DeviceRefused."""
+        """Values by object and property, as sample_of takes them. Raises DeviceSilent, DeviceRefused."""
         found: dict[str, dict[str, Any]] = {}
         rest = list(dict.fromkeys(objects))
         while rest:

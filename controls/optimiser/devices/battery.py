@@ -350,7 +350,7 @@ class Battery(Device):
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
-        """What it does left out, or done at its rating where that is not so already; the other way round at rating."""
+        """Alternatives in step t: its action left out, and charging or discharging at the rating where it does less."""
         found = []
         for words, name, most_kw in (
             ("charging", "battery_charge_kw", self.max_charge_kw),
@@ -390,7 +390,7 @@ class Battery(Device):
         return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
-        """What is left over goes in, what is missing comes out, as far as rating and window allow."""
+        """Self-consumption rule: store the surplus, cover the deficit, as far as rating and window allow; kW a step."""
         cells = Cells(
             self.soc_min_kwh, self.soc_max_kwh, self.charge_efficiency, self.discharge_efficiency, self.charge_curve,
             self.discharge_curve,

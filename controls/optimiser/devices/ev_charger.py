@@ -170,11 +170,11 @@ class EvCharger(Device):
 
     @property
     def wanted(self) -> str:
-        """What every stay wants, in words."""
+        """Energy due of every stay, kWh, as text."""
         return " and ".join(f"{session.energy_kwh:.4g}" for session in self.sessions)
 
     def short(self, family: str, amount: float) -> str:
-        """What the car would leave with; of several cars that is not told, for any of them may be the one."""
+        """Energy of the car at departure, as text; empty for several cars, since any of them may be short."""
         if family != "ev_departure" or len(self.sessions) != 1:
             return ""
         wanted_kwh = self.sessions[0].energy_kwh
@@ -235,7 +235,7 @@ class EvCharger(Device):
             yield Row("ev_least", "feed_least", given >= feed_min * feeds, at)
 
     def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
-        """What a car holds at the end of each of its steps, from when it comes to when it leaves."""
+        """Energy of a car at the end of each step, kWh, from arrival to departure."""
         stored, at = x["stored_kwh"], self._steps
         last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1
         first = np.concatenate([[0], last[:-1] + 1])
@@ -268,7 +268,7 @@ class EvCharger(Device):
         return (1.0, 0.0, 0.0) if self.phase_count == 1 and not self.on_phases else super().phase_share
 
     def phase_kw(self, x: Values, phase: int) -> Any:
-        """What it takes on one phase lies on the first of its phases."""
+        """Power drawn on a phase, kW: single-phase charging counts on the first of its phases."""
         drawn = super().phase_kw(x, phase)
         if "one_phase_kw" not in x and "ev_phases" not in x:
             return drawn
@@ -277,7 +277,7 @@ class EvCharger(Device):
         return drawn + (is_first - self.phase_share[phase]) * one
 
     def drawn_kw(self, x: Values) -> Any:
-        """What it takes, less what it gives back."""
+        """Net power of the car, kW: charging less discharging."""
         return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
@@ -434,7 +434,7 @@ class EvCharger(Device):
         return found
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
-        """What is left over, as far as it reaches the least power; `kept` sees to it that the car is ready."""
+        """Charge from the surplus where it reaches the least power; `kept` ensures that the car is ready."""
         found = {name: np.zeros(step_h.size) for name in self.columns}
         for one in self.sessions:
             spare_kw = np.maximum(-net_kw[one.steps], 0.0)
@@ -477,7 +477,7 @@ class EvCharger(Device):
         return np.concatenate([np.broadcast_to(of(one), (one.to_step - one.from_step,)) for one in self.sessions])
 
     def _gain(self, x: Values, step_h: Floats) -> Any:
-        """What each step adds to the battery, kWh: of variables, or of numbers."""
+        """Energy added to the battery in each step, kWh: of variables, or of numbers."""
         gain = step_h * self._each(step_h.size, lambda s: s.efficiency) * x["ev_kw"]
         if "ev_discharge_kw" not in x:
             return gain

@@ -171,7 +171,7 @@ class Room(InShares, Device, _Figures):
         return share
 
     def pulls_degc(self, step_h: Floats) -> tuple[Floats, Floats]:
-        """What each step adds to the kept share of the temperature: heater off, and what the heater adds to that."""
+        """Gain of each step on top of the kept share of the temperature, °C: heater off, and the heater's own."""
         left, r = 1.0 - self.kept_share(step_h), np.array(self.r_k_per_kw)
         return left * (np.array(self.outdoor_degc) + r * np.array(self.gain_kw)), left * r * self.heater_kw
 

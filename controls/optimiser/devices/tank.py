@@ -376,6 +376,6 @@ class FreeTank(Tank):
         return self.stored(clean(values["relays_kw"]) if self.is_planned else self.thermostat_kw(step_h), step_h)
 
     def errors(self, columns: Numbers, step_h: Floats) -> Iterator[tuple[str, ArrayLike]]:
-        """Those of its heat, and more than all relays draw."""
+        """Errors of its heat store, and power above that of all relays."""
         yield from self.store_errors(columns, step_h)
         yield "a power above that of all relays", columns["relays_kw"] - self.own_max_kw

@@ -104,7 +104,7 @@ def _choices(views: Views, t: int, left_s: float) -> list[Alternative] | None:
 
 
 def _slot(views: Views, t: int, binding: list[Binding]) -> Slot:
-    """What is known of a step without solving anything again."""
+    """Explanation of a step from the solution alone, without solving again."""
     solved, connection = views.shown, views.shown.case.connection
     return Slot(
         time_utc=solved.case.windows_utc[t][0],
@@ -226,10 +226,10 @@ def _told(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, 
 
 
 def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
-    """What is bought or sold otherwise in other steps than t, at the price where that counts most against t."""
+    """Largest compensating change of import or export outside step t, at the price where it counts most against t."""
     variables, connection = solved.problem.variables[""], solved.case.connection
     step_h = np.array(solved.case.step_h)
-    # What is bought, then what is sold, as one row.
+    # Import, then export, as one row.
     columns = np.concatenate([variables[name].column for name in ("import_kw", "export_kw")])
     change_kwh = (values[columns] - solved.values[columns]) * np.tile(step_h, 2)
     prices = np.concatenate([connection.import_price_per_kwh, connection.export_price_per_kwh])

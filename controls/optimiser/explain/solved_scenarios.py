@@ -42,14 +42,14 @@ class Views:
         return (device is not None and device.is_slow) or (t in self.soon and not (device and device.forecast))
 
     def price(self, row: int, device: Device | None, t: int | None) -> float:
-        """What one unit more on the right side of a row costs: all scenarios, or the one that is shown."""
+        """Shadow price of a row's right side, per unit: over all scenarios, or in the one shown."""
         return float(self.whole.duals[row]) / (1.0 if self.is_shared(device, t) else self.weight)
 
     def marginal_price(self, t: int) -> float:
-        """What one kWh more of load in step t would cost, in all scenarios or in the one that is shown."""
+        """Marginal price of a kWh of load in step t: over all scenarios, or in the one shown."""
         balances = [each for each in self.whole.problem.program.families if each.label == "power_balance"]
         rows = [each.first + t for each in balances if t in self.soon or each.prefix in self.whole.parts]
-        # The row says what is given equals the load in kW: one kW more over the step is step_h kWh more.
+        # The row equates supply and load in kW: one kW more over the step is step_h kWh more.
         return kept(sum(self.price(row, None, t) for row in rows) / self.shown.case.step_h[t])
 
 

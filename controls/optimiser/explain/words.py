@@ -33,21 +33,22 @@ class Spell(Model):
 
 
 def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) -> str:
-    """What every device does in a slot, at which price, what another choice would cost, and what binds."""
+    """Explanation of a slot: actions of the devices, price, cost of the alternatives, and binding limits."""
     zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
     done = acts(slot, known)
     # Of one that acts it is clear whose other choice is meant.
     is_alone = len(done) == 1 or len(known) == 1
     best = [slot.best_alternative] if slot.best_alternative else []
-    told = [one for one in slot.alternatives if one.device_id in done] or best
-    causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
+    options = [one for one in slot.alternatives if one.device_id in done] or best
+    causes = [one for one in options if (one.difference or 0.0) > explanation.noise]
     text = f"{', '.join(done.values()) if done else _resting(known)}, while {_exchange(slot, currency)}"
     if explanation.scenarios:
         where = f"in all {explanation.scenarios} scenarios" if slot.is_shared else f"in scenario {explanation.scenario}"
         text = f"{where} {text}"
     if causes:
         text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
-    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in told if one not in causes)]
+    idle = (one for one in options if one not in causes)
+    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in idle)]
     if abs(slot.marginal_price - _price(slot)) > explanation.noise:
         parts.append(f"one kWh more of load would cost {figure(slot.marginal_price)} {currency}")
     if not slot.is_explained:
@@ -61,18 +62,18 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
 
 
 def whole_sentences(explanation: Explanation) -> list[str]:
-    """What limits that hold over all slots together are worth."""
+    """Values of the limits over all slots together, as sentences."""
     return [f"Over all: {_bound(one, explanation.noise, explanation.currency)}." for one in explanation.whole]
 
 
 def acts(slot: Slot, devices: Iterable[Device]) -> dict[str, str]:
-    """What each device that does something does, by its id: `battery charges 3.2 kW`."""
+    """Actions of the active devices, by id: `battery charges 3.2 kW`."""
     found = dict[str, str]()
     for device in devices:
         powers = slot.powers_kw[device.device_id]
-        said = [f"{verb} {figure(powers[name])} kW" for name, verb in device.moves.items() if powers[name] > IDLE_KW]
-        if said:
-            found[device.device_id] = f"{device.device_id} {' and '.join(said)}"
+        actions = [f"{verb} {figure(powers[name])} kW" for name, verb in device.moves.items() if powers[name] > IDLE_KW]
+        if actions:
+            found[device.device_id] = f"{device.device_id} {' and '.join(actions)}"
     return found
 
 

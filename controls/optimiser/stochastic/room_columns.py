@@ -101,7 +101,7 @@ class _Search:
         return new
 
     def prices(self, duals: Floats) -> Prices:
-        """What each room's heater pays in each step, and what comfort counts where it is bounded."""
+        """Price of each room's heater in each step, and weights of comfort and stored heat, less their duals."""
         found = self.own_price.copy()
         for n, (step, row, value) in enumerate(self.entries):
             found[n] -= np.bincount(step, value * duals[self.at[row]], found.shape[1])

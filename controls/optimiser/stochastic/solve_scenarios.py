@@ -141,7 +141,7 @@ def _verified(both: TwoStage, values: Floats) -> tuple[Series, ...]:
 def _worth(
     both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, alone: Alone, gap: float, until: float
 ) -> RiskFigures:
-    """What the plan is compared with: the one for the mean scenario in all of them, one that decides nothing later, and
+    """Benchmarks of the plan: the one for the mean scenario in all of them, one that decides nothing later, and
     each scenario known beforehand.
     """
     told, cost = [mean_plan] if isinstance(mean_plan, str) else [], weighed(figures)

@@ -105,12 +105,12 @@ class Learnt:
 
     @property
     def kw_per_w(self) -> float:
-        """What the modules give by the sun on the horizontal, kW for each W/m2."""
+        """PV power by horizontal irradiance, kW for each W/m2."""
         given, shone = self.sun
         return given / shone if shone > 0 else 0.0
 
     def load_kw(self, starts: Sequence[datetime]) -> Floats:
-        """What the site draws besides its devices in quarter hours to come: as usual, nearly as far off it as now."""
+        """Forecast of the load without devices, kW a quarter hour: the usual one, with today's deviation fading."""
         usual = np.array([self.load.of(key) or 0.0 for key in self.keys(starts)])
         ahead_h = STEP_H * np.arange(len(starts))
         found: Floats = usual * np.maximum(1 + self.off_share * _LASTS ** (ahead_h + 1), 0.2)
@@ -197,7 +197,7 @@ class WatchedRooms:
         return found
 
     def gains_kw(self, ghi_w_per_m2: Floats, hours: Floats) -> Floats:
-        """What else heats each room in steps to come: rooms x steps. hours: how far off each is."""
+        """Forecast of each room's other heat gains, kW: rooms x steps. hours: lead time of each step."""
         sun = self._aperture[:, None] * ghi_w_per_m2 / _W_PER_KW
         # What is not explained now says less of the day after tomorrow.
         found: Floats = self._gain[:, None] + self.heat_kw[:, None] * 0.5 ** (hours / 12.0) + sun

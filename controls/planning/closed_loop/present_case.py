@@ -215,7 +215,7 @@ def _as_watched(device: Any, now: Present, place: int, gain_kw: Floats, *, above
 
 
 def _for_whoever_goes_on(device: Device, cheap: float, dear: float) -> Device:
-    """What stores, with what a kWh left at the end is worth instead of a charge to leave."""
+    """A store with a value per kWh left at the end in place of a required end charge."""
     if isinstance(device, Battery):
         worth = cheap * device.discharge_efficiency
         return device.model_copy(update={"soc_end_min_kwh": 0.0, "end_value_per_kwh": worth})

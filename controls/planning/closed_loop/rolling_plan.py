@@ -66,7 +66,7 @@ class Rolling:
         return step if past_h >= 0 and step < len(self.case.step_h) else None
 
     def column(self, device: Device, step: int) -> dict[str, float]:
-        """What a device does in a step."""
+        """Values of a device in a step, by column."""
         return {name: values[step] for name, values in self.solution.series.devices[device.device_id].items()}
 
 
@@ -185,7 +185,7 @@ class Planner:
         yield from off_the_plan(counted, state_tolerance=2 * STATE_TOLERANCE, after=OFF_PLAN_INTERVAL)
 
     def _away(self, seen: Seen) -> frozenset[str]:
-        """What is taken away and not there now: a car. A thermometer that says nothing is another matter."""
+        """Devices that are taken away (cars) and absent now; a silent thermometer does not count."""
         return frozenset(
             asset.asset_id
             for asset, kind in self._assets

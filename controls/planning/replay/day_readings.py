@@ -85,7 +85,7 @@ def day_readings(
 
 
 def sun_kw(site: Site, lake: Lake, plan: Plan, start_utc: datetime, end_utc: datetime) -> dict[str, By]:
-    """What the sun gave in the quarter hours of [start, end), by device of the plan whose own meter shows it."""
+    """PV generation in the quarter hours of [start, end), kW, by device of the plan that has its own meter."""
     behind = {
         device.device_id: asset
         for device in devices_of(plan.request)

@@ -93,7 +93,7 @@ class DayScenario:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What must be known beside every figure of the day."""
+        """Caveats to the figures of the day."""
         return tuple(_findings(self))
 
     @cached_property
@@ -112,7 +112,7 @@ class DayScenario:
 
     @cached_property
     def begun(self) -> dict[str, float]:
-        """What each store held at the beginning: as measured for a plan that begins there, else as planned."""
+        """Amount in each store at the start: as measured for a plan that begins there, else as planned."""
         first = self.slots[0]
         return {name: amount for name, (amount, _) in planned_states(first.plan, first.start_utc).items()}
 
@@ -179,7 +179,7 @@ class DayScenario:
 
     @cached_property
     def sun_kw(self) -> dict[str, Floats]:
-        """What each device with a forecast could have given, kW: what it gave, or more where a limit held it down."""
+        """Available power of each device with a forecast, kW: as metered, or more where a limit curtailed it."""
         return {name: np.array([self.could_give(name, slot) for slot in self.slots]) for name in self.sunny}
 
     def could_give(self, name: str, slot: Slot) -> float:
@@ -221,14 +221,14 @@ class DayScenario:
         return tuple(known.get(each.start_utc, getattr(each.plan.request, foreseen)[each.step]) for each in self.slots)
 
     def _left_there(self, name: str) -> float | None:
-        """What the last plan has a store hold at the end of the day; None where it leaves before, or is not there."""
+        """Amount in a store at the end of the day by the last plan; None where it leaves before, or is absent."""
         plan, last = self.slots[-1].plan, self.slots[-1].step
         steps = [step.devices[name] for step in plan.steps]
         columns = {column: tuple(step[column] for step in steps) for column in steps[last]}
         return _device(self.planned[plan.plan_id], name).carried(columns, last)
 
     def drawn_as_planned(self, plan: Plan, names: Collection[str]) -> Floats:
-        """What these devices together draw in each step of a plan, kW, as it says."""
+        """Total planned power of these devices in each step of a plan, kW."""
         drawn_kw = np.zeros(len(plan.steps))
         for device in self.planned[plan.plan_id].devices:
             if device.device_id in names:
@@ -296,7 +296,7 @@ def commanded_step(plan: Plan, start_utc: datetime) -> int | None:
 
 
 def _missing(day: DayScenario, slot: Slot) -> list[str]:
-    """What is not known of a quarter hour, in words."""
+    """Names of the readings missing for a quarter hour."""
     needed = {"load": day.readings.load_kw, "price": day.readings.import_price}
     needed |= {name: day.readings.generated_kw.get(name, {}) for name in day.sunny}
     return [name for name, known in needed.items() if slot.start_utc not in known]
@@ -334,7 +334,7 @@ def _device(case: DispatchCase, name: str) -> Device:
 
 
 def _undisturbed(device: Device) -> Floats:
-    """What a device with a forecast gives where nothing is decided."""
+    """Power of a device with a forecast without any decision, kW a step."""
     given: Floats = -np.asarray(device.drawn_kw(dict.fromkeys(device.columns, 0.0)), np.float64)
     return given
 

@@ -42,8 +42,8 @@ def planned_decisions(day: DayScenario) -> dict[str, Numbers]:
 
 
 def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
-    """What every device is proven to have done, as planned where nothing is proven; and of how many decisions there
-    were how many are proven.
+    """Executed decisions of every device, as planned where nothing is proven; the number of proven decisions, and of
+    all.
     """
     proven = asked = 0
     found = {}
@@ -60,7 +60,7 @@ def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
 
 
 def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[str, float]:
-    """What each store held at the end, from its last measurement within the day on; only where there is one."""
+    """Amount in each store at the end, from its last measurement within the day on; only where there is one."""
     ends = {}
     for device in day.case.devices:
         if device.device_id in day.measured and device.state:
@@ -74,10 +74,10 @@ def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[st
 
 
 def _done(day: DayScenario, device: Device, slot: Slot, t: int) -> dict[str, float] | None:
-    """What a device is proven to have done: by its meter, else by what was read back from it."""
+    """Proven decisions of a device: by its meter, else by read-back; None where neither exists."""
     name, at = device.device_id, slot.start_utc
     if device.forecast:
-        # What it gave less than it could have given.
+        # Curtailment: available less metered power.
         given_kw = day.readings.generated_kw.get(name, {}).get(at)
         return None if given_kw is None else {device.columns[0]: day.could_give(name, slot) - given_kw}
     metered = day.readings.done_kw.get(name, {})

@@ -121,7 +121,7 @@ class House:
         self.open_account()
 
     def look(self) -> Seen:
-        """What its instruments show now; powers since the last look."""
+        """Present readings of its instruments; mean powers since the last look."""
         day, at = self._today()
         if self._elapsed_h > 0:
             self._last = {name: round(kwh / self._elapsed_h, 4) for name, kwh in self._kwh.items()}
@@ -140,7 +140,7 @@ class House:
         )
 
     def outlook(self, hours: int) -> Outlook:
-        """What is foretold now."""
+        """Present forecast of prices and weather."""
         return self._service(self._now_utc, hours)
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
@@ -157,11 +157,11 @@ class House:
             left -= count
 
     def lived(self) -> Lived:
-        """What came of all since the account was opened."""
+        """Results since the account was opened."""
         return self._account.lived(self._stored())
 
     def open_account(self) -> None:
-        """What came before does not count."""
+        """Start a new account: earlier results do not count."""
         self._account = Account(
             opened=self._stored(),
             kgco2e_per_kwh=self._kgco2e,

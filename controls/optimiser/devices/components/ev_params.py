@@ -206,7 +206,7 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
 
 
 def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Session, tuple[str, ...]]:
-    """What is due within the plan: less where the car leaves after it, or where the mode allows less power."""
+    """Stay with the energy due within the plan: less where the car leaves later or the mode allows less power."""
     later_h = (left - stay.to_step) * given.step_h
     due_kwh = max(stay.energy_kwh - later_h * stay.max_kw * stay.efficiency, 0.0)
     notes: tuple[str, ...] = ()
@@ -225,11 +225,11 @@ def _reachable(stay: Session, name: str, left: int, given: Given) -> tuple[Sessi
 
 
 def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tuple[Session, tuple[str, ...]]:
-    """What a strategy adds to the stay.
+    """Stay with the constraints of its strategy, and notes.
 
-    SMART: any hour. ASAP: never later than at full power from now, beside the load. CHEAP_HOURS: only in the cheapest
-    hours that suffice. SOLAR_ONLY: only what the sun leaves over, and where that does not suffice for the departure
-    the cheapest further hours, which is told.
+    SMART: any hour. ASAP: never later than at full power from now, next to the load. CHEAP_HOURS: only in the cheapest
+    hours that suffice. SOLAR_ONLY: only the PV surplus, and where that does not suffice for the departure
+    the cheapest further hours, with a note.
     """
     if params.strategy == "SMART":
         return stay, ()

@@ -65,7 +65,7 @@ class StoreParams(Model):
         return self
 
     def least_away_degc(self, asset: Asset) -> float | None:
-        """What is enough while nobody is at home, never less than the guard of the asset asks for; None: as ever."""
+        """Least temperature during absence, never below the asset's guard; None: the usual one."""
         least = self.thermostat_on_degc if self.away_degc is None else self.away_degc
         hard = guarded_degc(asset)
         return least if least is None or hard is None else max(least, hard)
