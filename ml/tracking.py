@@ -117,11 +117,11 @@ class MlflowTracker:
 
     def names(self, prefix: str = "") -> list[str]:
         """Every registered name, or those that begin so."""
-        found, page, asked = [], None, f"name LIKE '{prefix}%'" if prefix else None
+        found, page, query = [], None, f"name LIKE '{prefix}%'" if prefix else None
         with self._reaching():
             # A page holds a hundred, whatever is asked for in all.
             while page is None or page.token:
-                page = self._client.search_registered_models(asked, 1000, page_token=page.token if page else None)
+                page = self._client.search_registered_models(query, 1000, page_token=page.token if page else None)
                 found += [model.name for model in page]
         # Where LIKE ignores case, it also finds others.
         return sorted(name for name in found if name.startswith(prefix))

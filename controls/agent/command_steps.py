@@ -66,8 +66,8 @@ def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) ->
             yield from move(context, slot, S.EXPIRED, "the window ended before it was sent")
         elif row.command.is_by_hand and now_utc > row.command.valid_from_utc + START_WITHIN:
             slot.take(row, now_utc=now_utc, now_s=now_s)
-            said = f"nobody sent it within {START_WITHIN.total_seconds():g} s of the moment it was set"
-            yield from move(context, slot, S.EXPIRED, said)
+            reason = f"nobody sent it within {START_WITHIN.total_seconds():g} s of the moment it was set"
+            yield from move(context, slot, S.EXPIRED, reason)
         elif slot.waits(row.command):
             continue
         # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.

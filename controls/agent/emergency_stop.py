@@ -26,12 +26,12 @@ class EmergencyStop:
     def reason(self) -> str:
         """Why nothing may be commanded; empty where everything may go on. A file that cannot be read stops."""
         try:
-            said = self.file.read_text(encoding="utf-8", errors="replace").strip()
+            text = self.file.read_text(encoding="utf-8", errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError):
             return self._pulled
         except OSError as error:
             return f"its file cannot be read ({type(error).__name__})"
-        return " ".join(said[:_SAID].split()) or f"the file {self.file.name} is there"
+        return " ".join(text[:_SAID].split()) or f"the file {self.file.name} is there"
 
     def pull(self, by: str, now_utc: datetime) -> None:
         """Stop now, and over every restart; where no file can be written, until this process ends."""

@@ -37,23 +37,23 @@ def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
     if row is None or context.proofs is None or (slot.meter is not None and slot.meter.outcome != "moved"):
         return True
     ask = context.proofs.answer if slot.meter is None else context.proofs.went_back
-    said = ask(device.device_id, row.command.command_id, context.monotonic())
-    if said is None:
+    response = ask(device.device_id, row.command.command_id, context.monotonic())
+    if response is None:
         return True
-    slot.meter = said
-    if said.outcome == "moved":
+    slot.meter = response
+    if response.outcome == "moved":
         grade = EvidenceGrade.METER_MOVED
         yield from move(
-            context, slot, CommandState.VERIFIED, said.reason, facts=meter_facts(said), evidence_grade=grade
+            context, slot, CommandState.VERIFIED, response.reason, facts=meter_facts(response), evidence_grade=grade
         )
         return True
-    if said.outcome == "not":
-        reason = f"the meter says otherwise: {said.reason}"
-        yield from move(context, slot, CommandState.DRIFTED, reason, facts=meter_facts(said))
+    if response.outcome == "not":
+        reason = f"the meter says otherwise: {response.reason}"
+        yield from move(context, slot, CommandState.DRIFTED, reason, facts=meter_facts(response))
         return False
     return True
 
 
-def meter_facts(said: MeterResponse | None) -> dict[str, Fact]:
+def meter_facts(response: MeterResponse | None) -> dict[str, Fact]:
     """Ledger fields of a meter's answer; nothing where it was not asked."""
-    return {} if said is None else {f"meter_{name}": value for name, value in said.model_dump().items()}
+    return {} if response is None else {f"meter_{name}": value for name, value in response.model_dump().items()}

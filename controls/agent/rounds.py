@@ -56,15 +56,15 @@ class Rounds:
         """
         try:
             ready = self._answered()
-            asking = [asked for task in ready if (asked := self._resume(task))]
-            asking += [asked for device, step in begun if (asked := self._resume(_Task(device, step)))]
+            asking = [query for task in ready if (query := self._resume(task))]
+            asking += [query for device, step in begun if (query := self._resume(_Task(device, step)))]
             while asking:
                 answers = _asked(self._context, [ask for _, ask in asking])
                 tasks = [task for task, _ in asking]
                 # Only now: a commit that fails must not leave any step ahead of the ledger.
                 for task, answer in zip(tasks, answers, strict=True):
                     task.answer = answer
-                asking = [asked for task in tasks if (asked := self._resume(task))]
+                asking = [query for task in tasks if (query := self._resume(task))]
         except BaseException:
             self.give_up()
             raise

@@ -132,8 +132,8 @@ class SiteValues:
             there = self._reference()
             self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
         # Of the last cycle, not of this one's begin: a line falls silent by time alone.
-        told, self._told = self._told, self._ceilings(context.monotonic())
-        return self._told != told
+        previous, self._told = self._told, self._ceilings(context.monotonic())
+        return self._told != previous
 
     def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""
@@ -150,11 +150,11 @@ class SiteValues:
 
     def dso_limit(self, now_s: float) -> tuple[float | None, float | None]:
         """The lowest ceiling of import in force, kW, and the age of the oldest word; a figure below zero lifts it."""
-        told = [self._value(name, DSO_READING, now_s) for name in (*self._lines, *self._sources)]
-        ages = [age_s for _, age_s in told if age_s is not None]
-        limits = [value for value, _ in told if value is not None and value >= 0]
+        values = [self._value(name, DSO_READING, now_s) for name in (*self._lines, *self._sources)]
+        ages = [age_s for _, age_s in values if age_s is not None]
+        limits = [value for value, _ in values if value is not None and value >= 0]
         # A line that never spoke leaves the age unknown, and so its failsafe value in force.
-        return min(limits, default=None), max(ages) if ages and len(ages) == len(told) else None
+        return min(limits, default=None), max(ages) if ages and len(ages) == len(values) else None
 
     def _ceilings(self, now_s: float) -> tuple[object, ...]:
         limit_kw, age_s = self.dso_limit(now_s)

@@ -52,9 +52,9 @@ def move(
         if moved is not None and row.command.is_by_hand and is_terminal(to_state):
             end_by_hand(context.store, connection, row.command, reason=f"{to_state}: {reason}", at_utc=now_utc)
         if moved is not None and latch:
-            name, said = row.command.command_id, f"{to_state}: {reason}"
+            name, change = row.command.command_id, f"{to_state}: {reason}"
             latch_fault(
-                connection, context.site_id, row.command.device_id, reason=said, command_id=name, at_utc=now_utc
+                connection, context.site_id, row.command.device_id, reason=change, command_id=name, at_utc=now_utc
             )
         if moved is not None and hold is not None:
             until_utc = now_utc + HOLD

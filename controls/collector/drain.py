@@ -238,9 +238,9 @@ class Drain:
             if name not in known:
                 # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
                 known[name] = self._points.get(name, _UNKNOWN) if turn.takes(point) else None
-            if (told := known[name]) is None:
+            if (entry := known[name]) is None:
                 continue
-            what, interval_minutes = told
+            what, interval_minutes = entry
             if what == "live":
                 live_only += 1
                 continue
@@ -323,8 +323,8 @@ class Drainer:
 
     def _tell(self, site_id: str, done: Drained) -> None:
         if done.files or done.refusals:
-            said = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
-            logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
+            message = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
+            logger.info(message, site_id, done.samples, done.refusals, len(done.files), done.carried)
 
 
 def _batches(pieces: Sequence[Path]) -> list[Sequence[Path]]:
@@ -353,8 +353,8 @@ def _begun_us(piece: Path) -> int:
 def _first_us(key: _Key, lines: Iterable[bytes]) -> int:
     """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
     # A refusal tells none, and its point is quoted: that may hold a comma.
-    told = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
-    return min((at for at in told if at >= key.quarter_us), default=key.quarter_us)
+    times = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
+    return min((at for at in times if at >= key.quarter_us), default=key.quarter_us)
 
 
 def _carried(path: Path) -> Iterator[_Lines]:

@@ -74,8 +74,8 @@ class PushedBoard:
             for row in rows:
                 if (found := points.get((row.meter_id, row.register_id))) is not None:
                     source_id, point = found
-                    told, own = unit_of(row.unit), unit_of(point.unit)
-                    value = (row.value * told.factor + told.offset - own.offset) / own.factor
+                    stated, own = unit_of(row.unit), unit_of(point.unit)
+                    value = (row.value * stated.factor + stated.offset - own.offset) / own.factor
                     quality = "doubtful" if row.quality_code == QualityCode.QUESTIONABLE else "measured"
                     sample = Sample(point.point, row.at_utc, value, point.unit, received_utc, None, quality)
                     board.take(source_id, [sample])

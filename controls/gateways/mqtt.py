@@ -215,8 +215,8 @@ class MqttDevice(MqttReader):
         result = document.get("result")
         if result not in (Outcome.APPLIED, Outcome.REPEATED):
             # The device's own words go into logs and the ledger: one short line of them.
-            said = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
-            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(said, said)}", code=said)
+            text = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
+            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(text, text)}", code=text)
         return Ack(code=str(result), applied_value=_stated(document, "applied_value"), at_utc=self._clock.now_utc())
 
     def _state(self) -> tuple[dict[str, Any], str]:

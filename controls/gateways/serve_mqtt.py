@@ -128,7 +128,7 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
         key: DeviceKey | None = None,
     ) -> None:
         self.topics = topics = Topics(site_id=site_id, device_id=device_id)
-        online, offline = (Will(topic=topics.status, payload=said) for said in ("online", "offline"))
+        online, offline = (Will(topic=topics.status, payload=payload) for payload in ("online", "offline"))
         ServedDevice.__init__(self, template, measure=measure, monotonic=monotonic)
         ServedOnLine.__init__(
             self,

@@ -78,10 +78,10 @@ class ModbusUnit(ServedDevice):
                 for step in place.write_steps:
                     found |= self._laid_out(place, step.register_address, self._held(name, place, step))
             if rule.table == table:
-                stands = self._laid_out(rule, rule.register_address, self._held(name, rule, None))
+                words = self._laid_out(rule, rule.register_address, self._held(name, rule, None))
                 # What a frame skips belongs to others.
                 skipped = self._skipped(rule)
-                found |= {at: word for at, word in stands.items() if at not in skipped or at not in found}
+                found |= {at: word for at, word in words.items() if at not in skipped or at not in found}
         return found
 
     def write(self, address: int, words: list[int], table: Table = "holding") -> int | None:

@@ -106,5 +106,5 @@ def read_approvals(store: Store, site_id: str, kind: Kind, *, connection: Connec
     if problems:
         # A revocation may be what is missing.
         return Approvals((), is_used=True)
-    said = {row["subject"]: row["outcome"] for row in good if row["outcome"] != Outcome.REFUSED}
-    return Approvals((name for name, what in said.items() if what == Outcome.APPROVED), is_used=bool(said))
+    outcomes = {row["subject"]: row["outcome"] for row in good if row["outcome"] != Outcome.REFUSED}
+    return Approvals((name for name, what in outcomes.items() if what == Outcome.APPROVED), is_used=bool(outcomes))

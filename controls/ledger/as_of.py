@@ -36,14 +36,14 @@ def commands_at(store: Store, site_id: str, as_of_utc: datetime) -> list[LedgerR
     events: dict[str, list[dict[str, Any]]] = {}
     for event in read_rows(store, query):
         events.setdefault(event["command_id"], []).append(event)
-    beside = found_beside(store, commands)
+    kept = found_beside(store, commands)
     rows = []
     for row in read_commands(store, site_id):
         name = row.command.command_id
         past = [event for event in events.get(name, []) if event["at_utc"] <= as_of_utc]
         if not past:
             continue
-        then = told(past, beside.get((name,)))
+        then = told(past, kept.get((name,)))
         grade = then["evidence_grade"]
         order = {each: then[each] for each in ("epoch", "seq") if then[each] is not None}
         rows.append(

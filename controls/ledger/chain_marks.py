@@ -100,8 +100,8 @@ def off_anchors(
         row["position"]: row["hash"] for row in read_rows(store, sa.select(row_seals.c.position, row_seals.c.hash))
     }
     bent = next((each.seal for each in anchors if each.seal and seals.get(each.seal) != each.seal_hash), None)
-    said = f"seal {bent}: it, or one before it, was removed or rewritten; {ANCHOR} says otherwise"
-    return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [said]
+    problem = f"seal {bent}: it, or one before it, was removed or rewritten; {ANCHOR} says otherwise"
+    return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [problem]
 
 
 def _file(folder: Path, site_id: str) -> Path:

@@ -99,8 +99,8 @@ def end_by_hand(store: Store, connection: Connection, command: Command, *, reaso
     for hold in select_holds(store, connection, command.site_id, at_utc):
         if hold.sends == command.command_id:
             place = {"site_id": hold.site_id, "device_id": hold.device_id, "capability": hold.capability}
-            said = {"reason": reason, "command_id": command.command_id, "recorded_at_utc": at_utc}
-            append_row(connection, hold_events, **place, is_set=False, **said)
+            facts = {"reason": reason, "command_id": command.command_id, "recorded_at_utc": at_utc}
+            append_row(connection, hold_events, **place, is_set=False, **facts)
 
 
 def set_hold(

@@ -233,8 +233,8 @@ def _believed(
     """
     rows, good, problems = found
     ids = {row["id"] for row in good}
-    asked = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
-    requests = _requests(store, asked, connection, problems) if asked else {}
+    requested = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
+    requests = _requests(store, requested, connection, problems) if requested else {}
     standings: dict[Scope, Standing] = {}
     for row in rows:
         # A word that is no mode counts as the lowest, which is always believed.

@@ -91,20 +91,20 @@ def transition(
         raise OurFault(f"command {row.command.command_id}: {to_state} stays as it is without better evidence")
     new_facts = dict(facts or {})
     values: dict[str, Any] = {"state": str(to_state), "facts": {**row.facts, **new_facts}}
-    beside: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     if evidence_grade is not None:
-        beside["evidence_grade"] = int(evidence_grade)
+        columns["evidence_grade"] = int(evidence_grade)
     if mode_at_issue is not None:
-        beside["mode_at_issue"] = mode_at_issue.name
+        columns["mode_at_issue"] = mode_at_issue.name
     command = row.command
     if wire is not None:
-        beside |= {"epoch": wire[0], "seq": wire[1]}
+        columns |= {"epoch": wire[0], "seq": wire[1]}
         command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
-    change = {"moved_id": command.command_id, "stood_at": str(row.state), **values, **beside}
+    change = {"moved_id": command.command_id, "stood_at": str(row.state), **values, **columns}
     if to_state is row.state:
-        change["better_than"] = beside["evidence_grade"]
+        change["better_than"] = columns["evidence_grade"]
     event: dict[str, Any] = {"site_id": command.site_id, "command_id": command.command_id, "from_state": row.state}
-    event |= {"to_state": to_state, "reason": reason, "facts": new_facts | beside, "at_utc": at_utc}
+    event |= {"to_state": to_state, "reason": reason, "facts": new_facts | columns, "at_utc": at_utc}
     moves = together or Moves()
     moves.add(change, event)
     if together is None and not moves.write(connection, command.site_id):

@@ -210,8 +210,8 @@ def start_of(case: DispatchCase, problem: Problem, series: Series) -> Floats:
     """The values of a problem's columns that a schedule of the same steps tells, NaN where it tells none."""
     start = np.full(problem.program.width, np.nan)
     for part in case.parts:
-        told = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
-        for name, values in part.told(told).items():
+        warm = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
+        for name, values in part.told(warm).items():
             if (columns := problem.variables[part.device_id].get(name)) is not None and columns.size == values.size:
                 start[columns.column] = values
     return start

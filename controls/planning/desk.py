@@ -61,7 +61,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
     from controls.gateways.open import Gateways
 
     gateways = Gateways(site.site_id, settings, clock)
-    asked = [
+    queried = [
         (asset, kind, kind.measure, load_template(asset.template))
         for asset, kind in device_assets(site)
         if kind.measure and asset.template
@@ -69,7 +69,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
 
     def read() -> States:
         states = States()
-        for asset, kind, measure, template in asked:
+        for asset, kind, measure, template in queried:
             try:
                 with closing(gateways.open_reader(asset, template)) as device:
                     # What is not there has no state: a charger without a car.
@@ -197,19 +197,19 @@ def price_doubt(prices: pl.DataFrame, before: pl.DataFrame) -> Finding | None:
     usual, found = _median(then), _median(now)
     facts: dict[str, str | float | int | bool | None] = {"median": found, "median_before": usual}
     if usual > 0 and now.max() == 0:
-        said = f"every price from {_first(prices)} on is 0; over the days before it was {usual:.4g} at the median"
-        return Finding(code="prices_all_zero", message=said, severity="blocking", facts=facts)
+        message = f"every price from {_first(prices)} on is 0; over the days before it was {usual:.4g} at the median"
+        return Finding(code="prices_all_zero", message=message, severity="blocking", facts=facts)
     if usual > 0 and found > 0 and not 1 / MAX_RATIO <= found / usual <= MAX_RATIO:
-        said = (
+        message = (
             f"prices from {_first(prices)} on are {found:.4g} at the median, {found / usual:.3g} times those of the "
             "days before: another unit is suspected"
         )
-        return Finding(code="prices_of_another_unit", message=said, severity="blocking", facts=facts)
+        return Finding(code="prices_of_another_unit", message=message, severity="blocking", facts=facts)
     if _repeats(prices, before):
-        said = (
+        message = (
             f"prices from {_first(prices)} on are those of the day before to the last digit: the feed does not change"
         )
-        return Finding(code="prices_stand_still", message=said, severity="blocking", facts=facts)
+        return Finding(code="prices_stand_still", message=message, severity="blocking", facts=facts)
     return None
 
 

@@ -211,11 +211,11 @@ def not_renewed(plan: Plan, now_utc: datetime) -> Finding | None:
     until = commands_until(plan)
     if now_utc < until:
         return None
-    said = (
+    message = (
         f"plan {plan.version} of {plan.created_at_utc:%Y-%m-%d %H:%M}Z sets no device since {until:%H:%M}Z and no plan"
         " took its place: devices are at their safe values"
     )
-    return Finding(code="plan_not_renewed", message=said, severity="warning", scope=plan.site_id)
+    return Finding(code="plan_not_renewed", message=message, severity="warning", scope=plan.site_id)
 
 
 def _sun_lately(
@@ -239,8 +239,8 @@ def _sun_lately(
             silent.append(name)
     if not silent:
         return found, None
-    said = f"what {' and '.join(silent)} gave is not known: no reading of the last {_LATELY * hours * 60:g} min"
-    return found, Finding(code="no_pv_reading", message=said, severity="warning", scope=site.site_id)
+    message = f"what {' and '.join(silent)} gave is not known: no reading of the last {_LATELY * hours * 60:g} min"
+    return found, Finding(code="no_pv_reading", message=message, severity="warning", scope=site.site_id)
 
 
 def off_plan_since(plan: Plan, ledger: Iterable[LedgerRow], now_utc: datetime) -> dict[str, float]:

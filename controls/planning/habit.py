@@ -95,7 +95,7 @@ def by_habit(case: DispatchCase) -> Solution | Finding:
 
 def _broken(case: DispatchCase, ruled: DispatchCase, series: Series) -> Iterator[str]:
     """Limits of the case that its devices, as nobody plans them, would not keep."""
-    yield from (said for said in replay_case(ruled, series).problems if _WISHED not in said)
+    yield from (text for text in replay_case(ruled, series).problems if _WISHED not in text)
     step_h = np.array(case.step_h)
     for device in case.devices:
         columns = numbers(series.devices.get(device.device_id, {}))
@@ -107,8 +107,8 @@ def _broken(case: DispatchCase, ruled: DispatchCase, series: Series) -> Iterator
             if float(columns[device.level_column].min()) < device.min_kwh - TOLERANCE:
                 yield f"{device.device_id} would fall below its floor"
         elif isinstance(device, EvCharger):
-            late = (said for said, error in device.unconstrained().errors(columns, step_h) if np.max(error) > TOLERANCE)
-            yield from (f"{device.device_id}, {said}" for said in late)
+            late = (text for text, error in device.unconstrained().errors(columns, step_h) if np.max(error) > TOLERANCE)
+            yield from (f"{device.device_id}, {text}" for text in late)
 
 
 @dataclass(frozen=True)

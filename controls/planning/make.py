@@ -59,10 +59,10 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     if isinstance(prices := prices_ahead(desk, now), Finding):
         return prices
     begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
-    said = desk.read_states()
-    known = sensor_fallback(site, said, begun, now_utc=now)
+    reported = desk.read_states()
+    known = sensor_fallback(site, reported, begun, now_utc=now)
     begin = starting_states(
-        site, known.states, faults=getattr(said, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
+        site, known.states, faults=getattr(reported, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
     )
     if begin.findings and not makes_a_plan(begin.site):
         return joined(begin.findings, site)
@@ -152,8 +152,8 @@ def plan_trigger(desk: Desk) -> Decision:
         decision = decide(since=since, states=states, silent=silent.keys() if states else None)
     if decision.should_plan or not unknown:
         return decision
-    said = "; ".join([decision.reason, *(each.message for each in unknown)])
-    return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
+    reason = "; ".join([decision.reason, *(each.message for each in unknown)])
+    return decision.model_copy(update={"reason": reason, "finding": unknown[-1]})
 
 
 def request_of(

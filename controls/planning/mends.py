@@ -45,8 +45,8 @@ def _ingest_prices(site: Site, option: str) -> str:
 
 
 def _is_of_a_state(code: str) -> bool:
-    said = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
-    return any(f"_{said}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure)
+    name = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
+    return any(f"_{name}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure)
 
 
 def _mend(code: str, finding: Finding, site: Site, option: str) -> str:

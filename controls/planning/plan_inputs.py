@@ -150,15 +150,15 @@ def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer
 
 def _said(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
     """Notes of the forecasts on how they were made: a weaker model, a changed load, missing weather."""
-    return {f"{role}_forecast_{code}": said for role, made in forecasts.items() for code, said in made.labels.items()}
+    return {f"{role}_forecast_{code}": text for role, made in forecasts.items() for code, text in made.labels.items()}
 
 
 def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> dict[str, str]:
     """Labels of the steps whose prices are forecast, where there are any."""
     if forecast is None or not steps:
         return {}
-    told = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
-    return told | _said({"price": forecast})
+    labels = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
+    return labels | _said({"price": forecast})
 
 
 def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:
@@ -239,8 +239,8 @@ def _figures(
             made[asset.asset_id] = kind.from_asset(asset, given)
         except ValidationError as error:
             # Each figure may be one, and two of them still contradict.
-            said = sentence_of(error.errors()[0])
-            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
+            reason = sentence_of(error.errors()[0])
+            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {reason}", reason="bad_asset") from error
     devices, found = beside_neighbours(site, made, np.full(len(import_price_per_kwh), 1 / _STEPS_PER_HOUR)), []
     for asset, kind in device_assets(site):
         figures = devices[asset.asset_id].model_dump(mode="json", exclude={"device_id"})
@@ -273,7 +273,7 @@ def not_measured(inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _ending(inputs: Mapping[str, str], ending: str) -> dict[str, str]:
-    return {name.removesuffix(ending): said for name, said in inputs.items() if name.endswith(ending)}
+    return {name.removesuffix(ending): text for name, text in inputs.items() if name.endswith(ending)}
 
 
 def quarter_start(now_utc: datetime) -> datetime:

@@ -115,6 +115,6 @@ def _notes(case: DispatchCase, why: Explanation) -> Iterator[tuple[datetime, str
 
     runs = groupby(why.slots, key=lambda slot: tuple(acts(slot, case.devices)))
     most = [max(run, key=worth) for acting, run in runs if acting]
-    told = sorted((slot for slot in most if worth(slot) > why.noise), key=worth, reverse=True)[:_NOTES]
-    for slot in sorted(told, key=lambda each: each.time_utc):
+    noted = sorted((slot for slot in most if worth(slot) > why.noise), key=worth, reverse=True)[:_NOTES]
+    for slot in sorted(noted, key=lambda each: each.time_utc):
         yield slot.time_utc, slot.sentence

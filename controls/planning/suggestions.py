@@ -49,8 +49,8 @@ def overrides_of(
     """The overrides that the ledger tells of (a read-back that was not ours, twice in a row), and those that people
     told of themselves (device_holds.told_by_hand).
     """
-    told = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
-    return told + [
+    manual = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
+    return manual + [
         Override(
             device_id=row.command.device_id,
             capability=row.command.capability,

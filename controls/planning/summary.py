@@ -73,8 +73,8 @@ def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[st
 def _as_sentence(note: str) -> str:
     """A note as a sentence: a capital first, a full stop behind. One of a stored plan is text behind its device."""
     if not isinstance(note, Sentence):
-        device, _, said = note.partition(": ")
-        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(said))
+        device, _, text = note.partition(": ")
+        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(text))
     pattern, given = note.pattern, note.given
     if pattern.startswith("{0}"):
         first = str(given[0])
@@ -90,7 +90,7 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     at = parse_instant(until).astimezone(zone)
     written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
     day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
-    kept = [Sentence("{0}: {1}", name, Stored(said)) for name, said in said_while_away(plan.request.inputs).items()]
+    kept = [Sentence("{0}: {1}", name, Stored(text)) for name, text in said_while_away(plan.request.inputs).items()]
     return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
 
@@ -195,7 +195,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
     """The choice of the device, in a slot in which it acts, that would cost most to make otherwise."""
     if plan.explanation is None:
         return ""
-    told = [
+    options = [
         (one.difference, slot.time_utc, one.words)
         for slot in plan.explanation.slots
         if (span_utc is None or span_utc[0] <= slot.time_utc < span_utc[1])
@@ -203,9 +203,9 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
         for one in slot.alternatives
         if one.device_id == device.device_id and one.difference is not None
     ]
-    if not told:
+    if not options:
         return ""
-    difference, at_utc, words = max(told)
+    difference, at_utc, words = max(options)
     if difference <= max(plan.explanation.noise, _HALF_A_CENT):
         return Sentence("doing otherwise in any one slot that was asked about would make no difference")
     pattern = "{0} on {1} would cost {2} {3} more"

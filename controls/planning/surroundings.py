@@ -55,18 +55,18 @@ def outdoor_ahead(
     age = now_utc - newest.issued_at_utc
     if age > MAX_WEATHER_AGE:
         hours = [f"{span / timedelta(hours=1):.3g} h" for span in (age, MAX_WEATHER_AGE)]
-        said = f"the forecast of the outdoor temperature is {hours[0]} old, at most {hours[1]} are allowed: {_INSTEAD}"
-        return Outdoor(labels={"outdoor": said})
+        text = f"the forecast of the outdoor temperature is {hours[0]} old, at most {hours[1]} are allowed: {_INSTEAD}"
+        return Outdoor(labels={"outdoor": text})
     used = [one for one in known if now_utc - one.issued_at_utc <= MAX_WEATHER_AGE]
-    told = {step: value for one in used for step, value in _told(one, steps).items()}
-    held = [told.get(step) for step in steps]
+    values = {step: value for one in used for step, value in _told(one, steps).items()}
+    held = [values.get(step) for step in steps]
     last, open_from = None, None
     for place, step in enumerate(steps):
         if held[place] is not None:
             last = place
         elif last is None or step - steps[last] > _HELD:
-            said = f"the forecast of the outdoor temperature does not cover {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
-            return Outdoor(labels={"outdoor": said})
+            text = f"the forecast of the outdoor temperature does not cover {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
+            return Outdoor(labels={"outdoor": text})
         else:
             held[place], open_from = held[last], open_from or step
     labels = {
@@ -103,10 +103,10 @@ def walls_of(site: Site) -> dict[str, dict[str, float]]:
                     f"site {site.site_id}, asset {name!r}: walls names {other!r}; expected another room: {there}",
                     reason="bad_asset",
                 )
-            for one, beside in ((name, other), (other, name)):
+            for one, neighbour in ((name, other), (other, name)):
                 # Told at both ends it is still one wall.
                 own = found.setdefault(one, {})
-                own[beside] = max(own.get(beside, 0.0), kw_per_k)
+                own[neighbour] = max(own.get(neighbour, 0.0), kw_per_k)
     return found
 
 

@@ -95,7 +95,7 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
             f"the load is {meter} as it was measured; the devices are added to it",
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
-            *(said.partition(": nothing")[0] for _, _, said, _ in begun),
+            *(note.partition(": nothing")[0] for _, _, note, _ in begun),
             *(
                 "every day begins like this for what is driven away"
                 for _ in range(any(kind.is_taken_away for _, kind in device_assets(planned)))

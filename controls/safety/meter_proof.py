@@ -170,18 +170,18 @@ def judge(
     facts = {"before_kw": before_kw, "after_kw": after_kw, "expected_kw": expected_kw, "allowed_kw": allowed_kw}
     change_kw = after_kw - before_kw
     if abs(expected_kw) <= allowed_kw:
-        said = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
-        return MeterResponse(outcome="undecided", reason=said, **facts)
+        text = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
+        return MeterResponse(outcome="undecided", reason=text, **facts)
     rests = [change_kw - each for each in _sums(others_kw)]
     # Beyond the expectation counts as reached only where the device may go further than asked.
     signed = [(rest - expected_kw) * (1 if expected_kw > 0 else -1) for rest in rests]
     fits_with = any(-allowed_kw <= each and (is_at_least or each <= allowed_kw) for each in signed)
     fits_without = any(abs(rest) <= allowed_kw for rest in rests)
-    beside = f" beside {len(others_kw)} others of ours" if others_kw else ""
-    said = f"the meter moved by {change_kw:.3g} kW, expected {expected_kw:.3g} kW{beside} within {allowed_kw:.3g} kW"
+    others = f" beside {len(others_kw)} others of ours" if others_kw else ""
+    text = f"the meter moved by {change_kw:.3g} kW, expected {expected_kw:.3g} kW{others} within {allowed_kw:.3g} kW"
     if fits_with and fits_without:
-        return MeterResponse(outcome="undecided", reason=f"{said}: it would fit without this one as well", **facts)
-    return MeterResponse(outcome="moved" if fits_with else "not", reason=said, **facts)
+        return MeterResponse(outcome="undecided", reason=f"{text}: it would fit without this one as well", **facts)
+    return MeterResponse(outcome="moved" if fits_with else "not", reason=text, **facts)
 
 
 def _sums(parts_kw: tuple[float, ...]) -> list[float]:
@@ -250,8 +250,8 @@ class MeterWatch:
         others = [each.expectation for each in together if each is not mine]
         unknown = [each.reason for each in others if each.change_kw is None]
         if unknown:
-            said = f"another command of ours moved it meanwhile, by an unknown amount: {unknown[0]}"
-            return MeterResponse(outcome="undecided", reason=said)
+            reason = f"another command of ours moved it meanwhile, by an unknown amount: {unknown[0]}"
+            return MeterResponse(outcome="undecided", reason=reason)
         return judge(
             before_kw=statistics.fmean(before),
             after_kw=statistics.fmean(after),

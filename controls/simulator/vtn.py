@@ -173,8 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
         elif (kind := path.path.strip("/")) in self.vtn.objects:
             self._answer(HTTPStatus.OK, self.vtn.listed(kind, parse_qs(path.query)))
-        elif kind.startswith("notifiers") and (said := self.vtn.notifiers(kind)) is not None:
-            self._answer(HTTPStatus.OK, said)
+        elif kind.startswith("notifiers") and (body := self.vtn.notifiers(kind)) is not None:
+            self._answer(HTTPStatus.OK, body)
         else:
             self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such collection"))
 

@@ -219,5 +219,5 @@ def _trend(before: Vector) -> float:
 
 def _apart(one: Vector, other: Vector, size: float) -> float:
     """Distance of two medians, as a share of the gain; 0 where one is unknown."""
-    apart = float(median_of(one, axis=0) - median_of(other, axis=0)) / size if len(one) and len(other) else 0.0
-    return min(abs(apart), 3.0) if np.isfinite(apart) else 0.0
+    distance = float(median_of(one, axis=0) - median_of(other, axis=0)) / size if len(one) and len(other) else 0.0
+    return min(abs(distance), 3.0) if np.isfinite(distance) else 0.0

@@ -219,8 +219,8 @@ def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime)
     first, after = max(series.index(start_utc), 0), min(series.index(end_utc), len(series.values))
     before = rows.filter(pl.col("day").is_between(rows["day"][first] - 42, rows["day"][first] - 1))
     usual = before.group_by("minute", "is_off").agg(usual=pl.col("value").median())
-    asked = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
-    return asked["usual"].to_list()
+    joined = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
+    return joined["usual"].to_list()
 
 
 def _shares(event: found_events.AnomalyEvent, period: Period) -> bool:

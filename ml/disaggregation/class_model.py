@@ -138,7 +138,7 @@ class _Learner:
         every = np.ones(len(is_on), dtype=bool)
         return self._crossed(fit, _teaches(is_on) if self.is_large else every, every)
 
-    def energy(self, taught: Mask, asked: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
+    def energy(self, taught: Mask, estimated: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
         """A regression of the energy of some steps, and held-out estimates of those asked; zero elsewhere.
 
         What a class that is off draws seldom matters, and its steps are most of all: then it is their mean.
@@ -153,7 +153,7 @@ class _Learner:
             given = self.params.estimators(is_large=self.is_large, share=share)
             return [HistGradientBoostingRegressor(**kw).fit(self._rows(rows), self.kwh[rows]) for kw in given]
 
-        model, found = self._crossed(fit, taught, asked)
+        model, found = self._crossed(fit, taught, estimated)
         return model, np.maximum(found, 0.0)
 
     def _rows(self, rows: Mask) -> Matrix:
@@ -162,12 +162,12 @@ class _Learner:
         found[:, np.isnan(found).all(axis=0)] = 0.0
         return found
 
-    def _crossed(self, fit: Callable[[Mask], Any], taught: Mask, asked: Mask) -> tuple[Any, Vector]:
+    def _crossed(self, fit: Callable[[Mask], Any], taught: Mask, estimated: Mask) -> tuple[Any, Vector]:
         """The model of all steps, and what models of the other folds say of each one."""
         found = np.zeros(len(self.fold))
         for number in np.unique(self.fold):
             own = self.fold == number
-            found[own & asked] = _said(fit(taught & ~own), self.matrix[own & asked])
+            found[own & estimated] = _said(fit(taught & ~own), self.matrix[own & estimated])
         return fit(taught), found
 
 

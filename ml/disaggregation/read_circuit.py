@@ -69,10 +69,10 @@ def local_span(text: str, option: str, zone: str) -> tuple[datetime, datetime]:
     return found
 
 
-def _map_without(path: Path, beside: Sequence[str]) -> ColumnMap | None:
+def _map_without(path: Path, further: Sequence[str]) -> ColumnMap | None:
     """The map of the file's energy, beside the columns that are named as further ones."""
     header = reader_for(path).header(path)
-    missing = [name for name in beside if name not in header]
+    missing = [name for name in further if name not in header]
     if missing:
         raise BadInput(
             f"there is no column {missing[0]}; it has {', '.join(header)}",
@@ -80,7 +80,7 @@ def _map_without(path: Path, beside: Sequence[str]) -> ColumnMap | None:
             line=1,
             reason="missing_column",
         )
-    layout = resolve([name for name in header if name not in beside], None, None)
+    layout = resolve([name for name in header if name not in further], None, None)
     if len(layout.values) != 1 or layout.values[0].column is None:
         raise BadInput("expected one column of energy", file=str(path), line=1, reason="several_meters")
     column, unit = layout.values[0].column, layout.values[0].unit

@@ -78,9 +78,9 @@ def _groups(site: Site, meter: Meter) -> Iterator[list[Meter]]:
         and meter.meter_id not in site.above(one.meter_id)
         and one.meter_id not in site.above(meter.meter_id)
     ]
-    beside = [one for one in others if one.parent_on() == meter.parent_on()]
-    yield beside
-    yield [one for one in others if one not in beside]
+    siblings = [one for one in others if one.parent_on() == meter.parent_on()]
+    yield siblings
+    yield [one for one in others if one not in siblings]
 
 
 def _scaled(site: Site, meter: Meter, own: Series, members: dict[str, Series]) -> tuple[Series, str, list[str]] | None:

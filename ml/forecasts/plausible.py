@@ -41,7 +41,7 @@ def notes(case: Case, origin: int, horizon: int, *, trained_until_utc: datetime 
         "regime_change": _regime(case.series, origin, trained_until_utc),
         "weather": _weather(case, origin, horizon),
     }
-    return {code: said for code, said in found.items() if said}
+    return {code: text for code, text in found.items() if text}
 
 
 def implausible(answer: Quantiles, case: Case, origin: int) -> str | None:

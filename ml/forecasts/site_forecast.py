@@ -241,8 +241,8 @@ def forecast_site(
             shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
             if shadow is not None:
                 store.add(shadow, clock)
-    said = tuple(each for forecast in found for each in findings_of(forecast))
-    return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
+    findings = tuple(each for forecast in found for each in findings_of(forecast))
+    return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=findings)
 
 
 def _in_blocks(

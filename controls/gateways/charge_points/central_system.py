@@ -120,8 +120,8 @@ class ChargerLink:
             raise DeviceSilent(f"{self.where} broke the connection during {action}") from error
         except (OCPPError, UnknownCallErrorCodeError) as error:
             code = str(getattr(error, "code", "") or type(error).__name__)
-            said = ascii(getattr(error, "description", None) or str(error))[1:-1][:80]
-            raise DeviceRefused(f"{self.where} answered {action} with {code}: {said}", code=code) from error
+            text = ascii(getattr(error, "description", None) or str(error))[1:-1][:80]
+            raise DeviceRefused(f"{self.where} answered {action} with {code}: {text}", code=code) from error
         # What the charger sent passed its schema and still is not what the library expects.
         except (TypeError, ValueError, AttributeError) as error:
             raise DeviceRefused(f"{self.where} sent an unreadable answer to {action}", code="unreadable") from error

@@ -93,15 +93,15 @@ def _written(device: DeviceWriter, template: Template, command: Command, wait: C
             held = device.read_back(name)
     except (DeviceRefused, DeviceSilent) as fault:
         return Check(name=what, status="fail", detail=str(fault))
-    told = _told(held, template, name)
+    value = _told(held, template, name)
     if abs(held.value - command.value) > rule.tolerance:
-        return Check(name=what, status="fail", detail=f"after {rule.within_s:g} s it holds {told}")
+        return Check(name=what, status="fail", detail=f"after {rule.within_s:g} s it holds {value}")
     is_safe = abs(held.value - template.safe_default[name]) <= rule.tolerance
     if template.has_device_ttl and held.revert_remaining_s == 0 and not is_safe:
         is_released = bool(template.capability(name).release)
         status: Literal["ok", "fail"] = "ok" if is_released else "fail"
-        return Check(name=what, status=status, detail=f"holds {told}; no timer runs")
-    return Check(name=what, status="ok", detail=f"holds {told}")
+        return Check(name=what, status=status, detail=f"holds {value}; no timer runs")
+    return Check(name=what, status="ok", detail=f"holds {value}")
 
 
 def _refuses(device: DeviceWriter, template: Template, make: MakeCommand, name: str) -> Check:

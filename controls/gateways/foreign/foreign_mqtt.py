@@ -168,10 +168,10 @@ class TopicsReader(OnLine):
         with self._changed:
             if is_needed:
                 self._changed.wait_for(lambda: bool(self._heard.get(topic)), timeout=self._timeout_s)
-            said = self._heard.get(topic)
-        if said and said[-1].raw != status.online:
-            raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(said[-1].raw)[1:30]}")
-        if is_needed and not said:
+            last = self._heard.get(topic)
+        if last and last[-1].raw != status.online:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(last[-1].raw)[1:30]}")
+        if is_needed and not last:
             raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
 
     def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool], *, pause_s: float = 0.0) -> _Heard:
@@ -217,10 +217,10 @@ class TopicsReader(OnLine):
         self._note(topic, payload, is_kept=True)
 
     def _note(self, topic: str, payload: bytes, *, is_kept: bool) -> None:
-        said = loads_any(payload)
-        if said is None:
+        parsed = loads_any(payload)
+        if parsed is None:
             return
-        document, raw = said
+        document, raw = parsed
         with self._changed:
             heard = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
             kept = self._heard.setdefault(topic, [])
@@ -303,8 +303,8 @@ class TopicsDevice(TopicsReader):
         refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
         if refusal is not None:
             # The device's own words go into logs and the ledger: one short line of them.
-            said = ascii(refusal)[:60]
-            raise DeviceRefused(f"device {self._device_id!r} refused the command: {said}", code=said)
+            text = ascii(refusal)[:60]
+            raise DeviceRefused(f"device {self._device_id!r} refused the command: {text}", code=text)
         return heard
 
 

@@ -102,9 +102,9 @@ class BacnetPoller(Threaded):
 
     async def _asked(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
         """Present samples and refusals of all points. Raises DeviceSilent, DeviceRefused."""
-        told = await line.read([point.object for point in self._source.points])
+        values = await line.read([point.object for point in self._source.points])
         received_utc = self._clock.now_utc()
-        found = [sample_of(point, told.get(point.object, {}), received_utc) for point in self._source.points]
+        found = [sample_of(point, values.get(point.object, {}), received_utc) for point in self._source.points]
         return [each for each in found if isinstance(each, Sample)], [
             each for each in found if isinstance(each, Refusal)
         ]

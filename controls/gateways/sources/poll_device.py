@@ -101,11 +101,11 @@ class DevicePoller(Threaded):
 
 def _unit(source: DeviceSource, template: Template, value_name: str, stated: str) -> str:
     """The template's unit of a value. Raises BadInput where it is not of the point's kind."""
-    told, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
-    if (told.canonical, told.is_power) != (wanted.canonical, wanted.is_power):
+    unit, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
+    if (unit.canonical, unit.is_power) != (wanted.canonical, wanted.is_power):
         raise BadInput(
-            f"source {source.source_id!r}: {value_name} of template {template.template!r} is in {told.code}, "
+            f"source {source.source_id!r}: {value_name} of template {template.template!r} is in {unit.code}, "
             f"and its point says {wanted.code}",
             reason="wrong_unit",
         )
-    return told.code
+    return unit.code

@@ -429,8 +429,8 @@ class EvCharger(Device):
         """As told while a car is there, and ready when it leaves all the same."""
         found = {name: np.zeros(step_h.size) for name in self.columns}
         for one in self.sessions:
-            told = (decisions[name][one.steps] for name in self.columns)
-            found["ev_kw"][one.steps], found["ev_discharge_kw"][one.steps] = one.ready(step_h[one.steps], *told)
+            series = (decisions[name][one.steps] for name in self.columns)
+            found["ev_kw"][one.steps], found["ev_discharge_kw"][one.steps] = one.ready(step_h[one.steps], *series)
         return found
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:

@@ -78,8 +78,8 @@ def explain(
         scenario=views.scenario,
         scenarios=views.scenarios,
     )
-    told = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
-    return explanation.model_copy(update={"slots": tuple(told)})
+    explained = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
+    return explanation.model_copy(update={"slots": tuple(explained)})
 
 
 def _order(slots: list[Slot], case: DispatchCase) -> list[int]:

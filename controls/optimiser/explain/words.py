@@ -148,8 +148,8 @@ def _bound(one: Binding, noise: float, currency: str) -> str:
 
 
 def _limit(one: Binding) -> str:
-    said = f" ({figure(one.value)} {_UNITS[one.unit]})" if one.unit in _UNITS else ""
-    return f"{one.device_id or 'the connection'} {one.words}{said}"
+    amount = f" ({figure(one.value)} {_UNITS[one.unit]})" if one.unit in _UNITS else ""
+    return f"{one.device_id or 'the connection'} {one.words}{amount}"
 
 
 def _resting(devices: Iterable[Device]) -> str:
@@ -169,13 +169,13 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
         if first.powers_kw[device.device_id][name] > IDLE_KW
     ]
     known = [slot for slot in run if slot.is_explained]
-    told = [slot.best_alternative for slot in known if slot.best_alternative]
+    options = [slot.best_alternative for slot in known if slot.best_alternative]
     other = "" if known else _NO_TIME
-    if known and not told:
+    if known and not options:
         other = "nothing else is possible" if known[0].impossible else ""
-    if told:
-        best = min(told, key=lambda one: one.difference or 0.0)
-        costs = [one.difference or 0.0 for one in told]
+    if options:
+        best = min(options, key=lambda one: one.difference or 0.0)
+        costs = [one.difference or 0.0 for one in options]
         is_cause = (best.difference or 0.0) > explanation.noise
         other = f"{best.device_id} {best.words}: " + (
             f"{_span(costs)} {currency} more" if is_cause else "no difference"

@@ -177,12 +177,12 @@ class WatchedRooms:
             d + wander,
         )
         self._watch(now, drawn_kw, hours)
-        told = np.isfinite(now) & ~self.is_stuck
-        gain = np.where(told, 1 / (a + self._errs**2), 0.0)
-        off = np.where(told, now - self.degc, 0.0)
+        is_valid = np.isfinite(now) & ~self.is_stuck
+        gain = np.where(is_valid, 1 / (a + self._errs**2), 0.0)
+        off = np.where(is_valid, now - self.degc, 0.0)
         self.degc, self.heat_kw = self.degc + a * gain * off, self.heat_kw + b * gain * off
         self._spread = np.array([a - a * gain * a, b - a * gain * b, d - b * gain * b]).T
-        self.silent_h = np.where(told, 0.0, self.silent_h + hours)
+        self.silent_h = np.where(is_valid, 0.0, self.silent_h + hours)
 
     @property
     def is_stuck(self) -> np.ndarray:
@@ -229,7 +229,7 @@ class WatchedRooms:
         same = now == self._last
         moved = np.abs(drawn_kw - self._before_kw) > 1e-3
         # A reading that lacks says neither.
-        told = np.isfinite(now)
-        self._same_h = np.where(same, self._same_h + hours, np.where(told, 0.0, self._same_h))
-        self._switched = np.where(told & ~same, False, self._switched | moved)
-        self._last, self._before_kw = np.where(told, now, self._last), drawn_kw
+        is_valid = np.isfinite(now)
+        self._same_h = np.where(same, self._same_h + hours, np.where(is_valid, 0.0, self._same_h))
+        self._switched = np.where(is_valid & ~same, False, self._switched | moved)
+        self._last, self._before_kw = np.where(is_valid, now, self._last), drawn_kw

@@ -78,16 +78,16 @@ class Present:
 
     def load_kw(self) -> Floats:
         """As who foresees it says; else by what was learnt."""
-        told = self.outlook.load_kw
-        return self.learnt.load_kw(self.starts) if told is None else self.hourly(told)
+        load = self.outlook.load_kw
+        return self.learnt.load_kw(self.starts) if load is None else self.hourly(load)
 
     def prices(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Import and export, one a quarter hour."""
         past = round((self.seen.at_utc - self.outlook.start_utc) / STEP)
-        told, here = self.outlook, self.learnt
+        outlook, here = self.outlook, self.learnt
         return (
-            here.prices(self.starts, told.import_price_per_kwh[past:], here.buys),
-            here.prices(self.starts, told.export_price_per_kwh[past:], here.sells),
+            here.prices(self.starts, outlook.import_price_per_kwh[past:], here.buys),
+            here.prices(self.starts, outlook.export_price_per_kwh[past:], here.sells),
         )
 
     def pv_kw(self, course: int = 0) -> Floats:

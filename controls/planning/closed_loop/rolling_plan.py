@@ -112,13 +112,13 @@ class Planner:
         for finding in [*self.rooms.findings(), *self._odd(seen)]:
             self._tell(finding)
         self.promises.look(seen)
-        told = outlook(HORIZON_H)
+        forecast = outlook(HORIZON_H)
         age = None if self._tried_utc is None else seen.at_utc - self._tried_utc
-        due = first_due(self._triggers(seen, told), age)
+        due = first_due(self._triggers(seen, forecast), age)
         # The plan holds where nothing is due, and where the last try is too young.
         if due and (age is None or age >= due.after):
             self.reasons[due.kind] += 1
-            self._plan(seen, told)
+            self._plan(seen, forecast)
         step = self.held.step_at(seen.at_utc) if self.held else None
         if self.held is None or step is None or seen.at_utc - self.held.case.start_utc >= TIME_TO_LIVE:
             if self.held:
@@ -136,14 +136,14 @@ class Planner:
         if not isinstance(device, FreeTank):
             return device.commands(column, step)
         name = device.device_id
-        told, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
-        return told
+        relays, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
+        return relays
 
-    def _plan(self, seen: Seen, told: Outlook) -> None:
-        now = Present(self.site, seen, told, self.learnt, self.rooms)
+    def _plan(self, seen: Seen, forecast: Outlook) -> None:
+        now = Present(self.site, seen, forecast, self.learnt, self.rooms)
         self._tried_utc = seen.at_utc
-        if seen.at_utc - told.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
-            age_h = (seen.at_utc - told.start_utc) / timedelta(hours=1)
+        if seen.at_utc - forecast.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
+            age_h = (seen.at_utc - forecast.start_utc) / timedelta(hours=1)
             self.held = None
             sentence = (
                 f"what is foretold is {age_h:.0f} h old and reaches {now.quarters / PER_HOUR:g} h: thermostats heat"
@@ -156,19 +156,19 @@ class Planner:
         except BadInput as fault:
             self._tell(_no_plan("no_case", self.site, f"{fault}; the last plan goes on"))
             return
-        asked = with_courses(case, now, self.risk) if self.risk else case
-        found = self.solver(asked)
+        uncertain = with_courses(case, now, self.risk) if self.risk else case
+        found = self.solver(uncertain)
         self.seconds.append(time.process_time() - started)
         if isinstance(found, Finding):
             self.reasons["failed"] += 1
             self._tell(found.model_copy(update={"message": f"{found.message}; the last plan goes on"}))
             return
         self._tell_cold(case, found)
-        self.held = Rolling(case, found, told, self._away(seen))
-        if asked.uncertain:
-            self.promises.make(asked, found.series)
+        self.held = Rolling(case, found, forecast, self._away(seen))
+        if uncertain.uncertain:
+            self.promises.make(uncertain, found.series)
 
-    def _triggers(self, seen: Seen, told: Outlook) -> Iterator[Trigger]:
+    def _triggers(self, seen: Seen, forecast: Outlook) -> Iterator[Trigger]:
         held = self.held
         if held is None:
             yield Trigger("no plan", after=MAX_AGE)
@@ -176,9 +176,9 @@ class Planner:
         yield Trigger("an hour", after=MAX_AGE)
         if self._away(seen) != held.away:
             yield Trigger("a car came or went")
-        if _ends(told) > _ends(held.outlook):
+        if _ends(forecast) > _ends(held.outlook):
             yield Trigger("new prices")
-        if _tomorrow(told) != _tomorrow(held.outlook, told.start_utc):
+        if _tomorrow(forecast) != _tomorrow(held.outlook, forecast.start_utc):
             yield Trigger("a new forecast")
         before = held.step_at(seen.at_utc - timedelta(hours=STEP_H))
         counted = [] if before is None else [self._counted(held, one, before, seen) for one in held.case.devices]
@@ -249,11 +249,11 @@ def _disagrees(name: str, sentence: str) -> Finding:
     return Finding(code="capacity_disagrees", scope=name, message=f"{name} {sentence}: plans for it are off")
 
 
-def _ends(told: Outlook) -> datetime:
-    return told.start_utc + len(told.import_price_per_kwh) * timedelta(hours=STEP_H)
+def _ends(forecast: Outlook) -> datetime:
+    return forecast.start_utc + len(forecast.import_price_per_kwh) * timedelta(hours=STEP_H)
 
 
-def _tomorrow(told: Outlook, from_utc: datetime | None = None) -> tuple[float, ...]:
+def _tomorrow(forecast: Outlook, from_utc: datetime | None = None) -> tuple[float, ...]:
     """The central course of some hours on, to tell one run of a service from the next."""
-    past = 0 if from_utc is None else round((from_utc - told.start_utc) / timedelta(hours=1))
-    return told.outdoor_degc[0][past + 6 : past + 12]
+    past = 0 if from_utc is None else round((from_utc - forecast.start_utc) / timedelta(hours=1))
+    return forecast.outdoor_degc[0][past + 6 : past + 12]

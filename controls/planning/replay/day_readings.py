@@ -162,6 +162,6 @@ def _proven(ledger: Iterable[LedgerRow], names: Mapping[str, str]) -> dict[str, 
         name = names.get(row.command.device_id)
         if is_proven and name:
             value = row.facts.get("readback_value")
-            told = found.setdefault(name, {}).setdefault(row.command.valid_from_utc, {})
-            told[row.command.capability] = float(value) if isinstance(value, int | float) else row.command.value
+            set_points = found.setdefault(name, {}).setdefault(row.command.valid_from_utc, {})
+            set_points[row.command.capability] = float(value) if isinstance(value, int | float) else row.command.value
     return found

@@ -45,18 +45,18 @@ def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
     """Executed decisions of every device, as planned where nothing is proven; the number of proven decisions, and of
     all.
     """
-    proven = asked = 0
+    proven = total = 0
     found = {}
     for device in day.case.devices:
         steps = []
         for t, slot in enumerate(day.slots):
-            did, told = _done(day, device, slot, t), _told(day, device, slot)
+            did, set_points = _done(day, device, slot, t), _told(day, device, slot)
             # That PV gave what it gave says nothing of the devices that a plan moves.
-            is_moved = bool(told) and not device.forecast
-            asked, proven = asked + is_moved, proven + (is_moved and did is not None)
-            steps.append(did or device.acted(told, t))
+            is_moved = bool(set_points) and not device.forecast
+            total, proven = total + is_moved, proven + (is_moved and did is not None)
+            steps.append(did or device.acted(set_points, t))
         found[device.device_id] = by_slot(device, steps)
-    return found, proven, asked
+    return found, proven, total
 
 
 def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[str, float]:
@@ -83,8 +83,8 @@ def _done(day: DayScenario, device: Device, slot: Slot, t: int) -> dict[str, flo
     metered = day.readings.done_kw.get(name, {})
     if metered and all(at in known for known in metered.values()):
         return {column: known[at] for column, known in metered.items()}
-    told = day.readings.set_points.get(name, {}).get(at)
-    return None if told is None else device.acted(told, t)
+    set_points = day.readings.set_points.get(name, {}).get(at)
+    return None if set_points is None else device.acted(set_points, t)
 
 
 def _told(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
@@ -123,8 +123,8 @@ class Followed:
             device, steps = self._steps[planned.device_id]
             columns = series.devices[planned.device_id]
             for t in range(count):
-                told = planned.commands({name: values[t] for name, values in columns.items()}, t)
-                steps.append(device.acted(told, len(steps)))
+                commands = planned.commands({name: values[t] for name, values in columns.items()}, t)
+                steps.append(device.acted(commands, len(steps)))
 
     def done(self, step_h: Floats) -> dict[str, Numbers]:
         """The series of every device; nothing is decided in steps that no plan was followed in yet."""

@@ -138,10 +138,10 @@ class Judged:
             others = self._leaving({name: self.wanted[name] + more})
             answer = solved(case.model_copy(update={"devices": others}))
             state = next(one.state for one in others if one.device_id == name)
-            asked = state.end - self.wanted[name] if state else 0.0
+            gap = state.end - self.wanted[name] if state else 0.0
             # A store that is to be left full can hold no more: then what a unit less would have saved.
-            if isinstance(answer, Solution) and isinstance(self.foresight, Solution) and abs(asked) > _MORE / 2:
-                found[more] = (answer.objective - self.foresight.objective) / asked
+            if isinstance(answer, Solution) and isinstance(self.foresight, Solution) and abs(gap) > _MORE / 2:
+                found[more] = (answer.objective - self.foresight.objective) / gap
                 break
         return next(iter(found.values()), 0.0)
 

@@ -46,17 +46,17 @@ class Lost(Model):
 
 def lost(judged: Judged) -> Lost | None:
     """The split of what was lost, of what was executed or, where that is not known, planned; None without bounds."""
-    bound, right, told, done = (
+    bound, right, planned, done = (
         judged.run(name) for name in ("perfect_foresight", "right_forecasts", "planned", "executed")
     )
-    if not (isinstance(bound, PolicyRun) and isinstance(right, PolicyRun) and isinstance(told, PolicyRun)):
+    if not (isinstance(bound, PolicyRun) and isinstance(right, PolicyRun) and isinstance(planned, PolicyRun)):
         return None
     horizon = judged.cost(right) - judged.cost(bound)
-    forecast = judged.cost(told) - judged.cost(right)
+    forecast = judged.cost(planned) - judged.cost(right)
     execution = physics = None
     if isinstance(done, PolicyRun):
         by_model = run_of(judged, decided(judged.day, executed_decisions(judged.day)[0]))
-        execution = judged.cost(by_model) - judged.cost(told)
+        execution = judged.cost(by_model) - judged.cost(planned)
         # Without a measured store nothing says whether the model was right about it.
         physics = judged.cost(done) - judged.cost(by_model) if judged.day.measured else None
     return Lost(

@@ -34,8 +34,8 @@ class UsesWork(Model):
     @property
     def seus(self) -> list[Seu]:
         """The uses themselves, in the order of the site file."""
-        asked = set(self.seu_ids)
-        return [seu for seu in self.site.seus if seu.seu_id in asked]
+        ids = set(self.seu_ids)
+        return [seu for seu in self.site.seus if seu.seu_id in ids]
 
 
 class UsesTask(UsesWork):

@@ -74,8 +74,8 @@ class Trial:
             return []
         # All at once: what the forms share is laid out once, not a hundred times.
         shared, own = self.design(others), self.design([name for form in forms for name in form])[:, 1:]
-        apart = np.moveaxis(own.reshape(len(self.y), len(forms), -1), 1, 0)
-        designs = np.concatenate([np.broadcast_to(shared, (len(forms), *shared.shape)), apart], axis=2)
+        varied = np.moveaxis(own.reshape(len(self.y), len(forms), -1), 1, 0)
+        designs = np.concatenate([np.broadcast_to(shared, (len(forms), *shared.shape)), varied], axis=2)
         size = np.sqrt(np.maximum((designs**2).sum(axis=1), 1e-300))
         gram = np.swapaxes(designs, 1, 2) @ designs
         slopes = solve_stack(gram, np.swapaxes(designs, 1, 2) @ self.y) * size

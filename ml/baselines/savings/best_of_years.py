@@ -259,7 +259,7 @@ def _contradict(years: Sequence[BaselineYear]) -> bool:
 def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged], *, agree: bool) -> list[Finding]:
     """Contradiction before instability: a contradiction is both, and is said alone."""
     least, most = min(each.expected for each in judged), max(each.expected for each in judged)
-    said = sentences(
+    text = sentences(
         [
             Sentence(
                 "{0}: {1}, {2}",
@@ -274,7 +274,7 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
     facts = {"least_kwh": least, "most_kwh": most, "share": most / least - 1.0}
     if not agree:
         message = Sentence(
-            "The years contradict each other ({0}): the use changed between them, and no best year corrects it.", said
+            "The years contradict each other ({0}): the use changed between them, and no best year corrects it.", text
         )
         return [Finding(code="verdicts_contradict", message=message, severity="blocking", facts=facts)]
     if most > (1.0 + UNSTABLE_SHARE) * least:
@@ -282,7 +282,7 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
             "The years expect energies that differ by {0} under the same conditions ({1}): the use is "
             "not stable, and the choice of the year decides the figure.",
             Numeral(f"{most / least - 1.0:.0%}"),
-            said,
+            text,
         )
         return [Finding(code="baseline_years_unstable", message=message, facts=facts)]
     return []

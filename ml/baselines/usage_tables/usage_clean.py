@@ -70,8 +70,8 @@ def declared_zeros(readings: pl.DataFrame, *, is_missing: bool) -> tuple[pl.Data
     if not is_missing or not zeros:
         return readings, []
     nulled = readings.with_columns(energy_kwh=pl.when(pl.col("energy_kwh") != 0).then("energy_kwh"))
-    said = "readings of zero are taken as missing"
-    return nulled, [each for each in [count_finding("zeros_as_missing", zeros, said)] if each is not None]
+    message = "readings of zero are taken as missing"
+    return nulled, [each for each in [count_finding("zeros_as_missing", zeros, message)] if each is not None]
 
 
 def _without_zeros(readings: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, Finding | None]:

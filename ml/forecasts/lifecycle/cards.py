@@ -235,8 +235,8 @@ def feature_table(model: Forecaster) -> bytes | None:
     table.writerow(("feature", "group", "share_of_gain", "unit", "known", "source"))
     for name in sorted(shares, key=lambda name: -shares[name]):
         feature = FEATURES.get(name)
-        said = (feature.unit, feature.known.value, feature.source) if feature else ("", "", "the model")
-        table.writerow((name, TOPICS[topic_of(name)], f"{shares[name]:.6f}", *said))
+        columns = (feature.unit, feature.known.value, feature.source) if feature else ("", "", "the model")
+        table.writerow((name, TOPICS[topic_of(name)], f"{shares[name]:.6f}", *columns))
     return text.getvalue().encode()
 
 

@@ -95,13 +95,13 @@ class HourLinesMethod:
                 own = (learning.fold == fold) & (learning.hour == hour)
                 sums[fold, hour] = (rows[own] * learning.weight[own, None]).T @ rows[own]
         sums += BESIDE * (np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1))
-        whole, said = _solve(sums.sum(axis=0)), np.empty(len(rows))
+        whole, held_out = _solve(sums.sum(axis=0)), np.empty(len(rows))
         for fold in range(FOLDS):
             own = learning.fold == fold
             lines = _solve(sums.sum(axis=0) - sums[fold])
-            said[own] = np.sum(rows[own, :-1] * lines[learning.hour[own]], axis=1)
+            held_out[own] = np.sum(rows[own, :-1] * lines[learning.hour[own]], axis=1)
         part = HourLines(columns, middle, size, whole[:, :-1], whole[:, -1], len(matrix.names))
-        return part, said
+        return part, held_out
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> HourLines:
         """The lines that wrote these files."""

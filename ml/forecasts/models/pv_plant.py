@@ -116,8 +116,8 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     array = Array(
         tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=max(scaled(tilt, azimuth)[1], 1e-3 * most_kw), limit_kw=limit_kw
     )
-    asked = {"tilt_deg": given.tilt_deg, "azimuth_deg": given.azimuth_deg, "peak_kw": None, "limit_kw": given.peak_kw}
-    return Plant(array, tuple(name for name, value in asked.items() if value is None))
+    figures = {"tilt_deg": given.tilt_deg, "azimuth_deg": given.azimuth_deg, "peak_kw": None, "limit_kw": given.peak_kw}
+    return Plant(array, tuple(name for name, value in figures.items() if value is None))
 
 
 def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
@@ -145,10 +145,10 @@ def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
     days = np.flatnonzero(whole & (np.bincount(day, known) > 0))
     if len(days) < MIN_DAYS:
         raise TooShort(f"{len(days)} whole days of daylight are known; {MIN_DAYS} are needed to fit a PV array")
-    told = known & ~np.isnan(seen.told)
-    if told.sum() >= 0.5 * known.sum():
+    with_clouds = known & ~np.isnan(seen.told)
+    if with_clouds.sum() >= 0.5 * known.sum():
         chosen = days[:: max(1, len(days) // _FIT_DAYS)]
-        return told & np.isin(day, chosen), True
+        return with_clouds & np.isin(day, chosen), True
     energy = np.bincount(day, np.where(known, seen.measured_kw, 0.0))
     stretches = np.array_split(days, max(1, len(days) // _CLEAREST_OF_DAYS))
     return known & np.isin(day, [stretch[np.argmax(energy[stretch])] for stretch in stretches]), False

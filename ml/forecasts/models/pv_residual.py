@@ -144,8 +144,8 @@ class PvPhysicsResidualFitter:
         belief = min(max(float(guessed @ missed) / max(float(guessed @ guessed), 1e-12), 0.0), 1.0)
         model = found.model(found.expected.physics_kw[rows] + belief * guessed * found.plant.array.peak_kw, rows)
         if days < FULL_YEAR_DAYS:
-            said = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
-            model = replace(model, labels=model.labels | said)
+            label = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
+            model = replace(model, labels=model.labels | label)
         return PvPhysicsResidual(model, _trees(inputs, missed, weight), names, belief)
 
     def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:

@@ -103,8 +103,8 @@ class NetMethod:
             (entry, leaving), (bias, last) = net.coefs_, net.intercepts_
             nets.append((entry, bias, leaving.ravel() * size, float(last[0]) * size + usual))
         part = Nets(centre, spread, *(np.array(each) for each in zip(*nets, strict=True)))
-        said = np.array(part._said(scaled))[learning.fold, np.arange(len(scaled))]
-        return part, said
+        held_out = np.array(part._said(scaled))[learning.fold, np.arange(len(scaled))]
+        return part, held_out
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> Nets:
         """The nets that wrote these files."""

@@ -80,9 +80,9 @@ class StoreParams(Model):
         """The fields of a HeatStore at planning time. Raises BadInput for a state that its figures do not hold."""
         state_kwh = given.state
         if state_kwh is None or not -_ODD_SHARE <= state_kwh / self.capacity_kwh <= 1 + _ODD_SHARE:
-            said = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
+            amount = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
             message = (
-                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0.."
+                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {amount}, outside 0.."
                 f"{self.capacity_kwh:g} kWh: repair its sensor, or params.empty_degc and params.full_degc"
             )
             raise BadInput(message, reason="bad_state")
