@@ -185,7 +185,7 @@ def _acked(context: AgentContext, device: Device, slot: Slot) -> Step[None]:
 
 
 def _next_value(slot: Slot) -> float:
-    """The command's value, or the next step towards it from where the device stands (I02)."""
+    """The command's value, or the next step towards it from the device's present set-point (I02)."""
     target = slot.in_hand.command.value
     return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
 

@@ -1,4 +1,4 @@
-"""The emergency stop: a file that says so. It holds over restarts, and a person takes it back by removing it.
+"""The emergency stop: a file. It holds over restarts, and a person ends it by removing the file.
 
 It is pulled by the file itself, by SIGUSR1, or by a POST to the agent's own port, and needs neither ledger nor broker.
 """

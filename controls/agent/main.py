@@ -105,7 +105,7 @@ def run_agent(
 
 
 def _run(agent: Agent, stop: threading.Event, *, poll_s: float, beat: Callable[[Agent], None] | None) -> None:
-    """Whole cycles as often as poll_s says; between them only what devices answered is looked at."""
+    """Whole cycles every poll_s; between them only the devices' answers are handled."""
     reported, due_s = "", 0.0
     while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
         agent.rounds.rest(BUSY_S)
@@ -115,12 +115,12 @@ def _run(agent: Agent, stop: threading.Event, *, poll_s: float, beat: Callable[[
             due_s = time.monotonic() + poll_s
         else:
             agent.go_on()
-        reported = _tell(agent.trouble, reported)
+        reported = _log(agent.trouble, reported)
         if is_cycle and beat is not None:
             beat(agent)
 
 
-def _tell(trouble: str, reported: str) -> str:
+def _log(trouble: str, reported: str) -> str:
     # Once, and again only after something else: a store that is away for a day must not fill the disk.
     if trouble and trouble != reported:
         logger.warning("%s", trouble)

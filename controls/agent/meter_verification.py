@@ -29,7 +29,7 @@ def expect(context: AgentContext, device: Device, slot: Slot, command: Command) 
 
 
 def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
-    """The fifth grade, once it can be told. False where the meter says otherwise: the command is looked at again.
+    """The fifth evidence grade, once it is decided. False where the meter contradicts it: the command is checked again.
 
     Said once: what the meter contradicts stands in the ledger as a drift, and the device's own word decides what next.
     """
@@ -55,5 +55,5 @@ def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
 
 
 def meter_facts(response: MeterResponse | None) -> dict[str, Fact]:
-    """Ledger fields of a meter's answer; nothing where it was not asked."""
+    """Ledger fields of a meter's response; empty without one."""
     return {} if response is None else {f"meter_{name}": value for name, value in response.model_dump().items()}

@@ -43,7 +43,7 @@ _AIR = ("read_humidity_percent", "read_co2_ppm")
 
 @dataclass
 class Sensor:
-    """One asset that is only read. due_s: monotonic, when it is asked next."""
+    """One asset that is only read. due_s: monotonic time of the next query."""
 
     asset: Asset
     template: Template
@@ -55,7 +55,7 @@ class Sensor:
 
 @dataclass
 class LiveBoard:
-    """The live board as a sensor: meters that the agent does not ask itself."""
+    """The live board as a sensor: meters that the agent does not read itself."""
 
     powers: LivePowers
     reader: LiveReader
@@ -107,7 +107,7 @@ class SiteValues:
         self._offset_s: float | None = None
 
     def observe(self, context: AgentContext, devices: Sequence[Device]) -> bool:
-        """Ask every sensor that is due, and look at what the devices said last.
+        """Query every sensor that is due, and take the devices' last answers.
 
         Waits for nothing where there are threads, else for one silent sensor at most. True where a ceiling of
         the network operator changed: every set-point must be asked about again now. Raises Unreachable (store).
@@ -178,7 +178,7 @@ class SiteValues:
             self.values[name, DSO_READING] = -1.0, now_s - (now_utc - heard_utc).total_seconds()
 
     def live(self, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
-        """Fields of Live about a slot's device that come from beside it."""
+        """Fields of Live about a slot's device from other sources."""
         grid_kw, grid_age_s = self._value(self._grid, "read_power_kw", now_s)
         phase_a, phase_age_s = self._phases(now_s)
         dso_kw, dso_age_s = self.dso_limit(now_s)
@@ -329,6 +329,6 @@ def _names(template: Template) -> tuple[str, ...]:
 
 
 def _zone_of(asset: Asset) -> str:
-    """The asset whose sensor tells this one's temperature and air; empty: its own does."""
+    """The asset whose sensor measures this one's temperature and air; empty: its own."""
     named = asset.params.get("zone_sensor")
     return named if isinstance(named, str) else ""

@@ -134,7 +134,7 @@ def issue(context: AgentContext, device: Device, slot: Slot, *, ttl_s: float, va
 
 
 def refresh_verdict(context: AgentContext, device: Device, slot: Slot, command: Command) -> Step[Verdict]:
-    """The guards' answer to holding on to a value that stands, with live values."""
+    """The guards' verdict on keeping the active value, with live values."""
 
     def act(connection: Connection) -> Verdict:
         now_utc = context.clock.now_utc()
@@ -145,7 +145,7 @@ def refresh_verdict(context: AgentContext, device: Device, slot: Slot, command: 
 
 
 def _sendable(connection: Connection, site_id: str) -> dict[str, dict[str, Any]]:
-    """The site's commands that may be sent now: one read for all that ask in a round."""
+    """The site's commands that may be sent now: one read for all devices of a round."""
     states = [str(each) for each in (CommandState.PENDING, CommandState.UNKNOWN, CommandState.MISMATCH)]
     return stored(connection, commands.c.site_id == site_id, commands.c.state.in_(states))
 

@@ -83,7 +83,7 @@ def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, i
 
 
 def _all_at_once(context: AgentContext, steps: Sequence[tuple[Device, Step[Any]]]) -> None:
-    """Run steps that ask the wire only, each in its lane, and wait as long as a lease that was given up leaves us."""
+    """Run steps that need the wire only, each in its lane, for as long as a released lease allows."""
     if context.lanes is None:
         for _, step in steps:
             wire_only(step)
@@ -96,7 +96,7 @@ def _all_at_once(context: AgentContext, steps: Sequence[tuple[Device, Step[Any]]
 
 
 def heartbeat(environ: Mapping[str, str]) -> Callable[[object], None]:
-    """A function that tells the service manager READY after the first full cycle, and WATCHDOG after each.
+    """A function that reports READY to the service manager after the first full cycle, and WATCHDOG after each.
 
     A cycle that hangs says nothing, and its process is ended. It does nothing where no service manager listens.
     """

@@ -117,12 +117,12 @@ def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
 
 
 def is_safe(read: ReadBack, slot: Slot) -> bool:
-    """True where the device stands at its safe default."""
+    """True where the device is at its safe default."""
     return abs(read.value - slot.limits.safe_default) <= slot.rule.tolerance
 
 
 def send(context: AgentContext, device: Device, slot: Slot, command: Command) -> Step[Ack]:
-    """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
+    """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may still be active."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
     if context.site is not None:

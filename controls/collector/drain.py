@@ -255,7 +255,7 @@ class Drain:
         return Drained(samples=samples, live_only=live_only)
 
     def _land(self, key: _Key, groups: _Groups, turn: _Turn) -> Path | None:
-        """Write the quarter hour's file, or nothing where one of that content stands there."""
+        """Write the quarter hour's file, or nothing where one of that content exists."""
         stem = f"{_utc(key.quarter_us):%Y%m%dT%H%MZ}.{key.source_id}"
         lines = groups.of(key)
         # What comes late stands beside what was told in time: a mean is one of all its samples.
@@ -309,7 +309,7 @@ class Drainer:
             while not self._stop.wait(LOOK_S):
                 for site_id, drain in self._drains.items():
                     try:
-                        self._tell(site_id, drain.run_due(now_utc=self._clock.now_utc()))
+                        self._log(site_id, drain.run_due(now_utc=self._clock.now_utc()))
                         trouble = ""
                     except OSError as fault:
                         if fault.errno == errno.EIO:
@@ -321,7 +321,7 @@ class Drainer:
             self.broken = fault
             raise
 
-    def _tell(self, site_id: str, done: Drained) -> None:
+    def _log(self, site_id: str, done: Drained) -> None:
         if done.files or done.refusals:
             message = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
             logger.info(message, site_id, done.samples, done.refusals, len(done.files), done.carried)
@@ -351,7 +351,7 @@ def _begun_us(piece: Path) -> int:
 
 
 def _first_us(key: _Key, lines: Iterable[bytes]) -> int:
-    """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
+    """The first time within the quarter hour among these lines; else its start."""
     # A refusal tells none, and its point is quoted: that may hold a comma.
     times = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
     return min((at for at in times if at >= key.quarter_us), default=key.quarter_us)

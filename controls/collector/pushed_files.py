@@ -150,7 +150,7 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
 
 
 def _newest(found: FileRead, bad: set[int]) -> tuple[NewestRow, ...]:
-    """Of each register the newest row that is a reading: an amount stands at the end of its interval."""
+    """Newest reading of each register: an amount has the time of its interval's end."""
     ends = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
     amounts = found.rows.with_columns(at_utc=ends).select(*_TOLD, "quality_code")
     states = found.states.with_columns(pl.col("value").cast(pl.Float64)).select(*_TOLD)

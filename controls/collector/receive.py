@@ -1,4 +1,4 @@
-"""The door for machines: POST /api/v1/readings. What it acknowledges is on the disk; what it refuses, it refuses in one
+"""The door for machines: POST /api/v1/readings. Acknowledged rows are on the disk; a refusal comes in one
 sentence, and each row with its reason.
 
 A key (`meterloom keys issue`) says whose machine it is. The same Idempotency-Key, or without one the same bytes, get
@@ -116,16 +116,16 @@ class Door:
             try:
                 status, body = await serve(request)
             except _Problem as problem:
-                status, body = problem.status, _said(problem)
+                status, body = problem.status, _json(problem)
             except Unreachable as fault:
                 logger.warning("%s", fault)
-                status, body = 503, _said(_Problem(503, "store_away", "the store does not answer; send it again"))
+                status, body = 503, _json(_Problem(503, "store_away", "the store does not answer; send it again"))
             except BadInput as fault:
                 # Ours, not the sender's: people file, site file or store are not as they should be.
                 logger.warning("%s", fault)
-                status, body = 503, _said(_Problem(503, fault.reason, "the project is not in order; send it again"))
+                status, body = 503, _json(_Problem(503, fault.reason, "the project is not in order; send it again"))
             except ClientDisconnect:
-                status, body = 400, _said(_Problem(400, "cut", "the body ended before its end"))
+                status, body = 400, _json(_Problem(400, "cut", "the body ended before its end"))
             self.counts[f"answered {status}"] += 1
             headers = {"Retry-After": "1"} if status in (409, 429, 503) else {}
             # What is left of a body that was not read would be taken for the next request.
@@ -255,7 +255,7 @@ class Door:
         return 200, answer | {"state": "refused" if held else "waiting"}
 
 
-def _said(problem: _Problem) -> dict[str, Any]:
+def _json(problem: _Problem) -> dict[str, Any]:
     return {"status": problem.status, "reason": problem.reason, "detail": str(problem), **problem.more}
 
 
@@ -291,7 +291,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _site_of(body: bytes) -> str:
-    """The site that a body says it is of. Raises _Problem."""
+    """The site named in a body. Raises _Problem."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The durable spool of one site: what is acknowledged stands on disk, in segments that only grow and are then drained.
+"""The durable spool of one site: acknowledged samples are on disk, in segments that only grow and are then drained.
 
 One thread writes: it gathers what came for a moment and makes it durable with one fsync. Where it cannot (no room, a
 full disk, too much at once) it says so and acknowledges nothing. A segment ends with its quarter hour, or at a size.
@@ -124,7 +124,7 @@ class Spool:
                 self._queue.put(_Entry(lines, refusals, count, done))
         if is_refused:
             if is_behind:
-                self._tell("behind", "samples come faster than the disk keeps them; they are not acknowledged")
+                self._report("behind", "samples come faster than the disk keeps them; they are not acknowledged")
             self._add(refused=count)
             done(False)
 
@@ -201,10 +201,10 @@ class Spool:
             failure = ("disk_full", f"the disk takes no more ({error.strerror}); samples are not acknowledged")
         if failure is not None:
             self._retry_at_s = time.monotonic() + RETRY_S
-            self._tell(*failure)
+            self._report(*failure)
             self._add(refused=count)
             return False
-        self._tell("live", "")
+        self._report("live", "")
         self._add(kept=count, commits=1, commit_s=time.monotonic() - began_s, used_bytes=len(blob))
         return True
 
@@ -271,7 +271,7 @@ class Spool:
         late = self._clock.now_utc() - GRACE
         return late - (late - _EPOCH) % QUARTER
 
-    def _tell(self, state: Condition, sentence: str) -> None:
+    def _report(self, state: Condition, sentence: str) -> None:
         with self._lock:
             if (state, sentence) != (self._counted.state, self._counted.sentence):
                 logger.warning("spool %s: %s", self._folder.name, sentence or "everything is kept again")

@@ -105,7 +105,7 @@ class ModbusLine:
 
 
 class ModbusReader:
-    """Reads one device. It has no way to write: whoever may not write holds one of these."""
+    """Reads one device, without a way to write."""
 
     def __init__(
         self,

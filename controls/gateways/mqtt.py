@@ -33,7 +33,7 @@ _WHY: dict[str, str] = {
 
 
 class OnLine:
-    """One device that is spoken with over a line: what is heard of it wakes whoever waits for it.
+    """One device on a line: its messages wake the waiting threads.
 
     A reader has no name on the broker, any number of them may ask at once. A writer has one a device and epoch: a
     second one takes the connection over instead of commanding beside the first.
@@ -124,7 +124,7 @@ class MqttReader(OnLine):
         return (self._topics.ack, self._topics.state)
 
     def read_back(self, capability: str) -> ReadBack:
-        """The active set-point, asked for now. Raises DeviceSilent, DeviceRefused."""
+        """The active set-point, queried now. Raises DeviceSilent, DeviceRefused."""
         self.template.limits(capability)
         rule = self.template.read_back[capability]
         document, raw = self._state()
@@ -140,7 +140,7 @@ class MqttReader(OnLine):
         )
 
     def read(self, name: str) -> float:
-        """One measured value, asked for now. Raises DeviceSilent, DeviceRefused, BadInput."""
+        """One measured value, queried now. Raises DeviceSilent, DeviceRefused, BadInput."""
         return self._measured(name, self._state()[0])
 
     def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:

@@ -240,15 +240,15 @@ class MqttLine:
                 self._answers.pop(mid, None)
 
     def _connected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._tell(_CONNECTION, [int(reason.value)])
+        self._settle(_CONNECTION, [int(reason.value)])
 
     def _subscribed(self, _client: Client, _data: Any, mid: int, reasons: list[Any], _properties: Any) -> None:
-        self._tell(mid, [int(reason.value) for reason in reasons])
+        self._settle(mid, [int(reason.value) for reason in reasons])
 
     def _published(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        self._tell(mid, [int(reason.value)])
+        self._settle(mid, [int(reason.value)])
 
-    def _tell(self, mid: int, codes: list[int]) -> None:
+    def _settle(self, mid: int, codes: list[int]) -> None:
         with self._lock:
             answer = self._answers.setdefault(mid, Future())
             # Nobody waits for the answers to posts; the oldest go long before a message number comes round again.
@@ -295,7 +295,7 @@ class MqttLine:
 
 
 class SharedLine:
-    """One connection over which many devices are asked and commanded; safe to use from several threads.
+    """One connection over which many devices are queried and commanded; safe to use from several threads.
 
     Who speaks over it joins with the topics that concern it, and leaves at the end; the last one closes it. It
     connects when it is first needed, and after a loss with a new client, as MqttLine wants it.

@@ -26,7 +26,7 @@ Polled = ModbusReader | MqttReader | TopicsReader
 
 @dataclass(frozen=True)
 class Gateways:
-    """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
+    """Devices of one site over the real gateways, by the project's settings. A device connects at its first query.
 
     Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
     that comes back beside its successor does not throw it off the broker. keys: folder of the keys of devices that

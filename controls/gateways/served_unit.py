@@ -65,7 +65,7 @@ class ModbusUnit(ServedDevice):
         return None if None in words else [word for word in words if word is not None]
 
     def registers(self, table: Table = "holding") -> dict[int, int]:
-        """Every register of a table as it stands now, by address."""
+        """Present content of every register of a table, by address."""
         found = self._frame_of_models() if table == "holding" else {}
         measured = self._measure() if self.template.readable else {}
         for name in self.template.readable:
@@ -132,7 +132,7 @@ class ModbusUnit(ServedDevice):
         )
 
     def _held(self, name: str, place: RegisterPlace, step: Frame | None) -> list[int]:
-        """A frame of a set-point as it stands now."""
+        """Present frame of a set-point."""
         state, parts = self.leases[name].state(self._monotonic()), self._parts[name]
         frame = place.frame if step is None else step.frame
         armed_s = int(parts.get("ttl_s", parts.get("ttl_long_s", 0)))

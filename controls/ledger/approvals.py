@@ -51,7 +51,7 @@ def record(
     reason: str,
     at_utc: datetime,
 ) -> None:
-    """Write down what a person said, in the caller's transaction. Raises BadInput without reason, or without the role
+    """Record a person's decision, in the caller's transaction. Raises BadInput without reason, or without the role
     engineer where they approve; to revoke, an operator does.
     """
     if outcome is Outcome.APPROVED or (outcome is Outcome.REVOKED and Role.OPERATOR not in person.roles):

@@ -95,7 +95,7 @@ def _broken_links(events: list[dict[str, Any]]) -> list[Broken]:
 
 
 def _linked(before: str, event: Mapping[str, Any]) -> str | None:
-    """The hash that the event must have; none where it says that it follows another."""
+    """The hash that the event must have; none where it names another predecessor."""
     return event_hash(before, event) if event["prev_hash"] == before else None
 
 

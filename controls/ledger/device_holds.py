@@ -68,7 +68,7 @@ def select_holds(store: Store, connection: Connection, site_id: str, now_utc: da
 
 
 def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
-    """Device, capability, time and value of what people said they set, ended holds included. Raises Unreachable."""
+    """Device, capability, time and value of reported manual settings, ended holds included. Raises Unreachable."""
     rows = read_rows(store, raw_of_site(hold_events, site_id))
     return [
         (row["device_id"], row["capability"], instant, float(row["value"]))

@@ -161,7 +161,7 @@ def wait_for_results(
     sleep: Callable[[float], None],
     poll_s: float = 0.25,
 ) -> dict[str, CommandState]:
-    """States of the commands, once all are proven or finished, or as they stand after timeout_s. Raises Unreachable."""
+    """States of the commands, once all are proven or finished, or after timeout_s. Raises Unreachable."""
     wanted = tuple(command_ids)
     deadline_s = monotonic() + timeout_s
     while True:

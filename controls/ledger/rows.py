@@ -54,7 +54,7 @@ class Moves:
         self._events.append(event)
 
     def write(self, connection: Connection, site_id: str) -> bool:
-        """Write all of them. False where another process moved any of them first: then nothing of it may stand."""
+        """Write all of them. False where another process moved any of them first: then nothing of it may be kept."""
         for names, changes in self._changes.items():
             done = connection.execute(_PROVE if "better_than" in names else _MOVE, changes)
             # The state is part of the condition: a row less is another process that was faster, no missing command.
@@ -148,7 +148,7 @@ def select_commands(
 
 
 def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
-    """Why this command is not what was planned, or empty: asked before it goes to a device."""
+    """Why this command differs from the planned one, or empty: checked before it goes to a device."""
     trust = trust_of(store, [commands], connection=connection)
     return doubt_of(trust, stored(connection, commands.c.command_id == command_id).get(command_id))
 

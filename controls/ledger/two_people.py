@@ -107,7 +107,7 @@ def approve_full(
 
 
 def revoke_request(store: Store, site_id: str, request_id: int, *, person: Person, reason: str, clock: Clock) -> None:
-    """Take an open request back: whoever may lower a mode may. Raises BadInput."""
+    """Withdraw an open request, with the right to lower a mode. Raises BadInput."""
     with site_transaction(store, site_id) as connection:
         _, request = _believed(store, connection, site_id, request_id)
         now_utc = clock.now_utc()

@@ -101,7 +101,7 @@ class BillColumns:
             yield kind, (weights * Linear.of(x.column[places])).sum() + constant
 
     def _by_family(self, rows: Sequence[BillRow]) -> list["_Family"]:
-        """Rows of one name but for their number, with the step at which each ends; those that say the same once."""
+        """Rows of one name but for their number, with the step at which each ends; equal rows once."""
         grouped: dict[str, list[tuple[_InSteps, int]]] = defaultdict(list)
         seen, known = Counter[tuple[str, int]](), set[tuple[str, _InSteps]]()
         for row in rows:

@@ -43,7 +43,7 @@ class _Limit:
 
 
 def words_of(part: Part, family: str) -> str:
-    """The limit of a part in words: whose it is and what it says, with its figure."""
+    """The limit of a part in words: device, meaning and figure."""
     text = part.means.get(family, family.replace("_", " ")).format(part=part)
     return f"{part.device_id} {text}".strip()
 

@@ -181,7 +181,7 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
 
 
 def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
-    """The summary of a plan. until_utc: how far it was asked for."""
+    """The summary of a plan. until_utc: requested end."""
     findings, inputs = list[Finding](), plan.request.inputs
     if plan.status == "feasible":
         finding = not_proven(case_of(plan.request), plan.gap)

@@ -56,7 +56,7 @@ ReadStates = Callable[[], Mapping[str, Measured]]
 
 
 def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
-    """A function that asks the devices themselves: those that have a template to be asked by."""
+    """A function that queries the devices themselves: those with a template."""
     # Only here: who plans in a test gives its own reader and needs no wire.
     from controls.gateways.open import Gateways
 
@@ -105,7 +105,7 @@ _MOVING_HORIZON = timedelta(hours=HORIZON_H)
 
 @dataclass(frozen=True)
 class Desk:
-    """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
+    """All inputs of planning a site: its data, the mode of commands, and the reader of device states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
     came of a plan. away_until_utc: of the holiday that holds. weather: as forecast; None: nobody keeps any.
@@ -141,7 +141,7 @@ class Desk:
         return _MOVING_HORIZON if self.site.plan_steps == "moving" else HORIZON
 
     def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:
-        """The issues known now that tell of the hours ahead."""
+        """The issues known now for the hours ahead."""
         if self.weather is None:
             return ()
         return self.weather.known(

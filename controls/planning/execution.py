@@ -69,7 +69,7 @@ class Executed(Model):
 
     @property
     def lacking_kwh(self) -> float:
-        """The deviation; of a command that failed and that no meter tells of, all that was planned; else 0."""
+        """The deviation; of a failed command without a meter, all of the planned energy; else 0."""
         if self.deviation_kwh is not None:
             return self.deviation_kwh
         return -self.planned_kwh if FAILED.intersection(self.states) else 0.0
@@ -146,7 +146,7 @@ def _shown(
     readings: Readings | None,
     at_utc: datetime,
 ) -> tuple[float | None, Literal["meter", "read-back", "nothing"]]:
-    """Mean power drawn, kW, and by what it is known: the device's own meter before what it said itself."""
+    """Mean power drawn, kW, and its source: the device's own meter before its own report."""
     if readings is not None:
         given_kw = readings.generated_kw.get(device.device_id, {}).get(at_utc)
         if given_kw is not None:

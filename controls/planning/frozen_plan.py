@@ -35,7 +35,7 @@ def make_plan(
     asked_because: str = "",
     start: PlanStart | None = None,
 ) -> Plan:
-    """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
+    """Freeze request and solution. The same inputs make the same `plan_id`, on any machine and at any time.
 
     plan_hash covers the request and the steps, and neither why they are so nor who asked. no_battery_cost:
     `unplanned_cost`.

@@ -32,7 +32,7 @@ _WISHED = "the end: "
 def solved_request(
     request: PlanRequest, *, time_zone: str = "UTC", time_limit_s: float | None = None
 ) -> Solution | Finding:
-    """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
+    """The schedule of a request: optimal or, where requested, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
     if time_limit_s is None:
@@ -120,7 +120,7 @@ class ArmToday:
 
 
 def arm_of(experiments: ExperimentStore | None, request: PlanRequest, now_utc: datetime) -> ArmToday | None:
-    """The arm that a plan made now follows; None where no experiment runs. The one place that is asked.
+    """The arm that a plan made now follows; None where no experiment runs. The one place that decides it.
 
     Whether the habit keeps every limit is asked on days of either arm; where it does not, the plan is followed.
     """

@@ -107,7 +107,7 @@ def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str 
 
 
 def plan_trigger(desk: Desk) -> Decision:
-    """Whether a forecast, a price, the clock, the sun, a person or a measured state asks for a new plan of the site.
+    """Whether a forecast, a price, the clock, the sun, a person or a measured state calls for a new plan of the site.
 
     The meters and devices are asked only where nothing else asks for a plan and one may be made, and the devices only
     where commands follow it: below PARTIAL a charge goes its own way. What is not known is told as the decision's

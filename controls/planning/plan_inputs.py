@@ -97,7 +97,7 @@ def plan_request(
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
+    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _notes(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
     outdoor = outdoor_ahead(site, weather, steps, now_utc=now_utc)
     times = start_utc, away_until_utc
@@ -148,7 +148,7 @@ def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer
     return request.model_copy(update={"bills": tuple(terms.model_dump(mode="json") for terms in whole.bills)})
 
 
-def _said(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
+def _notes(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
     """Notes of the forecasts on how they were made: a weaker model, a changed load, missing weather."""
     return {f"{role}_forecast_{code}": text for role, made in forecasts.items() for code, text in made.labels.items()}
 
@@ -158,7 +158,7 @@ def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> di
     if forecast is None or not steps:
         return {}
     labels = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
-    return labels | _said({"price": forecast})
+    return labels | _notes({"price": forecast})
 
 
 def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:

@@ -24,7 +24,7 @@ _NOTES = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored amount of a device at every edge of the steps. scale: of a full one; 0 where nobody said."""
+    """A stored amount of a device at every edge of the steps. scale: of a full one; 0 where not given."""
 
     words: str
     unit: str
@@ -34,7 +34,7 @@ class Stored:
 
     @property
     def percent(self) -> tuple[float | None, ...]:
-        """The amounts in percent of a full one; None where nobody said how much that is."""
+        """The amounts in percent of a full one; None where its size is not given."""
         return tuple(float(each) / self.scale * 100 if self.scale else None for each in self.amounts)
 
 

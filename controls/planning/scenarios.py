@@ -1,4 +1,4 @@
-"""From the courses of forecasts to the scenarios of a plan: few enough to solve, and true to what they stand for.
+"""From the courses of forecasts to the scenarios of a plan: few enough to solve, and true to the courses.
 
 swanson: of load, sun and price the courses whose sums over the plan lie at P10, P50 and P90, in every combination, with
 weights 0.3, 0.4, 0.3 (formulas 5.18: quantiles of single hours do not add up, so whole courses are taken). selected:
@@ -67,7 +67,7 @@ def with_scenarios(
     price = _prices(request, price_forecast, steps)
     made = _swanson(load, sun, price) if risk.method == "swanson" else _selected(load, sun, price, risk.scenarios)
     scenarios = tuple(_scenario(request, one, shares) for one in made)
-    note = {"scenarios": _told(risk, scenarios, sorted(shares.keys() - sun.keys()), price is not None)}
+    note = {"scenarios": _note(risk, scenarios, sorted(shares.keys() - sun.keys()), price is not None)}
     note |= {f"scenarios_{of.role}": _moments(of, made) for of in (load, *sun.values())}
     known = ScenarioSet(risk=risk, scenarios=scenarios)
     return request.model_copy(update={"uncertain": known, "inputs": request.inputs | note})
@@ -203,7 +203,7 @@ def _scenario(request: PlanRequest, made: _Made, shares: Mapping[str, float]) ->
     )
 
 
-def _told(risk: Risk, scenarios: Sequence[Scenario], without: Sequence[str], has_prices: bool) -> str:
+def _note(risk: Risk, scenarios: Sequence[Scenario], without: Sequence[str], has_prices: bool) -> str:
     note = [f"{len(scenarios)} scenarios, {risk.method}"]
     if len(scenarios) < risk.scenarios:
         note.append(f"fewer than the {risk.scenarios} asked for" + ("" if has_prices else ": all prices are published"))

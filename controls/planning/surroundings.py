@@ -58,7 +58,7 @@ def outdoor_ahead(
         text = f"the forecast of the outdoor temperature is {hours[0]} old, at most {hours[1]} are allowed: {_INSTEAD}"
         return Outdoor(labels={"outdoor": text})
     used = [one for one in known if now_utc - one.issued_at_utc <= MAX_WEATHER_AGE]
-    values = {step: value for one in used for step, value in _told(one, steps).items()}
+    values = {step: value for one in used for step, value in _values(one, steps).items()}
     held = [values.get(step) for step in steps]
     last, open_from = None, None
     for place, step in enumerate(steps):
@@ -79,7 +79,7 @@ def outdoor_ahead(
     return Outdoor(degc, labels, is_synthetic=any(one.is_synthetic for one in used))
 
 
-def _told(issue: WeatherIssue, steps: Sequence[datetime]) -> dict[datetime, float]:
+def _values(issue: WeatherIssue, steps: Sequence[datetime]) -> dict[datetime, float]:
     """The temperature of each step that lies in a step of the issue."""
     values, length = issue.values[_NAME], timedelta(minutes=issue.step_minutes)
     found = {}

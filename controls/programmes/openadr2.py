@@ -50,10 +50,10 @@ class Openadr2Client:
 
     def events(self, programme_id: str) -> list[dict[str, Any]]:
         """Bodies of the programme's events that are not over, as OpenADR 3 has them. Raises BadInput, Unreachable."""
-        if self._asked("OadrPoll", "oadrPoll")[0] == "oadrRequestReregistration":
+        if self._answer("OadrPoll", "oadrPoll")[0] == "oadrRequestReregistration":
             self._is_registered = False
             self.register()
-        kind, answer = self._asked("EiEvent", "oadrRequestEvent", request_id=uuid4().hex)
+        kind, answer = self._answer("EiEvent", "oadrRequestEvent", request_id=uuid4().hex)
         found = answer.get("events", []) if kind == "oadrDistributeEvent" else []
         mine = [each for each in found if _is_for(each, self._ven_id, programme_id)]
         self._modifications = {_id_of(each): int(each["event_descriptor"]["modification_number"]) for each in mine}
@@ -62,7 +62,7 @@ class Openadr2Client:
     def register(self) -> str:
         """Make this node known where it is not; its venID. Raises BadInput (not_registered), Unreachable."""
         if not self._is_registered:
-            _, answer = self._asked(
+            _, answer = self._answer(
                 "EiRegisterParty", "oadrCreatePartyRegistration", request_id=uuid4().hex,
                 ven_name=self.source.ven_name, http_pull_model=True, xml_signature=self.source.signs,
                 report_only=False, profile_name="2.0b", transport_name="simpleHttp", transport_address=None,
@@ -78,9 +78,9 @@ class Openadr2Client:
         response = {"response_code": _OK, "response_description": "OK", "request_id": uuid4().hex}
         number = self._modifications.get(report.event_id, 0)
         one = {**response, "event_id": report.event_id, "modification_number": number, "opt_type": _OPTS[state]}
-        self._asked("EiEvent", "oadrCreatedEvent", response=response, event_responses=[one])
+        self._answer("EiEvent", "oadrCreatedEvent", response=response, event_responses=[one])
 
-    def _asked(self, service: str, kind: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    def _answer(self, service: str, kind: str, **given: Any) -> tuple[str, dict[str, Any]]:
         """Type and content of the answer. Raises BadInput (refused, bad_body), Unreachable."""
         from openleadr.messaging import create_message
 

@@ -87,12 +87,12 @@ class ClassModel:
     def estimate(self, matrix: Matrix) -> Estimate:
         """Estimate of consecutive steps."""
         if self.classifier is None:
-            kwh = np.maximum(_said(self.on, matrix), 0.0)
+            kwh = np.maximum(_scores(self.on, matrix), 0.0)
             return Estimate(kwh, kwh > self.on_kwh)
-        is_on = hysteresis(_said(self.classifier, matrix), self.sure, self.likely)
+        is_on = hysteresis(_scores(self.classifier, matrix), self.sure, self.likely)
         kwh = np.zeros(len(matrix))
         for model, called in ((self.on, is_on), (self.off, ~is_on)):
-            kwh[called] = _said(model, matrix[called])
+            kwh[called] = _scores(model, matrix[called])
         return Estimate(np.maximum(kwh, 0.0), is_on)
 
 
@@ -167,7 +167,7 @@ class _Learner:
         found = np.zeros(len(self.fold))
         for number in np.unique(self.fold):
             own = self.fold == number
-            found[own & estimated] = _said(fit(taught & ~own), self.matrix[own & estimated])
+            found[own & estimated] = _scores(fit(taught & ~own), self.matrix[own & estimated])
         return fit(taught), found
 
 
@@ -180,7 +180,7 @@ def _teaches(is_on: Mask) -> Mask:
     return found
 
 
-def _said(model: Any, matrix: Matrix) -> Vector:
+def _scores(model: Any, matrix: Matrix) -> Vector:
     """The estimate of steps by a constant, or by the mean of classifiers or regressions."""
     if isinstance(model, float) or not len(matrix):
         return np.full(len(matrix), model if isinstance(model, float) else 0.0)

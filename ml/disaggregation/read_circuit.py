@@ -51,7 +51,7 @@ def read_circuit(
     if submeters is not None:
         meters, found = _submeters(submeters, calendar.zone, start, step, length)
         findings += found
-    others = _beside(energy.path, beside, calendar.zone, start, step, length) if beside else {}
+    others = _further(energy.path, beside, calendar.zone, start, step, length) if beside else {}
     civil = civil_on(day_types_of(None, None), calendar.zone, start, length, step)
     return Circuit(start, step, kwh, others, meters, civil, calendar.zone), findings
 
@@ -156,7 +156,7 @@ def _submeters(
     return found, findings
 
 
-def _beside(
+def _further(
     path: Path, names: Sequence[str], zone: str, start: datetime, step: timedelta, length: int
 ) -> dict[str, Vector]:
     frame = read_drivers(Source(path), zone=zone, named=[name.strip().lower() for name in names])

@@ -1,4 +1,4 @@
-"""Where the broker of `meterloom up` is, for who asks it from another shell: a name that hears what sources tell.
+"""Address of the broker of `meterloom up` for other shells: a name that receives the messages of the sources.
 
 It asks devices of our own contract for their state, says nothing else, and stands in a file that its owner alone may
 read, as long as the broker runs.
@@ -25,7 +25,7 @@ LISTENER = "sources-test"
 
 
 def listener_of(sites: Iterable[Site]) -> Client:
-    """The name that hears the topics of all sources that have no broker of their own, and asks devices of ours.
+    """The name that receives the topics of all sources without a broker of their own, and queries devices of ours.
 
     What a foreign device is asked on may be a topic that commands it: there it says nothing.
     """

@@ -142,7 +142,7 @@ class TopicsReader(OnLine):
 
         if state.ask is not None:
             number, mark = next(self._numbers), next(self._counts)
-            self._say(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
+            self._send(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
             mine = _with_number(state.number, number)
             return self._newest(
                 line,
@@ -193,7 +193,7 @@ class TopicsReader(OnLine):
     def _fill(self, topic: str) -> str:
         return str(filled(topic, self._known))
 
-    def _say(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
+    def _send(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
         body = message(say.payload if payload is None else payload, self._known | more)
         self._publish(line, self._fill(say.topic), body, expiry_s=expiry_s)
 
@@ -260,7 +260,7 @@ class TopicsDevice(TopicsReader):
             mark = self._written[command.capability] = next(self._counts)
             expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
             payload = self._payload(command, send)
-            self._say(line, send, known, expiry_s=expiry_s, payload=payload)
+            self._send(line, send, known, expiry_s=expiry_s, payload=payload)
             heard = self._answer(line, send.answer, command, state, mark=mark, number=number)
         place = self.template.read_back[command.capability]
         applied = None if heard is None else self._value(heard, state, place)

@@ -41,7 +41,7 @@ class Denied:
 
 
 def sample_of(point: BacnetPoint, values: Mapping[str, Any], received_utc: datetime) -> Sample | Refusal:
-    """The point as its object tells it. told: property -> number, text, flags, or Denied; absent where not asked."""
+    """Sample of a point from its object. values: property -> number, text, flags, or Denied; absent where not read."""
 
     def refused(reason: str) -> Refusal:
         came = ", ".join(f"{name} {value}" for name, value in values.items())

@@ -1,4 +1,4 @@
-"""A source with one thread of its own, which hands what a device told to the sink."""
+"""A source with one thread of its own, which hands the device's samples to the sink."""
 
 import threading
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""BACnet/IP: present values of a device's objects, asked at an interval.
+"""BACnet/IP: present values of a device's objects, polled at an interval.
 
 One question holds many objects and, where the site file names it, the device's own number: an address that another
 device has taken over answers for itself, and none of its values is taken. Nothing is ever written.
@@ -36,7 +36,7 @@ _PROPERTIES = ("present-value", "status-flags", "units")
 
 
 class BacnetPoller(Threaded):
-    """Asks one device, and asks again at the next turn where it was silent."""
+    """Polls one device, and polls again at the next turn where it was silent."""
 
     def __init__(self, source: BacnetSource, *, clock: Clock) -> None:
         """Raises BadInput where the library is not installed."""
@@ -66,7 +66,7 @@ class BacnetPoller(Threaded):
         async def once() -> tuple[list[Sample], list[Refusal]]:
             line = await _Line.open(self._source, timeout_s=min(within_s, self._source.timeout_s))
             try:
-                return await self._asked(line)
+                return await self._polled(line)
             finally:
                 await line.close()
 
@@ -89,7 +89,7 @@ class BacnetPoller(Threaded):
             while not self._end.is_set():
                 try:
                     line = line or await _Line.open(self._source, timeout_s=self._source.timeout_s)
-                    self._hand_over(sink, *await self._asked(line))
+                    self._hand_over(sink, *await self._polled(line))
                 except WorldFault as fault:
                     self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
                     self._tally.gaps(missing=1)
@@ -100,7 +100,7 @@ class BacnetPoller(Threaded):
             if line is not None:
                 await line.close()
 
-    async def _asked(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
+    async def _polled(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
         """Present samples and refusals of all points. Raises DeviceSilent, DeviceRefused."""
         values = await line.read([point.object for point in self._source.points])
         received_utc = self._clock.now_utc()
@@ -111,7 +111,7 @@ class BacnetPoller(Threaded):
 
 
 class _Line:
-    """The library's application on a port of its own, and the device that it asks."""
+    """The library's application on a port of its own, and the device that it polls."""
 
     def __init__(self, application: Any, device: Any, source: BacnetSource, timeout_s: float) -> None:
         self._application, self._device = application, device

@@ -1,4 +1,4 @@
-"""A device asked in a steady beat, in the language of its template.
+"""A device polled at a steady interval, in the protocol of its template.
 
 Each source has a thread of its own, so that a silent one delays no other. A poll without an answer is a gap and is
 counted; the beat goes on. A device that stays silent is asked ever less often: behind a serial bridge each question to
@@ -24,7 +24,7 @@ from data_quality.contracts.units import unit_of
 
 
 class DevicePoller(Threaded):
-    """One source behind a template, and the device that it stands for."""
+    """One source behind a template, and its device."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DevicePoller(Threaded):
         self._device.close()
 
     def test(self, within_s: float) -> list[Sample]:
-        """A value of each point, asked once. Raises BadInput, DeviceSilent, DeviceRefused.
+        """A value of each point, queried once. Raises BadInput, DeviceSilent, DeviceRefused.
 
         within_s: not used, a question has the source's own timeout.
         """

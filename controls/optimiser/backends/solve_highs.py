@@ -143,7 +143,7 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
 
 
 class GrowingLp:
-    """A problem without its integers that gets more columns, solved anew from where it stood.
+    """A problem without its integers that gets more columns, solved anew from its last basis.
 
     more_rows: lower and upper of rows behind its own, which only new columns enter; a new column lies from 0 up.
     """

@@ -113,7 +113,7 @@ class Appliance(Device):
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:  # noqa: ARG003 - as all kinds
-        """Empty: a start that nobody asked for is no plan."""
+        """Empty: a start without a request is no plan."""
         return 0.0, "not waiting for a start"
 
     @classmethod

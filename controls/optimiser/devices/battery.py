@@ -57,7 +57,7 @@ _MODE_WORDS = {
 
 
 def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw: float) -> dict[str, Any]:
-    """The most of each step where temperature or mode say less than the rating."""
+    """The most of each step where temperature or mode allow less than the rating."""
     if params.derating is None and params.mode != "self":
         return {}
     steps, share = len(given.load_kw), np.ones(len(given.load_kw))
@@ -385,7 +385,7 @@ class Battery(Device):
         return self.model_copy(update=changes)
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative; nothing where nobody says."""
+        """Charge positive, discharge negative; nothing without a set-point."""
         power_kw = set_points.get("set_charge_power_kw", 0.0)
         return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
 

@@ -260,7 +260,7 @@ class Device(Part, OnPhases):
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
-        """Whether a plan moves this asset; one that says too little to be planned is shown alone."""
+        """Whether a plan moves this asset; one with too few figures to be planned is only shown."""
         return True
 
     @classmethod
@@ -280,13 +280,13 @@ class Device(Part, OnPhases):
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """The state of which `from_asset` speaks, from what the device says of it; percent are of `full`."""
+        """The state for `from_asset`, from the device's reading; percent are of `full`."""
         full = cls.full(asset, site_id)
         return reading if full is None else full * reading / 100
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float | None, str]:
-        """The state that a plan begins with where nobody says it, and what that means, in words."""
+        """Default initial state of a plan where none is measured, and its meaning, as text."""
         raise OurFault(f"site {site_id}, asset {asset.asset_id!r}: a {cls.kind} has no state to assume")
 
     @classmethod
@@ -296,7 +296,7 @@ class Device(Part, OnPhases):
 
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
-        """The most that its measured state can be; None: nobody said."""
+        """The most that its measured state can be; None: not given."""
         return None
 
     @property
@@ -375,7 +375,7 @@ class Device(Part, OnPhases):
         return decisions
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Its decisions in step t where it does as told, by what `commands` says: the way back from there."""
+        """Its decisions in step t under these set-points: the inverse of `commands`."""
         return dict.fromkeys(self.columns, 0.0)
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers | None:
@@ -390,7 +390,7 @@ def _in_step(value: Any, t: int) -> Any:
 
 
 def guarded_degc(asset: Asset) -> float | None:
-    """The temperature below which the guard of the asset withholds no heat; None: nobody said."""
+    """The temperature below which the guard of the asset withholds no heat; None: not given."""
     found = asset.params.get("hard_min_degc")
     return float(found) if isinstance(found, int | float) else None
 

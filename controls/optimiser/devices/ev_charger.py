@@ -99,7 +99,7 @@ class EvCharger(Device):
         return self
 
     def fits(self, step_h: tuple[float, ...]) -> None:
-        """Nobody leaves after the last step: what is to be stored by then must be said."""
+        """No departure lies after the last step: the energy due by then must be given."""
         if self.sessions and self.sessions[-1].to_step > len(step_h):
             last = self.sessions[-1].to_step
             raise ValueError(f"{self.device_id}: a car leaves in step {last}, the case has {len(step_h)}")
@@ -264,7 +264,7 @@ class EvCharger(Device):
 
     @property
     def phase_share(self) -> tuple[float, float, float]:
-        """A charger of one phase hangs on L1 where nobody says on which."""
+        """A single-phase charger is on L1 where its phase is not given."""
         return (1.0, 0.0, 0.0) if self.phase_count == 1 and not self.on_phases else super().phase_share
 
     def phase_kw(self, x: Values, phase: int) -> Any:
@@ -421,12 +421,12 @@ class EvCharger(Device):
         return columns["ev_stored_kwh"][t] if stay and t + 1 < stay.to_step else None
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charging positive, giving back negative; nothing where nobody says."""
+        """Charging positive, discharging negative; nothing without a set-point."""
         power_kw = set_points.get("set_charge_power_kw", 0.0)
         return {"ev_kw": max(power_kw, 0.0), "ev_discharge_kw": max(-power_kw, 0.0)}
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
-        """As told while a car is there, and ready when it leaves all the same."""
+        """As commanded while a car is present, and ready at departure all the same."""
         found = {name: np.zeros(step_h.size) for name in self.columns}
         for one in self.sessions:
             series = (decisions[name][one.steps] for name in self.columns)

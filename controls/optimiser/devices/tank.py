@@ -347,7 +347,7 @@ class Tank(InShares, HeatStore):
         return [f"relay_{n:02d}" for n in range(1, len(self.relays_kw) + 1)]
 
     def _has_starts(self, around: Around) -> bool:
-        """Whether columns say when relays go on: they cost a solver time."""
+        """Whether there are columns for the switch-on times of relays: they cost solver time."""
         return bool(self.switch_price) or not is_short(around.step_h, self.min_on_h, self.min_off_h)
 
 

@@ -1,4 +1,4 @@
-"""A plan over scenarios as an explanation asks it: what all share in the whole program, the rest where one has come.
+"""A plan over scenarios for its explanation: shared decisions in the whole program, the rest in one scenario.
 
 What is slow or soon is the same in every scenario, so another choice there is one in all of them, and its cost is that
 of the plan. What is decided later is asked in the scenario that is shown, with all that is shared held.
@@ -54,7 +54,7 @@ class Views:
 
 
 def views_of(case: DispatchCase, solution: Solution) -> Views:
-    """Where to ask about a solved case. solution: with its solver's values."""
+    """Views of a solved case. solution: with its solver's values."""
     if case.uncertain is None:
         solved = SolvedCase.of(case, solution)
         return Views(solved, solved)

@@ -1,4 +1,4 @@
-"""The sentence of a slot, and slots that say the same folded into rows: words around numbers, no number of its own.
+"""The sentence of a slot, and slots with equal text folded into rows: words around numbers, no number of its own.
 
 A cause is only claimed where it is worth more than the noise of the plan's own proof; else it makes no difference.
 """

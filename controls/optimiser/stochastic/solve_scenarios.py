@@ -29,7 +29,7 @@ Alone = Callable[[DispatchCase, float], float | None]
 
 
 def usual_gap(case: DispatchCase) -> float:
-    """At which gap a search may stop where nobody asks for another: a bound by schedules comes no closer in time."""
+    """Default gap at which a search may stop: a bound by schedules comes no closer in time."""
     return SCHEDULES_GAP if _many_rooms(case) else PLAIN_GAP
 
 

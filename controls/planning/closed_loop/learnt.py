@@ -59,7 +59,7 @@ class ByClock:
 
 @dataclass
 class Learnt:
-    """Of one site: fed with every look at it, asked when a plan is made. time_zone: of its clock."""
+    """Learnt figures of one site: fed with every reading of it, used when a plan is made. time_zone: of its clock."""
 
     time_zone: str
     load: ByClock = field(default_factory=lambda: ByClock(_LOAD_LEAST))
@@ -204,7 +204,7 @@ class WatchedRooms:
         return found
 
     def findings(self) -> list[Finding]:
-        """Of thermometers that stand still or say nothing, with what stands in their place."""
+        """Findings on frozen or silent thermometers, with the value used instead."""
         found = []
         for n, name in enumerate(self.names):
             if self.is_stuck[n]:

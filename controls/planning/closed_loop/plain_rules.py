@@ -25,7 +25,7 @@ _EARLY_H = 1
 
 @dataclass
 class Ruled:
-    """The devices of a site under rules. site: as of with_rooms; outlook: asked for prices only, and by `rules` alone.
+    """The devices of a site under rules. site: as of with_rooms; outlook: for prices only, and for `rules` alone.
 
     by_sun, by_price: what else than the clock counts.
     """

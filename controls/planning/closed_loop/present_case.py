@@ -43,7 +43,7 @@ _MEMBERS = (0.1, 0.5, 0.9)
 
 
 def with_rooms(site: Site) -> Site:
-    """The site with every heating relay that says which room it heats as that room, for a plan to move."""
+    """The site with every heating relay that names its room as that room, for a plan to move."""
     return site.model_copy(update={"assets": tuple(as_room(asset) for asset in site.assets)})
 
 
@@ -67,7 +67,7 @@ class Present:
 
     @property
     def quarters(self) -> int:
-        """As far as asked, and as far as weather is foretold."""
+        """Number of quarter hours: as requested, and as far as the weather forecast reaches."""
         told_h = len(self.outlook.outdoor_degc[0]) - (self.seen.at_utc - self.outlook.start_utc) / timedelta(hours=1)
         return max(min(HORIZON_H, int(told_h)) * PER_HOUR, 0)
 
@@ -77,7 +77,7 @@ class Present:
         return np.array(course)[(past + STEP_H * np.arange(self.quarters)).astype(np.int64)]
 
     def load_kw(self) -> Floats:
-        """As who foresees it says; else by what was learnt."""
+        """Load by the given forecast, kW; else by the learnt one."""
         load = self.outlook.load_kw
         return self.learnt.load_kw(self.starts) if load is None else self.hourly(load)
 

@@ -53,7 +53,7 @@ class Breaches(Model):
 
     @property
     def sentence(self) -> str:
-        """How often, beside what was promised."""
+        """Share of hours above the promised cost, next to the promised share, as text."""
         if self.share is None:
             return f"no hour is over that was promised; {self.promised_share:.0%} of them may cost more"
         return (

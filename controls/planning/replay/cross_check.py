@@ -1,4 +1,4 @@
-"""A stored plan's optimum once more: written apart for PuLP, solved by CBC, and held against what the plan says."""
+"""Cross-check of a stored plan's optimum: written separately for PuLP, solved by CBC, compared with the plan."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ WITHIN_S = 60.0
 
 
 class CrossCheck(Model):
-    """A plan beside CBC's optimum of the same problem: what was minimised, in the plan's currency.
+    """A plan's objective next to CBC's optimum of the same problem, in the plan's currency.
 
     optimum: the least cost that CBC found; bound: no plan costs less, by CBC. finding: None where both agree.
     """

@@ -241,7 +241,7 @@ class DayScenario:
 def day_scenario(
     plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, end_utc: datetime
 ) -> DayScenario | Finding:
-    """The part of [start, end) that can be judged, or a finding that says why none of it can.
+    """The part of [start, end) that can be judged, or the finding why none of it can.
 
     plans: all that may have governed it, and one that begins at its end where there is one (it measured the stores).
     Each quarter hour follows the newest plan known then: of those that begin at or before it the last, and of two that

@@ -35,7 +35,7 @@ def planned_decisions(day: DayScenario) -> dict[str, Numbers]:
     """Commands of every device in each quarter hour by the governing plan, and what it does on the measured day."""
     return {
         device.device_id: by_slot(
-            device, [device.acted(_told(day, device, slot), t) for t, slot in enumerate(day.slots)]
+            device, [device.acted(_issued(day, device, slot), t) for t, slot in enumerate(day.slots)]
         )
         for device in day.case.devices
     }
@@ -50,7 +50,7 @@ def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
     for device in day.case.devices:
         steps = []
         for t, slot in enumerate(day.slots):
-            did, set_points = _done(day, device, slot, t), _told(day, device, slot)
+            did, set_points = _done(day, device, slot, t), _issued(day, device, slot)
             # That PV gave what it gave says nothing of the devices that a plan moves.
             is_moved = bool(set_points) and not device.forecast
             total, proven = total + is_moved, proven + (is_moved and did is not None)
@@ -87,7 +87,7 @@ def _done(day: DayScenario, device: Device, slot: Slot, t: int) -> dict[str, flo
     return None if set_points is None else device.acted(set_points, t)
 
 
-def _told(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
+def _issued(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
     """Its set-points; none where no decision was to be taken, as without a car."""
     then = day.device_then(slot, device.device_id)
     return then.commands(slot.plan.steps[slot.step].devices[device.device_id], slot.step) if then else {}

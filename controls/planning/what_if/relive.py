@@ -82,7 +82,7 @@ def what_if(
             # Nobody has to use what is more than there was.
             other = base._replace(policy=LEFT_IDLE)
         price = price_of(variant, site, today)
-        found.append(_told(variant, price, months, seed, base, other, paths))
+        found.append(_priced(variant, price, months, seed, base, other, paths))
     notes = [note for each in changed.values() for note in each.assumptions]
     return WhatIfResult(
         site_id=site.site_id,
@@ -109,7 +109,7 @@ def _made_up(site: Site, variants: Sequence[Variant]) -> list[Finding]:
     return list({each.message: each for each in found}.values())
 
 
-def _told(
+def _priced(
     variant: Variant,
     price: Price | None,
     months: Sequence[date],

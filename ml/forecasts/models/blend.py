@@ -191,7 +191,7 @@ class BlendForecaster:
         if not len(origins):
             return None
         self._remember(case, {})
-        new = np.array([step for step in origins.tolist() if not self._is_said(case, step)], dtype=np.int64)
+        new = np.array([step for step in origins.tolist() if not self._is_kept(case, step)], dtype=np.int64)
         if len(new):
             matrix = feature_matrix(case, new, day, self.names)
             hour = case.civil.hour[matrix.step]
@@ -205,7 +205,7 @@ class BlendForecaster:
             missed, case.civil.hour[flat], _is_off(case, flat), age_days=(origin - flat) / day
         )
 
-    def _is_said(self, case: Case, origin: int) -> bool:
+    def _is_kept(self, case: Case, origin: int) -> bool:
         known = self._said.get(origin)
         # The same readings before it, and not merely the same origin: they may have been corrected since.
         return known is not None and known[0] == case.series.first(origin).digest()

@@ -176,7 +176,7 @@ class HeatStore(Device):
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Heat in kWh of a store that says its temperature."""
+        """Heat in kWh of a store that reports its temperature."""
         return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
     @classmethod
