@@ -132,7 +132,7 @@ class MlflowTracker:
             return {name: float(value) for name, value in self._client.get_run(run_id).data.metrics.items()}
 
     def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put files beside those of a run, in a folder of their own."""
+        """Put files next to those of a run, in a folder of their own."""
         with self._reaching():
             self._upload(run_id, folder, files)
 
@@ -212,7 +212,7 @@ class MlflowTracker:
         )
 
     def _log_shared(self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]) -> Any:
-        """One run for all: their files in folders of their names, their numbers in a table beside them."""
+        """One run for all: their files in folders of their names, their numbers in a table next to them."""
         first = given[0][2]
         same = {key: value for key, value in first.tags.items() if all(r.tags.get(key) == value for _, _, r in given)}
         run = self._client.create_run(self._experiment_id(first.tags.get("kind", "")), run_name=title, tags=same)

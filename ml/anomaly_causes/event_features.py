@@ -1,4 +1,4 @@
-"""Features of an anomaly event that tell its cause, from its own hours and from what was known before it."""
+"""Features of an anomaly event for its cause, from its own hours and earlier readings."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ _DAY = 24
 
 @dataclass(frozen=True)
 class CauseContext:
-    """Facts beside the meter, on the hours of its series; None where a site does not give them.
+    """Facts from outside the meter, on the hours of its series; None where a site does not give them.
 
     temperature: outdoor, degc. announced: hours of announced changes (non-routine events, static factors). flagged:
     hours with a finding of the validation. others: other meters of the site. opposite: cooling beside a heating use,
@@ -215,7 +215,7 @@ def _daily(values: Vector, days: Vector) -> Vector:
 
 
 def _moved(values: Vector, civil: Civil, span: slice, active: Mask) -> float:
-    """Log of what another series was in these hours over what was usual."""
+    """Log of the ratio of another series in these hours to its usual value."""
     return _log_ratio(values[span][active], usual_of(values, civil, span.start, span.stop)[active])
 
 

@@ -1,4 +1,4 @@
-"""Parameters of a project's own, learned from events that people labelled: pulled to those that stand.
+"""Parameters of a project's own, learned from labelled events and shrunk towards the present ones.
 
 The posterior mode of a multinomial logistic regression with a normal prior around the shipped weights, so that few
 labels move little (Bishop, Pattern Recognition and Machine Learning, 4.5).
@@ -43,7 +43,7 @@ class CauseFigures(NamedTuple):
 
 
 def cause_figures(shares: Sequence[Shares], truth: Sequence[Cause]) -> CauseFigures:
-    """Figures of probabilities of causes beside the true ones; an event at least."""
+    """Scores of probabilities of causes against the true ones; one event at least."""
     causes: tuple[Cause, ...] = tuple(shares[0])
     named = [named_cause(each)[0] for each in shares]
     pairs = list(zip(truth, named, strict=True))
@@ -80,13 +80,13 @@ class CauseExample:
     cause: Cause
 
     def is_beside(self, other: "CauseExample") -> bool:
-        """True where both share time at one site: a meter and the one above it tell of one cause."""
+        """True where both share time at one site: a meter and the one above it have one cause."""
         return self.site_id == other.site_id and self.start_utc < other.end_utc and other.start_utc < self.end_utc
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A learned model beside the one that it was pulled to, each on events that did not teach it."""
+    """A learned model and the one that it was shrunk towards, each scored on held-out events."""
 
     model: CauseModel
     learned: CauseFigures
@@ -94,7 +94,7 @@ class Judgement:
 
     @property
     def is_better(self) -> bool:
-        """True where it is as often right, and its probabilities are nearer to what people said."""
+        """True where it is as often right, and its probabilities are nearer to the labels."""
         return self.learned.macro_f1 >= self.shipped.macro_f1 and self.learned.log_loss < self.shipped.log_loss
 
 

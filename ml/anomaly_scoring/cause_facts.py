@@ -1,4 +1,4 @@
-"""Facts of a site beside a meter that tell the cause of an event: weather, announcements, validation, other meters."""
+"""Facts of a site for the cause of an event at a meter: weather, announcements, validation, other meters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -52,7 +52,7 @@ def live_points(site: Site) -> dict[str, tuple[Address, Point]]:
 class MeterMinutes:
     """Power of a meter in each minute that is known, kW, by hour of UTC; of hours long over their value alone.
 
-    step_kw: the finest by which its power has been told to differ; of a counter 0, infinite before any has.
+    step_kw: the finest reported difference of its power; of a counter 0, infinite before any has.
     """
 
     point: Point

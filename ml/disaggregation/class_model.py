@@ -139,7 +139,7 @@ class _Learner:
         return self._crossed(fit, _teaches(is_on) if self.is_large else every, every)
 
     def energy(self, taught: Mask, estimated: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
-        """A regression of the energy of some steps, and held-out estimates of those asked; zero elsewhere.
+        """A regression of the energy of some steps, and held-out estimates of those in `estimated`; zero elsewhere.
 
         What a class that is off draws seldom matters, and its steps are most of all: then it is their mean.
         """

@@ -70,7 +70,7 @@ def local_span(text: str, option: str, zone: str) -> tuple[datetime, datetime]:
 
 
 def _map_without(path: Path, further: Sequence[str]) -> ColumnMap | None:
-    """The map of the file's energy, beside the columns that are named as further ones."""
+    """Column map of the file's energy, without the further columns."""
     header = reader_for(path).header(path)
     missing = [name for name in further if name not in header]
     if missing:

@@ -66,7 +66,7 @@ def request_of(site: Site, target: Target, case: Case, issued_at_utc: datetime, 
 def by_group(
     query: ForecastRequest, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
 ) -> Forecast | Finding:
-    """The profile of the meters beside it, by climatology; asked: of that profile."""
+    """Forecast by the profile of the neighbouring meters, by climatology; query: with that profile as its case."""
     name = f"{query.target.family}.{GROUP_PROFILE}"
     model = Answering(name, UNREGISTERED, ClimatologyFitter().fit(query.case))
     answer = model.forecaster.predict(query.case, query.origin, query.steps)

@@ -1,4 +1,4 @@
-"""From a site's readings to the case that models are fitted on and asked about."""
+"""From a site's readings to the case on which models are fitted and queried."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,7 +60,7 @@ def target_case(
 
 
 def place_of(site: Site) -> Place | None:
-    """Where the site is, if its file says so."""
+    """Location of the site, if its file gives one."""
     if site.latitude_deg is None or site.longitude_deg is None:
         return None
     return Place(site.latitude_deg, site.longitude_deg)

@@ -101,7 +101,7 @@ class Target:
 
 
 def targets_of(site: Site) -> list[Target]:
-    """Every forecast that the site asks for: `forecast_targets` day-ahead by hours, then `forecasts`.
+    """Every forecast declared by the site: `forecast_targets` day-ahead by hours, then `forecasts`.
 
     One of the second list takes the place of the same one of the first: it goes further. Raises BadInput.
     """
@@ -113,7 +113,7 @@ def targets_of(site: Site) -> list[Target]:
 
 
 def unmeasured(site: Site) -> list[Finding]:
-    """Lack of meters for a forecast that the site asks for: no reading to come can mend it. Raises BadInput."""
+    """Lack of meters for a forecast declared by the site: no later reading can mend it. Raises BadInput."""
     parts = base_load_parts(site) if any(one.stream is None for one in targets_of(site)) else None
     return [parts] if isinstance(parts, Finding) else []
 

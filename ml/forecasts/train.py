@@ -104,7 +104,7 @@ def try_target(
     seed: int = 0,
 ) -> Tried | Finding:
     """Backtest every kind of model on the last `backtest_days` days in `folds` folds, and refit the best on all hours.
-    No registry is asked: any process can do it; `settle` does the rest.
+    No registry is needed: any process can do it; `settle` does the rest.
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` are used. weather: issues of
     forecasts. Returns a Finding under four weeks of hours or where nothing can be scored. tune_within_s: how long
@@ -263,7 +263,7 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
 def _give_place(
     tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
 ) -> None:
-    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    """Let the new version lead, or issue beside the champion: it can then take the lead by its issued forecasts."""
     if is_promoted:
         move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):

@@ -1,4 +1,4 @@
-"""Monitoring of a site's uses: rows from the lake, the weekly refit, and the last days beside their prediction."""
+"""Monitoring of a site's uses: rows from the lake, the weekly refit, and the last days with their prediction."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta

@@ -92,7 +92,7 @@ def fit_monitoring(
 
 
 def compare(version: BaselineVersion, rows: pl.DataFrame) -> pl.DataFrame:
-    """Prediction against actual of each interval, whatever its length: the model says power, not energy.
+    """Prediction against actual of each interval, whatever its length: the model gives power, not energy.
 
     rows: monitor_rows(...), or any table with its columns at another resolution, down to a minute. Returns
     interval_start_utc, hours, actual_kw, expected_kw (null where a driver is unknown), residual_kw, z (residual

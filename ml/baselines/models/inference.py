@@ -24,7 +24,7 @@ def solve(design: Vector, y: Vector, weights: Vector) -> Vector:
 
 
 def is_determined(design: Vector, weights: Vector) -> bool:
-    """True where every column says something that the others do not."""
+    """True where no column is a combination of the others."""
     gram = _scaled_gram(design, weights)
     return bool(np.linalg.eigvalsh(gram)[0] > _SINGULAR)
 

@@ -62,7 +62,7 @@ class Trial:
         return cvrmse(self.y, held_out_predictions(design, self.y, self.folds), len(self.y))
 
     def best(self, forms: Sequence[tuple[str, ...]], others: Sequence[str]) -> tuple[float, tuple[str, ...]]:
-        """The form with the lowest score beside the others, and that score; (inf, ()) where there is none.
+        """The form with the lowest score next to the chosen ones, and that score; (inf, ()) where there is none.
 
         forms: all of one length. Normal equations of all at once say who may be it; only those are scored.
         """

@@ -52,7 +52,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BaselineYear:
-    """One training span [start, end) and what its model says of the reporting period.
+    """One training span [start, end) and its model's prediction for the reporting period.
 
     enpi: 100 · actual / expected; interval: by the year's own band. Without a model `reason` is the code of the
     refusing finding, and there are no numbers.
@@ -257,7 +257,7 @@ def _contradict(years: Sequence[BaselineYear]) -> bool:
 
 
 def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged], *, agree: bool) -> list[Finding]:
-    """Contradiction before instability: a contradiction is both, and is said alone."""
+    """Contradiction before instability: a contradiction is both, and is reported alone."""
     least, most = min(each.expected for each in judged), max(each.expected for each in judged)
     text = sentences(
         [
@@ -289,7 +289,7 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
 
 
 def _is_apart(each: _Judged, best: _Judged) -> bool:
-    """True where a year asks more than the best one beyond doubt: √ln n standard errors of their difference."""
+    """True where a year predicts more than the best one beyond doubt: √ln n standard errors of their difference."""
     # The noise of the reporting period is in neither of two expected energies.
     spread = math.sqrt(max(each.sigma**2 - each.noise, 0.0) + max(best.sigma**2 - best.noise, 0.0))
     return each.expected - best.expected > math.sqrt(math.log(best.fit.n)) * spread

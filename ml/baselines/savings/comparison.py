@@ -25,7 +25,7 @@ FAULTS = ("unit_change_suspected",)
 
 
 class Member(NamedTuple):
-    """A site beside the one that saved: both periods, and first days of its own measures, which bar it."""
+    """A comparison site: both periods, and first days of its own measures, which bar it."""
 
     name: str
     usage: Usage
@@ -64,7 +64,7 @@ def compared_group(
 
 
 def weighed(saved: Savings, found: CorrectedSavings | tuple[Finding, ...]) -> Savings:
-    """The saving with what its group says of it: one that the group explains keeps its number and is not claimed."""
+    """The saving with the findings of its group: one that the group explains keeps its number and is not claimed."""
     findings = found if isinstance(found, tuple) else found.findings
     is_explained = any(each.code == EXPLAINED for each in findings)
     claimed = None if is_explained else saved.claimed_kwh

@@ -33,7 +33,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Why:
-    """Why a day's forecast differs from what it is held against. Amounts are sums of a day, of a level its mean.
+    """Why a day's forecast differs from its reference. Amounts are sums of a day, of a level its mean.
 
     is_whole: False for a horizon without a whole local day, of which all steps count; day: where they begin.
     reference: of the same hours last week where they are known, else of a usual day; parts add up to the difference.
@@ -78,7 +78,7 @@ class Why:
 def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> Why | None:
     """Of the first whole local day of a forecast, else of all its steps. None for a model that cannot say.
 
-    case: what the model was asked with; forecast: what it answered from the origin on.
+    case: input of the model; forecast: its answer from the origin on.
     """
     if not isinstance(model, Explains) or not forecast.is_known.all():
         return None
@@ -138,7 +138,7 @@ def _day(case: Case, origin: int, horizon: int) -> tuple[Index, bool]:
 
 
 def _then(case: Case, model: Explains, start: int, earlier: Index) -> Contributions | None:
-    """Answer of the model for the same hours last week, asked a week earlier; None where it or they are not known."""
+    """Answer of the model for the same hours last week, issued a week earlier; None where it or they are not known."""
     values = case.series.values
     if start < 0 or earlier[0] < start or earlier[-1] >= len(values) or np.isnan(values[earlier]).any():
         return None

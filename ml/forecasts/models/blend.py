@@ -72,7 +72,7 @@ class Method(Protocol):
     """Learning method of a part."""
 
     def learn(self, learning: Learning) -> tuple[Part, Vector]:
-        """The part, and what it says of every row without that row's fold."""
+        """The part, and its held-out answer for every row (without that row's fold)."""
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> Part:
         """The part that wrote these files."""

@@ -1,4 +1,4 @@
-"""Climatology: what this local time on this type of day was like over the last weeks. The model that is always there.
+"""Climatology: values at this local time on this type of day over the last weeks. The model that is always there.
 
 It answers where the newest week is missing, for 15 minutes, hours and days, up to a month ahead.
 """
@@ -52,7 +52,7 @@ class Climatology:
         return ordered(middle, low - middle, *(each - middle for each in others), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
-        """One JSON document: all else is in the series that it is asked about."""
+        """One JSON document: all else is in the series to be forecast."""
         return {"model.json": json.dumps({"algorithm": ALGORITHM, "floor": self.floor}, sort_keys=True).encode()}
 
 
@@ -74,7 +74,7 @@ class ClimatologyFitter:
 
 
 def _quantiles(values: Vector, slot: Index, steps: Index) -> Vector:
-    """MIN_VALUES × asked: quantiles of the values in the slot of each asked step; NaN where they are too few."""
+    """MIN_VALUES × steps: quantiles of the values in the slot of each step; NaN where they are too few."""
     order = np.lexsort((values, slot))
     values, slot = values[order], slot[order]
     first = np.searchsorted(slot, steps, side="left")

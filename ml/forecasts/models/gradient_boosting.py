@@ -71,7 +71,7 @@ class TreeBagMethod:
         self.parameters = {**PARAMETERS, **(parameters or {})}
 
     def learn(self, learning: Learning) -> tuple[TreeBag, Vector]:
-        """The bag, and what the trees that have not seen a row's fold say of it."""
+        """The bag, and held-out answers: of each row by the trees that have not seen its fold."""
         lightgbm = lightgbm_alone()
         bins = {name: self.parameters[name] for name in ("max_bin", "num_threads", "force_col_wise", "verbosity")}
         inputs = learning.matrix.inputs

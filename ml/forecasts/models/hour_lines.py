@@ -78,7 +78,7 @@ class HourLinesMethod:
     """Learns the lines."""
 
     def learn(self, learning: Learning) -> tuple[HourLines, Vector]:
-        """The lines, and what they say of every row without its fold."""
+        """The lines, and their held-out answers for every row (without its fold)."""
         matrix = learning.matrix
         columns = np.array([at for at, name in enumerate(matrix.names) if name in LINES], dtype=np.int64)
         inputs = matrix.inputs[:, columns]

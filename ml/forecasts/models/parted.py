@@ -92,7 +92,7 @@ class PartedMethod:
         self.method, self.by = method, by
 
     def learn(self, learning: Learning) -> tuple[PartedPart, Vector]:
-        """The parts, and what each row's model says of it without that row's fold."""
+        """The parts, and the held-out answer of each row's model (without that row's fold)."""
         per_day = _per_day(learning.matrix.lead)
         number, day = parts_of(learning.matrix, self.by, per_day), learning.matrix.step // per_day
         counts = {int(each): number == each for each in np.unique(number)}

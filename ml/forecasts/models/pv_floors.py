@@ -41,7 +41,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Habit:
-    """Persistence of the clear-sky index: as usual, and by how much of what the last day and week were beside that."""
+    """Persistence of the clear-sky index: the usual one, plus shares of the last day's and week's deviation from it."""
 
     usual: float
     of_day: float = 0.0
@@ -54,7 +54,7 @@ class Habit:
 
 
 def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
-    """Clouds as the weather tells them; where it tells none, as they usually go on after the last days."""
+    """Clouds by the weather; where it has none, as they usually go on after the last days."""
     clear = seen.clear_kw(plant.array)
     recent = _or(seen.recent_index(clear, RECENT_DAYS), habit.usual)
     newest = _or(seen.recent_index(clear, 1), recent)
@@ -154,7 +154,7 @@ class PvModel:
         return Quantiles(low, np.where(is_day, middle, 0.0) / unit, high, *ends)
 
     def taken_apart(self, seen: Look, known: Expected, parts_kw: Mapping[str, Vector]) -> Contributions:
-        """Parts of P50 of the last origin's steps, beside what a usual sky would give."""
+        """Parts of P50 of the last origin's steps, next to the power under a usual sky."""
         per_unit = kw_per_unit(seen.case.series.unit, seen.case.series.step)
         by_day = np.where(seen.sky.is_day, 1.0 / per_unit, 0.0)[seen.ahead]
         usual = self.habit.usual * known.clear_kw[seen.ahead] * by_day
@@ -200,7 +200,7 @@ class Training:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The plant, and what the weather did not tell."""
+        """The plant, and the gaps of the weather."""
         by_day = self.seen.sky.is_day & self.seen.is_ahead
         has_no_clouds = bool(np.isnan(self.seen.told[by_day]).mean() > 0.5)
         holds = {
@@ -242,12 +242,12 @@ class _Floor:
         self.model, self.labels = model, model.labels
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
-        """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        """Forecast of the horizon; never NaN: the last days fill the gaps of the weather."""
         seen, known = self._seen_and_expected(case, origin, horizon)
         return self.model.issue(seen, self.middle(known), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
-        """Power that clouds as told, or those of the last days, add to a usual sky."""
+        """Power that the clouds by the weather, or those of the last days, add to a usual sky."""
         seen, known = self._seen_and_expected(case, origin, horizon)
         moved = self.middle(known) - self.model.habit.usual * known.clear_kw
         return self.model.taken_apart(seen, known, {self.rests_on: moved})
@@ -278,7 +278,7 @@ class PvPhysics(_Floor):
 
     @staticmethod
     def middle(known: Expected) -> Vector:
-        """The power that physics says."""
+        """Power by physics alone."""
         return known.physics_kw
 
 
@@ -289,7 +289,7 @@ class ClearSkyPersistence(_Floor):
 
     @property
     def rests_on(self) -> str:
-        """The last day, whatever the weather tells."""
+        """The last day, whatever the weather."""
         return LAST_DAYS
 
     @staticmethod

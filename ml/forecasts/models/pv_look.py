@@ -63,7 +63,7 @@ class Look:
         return array_kw(array, self.sky, np.ones(len(self.told)), self.air_degc, self.wind_m_per_s)
 
     def told_kw(self, array: Array) -> Vector:
-        """Power under the clouds that the weather tells, less what snow covers; NaN by day where it tells none."""
+        """Power under the clouds by the weather, less the share under snow; NaN by day where it has none."""
         power = array_kw(array, self.sky, self.told, self.air_degc, self.wind_m_per_s)
         covered = self.covered(array.tilt_deg)
         return power if covered is None else power * (1.0 - covered)

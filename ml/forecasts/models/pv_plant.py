@@ -1,4 +1,4 @@
-"""The array behind a PV meter: what the site file says of it, and from the history what it does not say."""
+"""The array behind a PV meter: figures of the site file, and the others fitted to the history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _Scaled = Callable[[float, float], tuple[float, float]]
 
 
 class PlantGiven(BaseModel):
-    """Arrays behind one meter by the site file; None: it does not say, the history is asked."""
+    """Arrays behind one meter by the site file; None: not given there, fitted to the history."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class Plant:
 
     @property
     def label(self) -> str:
-        """In words, for whoever reads a forecast."""
+        """In words, for the readers of a forecast."""
         one = self.array
         plane = f"tilt {one.tilt_deg:g}°, azimuth {one.azimuth_deg:g}°" if one.tilt_deg else "lies flat"
         return (
@@ -84,7 +84,7 @@ def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
 
 
 def fit_plant(given: PlantGiven, seen: Look) -> Plant:
-    """The array whose power is nearest to what was measured, least squares over daylight.
+    """The array whose power is nearest to the measured one, least squares over daylight.
 
     Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky, each day by its
     form alone: how clear it was nobody knows, and the clearest of them tell the size. peak_kw after losses is always

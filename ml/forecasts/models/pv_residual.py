@@ -1,4 +1,4 @@
-"""PV physics with a learnt residual: what trees see in sun, clouds and air, and what the last week says of the bias."""
+"""PV physics with a learnt residual: trees on sun, clouds and air, and a bias correction from the last week."""
 
 import json
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ _BELIEF_H = 7.5
 
 
 class PvPhysicsResidual:
-    """Physics + trees, both corrected by what they missed in the last seven days; P50 is the expected power."""
+    """Physics + trees, both corrected by their errors of the last seven days; P50 is the expected power."""
 
     algorithm = ALGORITHM
 
@@ -81,13 +81,13 @@ class PvPhysicsResidual:
         self.labels = model.labels
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
-        """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        """Forecast of the horizon; never NaN: the last days fill the gaps of the weather."""
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         middle = np.clip(known.physics_kw + learnt_kw, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
-        """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
+        """Clouds on a usual sky, and the trees' addition; the last week's correction is a part of its own."""
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
@@ -121,7 +121,7 @@ class PvPhysicsResidual:
 
 
 class PvPhysicsResidualFitter:
-    """Fits the plant, then trees on what its physics missed, and measures the spread on stretches left out."""
+    """Fits the plant, then trees on the residuals of its physics, and measures the spread on stretches left out."""
 
     algorithm = ALGORITHM
 
@@ -179,7 +179,7 @@ def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -
 
 
 def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
-    """Every step's P50 by what the last seven days missed: measured ≈ a · P50 + b · (cloudless power − P50).
+    """Every step's P50 corrected by the last seven days' errors: measured ≈ a · P50 + b · (cloudless power − P50).
 
     a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
     squared: soiling moves a, clouds that were told and did not come (snow on the ground looks like them) move b.

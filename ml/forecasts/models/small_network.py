@@ -72,7 +72,7 @@ class NetMethod:
     """Learns nets, a fold left out each time."""
 
     def learn(self, learning: Learning) -> tuple[Nets, Vector]:
-        """The nets, and what the one that has not seen a row's fold says of it."""
+        """The nets, and held-out answers: of each row by the net that has not seen its fold."""
         from sklearn.neural_network import MLPRegressor
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 

@@ -44,7 +44,7 @@ def energy_score(actual: Vector, courses: Vector) -> float:
 
 
 def variogram_score(actual: Vector, courses: Vector) -> float:
-    """Error of the differences between steps, by their square roots; tells a false correlation best.
+    """Error of the differences between steps, by their square roots; detects a false correlation best.
 
     Mean over all pairs of steps. Source: Scheuerer & Hamill 2015, order 0.5.
     """
