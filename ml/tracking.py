@@ -119,7 +119,7 @@ class MlflowTracker:
         """Every registered name, or those that begin so."""
         found, page, query = [], None, f"name LIKE '{prefix}%'" if prefix else None
         with self._reaching():
-            # A page holds a hundred, whatever is asked for in all.
+            # A page holds a hundred, whatever the total.
             while page is None or page.token:
                 page = self._client.search_registered_models(query, 1000, page_token=page.token if page else None)
                 found += [model.name for model in page]

@@ -56,7 +56,7 @@ def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) ->
         is_open = row.command.valid_from_utc <= now_utc < row.command.valid_until_utc
         if row.state in IN_HAND:
             slot.take(row, now_utc=now_utc, now_s=now_s, is_adopted=True)
-            # Whatever stands on the wire may have been sent up to now.
+            # A set-point on the wire may have been sent up to now.
             slot.wire_until_s = now_s + row.command.ttl_s
             # Nobody knows whether the bytes left: only a read can tell, so it counts as unknown and not as unsent.
             if row.state is S.ISSUED:

@@ -95,7 +95,7 @@ class AgentContext:
     clock_step_s: float = 0.0
     # Wall against monotonic clock since the process began: below zero the clock was set back, and stays so.
     clock_offset_s: float = 0.0
-    # What is measured beside the devices themselves; without it a site with meters has values that are not known.
+    # Measurements other than of the devices; without them a site with meters has unknown values.
     site: Surroundings | None = None
     # The site's meters around its commands; without it no command is proven by a meter.
     proofs: Proofs | None = None
@@ -139,7 +139,7 @@ class Slot:
     meter: MeterResponse | None = None
     # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
-    # Why the agent itself brought it to its safe default, before the ledger could be told.
+    # Why the agent itself brought it to its safe default, before the ledger could record it.
     sent_home: str = ""
     revert_again_s: float = 0.0
     is_adopted: bool = False

@@ -37,7 +37,7 @@ class EmergencyStop:
         """Stop now, and over every restart; where no file can be written, until this process ends."""
         self._pulled = f"stopped by {by} at {now_utc:%Y-%m-%dT%H:%M:%SZ}; it could not be written down"
         with suppress(OSError):
-            # Not over what stands: the first reason is the one that counts.
+            # Not over an existing file: the first reason is the one that counts.
             with self.file.open("x", encoding="utf-8") as file:
                 file.write(f"stopped by {by} at {now_utc:%Y-%m-%dT%H:%M:%SZ}\n")
             self._pulled = ""

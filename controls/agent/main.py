@@ -37,7 +37,7 @@ from data_quality.contracts.yaml_file import load_model
 POLL_S = 0.25
 # In the project folder: as long as it is there, no agent of the project commands anything.
 STOP_FILE = "STOP"
-# While devices are being asked: answers are gathered for so long, then looked for as soon as one comes.
+# While queries to devices are open: answers are gathered for so long, then looked for as soon as one comes.
 BUSY_S = 0.05
 # So many devices are named in the log at the start.
 NAMED = 10

@@ -28,7 +28,7 @@ OBSERVE_S = 5.0
 OUTAGE_S = 60.0
 # In so many seconds all devices come back one after the other.
 RESTORE_S = 60.0
-# A silent device is asked again after this pause, so that it does not hold up the others.
+# A silent device is queried again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
 # When it ends, the device falls back to the very value that was written. Short, for a device that makes another value
 # of all that is written.

@@ -236,7 +236,7 @@ class Drain:
             source, point, at, _, _, received, _ = row.split(b",", 6)
             name = (source, point)
             if name not in known:
-                # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
+                # A point that the site file lost meanwhile is reported by ingestion, and not dropped here.
                 known[name] = self._points.get(name, _UNKNOWN) if turn.takes(point) else None
             if (entry := known[name]) is None:
                 continue
@@ -258,7 +258,7 @@ class Drain:
         """Write the quarter hour's file, or nothing where one of that content exists."""
         stem = f"{_utc(key.quarter_us):%Y%m%dT%H%MZ}.{key.source_id}"
         lines = groups.of(key)
-        # What comes late stands beside what was told in time: a mean is one of all its samples.
+        # Late samples join those in time: a mean is one of all its samples.
         for earlier in self._landing.glob(f"{stem}.*.samples.gz"):
             lines |= {line for line in _landed(earlier) if turn.takes(line.partition(b",")[0])}
         content = self._content(key, lines)

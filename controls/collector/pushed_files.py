@@ -68,7 +68,7 @@ class PushedBoard:
         }
         with self._lock:
             known, board = self._boards.get(site.site_id, (None, Board(site)))
-            # A site file that changed begins anew: what stood there may be no point any more.
+            # A changed site file begins anew: a point of the board may exist no more.
             board = board if known == site else Board(site)
             self._boards[site.site_id] = (site, board)
             for row in rows:
@@ -180,7 +180,7 @@ def cleared_before(landing: Path, lock: Path) -> Iterator[int]:
         found: list[Path] = []
         with suppress(BlockingIOError):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Nobody was told that they are kept.
+            # They were never acknowledged.
             found = list(landing.glob(f"*/{UNFINISHED}*.json"))
             for path in found:
                 path.unlink(missing_ok=True)

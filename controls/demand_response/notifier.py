@@ -15,7 +15,7 @@ from controls.programmes.openadr3 import MqttNotifier
 from controls.programmes.vtn_client import VtnClient
 from data_quality.contracts.errors import BadInput, WorldFault
 
-# A broker that is away is asked again after this pause.
+# A broker that is away is tried again after this pause.
 RETRY_S = 10.0
 
 

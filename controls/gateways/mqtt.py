@@ -26,7 +26,7 @@ from data_quality.contracts.time import Clock
 # A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
 T = TypeVar("T")
-# What a device's code for dropping a command leaves to be asked.
+# Meaning of a device's code for dropping a command.
 _WHY: dict[str, str] = {
     Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"
 }

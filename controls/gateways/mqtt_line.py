@@ -30,7 +30,7 @@ KEEPALIVE_S = 5
 NO_MATCHING_SUBSCRIBERS = 0x10
 _REFUSAL = 0x80
 _KEPT_PUBACKS = 1000
-# A broker that is away is asked again after this pause, and not by each device that waits for it.
+# A broker that is away is tried again after this pause, and not by each device that waits for it.
 RETRY_S = 1.0
 # Payload, topic and properties; the broker then drops what is longer instead of sending it to us.
 _MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 65_536
@@ -177,7 +177,7 @@ class MqttLine:
         """Hear these topics too. Raises DeviceSilent, DeviceRefused; after either the connection is closed."""
         _, mid = self._client.subscribe([(topic, 1) for topic in topics])
         codes = self._wait(mid or 0, "did not confirm the subscriptions")
-        # A subscription that is refused looks like silence later: said now.
+        # A subscription that is refused looks like silence later: reported now.
         refused = [code for code in codes if code >= _REFUSAL]
         if refused:
             self.close()
@@ -331,7 +331,7 @@ class SharedLine:
         with self._changing:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
-            # Whoever joins with them next is told anew what the broker keeps.
+            # The next subscriber gets the retained messages anew.
             self._heard = self._heard - mine
             line, self._line = (self._line, None) if not self._members else (None, self._line)
         if line is not None:

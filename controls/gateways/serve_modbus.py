@@ -162,5 +162,5 @@ def _written(unit: ModbusUnit, request: bytes) -> bytes:
     else:
         words = list(struct.unpack(f">{count}H", request[6:]))
     refusal = unit.write(address, words, table)
-    # An echo of what was asked, as the protocol has it: what is active shows in the next read.
+    # An echo of the request, as the protocol has it: what is active shows in the next read.
     return request[:5] if refusal is None else _refused(request, refusal)

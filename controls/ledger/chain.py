@@ -62,7 +62,7 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
         off_events, off_seals = off_anchors(store, known, events)
         broken, anchored = [*broken, *off_events], [*anchored, *off_seals]
     return [
-        # In the chain's own order: what is told first is where to look.
+        # In the chain's own order: the first sentence is where to look.
         *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
         *anchored,
         *_bad_rows(store, site_id, events),

@@ -18,7 +18,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 Facts = Mapping[str, str | float | int | bool | None]
-# Events say these beside the facts of a step; a row has a column of its own for each.
+# Events hold these next to the facts of a step; a row has a column of its own for each.
 RESERVED = ("epoch", "seq", "evidence_grade", "mode_at_issue")
 
 

@@ -75,7 +75,7 @@ def balance(case: DispatchCase, problem: Problem) -> Row:
 
 def label_of(case: DispatchCase, part: Part, family: str) -> str:
     """Name of a family of rows in findings: with its device where another part has a family of that name."""
-    # Without the objective's part: its families are its own. This is asked for every family of every problem.
+    # Without the objective's part: its families are its own. This runs for every family of every problem.
     others = (case.connection, *case.devices)
     is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in others)
     return f"{part.prefix}.{family}" if is_shared else family

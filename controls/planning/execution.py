@@ -158,7 +158,7 @@ def _shown(
         return None, "nothing"
     if all(abs(read[name] - value) <= _SAME for name, value in set_points.items()):
         return _drawn(device, columns, t), "read-back"
-    # Not every kind has a way back from what it was told.
+    # Not every kind has a way back from its set-points.
     if type(device).acted is Device.acted:
         return None, "nothing"
     return _drawn(device, columns, t, device.acted(read, t)), "read-back"

@@ -25,7 +25,7 @@ from data_quality.contracts.finding import Finding
 
 # A thermostat answers only once its room is colder than wanted; what a person feels is more than that.
 _FELT_K = 1.0
-# What a plan is asked to leave is a wish of the planner, no limit.
+# The amount that a plan is to leave is a wish of the planner, no limit.
 _WISHED = "the end: "
 
 

@@ -136,7 +136,7 @@ def plan_trigger(desk: Desk) -> Decision:
         },
     )
     decision = decide()
-    # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
+    # The interval is checked here already: reading a device costs seconds, and a new plan would be refused anyway.
     if decision.should_plan and (late := in_the_way(desk)):
         return Decision(should_plan=False, reason=f"{decision.reason}, but {late.message}", finding=late)
     if decision.should_plan or last is None or now - last.created_at_utc < MIN_INTERVAL:

@@ -29,7 +29,7 @@ _NAMES = ("low", "mid", "high")
 _PRICE_SHARES = (0.8, 1.0, 1.2)
 # As stored: digits of a guess beyond these say nothing.
 _DECIMALS = 4
-# Scenarios whose sums are this much narrower or wider than the forecast's are told as such.
+# Scenarios whose sums are this much narrower or wider than the forecast's are reported as such.
 _MOMENT_SHARE = 0.25
 
 

@@ -84,7 +84,7 @@ def starting_states(
         known[asset.asset_id] = state, 0.0
         if kind.measure:
             labels[f"{role_of(kind.measure.code, asset, site)}_age_s"] = "unknown" if age_s is None else f"{age_s:g}"
-        # Of a device that could be asked, what came of it.
+        # Of a device that could be queried, the outcome.
         labels[asset.asset_id + key] = f"{note}; {why.message}" if asset.template else note
     return Starting(site, known, labels)
 

@@ -135,7 +135,7 @@ class Block(Model):
     kw: float
     kwh: float
     sentence: Text
-    # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
+    # The sentence in parts, for layout; other texts keep their form.
     verb: str = Field(default="", exclude=True)
     prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
     # The energy at the price of each step.

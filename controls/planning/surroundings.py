@@ -21,11 +21,11 @@ from data_quality.contracts.control.weather_issue import WEATHER_LABELS, Weather
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
-# As a load forecast: weather is told several times a day.
+# As a load forecast: weather is issued several times a day.
 MAX_WEATHER_AGE = timedelta(hours=26)
 _NAME = "temperature_degc"
 _INSTEAD = "planned at the outdoor temperature that each device states for that case"
-# The last temperature told may stand for so many hours after it.
+# The last forecast temperature may be used for so many hours after it.
 _HELD = timedelta(hours=3)
 
 

@@ -23,7 +23,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 
 # Of the rating: what an instrument of class 1 and a rounding inverter may differ by together.
 TOLERANCE_SHARE = 0.05
-# Of the noise of the minute before: what a load beside it does by itself.
+# Of the noise of the minute before: other loads behind the meter.
 NOISE_SIGMAS = 3.0
 # The minute whose mean and noise are what stood before.
 BEFORE_S = 60.0
@@ -173,7 +173,7 @@ def judge(
         text = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
         return MeterResponse(outcome="undecided", reason=text, **facts)
     rests = [change_kw - each for each in _sums(others_kw)]
-    # Beyond the expectation counts as reached only where the device may go further than asked.
+    # Beyond the expectation counts as reached only where the device may go further than commanded.
     signed = [(rest - expected_kw) * (1 if expected_kw > 0 else -1) for rest in rests]
     fits_with = any(-allowed_kw <= each and (is_at_least or each <= allowed_kw) for each in signed)
     fits_without = any(abs(rest) <= allowed_kw for rest in rests)

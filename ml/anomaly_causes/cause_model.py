@@ -125,7 +125,7 @@ def likely_cause(features: Mapping[str, float], model: CauseModel | None = None)
     model = model or shipped_causes()
     cause, best, confidence = named_cause(model.probabilities(features))
     place = model.causes.index(best)
-    # For this cause beside the mean of the others.
+    # For this cause against the mean of the others.
     decided = {
         name: (parts[place] - sum(parts) / len(parts)) * len(parts) / (len(parts) - 1)
         for name, parts in model.parts(features).items()

@@ -25,7 +25,7 @@ OFF_ENERGY = 0.1
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
 # Of many rows, one in so many teaches the on-state where the class is not on within so many steps.
 THIN, NEAR = 3, 30
-# Rows asked at once: every tree goes over all of them, which then lie in the processor's cache.
+# Rows predicted at once: every tree goes over all of them, which then lie in the processor's cache.
 BLOCK = 512
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 # F1 that a pair of thresholds may lack, for as many steps on as there were.

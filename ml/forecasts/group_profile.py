@@ -19,7 +19,7 @@ from ml.forecasts.targets import Target
 
 # Four weeks hold every weekday four times: less is no profile of a group either.
 MIN_MEMBER_DAYS = 28
-# From so many days of its own on a meter's size is told by them and not by its connection.
+# From so many days of its own on, a meter's size follows from them and not from its connection.
 MIN_OWN_DAYS = 1
 
 

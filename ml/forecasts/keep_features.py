@@ -41,7 +41,7 @@ def keep_known(
     readings, weather: as the forecast of that issue was made from.
     """
     case = issue_case(readings, site=site, target=target, issued_at_utc=issued_at_utc, weather=weather)
-    # What has too short a history is forecast by meters beside it, and of a few days there are no features.
+    # What has too short a history is forecast by neighbouring meters, and of a few days there are no features.
     if not isinstance(case, Case) or short_history(case.series, target.name) is not None:
         return False
     origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))

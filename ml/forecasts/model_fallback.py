@@ -31,7 +31,7 @@ from ml.tracker import Tracker
 
 # The version of a model that was fitted for this forecast alone.
 UNREGISTERED = "unregistered"
-# So many older models are asked before the floor: a fault of one training seldom lasts for three.
+# So many older models are tried before the floor: a fault of one training seldom lasts for three.
 OTHERS = 2
 GROUP_PROFILE = "group_profile"
 

@@ -18,7 +18,7 @@ FORTNIGHT_DAYS = 14
 REGIME_MARGIN = 0.25
 # An answer may reach this many times the largest amount that was ever seen, on either side of what was seen.
 MAX_REACH = 2.0
-# Sums of trees and of levels end a hair beside the bound that they learnt.
+# Sums of trees and of levels end a hair off the bound that they learnt.
 HAIR = 1e-6
 
 

@@ -119,7 +119,7 @@ def unmeasured(site: Site) -> list[Finding]:
 
 
 def target_of(site: Site, name: str) -> Target:
-    """The target of that name, as the site asks for it or else with the usual horizon. Raises BadInput.
+    """The target of that name, as declared by the site or else with the usual horizon. Raises BadInput.
 
     `main` is `meter:main`; without a register it is import, or the meter's first.
     """

@@ -49,7 +49,7 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
-# A challenger issues beside the champion for so long before a newer one takes its place; then it has been judged.
+# A challenger issues next to the champion for so long before a newer one takes its place; then it has been judged.
 SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
@@ -269,7 +269,7 @@ def _give_place(
     elif champion is None or called(logged) != called(champion.logged):
         challenger = load_champion(tracker, site, target.name, CHALLENGER)
         until = datetime.fromisoformat(logged.tags["trained_until_utc"])
-        # One that is replaced every week would never have said enough to be judged by.
+        # One that is replaced every week would never have enough issued forecasts to be judged by.
         if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
             move_alias(tracker, target.family, CHALLENGER, logged)
 

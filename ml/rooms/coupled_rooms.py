@@ -202,7 +202,7 @@ def _fitted(
     """The rooms with walls between these pairs, and the lower bound of each conductance; 0 where it reaches zero."""
     params, errors = _params(_state_space(data, pairs), _start(alone, pairs), has_errors=True)
     if not all(np.isfinite(_own_of(each, params, errors, at)).all() for at, each in enumerate(data.values())):
-        # What has no doubt that could be told has no wall either.
+        # Without finite standard errors of its rooms there is no wall either.
         return House(rooms=dict(alone)), np.zeros(len(pairs))
     house = _house(data, params, errors, pairs, confidence)
     return house, np.array([wall.interval.low for wall in house.walls])
@@ -233,9 +233,9 @@ def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], c
         for at, (name, each) in enumerate(data.items())
     }
     root = np.abs(params[_OWN * len(data) :])
-    # A wall is told by what both its rooms tell, and each has as many witnesses as days.
+    # A wall is identified from both its rooms, and each has as many observations as days.
     reach = reach_of(next(iter(data.values())), errors[_OWN * len(data) :], confidence)
-    # Beyond any doubt that can be told it reaches zero.
+    # Where the reach is not finite, the wall reaches zero.
     reach = np.where(np.isfinite(reach), reach, root)
     low, high = np.maximum(root - reach, 0.0) ** 2, (root + reach) ** 2
     walls = tuple(

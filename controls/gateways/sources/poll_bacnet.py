@@ -93,7 +93,7 @@ class BacnetPoller(Threaded):
                 except WorldFault as fault:
                     self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
                     self._tally.gaps(missing=1)
-                # After a long silence the device is asked at its next turn, not for all that it missed.
+                # After a long silence the device is polled at its next turn, not for all that it missed.
                 due_s = max(due_s + self._source.every_s, self._loop.time())
                 await asyncio.sleep(due_s - self._loop.time())
         finally:
@@ -135,7 +135,7 @@ class _Line:
             objectIdentifier=("device", _OWN_NUMBER),
             objectName="meterloom",
             vendorIdentifier=_NO_VENDOR,
-            # A datagram may be lost: asked twice within the time, for a question changes nothing.
+            # A datagram may be lost: sent twice within the time, for a read changes nothing.
             apduTimeout=int(timeout_s * 500),
             numberOfApduRetries=1,
         )
@@ -183,7 +183,7 @@ class _Line:
                 raise DeviceSilent(f"{self._where} gives no answer") from refusal
             if reason != "unknown-object":
                 raise DeviceRefused(f"{self._where} refused: {reason}", code=reason) from refusal
-            # Nothing of what was asked for is there.
+            # None of the requested properties exists.
             found = {name: dict.fromkeys(names, Denied(reason)) for name, names in wanted.items()}
         except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             raise DeviceRefused(f"{self._where} answered what cannot be read ({type(error).__name__})") from error

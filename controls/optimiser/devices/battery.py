@@ -123,7 +123,7 @@ class Battery(Device):
     soc_end_min_kwh: float = Field(ge=0)
     wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged at the AC terminals")
     capacity_kwh: float = Field(default=0.0, ge=0, description="0: not said")
-    # What follows is in no stored plan, nor in its hash, where nobody asked for it.
+    # What follows is in no stored plan, nor in its hash, where it was not requested.
     end_value_per_kwh: float | None = Field(default=None, exclude_if=_absent, description="Of charge left at the end")
     charge_curve: Curve | None = Field(default=None, exclude_if=_absent, description="Instead of charge_efficiency")
     discharge_curve: Curve | None = Field(default=None, exclude_if=_absent)

@@ -14,7 +14,7 @@ from data_quality.contracts.model import Model
 
 # Less than ten watts is standby noise, not an intention.
 IDLE_KW = 0.01
-# Of a figure in words; the numbers beside it have them all.
+# Digits of a figure in words; the numbers next to it have them all.
 _DIGITS = 3
 _UNITS = {"kw": "kW", "kwh": "kWh"}
 _NO_TIME = "not explained, the time given was over"

@@ -30,7 +30,7 @@ _NONE = np.zeros(0, np.int64)
 _HAIR = 1e-7
 # How much of the former prices counts: a lone price makes all rooms jump at once (Wentges 1997).
 _INERTIA = 0.4
-# Of the gap that is asked for, what a share of schedules may leave open; the rest is for whole ones.
+# Part of the requested gap that shares of schedules may leave open; the rest is for whole ones.
 _SHARED_GAP = 0.7
 # What the first schedules pay for their power, as a multiple of its price.
 _FIRST = (0.0, 0.3, 0.7, 1.0, 1.5, 3.0)

@@ -35,7 +35,7 @@ LOST_H = 24.0
 # The unmeasured heat wanders so many kW in an hour, for a room that holds one kelvin with one kW.
 _WANDERS = 0.3
 _W_PER_KW = 1000.0
-# A room of two masses told as one errs more than its own likelihood says, and no thermometer is finer.
+# A room of two masses modelled as one errs more than its own likelihood says, and no thermometer is finer.
 _LEAST_K = 0.1
 
 

@@ -19,7 +19,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
-# What boards and commands call it beside the jobs.
+# Its name on boards and in commands.
 JOB = "cross-check of the plan"
 # Relative. Above the noise that a verified plan may carry (1e-5), far below a cent of a day's bill.
 TOLERANCE = 2e-5

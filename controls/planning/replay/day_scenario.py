@@ -20,7 +20,7 @@ from data_quality.contracts.finding import Finding
 By = Mapping[datetime, float]
 # The bills of steps from an instant on, by their load less PV (kW) and the most that the connection may carry.
 Bill = Callable[[datetime, Floats, float], Offer | Finding]
-# Holes within a day up to this share are filled with what the plan foresaw, and told; with more nothing is judged.
+# Holes within a day up to this share are filled from the plan, and reported; with more nothing is judged.
 MAX_MISSING = 0.05
 # A reading this close to a limit (share, kW) was held down by it.
 _AT_LIMIT, _AT_LIMIT_KW = 1.02, 0.02

@@ -31,7 +31,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model_faults import sentence_of
 
-# By how much more is asked for, to see what a kWh at the end of the day would have cost.
+# Increment for the cost of a kWh at the end of the day.
 _MORE = 0.1
 # Stored amounts that differ by less are the same.
 _HAIR = 1e-6

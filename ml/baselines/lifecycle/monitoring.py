@@ -26,7 +26,7 @@ MIN_DAYS = 28
 ALERT_SIGMA = 3.0
 # Fixed: the ninety days of one season do not tell a base temperature.
 HEATING_BELOW_DEGC, COOLING_ABOVE_DEGC = 16.0, 20.0
-# A degree term needs this share of rows above zero to be told from the levels.
+# A degree term needs this share of rows above zero to be separable from the levels.
 MIN_SHARE_OF_ROWS = 0.05
 LEVEL = "level."
 

@@ -163,7 +163,7 @@ def _day_terms(
     without = trial.score(chosen)
     best: tuple[str, ...] = ()
     best_score = without
-    # The weekend alone first: a holiday term must earn its place beside it.
+    # The weekend alone first: a holiday term must earn its place next to it.
     for terms in sorted(day_terms, key=len):
         score = trial.score([*chosen, *terms])
         if score < best_score * (1.0 - MIN_GAIN):

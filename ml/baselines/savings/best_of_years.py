@@ -179,7 +179,7 @@ def _judged(
     """The rows that every year can judge, and the years over them."""
     period = usage
     for fit in fits.values():
-        # One set of rows for all: else a year would ask least because it was asked about fewer days.
+        # One set of rows for all: else a year would predict least because it covers fewer days.
         period, _ = compared(fit, period, *report)
     found = []
     for place, fit in fits.items():

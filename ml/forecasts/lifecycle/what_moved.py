@@ -18,7 +18,7 @@ from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
 from ml.forecasts.lifecycle.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
 
-# A part below this share of the day is told with the others that are as small.
+# A part below this share of the day is summed with the other small ones.
 TOLD_SHARE = 0.01
 
 

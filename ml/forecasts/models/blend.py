@@ -118,7 +118,7 @@ class BlendForecaster:
     ) -> None:
         self.algorithm, self.near, self.far, self.names = algorithm, near, far, names
         self.trained_until_utc, self.floor = trained_until_utc, floor
-        # What this model said before, so that asking day after day does not say all of it again.
+        # Cached answers, so that daily forecasts do not compute all of them again.
         self._said: dict[int, tuple[str, Vector]] = {}
         self._beside: tuple[Any, Any] = (None, None)
 

@@ -19,7 +19,7 @@ ALGORITHM = "linear"
 HOURS = 24
 # As much as so many days speak for no slope at all.
 PENALTY = 40.0
-# What an hour learns from the hours beside it.
+# Weight of the adjacent hours for an hour.
 BESIDE = 0.3
 # Beyond so many standard deviations a line knows nothing.
 BEND = 6.0

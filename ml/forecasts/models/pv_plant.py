@@ -92,7 +92,7 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     Raises TooShort under MIN_DAYS days of daylight.
     """
     rows, is_told = _rows_to_fit(seen)
-    # Days that share a scale: all of them where their clouds are told, else each its own.
+    # Days that share a scale: all of them where their clouds are known, else each its own.
     _, day = np.unique(
         np.flatnonzero(rows) // (len(rows) if is_told else seen.case.series.per_day), return_inverse=True
     )

@@ -30,7 +30,7 @@ from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven, plant_given
 
 ALGORITHM, TREES_FILE = "pv_physics_residual", "trees.txt"
-# Forecasts of weather are hours early or late, and satellites see clouds beside the sun: what is near in time counts.
+# Forecasts of weather are hours early or late, and satellites see clouds next to the sun: what is near in time counts.
 _MEANS_H = (0.5, 1.0, 2.0, 4.0)
 _SHIFTS_H = (-2.0, -1.0, 1.0, 2.0)
 NAMES = (
@@ -44,7 +44,7 @@ NAMES = (
     *(f"index_{hours:+g}_h" for hours in _SHIFTS_H),
     "index_spread_3_h",
 )
-# What stands for the weather where nobody tells it; beside told clouds they say nothing more.
+# Substitutes for missing weather; next to known clouds they add no information.
 HISTORY_NAMES = ("index_last_day", "index_last_week")
 PARAMETERS: dict[str, Any] = {
     "objective": "l2",
@@ -253,5 +253,5 @@ def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
     return () if given is None else pv_fitters(given)
 
 
-# To read stored models with: what they were told of the plant is in their files.
+# To read stored models with: their figures of the plant are in their files.
 PV_KINDS = pv_fitters(PlantGiven())
