@@ -39,16 +39,15 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
     # Of one that acts it is clear whose other choice is meant.
     is_alone = len(done) == 1 or len(known) == 1
     best = [slot.best_alternative] if slot.best_alternative else []
-    options = [one for one in slot.alternatives if one.device_id in done] or best
-    causes = [one for one in options if (one.difference or 0.0) > explanation.noise]
+    seen = [one for one in slot.alternatives if one.device_id in done] or best
+    causes = [one for one in seen if (one.difference or 0.0) > explanation.noise]
     text = f"{', '.join(done.values()) if done else _resting(known)}, while {_exchange(slot, currency)}"
     if explanation.scenarios:
         where = f"in all {explanation.scenarios} scenarios" if slot.is_shared else f"in scenario {explanation.scenario}"
         text = f"{where} {text}"
     if causes:
         text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
-    idle = (one for one in options if one not in causes)
-    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in idle)]
+    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in seen if one not in causes)]
     if abs(slot.marginal_price - _price(slot)) > explanation.noise:
         parts.append(f"one kWh more of load would cost {figure(slot.marginal_price)} {currency}")
     if not slot.is_explained:
