@@ -189,10 +189,10 @@ def store_is_as_it_was_written(project: ProjectResource) -> dg.AssetCheckResult:
 def core_site__execution(
     context: dg.AssetExecutionContext, project: ProjectResource, clock: dg.ResourceParam[Clock]
 ) -> dg.MaterializeResult:
-    """What became of the plans of the last 24 hours by quarter hour and device, and what people set by hand often."""
+    """Execution of the plans of the last 24 hours by quarter hour and device, and frequent manual overrides."""
     site = project.site(context.partition_key)
     slots = _execution(project, clock, site.site_id)
-    asked = suggestions(
+    advised = suggestions(
         overrides_of(read_commands(project.store, site.site_id), told_by_hand(project.store, site.site_id)),
         time_zone=site.time_zone,
         now_utc=clock.now_utc(),
@@ -203,7 +203,7 @@ def core_site__execution(
             "quarter_hours": len({slot.start_utc for slot in slots}),
             "off_plan_kwh": off_plan(slots),
             "not_shown": sum(slot.executed_kwh is None for slot in slots),
-            "suggestions": "\n".join(each.sentence for each in asked) or "nothing was set by hand again and again",
+            "suggestions": "\n".join(each.sentence for each in advised) or "nothing was set by hand again and again",
             "slots": table(_EXECUTED, [_executed_row(slot) for slot in reversed(slots)], limit=200),
             **({"picture": embedded(drawn, title=f"Planned and executed, {site.name}")} if slots else {}),
         }
@@ -225,12 +225,12 @@ def _execution(project: ProjectResource, clock: Clock, site_id: str) -> tuple[Ex
 
 def _executed_row(slot: Executed) -> list[object]:
     evidence = "none" if slot.evidence is None else f"{int(slot.evidence)} {slot.evidence.name.lower()}"
-    told, read = (
+    sent, read = (
         ", ".join(f"{name} {value:g}" for name, value in values.items()) for values in (slot.set_points, slot.read_back)
     )
     states = ", ".join(dict.fromkeys(slot.states)) or "no command"
     energies = (slot.planned_kwh, slot.executed_kwh)
-    return [f"{slot.start_utc:%Y-%m-%d %H:%MZ}", slot.device_id, told, read, states, evidence, *energies, slot.shown_by]
+    return [f"{slot.start_utc:%Y-%m-%d %H:%MZ}", slot.device_id, sent, read, states, evidence, *energies, slot.shown_by]
 
 
 @dg.asset_check(asset="core_site__execution", blocking=False)

@@ -58,7 +58,7 @@ def tracker_of(project: ProjectResource) -> Tracker:
 
 
 def refusals(found: Mapping[str, Finding]) -> dg.MarkdownMetadataValue:
-    """What could not be made, and why."""
+    """Refused items and reasons, as a table."""
     return table(["what", "why"], [[name, why.message] for name, why in found.items()])
 
 
@@ -248,7 +248,7 @@ def core_site__forecast_models(
 
 
 def trained_tables(trained: Sequence["Training"]) -> dict[str, dg.MarkdownMetadataValue]:
-    """Who leads and why, every kind's scores on the same steps, and the best one's by fold, lead and season."""
+    """Leading models and reasons, every kind's scores on the same steps, the best one's by fold, lead and season."""
     decisions = [
         [each.target, each.decision.model, each.decision.is_promoted, each.decision.reason] for each in trained
     ]

@@ -1,4 +1,4 @@
-"""A model registry as the room asks it, and the card of a baseline. tracking.py answers; nobody else imports it."""
+"""Interface of the model registry for this room, and the card of a baseline. tracking.py implements it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ def title(baseline: Baseline) -> str:
 
 
 def card(baseline: Baseline) -> str:
-    """A baseline in Markdown: what it models, from when to when, by which drivers, how well, and what is against it."""
+    """A baseline in Markdown: use, period, drivers, fit, and findings against it."""
     fit = baseline.statistics
     held_out = f", on days held out {fit.cvrmse_out_of_sample:.1%}" if fit.cvrmse_out_of_sample else ""
     lines = [
@@ -85,9 +85,9 @@ class LoggedModel(Model):
 
 
 class ModelRecord(Model):
-    """Record beside a model's files.
+    """Record next to a model's files.
 
-    title: what people tell its run by; about: what all versions of the name are for; card: Markdown about this one.
+    title: readable name of its run; about: what all versions of the name are for; card: Markdown about this one.
     """
 
     title: str = ""
@@ -127,7 +127,7 @@ class Tracker(Protocol):
         """Every registered name, or those that begin so."""
 
     def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put files beside those of a run, in a folder of their own: pictures and tables for who looks at it."""
+        """Put files next to those of a run, in a folder of their own: pictures and tables for people."""
 
     def describe(self, logged: LoggedModel, card: str, tags: Mapping[str, str]) -> None:
         """Replace the card of a version, Markdown, and set these tags of it."""
@@ -150,7 +150,7 @@ def files_checksum(files: Mapping[str, bytes]) -> str:
 
 
 def baseline_name(baseline: Baseline) -> str:
-    """Registered name of a baseline: what it is of, what kind it is, how it is computed."""
+    """Registered name of a baseline: subject, kind, and method."""
     return ".".join([baseline.site_id, baseline.seu_id, baseline.baseline_type.value, baseline.model])
 
 
@@ -205,9 +205,9 @@ def _record(baseline: Baseline, fitted_by: str) -> ModelRecord:
 
 
 def show_approvals(tracker: Tracker, line: Sequence[BaselineVersion], names: Mapping[str, str]) -> None:
-    """Let the registry show how each version of one baseline stands; the alias goes to the approved one.
+    """Show the status of each version of one baseline in the registry; the alias goes to the approved one.
 
-    Shown, never asked: the register of approvals is ours (assets/stores/ledgers/baselines.py). The same line twice
+    Shown, never queried: the register of approvals is ours (assets/stores/ledgers/baselines.py). The same line twice
     changes nothing. names: of people by their id. Raises Unreachable.
     """
     for version in line:

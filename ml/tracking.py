@@ -139,11 +139,11 @@ class MlflowTracker:
 
     def names(self, prefix: str = "") -> list[str]:
         """Every registered name, or those that begin so."""
-        found, page, asked = [], None, f"name LIKE '{prefix}%'" if prefix else None
+        found, page, query = [], None, f"name LIKE '{prefix}%'" if prefix else None
         with self._reaching():
-            # A page holds a hundred, whatever is asked for in all.
+            # A page holds a hundred, whatever the total.
             while page is None or page.token:
-                page = self._client.search_registered_models(asked, 1000, page_token=page.token if page else None)
+                page = self._client.search_registered_models(query, 1000, page_token=page.token if page else None)
                 found += [model.name for model in page]
         # Where LIKE ignores case, it also finds others.
         return sorted(name for name in found if name.startswith(prefix))
@@ -154,7 +154,7 @@ class MlflowTracker:
             return {name: float(value) for name, value in self._client.get_run(run_id).data.metrics.items()}
 
     def add_files(self, run_id: str, folder: str, files: Mapping[str, bytes]) -> None:
-        """Put files beside those of a run, in a folder of their own."""
+        """Put files next to those of a run, in a folder of their own."""
         with self._reaching():
             self._upload(run_id, folder, files)
 
@@ -234,7 +234,7 @@ class MlflowTracker:
         )
 
     def _log_shared(self, title: str, given: Sequence[tuple[str, Mapping[str, bytes], ModelRecord]]) -> Any:
-        """One run for all: their files in folders of their names, their numbers in a table beside them."""
+        """One run for all: their files in folders of their names, their numbers in a table next to them."""
         first = given[0][2]
         same = {key: value for key, value in first.tags.items() if all(r.tags.get(key) == value for _, _, r in given)}
         run = self._client.create_run(self._experiment_id(first.tags.get("kind", "")), run_name=title, tags=same)

@@ -1,5 +1,5 @@
-"""What the agent does next with one slot, state by state (dispatch.md B.3). Each step asks the ledger and the wire by
-`yield from` and waits for nobody: rounds.py goes on with the others meanwhile.
+"""The agent's next step with one slot, state by state (dispatch.md B.3). Each step queries ledger and wire with
+`yield from` and blocks nothing: rounds.py goes on with the other slots meanwhile.
 """
 
 from datetime import timedelta
@@ -50,13 +50,13 @@ def advance(context: AgentContext, view: View, device: Device, slot: Slot) -> St
 
 
 def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) -> Step[None]:
-    """What is already in hand in the ledger comes first (a crash left it), then what was released."""
+    """Take the slot's next command: first one already in hand in the ledger (after a crash), then a released one."""
     for row in view.of(device, slot):
         now_utc, now_s = context.clock.now_utc(), context.monotonic()
         is_open = row.command.valid_from_utc <= now_utc < row.command.valid_until_utc
         if row.state in IN_HAND:
             slot.take(row, now_utc=now_utc, now_s=now_s, is_adopted=True)
-            # Whatever stands on the wire may have been sent up to now.
+            # A set-point on the wire may have been sent up to now.
             slot.wire_until_s = now_s + row.command.ttl_s
             # Nobody knows whether the bytes left: only a read can tell, so it counts as unknown and not as unsent.
             if row.state is S.ISSUED:
@@ -66,8 +66,8 @@ def _take_next(context: AgentContext, view: View, device: Device, slot: Slot) ->
             yield from move(context, slot, S.EXPIRED, "the window ended before it was sent")
         elif row.command.is_by_hand and now_utc > row.command.valid_from_utc + START_WITHIN:
             slot.take(row, now_utc=now_utc, now_s=now_s)
-            said = f"nobody sent it within {START_WITHIN.total_seconds():g} s of the moment it was set"
-            yield from move(context, slot, S.EXPIRED, said)
+            reason = f"nobody sent it within {START_WITHIN.total_seconds():g} s of the moment it was set"
+            yield from move(context, slot, S.EXPIRED, reason)
         elif slot.waits(row.command):
             continue
         # Released while the mode was higher. It needs an outcome in the ledger even where no writer is open.
@@ -185,7 +185,7 @@ def _acked(context: AgentContext, device: Device, slot: Slot) -> Step[None]:
 
 
 def _next_value(slot: Slot) -> float:
-    """The command's value, or the next step towards it from where the device stands (I02)."""
+    """The command's value, or the next step towards it from the device's present set-point (I02)."""
     target = slot.in_hand.command.value
     return target if slot.read is None else ramped(slot.read.value, target, slot.limits.ramp_per_s, STEP_S)
 

@@ -56,13 +56,13 @@ class Transports(Protocol):
 
 
 class Surroundings(Protocol):
-    """Measurements beside the devices themselves (`site_values.py`)."""
+    """Measurements other than of the devices themselves (`site_values.py`)."""
 
     def observe(self, context: "AgentContext", devices: Sequence["Device"]) -> bool:
-        """Look once; True where every set-point must be asked about again now. Raises Unreachable."""
+        """Look once; True where every set-point must be checked again now. Raises Unreachable."""
 
     def live(self, device: "Device", slot: "Slot", now_s: float) -> dict[str, Any]:
-        """Fields of Live that come from beside the device."""
+        """Fields of Live from sources other than the device."""
 
     def wrote(self, context: "AgentContext", device: "Device", slot: "Slot") -> None:
         """Count a write that is about to go out."""
@@ -95,7 +95,7 @@ class AgentContext:
     clock_step_s: float = 0.0
     # Wall against monotonic clock since the process began: below zero the clock was set back, and stays so.
     clock_offset_s: float = 0.0
-    # What is measured beside the devices themselves; without it a site with meters has values that are not known.
+    # Measurements other than of the devices; without them a site with meters has unknown values.
     site: Surroundings | None = None
     # The site's meters around its commands; without it no command is proven by a meter.
     proofs: Proofs | None = None
@@ -139,7 +139,7 @@ class Slot:
     meter: MeterResponse | None = None
     # A new agent does not know what its predecessor left behind, so every slot begins by going home.
     must_revert: bool = True
-    # Why the agent itself brought it to its safe default, before the ledger could be told.
+    # Why the agent itself brought it to its safe default, before the ledger could record it.
     sent_home: str = ""
     revert_again_s: float = 0.0
     is_adopted: bool = False
@@ -186,7 +186,7 @@ class Slot:
         return bool(self.by_hand) and command.command_id != self.by_hand
 
     def drop(self) -> None:
-        """Forget the command; what may still stand on the wire stays known."""
+        """Forget the command, but not what may still be on the wire."""
         self.row = None
 
     def is_over(self, command: Command, *, now_utc: datetime, now_s: float) -> bool:
@@ -224,12 +224,12 @@ class Device:
 
     @cached_property
     def timed(self) -> list[Slot]:
-        """What may not be switched at will."""
+        """Slots with minimum times between switchings."""
         return [slot for slot in self.slots if slot.limits.is_timed]
 
     @cached_property
     def storage(self) -> DeviceLimits | None:
-        """The limits that tell its capacity; None for what stores nothing."""
+        """The limits with its capacity; None for a device without storage."""
         return next((slot.limits for slot in self.slots if slot.limits.capacity_kwh), None)
 
     @cached_property
@@ -247,11 +247,11 @@ class Device:
 
     @cached_property
     def degc_name(self) -> str:
-        """Its own temperature, of the zone or tank; empty where it tells none."""
+        """Its own temperature, of the zone or tank; empty where it reports none."""
         return next((name for name in self.template.readable if name.endswith("_degc")), "")
 
     def is_left(self, slot: Slot) -> bool:
-        """True where a set-point of ours may stand for ever: no timer ends it, and its way home was not read back."""
+        """True where a set-point of ours may last for ever: no timer ends it, and its revert was not read back."""
         has_timer = self.template.has_device_ttl
         return slot.must_revert and slot.wire_until_s > 0 and not has_timer and not slot.is_held
 

@@ -1,4 +1,4 @@
-"""The emergency stop: a file that says so. It holds over restarts, and a person takes it back by removing it.
+"""The emergency stop: a file. It holds over restarts, and a person ends it by removing the file.
 
 It is pulled by the file itself, by SIGUSR1, or by a POST to the agent's own port, and needs neither ledger nor broker.
 """
@@ -26,18 +26,18 @@ class EmergencyStop:
     def reason(self) -> str:
         """Why nothing may be commanded; empty where everything may go on. A file that cannot be read stops."""
         try:
-            said = self.file.read_text(encoding="utf-8", errors="replace").strip()
+            text = self.file.read_text(encoding="utf-8", errors="replace").strip()
         except (FileNotFoundError, NotADirectoryError):
             return self._pulled
         except OSError as error:
             return f"its file cannot be read ({type(error).__name__})"
-        return " ".join(said[:_SAID].split()) or f"the file {self.file.name} is there"
+        return " ".join(text[:_SAID].split()) or f"the file {self.file.name} is there"
 
     def pull(self, by: str, now_utc: datetime) -> None:
         """Stop now, and over every restart; where no file can be written, until this process ends."""
         self._pulled = f"stopped by {by} at {now_utc:%Y-%m-%dT%H:%M:%SZ}; it could not be written down"
         with suppress(OSError):
-            # Not over what stands: the first reason is the one that counts.
+            # Not over an existing file: the first reason is the one that counts.
             with self.file.open("x", encoding="utf-8") as file:
                 file.write(f"stopped by {by} at {now_utc:%Y-%m-%dT%H:%M:%SZ}\n")
             self._pulled = ""

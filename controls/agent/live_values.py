@@ -99,6 +99,6 @@ def _hold(holds: list[Hold], own: Hold | None, command: Command) -> str:
 
 
 def _is_away(slot: Slot, now_s: float) -> bool:
-    """True where a set-point of ours may stand that is not the safe default."""
+    """True where a set-point of ours other than the safe default may be active."""
     value = slot.row.command.value if slot.row is not None else None if slot.read is None else slot.read.value
     return now_s < slot.wire_until_s and value != slot.limits.safe_default

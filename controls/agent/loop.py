@@ -83,7 +83,7 @@ class Agent:
             return self._is_stopped
 
     def go_on(self) -> None:
-        """Between two cycles: nothing new is begun, but what devices answered is looked at, and the next asked."""
+        """Between two cycles: handle the devices' answers and query the next ones, but begin nothing new."""
         self._guarded(lambda: self.rounds.run(()))
 
     def _cycle(self) -> None:
@@ -120,7 +120,7 @@ class Agent:
 
     @property
     def is_waiting(self) -> bool:
-        """True while a device is being asked: then the next cycle should come soon."""
+        """True while a query to a device is open: then the next cycle should come soon."""
         return self.rounds.is_waiting
 
     def safe_default(self) -> int:
@@ -130,7 +130,7 @@ class Agent:
         return to_safe_default(self.context, self.devices, self.trouble)
 
     def stop(self) -> None:
-        """End cleanly: revert what stands, say so in the ledger, give the lease back."""
+        """End cleanly: revert active set-points, record it in the ledger, release the lease."""
         lease = self.context.lease
         try:
             self._settle()
@@ -230,7 +230,7 @@ class Agent:
             yield from self._withdraw(device)
 
     def _withdraw(self, device: Device) -> Step[None]:
-        """Below PARTIAL no object that can write is kept, once nothing of ours stands there."""
+        """Below PARTIAL no object that can write is kept, once no set-point of ours is active."""
         if device.writer is None:
             return
         now_s = self.context.monotonic()

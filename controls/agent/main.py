@@ -37,7 +37,7 @@ from data_quality.contracts.yaml_file import load_model
 POLL_S = 0.25
 # In the project folder: as long as it is there, no agent of the project commands anything.
 STOP_FILE = "STOP"
-# While devices are being asked: answers are gathered for so long, then looked for as soon as one comes.
+# While queries to devices are open: answers are gathered for so long, then looked for as soon as one comes.
 BUSY_S = 0.05
 # So many devices are named in the log at the start.
 NAMED = 10
@@ -105,8 +105,8 @@ def run_agent(
 
 
 def _run(agent: Agent, stop: threading.Event, *, poll_s: float, beat: Callable[[Agent], None] | None) -> None:
-    """Whole cycles as often as poll_s says; between them only what devices answered is looked at."""
-    told, due_s = "", 0.0
+    """Whole cycles every poll_s; between them only the devices' answers are handled."""
+    reported, due_s = "", 0.0
     while not stop.wait(min(BUSY_S, poll_s) if agent.is_waiting else poll_s):
         agent.rounds.rest(BUSY_S)
         is_cycle = time.monotonic() >= due_s
@@ -115,14 +115,14 @@ def _run(agent: Agent, stop: threading.Event, *, poll_s: float, beat: Callable[[
             due_s = time.monotonic() + poll_s
         else:
             agent.go_on()
-        told = _tell(agent.trouble, told)
+        reported = _log(agent.trouble, reported)
         if is_cycle and beat is not None:
             beat(agent)
 
 
-def _tell(trouble: str, told: str) -> str:
+def _log(trouble: str, reported: str) -> str:
     # Once, and again only after something else: a store that is away for a day must not fill the disk.
-    if trouble and trouble != told:
+    if trouble and trouble != reported:
         logger.warning("%s", trouble)
     if BROKEN in trouble:
         # What such a disk still holds is known to a new process only, which reads it anew.

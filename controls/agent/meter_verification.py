@@ -29,7 +29,7 @@ def expect(context: AgentContext, device: Device, slot: Slot, command: Command) 
 
 
 def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
-    """The fifth grade, once it can be told. False where the meter says otherwise: the command is looked at again.
+    """The fifth evidence grade, once it is decided. False where the meter contradicts it: the command is checked again.
 
     Said once: what the meter contradicts stands in the ledger as a drift, and the device's own word decides what next.
     """
@@ -37,23 +37,23 @@ def ask_meter(context: AgentContext, device: Device, slot: Slot) -> Step[bool]:
     if row is None or context.proofs is None or (slot.meter is not None and slot.meter.outcome != "moved"):
         return True
     ask = context.proofs.answer if slot.meter is None else context.proofs.went_back
-    said = ask(device.device_id, row.command.command_id, context.monotonic())
-    if said is None:
+    response = ask(device.device_id, row.command.command_id, context.monotonic())
+    if response is None:
         return True
-    slot.meter = said
-    if said.outcome == "moved":
+    slot.meter = response
+    if response.outcome == "moved":
         grade = EvidenceGrade.METER_MOVED
         yield from move(
-            context, slot, CommandState.VERIFIED, said.reason, facts=meter_facts(said), evidence_grade=grade
+            context, slot, CommandState.VERIFIED, response.reason, facts=meter_facts(response), evidence_grade=grade
         )
         return True
-    if said.outcome == "not":
-        reason = f"the meter says otherwise: {said.reason}"
-        yield from move(context, slot, CommandState.DRIFTED, reason, facts=meter_facts(said))
+    if response.outcome == "not":
+        reason = f"the meter says otherwise: {response.reason}"
+        yield from move(context, slot, CommandState.DRIFTED, reason, facts=meter_facts(response))
         return False
     return True
 
 
-def meter_facts(said: MeterResponse | None) -> dict[str, Fact]:
-    """Ledger fields of a meter's answer; nothing where it was not asked."""
-    return {} if said is None else {f"meter_{name}": value for name, value in said.model_dump().items()}
+def meter_facts(response: MeterResponse | None) -> dict[str, Fact]:
+    """Ledger fields of a meter's response; empty without one."""
+    return {} if response is None else {f"meter_{name}": value for name, value in response.model_dump().items()}

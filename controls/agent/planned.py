@@ -1,4 +1,4 @@
-"""The guards that the dispatch run asks at release, from the site file alone."""
+"""The guards that the dispatch run checks at release, from the site file alone."""
 
 from controls.agent.context import devices_of, limits_by_key
 from controls.ledger.outbox import PlannedCheck

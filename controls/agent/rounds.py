@@ -46,7 +46,7 @@ class Rounds:
 
     @property
     def is_waiting(self) -> bool:
-        """True while any device is being asked."""
+        """True while a query to any device is open."""
         return bool(self._waiting)
 
     def run(self, begun: Iterable[tuple[Device, Step[None]]]) -> None:
@@ -56,15 +56,15 @@ class Rounds:
         """
         try:
             ready = self._answered()
-            asking = [asked for task in ready if (asked := self._resume(task))]
-            asking += [asked for device, step in begun if (asked := self._resume(_Task(device, step)))]
+            asking = [query for task in ready if (query := self._resume(task))]
+            asking += [query for device, step in begun if (query := self._resume(_Task(device, step)))]
             while asking:
-                answers = _asked(self._context, [ask for _, ask in asking])
+                answers = _answers(self._context, [ask for _, ask in asking])
                 tasks = [task for task, _ in asking]
                 # Only now: a commit that fails must not leave any step ahead of the ledger.
                 for task, answer in zip(tasks, answers, strict=True):
                     task.answer = answer
-                asking = [asked for task in tasks if (asked := self._resume(task))]
+                asking = [query for task in tasks if (query := self._resume(task))]
         except BaseException:
             self.give_up()
             raise
@@ -91,7 +91,7 @@ class Rounds:
         return ready
 
     def _resume(self, task: _Task) -> tuple[_Task, OnLedger] | None:
-        """Drive a step until it asks the ledger; None where it is over or waits for the wire."""
+        """Drive a step to its next ledger query; None where it is over or waits for the wire."""
         lanes = self._context.lanes
         while isinstance(ask := task.resume(), OnWire):
             if lanes is not None:
@@ -113,8 +113,8 @@ class _Overtaken(Exception):
     """Another process moved one of the round's commands first."""
 
 
-def _asked(context: AgentContext, asks: Sequence[OnLedger]) -> list[Any]:
-    """Everything that a round asks of the ledger, in one transaction. Raises Unreachable."""
+def _answers(context: AgentContext, asks: Sequence[OnLedger]) -> list[Any]:
+    """Answers to all ledger queries of a round, in one transaction. Raises Unreachable."""
     try:
         return _transacted(context, asks, Moves())
     except _Overtaken:
@@ -133,7 +133,7 @@ def _transacted(context: AgentContext, asks: Sequence[OnLedger], moves: Moves | 
 
 
 def wire_only(step: Step[T]) -> T:
-    """Run a step that asks nothing of the ledger, here and now: for when there is none, or no time for it."""
+    """Run a step without the ledger, here and now: for when there is none, or no time for it."""
     answer: Any = None
     fault: BaseException | None = None
     try:

@@ -43,7 +43,7 @@ _AIR = ("read_humidity_percent", "read_co2_ppm")
 
 @dataclass
 class Sensor:
-    """One asset that is only read. due_s: monotonic, when it is asked next."""
+    """One asset that is only read. due_s: monotonic time of the next query."""
 
     asset: Asset
     template: Template
@@ -55,7 +55,7 @@ class Sensor:
 
 @dataclass
 class LiveBoard:
-    """The live board as a sensor: meters that the agent does not ask itself."""
+    """The live board as a sensor: meters that the agent does not read itself."""
 
     powers: LivePowers
     reader: LiveReader
@@ -107,7 +107,7 @@ class SiteValues:
         self._offset_s: float | None = None
 
     def observe(self, context: AgentContext, devices: Sequence[Device]) -> bool:
-        """Ask every sensor that is due, and look at what the devices said last.
+        """Query every sensor that is due, and take the devices' last answers.
 
         Waits for nothing where there are threads, else for one silent sensor at most. True where a ceiling of
         the network operator changed: every set-point must be asked about again now. Raises Unreachable (store).
@@ -132,8 +132,8 @@ class SiteValues:
             there = self._reference()
             self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
         # Of the last cycle, not of this one's begin: a line falls silent by time alone.
-        told, self._told = self._told, self._ceilings(context.monotonic())
-        return self._told != told
+        previous, self._told = self._told, self._ceilings(context.monotonic())
+        return self._told != previous
 
     def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""
@@ -150,11 +150,11 @@ class SiteValues:
 
     def dso_limit(self, now_s: float) -> tuple[float | None, float | None]:
         """The lowest ceiling of import in force, kW, and the age of the oldest word; a figure below zero lifts it."""
-        told = [self._value(name, DSO_READING, now_s) for name in (*self._lines, *self._sources)]
-        ages = [age_s for _, age_s in told if age_s is not None]
-        limits = [value for value, _ in told if value is not None and value >= 0]
+        values = [self._value(name, DSO_READING, now_s) for name in (*self._lines, *self._sources)]
+        ages = [age_s for _, age_s in values if age_s is not None]
+        limits = [value for value, _ in values if value is not None and value >= 0]
         # A line that never spoke leaves the age unknown, and so its failsafe value in force.
-        return min(limits, default=None), max(ages) if ages and len(ages) == len(told) else None
+        return min(limits, default=None), max(ages) if ages and len(ages) == len(values) else None
 
     def _ceilings(self, now_s: float) -> tuple[object, ...]:
         limit_kw, age_s = self.dso_limit(now_s)
@@ -178,7 +178,7 @@ class SiteValues:
             self.values[name, DSO_READING] = -1.0, now_s - (now_utc - heard_utc).total_seconds()
 
     def live(self, device: Device, slot: Slot, now_s: float) -> dict[str, Any]:
-        """Fields of Live about a slot's device that come from beside it."""
+        """Fields of Live about a slot's device from other sources."""
         grid_kw, grid_age_s = self._value(self._grid, "read_power_kw", now_s)
         phase_a, phase_age_s = self._phases(now_s)
         dso_kw, dso_age_s = self.dso_limit(now_s)
@@ -304,7 +304,7 @@ def _look(context: AgentContext, sensor: Sensor) -> list[Found]:
 
 
 def _look_up(context: AgentContext, board: LiveBoard) -> list[Found]:
-    """What is new on the live board, each with when its device measured it. Raises DeviceSilent."""
+    """New values of the live board, each with its device's time of measurement. Raises DeviceSilent."""
     try:
         shown = board.reader.values(context.site_id)
     except Unreachable as fault:
@@ -314,7 +314,7 @@ def _look_up(context: AgentContext, board: LiveBoard) -> list[Found]:
 
 
 def _done(act: Callable[[], T]) -> "Future[T]":
-    """What a function answers, or raises, as if it had been asked in a thread."""
+    """A completed future with the function's result or its device error."""
     future: Future[T] = Future()
     try:
         future.set_result(act())
@@ -329,6 +329,6 @@ def _names(template: Template) -> tuple[str, ...]:
 
 
 def _zone_of(asset: Asset) -> str:
-    """The asset whose sensor tells this one's temperature and air; empty: its own does."""
+    """The asset whose sensor measures this one's temperature and air; empty: its own."""
     named = asset.params.get("zone_sensor")
     return named if isinstance(named, str) else ""

@@ -52,9 +52,9 @@ def move(
         if moved is not None and row.command.is_by_hand and is_terminal(to_state):
             end_by_hand(context.store, connection, row.command, reason=f"{to_state}: {reason}", at_utc=now_utc)
         if moved is not None and latch:
-            name, said = row.command.command_id, f"{to_state}: {reason}"
+            name, change = row.command.command_id, f"{to_state}: {reason}"
             latch_fault(
-                connection, context.site_id, row.command.device_id, reason=said, command_id=name, at_utc=now_utc
+                connection, context.site_id, row.command.device_id, reason=change, command_id=name, at_utc=now_utc
             )
         if moved is not None and hold is not None:
             until_utc = now_utc + HOLD
@@ -134,7 +134,7 @@ def issue(context: AgentContext, device: Device, slot: Slot, *, ttl_s: float, va
 
 
 def refresh_verdict(context: AgentContext, device: Device, slot: Slot, command: Command) -> Step[Verdict]:
-    """The guards' answer to holding on to a value that stands, with live values."""
+    """The guards' verdict on keeping the active value, with live values."""
 
     def act(connection: Connection) -> Verdict:
         now_utc = context.clock.now_utc()
@@ -145,13 +145,13 @@ def refresh_verdict(context: AgentContext, device: Device, slot: Slot, command: 
 
 
 def _sendable(connection: Connection, site_id: str) -> dict[str, dict[str, Any]]:
-    """The site's commands that may be sent now: one read for all that ask in a round."""
+    """The site's commands that may be sent now: one read for all devices of a round."""
     states = [str(each) for each in (CommandState.PENDING, CommandState.UNKNOWN, CommandState.MISMATCH)]
     return stored(connection, commands.c.site_id == site_id, commands.c.state.in_(states))
 
 
 def _trust(context: AgentContext, connection: Connection) -> Trust:
-    """What is known of the commands' seals: the agent's own, which forgets what is over."""
+    """Seals of the commands checked so far: the agent's own, which drops those of past commands."""
     # What this transaction sealed may yet be rolled back: nothing of it is kept.
     if connection.info.get("sealed"):
         return trust_of(context.store, [commands], connection=connection)

@@ -60,7 +60,7 @@ def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, i
         for slot in device.slots:
             # A row in hand counts although nothing may be sent yet: a needless revert beats a forgotten value.
             is_ours = context.monotonic() < slot.wire_until_s or slot.row is not None
-            # Without a timer of its own a device holds what it was told until it is told otherwise.
+            # Without a timer of its own a device holds its set-point until the next one.
             is_ours = is_ours or (is_emergency and slot.wire_until_s > 0 and not device.template.has_device_ttl)
             if is_emergency:
                 # A person who pulls it means every device, also one that another person has in hand.
@@ -83,20 +83,20 @@ def to_safe_default(context: AgentContext, devices: list[Device], why: str, *, i
 
 
 def _all_at_once(context: AgentContext, steps: Sequence[tuple[Device, Step[Any]]]) -> None:
-    """Run steps that ask the wire only, each in its lane, and wait as long as a lease that was given up leaves us."""
+    """Run steps that need the wire only, each in its lane, for as long as a released lease allows."""
     if context.lanes is None:
         for _, step in steps:
             wire_only(step)
         return
     began = [context.lanes.submit(device, partial(wire_only, step)) for device, step in steps]
     done, _ = wait(began, LEASE_S - STOP_S - 1.0)
-    # What a device does wrong is told by its step; a fault of ours must not keep quiet.
+    # Faults of a device are reported by its step; a fault of ours must not keep quiet.
     for each in done:
         each.result()
 
 
 def heartbeat(environ: Mapping[str, str]) -> Callable[[object], None]:
-    """A function that tells the service manager READY after the first full cycle, and WATCHDOG after each.
+    """A function that reports READY to the service manager after the first full cycle, and WATCHDOG after each.
 
     A cycle that hangs says nothing, and its process is ended. It does nothing where no service manager listens.
     """

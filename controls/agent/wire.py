@@ -28,7 +28,7 @@ OBSERVE_S = 5.0
 OUTAGE_S = 60.0
 # In so many seconds all devices come back one after the other.
 RESTORE_S = 60.0
-# A silent device is asked again after this pause, so that it does not hold up the others.
+# A silent device is queried again after this pause, so that it does not hold up the others.
 SILENT_PAUSE_S = 1.0
 # When it ends, the device falls back to the very value that was written. Short, for a device that makes another value
 # of all that is written.
@@ -117,12 +117,12 @@ def fits(read: ReadBack, command: Command, slot: Slot) -> bool:
 
 
 def is_safe(read: ReadBack, slot: Slot) -> bool:
-    """True where the device stands at its safe default."""
+    """True where the device is at its safe default."""
     return abs(read.value - slot.limits.safe_default) <= slot.rule.tolerance
 
 
 def send(context: AgentContext, device: Device, slot: Slot, command: Command) -> Step[Ack]:
-    """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may stand all the same."""
+    """Send once. Raises NotSent, DeviceRefused, DeviceSilent; after the last two the value may still be active."""
     if device.writer is None:
         raise DeviceSilent(f"no writer is open for {device.device_id}")
     if context.site is not None:

@@ -80,8 +80,8 @@ class Collector:
                 self.board.take(source_id, good)
             done(is_durable)
 
-        told = refusal_lines(source_id, self._few(source_id, refusals)) if refusals else b""
-        self.spool.put(sample_lines(source_id, good), told, len(good), kept)
+        refused = refusal_lines(source_id, self._few(source_id, refusals)) if refusals else b""
+        self.spool.put(sample_lines(source_id, good), refused, len(good), kept)
 
     def states(self) -> list[SourceState]:
         """Every source of the site that is open; while the spool keeps nothing, that is the state of each."""
@@ -95,8 +95,8 @@ class Collector:
     def _refusal(self, source_id: str, sample: Sample) -> Refusal:
         if not isfinite(sample.value):
             return Refusal(sample.point, sample.received_utc, f"the value is no number: {sample.value}", "")
-        said = f"source {source_id!r} has no point of this name in the site file"
-        return Refusal("", sample.received_utc, said, ascii(sample.point[:200])[1:-1])
+        reason = f"source {source_id!r} has no point of this name in the site file"
+        return Refusal("", sample.received_utc, reason, ascii(sample.point[:200])[1:-1])
 
     def _few(self, source_id: str, refusals: Sequence[Refusal]) -> list[Refusal]:
         """The first of each minute, and at the beginning of the next how many more there were."""
@@ -107,8 +107,8 @@ class Collector:
                 since, count = self._refused.get(source_id, (minute, 0))
                 if since != minute:
                     if count > KEPT_REFUSALS:
-                        said = f"{count - KEPT_REFUSALS} more were refused in the minute from {since:%H:%M} UTC"
-                        found.append(Refusal("", each.received_utc, said, ""))
+                        reason = f"{count - KEPT_REFUSALS} more were refused in the minute from {since:%H:%M} UTC"
+                        found.append(Refusal("", each.received_utc, reason, ""))
                     since, count = minute, 0
                 self._refused[source_id] = (since, count + 1)
                 if count < KEPT_REFUSALS:

@@ -48,8 +48,8 @@ _AT_ONCE_BYTES = 48 << 20
 
 
 class Drained(NamedTuple):
-    """What a drain did. live_only: samples of points that only the live board shows; carried: lines that wait for the
-    end of their quarter hour.
+    """Counts of one drain. live_only: samples of points that only the live board shows; carried: lines that wait for
+    the end of their quarter hour.
     """
 
     files: tuple[Path, ...] = ()
@@ -65,7 +65,7 @@ class Drained(NamedTuple):
 
 
 class DrainState(NamedTuple):
-    """What was drained since the process began, and what is not landed yet. waiting: lines of quarter hours that are
+    """Totals drained since the process began, and the backlog. waiting: lines of quarter hours that are
     not over; oldest_s: age of the oldest sample in the spool or among them; behind_s: by how much it is older than a
     drain in time lets it grow.
     """
@@ -236,11 +236,11 @@ class Drain:
             source, point, at, _, _, received, _ = row.split(b",", 6)
             name = (source, point)
             if name not in known:
-                # A point that the site file lost meanwhile is told to a person by ingestion, and not dropped here.
+                # A point that the site file lost meanwhile is reported by ingestion, and not dropped here.
                 known[name] = self._points.get(name, _UNKNOWN) if turn.takes(point) else None
-            if (told := known[name]) is None:
+            if (entry := known[name]) is None:
                 continue
-            what, interval_minutes = told
+            what, interval_minutes = entry
             if what == "live":
                 live_only += 1
                 continue
@@ -255,10 +255,10 @@ class Drain:
         return Drained(samples=samples, live_only=live_only)
 
     def _land(self, key: _Key, groups: _Groups, turn: _Turn) -> Path | None:
-        """Write the quarter hour's file, or nothing where one of that content stands there."""
+        """Write the quarter hour's file, or nothing where one of that content exists."""
         stem = f"{_utc(key.quarter_us):%Y%m%dT%H%MZ}.{key.source_id}"
         lines = groups.of(key)
-        # What comes late stands beside what was told in time: a mean is one of all its samples.
+        # Late samples join those in time: a mean is one of all its samples.
         for earlier in self._landing.glob(f"{stem}.*.samples.gz"):
             lines |= {line for line in _landed(earlier) if turn.takes(line.partition(b",")[0])}
         content = self._content(key, lines)
@@ -309,7 +309,7 @@ class Drainer:
             while not self._stop.wait(LOOK_S):
                 for site_id, drain in self._drains.items():
                     try:
-                        self._tell(site_id, drain.run_due(now_utc=self._clock.now_utc()))
+                        self._log(site_id, drain.run_due(now_utc=self._clock.now_utc()))
                         trouble = ""
                     except OSError as fault:
                         if fault.errno == errno.EIO:
@@ -321,10 +321,10 @@ class Drainer:
             self.broken = fault
             raise
 
-    def _tell(self, site_id: str, done: Drained) -> None:
+    def _log(self, site_id: str, done: Drained) -> None:
         if done.files or done.refusals:
-            said = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
-            logger.info(said, site_id, done.samples, done.refusals, len(done.files), done.carried)
+            message = "%s: %d samples and %d refusals drained into %d files; %d lines wait for their quarter hour"
+            logger.info(message, site_id, done.samples, done.refusals, len(done.files), done.carried)
 
 
 def _batches(pieces: Sequence[Path]) -> list[Sequence[Path]]:
@@ -351,10 +351,10 @@ def _begun_us(piece: Path) -> int:
 
 
 def _first_us(key: _Key, lines: Iterable[bytes]) -> int:
-    """The time of the first of these lines that tells one in its own quarter hour; else that one's beginning."""
+    """The first time within the quarter hour among these lines; else its start."""
     # A refusal tells none, and its point is quoted: that may hold a comma.
-    told = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
-    return min((at for at in told if at >= key.quarter_us), default=key.quarter_us)
+    times = (int(line.split(b",", 2)[1]) for line in lines if not line.startswith(b'"'))
+    return min((at for at in times if at >= key.quarter_us), default=key.quarter_us)
 
 
 def _carried(path: Path) -> Iterator[_Lines]:

@@ -1,4 +1,4 @@
-"""The newest value of each point and its newest minute, in memory; pure. What changed goes to the live store."""
+"""The newest value of each point and its newest minute, in memory; pure. Changes go to the live store."""
 
 import threading
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ class Board:
                     self._changed.add(key)
 
     def changed(self) -> list[Row]:
-        """Rows of the live store for what changed since it was asked last."""
+        """Rows of the live store changed since the last call."""
         with self._lock:
             keys, self._changed = self._changed, set()
             return [self._constant[key] + self._newest[key].row() for key in keys]

@@ -57,7 +57,7 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         for state in each.states()
     ]
     page.tell("up", "gauge", [("", health(collectors)[0])], "1 while /healthz is 200")
-    for name, kind, said in (
+    for name, kind, text in (
         ("kept", "counter", "Samples made durable and acknowledged"),
         ("refused", "counter", "Samples that could not be kept and were not acknowledged"),
         ("commits", "counter", "Times the disk was waited for"),
@@ -68,9 +68,9 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         ("torn_bytes", "counter", "Of an earlier process, not whole and never acknowledged"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in spools]
-        page.tell(f"spool_{name}{'_total' if kind == 'counter' else ''}", kind, values, said)
+        page.tell(f"spool_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
     drained = [(f'{{site="{name}"}}', drain.state(now_utc=now_utc)) for name, drain in drains.items()]
-    for name, kind, said in (
+    for name, kind, text in (
         ("files", "counter", "Files of quarter hours that were landed"),
         ("samples", "counter", "Samples read from the spool for them"),
         ("refusals", "counter", "What came and was no sample, landed with its reason"),
@@ -80,16 +80,16 @@ def metrics(collectors: Sequence[Collector], drains: Mapping[str, Drain], *, now
         ("behind_s", "gauge", "By how much it is older than a drain in time lets it grow"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in drained]
-        page.tell(f"drain_{name}{'_total' if kind == 'counter' else ''}", kind, values, said)
+        page.tell(f"drain_{name}{'_total' if kind == 'counter' else ''}", kind, values, text)
     page.tell("source_live", "gauge", [(label, each.state == "live") for label, each in sources], "1 while live")
-    for name, said in (
+    for name, text in (
         ("accepted", "Samples received"),
         ("rejected", "What came and was no sample"),
         ("missing", "Numbers that a device left out"),
         ("doubled", "Numbers that came again"),
     ):
         values = [(label, float(getattr(state, name))) for label, state in sources]
-        page.tell(f"source_{name}_total", "counter", values, said)
+        page.tell(f"source_{name}_total", "counter", values, text)
     return page.text()
 
 

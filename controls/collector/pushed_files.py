@@ -68,14 +68,14 @@ class PushedBoard:
         }
         with self._lock:
             known, board = self._boards.get(site.site_id, (None, Board(site)))
-            # A site file that changed begins anew: what stood there may be no point any more.
+            # A changed site file begins anew: a point of the board may exist no more.
             board = board if known == site else Board(site)
             self._boards[site.site_id] = (site, board)
             for row in rows:
                 if (found := points.get((row.meter_id, row.register_id))) is not None:
                     source_id, point = found
-                    told, own = unit_of(row.unit), unit_of(point.unit)
-                    value = (row.value * told.factor + told.offset - own.offset) / own.factor
+                    stated, own = unit_of(row.unit), unit_of(point.unit)
+                    value = (row.value * stated.factor + stated.offset - own.offset) / own.factor
                     quality = "doubtful" if row.quality_code == QualityCode.QUESTIONABLE else "measured"
                     sample = Sample(point.point, row.at_utc, value, point.unit, received_utc, None, quality)
                     board.take(source_id, [sample])
@@ -150,7 +150,7 @@ def keep_body(body: bytes, *, site: Site, landing: Path, clock: Clock) -> KeptBo
 
 
 def _newest(found: FileRead, bad: set[int]) -> tuple[NewestRow, ...]:
-    """Of each register the newest row that is a reading: an amount stands at the end of its interval."""
+    """Newest reading of each register: an amount has the time of its interval's end."""
     ends = pl.col("interval_start_utc") + pl.duration(minutes="source_minutes")
     amounts = found.rows.with_columns(at_utc=ends).select(*_TOLD, "quality_code")
     states = found.states.with_columns(pl.col("value").cast(pl.Float64)).select(*_TOLD)
@@ -180,7 +180,7 @@ def cleared_before(landing: Path, lock: Path) -> Iterator[int]:
         found: list[Path] = []
         with suppress(BlockingIOError):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Nobody was told that they are kept.
+            # They were never acknowledged.
             found = list(landing.glob(f"*/{UNFINISHED}*.json"))
             for path in found:
                 path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The door for machines: POST /api/v1/readings. What it acknowledges is on the disk; what it refuses, it refuses in one
+"""The door for machines: POST /api/v1/readings. Acknowledged rows are on the disk; a refusal comes in one
 sentence, and each row with its reason.
 
 A key (`meterloom keys issue`) says whose machine it is. The same Idempotency-Key, or without one the same bytes, get
@@ -93,10 +93,10 @@ class Door:
     def metrics(self) -> str:
         """Counters of the process, as Prometheus reads them."""
         page = Metrics("meterloom_push_")
-        for kind, label, said in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
+        for kind, label, text in (("answered", "status", "Answers"), ("rows", "became", "Rows of pushed bodies")):
             found = sorted((name.split()[1], count) for name, count in self.counts.items() if name.startswith(kind))
             values = [(f'{{{label}="{name}"}}', float(count)) for name, count in found]
-            page.tell(f"{kind}_total", "counter", values, said)
+            page.tell(f"{kind}_total", "counter", values, text)
         page.tell("bodies_in_work", "gauge", [("", float(len(self._busy)))], "Bodies that are judged or kept now")
         return page.text()
 
@@ -114,24 +114,24 @@ class Door:
     def _answering(self, serve: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             try:
-                status, said = await serve(request)
+                status, body = await serve(request)
             except _Problem as problem:
-                status, said = problem.status, _said(problem)
+                status, body = problem.status, _json(problem)
             except Unreachable as fault:
                 logger.warning("%s", fault)
-                status, said = 503, _said(_Problem(503, "store_away", "the store does not answer; send it again"))
+                status, body = 503, _json(_Problem(503, "store_away", "the store does not answer; send it again"))
             except BadInput as fault:
                 # Ours, not the sender's: people file, site file or store are not as they should be.
                 logger.warning("%s", fault)
-                status, said = 503, _said(_Problem(503, fault.reason, "the project is not in order; send it again"))
+                status, body = 503, _json(_Problem(503, fault.reason, "the project is not in order; send it again"))
             except ClientDisconnect:
-                status, said = 400, _said(_Problem(400, "cut", "the body ended before its end"))
+                status, body = 400, _json(_Problem(400, "cut", "the body ended before its end"))
             self.counts[f"answered {status}"] += 1
             headers = {"Retry-After": "1"} if status in (409, 429, 503) else {}
             # What is left of a body that was not read would be taken for the next request.
             headers |= {"Connection": "close"} if status in (408, 411, 413, 415) else {}
             kind = "application/json" if status < 400 else "application/problem+json"
-            return JSONResponse(said, status, headers, media_type=kind)
+            return JSONResponse(body, status, headers, media_type=kind)
 
         return endpoint
 
@@ -154,19 +154,19 @@ class Door:
             except TimeoutError:
                 raise _Problem(408, "too_slow", f"the body was not complete after {BODY_S:g} s") from None
             digest = _sha256(body)
-            asked = request.headers.get("idempotency-key", digest)
-            if not _IDEMPOTENCY.fullmatch(asked):
+            idempotency_key = request.headers.get("idempotency-key", digest)
+            if not _IDEMPOTENCY.fullmatch(idempotency_key):
                 raise _Problem(400, "bad_idempotency_key", "Idempotency-Key: 1 to 128 visible characters of ASCII")
-            if (key.key_id, asked) in self._busy:
+            if (key.key_id, idempotency_key) in self._busy:
                 raise _Problem(409, "still_running", "the same Idempotency-Key is being worked on; ask again")
-            self._busy.add((key.key_id, asked))
+            self._busy.add((key.key_id, idempotency_key))
             try:
-                return await to_thread.run_sync(self._keep, key, body, digest, asked, limiter=self._judges)
+                return await to_thread.run_sync(self._keep, key, body, digest, idempotency_key, limiter=self._judges)
             finally:
-                self._busy.discard((key.key_id, asked))
+                self._busy.discard((key.key_id, idempotency_key))
 
     async def _key(self, request: Request) -> ApiKey:
-        """Who asks. Raises _Problem."""
+        """Authenticated key of the request. Raises _Problem."""
         address, now_s = request.client.host if request.client else "", self.monotonic()
         if "mlk_" in str(request.url):
             raise _Problem(
@@ -198,10 +198,10 @@ class Door:
         owner = self.people.known(key.person_id)
         return key if owner is not None and may(owner, PUSH) else None
 
-    def _keep(self, key: ApiKey, body: bytes, digest: str, asked: str) -> tuple[int, dict[str, Any]]:
+    def _keep(self, key: ApiKey, body: bytes, digest: str, idempotency_key: str) -> tuple[int, dict[str, Any]]:
         """Judge a body and keep it; in a thread. Raises _Problem."""
         now_utc = self.clock.now_utc()
-        before = self.keys.answered(key.key_id, asked, now_utc)
+        before = self.keys.answered(key.key_id, idempotency_key, now_utc)
         if before is not None:
             if before["body_sha256"] != digest:
                 raise _Problem(422, "another_body", "this Idempotency-Key came with another body before")
@@ -226,8 +226,8 @@ class Door:
         if not kept.file_name:
             raise _Problem(422, "no_good_row", "no row is a reading", **_rows(kept))
         receipt = _sha256(f"{site_id} {digest}".encode())[:32]
-        said = {"receipt": receipt, "sha256": digest, "site": site_id, **_rows(kept)}
-        said["status_url"] = f"{READINGS_PATH}/receipts/{receipt}"
+        answer = {"receipt": receipt, "sha256": digest, "site": site_id, **_rows(kept)}
+        answer["status_url"] = f"{READINGS_PATH}/receipts/{receipt}"
         self.board.show(site, kept.newest, now_utc)
         # After the file, never before: a receipt without its readings would be a lie, the other way round is a repeat.
         self.keys.note(
@@ -235,12 +235,12 @@ class Door:
             receipt_id=receipt,
             key_id=key.key_id,
             site_id=site_id,
-            idempotency_key=asked,
+            idempotency_key=idempotency_key,
             body_sha256=digest,
             file_name=kept.file_name,
-            answer=said,
+            answer=answer,
         )
-        return 202, said
+        return 202, answer
 
     async def _receipt(self, request: Request) -> tuple[int, dict[str, Any]]:
         key = await self._key(request)
@@ -251,18 +251,18 @@ class Door:
         if row is None or row["site_id"] not in key.sites:
             raise _Problem(404, "unknown_receipt", "there is no such receipt of a site of this key")
         site_id, digest = row["site_id"], row["body_sha256"]
-        said = {"receipt": receipt_id, "site": site_id, "received_utc": row["recorded_at_utc"].isoformat()}
+        answer = {"receipt": receipt_id, "site": site_id, "received_utc": row["recorded_at_utc"].isoformat()}
         found = batches_of_source(self.store, site_id=site_id, source_sha256=digest)
         quarantine = QuarantineStore(self.project.quarantine_dir, self.store)
         held = quarantine.items(site_id, source_sha256=digest, is_open=True)
-        said["rejects"] = [{name: each[name] for name in ("line", "reason", "message")} for each in held[:100]]
+        answer["rejects"] = [{name: each[name] for name in ("line", "reason", "message")} for each in held[:100]]
         if found:
             newest = found[0]
-            return 200, said | {"state": "stored", "batch": newest["batch_id"], "accepted": newest["accepted_rows"]}
-        return 200, said | {"state": "refused" if held else "waiting"}
+            return 200, answer | {"state": "stored", "batch": newest["batch_id"], "accepted": newest["accepted_rows"]}
+        return 200, answer | {"state": "refused" if held else "waiting"}
 
 
-def _said(problem: _Problem) -> dict[str, Any]:
+def _json(problem: _Problem) -> dict[str, Any]:
     return {"status": problem.status, "reason": problem.reason, "detail": str(problem), **problem.more}
 
 
@@ -287,7 +287,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _site_of(body: bytes) -> str:
-    """The site that a body says it is of. Raises _Problem."""
+    """The site named in a body. Raises _Problem."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -135,9 +135,9 @@ def plan_curtailment(
     )
     if isinstance(solution, Finding) and solution.code == "no_plan_in_time":
         # Its limits are those of the model, whose connection carries the target less: no limit of the site's.
-        said = f"no plan of {event.target_kw:g} kW was found within {time_limit_s:g} s; the loads may still give it"
+        text = f"no plan of {event.target_kw:g} kW was found within {time_limit_s:g} s; the loads may still give it"
         facts = {"time_limit_s": time_limit_s, "target_kw": event.target_kw}
-        return Finding(code=solution.code, severity="blocking", scope=f"site:{site.site_id}", message=said, facts=facts)
+        return Finding(code=solution.code, severity="blocking", scope=f"site:{site.site_id}", message=text, facts=facts)
     if not isinstance(solution, Solution):
         return _too_much(site, event, *_most_kept(site, event, library, step_h), solution)
     shed_kw = {each.load.load_id: solution.series.devices[each.load.load_id]["shed_kw"] for each in library.ready}

@@ -46,8 +46,8 @@ def commands_of(
         capability, limit = _power_of(step.asset, limits)
         until = returns[step.load] if step.end_utc == plan.end_utc else step.end_utc
         if until - step.start_utc > LONGEST:
-            said = f"{load.title}: a set-point of an event holds {LONGEST / timedelta(hours=1):g} h at most"
-            raise BadInput(said, reason="end_too_far")
+            message = f"{load.title}: a set-point of an event holds {LONGEST / timedelta(hours=1):g} h at most"
+            raise BadInput(message, reason="end_too_far")
         found.append(
             EventCommand(
                 load=step.load, device_id=step.asset, capability=capability, unit=limit.unit, kw=step.kw,

@@ -56,9 +56,9 @@ def proposed(
     _before_start(event, now_utc)
     if plan.site != event.site_id or any(not each.from_utc < each.until_utc for each in commands):
         raise OurFault(f"the plan {plan.id} is none of event {event.event_id}")
-    said = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": (),
+    fields = {"plan": plan, "commands": tuple(commands), "digest": digest_of(event, plan, commands), "approvals": (),
             "unplanned": None}  # fmt: skip
-    return moved(event, "proposed", **said, armed_by="", proposed_by=person_id, person_id=person_id, reason=reason)
+    return moved(event, "proposed", **fields, armed_by="", proposed_by=person_id, person_id=person_id, reason=reason)
 
 
 def unplanned(event: DrEvent, why: Finding) -> DrEvent:
@@ -80,8 +80,8 @@ def approved(
         raise BadInput(f"event {event.event_id} is {event.state}: nothing waits for a yes", reason="wrong_state")
     _before_start(event, now_utc)
     if person_id in _people(event):
-        said = "proposed" if person_id == event.proposed_by else "approved"
-        raise BadInput(f"{person_id} {said} it already: an event needs two people", reason="same_person")
+        outcome = "proposed" if person_id == event.proposed_by else "approved"
+        raise BadInput(f"{person_id} {outcome} it already: an event needs two people", reason="same_person")
     if digest != event.digest or not _is_whole(event):
         raise BadInput("the commands are not those that were looked at: the yes is to another digest",
                        reason="altered_plan")  # fmt: skip
@@ -135,7 +135,7 @@ def armed_by_class(
 def class_signers(
     class_id: str, votes: Sequence[ClassVote], keys: Mapping[str, str], now_utc: datetime
 ) -> dict[str, ClassVote]:
-    """Who stands behind a class now, by person: a yes of the last 90 days with the key that they still have."""
+    """Valid approvals of a class, by person: a yes of the last 90 days, signed with the person's present key."""
     found: dict[str, ClassVote] = {}
     for vote in votes:
         if vote.class_id != class_id:
@@ -228,7 +228,7 @@ def due(event: DrEvent, keys: Mapping[str, str], now_utc: datetime) -> list[int]
 
 
 def _people(event: DrEvent) -> set[str]:
-    """Who stands behind the list: its author, where a person made it, and everybody who said yes."""
+    """Persons responsible for the event: its author, where a person proposed it, and all its approvers."""
     return {event.proposed_by, *(each.person_id for each in event.approvals)} - {""}
 
 

@@ -12,7 +12,7 @@ FOLDER = "programmes"
 
 
 def programmes_of(root: Path) -> dict[str, Programme]:
-    """Those that a project in that folder knows, by name. Raises BadInput: a file that cannot be read, or whose name
+    """Programmes of the project in that folder, by name. Raises BadInput: a file that cannot be read, or whose name
     is not its programme's.
     """
     found = {}

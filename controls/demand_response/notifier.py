@@ -15,7 +15,7 @@ from controls.programmes.openadr3 import MqttNotifier
 from controls.programmes.vtn_client import VtnClient
 from data_quality.contracts.errors import BadInput, WorldFault
 
-# A broker that is away is asked again after this pause.
+# A broker that is away is tried again after this pause.
 RETRY_S = 10.0
 
 
@@ -56,32 +56,32 @@ class Notifier:
             self._line = None
 
     def _opened(self, programme_id: str) -> MqttLine:
-        said = self._client.notifiers()
-        if said is None or said.mqtt is None:
+        notifiers = self._client.notifiers()
+        if notifiers is None or notifiers.mqtt is None:
             raise BadInput("the server tells of changes by no broker", reason="no_notifier")
         topics = self._client.event_topics(programme_id)
         if not topics:
             raise BadInput("the server names no topic for this node", reason="no_notifier")
         return MqttLine(
-            self._address(said.mqtt),
+            self._address(notifiers.mqtt),
             client_id=f"ven-{secrets.token_hex(6)}",
             subscriptions=topics,
             on_message=lambda *_: self._heard(),
         )
 
-    def _address(self, said: MqttNotifier) -> BrokerAddress:
+    def _address(self, notifier: MqttNotifier) -> BrokerAddress:
         """The broker that the site file names, if the server names it too. Raises BadInput, Unreachable."""
         source = self._client.source
         broker = source.broker if self._own is None else self._own.url
-        wanted, named = urlsplit(broker), [urlsplit(each) for each in said.uris]
+        wanted, named = urlsplit(broker), [urlsplit(each) for each in notifier.uris]
         if (wanted.scheme, wanted.netloc) not in [(each.scheme, each.netloc) for each in named]:
-            there = ", ".join(said.uris[:3]) or "none"
+            there = ", ".join(notifier.uris[:3]) or "none"
             raise BadInput(f"the server names {there}, the site file {broker}", reason="other_broker")
         if self._own is not None:
             return self._own
-        method, user, password = said.authentication.get("method"), "", ""
+        method, user, password = notifier.authentication.get("method"), "", ""
         if method == "OAUTH2_BEARER_TOKEN":
-            user = str(said.authentication.get("username", "")).replace("{clientID}", source.client_id)
+            user = str(notifier.authentication.get("username", "")).replace("{clientID}", source.client_id)
             password = self._client.bearer()
         elif method != "ANONYMOUS":
             # A private key is not taken from an answer.

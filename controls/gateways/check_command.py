@@ -40,7 +40,7 @@ def checked(command: Command, template: Template, *, device_id: str, now_utc: da
 
 
 def plausible(value: float, capability: Capability, *, name: str, device: str) -> float:
-    """The value, if the template says that it can be true. Raises DeviceRefused: it is no value that was measured."""
+    """The value, if it is plausible by the template. Raises DeviceRefused where it cannot have been measured."""
     low, high = capability.min, capability.max
     if (low is not None and value < low) or (high is not None and value > high):
         span = f"{'' if low is None else low}..{'' if high is None else high} {capability.unit}"

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
     @property
     def is_accepted(self) -> bool:
-        """True where the value stands."""
+        """True where the value is active."""
         return self in (Outcome.APPLIED, Outcome.REPEATED)
 
 

@@ -23,7 +23,7 @@ from data_quality.contracts.time import Clock
 
 # Devices answer in milliseconds, serial bridges in half a second; the agent's cycle waits for no device longer.
 TIMEOUT_S = 1.5
-# How each table is asked, and what it answers with.
+# Read function of each table.
 _READS: dict[Table, str] = {
     "holding": "read_holding_registers",
     "input": "read_input_registers",
@@ -105,7 +105,7 @@ class ModbusLine:
 
 
 class ModbusReader:
-    """Reads one device. It has no way to write: whoever may not write holds one of these."""
+    """Reads one device, without a way to write."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class ModbusReader:
         if parts.get("enabled", rule.on) != rule.on:
             value, remaining_s = self._safe[capability], 0.0
         elif remaining_s is None and parts.get("armed_s", parts.get("armed_long_s")) == 0:
-            # It counts nothing down, and was told to hold the value for ever.
+            # It counts nothing down, and was commanded to hold the value for ever.
             remaining_s = 0.0
         return ReadBack(
             value=self._known(value, capability),

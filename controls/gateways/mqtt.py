@@ -26,14 +26,14 @@ from data_quality.contracts.time import Clock
 # A way through a broker and back: a little more than the direct line of Modbus gets.
 TIMEOUT_S = 2.0
 T = TypeVar("T")
-# What a device's code for dropping a command leaves to be asked.
+# Meaning of a device's code for dropping a command.
 _WHY: dict[str, str] = {
     Outcome.BAD_MAC: "bad_mac: its key is not the one that the agent proves commands with, or the agent has none"
 }
 
 
 class OnLine:
-    """One device that is spoken with over a line: what is heard of it wakes whoever waits for it.
+    """One device on a line: its messages wake the waiting threads.
 
     A reader has no name on the broker, any number of them may ask at once. A writer has one a device and epoch: a
     second one takes the connection over instead of commanding beside the first.
@@ -85,7 +85,7 @@ class OnLine:
             raise DeviceSilent(f"device {self._device_id!r} is not connected: nobody listens on {topic}")
 
     def _wait(self, line: MqttLine, find: Callable[[], T | None], otherwise: str = "gave no answer") -> T:
-        """What is found among that which was heard, waited for. Raises DeviceSilent."""
+        """First result of `find` on the received messages, within the timeout. Raises DeviceSilent."""
         with self._changed:
             self._changed.wait_for(lambda: find() is not None or not line.is_open, timeout=self._timeout_s)
             found, is_lost = find(), not line.is_open
@@ -124,7 +124,7 @@ class MqttReader(OnLine):
         return (self._topics.ack, self._topics.state)
 
     def read_back(self, capability: str) -> ReadBack:
-        """The active set-point, asked for now. Raises DeviceSilent, DeviceRefused."""
+        """The active set-point, queried now. Raises DeviceSilent, DeviceRefused."""
         self.template.limits(capability)
         rule = self.template.read_back[capability]
         document, raw = self._state()
@@ -140,7 +140,7 @@ class MqttReader(OnLine):
         )
 
     def read(self, name: str) -> float:
-        """One measured value, asked for now. Raises DeviceSilent, DeviceRefused, BadInput."""
+        """One measured value, queried now. Raises DeviceSilent, DeviceRefused, BadInput."""
         return self._measured(name, self._state()[0])
 
     def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:
@@ -215,8 +215,8 @@ class MqttDevice(MqttReader):
         result = document.get("result")
         if result not in (Outcome.APPLIED, Outcome.REPEATED):
             # The device's own words go into logs and the ledger: one short line of them.
-            said = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
-            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(said, said)}", code=said)
+            text = ascii(result)[:60] if not isinstance(result, str) else ascii(result)[1:-1][:60]
+            raise DeviceRefused(f"device {self._device_id!r} dropped the command: {_WHY.get(text, text)}", code=text)
         return Ack(code=str(result), applied_value=_stated(document, "applied_value"), at_utc=self._clock.now_utc())
 
     def _state(self) -> tuple[dict[str, Any], str]:

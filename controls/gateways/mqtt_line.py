@@ -30,7 +30,7 @@ KEEPALIVE_S = 5
 NO_MATCHING_SUBSCRIBERS = 0x10
 _REFUSAL = 0x80
 _KEPT_PUBACKS = 1000
-# A broker that is away is asked again after this pause, and not by each device that waits for it.
+# A broker that is away is tried again after this pause, and not by each device that waits for it.
 RETRY_S = 1.0
 # Payload, topic and properties; the broker then drops what is longer instead of sending it to us.
 _MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 65_536
@@ -184,7 +184,7 @@ class MqttLine:
         """Hear these topics too. Raises DeviceSilent, DeviceRefused; after either the connection is closed."""
         _, mid = self._client.subscribe([(topic, 1) for topic in topics])
         codes = self._wait(mid or 0, "did not confirm the subscriptions")
-        # A subscription that is refused looks like silence later: said now.
+        # A subscription that is refused looks like silence later: reported now.
         refused = [code for code in codes if code >= _REFUSAL]
         if refused:
             self.close()
@@ -231,7 +231,7 @@ class MqttLine:
         client.on_connect = client.on_subscribe = client.on_publish = client.on_disconnect = client.on_message = None
 
     def _wait(self, mid: int, otherwise: str) -> list[int]:
-        """What the broker says to a message; it may have said it already."""
+        """The broker's acknowledgement of a message; it may have arrived already. Raises DeviceSilent."""
         with self._lock:
             answer = self._answers.setdefault(mid, Future())
         if self._is_lost:
@@ -247,15 +247,15 @@ class MqttLine:
                 self._answers.pop(mid, None)
 
     def _connected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._tell(_CONNECTION, [int(reason.value)])
+        self._settle(_CONNECTION, [int(reason.value)])
 
     def _subscribed(self, _client: Client, _data: Any, mid: int, reasons: list[Any], _properties: Any) -> None:
-        self._tell(mid, [int(reason.value) for reason in reasons])
+        self._settle(mid, [int(reason.value) for reason in reasons])
 
     def _published(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        self._tell(mid, [int(reason.value)])
+        self._settle(mid, [int(reason.value)])
 
-    def _tell(self, mid: int, codes: list[int]) -> None:
+    def _settle(self, mid: int, codes: list[int]) -> None:
         with self._lock:
             answer = self._answers.setdefault(mid, Future())
             # Nobody waits for the answers to posts; the oldest go long before a message number comes round again.
@@ -302,7 +302,7 @@ class MqttLine:
 
 
 class SharedLine:
-    """One connection over which many devices are asked and commanded; safe to use from several threads.
+    """One connection over which many devices are queried and commanded; safe to use from several threads.
 
     Who speaks over it joins with the topics that concern it, and leaves at the end; the last one closes it. It
     connects when it is first needed, and after a loss with a new client, as MqttLine wants it.
@@ -338,7 +338,7 @@ class SharedLine:
         with self._changing:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
-            # Whoever joins with them next is told anew what the broker keeps.
+            # The next subscriber gets the retained messages anew.
             self._heard = self._heard - mine
             line, self._line = (self._line, None) if not self._members else (None, self._line)
         if line is not None:

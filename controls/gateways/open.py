@@ -26,7 +26,7 @@ Polled = ModbusReader | MqttReader | TopicsReader
 
 @dataclass(frozen=True)
 class Gateways:
-    """Devices of one site over the real gateways, by the project's settings. A device connects when first asked.
+    """Devices of one site over the real gateways, by the project's settings. A device connects at its first query.
 
     Under a lease (epoch above 0) all MQTT devices share one connection, which is named after site and epoch: an agent
     that comes back beside its successor does not throw it off the broker. keys: folder of the keys of devices that
@@ -92,7 +92,7 @@ class Gateways:
         }
 
     def _chargers(self) -> "Chargers":
-        """What chargers connect to: started by the first of them, with libraries that no other site loads."""
+        """OCPP server of the chargers: started by the first of them, with libraries that no other site loads."""
         if not self._held:
             from controls.gateways.charge_points.chargers import Chargers
 

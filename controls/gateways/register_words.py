@@ -46,7 +46,7 @@ def _converter(kind: WordType, word_order: WordOrder) -> tuple[Any, dict[str, An
 
 
 def value_of(raw: float, place: RegisterPlace, factor: float = 1.0) -> float | None:
-    """A raw number in the place's unit; None where it says that the device has no such value.
+    """A raw number in the place's unit; None for the code of an unavailable value.
 
     factor: what scale factor and rating of the device add to the place's own scale.
     """

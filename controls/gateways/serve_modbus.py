@@ -120,7 +120,7 @@ def _refused(request: bytes, code: int) -> bytes:
 
 
 def _answered(unit: ModbusUnit | None, request: bytes) -> bytes:
-    """What the unit answers: function code and data, or the exception. A torn request is an illegal value."""
+    """Response of the unit: function code and data, or the exception. A torn request is an illegal value."""
     if unit is None:
         return _refused(request, _NO_UNIT)
     try:
@@ -158,5 +158,5 @@ def _written(unit: ModbusUnit, request: bytes) -> bytes:
     else:
         words = list(struct.unpack(f">{count}H", request[6:]))
     refusal = unit.write(address, words, table)
-    # An echo of what was asked, as the protocol has it: what is active shows in the next read.
+    # An echo of the request, as the protocol has it: what is active shows in the next read.
     return request[:5] if refusal is None else _refused(request, refusal)

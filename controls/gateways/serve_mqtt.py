@@ -128,7 +128,7 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
         key: DeviceKey | None = None,
     ) -> None:
         self.topics = topics = Topics(site_id=site_id, device_id=device_id)
-        online, offline = (Will(topic=topics.status, payload=said) for said in ("online", "offline"))
+        online, offline = (Will(topic=topics.status, payload=payload) for payload in ("online", "offline"))
         ServedDevice.__init__(self, template, measure=measure, monotonic=monotonic)
         ServedOnLine.__init__(
             self,
@@ -148,9 +148,9 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
         now_s = self._monotonic()
         for name, lease in self.leases.items():
             if lease.tick(now_s):
-                self._tell(self.topics.state, {"event": "reverted", "capability": name, **self._state()})
+                self._send(self.topics.state, {"event": "reverted", "capability": name, **self._state()})
         self._sequence += 1
-        self._tell(self.topics.telemetry, {"seq": self._sequence, **self._state()})
+        self._send(self.topics.telemetry, {"seq": self._sequence, **self._state()})
 
     def _state(self) -> dict[str, Any]:
         now_s = self._monotonic()
@@ -169,7 +169,7 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
     def _field(self, name: str) -> str:
         return self.template.capabilities[name].field_name or name
 
-    def _tell(self, topic: str, document: dict[str, Any]) -> None:
+    def _send(self, topic: str, document: dict[str, Any]) -> None:
         self._post(topic, json.dumps(document, allow_nan=False).encode())
 
     def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
@@ -178,12 +178,12 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
         document = loads(payload)
         if topic == self.topics.get:
             request_id = document.get("request_id") if document else None
-            self._tell(self.topics.state, {"request_id": request_id, **self._state()})
+            self._send(self.topics.state, {"request_id": request_id, **self._state()})
         elif topic == self.topics.command and not payload:
             # Cleared, as MQTT does it.
             self._is_command_left = False
         elif topic == self.topics.command:
-            self._tell(self.topics.ack, self._obey(document))
+            self._send(self.topics.ack, self._obey(document))
 
     def _kept(self, topic: str, _payload: bytes, _properties: Any) -> None:
         """A command that waited on the broker is out of its time whatever it says; who can clear it is notified."""

@@ -65,7 +65,7 @@ class ModbusUnit(ServedDevice):
         return None if None in words else [word for word in words if word is not None]
 
     def registers(self, table: Table = "holding") -> dict[int, int]:
-        """Every register of a table as it stands now, by address."""
+        """Present content of every register of a table, by address."""
         found = self._frame_of_models() if table == "holding" else {}
         measured = self._measure() if self.template.readable else {}
         for name in self.template.readable:
@@ -78,10 +78,10 @@ class ModbusUnit(ServedDevice):
                 for step in place.write_steps:
                     found |= self._laid_out(place, step.register_address, self._held(name, place, step))
             if rule.table == table:
-                stands = self._laid_out(rule, rule.register_address, self._held(name, rule, None))
+                words = self._laid_out(rule, rule.register_address, self._held(name, rule, None))
                 # What a frame skips belongs to others.
                 skipped = self._skipped(rule)
-                found |= {at: word for at, word in stands.items() if at not in skipped or at not in found}
+                found |= {at: word for at, word in words.items() if at not in skipped or at not in found}
         return found
 
     def write(self, address: int, words: list[int], table: Table = "holding") -> int | None:
@@ -132,7 +132,7 @@ class ModbusUnit(ServedDevice):
         )
 
     def _held(self, name: str, place: RegisterPlace, step: Frame | None) -> list[int]:
-        """A frame of a set-point as it stands now."""
+        """Present frame of a set-point."""
         state, parts = self.leases[name].state(self._monotonic()), self._parts[name]
         frame = place.frame if step is None else step.frame
         armed_s = int(parts.get("ttl_s", parts.get("ttl_long_s", 0)))

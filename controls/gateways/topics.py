@@ -112,7 +112,7 @@ def loads(payload: bytes) -> dict[str, Any] | None:
 
 
 def loads_any(payload: bytes) -> tuple[Any, str] | None:
-    """What a foreign device said, as JSON where it is and else as its text, and the text; None for what is neither."""
+    """Payload of a foreign device, parsed where it is JSON and else as text, and the text; None where it is neither."""
     try:
         text = payload.decode("utf-8").strip()
     except UnicodeDecodeError:

@@ -1,5 +1,5 @@
-"""What people approved beside modes: classes of plans, and the risk of devices that do not end a set-point themselves;
-and every approval that was refused.
+"""Approvals other than of modes: classes of plans, and the risk of devices that do not end a set-point themselves;
+and every refused approval.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,7 +51,7 @@ def record(
     reason: str,
     at_utc: datetime,
 ) -> None:
-    """Write down what a person said, in the caller's transaction. Raises BadInput without reason, or without the role
+    """Record a person's decision, in the caller's transaction. Raises BadInput without reason, or without the role
     engineer where they approve; to revoke, an operator does.
     """
     if outcome is Outcome.APPROVED or (outcome is Outcome.REVOKED and Role.OPERATOR not in person.roles):
@@ -94,17 +94,17 @@ class Approvals:
         self.approved, self.is_used = frozenset(approved), is_used
 
     def missing(self, subjects: Iterable[str]) -> list[str]:
-        """Those of the subjects that nobody approved."""
+        """Subjects without an approval."""
         return [each for each in subjects if each not in self.approved]
 
 
 def read_approvals(store: Store, site_id: str, kind: Kind, *, connection: Connection | None = None) -> Approvals:
-    """What is approved of a kind now. is_used: somebody approved or revoked one at this site before: from the first on
+    """Approvals of a kind in force. is_used: somebody approved or revoked one at this site before: from the first on
     all must be, as with keys. connection: read in that transaction. Raises Unreachable.
     """
     _, good, problems = proven_of_site(store, approval_events, site_id, connection=connection, kind=str(kind))
     if problems:
         # A revocation may be what is missing.
         return Approvals((), is_used=True)
-    said = {row["subject"]: row["outcome"] for row in good if row["outcome"] != Outcome.REFUSED}
-    return Approvals((name for name, what in said.items() if what == Outcome.APPROVED), is_used=bool(said))
+    outcomes = {row["subject"]: row["outcome"] for row in good if row["outcome"] != Outcome.REFUSED}
+    return Approvals((name for name, what in outcomes.items() if what == Outcome.APPROVED), is_used=bool(outcomes))

@@ -13,9 +13,9 @@ from data_quality.contracts.control.command import CommandState, EvidenceGrade
 
 
 def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What the moving columns of a command's row must say after these events of it (at least one, in their order).
+    """Mutable columns of a command's row after these events of it (at least one, in their order).
 
-    found: the columns as a migration found them, for what events did not say before it.
+    found: the columns as a migration found them, for facts that earlier events lack.
     """
     own = {name: (found or {}).get(name) for name in RESERVED}
     facts: dict[str, Any] = {}
@@ -36,14 +36,14 @@ def commands_at(store: Store, site_id: str, as_of_utc: datetime) -> list[LedgerR
     events: dict[str, list[dict[str, Any]]] = {}
     for event in read_rows(store, query):
         events.setdefault(event["command_id"], []).append(event)
-    beside = found_beside(store, commands)
+    kept = found_beside(store, commands)
     rows = []
     for row in read_commands(store, site_id):
         name = row.command.command_id
         past = [event for event in events.get(name, []) if event["at_utc"] <= as_of_utc]
         if not past:
             continue
-        then = told(past, beside.get((name,)))
+        then = told(past, kept.get((name,)))
         grade = then["evidence_grade"]
         order = {each: then[each] for each in ("epoch", "seq") if then[each] is not None}
         rows.append(

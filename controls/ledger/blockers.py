@@ -41,8 +41,8 @@ def check_no_doubt(store: Store, connection: Connection, site_id: str, now_utc: 
             f"{doubtful[0].state}, so not proven",
             reason="command_in_doubt",
         )
-    if said := clock_doubt(connection, site_id, now_utc):
-        raise BadInput(f"the mode is not raised: {said}", reason="clock_in_doubt")
+    if doubt := clock_doubt(connection, site_id, now_utc):
+        raise BadInput(f"the mode is not raised: {doubt}", reason="clock_in_doubt")
 
 
 def clock_doubt(connection: Connection, site_id: str, now_utc: datetime) -> str:
@@ -50,13 +50,13 @@ def clock_doubt(connection: Connection, site_id: str, now_utc: datetime) -> str:
 
     A clock that was set back would let an end of a mode or of a window come later than two people signed.
     """
-    told = (
+    queries = (
         sa.select(sa.func.max(command_events.c.at_utc)).where(command_events.c.site_id == site_id),
         sa.select(sa.func.max(mode_events.c.recorded_at_utc)).where(mode_events.c.site_id == site_id),
         sa.select(device_leases.c.expires_utc).where(device_leases.c.site_id == site_id),
     )
     columns: list[Any] = [
-        sa.type_coerce(each.scalar_subquery(), UtcDateTime()).label(f"at_{n}") for n, each in enumerate(told)
+        sa.type_coerce(each.scalar_subquery(), UtcDateTime()).label(f"at_{n}") for n, each in enumerate(queries)
     ]
     (found,) = select_rows(connection, sa.select(*columns))
     command, mode, lease = found.values()

@@ -61,10 +61,10 @@ def set_by_hand(
         "until_utc": until_utc,
         "value": value,
     }
-    said = {"reason": reason, "command_id": name, "person_id": person.person_id}
+    facts = {"reason": reason, "command_id": name, "person_id": person.person_id}
     command = Command(
         command_id=name, idempotency_key=f"{BY_HAND}:{device_id}:{capability}:{name}", plan_id=BY_HAND,
-        plan_hash=Hold.model_validate({**hold, **said, "since_utc": ""}).digest, site_id=site_id, device_id=device_id,
+        plan_hash=Hold.model_validate({**hold, **facts, "since_utc": ""}).digest, site_id=site_id, device_id=device_id,
         capability=capability, value=value, unit=unit, seq=0, epoch=0, valid_from_utc=at_utc,
         valid_until_utc=until_utc, ttl_s=TTL_S,
     )  # fmt: skip
@@ -128,8 +128,8 @@ def _to_plan(
     for hold in holds:
         for row in select_commands(connection, site_id, command_ids=[hold.sends]):
             if row.state is CommandState.RELEASED:
-                said = "given back to the plan before it was sent"
-                transition(connection, row, CommandState.SUPERSEDED, at_utc=at_utc, reason=said)
+                reason = "given back to the plan before it was sent"
+                transition(connection, row, CommandState.SUPERSEDED, at_utc=at_utc, reason=reason)
         place = (site_id, hold.device_id, hold.capability)
         mode = modes.of(hold.device_id, hold.capability)
         _again(connection, place, at_utc, check, mode, at_utc=at_utc, is_begun=False)
@@ -161,8 +161,8 @@ def _again(
     key = ":".join((row.command.plan_id, *place[1:], from_utc.isoformat(), name))
     changed = {"command_id": name, "idempotency_key": key, "valid_from_utc": from_utc, "seq": 0, "epoch": 0}
     command = row.command.model_copy(update=changed)
-    said = f"again after a set-point by hand: {row.command.command_id}"
-    propose(connection, place[0], [command], at_utc=at_utc, reason=said)
+    reason = f"again after a set-point by hand: {row.command.command_id}"
+    propose(connection, place[0], [command], at_utc=at_utc, reason=reason)
     _step(connection, place[0], name, *released(command, mode, check), at_utc)
 
 

@@ -56,15 +56,15 @@ def verify_chain(store: Store, site_id: str, anchors: Path | None = None) -> lis
         event["facts"] = _parsed(event["facts"])
     marks = _raw(store, chain_marks, site_id)
     broken = [*_broken_links(events), *_bad_steps(events), *off_marks(marks, events)]
-    beside: list[str] = []
+    anchored: list[str] = []
     if anchors is not None:
-        known, beside = anchors_of(anchors, site_id)
+        known, anchored = anchors_of(anchors, site_id)
         off_events, off_seals = off_anchors(store, known, events)
-        broken, beside = [*broken, *off_events], [*beside, *off_seals]
+        broken, anchored = [*broken, *off_events], [*anchored, *off_seals]
     return [
-        # In the chain's own order: what is told first is where to look.
+        # In the chain's own order: the first sentence is where to look.
         *(sentence for _, sentence in sorted(broken, key=lambda each: each[0])),
-        *beside,
+        *anchored,
         *_bad_rows(store, site_id, events),
         *(problem for table in SIGNED for problem in proven(store, table, _raw(store, table, site_id))[1]),
     ]
@@ -87,26 +87,26 @@ def _broken_links(events: list[dict[str, Any]]) -> list[Broken]:
     problems: list[Broken] = []
     for expected, is_missing in off_chain(events, _linked):
         event = events[expected - 1]
-        said = f"event {expected} (command {event['command_id']}): the hash does not fit its content"
+        problem = f"event {expected} (command {event['command_id']}): the hash does not fit its content"
         if is_missing:
-            said = f"event {event['position']}: expected position {expected}; an event is missing"
-        problems.append((event["position"], said))
+            problem = f"event {event['position']}: expected position {expected}; an event is missing"
+        problems.append((event["position"], problem))
     return problems
 
 
 def _linked(before: str, event: Mapping[str, Any]) -> str | None:
-    """The hash that the event must have; none where it says that it follows another."""
+    """The hash that the event must have; none where it names another predecessor."""
     return event_hash(before, event) if event["prev_hash"] == before else None
 
 
 def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:
     problems: list[Broken] = []
-    stood: dict[str, str] = {}
+    states: dict[str, str] = {}
     grades: dict[str, int | None] = {}
     for event in events:
         name, old, new, what = event["command_id"], event["from_state"], event["to_state"], ""
-        if old != stood.get(name):
-            what = f"command {name} was at {stood.get(name)}, not {old}"
+        if old != states.get(name):
+            what = f"command {name} was at {states.get(name)}, not {old}"
         elif old is None and new != CommandState.PROPOSED:
             what = f"command {name} starts as {new}"
         elif old is not None and (old, new) not in PAIRS:
@@ -116,7 +116,7 @@ def _bad_steps(events: list[dict[str, Any]]) -> list[Broken]:
         if what:
             problems.append((event["position"], f"event {event['position']}: {what}"))
         # As the event says, right or wrong: one bad step must not make every later one look bad.
-        stood[name] = new
+        states[name] = new
         grades[name] = _grade(event) if _grade(event) is not None else grades.get(name)
     return problems
 
@@ -130,19 +130,19 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
     by_command: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_command.setdefault(event["command_id"], []).append(event)
-    rows, beside, problems = _raw(store, commands, site_id), found_beside(store, commands), []
+    rows, kept, problems = _raw(store, commands, site_id), found_beside(store, commands), []
     for row in rows:
         name = row["command_id"]
         if name not in by_command:
             problems.append(f"command {name}: the row says {row['state']}, the last event None")
             continue
-        last = told(by_command[name], beside.get((name,)))
+        last = told(by_command[name], kept.get((name,)))
         for column in MOVING:
             # Facts are compared as stored text: a parsed number may be equal and yet have been rewritten.
-            said = canonical_json(last[column]) if column == "facts" else last[column]
-            if row[column] != said:
+            value = canonical_json(last[column]) if column == "facts" else last[column]
+            if row[column] != value:
                 what = "the row" if column == "state" else f"{column} of the row"
-                problems.append(f"command {name}: {what} says {row[column]}, the last event {said}")
+                problems.append(f"command {name}: {what} says {row[column]}, the last event {value}")
     known = {row["command_id"] for row in rows}
     problems += [f"command {name}: it has events, but no row" for name in by_command if name not in known]
     return problems

@@ -95,13 +95,13 @@ def anchored_sites(folder: Path) -> set[str]:
 def off_anchors(
     store: Store, anchors: Sequence[Anchor], events: Sequence[Mapping[str, Any]]
 ) -> tuple[list[tuple[int, str]], list[str]]:
-    """The first event and the first seal that are not as an anchor says: after it every later one is off as well."""
+    """The first event and the first seal that differ from an anchor: after it every later one differs as well."""
     seals = {
         row["position"]: row["hash"] for row in read_rows(store, sa.select(row_seals.c.position, row_seals.c.hash))
     }
     bent = next((each.seal for each in anchors if each.seal and seals.get(each.seal) != each.seal_hash), None)
-    said = f"seal {bent}: it, or one before it, was removed or rewritten; {ANCHOR} says otherwise"
-    return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [said]
+    problem = f"seal {bent}: it, or one before it, was removed or rewritten; {ANCHOR} says otherwise"
+    return off_marks([dict(each) for each in anchors], events, by=ANCHOR)[:1], [] if bent is None else [problem]
 
 
 def _file(folder: Path, site_id: str) -> Path:
@@ -111,7 +111,7 @@ def _file(folder: Path, site_id: str) -> Path:
 def off_marks(
     marks: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], by: str = MARK
 ) -> list[tuple[int, str]]:
-    """Positions of events that are not as a mark says, with a sentence each; events and marks in their order."""
+    """Positions of events that differ from a mark, with a sentence each; events and marks in their order."""
     known = {event["position"]: event for event in events}
     found = []
     for mark in marks:

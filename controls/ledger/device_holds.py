@@ -68,7 +68,7 @@ def select_holds(store: Store, connection: Connection, site_id: str, now_utc: da
 
 
 def told_by_hand(store: Store, site_id: str) -> list[tuple[str, str, datetime, float]]:
-    """Device, capability, time and value of what people said they set, ended holds included. Raises Unreachable."""
+    """Device, capability, time and value of reported manual settings, ended holds included. Raises Unreachable."""
     rows = read_rows(store, raw_of_site(hold_events, site_id))
     return [
         (row["device_id"], row["capability"], instant, float(row["value"]))
@@ -99,8 +99,8 @@ def end_by_hand(store: Store, connection: Connection, command: Command, *, reaso
     for hold in select_holds(store, connection, command.site_id, at_utc):
         if hold.sends == command.command_id:
             place = {"site_id": hold.site_id, "device_id": hold.device_id, "capability": hold.capability}
-            said = {"reason": reason, "command_id": command.command_id, "recorded_at_utc": at_utc}
-            append_row(connection, hold_events, **place, is_set=False, **said)
+            facts = {"reason": reason, "command_id": command.command_id, "recorded_at_utc": at_utc}
+            append_row(connection, hold_events, **place, is_set=False, **facts)
 
 
 def set_hold(

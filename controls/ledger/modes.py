@@ -173,7 +173,7 @@ def set_mode(
 
 
 def append_mode(connection: Connection, event: ModeEvent) -> None:
-    """Write a mode event, with a mark on the chain of commands: whoever signs the one signs the other."""
+    """Write a mode event, with a mark on the chain of commands: one signature for both."""
     append_row(connection, mode_events, **{**event.model_dump(), "mode": event.mode.name})
     mark_chain(connection, event.site_id, event.recorded_at_utc)
 
@@ -233,8 +233,8 @@ def _believed(
     """
     rows, good, problems = found
     ids = {row["id"] for row in good}
-    asked = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
-    requests = _requests(store, asked, connection, problems) if asked else {}
+    requested = {row["request_id"] for row in good if row["mode"] == Mode.FULL.name}
+    requests = _requests(store, requested, connection, problems) if requested else {}
     standings: dict[Scope, Standing] = {}
     for row in rows:
         # A word that is no mode counts as the lowest, which is always believed.
@@ -256,7 +256,7 @@ def _believed(
 
 
 def is_two_peoples(row: Mapping[str, Any], request: Mapping[str, Any] | None) -> bool:
-    """True where an entry of FULL (raw) says what its request says, and another person approved it."""
+    """True where an entry of FULL (raw) matches its request, and another person approved it."""
     if request is None or row["approved_by"] in (None, row["person_id"]) or row["expires_utc"] is None:
         return False
     return all((row[name] or "") == (request[name] or "") for name in SIGNED_TWICE)

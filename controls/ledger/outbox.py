@@ -21,7 +21,7 @@ PlannedCheck = Callable[[Command, Mode], str | None]
 
 
 class ReleaseReport(Model):
-    """What one release did: command ids by outcome. waiting: the window has not begun. unapproved: nobody approved
+    """Result of one release: command ids by outcome. waiting: the window has not begun. unapproved: nobody approved
     their class of plans yet.
     """
 
@@ -161,7 +161,7 @@ def wait_for_results(
     sleep: Callable[[float], None],
     poll_s: float = 0.25,
 ) -> dict[str, CommandState]:
-    """States of the commands, once all are proven or finished, or as they stand after timeout_s. Raises Unreachable."""
+    """States of the commands, once all are proven or finished, or after timeout_s. Raises Unreachable."""
     wanted = tuple(command_ids)
     deadline_s = monotonic() + timeout_s
     while True:

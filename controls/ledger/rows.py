@@ -18,7 +18,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.model import Model
 
 Facts = Mapping[str, str | float | int | bool | None]
-# Events say these beside the facts of a step; a row has a column of its own for each.
+# Events hold these next to the facts of a step; a row has a column of its own for each.
 RESERVED = ("epoch", "seq", "evidence_grade", "mode_at_issue")
 
 
@@ -54,7 +54,7 @@ class Moves:
         self._events.append(event)
 
     def write(self, connection: Connection, site_id: str) -> bool:
-        """Write all of them. False where another process moved any of them first: then nothing of it may stand."""
+        """Write all of them. False where another process moved any of them first: then nothing of it may be kept."""
         for names, changes in self._changes.items():
             done = connection.execute(_PROVE if "better_than" in names else _MOVE, changes)
             # The state is part of the condition: a row less is another process that was faster, no missing command.
@@ -91,20 +91,20 @@ def transition(
         raise OurFault(f"command {row.command.command_id}: {to_state} stays as it is without better evidence")
     new_facts = dict(facts or {})
     values: dict[str, Any] = {"state": str(to_state), "facts": {**row.facts, **new_facts}}
-    beside: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     if evidence_grade is not None:
-        beside["evidence_grade"] = int(evidence_grade)
+        columns["evidence_grade"] = int(evidence_grade)
     if mode_at_issue is not None:
-        beside["mode_at_issue"] = mode_at_issue.name
+        columns["mode_at_issue"] = mode_at_issue.name
     command = row.command
     if wire is not None:
-        beside |= {"epoch": wire[0], "seq": wire[1]}
+        columns |= {"epoch": wire[0], "seq": wire[1]}
         command = command.model_copy(update={"epoch": wire[0], "seq": wire[1]})
-    change = {"moved_id": command.command_id, "stood_at": str(row.state), **values, **beside}
+    change = {"moved_id": command.command_id, "stood_at": str(row.state), **values, **columns}
     if to_state is row.state:
-        change["better_than"] = beside["evidence_grade"]
+        change["better_than"] = columns["evidence_grade"]
     event: dict[str, Any] = {"site_id": command.site_id, "command_id": command.command_id, "from_state": row.state}
-    event |= {"to_state": to_state, "reason": reason, "facts": new_facts | beside, "at_utc": at_utc}
+    event |= {"to_state": to_state, "reason": reason, "facts": new_facts | columns, "at_utc": at_utc}
     moves = together or Moves()
     moves.add(change, event)
     if together is None and not moves.write(connection, command.site_id):
@@ -148,7 +148,7 @@ def select_commands(
 
 
 def command_doubt(store: Store, connection: Connection, command_id: str) -> str:
-    """Why this command is not what was planned, or empty: asked before it goes to a device."""
+    """Why this command differs from the planned one, or empty: checked before it goes to a device."""
     trust = trust_of(store, [commands], connection=connection)
     return doubt_of(trust, stored(connection, commands.c.command_id == command_id).get(command_id))
 

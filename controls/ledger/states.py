@@ -28,5 +28,5 @@ def is_terminal(state: S) -> bool:
 
 
 def is_settled(state: S) -> bool:
-    """True where whoever waits for the outcome has it: proven by read-back, or finished."""
+    """True where the outcome is known: proven by read-back, or finished."""
     return state is S.VERIFIED or is_terminal(state)

@@ -72,8 +72,8 @@ def request_full(
         check_full(store, connection, site_id, now_utc, without_ttl)
         newest = read_modes(store, site_id, now_utc=now_utc, connection=connection).newest
         scope = {"site_id": site_id, "device_id": device_id, "capability": capability, "mode": Mode.FULL.name}
-        said = {"person_id": person.person_id, "reason": reason, "expires_utc": end_utc, "recorded_at_utc": now_utc}
-        append_row(connection, mode_requests, **scope, **said, seen_event=newest)
+        facts = {"person_id": person.person_id, "reason": reason, "expires_utc": end_utc, "recorded_at_utc": now_utc}
+        append_row(connection, mode_requests, **scope, **facts, seen_event=newest)
         # The site's lock is held, so that the newest of them is this one.
         (row,) = select_rows(connection, _of(site_id).order_by(mode_requests.c.id.desc()).limit(1))
     return _request(row)
@@ -107,7 +107,7 @@ def approve_full(
 
 
 def revoke_request(store: Store, site_id: str, request_id: int, *, person: Person, reason: str, clock: Clock) -> None:
-    """Take an open request back: whoever may lower a mode may. Raises BadInput."""
+    """Withdraw an open request, with the right to lower a mode. Raises BadInput."""
     with site_transaction(store, site_id) as connection:
         _, request = _believed(store, connection, site_id, request_id)
         now_utc = clock.now_utc()
@@ -172,11 +172,11 @@ def _void(store: Store, connection: Connection, request: ModeRequest, now_utc: d
         return "request_used", "was approved before"
     # A bent row of this kind voids the request as well: it may be the revocation.
     table = approval_events
-    said = raw_of_site(table, site_id).where(
+    query = raw_of_site(table, site_id).where(
         table.c.kind == str(Kind.MODE_REQUEST), table.c.subject == str(name),
         table.c.outcome != str(Outcome.REFUSED),
     )  # fmt: skip
-    if select_rows(connection, said) or proven(store, table, [], connection=connection)[1]:
+    if select_rows(connection, query) or proven(store, table, [], connection=connection)[1]:
         return "request_revoked", "was revoked"
     if now_utc >= min(request.recorded_at_utc + WAITS, request.expires_utc):
         return "request_lapsed", f"lapsed: nobody approved it within {WAITS.days * 24} h"

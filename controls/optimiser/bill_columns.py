@@ -101,9 +101,9 @@ class BillColumns:
             yield kind, (weights * Linear.of(x.column[places])).sum() + constant
 
     def _by_family(self, rows: Sequence[BillRow]) -> list["_Family"]:
-        """Rows of one name but for their number, with the step at which each ends; those that say the same once."""
+        """Rows of one name but for their number, with the step at which each ends; equal rows once."""
         grouped: dict[str, list[tuple[_InSteps, int]]] = defaultdict(list)
-        seen, said = Counter[tuple[str, int]](), set[tuple[str, _InSteps]]()
+        seen, known = Counter[tuple[str, int]](), set[tuple[str, _InSteps]]()
         for row in rows:
             energies = self._in_steps(row.import_parts), self._in_steps(row.export_parts)
             here = _InSteps(row.parts, *energies, row.sense, float(row.rhs))
@@ -113,9 +113,9 @@ class BillColumns:
                 continue
             name, steps = _NUMBER.sub("", row.name), [step for step, _ in (*here.bought, *here.sold)]
             step = max(steps, default=int(self.places[min(int(number[1]), self.terms.size - 1)]))
-            if (name, here) in said:
+            if (name, here) in known:
                 continue
-            said.add((name, here))
+            known.add((name, here))
             # Windows that reach beyond the plan end with it, all of them: each has a name of its own.
             seen[name, step] += 1
             again = f"_{seen[name, step]}" if seen[name, step] > 1 else ""

@@ -87,7 +87,7 @@ class DispatchCase(Model):
 
     @cached_property
     def aims(self) -> Aims:
-        """What its objective adds."""
+        """Objective with the prices and carbon intensities that it weighs."""
         return Aims(
             objective=self.objective,
             export_price_per_kwh=self.connection.export_price_per_kwh,
@@ -124,12 +124,12 @@ class DispatchCase(Model):
 
     def in_scenario(self, scenario: Scenario) -> "DispatchCase":
         """The same where it is known that this one comes."""
-        told = scenario.model_dump(include={"import_price_per_kwh", "export_price_per_kwh"}, exclude_none=True)
+        prices = scenario.model_dump(include={"import_price_per_kwh", "export_price_per_kwh"}, exclude_none=True)
         given_kw = {name: np.array(values) for name, values in scenario.given_kw.items()}
         return self.model_copy(
             update={
                 "load_kw": self.load_kw if scenario.load_kw is None else scenario.load_kw,
-                "connection": self.connection.model_copy(update=told),
+                "connection": self.connection.model_copy(update=prices),
                 "devices": tuple(
                     (device.with_state(forecast_kw=given_kw[device.device_id]) or device)
                     if device.device_id in given_kw

@@ -111,11 +111,11 @@ def _refusal(path: Path, error: ValidationError, place: list[str], keys: Mapping
     first = error.errors()[0]
     named = (keys.get(str(part), str(part)) for part in first["loc"])
     key = ".".join([*place, *(part for part in named if part)])
-    said = _SAID.get(first["type"], sentence_of(first))
+    text = _SAID.get(first["type"], sentence_of(first))
     # A sentence of the problem's own begins with a name that the file may not have.
-    name, _, rest = said.partition(" ")
-    said = f"{keys.get(name, name)} {rest}" if first["type"] == "value_error" else said
-    return BadInput(f"{key or 'the case'}: {said}", file=str(path), reason="bad_case")
+    name, _, rest = text.partition(" ")
+    text = f"{keys.get(name, name)} {rest}" if first["type"] == "value_error" else text
+    return BadInput(f"{key or 'the case'}: {text}", file=str(path), reason="bad_case")
 
 
 def _parsed(path: Path) -> Any:

@@ -43,9 +43,9 @@ class _Limit:
 
 
 def words_of(part: Part, family: str) -> str:
-    """The limit of a part in words: whose it is and what it says, with its figure."""
-    said = part.means.get(family, family.replace("_", " ")).format(part=part)
-    return f"{part.device_id} {said}".strip()
+    """The limit of a part in words: device, meaning and figure."""
+    text = part.means.get(family, family.replace("_", " ")).format(part=part)
+    return f"{part.device_id} {text}".strip()
 
 
 def unit_words(unit: str) -> str:
@@ -79,8 +79,8 @@ def explain_conflict(case: DispatchCase, *, time_zone: str = "UTC", time_limit_s
             facts[f"{name}_{unit}"] = round(amount, 9)
             when = spans(case.windows_utc, steps, ZoneInfo(time_zone)) if steps else ""
             clauses.append(f"{name} alone would have to give {amount:.3f} {unit_words(unit)}{when}")
-            if said := limits[name].part.short(limits[name].family, amount):
-                clauses[-1] += f": {said}"
+            if consequence := limits[name].part.short(limits[name].family, amount):
+                clauses[-1] += f": {consequence}"
     if not is_smallest:
         facts["is_smallest"] = False
         clauses.append(f"not every limit was tried within {time_limit_s:g} s: some of these may not matter")

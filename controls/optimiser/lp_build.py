@@ -21,7 +21,7 @@ class Problem:
     variables: dict[str, dict[str, Linear]]
 
     def values(self, part_id: str, x: Floats) -> Numbers:
-        """What the variables of a part got. x: one value a column."""
+        """Solved values of a part's variables. x: one value a column."""
         return {name: x[columns.column] for name, columns in self.variables[part_id].items()}
 
 
@@ -68,14 +68,14 @@ def build_problem(
 
 
 def balance(case: DispatchCase, problem: Problem) -> Row:
-    """What the parts give is what the load takes, kW: PV - curtailed + import + discharge = load + export + charge."""
+    """Power balance of parts and load, kW: PV - curtailed + import + discharge = load + export + charge."""
     drawn = [part.drawn_kw(problem.variables[part.device_id]) for part in case.parts]
     return Row("power_balance", "balance", -sum(drawn[1:], start=drawn[0]) == np.array(case.load_kw))
 
 
 def label_of(case: DispatchCase, part: Part, family: str) -> str:
-    """What a family of rows is called in findings: after its device too where another part has one of that name."""
-    # Without the objective's part: its families are its own. This is asked for every family of every problem.
+    """Name of a family of rows in findings: with its device where another part has a family of that name."""
+    # Without the objective's part: its families are its own. This runs for every family of every problem.
     others = (case.connection, *case.devices)
     is_shared = any(other is not part and (other.kind == part.kind or family in other.limits) for other in others)
     return f"{part.prefix}.{family}" if is_shared else family

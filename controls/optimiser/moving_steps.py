@@ -27,7 +27,7 @@ HORIZON_H = 48
 # Quarter hours for two hours, hours for a day.
 _QUARTERS, _HOURS = 2 * PER_HOUR, 24 * PER_HOUR
 _LONG = 3 * PER_HOUR
-# A relay is told anew within a step of this length.
+# A relay gets a new set-point within a step of this length.
 _DUTY_FROM_H = 2 * STEP_H
 Spans = tuple[tuple[int, int], ...]
 
@@ -96,7 +96,7 @@ def laid_over(device: Device, spans: Spans) -> Device:
         }
         stays.append(stay.model_copy(update=bounds | {"from_step": first, "to_step": after}))
     found = device.model_copy(update=changes | {"sessions": tuple(stays)})
-    # What a car cannot have before it leaves is not asked for: a plan without it is better than none.
+    # Energy that a car cannot get before it leaves is not required: a plan without it is better than none.
     return found.with_state(step_h=hours_of(spans)) or found
 
 

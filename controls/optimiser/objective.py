@@ -46,7 +46,7 @@ _SLACK = 1e-7
 
 
 def weights_of(objective: Objective) -> dict[str, float]:
-    """What a unit of each kind of cost weighs in the objective, where it is not 1, in currency."""
+    """Weight of each kind of cost in the objective, in currency per unit, where it is not 1."""
     prices = _prices(objective) | {"comfort": 1.0}
     times = _TIMES.get(objective.preset, {})
     return {kind: times.get(kind, 1.0) * price for kind, price in prices.items()}
@@ -79,7 +79,7 @@ def bound_of(goal: Goal, best: float) -> float:
 
 
 def measures_of(connection: Numbers, step_h: Floats, carbon_kgco2e_per_kwh: ArrayLike | None) -> dict[str, float]:
-    """What a schedule exchanges with the grid, with units in the names; carbon where its intensity is known."""
+    """Grid measures of a schedule, with units in the names; carbon where its intensity is known."""
     buy, sell = connection["import_kw"], connection["export_kw"]
     found = {
         "peak_kw": float(np.max(buy)),

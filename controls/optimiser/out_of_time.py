@@ -34,34 +34,34 @@ def not_proven(case: DispatchCase, gap: float) -> Finding:
     gap: its own, a share. facts: gap; limit and saves_per_unit where a limit holds the relaxation back.
     """
     near = Numeral(f"{gap:.2%}")
-    said = Sentence("the search ended before the plan was proven: it is at most {0} from the best there is", near)
+    message = Sentence("the search ended before the plan was proven: it is at most {0} from the best there is", near)
     price = None if case.uncertain else _dearest(case)
     return _finding(
-        case, "plan_not_proven", "warning", said, price if isinstance(price, _Price) else None, {"gap": gap}
+        case, "plan_not_proven", "warning", message, price if isinstance(price, _Price) else None, {"gap": gap}
     )
 
 
 def none_in_time(case: DispatchCase, *, solver: str, time_limit_s: float, time_zone: str) -> Finding:
     """A blocking `no_plan_in_time`; `infeasible` where already the problem without its integers has no solution."""
-    said = Sentence("{0} found no plan within {1} s", solver, Numeral(f"{time_limit_s:g}"))
+    message = Sentence("{0} found no plan within {1} s", solver, Numeral(f"{time_limit_s:g}"))
     price = None if case.uncertain else _dearest(case)
     if price == "infeasible":
         return explain_conflict(case, time_zone=time_zone)
     found = price if isinstance(price, _Price) else None
-    return _finding(case, "no_plan_in_time", "blocking", said, found, {"time_limit_s": time_limit_s})
+    return _finding(case, "no_plan_in_time", "blocking", message, found, {"time_limit_s": time_limit_s})
 
 
 def _finding(
-    case: DispatchCase, code: str, severity: str, said: str, price: _Price | None, facts: dict[str, float]
+    case: DispatchCase, code: str, severity: str, message: str, price: _Price | None, facts: dict[str, float]
 ) -> Finding:
-    told: dict[str, str | float | int | bool | None] = {**facts}
+    details: dict[str, str | float | int | bool | None] = {**facts}
     if price is not None:
         pattern = "{0}; with switches at any share, {1} ({2}) holds it back most: one {3} more would save {4} {5}"
         saves = Numeral(f"{price.saves:.3f}")
-        said = Sentence(pattern, said, price.family, Stored(price.words), price.unit, saves, case.currency)
-        told |= {"limit": price.family, "saves_per_unit": round(price.saves, 6)}
+        message = Sentence(pattern, message, price.family, Stored(price.words), price.unit, saves, case.currency)
+        details |= {"limit": price.family, "saves_per_unit": round(price.saves, 6)}
     return Finding.model_validate(
-        {"code": code, "severity": severity, "scope": case.case_id, "message": said, "facts": told}
+        {"code": code, "severity": severity, "scope": case.case_id, "message": message, "facts": details}
     )
 
 

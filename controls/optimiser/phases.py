@@ -15,7 +15,7 @@ from controls.optimiser.devices.device import Device, Numbers, Values
 
 
 def phase_kw(case: DispatchCase, values: Mapping[str, Values]) -> list[Any]:
-    """What each phase draws in each step, kW, below zero where it feeds in: of variables, or of numbers (by device)."""
+    """Power drawn on each phase in each step, kW, below zero for feed-in: of variables, or of numbers (by device)."""
     limits = case.connection.phases
     if limits is None:
         return []

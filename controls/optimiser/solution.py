@@ -74,7 +74,7 @@ class Solution(Model):
 
     @property
     def money(self) -> float:
-        """What is paid, in the case's currency: the kinds of MONEY, unweighted."""
+        """Money paid, in the case's currency: the kinds of MONEY, unweighted."""
         return sum(cost for kind, cost in self.costs.items() if kind in MONEY) if self.costs else self.objective
 
 
@@ -114,6 +114,6 @@ def costs_of(case: DispatchCase, series: Series) -> dict[str, float]:
 
 
 def cost_of(case: DispatchCase, series: Series, weights: Mapping[str, float] | None = None) -> float:
-    """What the series are worth to the objective: every kind of cost by its weight (None: the case's own)."""
+    """Weighted cost of the series: every kind of cost by its weight (None: the case's own)."""
     weighed = case.weights if weights is None else weights
     return sum(weighed.get(kind, 1.0) * cost for kind, cost in costs_of(case, series).items())

@@ -1,4 +1,4 @@
-"""One call from a request to a verified solution, or to the finding that says why there is none."""
+"""One call from a request to a verified solution, or to the finding why there is none."""
 
 import time
 from dataclasses import dataclass, replace
@@ -114,7 +114,7 @@ class _Run:
     solve_seconds: float = 0.0
 
     def solved(self, case: DispatchCase, goal: GoalName | None) -> Solution | Outcome:
-        """The best plan by one goal, or by the case's weights; what the solver says where there is none."""
+        """The best plan by one goal, or by the case's weights; the solver's outcome where there is none."""
         started = time.perf_counter()
         problem = build_problem(case)
         weights = case.weights if goal is None else goal_weights(goal, problem.program.costs)
@@ -175,7 +175,7 @@ def _series(case: DispatchCase, problem: Problem, values: Floats) -> Series:
 
 
 def _relaxed(case: DispatchCase, problem: Problem, arrays: Arrays, weights: dict[str, float]) -> Outcome | None:
-    """The optimum without integers, where its schedule keeps every rule at the cost that the solver says; else None."""
+    """The optimum without integers, where its schedule keeps every rule at the solver's cost; else None."""
     from controls.optimiser.backends.solve_highs import run_highs
 
     free = replace(arrays, is_integer=np.zeros_like(arrays.is_integer))
@@ -203,11 +203,11 @@ def _bound_rows(problem: Problem) -> dict[str, Places]:
 
 
 def start_of(case: DispatchCase, problem: Problem, series: Series) -> Floats:
-    """The values of a problem's columns that a schedule of the same steps tells, NaN where it tells none."""
+    """The values of a problem's columns by a schedule of the same steps, NaN where it has none."""
     start = np.full(problem.program.width, np.nan)
     for part in case.parts:
-        told = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
-        for name, values in part.told(told).items():
+        warm = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
+        for name, values in part.told(warm).items():
             if (columns := problem.variables[part.device_id].get(name)) is not None and columns.size == values.size:
                 start[columns.column] = values
     return start

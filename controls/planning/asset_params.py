@@ -63,7 +63,7 @@ class ConnectionParams(Model):
 
 
 class ChargerParams(Model):
-    """Of kind ev_charger, beside what its plan needs. comes, trip_kwh: how a simulated car is used."""
+    """Further parameters of kind ev_charger than those of its plan. comes, trip_kwh: how a simulated car is used."""
 
     id_tags: tuple[str, ...] = ()
     comes: ClockText | None = None

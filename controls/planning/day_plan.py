@@ -59,7 +59,7 @@ def habit_cost(plan: Plan) -> float | Finding:
 
 
 def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> float | Finding:
-    """What the plan would save by leaving no more in these stores than habit does; below zero where that leaves more.
+    """Saving of the plan with these stores left as habit leaves them; below zero where that leaves more.
 
     series: of the plan, which everything but these stores and the sun keeps to.
     """
@@ -77,8 +77,8 @@ def _worth(case: DispatchCase, series: Series, left: Mapping[str, float]) -> flo
     as_planned, as_left = solve(kept), solve(kept.model_copy(update={"devices": others}))
     if isinstance(as_planned, Solution) and isinstance(as_left, Solution):
         return as_planned.money - as_left.money
-    said = "what habit leaves in the stores cannot be compared with the plan"
-    return Finding(code="no_habit_cost", message=said, scope=case.case_id)
+    message = "what habit leaves in the stores cannot be compared with the plan"
+    return Finding(code="no_habit_cost", message=message, scope=case.case_id)
 
 
 # Costs are shown in hundredths.
@@ -143,11 +143,11 @@ def _alone(desk: Desk, stored: Plan, start: datetime, end: datetime) -> Plan | F
         if name in begun:
             states[name] = begun[name], 0.0
             continue
-        state, ending, said, _ = assumption(site, asset, kind, start)
-        states[name], labels[name + ending] = (state, 0.0), said
+        state, ending, note, _ = assumption(site, asset, kind, start)
+        states[name], labels[name + ending] = (state, 0.0), note
     # What the stored plan began with is what this one rests on.
-    labels = {f"{name}_assumed": said for name, said in not_measured(stored.request.inputs).items()} | labels
-    labels |= {f"{name}_left_out": said for name, said in without.items()}
+    labels = {f"{name}_assumed": note for name, note in not_measured(stored.request.inputs).items()} | labels
+    labels |= {f"{name}_left_out": note for name, note in without.items()}
     return _solved(desk, site, states, labels, (start, end), stored.version)
 
 
@@ -169,7 +169,7 @@ def _solved(
 
 
 def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
-    """What devices hold at an instant by the stored plan (None: nothing is there), as far as it says."""
+    """Amounts stored in the devices at an instant by the stored plan (None: absent), where it has them."""
     devices, t = devices_of(stored.request), stored.step_at(start - STEP)
     if t is None:
         amounts = planned_states(stored, start)
@@ -181,13 +181,13 @@ def _begun(stored: Plan, start: datetime) -> Mapping[str, float | None]:
 
 
 def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -> DayPlan:
-    """The summary of a plan. until_utc: how far it was asked for."""
+    """The summary of a plan. until_utc: requested end."""
     findings, inputs = list[Finding](), plan.request.inputs
     if plan.status == "feasible":
-        told = not_proven(case_of(plan.request), plan.gap)
-        findings.append(told.model_copy(update={"scope": desk.site.site_id}))
-    for name, said in left_out(inputs).items():
-        message = f"{name} is left out of the plan and gets no command: {said}"
+        finding = not_proven(case_of(plan.request), plan.gap)
+        findings.append(finding.model_copy(update={"scope": desk.site.site_id}))
+    for name, text in left_out(inputs).items():
+        message = f"{name} is left out of the plan and gets no command: {text}"
         findings.append(Finding(code="device_left_out", message=message, scope=desk.site.site_id))
     end_utc, here = plan.steps[-1].end_utc, zone(desk.site.time_zone)
     if until_utc is not None and end_utc < until_utc:
@@ -203,9 +203,9 @@ def plan_summary(plan: Plan, desk: Desk, *, until_utc: datetime | None = None) -
     if isinstance(habit, Finding):
         findings.append(habit)
     findings += [
-        Finding(code="shedding_always_pays", message=said, scope=desk.site.site_id)
+        Finding(code="shedding_always_pays", message=text, scope=desk.site.site_id)
         for device in devices_of(plan.request)
-        if isinstance(device, SheddableLoad) and (said := device.doubt(plan.request.import_price_per_kwh))
+        if isinstance(device, SheddableLoad) and (text := device.doubt(plan.request.import_price_per_kwh))
     ]
     remarks = [note for device in devices_of(plan.request) for note in device.remarks]
     return DayPlan(

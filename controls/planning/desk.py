@@ -56,12 +56,12 @@ ReadStates = Callable[[], Mapping[str, Measured]]
 
 
 def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
-    """A function that asks the devices themselves: those that have a template to be asked by."""
+    """A function that queries the devices themselves: those with a template."""
     # Only here: who plans in a test gives its own reader and needs no wire.
     from controls.gateways.open import Gateways
 
     gateways = Gateways(site.site_id, settings, clock)
-    asked = [
+    queried = [
         (asset, kind, kind.measure, load_template(asset.template))
         for asset, kind in device_assets(site)
         if kind.measure and asset.template
@@ -69,7 +69,7 @@ def state_reader(site: Site, settings: Settings, clock: Clock) -> ReadStates:
 
     def read() -> States:
         states = States()
-        for asset, kind, measure, template in asked:
+        for asset, kind, measure, template in queried:
             try:
                 with closing(gateways.open_reader(asset, template)) as device:
                     # What is not there has no state: a charger without a car.
@@ -105,7 +105,7 @@ _MOVING_HORIZON = timedelta(hours=HORIZON_H)
 
 @dataclass(frozen=True)
 class Desk:
-    """All that planning a site asks: where its data lie, how far commands may go, how devices tell their states.
+    """All inputs of planning a site: its data, the mode of commands, and the reader of device states.
 
     explained_within_s: commands wait for why a plan is so; what is not explained by then says that. read_since: what
     came of a plan. away_until_utc: of the holiday that holds. weather: as forecast; None: nobody keeps any.
@@ -141,7 +141,7 @@ class Desk:
         return _MOVING_HORIZON if self.site.plan_steps == "moving" else HORIZON
 
     def weather_known(self, now_utc: datetime) -> Sequence[WeatherIssue]:
-        """The issues known now that tell of the hours ahead."""
+        """The issues known now for the hours ahead."""
         if self.weather is None:
             return ()
         return self.weather.known(
@@ -174,7 +174,7 @@ def prices_between(
 
 
 def price_age(site: Site, lake: Lake, *, now_utc: datetime) -> tuple[Finding, ...]:
-    """What is wrong with the age of a market's prices; nothing of a tariff's, or of prices that a person brings."""
+    """Findings on the age of a market's prices; none for a tariff's or for imported prices."""
     feeds = [point.stream for source in site.sources if source.kind == "prices" for point in source.points]
     if site.price_stream not in feeds:
         return ()
@@ -197,19 +197,19 @@ def price_doubt(prices: pl.DataFrame, before: pl.DataFrame) -> Finding | None:
     usual, found = _median(then), _median(now)
     facts: dict[str, str | float | int | bool | None] = {"median": found, "median_before": usual}
     if usual > 0 and now.max() == 0:
-        said = f"every price from {_first(prices)} on is 0; over the days before it was {usual:.4g} at the median"
-        return Finding(code="prices_all_zero", message=said, severity="blocking", facts=facts)
+        message = f"every price from {_first(prices)} on is 0; over the days before it was {usual:.4g} at the median"
+        return Finding(code="prices_all_zero", message=message, severity="blocking", facts=facts)
     if usual > 0 and found > 0 and not 1 / MAX_RATIO <= found / usual <= MAX_RATIO:
-        said = (
+        message = (
             f"prices from {_first(prices)} on are {found:.4g} at the median, {found / usual:.3g} times those of the "
             "days before: another unit is suspected"
         )
-        return Finding(code="prices_of_another_unit", message=said, severity="blocking", facts=facts)
+        return Finding(code="prices_of_another_unit", message=message, severity="blocking", facts=facts)
     if _repeats(prices, before):
-        said = (
+        message = (
             f"prices from {_first(prices)} on are those of the day before to the last digit: the feed does not change"
         )
-        return Finding(code="prices_stand_still", message=said, severity="blocking", facts=facts)
+        return Finding(code="prices_stand_still", message=message, severity="blocking", facts=facts)
     return None
 
 

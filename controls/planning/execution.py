@@ -1,5 +1,5 @@
-"""What became of a plan, quarter hour by quarter hour: planned, released, issued, proven, and what meter or device
-showed. Pure: plans, ledger rows and readings in, rows out.
+"""Execution of a plan by quarter hour: planned, released, issued, proven, and the values of meter or device.
+Pure: plans, ledger rows and readings in, rows out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ class Executed(Model):
 
     @property
     def lacking_kwh(self) -> float:
-        """The deviation; of a command that failed and that no meter tells of, all that was planned; else 0."""
+        """The deviation; of a failed command without a meter, all of the planned energy; else 0."""
         if self.deviation_kwh is not None:
             return self.deviation_kwh
         return -self.planned_kwh if FAILED.intersection(self.states) else 0.0
@@ -89,7 +89,7 @@ def execution_of(
 def executed(
     slots: Iterable[Slot], ledger: Iterable[LedgerRow], readings: Readings | None = None
 ) -> tuple[Executed, ...]:
-    """What became of these quarter hours. readings: what meters showed; None: nobody looked."""
+    """Execution of these quarter hours by device. readings: of the meters; None: not read."""
     rows: dict[tuple[str, str, datetime], list[LedgerRow]] = {}
     for row in ledger:
         key = (row.command.plan_id, row.command.device_id, row.command.valid_from_utc)
@@ -146,7 +146,7 @@ def _shown(
     readings: Readings | None,
     at_utc: datetime,
 ) -> tuple[float | None, Literal["meter", "read-back", "nothing"]]:
-    """Mean power drawn, kW, and by what it is known: the device's own meter before what it said itself."""
+    """Mean power drawn, kW, and its source: the device's own meter before its own report."""
     if readings is not None:
         given_kw = readings.generated_kw.get(device.device_id, {}).get(at_utc)
         if given_kw is not None:
@@ -158,14 +158,14 @@ def _shown(
         return None, "nothing"
     if all(abs(read[name] - value) <= _SAME for name, value in set_points.items()):
         return _drawn(device, columns, t), "read-back"
-    # Not every kind has a way back from what it was told.
+    # Not every kind has a way back from its set-points.
     if type(device).acted is Device.acted:
         return None, "nothing"
     return _drawn(device, columns, t, device.acted(read, t)), "read-back"
 
 
 def _drawn(device: Device, columns: Numbers, t: int, instead: Mapping[str, float] | None = None) -> float:
-    """What it draws in step t, kW, with other decisions where they are given."""
+    """Power drawn in step t, kW, with other decisions where they are given."""
     series = dict(columns)
     for name, value in (instead or {}).items():
         series[name] = columns[name].copy()
@@ -181,7 +181,7 @@ def _read(row: LedgerRow) -> float:
 def since_plan(
     plan: Plan, site: Site, *, lake: Lake, ledger: Iterable[LedgerRow], holds: Iterable[Hold], now_utc: datetime
 ) -> Since:
-    """What came of a plan until now. ledger: of its commands; holds: those that are open.
+    """Deviations from a plan until now. ledger: of its commands; holds: open ones.
 
     A meter of the sun is read once the plan is old enough for what it shows to count: who looks often reads it seldom.
     """
@@ -211,11 +211,11 @@ def not_renewed(plan: Plan, now_utc: datetime) -> Finding | None:
     until = commands_until(plan)
     if now_utc < until:
         return None
-    said = (
+    message = (
         f"plan {plan.version} of {plan.created_at_utc:%Y-%m-%d %H:%M}Z sets no device since {until:%H:%M}Z and no plan"
         " took its place: devices are at their safe values"
     )
-    return Finding(code="plan_not_renewed", message=said, severity="warning", scope=plan.site_id)
+    return Finding(code="plan_not_renewed", message=message, severity="warning", scope=plan.site_id)
 
 
 def _sun_lately(
@@ -239,8 +239,8 @@ def _sun_lately(
             silent.append(name)
     if not silent:
         return found, None
-    said = f"what {' and '.join(silent)} gave is not known: no reading of the last {_LATELY * hours * 60:g} min"
-    return found, Finding(code="no_pv_reading", message=said, severity="warning", scope=site.site_id)
+    message = f"what {' and '.join(silent)} gave is not known: no reading of the last {_LATELY * hours * 60:g} min"
+    return found, Finding(code="no_pv_reading", message=message, severity="warning", scope=site.site_id)
 
 
 def off_plan_since(plan: Plan, ledger: Iterable[LedgerRow], now_utc: datetime) -> dict[str, float]:

@@ -35,7 +35,7 @@ def make_plan(
     asked_because: str = "",
     start: PlanStart | None = None,
 ) -> Plan:
-    """Freeze request and solution. The same inputs make the same `plan_id`, whoever solves them and when.
+    """Freeze request and solution. The same inputs make the same `plan_id`, on any machine and at any time.
 
     plan_hash covers the request and the steps, and neither why they are so nor who asked. no_battery_cost:
     `unplanned_cost`.
@@ -84,7 +84,7 @@ def input_digest(request: PlanRequest) -> str:
 
 
 def unplanned_cost(request: PlanRequest, planned: Series) -> float:
-    """What the same load, PV and prices cost with nothing planned, in the request's currency.
+    """Cost of the same load, PV and prices with nothing planned, in the request's currency.
 
     planned: series of the plan. Heat stores end with the heat that it leaves in them, where their thermostat can.
 
@@ -158,7 +158,7 @@ def watts_toward_zero(power_kw: float) -> float:
 
 
 def steps_of(request: PlanRequest, solution: Solution) -> tuple[PlanStep, ...]:
-    """What the solution says for each step of its request."""
+    """Plan step of each step of the request, from its solution."""
     series, forecast_from = solution.series, request.inputs.get(FORECAST_FROM)
     return tuple(
         PlanStep(

@@ -25,14 +25,14 @@ from data_quality.contracts.finding import Finding
 
 # A thermostat answers only once its room is colder than wanted; what a person feels is more than that.
 _FELT_K = 1.0
-# What a plan is asked to leave is a wish of the planner, no limit.
+# The amount that a plan is to leave is a wish of the planner, no limit.
 _WISHED = "the end: "
 
 
 def solved_request(
     request: PlanRequest, *, time_zone: str = "UTC", time_limit_s: float | None = None
 ) -> Solution | Finding:
-    """The schedule of a request: optimal or, where it says so, by habit; the same each time."""
+    """The schedule of a request: optimal or, where requested, by habit; the same each time."""
     if request.follows == "habit":
         return by_habit(case_of(request))
     if time_limit_s is None:
@@ -95,7 +95,7 @@ def by_habit(case: DispatchCase) -> Solution | Finding:
 
 def _broken(case: DispatchCase, ruled: DispatchCase, series: Series) -> Iterator[str]:
     """Limits of the case that its devices, as nobody plans them, would not keep."""
-    yield from (said for said in replay_case(ruled, series).problems if _WISHED not in said)
+    yield from (text for text in replay_case(ruled, series).problems if _WISHED not in text)
     step_h = np.array(case.step_h)
     for device in case.devices:
         columns = numbers(series.devices.get(device.device_id, {}))
@@ -107,8 +107,8 @@ def _broken(case: DispatchCase, ruled: DispatchCase, series: Series) -> Iterator
             if float(columns[device.level_column].min()) < device.min_kwh - TOLERANCE:
                 yield f"{device.device_id} would fall below its floor"
         elif isinstance(device, EvCharger):
-            late = (said for said, error in device.unconstrained().errors(columns, step_h) if np.max(error) > TOLERANCE)
-            yield from (f"{device.device_id}, {said}" for said in late)
+            late = (text for text, error in device.unconstrained().errors(columns, step_h) if np.max(error) > TOLERANCE)
+            yield from (f"{device.device_id}, {text}" for text in late)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ArmToday:
 
 
 def arm_of(experiments: ExperimentStore | None, request: PlanRequest, now_utc: datetime) -> ArmToday | None:
-    """The arm that a plan made now follows; None where no experiment runs. The one place that is asked.
+    """The arm that a plan made now follows; None where no experiment runs. The one place that decides it.
 
     Whether the habit keeps every limit is asked on days of either arm; where it does not, the plan is followed.
     """

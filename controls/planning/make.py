@@ -59,10 +59,10 @@ def make_plan_now(desk: Desk, *, because: str = "") -> Plan | Finding:
     if isinstance(prices := prices_ahead(desk, now), Finding):
         return prices
     begun = [each.plan for each in desk.plans.begun(site.site_id, now - LOOKED_BACK, now)]
-    said = desk.read_states()
-    known = sensor_fallback(site, said, begun, now_utc=now)
+    reported = desk.read_states()
+    known = sensor_fallback(site, reported, begun, now_utc=now)
     begin = starting_states(
-        site, known.states, faults=getattr(said, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
+        site, known.states, faults=getattr(reported, "faults", {}), lake=desk.lake, mode=desk.mode, now_utc=now
     )
     if begin.findings and not makes_a_plan(begin.site):
         return joined(begin.findings, site)
@@ -107,7 +107,7 @@ def solved_plan(desk: Desk, request: PlanRequest, *, version: int, because: str 
 
 
 def plan_trigger(desk: Desk) -> Decision:
-    """Whether a forecast, a price, the clock, the sun, a person or a measured state asks for a new plan of the site.
+    """Whether a forecast, a price, the clock, the sun, a person or a measured state calls for a new plan of the site.
 
     The meters and devices are asked only where nothing else asks for a plan and one may be made, and the devices only
     where commands follow it: below PARTIAL a charge goes its own way. What is not known is told as the decision's
@@ -136,7 +136,7 @@ def plan_trigger(desk: Desk) -> Decision:
         },
     )
     decision = decide()
-    # The interval is asked here already: reading a device costs seconds, and a new plan would be refused anyway.
+    # The interval is checked here already: reading a device costs seconds, and a new plan would be refused anyway.
     if decision.should_plan and (late := in_the_way(desk)):
         return Decision(should_plan=False, reason=f"{decision.reason}, but {late.message}", finding=late)
     if decision.should_plan or last is None or now - last.created_at_utc < MIN_INTERVAL:
@@ -152,8 +152,8 @@ def plan_trigger(desk: Desk) -> Decision:
         decision = decide(since=since, states=states, silent=silent.keys() if states else None)
     if decision.should_plan or not unknown:
         return decision
-    said = "; ".join([decision.reason, *(each.message for each in unknown)])
-    return decision.model_copy(update={"reason": said, "finding": unknown[-1]})
+    reason = "; ".join([decision.reason, *(each.message for each in unknown)])
+    return decision.model_copy(update={"reason": reason, "finding": unknown[-1]})
 
 
 def request_of(
@@ -165,7 +165,7 @@ def request_of(
     labels: dict[str, str],
     span_utc: tuple[datetime, datetime] | None = None,
 ) -> PlanRequest | Finding:
-    """What a plan of the site's devices rests on, over the desk's horizon, or over a span of another day."""
+    """Request of a plan of the site's devices, over the desk's horizon, or over a span of another day."""
     now = desk.clock.now_utc()
     start_utc, end_utc = span_utc or (quarter_start(now), quarter_start(now) + desk.horizon)
     horizon_h = (end_utc - start_utc) / timedelta(hours=1)
@@ -210,23 +210,23 @@ def prices_ahead(desk: Desk, now_utc: datetime) -> pl.DataFrame | Finding:
 
 
 def _with_ages(request: PlanRequest | Finding, ages: Sequence[Finding]) -> PlanRequest | Finding:
-    """What the age of the prices says stands among the inputs of the plan, or before the reason why there is none."""
+    """Add the findings on the age of the prices to the inputs of the plan, or to the reason why there is none."""
     if isinstance(request, PlanRequest):
-        told = {age.code: age.message for age in ages}
-        return request.model_copy(update={"inputs": request.inputs | told}) if told else request
+        notes = {age.code: age.message for age in ages}
+        return request.model_copy(update={"inputs": request.inputs | notes}) if notes else request
     for age in ages if request.code == "horizon_too_short" else ():
         codes = f"{age.code},{request.facts.get('codes', request.code)}"
-        said = {
+        update = {
             "code": age.code,
             "message": f"{age.message}; {request.message}",
             "facts": request.facts | {"codes": codes},
         }
-        request = request.model_copy(update=said)
+        request = request.model_copy(update=update)
     return request
 
 
 def in_the_way(desk: Desk) -> Finding | None:
-    """What keeps a plan of the site from being made now; of its devices and of the solver nothing is asked."""
+    """First reason why the site cannot be planned now, without querying its devices or the solver; None: none."""
     site, now = desk.site, desk.clock.now_utc()
     if late := wrong_clock(desk):
         return late

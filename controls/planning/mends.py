@@ -7,7 +7,7 @@ from data_quality.contracts.site_file.site import Site
 
 
 def sentence_of(finding: Finding, site: Site) -> str:
-    """What a job says of a plan that cannot be made, with the mend."""
+    """Message of a job whose plan cannot be made, with the remedy."""
     return f"{finding.message}{TO_MEND}{mend_of(finding, site)}"
 
 
@@ -52,8 +52,8 @@ def _ingest_prices(site: Site, option: str) -> str:
 
 
 def _is_of_a_state(code: str) -> bool:
-    said = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
-    return any(f"_{said}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure)
+    name = code.removeprefix("no_").removesuffix("_too_old").removesuffix("_out_of_bounds")
+    return any(f"_{name}".endswith(f"_{kind.measure.code}") for kind in KINDS.values() if kind.measure)
 
 
 def _mend(code: str, finding: Finding, site: Site, option: str) -> str:

@@ -97,7 +97,7 @@ def plan_request(
     if len(steps) < min_horizon_h * _STEPS_PER_HOUR:
         return joined([_horizon_finding(series, start_utc, len(steps), min_horizon_h)], site)
     powers_kw = {role: tuple(known[step] for step in steps) for role, known in series.items()}
-    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _said(used)
+    labels = {"prices": price_digest(prices, start_utc, steps[-1] + STEP), "mode": mode.name} | _notes(used)
     labels |= _forecast_prices(price_forecast, [step for step in steps if step in ahead])
     outdoor = outdoor_ahead(site, weather, steps, now_utc=now_utc)
     times = start_utc, away_until_utc
@@ -148,24 +148,24 @@ def _with_bills(request: PlanRequest, offer: Offer, offered: Callable[..., Offer
     return request.model_copy(update={"bills": tuple(terms.model_dump(mode="json") for terms in whole.bills)})
 
 
-def _said(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
-    """What the forecasts say of how they were made: a weaker model, a load that changed, weather that was missing."""
-    return {f"{role}_forecast_{code}": said for role, made in forecasts.items() for code, said in made.labels.items()}
+def _notes(forecasts: Mapping[str, Forecast]) -> dict[str, str]:
+    """Notes of the forecasts on how they were made: a weaker model, a changed load, missing weather."""
+    return {f"{role}_forecast_{code}": text for role, made in forecasts.items() for code, text in made.labels.items()}
 
 
 def _forecast_prices(forecast: Forecast | None, steps: Sequence[datetime]) -> dict[str, str]:
     """Labels of the steps whose prices are forecast, where there are any."""
     if forecast is None or not steps:
         return {}
-    told = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
-    return told | _said({"price": forecast})
+    labels = {"price_forecast": forecast.forecast_id, FORECAST_FROM: f"{steps[0]:%Y-%m-%dT%H:%MZ}"}
+    return labels | _notes({"price": forecast})
 
 
 def _priced(site: Site, prices: dict[datetime, float], start_utc: datetime) -> dict[str, dict[datetime, float]]:
-    """What must be known of each step for its price: that of the stream, and that a tariff holds."""
+    """Inputs that each step needs for its price: that of the stream, and a tariff in force."""
     found = {"prices": prices} if site.price_stream is not None else {}
     every = [start_utc + k * STEP for k in range(_LONGEST_STEPS)]
-    # Told only where it ends: a tariff without end limits no horizon.
+    # Only where it ends: a tariff without end limits no horizon.
     if len(held := in_force(site, every)) < len(every):
         found["tariff"] = dict.fromkeys(held, 0.0)
     return found
@@ -239,8 +239,8 @@ def _figures(
             made[asset.asset_id] = kind.from_asset(asset, given)
         except ValidationError as error:
             # Each figure may be one, and two of them still contradict.
-            said = sentence_of(error.errors()[0])
-            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {said}", reason="bad_asset") from error
+            reason = sentence_of(error.errors()[0])
+            raise BadInput(f"site {site.site_id}, asset {asset.asset_id!r}: {reason}", reason="bad_asset") from error
     devices, found = beside_neighbours(site, made, np.full(len(import_price_per_kwh), 1 / _STEPS_PER_HOUR)), []
     for asset, kind in device_assets(site):
         figures = devices[asset.asset_id].model_dump(mode="json", exclude={"device_id"})
@@ -250,15 +250,15 @@ def _figures(
 
 
 def away_labels(site: Site, away_until_utc: datetime | None, start_utc: datetime) -> dict[str, str]:
-    """What a plan's inputs say of a holiday: until when, and what each device keeps; nothing without one."""
+    """Inputs of a plan about a holiday: its end, and the set-back of each device; empty without one."""
     if away_until_utc is None or away_until_utc <= start_utc:
         return {}
-    told = {f"{name}{AWAY_ENDING}": str(said) for name, said in while_away(site).items()}
-    return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | told
+    setbacks = {f"{name}{AWAY_ENDING}": str(text) for name, text in while_away(site).items()}
+    return {HOLIDAY_UNTIL: f"{away_until_utc:%Y-%m-%dT%H:%MZ}"} | setbacks
 
 
 def said_while_away(inputs: Mapping[str, str]) -> dict[str, str]:
-    """What each device of a plan keeps until the return, by asset id, in words."""
+    """Set-backs of the plan's devices until the return, as text by asset id."""
     return _ending(inputs, AWAY_ENDING)
 
 
@@ -273,7 +273,7 @@ def not_measured(inputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _ending(inputs: Mapping[str, str], ending: str) -> dict[str, str]:
-    return {name.removesuffix(ending): said for name, said in inputs.items() if name.endswith(ending)}
+    return {name.removesuffix(ending): text for name, text in inputs.items() if name.endswith(ending)}
 
 
 def quarter_start(now_utc: datetime) -> datetime:
@@ -311,7 +311,7 @@ def makes_a_plan(site: Site) -> bool:
 
 
 def role_of(name: str, asset: Asset, site: Site) -> str:
-    """What a plan's inputs call a device's forecast or state: after its kind, and its asset where it has several."""
+    """Name of a device's forecast or state in a plan's inputs: by kind, and by asset where the site has several."""
     is_one_of_many = sum(one.kind == asset.kind for one in site.assets) > 1
     return f"{asset.asset_id}_{name}" if is_one_of_many else name
 
@@ -333,9 +333,9 @@ def _forecast_findings(name: str, forecast: Forecast | None, now_utc: datetime) 
 def state_findings(
     site: Site, states: Mapping[str, Measured], faults: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, Finding]:
-    """What keeps the measured states of a site's devices out of a plan, by asset id; empty where nothing does.
+    """Findings that keep measured states of a site's devices out of a plan, by asset id; empty where none does.
 
-    faults: what came of asking those that said nothing.
+    faults: errors of the queries to devices that reported nothing.
     """
     found = {}
     for asset, kind in device_assets(site):

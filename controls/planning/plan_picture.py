@@ -24,7 +24,7 @@ _NOTES = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored amount of a device at every edge of the steps. scale: of a full one; 0 where nobody said."""
+    """A stored amount of a device at every edge of the steps. scale: of a full one; 0 where not given."""
 
     words: str
     unit: str
@@ -34,7 +34,7 @@ class Stored:
 
     @property
     def percent(self) -> tuple[float | None, ...]:
-        """The amounts in percent of a full one; None where nobody said how much that is."""
+        """The amounts in percent of a full one; None where its size is not given."""
         return tuple(float(each) / self.scale * 100 if self.scale else None for each in self.amounts)
 
 
@@ -115,6 +115,6 @@ def _notes(case: DispatchCase, why: Explanation) -> Iterator[tuple[datetime, str
 
     runs = groupby(why.slots, key=lambda slot: tuple(acts(slot, case.devices)))
     most = [max(run, key=worth) for acting, run in runs if acting]
-    told = sorted((slot for slot in most if worth(slot) > why.noise), key=worth, reverse=True)[:_NOTES]
-    for slot in sorted(told, key=lambda each: each.time_utc):
+    noted = sorted((slot for slot in most if worth(slot) > why.noise), key=worth, reverse=True)[:_NOTES]
+    for slot in sorted(noted, key=lambda each: each.time_utc):
         yield slot.time_utc, slot.sentence

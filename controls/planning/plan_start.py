@@ -74,8 +74,8 @@ def solved_from(
     gap = _gap(best.objective, bound)
     # Begun from another plan it may come out otherwise: it is never called the best there is.
     best = best.model_copy(update={"status": "feasible", "bound": bound, "gap": gap})
-    told = {"first_gap": _gap(held, bound), "gap": gap, "seconds": longer.solve_seconds}
-    return best, start.model_copy(update=told)
+    facts = {"first_gap": _gap(held, bound), "gap": gap, "seconds": longer.solve_seconds}
+    return best, start.model_copy(update=facts)
 
 
 def _seconds(found: Solution | Finding) -> float:

@@ -1,4 +1,4 @@
-"""From the courses of forecasts to the scenarios of a plan: few enough to solve, and true to what they stand for.
+"""From the courses of forecasts to the scenarios of a plan: few enough to solve, and true to the courses.
 
 swanson: of load, sun and price the courses whose sums over the plan lie at P10, P50 and P90, in every combination, with
 weights 0.3, 0.4, 0.3 (formulas 5.18: quantiles of single hours do not add up, so whole courses are taken). selected:
@@ -29,7 +29,7 @@ _NAMES = ("low", "mid", "high")
 _PRICE_SHARES = (0.8, 1.0, 1.2)
 # As stored: digits of a guess beyond these say nothing.
 _DECIMALS = 4
-# Scenarios whose sums are this much narrower or wider than the forecast's are told as such.
+# Scenarios whose sums are this much narrower or wider than the forecast's are reported as such.
 _MOMENT_SHARE = 0.25
 
 
@@ -55,22 +55,22 @@ def with_scenarios(
     forecasts: by `load` and by asset id. What is missing makes a weaker plan, never one that looks certain.
     """
     if goals_of(request.objective):
-        said = "the objective is an order of goals, scenarios are weighed by one cost: planned on the P50 alone"
-        return request.model_copy(update={"inputs": request.inputs | {"scenarios": said}})
+        text = "the objective is an order of goals, scenarios are weighed by one cost: planned on the P50 alone"
+        return request.model_copy(update={"inputs": request.inputs | {"scenarios": text}})
     steps = [start for start, _ in case_of(request).windows_utc]
     load = _courses("load", forecasts.get("load"), steps)
     if load is None:
-        said = "the load forecast has no courses for these hours: planned on its P50 alone"
-        return request.model_copy(update={"inputs": request.inputs | {"scenarios": said}})
+        text = "the load forecast has no courses for these hours: planned on its P50 alone"
+        return request.model_copy(update={"inputs": request.inputs | {"scenarios": text}})
     shares = _shares(request, forecasts, steps)
     sun = {name: found for name in shares if (found := _courses(name, forecasts[name], steps)) is not None}
     price = _prices(request, price_forecast, steps)
     made = _swanson(load, sun, price) if risk.method == "swanson" else _selected(load, sun, price, risk.scenarios)
     scenarios = tuple(_scenario(request, one, shares) for one in made)
-    told = {"scenarios": _told(risk, scenarios, sorted(shares.keys() - sun.keys()), price is not None)}
-    told |= {f"scenarios_{of.role}": _moments(of, made) for of in (load, *sun.values())}
+    note = {"scenarios": _note(risk, scenarios, sorted(shares.keys() - sun.keys()), price is not None)}
+    note |= {f"scenarios_{of.role}": _moments(of, made) for of in (load, *sun.values())}
     known = ScenarioSet(risk=risk, scenarios=scenarios)
-    return request.model_copy(update={"uncertain": known, "inputs": request.inputs | told})
+    return request.model_copy(update={"uncertain": known, "inputs": request.inputs | note})
 
 
 @dataclass(frozen=True)
@@ -131,14 +131,14 @@ def _selected(load: Courses, sun: Mapping[str, Courses], price: Courses | None, 
 
 def fast_forward(points: Floats, count: int) -> tuple[list[int], Floats]:
     """Which of equally likely points (n x anything) stand for all, and their weights; at most `count` of them."""
-    apart = np.sqrt(np.maximum(((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2), 0.0))
+    distances = np.sqrt(np.maximum(((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2), 0.0))
     nearest, chosen = np.full(len(points), np.inf), list[int]()
     for _ in range(min(count, len(points))):
-        left = np.minimum(nearest[:, None], apart).sum(axis=0)
+        left = np.minimum(nearest[:, None], distances).sum(axis=0)
         left[chosen] = np.inf
         chosen.append(int(left.argmin()))
-        nearest = np.minimum(nearest, apart[:, chosen[-1]])
-    owner = apart[:, chosen].argmin(axis=1)
+        nearest = np.minimum(nearest, distances[:, chosen[-1]])
+    owner = distances[:, chosen].argmin(axis=1)
     return chosen, np.bincount(owner, minlength=len(chosen)) / len(points)
 
 
@@ -203,13 +203,13 @@ def _scenario(request: PlanRequest, made: _Made, shares: Mapping[str, float]) ->
     )
 
 
-def _told(risk: Risk, scenarios: Sequence[Scenario], without: Sequence[str], has_prices: bool) -> str:
-    said = [f"{len(scenarios)} scenarios, {risk.method}"]
+def _note(risk: Risk, scenarios: Sequence[Scenario], without: Sequence[str], has_prices: bool) -> str:
+    note = [f"{len(scenarios)} scenarios, {risk.method}"]
     if len(scenarios) < risk.scenarios:
-        said.append(f"fewer than the {risk.scenarios} asked for" + ("" if has_prices else ": all prices are published"))
+        note.append(f"fewer than the {risk.scenarios} asked for" + ("" if has_prices else ": all prices are published"))
     if without:
-        said.append(f"no courses of {', '.join(without)}: its P50 in all of them")
-    return "; ".join(said)
+        note.append(f"no courses of {', '.join(without)}: its P50 in all of them")
+    return "; ".join(note)
 
 
 def _moments(of: Courses, made: Sequence[_Made]) -> str:
@@ -219,6 +219,6 @@ def _moments(of: Courses, made: Sequence[_Made]) -> str:
     mean = float(weights @ totals)
     deviation = float(np.sqrt(weights @ (totals - mean) ** 2))
     whole = of.values.sum(axis=1) * CANONICAL_MINUTES / 60
-    said = f"mean {mean:.3g} of {whole.mean():.3g} kWh, standard deviation {deviation:.3g} of {whole.std():.3g}"
+    text = f"mean {mean:.3g} of {whole.mean():.3g} kWh, standard deviation {deviation:.3g} of {whole.std():.3g}"
     is_off = abs(deviation - whole.std()) > _MOMENT_SHARE * max(float(whole.std()), 1e-9)
-    return f"{said}: not as wide as the forecast" if is_off and deviation < whole.std() else said
+    return f"{text}: not as wide as the forecast" if is_off and deviation < whole.std() else text

@@ -78,14 +78,14 @@ def starting_states(
     for asset, kind in device_assets(site):
         if (why := unknown.get(asset.asset_id)) is None:
             continue
-        state, key, told, age_s = _stored(site, asset, kind, lake, now_utc) or assumption(
+        state, key, note, age_s = _stored(site, asset, kind, lake, now_utc) or assumption(
             site, asset, kind, quarter_start(now_utc)
         )
         known[asset.asset_id] = state, 0.0
         if kind.measure:
             labels[f"{role_of(kind.measure.code, asset, site)}_age_s"] = "unknown" if age_s is None else f"{age_s:g}"
-        # Of a device that could be asked, what came of it.
-        labels[asset.asset_id + key] = f"{told}; {why.message}" if asset.template else told
+        # Of a device that could be queried, the outcome.
+        labels[asset.asset_id + key] = f"{note}; {why.message}" if asset.template else note
     return Starting(site, known, labels)
 
 
@@ -139,8 +139,8 @@ def sensor_fallback(
         why = "its thermometer sends no value"
         if reading is not None:
             same = _same(honest, name, reading)
-            stood = now_utc - same[0].request.start_utc if same else timedelta()
-            if stood < STUCK or len(set(_heating_kw(followed, name, same[0], now_utc))) < 2:
+            unchanged = now_utc - same[0].request.start_utc if same else timedelta()
+            if unchanged < STUCK or len(set(_heating_kw(followed, name, same[0], now_utc))) < 2:
                 continue
             why = f"its thermometer is stuck at {reading:g} degC while its heater switches"
             del found[name]
@@ -159,7 +159,7 @@ def sensor_fallback(
 
 
 def _reading(measured: Measured | None) -> float | None:
-    """What a thermometer says, where that may be believed as far as one reading tells."""
+    """Reading of a thermometer where it is plausible and recent enough; else None."""
     if measured is None or measured[0] is None or not isfinite(measured[0]):
         return None
     return measured[0] if 0 <= measured[1] <= MAX_STATE_AGE_S else None
@@ -182,7 +182,7 @@ def _same(plans: Sequence[Plan], name: str, reading: float) -> list[Plan]:
 
 
 def _heating_kw(plans: Sequence[Plan], name: str, since: Plan, now_utc: datetime) -> list[float]:
-    """What the plans foresaw in each quarter hour from the start of one of them on."""
+    """Planned heating power in each quarter hour from the start of one of the plans on, kW."""
     slots = governed(plans, since.request.start_utc, quarter_start(now_utc))
     return [slot.plan.steps[slot.step].devices.get(name, {}).get("heating_kw", 0.0) for slot in slots]
 

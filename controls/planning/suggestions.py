@@ -49,8 +49,8 @@ def overrides_of(
     """The overrides that the ledger tells of (a read-back that was not ours, twice in a row), and those that people
     told of themselves (device_holds.told_by_hand).
     """
-    told = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
-    return told + [
+    manual = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
+    return manual + [
         Override(
             device_id=row.command.device_id,
             capability=row.command.capability,
@@ -95,7 +95,7 @@ def suggestions(
 def _lately(
     overrides: Iterable[Override], zone: ZoneInfo, now_utc: datetime, days: int
 ) -> Iterator[tuple[Override, datetime, str]]:
-    """Those of the last local days, each with its local time and its part of the day."""
+    """Overrides of the last local days, each with its local time and its part of the day."""
     first = now_utc.astimezone(zone).date() - timedelta(days=days - 1)
     for each in overrides:
         local = each.at_utc.astimezone(zone)

@@ -73,8 +73,8 @@ def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[st
 def _as_sentence(note: str) -> str:
     """A note as a sentence: a capital first, a full stop behind. One of a stored plan is text behind its device."""
     if not isinstance(note, Sentence):
-        device, _, said = note.partition(": ")
-        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(said))
+        device, _, text = note.partition(": ")
+        return Sentence("{0}: {1}.", f"{device[0].upper()}{device[1:]}", Stored(text))
     pattern, given = note.pattern, note.given
     if pattern.startswith("{0}"):
         first = str(given[0])
@@ -90,7 +90,7 @@ def _holiday_note(plan: Plan, zone: ZoneInfo) -> str:
     at = parse_instant(until).astimezone(zone)
     written = Days(f"{at:%-d %b}", at.date(), at.date() + timedelta(days=1))
     day = Sentence(_DAYS[at.weekday()], Sentence("{0} {1}", written, f"{at:%H:%M}"))
-    kept = [Sentence("{0}: {1}", name, Stored(said)) for name, said in said_while_away(plan.request.inputs).items()]
+    kept = [Sentence("{0}: {1}", name, Stored(text)) for name, text in said_while_away(plan.request.inputs).items()]
     return Sentence("holiday until {0} ({1})", day, sentences(kept)) if kept else Sentence("holiday until {0}", day)
 
 
@@ -120,7 +120,7 @@ def _risk_note(risk: RiskFigures, money: str) -> str:
 
 
 def device_sentences(plan: Plan, *, time_zone: str) -> list[str]:
-    """What each device does altogether, mostly when, and which of its choices counts most; local times of the zone."""
+    """One sentence a device: totals, main times, and its most valuable choice; local times of the zone."""
     return [_device_sentence(plan, device, ZoneInfo(time_zone)) for device in devices_of(plan.request)]
 
 
@@ -135,7 +135,7 @@ class Block(Model):
     kw: float
     kwh: float
     sentence: Text
-    # The sentence in parts, for who lays it out; what is told elsewhere stays as it was.
+    # The sentence in parts, for layout; other texts keep their form.
     verb: str = Field(default="", exclude=True)
     prices: tuple[float, float] = Field(default=(0.0, 0.0), exclude=True)
     # The energy at the price of each step.
@@ -144,7 +144,7 @@ class Block(Model):
 
 
 def blocks(plan: Plan, *, time_zone: str) -> list[Block]:
-    """What each device does, spell by spell in the order of time, and what its best other choice would cost."""
+    """Spells of action of all devices in the order of time, with the cost of each one's best alternative."""
     zone, found = ZoneInfo(time_zone), list[Block]()
     for device in devices_of(plan.request):
         name = device.device_id
@@ -195,7 +195,7 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
     """The choice of the device, in a slot in which it acts, that would cost most to make otherwise."""
     if plan.explanation is None:
         return ""
-    told = [
+    options = [
         (one.difference, slot.time_utc, one.words)
         for slot in plan.explanation.slots
         if (span_utc is None or span_utc[0] <= slot.time_utc < span_utc[1])
@@ -203,9 +203,9 @@ def _most_of_all(plan: Plan, device: Device, zone: ZoneInfo, span_utc: tuple[dat
         for one in slot.alternatives
         if one.device_id == device.device_id and one.difference is not None
     ]
-    if not told:
+    if not options:
         return ""
-    difference, at_utc, words = max(told)
+    difference, at_utc, words = max(options)
     if difference <= max(plan.explanation.noise, _HALF_A_CENT):
         return Sentence("doing otherwise in any one slot that was asked about would make no difference")
     pattern = "{0} on {1} would cost {2} {3} more"

@@ -21,11 +21,11 @@ from data_quality.contracts.control.weather_issue import WEATHER_LABELS, Weather
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
-# As a load forecast: weather is told several times a day.
+# As a load forecast: weather is issued several times a day.
 MAX_WEATHER_AGE = timedelta(hours=26)
 _NAME = "temperature_degc"
 _INSTEAD = "planned at the outdoor temperature that each device states for that case"
-# The last temperature told may stand for so many hours after it.
+# The last forecast temperature may be used for so many hours after it.
 _HELD = timedelta(hours=3)
 
 
@@ -41,9 +41,9 @@ class Outdoor:
 def outdoor_ahead(
     site: Site, issues: Sequence[WeatherIssue], steps: Sequence[datetime], *, now_utc: datetime
 ) -> Outdoor:
-    """What the issues say of each step (their starts). Of two that tell of a step the one issued later counts.
+    """Outdoor temperature of each step (their starts) by the weather issues; of two for a step the later one counts.
 
-    Nothing at all for a site whose devices do not ask for it.
+    Empty for a site whose devices do not need it.
     """
     if not any(kind.wants_outdoor for _, kind in device_assets(site)):
         return Outdoor()
@@ -55,18 +55,18 @@ def outdoor_ahead(
     age = now_utc - newest.issued_at_utc
     if age > MAX_WEATHER_AGE:
         hours = [f"{span / timedelta(hours=1):.3g} h" for span in (age, MAX_WEATHER_AGE)]
-        said = f"the forecast of the outdoor temperature is {hours[0]} old, at most {hours[1]} are allowed: {_INSTEAD}"
-        return Outdoor(labels={"outdoor": said})
+        text = f"the forecast of the outdoor temperature is {hours[0]} old, at most {hours[1]} are allowed: {_INSTEAD}"
+        return Outdoor(labels={"outdoor": text})
     used = [one for one in known if now_utc - one.issued_at_utc <= MAX_WEATHER_AGE]
-    told = {step: value for one in used for step, value in _told(one, steps).items()}
-    held = [told.get(step) for step in steps]
+    values = {step: value for one in used for step, value in _values(one, steps).items()}
+    held = [values.get(step) for step in steps]
     last, open_from = None, None
     for place, step in enumerate(steps):
         if held[place] is not None:
             last = place
         elif last is None or step - steps[last] > _HELD:
-            said = f"the forecast of the outdoor temperature does not cover {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
-            return Outdoor(labels={"outdoor": said})
+            text = f"the forecast of the outdoor temperature does not cover {step:%Y-%m-%dT%H:%MZ}: {_INSTEAD}"
+            return Outdoor(labels={"outdoor": text})
         else:
             held[place], open_from = held[last], open_from or step
     labels = {
@@ -79,7 +79,7 @@ def outdoor_ahead(
     return Outdoor(degc, labels, is_synthetic=any(one.is_synthetic for one in used))
 
 
-def _told(issue: WeatherIssue, steps: Sequence[datetime]) -> dict[datetime, float]:
+def _values(issue: WeatherIssue, steps: Sequence[datetime]) -> dict[datetime, float]:
     """The temperature of each step that lies in a step of the issue."""
     values, length = issue.values[_NAME], timedelta(minutes=issue.step_minutes)
     found = {}
@@ -103,10 +103,10 @@ def walls_of(site: Site) -> dict[str, dict[str, float]]:
                     f"site {site.site_id}, asset {name!r}: walls names {other!r}; expected another room: {there}",
                     reason="bad_asset",
                 )
-            for one, beside in ((name, other), (other, name)):
+            for one, neighbour in ((name, other), (other, name)):
                 # Told at both ends it is still one wall.
                 own = found.setdefault(one, {})
-                own[beside] = max(own.get(beside, 0.0), kw_per_k)
+                own[neighbour] = max(own.get(neighbour, 0.0), kw_per_k)
     return found
 
 
@@ -121,12 +121,12 @@ def beside_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats)
 
 
 def wall_labels(site: Site) -> dict[str, str]:
-    """What a plan's inputs say of its walls: nothing without one."""
-    told = {
+    """Inputs of a plan about the site's inner walls; empty without one."""
+    walls = {
         name: ", ".join(f"{other} {kw_per_k:g} kW/K" for other, kw_per_k in own.items())
         for name, own in walls_of(site).items()
     }
-    return {f"{name}_walls": f"{said}; each neighbour as its own thermostat holds it" for name, said in told.items()}
+    return {f"{name}_walls": f"{text}; each neighbour as its own thermostat holds it" for name, text in walls.items()}
 
 
 def _held_degc(neighbour: Device, step_h: Floats) -> Floats:

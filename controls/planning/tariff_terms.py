@@ -153,7 +153,7 @@ def tariff_offer(
     most_kw: float,
     read_bills: ReadBills | None = None,
 ) -> Offer | Finding:
-    """What the steps from start_utc on cost by the site's tariffs.
+    """Prices of the steps from start_utc on by the site's tariffs.
 
     prices: of the price stream by quarter hour (site's currency per kWh). net_kw: load less PV as forecast, one value
     a step; at it the prices of the offer are those of the next kWh. most_kw: that the connection carries, either way.

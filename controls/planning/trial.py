@@ -176,7 +176,7 @@ class TrialRun:
         return None
 
     def _columns(self, day: date, actual: DispatchCase) -> dict[str, Numbers] | Finding:
-        """What every device does on the day as it was."""
+        """Decisions of every device on the actual day."""
         step_h = np.array(actual.step_h)
         if self.name == "self_consumption":
             return by_rules(actual, step_h)
@@ -279,7 +279,7 @@ class TrialRun:
         return float(sum((Decimal(str(each)) for each in self.bill["cost"]), Decimal(0)))
 
     def line(self, plain: float | None) -> TrialPolicy:
-        """What it came to. plain: the cost of no control."""
+        """Result of the run. plain: the cost of no control."""
         bought, sold = (sum(each) for each in zip(*self.used, strict=True))
         site, first, cost = self.inputs.site, self.inputs.days[0], self.cost
         factor = next(
@@ -340,7 +340,7 @@ def cost_by_day(inputs: TrialInputs, bill: pl.DataFrame) -> dict[date, float]:
 
 
 def _forecast(site: Site, target: str, known: By, steps: Sequence[datetime], *, is_foreseen: bool) -> Forecast:
-    """What was measured, as a forecast: on the day itself, or in the mean of the seven days before it."""
+    """Measurements as a forecast: of the day itself, or the mean of the seven days before it."""
     kw = [_mean_before(known, at, steps[0]) if is_foreseen else known.get(at, 0.0) for at in steps]
     kwh = [each * _HOURS for each in kw]
     rows = tuple(ForecastRow(time_utc=at, p10=each, p50=each, p90=each) for at, each in zip(steps, kwh, strict=True))

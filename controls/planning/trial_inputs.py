@@ -49,13 +49,13 @@ class TrialInputs(NamedTuple):
 
     @property
     def begun(self) -> dict[str, Measured]:
-        """What each store holds at first, by asset id: as assumed."""
+        """Assumed amount in each store at the start, by asset id."""
         stores = [(asset, kind) for asset, kind in device_assets(self.site) if kind.measure]
         return {asset.asset_id: (assumption(self.site, asset, kind)[0], 0.0) for asset, kind in stores}
 
 
 def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs | Finding:
-    """What a trial of the local days [start, end) rests on, or why there can be none."""
+    """Inputs of a trial of the local days [start, end), or why there can be none."""
     (load, _), kinds = forecast_targets(site), device_assets(site)
     if load is None:
         return refused("no_load", site, "no meter of the load is named under forecast_targets")
@@ -95,7 +95,7 @@ def trial_inputs(site: Site, lake: Lake, start: date, end: date) -> TrialInputs 
             f"the load is {meter} as it was measured; the devices are added to it",
             *(f"what {own} measured of {name} is taken out of the load" for name, own in below.items()),
             *(f"{filled:.1%} of the load was not read and is that of a week before" for _ in range(filled > 0)),
-            *(said.partition(": nothing")[0] for _, _, said, _ in begun),
+            *(note.partition(": nothing")[0] for _, _, note, _ in begun),
             *(
                 "every day begins like this for what is driven away"
                 for _ in range(any(kind.is_taken_away for _, kind in device_assets(planned)))

@@ -85,8 +85,8 @@ def first_due(triggers: Iterable[Trigger], age: timedelta | None) -> Trigger | N
 def off_the_plan(
     counted: Iterable[Counted], *, state_tolerance: float, after: timedelta = timedelta()
 ) -> Iterator[Trigger]:
-    """What a plan counted on and is not so. state_tolerance: share of the full scale; after: of all but the sun, which
-    is given time not to flap.
+    """Triggers for deviations from the plan's assumptions. state_tolerance: share of the full scale; after: of all but
+    the sun, which has its own interval against flapping.
     """
     for one in counted:
         name, state = one.device.device_id, one.device.state
@@ -146,17 +146,17 @@ def replan(
     begun = [Trigger("a day of an experiment", "a day of the experiment began or ended")] if is_new_day else []
     others = _triggers(last_plan, newest, price_digest, mode, now_utc, states or {}, since, silent, holiday)
     found = chain(begun, others)
-    asked = first_due(found, age)
-    if asked is None:
+    due = first_due(found, age)
+    if due is None:
         return Decision(should_plan=False, reason="the last plan still holds")
-    if age is not None and age < asked.after:
-        waits = f"the last plan is {age / _MINUTE:.1f} min old (at least {asked.after / _MINUTE:g})"
-        return Decision(should_plan=False, reason=f"{asked.sentence}, but {waits}")
+    if age is not None and age < due.after:
+        waits = f"the last plan is {age / _MINUTE:.1f} min old (at least {due.after / _MINUTE:g})"
+        return Decision(should_plan=False, reason=f"{due.sentence}, but {waits}")
     # The last plan's id too: after it a return to the same inputs is a new question.
     content = sha256_of([newest, price_digest, mode.name, holiday, last_plan.plan_id if last_plan else ""])
     return Decision(
         should_plan=True,
-        reason=asked.sentence,
+        reason=due.sentence,
         run_key=f"{site_id}:{quarter_start(now_utc):%Y-%m-%dT%H:%MZ}:{content[:16]}",
     )
 
@@ -167,7 +167,7 @@ def plan_window(plan: Plan) -> tuple[datetime, datetime]:
 
 
 def planned_states(plan: Plan, at_utc: datetime) -> dict[str, tuple[float, State]]:
-    """What the plan expects in every store at an instant, between its points in a straight line; none outside it.
+    """Planned state of every store at an instant, linear between the plan's points; empty outside it.
 
     By asset id: the amount, and what it is an amount of.
     """

@@ -50,10 +50,10 @@ class Openadr2Client:
 
     def events(self, programme_id: str) -> list[dict[str, Any]]:
         """Bodies of the programme's events that are not over, as OpenADR 3 has them. Raises BadInput, Unreachable."""
-        if self._asked("OadrPoll", "oadrPoll")[0] == "oadrRequestReregistration":
+        if self._answer("OadrPoll", "oadrPoll")[0] == "oadrRequestReregistration":
             self._is_registered = False
             self.register()
-        kind, answer = self._asked("EiEvent", "oadrRequestEvent", request_id=uuid4().hex)
+        kind, answer = self._answer("EiEvent", "oadrRequestEvent", request_id=uuid4().hex)
         found = answer.get("events", []) if kind == "oadrDistributeEvent" else []
         mine = [each for each in found if _is_for(each, self._ven_id, programme_id)]
         self._modifications = {_id_of(each): int(each["event_descriptor"]["modification_number"]) for each in mine}
@@ -62,7 +62,7 @@ class Openadr2Client:
     def register(self) -> str:
         """Make this node known where it is not; its venID. Raises BadInput (not_registered), Unreachable."""
         if not self._is_registered:
-            _, answer = self._asked(
+            _, answer = self._answer(
                 "EiRegisterParty", "oadrCreatePartyRegistration", request_id=uuid4().hex,
                 ven_name=self.source.ven_name, http_pull_model=True, xml_signature=self.source.signs,
                 report_only=False, profile_name="2.0b", transport_name="simpleHttp", transport_address=None,
@@ -75,12 +75,12 @@ class Openadr2Client:
     def report(self, report: Report) -> None:
         """Answer an event: opt in where it is understood, else opt out. Raises BadInput, Unreachable."""
         state = str(report.resources[0].intervals[0].payloads[0].values[0])
-        said = {"response_code": _OK, "response_description": "OK", "request_id": uuid4().hex}
+        response = {"response_code": _OK, "response_description": "OK", "request_id": uuid4().hex}
         number = self._modifications.get(report.event_id, 0)
-        one = {**said, "event_id": report.event_id, "modification_number": number, "opt_type": _OPTS[state]}
-        self._asked("EiEvent", "oadrCreatedEvent", response=said, event_responses=[one])
+        one = {**response, "event_id": report.event_id, "modification_number": number, "opt_type": _OPTS[state]}
+        self._answer("EiEvent", "oadrCreatedEvent", response=response, event_responses=[one])
 
-    def _asked(self, service: str, kind: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    def _answer(self, service: str, kind: str, **given: Any) -> tuple[str, dict[str, Any]]:
         """Type and content of the answer. Raises BadInput (refused, bad_body), Unreachable."""
         from openleadr.messaging import create_message
 
@@ -89,12 +89,12 @@ class Openadr2Client:
         message = create_message(kind, ven_id=self._ven_id or None, **own, **given)
         headers = {"Content-Type": "application/xml", "Accept": "application/xml"}
         named = f"signal_sources ({source.source_id})"
-        asked = Question(source.url, f"/{service}", {}, headers, message.encode(), named=named)
-        answer_kind, answer = self._checked(fetch(asked, patience=PATIENCE, trust=trust))
-        said = answer.get("response") or {}
-        if said.get("response_code", _OK) != _OK:
-            why = one_line(str(said.get("response_description", "")), 200)
-            raise BadInput(f"{source.url} refuses {kind} with {said['response_code']}: {why}", reason="refused")
+        question = Question(source.url, f"/{service}", {}, headers, message.encode(), named=named)
+        answer_kind, answer = self._checked(fetch(question, patience=PATIENCE, trust=trust))
+        response = answer.get("response") or {}
+        if response.get("response_code", _OK) != _OK:
+            why = one_line(str(response.get("response_description", "")), 200)
+            raise BadInput(f"{source.url} refuses {kind} with {response['response_code']}: {why}", reason="refused")
         return answer_kind, answer
 
     def _checked(self, content: bytes) -> tuple[str, dict[str, Any]]:
@@ -109,9 +109,9 @@ class Openadr2Client:
             found: tuple[str, dict[str, Any]] = parse_message(content)
         # The library raises what its parsers, its signatures and its own reading raise; all of it is the sender's.
         except Exception as fault:
-            said = one_line(str(fault) or type(fault).__name__, 200)
+            reason = one_line(str(fault) or type(fault).__name__, 200)
             raise BadInput(
-                f"{self.source.url}: the answer is no message of OpenADR 2.0b: {said}", reason="bad_body"
+                f"{self.source.url}: the answer is no message of OpenADR 2.0b: {reason}", reason="bad_body"
             ) from fault
         return found
 

@@ -180,8 +180,8 @@ def read_body(kind: type[T], document: Any, place: str) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the body"
-        said = one_line(first["msg"], 200)
-        raise BadInput(f"{place}: {kind.__name__} {field}: {said}", reason="bad_body") from error
+        reason = one_line(first["msg"], 200)
+        raise BadInput(f"{place}: {kind.__name__} {field}: {reason}", reason="bad_body") from error
 
 
 def acknowledgement(event: Event, ven_name: str, state: str, at_utc: datetime) -> Report:

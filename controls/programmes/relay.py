@@ -39,8 +39,8 @@ class RelayListener:
         value = self._value()
         step = next((each for each in self._source.steps if abs(each.reading - value.value) < _NEAR), None)
         if step is None:
-            said = f"reading {value.value:g} of {self._source.point} is none of the steps"
-            return Poll(1, self._recorded(self._signal(value, (), refused=said)), said)
+            message = f"reading {value.value:g} of {self._source.point} is none of the steps"
+            return Poll(1, self._recorded(self._signal(value, (), refused=message)), message)
         new = self._obeyed(value, step)
         self._signals.heard(self._site_id, self._source.source_id, value.at_utc)
         return Poll(1, new)

@@ -57,9 +57,9 @@ def energy_report(
     )  # fmt: skip
 
 
-def _interval(number: int, amount: Amount, told: Told) -> Interval:
+def _interval(number: int, amount: Amount, kind: Told) -> Interval:
     length = amount.end_utc - amount.start_utc
     value = amount.kwh or 0.0
-    value = value / (length.total_seconds() / 3600) if told.is_power else value
+    value = value / (length.total_seconds() / 3600) if kind.is_power else value
     period = IntervalPeriod(start=amount.start_utc, duration=length)
-    return Interval(id=number, interval_period=period, payloads=(Values(type=told.payload_type, values=(value,)),))
+    return Interval(id=number, interval_period=period, payloads=(Values(type=kind.payload_type, values=(value,)),))

@@ -123,10 +123,10 @@ def _spans(event: Event, kind: str, source: VtnSource) -> Iterator[_Span]:
 
 def _made(event: Event, lasts: timedelta | None) -> datetime:
     """When an event that begins `at once` began. Raises Misread where its end hangs on that and nobody says it."""
-    told = event.modified_utc or event.created_utc
-    if told is None and lasts and lasts < _ENDLESS:
+    stated_utc = event.modified_utc or event.created_utc
+    if stated_utc is None and lasts and lasts < _ENDLESS:
         raise Misread("it begins at once, and does not say when it was made")
-    return told or _LONG_AGO
+    return stated_utc or _LONG_AGO
 
 
 def _shift(periods: list[IntervalPeriod], event: Event, source: VtnSource) -> timedelta:

@@ -126,8 +126,8 @@ class VtnClient:
         """All pages of a list."""
         found: list[dict[str, Any]] = []
         for page in range(MOST_PAGES):
-            asked = {**query, "skip": str(page * PAGE), "limit": str(PAGE)}
-            rows = self._asked(Question(self.source.url, path, asked, named=self._named))
+            params = {**query, "skip": str(page * PAGE), "limit": str(PAGE)}
+            rows = self._asked(Question(self.source.url, path, params, named=self._named))
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise BadInput(f"{self.source.url}{path}: expected a list of objects", reason="bad_body")
             found += rows

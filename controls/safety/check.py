@@ -38,7 +38,7 @@ def check_all(command: Command, live: Live, limits: DeviceLimits, now_utc: datet
 
 
 def _verdicts(command: Command, live: Live, limits: DeviceLimits, now_utc: datetime) -> Iterator[Verdict]:
-    # The first refusal is the one that is told: what a person decided comes before what was measured.
+    # The first refusal is reported: a person's decision comes before a measurement.
     yield check_mode(live.mode)
     yield check_latch(live)
     yield check_override(live)

@@ -174,7 +174,7 @@ def limits_of(
 
 
 def connection_of(site: Site, load: Callable[[str], Template]) -> dict[str, object]:
-    """What the site's connection carries and what is measured there, for `limits_of`.
+    """Capacity and measurements of the site's connection, for `limits_of`.
 
     Of several connections the sum; their phases stay open: nobody can say which device hangs on which.
     """
@@ -243,7 +243,7 @@ def _slow(place: Capability, params: dict[str, float]) -> dict[str, float | None
 
 
 def _powers(asset: Asset, place: Capability, capability: str) -> dict[str, object]:
-    """What a unit of the value draws, and on which phases. What feeds in is known by its kind."""
+    """Power of a unit of the value, kW, and its phases; below zero for PV, which feeds in."""
     params = asset.numbers
     on = asset.params.get("on_phases")
     # A cable of one phase hangs on L1 where nobody says on which, as in plans.

@@ -36,17 +36,17 @@ def live_meters(site: Site) -> dict[str, dict[Point, float]]:
 
     Of several sources of one meter the first of the site file speaks. Made-up values tell nothing of a real site.
     """
-    told: dict[str, dict[Point, float]] = {}
+    readings: dict[str, dict[Point, float]] = {}
     for source in site.sources:
         if isinstance(source, Streaming) and (site.is_simulated or not source.is_synthetic):
             for stream, points in _powers(source).items():
-                told.setdefault(stream, points)
+                readings.setdefault(stream, points)
     electric = {meter.meter_id for meter in site.meters if meter.carrier == Carrier.ELECTRICITY}
     read = {asset.meter for asset in site.assets if asset.template}
     return {
-        asset.asset_id: told[asset.meter]
+        asset.asset_id: readings[asset.meter]
         for asset in site.assets
-        if not asset.template and asset.meter in told and asset.meter in electric - read
+        if not asset.template and asset.meter in readings and asset.meter in electric - read
     }
 
 

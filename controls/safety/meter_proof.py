@@ -23,7 +23,7 @@ from data_quality.contracts.site_file.site import Asset, Site
 
 # Of the rating: what an instrument of class 1 and a rounding inverter may differ by together.
 TOLERANCE_SHARE = 0.05
-# Of the noise of the minute before: what a load beside it does by itself.
+# Of the noise of the minute before: other loads behind the meter.
 NOISE_SIGMAS = 3.0
 # The minute whose mean and noise are what stood before.
 BEFORE_S = 60.0
@@ -119,9 +119,9 @@ def power_kw(asset: Asset, template: Template, capability: str, value: float) ->
 def expected(
     asset: Asset, template: Template, capability: str, *, before: float, value: float, own_kw: float | None = None
 ) -> Expectation:
-    """What going from set-point `before` to `value` should do to the meter, by the template's `effect`.
+    """Expected change at the meter from set-point `before` to `value`, by the template's `effect`.
 
-    own_kw: the device's own power before the change, as it states it. It says what there is to be limited, and what a
+    own_kw: the device's own power before the change, as it states it: the power that can be limited, and that a
     device that did not follow its last set-point must still do; without it a limit has no expectation.
     """
     place = template.capability(capability)
@@ -170,18 +170,18 @@ def judge(
     facts = {"before_kw": before_kw, "after_kw": after_kw, "expected_kw": expected_kw, "allowed_kw": allowed_kw}
     change_kw = after_kw - before_kw
     if abs(expected_kw) <= allowed_kw:
-        said = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
-        return MeterResponse(outcome="undecided", reason=said, **facts)
+        text = f"a change of {expected_kw:g} kW is less than this meter can resolve ({allowed_kw:g} kW)"
+        return MeterResponse(outcome="undecided", reason=text, **facts)
     rests = [change_kw - each for each in _sums(others_kw)]
-    # Beyond the expectation counts as reached only where the device may go further than asked.
+    # Beyond the expectation counts as reached only where the device may go further than commanded.
     signed = [(rest - expected_kw) * (1 if expected_kw > 0 else -1) for rest in rests]
     fits_with = any(-allowed_kw <= each and (is_at_least or each <= allowed_kw) for each in signed)
     fits_without = any(abs(rest) <= allowed_kw for rest in rests)
-    beside = f" beside {len(others_kw)} others of ours" if others_kw else ""
-    said = f"the meter moved by {change_kw:.3g} kW, expected {expected_kw:.3g} kW{beside} within {allowed_kw:.3g} kW"
+    others = f" beside {len(others_kw)} others of ours" if others_kw else ""
+    text = f"the meter moved by {change_kw:.3g} kW, expected {expected_kw:.3g} kW{others} within {allowed_kw:.3g} kW"
     if fits_with and fits_without:
-        return MeterResponse(outcome="undecided", reason=f"{said}: it would fit without this one as well", **facts)
-    return MeterResponse(outcome="moved" if fits_with else "not", reason=said, **facts)
+        return MeterResponse(outcome="undecided", reason=f"{text}: it would fit without this one as well", **facts)
+    return MeterResponse(outcome="moved" if fits_with else "not", reason=text, **facts)
 
 
 def _sums(parts_kw: tuple[float, ...]) -> list[float]:
@@ -229,7 +229,7 @@ class MeterWatch:
         self._changes = deque([*kept, change])
 
     def answer(self, key: str, now_s: float) -> MeterResponse | None:
-        """What the meter says of a set-point; None while it is too early. Never later than settle_s + 60 s."""
+        """Response of the meter to a set-point; None while it is too early. Never later than settle_s + 60 s."""
         mine = self._of(key)
         if mine is None:
             return MeterResponse(outcome="undecided", reason="the agent did not see it begin")
@@ -250,8 +250,8 @@ class MeterWatch:
         others = [each.expectation for each in together if each is not mine]
         unknown = [each.reason for each in others if each.change_kw is None]
         if unknown:
-            said = f"another command of ours moved it meanwhile, by an unknown amount: {unknown[0]}"
-            return MeterResponse(outcome="undecided", reason=said)
+            reason = f"another command of ours moved it meanwhile, by an unknown amount: {unknown[0]}"
+            return MeterResponse(outcome="undecided", reason=reason)
         return judge(
             before_kw=statistics.fmean(before),
             after_kw=statistics.fmean(after),
@@ -361,7 +361,7 @@ class Proofs:
         watch.begin(key, now_s, expectation, settle_s=template.capability(capability).settle_s)
 
     def answer(self, device_id: str, key: str, now_s: float) -> MeterResponse | None:
-        """What the device's meter says of a set-point; None while it is too early."""
+        """Response of the device's meter to a set-point; None while it is too early."""
         watch = self._watch(device_id)
         return _NO_METER if watch is None else watch.answer(key, now_s)
 

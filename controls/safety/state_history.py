@@ -1,5 +1,5 @@
-"""What devices did until now, as far as it was measured: since when they are on or off, their starts and our writes. It
-survives a restart; what nobody watched counts as just switched.
+"""Measured history of the devices: since when they are on or off, their starts and our writes. It survives a restart;
+a device without history counts as just switched.
 """
 
 from collections import deque

@@ -55,7 +55,7 @@ class HomeState(Model):
 
     @property
     def grid_kw(self) -> float:
-        """What the grid connection carries."""
+        """Power at the grid connection, kW; below zero for export."""
         return self.load_kw + self.battery_kw + self.car_kw + self.tank_kw - self.pv_kw
 
 

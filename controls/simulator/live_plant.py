@@ -63,7 +63,7 @@ class Trouble(NamedTuple):
 
 
 def trouble_at(troubles: Troubles, *, seed: int, device: str, now_utc: datetime) -> Trouble:
-    """What ails a device now. Spans end with their hour at the latest."""
+    """Present trouble of a device. Spans end with their hour at the latest."""
     hour, second = divmod(now_utc.timestamp(), _HOUR_S)
     drop_outs, restarts, clock_error_s = _drawn(troubles, seed, device, int(hour))
     begun = [start for start in restarts if start <= second]
@@ -225,9 +225,9 @@ class LivePlant:
                     self._end.wait(pauses.next_s())
             for topic in self._topics:
                 with suppress(WorldFault):
-                    self._tell(topic, now_utc)
+                    self._send(topic, now_utc)
 
-    def _tell(self, topic: str, now_utc: datetime) -> None:
+    def _send(self, topic: str, now_utc: datetime) -> None:
         """A message, if it is time for one."""
         meter, every_s = self._topics[topic], RATES_S.get(self._topics[topic], SLOW_S)
         beat = int(now_utc.timestamp()) // every_s

@@ -28,7 +28,7 @@ POWER, SOC_PERCENT = "read_power_kw", 50.0
 _CONSTANTS = 4.0
 # How much a device that is only limited would give or take: of what it can.
 _UNLIMITED_SHARE = 0.6
-# What stands where a template says nothing, by unit.
+# Default where a template gives none, by unit.
 _RESTING = {"v": 230.0, "hz": 50.0, "percent": SOC_PERCENT, "degc": 20.0, "state": 1.0}
 
 

@@ -95,17 +95,17 @@ class LocalVtn:
             kept = dict(zip(_METADATA, values, strict=True)) | given | own
             read_body(_KINDS[kind], kept, kind)
             self.objects[kind][object_id] = kept
-        self._tell(kind, "CREATE" if before is None else "UPDATE", kept)
+        self._notify(kind, "CREATE" if before is None else "UPDATE", kept)
         return kept
 
     def remove(self, kind: str, object_id: str) -> dict[str, Any]:
         """Take an object away. Raises KeyError."""
         with self._lock:
             gone = self.objects[kind].pop(object_id)
-        self._tell(kind, "DELETE", gone)
+        self._notify(kind, "DELETE", gone)
         return gone
 
-    def _tell(self, kind: str, operation: str, about: dict[str, Any]) -> None:
+    def _notify(self, kind: str, operation: str, about: dict[str, Any]) -> None:
         """Notify over MQTT: of an event with targets each node alone, of any other who hears its programme."""
         if self._line is None or kind != "events":
             return
@@ -173,8 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.UNAUTHORIZED, _problem(401, "the token is missing, wrong or over"))
         elif (kind := path.path.strip("/")) in self.vtn.objects:
             self._answer(HTTPStatus.OK, self.vtn.listed(kind, parse_qs(path.query)))
-        elif kind.startswith("notifiers") and (said := self.vtn.notifiers(kind)) is not None:
-            self._answer(HTTPStatus.OK, said)
+        elif kind.startswith("notifiers") and (body := self.vtn.notifiers(kind)) is not None:
+            self._answer(HTTPStatus.OK, body)
         else:
             self._answer(HTTPStatus.NOT_FOUND, _problem(404, "no such collection"))
 

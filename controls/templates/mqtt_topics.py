@@ -148,26 +148,26 @@ class MqttTopics(Model):
         return found
 
 
-def unified(payload: Any, said: Any) -> dict[str, Any] | None:
-    """What stood for the placeholders of a payload in what was sent; None where it is another message."""
+def unified(payload: Any, sent: Any) -> dict[str, Any] | None:
+    """Values of the placeholders of a payload in a sent message; None where it is another message."""
     if isinstance(payload, dict):
-        if not isinstance(said, dict) or set(payload) != set(said):
+        if not isinstance(sent, dict) or set(payload) != set(sent):
             return None
-        return _joined([unified(payload[key], said[key]) for key in payload])
+        return _joined([unified(payload[key], sent[key]) for key in payload])
     if isinstance(payload, list):
-        if not isinstance(said, list) or len(payload) != len(said):
+        if not isinstance(sent, list) or len(payload) != len(sent):
             return None
-        return _joined([unified(one, other) for one, other in zip(payload, said, strict=True)])
+        return _joined([unified(one, other) for one, other in zip(payload, sent, strict=True)])
     if not isinstance(payload, str):
         # true is no 1: in Python they are equal.
-        return {} if isinstance(payload, bool) == isinstance(said, bool) and payload == said else None
+        return {} if isinstance(payload, bool) == isinstance(sent, bool) and payload == sent else None
     alone = _PLACEHOLDER.fullmatch(payload)
     if alone:
-        return {alone[1]: _less(said, alone)}
+        return {alone[1]: _less(sent, alone)}
     # The text between the placeholders must be there letter by letter.
     marks = list(_PLACEHOLDER.finditer(payload))
     between = [re.escape(each) for each in _PLACEHOLDER.sub("\0", payload).split("\0")]
-    found = re.fullmatch("(.*?)".join(between), spoken(said), re.DOTALL)
+    found = re.fullmatch("(.*?)".join(between), spoken(sent), re.DOTALL)
     return None if found is None else {m[1]: _less(text, m) for m, text in zip(marks, found.groups(), strict=True)}
 
 
@@ -242,7 +242,7 @@ def spoken(value: Any) -> str:
 
 
 def at_path(document: Any, path: str) -> Any:
-    """What stands at a dotted path (`switch.0.output`, `.` for all of it); None where nothing does."""
+    """Value at a dotted path (`switch.0.output`, `.` for the whole); None where there is none."""
     if path == WHOLE:
         return document
     for name in path.split("."):
@@ -270,7 +270,7 @@ def as_number(value: Any, words: dict[str, float]) -> float | None:
 
 
 def word_of(number: float, words: dict[str, float]) -> Any:
-    """What to say for a number: its word where there are words (JSON ones as JSON), else the number itself."""
+    """Payload for a number: its word where there are words (JSON ones as JSON), else the number itself."""
     for word, meant in words.items():
         if meant == number:
             return json.loads(word) if word in ("true", "false", "null") else word

@@ -1,4 +1,4 @@
-"""A series by local day and local hour: what the anomaly detectors look at."""
+"""A series by local day and local hour: input of the anomaly detectors."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,5 +75,5 @@ def median_of(values: Matrix | Vector, axis: int) -> Vector:
 
 
 def logarithms(values: Matrix) -> Matrix:
-    """Natural logarithm; NaN for what is not above zero."""
+    """Natural logarithm; NaN for values not above zero."""
     return np.log(values, out=np.full_like(values, np.nan), where=values > 0)

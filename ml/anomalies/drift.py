@@ -41,7 +41,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Gains of the days of reference and window up to a day, and what tells a drift from a season in them."""
+    """Gains of the days of reference and window up to a day, with the features that separate drift from season."""
 
     gains: Matrix
     daily: Vector
@@ -54,7 +54,7 @@ class _Seen:
 class DriftWatch:
     """Marks `drift` from the day on which the gain began to move to the day before it returned.
 
-    Many a drift is told from a season only when its gain returns: then it is marked with all of its days.
+    Many a drift is separable from a season only when its gain returns: then it is marked with all of its days.
     """
 
     def __init__(self, past: Past, params: DetectorParams, models: Learned) -> None:
@@ -148,7 +148,7 @@ class DriftWatch:
         return _Seen(gains, daily, usual, day - WINDOW + 1 + onset, gain, features)
 
     def _features(self, day: int, daily: Vector, profile: Vector, gain: float, is_off: Mask) -> tuple[int, Features]:
-        """The place in the window at which a gain began to move, and what tells a drift from a season."""
+        """Index in the window at which a gain began to move, and the features that separate drift from season."""
         lately, before = daily[-WINDOW:], daily[:REFERENCE]
         known = np.isfinite(lately)
         onset, slope, left = _ramp(np.where(known, lately, 0.0), known)
@@ -219,5 +219,5 @@ def _trend(before: Vector) -> float:
 
 def _apart(one: Vector, other: Vector, size: float) -> float:
     """Distance of two medians, as a share of the gain; 0 where one is unknown."""
-    apart = float(median_of(one, axis=0) - median_of(other, axis=0)) / size if len(one) and len(other) else 0.0
-    return min(abs(apart), 3.0) if np.isfinite(apart) else 0.0
+    distance = float(median_of(one, axis=0) - median_of(other, axis=0)) / size if len(one) and len(other) else 0.0
+    return min(abs(distance), 3.0) if np.isfinite(distance) else 0.0

@@ -92,7 +92,7 @@ def _event(kind: str, span: list[Mark], grid: DayGrid, expected: Matrix, warmth:
 
 
 def _kind(kind: str, measured: Vector, ratio: float | None, hours: int) -> str:
-    """The name of an event by what marked it, how long it lasted and how it stands to what was expected."""
+    """Kind of an event by its marks, its length and its ratio to the expected value."""
     if kind == "night":
         return "night_waste"
     if kind not in {"high", "low"}:

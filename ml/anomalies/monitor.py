@@ -90,7 +90,7 @@ def _marks(grid: DayGrid, params: DetectorParams) -> tuple[list[Mark], Matrix, S
 
 
 def _constant(grid: DayGrid) -> tuple[Finding, ...]:
-    """One finding where all hours are alike, so that no event could be told from what is usual."""
+    """One finding where all hours are alike, so that no event is detectable."""
     least, most = float(np.nanmin(grid.values)), float(np.nanmax(grid.values))
     if least < most:
         return ()

@@ -1,4 +1,4 @@
-"""Nights that stay near the level of the day: what runs when nobody is there."""
+"""Nights that stay near the level of the day: consumption without presence."""
 
 import math
 
@@ -20,7 +20,7 @@ LEAST_SPREAD = 0.02
 
 
 class NightWaste:
-    """Marks `night` where two nights in a row are high, for themselves and beside the day before them."""
+    """Marks `night` where two nights in a row are high, absolutely and relative to the day before them."""
 
     def __init__(self, past: Past, params: DetectorParams, model: Logistic) -> None:
         days = len(past.grid.values)

@@ -25,7 +25,7 @@ class Mark:
 
 
 class Past:
-    """Readings of a meter; a detector looks at days up to the one it is asked for alone. Marked hours are gaps."""
+    """Readings of a meter; a detector uses days up to the requested one alone. Marked hours are gaps."""
 
     def __init__(self, grid: DayGrid) -> None:
         self.grid = grid

@@ -19,7 +19,7 @@ WINDOW, OPENS, KEPT = 5, 3, 1
 FEWEST_MINUTES = 54
 # Means of equal minutes differ by less, however many they are.
 ALIKE_DIGITS = 6
-# A level of so many steps is told finely enough not to be equal by rounding.
+# A level of so many steps is reported finely enough not to be equal by rounding.
 FINE = 100
 
 

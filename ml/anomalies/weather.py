@@ -102,7 +102,7 @@ def _fitted(logs: Matrix, middle: Vector, warmth: Vector, is_off: Mask) -> tuple
 
 
 def _slopes(values: Matrix, degrees: Matrix, is_off: Mask, weights: Vector) -> tuple[Matrix, Matrix]:
-    """Weighted least squares with a cost on slopes, beside a level of each type of day: slopes, and what is left."""
+    """Weighted least squares with a cost on slopes and a level for each type of day: slopes, and residuals."""
     design = np.column_stack([~is_off, is_off, degrees]).astype(float)
     weighted = design * weights[:, None]
     found = np.linalg.solve(weighted.T @ design + _COSTS, weighted.T @ values)

@@ -67,9 +67,9 @@ class CauseModel(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the parameters, whatever they are called."""
-        told = self.model_dump(mode="json", exclude={"revision", "learned_from", "measured"})
+        fields = self.model_dump(mode="json", exclude={"revision", "learned_from", "measured"})
         # By name: a store may keep them in another order.
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
     def parts(self, features: Mapping[str, float]) -> dict[str, tuple[float, ...]]:
         """Log odds that each known feature brings to each cause; an unknown one brings none."""
@@ -125,7 +125,7 @@ def likely_cause(features: Mapping[str, float], model: CauseModel | None = None)
     model = model or shipped_causes()
     cause, best, confidence = named_cause(model.probabilities(features))
     place = model.causes.index(best)
-    # For this cause beside the mean of the others.
+    # For this cause against the mean of the others.
     decided = {
         name: (parts[place] - sum(parts) / len(parts)) * len(parts) / (len(parts) - 1)
         for name, parts in model.parts(features).items()

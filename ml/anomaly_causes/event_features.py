@@ -1,4 +1,4 @@
-"""Features of an anomaly event that tell its cause, from its own hours and from what was known before it."""
+"""Features of an anomaly event for its cause, from its own hours and earlier readings."""
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ _DAY = 24
 
 @dataclass(frozen=True)
 class CauseContext:
-    """Facts beside the meter, on the hours of its series; None where a site does not give them.
+    """Facts from outside the meter, on the hours of its series; None where a site does not give them.
 
     temperature: outdoor, degc. announced: hours of announced changes (non-routine events, static factors). flagged:
     hours with a finding of the validation. others: other meters of the site. opposite: cooling beside a heating use,
@@ -52,11 +52,11 @@ def features_of(event: AnomalyEvent, series: Series, civil: Civil, context: Caus
     excess = np.nan_to_num(np.maximum(sign * rest, 0.0))
     active = excess >= max(0.3 * float(np.quantile(excess, 0.9)), 1e-9) if len(excess) else np.zeros(0, dtype=bool)
     if not active.any():
-        return found | _beside(span, np.ones(span.stop - span.start, dtype=bool), civil, context, 0.0)
+        return found | _facts_of(span, np.ones(span.stop - span.start, dtype=bool), civil, context, 0.0)
     ratio = _log_ratio(values[span][active], usual[active])
     found |= _shape(values, usual, span, active, ratio)
     found |= _calendar(civil, span, excess)
-    return found | _beside(span, active, civil, context, ratio) | _weather(values, civil, span, context)
+    return found | _facts_of(span, active, civil, context, ratio) | _weather(values, civil, span, context)
 
 
 def by_hour(series: Series, civil: Civil) -> tuple[Series, Civil]:
@@ -143,7 +143,7 @@ def _calendar(civil: Civil, span: slice, excess: Vector) -> dict[str, float]:
     }
 
 
-def _beside(span: slice, active: Mask, civil: Civil, context: CauseContext, ratio: float) -> dict[str, float]:
+def _facts_of(span: slice, active: Mask, civil: Civil, context: CauseContext, ratio: float) -> dict[str, float]:
     """Announcements, findings of the validation, and what other meters did in the same hours."""
     moved = [_moved(each, civil, span, active) for each in context.others]
     known = [each for each in moved if np.isfinite(each)]
@@ -215,7 +215,7 @@ def _daily(values: Vector, days: Vector) -> Vector:
 
 
 def _moved(values: Vector, civil: Civil, span: slice, active: Mask) -> float:
-    """Log of what another series was in these hours over what was usual."""
+    """Log of the ratio of another series in these hours to its usual value."""
     return _log_ratio(values[span][active], usual_of(values, civil, span.start, span.stop)[active])
 
 

@@ -1,4 +1,4 @@
-"""Parameters of a project's own, learned from events that people labelled: pulled to those that stand.
+"""Parameters of a project's own, learned from labelled events and shrunk towards the present ones.
 
 The posterior mode of a multinomial logistic regression with a normal prior around the shipped weights, so that few
 labels move little (Bishop, Pattern Recognition and Machine Learning, 4.5).
@@ -43,29 +43,29 @@ class CauseFigures(NamedTuple):
 
 
 def cause_figures(shares: Sequence[Shares], truth: Sequence[Cause]) -> CauseFigures:
-    """Figures of probabilities of causes beside the true ones; an event at least."""
+    """Scores of probabilities of causes against the true ones; one event at least."""
     causes: tuple[Cause, ...] = tuple(shares[0])
     named = [named_cause(each)[0] for each in shares]
     pairs = list(zip(truth, named, strict=True))
-    confusion = {(true, said): pairs.count((true, said)) for true in causes for said in causes}
+    confusion = {(true, predicted): pairs.count((true, predicted)) for true in causes for predicted in causes}
     f1 = {each: _f1(confusion, each) for each in causes if each in {*truth, *named}}
     table = np.array([[each[cause] for cause in causes] for each in shares])
     places: Index = np.array([causes.index(each) for each in truth])
     sure, is_right = table.max(axis=1), table.argmax(axis=1) == places
     bins = np.minimum((sure * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
-    apart = [abs(float((is_right - sure)[bins == each].sum())) for each in np.unique(bins)]
+    gaps = [abs(float((is_right - sure)[bins == each].sum())) for each in np.unique(bins)]
     own = np.maximum(table[np.arange(len(places)), places], 1e-12)
     return CauseFigures(
-        len(pairs), f1, float(np.mean([f1[each] for each in sorted(set(truth))])), sum(apart) / len(pairs),
-        -float(np.log(own).mean()), sum(true == said for true, said in pairs) / len(pairs), confusion,
+        len(pairs), f1, float(np.mean([f1[each] for each in sorted(set(truth))])), sum(gaps) / len(pairs),
+        -float(np.log(own).mean()), sum(true == predicted for true, predicted in pairs) / len(pairs), confusion,
     )  # fmt: skip
 
 
 def _f1(confusion: Mapping[tuple[Cause, Cause], int], cause: Cause) -> float:
     """2 × right / (true + named)."""
     true = sum(count for (each, _), count in confusion.items() if each == cause)
-    said = sum(count for (_, each), count in confusion.items() if each == cause)
-    return 2 * confusion[cause, cause] / max(true + said, 1)
+    predicted = sum(count for (_, each), count in confusion.items() if each == cause)
+    return 2 * confusion[cause, cause] / max(true + predicted, 1)
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ class CauseExample:
     cause: Cause
 
     def is_beside(self, other: "CauseExample") -> bool:
-        """True where both share time at one site: a meter and the one above it tell of one cause."""
+        """True where both share time at one site: a meter and the one above it have one cause."""
         return self.site_id == other.site_id and self.start_utc < other.end_utc and other.start_utc < self.end_utc
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A learned model beside the one that it was pulled to, each on events that did not teach it."""
+    """A learned model and the one that it was shrunk towards, each scored on held-out events."""
 
     model: CauseModel
     learned: CauseFigures
@@ -94,7 +94,7 @@ class Judgement:
 
     @property
     def is_better(self) -> bool:
-        """True where it is as often right, and its probabilities are nearer to what people said."""
+        """True where it is as often right, and its probabilities are nearer to the labels."""
         return self.learned.macro_f1 >= self.shipped.macro_f1 and self.learned.log_loss < self.shipped.log_loss
 
 
@@ -152,15 +152,15 @@ def _moved(values: Matrix, places: Index, model: CauseModel, *, start: Matrix | 
     from scipy.optimize import minimize
 
     prior = np.vstack([model.intercepts, *(each.weights for each in model.features.values())])
-    told = np.eye(len(model.causes))[places]
+    labels = np.eye(len(model.causes))[places]
 
     def loss(flat: Matrix) -> tuple[float, Matrix]:
         moved = flat.reshape(prior.shape)
         odds = values @ (prior + moved) / model.temperature
         shares = np.exp(odds - odds.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        own = np.maximum((shares * told).sum(axis=1), 1e-300)
-        slope = values.T @ (shares - told) / model.temperature + PULL * moved
+        own = np.maximum((shares * labels).sum(axis=1), 1e-300)
+        slope = values.T @ (shares - labels) / model.temperature + PULL * moved
         return -float(np.log(own).sum()) + PULL / 2 * float((moved**2).sum()), slope.ravel()
 
     first = np.zeros(prior.size) if start is None else start.ravel()

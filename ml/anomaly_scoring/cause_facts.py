@@ -1,4 +1,4 @@
-"""Facts of a site beside a meter that tell the cause of an event: weather, announcements, validation, other meters."""
+"""Facts of a site for the cause of an event at a meter: weather, announcements, validation, other meters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,16 +76,16 @@ class CauseFacts:
         return [each.meter_id for each in self.site.meters if each.meter_id in named and each.carrier in _HEATING]
 
     @cached_property
-    def _beside(self) -> pl.DataFrame:
+    def _others(self) -> pl.DataFrame:
         names = [*self._drivers, *self._heaters]
         return site_readings(self.lake, self.site, start_utc=self.start_utc, end_utc=self.end_utc, meters=names)
 
     def _temperature(self, series: Series) -> Vector | None:
-        return measured_on(self._beside, site=self.site, grid=series, unit="degc") if self._drivers else None
+        return measured_on(self._others, site=self.site, grid=series, unit="degc") if self._drivers else None
 
     def _heating(self, series: Series) -> Vector | None:
         is_heat = pl.col("meter_id").is_in(self._heaters) & (pl.col("register") == CONSUMPTION_REGISTER)
-        rows = self._beside.filter(is_heat & (pl.col("unit") == "kwh"))
+        rows = self._others.filter(is_heat & (pl.col("unit") == "kwh"))
         if rows.is_empty():
             return None
         parts = rows.partition_by("meter_id")

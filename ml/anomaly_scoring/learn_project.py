@@ -69,9 +69,9 @@ class CausesLearned:
     @property
     def finding(self) -> Finding | None:
         """Why the labels taught nothing."""
-        said = _MESSAGES.get(self.reason)
-        message = f"{self.labels} labelled events: {said}"
-        return None if said is None else Finding(code=self.reason, severity="info", message=message)
+        text = _MESSAGES.get(self.reason)
+        message = f"{self.labels} labelled events: {text}"
+        return None if text is None else Finding(code=self.reason, severity="info", message=message)
 
 
 def learn_project(

@@ -52,7 +52,7 @@ def live_points(site: Site) -> dict[str, tuple[Address, Point]]:
 class MeterMinutes:
     """Power of a meter in each minute that is known, kW, by hour of UTC; of hours long over their value alone.
 
-    step_kw: the finest by which its power has been told to differ; of a counter 0, infinite before any has.
+    step_kw: the finest reported difference of its power; of a counter 0, infinite before any has.
     """
 
     point: Point
@@ -156,8 +156,8 @@ class SiteWatch:
             if value is not None:
                 each.minutes.take(value)
             series = each.minutes.series(start_utc, now_utc, each.limits.ceiling[civil.hour])
-            told = (each.limits, each.expected, self.limits.params, each.stuck_hours, each.minutes.step_kw)
-            events = live_events(series, civil, *told)
+            arguments = (each.limits, each.expected, self.limits.params, each.stuck_hours, each.minutes.step_kw)
+            events = live_events(series, civil, *arguments)
             found += [
                 stored(
                     one, by_kind(one.kind), self.site, each.meter, ENERGY_UNIT, self._price, self.limits.params_version
@@ -188,12 +188,12 @@ class SiteWatch:
         by_stream = {(each.stream_id, each.register_id): each for each in limits.streams}
         points, found = live_points(self.site), list[_Judge]()
         for meter, stream in scored_streams(self.site):
-            told: StreamLimits | None = by_stream.get((stream.stream_id, stream.register))
-            if told is None or meter.meter_id not in points:
+            learned: StreamLimits | None = by_stream.get((stream.stream_id, stream.register))
+            if learned is None or meter.meter_id not in points:
                 continue
             address, point = points[meter.meter_id]
             minutes = self._minutes.get(meter.meter_id)
             if minutes is None or minutes.point != point:
                 minutes = self._minutes[meter.meter_id] = MeterMinutes(point)
-            found.append(_Judge(meter, address, minutes, told.limits, told.expected, told.stuck_hours))
+            found.append(_Judge(meter, address, minutes, learned.limits, learned.expected, learned.stuck_hours))
         return found

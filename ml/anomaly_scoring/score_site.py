@@ -113,7 +113,7 @@ def _judged(
     calendar: Calendar,
     led: set[str],
 ) -> _Judged:
-    """Every meter that is scored, beside the site's outdoor temperature where it has one."""
+    """Every scored meter, with the site's outdoor temperature where it has one."""
     judged, by_meter = _Judged(), readings.partition_by("meter_id", as_dict=True)
     warmth = next((by_meter[(name,)] for name in _outdoor(site) if (name,) in by_meter), None)
     for meter, stream in scored_streams(site):
@@ -202,7 +202,7 @@ def _weather_led(meter: Meter) -> Finding:
 
 
 def params_version(params: DetectorParams, causes: CauseModel) -> str:
-    """Parameters and models that judged: eight digits for those of the detectors, and the version that told causes."""
+    """Versions of the parameters and models used: eight digits for the detectors, and that of the cause model."""
     text = f"{params.model_dump_json()} {learned().version}"
     return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{causes.name}"
 
@@ -219,8 +219,8 @@ def usual_of(series: Series, site: Site, start_utc: datetime, end_utc: datetime)
     first, after = max(series.index(start_utc), 0), min(series.index(end_utc), len(series.values))
     before = rows.filter(pl.col("day").is_between(rows["day"][first] - 42, rows["day"][first] - 1))
     usual = before.group_by("minute", "is_off").agg(usual=pl.col("value").median())
-    asked = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
-    return asked["usual"].to_list()
+    joined = rows[first:after].join(usual, on=["minute", "is_off"], how="left", maintain_order="left")
+    return joined["usual"].to_list()
 
 
 def _shares(event: found_events.AnomalyEvent, period: Period) -> bool:

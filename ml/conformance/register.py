@@ -129,8 +129,8 @@ def months_are_fitted_in_weighted_segments() -> Outcome:
     months = fit.training.frame["local_start"].dt.month().to_numpy()
     off = 0.0
     for month, part, _ in parts:
-        beside = ((month - 2) % 12 + 1, month % 12 + 1)
-        weights = np.select([months == month, np.isin(months, beside)], [1.0, 0.5], 0.0)
+        neighbours = ((month - 2) % 12 + 1, month % 12 + 1)
+        weights = np.select([months == month, np.isin(months, neighbours)], [1.0, 0.5], 0.0)
         used, own = weights > 0, months == month
         design = part.design(fit.training)
         expected = design[own] @ solve(design[used], fit.y[used], weights[used])

@@ -124,13 +124,13 @@ def savings_and_deviation_have_opposite_signs() -> Outcome:
 @_case("options", standard="IPMVP")
 def options_a_and_d_are_refused() -> Outcome:
     """Options B and C are computed, A and D refused with a sentence."""
-    said = []
+    messages = []
     for option in (IpmvpOption.A, IpmvpOption.D):
         try:
             check_request(train_end=SPLIT, start=SPLIT, end=END, confidence=0.9, option=option)
         except BadInput as fault:
-            said.append(str(fault))
-    return Outcome(len(said) == 2, "; ".join(said), "A and D are not implemented")
+            messages.append(str(fault))
+    return Outcome(len(messages) == 2, "; ".join(messages), "A and D are not implemented")
 
 
 @_case("avoided energy and normalised savings", standard="IPMVP")

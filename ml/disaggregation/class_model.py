@@ -25,7 +25,7 @@ OFF_ENERGY = 0.1
 MANY_ROWS, MOST_FOLDS, LARGE_FOLDS = 20_000, 6, 3
 # Of many rows, one in so many teaches the on-state where the class is not on within so many steps.
 THIN, NEAR = 3, 30
-# Rows asked at once: every tree goes over all of them, which then lie in the processor's cache.
+# Rows predicted at once: every tree goes over all of them, which then lie in the processor's cache.
 BLOCK = 512
 LEVELS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 # F1 that a pair of thresholds may lack, for as many steps on as there were.
@@ -87,12 +87,12 @@ class ClassModel:
     def estimate(self, matrix: Matrix) -> Estimate:
         """Estimate of consecutive steps."""
         if self.classifier is None:
-            kwh = np.maximum(_said(self.on, matrix), 0.0)
+            kwh = np.maximum(_scores(self.on, matrix), 0.0)
             return Estimate(kwh, kwh > self.on_kwh)
-        is_on = hysteresis(_said(self.classifier, matrix), self.sure, self.likely)
+        is_on = hysteresis(_scores(self.classifier, matrix), self.sure, self.likely)
         kwh = np.zeros(len(matrix))
         for model, called in ((self.on, is_on), (self.off, ~is_on)):
-            kwh[called] = _said(model, matrix[called])
+            kwh[called] = _scores(model, matrix[called])
         return Estimate(np.maximum(kwh, 0.0), is_on)
 
 
@@ -138,8 +138,8 @@ class _Learner:
         every = np.ones(len(is_on), dtype=bool)
         return self._crossed(fit, _teaches(is_on) if self.is_large else every, every)
 
-    def energy(self, taught: Mask, asked: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
-        """A regression of the energy of some steps, and held-out estimates of those asked; zero elsewhere.
+    def energy(self, taught: Mask, estimated: Mask, *, share: float = 1.0) -> tuple[Any, Vector]:
+        """A regression of the energy of some steps, and held-out estimates of those in `estimated`; zero elsewhere.
 
         What a class that is off draws seldom matters, and its steps are most of all: then it is their mean.
         """
@@ -153,7 +153,7 @@ class _Learner:
             given = self.params.estimators(is_large=self.is_large, share=share)
             return [HistGradientBoostingRegressor(**kw).fit(self._rows(rows), self.kwh[rows]) for kw in given]
 
-        model, found = self._crossed(fit, taught, asked)
+        model, found = self._crossed(fit, taught, estimated)
         return model, np.maximum(found, 0.0)
 
     def _rows(self, rows: Mask) -> Matrix:
@@ -162,12 +162,12 @@ class _Learner:
         found[:, np.isnan(found).all(axis=0)] = 0.0
         return found
 
-    def _crossed(self, fit: Callable[[Mask], Any], taught: Mask, asked: Mask) -> tuple[Any, Vector]:
+    def _crossed(self, fit: Callable[[Mask], Any], taught: Mask, estimated: Mask) -> tuple[Any, Vector]:
         """The model of all steps, and what models of the other folds say of each one."""
         found = np.zeros(len(self.fold))
         for number in np.unique(self.fold):
             own = self.fold == number
-            found[own & asked] = _said(fit(taught & ~own), self.matrix[own & asked])
+            found[own & estimated] = _scores(fit(taught & ~own), self.matrix[own & estimated])
         return fit(taught), found
 
 
@@ -180,7 +180,7 @@ def _teaches(is_on: Mask) -> Mask:
     return found
 
 
-def _said(model: Any, matrix: Matrix) -> Vector:
+def _scores(model: Any, matrix: Matrix) -> Vector:
     """The estimate of steps by a constant, or by the mean of classifiers or regressions."""
     if isinstance(model, float) or not len(matrix):
         return np.full(len(matrix), model if isinstance(model, float) else 0.0)

@@ -89,22 +89,22 @@ def expect_readings(circuit: Circuit, report_utc: tuple[datetime, datetime]) -> 
 def extrapolation(circuit: Circuit, campaign: Campaign, span: slice) -> Finding | None:
     """Finding where the span leaves the seasons or the daily energies of the training; None where it does not."""
     civil = circuit.civil
-    taught, asked = np.unique(civil.day[: len(circuit.kwh)][campaign.train]), np.unique(civil.day[span])
+    taught, days = np.unique(civil.day[: len(circuit.kwh)][campaign.train]), np.unique(civil.day[span])
     of_year = np.array(
-        [(civil.first_day + timedelta(days=int(day))).timetuple().tm_yday for day in range(asked[-1] + 1)]
+        [(civil.first_day + timedelta(days=int(day))).timetuple().tm_yday for day in range(days[-1] + 1)]
     )
-    apart = np.abs(of_year[asked][:, None] - np.unique(of_year[taught])[None, :])
-    distant = int((np.minimum(apart, YEAR_DAYS - apart).min(axis=1) > SEASON_DAYS).sum())
+    distance = np.abs(of_year[days][:, None] - np.unique(of_year[taught])[None, :])
+    distant = int((np.minimum(distance, YEAR_DAYS - distance).min(axis=1) > SEASON_DAYS).sum())
     daily = _by_day(circuit, slice(0, len(circuit.kwh)))
     known = daily[taught][np.isfinite(daily[taught])]
-    values = daily[asked][np.isfinite(daily[asked])]
+    values = daily[days][np.isfinite(daily[days])]
     outside = 0
     if len(known) and len(values):
         low, high = (1 - BEYOND) * known.min(), (1 + BEYOND) * known.max()
         outside = int(((values < low) | (values > high)).sum())
-    if distant <= FEW_DAYS * len(asked) and outside <= FEW_DAYS * len(values):
+    if distant <= FEW_DAYS * len(days) and outside <= FEW_DAYS * len(values):
         return None
-    return finding_of("extrapolated", days=len(asked), season_days=distant, load_days=outside)
+    return finding_of("extrapolated", days=len(days), season_days=distant, load_days=outside)
 
 
 def _by_day(circuit: Circuit, span: slice) -> Vector:
@@ -204,13 +204,13 @@ def _rows(names: Sequence[str], found: dict[str, Estimate], circuit: Circuit, sp
 
 def _digest(circuit: Circuit, campaign: Campaign | None, loads: Sequence[LoadSignature], span: slice) -> str:
     parts: list[Any] = [circuit.kwh, *circuit.beside.values(), *circuit.submeters.values()]
-    said = [circuit.start_utc.isoformat(), str(circuit.step), str(span), circuit.zone]
-    said += [load.model_dump_json() for load in loads]
+    texts = [circuit.start_utc.isoformat(), str(circuit.step), str(span), circuit.zone]
+    texts += [load.model_dump_json() for load in loads]
     if campaign is not None:
         parts.append(campaign.train)
-        said += [each.spec.model_dump_json() for each in campaign.classes]
+        texts += [each.spec.model_dump_json() for each in campaign.classes]
     return hashlib.sha256(
-        b"".join([*(part.tobytes() for part in parts), *(text.encode() for text in said)])
+        b"".join([*(part.tobytes() for part in parts), *(text.encode() for text in texts)])
     ).hexdigest()
 
 

@@ -59,7 +59,7 @@ def read_circuit(
     if submeters is not None:
         meters, found = _submeters(submeters, calendar.zone, start, step, length)
         findings += found
-    others = _beside(energy.path, beside, calendar.zone, start, step, length) if beside else {}
+    others = _further(energy.path, beside, calendar.zone, start, step, length) if beside else {}
     civil = civil_on(day_types_of(None, None), calendar.zone, start, length, step)
     return Circuit(start, step, kwh, others, meters, civil, calendar.zone), findings
 
@@ -77,10 +77,10 @@ def local_span(text: str, option: str, zone: str) -> tuple[datetime, datetime]:
     return found
 
 
-def _map_without(path: Path, beside: Sequence[str]) -> ColumnMap | None:
-    """The map of the file's energy, beside the columns that are named as further ones."""
+def _map_without(path: Path, further: Sequence[str]) -> ColumnMap | None:
+    """Column map of the file's energy, without the further columns."""
     header = reader_for(path).header(path)
-    missing = [name for name in beside if name not in header]
+    missing = [name for name in further if name not in header]
     if missing:
         raise BadInput(
             f"there is no column {missing[0]}; it has {', '.join(header)}",
@@ -88,7 +88,7 @@ def _map_without(path: Path, beside: Sequence[str]) -> ColumnMap | None:
             line=1,
             reason="missing_column",
         )
-    layout = resolve([name for name in header if name not in beside], None, None)
+    layout = resolve([name for name in header if name not in further], None, None)
     if len(layout.values) != 1 or layout.values[0].column is None:
         raise BadInput("expected one column of energy", file=str(path), line=1, reason="several_meters")
     column, unit = layout.values[0].column, layout.values[0].unit
@@ -151,7 +151,7 @@ def _submeters(
     return found, findings
 
 
-def _beside(
+def _further(
     path: Path, names: Sequence[str], zone: str, start: datetime, step: timedelta, length: int
 ) -> dict[str, Vector]:
     frame = read_drivers(Source(path), zone=zone, named=[name.strip().lower() for name in names])

@@ -29,32 +29,32 @@ _RECENT_DAYS = 3
 _MONTHS = 12
 
 
-def regression(asked: EventDays) -> Matrix:
+def regression(event_days: EventDays) -> Matrix:
     """Baseline in kW of the event and the steps after it, (days, steps of a day); NaN elsewhere and without a model."""
-    span = slice(asked.window.start, asked.window.after(asked.grid.steps).stop)
-    return _by_month(asked, span, sees_adjustment=True)
+    span = slice(event_days.window.start, event_days.window.after(event_days.grid.steps).stop)
+    return _by_month(event_days, span, sees_adjustment=True)
 
 
-def usual_before(asked: EventDays) -> Matrix:
+def usual_before(event_days: EventDays) -> Matrix:
     """Usual load of the adjustment hours up to the event, by what went before them, (days, steps of a day)."""
-    return _by_month(asked, slice(asked.window.adjust_start, asked.window.start), sees_adjustment=False)
+    return _by_month(event_days, slice(event_days.window.adjust_start, event_days.window.start), sees_adjustment=False)
 
 
-def level_of(asked: EventDays) -> Vector:
+def level_of(event_days: EventDays) -> Vector:
     """(days,) scale in kW of what a day is apart from the last ones: their mean size up to the end of the event."""
-    base = asked.base_kw[:, asked.window.adjust_start : asked.window.end]
+    base = event_days.base_kw[:, event_days.window.adjust_start : event_days.window.end]
     level = np.asarray(mean_of(np.abs(base), axis=1))
     level[~(level > 0)] = np.nan
     return level
 
 
-def inputs_of(asked: EventDays, *, sees_adjustment: bool) -> Matrix:
+def inputs_of(event_days: EventDays, *, sees_adjustment: bool) -> Matrix:
     """Knowledge of each day at the end of its adjustment hours, or before them, (days, features).
 
     A gap is 0, which is the usual.
     """
-    grid, days, window = asked.grid, asked.days, asked.window
-    past, today, base, level = asked.past_kw, asked.today_kw, asked.base_kw, level_of(asked)
+    grid, days, window = event_days.grid, event_days.days, event_days.window
+    past, today, base, level = event_days.past_kw, event_days.today_kw, event_days.base_kw, level_of(event_days)
 
     def apart(load: Matrix, span: slice) -> Vector:
         return np.asarray(mean_of(load[:, span] - base[:, span], axis=1)) / level
@@ -75,44 +75,44 @@ def inputs_of(asked: EventDays, *, sees_adjustment: bool) -> Matrix:
     week = np.where((days >= 7) & grid.counts[np.maximum(days - 7, 0)], days - 7, -1)
     for load in (past[:, -1], np.asarray(mean_of(past[:, -_RECENT_DAYS:], axis=1)), grid.of(week)):
         columns += [apart(load, hoped), apart(load, before)]
-    columns += [WEEKDAY_SCALE * flag for flag in _calendar(asked)]
-    columns += _warmth(asked, hoped)
+    columns += [WEEKDAY_SCALE * flag for flag in _calendar(event_days)]
+    columns += _warmth(event_days, hoped)
     return np.clip(np.nan_to_num(np.column_stack(columns)), -CLIP, CLIP)
 
 
-def _calendar(asked: EventDays) -> list[Vector]:
+def _calendar(event_days: EventDays) -> list[Vector]:
     """Weekdays, and whether the day before and the day after are off, as 0 and 1."""
-    grid, days = asked.grid, asked.days
+    grid, days = event_days.grid, event_days.days
     flags = [grid.weekday[days] == weekday for weekday in range(1, 8)]
     flags += [grid.is_off[np.maximum(days - 1, 0)], grid.is_off[np.minimum(days + 1, len(grid.is_off) - 1)]]
     return [flag.astype(np.float64) for flag in flags]
 
 
-def _warmth(asked: EventDays, hoped: slice) -> list[Vector]:
+def _warmth(event_days: EventDays, hoped: slice) -> list[Vector]:
     """Temperature of event and morning against that of the last days: whole, above cooling, below heating."""
-    outdoor, window = asked.grid.temperature_degc, asked.window
+    outdoor, window = event_days.grid.temperature_degc, event_days.window
     if outdoor is None:
         return []
-    morning = slice(max(window.adjust_start - 3 * asked.grid.per_hour, 0), window.adjust_end)
+    morning = slice(max(window.adjust_start - 3 * event_days.grid.per_hour, 0), window.adjust_end)
     found: list[Vector] = []
     for span in (hoped, morning):
         near = outdoor[:, span]
         for warmth in (near, np.maximum(near - COOLING_DEGC, 0), np.maximum(HEATING_DEGC - near, 0)):
             daily = np.asarray(mean_of(warmth, axis=1))
-            usual = np.asarray(mean_of(np.where(asked.last < 0, np.nan, daily[asked.last]), axis=1))
-            found.append((daily[asked.days] - usual) / SCALE_DEGC)
+            usual = np.asarray(mean_of(np.where(event_days.last < 0, np.nan, daily[event_days.last]), axis=1))
+            found.append((daily[event_days.days] - usual) / SCALE_DEGC)
     return found
 
 
-def _by_month(asked: EventDays, span: slice, *, sees_adjustment: bool) -> Matrix:
+def _by_month(event_days: EventDays, span: slice, *, sees_adjustment: bool) -> Matrix:
     """Estimates of a span, (days, steps), each month by a model of the counting days before its first."""
-    grid, days = asked.grid, asked.days
+    grid, days = event_days.grid, event_days.days
     found = np.full((len(days), grid.steps), np.nan)
     for is_off in (False, True):
         mine = np.flatnonzero(grid.is_off[days] == is_off)
         if not len(mine):
             continue
-        seen = asked.history.of_kind(is_off)
+        seen = event_days.history.of_kind(is_off)
         x, base, level = inputs_of(seen, sees_adjustment=sees_adjustment), seen.base_kw[:, span], level_of(seen)
         design = np.column_stack([x, np.ones(len(x))])
         share = (seen.today_kw[:, span] - base) / level[:, None]

@@ -24,24 +24,24 @@ def x_of_y(chosen: int, days_of: int, cap: float = 0.0) -> Rule:
     cap: of a multiplicative same-day adjustment, 0.2 for ±20 %; 0: none.
     """
 
-    def estimate(asked: EventDays) -> Matrix:
-        load = asked.past_kw[:, LAST_DAYS - days_of :]
-        level = np.asarray(mean_of(load[:, :, asked.window.event], axis=2))
+    def estimate(event_days: EventDays) -> Matrix:
+        load = event_days.past_kw[:, LAST_DAYS - days_of :]
+        level = np.asarray(mean_of(load[:, :, event_days.window.event], axis=2))
         known = np.isfinite(level)
         if chosen == LAST_DAYS:
-            profile = asked.base_kw.copy()
+            profile = event_days.base_kw.copy()
         else:
             order = np.argsort(-np.where(known, level, -np.inf), axis=1, kind="stable")[:, :chosen]
             profile = np.asarray(mean_of(np.take_along_axis(load, order[:, :, None], axis=1), axis=1))
         profile[known.sum(axis=1) < min(LEAST_DAYS, days_of)] = np.nan
-        return profile * adjustment(asked, profile, cap)[:, None] if cap else profile
+        return profile * adjustment(event_days, profile, cap)[:, None] if cap else profile
 
     return estimate
 
 
-def adjustment(asked: EventDays, profile: Matrix, cap: float) -> Matrix:
+def adjustment(event_days: EventDays, profile: Matrix, cap: float) -> Matrix:
     """Measured over baseline in the adjustment hours, within 1 ± cap; NaN without readings or without a load."""
-    measured, expected = asked.today_kw[:, asked.window.adjustment], profile[:, asked.window.adjustment]
+    measured, expected = event_days.today_kw[:, event_days.window.adjustment], profile[:, event_days.window.adjustment]
     both = np.isfinite(measured) & np.isfinite(expected)
     top, bottom = np.where(both, measured, 0.0).sum(axis=1), np.where(both, expected, 0.0).sum(axis=1)
     ratio = np.divide(top, bottom, out=np.full(len(top), np.nan), where=(bottom > 0) & (top > 0))
@@ -49,29 +49,29 @@ def adjustment(asked: EventDays, profile: Matrix, cap: float) -> Matrix:
     return found
 
 
-def last_week(asked: EventDays) -> Matrix:
+def last_week(event_days: EventDays) -> Matrix:
     """The day a week before, holiday or not, unless it is excluded."""
-    earlier = np.asarray(asked.days - WEEK_DAYS)
-    is_usable = (earlier >= 0) & ~asked.grid.is_excluded[np.maximum(earlier, 0)]
-    return asked.grid.of(np.where(is_usable, earlier, -1))
+    earlier = np.asarray(event_days.days - WEEK_DAYS)
+    is_usable = (earlier >= 0) & ~event_days.grid.is_excluded[np.maximum(earlier, 0)]
+    return event_days.grid.of(np.where(is_usable, earlier, -1))
 
 
-def matching_day(asked: EventDays) -> Matrix:
+def matching_day(event_days: EventDays) -> Matrix:
     """Mean of the three of the last 45 counting days whose load before the event was nearest to that of the day."""
-    seen = slice(0, asked.window.adjust_end)
-    last = asked.grid.before(asked.days, MATCHED_OF)
-    apart = np.asarray(mean_of((asked.grid.of(last, seen) - asked.today_kw[:, None, seen]) ** 2, axis=2))
-    counts = np.isfinite(apart).sum(axis=1)
-    nearest = np.argsort(np.where(np.isfinite(apart), apart, np.inf), axis=1)[:, :MATCHED_DAYS]
-    profile = np.asarray(mean_of(asked.grid.of(np.take_along_axis(last, nearest, axis=1)), axis=1))
+    seen = slice(0, event_days.window.adjust_end)
+    last = event_days.grid.before(event_days.days, MATCHED_OF)
+    distance = np.asarray(mean_of((event_days.grid.of(last, seen) - event_days.today_kw[:, None, seen]) ** 2, axis=2))
+    counts = np.isfinite(distance).sum(axis=1)
+    nearest = np.argsort(np.where(np.isfinite(distance), distance, np.inf), axis=1)[:, :MATCHED_DAYS]
+    profile = np.asarray(mean_of(event_days.grid.of(np.take_along_axis(last, nearest, axis=1)), axis=1))
     profile[counts < LEAST_DAYS] = np.nan
     return profile
 
 
-def before_event(asked: EventDays) -> Matrix:
+def before_event(event_days: EventDays) -> Matrix:
     """Load of the hour before the event, held for the rest of the day (meter before, meter after)."""
-    grid, start = asked.grid, asked.window.start
-    level = np.asarray(mean_of(asked.today_kw[:, max(start - grid.per_hour, 0) : start], axis=1))
+    grid, start = event_days.grid, event_days.window.start
+    level = np.asarray(mean_of(event_days.today_kw[:, max(start - grid.per_hour, 0) : start], axis=1))
     return np.repeat(level[:, None], grid.steps, axis=1)
 
 

@@ -113,13 +113,13 @@ class _Group:
         estimate = METHODS[name](asked)
         value, load = estimate[:, window.event], asked.today_kw[:, window.event]
         learns, scale = ~asked.grid.is_excluded[asked.days], asked.scale_kw
-        apart = np.abs(value - load) / scale[:, None]
+        errors = np.abs(value - load) / scale[:, None]
         size = np.abs(np.asarray(mean_of(value - load, axis=1))) / scale
         widths, levels = half_widths(size, learns=learns)
         estimates = []
         for day in event_days:
             at = int(np.searchsorted(asked.days, day))
-            steps = step_widths(apart[:at][learns[:at]], float(levels[at])) * scale[at]
+            steps = step_widths(errors[:at][learns[:at]], float(levels[at])) * scale[at]
             unramped = self._unramped(name, day, ramps[day]) if day in ramps else None
             width = float(widths[at] * scale[at])
             estimates.append(Estimated(Event(day, window), name, estimate[at], width, steps, day in ramps, unramped))
@@ -129,14 +129,14 @@ class _Group:
 
     def ramps(self) -> dict[int, Vector]:
         """Days whose adjustment hours are above all that their morning lets expect, with the usual load of the day."""
-        asked, span = self.asked, self.asked.window.adjustment
-        usual, is_excluded = usual_before(asked), asked.grid.is_excluded[asked.days]
-        top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (asked.today_kw, usual))
+        event_days, span = self.asked, self.asked.window.adjustment
+        usual, is_excluded = usual_before(event_days), event_days.grid.is_excluded[event_days.days]
+        top, bottom = (np.asarray(mean_of(each[:, span], axis=1)) for each in (event_days.today_kw, usual))
         # One-sided: below the usual is no ramp, and no size can be less than nothing.
         excess = np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
         limits, _ = half_widths(excess, miss=RAMP_MISS, learns=~is_excluded)
         above = np.flatnonzero(is_excluded & (excess > np.maximum(limits, 1)))
-        return {int(asked.days[at]): usual[at] for at in above}
+        return {int(event_days.days[at]): usual[at] for at in above}
 
     def _unramped(self, name: str, day: int, usual: Vector) -> Vector:
         """Baseline of the day if the load before the event had been the usual one."""
@@ -156,11 +156,11 @@ def _scores(errors: dict[str, list[Errors]], usable: set[str]) -> tuple[MethodSc
 
 def _score(name: str, kept: Sequence[Errors], is_usable: bool) -> MethodScore:
     """Bias, error and RRMSE over the days of all windows, each by the mean of what was measured."""
-    apart = [each.estimate_kw - each.actual_kw for each in kept]
-    by_event = np.concatenate([np.asarray(mean_of(each, axis=1)) for each in apart])
-    by_step = np.concatenate([each[np.isfinite(each)] for each in apart])
+    errors = [each.estimate_kw - each.actual_kw for each in kept]
+    by_event = np.concatenate([np.asarray(mean_of(each, axis=1)) for each in errors])
+    by_step = np.concatenate([each[np.isfinite(each)] for each in errors])
     load = np.concatenate(
-        [each.actual_kw[np.isfinite(gap)] for each, gap in zip(kept, apart, strict=True)] or [np.empty(0)]
+        [each.actual_kw[np.isfinite(gap)] for each, gap in zip(kept, errors, strict=True)] or [np.empty(0)]
     )
     held = np.concatenate([each.held for each in kept])
     # Of a net meter the load may cancel out: by its size.

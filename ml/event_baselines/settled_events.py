@@ -90,13 +90,13 @@ def findings_of(case: EventCase, settled: Settled) -> list[Finding]:
     found = [finding for event in case.events for finding in _of_event(case, event)]
     without = [score.name for score in settled.scores if not score.eligible]
     if without:
-        said = Sentence("no baseline for every event by {0}: too few days or hours.", ", ".join(without))
-        found.append(Finding(code="not_eligible", message=said, facts={"methods": len(without), "of": len(METHODS)}))
+        text = Sentence("no baseline for every event by {0}: too few days or hours.", ", ".join(without))
+        found.append(Finding(code="not_eligible", message=text, facts={"methods": len(without), "of": len(METHODS)}))
     if any(not np.isfinite(each.half_width_kw) for each in done.values()):
-        said = Sentence(
+        text = Sentence(
             "fewer than 20 days without an event to measure errors on: no interval, and no shed is significant."
         )
-        found.append(Finding(code="no_interval", message=said))
+        found.append(Finding(code="no_interval", message=text))
     return found
 
 
@@ -106,27 +106,27 @@ def _of_event(case: EventCase, event: Event) -> Iterator[Finding]:
     days = int((grid.before(np.array([event.day]), _USUAL_DAYS) >= 0).sum())
     if days < _USUAL_DAYS:
         severity = "few_days" if days >= LEAST_DAYS else "too_few_days"
-        said = Sentence(
+        text = Sentence(
             "{0} earlier days of the same kind count on {1}; expected {2}, and {3} at least.",
             days,
             day,
             _USUAL_DAYS,
             LEAST_DAYS,
         )
-        yield Finding(code=severity, message=said, scope=scope, facts={"days": days})
+        yield Finding(code=severity, message=text, scope=scope, facts={"days": days})
     morning = load[window.adjustment]
     if not np.isfinite(morning).all() or not np.nansum(morning) > 0:
-        said = Sentence("adjustment hours of {0} are missing, zero or negative: baselines without them, or none.", day)
-        yield Finding(code="adjustment_missing", message=said, scope=scope)
+        text = Sentence("adjustment hours of {0} are missing, zero or negative: baselines without them, or none.", day)
+        yield Finding(code="adjustment_missing", message=text, scope=scope)
     if not np.isfinite(load[window.event]).all():
-        said = Sentence("readings are missing in the event of {0}: its energies are of the steps that were read.", day)
-        yield Finding(code="event_gaps", message=said, scope=scope)
+        text = Sentence("readings are missing in the event of {0}: its energies are of the steps that were read.", day)
+        yield Finding(code="event_gaps", message=text, scope=scope)
     if np.nanmin(load, initial=0.0) < 0:
-        said = Sentence("the net load of {0} is negative at times: adjustments by a factor do not hold there.", day)
-        yield Finding(code="negative_load", message=said, scope=scope)
+        text = Sentence("the net load of {0} is negative at times: adjustments by a factor do not hold there.", day)
+        yield Finding(code="negative_load", message=text, scope=scope)
     if sum(each.day == event.day for each in case.events) > 1:
-        said = Sentence("{0} has several events: the load before the later ones holds the rebound of the earlier.", day)
-        yield Finding(code="several_events", message=said, scope=scope)
+        text = Sentence("{0} has several events: the load before the later ones holds the rebound of the earlier.", day)
+        yield Finding(code="several_events", message=text, scope=scope)
 
 
 class LoadTest(Model):
@@ -172,8 +172,8 @@ def load_test(
         return _unproven(load_id, "readings are missing in the event")
     low, high = row.interval_kwh
     if low <= 0:
-        said = f"{row.shed_kwh:,.1f} kWh less than expected, and the interval {low:,.1f} to {high:,.1f} kWh holds zero"
-        return _unproven(load_id, said)
+        cause = f"{row.shed_kwh:,.1f} kWh less than expected, and the interval {low:,.1f} to {high:,.1f} kWh holds zero"
+        return _unproven(load_id, cause)
     hours = (end_utc - start_utc) / HOUR
     return LoadTest(
         load=load_id, meter=meter, start_utc=start_utc, end_utc=end_utc, shed_kw=round(row.shed_kwh / hours, 3),
@@ -186,5 +186,5 @@ def load_test(
     )  # fmt: skip
 
 
-def _unproven(load_id: str, said: str) -> Finding:
-    return Finding(code="load_not_proven", scope=f"load:{load_id}", message=f"{load_id}: not proven: {said}")
+def _unproven(load_id: str, cause: str) -> Finding:
+    return Finding(code="load_not_proven", scope=f"load:{load_id}", message=f"{load_id}: not proven: {cause}")

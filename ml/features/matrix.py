@@ -42,7 +42,7 @@ def feature_matrix(case: Case, origins: Index, horizon: int, names: Sequence[str
         raise OurFault(f"no feature is called {', '.join(unknown)}")
     found: dict[str, Vector] = {}
     for group in GROUPS:
-        # A group that is not asked for may be dear: the sun's position is.
+        # A group that is not requested may be expensive: the sun's position is.
         if any(feature.name in names for feature in group.FEATURES):
             found |= group.columns(rows)
     shares = [found[name] / rows.level if FEATURES[name].is_levelled else found[name] for name in names]

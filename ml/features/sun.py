@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ml.features.series import QUARTER, Index, Vector
 
 Mask = npt.NDArray[np.bool_]
-# Clouds beside the sun reflect: means of a quarter hour reach a fifth above the cloudless sky, hardly more.
+# Clouds next to the sun reflect: means of a quarter hour reach a fifth above the cloudless sky, hardly more.
 MOST_INDEX = 1.2
 # Below it (a sun of some two degrees) the quotient of two small numbers says nothing about clouds.
 LEAST_CLEAR_W_PER_M2 = 20.0

@@ -120,8 +120,8 @@ def issued_weather(
     from the one before it. measured: of steps of the same grid. time_zone: whose days a daily grid has.
     """
     ordered = sorted(issues, key=lambda each: (each.issued_at_utc, each.available_at_utc))
-    told = {name for each in ordered for name in each.values}
-    names = tuple(name for name in WEATHER_UNITS if name in told | set(measured.names))
+    forecast = {name for each in ordered for name in each.values}
+    names = tuple(name for name in WEATHER_UNITS if name in forecast | set(measured.names))
     steps, since, rows, rank = [], [], [], []
     for place, issue in enumerate(ordered, start=1):
         first, values = _on_grid(issue, grid, names, time_zone)
@@ -161,9 +161,9 @@ def _on_grid(issue: WeatherIssue, grid: Series, names: tuple[str, ...], time_zon
     count = len(next(iter(issue.values.values()))) * (issue.step_minutes // part)
     length = -(-(offset + count) // (minutes // part))
     found: Vector = np.full((length, len(names)), np.nan)
-    for name, told in issue.values.items():
+    for name, values in issue.values.items():
         parts: Vector = np.full(length * (minutes // part), np.nan)
-        parts[offset : offset + count] = np.repeat(np.array(told, dtype=float), issue.step_minutes // part)
+        parts[offset : offset + count] = np.repeat(np.array(values, dtype=float), issue.step_minutes // part)
         by_step = parts.reshape(length, -1)
         if WEATHER_UNITS[name] == "mm":
             found[:, names.index(name)] = by_step.sum(axis=1) * part / issue.step_minutes

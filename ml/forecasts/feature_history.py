@@ -67,9 +67,9 @@ def correlations(matrix: Matrix, case: Case) -> list[FeatureCorrelation]:
     for column, name in enumerate(matrix.names):
         values, feature = matrix.inputs[:, column], FEATURES[name]
         by_lead = {block: rank_correlation(values[rows], came[rows]) for block, rows in blocks.items()}
-        said = {"unit": feature.unit, "known": feature.known.value, "source": feature.source}
+        attributes = {"unit": feature.unit, "known": feature.known.value, "source": feature.source}
         n = int(np.sum(known & ~np.isnan(values)))
-        found.append(FeatureCorrelation(feature=name, n=n, by_lead=by_lead, **said))
+        found.append(FeatureCorrelation(feature=name, n=n, by_lead=by_lead, **attributes))
     return sorted(found, key=lambda each: (-abs(each.rank or 0.0), each.feature))
 
 

@@ -125,8 +125,8 @@ def day_types_of(country: str | None, subdivision: str | None) -> DayTypes:
 
 def _step(rows: pl.DataFrame, source: Source) -> timedelta:
     """The step of the grid: that of the file, or a quarter hour where the file's is finer. Raises BadInput."""
-    apart = rows["interval_start_utc"].sort().diff().drop_nulls().dt.total_minutes()
-    runs = apart.rle().struct.unnest().filter(pl.col("len") >= MIXED_RUN)
+    gaps = rows["interval_start_utc"].sort().diff().drop_nulls().dt.total_minutes()
+    runs = gaps.rle().struct.unnest().filter(pl.col("len") >= MIXED_RUN)
     steps = sorted(set(rows["source_minutes"].to_list()) | set(runs["value"].to_list()))
     if len(steps) > 1:
         shown = ", ".join(f"{minutes}" for minutes in steps)
@@ -223,8 +223,8 @@ def _weather(source: Source, zone: str, series: Series, length: int) -> tuple[Gi
             file=str(source.path),
             reason="no_common_days",
         )
-    said = (
+    message = (
         f"{', '.join(columns)} of {source.path.name}: taken as known at every issue; a real weather forecast is worse."
     )
-    taken = Finding(code="weather_as_given", message=said, severity="info", facts={"columns": len(columns)})
+    taken = Finding(code="weather_as_given", message=message, severity="info", facts={"columns": len(columns)})
     return GivenWeather(tuple(columns), np.column_stack(list(columns.values()))), [taken]

@@ -239,13 +239,13 @@ def _answer(fitter: Fitter, case: Case, origin: int, horizon: int, *, known_ahea
     """Answer of that kind of model. Raises TooShort."""
     blind = case
     if known_ahead < horizon and isinstance(case.weather, GivenWeather):
-        # What it is asked without it must not have learnt from: a model that expects weather errs where there is none.
+        # Without weather ahead it must not learn from weather: a model that expects weather errs where there is none.
         blind = replace(case, weather=replace(case.weather, is_ahead=False))
-    asked = [each for each in ((case, 0, known_ahead), (blind, known_ahead, horizon)) if each[1] < each[2]]
-    models = [fitter.fit(each) for each, _, _ in asked]
+    spans = [each for each in ((case, 0, known_ahead), (blind, known_ahead, horizon)) if each[1] < each[2]]
+    models = [fitter.fit(each) for each, _, _ in spans]
     parts = [
         model.predict(each, origin, horizon).where(slice(first, last))
-        for model, (each, first, last) in zip(models, asked, strict=True)
+        for model, (each, first, last) in zip(models, spans, strict=True)
     ]
     return _Answer(Quantiles.joined(parts), models[0], is_of_one=len(models) == 1)
 

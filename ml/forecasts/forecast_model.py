@@ -11,7 +11,7 @@ from ml.features.forecast_case import Case
 from ml.features.series import Vector
 
 LOW, HIGH = 0.1, 0.9
-# Ends of the 90 % interval that stands beside P10 to P90.
+# Ends of the 90 % interval next to P10 to P90.
 LOWEST, HIGHEST = 0.05, 0.95
 LEVELS = (LOW, HIGH, LOWEST, HIGHEST)
 _UNKNOWN = np.array([])

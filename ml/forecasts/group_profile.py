@@ -19,7 +19,7 @@ from ml.forecasts.targets import Target
 
 # Four weeks hold every weekday four times: less is no profile of a group either.
 MIN_MEMBER_DAYS = 28
-# From so many days of its own on a meter's size is told by them and not by its connection.
+# From so many days of its own on, a meter's size follows from them and not from its connection.
 MIN_OWN_DAYS = 1
 
 
@@ -78,9 +78,9 @@ def _groups(site: Site, meter: Meter) -> Iterator[list[Meter]]:
         and meter.meter_id not in site.above(one.meter_id)
         and one.meter_id not in site.above(meter.meter_id)
     ]
-    beside = [one for one in others if one.parent_on() == meter.parent_on()]
-    yield beside
-    yield [one for one in others if one not in beside]
+    siblings = [one for one in others if one.parent_on() == meter.parent_on()]
+    yield siblings
+    yield [one for one in others if one not in siblings]
 
 
 def _scaled(site: Site, meter: Meter, own: Series, members: dict[str, Series]) -> tuple[Series, str, list[str]] | None:

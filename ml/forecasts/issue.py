@@ -68,14 +68,14 @@ def run_forecast(
         group = group_profile(others, site=site, target=wanted, own=case, end_utc=issued_at_utc, as_of_utc=as_of_utc)
         if group is None:
             return refusal
-        asked = request_of(site, wanted, group.case, issued_at, steps)
-        return by_group(asked, group, issued_at, available_at)
-    asked = request_of(site, wanted, case, issued_at, steps)
-    age = age_days(case.series, asked.origin)
+        request = request_of(site, wanted, group.case, issued_at, steps)
+        return by_group(request, group, issued_at, available_at)
+    request = request_of(site, wanted, case, issued_at, steps)
+    age = age_days(case.series, request.origin)
     if age > MAX_STALE_DAYS:
         message = f"The newest reading is {age:.0f} days old; at most {MAX_STALE_DAYS} can be bridged."
         return finding("recent_readings_missing", message, wanted.name, days=round(age))
-    return by_best(asked, tracker, issued_at, available_at)
+    return by_best(request, tracker, issued_at, available_at)
 
 
 def run_shadow(
@@ -91,13 +91,13 @@ def run_shadow(
     case = issue_case(readings, site=site, target=target, issued_at_utc=at, weather=weather)
     if challenger is None or isinstance(case, Finding):
         return None
-    asked = request_of(site, target, case, at, len(beside.rows))
-    answer = challenger.forecaster.predict(case, asked.origin, asked.steps)
-    if implausible(answer, case, asked.origin) is not None:
+    request = request_of(site, target, case, at, len(beside.rows))
+    answer = challenger.forecaster.predict(case, request.origin, request.steps)
+    if implausible(answer, case, request.origin) is not None:
         return None
     model = Answering(challenger.logged.name, str(challenger.logged.version), challenger.forecaster)
     labels = {SHADOW: f"beside {beside.model_name} {beside.model_version}, to be compared; nothing rests on it"}
-    return forecast_of(asked, model, answer, labels, at, beside.available_at_utc)
+    return forecast_of(request, model, answer, labels, at, beside.available_at_utc)
 
 
 def issue_case(
@@ -146,11 +146,11 @@ def findings_of(forecast: Forecast) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             code=f"forecast_{code}",
-            message=f"{forecast.target}: {said}.",
+            message=f"{forecast.target}: {text}.",
             severity="warning" if code in {*WEAKER, "constant", "regime_change"} else "info",
             scope=forecast.target,
         )
-        for code, said in forecast.labels.items()
+        for code, text in forecast.labels.items()
     )
 
 

@@ -41,7 +41,7 @@ def keep_known(
     readings, weather: as the forecast of that issue was made from.
     """
     case = issue_case(readings, site=site, target=target, issued_at_utc=issued_at_utc, weather=weather)
-    # What has too short a history is forecast by meters beside it, and of a few days there are no features.
+    # What has too short a history is forecast by neighbouring meters, and of a few days there are no features.
     if not isinstance(case, Case) or short_history(case.series, target.name) is not None:
         return False
     origin = target.origin(case.series, issued_at_utc, issued_at_utc.astimezone(zone(site.time_zone)))
@@ -87,9 +87,9 @@ def names_of(case: Case) -> tuple[str, ...]:
 
 def calendar_sha256(civil: Civil, step: Index) -> str:
     """Digest of what the calendar says of those steps: a holiday that was declared later changes it."""
-    told = (civil.minute, civil.weekday, civil.day_type, civil.day_type_before, civil.day_type_after)
-    said = np.stack([each[step] for each in (*told, civil.is_school_holiday, civil.offset)])
-    return hashlib.sha256(said.tobytes()).hexdigest()
+    parts = (civil.minute, civil.weekday, civil.day_type, civil.day_type_before, civil.day_type_after)
+    values = np.stack([each[step] for each in (*parts, civil.is_school_holiday, civil.offset)])
+    return hashlib.sha256(values.tobytes()).hexdigest()
 
 
 def _weather_since(case: Case, step: Index, origin: int) -> list[datetime | None]:

@@ -31,7 +31,7 @@ from ml.tracker import Tracker
 
 # The version of a model that was fitted for this forecast alone.
 UNREGISTERED = "unregistered"
-# So many older models are asked before the floor: a fault of one training seldom lasts for three.
+# So many older models are tried before the floor: a fault of one training seldom lasts for three.
 OTHERS = 2
 GROUP_PROFILE = "group_profile"
 
@@ -64,21 +64,21 @@ def request_of(site: Site, target: Target, case: Case, issued_at_utc: datetime, 
 
 
 def by_group(
-    asked: ForecastRequest, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
+    query: ForecastRequest, group: GroupProfile, issued_at_utc: datetime, available_at_utc: datetime
 ) -> Forecast | Finding:
-    """The profile of the meters beside it, by climatology; asked: of that profile."""
-    name = f"{asked.target.family}.{GROUP_PROFILE}"
-    model = Answering(name, UNREGISTERED, ClimatologyFitter().fit(asked.case))
-    answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
-    why = implausible(answer, asked.case, asked.origin)
+    """Forecast by the profile of the neighbouring meters, by climatology; query: with that profile as its case."""
+    name = f"{query.target.family}.{GROUP_PROFILE}"
+    model = Answering(name, UNREGISTERED, ClimatologyFitter().fit(query.case))
+    answer = model.forecaster.predict(query.case, query.origin, query.steps)
+    why = implausible(answer, query.case, query.origin)
     if why is not None:
-        return finding("implausible_forecast", f"The profile of its group answers {why}.", asked.target.name)
-    labels = {GROUP_PROFILE: group.sentence, **notes(asked.case, asked.origin, asked.steps, trained_until_utc=None)}
-    return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
+        return finding("implausible_forecast", f"The profile of its group answers {why}.", query.target.name)
+    labels = {GROUP_PROFILE: group.sentence, **notes(query.case, query.origin, query.steps, trained_until_utc=None)}
+    return forecast_of(query, model, answer, labels, issued_at_utc, available_at_utc)
 
 
 def by_best(
-    asked: ForecastRequest, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
+    query: ForecastRequest, tracker: Tracker, issued_at_utc: datetime, available_at_utc: datetime
 ) -> Forecast | Finding:
     """The first model whose answer can be: the champion, those that led before it, the floor, the climatology.
 
@@ -86,58 +86,58 @@ def by_best(
     """
     champion, refused = None, list[str]()
     try:
-        champion = load_champion(tracker, asked.site, asked.target.name)
+        champion = load_champion(tracker, query.site, query.target.name)
     except Unreachable as fault:
         refused.append(str(fault))
     if champion is None and not refused:
-        return finding("no_champion", "No model of this target has been registered and leads.", asked.target.name)
-    series, labels = asked.case.series, dict[str, str]()
-    is_stale = recent_share(series, asked.origin) < MIN_RECENT_SHARE
+        return finding("no_champion", "No model of this target has been registered and leads.", query.target.name)
+    series, labels = query.case.series, dict[str, str]()
+    is_stale = recent_share(series, query.origin) < MIN_RECENT_SHARE
     if is_stale:
-        age = age_days(series, asked.origin)
+        age = age_days(series, query.origin)
         labels["stale"] = f"the newest reading is {age:.1f} days old: forecast from like times of the weeks before"
-    for model in _candidates(asked, champion, tracker, is_stale=is_stale):
-        answer = model.forecaster.predict(asked.case, asked.origin, asked.steps)
-        why = implausible(answer, asked.case, asked.origin)
+    for model in _candidates(query, champion, tracker, is_stale=is_stale):
+        answer = model.forecaster.predict(query.case, query.origin, query.steps)
+        why = implausible(answer, query.case, query.origin)
         if why is not None:
             refused.append(f"{model.forecaster.algorithm} {model.version} answered {why}")
             continue
         if refused:
             labels["fallback"] = f"{'; '.join(refused)}; {model.forecaster.algorithm} answers instead"
         trained = champion.trained_until_utc if champion else None
-        labels |= notes(asked.case, asked.origin, asked.steps, trained_until_utc=trained)
-        if champion and model.forecaster is champion.forecaster and _leads_until_more_is_known(champion, asked):
+        labels |= notes(query.case, query.origin, query.steps, trained_until_utc=trained)
+        if champion and model.forecaster is champion.forecaster and _leads_until_more_is_known(champion, query):
             labels["plain_model"] = champion.logged.tags[PLAIN_TAG]
         if isinstance(model.forecaster, Labelled):
             labels |= model.forecaster.labels
-        return forecast_of(asked, model, answer, labels, issued_at_utc, available_at_utc)
-    return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", asked.target.name)
+        return forecast_of(query, model, answer, labels, issued_at_utc, available_at_utc)
+    return finding("implausible_forecast", f"No model has an answer: {'; '.join(refused)}.", query.target.name)
 
 
 def _candidates(
-    asked: ForecastRequest, champion: Champion | None, tracker: Tracker, *, is_stale: bool
+    query: ForecastRequest, champion: Champion | None, tracker: Tracker, *, is_stale: bool
 ) -> Iterator[Answering]:
     if champion is not None and not is_stale:
-        for one in chain([champion], islice(others_of(tracker, asked.site, asked.target.name, champion), OTHERS)):
+        for one in chain([champion], islice(others_of(tracker, query.site, query.target.name, champion), OTHERS)):
             yield Answering(one.logged.name, str(one.logged.version), one.forecaster, one.memory)
     floor: Fitter = SameHourLastWeekFitter()
     for fitter in (ClimatologyFitter(),) if is_stale else (floor, ClimatologyFitter()):
         try:
-            model = fitter.fit(asked.case)
+            model = fitter.fit(query.case)
         except TooShort:
             continue
-        yield Answering(f"{asked.target.family}.{fitter.algorithm}", UNREGISTERED, model)
+        yield Answering(f"{query.target.family}.{fitter.algorithm}", UNREGISTERED, model)
 
 
-def _leads_until_more_is_known(champion: Champion, asked: ForecastRequest) -> bool:
+def _leads_until_more_is_known(champion: Champion, query: ForecastRequest) -> bool:
     """True where it leads since too little was known: later it leads since it won, or nothing better was tried."""
-    series = asked.case.series
-    is_new = series.time(asked.origin) - champion.trained_until_utc < MIN_COMMON_DAYS * DAY
-    return PLAIN_TAG in champion.logged.tags and (is_new or days_known(series) < days_to_lead(asked.target))
+    series = query.case.series
+    is_new = series.time(query.origin) - champion.trained_until_utc < MIN_COMMON_DAYS * DAY
+    return PLAIN_TAG in champion.logged.tags and (is_new or days_known(series) < days_to_lead(query.target))
 
 
 def forecast_of(
-    asked: ForecastRequest,
+    query: ForecastRequest,
     model: Answering,
     answer: Quantiles,
     labels: dict[str, str],
@@ -145,15 +145,15 @@ def forecast_of(
     available_at_utc: datetime,
 ) -> Forecast:
     """The forecast with an id of what determines it: the same inputs and model give the same id."""
-    digest, series = asked.case.digest(), asked.case.series
-    parts = [asked.site.site_id, asked.target.name, issued_at_utc.isoformat(), str(asked.steps)]
+    digest, series = query.case.digest(), query.case.series
+    parts = [query.site.site_id, query.target.name, issued_at_utc.isoformat(), str(query.steps)]
     parts += [model.name, model.version, digest]
     forecast_id = hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
-    moved = what_moved(asked.case, model.forecaster, asked.origin, answer)
+    moved = what_moved(query.case, model.forecaster, query.origin, answer)
     return Forecast(
         forecast_id=forecast_id,
-        site_id=asked.site.site_id,
-        target=asked.target.name,
+        site_id=query.site.site_id,
+        target=query.target.name,
         issued_at_utc=issued_at_utc,
         available_at_utc=available_at_utc,
         model_name=model.name,
@@ -161,7 +161,7 @@ def forecast_of(
         input_digest=digest,
         is_synthetic=series.is_synthetic,
         # In whole quanta, as readings are: a forecast read back from the store is the one that was issued.
-        rows=forecast_rows(answer, series, asked.origin, rounded=quantise),
+        rows=forecast_rows(answer, series, query.origin, rounded=quantise),
         unit=series.unit,
         step_minutes=series.step // timedelta(minutes=1),
         labels=labels,

@@ -18,7 +18,7 @@ FORTNIGHT_DAYS = 14
 REGIME_MARGIN = 0.25
 # An answer may reach this many times the largest amount that was ever seen, on either side of what was seen.
 MAX_REACH = 2.0
-# Sums of trees and of levels end a hair beside the bound that they learnt.
+# Sums of trees and of levels end a hair off the bound that they learnt.
 HAIR = 1e-6
 
 
@@ -41,7 +41,7 @@ def notes(case: Case, origin: int, horizon: int, *, trained_until_utc: datetime 
         "regime_change": _regime(case.series, origin, trained_until_utc),
         "weather": _weather(case, origin, horizon),
     }
-    return {code: said for code, said in found.items() if said}
+    return {code: text for code, text in found.items() if text}
 
 
 def implausible(answer: Quantiles, case: Case, origin: int) -> str | None:

@@ -1,4 +1,4 @@
-"""From a site's readings to the case that models are fitted on and asked about."""
+"""From a site's readings to the case on which models are fitted and queried."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,15 +52,15 @@ def target_case(
     civil = civil_of(site, series.start_utc, len(series.values) + target.steps + 2, series.step)
     measured = _measured(readings, site, series, as_of_utc)
     known = [issue for issue in weather if issue.available_at_utc <= end_utc]
-    told = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
+    by_issue = issued_weather(known, series, measured=measured, time_zone=site.time_zone) if known else measured
     # What rests on weather that was made up is flagged like what rests on readings that were.
     if any(issue.is_synthetic for issue in known):
         series = replace(series, is_synthetic=True)
-    return Case(series, civil, told, place_of(site), asked=target.steps)
+    return Case(series, civil, by_issue, place_of(site), asked=target.steps)
 
 
 def place_of(site: Site) -> Place | None:
-    """Where the site is, if its file says so."""
+    """Location of the site, if its file gives one."""
     if site.latitude_deg is None or site.longitude_deg is None:
         return None
     return Place(site.latitude_deg, site.longitude_deg)

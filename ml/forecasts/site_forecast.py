@@ -1,4 +1,4 @@
-"""All forecast targets of a site: train each, issue each, keep what was refused beside what was made."""
+"""All forecast targets of a site: train each, issue each, keep refusals next to forecasts."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -116,7 +116,7 @@ class SiteInputs:
 
     @cached_property
     def weather(self) -> list[WeatherIssue]:
-        """Issues that tell of what the targets learn from and of the week ahead."""
+        """Weather issues for the targets' training span and the week ahead."""
         if self.store is None or not self.targets:
             return []
         span = {"start_utc": self._since(max(one.history for one in self.targets)), "end_utc": self.end_utc + 8 * DAY}
@@ -241,8 +241,8 @@ def forecast_site(
             shadow = run_shadow(readings, site=site, tracker=tracker, beside=answer, weather=inputs.weather)
             if shadow is not None:
                 store.add(shadow, clock)
-    said = tuple(each for forecast in found for each in findings_of(forecast))
-    return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=said)
+    findings = tuple(each for forecast in found for each in findings_of(forecast))
+    return SiteForecasts(forecasts=tuple(found), refused=refused, reused=tuple(reused), warnings=findings)
 
 
 def _in_blocks(
@@ -264,7 +264,7 @@ def _in_blocks(
 
 
 def _leading(tracker: Tracker, site: Site, target: str) -> Champion | None:
-    """The champion; None where there is none, or where the registry does not answer: a new forecast then says so."""
+    """The champion; None where there is none, or where the registry does not answer: a new forecast then has a note."""
     with suppress(Unreachable):
         return load_champion(tracker, site, target)
     return None

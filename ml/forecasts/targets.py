@@ -66,8 +66,8 @@ class Target:
     @property
     def title(self) -> str:
         """In words, for cards and pages."""
-        said = _TITLES[self.what].format(of=self.stream.target if self.stream else "")
-        return said if self.is_daily else f"{said} {_STEPS[self.step]}"
+        title = _TITLES[self.what].format(of=self.stream.target if self.stream else "")
+        return title if self.is_daily else f"{title} {_STEPS[self.step]}"
 
     @property
     def is_daily(self) -> bool:
@@ -101,25 +101,25 @@ class Target:
 
 
 def targets_of(site: Site) -> list[Target]:
-    """Every forecast that the site asks for: `forecast_targets` day-ahead by hours, then `forecasts`.
+    """Every forecast declared by the site: `forecast_targets` day-ahead by hours, then `forecasts`.
 
     One of the second list takes the place of the same one of the first: it goes further. Raises BadInput.
     """
     found = {one.name: one for one in (target_of(site, f"meter:{name}") for name in site.forecast_targets)}
-    for asked in site.forecasts:
-        made = _declared(site, asked)
+    for declared in site.forecasts:
+        made = _declared(site, declared)
         found[made.name] = made
     return list(found.values())
 
 
 def unmeasured(site: Site) -> list[Finding]:
-    """Lack of meters for a forecast that the site asks for: no reading to come can mend it. Raises BadInput."""
+    """Lack of meters for a forecast declared by the site: no later reading can mend it. Raises BadInput."""
     parts = base_load_parts(site) if any(one.stream is None for one in targets_of(site)) else None
     return [parts] if isinstance(parts, Finding) else []
 
 
 def target_of(site: Site, name: str) -> Target:
-    """The target of that name, as the site asks for it or else with the usual horizon. Raises BadInput.
+    """The target of that name, as declared by the site or else with the usual horizon. Raises BadInput.
 
     `main` is `meter:main`; without a register it is import, or the meter's first.
     """
@@ -138,12 +138,12 @@ def target_of(site: Site, name: str) -> Target:
     return next((one for one in declared if one.name == found.name), found)
 
 
-def _declared(site: Site, asked: ForecastTarget) -> Target:
-    register = f".{asked.register_id}" if asked.register_id else ""
-    stream = stream_of(site, f"meter:{asked.target}{register}") if asked.target else None
-    step = DAY if asked.minutes == DAY_MINUTES else HOUR if asked.minutes == CANONICAL_MINUTES * 4 else QUARTER
-    made = replace(_target(site, asked.what, stream, step), horizon=timedelta(hours=asked.hours))
-    minutes = asked.time_to_live_minutes
+def _declared(site: Site, declared: ForecastTarget) -> Target:
+    register = f".{declared.register_id}" if declared.register_id else ""
+    stream = stream_of(site, f"meter:{declared.target}{register}") if declared.target else None
+    step = DAY if declared.minutes == DAY_MINUTES else HOUR if declared.minutes == CANONICAL_MINUTES * 4 else QUARTER
+    made = replace(_target(site, declared.what, stream, step), horizon=timedelta(hours=declared.hours))
+    minutes = declared.time_to_live_minutes
     return replace(made, time_to_live=timedelta(minutes=minutes)) if minutes else made
 
 
@@ -151,8 +151,8 @@ def _target(site: Site, what: What, stream: Stream | None, step: timedelta) -> T
     horizon = timedelta(days=31) if step == DAY else DAY_AHEAD
     unit = _unit(site, stream) if stream else "kwh"
     if what in {"daily_peak", "daily_carbon"} and unit != "kwh":
-        said = _TITLES[what].format(of=stream.target if stream else "")
-        raise BadInput(f"{said}: it counts {unit}, and only kwh has a peak in kW and emissions", reason="bad_target")
+        title = _TITLES[what].format(of=stream.target if stream else "")
+        raise BadInput(f"{title}: it counts {unit}, and only kwh has a peak in kW and emissions", reason="bad_target")
     is_published = unit in PUBLISHED_UNITS
     is_pv = stream is not None and any(one.kind == "pv" and one.meter == stream.stream_id for one in site.assets)
     return Target(site.site_id, what, stream, step, horizon, TIME_TO_LIVE[step], is_published, is_pv)

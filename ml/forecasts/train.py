@@ -49,7 +49,7 @@ from ml.tracker import CHALLENGER, CHAMPION, LoggedModel, Tracker
 
 # Each weekday four times in two folds; more would be fitted on less, and scored on a season that is over.
 BACKTEST_DAYS, FOLDS = 28, 2
-# A challenger issues beside the champion for so long before a newer one takes its place; then it has been judged.
+# A challenger issues next to the champion for so long before a newer one takes its place; then it has been judged.
 SHADOW_TIME = timedelta(days=MIN_COMMON_DAYS + 1)
 
 
@@ -104,7 +104,7 @@ def try_target(
     seed: int = 0,
 ) -> Tried | Finding:
     """Backtest every kind of model on the last `backtest_days` days in `folds` folds, and refit the best on all hours.
-    No registry is asked: any process can do it; `settle` does the rest.
+    No registry is needed: any process can do it; `settle` does the rest.
 
     readings: LAKE_SCHEMA, unique by key; only hours that end by `known_until_utc` are used. weather: issues of
     forecasts. Returns a Finding under four weeks of hours or where nothing can be scored. tune_within_s: how long
@@ -150,8 +150,8 @@ def try_case(
     if model is None:
         return finding("implausible_forecast", f"No model may lead: {_refusals(trial)}.", target.name)
     of_best = tuned if trial.best == EnsembleFitter.algorithm else None
-    told = _tuning_text(tuned) if tune_within_s else ""
-    return Tried(trial, model, of_best, told)
+    report = _tuning_text(tuned) if tune_within_s else ""
+    return Tried(trial, model, of_best, report)
 
 
 def _soundest(trial: Trial, fitters: Mapping[str, Fitter], target: Target) -> tuple[Trial, Forecaster | None]:
@@ -206,12 +206,12 @@ def _plain(tried: Tried, site: Site, target: Target) -> tuple[Tried, Finding | N
     fitters = {fitter.algorithm: fitter for fitter in fitters_of(site, target)}
     plain, model = _soundest(replace(trial, refused={**trial.refused, **waiting}), fitters, target)
     if model is None:
-        refused = {name: told for name, told in plain.refused.items() if name not in waiting}
+        refused = {name: text for name, text in plain.refused.items() if name not in waiting}
         of_them = f" ({_refusals(replace(plain, refused=refused))})" if refused else ""
-        told = f"{why.message}: {trial.best} leads all the same, since no plain kind may{of_them}."
-        return tried, why.model_copy(update={"message": told})
-    told = f"{why.message}: {model.algorithm} leads, {trial.best} waits."
-    return replace(tried, trial=plain, model=model, tuned=None), why.model_copy(update={"message": told})
+        text = f"{why.message}: {trial.best} leads all the same, since no plain kind may{of_them}."
+        return tried, why.model_copy(update={"message": text})
+    text = f"{why.message}: {model.algorithm} leads, {trial.best} waits."
+    return replace(tried, trial=plain, model=model, tuned=None), why.model_copy(update={"message": text})
 
 
 def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: int = 0) -> Training:
@@ -263,13 +263,13 @@ def settle(tried: Tried, *, site: Site, target: Target, tracker: Tracker, seed: 
 def _give_place(
     tracker: Tracker, site: Site, target: Target, logged: LoggedModel, champion: Champion | None, *, is_promoted: bool
 ) -> None:
-    """Let the new version lead, or issue beside the champion: it can then take the lead by what it really said."""
+    """Let the new version lead, or issue beside the champion: it can then take the lead by its issued forecasts."""
     if is_promoted:
         move_alias(tracker, target.family, CHAMPION, logged)
     elif champion is None or called(logged) != called(champion.logged):
         challenger = load_champion(tracker, site, target.name, CHALLENGER)
         until = datetime.fromisoformat(logged.tags["trained_until_utc"])
-        # One that is replaced every week would never have said enough to be judged by.
+        # One that is replaced every week would never have enough issued forecasts to be judged by.
         if challenger is None or until - challenger.trained_until_utc >= SHADOW_TIME:
             move_alias(tracker, target.family, CHALLENGER, logged)
 
@@ -299,22 +299,22 @@ def _tuning_text(tuned: Tuned | None) -> str:
 def _decide(trial: Trial, target: Target, champion: Champion | None, leading: Sequence[str], *, seed: int) -> Decision:
     """The best of the trial against the champion, on the folds' days that the champion was not trained on."""
     own = trial.scores[trial.best]
-    said = f"{trial.best} has NRMSE {own.nrmse:.4f} in the backtest"
+    text = f"{trial.best} has NRMSE {own.nrmse:.4f} in the backtest"
     if champion is None:
         if leading:
             # Nothing to compare with: this release cannot ask it.
-            reason = f"The champion {', '.join(leading)} is of an earlier release and cannot be asked any more; {said}."
+            reason = f"The champion {', '.join(leading)} is of an earlier release and cannot be asked any more; {text}."
         else:
-            reason = f"No model leads yet; {said}."
+            reason = f"No model leads yet; {text}."
         return Decision(is_promoted=True, reason=reason)
     case = trial.case
     why = _strays(champion.forecaster, case, target)
     if why is not None:
-        reason = f"The champion {called(champion.logged)} answers {why} and leads no longer; {said}."
+        reason = f"The champion {called(champion.logged)} answers {why} and leads no longer; {text}."
         return Decision(is_promoted=True, reason=reason)
     horizon = len(trial.runs[trial.best].step) // len(trial.origins)
-    asked = forecast_origins(champion.forecaster, case, trial.origins, horizon)
-    runs = answered_by_both(asked, trial.runs[trial.best])
+    answers = forecast_origins(champion.forecaster, case, trial.origins, horizon)
+    runs = answered_by_both(answers, trial.runs[trial.best])
     new_from = case.series.index(champion.trained_until_utc)
     of_champion, of_challenger = (daily_losses(run, case.civil, from_origin=new_from) for run in runs)
     return decide(of_champion, of_challenger, seed=seed)

@@ -1,1 +1,1 @@
-"""Rooms: what their temperatures say of the heat that they keep and lose."""
+"""Rooms: heat capacity and losses identified from their temperatures."""

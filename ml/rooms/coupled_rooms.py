@@ -1,4 +1,4 @@
-"""Rooms coupled through their walls: what one tells of its neighbour, by one likelihood and one Kalman filter for all.
+"""Rooms coupled through their walls, identified together by one likelihood and one Kalman filter for all.
 
 C_i dT_i/dt = (outdoor - T_i) / R_i + sum_j g_ij (T_j - T_i) + heater_i + gain_i + aperture_i x sun, exact over each
 step (matrix exponential), g_ij = g_ji >= 0 in kW/K. A wall stays only where its interval leaves zero and where days
@@ -59,7 +59,7 @@ class Wall(Model):
 
 
 class House(Model):
-    """Rooms and the walls between them that their temperatures tell of. rooms: by name; walls: none where none is.
+    """Rooms and the walls between them, identified from their temperatures. rooms: by name; walls: none where none is.
 
     errors_k: mean error of each room over 24 hours, from each midnight, each half foreseen by a fit of the other;
     alone_errors_k: without any wall. Heaters, sun and outdoors are taken as they were. Empty: not judged, since no wall
@@ -82,7 +82,7 @@ class House(Model):
 
 
 def identify_rooms(data: Rooms, *, confidence: float = 0.9) -> House | Finding:
-    """The rooms behind the readings and the walls between them, or why one of them is not told.
+    """The rooms behind the readings and the walls between them, or why one of them is not identifiable.
 
     data: by name, on one grid, at most MOST_ROOMS. confidence: of the intervals, a share. Raises BadInput.
     """
@@ -147,7 +147,7 @@ def _unseen_errors_k(
 
 
 def states_of(house: House, data: Rooms) -> dict[str, RoomState]:
-    """The temperatures behind noisy and missing readings: a reading of one room tells of its neighbours too."""
+    """The temperatures behind noisy and missing readings: a reading of one room informs about its neighbours too."""
     if not house.walls:
         return {name: state_of(model, data[name]) for name, model in house.rooms.items()}
     kept, settles, disturbed, sensor = _matrices(house, data)
@@ -208,14 +208,14 @@ def _fitted(
     """The rooms with walls between these pairs, and the lower bound of each conductance; 0 where it reaches zero."""
     params, errors = _params(_state_space(data, pairs), _start(alone, pairs), has_errors=True)
     if not all(np.isfinite(_own_of(each, params, errors, at)).all() for at, each in enumerate(data.values())):
-        # What has no doubt that could be told has no wall either.
+        # Without finite standard errors of its rooms there is no wall either.
         return House(rooms=dict(alone)), np.zeros(len(pairs))
     house = _house(data, params, errors, pairs, confidence)
     return house, np.array([wall.interval.low for wall in house.walls])
 
 
 def _params(space: "MLEModel", start: Floats, *, has_errors: bool) -> tuple[Floats, Floats]:
-    """The likeliest parameters and their standard errors; zeros where nobody asks for these: they take long."""
+    """The likeliest parameters and their standard errors; zeros where not requested: they take long."""
     for _ in range(_TIMES):
         fitted = space.fit(
             start, disp=0, maxiter=_ITERATIONS, method="lbfgs", warn_convergence=False,
@@ -239,9 +239,9 @@ def _house(data: Rooms, params: Floats, errors: Floats, pairs: Sequence[Pair], c
         for at, (name, each) in enumerate(data.items())
     }
     root = np.abs(params[_OWN * len(data) :])
-    # A wall is told by what both its rooms tell, and each has as many witnesses as days.
+    # A wall is identified from both its rooms, and each has as many observations as days.
     reach = reach_of(next(iter(data.values())), errors[_OWN * len(data) :], confidence)
-    # Beyond any doubt that can be told it reaches zero.
+    # Where the reach is not finite, the wall reaches zero.
     reach = np.where(np.isfinite(reach), reach, root)
     low, high = np.maximum(root - reach, 0.0) ** 2, (root + reach) ** 2
     walls = tuple(
@@ -276,7 +276,7 @@ def _matrices(house: House, data: Rooms) -> tuple[Floats, Floats, Floats, Floats
 
 
 def _step(data: Sequence[RoomData], r: Any, c: Any, aperture: Any, gain: Any, between: Any) -> tuple[Any, Any]:
-    """Exact over a step in which outdoors, heaters and sun stand still. Parameters may be complex, for derivatives."""
+    """Exact over a step with constant outdoors, heaters and sun. Parameters may be complex, for derivatives."""
     moves = (between - np.diag(1 / r + between.sum(axis=1))) / c[:, None]
     kept = expm(moves * data[0].step_h)
     outdoor, heating, sun = (

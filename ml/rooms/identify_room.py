@@ -62,7 +62,7 @@ class Interval(Model):
 
 
 class RoomModel(Model):
-    """A room as its temperatures tell it. disturbance_k: of a step; sensor_k: of a reading; standard deviations."""
+    """A room fitted to its temperatures. disturbance_k: of a step; sensor_k: of a reading; standard deviations."""
 
     r_k_per_kw: float = Field(gt=0)
     c_kwh_per_k: float = Field(gt=0)
@@ -97,7 +97,7 @@ class RoomState:
 
 
 def identify(data: RoomData, *, confidence: float = 0.9) -> RoomModel | Finding:
-    """The room behind the readings, or why they do not tell it. confidence: of the intervals, a share."""
+    """The room behind the readings, or why it is not identifiable. confidence: of the intervals, a share."""
     if missing := _missing(data):
         return missing
     space, start = _state_space(data), np.array(_START)
@@ -213,7 +213,7 @@ def day_ahead_error_k(data: RoomData, *, share: float = 0.7) -> float | None:
 
 
 def without_stuck(data: RoomData) -> tuple[RoomData, list[Finding]]:
-    """The data without readings of a thermometer that stands still while its heater switches, and what was left out."""
+    """The data without readings of a frozen thermometer while its heater switches, and findings on those left out."""
     readings, steps = data.indoor_degc.copy(), round(STUCK_H / data.step_h)
     changes = np.flatnonzero(np.diff(readings) != 0) + 1
     findings = []

@@ -51,8 +51,8 @@ def _frame(path: Path, zone: str) -> tuple[pl.DataFrame, timedelta]:
     frame = frame.rename({name: name.strip().lower() for name in frame.columns})
     if missing := [name for name in NEEDED if name not in frame.columns]:
         raise BadInput(f"there is no column {', '.join(missing)}", file=str(path), line=1, reason="missing_column")
-    apart = frame["start_utc"].diff().drop_nulls()
-    step = apart.mode().min() if apart.len() else None
+    gaps = frame["start_utc"].diff().drop_nulls()
+    step = gaps.mode().min() if gaps.len() else None
     if not isinstance(step, timedelta) or step > timedelta(hours=1):
         raise BadInput("expected rows at most an hour apart", file=str(path), reason="too_coarse")
     whole = frame.upsample("start_utc", every=step)

@@ -1,4 +1,4 @@
-"""Where the broker of `meterloom up` is, for who asks it from another shell: a name that hears what sources tell.
+"""Address of the broker of `meterloom up` for other shells: a name that receives the messages of the sources.
 
 It asks devices of our own contract for their state, says nothing else, and stands in a file that its owner alone may
 read, as long as the broker runs.
@@ -25,20 +25,20 @@ LISTENER = "sources-test"
 
 
 def listener_of(sites: Iterable[Site]) -> Client:
-    """The name that hears the topics of all sources that have no broker of their own, and asks devices of ours.
+    """The name that receives the topics of all sources without a broker of their own, and queries devices of ours.
 
     What a foreign device is asked on may be a topic that commands it: there it says nothing.
     """
-    topics, asked = dict[str, None](), list[Topics]()
+    topics, queried = dict[str, None](), list[Topics]()
     for site in sites:
-        told = [each for each in site.sources if isinstance(each, MqttSource) and not each.host]
-        topics |= dict.fromkeys(point.topic for source in told for point in source.points)
+        sources = [each for each in site.sources if isinstance(each, MqttSource) and not each.host]
+        topics |= dict.fromkeys(point.topic for source in sources for point in source.points)
         polled = {each.asset for each in site.sources if isinstance(each, DeviceSource)}
         known = [each for each in site.assets if each.asset_id in polled and each.template in template_names()]
         ours = [each.asset_id for each in known if load_template(each.template).protocol == "mqtt5"]
-        asked += [Topics(site_id=site.site_id, device_id=name) for name in ours]
-    heard = (*topics, *(topic for device in asked for topic in (device.state, device.ack)))
-    asks = tuple(device.get for device in asked)
+        queried += [Topics(site_id=site.site_id, device_id=name) for name in ours]
+    heard = (*topics, *(topic for device in queried for topic in (device.state, device.ack)))
+    asks = tuple(device.get for device in queried)
     return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=asks, hears=heard)
 
 

@@ -38,9 +38,9 @@ class DeviceKey:
 
     def is_from_us(self, topic: str, document: dict[str, Any]) -> bool:
         """True where the document carries the proof that belongs to it on this topic."""
-        said = document.get("mac")
+        mac = document.get("mac")
         # In constant time: how long a wrong one takes must not tell how much of it is right.
-        return isinstance(said, str) and hmac.compare_digest(said.encode(), self.mac(topic, document).encode())
+        return isinstance(mac, str) and hmac.compare_digest(mac.encode(), self.mac(topic, document).encode())
 
 
 def canonical(document: dict[str, Any]) -> bytes:

@@ -116,7 +116,7 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _look(self) -> None:
-        """Who waits for whom now."""
+        """Set the timeout of the connection's present state: reader, idle keep-alive or request body."""
         if self not in self.places:
             return
         patience_s, cycle = self.places.limits.patience_s, self.cycle
@@ -214,7 +214,7 @@ def _waits(connection: Connection) -> bool:
 
 
 def recognised(scope: Mapping[str, Any], who: str) -> None:
-    """Tell the server who asks: a person or key of ours, by a name of theirs. From any thread."""
+    """Register the authenticated person or key of a request with the server, by name. From any thread."""
     connection = scope.get("state", {}).get(_STATE)
     if connection is not None:
         connection.loop.call_soon_threadsafe(connection.places.know, connection, who)

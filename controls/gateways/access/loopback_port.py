@@ -95,8 +95,8 @@ def serve_loopback(
             if self.path == "/live":
                 self._answer(200, "alive\n")
             elif self.path in ("/healthz", "/ready"):
-                is_well, said = health()
-                self._answer(200 if is_well else 503, f"{said}\n")
+                is_well, text = health()
+                self._answer(200 if is_well else 503, f"{text}\n")
             elif self.path == "/metrics":
                 self._answer(200, metrics())
             else:
@@ -109,9 +109,9 @@ def serve_loopback(
             elif not (token and hmac.compare_digest(given, token.encode())):
                 self._answer(403, f"the token of the {who}'s token file is missing or another\n")
             else:
-                act, said = posts[self.path]
+                act, text = posts[self.path]
                 act(f"POST {self.path}")
-                self._answer(202, f"{said}\n")
+                self._answer(202, f"{text}\n")
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

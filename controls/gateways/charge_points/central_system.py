@@ -38,7 +38,7 @@ PING_S = 4.0
 HEARTBEAT_S = 30
 # A value that was measured longer ago is history from the charger's queue, and nothing about now.
 LATE_S = 10.0
-# A charger that refuses its fallback limit is asked again, and not without end in a row.
+# A charger that refuses its fallback limit gets it again, and not without end in a row.
 _FLOOR_PAUSE_S = 5.0
 # So is a port that another program holds.
 _LISTEN_AGAIN_S = 5.0
@@ -57,7 +57,7 @@ _HEARD = (
     "SecurityEventNotification",
 )
 logger = logging.getLogger("meterloom.ocpp")
-# The library logs every message, and every odd one with a traceback; what matters is said in our own sentences.
+# The library logs every message, and every odd one with a traceback; our own sentences have the essentials.
 _library_logger = logging.getLogger("meterloom.ocpp.library")
 _library_logger.setLevel(logging.CRITICAL)
 
@@ -80,7 +80,7 @@ class ChargerLink:
         self.where = f"charge point {charger_id!r}"
         # Why it is not there, where that is known.
         self.refusal = ""
-        # Counted up with every connection and every boot: what it was told before may be forgotten.
+        # Counted up with every connection and every boot: earlier limits may be forgotten.
         self.starts = 0
         # By connector, while somebody may write: the limit that it falls back to, and the start at which it got it.
         self.floors: dict[int, dict[str, Any]] = {}
@@ -120,8 +120,8 @@ class ChargerLink:
             raise DeviceSilent(f"{self.where} broke the connection during {action}") from error
         except (OCPPError, UnknownCallErrorCodeError) as error:
             code = str(getattr(error, "code", "") or type(error).__name__)
-            said = ascii(getattr(error, "description", None) or str(error))[1:-1][:80]
-            raise DeviceRefused(f"{self.where} answered {action} with {code}: {said}", code=code) from error
+            text = ascii(getattr(error, "description", None) or str(error))[1:-1][:80]
+            raise DeviceRefused(f"{self.where} answered {action} with {code}: {text}", code=code) from error
         # What the charger sent passed its schema and still is not what the library expects.
         except (TypeError, ValueError, AttributeError) as error:
             raise DeviceRefused(f"{self.where} sent an unreadable answer to {action}", code="unreadable") from error

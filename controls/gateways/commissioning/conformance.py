@@ -42,7 +42,7 @@ def check_reads(device: DeviceReader, template: Template) -> Iterator[Check]:
             yield Check(name=f"read {name}", status="fail", detail=str(fault))
     for name in template.settable:
         try:
-            yield Check(name=f"read back {name}", status="ok", detail=_told(device.read_back(name), template, name))
+            yield Check(name=f"read back {name}", status="ok", detail=_held(device.read_back(name), template, name))
         except (DeviceRefused, DeviceSilent) as fault:
             yield Check(name=f"read back {name}", status="fail", detail=str(fault))
 
@@ -93,15 +93,15 @@ def _written(device: DeviceWriter, template: Template, command: Command, wait: C
             held = device.read_back(name)
     except (DeviceRefused, DeviceSilent) as fault:
         return Check(name=what, status="fail", detail=str(fault))
-    told = _told(held, template, name)
+    value = _held(held, template, name)
     if abs(held.value - command.value) > rule.tolerance:
-        return Check(name=what, status="fail", detail=f"after {rule.within_s:g} s it holds {told}")
+        return Check(name=what, status="fail", detail=f"after {rule.within_s:g} s it holds {value}")
     is_safe = abs(held.value - template.safe_default[name]) <= rule.tolerance
     if template.has_device_ttl and held.revert_remaining_s == 0 and not is_safe:
         is_released = bool(template.capability(name).release)
         status: Literal["ok", "fail"] = "ok" if is_released else "fail"
-        return Check(name=what, status=status, detail=f"holds {told}; no timer runs")
-    return Check(name=what, status="ok", detail=f"holds {told}")
+        return Check(name=what, status=status, detail=f"holds {value}; no timer runs")
+    return Check(name=what, status="ok", detail=f"holds {value}")
 
 
 def _refuses(device: DeviceWriter, template: Template, make: MakeCommand, name: str) -> Check:
@@ -134,7 +134,7 @@ def _dies(device: DeviceWriter, template: Template, command: Command, wait: Call
     return Check(
         name=what,
         status="fail" if is_held else "ok",
-        detail=f"after {command.ttl_s + 1:g} s {_told(held, template, name)}",
+        detail=f"after {command.ttl_s + 1:g} s {_held(held, template, name)}",
     )
 
 
@@ -154,6 +154,6 @@ def _far(template: Template, name: str, low: float, high: float) -> float:
     return low if safe - low > high - safe else high
 
 
-def _told(held: ReadBack, template: Template, name: str) -> str:
+def _held(held: ReadBack, template: Template, name: str) -> str:
     left = "" if held.revert_remaining_s is None else f", {held.revert_remaining_s:g} s left"
     return f"{held.value:g} {template.capability(name).unit}{left}"

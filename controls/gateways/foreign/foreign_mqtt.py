@@ -142,7 +142,7 @@ class TopicsReader(OnLine):
 
         if state.ask is not None:
             number, mark = next(self._numbers), next(self._counts)
-            self._say(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
+            self._send(line, state.ask, {"number": number}, expiry_s=_ASK_EXPIRY_S)
             mine = _with_number(state.number, number)
             return self._newest(
                 line,
@@ -168,10 +168,10 @@ class TopicsReader(OnLine):
         with self._changed:
             if is_needed:
                 self._changed.wait_for(lambda: bool(self._heard.get(topic)), timeout=self._timeout_s)
-            said = self._heard.get(topic)
-        if said and said[-1].raw != status.online:
-            raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(said[-1].raw)[1:30]}")
-        if is_needed and not said:
+            last = self._heard.get(topic)
+        if last and last[-1].raw != status.online:
+            raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(last[-1].raw)[1:30]}")
+        if is_needed and not last:
             raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
 
     def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool], *, pause_s: float = 0.0) -> _Heard:
@@ -193,7 +193,7 @@ class TopicsReader(OnLine):
     def _fill(self, topic: str) -> str:
         return str(filled(topic, self._known))
 
-    def _say(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
+    def _send(self, line: MqttLine, say: Say, more: dict[str, Any], *, expiry_s: int, payload: Any = None) -> None:
         body = message(say.payload if payload is None else payload, self._known | more)
         self._publish(line, self._fill(say.topic), body, expiry_s=expiry_s)
 
@@ -217,10 +217,10 @@ class TopicsReader(OnLine):
         self._note(topic, payload, is_kept=True)
 
     def _note(self, topic: str, payload: bytes, *, is_kept: bool) -> None:
-        said = loads_any(payload)
-        if said is None:
+        parsed = loads_any(payload)
+        if parsed is None:
             return
-        document, raw = said
+        document, raw = parsed
         with self._changed:
             heard = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
             kept = self._heard.setdefault(topic, [])
@@ -260,7 +260,7 @@ class TopicsDevice(TopicsReader):
             mark = self._written[command.capability] = next(self._counts)
             expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
             payload = self._payload(command, send)
-            self._say(line, send, known, expiry_s=expiry_s, payload=payload)
+            self._send(line, send, known, expiry_s=expiry_s, payload=payload)
             heard = self._answer(line, send.answer, command, state, mark=mark, number=number)
         place = self.template.read_back[command.capability]
         applied = None if heard is None else self._value(heard, state, place)
@@ -303,8 +303,8 @@ class TopicsDevice(TopicsReader):
         refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
         if refusal is not None:
             # The device's own words go into logs and the ledger: one short line of them.
-            said = ascii(refusal)[:60]
-            raise DeviceRefused(f"device {self._device_id!r} refused the command: {said}", code=said)
+            text = ascii(refusal)[:60]
+            raise DeviceRefused(f"device {self._device_id!r} refused the command: {text}", code=text)
         return heard
 
 

@@ -52,10 +52,10 @@ class Announced(Model):
 
 def announced(topic: str, payload: bytes, *, safe_default: float | None = None) -> Announced | None:
     """Device announced by a message on a discovery topic; None where it is no announcement, or takes one back."""
-    parts, said = topic.split("/"), loads(payload)
-    if len(parts) not in (4, 5) or parts[-1] != "config" or not said:
+    parts, document = topic.split("/"), loads(payload)
+    if len(parts) not in (4, 5) or parts[-1] != "config" or not document:
         return None
-    config = _spelled_out(said)
+    config = _spelled_out(document)
     name = str(config.get("name") or parts[-2])[:80]
     try:
         template = template_of(parts[1], parts[-2], config, safe_default=safe_default)
@@ -75,7 +75,7 @@ def template_of(kind: str, object_id: str, config: dict[str, Any], *, safe_defau
         raise BadInput(f"{object_id}: is optimistic: its state only repeats the command", reason="not_provable")
     make = _switch if kind == "switch" else _number
     capability, place, send, words, safe = make(object_id, config, safe_default)
-    told = {"topic": config["state_topic"], "words": words}
+    state = {"topic": config["state_topic"], "words": words}
     tolerance = 0.1 if kind == "switch" else _figure(object_id, config, "step", 1.0) * place["scale"] / 2
     document = {
         "template": re.sub(r"[^a-z0-9_]", "_", object_id.lower())[:60],
@@ -89,7 +89,7 @@ def template_of(kind: str, object_id: str, config: dict[str, Any], *, safe_defau
             }
         },
         "safe_default": {capability: safe},
-        "mqtt": {"send": {capability: send}, "told": {capability: told}, "status": _status(object_id, config)},
+        "mqtt": {"send": {capability: send}, "told": {capability: state}, "status": _status(object_id, config)},
     }  # fmt: skip
     try:
         return Template.model_validate(document)
@@ -120,10 +120,10 @@ def discover(address: BrokerAddress, *, prefix: str = PREFIX, wait_s: float = 1.
     return tuple(found[topic] for topic in sorted(found))
 
 
-def _spelled_out(said: dict[str, Any]) -> dict[str, Any]:
+def _spelled_out(config: dict[str, Any]) -> dict[str, Any]:
     """The keys in full, and `~` at either end of a topic replaced by the base topic."""
-    base = str(said.get("~", ""))
-    return {_LONG.get(key, key): _with_base(key, value, base) for key, value in said.items()}
+    base = str(config.get("~", ""))
+    return {_LONG.get(key, key): _with_base(key, value, base) for key, value in config.items()}
 
 
 def _with_base(key: str, value: Any, base: str) -> Any:

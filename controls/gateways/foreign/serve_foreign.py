@@ -62,10 +62,10 @@ class ServedTopics(ServedOnLine):
     ) -> None:
         assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self.template, self._mqtt, self.name = template, template.mqtt, name
-        status, said = None, self._mqtt.status
-        if said is not None:
-            topic = self._fill(said.topic)
-            status = (Will(topic=topic, payload=said.online), Will(topic=topic, payload=said.offline))
+        status, availability = None, self._mqtt.status
+        if availability is not None:
+            topic = self._fill(availability.topic)
+            status = (Will(topic=topic, payload=availability.online), Will(topic=topic, payload=availability.offline))
         super().__init__(
             address,
             name=f"dev-{name}",
@@ -105,8 +105,8 @@ class ServedTopics(ServedOnLine):
         return str(filled(topic, {"name": self.name}))
 
     def _topics(self) -> tuple[str, ...]:
-        asked = [each.ask.topic for each in self._mqtt.told.values() if each.ask is not None]
-        found = [*asked, *(each.topic for each in self._mqtt.send.values())]
+        queries = [each.ask.topic for each in self._mqtt.told.values() if each.ask is not None]
+        found = [*queries, *(each.topic for each in self._mqtt.send.values())]
         return tuple(dict.fromkeys(self._fill(topic) for topic in found))
 
     def _connect(self) -> None:
@@ -126,25 +126,25 @@ class ServedTopics(ServedOnLine):
                 self._say(self._fill(each.topic), self._document(each))
 
     def _received(self, topic: str, payload: bytes, _properties: Any) -> None:
-        said = loads_any(payload)
-        if said is None:
+        message = loads_any(payload)
+        if message is None:
             return
         with self._one_at_a_time:
             for held in self.held.values():
                 held.tick(self._monotonic())
             for name, send in self._mqtt.send.items():
-                if self._fill(send.topic) == topic and self._obey(name, send, said[0]):
+                if self._fill(send.topic) == topic and self._obey(name, send, message[0]):
                     return
             for each in self._mqtt.told.values():
                 if each.ask is not None and self._fill(each.ask.topic) == topic:
-                    known = unified(each.ask.payload, said[0])
+                    known = unified(each.ask.payload, message[0])
                     if known is not None:
                         self._say(self._fill(each.topic), self._document(each, number=known.get("number")))
                         return
 
-    def _obey(self, name: str, send: SetTopic, said: Any) -> bool:
+    def _obey(self, name: str, send: SetTopic, message: Any) -> bool:
         for payload in send.payloads:
-            known = unified(payload, said)
+            known = unified(payload, message)
             if known is None or known.get("name", self.name) != self.name:
                 continue
             value = self._meant(name, known, is_below=payload is send.below_zero)

@@ -35,7 +35,7 @@ class Adapter(Protocol):
         """How it is doing; never blocks."""
 
     def test(self, within_s: float) -> list[Sample]:
-        """One value of each point, asked now and put into no sink; the adapter must not have been started.
+        """One value of each point, queried now and put into no sink; the adapter must not have been started.
 
         Raises BadInput, DeviceSilent, DeviceRefused with one sentence.
         """

@@ -40,28 +40,28 @@ class Denied:
     reason: str
 
 
-def sample_of(point: BacnetPoint, told: Mapping[str, Any], received_utc: datetime) -> Sample | Refusal:
-    """The point as its object tells it. told: property -> number, text, flags, or Denied; absent where not asked."""
+def sample_of(point: BacnetPoint, values: Mapping[str, Any], received_utc: datetime) -> Sample | Refusal:
+    """Sample of a point from its object. values: property -> number, text, flags, or Denied; absent where not read."""
 
     def refused(reason: str) -> Refusal:
-        came = ", ".join(f"{name} {value}" for name, value in told.items())
+        came = ", ".join(f"{name} {value}" for name, value in values.items())
         return Refusal(point.point, received_utc, reason, one_line(came, EXCERPT_CHARACTERS))
 
-    value = told.get("present-value", Denied("no answer"))
+    value = values.get("present-value", Denied("no answer"))
     if isinstance(value, Denied):
         return refused(f"{point.object} gives no present value: {value.reason}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         return refused(f"{point.object} sends {one_line(str(value), 40)!r}, which is no number")
     if not math.isfinite(value):
         return refused(f"{point.object} sends {value}, which is no finite number")
-    unit = told.get("units", NO_UNITS)
+    unit = values.get("units", NO_UNITS)
     if not isinstance(unit, Denied) and unit != NO_UNITS and _UNITS.get(unit) != point.told_unit:
         return refused(f"{point.object} is reported in {one_line(str(unit), 40)}; the site file says {point.told_unit}")
-    scale = told.get("scale")
+    scale = values.get("scale")
     # The count itself is what a pulse counter is asked for: what a pulse is worth stands in the site file.
     if isinstance(scale, Decimal) and point.what != "pulses":
         value = float(Decimal(str(value)) * scale)
-    doubtful = any(doubts(told.get("status-flags", ())))
+    doubtful = any(doubts(values.get("status-flags", ())))
     return Sample(
         point.point,
         received_utc,

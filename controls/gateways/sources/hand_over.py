@@ -1,4 +1,4 @@
-"""A source with one thread of its own, which hands what a device told to the sink."""
+"""A source with one thread of its own, which hands the device's samples to the sink."""
 
 import threading
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Threaded:
         return self._tally.state()
 
     def _run(self, sink: Sink) -> None:
-        """What its thread does, until `_end` is set."""
+        """Body of the thread, until `_end` is set."""
         raise NotImplementedError
 
     def _hand_over(self, sink: Sink, samples: Sequence[Sample], refusals: Sequence[Refusal]) -> None:

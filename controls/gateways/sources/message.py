@@ -70,14 +70,14 @@ class MessageReader:
         refusals: list[Refusal] = []
         is_quiet = False
         for point, keys in points:
-            told = _at(document, keys)
-            is_none = isinstance(told, str) and told in self._no_value
+            stated = _at(document, keys)
+            is_none = isinstance(stated, str) and stated in self._no_value
             is_quiet |= is_none
-            if told is _NOTHING or is_none:
+            if stated is _NOTHING or is_none:
                 continue
-            value = _number(told)
+            value = _number(stated)
             if value is None:
-                reason = f"expected a number, got {one_line(repr(told), 60)}"
+                reason = f"expected a number, got {one_line(repr(stated), 60)}"
                 refusals.append(Refusal(point.point, received_utc, reason, _excerpt(payload)))
             else:
                 samples.append(Sample(point.point, at_utc, value, point.told_unit, received_utc, seq))
@@ -91,7 +91,7 @@ def _keys(path: str) -> tuple[str, ...]:
 
 
 def _at(document: Any, keys: tuple[str, ...]) -> Any:
-    """What stands there, or _NOTHING. A key that is a whole number may be a place in a list."""
+    """Value at a path of keys, or _NOTHING. A key that is a whole number may be an index of a list."""
     for key in keys:
         if isinstance(document, dict):
             document = document.get(key, _NOTHING)
@@ -106,27 +106,27 @@ def _count(seq: Any) -> int | None:
     return seq if isinstance(seq, int) and not isinstance(seq, bool) and seq >= 1 else None
 
 
-def _number(told: Any) -> float | None:
-    if isinstance(told, bool):
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
         return None
-    if isinstance(told, int | float):
-        return float(told)
-    return float(told) if isinstance(told, str) and _NUMBER.fullmatch(told) else None
+    if isinstance(value, int | float):
+        return float(value)
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else None
 
 
-def _iso(told: Any) -> datetime | None:
-    if not isinstance(told, str):
+def _iso(value: Any) -> datetime | None:
+    if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(told)
+        found = datetime.fromisoformat(value)
     except ValueError:
         return None
     # Without an offset it is hours off somewhere: no guess.
     return None if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _unix(told: Any, per_second: float) -> datetime | None:
-    seconds = _number(told)
+def _unix(value: Any, per_second: float) -> datetime | None:
+    seconds = _number(value)
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds / per_second, UTC)
     except (ValueError, OverflowError, OSError):

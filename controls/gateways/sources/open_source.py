@@ -71,7 +71,7 @@ def _broker(source: MqttSource, settings: Settings, env: Mapping[str, str], vers
 
 
 def _device(site: Site, source: DeviceSource) -> Asset:
-    """The asset that is asked, or one made of the source's own address and template."""
+    """The asset to read, or one made of the source's own address and template."""
     own = Asset(asset_id=source.source_id, kind="meter", template=source.template, address=source.address)
     found = next((asset for asset in site.assets if asset.asset_id == source.asset), own)
     if found is own and load_template(own.template).protocol == "mqtt5":

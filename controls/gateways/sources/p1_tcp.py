@@ -159,7 +159,7 @@ class P1Listener(Threaded):
                     if heard.telegrams and refusals:
                         break
         except OSError as error:
-            raise DeviceSilent(_said(self._where, error)) from error
+            raise DeviceSilent(_cause(self._where, error)) from error
         if refused:
             raise DeviceRefused(f"{self._where}: {refused[-1].reason}")
         raise DeviceSilent(f"{self._where} sent no whole telegram within {within_s:g} s")
@@ -183,12 +183,12 @@ class P1Listener(Threaded):
                             self._pauses.reset()
                 sentence = f"{self._where} closed the line, or sent nothing for {self._source.silent_after_s:g} s"
             except OSError as error:
-                sentence = _said(self._where, error)
+                sentence = _cause(self._where, error)
             self._tally.say("silent", sentence)
             self._end.wait(self._pauses.next_s())
 
     def _news(self, heard: Heard) -> tuple[list[Sample], list[Refusal]]:
-        """What is new. M-Bus meters tell their last state, minutes or an hour old, in every telegram."""
+        """New samples and refusals. M-Bus meters repeat their last state, minutes or an hour old, in every telegram."""
         samples, refusals = self._samples(heard)
         news = []
         for sample in samples:
@@ -218,7 +218,7 @@ class P1Listener(Threaded):
 
 
 def _pieces(line: socket.socket, is_over: Callable[[], bool], *, patience_s: float = float("inf")) -> Iterator[Heard]:
-    """What comes, until the line ends, nothing came for patience_s, or it is over. Raises OSError."""
+    """Telegrams received until the line ends, is silent for patience_s, or is_over. Raises OSError."""
     cutter, heard_s = TelegramCutter(), time.monotonic()
     while not is_over() and time.monotonic() - heard_s < patience_s:
         try:
@@ -235,5 +235,5 @@ def _pieces(line: socket.socket, is_over: Callable[[], bool], *, patience_s: flo
     yield Heard([], [] if is_over() else cutter.end())
 
 
-def _said(where: str, error: OSError) -> str:
+def _cause(where: str, error: OSError) -> str:
     return f"{where} does not answer ({error.strerror or error})"

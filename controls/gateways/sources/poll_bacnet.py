@@ -1,4 +1,4 @@
-"""BACnet/IP: present values of a device's objects, asked at an interval.
+"""BACnet/IP: present values of a device's objects, polled at an interval.
 
 One question holds many objects and, where the site file names it, the device's own number: an address that another
 device has taken over answers for itself, and none of its values is taken. Nothing is ever written.
@@ -36,7 +36,7 @@ _PROPERTIES = ("present-value", "status-flags", "units")
 
 
 class BacnetPoller(Threaded):
-    """Asks one device, and asks again at the next turn where it was silent."""
+    """Polls one device, and polls again at the next turn where it was silent."""
 
     def __init__(self, source: BacnetSource, *, clock: Clock) -> None:
         """Raises BadInput where the library is not installed."""
@@ -66,7 +66,7 @@ class BacnetPoller(Threaded):
         async def once() -> tuple[list[Sample], list[Refusal]]:
             line = await _Line.open(self._source, timeout_s=min(within_s, self._source.timeout_s))
             try:
-                return await self._asked(line)
+                return await self._polled(line)
             finally:
                 await line.close()
 
@@ -89,29 +89,29 @@ class BacnetPoller(Threaded):
             while not self._end.is_set():
                 try:
                     line = line or await _Line.open(self._source, timeout_s=self._source.timeout_s)
-                    self._hand_over(sink, *await self._asked(line))
+                    self._hand_over(sink, *await self._polled(line))
                 except WorldFault as fault:
                     self._tally.say("silent" if isinstance(fault, DeviceSilent) else "refused", str(fault))
                     self._tally.gaps(missing=1)
-                # After a long silence the device is asked at its next turn, not for all that it missed.
+                # After a long silence the device is polled at its next turn, not for all that it missed.
                 due_s = max(due_s + self._source.every_s, self._loop.time())
                 await asyncio.sleep(due_s - self._loop.time())
         finally:
             if line is not None:
                 await line.close()
 
-    async def _asked(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
-        """What all points tell now. Raises DeviceSilent, DeviceRefused."""
-        told = await line.read([point.object for point in self._source.points])
+    async def _polled(self, line: "_Line") -> tuple[list[Sample], list[Refusal]]:
+        """Present samples and refusals of all points. Raises DeviceSilent, DeviceRefused."""
+        values = await line.read([point.object for point in self._source.points])
         received_utc = self._clock.now_utc()
-        found = [sample_of(point, told.get(point.object, {}), received_utc) for point in self._source.points]
+        found = [sample_of(point, values.get(point.object, {}), received_utc) for point in self._source.points]
         return [each for each in found if isinstance(each, Sample)], [
             each for each in found if isinstance(each, Refusal)
         ]
 
 
 class _Line:
-    """The library's application on a port of its own, and the device that it asks."""
+    """The library's application on a port of its own, and the device that it polls."""
 
     def __init__(self, application: Any, device: Any, source: BacnetSource, timeout_s: float) -> None:
         self._application, self._device = application, device
@@ -135,7 +135,7 @@ class _Line:
             objectIdentifier=("device", _OWN_NUMBER),
             objectName="meterloom",
             vendorIdentifier=_NO_VENDOR,
-            # A datagram may be lost: asked twice within the time, for a question changes nothing.
+            # A datagram may be lost: sent twice within the time, for a read changes nothing.
             apduTimeout=int(timeout_s * 500),
             numberOfApduRetries=1,
         )
@@ -148,7 +148,7 @@ class _Line:
         await asyncio.sleep(0.01)
 
     async def read(self, objects: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """What each is, by object and property, as sample_of takes it. Raises DeviceSilent, DeviceRefused."""
+        """Values by object and property, as sample_of takes them. Raises DeviceSilent, DeviceRefused."""
         found: dict[str, dict[str, Any]] = {}
         rest = list(dict.fromkeys(objects))
         while rest:
@@ -183,7 +183,7 @@ class _Line:
                 raise DeviceSilent(f"{self._where} gives no answer") from refusal
             if reason != "unknown-object":
                 raise DeviceRefused(f"{self._where} refused: {reason}", code=reason) from refusal
-            # Nothing of what was asked for is there.
+            # None of the requested properties exists.
             found = {name: dict.fromkeys(names, Denied(reason)) for name, names in wanted.items()}
         except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
             raise DeviceRefused(f"{self._where} answered what cannot be read ({type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""A device asked in a steady beat, in the language of its template.
+"""A device polled at a steady interval, in the protocol of its template.
 
 Each source has a thread of its own, so that a silent one delays no other. A poll without an answer is a gap and is
 counted; the beat goes on. A device that stays silent is asked ever less often: behind a serial bridge each question to
@@ -24,7 +24,7 @@ from data_quality.contracts.units import unit_of
 
 
 class DevicePoller(Threaded):
-    """One source behind a template, and the device that it stands for."""
+    """One source behind a template, and its device."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DevicePoller(Threaded):
         self._device.close()
 
     def test(self, within_s: float) -> list[Sample]:
-        """A value of each point, asked once. Raises BadInput, DeviceSilent, DeviceRefused.
+        """A value of each point, queried once. Raises BadInput, DeviceSilent, DeviceRefused.
 
         within_s: not used, a question has the source's own timeout.
         """
@@ -101,11 +101,11 @@ class DevicePoller(Threaded):
 
 def _unit(source: DeviceSource, template: Template, value_name: str, stated: str) -> str:
     """The template's unit of a value. Raises BadInput where it is not of the point's kind."""
-    told, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
-    if (told.canonical, told.is_power) != (wanted.canonical, wanted.is_power):
+    unit, wanted = unit_of(template.capability(value_name).unit), unit_of(stated)
+    if (unit.canonical, unit.is_power) != (wanted.canonical, wanted.is_power):
         raise BadInput(
-            f"source {source.source_id!r}: {value_name} of template {template.template!r} is in {told.code}, "
+            f"source {source.source_id!r}: {value_name} of template {template.template!r} is in {unit.code}, "
             f"and its point says {wanted.code}",
             reason="wrong_unit",
         )
-    return told.code
+    return unit.code

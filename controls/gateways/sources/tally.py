@@ -60,7 +60,7 @@ class Tally:
             self._doubled += doubled
 
     def state(self) -> SourceState:
-        """As it is now. What should be live and says nothing is silent."""
+        """Present state. A live source without messages is silent."""
         with self._one_at_a_time:
             condition, sentence = self._condition, self._sentence
             quiet = self._clock.now_utc() - max(self._last_utc or self._since_utc, self._since_utc)

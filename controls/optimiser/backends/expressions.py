@@ -42,7 +42,7 @@ class Linear:
         return self.size
 
     def __getitem__(self, key: int | slice | NDArray[Any] | list[int]) -> "Linear":
-        """Some of them, in the order asked."""
+        """Some of them, in the requested order."""
         taken = np.atleast_1d(np.arange(self.size)[key])
         if self.row.size == self.size and (self.row == np.arange(self.size)).all():
             # One entry each, as new variables have.

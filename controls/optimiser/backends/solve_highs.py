@@ -64,8 +64,8 @@ def run_highs(arrays: Arrays, *, gap: float, time_limit_s: float, start: Floats 
 
 
 def relaxed_bound(arrays: Arrays, *, time_limit_s: float = 60.0) -> float:
-    """What no solution costs less than: the optimum without integers, or where time is up what the columns' own limits
-    say, where they say something. Raises OurFault where there is none.
+    """Lower bound of every solution's cost: the optimum without integers, or where time is up the bound by the
+    columns' own limits, where it is finite. Raises OurFault where there is none.
     """
     import highspy
 
@@ -143,7 +143,7 @@ def engine_of(arrays: Arrays, *, gap: float, time_limit_s: float, is_relaxed: bo
 
 
 class GrowingLp:
-    """A problem without its integers that gets more columns, solved anew from where it stood.
+    """A problem without its integers that gets more columns, solved anew from its last basis.
 
     more_rows: lower and upper of rows behind its own, which only new columns enter; a new column lies from 0 up.
     """
@@ -188,7 +188,7 @@ class GrowingLp:
             self._engine.changeColBounds(self._own_columns + column, at, at)
 
     def whole_shares(self, *, gap: float, time_limit_s: float) -> Floats | None:
-        """What each new column gets where all of them are 0 or 1; None where no such solution is found in time."""
+        """Values of the new columns with all of them 0 or 1; None where no such solution is found in time."""
         import highspy
 
         engine = self._engine

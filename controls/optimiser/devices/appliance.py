@@ -113,7 +113,7 @@ class Appliance(Device):
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float, str]:  # noqa: ARG003 - as all kinds
-        """Empty: a start that nobody asked for is no plan."""
+        """Empty: a start without a request is no plan."""
         return 0.0, "not waiting for a start"
 
     @classmethod
@@ -132,8 +132,8 @@ class Appliance(Device):
         steps = len(given.load_kw)
         needed = int(np.ceil(len(params.programme_kw) * params.programme_step_h / given.step_h - _HAIR_H))
         windows = [each for each in _next_windows(params, given) if each[1] - each[0] >= needed and each[1] <= steps]
-        said = f"{waiting - len(windows)} runs find no window in the plan"
-        notes = () if len(windows) >= waiting else (f"{name}: {said}",)
+        note = f"{waiting - len(windows)} runs find no window in the plan"
+        notes = () if len(windows) >= waiting else (f"{name}: {note}",)
         return cls.model_validate(figures | {"windows": tuple(windows[:waiting]), "notes": notes})
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:

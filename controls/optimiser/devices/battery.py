@@ -57,7 +57,7 @@ _MODE_WORDS = {
 
 
 def _most_kw(params: BatteryParams, given: Given, charge_kw: float, discharge_kw: float) -> dict[str, Any]:
-    """The most of each step where temperature or mode say less than the rating."""
+    """The most of each step where temperature or mode allow less than the rating."""
     if params.derating is None and params.mode != "self":
         return {}
     steps, share = len(given.load_kw), np.ones(len(given.load_kw))
@@ -123,7 +123,7 @@ class Battery(Device):
     soc_end_min_kwh: float = Field(ge=0)
     wear_per_kwh: float = Field(default=0.0, ge=0, description="Currency per kWh discharged at the AC terminals")
     capacity_kwh: float = Field(default=0.0, ge=0, description="0: not said")
-    # What follows is in no stored plan, nor in its hash, where nobody asked for it.
+    # What follows is in no stored plan, nor in its hash, where it was not requested.
     end_value_per_kwh: float | None = Field(default=None, exclude_if=_absent, description="Of charge left at the end")
     charge_curve: Curve | None = Field(default=None, exclude_if=_absent, description="Instead of charge_efficiency")
     discharge_curve: Curve | None = Field(default=None, exclude_if=_absent)
@@ -350,7 +350,7 @@ class Battery(Device):
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
-        """What it does left out, or done at its rating where that is not so already; the other way round at rating."""
+        """Alternatives in step t: its action left out, and charging or discharging at the rating where it does less."""
         found = []
         for words, name, most_kw in (
             ("charging", "battery_charge_kw", self.max_charge_kw),
@@ -385,12 +385,12 @@ class Battery(Device):
         return self.model_copy(update=changes)
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative; nothing where nobody says."""
+        """Charge positive, discharge negative; nothing without a set-point."""
         power_kw = set_points.get("set_charge_power_kw", 0.0)
         return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
-        """What is left over goes in, what is missing comes out, as far as rating and window allow."""
+        """Self-consumption rule: store the surplus, cover the deficit, as far as rating and window allow; kW a step."""
         cells = Cells(
             self.soc_min_kwh, self.soc_max_kwh, self.charge_efficiency, self.discharge_efficiency, self.charge_curve,
             self.discharge_curve,

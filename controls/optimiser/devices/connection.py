@@ -172,7 +172,7 @@ class Connection(Part):
 
     @cached_property
     def _slopes(self) -> Slopes:
-        """What a kWh more may cost in each step, at whatever load."""
+        """Bounds of the marginal price of a kWh in each step, over all loads."""
         if not self.bills:
             bought, sold = np.array(self.import_price_per_kwh), -np.array(self.export_price_per_kwh)
             return Slopes(bought, bought, sold, sold)
@@ -201,21 +201,21 @@ class Connection(Part):
 
 
 def connection_kw(site: Site) -> float | None:
-    """What the grid connection carries, kW, either way: the connected load of its electricity meters; None unknown.
+    """Capacity of the grid connection, kW, either way: the connected load of its electricity meters; None unknown.
 
-    Of a meter that says only its fuses it is three times what one carries.
+    For a meter with only its fuse given: three times the power of one phase.
     """
     limits = [
         meter.connected_load_kw or 3 * _PHASE_KV * (meter.fuse_a or 0.0)
         for meter in at_the_grid(site)
         if meter.connected_load_kw is not None or meter.fuse_a is not None
     ]
-    # Several connections to the grid carry together what each may.
+    # Several connections to the grid carry the sum of their capacities.
     return sum(limits) if limits else None
 
 
 def phase_limits(site: Site) -> PhaseLimits | None:
-    """What each phase carries by the fuses of the site's one connection; None where it says none.
+    """Limits of each phase by the fuses of the site's one connection; None where none are given.
 
     Of several connections nobody can say which device hangs on which, so their phases are not limited.
     """

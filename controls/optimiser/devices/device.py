@@ -36,7 +36,7 @@ DECIMALS = 9
 
 @dataclass(frozen=True)
 class Around:
-    """What a part sees of its case: hours of each step, and the most that all devices and the load together may draw
+    """The case as its parts need it: hours of each step, and the most that all devices and the load together may draw
     or feed in each, kW.
     """
 
@@ -46,7 +46,7 @@ class Around:
 
     @property
     def steps(self) -> int:
-        """How many there are."""
+        """Number of steps."""
         return self.step_h.size
 
 
@@ -88,7 +88,7 @@ class Part(Model, ABC):
         """Raises ValueError where its own figures do not go with the steps (hours of each) of its case."""
 
     def over(self, known: Sequence[tuple[Self, int]]) -> Self:
-        """Itself over other steps: in each as another of its kind is in one of its own steps."""
+        """The part resampled to other steps: each takes the values of one step (by index) of a part of its kind."""
         names = [name for name in self.per_step if getattr(self, name)] + list(self.or_per_step)
         every = {name: [_in_step(getattr(then, name), t) for then, t in known] for name in names}
         return self.model_copy(update={name: tuple(values) for name, values in every.items()})
@@ -110,11 +110,11 @@ class Part(Model, ABC):
         return ()
 
     def told(self, columns: Numbers) -> Numbers:
-        """What its series say of its variables, by name, to begin a search from: the modes behind them too."""
+        """Warm start: values of its variables by name, from its series, including the modes behind them."""
         return columns
 
     def short(self, family: str, amount: float) -> str:
-        """What it would have where a limit gives by that amount, in words; empty: nothing more to say."""
+        """Consequence of relaxing a limit by that amount, as text; empty: nothing to add."""
         return ""
 
     @abstractmethod
@@ -212,9 +212,9 @@ class Given:
 
 
 class Again(TypedDict, total=False):
-    """What a replay knows of a device: another amount to begin with and at least to leave (None: as its own figures
-    ask), and what came instead of its forecast, one value a step. What cannot be had in its steps (step_h: hours of
-    each) is not asked for.
+    """State of a device in a replay: another amount to begin with and at least to leave (None: as its own figures
+    require), and the actual values in place of its forecast, one a step. An amount unreachable in its steps (step_h:
+    hours of each) is not required.
     """
 
     start: float | None
@@ -260,7 +260,7 @@ class Device(Part, OnPhases):
 
     @classmethod
     def takes(cls, asset: Asset) -> bool:  # noqa: ARG003 - most kinds plan every asset of theirs
-        """Whether a plan moves this asset; one that says too little to be planned is shown alone."""
+        """Whether a plan moves this asset; one with too few figures to be planned is only shown."""
         return True
 
     @classmethod
@@ -275,18 +275,18 @@ class Device(Part, OnPhases):
 
     @classmethod
     def away(cls, asset: Asset, site_id: str) -> Text:  # noqa: ARG003 - most kinds do nothing else then
-        """What it keeps while nobody is at home, in words; empty: what it always does. Raises BadInput as `figures`."""
+        """Set-back during absence, as text; empty: none. Raises BadInput as `figures`."""
         return ""
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """The state of which `from_asset` speaks, from what the device says of it; percent are of `full`."""
+        """The state for `from_asset`, from the device's reading; percent are of `full`."""
         full = cls.full(asset, site_id)
         return reading if full is None else full * reading / 100
 
     @classmethod
     def assumed(cls, asset: Asset, site_id: str) -> tuple[float | None, str]:
-        """The state that a plan begins with where nobody says it, and what that means, in words."""
+        """Default initial state of a plan where none is measured, and its meaning, as text."""
         raise OurFault(f"site {site_id}, asset {asset.asset_id!r}: a {cls.kind} has no state to assume")
 
     @classmethod
@@ -296,12 +296,12 @@ class Device(Part, OnPhases):
 
     @classmethod
     def full(cls, asset: Asset, site_id: str) -> float | None:  # noqa: ARG003 - most say no limit
-        """The most that its measured state can be; None: nobody said."""
+        """The most that its measured state can be; None: not given."""
         return None
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was assumed where something is not known, and what is left alone: sentences for whoever reads a plan."""
+        """Assumptions for unknown figures, and exclusions: sentences for the readers of a plan."""
         return ()
 
     @property
@@ -312,7 +312,7 @@ class Device(Part, OnPhases):
         return one, two, three
 
     def phase_kw(self, x: Values, phase: int) -> Any:
-        """What it draws on a phase (0 for L1) in each step: of variables, or of numbers; 0 where it does not hang."""
+        """Power drawn on a phase (0 for L1) in each step, kW: of variables, or of numbers; 0 where not connected."""
         share = self.phase_share[phase]
         return share * self.drawn_kw(x) if share else 0.0
 
@@ -339,11 +339,11 @@ class Device(Part, OnPhases):
         return columns
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
-        """What else it could do in step t than what its series say: each is solved again to say what it would cost."""
+        """Alternatives to its series in step t: each is solved again for its additional cost."""
         return []
 
     def unused_kw(self, columns: Numbers) -> Floats:
-        """What it could give in each step and does not."""
+        """Available power not used in each step, kW."""
         return np.zeros_like(self.drawn_kw(columns))
 
     def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
@@ -351,7 +351,7 @@ class Device(Part, OnPhases):
         return {}
 
     def without_control(self) -> "Device | None":
-        """What it does where nobody plans it, for the counterfactual of a saving; None: it is not there."""
+        """The device without planning, for the counterfactual of a saving; None: left out of it."""
         return None
 
     def ending_as(self, columns: Columns) -> Self:
@@ -359,7 +359,7 @@ class Device(Part, OnPhases):
         return self
 
     def with_state(self, **known: Unpack[Again]) -> "Device | None":
-        """Itself for a replay, with what is known of it; None: a replay keeps it as it was planned."""
+        """The device in the given state for a replay; None: the replay keeps it as planned."""
         return None
 
     def unconstrained(self) -> "Device":
@@ -367,15 +367,15 @@ class Device(Part, OnPhases):
         return self
 
     def carried(self, columns: Columns, t: int) -> float | None:
-        """What it holds at the end of step t for whoever goes on from there; None: nothing to go on with."""
+        """Amount stored at the end of step t, the start of a later plan; None: it stores nothing."""
         return columns[self.state.column][t] if self.state else None
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
-        """What comes of decisions where it has the last word itself: a full store takes no more."""
+        """Decisions as the device itself carries them out: a full store takes no more."""
         return decisions
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Its decisions in step t where it does as told, by what `commands` says: the way back from there."""
+        """Its decisions in step t under these set-points: the inverse of `commands`."""
         return dict.fromkeys(self.columns, 0.0)
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers | None:
@@ -390,7 +390,7 @@ def _in_step(value: Any, t: int) -> Any:
 
 
 def guarded_degc(asset: Asset) -> float | None:
-    """The temperature below which the guard of the asset withholds no heat; None: nobody said."""
+    """The temperature below which the guard of the asset withholds no heat; None: not given."""
     found = asset.params.get("hard_min_degc")
     return float(found) if isinstance(found, int | float) else None
 

@@ -99,7 +99,7 @@ class EvCharger(Device):
         return self
 
     def fits(self, step_h: tuple[float, ...]) -> None:
-        """Nobody leaves after the last step: what is to be stored by then must be said."""
+        """No departure lies after the last step: the energy due by then must be given."""
         if self.sessions and self.sessions[-1].to_step > len(step_h):
             last = self.sessions[-1].to_step
             raise ValueError(f"{self.device_id}: a car leaves in step {last}, the case has {len(step_h)}")
@@ -170,11 +170,11 @@ class EvCharger(Device):
 
     @property
     def wanted(self) -> str:
-        """What every stay wants, in words."""
+        """Energy due of every stay, kWh, as text."""
         return " and ".join(f"{session.energy_kwh:.4g}" for session in self.sessions)
 
     def short(self, family: str, amount: float) -> str:
-        """What the car would leave with; of several cars that is not told, for any of them may be the one."""
+        """Energy of the car at departure, as text; empty for several cars, since any of them may be short."""
         if family != "ev_departure" or len(self.sessions) != 1:
             return ""
         wanted_kwh = self.sessions[0].energy_kwh
@@ -232,7 +232,7 @@ class EvCharger(Device):
             yield from self._energy_rows(x, around)
 
     def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
-        """What a car holds at the end of each of its steps, from when it comes to when it leaves."""
+        """Energy of a car at the end of each step, kWh, from arrival to departure."""
         stored, at = x["stored_kwh"], self._steps
         last = np.cumsum([s.to_step - s.from_step for s in self.sessions]) - 1
         first = np.concatenate([[0], last[:-1] + 1])
@@ -261,11 +261,11 @@ class EvCharger(Device):
 
     @property
     def phase_share(self) -> tuple[float, float, float]:
-        """A charger of one phase hangs on L1 where nobody says on which."""
+        """A single-phase charger is on L1 where its phase is not given."""
         return (1.0, 0.0, 0.0) if self.phase_count == 1 and not self.on_phases else super().phase_share
 
     def phase_kw(self, x: Values, phase: int) -> Any:
-        """What it takes on one phase lies on the first of its phases."""
+        """Power drawn on a phase, kW: single-phase charging counts on the first of its phases."""
         drawn = super().phase_kw(x, phase)
         if "one_phase_kw" not in x and "ev_phases" not in x:
             return drawn
@@ -274,7 +274,7 @@ class EvCharger(Device):
         return drawn + (is_first - self.phase_share[phase]) * one
 
     def drawn_kw(self, x: Values) -> Any:
-        """What it takes, less what it gives back."""
+        """Net power of the car, kW: charging less discharging."""
         return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
@@ -418,20 +418,20 @@ class EvCharger(Device):
         return columns["ev_stored_kwh"][t] if stay and t + 1 < stay.to_step else None
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charging positive, giving back negative; nothing where nobody says."""
+        """Charging positive, discharging negative; nothing without a set-point."""
         power_kw = set_points.get("set_charge_power_kw", 0.0)
         return {"ev_kw": max(power_kw, 0.0), "ev_discharge_kw": max(-power_kw, 0.0)}
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
-        """As told while a car is there, and ready when it leaves all the same."""
+        """As commanded while a car is present, and ready at departure all the same."""
         found = {name: np.zeros(step_h.size) for name in self.columns}
         for one in self.sessions:
-            told = (decisions[name][one.steps] for name in self.columns)
-            found["ev_kw"][one.steps], found["ev_discharge_kw"][one.steps] = one.ready(step_h[one.steps], *told)
+            series = (decisions[name][one.steps] for name in self.columns)
+            found["ev_kw"][one.steps], found["ev_discharge_kw"][one.steps] = one.ready(step_h[one.steps], *series)
         return found
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
-        """What is left over, as far as it reaches the least power; `kept` sees to it that the car is ready."""
+        """Charge from the surplus where it reaches the least power; `kept` ensures that the car is ready."""
         found = {name: np.zeros(step_h.size) for name in self.columns}
         for one in self.sessions:
             spare_kw = np.maximum(-net_kw[one.steps], 0.0)
@@ -474,7 +474,7 @@ class EvCharger(Device):
         return np.concatenate([np.broadcast_to(of(one), (one.to_step - one.from_step,)) for one in self.sessions])
 
     def _gain(self, x: Values, step_h: Floats) -> Any:
-        """What each step adds to the battery, kWh: of variables, or of numbers."""
+        """Energy added to the battery in each step, kWh: of variables, or of numbers."""
         gain = step_h * self._each(step_h.size, lambda s: s.efficiency) * x["ev_kw"]
         if "ev_discharge_kw" not in x:
             return gain

@@ -63,11 +63,11 @@ def device_assets(site: Site) -> list[tuple[Asset, type[Device]]]:
 
 
 def while_away(site: Site) -> dict[str, Text]:
-    """What each device that is planned keeps while nobody is at home, by asset id; those that do nothing else are left
+    """Set-backs of the planned devices during absence, as text by asset id; devices without one are left
     out. Raises BadInput as `device_assets`.
     """
-    told = {asset.asset_id: kind.away(asset, site.site_id) for asset, kind in device_assets(site)}
-    return {name: said for name, said in told.items() if said}
+    texts = {asset.asset_id: kind.away(asset, site.site_id) for asset, kind in device_assets(site)}
+    return {name: text for name, text in texts.items() if text}
 
 
 def state_fault(asset: Asset, site: Site) -> str:

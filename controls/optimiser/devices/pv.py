@@ -92,12 +92,12 @@ class Pv(Device):
         return np.maximum(np.array(self.pv_kw) - self.limit_min_kw, 0.0)
 
     def reach_kw(self) -> tuple[ArrayLike, ArrayLike]:
-        """What it uses at night, what it gives by day."""
+        """Own consumption at night and generation by day, kW."""
         # An inverter's own consumption at night is metered as negative generation.
         return np.maximum(-np.array(self.pv_kw), 0.0), np.maximum(self.pv_kw, 0.0)
 
     def variables(self, program: Program, around: Around) -> dict[str, Linear]:
-        """What is curtailed in each step."""
+        """Curtailed power in each step, kW."""
         return {"curtailed_kw": self.new(program, "curtailed_kw", around.steps)}
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
@@ -119,7 +119,7 @@ class Pv(Device):
         yield "a power below zero", -columns["curtailed_kw"]
 
     def unused_kw(self, columns: Numbers) -> Floats:
-        """What is curtailed."""
+        """Curtailed power, kW."""
         return columns["curtailed_kw"]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
@@ -144,5 +144,5 @@ class Pv(Device):
         return self if sun_kw is None else self.model_copy(update={"pv_kw": tuple(sun_kw.tolist())})
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """What the sun gives above the limit is curtailed; nothing without one."""
+        """Curtailment of the generation above the limit, kW; 0 without one."""
         return {"curtailed_kw": max(self.pv_kw[t] - set_points.get("set_power_limit_kw", self.pv_kw[t]), 0.0)}

@@ -70,7 +70,7 @@ class RoomParams(_Figures):
 
 
 def as_room(asset: Asset) -> Asset:
-    """A heating relay that says which room it heats as that room; any other asset as it is."""
+    """A heating relay with the name of its room as that room; any other asset as it is."""
     room = asset.params.get("room")
     if asset.kind != "heating_relay" or not isinstance(room, Mapping):
         return asset
@@ -171,7 +171,7 @@ class Room(InShares, Device, _Figures):
         return share
 
     def pulls_degc(self, step_h: Floats) -> tuple[Floats, Floats]:
-        """What each step adds to the kept share of the temperature: heater off, and what the heater adds to that."""
+        """Gain of each step on top of the kept share of the temperature, °C: heater off, and the heater's own."""
         left, r = 1.0 - self.kept_share(step_h), np.array(self.r_k_per_kw)
         return left * (np.array(self.outdoor_degc) + r * np.array(self.gain_kw)), left * r * self.heater_kw
 
@@ -269,7 +269,7 @@ class Room(InShares, Device, _Figures):
         return {"set_switch_state": float(step["heating_kw"] >= self.heater_kw / 2)} if self.is_planned else {}
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """On as told, off where nothing is said."""
+        """On as commanded, off without a set-point."""
         return {"heating_kw": self.heater_kw * set_points.get("set_switch_state", 0.0)}
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
@@ -317,6 +317,6 @@ class Room(InShares, Device, _Figures):
 
 
 def _least_away_degc(params: RoomParams, asset: Asset) -> float:
-    """No plan goes below what guard and frost ask for."""
+    """No plan goes below the limits of guard and frost."""
     hard = guarded_degc(asset)
     return max(params.away_low_degc, FROST_DEGC if hard is None else hard)

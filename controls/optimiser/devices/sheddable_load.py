@@ -111,7 +111,7 @@ class SheddableLoad(Device):
         return (note,) if any(self.most_kw) else ()
 
     def doubt(self, import_price_per_kwh: Sequence[float]) -> str:
-        """What is said where not using a kWh is cheaper than buying one in every step that it runs in; else nothing."""
+        """Warning where shedding a kWh costs less than buying one in every step that the load runs in; else empty."""
         cheapest = min((price for price, kw in zip(import_price_per_kwh, self.most_kw, strict=True) if kw), default=0.0)
         if cheapest <= self.price_per_kwh:
             return ""
@@ -170,11 +170,11 @@ class SheddableLoad(Device):
             yield Row("shed_hours", "hours", (around.step_h * shed).sum() <= self.max_h)
 
     def drawn_kw(self, x: Values) -> Any:
-        """What is shed the site takes less."""
+        """Shed power, kW, as a reduction of the site's load."""
         return -1 * x["shed_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
-        """What its owner asks for it."""
+        """The owner's compensation for the shed energy."""
         yield "shedding", step_h * self.price_per_kwh * x["shed_kw"]
 
     def told(self, columns: Numbers) -> Numbers:
@@ -225,7 +225,7 @@ class SheddableLoad(Device):
         }
 
     def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """What it takes beyond its limit is shed."""
+        """Shed power, kW: its own power above the limit, up to the most that may be shed."""
         limit_kw = set_points.get("set_power_limit_kw", INF)
         return {"shed_kw": min(max(self.own_kw[t] - limit_kw, 0.0), float(self.most_kw[t]))}
 

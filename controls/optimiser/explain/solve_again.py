@@ -16,7 +16,7 @@ from controls.optimiser.backends.program import FEASIBILITY, Arrays, Outcome
 from controls.optimiser.backends.solve_highs import engine_of, run_highs
 from data_quality.contracts.errors import OurFault
 
-# Of the cost, and of a rounded row: far below the 1e-6 to which a difference is told.
+# Of the cost, and of a rounded row: far below the 1e-6 to which a difference is reported.
 _EXACT = 1e-8
 # Each takes a millisecond or two; a search from the beginning a hundred.
 _CASES = 60

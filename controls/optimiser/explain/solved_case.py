@@ -16,7 +16,7 @@ from controls.optimiser.explain.solve_again import Again
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.solution import Solution
 
-# No plan is told apart below this, in currency or in the unit of a row.
+# Plans are not distinguished below this, in currency or in the unit of a row.
 NOISE = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""A plan over scenarios as an explanation asks it: what all share in the whole program, the rest where one has come.
+"""A plan over scenarios for its explanation: shared decisions in the whole program, the rest in one scenario.
 
 What is slow or soon is the same in every scenario, so another choice there is one in all of them, and its cost is that
 of the plan. What is decided later is asked in the scenario that is shown, with all that is shared held.
@@ -42,19 +42,19 @@ class Views:
         return (device is not None and device.is_slow) or (t in self.soon and not (device and device.forecast))
 
     def price(self, row: int, device: Device | None, t: int | None) -> float:
-        """What one unit more on the right side of a row costs: all scenarios, or the one that is shown."""
+        """Shadow price of a row's right side, per unit: over all scenarios, or in the one shown."""
         return float(self.whole.duals[row]) / (1.0 if self.is_shared(device, t) else self.weight)
 
     def marginal_price(self, t: int) -> float:
-        """What one kWh more of load in step t would cost, in all scenarios or in the one that is shown."""
+        """Marginal price of a kWh of load in step t: over all scenarios, or in the one shown."""
         balances = [each for each in self.whole.problem.program.families if each.label == "power_balance"]
         rows = [each.first + t for each in balances if t in self.soon or each.prefix in self.whole.parts]
-        # The row says what is given equals the load in kW: one kW more over the step is step_h kWh more.
+        # The row equates supply and load in kW: one kW more over the step is step_h kWh more.
         return kept(sum(self.price(row, None, t) for row in rows) / self.shown.case.step_h[t])
 
 
 def views_of(case: DispatchCase, solution: Solution) -> Views:
-    """Where to ask about a solved case. solution: with its solver's values."""
+    """Views of a solved case. solution: with its solver's values."""
     if case.uncertain is None:
         solved = SolvedCase.of(case, solution)
         return Views(solved, solved)

@@ -1,4 +1,4 @@
-"""The sentence of a slot, and slots that say the same folded into rows: words around numbers, no number of its own.
+"""The sentence of a slot, and slots with equal text folded into rows: words around numbers, no number of its own.
 
 A cause is only claimed where it is worth more than the noise of the plan's own proof; else it makes no difference.
 """
@@ -14,7 +14,7 @@ from data_quality.contracts.model import Model
 
 # Less than ten watts is standby noise, not an intention.
 IDLE_KW = 0.01
-# Of a figure in words; the numbers beside it have them all.
+# Digits of a figure in words; the numbers next to it have them all.
 _DIGITS = 3
 _UNITS = {"kw": "kW", "kwh": "kWh"}
 _NO_TIME = "not explained, the time given was over"
@@ -33,21 +33,21 @@ class Spell(Model):
 
 
 def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) -> str:
-    """What every device does in a slot, at which price, what another choice would cost, and what binds."""
+    """Explanation of a slot: actions of the devices, price, cost of the alternatives, and binding limits."""
     zone, currency, known = ZoneInfo(explanation.time_zone), explanation.currency, list(devices)
     done = acts(slot, known)
     # Of one that acts it is clear whose other choice is meant.
     is_alone = len(done) == 1 or len(known) == 1
     best = [slot.best_alternative] if slot.best_alternative else []
-    told = [one for one in slot.alternatives if one.device_id in done] or best
-    causes = [one for one in told if (one.difference or 0.0) > explanation.noise]
+    seen = [one for one in slot.alternatives if one.device_id in done] or best
+    causes = [one for one in seen if (one.difference or 0.0) > explanation.noise]
     text = f"{', '.join(done.values()) if done else _resting(known)}, while {_exchange(slot, currency)}"
     if explanation.scenarios:
         where = f"in all {explanation.scenarios} scenarios" if slot.is_shared else f"in scenario {explanation.scenario}"
         text = f"{where} {text}"
     if causes:
         text += f", because {' and '.join(_cause(one, currency, zone, is_alone=is_alone) for one in causes)}"
-    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in told if one not in causes)]
+    parts = [text, *(f"{_other(one, is_alone=is_alone)} would make no difference" for one in seen if one not in causes)]
     if abs(slot.marginal_price - _price(slot)) > explanation.noise:
         parts.append(f"one kWh more of load would cost {figure(slot.marginal_price)} {currency}")
     if not slot.is_explained:
@@ -61,18 +61,18 @@ def sentence(slot: Slot, explanation: Explanation, devices: Iterable[Device]) ->
 
 
 def whole_sentences(explanation: Explanation) -> list[str]:
-    """What limits that hold over all slots together are worth."""
+    """Values of the limits over all slots together, as sentences."""
     return [f"Over all: {_bound(one, explanation.noise, explanation.currency)}." for one in explanation.whole]
 
 
 def acts(slot: Slot, devices: Iterable[Device]) -> dict[str, str]:
-    """What each device that does something does, by its id: `battery charges 3.2 kW`."""
+    """Actions of the active devices, by id: `battery charges 3.2 kW`."""
     found = dict[str, str]()
     for device in devices:
         powers = slot.powers_kw[device.device_id]
-        said = [f"{verb} {figure(powers[name])} kW" for name, verb in device.moves.items() if powers[name] > IDLE_KW]
-        if said:
-            found[device.device_id] = f"{device.device_id} {' and '.join(said)}"
+        actions = [f"{verb} {figure(powers[name])} kW" for name, verb in device.moves.items() if powers[name] > IDLE_KW]
+        if actions:
+            found[device.device_id] = f"{device.device_id} {' and '.join(actions)}"
     return found
 
 
@@ -147,8 +147,8 @@ def _bound(one: Binding, noise: float, currency: str) -> str:
 
 
 def _limit(one: Binding) -> str:
-    said = f" ({figure(one.value)} {_UNITS[one.unit]})" if one.unit in _UNITS else ""
-    return f"{one.device_id or 'the connection'} {one.words}{said}"
+    amount = f" ({figure(one.value)} {_UNITS[one.unit]})" if one.unit in _UNITS else ""
+    return f"{one.device_id or 'the connection'} {one.words}{amount}"
 
 
 def _resting(devices: Iterable[Device]) -> str:
@@ -168,13 +168,13 @@ def _spell(run: list[Slot], explanation: Explanation, devices: list[Device], zon
         if first.powers_kw[device.device_id][name] > IDLE_KW
     ]
     known = [slot for slot in run if slot.is_explained]
-    told = [slot.best_alternative for slot in known if slot.best_alternative]
+    options = [slot.best_alternative for slot in known if slot.best_alternative]
     other = "" if known else _NO_TIME
-    if known and not told:
+    if known and not options:
         other = "nothing else is possible" if known[0].impossible else ""
-    if told:
-        best = min(told, key=lambda one: one.difference or 0.0)
-        costs = [one.difference or 0.0 for one in told]
+    if options:
+        best = min(options, key=lambda one: one.difference or 0.0)
+        costs = [one.difference or 0.0 for one in options]
         is_cause = (best.difference or 0.0) > explanation.noise
         other = f"{best.device_id} {best.words}: " + (
             f"{_span(costs)} {currency} more" if is_cause else "no difference"

@@ -1,4 +1,4 @@
-"""Many rooms by Dantzig-Wolfe: a column is a whole schedule of a room, made where prices ask for one.
+"""Many rooms by Dantzig-Wolfe: a column is a whole schedule of a room, generated where prices call for one.
 
 Relays over rooms do not close as plain integers; their schedules do (decisions.md). What is left of the problem is a
 linear one that shares the schedules out; its prices make better ones (room_schedules.py), until none is better. The sum
@@ -30,7 +30,7 @@ _NONE = np.zeros(0, np.int64)
 _HAIR = 1e-7
 # How much of the former prices counts: a lone price makes all rooms jump at once (Wentges 1997).
 _INERTIA = 0.4
-# Of the gap that is asked for, what a share of schedules may leave open; the rest is for whole ones.
+# Part of the requested gap that shares of schedules may leave open; the rest is for whole ones.
 _SHARED_GAP = 0.7
 # What the first schedules pay for their power, as a multiple of its price.
 _FIRST = (0.0, 0.3, 0.7, 1.0, 1.5, 3.0)
@@ -101,7 +101,7 @@ class _Search:
         return new
 
     def prices(self, duals: Floats) -> Prices:
-        """What each room's heater pays in each step, and what comfort counts where it is bounded."""
+        """Price of each room's heater in each step, and weights of comfort and stored heat, less their duals."""
         found = self.own_price.copy()
         for n, (step, row, value) in enumerate(self.entries):
             found[n] -= np.bincount(step, value * duals[self.at[row]], found.shape[1])
@@ -110,7 +110,7 @@ class _Search:
 
 
 def split(arrays: Arrays, blocks: Sequence[Block]) -> tuple[Arrays, Places]:
-    """The problem without its rooms; for each row, where it stands there, or -1."""
+    """The problem without its rooms; for each row, its index there, or -1."""
     rows_kept, columns_kept = np.ones(arrays.row_lower.size, bool), np.ones(arrays.column_count, bool)
     for block in blocks:
         rows_kept[block.rows], columns_kept[block.columns] = False, False
@@ -285,7 +285,7 @@ def _rounded(search: _Search) -> list[Floats]:
 
 
 def _entries(arrays: Arrays, columns: Places) -> tuple[Places, Places, Floats]:
-    """Where some columns stand: which of them, in which row, with which factor."""
+    """Entries of some columns: column, row and factor of each."""
     place = np.full(arrays.column_count, -1)
     place[columns] = np.arange(columns.size)
     found = np.flatnonzero(place[arrays.column] >= 0)

@@ -76,7 +76,7 @@ class Rooms:
         return rooms, steps
 
     def costs(self, is_on: Floats) -> dict[str, Floats]:
-        """What each room's schedule (rooms x steps) costs without its power, by kind: exact."""
+        """Exact cost of each room's schedule (rooms x steps) without its power, by kind."""
         now, found = self.init_degc, np.zeros(self.shape[0])
         for t in range(self.shape[1]):
             now = self.after(t, now, is_on[:, t])
@@ -84,7 +84,7 @@ class Rooms:
         return {"comfort": found, "stored": self.end_value * (self.init_degc - now)}
 
     def at(self, prices: Prices, is_on: Floats) -> Floats:
-        """What each room's schedule costs at these prices, its power too."""
+        """Cost of each room's schedule (rooms x steps) at these prices, with its power."""
         costs = self.costs(is_on)
         power: Floats = (prices.heater * is_on).sum(axis=1)
         return prices.comfort * costs["comfort"] + prices.stored * costs["stored"] + power
@@ -138,14 +138,14 @@ class Grid:
         return np.clip(np.floor(place - 1e-9), 0, self.cells - 1).astype(np.int64)
 
     def ahead(self, to_go: Floats) -> Floats:
-        """What is to come at least, of a cell and of the one behind it: rooms x cells."""
+        """Least cost to go of a cell and the one behind it: rooms x cells."""
         found = to_go.copy()
         np.minimum(to_go[:, :-1], to_go[:, 1:], out=found[:, :-1])
         return found
 
     def passage(self, t: int, is_on: float) -> tuple[Places, Floats]:
         """Where step t takes each cell, as places in rooms x cells laid flat, and the least that it costs outside the
-        band. Asked again at every price, so small grids keep the answer.
+        band. Called again at every price, so small grids cache the result.
         """
         if (t, is_on) in self._kept:
             return self._kept[t, is_on]
@@ -162,7 +162,7 @@ class Grid:
 
 
 def cheapest(grid: Grid, prices: Prices) -> tuple[Floats, Floats]:
-    """Schedules (rooms x steps, 0 or 1) and, for each room, what none of its schedules costs less than at these prices.
+    """Schedules (rooms x steps, 0 or 1) and the lower bound of each room's cost at these prices.
 
     More cells of the grid make a closer bound.
     """
@@ -184,7 +184,7 @@ def cheapest(grid: Grid, prices: Prices) -> tuple[Floats, Floats]:
 
 
 def _values(grid: Grid, prices: Prices) -> list[Floats]:
-    """What is to come at least from each cell on, before each step and after the last: rooms x cells."""
+    """Least cost to go from each cell, before each step and after the last: rooms x cells."""
     found = [-prices.stored * grid.rooms.end_value[:, None] * (grid.starts + grid.width[:, None])]
     for t in reversed(range(grid.rooms.shape[1])):
         ahead, options = grid.ahead(found[-1]).ravel(), []

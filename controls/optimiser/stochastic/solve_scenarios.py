@@ -29,7 +29,7 @@ Alone = Callable[[DispatchCase, float], float | None]
 
 
 def usual_gap(case: DispatchCase) -> float:
-    """At which gap a search may stop where nobody asks for another: a bound by schedules comes no closer in time."""
+    """Default gap at which a search may stop: a bound by schedules comes no closer in time."""
     return SCHEDULES_GAP if _many_rooms(case) else PLAIN_GAP
 
 
@@ -141,27 +141,27 @@ def _verified(both: TwoStage, values: Floats) -> tuple[Series, ...]:
 def _worth(
     both: TwoStage, figures: RiskFigures, mean_plan: Outcome | str, *, alone: Alone, gap: float, until: float
 ) -> RiskFigures:
-    """What the plan is compared with: the one for the mean scenario in all of them, one that decides nothing later, and
+    """Benchmarks of the plan: the one for the mean scenario in all of them, one that decides nothing later, and
     each scenario known beforehand.
     """
-    told, cost = [mean_plan] if isinstance(mean_plan, str) else [], weighed(figures)
+    notes, cost = [mean_plan] if isinstance(mean_plan, str) else [], weighed(figures)
     blind = _blind(both, gap=gap, until=until)
     if isinstance(blind, str):
-        told.append(blind)
+        notes.append(blind)
     by_mean = None if isinstance(mean_plan, str) else mean_plan.objective
     known = list[float]()
     for one, case in zip(both.known.scenarios, both.cases, strict=True):
         left_s = until - time.perf_counter()
         found = alone(case, left_s) if left_s > 0 else None
         if found is None:
-            told.append(f"time did not suffice to plan scenario {one.name} as if it were known")
+            notes.append(f"time did not suffice to plan scenario {one.name} as if it were known")
             break
         known.append(found)
     perfect = weighed(risk_figures(both.known, known)) if len(known) == len(both.cases) else None
     value = None if by_mean is None else by_mean - cost
     # A bound from above stays one where the gap of the search let it fall below the plan.
     most = None if isinstance(blind, str) else max(blind, cost)
-    more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "blind": most, "told": tuple(told)}
+    more = {"mean_plan": by_mean, "value": value, "perfect": perfect, "blind": most, "told": tuple(notes)}
     return figures.model_copy(update=more)
 
 

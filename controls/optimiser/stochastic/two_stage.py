@@ -67,7 +67,7 @@ class TwoStage:
         return device.is_slow or (self.blind and not device.forecast)
 
     def _slow(self, program: Program, case: DispatchCase) -> dict[str, dict[str, Linear]]:
-        """What decides nothing later stands in the program once, and so do its costs."""
+        """First-stage devices, in the program once with their costs: their variables, by device id."""
         found, tag, around = {}, program.tag, case.around
         program.tag = ""
         for device in case.devices:
@@ -123,14 +123,14 @@ class TwoStage:
         return self.problems[0].program.arrays(self.weights)
 
     def series(self, values: Floats) -> tuple[Series, ...]:
-        """What happens in each scenario. values: one a column."""
+        """Series of each scenario. values: one a column."""
         return tuple(
             series_of(case, {device.device_id: problem.values(device.device_id, values) for device in case.devices})
             for case, problem in zip(self.cases, self.problems, strict=True)
         )
 
     def figures(self, series: Sequence[Series]) -> RiskFigures:
-        """What the plan costs in each scenario, and all together."""
+        """Cost of the plan in each scenario, and its risk figures."""
         costs = [cost_of(case, one, self.case.weights) for case, one in zip(self.cases, series, strict=True)]
         return risk_figures(self.known, costs)
 
@@ -185,7 +185,7 @@ def risk_figures(known: ScenarioSet, costs: Sequence[float]) -> RiskFigures:
 
 
 def weighed(figures: RiskFigures) -> float:
-    """What is minimised: the mean and what lies beyond."""
+    """Objective minimised: expected cost and CVaR, weighted."""
     return (1 - figures.cvar_weight) * figures.expected_cost + figures.cvar_weight * figures.cvar
 
 

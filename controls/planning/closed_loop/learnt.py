@@ -35,7 +35,7 @@ LOST_H = 24.0
 # The unmeasured heat wanders so many kW in an hour, for a room that holds one kelvin with one kW.
 _WANDERS = 0.3
 _W_PER_KW = 1000.0
-# A room of two masses told as one errs more than its own likelihood says, and no thermometer is finer.
+# A room of two masses modelled as one errs more than its own likelihood says, and no thermometer is finer.
 _LEAST_K = 0.1
 
 
@@ -59,7 +59,7 @@ class ByClock:
 
 @dataclass
 class Learnt:
-    """Of one site: fed with every look at it, asked when a plan is made. time_zone: of its clock."""
+    """Learnt figures of one site: fed with every reading of it, used when a plan is made. time_zone: of its clock."""
 
     time_zone: str
     load: ByClock = field(default_factory=lambda: ByClock(_LOAD_LEAST))
@@ -105,12 +105,12 @@ class Learnt:
 
     @property
     def kw_per_w(self) -> float:
-        """What the modules give by the sun on the horizontal, kW for each W/m2."""
+        """PV power by horizontal irradiance, kW for each W/m2."""
         given, shone = self.sun
         return given / shone if shone > 0 else 0.0
 
     def load_kw(self, starts: Sequence[datetime]) -> Floats:
-        """What the site draws besides its devices in quarter hours to come: as usual, nearly as far off it as now."""
+        """Forecast of the load without devices, kW a quarter hour: the usual one, with today's deviation fading."""
         usual = np.array([self.load.of(key) or 0.0 for key in self.keys(starts)])
         ahead_h = STEP_H * np.arange(len(starts))
         found: Floats = usual * np.maximum(1 + self.off_share * _LASTS ** (ahead_h + 1), 0.2)
@@ -177,12 +177,12 @@ class WatchedRooms:
             d + wander,
         )
         self._watch(now, drawn_kw, hours)
-        told = np.isfinite(now) & ~self.is_stuck
-        gain = np.where(told, 1 / (a + self._errs**2), 0.0)
-        off = np.where(told, now - self.degc, 0.0)
+        is_valid = np.isfinite(now) & ~self.is_stuck
+        gain = np.where(is_valid, 1 / (a + self._errs**2), 0.0)
+        off = np.where(is_valid, now - self.degc, 0.0)
         self.degc, self.heat_kw = self.degc + a * gain * off, self.heat_kw + b * gain * off
         self._spread = np.array([a - a * gain * a, b - a * gain * b, d - b * gain * b]).T
-        self.silent_h = np.where(told, 0.0, self.silent_h + hours)
+        self.silent_h = np.where(is_valid, 0.0, self.silent_h + hours)
 
     @property
     def is_stuck(self) -> np.ndarray:
@@ -197,14 +197,14 @@ class WatchedRooms:
         return found
 
     def gains_kw(self, ghi_w_per_m2: Floats, hours: Floats) -> Floats:
-        """What else heats each room in steps to come: rooms x steps. hours: how far off each is."""
+        """Forecast of each room's other heat gains, kW: rooms x steps. hours: lead time of each step."""
         sun = self._aperture[:, None] * ghi_w_per_m2 / _W_PER_KW
         # What is not explained now says less of the day after tomorrow.
         found: Floats = self._gain[:, None] + self.heat_kw[:, None] * 0.5 ** (hours / 12.0) + sun
         return found
 
     def findings(self) -> list[Finding]:
-        """Of thermometers that stand still or say nothing, with what stands in their place."""
+        """Findings on frozen or silent thermometers, with the value used instead."""
         found = []
         for n, name in enumerate(self.names):
             if self.is_stuck[n]:
@@ -229,7 +229,7 @@ class WatchedRooms:
         same = now == self._last
         moved = np.abs(drawn_kw - self._before_kw) > 1e-3
         # A reading that lacks says neither.
-        told = np.isfinite(now)
-        self._same_h = np.where(same, self._same_h + hours, np.where(told, 0.0, self._same_h))
-        self._switched = np.where(told & ~same, False, self._switched | moved)
-        self._last, self._before_kw = np.where(told, now, self._last), drawn_kw
+        is_valid = np.isfinite(now)
+        self._same_h = np.where(same, self._same_h + hours, np.where(is_valid, 0.0, self._same_h))
+        self._switched = np.where(is_valid & ~same, False, self._switched | moved)
+        self._last, self._before_kw = np.where(is_valid, now, self._last), drawn_kw

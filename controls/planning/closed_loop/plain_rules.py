@@ -25,7 +25,7 @@ _EARLY_H = 1
 
 @dataclass
 class Ruled:
-    """The devices of a site under rules. site: as of with_rooms; outlook: asked for prices only, and by `rules` alone.
+    """The devices of a site under rules. site: as of with_rooms; outlook: for prices only, and for `rules` alone.
 
     by_sun, by_price: what else than the clock counts.
     """
@@ -74,9 +74,9 @@ class Ruled:
 
     def _rank(self, seen: Seen, outlook: Callable[[int], Outlook]) -> float:
         """Which share of the published hours is cheaper than now."""
-        told = outlook(HORIZON_H)
-        past = round((seen.at_utc - told.start_utc) / timedelta(hours=STEP_H))
-        prices = np.array(told.import_price_per_kwh[past : past + 24 * PER_HOUR])
+        forecast = outlook(HORIZON_H)
+        past = round((seen.at_utc - forecast.start_utc) / timedelta(hours=STEP_H))
+        prices = np.array(forecast.import_price_per_kwh[past : past + 24 * PER_HOUR])
         return float((prices < prices[0]).mean()) if prices.size else 0.5
 
     def _car(self, asset: Asset, seen: Seen, spare_kw: float, rank: float) -> float:

@@ -43,7 +43,7 @@ _MEMBERS = (0.1, 0.5, 0.9)
 
 
 def with_rooms(site: Site) -> Site:
-    """The site with every heating relay that says which room it heats as that room, for a plan to move."""
+    """The site with every heating relay that names its room as that room, for a plan to move."""
     return site.model_copy(update={"assets": tuple(as_room(asset) for asset in site.assets)})
 
 
@@ -67,7 +67,7 @@ class Present:
 
     @property
     def quarters(self) -> int:
-        """As far as asked, and as far as weather is foretold."""
+        """Number of quarter hours: as requested, and as far as the weather forecast reaches."""
         told_h = len(self.outlook.outdoor_degc[0]) - (self.seen.at_utc - self.outlook.start_utc) / timedelta(hours=1)
         return max(min(HORIZON_H, int(told_h)) * PER_HOUR, 0)
 
@@ -77,17 +77,17 @@ class Present:
         return np.array(course)[(past + STEP_H * np.arange(self.quarters)).astype(np.int64)]
 
     def load_kw(self) -> Floats:
-        """As who foresees it says; else by what was learnt."""
-        told = self.outlook.load_kw
-        return self.learnt.load_kw(self.starts) if told is None else self.hourly(told)
+        """Load by the given forecast, kW; else by the learnt one."""
+        load = self.outlook.load_kw
+        return self.learnt.load_kw(self.starts) if load is None else self.hourly(load)
 
     def prices(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Import and export, one a quarter hour."""
         past = round((self.seen.at_utc - self.outlook.start_utc) / STEP)
-        told, here = self.outlook, self.learnt
+        outlook, here = self.outlook, self.learnt
         return (
-            here.prices(self.starts, told.import_price_per_kwh[past:], here.buys),
-            here.prices(self.starts, told.export_price_per_kwh[past:], here.sells),
+            here.prices(self.starts, outlook.import_price_per_kwh[past:], here.buys),
+            here.prices(self.starts, outlook.export_price_per_kwh[past:], here.sells),
         )
 
     def pv_kw(self, course: int = 0) -> Floats:
@@ -215,7 +215,7 @@ def _as_watched(device: Any, now: Present, place: int, gain_kw: Floats, *, above
 
 
 def _for_whoever_goes_on(device: Device, cheap: float, dear: float) -> Device:
-    """What stores, with what a kWh left at the end is worth instead of a charge to leave."""
+    """A store with a value per kWh left at the end in place of a required end charge."""
     if isinstance(device, Battery):
         worth = cheap * device.discharge_efficiency
         return device.model_copy(update={"soc_end_min_kwh": 0.0, "end_value_per_kwh": worth})

@@ -53,7 +53,7 @@ class Breaches(Model):
 
     @property
     def sentence(self) -> str:
-        """How often, beside what was promised."""
+        """Share of hours above the promised cost, next to the promised share, as text."""
         if self.share is None:
             return f"no hour is over that was promised; {self.promised_share:.0%} of them may cost more"
         return (
@@ -130,13 +130,13 @@ class Promises:
     def breaches(self) -> Breaches:
         """How often they were broken."""
         share = 1 - self.level
-        apart = _SURE * float(np.sqrt(share * (1 - share) / self.hours)) if self.hours else 1.0
+        margin = _SURE * float(np.sqrt(share * (1 - share) / self.hours)) if self.hours else 1.0
         return Breaches(
             hours=self.hours,
             passed=self.passed,
             promised_share=round(share, 9),
-            low=max(share - apart, 0.0),
-            high=share + apart,
+            low=max(share - margin, 0.0),
+            high=share + margin,
         )
 
 

@@ -66,7 +66,7 @@ class Rolling:
         return step if past_h >= 0 and step < len(self.case.step_h) else None
 
     def column(self, device: Device, step: int) -> dict[str, float]:
-        """What a device does in a step."""
+        """Values of a device in a step, by column."""
         return {name: values[step] for name, values in self.solution.series.devices[device.device_id].items()}
 
 
@@ -100,7 +100,7 @@ class Planner:
     promises: Promises = field(default_factory=Promises)
     held: Rolling | None = None
     _tried_utc: datetime | None = None
-    _told: SetPoints = field(default_factory=dict)
+    _sent: SetPoints = field(default_factory=dict)
     _owed_kw: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -110,65 +110,65 @@ class Planner:
     def decide(self, seen: Seen, outlook: Callable[[int], Outlook]) -> SetPoints:
         """Set-points of the next quarter hour: of the plan, anew where there is a reason; else of thermostats."""
         for finding in [*self.rooms.findings(), *self._odd(seen)]:
-            self._tell(finding)
+            self._note(finding)
         self.promises.look(seen)
-        told = outlook(HORIZON_H)
+        forecast = outlook(HORIZON_H)
         age = None if self._tried_utc is None else seen.at_utc - self._tried_utc
-        due = first_due(self._triggers(seen, told), age)
+        due = first_due(self._triggers(seen, forecast), age)
         # The plan holds where nothing is due, and where the last try is too young.
         if due and (age is None or age >= due.after):
             self.reasons[due.kind] += 1
-            self._plan(seen, told)
+            self._plan(seen, forecast)
         step = self.held.step_at(seen.at_utc) if self.held else None
         if self.held is None or step is None or seen.at_utc - self.held.case.start_utc >= TIME_TO_LIVE:
             if self.held:
-                self._tell(_no_plan("plan_expired", self.site, "no plan is younger than its time to live"))
+                self._note(_no_plan("plan_expired", self.site, "no plan is younger than its time to live"))
             return self._thermostats.decide(seen, None)
-        self._told = {
+        self._sent = {
             one.device_id: commands
             for one in self.held.case.devices
             if (commands := self._commands(one, self.held.column(one, step), step))
         }
         # Rooms that nobody can plan are held by their own thermostat.
-        return self._told
+        return self._sent
 
     def _commands(self, device: Device, column: dict[str, float], step: int) -> dict[str, float]:
         if not isinstance(device, FreeTank):
             return device.commands(column, step)
         name = device.device_id
-        told, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
-        return told
+        relays, self._owed_kw[name] = whole_relays(device, column[device.power_column], self._owed_kw.get(name, 0.0))
+        return relays
 
-    def _plan(self, seen: Seen, told: Outlook) -> None:
-        now = Present(self.site, seen, told, self.learnt, self.rooms)
+    def _plan(self, seen: Seen, forecast: Outlook) -> None:
+        now = Present(self.site, seen, forecast, self.learnt, self.rooms)
         self._tried_utc = seen.at_utc
-        if seen.at_utc - told.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
-            age_h = (seen.at_utc - told.start_utc) / timedelta(hours=1)
+        if seen.at_utc - forecast.start_utc > MAX_FORECAST_AGE or now.quarters < _LEAST_H * PER_HOUR:
+            age_h = (seen.at_utc - forecast.start_utc) / timedelta(hours=1)
             self.held = None
             sentence = (
                 f"what is foretold is {age_h:.0f} h old and reaches {now.quarters / PER_HOUR:g} h: thermostats heat"
             )
-            self._tell(_no_plan("forecast_too_old", self.site, sentence))
+            self._note(_no_plan("forecast_too_old", self.site, sentence))
             return
         started = time.process_time()
         try:
             case = case_of_present(now)
         except BadInput as fault:
-            self._tell(_no_plan("no_case", self.site, f"{fault}; the last plan goes on"))
+            self._note(_no_plan("no_case", self.site, f"{fault}; the last plan goes on"))
             return
-        asked = with_courses(case, now, self.risk) if self.risk else case
-        found = self.solver(asked)
+        uncertain = with_courses(case, now, self.risk) if self.risk else case
+        found = self.solver(uncertain)
         self.seconds.append(time.process_time() - started)
         if isinstance(found, Finding):
             self.reasons["failed"] += 1
-            self._tell(found.model_copy(update={"message": f"{found.message}; the last plan goes on"}))
+            self._note(found.model_copy(update={"message": f"{found.message}; the last plan goes on"}))
             return
-        self._tell_cold(case, found)
-        self.held = Rolling(case, found, told, self._away(seen))
-        if asked.uncertain:
-            self.promises.make(asked, found.series)
+        self._note_cold(case, found)
+        self.held = Rolling(case, found, forecast, self._away(seen))
+        if uncertain.uncertain:
+            self.promises.make(uncertain, found.series)
 
-    def _triggers(self, seen: Seen, told: Outlook) -> Iterator[Trigger]:
+    def _triggers(self, seen: Seen, forecast: Outlook) -> Iterator[Trigger]:
         held = self.held
         if held is None:
             yield Trigger("no plan", after=MAX_AGE)
@@ -176,16 +176,16 @@ class Planner:
         yield Trigger("an hour", after=MAX_AGE)
         if self._away(seen) != held.away:
             yield Trigger("a car came or went")
-        if _ends(told) > _ends(held.outlook):
+        if _ends(forecast) > _ends(held.outlook):
             yield Trigger("new prices")
-        if _tomorrow(told) != _tomorrow(held.outlook, told.start_utc):
+        if _tomorrow(forecast) != _tomorrow(held.outlook, forecast.start_utc):
             yield Trigger("a new forecast")
         before = held.step_at(seen.at_utc - timedelta(hours=STEP_H))
         counted = [] if before is None else [self._counted(held, one, before, seen) for one in held.case.devices]
         yield from off_the_plan(counted, state_tolerance=2 * STATE_TOLERANCE, after=OFF_PLAN_INTERVAL)
 
     def _away(self, seen: Seen) -> frozenset[str]:
-        """What is taken away and not there now: a car. A thermometer that says nothing is another matter."""
+        """Devices that are taken away (cars) and absent now; a silent thermometer does not count."""
         return frozenset(
             asset.asset_id
             for asset, kind in self._assets
@@ -199,7 +199,7 @@ class Planner:
         if one.forecast and drawn_kw is not None:
             sun_kw = getattr(one, one.per_step[0])[before] - column[one.columns[0]], -drawn_kw
         if isinstance(one, Room) and drawn_kw is not None:
-            wished = self._told.get(name, {}).get("set_switch_state")
+            wished = self._sent.get(name, {}).get("set_switch_state")
             by_hand = wished is not None and abs(drawn_kw - wished * one.heater_kw) > one.heater_kw / 2
         return Counted(
             one,
@@ -223,8 +223,8 @@ class Planner:
                 found.append(_disagrees(name, f"draws {drawn:.2f} kW, the site file says {most:g} at most"))
         return found
 
-    def _tell_cold(self, case: DispatchCase, found: Solution) -> None:
-        """Bands that the plan itself cannot keep after a day's first half: soft, and told."""
+    def _note_cold(self, case: DispatchCase, found: Solution) -> None:
+        """Bands that the plan itself cannot keep after a day's first half: soft, and reported."""
         hours = np.array(case.step_h)
         soon = (np.cumsum(hours) > 12) & (np.cumsum(hours) <= 24)
         for one in case.devices:
@@ -235,9 +235,9 @@ class Planner:
                     sentence = (
                         f"{name}: its heater cannot keep the band, it is {most:.1f} K short: as warm as it can be"
                     )
-                    self._tell(Finding(code="band_not_reached", scope=name, message=sentence, facts={"short_k": most}))
+                    self._note(Finding(code="band_not_reached", scope=name, message=sentence, facts={"short_k": most}))
 
-    def _tell(self, finding: Finding) -> None:
+    def _note(self, finding: Finding) -> None:
         self.findings.setdefault((finding.code, finding.scope), finding)
 
 
@@ -249,11 +249,11 @@ def _disagrees(name: str, sentence: str) -> Finding:
     return Finding(code="capacity_disagrees", scope=name, message=f"{name} {sentence}: plans for it are off")
 
 
-def _ends(told: Outlook) -> datetime:
-    return told.start_utc + len(told.import_price_per_kwh) * timedelta(hours=STEP_H)
+def _ends(forecast: Outlook) -> datetime:
+    return forecast.start_utc + len(forecast.import_price_per_kwh) * timedelta(hours=STEP_H)
 
 
-def _tomorrow(told: Outlook, from_utc: datetime | None = None) -> tuple[float, ...]:
-    """The central course of some hours on, to tell one run of a service from the next."""
-    past = 0 if from_utc is None else round((from_utc - told.start_utc) / timedelta(hours=1))
-    return told.outdoor_degc[0][past + 6 : past + 12]
+def _tomorrow(forecast: Outlook, from_utc: datetime | None = None) -> tuple[float, ...]:
+    """The central course some hours ahead, to distinguish one run of a service from the next."""
+    past = 0 if from_utc is None else round((from_utc - forecast.start_utc) / timedelta(hours=1))
+    return forecast.outdoor_degc[0][past + 6 : past + 12]

@@ -176,9 +176,9 @@ class _Loop:
         self.learnt.note(before, now, pv_kw)
         _watch(self.rooms, before, now)
         if now.at_utc.minute == 0:
-            told = self.closed.outlook(HORIZON_H)
-            count = len(told.import_price_per_kwh)
-            self.learnt.note_prices([told.start_utc + n * STEP for n in range(count)], told)
+            forecast = self.closed.outlook(HORIZON_H)
+            count = len(forecast.import_price_per_kwh)
+            self.learnt.note_prices([forecast.start_utc + n * STEP for n in range(count)], forecast)
 
     def identify(self, identify: Identify | None) -> None:
         """Rooms by their own readings of the last weeks, watched again with these figures; None: as they are stated."""
@@ -188,8 +188,8 @@ class _Loop:
             if isinstance(found, RoomFigures):
                 figures[name], self.identified = found, self.identified + 1
             elif found is not None:
-                said = f"{name}: {found.message}; planned by the figures of the site file"
-                self.findings.append(found.model_copy(update={"scope": name, "severity": "warning", "message": said}))
+                note = f"{name}: {found.message}; planned by the figures of the site file"
+                self.findings.append(found.model_copy(update={"scope": name, "severity": "warning", "message": note}))
         again = WatchedRooms(self.rooms.names, figures)
         for before, now in zip(self.looks, self.looks[1:], strict=False):
             _watch(again, before, now)

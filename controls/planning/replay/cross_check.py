@@ -1,4 +1,4 @@
-"""A stored plan's optimum once more: written apart for PuLP, solved by CBC, and held against what the plan says."""
+"""Cross-check of a stored plan's optimum: written separately for PuLP, solved by CBC, compared with the plan."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.time import Clock
 
-# What boards and commands call it beside the jobs.
+# Its name on boards and in commands.
 JOB = "cross-check of the plan"
 # Relative. Above the noise that a verified plan may carry (1e-5), far below a cent of a day's bill.
 TOLERANCE = 2e-5
@@ -28,7 +28,7 @@ WITHIN_S = 60.0
 
 
 class CrossCheck(Model):
-    """A plan beside CBC's optimum of the same problem: what was minimised, in the plan's currency.
+    """A plan's objective next to CBC's optimum of the same problem, in the plan's currency.
 
     optimum: the least cost that CBC found; bound: no plan costs less, by CBC. finding: None where both agree.
     """
@@ -54,13 +54,13 @@ def cross_checked(plan: Plan, *, time_limit_s: float = WITHIN_S) -> CrossCheck:
     `optimum_not_proven` (time ran out, and nothing known by then contradicts the plan) or `plan_not_checked` (CBC is
     not installed, or refuses). Raises OurFault for a kind of device that this version does not know.
     """
-    told = CrossCheck(plan_id=plan.plan_id, site_id=plan.site_id, currency=plan.currency, objective=plan.objective)
+    result = CrossCheck(plan_id=plan.plan_id, site_id=plan.site_id, currency=plan.currency, objective=plan.objective)
     try:
         outcome, costs = _solved(plan, time_limit_s)
     except BadInput as error:
-        return told.model_copy(update={"finding": _finding(plan, "plan_not_checked", f"not checked: {error}")})
+        return result.model_copy(update={"finding": _finding(plan, "plan_not_checked", f"not checked: {error}")})
     finding = _compared(plan, outcome, costs)
-    return told.model_copy(update={"optimum": outcome.objective, "bound": outcome.bound, "finding": finding})
+    return result.model_copy(update={"optimum": outcome.objective, "bound": outcome.bound, "finding": finding})
 
 
 def keep_cross_check(store: Store, checked: CrossCheck, clock: Clock) -> None:
@@ -88,16 +88,16 @@ def _compared(plan: Plan, outcome: Outcome, costs: Mapping[str, float]) -> Findi
     if least is not None and least > plan.objective + noise:
         return _finding(plan, "optimum_differs", f"{costs_so}, CBC says at least {least:.6g}{_kinds(plan, costs)}")
     if found is not None and found < plan.bound - noise:
-        said = f"{costs_so} and none less than {plan.bound:.6g}, CBC finds {found:.6g}{_kinds(plan, costs)}"
-        return _finding(plan, "optimum_differs", said)
+        message = f"{costs_so} and none less than {plan.bound:.6g}, CBC finds {found:.6g}{_kinds(plan, costs)}"
+        return _finding(plan, "optimum_differs", message)
     if outcome.status == "optimal":
         return None
     return _finding(plan, "optimum_not_proven", "CBC proved no optimum in time; what it found agrees", severity="info")
 
 
-def _finding(plan: Plan, code: str, said: str, *, severity: str = "blocking") -> Finding:
+def _finding(plan: Plan, code: str, message: str, *, severity: str = "blocking") -> Finding:
     return Finding.model_validate(
-        {"code": code, "severity": severity, "scope": plan.site_id, "message": f"plan {plan.plan_id}: {said}"}
+        {"code": code, "severity": severity, "scope": plan.site_id, "message": f"plan {plan.plan_id}: {message}"}
     )
 
 

@@ -85,7 +85,7 @@ def day_readings(
 
 
 def sun_kw(site: Site, lake: Lake, plan: Plan, start_utc: datetime, end_utc: datetime) -> dict[str, By]:
-    """What the sun gave in the quarter hours of [start, end), by device of the plan whose own meter shows it."""
+    """PV generation in the quarter hours of [start, end), kW, by device of the plan that has its own meter."""
     behind = {
         device.device_id: asset
         for device in devices_of(plan.request)
@@ -162,6 +162,6 @@ def _proven(ledger: Iterable[LedgerRow], names: Mapping[str, str]) -> dict[str, 
         name = names.get(row.command.device_id)
         if is_proven and name:
             value = row.facts.get("readback_value")
-            told = found.setdefault(name, {}).setdefault(row.command.valid_from_utc, {})
-            told[row.command.capability] = float(value) if isinstance(value, int | float) else row.command.value
+            set_points = found.setdefault(name, {}).setdefault(row.command.valid_from_utc, {})
+            set_points[row.command.capability] = float(value) if isinstance(value, int | float) else row.command.value
     return found

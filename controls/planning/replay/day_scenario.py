@@ -20,7 +20,7 @@ from data_quality.contracts.finding import Finding
 By = Mapping[datetime, float]
 # The bills of steps from an instant on, by their load less PV (kW) and the most that the connection may carry.
 Bill = Callable[[datetime, Floats, float], Offer | Finding]
-# Holes within a day up to this share are filled with what the plan foresaw, and told; with more nothing is judged.
+# Holes within a day up to this share are filled from the plan, and reported; with more nothing is judged.
 MAX_MISSING = 0.05
 # A reading this close to a limit (share, kW) was held down by it.
 _AT_LIMIT, _AT_LIMIT_KW = 1.02, 0.02
@@ -93,7 +93,7 @@ class DayScenario:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What must be known beside every figure of the day."""
+        """Caveats to the figures of the day."""
         return tuple(_findings(self))
 
     @cached_property
@@ -112,7 +112,7 @@ class DayScenario:
 
     @cached_property
     def begun(self) -> dict[str, float]:
-        """What each store held at the beginning: as measured for a plan that begins there, else as planned."""
+        """Amount in each store at the start: as measured for a plan that begins there, else as planned."""
         first = self.slots[0]
         return {name: amount for name, (amount, _) in planned_states(first.plan, first.start_utc).items()}
 
@@ -179,7 +179,7 @@ class DayScenario:
 
     @cached_property
     def sun_kw(self) -> dict[str, Floats]:
-        """What each device with a forecast could have given, kW: what it gave, or more where a limit held it down."""
+        """Available power of each device with a forecast, kW: as metered, or more where a limit curtailed it."""
         return {name: np.array([self.could_give(name, slot) for slot in self.slots]) for name in self.sunny}
 
     def could_give(self, name: str, slot: Slot) -> float:
@@ -221,14 +221,14 @@ class DayScenario:
         return tuple(known.get(each.start_utc, getattr(each.plan.request, foreseen)[each.step]) for each in self.slots)
 
     def _left_there(self, name: str) -> float | None:
-        """What the last plan has a store hold at the end of the day; None where it leaves before, or is not there."""
+        """Amount in a store at the end of the day by the last plan; None where it leaves before, or is absent."""
         plan, last = self.slots[-1].plan, self.slots[-1].step
         steps = [step.devices[name] for step in plan.steps]
         columns = {column: tuple(step[column] for step in steps) for column in steps[last]}
         return _device(self.planned[plan.plan_id], name).carried(columns, last)
 
     def drawn_as_planned(self, plan: Plan, names: Collection[str]) -> Floats:
-        """What these devices together draw in each step of a plan, kW, as it says."""
+        """Total planned power of these devices in each step of a plan, kW."""
         drawn_kw = np.zeros(len(plan.steps))
         for device in self.planned[plan.plan_id].devices:
             if device.device_id in names:
@@ -241,7 +241,7 @@ class DayScenario:
 def day_scenario(
     plans: Sequence[Plan], readings: Readings, *, start_utc: datetime, end_utc: datetime
 ) -> DayScenario | Finding:
-    """The part of [start, end) that can be judged, or a finding that says why none of it can.
+    """The part of [start, end) that can be judged, or the finding why none of it can.
 
     plans: all that may have governed it, and one that begins at its end where there is one (it measured the stores).
     Each quarter hour follows the newest plan known then: of those that begin at or before it the last, and of two that
@@ -296,7 +296,7 @@ def commanded_step(plan: Plan, start_utc: datetime) -> int | None:
 
 
 def _missing(day: DayScenario, slot: Slot) -> list[str]:
-    """What is not known of a quarter hour, in words."""
+    """Names of the readings missing for a quarter hour."""
     needed = {"load": day.readings.load_kw, "price": day.readings.import_price}
     needed |= {name: day.readings.generated_kw.get(name, {}) for name in day.sunny}
     return [name for name, known in needed.items() if slot.start_utc not in known]
@@ -334,7 +334,7 @@ def _device(case: DispatchCase, name: str) -> Device:
 
 
 def _undisturbed(device: Device) -> Floats:
-    """What a device with a forecast gives where nothing is decided."""
+    """Power of a device with a forecast without any decision, kW a step."""
     given: Floats = -np.asarray(device.drawn_kw(dict.fromkeys(device.columns, 0.0)), np.float64)
     return given
 

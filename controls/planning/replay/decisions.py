@@ -35,32 +35,32 @@ def planned_decisions(day: DayScenario) -> dict[str, Numbers]:
     """Commands of every device in each quarter hour by the governing plan, and what it does on the measured day."""
     return {
         device.device_id: by_slot(
-            device, [device.acted(_told(day, device, slot), t) for t, slot in enumerate(day.slots)]
+            device, [device.acted(_issued(day, device, slot), t) for t, slot in enumerate(day.slots)]
         )
         for device in day.case.devices
     }
 
 
 def executed_decisions(day: DayScenario) -> tuple[dict[str, Numbers], int, int]:
-    """What every device is proven to have done, as planned where nothing is proven; and of how many decisions there
-    were how many are proven.
+    """Executed decisions of every device, as planned where nothing is proven; the number of proven decisions, and of
+    all.
     """
-    proven = asked = 0
+    proven = total = 0
     found = {}
     for device in day.case.devices:
         steps = []
         for t, slot in enumerate(day.slots):
-            did, told = _done(day, device, slot, t), _told(day, device, slot)
+            did, set_points = _done(day, device, slot, t), _issued(day, device, slot)
             # That PV gave what it gave says nothing of the devices that a plan moves.
-            is_moved = bool(told) and not device.forecast
-            asked, proven = asked + is_moved, proven + (is_moved and did is not None)
-            steps.append(did or device.acted(told, t))
+            is_moved = bool(set_points) and not device.forecast
+            total, proven = total + is_moved, proven + (is_moved and did is not None)
+            steps.append(did or device.acted(set_points, t))
         found[device.device_id] = by_slot(device, steps)
-    return found, proven, asked
+    return found, proven, total
 
 
 def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[str, float]:
-    """What each store held at the end, from its last measurement within the day on; only where there is one."""
+    """Amount in each store at the end, from its last measurement within the day on; only where there is one."""
     ends = {}
     for device in day.case.devices:
         if device.device_id in day.measured and device.state:
@@ -74,20 +74,20 @@ def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[st
 
 
 def _done(day: DayScenario, device: Device, slot: Slot, t: int) -> dict[str, float] | None:
-    """What a device is proven to have done: by its meter, else by what was read back from it."""
+    """Proven decisions of a device: by its meter, else by read-back; None where neither exists."""
     name, at = device.device_id, slot.start_utc
     if device.forecast:
-        # What it gave less than it could have given.
+        # Curtailment: available less metered power.
         given_kw = day.readings.generated_kw.get(name, {}).get(at)
         return None if given_kw is None else {device.columns[0]: day.could_give(name, slot) - given_kw}
     metered = day.readings.done_kw.get(name, {})
     if metered and all(at in known for known in metered.values()):
         return {column: known[at] for column, known in metered.items()}
-    told = day.readings.set_points.get(name, {}).get(at)
-    return None if told is None else device.acted(told, t)
+    set_points = day.readings.set_points.get(name, {}).get(at)
+    return None if set_points is None else device.acted(set_points, t)
 
 
-def _told(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
+def _issued(day: DayScenario, device: Device, slot: Slot) -> dict[str, float]:
     """Its set-points; none where no decision was to be taken, as without a car."""
     then = day.device_then(slot, device.device_id)
     return then.commands(slot.plan.steps[slot.step].devices[device.device_id], slot.step) if then else {}
@@ -123,8 +123,8 @@ class Followed:
             device, steps = self._steps[planned.device_id]
             columns = series.devices[planned.device_id]
             for t in range(count):
-                told = planned.commands({name: values[t] for name, values in columns.items()}, t)
-                steps.append(device.acted(told, len(steps)))
+                commands = planned.commands({name: values[t] for name, values in columns.items()}, t)
+                steps.append(device.acted(commands, len(steps)))
 
     def done(self, step_h: Floats) -> dict[str, Numbers]:
         """The series of every device; nothing is decided in steps that no plan was followed in yet."""

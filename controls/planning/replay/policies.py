@@ -31,7 +31,7 @@ from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model_faults import sentence_of
 
-# By how much more is asked for, to see what a kWh at the end of the day would have cost.
+# Increment for the cost of a kWh at the end of the day.
 _MORE = 0.1
 # Stored amounts that differ by less are the same.
 _HAIR = 1e-6
@@ -78,7 +78,7 @@ class Judged:
     _ran: dict[str, PolicyRun | Finding] = field(default_factory=dict)
 
     def run(self, name: str) -> PolicyRun | Finding:
-        """What a policy did; each is asked once."""
+        """Result of a policy; each runs once."""
         if name not in self._ran:
             self._ran[name] = POLICIES[name](self)
         return self._ran[name]
@@ -88,7 +88,7 @@ class Judged:
         return run.paid + self.charge_value(run)
 
     def charge_value(self, run: PolicyRun) -> float:
-        """What foresight would have paid to leave as much in the stores as there was, less what for what was left.
+        """Cost with foresight of leaving the required amounts in the stores, less that of leaving the run's own.
 
         So no policy gains on it by its end, however many relays and modes there are. What is left outside a store's
         window, or could not have been left with foresight, counts at `charge_prices`.
@@ -114,9 +114,9 @@ class Judged:
 
     @cached_property
     def wanted(self) -> dict[str, float]:
-        """What each store is to hold at the end: as much as at the begin, or the nearest that it may.
+        """Required amount in each store at the end: as at the start, or the nearest allowed.
 
-        Not what is taken away: whoever leaves has what was wanted, by every policy.
+        Without devices that are taken away: a car leaves with the required energy under every policy.
         """
         kept = (one for one in self.day.case.devices if not one.is_taken_away)
         return {device.device_id: device.state.end for device in kept if device.state}
@@ -128,7 +128,7 @@ class Judged:
 
     @cached_property
     def charge_prices(self) -> dict[str, float]:
-        """What a unit more in each store at the end of the day would have cost with perfect foresight."""
+        """Cost of a unit more in each store at the end of the day with perfect foresight."""
         return {name: self._charge_price(name) for name in self.wanted}
 
     def _charge_price(self, name: str) -> float:
@@ -138,10 +138,10 @@ class Judged:
             others = self._leaving({name: self.wanted[name] + more})
             answer = solved(case.model_copy(update={"devices": others}))
             state = next(one.state for one in others if one.device_id == name)
-            asked = state.end - self.wanted[name] if state else 0.0
+            gap = state.end - self.wanted[name] if state else 0.0
             # A store that is to be left full can hold no more: then what a unit less would have saved.
-            if isinstance(answer, Solution) and isinstance(self.foresight, Solution) and abs(asked) > _MORE / 2:
-                found[more] = (answer.objective - self.foresight.objective) / asked
+            if isinstance(answer, Solution) and isinstance(self.foresight, Solution) and abs(gap) > _MORE / 2:
+                found[more] = (answer.objective - self.foresight.objective) / gap
                 break
         return next(iter(found.values()), 0.0)
 
@@ -167,8 +167,8 @@ def no_control(judged: Judged) -> PolicyRun | Finding:
 
 @policy("self_consumption")
 def self_consumption(judged: Judged) -> PolicyRun | Finding:
-    """What is left over goes into what can take it, prices do not matter: cars and tanks first, which still have what
-    is wanted in time; batteries, which follow the meter, after them.
+    """Store the surplus regardless of prices: cars and tanks first, which still have the required amount in time;
+    then batteries, which follow the meter.
     """
     columns = by_rules(judged.day.case, judged.day.step_h)
     return columns if isinstance(columns, Finding) else run_of(judged, columns)
@@ -206,7 +206,7 @@ def planned(judged: Judged) -> PolicyRun | Finding:
 
 @policy("executed")
 def executed(judged: Judged) -> PolicyRun | Finding:
-    """What the devices are proven to have done, by their own meters or by read-back; their stores as last measured."""
+    """Execution proven by the devices' own meters or by read-back; their stores as last measured."""
     decisions, proven, slots = executed_decisions(judged.day)
     if not proven:
         message = "no meter and no read-back proves what any device did: executed is not known"
@@ -279,7 +279,7 @@ def _replanned(
 
 
 def run_of(judged: Judged, columns: Mapping[str, Numbers]) -> PolicyRun:
-    """What the series of the day's devices cost; the grid closes the balance."""
+    """Costs of the series of the day's devices; the grid closes the balance."""
     series = closed_series(judged.day.case, columns)
     return PolicyRun(costs_of(judged.day.case, series), _ends(judged, series), _most_kw(series))
 
@@ -289,7 +289,7 @@ def _most_kw(series: Series) -> tuple[float, float]:
 
 
 def _ends(judged: Judged, series: Series) -> dict[str, float]:
-    """What is in each store at the end; one that did nothing holds what it held."""
+    """Amount in each store at the end; unchanged for a device without series."""
     return {
         device.device_id: series.devices[device.device_id][device.state.column][-1]
         if device.device_id in series.devices

@@ -46,17 +46,17 @@ class Lost(Model):
 
 def lost(judged: Judged) -> Lost | None:
     """The split of what was lost, of what was executed or, where that is not known, planned; None without bounds."""
-    bound, right, told, done = (
+    bound, right, planned, done = (
         judged.run(name) for name in ("perfect_foresight", "right_forecasts", "planned", "executed")
     )
-    if not (isinstance(bound, PolicyRun) and isinstance(right, PolicyRun) and isinstance(told, PolicyRun)):
+    if not (isinstance(bound, PolicyRun) and isinstance(right, PolicyRun) and isinstance(planned, PolicyRun)):
         return None
     horizon = judged.cost(right) - judged.cost(bound)
-    forecast = judged.cost(told) - judged.cost(right)
+    forecast = judged.cost(planned) - judged.cost(right)
     execution = physics = None
     if isinstance(done, PolicyRun):
         by_model = run_of(judged, decided(judged.day, executed_decisions(judged.day)[0]))
-        execution = judged.cost(by_model) - judged.cost(told)
+        execution = judged.cost(by_model) - judged.cost(planned)
         # Without a measured store nothing says whether the model was right about it.
         physics = judged.cost(done) - judged.cost(by_model) if judged.day.measured else None
     return Lost(
@@ -95,7 +95,7 @@ class PolicyCost(Model):
 class DayReplay(Model):
     """A day once more. plan_hash: of the newest plan of the day, as it is found again; None where there is none.
 
-    charge_prices: what a kWh more in each store at the end would have cost with perfect foresight.
+    charge_prices: cost of a kWh more in each store at the end with perfect foresight.
     """
 
     site_id: str
@@ -148,7 +148,7 @@ def replay_stored_day(
 
 
 def plans_of_day(stored: Sequence[StoredContent], start_utc: datetime, end_utc: datetime) -> list[StoredContent]:
-    """Those that begin in the day, and the one that governs its begin where none does."""
+    """Plans that begin in the day, and the one that governs its start where none begins then."""
     within = [one for one in stored if start_utc <= one.plan.request.start_utc < end_utc]
     before = [one for one in stored if plan_window(one.plan)[0] < start_utc < plan_window(one.plan)[1]]
     begins_with_one = any(one.plan.request.start_utc == start_utc for one in within)

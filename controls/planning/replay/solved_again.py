@@ -81,11 +81,11 @@ def solved_again(stored: StoredContent) -> PlanReplay:
     replayed_hash = content_hash(content["request"], [_in_shape(*pair) for pair in pairs])
     differences = tuple(_differences(plan, steps))
     is_same = is_whole and replayed_hash == plan.plan_hash
-    said = "gives the same plan"
+    result = "gives the same plan"
     if not is_same:
-        said = f"{'' if is_whole else _ALTERED}{_difference(plan, answer, differences)}"
+        result = f"{'' if is_whole else _ALTERED}{_difference(plan, answer, differences)}"
         if replayed_hash == plan.plan_hash:
-            said += "; what it gives now is what was hashed then"
+            result += "; what it gives now is what was hashed then"
     return PlanReplay(
         **frame,
         replayed_hash=replayed_hash,
@@ -93,7 +93,7 @@ def solved_again(stored: StoredContent) -> PlanReplay:
         replayed_cost=answer.objective,
         replayed_solver=answer.solver,
         differences=differences,
-        sentence=said,
+        sentence=result,
     )
 
 

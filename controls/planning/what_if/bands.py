@@ -17,7 +17,7 @@ from data_quality.contracts.control.what_if import Interval, PathPayback, Price,
 DRAWS = 2000
 _LOW, _HIGH = 5.0, 95.0
 MONTHS = 12
-# What pays later is not said to pay.
+# A later payback counts as none.
 MOST_YEARS = 100
 
 

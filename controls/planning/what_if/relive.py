@@ -82,8 +82,8 @@ def what_if(
             # Nobody has to use what is more than there was.
             other = base._replace(policy=LEFT_IDLE)
         price = price_of(variant, site, today)
-        found.append(_told(variant, price, months, seed, base, other, paths))
-    said = [note for each in changed.values() for note in each.assumptions]
+        found.append(_priced(variant, price, months, seed, base, other, paths))
+    notes = [note for each in changed.values() for note in each.assumptions]
     return WhatIfResult(
         site_id=site.site_id,
         currency=site.currency,
@@ -97,7 +97,7 @@ def what_if(
         variants=tuple(found),
         synthetic_share=known.synthetic_share,
         readings_sha256=known.readings_sha256,
-        assumptions=tuple(dict.fromkeys([*known.trial.assumptions, *said])),
+        assumptions=tuple(dict.fromkeys([*known.trial.assumptions, *notes])),
         findings=(*known.trial.findings, *_synthetic(site, known), *_made_up(site, variants)),
     )
 
@@ -109,7 +109,7 @@ def _made_up(site: Site, variants: Sequence[Variant]) -> list[Finding]:
     return list({each.message: each for each in found}.values())
 
 
-def _told(
+def _priced(
     variant: Variant,
     price: Price | None,
     months: Sequence[date],

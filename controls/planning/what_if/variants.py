@@ -37,7 +37,7 @@ class Variant(Model):
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What it changes of the site."""
+        """Changes to the site."""
         sizes: dict[Change, object] = {"battery": self.battery_kwh, "pv": self.pv_kw, "heat_pump": self.heat_pump_kw}
         return (*(name for name, size in sizes.items() if size is not None), *(("tariff",) if self.tariffs else ()))
 

@@ -55,9 +55,9 @@ def import_ceiling_kw(live: Live, limits: DeviceLimits, own_most_kw: float | Non
     known = [limits.import_max_kw, live.signal_import_kw]
     if limits.dso_failsafe_kw is not None:
         # Word that says "no limit" is word too; it must be as young as one that names a figure.
-        told = live.dso_limit_kw
-        is_told = _is_heard(live, limits) and (told is None or is_known(told))
-        known.append(told if is_told else limits.dso_failsafe_kw)
+        dso_kw = live.dso_limit_kw
+        is_told = _is_heard(live, limits) and (dso_kw is None or is_known(dso_kw))
+        known.append(dso_kw if is_told else limits.dso_failsafe_kw)
     return _lowest(known)
 
 

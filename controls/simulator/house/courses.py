@@ -90,7 +90,7 @@ def _quarters(site: Site, grid: YearGrid, seed: int) -> Quarters:
 
 
 def _persons(grid: YearGrid, seed: int) -> Series:
-    """Who is at home: all by night, few on a working day, nobody while they are on a trip."""
+    """Persons at home: all by night, few on a working day, none during a trip."""
     rng = generator(seed, grid.year, "house people")
     first_days = np.flatnonzero(rng.random(grid.days) < _TRIP_STARTS)
     away = np.zeros(grid.days + _TRIP_DAYS, dtype=bool)

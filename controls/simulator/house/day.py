@@ -60,7 +60,7 @@ class Days:
     ) -> None:
         self._courses, self._nominal, self._truth, self._step = courses, nominal, truth, step
         self._zone, self._seed = time_zone, seed
-        # Two days ahead are asked for by whoever foresees.
+        # Forecasts need two days ahead.
         self.of = lru_cache(maxsize=6)(self._made)
 
     def hourly(self, first_hour: int, hours: int) -> dict[str, Series]:

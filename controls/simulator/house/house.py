@@ -125,7 +125,7 @@ class House:
         self.open_account()
 
     def look(self) -> Seen:
-        """What its instruments show now; powers since the last look."""
+        """Present readings of its instruments; mean powers since the last look."""
         day, at = self._today()
         if self._elapsed_h > 0:
             self._last = {name: round(kwh / self._elapsed_h, 4) for name, kwh in self._kwh.items()}
@@ -144,28 +144,28 @@ class House:
         )
 
     def outlook(self, hours: int) -> Outlook:
-        """What is foretold now."""
+        """Present forecast of prices and weather."""
         return self._service(self._now_utc, hours)
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
         """Go on. Raises BadInput for set-points that no device of the house takes; nothing has moved then."""
-        told = accepted_set_points(set_points, self._nominal)
+        accepted = accepted_set_points(set_points, self._nominal)
         if minutes < 1:
             raise BadInput(f"the house goes on by whole minutes, not by {minutes}", reason="bad_period")
         left = minutes
         while left:
             day, at = self._today()
             count = min(left, MINUTES - at)
-            self._go_on(day, at, at + count, told)
+            self._go_on(day, at, at + count, accepted)
             self._now_utc += timedelta(minutes=count)
             left -= count
 
     def lived(self) -> Lived:
-        """What came of all since the account was opened."""
+        """Results since the account was opened."""
         return self._account.lived(self._stored())
 
     def open_account(self) -> None:
-        """What came before does not count."""
+        """Start a new account: earlier results do not count."""
         self._account = Account(
             opened=self._stored(),
             kgco2e_per_kwh=self._kgco2e,
@@ -178,22 +178,22 @@ class House:
         return self._days.of(seconds // DAY_S), seconds % DAY_S // 60
 
     def _assets(self) -> list[str]:
-        told = self._nominal
-        return [*told.rooms, told.battery_id, told.charger_id, told.tank_id, told.pv_id]
+        nominal = self._nominal
+        return [*nominal.rooms, nominal.battery_id, nominal.charger_id, nominal.tank_id, nominal.pv_id]
 
     def _states(self, day: Day, at: int) -> dict[str, float | None]:
-        told, quarter = self._nominal, at // 15
+        nominal, quarter = self._nominal, at // 15
         states = dict[str, float | None]()
         shown = np.round(self._z[: self._heated] + day.noise_k[quarter], 1).tolist()
-        for name, degc, is_silent in zip(told.rooms, shown, day.is_silent[quarter].tolist(), strict=True):
+        for name, degc, is_silent in zip(nominal.rooms, shown, day.is_silent[quarter].tolist(), strict=True):
             fault = self._faults.get(name)
             value = self._stuck.setdefault(name, degc) if fault == "stuck" else degc
             states[name] = None if is_silent or fault == "silent" else value
-        states[told.battery_id] = told.battery.capacity_kwh * self._battery.soc_percent / 100
-        car_percent = round(100 * self._car.kwh / told.car.capacity_kwh)
-        states[told.charger_id] = None if day.is_away[at] else told.car.capacity_kwh * car_percent / 100
+        states[nominal.battery_id] = nominal.battery.capacity_kwh * self._battery.soc_percent / 100
+        car_percent = round(100 * self._car.kwh / nominal.car.capacity_kwh)
+        states[nominal.charger_id] = None if day.is_away[at] else nominal.car.capacity_kwh * car_percent / 100
         tank_degc = round(self._tank.tank.degc(self._tank.state.stored_kwh), 1)
-        states[told.tank_id] = told.tank.kwh(tank_degc)
+        states[nominal.tank_id] = nominal.tank.kwh(tank_degc)
         return states
 
     def _stored(self) -> Stored:
@@ -203,17 +203,17 @@ class House:
         driven = (car.kwh - car.lacked_kwh) / truth.car_efficiency
         return Stored(kwh=heat + cells + driven, discharged_kwh=battery.through_kwh / 2)
 
-    def _go_on(self, day: Day, first: int, after: int, told: Told) -> None:
+    def _go_on(self, day: Day, first: int, after: int, set_points: Told) -> None:
         # Before anything moves: a price may lack.
         prices = self._market.minutes(int(self._now_utc.timestamp()) // DAY_S, first, after)
-        air, relays = self._rooms_go_on(day, first, after, told)
+        air, relays = self._rooms_go_on(day, first, after, set_points)
         cellar, draws, away, trips = (
             each[first:after].tolist() for each in (day.cellar_degc, day.draw_kw, day.is_away, day.trip_kwh)
         )
-        battery = self._battery.run(cellar, told_kw=told.battery_kw, step_h=MINUTE_H)
-        car = self._car.run(away, trips, told_kw=told.car_kw, step_h=MINUTE_H)
-        tank = self._tank.run(draws, relays=told.relays, step_h=MINUTE_H)
-        pv = np.minimum(day.pv_kw[first:after], told.pv_limit_kw)
+        battery = self._battery.run(cellar, told_kw=set_points.battery_kw, step_h=MINUTE_H)
+        car = self._car.run(away, trips, told_kw=set_points.car_kw, step_h=MINUTE_H)
+        tank = self._tank.run(draws, relays=set_points.relays, step_h=MINUTE_H)
+        pv = np.minimum(day.pv_kw[first:after], set_points.pv_limit_kw)
         load = day.load_kw[first:after]
         net = load + relays @ self._truth.heaters_kw + battery + car + tank - pv
         names = self._nominal
@@ -240,12 +240,12 @@ class House:
         hour = day.hour[span]
         self._account.feel(air, self._low[hour], self._high[hour], day.persons[span] > 0)
 
-    def _rooms_go_on(self, day: Day, first: int, after: int, told: Told) -> tuple[Series, Series]:
+    def _rooms_go_on(self, day: Day, first: int, after: int, set_points: Told) -> tuple[Series, Series]:
         """Temperatures of the heated rooms and their relays (0 or 1), one row a minute."""
         z, heated, rooms = self._z, self._heated, self._truth.rooms
         nodes, here, every = z[: 2 * rooms], z[:heated], z[:rooms]
         relays, windows = z[2 * rooms : 2 * rooms + heated], z[2 * rooms + heated :]
-        on_at, off_at = self._thresholds(told)
+        on_at, off_at = self._thresholds(set_points)
         is_on, outdoor = relays.astype(bool), day.outdoor_degc.tolist()
         lived = np.empty((after - first, z.size))
         before, tilted = is_on, self._tilted
@@ -268,13 +268,13 @@ class House:
         self._account.switched(int(np.abs(switchings).sum()))
         return lived[:, :heated], lived[:, 2 * rooms : 2 * rooms + heated]
 
-    def _thresholds(self, told: Told) -> tuple[Series, Series]:
+    def _thresholds(self, set_points: Told) -> tuple[Series, Series]:
         """Below the first a heater goes on, and stays on until the second: of its thermostat, of its guards if told."""
         usual = self._low.max(axis=0) + _ABOVE_K
-        own = np.where(np.isnan(told.degc), usual, np.clip(told.degc, _FROST_DEGC, _HOT_DEGC))
-        guards = np.where(told.is_on, _HOT_DEGC, _FROST_DEGC)
-        on_at = np.where(told.is_told, guards, own)
-        return on_at, np.minimum(np.where(told.is_told, guards, own + _SWING_K), _HOT_DEGC)
+        own = np.where(np.isnan(set_points.degc), usual, np.clip(set_points.degc, _FROST_DEGC, _HOT_DEGC))
+        guards = np.where(set_points.is_on, _HOT_DEGC, _FROST_DEGC)
+        on_at = np.where(set_points.is_told, guards, own)
+        return on_at, np.minimum(np.where(set_points.is_told, guards, own + _SWING_K), _HOT_DEGC)
 
 
 def _stores(nominal: Nominal, truth: Truth) -> tuple[BatteryCells, ParkedCar, WaterTank]:

@@ -56,7 +56,7 @@ class Account:
         self.sums["switched"] += float(count)
 
     def lived(self, stored: Stored) -> Lived:
-        """What it came to. stored: now."""
+        """Results of the account. stored: present amounts."""
         of = self.sums
         price = of["price_sum"] / max(of["minutes"], 1.0)
         return Lived(

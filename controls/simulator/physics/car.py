@@ -35,7 +35,7 @@ class Car(Model):
 
 
 def accepted_kw(car: Car, *, stored_kwh: float, set_point_kw: float) -> float:
-    """What it draws on one phase: less and less near full, nothing when full or below the least current."""
+    """Power accepted on one phase, kW: tapering near full, 0 when full or below the least current."""
     soc, taper = stored_kwh / car.capacity_kwh, car.taper
     if soc >= 1.0:
         return 0.0

@@ -36,7 +36,7 @@ class BatteryCells:
 
     @property
     def full_kwh(self) -> float:
-        """What it holds when warm: less with every cycle."""
+        """Capacity when warm, kWh: falling with every cycle."""
         cycles = self.through_kwh / (2 * self.params.capacity_kwh)
         return self.new_kwh * (1.0 - min(_WORN_PER_CYCLE * cycles, 0.5))
 

@@ -83,7 +83,7 @@ class Sky:
 
 
 def sky(grid: YearGrid, ghi_w_per_m2: Series, *, latitude_deg: float, longitude_deg: float) -> Sky:
-    """What the sun of each quarter hour would give without a cloud, and what it gives to upright windows.
+    """Clear-sky irradiance of each quarter hour, and irradiance on upright windows, W/m2.
 
     The more of the clear sky's light arrives, the more of it is beam; half of the rest, and a tenth from the ground,
     reaches any wall.

@@ -110,7 +110,7 @@ def registered(
 
 
 def fitted_days(site: Site, versions: Sequence[BaselineVersion], *, lake: Lake) -> pl.DataFrame:
-    """Energy that uses took on the days of their training beside what their models say of them: seu_id, local_date,
+    """Energy of uses on the days of their training next to their models' prediction: seu_id, local_date,
     energy_kwh, expected_kwh. Uses that the site file names no more are left out.
     """
     by_id = {seu.seu_id: seu for seu in site.seus}

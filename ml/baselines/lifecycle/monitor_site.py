@@ -1,4 +1,4 @@
-"""Monitoring of a site's uses: rows from the lake, the weekly refit, and the last days beside their prediction."""
+"""Monitoring of a site's uses: rows from the lake, the weekly refit, and the last days with their prediction."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -25,7 +25,7 @@ from ml.baselines.lifecycle.uses_task import UsesTask, answers_of, tasks_of
 from ml.tracker import Tracker
 
 HOURS = CANONICAL_MINUTES / 60.0
-# Of LAKE_SCHEMA, beside its key.
+# Columns of LAKE_SCHEMA other than its key.
 COLUMNS = ("value", "unit", "is_synthetic")
 # Ninety days of quarter hours of so many streams are a million rows.
 STREAMS_A_BLOCK = 115

@@ -26,7 +26,7 @@ MIN_DAYS = 28
 ALERT_SIGMA = 3.0
 # Fixed: the ninety days of one season do not tell a base temperature.
 HEATING_BELOW_DEGC, COOLING_ABOVE_DEGC = 16.0, 20.0
-# A degree term needs this share of rows above zero to be told from the levels.
+# A degree term needs this share of rows above zero to be separable from the levels.
 MIN_SHARE_OF_ROWS = 0.05
 LEVEL = "level."
 
@@ -92,7 +92,7 @@ def fit_monitoring(
 
 
 def compare(version: BaselineVersion, rows: pl.DataFrame) -> pl.DataFrame:
-    """Prediction against actual of each interval, whatever its length: the model says power, not energy.
+    """Prediction against actual of each interval, whatever its length: the model gives power, not energy.
 
     rows: monitor_rows(...), or any table with its columns at another resolution, down to a minute. Returns
     interval_start_utc, hours, actual_kw, expected_kw (null where a driver is unknown), residual_kw, z (residual

@@ -34,7 +34,7 @@ def shadow_site(site: Site, *, lake: Lake, store: BaselineStore) -> list[ShadowC
 def shadow(site: Site, version: BaselineVersion, *, lake: Lake) -> ShadowComparison:
     """Recompute one version from the readings as known at its fit, and compare coefficients by name.
 
-    A site file whose meters, drivers or calendar changed since gives another training table: said, not compared.
+    A site file whose meters, drivers or calendar changed since gives another training table: reported, not compared.
     """
     then = version.baseline
     use = _use(site, then)

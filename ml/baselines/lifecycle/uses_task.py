@@ -34,8 +34,8 @@ class UsesWork(Model):
     @property
     def seus(self) -> list[Seu]:
         """The uses themselves, in the order of the site file."""
-        asked = set(self.seu_ids)
-        return [seu for seu in self.site.seus if seu.seu_id in asked]
+        ids = set(self.seu_ids)
+        return [seu for seu in self.site.seus if seu.seu_id in ids]
 
 
 class UsesTask(UsesWork):
@@ -53,7 +53,7 @@ def tasks_of(
     clock: Clock,
     streams: int = STREAMS_A_BLOCK,
 ) -> Iterator[UsesTask]:
-    """The uses of each period in blocks of so many streams; the manifest is asked once a period. Raises Unreachable."""
+    """The uses of each period in blocks of so many streams; the manifest is read once a period. Raises Unreachable."""
     for (start, end), seus in periods.items():
         if not seus:
             continue
@@ -82,14 +82,14 @@ def answers_of(
     *,
     what: str,
 ) -> Iterator[dict[str, Baseline | Finding]]:
-    """Use -> what the work made of it, a dict a task in their order; of a task that nobody could do, why not."""
+    """Use -> result, a dict a task in their order; of a failed task, the reason."""
     for task, result in zip(tasks, fan_out(work, tasks, what=what), strict=True):
         answer = result.answer
         yield dict.fromkeys(task.seu_ids, answer) if isinstance(answer, Finding) else answer
 
 
 def blocks_of(site: Site, seus: Sequence[Seu], streams: int = STREAMS_A_BLOCK) -> Iterator[list[Seu]]:
-    """The uses in their order, in blocks whose streams are at most so many; one that has more stands alone."""
+    """The uses in their order, in blocks whose streams are at most so many; one that has more is a block alone."""
     has_virtual = bool(virtual_meters(site))
     block: list[Seu] = []
     named: set[str] = set()

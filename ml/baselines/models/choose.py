@@ -223,7 +223,7 @@ def _qualified_bills(usage: Usage, used: Mask, bases_degc: Vector) -> tuple[Mask
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The best shape beside one set of terms: columns of its design, prediction of the months held out, its score."""
+    """The best shape with one set of terms: columns of its design, prediction of the months held out, its score."""
 
     shape: str
     terms: tuple[str, ...]

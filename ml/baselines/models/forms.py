@@ -1,7 +1,7 @@
 """The two shapes of a baseline model: a line of named terms, and time of week with temperature in pieces.
 
 A form turns the rows of a `Usage` into a design matrix, by name; it holds balance points, knots and occupancy, and no
-coefficient. How forms are chosen stands in choose.py and choose_hourly.py.
+coefficient. For the choice of forms see choose.py and choose_hourly.py.
 """
 
 from collections.abc import Sequence

@@ -80,7 +80,7 @@ def _g14_prescriptive(fit: "Fit", months: float) -> list[Check]:
 
 
 def _g14_simulation(fit: "Fit", _months: float) -> list[Check]:
-    # G14 names months and hours; what it would ask of days nobody has said.
+    # G14 has limits for months and hours, none for days.
     limits = {"billing": (0.15, 0.05), "hourly": (0.30, 0.10)}.get(fit.frequency)
     if limits is None:
         return []

@@ -1,6 +1,6 @@
 """Do the intervals of a period suffice, and what may not be believed of a fit: refusals and findings of `fit_usage`.
 
-A refusal stands in place of a number; a blocking finding stands beside one and stops approval (resolution C0.18).
+A refusal replaces a number; a blocking finding accompanies one and stops approval (resolution C0.18).
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def sample_of(period: Usage) -> Sample:
 
 
 def refusal_of(code: str, message: str, n: int, **facts: float | str) -> Finding:
-    """A finding that stands in place of a fit."""
+    """A finding in place of a fit."""
     return Finding(code=code, message=message, severity="blocking", facts={"n": n, **facts})
 
 
@@ -154,7 +154,7 @@ def growing_drivers(usage: Usage) -> tuple[str, ...]:
 
 
 def fitted_findings(fitted: Vector, drivers: Sequence[str]) -> list[Finding]:
-    """Findings about what the model says of its own period."""
+    """Findings about the model's fit of its own period."""
     below = int((fitted <= 0).sum())
     if not below:
         return []

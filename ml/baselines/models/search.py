@@ -142,7 +142,7 @@ def _inverse(flat: Vector, size: int) -> Vector:
     gram = flat.reshape(-1, size, size)
     if size == 1:
         return np.divide(1.0, gram)
-    # Columns that determine each other must not stop the search; whether the taken model is determined is asked later.
+    # Columns that determine each other must not stop the search; whether the taken model is determined comes later.
     inverse: Vector = np.linalg.pinv(gram, hermitian=True).astype(np.float64, copy=False)
     return inverse
 

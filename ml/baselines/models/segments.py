@@ -36,7 +36,7 @@ class SegmentedForm:
         return tuple(dict.fromkeys(name for form in self.forms for name in form.inputs))
 
     def parts(self) -> Iterator[tuple[int, HourlyForm, slice]]:
-        """Month, form, and where its coefficients stand."""
+        """Month, form, and the place of its coefficients."""
         first = 0
         for month, form in zip(self.months, self.forms, strict=True):
             last = first + len(form.names)
@@ -80,7 +80,7 @@ def months_of(usage: Usage) -> Places:
 
 
 def month_weights(months: Places, month: int) -> Vector:
-    """1 in the month, a half in the months beside it, whatever the year; 0 elsewhere."""
+    """1 in the month, a half in the adjacent months, in any year; 0 elsewhere."""
     # December and January are neighbours.
     away = np.minimum((months - month) % 12, (month - months) % 12)
     return np.select([away == 0, away == 1], [1.0, NEIGHBOUR_WEIGHT], 0.0)

@@ -20,7 +20,7 @@ def month_folds(days: Sequence[date]) -> list[npt.NDArray[np.bool_]]:
 
     Days of fewer than three months are cut into five blocks of equal length instead, in order of time.
     """
-    # Whole months: days beside each other are alike, and a day whose neighbours were fitted is hardly held out.
+    # Whole months: adjacent days are alike, and a day whose neighbours were fitted is hardly held out.
     months = [(day.year, day.month) for day in days]
     kinds = sorted(set(months))
     if len(kinds) >= MIN_MONTH_FOLDS:

@@ -62,7 +62,7 @@ class Trial:
         return cvrmse(self.y, held_out_predictions(design, self.y, self.folds), len(self.y))
 
     def best(self, forms: Sequence[tuple[str, ...]], others: Sequence[str]) -> tuple[float, tuple[str, ...]]:
-        """The form with the lowest score beside the others, and that score; (inf, ()) where there is none.
+        """The form with the lowest score next to the chosen ones, and that score; (inf, ()) where there is none.
 
         forms: all of one length. Normal equations of all at once say who may be it; only those are scored.
         """
@@ -74,8 +74,8 @@ class Trial:
             return []
         # All at once: what the forms share is laid out once, not a hundred times.
         shared, own = self.design(others), self.design([name for form in forms for name in form])[:, 1:]
-        apart = np.moveaxis(own.reshape(len(self.y), len(forms), -1), 1, 0)
-        designs = np.concatenate([np.broadcast_to(shared, (len(forms), *shared.shape)), apart], axis=2)
+        varied = np.moveaxis(own.reshape(len(self.y), len(forms), -1), 1, 0)
+        designs = np.concatenate([np.broadcast_to(shared, (len(forms), *shared.shape)), varied], axis=2)
         size = np.sqrt(np.maximum((designs**2).sum(axis=1), 1e-300))
         gram = np.swapaxes(designs, 1, 2) @ designs
         slopes = solve_stack(gram, np.swapaxes(designs, 1, 2) @ self.y) * size
@@ -163,7 +163,7 @@ def _day_terms(
     without = trial.score(chosen)
     best: tuple[str, ...] = ()
     best_score = without
-    # The weekend alone first: a holiday term must earn its place beside it.
+    # The weekend alone first: a holiday term must earn its place next to it.
     for terms in sorted(day_terms, key=len):
         score = trial.score([*chosen, *terms])
         if score < best_score * (1.0 - MIN_GAIN):

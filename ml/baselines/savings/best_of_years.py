@@ -52,7 +52,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BaselineYear:
-    """One training span [start, end) and what its model says of the reporting period.
+    """One training span [start, end) and its model's prediction for the reporting period.
 
     enpi: 100 · actual / expected; interval: by the year's own band. Without a model `reason` is the code of the
     refusing finding, and there are no numbers.
@@ -179,7 +179,7 @@ def _judged(
     """The rows that every year can judge, and the years over them."""
     period = usage
     for fit in fits.values():
-        # One set of rows for all: else a year would ask least because it was asked about fewer days.
+        # One set of rows for all: else a year would predict least because it covers fewer days.
         period, _ = compared(fit, period, *report)
     found = []
     for place, fit in fits.items():
@@ -257,9 +257,9 @@ def _contradict(years: Sequence[BaselineYear]) -> bool:
 
 
 def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged], *, agree: bool) -> list[Finding]:
-    """Contradiction before instability: a contradiction is both, and is said alone."""
+    """Contradiction before instability: a contradiction is both, and is reported alone."""
     least, most = min(each.expected for each in judged), max(each.expected for each in judged)
-    said = sentences(
+    text = sentences(
         [
             Sentence(
                 "{0}: {1}, {2}",
@@ -274,7 +274,7 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
     facts = {"least_kwh": least, "most_kwh": most, "share": most / least - 1.0}
     if not agree:
         message = Sentence(
-            "The years contradict each other ({0}): the use changed between them, and no best year corrects it.", said
+            "The years contradict each other ({0}): the use changed between them, and no best year corrects it.", text
         )
         return [Finding(code="verdicts_contradict", message=message, severity="blocking", facts=facts)]
     if most > (1.0 + UNSTABLE_SHARE) * least:
@@ -282,14 +282,14 @@ def _comparison_findings(years: Sequence[BaselineYear], judged: Sequence[_Judged
             "The years expect energies that differ by {0} under the same conditions ({1}): the use is "
             "not stable, and the choice of the year decides the figure.",
             Numeral(f"{most / least - 1.0:.0%}"),
-            said,
+            text,
         )
         return [Finding(code="baseline_years_unstable", message=message, facts=facts)]
     return []
 
 
 def _is_apart(each: _Judged, best: _Judged) -> bool:
-    """True where a year asks more than the best one beyond doubt: √ln n standard errors of their difference."""
+    """True where a year predicts more than the best one beyond doubt: √ln n standard errors of their difference."""
     # The noise of the reporting period is in neither of two expected energies.
     spread = math.sqrt(max(each.sigma**2 - each.noise, 0.0) + max(best.sigma**2 - best.noise, 0.0))
     return each.expected - best.expected > math.sqrt(math.log(best.fit.n)) * spread

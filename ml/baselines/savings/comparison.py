@@ -25,7 +25,7 @@ FAULTS = ("unit_change_suspected",)
 
 
 class Member(NamedTuple):
-    """A site beside the one that saved: both periods, and first days of its own measures, which bar it."""
+    """A comparison site: both periods, and first days of its own measures, which bar it."""
 
     name: str
     usage: Usage
@@ -42,14 +42,14 @@ def compared_group(
     """
     if any(each.usage.frequency != fit.frequency for each in members):
         raise BadInput(f"a member is not {fit.frequency}, as the saving is", reason="mixed_parts")
-    found, said = list[GroupMember](), list[Finding]()
+    found, findings = list[GroupMember](), list[Finding]()
     # Of the same weather they are searched together.
     usages = [each.usage for each in members]
     fits = fit_portfolio(usages, start=fit.train_start, end=fit.train_end, model=model, today=today)
     for each, made in zip(members, fits, strict=True):
         one = _member(fit, saved, each, made)
         if isinstance(one, Finding):
-            said.append(one)
+            findings.append(one)
         else:
             found.append(one)
     return corrected_savings(
@@ -58,17 +58,17 @@ def compared_group(
         savings_kwh=saved.savings_kwh,
         uncertainty_kwh=saved.uncertainty_kwh,
         confidence=saved.confidence,
-        left_out=said,
+        left_out=findings,
         is_barred=any(finding.is_blocking for finding in saved.findings),
     )
 
 
 def weighed(saved: Savings, found: CorrectedSavings | tuple[Finding, ...]) -> Savings:
-    """The saving with what its group says of it: one that the group explains keeps its number and is not claimed."""
-    said = found if isinstance(found, tuple) else found.findings
-    is_explained = any(each.code == EXPLAINED for each in said)
+    """The saving with the findings of its group: one that the group explains keeps its number and is not claimed."""
+    findings = found if isinstance(found, tuple) else found.findings
+    is_explained = any(each.code == EXPLAINED for each in findings)
     claimed = None if is_explained else saved.claimed_kwh
-    return saved.model_copy(update={"claimed_kwh": claimed, "findings": (*saved.findings, *said)})
+    return saved.model_copy(update={"claimed_kwh": claimed, "findings": (*saved.findings, *findings)})
 
 
 def _member(own: Fit, saved: Savings, member: Member, fit: Fit | Finding) -> GroupMember | Finding:

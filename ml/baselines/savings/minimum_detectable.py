@@ -1,4 +1,4 @@
-"""The smallest saving that a baseline can tell from noise: a number for the M&V plan, before anything is installed."""
+"""The smallest saving that a baseline can detect in noise: a number for the M&V plan, before anything is installed."""
 
 import math
 

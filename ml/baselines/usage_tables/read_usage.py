@@ -217,7 +217,7 @@ def _read_days_too(path: Path, mapping: ColumnMap | None, zone: str) -> FileRead
     if mapping.label == "end" or mapping.interval_minutes is not None:
         return found
     joined = read_file(path, mapping=mapping.model_copy(update={"until_next_row": True}), tz=zone)
-    # The last day has no next: it is as long as it was said to be.
+    # The last day has no next: it has its stated length.
     last = found.rows.filter(pl.col("interval_start_utc") > joined.rows["interval_start_utc"].max())
     known = ~pl.col("source_line").is_in(last["source_line"].implode())
     return replace(joined, rows=pl.concat([joined.rows, last]), rejects=joined.rejects.filter(known))

@@ -9,7 +9,7 @@ from data_quality.contracts.finding import Finding
 
 # CalTRACK 2.2.4.1: gaps of the temperature up to six hours are drawn over.
 MAX_TEMPERATURE_GAP = timedelta(hours=6)
-# Where more than this share of days holds zeros beside other values, zero is an ordinary reading of the meter.
+# Where more than this share of days holds zeros among other values, zero is an ordinary reading of the meter.
 ORDINARY_ZERO_DAYS = 0.2
 READINGS: dict[str, pl.DataType] = {
     "start_utc": pl.Datetime("us", "UTC"),
@@ -70,8 +70,8 @@ def declared_zeros(readings: pl.DataFrame, *, is_missing: bool) -> tuple[pl.Data
     if not is_missing or not zeros:
         return readings, []
     nulled = readings.with_columns(energy_kwh=pl.when(pl.col("energy_kwh") != 0).then("energy_kwh"))
-    said = "readings of zero are taken as missing"
-    return nulled, [each for each in [count_finding("zeros_as_missing", zeros, said)] if each is not None]
+    message = "readings of zero are taken as missing"
+    return nulled, [each for each in [count_finding("zeros_as_missing", zeros, message)] if each is not None]
 
 
 def _without_zeros(readings: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, Finding | None]:
@@ -81,7 +81,7 @@ def _without_zeros(readings: pl.DataFrame, zone: str) -> tuple[pl.DataFrame, Fin
     if not zeros:
         return readings, None
     day = pl.col("start_utc").dt.convert_time_zone(zone).dt.date()
-    # A day of nothing but zeros is an outage; zeros beside other values are how a machine is used.
+    # A day of nothing but zeros is an outage; zeros among other values are a machine's use.
     by_day = readings.group_by(day=day).agg(zeros=is_zero.sum(), n=pl.len())
     mixed = by_day.filter((pl.col("zeros") > 0) & (pl.col("zeros") < pl.col("n"))).height
     if mixed > ORDINARY_ZERO_DAYS * by_day.height:

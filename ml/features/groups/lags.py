@@ -98,7 +98,7 @@ def _missed(rows: Rows) -> dict[str, Vector]:
     day = rows.case.series.per_day
     errors: dict[str, list[Vector]] = {"week": [], "4_weeks": [], "alike": []}
     for back in (1, 2, 3):
-        # The rules as they would have been asked that many days before the origin.
+        # The rules as of that many days before the origin.
         past = Rows(rows.case, rows.origins - back * day, day)
         actual = rows.window(day, back=(back - 1) * day)
         weeks = np.stack([past.same_clock(WEEK_DAYS * week) for week in (1, 2, 3, 4)])

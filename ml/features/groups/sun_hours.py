@@ -37,14 +37,14 @@ def columns(rows: Rows) -> dict[str, Vector]:
     clear = sky.clear_mean_w_per_m2
     daylight = (sky.elevation_deg > 0).mean(axis=1)
     around = {"ghi_clear_mean_24_h_w_per_m2": clear, "day_length_h": 24.0 * daylight}
-    told = sky.at(at).index_of(_ghi(rows, step, rows.origin, clear[at]))
+    index = sky.at(at).index_of(_ghi(rows, step, rows.origin, clear[at]))
     return {
         "sun_elevation_deg": sky.elevation_deg.mean(axis=1)[at],
         "sun_azimuth_deg": sky.azimuth_deg[at, sky.azimuth_deg.shape[1] // 2],
         "daylight_share": daylight[at],
         "ghi_clear_w_per_m2": clear[at],
         **{name: _mean_around(values, day)[at] for name, values in around.items()},
-        "clear_sky_index": told,
+        "clear_sky_index": index,
         **{name: rows.per_row(_past_index(rows, sky, first, days)) for name, days in _PAST.items()},
     }
 

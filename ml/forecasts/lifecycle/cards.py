@@ -154,7 +154,7 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
     civil, unit = trial.case.civil, shown_unit(trial.case.series.unit)
     first = {"all": (own, floor)}
     if trial.case.series.step < DAY:
-        # As the registry's metrics have it: of later days each is asked about more than once.
+        # As the registry's metrics have it: later days are each forecast more than once.
         first = {"the day ahead": (first_day(own, civil), first_day(floor, civil) if floor else None)}
     shown: dict[str, tuple[Forecasts, Forecasts | None]] = {**first}
     leads, seasons = _leads(own, civil.per_day), by_season(own, civil)
@@ -162,7 +162,7 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
         (leads, _leads(floor, civil.per_day) if floor else {}),
         (seasons, by_season(floor, civil) if floor else {}),
     ):
-        # A part that is all there is has been told already.
+        # A part that is the whole is in the table already.
         shown |= {name: (run, of_floor.get(name)) for name, run in parts.items() if len(parts) > 1}
     head = ["", "NRMSE", "WAPE", f"CRPS, {unit}", "P10 to P90 covers"]
     head += ["last week's NRMSE", "skill"] if floor else []
@@ -235,8 +235,8 @@ def feature_table(model: Forecaster) -> bytes | None:
     table.writerow(("feature", "group", "share_of_gain", "unit", "known", "source"))
     for name in sorted(shares, key=lambda name: -shares[name]):
         feature = FEATURES.get(name)
-        said = (feature.unit, feature.known.value, feature.source) if feature else ("", "", "the model")
-        table.writerow((name, TOPICS[topic_of(name)], f"{shares[name]:.6f}", *said))
+        columns = (feature.unit, feature.known.value, feature.source) if feature else ("", "", "the model")
+        table.writerow((name, TOPICS[topic_of(name)], f"{shares[name]:.6f}", *columns))
     return text.getvalue().encode()
 
 

@@ -168,7 +168,7 @@ def register(
             "site_id": site.site_id,
             "target": target.name,
             "trained_until_utc": series.end_utc.isoformat(),
-            # Every digit: of two champions the better is told by it.
+            # Every digit: it decides between two champions.
             "nrmse": repr(own.nrmse),
             # What its days' errors are held against, once they are real ones.
             "daily_loss_mean": repr(float(np.mean(losses))),

@@ -143,11 +143,11 @@ def day_losses(days: Days, leads: Collection[str] = FIRST_DAY) -> dict[date, flo
 
 def paired_losses(one: Days, other: Days) -> tuple[dict[date, float], dict[date, float]]:
     """Mean pinball losses of two models on the days on which they said as much, at the same leads."""
-    days = [day for day in sorted(one.keys() & other.keys()) if _said(one[day]) == _said(other[day])]
+    days = [day for day in sorted(one.keys() & other.keys()) if _counts(one[day]) == _counts(other[day])]
     return {day: _mean_pinball(one[day]) for day in days}, {day: _mean_pinball(other[day]) for day in days}
 
 
-def _said(leads: dict[str, ForecastScore]) -> dict[str, int]:
+def _counts(leads: dict[str, ForecastScore]) -> dict[str, int]:
     return {lead: each.n for lead, each in leads.items()}
 
 

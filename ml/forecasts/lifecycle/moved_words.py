@@ -110,12 +110,12 @@ class Words:
     def _calendar(self) -> str:
         civil, holiday = self.case.civil, DAY_TYPE_CODES["holiday"]
         day, before = int(self.asked[0]), max(int(self.earlier[0]), 0)
-        told = {
+        flags = {
             "a public holiday": civil.day_type == holiday,
             "school holidays": civil.is_school_holiday == 1,
             "the day after a holiday": civil.day_type_before == holiday,
             "the eve of a holiday": civil.day_type_after == holiday,
         }
-        found = [words for words, holds in told.items() if holds[day] and not holds[before]]
-        found += [f"{words} the week before" for words, holds in told.items() if holds[before] and not holds[day]]
+        found = [words for words, holds in flags.items() if holds[day] and not holds[before]]
+        found += [f"{words} the week before" for words, holds in flags.items() if holds[before] and not holds[day]]
         return f"the calendar ({', '.join(found)})" if found else "the calendar and the time of the year"

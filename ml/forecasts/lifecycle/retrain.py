@@ -31,8 +31,8 @@ def retrain_reasons(
         until = datetime.fromisoformat(row["decision"]["trained_until_utc"])
         since = [each for each in drifts if each.target == target and each.seen_at_utc > row["recorded_at_utc"]]
         if since:
-            said = " ".join(finding.message for finding in since[-1].findings)
-            found[target] = f"drift seen on {since[-1].local_day}: {said}"
+            messages = " ".join(finding.message for finding in since[-1].findings)
+            found[target] = f"drift seen on {since[-1].local_day}: {messages}"
         elif known_until_utc - until >= RETRAIN_AFTER:
             found[target] = f"readings go on to {known_until_utc:%Y-%m-%d}, the newest model's end on {until:%Y-%m-%d}"
     return found

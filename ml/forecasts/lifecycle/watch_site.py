@@ -136,8 +136,8 @@ def _compare(
         return None
     names = called(champion.logged), called(challenger.logged)
     losses = paired_losses(*(days_of(scores, name) for name in names))
-    asked = [_tested_days(row["decision"], names) for row in store.promotions(challenger.logged.name)]
-    if len(losses[0]) < max(MIN_COMMON_DAYS, max(asked, default=0) + DAYS_BETWEEN_TESTS * any(asked)):
+    tested = [_tested_days(row["decision"], names) for row in store.promotions(challenger.logged.name)]
+    if len(losses[0]) < max(MIN_COMMON_DAYS, max(tested, default=0) + DAYS_BETWEEN_TESTS * any(tested)):
         return None
     found = decide(*losses).model_copy(
         update={"basis": "shadow", "target": target.name, "model": names[1], "former": names[0]}

@@ -18,7 +18,7 @@ from ml.features.series import Index, Vector
 from ml.forecasts.forecast_model import Contributions, Explains, Forecaster, Quantiles
 from ml.forecasts.lifecycle.moved_words import Words, digits_for, is_level_unit, shown_unit, topic_of
 
-# A part below this share of the day is told with the others that are as small.
+# A part below this share of the day is summed with the other small ones.
 TOLD_SHARE = 0.01
 
 
@@ -33,7 +33,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Why:
-    """Why a day's forecast differs from what it is held against. Amounts are sums of a day, of a level its mean.
+    """Why a day's forecast differs from its reference. Amounts are sums of a day, of a level its mean.
 
     is_whole: False for a horizon without a whole local day, of which all steps count; day: where they begin.
     reference: of the same hours last week where they are known, else of a usual day; parts add up to the difference.
@@ -52,20 +52,20 @@ class Why:
     def sentences(self) -> tuple[str, ...]:
         """The difference, then its parts, the largest first; small ones together."""
         same = f"the {self.day:%A} before" if self.is_whole else "the same hours of the week before"
-        beside = same if self.is_last_week else "usual"
+        compared = same if self.is_last_week else "usual"
         holiday = ", a public holiday" if self.is_holiday else ""
         mean = "on average " if self.is_level else ""
         from_ = "" if self.is_whole else "From "
         head = f"{from_}{self.day:%A} {self.day.day} {self.day:%B %Y}{holiday}: {mean}{self._amount(self.total)}, "
         difference = self.total - self.reference
         if self._amount(abs(difference)) == self._amount(0.0):
-            head += f"as {beside}."
+            head += f"as {compared}."
         else:
-            head += f"{self._amount(abs(difference))} {'more' if difference > 0 else 'less'} than {beside}."
+            head += f"{self._amount(abs(difference))} {'more' if difference > 0 else 'less'} than {compared}."
         ranked = sorted(self.parts, key=lambda part: -abs(part.amount))
-        told = [part for part in ranked if abs(part.amount) >= TOLD_SHARE * abs(self.total)]
-        rest = sum(part.amount for part in ranked[len(told) :])
-        lines = [f"{self._amount(part.amount, sign='+')}: {part.words}" for part in told]
+        named = [part for part in ranked if abs(part.amount) >= TOLD_SHARE * abs(self.total)]
+        rest = sum(part.amount for part in ranked[len(named) :])
+        lines = [f"{self._amount(part.amount, sign='+')}: {part.words}" for part in named]
         is_told = self._amount(rest) != self._amount(0.0)
         return (head, *lines, *([f"{self._amount(rest, sign='+')}: all else"] if is_told else []))
 
@@ -78,14 +78,14 @@ class Why:
 def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) -> Why | None:
     """Of the first whole local day of a forecast, else of all its steps. None for a model that cannot say.
 
-    case: what the model was asked with; forecast: what it answered from the origin on.
+    case: input of the model; forecast: its answer from the origin on.
     """
     if not isinstance(model, Explains) or not forecast.is_known.all():
         return None
-    asked, is_whole = _day(case, origin, len(forecast.p50))
-    end = int(asked[-1]) + 1 - origin
+    steps, is_whole = _day(case, origin, len(forecast.p50))
+    end = int(steps[-1]) + 1 - origin
     now = model.contributions(case.before(origin), origin, end)
-    earlier = case.civil.same_clock(asked, WEEK_DAYS)
+    earlier = case.civil.same_clock(steps, WEEK_DAYS)
     start = int(case.civil.same_clock(np.array([origin]), WEEK_DAYS)[0])
     then = _then(case, model, start, earlier)
     is_level = is_level_unit(case.series.unit)
@@ -93,31 +93,31 @@ def what_moved(case: Case, model: Forecaster, origin: int, forecast: Quantiles) 
     def add(values: Vector) -> float:
         return float(values.mean() if is_level else values.sum())
 
-    at = asked - origin
+    at = steps - origin
     total = add(forecast.p50[at])
     amounts = {name: add(part[at]) for name, part in zip(now.names, now.parts, strict=True)}
     unbound = total - add(now.base[at]) - sum(amounts.values())
-    words = Words(case, origin, start, asked, earlier)
+    words = Words(case, origin, start, steps, earlier)
     if then is None:
         reference = add(now.base[at])
         parts = _by_topic(amounts, words)
     else:
         then_at = earlier - start
         before = {name: add(part[then_at]) for name, part in zip(then.names, then.parts, strict=True)}
-        told = add(then.base[then_at]) + sum(before.values())
+        explained = add(then.base[then_at]) + sum(before.values())
         reference = add(case.series.values[earlier])
         moved = {name: amounts[name] - before[name] for name in amounts}
         # The level and the lags as shares of it say one thing together: what was used of late.
         moved[now.base_of] = moved.get(now.base_of, 0.0) + add(now.base[at]) - add(then.base[then_at])
         parts = _by_topic(moved, words)
-        parts.append(Moved("last week", told - reference, words.last_week(told - reference)))
+        parts.append(Moved("last week", explained - reference, words.last_week(explained - reference)))
     # Nothing where the model's own answer stands as it is.
     if abs(unbound) > 1e-9 * max(abs(total), 1.0):
         parts.append(Moved("bounds", unbound, "bounds and corrections that the model puts on its answer"))
     return Why(
-        day=case.civil.first_day + timedelta(days=int(case.civil.day[asked[0]])),
+        day=case.civil.first_day + timedelta(days=int(case.civil.day[steps[0]])),
         is_whole=is_whole,
-        is_holiday=bool(case.civil.day_type[asked[0]] == DAY_TYPE_CODES["holiday"]),
+        is_holiday=bool(case.civil.day_type[steps[0]] == DAY_TYPE_CODES["holiday"]),
         is_level=is_level,
         unit=case.series.unit,
         total=total,
@@ -138,7 +138,7 @@ def _day(case: Case, origin: int, horizon: int) -> tuple[Index, bool]:
 
 
 def _then(case: Case, model: Explains, start: int, earlier: Index) -> Contributions | None:
-    """Answer of the model for the same hours last week, asked a week earlier; None where it or they are not known."""
+    """Answer of the model for the same hours last week, issued a week earlier; None where it or they are not known."""
     values = case.series.values
     if start < 0 or earlier[0] < start or earlier[-1] >= len(values) or np.isnan(values[earlier]).any():
         return None

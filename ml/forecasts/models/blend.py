@@ -72,7 +72,7 @@ class Method(Protocol):
     """Learning method of a part."""
 
     def learn(self, learning: Learning) -> tuple[Part, Vector]:
-        """The part, and what it says of every row without that row's fold."""
+        """The part, and its held-out answer for every row (without that row's fold)."""
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> Part:
         """The part that wrote these files."""
@@ -88,13 +88,13 @@ class Blend:
 
     def share(self, matrix: Matrix, hour: Index) -> Vector:
         """Of each row; never NaN."""
-        said = [part.predict(matrix, hour) for part in self.parts]
-        return blended([*said, _alike(matrix, said[0])], self.weights)
+        answers = [part.predict(matrix, hour) for part in self.parts]
+        return blended([*answers, _alike(matrix, answers[0])], self.weights)
 
 
-def blended(said: Sequence[Vector], weights: Sequence[float] | Vector) -> Vector:
+def blended(answers: Sequence[Vector], weights: Sequence[float] | Vector) -> Vector:
     """The weighted sum."""
-    total: Vector = np.sum([weight * each for weight, each in zip(weights, said, strict=True)], axis=0)
+    total: Vector = np.sum([weight * each for weight, each in zip(weights, answers, strict=True)], axis=0)
     return total
 
 
@@ -118,7 +118,7 @@ class BlendForecaster:
     ) -> None:
         self.algorithm, self.near, self.far, self.names = algorithm, near, far, names
         self.trained_until_utc, self.floor = trained_until_utc, floor
-        # What this model said before, so that asking day after day does not say all of it again.
+        # Cached answers, so that daily forecasts do not compute all of them again.
         self._said: dict[int, tuple[str, Vector]] = {}
         self._beside: tuple[Any, Any] = (None, None)
 
@@ -186,35 +186,35 @@ class BlendForecaster:
     def _missed(self, case: Case, origin: int) -> Residuals | None:
         """Residuals of what this model says of the days between its training and the origin, each from before it."""
         day, since = case.series.per_day, case.series.index(self.trained_until_utc)
-        asked = case.civil.same_clock(np.full(LOOK_BACK_DAYS, origin), np.arange(1, LOOK_BACK_DAYS + 1))
-        asked = asked[(asked >= max(since, LAG_DAYS * day)) & (asked + day <= origin)]
-        if not len(asked):
+        origins = case.civil.same_clock(np.full(LOOK_BACK_DAYS, origin), np.arange(1, LOOK_BACK_DAYS + 1))
+        origins = origins[(origins >= max(since, LAG_DAYS * day)) & (origins + day <= origin)]
+        if not len(origins):
             return None
         self._remember(case, {})
-        new = np.array([step for step in asked.tolist() if not self._is_said(case, step)], dtype=np.int64)
+        new = np.array([step for step in origins.tolist() if not self._is_kept(case, step)], dtype=np.int64)
         if len(new):
             matrix = feature_matrix(case, new, day, self.names)
             hour = case.civil.hour[matrix.step]
-            said = np.stack([self.near.share(matrix, hour), matrix.level]).reshape(2, len(new), day)
-            self._remember(case, {step: said[:, at] for at, step in enumerate(new.tolist())})
-        step = asked[:, None] + np.arange(day)[None, :]
-        share, level = (np.stack([self._said[int(each)][1][row] for each in asked]) for row in (0, 1))
+            answers = np.stack([self.near.share(matrix, hour), matrix.level]).reshape(2, len(new), day)
+            self._remember(case, {step: answers[:, at] for at, step in enumerate(new.tolist())})
+        step = origins[:, None] + np.arange(day)[None, :]
+        share, level = (np.stack([self._said[int(each)][1][row] for each in origins]) for row in (0, 1))
         missed = (case.series.values[step] / level - share).ravel()
         flat = step.ravel()
         return self.near.band.residuals(
             missed, case.civil.hour[flat], _is_off(case, flat), age_days=(origin - flat) / day
         )
 
-    def _is_said(self, case: Case, origin: int) -> bool:
+    def _is_kept(self, case: Case, origin: int) -> bool:
         known = self._said.get(origin)
         # The same readings before it, and not merely the same origin: they may have been corrected since.
         return known is not None and known[0] == case.series.first(origin).digest()
 
-    def _remember(self, case: Case, said: Mapping[int, Vector]) -> None:
+    def _remember(self, case: Case, answers: Mapping[int, Vector]) -> None:
         """Forecasts of the day after each origin: shares and their level. Of another weather all is forgotten."""
         if self._beside[0] is not case.weather or self._beside[1] is not case.civil:
             self._said, self._beside = {}, (case.weather, case.civil)
-        self._said |= {origin: (case.series.first(origin).digest(), each) for origin, each in said.items()}
+        self._said |= {origin: (case.series.first(origin).digest(), each) for origin, each in answers.items()}
 
 
 class BlendFitter:
@@ -265,10 +265,10 @@ class BlendFitter:
 
     def _blend(self, case: Case, matrix: Matrix) -> Blend:
         learning, age_days = _learning(case, matrix)
-        parts, said = zip(*(method.learn(learning) for method in self.methods), strict=True)
-        said = (*said, _alike(learning.matrix, said[0]))
-        weights = _weights(said, learning.share, 0.5 ** (age_days / BLEND_HALF_LIFE_DAYS))
-        missed = learning.share - blended(said, weights)
+        parts, answers = zip(*(method.learn(learning) for method in self.methods), strict=True)
+        answers = (*answers, _alike(learning.matrix, answers[0]))
+        weights = _weights(answers, learning.share, 0.5 ** (age_days / BLEND_HALF_LIFE_DAYS))
+        missed = learning.share - blended(answers, weights)
         is_off = _is_off(case, learning.matrix.step)
         return Blend(parts, weights, Band.of(missed, learning.hour, is_off, age_days=age_days))
 
@@ -305,19 +305,19 @@ def _learning(case: Case, matrix: Matrix) -> tuple[Learning, Vector]:
     return learning, age
 
 
-def _weights(said: Sequence[Vector], share: Vector, weight: Vector) -> tuple[float, ...]:
+def _weights(answers: Sequence[Vector], share: Vector, weight: Vector) -> tuple[float, ...]:
     """Least squares of what each part missed, drawn towards equal parts and none of days alike; not negative."""
-    count = len(said) - 1
+    count = len(answers) - 1
     equal = np.array([1 / count] * count + [0.0])
-    missed = share - blended(said, equal)
+    missed = share - blended(answers, equal)
     limit = np.quantile(np.abs(missed), 0.98)
     # One day of chaos shall not decide.
     missed = np.clip(missed, -limit, limit)
-    first: Vector = said[0]
-    apart = np.stack([np.subtract(each, first) for each in said[1:]], axis=1)
-    square = (apart * weight[:, None]).T @ apart
+    first: Vector = answers[0]
+    differences = np.stack([np.subtract(each, first) for each in answers[1:]], axis=1)
+    square = (differences * weight[:, None]).T @ differences
     drawn = square + (PRIOR * np.trace(square) / count + 1e-12) * np.eye(count)
-    moved = np.linalg.solve(drawn, (apart * weight[:, None]).T @ missed)
+    moved = np.linalg.solve(drawn, (differences * weight[:, None]).T @ missed)
     found = np.clip(equal + np.concatenate([[-moved.sum()], moved]), 0.0, None)
     return tuple((found / found.sum()).tolist())
 

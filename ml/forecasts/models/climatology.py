@@ -1,4 +1,4 @@
-"""Climatology: what this local time on this type of day was like over the last weeks. The model that is always there.
+"""Climatology: values at this local time on this type of day over the last weeks. The model that is always there.
 
 It answers where the newest week is missing, for 15 minutes, hours and days, up to a month ahead.
 """
@@ -34,7 +34,7 @@ class Climatology:
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
         """Forecast of the horizon; NaN only where nothing is known of that local time within a year."""
-        civil, asked = case.civil, np.arange(origin, origin + horizon)
+        civil, ahead = case.civil, np.arange(origin, origin + horizon)
         found = np.full((len(MIN_VALUES), horizon), np.nan)
         # From the nearest likeness to the widest: each fills what those before it left open.
         for days, kind in LIKENESS:
@@ -45,14 +45,14 @@ class Climatology:
                 steps = np.arange(max(origin - days * case.series.per_day, 0), end)
                 past: Index = steps[~np.isnan(case.series.values[steps])]
                 like = _quantiles(
-                    case.series.values[past], _slot(civil, kind, past), _slot(civil, kind, asked[is_open])
+                    case.series.values[past], _slot(civil, kind, past), _slot(civil, kind, ahead[is_open])
                 )
                 found[:, is_open] = np.where(np.isnan(found[:, is_open]), like, found[:, is_open])
         low, middle, *others = found
         return ordered(middle, low - middle, *(each - middle for each in others), floor=self.floor)
 
     def to_files(self) -> dict[str, bytes]:
-        """One JSON document: all else is in the series that it is asked about."""
+        """One JSON document: all else is in the series to be forecast."""
         return {"model.json": json.dumps({"algorithm": ALGORITHM, "floor": self.floor}, sort_keys=True).encode()}
 
 
@@ -73,13 +73,13 @@ class ClimatologyFitter:
         return Climatology(floor=json.loads(files["model.json"])["floor"])
 
 
-def _quantiles(values: Vector, slot: Index, asked: Index) -> Vector:
-    """MIN_VALUES × asked: quantiles of the values in the slot of each asked step; NaN where they are too few."""
+def _quantiles(values: Vector, slot: Index, steps: Index) -> Vector:
+    """MIN_VALUES × steps: quantiles of the values in the slot of each step; NaN where they are too few."""
     order = np.lexsort((values, slot))
     values, slot = values[order], slot[order]
-    first = np.searchsorted(slot, asked, side="left")
-    count = np.searchsorted(slot, asked, side="right") - first
-    found: Vector = np.full((len(MIN_VALUES), len(asked)), np.nan)
+    first = np.searchsorted(slot, steps, side="left")
+    count = np.searchsorted(slot, steps, side="right") - first
+    found: Vector = np.full((len(MIN_VALUES), len(steps)), np.nan)
     for row, (share, least) in enumerate(MIN_VALUES.items()):
         enough = count >= least
         # Rank (n + 1) · p: of few values the bounds lie further out than the sample's own.

@@ -71,7 +71,7 @@ class TreeBagMethod:
         self.parameters = {**PARAMETERS, **(parameters or {})}
 
     def learn(self, learning: Learning) -> tuple[TreeBag, Vector]:
-        """The bag, and what the trees that have not seen a row's fold say of it."""
+        """The bag, and held-out answers: of each row by the trees that have not seen its fold."""
         lightgbm = lightgbm_alone()
         bins = {name: self.parameters[name] for name in ("max_bin", "num_threads", "force_col_wise", "verbosity")}
         inputs = learning.matrix.inputs
@@ -79,7 +79,7 @@ class TreeBagMethod:
         data = lightgbm.Dataset(
             inputs, label=learning.share, weight=learning.weight, params=bins, free_raw_data=False
         ).construct()
-        boosters, said = [], np.empty(len(inputs))
+        boosters, held_out = [], np.empty(len(inputs))
         for fold in range(FOLDS):
             own = learning.fold == fold
             others = np.flatnonzero(~own)
@@ -90,8 +90,8 @@ class TreeBagMethod:
             booster = lightgbm.train(parameters, data.subset(others), num_boost_round=ROUNDS)
             boosters.append(booster)
             if own.any():
-                said[own] = booster.predict(inputs[own], num_threads=1)
-        return TreeBag(boosters), said
+                held_out[own] = booster.predict(inputs[own], num_threads=1)
+        return TreeBag(boosters), held_out
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> TreeBag:
         """The trees that wrote these files."""

@@ -19,7 +19,7 @@ ALGORITHM = "linear"
 HOURS = 24
 # As much as so many days speak for no slope at all.
 PENALTY = 40.0
-# What an hour learns from the hours beside it.
+# Weight of the adjacent hours for an hour.
 BESIDE = 0.3
 # Beyond so many standard deviations a line knows nothing.
 BEND = 6.0
@@ -78,7 +78,7 @@ class HourLinesMethod:
     """Learns the lines."""
 
     def learn(self, learning: Learning) -> tuple[HourLines, Vector]:
-        """The lines, and what they say of every row without its fold."""
+        """The lines, and their held-out answers for every row (without its fold)."""
         matrix = learning.matrix
         columns = np.array([at for at, name in enumerate(matrix.names) if name in LINES], dtype=np.int64)
         inputs = matrix.inputs[:, columns]
@@ -95,13 +95,13 @@ class HourLinesMethod:
                 own = (learning.fold == fold) & (learning.hour == hour)
                 sums[fold, hour] = (rows[own] * learning.weight[own, None]).T @ rows[own]
         sums += BESIDE * (np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1))
-        whole, said = _solve(sums.sum(axis=0)), np.empty(len(rows))
+        whole, held_out = _solve(sums.sum(axis=0)), np.empty(len(rows))
         for fold in range(FOLDS):
             own = learning.fold == fold
             lines = _solve(sums.sum(axis=0) - sums[fold])
-            said[own] = np.sum(rows[own, :-1] * lines[learning.hour[own]], axis=1)
+            held_out[own] = np.sum(rows[own, :-1] * lines[learning.hour[own]], axis=1)
         part = HourLines(columns, middle, size, whole[:, :-1], whole[:, -1], len(matrix.names))
-        return part, said
+        return part, held_out
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> HourLines:
         """The lines that wrote these files."""

@@ -63,7 +63,7 @@ class Look:
         return array_kw(array, self.sky, np.ones(len(self.told)), self.air_degc, self.wind_m_per_s)
 
     def told_kw(self, array: Array) -> Vector:
-        """Power under the clouds that the weather tells, less what snow covers; NaN by day where it tells none."""
+        """Power under the clouds by the weather, less the share under snow; NaN by day where it has none."""
         power = array_kw(array, self.sky, self.told, self.air_degc, self.wind_m_per_s)
         covered = self.covered(array.tilt_deg)
         return power if covered is None else power * (1.0 - covered)
@@ -124,7 +124,7 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
     inside = series.values[first : step[-1] + 1]
     measured[: len(inside)] = inside * kw_per_unit(series.unit, series.step)
     weather = dict(zip(case.weather.names, case.weather.at(step, origin).T, strict=True))
-    told, by_clouds = _clear_sky_index(sky, weather)
+    by_weather, by_clouds = _clear_sky_index(sky, weather)
     air = _known_or(weather.get("temperature_degc"), _AIR_DEGC, len(step))
     depth, rain = weather.get("snow_depth_m"), weather.get("precipitation_mm")
     if "temperature_degc" not in weather:
@@ -136,7 +136,7 @@ def look(case: Case, *, first: int, origins: Index, horizon: int) -> Look:
         origin=origin,
         sky=sky,
         measured_kw=measured,
-        told=told,
+        told=by_weather,
         is_told_by_clouds=by_clouds,
         air_degc=air,
         wind_m_per_s=_known_or(weather.get("wind_speed_m_per_s"), _WIND_M_PER_S, len(step)),

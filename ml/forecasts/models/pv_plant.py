@@ -1,4 +1,4 @@
-"""The array behind a PV meter: what the site file says of it, and from the history what it does not say."""
+"""The array behind a PV meter: figures of the site file, and the others fitted to the history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _Scaled = Callable[[float, float], tuple[float, float]]
 
 
 class PlantGiven(BaseModel):
-    """Arrays behind one meter by the site file; None: it does not say, the history is asked."""
+    """Arrays behind one meter by the site file; None: not given there, fitted to the history."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class Plant:
 
     @property
     def label(self) -> str:
-        """In words, for whoever reads a forecast."""
+        """In words, for the readers of a forecast."""
         one = self.array
         plane = f"tilt {one.tilt_deg:g}°, azimuth {one.azimuth_deg:g}°" if one.tilt_deg else "lies flat"
         return (
@@ -84,7 +84,7 @@ def _plane_of(site: Site, asset: Asset) -> tuple[float | None, float | None]:
 
 
 def fit_plant(given: PlantGiven, seen: Look) -> Plant:
-    """The array whose power is nearest to what was measured, least squares over daylight.
+    """The array whose power is nearest to the measured one, least squares over daylight.
 
     Where the weather tells no clouds, the clearest day of each ten is compared with a cloudless sky, each day by its
     form alone: how clear it was nobody knows, and the clearest of them tell the size. peak_kw after losses is always
@@ -92,7 +92,7 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     Raises TooShort under MIN_DAYS days of daylight.
     """
     rows, is_told = _rows_to_fit(seen)
-    # Days that share a scale: all of them where their clouds are told, else each its own.
+    # Days that share a scale: all of them where their clouds are known, else each its own.
     _, day = np.unique(
         np.flatnonzero(rows) // (len(rows) if is_told else seen.case.series.per_day), return_inverse=True
     )
@@ -116,8 +116,8 @@ def fit_plant(given: PlantGiven, seen: Look) -> Plant:
     array = Array(
         tilt_deg=tilt, azimuth_deg=azimuth, peak_kw=max(scaled(tilt, azimuth)[1], 1e-3 * most_kw), limit_kw=limit_kw
     )
-    asked = {"tilt_deg": given.tilt_deg, "azimuth_deg": given.azimuth_deg, "peak_kw": None, "limit_kw": given.peak_kw}
-    return Plant(array, tuple(name for name, value in asked.items() if value is None))
+    figures = {"tilt_deg": given.tilt_deg, "azimuth_deg": given.azimuth_deg, "peak_kw": None, "limit_kw": given.peak_kw}
+    return Plant(array, tuple(name for name, value in figures.items() if value is None))
 
 
 def _plane(given: PlantGiven, scaled: _Scaled) -> tuple[float, float]:
@@ -145,10 +145,10 @@ def _rows_to_fit(seen: Look) -> tuple[Mask, bool]:
     days = np.flatnonzero(whole & (np.bincount(day, known) > 0))
     if len(days) < MIN_DAYS:
         raise TooShort(f"{len(days)} whole days of daylight are known; {MIN_DAYS} are needed to fit a PV array")
-    told = known & ~np.isnan(seen.told)
-    if told.sum() >= 0.5 * known.sum():
+    with_clouds = known & ~np.isnan(seen.told)
+    if with_clouds.sum() >= 0.5 * known.sum():
         chosen = days[:: max(1, len(days) // _FIT_DAYS)]
-        return told & np.isin(day, chosen), True
+        return with_clouds & np.isin(day, chosen), True
     energy = np.bincount(day, np.where(known, seen.measured_kw, 0.0))
     stretches = np.array_split(days, max(1, len(days) // _CLEAREST_OF_DAYS))
     return known & np.isin(day, [stretch[np.argmax(energy[stretch])] for stretch in stretches]), False

@@ -1,4 +1,4 @@
-"""PV physics with a learnt residual: what trees see in sun, clouds and air, and what the last week says of the bias."""
+"""PV physics with a learnt residual: trees on sun, clouds and air, and a bias correction from the last week."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from ml.forecasts.models.pv_look import RECENT_DAYS, Look, look
 from ml.forecasts.models.pv_plant import Plant, PlantGiven, plant_given
 
 ALGORITHM, TREES_FILE = "pv_physics_residual", "trees.txt"
-# Forecasts of weather are hours early or late, and satellites see clouds beside the sun: what is near in time counts.
+# Forecasts of weather are hours early or late, and satellites see clouds next to the sun: what is near in time counts.
 _MEANS_H = (0.5, 1.0, 2.0, 4.0)
 _SHIFTS_H = (-2.0, -1.0, 1.0, 2.0)
 NAMES = (
@@ -44,7 +44,7 @@ NAMES = (
     *(f"index_{hours:+g}_h" for hours in _SHIFTS_H),
     "index_spread_3_h",
 )
-# What stands for the weather where nobody tells it; beside told clouds they say nothing more.
+# Substitutes for missing weather; next to known clouds they add no information.
 HISTORY_NAMES = ("index_last_day", "index_last_week")
 PARAMETERS: dict[str, Any] = {
     "objective": "l2",
@@ -72,7 +72,7 @@ _BELIEF_H = 7.5
 
 
 class PvPhysicsResidual:
-    """Physics + trees, both corrected by what they missed in the last seven days; P50 is the expected power."""
+    """Physics + trees, both corrected by their errors of the last seven days; P50 is the expected power."""
 
     algorithm = ALGORITHM
 
@@ -81,13 +81,13 @@ class PvPhysicsResidual:
         self.labels = model.labels
 
     def predict(self, case: Case, origin: int, horizon: int) -> Quantiles:
-        """Forecast of the horizon; never NaN: what the weather does not tell, the last days do."""
+        """Forecast of the horizon; never NaN: the last days fill the gaps of the weather."""
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         middle = np.clip(known.physics_kw + learnt_kw, 0.0, self.model.plant.array.limit_kw)
         return self.model.issue(seen, corrected(seen, middle, known, self.model.plant), known.clear_kw)
 
     def contributions(self, case: Case, origin: int, horizon: int) -> Contributions:
-        """Clouds on a usual sky, and what the trees add; the last week's correction stands beside the parts."""
+        """Clouds on a usual sky, and the trees' addition; the last week's correction is a part of its own."""
         seen, known, learnt_kw = self._seen_and_expected(case, origin, horizon)
         clouds = known.physics_kw - self.model.habit.usual * known.clear_kw
         of_clouds = LAST_DAYS if NO_CLOUDS in self.labels else TOLD_SUN
@@ -121,7 +121,7 @@ class PvPhysicsResidual:
 
 
 class PvPhysicsResidualFitter:
-    """Fits the plant, then trees on what its physics missed, and measures the spread on stretches left out."""
+    """Fits the plant, then trees on the residuals of its physics, and measures the spread on stretches left out."""
 
     algorithm = ALGORITHM
 
@@ -144,8 +144,8 @@ class PvPhysicsResidualFitter:
         belief = min(max(float(guessed @ missed) / max(float(guessed @ guessed), 1e-12), 0.0), 1.0)
         model = found.model(found.expected.physics_kw[rows] + belief * guessed * found.plant.array.peak_kw, rows)
         if days < FULL_YEAR_DAYS:
-            said = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
-            model = replace(model, labels=model.labels | said)
+            label = {SHORT_YEAR: f"trained on {days} days: seasons that they do not hold are left to physics"}
+            model = replace(model, labels=model.labels | label)
         return PvPhysicsResidual(model, _trees(inputs, missed, weight), names, belief)
 
     def load(self, files: Mapping[str, bytes]) -> PvPhysicsResidual:
@@ -179,7 +179,7 @@ def columns(seen: Look, known: Expected, plant: Plant, names: tuple[str, ...]) -
 
 
 def corrected(seen: Look, middle_kw: Vector, known: Expected, plant: Plant) -> Vector:
-    """Every step's P50 by what the last seven days missed: measured ≈ a · P50 + b · (cloudless power − P50).
+    """Every step's P50 corrected by the last seven days' errors: measured ≈ a · P50 + b · (cloudless power − P50).
 
     a and b by least squares over the daylight of those days, drawn to 1 and 0 (ridge) by _BELIEF_H hours of full power
     squared: soiling moves a, clouds that were told and did not come (snow on the ground looks like them) move b.
@@ -253,5 +253,5 @@ def pv_fitters_of(site: Site, meter_id: str) -> tuple[Fitter, ...]:
     return () if given is None else pv_fitters(given)
 
 
-# To read stored models with: what they were told of the plant is in their files.
+# To read stored models with: their figures of the plant are in their files.
 PV_KINDS = pv_fitters(PlantGiven())

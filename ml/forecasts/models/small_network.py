@@ -35,7 +35,7 @@ class Nets:
 
     def predict(self, matrix: Matrix, hour: Index) -> Vector:
         """Mean of the nets."""
-        found: Vector = np.mean(self._said(self._scaled(matrix)), axis=0)
+        found: Vector = np.mean(self._answer(self._scaled(matrix)), axis=0)
         return found
 
     def contributions(self, matrix: Matrix, hour: Index) -> tuple[Vector, Vector]:
@@ -44,7 +44,7 @@ class Nets:
         found = np.zeros(scaled.shape)
         for entry, bias, leaving in zip(self.entry, self.entry_bias, self.exit, strict=True):
             found += scaled * (((scaled @ entry + bias > 0) * leaving) @ entry.T) / len(self.exit)
-        return found, np.mean(self._said(scaled), axis=0) - found.sum(axis=1)
+        return found, np.mean(self._answer(scaled), axis=0) - found.sum(axis=1)
 
     def importance(self) -> Vector:
         """Size of the ways from each input to the answer."""
@@ -63,7 +63,7 @@ class Nets:
         """Distances from the centre in spreads; what is not known is usual."""
         return np.nan_to_num(np.clip((matrix.inputs - self.centre) / self.spread, -FURTHEST, FURTHEST))
 
-    def _said(self, scaled: Vector) -> list[Vector]:
+    def _answer(self, scaled: Vector) -> list[Vector]:
         nets = zip(self.entry, self.entry_bias, self.exit, self.exit_bias, strict=True)
         return [np.maximum(scaled @ entry + bias, 0.0) @ leaving + last for entry, bias, leaving, last in nets]
 
@@ -72,7 +72,7 @@ class NetMethod:
     """Learns nets, a fold left out each time."""
 
     def learn(self, learning: Learning) -> tuple[Nets, Vector]:
-        """The nets, and what the one that has not seen a row's fold says of it."""
+        """The nets, and held-out answers: of each row by the net that has not seen its fold."""
         from sklearn.neural_network import MLPRegressor
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -103,8 +103,8 @@ class NetMethod:
             (entry, leaving), (bias, last) = net.coefs_, net.intercepts_
             nets.append((entry, bias, leaving.ravel() * size, float(last[0]) * size + usual))
         part = Nets(centre, spread, *(np.array(each) for each in zip(*nets, strict=True)))
-        said = np.array(part._said(scaled))[learning.fold, np.arange(len(scaled))]
-        return part, said
+        held_out = np.array(part._answer(scaled))[learning.fold, np.arange(len(scaled))]
+        return part, held_out
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> Nets:
         """The nets that wrote these files."""

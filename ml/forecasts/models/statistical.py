@@ -30,7 +30,7 @@ Setting = tuple[float, ...]
 Run = Callable[[Vector, int, int, Setting], Vector]
 # How fast the level and the daily pattern follow; the pair with the smallest errors a day ahead is taken.
 SMOOTHING = tuple(product((0.01, 0.05, 0.2), (0.05, 0.2)))
-# Waves a week, of which every seventh is one of the day; how far a bend may go beside a wave.
+# Waves a week, of which every seventh is one of the day; how far a bend may go next to a wave.
 WAVES: tuple[Setting, ...] = tuple(product((21, 63), (0.02, 0.3)))
 # So many bends in six weeks: one in a week that has another after it.
 BENDS, RIDGE = 5, 1.0

@@ -54,13 +54,13 @@ def course_scores(run: Forecasts, *, floor: float | None = None, seed: int = 0) 
         return None
     q = days.quantiles
     actual, p10, p50, p90 = (each.reshape(-1, steps) for each in (days.actual, q.p10, q.p50, q.p90))
-    apart = ErrorMemory(np.full((1, steps), np.nan))
+    independent = ErrorMemory(np.full((1, steps), np.nan))
     found = []
     for day in range(len(whole)):
-        told, happened = Quantiles(p10[day], p50[day], p90[day]), actual[day]
+        forecast, happened = Quantiles(p10[day], p50[day], p90[day]), actual[day]
         others = ErrorMemory(np.delete(memory.scores, day, axis=0))
-        own = courses(told, others, seed=seed + day, count=COUNT, floor=floor)
-        free = courses(told, apart, seed=seed + day, count=COUNT, floor=floor)
+        own = courses(forecast, others, seed=seed + day, count=COUNT, floor=floor)
+        free = courses(forecast, independent, seed=seed + day, count=COUNT, floor=floor)
         found.append(
             (
                 _holds(own.sum(axis=1), happened.sum()),

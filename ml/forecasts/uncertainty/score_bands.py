@@ -67,8 +67,8 @@ def _rows(run: Forecasts) -> tuple[Vector, ...]:
     error = q.p50 - actual
     loss = np.mean(
         [
-            np.maximum(level * (actual - told), (level - 1) * (actual - told))
-            for told, level in ((q.p10, LOW), (q.p50, 0.5), (q.p90, HIGH))
+            np.maximum(level * (actual - quantile), (level - 1) * (actual - quantile))
+            for quantile, level in ((q.p10, LOW), (q.p50, 0.5), (q.p90, HIGH))
         ],
         axis=0,
     )

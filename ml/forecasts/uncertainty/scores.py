@@ -39,14 +39,14 @@ def crps_of_courses(actual: Vector, courses: Vector) -> float:
 
 def energy_score(actual: Vector, courses: Vector) -> float:
     """The CRPS of whole courses: distances are Euclidean over all steps. Source: Gneiting & Raftery 2007."""
-    apart = np.linalg.norm(courses[:, None, :] - courses[None, :, :], axis=2)
-    return float(np.mean(np.linalg.norm(courses - actual, axis=1)) - np.mean(apart) / 2)
+    distances = np.linalg.norm(courses[:, None, :] - courses[None, :, :], axis=2)
+    return float(np.mean(np.linalg.norm(courses - actual, axis=1)) - np.mean(distances) / 2)
 
 
 def variogram_score(actual: Vector, courses: Vector) -> float:
-    """Error of the differences between steps, by their square roots; tells a false correlation best.
+    """Error of the differences between steps, by their square roots; detects a false correlation best.
 
     Mean over all pairs of steps. Source: Scheuerer & Hamill 2015, order 0.5.
     """
-    told = np.mean(np.sqrt(np.abs(courses[:, :, None] - courses[:, None, :])), axis=0)
-    return float(np.mean((np.sqrt(np.abs(np.subtract.outer(actual, actual))) - told) ** 2))
+    expected = np.mean(np.sqrt(np.abs(courses[:, :, None] - courses[:, None, :])), axis=0)
+    return float(np.mean((np.sqrt(np.abs(np.subtract.outer(actual, actual))) - expected) ** 2))

@@ -58,8 +58,8 @@ class ErrorMemory:
         size = np.sqrt(np.diag(own))
         own = np.divide(own, np.outer(size, size), out=np.zeros(own.shape), where=np.outer(size, size) > 0)
         steps = len(own)
-        apart = np.abs(np.subtract.outer(np.arange(horizon), np.arange(horizon)))
-        found = _by_distance(own, days, horizon)[apart]
+        distance = np.abs(np.subtract.outer(np.arange(horizon), np.arange(horizon)))
+        found = _by_distance(own, days, horizon)[distance]
         # Beyond the steps that the memory holds, the distance alone decides.
         both = min(steps, horizon)
         weight = (days / (days + PRIOR_DAYS))[:both, :both]

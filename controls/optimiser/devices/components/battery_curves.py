@@ -130,7 +130,7 @@ def band_variables(new: New, bands: Bands, steps: int) -> dict[str, Linear]:
 
 
 def band_rows(x: Values, bands: Bands, start_kwh: float, stored_kwh: Linear, drawn_kwh: Linear) -> Iterator[Row]:
-    """What is stored goes into bands, what is drawn comes out of them; at the start the cheap ones are full first."""
+    """Balance of the wear bands, kWh: energy stored goes in, energy drawn out; at the start the cheap ones are full."""
     for k, begun_kwh in enumerate(_filled(bands, start_kwh)):
         held, into, out = x[f"band{k}_kwh"], x[f"band{k}_in"], x[f"band{k}_out"]
         yield Row("wear_band", f"band{k}_start", held[0] == begun_kwh)

@@ -91,7 +91,7 @@ class Session(PowerRange):
 
     @property
     def taper_line(self) -> tuple[float, float]:
-        """Power <= first - second * stored energy (kWh); no line where nobody said one."""
+        """Power <= first - second * stored energy (kWh); no line where none is given."""
         if self.taper is None or self.taper.full_kwh <= self.taper.from_kwh:
             return INF, 0.0
         slope = (self.max_kw - self.taper.end_kw) / (self.taper.full_kwh - self.taper.from_kwh)

@@ -65,7 +65,7 @@ class StoreParams(Model):
         return self
 
     def least_away_degc(self, asset: Asset) -> float | None:
-        """What is enough while nobody is at home, never less than the guard of the asset asks for; None: as ever."""
+        """Least temperature during absence, never below the asset's guard; None: the usual one."""
         least = self.thermostat_on_degc if self.away_degc is None else self.away_degc
         hard = guarded_degc(asset)
         return least if least is None or hard is None else max(least, hard)
@@ -80,9 +80,9 @@ class StoreParams(Model):
         """The fields of a HeatStore at planning time. Raises BadInput for a state that its figures do not hold."""
         state_kwh = given.state
         if state_kwh is None or not -_ODD_SHARE <= state_kwh / self.capacity_kwh <= 1 + _ODD_SHARE:
-            said = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
+            amount = "nothing" if state_kwh is None else f"{state_kwh:.2f} kWh"
             message = (
-                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {said}, outside 0.."
+                f"site {given.site_id}, asset {asset.asset_id!r}: it holds {amount}, outside 0.."
                 f"{self.capacity_kwh:g} kWh: repair its sensor, or params.empty_degc and params.full_degc"
             )
             raise BadInput(message, reason="bad_state")
@@ -176,7 +176,7 @@ class HeatStore(Device):
 
     @classmethod
     def measured(cls, asset: Asset, site_id: str, reading: float) -> float:
-        """Heat in kWh of a store that says its temperature."""
+        """Heat in kWh of a store that reports its temperature."""
         return float(cls.figures(asset, site_id).kwh(reading) or 0.0)
 
     @classmethod

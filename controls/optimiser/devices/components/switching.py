@@ -49,7 +49,7 @@ class Bank:
     off_h: tuple[float, ...]
 
     def rows(self, step_h: Floats, *, min_on_h: float, min_off_h: float) -> Iterator[Row]:
-        """What went on within the minimum time is still on, what went off still off: the tightest linear form."""
+        """Minimum on and off times: units switched within them keep their state; the tightest linear form."""
         at_h, more = np.cumsum(step_h) - step_h, self.on - _before(self.on, len(self.on_h))
         if self.starts is not None:
             yield Row("starts", f"starts{self.name}", self.starts >= more)
