@@ -36,7 +36,7 @@ class Asked:
     model: ModelOption = "auto"
     confidence: Annotated[float, Option("--confidence", help="Of the interval, 0.68 to 0.99.")] = 0.9
     typical_year: Annotated[
-        Path | None, Option("--typical-year", help="Weather of a typical year: normalised savings beside.")
+        Path | None, Option("--typical-year", help="Weather of a typical year: adds normalised savings.")
     ] = None
     option: Annotated[str, Option("--option", help="IPMVP option: B (at the measure) or C (whole facility).")] = "C"
     measure: Annotated[

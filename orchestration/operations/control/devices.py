@@ -150,7 +150,9 @@ def discover_devices(
     call: Call,
     addresses: Annotated[list[str] | None, Argument(metavar="[HOST[:PORT][/UNIT]…]", help="Whom to ask.")] = None,
     timeout: Annotated[float, Option("--timeout", min=0.1, max=10, help="Seconds to wait for each.")] = TIMEOUT_S,
-    mqtt: Annotated[bool, Option("--mqtt", help="What announces itself on the project's broker, too.")] = False,
+    mqtt: Annotated[
+        bool, Option("--mqtt", help="Devices that announce themselves on the project's broker, too.")
+    ] = False,
 ) -> Answer:
     """Ask the named addresses for their SunSpec models, one after the other, and say which templates fit.
 

@@ -25,7 +25,7 @@ def import_file(
     issued: Annotated[
         str | None, Option("--issued", help="When a document was issued (ISO 8601), where it does not say.")
     ] = None,
-    synthetic: Annotated[bool, Option("--synthetic", help="Made up: what rests on it is flagged.")] = False,
+    synthetic: Annotated[bool, Option("--synthetic", help="Synthetic: what rests on it is flagged.")] = False,
 ) -> Answer:
     """Keep weather forecasts from files: Open-Meteo's or Bright Sky's JSON, or CSV and Parquet with many issues."""
     from assets.feeds.weather_file import read_weather_file

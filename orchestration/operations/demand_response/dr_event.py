@@ -94,7 +94,7 @@ def dr_event_propose(
 def dr_event_approve(
     call: Call,
     event: IdArgument,
-    digest: Annotated[str, Option("--digest", help="Of the commands that you looked at, 12 letters at least.")],
+    digest: Annotated[str, Option("--digest", help="Digest of the commands that you looked at, 12 letters at least.")],
     reason: ReasonOption,
 ) -> Answer:
     """Approve exactly these commands as another person than who proposed them; it expires after 24 hours."""

@@ -47,7 +47,7 @@ def erase(
         bool, Option("--dry-run", help="Say what would go and what rests on it; erase nothing.")
     ] = False,
     yes: Annotated[
-        bool, Option("--yes", help="It cannot be undone, and published figures may lose their ground.")
+        bool, Option("--yes", help="It cannot be undone, and published figures may lose their inputs.")
     ] = False,
     reason: Annotated[str, Option("--reason", help="Why; without the data that is to go.")] = "asked for",
 ) -> Answer:

@@ -36,8 +36,8 @@ def restore(
     verify: Annotated[
         bool, Option("--verify", help="Restore into a scratch folder, prove it, and keep nothing.")
     ] = False,
-    figures: Annotated[int, Option("--figures", help="Stored figures to compute again.")] = DEFAULT_FIGURES,
-    every: Annotated[bool, Option("--all", help="Compute every stored figure again.")] = False,
+    figures: Annotated[int, Option("--figures", help="Stored figures to recompute.")] = DEFAULT_FIGURES,
+    every: Annotated[bool, Option("--all", help="Recompute every stored figure.")] = False,
     key: Annotated[Path | None, Option("--key", metavar="RECIPIENT.key", help="Opens the private keys in it.")] = None,
 ) -> Answer:
     """Restore a project, or prove that it can be: each file by its hash, all chains, and figures computed again.

@@ -27,7 +27,7 @@ def retention_apply(
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would go and what holds the rest; remove nothing.")
     ] = False,
-    scheduled: Annotated[bool, Option("--scheduled", help="A timer removes it, in nobody's name.")] = False,
+    scheduled: Annotated[bool, Option("--scheduled", help="Removed by a timer, not by a person.")] = False,
     reason: Annotated[str, Option("--reason", help="Why, beside their age.")] = "past their age",
 ) -> Answer:
     """Remove landing files, quarantine copies and logs past their age, and nothing that a stored figure rests on.

@@ -35,7 +35,7 @@ def ingest(
     tz: TzOption = None,
     accept_scale: AcceptOption = False,
     refresh: Annotated[
-        bool, Option("--refresh", help="Then make again the marts, baselines and reports that they touch.")
+        bool, Option("--refresh", help="Then rebuild the marts, baselines and reports that they affect.")
     ] = False,
 ) -> Answer:
     """Read meter files into the lake; what cannot be read is kept in quarantine, everything else goes in."""

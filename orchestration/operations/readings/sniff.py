@@ -33,7 +33,9 @@ class AboutFiles:
 
     tz: TzOption = None
     unit: Annotated[str | None, Option("--unit", help="Unit of values whose column names none, as kwh.")] = None
-    meter: Annotated[str | None, Option("--meter", help="Meter of the site whose values no name tells.")] = None
+    meter: Annotated[
+        str | None, Option("--meter", help="Meter of the site, where no name says whose values they are.")
+    ] = None
 
     def said(self, site: Site | None) -> Said:
         """The same, checked. Raises BadInput."""

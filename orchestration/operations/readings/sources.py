@@ -59,7 +59,7 @@ def tail_sources(
     call: Call,
     name: Annotated[str, Argument(metavar="SOURCE", help="Of one source alone.")] = "",
     site: SiteOption = "",
-    length_s: Annotated[float, Option("--for", min=0, max=3600, help="Seconds to look on.")] = 5.0,
+    length_s: Annotated[float, Option("--for", min=0, max=3600, help="Seconds to watch.")] = 5.0,
 ) -> Answer:
     """Show what the collector receives: the newest values, and those that come while one looks on."""
     sites = [_source(call, name, site)[0]] if name else _sites(call, site)
