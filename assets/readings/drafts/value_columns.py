@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma
+from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
@@ -172,15 +172,16 @@ def with_counters(
     for each in values:
         is_amount = each.unit is None or UNITS[each.unit].behaviour is Behaviour.AMOUNT
         rows = pl.DataFrame({"by": by, "time": times, "value": as_numbers(frame[each.name])}).drop_nulls()
-        value = pl.col("value")
+        value, time = pl.col("value"), pl.col("time")
+        minutes = (time.last() - time.first()).dt.total_minutes()
         long = (
             rows.sort("by", "time", maintain_order=True)
             .group_by("by")
-            .agg(n=pl.len(), kinds=value.n_unique(), fall=value.diff().min())
+            .agg(n=pl.len(), kinds=value.n_unique(), is_rising=rises_as_counter(value, minutes))
             .filter(pl.col("n") >= _COUNTER_ROWS)
         )
         is_counter = (
-            is_amount and bool(long.height) and bool(((long["fall"] >= 0) & (long["kinds"] >= _COUNTER_KINDS)).all())
+            is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
         marked.append(replace(each, is_counter=True, looks_like="") if is_counter else each)
     return tuple(marked)
