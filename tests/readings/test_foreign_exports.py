@@ -256,3 +256,46 @@ def test_two_meters_of_different_units_stay_two(tmp_path: Path) -> None:
     path.write_text("From;Tag;Volume;Unit\n" + "".join(rows))
     report = sniff_file(path, tz="Europe/Brussels")
     assert ("where" in report.proposal, report.proposal["meter"]) == (False, "Tag")
+
+
+def test_numbers_of_meters_and_temperatures_are_no_second_unit_of_an_amount(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    for other, values in (("m³", [3, 1, 4, 1, 5, 9]), ("degC", [20, 21, 19, 18, 22, 20])):
+        rows = (
+            f"2025-03-01 {hour:02}:00;{number};{value};{unit}\n"
+            for hour in range(24)
+            for number, unit, value in (("1001", "kWh", hour), ("1002", other, values[hour % 6]))
+        )
+        path.write_text("From;Zähler;Volume;Unit\n" + "".join(rows))
+        report = sniff_file(path, tz="Europe/Brussels")
+        assert ("where" in report.proposal, set(report.proposal["meters"])) == (False, {"1001", "1002"})
+
+
+@pytest.mark.parametrize("name", ["Time (GMT/BST)", "time utc offset", "GMT Standard Time"])
+def test_a_clock_that_only_begins_like_the_worlds_stays_the_zones(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "uk.csv"
+    path.write_text(f"{name},kWh\n" + "".join(f"2025-03-01 {hour:02}:00,{hour / 8}\n" for hour in range(24)))
+    assert sniff_file(path, tz="Europe/London").proposal["zone"] == "Europe/London"
+
+
+def test_a_dash_between_date_and_time_begins_no_interval(tmp_path: Path) -> None:
+    path = tmp_path / "dash.csv"
+    path.write_text("time,kWh\n" + "".join(f"01.03.2025 - {hour:02}:00:00,{hour / 8}\n" for hour in range(24)))
+    mapping = ColumnMap(timestamp="time", value="kWh", date_format="%d.%m.%Y - %H:%M:%S", zone="Europe/Berlin")
+    assert read_file(path, mapping=mapping).report.accepted_rows == 24
+
+
+def test_a_meter_column_of_changing_numbers_stays_a_value_beside_its_cost(tmp_path: Path) -> None:
+    path = tmp_path / "es.csv"
+    rows = (f"2025-03-01 {hour:02}:00;{hour * 7 % 23};{hour / 8}\n" for hour in range(24))
+    path.write_text("Fecha;contador;coste\n" + "".join(rows))
+    assert sniff_file(path, tz="Europe/Madrid").proposal["value"] == "contador"
+
+
+def test_one_line_that_ends_with_a_comma_makes_no_column_of_decimals(tmp_path: Path) -> None:
+    path = tmp_path / "cut.csv"
+    path.write_text(
+        "timestamp,kwh\n2025-03-01T00:00Z,1,\n"
+        + "".join(f"2025-03-01T{hour:02}:00Z,{hour},5\n" for hour in range(1, 24))
+    )
+    assert sniff_file(path).reasons == {"field_count": 1}

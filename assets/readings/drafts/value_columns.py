@@ -46,7 +46,8 @@ _IDENTIFIER = re.compile(
 _IDENTIFIER_DIGITS = 9
 # What is paid in all measures nothing; a price of a unit has one.
 _MONEY = re.compile(
-    r"\bcosts?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b", re.IGNORECASE
+    r"\bcost(?:s|es?|os?|i)?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b",
+    re.IGNORECASE,
 )
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
@@ -137,7 +138,13 @@ def _measures_nothing(column: pl.Series) -> bool:
         return False
     few = found.n_unique() <= max(1, found.len() // 2)
     is_long = few and float(found.abs().min()) >= 10**_IDENTIFIER_DIGITS  # type: ignore[arg-type]
-    return is_long or _IDENTIFIER.fullmatch(column.name.strip().lower().replace("_", " ")) is not None
+    name = column.name.strip().lower().replace("_", " ")
+    if not is_long and _IDENTIFIER.fullmatch(name) is None:
+        return False
+    # Intervals are counted from one on, a French index from where the meter stands; a column called meter may be one's.
+    if name.startswith(("interval", "index")):
+        return float(found.min()) <= 1  # type: ignore[arg-type]
+    return few or name.split()[-1] == "id"
 
 
 def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
