@@ -1,13 +1,16 @@
 """Exports of portals and devices: counters handed over as amounts, identifiers among values, lines that end oddly."""
 
 import json
-from datetime import timedelta
+import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from assets.readings.bulk.read import regular_file
 from assets.readings.drafts.map_draft import Said
+from assets.readings.drafts.site_draft import SiteDraft
 from assets.readings.sniff_files import read_file, sniff_file
 from assets.sites.load_sites import load_site
 from data_quality.contracts.site_file.site import ColumnMap
@@ -35,11 +38,12 @@ def test_states_of_a_counter_are_held_whatever_map_names_their_unit(bench: Bench
 @pytest.mark.parametrize(
     "values",
     [
-        # Falls once; of few kinds; small; more than twice the first.
+        # Falls once; of few kinds; small; more than twice the first; a slow start within a day.
         [*STATES[:-1], 8000.0],
         [400.0 + n // 20 for n in range(96)],
         [state / 1000 for state in STATES],
         [100.0 + 5 * n + 0.5 for n in range(96)],
+        [100.0 + 0.9 * n for n in range(96)],
     ],
 )
 def test_a_load_that_rises_is_no_counter(bench: Bench, values: list[float]) -> None:
@@ -47,6 +51,47 @@ def test_a_load_that_rises_is_no_counter(bench: Bench, values: list[float]) -> N
     site = plant(meters=[plant().meters[0]], drivers=())
     report = bench.ingest("timestamp,kwh\n" + rows, site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
     assert report.new_rows == 96
+
+
+def minutes_of(values: list[float], every: int) -> str:
+    start = datetime(2025, 3, 1, 8, tzinfo=UTC)
+    times = (start + timedelta(minutes=every * n) for n in range(len(values)))
+    return "timestamp,kwh\n" + "".join(
+        f"{at:%Y-%m-%dT%H:%MZ},{value}\n" for at, value in zip(times, values, strict=True)
+    )
+
+
+@pytest.mark.parametrize("minutes", [60, 180])
+def test_a_plant_in_the_morning_sun_is_no_counter(bench: Bench, minutes: int) -> None:
+    # Clear sky over 500 kW, from three hours after sunrise on: it rises with every minute.
+    sunny = [round(500 / 60 * math.sin(math.pi * (180 + n) / 780), 3) for n in range(minutes)]
+    site = plant(meters=[plant().meters[0]], drivers=())
+    report = bench.ingest(minutes_of(sunny, 1), site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
+    assert (report.reasons, report.new_rows) == ({}, minutes // 15)
+
+
+def test_a_young_counter_is_held_where_it_rises_for_longer_than_a_day(bench: Bench) -> None:
+    site = plant(meters=[plant().meters[0]], drivers=())
+    text = minutes_of([round(300 + 1.1 * n, 2) for n in range(192)], 15)
+    report = bench.ingest(text, site=site, mapping=ColumnMap(unit="kwh", value="kwh"))
+    assert report.reasons == {"unit_suspected": 1}
+    assert "or take amounts with --accept-scale" in report.message
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_states_of_a_counter_are_held_in_blocks_too(tmp_path: Path, is_ordered: bool) -> None:
+    path, site = tmp_path / "a.csv", plant(meters=[plant().meters[0]], drivers=())
+    states = [round(8350.274 + 0.107 * n, 3) for n in range(40 * 96)]
+    head, *rows = minutes_of(states, 15).splitlines(keepends=True)
+    path.write_text(head + "".join(rows if is_ordered else reversed(rows)))
+    mapping = ColumnMap(unit="kwh", value="kwh")
+    with regular_file(path, site=site, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+        assert file is None
+    assert sniff_file(path, site=site, mapping=mapping).reasons == {"unit_suspected": 1}
+    # One that falls once is a load like any other, and stays on the quick way.
+    path.write_text(head + "".join(rows[:-1]) + rows[-1].rpartition(",")[0] + ",8000.0\n")
+    with regular_file(path, site=site, mapping=mapping, now_utc=NOW, from_bytes=0) as file:
+        assert file is not None
 
 
 def test_a_drafted_site_reads_the_states_of_a_counter_as_its_steps(tmp_path: Path) -> None:
@@ -63,6 +108,27 @@ def test_a_drafted_site_reads_the_states_of_a_counter_as_its_steps(tmp_path: Pat
     assert {channel.channel: channel.sum for channel in report.channels} == {"import": round(STATES[-1] - STATES[0], 9)}
 
 
+@pytest.mark.parametrize(
+    ("values", "every", "is_counter"),
+    [
+        # A home's panels from sunrise on, a load that grows for a day; a counter of years, and one of a month.
+        ([round(5 / 60 * math.sin(math.pi * n / 960), 5) for n in range(300)], 1, False),
+        ([n + 0.5 for n in range(24)], 60, False),
+        ([round(8350.274 + 0.107 * n, 3) for n in range(96)], 15, True),
+        ([round(9.107 * n, 3) for n in range(30)], 1440, True),
+    ],
+)
+def test_a_drafted_site_has_a_counter_only_where_no_load_could_rise_so(
+    tmp_path: Path, values: list[float], every: int, is_counter: bool
+) -> None:
+    path = tmp_path / "grid.csv"
+    path.write_text(minutes_of(values, every).replace("timestamp,kwh", "time,Import kWh"))
+    draft = SiteDraft(time_zone="Europe/Berlin")
+    draft.add_file(path)
+    assert {meter.is_cumulative for meter in draft.meters.values()} == {is_counter}
+
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
 HEADER = "NMI,Meter Number,Date,Interval,Start Time,End Time,Value,Unit of Measure\n"
 
 
@@ -190,3 +256,46 @@ def test_two_meters_of_different_units_stay_two(tmp_path: Path) -> None:
     path.write_text("From;Tag;Volume;Unit\n" + "".join(rows))
     report = sniff_file(path, tz="Europe/Brussels")
     assert ("where" in report.proposal, report.proposal["meter"]) == (False, "Tag")
+
+
+def test_numbers_of_meters_and_temperatures_are_no_second_unit_of_an_amount(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    for other, values in (("m³", [3, 1, 4, 1, 5, 9]), ("degC", [20, 21, 19, 18, 22, 20])):
+        rows = (
+            f"2025-03-01 {hour:02}:00;{number};{value};{unit}\n"
+            for hour in range(24)
+            for number, unit, value in (("1001", "kWh", hour), ("1002", other, values[hour % 6]))
+        )
+        path.write_text("From;Zähler;Volume;Unit\n" + "".join(rows))
+        report = sniff_file(path, tz="Europe/Brussels")
+        assert ("where" in report.proposal, set(report.proposal["meters"])) == (False, {"1001", "1002"})
+
+
+@pytest.mark.parametrize("name", ["Time (GMT/BST)", "time utc offset", "GMT Standard Time"])
+def test_a_clock_that_only_begins_like_the_worlds_stays_the_zones(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "uk.csv"
+    path.write_text(f"{name},kWh\n" + "".join(f"2025-03-01 {hour:02}:00,{hour / 8}\n" for hour in range(24)))
+    assert sniff_file(path, tz="Europe/London").proposal["zone"] == "Europe/London"
+
+
+def test_a_dash_between_date_and_time_begins_no_interval(tmp_path: Path) -> None:
+    path = tmp_path / "dash.csv"
+    path.write_text("time,kWh\n" + "".join(f"01.03.2025 - {hour:02}:00:00,{hour / 8}\n" for hour in range(24)))
+    mapping = ColumnMap(timestamp="time", value="kWh", date_format="%d.%m.%Y - %H:%M:%S", zone="Europe/Berlin")
+    assert read_file(path, mapping=mapping).report.accepted_rows == 24
+
+
+def test_a_meter_column_of_changing_numbers_stays_a_value_beside_its_cost(tmp_path: Path) -> None:
+    path = tmp_path / "es.csv"
+    rows = (f"2025-03-01 {hour:02}:00;{hour * 7 % 23};{hour / 8}\n" for hour in range(24))
+    path.write_text("Fecha;contador;coste\n" + "".join(rows))
+    assert sniff_file(path, tz="Europe/Madrid").proposal["value"] == "contador"
+
+
+def test_one_line_that_ends_with_a_comma_makes_no_column_of_decimals(tmp_path: Path) -> None:
+    path = tmp_path / "cut.csv"
+    path.write_text(
+        "timestamp,kwh\n2025-03-01T00:00Z,1,\n"
+        + "".join(f"2025-03-01T{hour:02}:00Z,{hour},5\n" for hour in range(1, 24))
+    )
+    assert sniff_file(path).reasons == {"field_count": 1}

@@ -77,6 +77,9 @@ def test_lists_within_rows_and_rows_of_two_meters_stay_what_they_are(tmp_path: P
         ('{"rows": [{"at": "2025-03-01T00:00Z", "kwh": NaN}]}', "not_json", "NaN is no number of JSON"),
         ('{"rows": [{"at": "2025-03-0', "not_json", "cannot be read as JSON"),
         ("[" * 100_000, "not_json", "nested too deep"),
+        ('[{"at": "2025-03-01T00:00Z", "a.b": 1, "a": {"b": 2}}]', "duplicate_column", "two fields of one object"),
+        ('[{"at": "2025-03-01T00:00Z", "of": "\\ud800"}]', "bad_encoding", "half a letter (\\ud800)"),
+        ('[{"at": "2025-03-01T00:00Z", "_line": 1}]', "duplicate_column", "a field is called '_line'"),
         ('{"rows": [{"kwh": 1}]}', "missing_column", "expected a column 'timestamp', found kwh"),
     ],
 )
@@ -87,6 +90,22 @@ def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, text: str, 
     assert (report.verdict, report.reasons) == ("reject", {reason: 1})
     assert sentence in report.message
     assert "\n" not in report.message
+
+
+@pytest.mark.parametrize(
+    "above", [{"of": "x" * 1_000_000}, {f"field {n}": n for n in range(2000)}, {"list": [{"a": "x" * 1_000_000}]}]
+)
+def test_a_small_answer_that_asks_for_much_memory_is_refused(tmp_path: Path, above: dict[str, Any]) -> None:
+    rows = [{"at": "2025-03-01T00:00:00Z", "kwh": 1.5}] * 10_000
+    inner = above["list"][0] | {"rows": rows} if "list" in above else above | {"rows": rows}
+    report = sniffed(tmp_path, {"list": [inner]})
+    assert (report.verdict, report.reasons) == ("reject", {"too_large": 1})
+    assert "split the file by months or by meters" in report.message
+
+
+def test_fields_seldom_given_are_counted_before_they_are_columns(tmp_path: Path) -> None:
+    report = sniffed(tmp_path, [{"at": "2025-03-01T00:00:00Z", f"of {n % 2000}": n} for n in range(10_000)])
+    assert (report.verdict, report.reasons) == ("reject", {"too_many_columns": 1})
 
 
 def test_every_row_is_read_or_refused_with_its_place(tmp_path: Path) -> None:

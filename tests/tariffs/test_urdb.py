@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def test_every_published_month_and_year_is_met(
     ("name", "words"),
     [
         ("urdb_missing_rate", "energyratestructure: period 0, tier 1 has no rate"),
-        ("urdb_missing_schedule", "period 1 stands in the schedule, but energyratestructure has periods 0 to 0"),
+        ("urdb_missing_schedule", "period 1 is in the schedule, but energyratestructure has periods 0 to 0"),
     ],
 )
 def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, words: str) -> None:
@@ -122,7 +123,7 @@ def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, wor
         ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandunit": "hp"}, "flatdemandunit 'hp' is not supported"),
         ({"coincidentratestructure": [[{"rate": 1}]]}, "coincidentratestructure is not supported"),
         ({"demandreactivepowercharge": 0.52}, "would lack a charge; a bill without it needs the key taken out"),
-        ({"flatdemandstructure": [[{"rate": 1}]], "demandunits": "hp"}, "flatdemandunit 'hp' is not supported"),
+        ({"flatdemandstructure": [[{"rate": 1}]], "demandunits": "hp"}, "demandunits 'hp' is not supported"),
         ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandmonths": ["a"] * 12}, "flatdemandmonths needs 12 period"),
         ({"flatdemandstructure": [[{"rate": 1}]], "flatdemandmonths": [-1] + [0] * 11}, "flatdemandmonths needs 12"),
         ({"fueladjustmentsmonthly": [0.01] * 11}, "fueladjustmentsmonthly needs 12 values, got 11"),
@@ -199,6 +200,28 @@ def test_lookback_of_a_rate_without_tou_demand_holds_its_facilities_demand() -> 
     months = [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1]
     assert billed(lookbackpercent=0.75, lookbackmonths=months) == [300] * 3 + [400, 300, 500] + [300] * 6
     assert billed(lookbackPercent=0.75, lookbackRange=6) == [225, 225, 225, 400, 300, 500] + [375] * 6
+
+
+def test_a_lookback_on_no_month_holds_none_and_five_values_are_no_year() -> None:
+    load = flat_load(100)
+    load.load[:24] = 200 * 10**9
+    structure = {"flatdemandstructure": [[{"rate": 1}]], "lookbackpercent": 0.8}
+    none = read_urdb(rate(**structure, lookbackmonths=[0] * 12))
+    bill = make_bill([none], load, time_zone="UTC")
+    assert [by_charge(bill, month)["demand_flat"] for month in (1, 2)] == [200, 100]
+    with pytest.raises(BadInput, match="lookbackMonths needs 12 values, got 5"):
+        read_urdb(rate(**structure, lookbackmonths=[1] * 5))
+
+
+def test_a_minimum_a_day_counts_local_days_of_short_months_changed_clocks_and_changed_prices() -> None:
+    load = flat_load(0)
+    dear, cheap = (read_urdb(rate(mincharge=amount, minchargeunits="$/day")) for amount in (3, 2))
+    bill = make_bill([cheap], load, time_zone="America/Los_Angeles", start=date(2018, 2, 10), end=date(2018, 3, 15))
+    assert [period.total for period in bill.periods] == [66]
+    until = cheap.model_copy(update={"valid_to": date(2018, 2, 15)})
+    since = dear.model_copy(update={"valid_from": date(2018, 2, 15)})
+    split = make_bill([until, since], load, time_zone="UTC", start=date(2018, 2, 1), end=date(2018, 3, 1))
+    assert [period.total for period in split.periods] == [14 * 2 + 14 * 3]
 
 
 def test_one_ratchet_percentage_is_that_of_every_month() -> None:

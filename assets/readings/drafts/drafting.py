@@ -20,8 +20,10 @@ from data_quality.contracts.time import zone
 # A draft is read by a person, line by line.
 MAX_COLUMNS = 40
 _END_NAME = re.compile(r"\b(end|ende|bis|to|until|fin|fine)\b", re.IGNORECASE)
-# A column of times that names the clock of the world; UTC+1 names another one.
-_UTC_NAME = re.compile(r"(?<![^\W_])(?:utc|gmt)(?![^\W_]|\s*[+-]\d)", re.IGNORECASE)
+# A column of times that names the clock of the world; UTC+1, GMT/BST and GMT Standard Time (London's) name another one.
+_UTC_NAME = re.compile(
+    r"^(?!.*(?:bst|local|lokal|offset|standard)).*(?<![^\W_])(?:utc|gmt)(?![^\W_]|\s*[+-]\d)", re.IGNORECASE
+)
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 

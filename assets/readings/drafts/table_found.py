@@ -50,6 +50,9 @@ _FEWEST_CLOCKS = 4
 _ENCODINGS = ("cp1252", "cp850", "cp1250", "cp1251")
 _SIGNS = "°²³€µ§«»–—’ \u00a0"
 
+# Calorific values move by some per cent in a year, and cubic metres are rounded.
+_SAME_SHARE = 0.1
+
 
 @runtime_checkable
 class TableReader(Protocol):
@@ -169,17 +172,33 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
 def _in_one_unit(found: TableFound) -> TableFound:
     """Without the rows that repeat each amount in another unit, as gas in m³ and kWh: energy is kept."""
     frame, times = found.frame, found.time.times
-    # What names the meter, in whatever words, must be the same in both.
+    # What names the meter, in whatever words, must be the same in both; numbers may name one too, and are compared.
     names = [name for name in frame.columns if not frame[name].null_count() and as_numbers(frame[name]).null_count()]
+    numbers = [name for name in frame.columns if as_numbers(frame[name]).null_count() == frame[name].null_count()]
     for unit in [name for name in names if frame[name].n_unique() > 1 and _holds_units(frame[name])]:
         texts = frame[unit].cast(pl.String)
-        energy = next((text for text in texts.unique().sort() if canonical_of(unit_text(text)) == "kwh"), "")
+        codes = {text: unit_text(text) or "" for text in texts.unique().sort()}
+        energy = next((t for t, code in codes.items() if canonical_of(code) == "kwh" and not UNITS[code].is_power), "")
         keys = frame.select(name for name in names if name != unit).with_columns(_time=times).hash_rows()
         is_kept = texts == energy
-        if set(keys.filter(~is_kept)) <= set(keys.filter(is_kept)):
+        if set(keys.filter(~is_kept)) <= set(keys.filter(is_kept)) and all(
+            _is_proportional(keys, as_numbers(frame[name]), is_kept) for name in numbers
+        ):
             time = replace(found.time, times=times.filter(is_kept))
             return replace(found, frame=frame.filter(is_kept), time=time, where={unit: energy})
     return found
+
+
+def _is_proportional(keys: pl.Series, values: pl.Series, is_kept: pl.Series) -> bool:
+    """One of two units goes with the other, by a calorific value that hardly moves: two meters do not."""
+    sides = pl.DataFrame({"key": keys, "value": values, "is_kept": is_kept}).group_by("key").agg(
+        kept=pl.col("value").filter("is_kept").sum(), other=pl.col("value").filter(~pl.col("is_kept")).sum(),
+        is_both=~pl.col("is_kept").all(),
+    ).filter("is_both")  # fmt: skip
+    total = float(sides["other"].sum())
+    ratio = float(sides["kept"].sum()) / total if total else 0.0
+    odd = float((sides["kept"] - ratio * sides["other"]).abs().sum())
+    return odd <= _SAME_SHARE * float(sides["kept"].abs().sum())
 
 
 def _holds_units(column: pl.Series) -> bool:

@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
 from assets.readings.tables.column_layout import unit_in
-from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma
+from assets.readings.tables.values import SUSPECT_KW, SUSPECT_ROWS, infers_comma, rises_as_counter
 from data_quality.contracts.units import UNITS, Behaviour
 
 _UNIT_HINTS = (
@@ -46,7 +46,8 @@ _IDENTIFIER = re.compile(
 _IDENTIFIER_DIGITS = 9
 # What is paid in all measures nothing; a price of a unit has one.
 _MONEY = re.compile(
-    r"\bcosts?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b", re.IGNORECASE
+    r"\bcost(?:s|es?|os?|i)?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b",
+    re.IGNORECASE,
 )
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
@@ -137,7 +138,13 @@ def _measures_nothing(column: pl.Series) -> bool:
         return False
     few = found.n_unique() <= max(1, found.len() // 2)
     is_long = few and float(found.abs().min()) >= 10**_IDENTIFIER_DIGITS  # type: ignore[arg-type]
-    return is_long or _IDENTIFIER.fullmatch(column.name.strip().lower().replace("_", " ")) is not None
+    name = column.name.strip().lower().replace("_", " ")
+    if not is_long and _IDENTIFIER.fullmatch(name) is None:
+        return False
+    # Intervals are counted from one on, a French index from where the meter stands; a column called meter may be one's.
+    if name.startswith(("interval", "index")):
+        return float(found.min()) <= 1  # type: ignore[arg-type]
+    return few or name.split()[-1] == "id"
 
 
 def _described(column: pl.Series, told: str | None, minutes: int | None) -> ValueColumn:
@@ -172,15 +179,16 @@ def with_counters(
     for each in values:
         is_amount = each.unit is None or UNITS[each.unit].behaviour is Behaviour.AMOUNT
         rows = pl.DataFrame({"by": by, "time": times, "value": as_numbers(frame[each.name])}).drop_nulls()
-        value = pl.col("value")
+        value, time = pl.col("value"), pl.col("time")
+        minutes = (time.last() - time.first()).dt.total_minutes()
         long = (
             rows.sort("by", "time", maintain_order=True)
             .group_by("by")
-            .agg(n=pl.len(), kinds=value.n_unique(), fall=value.diff().min())
+            .agg(n=pl.len(), kinds=value.n_unique(), is_rising=rises_as_counter(value, minutes))
             .filter(pl.col("n") >= _COUNTER_ROWS)
         )
         is_counter = (
-            is_amount and bool(long.height) and bool(((long["fall"] >= 0) & (long["kinds"] >= _COUNTER_KINDS)).all())
+            is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
         marked.append(replace(each, is_counter=True, looks_like="") if is_counter else each)
     return tuple(marked)

@@ -19,6 +19,7 @@ MAX_PACKED_BYTES, MAX_RATIO, RATIO_FROM_BYTES = 512 * 1024**2, 100, 16 * 1024**2
 # A line of a meter file is short; one without end would be parsed whole in memory (F10).
 MAX_LINE_BYTES = 1024**2
 MAX_COLUMNS = 5000
+_SHOWN_LINES = 100
 _CHUNK_BYTES = 512 * 1024
 
 
@@ -67,12 +68,14 @@ def open_text(path: Path, header_line: int = 1, encoding: str | None = None) -> 
 
 def _behind_the_last(body: bytes, separator: str, width: int) -> list[str]:
     """Names for what stands behind a separator at the end of the lines, but not of the header: nothing, in a column."""
-    line = next((each for each in body[:_CHUNK_BYTES].splitlines() if each.strip()), b"").decode(errors="replace")
+    lines = [each.decode(errors="replace") for each in body[:_CHUNK_BYTES].splitlines() if each.strip()][:_SHOWN_LINES]
     try:
-        fields = next(csv.reader([line], delimiter=separator), [])
+        rows = list(csv.reader(lines, delimiter=separator))
     except csv.Error:
         return []
-    return [f"column_{width + 1}"] if len(fields) == width + 1 and not fields[-1].strip() else []
+    # One such line may be a number whose decimal comma parts fields: most must be so.
+    count = sum(len(fields) == width + 1 and not fields[-1].strip() for fields in rows)
+    return [f"column_{width + 1}"] if 2 * count > len(rows) else []
 
 
 def first_line(path: Path) -> tuple[list[str], str]:

@@ -19,10 +19,11 @@ _OFFSET = r"(?:Z|z|[+-]\d{2}(?::?\d{2})?)$"
 _AWARE = r":\d{2}(?:[.,]\d+)?\s?" + _OFFSET
 _DATE_ONLY = r"^\d{4}-\d{2}-\d{2}$"
 _HOUR_24 = r"(^|[ T])24:00((?::00(?:\.0+)?)?)$"
-# An interval written whole, the name of its clock's offset perhaps behind each end: its begin is the time.
+# An interval written whole, the name of its clock's offset perhaps behind each end: its begin is the time. Its end has
+# a date too: `01.03.2025 - 14:00` is one time.
 _SPAN = (
     r"^(\d.{6,24}?\d(?:\s?[AaPp][Mm]|Z|[+-]\d\d:?\d\d)?)(?:\s?\([A-Z]{3,4}\))?"
-    r"[\s\x{a0}]+(?:to|bis|until|[-–—])[\s\x{a0}]+\d.{6,36}$"
+    r"[\s\x{a0}]+(?:to|bis|until|[-–—])[\s\x{a0}]+(?:\d{1,4}[-./]\d{1,2}[-./]|\d{1,2}\.? [[:alpha:]]{3})\d?.{4,36}$"
 )
 # Years that a calendar holds; beyond them local time has no meaning.
 _YEARS = (1, 9999)

@@ -17,8 +17,9 @@ IMPLAUSIBLE = 999_999_999.0
 ONE_WAY = ("import", "export", "charge", "discharge")
 # Whole numbers of this mean size under a kWh or kW heading look like Wh or W; fewer rows than this show nothing.
 SUSPECT_KW, SUSPECT_ROWS = 100.0, 12
-# A counter's states never fall: in so many rows, of so many kinds, no load does that.
-COUNTER_ROWS, COUNTER_KINDS = 48, 12
+# A counter's states never fall: in so many rows, of so many kinds, no load does that for longer than a day. A plant in
+# the morning sun, or a slow start, may within one: but not in so small steps, of which a counter's state holds many.
+COUNTER_ROWS, COUNTER_KINDS, COUNTER_DAY_MINUTES, COUNTER_STEP = 48, 12, 24 * 60, 0.001
 # Above three times the connected load it is not the load that is wrong.
 LOAD_LIMIT = 3.0
 # A number whose points can only part thousands, and one whose points may.
@@ -179,6 +180,7 @@ def is_vouched(layout: Layout, mapping: ColumnMap, site: Site | None) -> bool:
 
 def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
     """Whole streams that never fall, rise by less than they began with, and would be over 100 kW: states of a counter.
+    Within a day they rise by less than a thousandth a row besides.
 
     No word about the unit vouches for them: what is doubted is that they are amounts.
     """
@@ -194,7 +196,7 @@ def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
             _last=value.last(),
             _is_counter=(pl.len() >= COUNTER_ROWS)
             & (value.n_unique() >= COUNTER_KINDS)
-            & (value.diff().min() >= 0)
+            & rises_as_counter(value, pl.col("_minutes").sum())
             & (value.last() <= 2 * value.first())
             & (pl.col("_power").mean() > SUSPECT_KW),
         )
@@ -205,9 +207,18 @@ def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
         is_it = (pl.col("_meter") == meter) & (pl.col("_register") == register) & pl.col("_unit").is_in(amounts)
         expected = (
             f"amounts of intervals: these never fall ({first:g} to {last:g}), as the states of a counter; "
-            "give its register kind: cumulative"
+            "give its register kind: cumulative, or take amounts with --accept-scale"
         )
         row_filter.take("unit_suspected", is_it, pl.col("_raw").cast(pl.String), expected)
+
+
+def rises_as_counter(value: pl.Expr, minutes: pl.Expr) -> pl.Expr:
+    """True of values in order of time that never fall, for longer than a day or in the small steps of a counter.
+
+    minutes: of all rows.
+    """
+    small = value.last() - value.first() <= COUNTER_STEP * value.first() * (pl.len() - 1)
+    return (value.diff().min() >= 0) & ((minutes > COUNTER_DAY_MINUTES) | small)
 
 
 def _power_kw(energies: list[str]) -> pl.Expr:

@@ -145,7 +145,8 @@ def _flat_demand(rate: Mapping[str, Any], file: str) -> list[dict[str, Any]]:
 def _demand(
     rate: Mapping[str, Any], charge_id: str, text: str, periods: list[dict[str, Any]], unit_key: str, file: str
 ) -> dict[str, Any]:
-    written = rate.get(unit_key) or rate.get("demandunits") or "kW"
+    unit_key = unit_key if rate.get(unit_key) or not rate.get("demandunits") else "demandunits"
+    written = rate.get(unit_key) or "kW"
     unit = _DEMAND_UNITS.get(str(written).lower())
     if unit is None:
         raise _bad(file, f"{unit_key} {written!r} is not supported; known are kW, kVA", reason="wrong_unit")
@@ -154,7 +155,7 @@ def _demand(
     # SAM holds the peaks of TOU periods to a share of earlier ones, REopt those of the month: a rate says no more.
     share = _number(rate.get("lookbackpercent") or 0, "lookbackPercent", file)
     return {
-        **({"ratchet": _lookback(rate, share, names, file)} if share else {}),
+        **({"ratchet": ratchet} if share and (ratchet := _lookback(rate, share, names, file)) else {}),
         "charge_id": charge_id,
         "description": text,
         "periods": periods,
@@ -165,11 +166,17 @@ def _demand(
 
 
 def _lookback(rate: Mapping[str, Any], share: Decimal, names: list[str], file: str) -> dict[str, Any]:
-    """LookbackRange counts months back; without it lookbackMonths names the months whose peaks count."""
+    """LookbackRange counts months back; without it lookbackMonths names the months whose peaks count: of none, no
+    ratchet, as no month is every month to our own.
+    """
     span = int(_number(rate.get("lookbackrange") or 0, "lookbackRange", file))
     found: dict[str, Any] = {"share": _share(share), "of_periods": names, "months": span or 11}
     named = rate.get("lookbackmonths")
     if not span and isinstance(named, Sequence) and not isinstance(named, str):
+        if len(named) != 12:
+            raise _bad(file, f"lookbackMonths needs 12 values, got {len(named)}")
+        if not any(named):
+            return {}
         found["of_months"] = [month for month, holds in enumerate(named, start=1) if holds]
     elif not span and named:
         found["months"] = int(_number(named, "lookbackMonths", file))

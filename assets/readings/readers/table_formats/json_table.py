@@ -4,6 +4,7 @@ What stands beside the list and above it (a unit, an identifier of the meter) is
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from assets.readings.readers.table_formats.json_rows import MAX_BYTES, json_of
 from assets.readings.tables.judged_table import RawTable, read_table
 from data_quality.contracts.errors import BadInput
 
+_Fields = Mapping[str, str]
 _TIME = re.compile(r"\d{4}[-/]\d\d[-/]\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}|\d{8}T")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+# Of a row and of a cell in memory, their text beside; a meter's portal answers with a tenth of the limit.
+_ROW_BYTES, _CELL_BYTES, _MAX_TABLE_BYTES = 128, 16, 256 * 2**20
 EXPECTED = "a list of objects, each with its time and its value"
 
 
@@ -47,48 +51,72 @@ class JsonTable:
 
 def _table(path: Path) -> pl.DataFrame:
     """The rows of the longest list of objects that have times; lists at the same place of their documents are one."""
-    found: dict[str, list[tuple[dict[str, str], Mapping[str, str]]]] = {}
-    for place, own, above in _rows(json_of(content(path, max_bytes=MAX_BYTES), EXPECTED), "", {}):
+    found: dict[str, list[tuple[_Fields, _Fields]]] = {}
+    document, size = json_of(content(path, max_bytes=MAX_BYTES), EXPECTED), 0
+    for place, own, above in _rows(document, "", _fields(document)):
+        # What is above a list once is a text in each of its rows: a small file may ask for any amount of memory.
+        size += _ROW_BYTES + sum(_CELL_BYTES + len(text) for each in (own, above) for text in each.values())
+        if size > _MAX_TABLE_BYTES:
+            message = "too many fields for the rows of a JSON document; split the file by months or by meters"
+            raise BadInput(message, line=1, reason="too_large")
         found.setdefault(place, []).append((own, above))
     pairs = max(found.values(), key=lambda each: (any(map(_TIME.match, each[0][0].values())), len(each)), default=[])
     # What counts pages and rows of the answer says the same above all of them.
     counts = {name for _, above in pairs for name, text in above.items() if _NUMBER.fullmatch(text)}
     counts = {name for name in counts if len({above.get(name) for _, above in pairs}) == 1}
-    rows = [{**own, **{name: text for name, text in above.items() if name not in counts}} for own, above in pairs]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    known = dict.fromkeys(name for pair in pairs for part in pair for name in part)
+    names = [name for name in known if name not in counts]
     if not names:
         raise BadInput(f"it holds no table; expected {EXPECTED}", line=1, reason="wrong_shape")
-    if len(names) > MAX_COLUMNS:
-        raise BadInput(f"{len(names)} fields; expected at most {MAX_COLUMNS}", line=1, reason="too_many_columns")
-    columns = {name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in names}
-    return pl.DataFrame(columns).with_row_index("_line", offset=1)
+    if "_line" in names:
+        message = "a field is called '_line', as the place of a row is here; give it another name"
+        raise BadInput(message, line=1, reason="duplicate_column")
+    if len(names) > MAX_COLUMNS or len(names) * len(pairs) * _CELL_BYTES > _MAX_TABLE_BYTES:
+        message = f"{len(names)} fields in {len(pairs)} rows; expected at most {MAX_COLUMNS}, or fewer rows"
+        raise BadInput(message, line=1, reason="too_many_columns")
+    try:
+        columns = {
+            name: pl.Series([own.get(name, above.get(name)) for own, above in pairs], dtype=pl.String) for name in names
+        }
+        return pl.DataFrame(columns).with_row_index("_line", offset=1)
+    except UnicodeEncodeError as fault:
+        message = f"a text has half a letter (\\u{ord(fault.object[fault.start]):04x}); expected whole ones"
+        raise BadInput(message, line=1, reason="bad_encoding") from fault
 
 
-def _rows(node: Any, place: str, above: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str], Mapping[str, str]]]:
+def _rows(node: Any, place: str, above: Mapping[str, str]) -> Iterator[tuple[str, _Fields, _Fields]]:
     """Each object that stands in a list: place of the list, the object's fields, those of all that is above it."""
-    if isinstance(node, list):
-        for each in node:
-            if isinstance(each, dict):
-                # Own fields have their own names, unless what is above has the same.
-                own = {f"{place}.{name}" if name in above else name: text for name, text in _fields(each).items()}
-                yield place, own, above
-            yield from _rows(each, place, above)
-    elif isinstance(node, dict):
-        fields = {".".join(filter(None, (place, name))): text for name, text in _fields(node).items()}
+    if isinstance(node, dict):
         for name, each in node.items():
             if isinstance(each, dict | list):
-                yield from _rows(each, ".".join(filter(None, (place, name))), {**above, **fields})
+                yield from _rows(each, f"{place}.{name}" if place else name, above)
+    elif isinstance(node, list):
+        for each in node:
+            if not isinstance(each, dict):
+                yield from _rows(each, place, above)
+                continue
+            fields = _fields(each)
+            # Own fields have their own names, unless what is above has the same.
+            yield place, {f"{place}.{name}" if name in above else name: text for name, text in fields.items()}, above
+            within = {f"{place}.{name}" if place else name: text for name, text in fields.items()}
+            yield from _rows(each, place, {**above, **within})
 
 
-def _fields(node: Mapping[str, Any], place: str = "") -> dict[str, str]:
-    """Texts and numbers of an object and of those within it, by their place; none of a list."""
-    found: dict[str, str] = {}
-    for name, each in node.items():
-        inside = f"{place}{name}"
-        if isinstance(each, dict):
-            found |= _fields(each, f"{inside}.")
-        elif isinstance(each, bool):
-            found[inside] = str(each).lower()
-        elif each is not None and not isinstance(each, list):
-            found[inside] = str(each)
+def _fields(node: Any) -> dict[str, str]:
+    """Texts and numbers of an object and of those within it, by their place; none of a list. Raises BadInput."""
+    pairs = list(_texts(node, "")) if isinstance(node, dict) else []
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise BadInput(f"two fields of one object are called {twice!r:.80}", line=1, reason="duplicate_column")
     return found
+
+
+def _texts(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+    for name, each in node.items():
+        if isinstance(each, dict):
+            yield from _texts(each, f"{place}{name}.")
+        elif isinstance(each, bool):
+            yield f"{place}{name}", str(each).lower()
+        elif each is not None and not isinstance(each, list):
+            yield f"{place}{name}", str(each)
