@@ -95,7 +95,7 @@ def test_every_published_month_and_year_is_met(
     ("name", "words"),
     [
         ("urdb_missing_rate", "energyratestructure: period 0, tier 1 has no rate"),
-        ("urdb_missing_schedule", "period 1 stands in the schedule, but energyratestructure has periods 0 to 0"),
+        ("urdb_missing_schedule", "period 1 is in the schedule, but energyratestructure has periods 0 to 0"),
     ],
 )
 def test_an_incomplete_rate_is_refused_by_name(shared_data: Path, name: str, words: str) -> None:
