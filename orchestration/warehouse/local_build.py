@@ -103,9 +103,9 @@ class _Making:
         stage, target = self.project.stage(self.name), target_of(self.project.project)
         yield "checking readings" if self.name == "kpi" else "expected days"
         if self.name == "kpi":
-            for each in self.sites.values():
-                from assets.readings.ingest.correct_site import validate_months
+            from assets.readings.ingest.correct_site import validate_months
 
+            for each in self.sites.values():
                 lake, site, period = self.project.lake, each.site, each.period
                 results = validate_months(lake, site, period, clock=self.clock, run_id=self.run_id)
                 each.assets[QUALITY] = {

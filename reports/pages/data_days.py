@@ -151,7 +151,7 @@ def _calendar(
     rows = tuple(
         CalendarRow(
             name=named(name),
-            coverage=f"{_share(over[meter], locale)} %",
+            coverage=f"{_share(over[meter], locale)} %" if over[meter] else "",
             days=tuple(
                 _quality(days.get((meter, day)), last_day is None or day > last_day, locale, is_over=day < today)
                 for day in every

@@ -56,6 +56,7 @@ def test_a_quarter_that_improved_is_called_so_in_every_table_as_on_the_pages(
     assert lines[6].split()[-4:] == ["improved", "31", "of", "31"]
     tail = [" ".join(line.split()[3:]) for line in lines[-4:]]
     assert tail == ["improved", "on target", words("critical").lower(), "not assessable"]
+    assert [line.split()[:3] for line in lines[-4:-2]] == [["2025-Q1", "v1", "0.969"], ["2025-Q2", "v1", "0.975"]]
 
 
 def test_a_saving_that_may_not_be_claimed_says_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,11 @@ def test_a_plan_that_fails_is_a_finding_in_the_shell_until_the_job_succeeds_agai
     cursor = look(bed.project, instance)
     (found,) = failed_jobs(bed.project.store, ["home"])
     assert found.message.startswith("job plan: the state of charge is not known: Modbus device 127.0.0.1")
-    assert found.facts["mend"] == "meterloom devices test DEVICE --site home"
+    assert str(found.facts["mend"]).split("; ") == [
+        "meterloom devices test DEVICE --site home",
+        "start the simulated devices: meterloom up",
+        "or, from assumptions and without commands: meterloom plan --site home --for tomorrow",
+    ]
     assert "Traceback" not in found.message
     assert datetime.fromisoformat(str(found.facts["since_utc"])) <= SystemClock().now_utc()
     told = said(bed.project, "next", "--site", "home")

@@ -74,7 +74,7 @@ def test_a_slipped_in_mode_with_a_seal_of_its_own_lacks_the_key(store: Store, tm
             append_row(connection, mode_events, **forged_mode(person_id=person))
     assert current_mode(store, "home") is Mode.SIMULATION
     assert sum("mode_events" in each for each in distrusted(store)) == 3
-    assert "'nobody' stands not in the people file" in str(verify_chain(store, "home"))
+    assert "'nobody' is not in the people file" in str(verify_chain(store, "home"))
 
 
 def test_a_signature_counts_only_for_the_row_that_it_was_given_for(store: Store, tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None
     assert figures["meters_complete"] == ("0", "of 1 meters")
     assert figures["days_gaps"] == ("4", "1 meter days estimated in part")
     assert figures["quarantine"] == ("0", "nothing to decide")
+    # A dash with a sign of percent would be read as a share.
+    nothing = data_page(
+        Address(path="/data", site="plant"), site_name="Plant", month=APRIL, months=[APRIL.start],
+        meters={"main": "Main"}, days={}, last_day=date(2026, 3, 31), today=date(2026, 4, 9), refused=[],
+        is_partial=True, is_synthetic=False,
+    )  # fmt: skip
+    [calendar] = [each for part in nothing.parts for each in part.blocks if isinstance(each, Calendar)]
+    assert calendar.rows[0].coverage == ""
     assert "only generate" in str(page.parts[0].blocks[-1])
 
 

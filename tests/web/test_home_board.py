@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.premises import Premises
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.board_figures import Show
-from orchestration.web.boards.home_tiles import by_source
+from orchestration.web.boards.now_tiles import by_source
 from orchestration.web.boards.plan_tiles import ahead, of_car
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.request_context import Ask

@@ -153,7 +153,7 @@ def _judged(frame: pl.DataFrame, share: Layout, layout: Layout, request: ReadReq
     # Before rows are set in order: the year 2099 of a wrong clock is no end of a gap.
     _check_clock(row_filter, request)
     back = (pl.col("_start").diff() < 0).over(_KEY) if row_filter.frame.height else pl.lit(value=False)
-    row_filter.warn("unsorted", 0 if (not row_filter.frame.select(back.any()).item()) else 1)
+    row_filter.warn("unsorted", int(row_filter.frame.select(back.any()).item() or 0))
     # By line at last: of equal rows the upper one stays, whatever order the file came in.
     row_filter.frame = row_filter.frame.sort([*_KEY, "_start", "_line"])
     states = take_states(row_filter, request, layout, allows_comma=allows_comma)

@@ -66,12 +66,9 @@ def _tariffs(document: Any, path: Path) -> tuple[Tariff, ...]:
             where = ".".join(str(part) for part in fault["loc"])
             message = f"URDB rate: {where}: {sentence_of(fault)}"
             raise BadInput(message, file=file, reason="bad_tariff") from error
-    # True for a mapping of codes to mappings with a day rate.
-    if (
-        isinstance(document, Mapping)
-        and bool(document)
-        and all(isinstance(row, Mapping) and "day_rate" in row for row in document.values())
-    ):
+    # A table of codes: each code leads to a mapping with a day rate.
+    rows = document.values() if isinstance(document, Mapping) else ()
+    if rows and all(isinstance(row, Mapping) and "day_rate" in row for row in rows):
         return tuple(read_simple_table(document, file=file).values())
     if isinstance(document, dict) and "tariffs" in document:
         return validate_document(document, TariffFile, file).tariffs

@@ -145,9 +145,12 @@ def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule
     parts: list[Table | str] = [_headline(data, use, site), *_energy(data), _behind(data), "", _months(data, rule)]
     parts += _looked_at(data)
     if "trend" in data:
-        cells = "quarter: {label} | baseline: v{baseline_version} | EnPI: {enpi:.3f|–} | status: {judged}"
         shown = Table(
-            data["trend"], cells, empty="no quarter of it was read", judged=lambda each: _standing(each, rule)
+            data["trend"],
+            "quarter: {label} | baseline: {version} | EnPI: {enpi:.3f|–} | status: {judged}",
+            empty="no quarter of it was read",
+            version=lambda each: f"v{each['baseline_version']}",
+            judged=lambda each: _standing(each, rule),
         )
         parts += ["", "Quarters by every approved version", shown]
     if "what_if" in data:

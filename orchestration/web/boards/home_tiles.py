@@ -1,14 +1,9 @@
 """Tiles of a home: power now, the figures of the day, and its holiday."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
-from math import isnan, nan
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
-import polars as pl
-
-from assets.sites.meter_tree import ENERGY_UNIT
-from assets.sites.view import site_readings
 from assets.stores.live.live_store import LiveReader
 from controls.ledger.holidays import open_holiday
 from controls.ledger.modes import current_mode
@@ -24,21 +19,18 @@ from orchestration.operations.control.dispatch_holiday import kept_while_away
 from orchestration.views.control_stamp import holiday_stamp
 from orchestration.web.boards import plan_tiles
 from orchestration.web.boards.site_now import BoardQuery, SiteNow, Tile, main_meters
-from reports.pages.chart import Energy
 from reports.pages.holiday_acts import HolidayNow
 from reports.pages.page import Widget
 from reports.pages.widgets import car, home_power, home_today, plan_ahead
-from reports.pages.widgets.day_and_month import Source
 from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, weekday_date
 
 # Days of a spark line.
 DAYS = 14
-_HOUR_MINUTES = 60
 MONTH = (("Month to date", "cost"), ("Projected for the month", "projected_cost"))
 # Of a meter with two registers: power of these is what the house gives away.
-_AWAY = ("export", "charge")
+AWAY = ("export", "charge")
 
 
 def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
@@ -68,12 +60,12 @@ def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
 def _point(site: Site, value: LiveValue, mains: frozenset[str]) -> home_power.PowerPoint:
     energy = energy_of_meter(site, value.stream, mains)
     usually = energy in ("grid", "solar")
-    gives = not usually if value.register_id in (*_AWAY, "discharge") and _turns(value, usually) else usually
+    gives = not usually if value.register_id in (*AWAY, "discharge") and _turns(value, usually) else usually
     return home_power.PowerPoint(value=value, energy=energy, gives=gives, name=site.stream_name(value.stream))
 
 
 def _turns(value: LiveValue, usually: bool) -> bool:
-    return value.register_id in _AWAY if usually else value.register_id == "discharge"
+    return value.register_id in AWAY if usually else value.register_id == "discharge"
 
 
 def cost(now: SiteNow) -> home_today.HomeDay:
@@ -85,47 +77,6 @@ def cost(now: SiteNow) -> home_today.HomeDay:
         beside=tuple((label, now.figures.get(each)) for label, each in MONTH),
         past=past,
     )  # fmt: skip
-
-
-def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]:
-    """What grid, modules and battery gave in each of the hours, and what grid and battery took; kWh, of hours read in
-    full alone. Empty where the site has neither modules nor a battery that are metered.
-    """
-    mains, lake = frozenset(main_meters(now)), now.show.sources.lake
-    energies = {each.meter_id: energy_of_meter(now.site, each.meter_id, mains) for each in now.site.meters}
-    if not {"solar", "battery"} & set(energies.values()):
-        return ()
-    rows = site_readings(
-        lake, now.site, start_utc=hours_utc[0], end_utc=hours_utc[-1] + timedelta(hours=1),
-        as_of_utc=now.show.ask.address.as_of_utc, meters=list(energies),
-    )  # fmt: skip
-    read = rows.filter(pl.col("unit") == ENERGY_UNIT).group_by(
-        "meter_id", "register", pl.col("interval_start_utc").dt.truncate("1h")
-    ).agg(pl.col("value").sum(), pl.col("interval_minutes").sum())  # fmt: skip
-    found: dict[tuple[str, bool], dict[datetime, float]] = {}
-    for meter, register, at, value, minutes in read.iter_rows():
-        gives = register == "discharge" if energies[meter] == "battery" else register not in _AWAY
-        of = found.setdefault((energies[meter], gives), {})
-        of[at] = of.get(at, 0.0) + float(value if gives else -value) if minutes == _HOUR_MINUTES else nan
-    return tuple(
-        Source(label=label, energy=energy, values=tuple(_known(found[key].get(at)) for at in hours_utc))
-        for key, (label, energy) in SOURCES.items()
-        if any(map(_known, found.get(key, {}).values()))
-    )
-
-
-def _known(value: float | None) -> float | None:
-    return None if value is None or isnan(value) else value
-
-
-# By the energy and whether it gives, from the axis outwards.
-SOURCES: Mapping[tuple[str, bool], tuple[str, Energy]] = {
-    ("solar", True): ("Solar", "solar"),
-    ("battery", True): ("From the battery", "battery"),
-    ("grid", True): ("From the grid", "grid"),
-    ("battery", False): ("To the battery", "charging"),
-    ("grid", False): ("To the grid", "export"),
-}
 
 
 def solar(now: SiteNow) -> home_today.HomeDay:

@@ -1,13 +1,16 @@
 """Tiles about now: power, peak, cost and carbon of the month, the tariff's block, the day against what was expected."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from math import isnan, nan
 from typing import Any
 
 import polars as pl
 
 from assets.sites.calendar import types_around
+from assets.sites.meter_tree import ENERGY_UNIT
+from assets.sites.view import site_readings
 from assets.stores.live.live_store import LiveReader
 from assets.tariffs.price_in_force import (
     LOOK_DAYS,
@@ -25,17 +28,21 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.time import local_midnight_utc, months_after, zone
 from data_quality.contracts.units import unit_of
-from orchestration.web.boards.home_tiles import by_source
+from orchestration.web.boards.home_tiles import AWAY
 from orchestration.web.boards.site_now import STEP, BoardQuery, SiteNow, Tile, main_meters, tariff_on
 from reports.figures.kpi_list import COLUMNS
+from reports.pages.chart import Energy
 from reports.pages.page import Widget
 from reports.pages.widgets import day_and_month, live_kw
+from reports.pages.widgets.day_and_month import Source
+from reports.pages.widgets.home_power import energy_of_meter
 from reports.pages.widgets.tile import Shown
 from reports.texts.locales import long_date, moment, named
 from reports.writer import words
 
 # Bars of days.
 MOST_DAYS = 62
+_HOUR_MINUTES = 60
 
 
 def power_now(now: SiteNow, *, may_live: bool) -> live_kw.LiveKw:
@@ -335,4 +342,45 @@ TILES: Mapping[str, Tile] = {
     "scope_days": Tile(Permission.READ, days_of_part, True),
     "emission_kgco2e": Tile(Permission.CARBON_READ, _month("emission_kgco2e")),
     "tariff_block": Tile(Permission.TARIFF_READ, lambda asked: day_and_month.tariff_block(block(asked.site))),
+}
+
+
+def by_source(now: SiteNow, hours_utc: Sequence[datetime]) -> tuple[Source, ...]:
+    """What grid, modules and battery gave in each of the hours, and what grid and battery took; kWh, of hours read in
+    full alone. Empty where the site has neither modules nor a battery that are metered.
+    """
+    mains, lake = frozenset(main_meters(now)), now.show.sources.lake
+    energies = {each.meter_id: energy_of_meter(now.site, each.meter_id, mains) for each in now.site.meters}
+    if not {"solar", "battery"} & set(energies.values()):
+        return ()
+    rows = site_readings(
+        lake, now.site, start_utc=hours_utc[0], end_utc=hours_utc[-1] + timedelta(hours=1),
+        as_of_utc=now.show.ask.address.as_of_utc, meters=list(energies),
+    )  # fmt: skip
+    read = rows.filter(pl.col("unit") == ENERGY_UNIT).group_by(
+        "meter_id", "register", pl.col("interval_start_utc").dt.truncate("1h")
+    ).agg(pl.col("value").sum(), pl.col("interval_minutes").sum())  # fmt: skip
+    found: dict[tuple[str, bool], dict[datetime, float]] = {}
+    for meter, register, at, value, minutes in read.iter_rows():
+        gives = register == "discharge" if energies[meter] == "battery" else register not in AWAY
+        of = found.setdefault((energies[meter], gives), {})
+        of[at] = of.get(at, 0.0) + float(value if gives else -value) if minutes == _HOUR_MINUTES else nan
+    return tuple(
+        Source(label=label, energy=energy, values=tuple(_known(found[key].get(at)) for at in hours_utc))
+        for key, (label, energy) in SOURCES.items()
+        if any(map(_known, found.get(key, {}).values()))
+    )
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or isnan(value) else value
+
+
+# By the energy and whether it gives, from the axis outwards.
+SOURCES: Mapping[tuple[str, bool], tuple[str, Energy]] = {
+    ("solar", True): ("Solar", "solar"),
+    ("battery", True): ("From the battery", "battery"),
+    ("grid", True): ("From the grid", "grid"),
+    ("battery", False): ("To the battery", "charging"),
+    ("grid", False): ("To the grid", "export"),
 }

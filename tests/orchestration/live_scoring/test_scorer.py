@@ -166,7 +166,7 @@ def test_limits_that_are_too_old_are_a_finding_while_live_values_come(tmp_path: 
     keep_limits(project.project.limits_dir, LIMITS)
     assert (found(2), found(4, is_live=False)) == ([], [])
     assert found(4) == [
-        ("limits_old", "Live values are not judged: limits are of 9 April 2025; the job anomalies makes new ones")
+        ("limits_old", "Live values are not checked: limits are of 9 April 2025; the job anomalies makes new ones")
     ]
     (project.project.limits_dir / "works.json").write_text("{}")
     [(cause, what)] = found(0)
