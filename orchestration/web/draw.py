@@ -140,7 +140,6 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
         frame=None if ask is None else frame_of(ask, page.address),
         tools=_tools(page),
         lang=locale,
-        direction="rtl" if rules_of(locale).is_right_to_left else "ltr",
         scripts=_scripts(page),
         undo=next((each for each in _forms(_blocks(page)) if each.undoes), ask and look_undone(ask, page.address)),
         now_utc=None if ask is None else ask.now_utc,
@@ -249,7 +248,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"static": static_address, "icon": _icon}
+    found.globals |= {
+        "static": static_address,
+        "icon": _icon,
+        "direction_of": lambda locale: "rtl" if rules_of(locale).is_right_to_left else "ltr",
+    }
     found.filters |= {
         "groupby_order": lambda places: [
             (name, list(run)) for name, run in groupby(places, key=lambda each: each.group)

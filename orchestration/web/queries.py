@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from assets.kpi.mart_windows import month_after
 from assets.sites.load_sites import site_sha256
 from assets.sites.scopes import scope_spans
 from assets.stores.lake.merges import newest_entry
@@ -20,7 +21,7 @@ from data_quality.contracts.access.permissions import sees_scope
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import once
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from data_quality.contracts.site_file.premises import REMAINDER
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, zone
@@ -31,7 +32,7 @@ from orchestration.web.work import BeingBuilt, work_of
 from reports.pages.address import span
 from reports.pages.header import header_blocks
 from reports.pages.page import PageBlock
-from reports.texts.locales import moment, until
+from reports.texts.locales import days_of, moment, until
 
 _QUARTER = timedelta(minutes=CANONICAL_MINUTES)
 NAMED_MONTHS = 3
@@ -218,7 +219,8 @@ def stale_finding(age: Age, period: Period) -> tuple[Finding, ...]:
     months = [each for each in age.stale if f"{period.start:%Y-%m}" <= each < f"{period.end:%Y-%m-%d}"]
     if not months:
         return ()
-    listed: str = ", ".join(months[:NAMED_MONTHS])
+    firsts = [date.fromisoformat(f"{each}-01") for each in months[:NAMED_MONTHS]]
+    listed: str = sentences([days_of(each, month_after(each)) for each in firsts], ", ")
     if len(months) > NAMED_MONTHS:
         listed = Sentence("{0} and {1} more", listed, len(months) - NAMED_MONTHS)
     message = Sentence("The figures of {0} are out of date: they are being recalculated, or wait for it.", listed)

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
-from reports.pages.energy_uses import ENPI, formula_of, use_address
+from reports.pages.energy_uses import ENPI, use_address
 from reports.pages.page import Choice as Picker
 from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
+from reports.pages.use_page import formula_text
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
 from reports.texts.locales import named, short_date
@@ -33,11 +35,12 @@ def review_page(
     acts: tuple[PageBlock, ...],
     address: Address,
     *,
+    site: Site,
     use: str,
     names: Mapping[str, str],
 ) -> Page:
-    """One version. versions: of its line, oldest first; acts: the forms that decide, or why there are none; use: name
-    of the energy use; names: of people by person_id.
+    """One version. versions: of its line, oldest first; acts: the forms that decide, or why there are none; site: its
+    drivers have names; use: name of the energy use; names: of people by person_id.
     """
     site_id, seu_id = version.baseline.site_id, version.baseline.seu_id
     in_force = next((each for each in versions if each.status is BaselineStatus.APPROVED), None)
@@ -49,7 +52,8 @@ def review_page(
         for each in versions
     )  # fmt: skip
     compared = [version, *([in_force] if in_force is not None and in_force.version != version.version else [])]
-    facts = (_facts(compared, names, address.locale), Paragraph(text=formula_of(version)))
+    formula = Sentence("{0} kWh/day", formula_text(site, version, address.locale, digits=6))
+    facts = (_facts(compared, names, address.locale), Paragraph(text=formula))
     return Page(
         title=Sentence("Baseline of {0}, version {1}", named(use), version.version),
         address=address,

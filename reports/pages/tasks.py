@@ -118,7 +118,7 @@ def tasks_page(
     links = (("Download CSV", address.href(f"{PATH}.csv", scope=None, period=None)),)
     return Page(
         title="Tasks", address=address, parts=tuple(parts), links=links, is_synthetic=is_synthetic,
-        whys={each.order.order_id: task_href(each.order, address) for each in shown},
+        chips={"tasks": 0}, whys={each.order.order_id: task_href(each.order, address) for each in shown},
     )  # fmt: skip
 
 

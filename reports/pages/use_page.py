@@ -6,6 +6,7 @@ from datetime import timedelta
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
@@ -231,17 +232,17 @@ def _model(told: UseData, address: Address) -> Widget:
         text = Sentence("{0} of {1} days", outside.extrapolated_days, outside.compared_days)
         pairs.append(("Outside trained range", text, ""))
     numbers = tuple(Number(label=label, text=text, note=note) for label, text, note in pairs)
-    formula = formula_text(told, version, locale)
+    formula = formula_text(told.site, version, locale)
     return Widget(
         **common, state="value", command=formula, numbers=numbers, items=tuple(_drivers(told)), hint="kWh/day"
     )
 
 
-def formula_text(told: UseData, version: BaselineVersion, locale: str) -> str:
-    """The model in one line, with the drivers as the site names them."""
-    names = {each.driver_id: told.site.stream_name(each.driver_id) for each in told.site.drivers}
+def formula_text(site: Site, version: BaselineVersion, locale: str, *, digits: int = 4) -> str:
+    """The model in one line, kWh a day, with the drivers as the site names them. digits: significant ones."""
+    names = {each.driver_id: site.stream_name(each.driver_id) for each in site.drivers}
     terms = [
-        f"{each.value:.4g}{'' if each.name == 'intercept' else f' · {names.get(each.name, each.name)}'}"
+        f"{each.value:.{digits}g}{'' if each.name == 'intercept' else f' · {names.get(each.name, each.name)}'}"
         for each in version.baseline.coefficients
     ]
     return written(f"E = {' + '.join(terms)}".replace("+ -", "− "), locale)

@@ -1,6 +1,7 @@
 """A version of a baseline in the browser: what its approver sees, who may approve, and with which signature."""
 
 import html
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -79,6 +80,12 @@ def test_another_person_approves_once_and_the_version_before_is_superseded(keyle
     shown = page(keyless, version)
     assert "Approve version 2" in shown
     assert "Version 1" in shown
+    site = keyless.project.site("plant")
+    model = re.search(r"E = [^<]+ kWh/day", shown)
+    assert model is not None
+    drivers = [each.name for each in version.baseline.coefficients if each.name != "intercept"]
+    assert drivers
+    assert all(site.stream_name(each) in model[0] for each in drivers)
     answer = approve(keyless, version)
     assert (answer.status, answer.headers["location"]) == (303, f"{place(version)}?version=2")
     assert approve(keyless, version).status == 303

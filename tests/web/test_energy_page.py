@@ -25,6 +25,7 @@ from reports.pages.address import read_address
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.energy import EnergyGiven, defused, energy_csv, energy_page
 from reports.recompute.computations import kpi_of_trace
+from reports.texts.locales import page_word
 from tests.reports import plant
 from tests.web.marts_world import THEO, VERA, Asking, copy_of, make_project, plant_of_the_web
 
@@ -297,7 +298,8 @@ def test_late_readings_name_the_months_whose_marts_are_stale(project: OpenProjec
     rows = plant.plant_rows(date(2025, 2, 3), date(2025, 2, 4), seed=99)
     plant.write(Lake(project.project.lake_dir, project.store), rows, FixedClock(plant.NOON + timedelta(hours=1)))
     [finding] = given(project, period="2025-02", grain="day").findings
-    assert (finding.code, "2025-02" in finding.message) == ("stale_marts", True)
+    assert (finding.code, "February 2025" in finding.message) == ("stale_marts", True)
+    assert "Februar 2025" in page_word(finding.message, "de")
     assert given(project, period="2025-03", grain="day").findings == ()
     project.close()
 

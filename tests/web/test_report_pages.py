@@ -120,6 +120,11 @@ def test_where_no_second_person_is_left_the_page_says_so(keyless: Asking) -> Non
     assert "Nobody else has the role publisher." in shown
 
 
+def test_the_first_page_of_a_report_runs_as_its_own_language_does(keyless: Asking) -> None:
+    for locale in ("en", "ar"):
+        assert 'class="paper" lang="en" dir="ltr" inert' in page(keyless, locale=locale)
+
+
 def test_without_a_reason_without_the_role_and_after_a_return_nothing_is_done(keyless: Asking) -> None:
     assert act(keyless, "review", "draft", reason=" ").said["code"] == "no_reason"
     assert act(keyless, "publish", "draft").status == 403

@@ -7,6 +7,7 @@ import pytest
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import report_status, sites_table
+from reports.texts.locales import page_word
 from reports.texts.numbers import MISSING
 from tests.web.widgets_golden import GOLDEN, all_, document, shown
 
@@ -33,6 +34,15 @@ def test_what_is_missing_is_never_zero_and_never_without_a_reason(name: str, wid
         assert widget.value is None or widget.value.text != MISSING or widget.value.note
     for number in (*widget.numbers, *([widget.value] if widget.value else [])):
         assert number.text != MISSING or number.note, number
+
+
+def test_no_note_of_a_tile_of_today_or_of_the_cost_bridge_stays_english() -> None:
+    tiles = [widget for name, widget in all_() if name.startswith(("today", "cost_bridge"))]
+    notes = [each.note for tile in tiles for each in (tile.value, *tile.numbers) if each is not None and each.note]
+    german = [page_word(each, "de") for each in notes]
+    assert any("prognostiziert aus Messwerten" in each for each in german), notes
+    assert any("Achse beginnt nicht bei null" in each for each in german), notes
+    assert not [each for each in german if "forecast" in each or "axis" in each]
 
 
 def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_currency() -> None:

@@ -17,6 +17,12 @@ def test_a_device_is_paused_once_however_often_it_is_sent_and_control_is_stopped
     watched.drawn(PAGES["device"])
     other = context.new_page()
     other.goto(PAGES["device"])
+    colours = page.locator("#acts button").evaluate_all(
+        "all => all.map(each => getComputedStyle(each).backgroundColor)"
+    )
+    assert len(colours) > 1
+    # The first act leads; a heading above it is no act.
+    assert colours[0] not in colours[1:]
     form = page.locator("#form-battery-pause")
     form.get_by_label("Reason").fill("service <b>")
     form.get_by_label("Reason").press("Enter")

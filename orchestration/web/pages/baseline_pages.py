@@ -38,7 +38,13 @@ def baseline(
     use, versions = _line(ask, site, seu)
     version = _chosen(versions, ask.address.part("version"))
     page = review_page(
-        version, versions, _acts(ask, version, versions), ask.address, use=use.name, names=ask.project.names
+        version,
+        versions,
+        _acts(ask, version, versions),
+        ask.address,
+        site=ask.project.site(site),
+        use=use.name,
+        names=ask.project.names,
     )
     return draw(ask, page)
 

@@ -59,7 +59,7 @@ def _expected(given: Today) -> Number:
     if given.expected is None:
         return Number(label="Expected of the same hours", text=MISSING, note=given.no_forecast)
     low, middle, high = format_alike(given.expected, "kwh", locale=given.locale)
-    note = f"P10 {low} to P90 {high}, forecast from readings before the day"
+    note = Sentence("P10 {0} to P90 {1}, forecast from readings before the day", low, high)
     return Number(label="Expected of the same hours", text=middle, unit="kWh", note=note)
 
 

@@ -33,13 +33,13 @@
     colour, isRtl,
     ink: (row) => colour(row.energy ? `energy-${row.energy}` : `role-${row.role}`),
     isDense: (told) => told.x.length > MOST_BARS,
-    words: (size = 11.5, name = "ink-3") => ({ color: colour(`chart-${name}`), fontSize: size }),
+    words: (size = 11.5, name = "ink-3") => ({ color: colour(name), fontSize: size }),
     grid: (more = {}) => ({ left: isRtl() ? 14 : 52, right: isRtl() ? 52 : 14, top: 16, bottom: 26, ...more }),
     places(told, more = {}) {
       const ticks = new Map(told.ticks);
       return {
         type: "category", data: told.x, inverse: isRtl(), axisTick: { show: false }, axisPointer: { show: false },
-        axisLine: { lineStyle: { color: colour("chart-line-2") } },
+        axisLine: { lineStyle: { color: colour("line-2") } },
         axisLabel: {
           ...draw.words(), hideOverlap: true, interval: ticks.size ? (at) => ticks.has(at) : "auto",
           formatter: (name, at) => ticks.get(at) ?? name,
@@ -50,7 +50,7 @@
     values: (more = {}) => ({
       type: "value", position: isRtl() ? "right" : "left", splitNumber: 4, axisLine: { show: false }, axisTick: { show: false },
       axisPointer: { show: false }, axisLabel: { ...draw.words(), formatter: written },
-      splitLine: { lineStyle: { color: colour("chart-line") } }, ...more,
+      splitLine: { lineStyle: { color: colour("line") } }, ...more,
     }),
     line(row, more = {}) {
       const dashes = { expected: [6, 4], third: [2, 3], fourth: [8, 3, 2, 3] };
@@ -70,8 +70,8 @@
     },
     // A limit as a dashed line with its name, events as thin ones.
     marked(told, series) {
-      const limit = told.limit ? [{ yAxis: told.limit.value, ...draw.mark(told.limit.label, "chart-ink-2", "insideStartTop") }] : [];
-      const events = told.events.map(([at, text]) => ({ xAxis: at, ...draw.mark(text, "chart-ink-3", "end") }));
+      const limit = told.limit ? [{ yAxis: told.limit.value, ...draw.mark(told.limit.label, "ink-2", "insideStartTop") }] : [];
+      const events = told.events.map(([at, text]) => ({ xAxis: at, ...draw.mark(text, "ink-3", "end") }));
       if (!limit.length && !events.length) return series;
       return [...series, { type: "line", data: [], markLine: { silent: true, symbol: "none", data: [...limit, ...events] } }];
     },
@@ -81,10 +81,10 @@
     }),
     // Of long spans a part at a time, without asking the server.
     zoom: (told) => (told.time_zone && told.x.length > 150 ? [{
-      type: "slider", height: 26, bottom: 4, brushSelect: false, showDetail: false, borderColor: colour("chart-line"),
-      backgroundColor: colour("chart-sunken"), fillerColor: colour("role-shade"),
+      type: "slider", height: 26, bottom: 4, brushSelect: false, showDetail: false, borderColor: colour("line"),
+      backgroundColor: colour("sunken"), fillerColor: colour("role-shade"),
       dataBackground: shadow("role-expected"), selectedDataBackground: shadow("role-measured"),
-      handleStyle: { color: colour("chart-surface"), borderColor: colour("chart-ink-3") }, moveHandleStyle: { color: colour("chart-line-2") },
+      handleStyle: { color: colour("surface"), borderColor: colour("ink-3") }, moveHandleStyle: { color: colour("line-2") },
     }] : undefined),
   };
 

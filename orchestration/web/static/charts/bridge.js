@@ -21,7 +21,7 @@
       const wide = Math.min(api.size([1, 0])[0] * 0.62, 60);
       const shape = { x: x - wide / 2, y: Math.min(top, foot), width: wide, height: Math.max(Math.abs(foot - top), 1), r: 3 };
       const falls = at > 0 && at < last && values[at] < 0;
-      const words = { text: text(at), x, y: falls ? shape.y + shape.height + 5 : shape.y - 5, align: "center", verticalAlign: falls ? "top" : "bottom", fontSize: 11.5, fill: draw.colour("chart-ink-2") };
+      const words = { text: text(at), x, y: falls ? shape.y + shape.height + 5 : shape.y - 5, align: "center", verticalAlign: falls ? "top" : "bottom", fontSize: 11.5, fill: draw.colour("ink-2") };
       return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
     };
     const names = { ...draw.words(), interval: 0, lineHeight: 14, width: chart.place.clientWidth / (values.length + 1), overflow: "break" };

@@ -24,11 +24,11 @@
           type: "continuous", min: low, max: high === low ? low + 1 : high, orient: "horizontal", bottom: 0, itemWidth: 10, itemHeight: 130,
           [draw.isRtl() ? "left" : "right"]: 8, calculable: false, hoverLink: false, textStyle: draw.words(11),
           text: [`${short.format(high)} ${told.unit}`, short.format(low)], padding: 0,
-          inRange: { color: [0, 1, 2, 3, 4, 5, 6, 7].map((at) => draw.colour(`chart-h${at}`)) },
+          inRange: { color: [0, 1, 2, 3, 4, 5, 6, 7].map((at) => draw.colour(`h${at}`)) },
         },
         series: [{
           type: "heatmap", data: known, progressive: 0, emphasis: { disabled: true },
-          itemStyle: { borderWidth: 0.5, borderColor: draw.colour("chart-surface") },
+          itemStyle: { borderWidth: 0.5, borderColor: draw.colour("surface") },
         }],
       },
     };

@@ -34,10 +34,10 @@
     const heights = lanes.map((lane) => (high * lane.weight) / whole);
     const grids = heights.map((height, at) => draw.grid({ top: heights.slice(0, at).reduce((sum, each) => sum + each, GAP * (at + 1)), height, bottom: "auto" }));
     const last = lanes.length - 1;
-    const past = { silent: true, itemStyle: { color: draw.colour("chart-sunken"), opacity: 0.75 }, data: [[{ xAxis: 0 }, { xAxis: told.now_at }]] };
-    const line = { silent: true, symbol: "none", data: [{ xAxis: told.now_at, lineStyle: { color: draw.colour("chart-ink"), width: 1.5, type: "solid" }, label: { show: false } }] };
+    const past = { silent: true, itemStyle: { color: draw.colour("sunken"), opacity: 0.75 }, data: [[{ xAxis: 0 }, { xAxis: told.now_at }]] };
+    const line = { silent: true, symbol: "none", data: [{ xAxis: told.now_at, lineStyle: { color: draw.colour("ink"), width: 1.5, type: "solid" }, label: { show: false } }] };
     const marked = told.now_at === undefined ? {} : { markLine: line, markArea: past };
-    const named = { align: draw.isRtl() ? "right" : "left", color: draw.colour("chart-ink-2"), fontWeight: 600, padding: draw.isRtl() ? [0, -40, 0, 0] : [0, 0, 0, -40] };
+    const named = { align: draw.isRtl() ? "right" : "left", color: draw.colour("ink-2"), fontWeight: 600, padding: draw.isRtl() ? [0, -40, 0, 0] : [0, 0, 0, -40] };
     return {
       grids: lanes.length,
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
