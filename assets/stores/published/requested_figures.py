@@ -99,7 +99,7 @@ class RequestedFigures:
             db.execute(_OVER, (now_s,))
             many, used = (int(db.execute(sql).fetchone()[0]) for sql in (_COUNT, _USED))
             # Of what takes too much room a tenth goes, so that not every answer waits for it.
-            if excess := max(many - MOST_KEPT, many // 10 if used > MOST_BYTES else 0):
+            if excess := max(many - MOST_KEPT, min(many - 1, max(many // 10, 1)) if used > MOST_BYTES else 0):
                 db.execute(_EXCESS, (excess,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
