@@ -6,11 +6,14 @@ import os
 import random
 import shlex
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from orchestration.cli.frame import TRACED, show
+from orchestration.operations.answer import Answer
 from orchestration.operations.answer_figures import unnamed_numbers
 from orchestration.operations.operation import OPERATIONS
 from tests.e2e.conftest import call, call_here
@@ -151,6 +154,16 @@ def test_a_number_of_a_command_of_another_release_says_so(project: Path) -> None
         code, told, fault = call_here("trace", figure_id, "--project", str(project))
         assert (code, told) == (2, None)
         assert "meterloom bill compare of another release" in fault
+
+
+def test_a_long_answer_is_read_once_for_the_ids_that_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"figure_id": f"{row:016x}", "kwh": row} for row in range(60_000)]
+    lines = "\n".join(f"{row} kWh of the line main" for row in range(60_000))
+    for text, is_told in ((lines, True), (f"{lines}\nof [{59_999:016x}]", False)):
+        begin = time.process_time()
+        show(Answer({"rows": rows}, text=text), is_json=False)
+        assert time.process_time() - begin < 5
+        assert (TRACED in capsys.readouterr().out) == is_told
 
 
 def test_a_trace_has_no_numbers_of_its_own_and_tells_no_number_before_it_was_made(project: Path) -> None:
