@@ -133,9 +133,16 @@ def _typed(asked: Parameter) -> tuple[str, Any, Any]:
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:
     call = ShellCall(shared)
     try:
-        with call.terminal.alone(call.folder, is_debug=shared.debug_), _beside_no_erasure(operation, call):
+        kept: Kept | None = None
+        with (
+            call.terminal.alone(call.folder, is_debug=shared.debug_),
+            _beside_no_erasure(call, is_needed=operation.writes),
+        ):
             answer = operation.function(call, **options)
-            kept = kept_numbers(operation, call, options, answer.document)
+            # What a reader's answer quotes of the project is not kept where an erasure is taking it away.
+            is_needed = call.has_opened and not operation.writes
+            with suppress(BadInput), _beside_no_erasure(call, is_needed=is_needed):
+                kept = kept_numbers(operation, call, options, answer.document)
         call.terminal.end()
         show(answer, is_json=shared.json_, kept=kept)
         code = answer.exit_code
@@ -153,14 +160,10 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
 
 
 @contextmanager
-def _beside_no_erasure(operation: Operation, call: Call) -> Iterator[None]:
-    """While it runs no erasure begins, and it does not begin while one runs. Raises BadInput."""
+def _beside_no_erasure(call: Call, *, is_needed: bool) -> Iterator[None]:
+    """While it runs no erasure begins, and it does not begin while one runs, where that is needed. Raises BadInput."""
     # Where nobody can write there is nothing to erase either.
-    if (
-        not operation.writes
-        or not (call.folder / SETTINGS_FILE).exists()
-        or not os.access(call.places.data_dir, os.W_OK)
-    ):
+    if not is_needed or not (call.folder / SETTINGS_FILE).exists() or not os.access(call.places.data_dir, os.W_OK):
         yield
         return
     from orchestration.instance.start_lock import taken
@@ -225,7 +228,8 @@ def show(answer: Answer, *, is_json: bool, kept: Kept | None = None) -> None:
     # Who asks about one figure names it.
     beside = {name: each for name, each in said.items() if name != "figure"}
     ids = [*ids_in(beside), *(kept.ids.values() if kept is not None else ())]
-    if ids and not any(each in text for each in ids):
+    # In one pass: an answer of a year of hours has as many ids as lines.
+    if ids and set(re.findall(r"[\w-]+", text)).isdisjoint(ids):
         # One line and not an id in each cell: a table of a site's months is wide enough.
         text += f"{TRACED}\n"
     sys.stdout.write(text)

@@ -42,6 +42,7 @@ from orchestration.open_project import OpenProject
 from orchestration.operations.project.erase import _erasing
 from tests.backup.test_backup import backup, refused, restored
 from tests.e2e.conftest import call_here
+from tests.oracle.inputs import write_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 NAME, MAIL, COMMENT = "Canaria Zwetschge-Müller", "canary.4711@mail.invalid", "canary comment: my knee hurts"
@@ -240,6 +241,17 @@ def test_of_a_meter_no_byte_is_left_and_other_readings_are_what_they_were(projec
     assert holding(tmp_path / "again", *words) == []
     assert [FeatureDays(tmp_path / "again" / "var").has(*each) for each in kept] == [False, True]
     expect_whole(tmp_path / "again")
+
+
+def test_questions_with_their_answers_go_with_a_person_and_with_a_meter(project: Path, tmp_path: Path) -> None:
+    write_inputs(inputs := tmp_path / "inputs")
+    load = (inputs / "energy.csv").rename(tmp_path / f"{NAME}.csv")
+    asked = ("bill", "compare", "--tariff", inputs / "flat.yaml", "--load", load, "--tz", "Europe/Berlin")
+    for subject in ("person/p7", "meter/works/flat"):
+        assert run(*asked, "--project", project)["figure_ids"]
+        assert holding(project / "var" / "asked", b"Zwetschge")
+        run("erase", subject, "--yes", "--as", "hana", "--project", project)
+        assert not (project / "var" / "asked").exists()
 
 
 def test_a_second_call_finds_nothing_and_a_backup_waits_for_one_that_was_broken_off(

@@ -64,7 +64,9 @@ def test_what_would_begin_beside_an_erasure_is_refused_by_its_name(project: Path
         for words in (
             ("ingest", march, "--site", "works"), ("kpis", "--site", "works", "--period", "2025-03"),
             ("web", "invite", "p7"), ("web", "past", "--site", "works", "--as-of", "2025-04-01T00:00:00Z"),
-            ("lake", "adopt"), ("meters", "propose", "--site", "works"),
+            ("lake", "adopt"), ("meters", "propose", "--site", "works"), ("trace", "0" * 16),
+            ("anomalies", "list", "--site", "works"), ("bill", "list", "--site", "works"),
+            ("carbon", "footprint", "--site", "works", "--period", "2025-03"),
         ):  # fmt: skip
             said = refused(*words, "--project", project)
             assert f"another one runs on this project: an erasure, process {erasure.pid} on " in said
@@ -73,10 +75,14 @@ def test_what_would_begin_beside_an_erasure_is_refused_by_its_name(project: Path
             done = served(project, *role)
             assert (done.returncode, f"an erasure, process {erasure.pid} on " in done.stderr) == (2, True)
         assert roles(roles_dir(load_project(project, {}))) == []
+        # Who only reads is answered; what the answer quotes is not kept.
+        balance = ("meters", "balance", "--site", "works", "--period", "2025-03", "--project", project)
+        assert "figure_ids" not in run(*balance, code=1)
         # Nothing may stand between a person and the safe default.
         run("dispatch", "stop", "--site", "home", "--as", "carla", "--project", project)
         assert run("health", "--project", project, code=1)["roles"]
     expect_whole(project)
+    assert run(*balance, code=1)["figure_ids"]
     run("ingest", march, "--site", "works", "--project", project)
 
 

@@ -16,10 +16,11 @@ from tests.mistakes_table import REVISION, make_project, quarters
 from tests.orchestration.read_only_run import is_possible, run
 
 KPIS = "kpis --site plant --period 2025-01 --json"
+ENPI = "enpi --site plant --seu hvac --period 2025-01"
 READS = (
     KPIS,
     "kpis --site plant --period 2025-01",
-    "enpi --site plant --seu hvac --period 2025-01",
+    ENPI,
     "running --site plant",
     "quality --site plant --from 2025-01-01 --to 2025-01-08",
     "reports list",
@@ -61,6 +62,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done = CliRunner().invoke(build_app(("kpis",)), KPIS.split())
         assert done.exit_code == 0, done.stderr
         (folder.parent / "kpis.json").write_text(done.stdout)
+        done = CliRunner().invoke(build_app(("enpi",)), [*ENPI.split(), "--json"])
+        assert done.exit_code == 0, done.stderr
+        (folder.parent / "enpi.json").write_text(done.stdout)
     return folder
 
 
@@ -69,9 +73,12 @@ def test_commands_that_read_answer_and_those_that_write_name_the_folder_in_one_s
     stored = json.loads((project.parent / "kpis.json").read_text())["rows"]
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
     figure = next(row["figure_id"] for row in stored if row["value"] is not None)
-    found = run(project, *READS, f"trace {figure}", *WRITES)
+    # A number that was asked for before is traced as one of a report is.
+    asked = json.loads((project.parent / "enpi.json").read_text())["figures"]["actual_kwh"]
+    traces = (f"trace {figure}", f"trace {asked}")
+    found = run(project, *READS, *traces, *WRITES)
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
-    for command in (*READS, f"trace {figure}"):
+    for command in (*READS, *traces):
         code, _, error = found[command]
         assert code == 0, (command, found[command])
         assert "read-only" not in error, error

@@ -82,6 +82,19 @@ def test_answers_that_take_too_much_room_go_from_the_oldest_on(tmp_path: Path, m
     assert 5 <= len(found) <= 12
 
 
+def test_of_a_few_answers_that_take_too_much_room_the_newest_alone_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requested_figures, "MOST_BYTES", 50_000)
+    asked = RequestedFigures(tmp_path)
+    for name in ("old", "mid", "new"):
+        [one] = figures(1, name)
+        named = one.trace.model_copy(update={"parameters": {"numbers": "1" * 200_000}})
+        asked.keep([one.model_copy(update={"trace": named})], now_utc=NOW)
+        assert asked.figure(f"{name}0", now_utc=NOW) is not None
+    assert [asked.figure(f"{name}0", now_utc=NOW) is not None for name in ("old", "mid")] == [False, False]
+
+
 def test_a_file_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     file.parent.mkdir()

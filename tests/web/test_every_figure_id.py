@@ -183,7 +183,10 @@ def test_a_number_of_an_answer_is_traced_by_who_may_ask_for_it_and_by_nobody_els
     assert call_here(*words)[1]["figure_ids"] == said["figure_ids"]
     unknown = f"{figure_id.partition('-')[0]}-{len(said['figure_ids'])}"
     elsewhere = WHOLE.model_copy(update={"sites": ("other",)})
+    # Of their site an answer for who sees all has what is of no single site too.
+    theirs = WHOLE.model_copy(update={"sites": ("plant",)})
     without = WHOLE.model_copy(update={"roles": (Role.TENANT,)})
-    for person, asked in ((THEO, figure_id), (elsewhere, figure_id), (without, figure_id), (WHOLE, unknown)):
+    people = ((THEO, figure_id), (elsewhere, figure_id), (theirs, figure_id), (without, figure_id), (WHOLE, unknown))
+    for person, asked in people:
         refused = Asking(seen.project, engineer.clock, person).get(f"{EMS}/figures/{asked}")
         assert (refused.status, refused.said["code"]) == (404, "no_figure"), (person, refused.text)

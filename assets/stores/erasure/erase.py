@@ -27,6 +27,7 @@ from assets.stores.file_hashes import file_sha256, landing_files
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.merges import named_batches
 from assets.stores.published.rendered_files import RenderedFiles
+from assets.stores.published.requested_figures import FOLDER as ASKED
 from assets.stores.retention import Ground
 from assets.stores.schema.tables_readings import batches as batch_rows
 from assets.stores.schema.tables_readings import lake_manifest, lake_merges, quarantine
@@ -113,9 +114,9 @@ class Erasing:
         if subject.site_id:
             gone |= self._gone_of_meter(sources)
         else:
-            # The private key, and the store as it was before a migration.
+            # The private key, the store as it was before a migration, and questions with who asked and what for.
             key = key_path(self.keys_dir, subject.own_id)
-            copies = [path for path in made_again(self.project, "") if path.name.startswith("store.")]
+            copies = [path for path in made_again(self.project, "") if path.name.startswith(("store.", ASKED))]
             gone |= {"keys": [key] if key.is_file() else [], "made_again": copies}
         going = {path for paths in gone.values() for path in paths}
         spooled = spooled_files(self.project, self.store, subject.site_id, subject.own_id) if subject.site_id else ()

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from assets.stores.read_only import ReadOnlyFile
+from assets.stores.transactions import cannot_be_written
 from data_quality.contracts.reporting.figure import Figure
 
 FOLDER, FILE = "asked", "figures.db"
@@ -99,7 +101,7 @@ class RequestedFigures:
             db.execute(_OVER, (now_s,))
             many, used = (int(db.execute(sql).fetchone()[0]) for sql in (_COUNT, _USED))
             # Of what takes too much room a tenth goes, so that not every answer waits for it.
-            if excess := max(many - MOST_KEPT, many // 10 if used > MOST_BYTES else 0):
+            if excess := max(many - MOST_KEPT, min(many - 1, max(many // 10, 1)) if used > MOST_BYTES else 0):
                 db.execute(_EXCESS, (excess,))
 
     def figure(self, figure_id: str, *, now_utc: datetime) -> Figure | None:
@@ -124,6 +126,10 @@ class RequestedFigures:
     def _open(self, *, is_writing: bool) -> Iterator[sqlite3.Connection]:
         if is_writing:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        elif cannot_be_written(self._file):
+            with closing(ReadOnlyFile(self._file)) as held, closing(held.connect()) as db:
+                yield db
+            return
         with closing(sqlite3.connect(self._file, timeout=BUSY_S)) as db:
             if is_writing:
                 db.execute("pragma journal_mode = wal")

@@ -49,6 +49,8 @@ _BY_METHOD = dict(zip(("direct", "location", "market"), TOTALS, strict=True))
 @operation(
     "carbon footprint",
     example="--site factory --period 2025 --json",
+    writes=True,
+    repeats=True,
 )
 def footprint(
     call: Call,

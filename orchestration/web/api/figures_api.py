@@ -75,14 +75,15 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
 
 
 def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None:
-    """The number of an answer that an endpoint gives too, for who may ask it all of its site."""
+    """The number of an answer that an endpoint gives too, for who may ask it of every site."""
     call = WebCall(ask)
     if (kept := kept_answer(call, figure_id)) is None:
         return None
     named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
     site, asked_for = named.get("site", ""), (named["module"], named["operation"])
     needs = next((each for _, module, name, each in ENDPOINTS if asked_for == (f"{ROOM}.{module}", name)), None)
-    is_seen = sees_scope(ask.person, site, kept.scope) if site else call.sees_every_site
+    # An answer of a site for who sees all of them has what is of no single site too.
+    is_seen = call.sees_every_site and (not site or sees_scope(ask.person, site, kept.scope))
     is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)
     # Files of a command are no business of who asks over the network.
     return answer_trace(call, figure_id) if is_seen and is_allowed and not kept.trace.inputs else None
