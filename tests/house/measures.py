@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_334,
-    "assets": 60_808,
+    "assets": 60_812,
     "dbt_project": 2_317,
     "ml": 23_410,
     "controls": 38_510,
-    "reports": 32_864,
-    "orchestration": 46_925,
+    "reports": 32_869,
+    "orchestration": 46_947,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

@@ -25,7 +25,7 @@ NOW = datetime(2025, 3, 10, 12, tzinfo=UTC)
 ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
 QUARTERS = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 15, 30, 45)]
 METERS = "Zeit;Netz (kWh);Halle (kWh)\n" + "".join(
-    f"0{day}.03.2025 {at};{8 - day},500;1,250\n" for day in range(1, 8) for at in QUARTERS
+    f"0{day}.03.2025 {at};{day},500;1,250\n" for day in range(1, 8) for at in QUARTERS
 )
 SITE = {"name": "Werk Süd", "time_zone": "Europe/Berlin", "currency": "EUR", "floor_area_m2": "6200"}
 

@@ -213,12 +213,12 @@ def _take_counters(row_filter: RowFilter, energies: list[str]) -> None:
 
 
 def rises_as_counter(value: pl.Expr, minutes: pl.Expr) -> pl.Expr:
-    """True of values in order of time that never fall, for longer than a day or in the small steps of a counter.
-
-    minutes: of all rows.
+    """True of values in order of time that never fall: in the small steps of a counter, or for longer than a day and
+    not as a flat load that grows a few times. minutes: of all rows.
     """
     small = value.last() - value.first() <= COUNTER_STEP * value.first() * (pl.len() - 1)
-    return (value.diff().min() >= 0) & ((minutes > COUNTER_DAY_MINUTES) | small)
+    moves = (minutes > COUNTER_DAY_MINUTES) & (4 * value.n_unique() >= pl.len())
+    return (value.diff().min() >= 0) & (moves | small)
 
 
 def _power_kw(energies: list[str]) -> pl.Expr:
