@@ -6,6 +6,7 @@ from typing import Any
 
 from assets.stores.postgres import facts_of
 from assets.stores.warehouse.warehouse import WarehouseTarget
+from assets.stores.whole_file import locked
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome, NodeOutcome
 from orchestration.warehouse import dbt
 
@@ -30,7 +31,7 @@ def invoke(args: list[str], *, target: WarehouseTarget, state_dir: Path, manifes
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
     try:
-        with dbt._locked(state_dir / target.name):
+        with locked(state_dir / target.name):
             return dbt._invoke(args, target=target, state_dir=state_dir, manifest=manifest)
     finally:
         if DuckDBConnectionManager._ENV is not None:

@@ -220,7 +220,7 @@ def test_events_of_the_site_file_are_recorded_and_withdrawn_as_it_changes(bench:
     (known,) = store.current("plant")
     assert (known.origin, known.at_utc) == ("site_file", FIRST + timedelta(hours=1.5))
     assert store.know_site_file(counter(reset), bench.clock) == []
-    with pytest.raises(BadInput, match="stands in the site file"):
+    with pytest.raises(BadInput, match="is in the site file"):
         store.withdraw("plant", known.event_id, person_id="ben", reason="no", clock=bench.clock)
     moved = reset | {"at": "2025-01-01T02:45"}
     store.know_site_file(counter(moved), bench.clock)

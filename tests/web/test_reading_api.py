@@ -37,8 +37,13 @@ def vera(project: OpenProject) -> Asking:
     return Asking(project, FixedClock(plant.NOON), VERA)
 
 
+def without_ids(said: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the ids of its numbers, which are of the question too."""
+    return {name: value for name, value in said.items() if not name.startswith("figure_ids")}
+
+
 def command(project: OpenProject, *words: str) -> Any:
-    """The JSON of a command of this project."""
+    """The JSON of a command of this project, without the ids of its numbers."""
     before = dict(os.environ)
     try:
         asked = [*words, "--project", str(project.project.root), "--json"]
@@ -47,7 +52,7 @@ def command(project: OpenProject, *words: str) -> Any:
         os.environ.clear()
         os.environ.update(before)
     assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
+    return without_ids(json.loads(result.stdout))
 
 
 def bare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -180,8 +180,8 @@ def undeclared(share: float) -> Finding:
     return Finding(
         code="no_measure_declared",
         message=Sentence(
-            "No measure was declared: {0} less than expected may as well be drift, which nothing in the "
-            "readings tells from a saving.",
+            "No measure was declared: {0} less than expected may as well be drift, which readings do "
+            "not distinguish from a saving.",
             Numeral(f"{share:.1%}"),
         ),
         facts={"share": share},

@@ -195,7 +195,7 @@ def test_the_circuit_breaker_names_what_ended_the_event() -> None:
     assert tripped(event, Seen(late, well, 14, 15, 10)) == ""
     assert "taken by hand" in tripped(event, Seen(late, well | {1: (CommandState.OVERRIDDEN, "")}))
     assert "I07" in tripped(event, Seen(late, well | {0: (CommandState.REVERTED, "I07: 27 degC")}))
-    assert "was told" in tripped(event, Seen(late, well | {0: (CommandState.UNVERIFIED, "")}))
+    assert "does not follow its command" in tripped(event, Seen(late, well | {0: (CommandState.UNVERIFIED, "")}))
     assert "silent" in tripped(event, Seen(late, well, 14, 15, 301))
     assert "promised" in tripped(event, Seen(late, well, 7, 15, 10))
     assert tripped(event, Seen(START + MINUTE, well, 0, 15, 10)) == "", "devices have five minutes"

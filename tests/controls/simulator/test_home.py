@@ -59,7 +59,7 @@ def test_the_battery_never_leaves_its_limits_nor_makes_energy(surplus: list[int]
     charge, discharge, level = battery_history(
         surplus_units=np.asarray(surplus, np.int64), battery=BATTERY, start_soc=start_soc
     )
-    start = int(10 * start_soc * UNITS_PER_KWH)
+    start = int(10 * UNITS_PER_KWH * start_soc)
     assert ((level >= 10_000 - 1) & (level <= 95_000)).all()
     assert (charge <= 12_500).all()
     assert (discharge <= 12_500).all()
