@@ -59,6 +59,19 @@ def test_a_number_of_plain_files_is_traced_in_another_process_and_from_another_f
     assert [Path(each["id"]).name for each in told["inputs"]] == ["flat.yaml", "tariff.yaml", "energy.csv"]
 
 
+def test_a_switch_that_is_off_is_in_the_command_by_its_other_name(project: Path) -> None:
+    examples = COMMANDS["baseline fit"]
+    assert not isinstance(examples, LeftOut)
+    asked = shlex.split(f"baseline fit {examples[0]} --zero-is-use")
+    code, said, fault = call_here(*asked, "--project", str(project))
+    assert code == 0, fault
+    told = call_here("trace", next(iter(said["figure_ids"].values())), "--project", str(project))[1]
+    words = shlex.split(told["parameters"]["command"])
+    assert "--zero-is-use" in words
+    assert words[words.index("--tz") + 1] == "Europe/Berlin"
+    assert told["is_equal"] is True
+
+
 def test_numbers_drawn_from_twelve_commands_are_traced_with_value_inputs_and_command(project: Path) -> None:
     (project / "sites").mkdir()
     answers = {}

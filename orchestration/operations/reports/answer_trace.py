@@ -90,8 +90,12 @@ def _command(operation: Operation, told: Mapping[str, str]) -> str:
         if said is None or (not each.is_required and said == reader(each.kind).dump_json(each.default).decode()):
             continue
         value = json.loads(said)
+        # A switch of two names says the other one where it is off.
+        on, _, off = names[0].partition("/") if names else ("", "", "")
         for one in value if isinstance(value, list) else [value]:
-            words += [*names[:1], *([] if isinstance(one, bool) else [str(one)])]
+            switch = one if isinstance(one, bool) else True
+            words += [each for each in [on if switch else off] if each]
+            words += [] if isinstance(one, bool) else [str(one)]
     return shlex.join(words)
 
 
