@@ -32,6 +32,8 @@ _ROOM_PT = 841.89 - 2 * MARGIN_PT - _HEAD_PT - _FOOT_PT + 24
 _MOST_SPARE_PT, _MOST_GIVEN_PT = 90.0, 50.0
 _CHART_PT = {"bars": 148.0, "lines": 128.0, "waterfall": 148.0, "heat": 132.0, "flows": 150.0}
 _BESIDE_PT = 118.0
+# White below the last line of a block, which is no use of a page.
+_BELOW_PT = 20.0
 # A heading and the beginning of what it is about.
 _LEAST_PT = 110.0
 _CODE_PT = 46.0
@@ -62,7 +64,7 @@ def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
         if not section.blocks:
             continue
         # Where less than half a page is left: a page that is not half full yet goes on.
-        drawn: list[Any] = [CondPageBreak(_ROOM_PT / 2)] if section.starts_page else []
+        drawn: list[Any] = [CondPageBreak(_ROOM_PT / 2 - _BELOW_PT)] if section.starts_page else []
         part, head = tags.root.add("Sect"), list[Any]()
         if index and section.title:
             style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)

@@ -10,7 +10,7 @@ from reports.chart_geometry import step_ticks
 from reports.render.render_pdf import render_pdf
 from reports.render.render_pdf_fonts import FONT
 from reports.render.render_pdf_text import folded_apart, text_width
-from reports.report_content import Chart, Paragraph, ReportContent, Series
+from reports.report_content import Chart, Paragraph, ReportContent, Series, Table
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld, World
 from tests.reports.pages import pages_of, problems
@@ -97,6 +97,18 @@ def test_a_page_breaks_where_its_half_is_full(content: ReportContent) -> None:
     words = tuple(Paragraph(text="A sentence of some length, said again. " * 220) for _ in range(4))
     long = content.model_copy(update={"sections": (first.model_copy(update={"blocks": (*first.blocks, *words)}),)})
     assert problems(render_pdf(long)) == []
+
+
+def test_a_section_that_begins_a_page_leaves_none_half_empty(content: ReportContent) -> None:
+    """Whatever stands before it: what a block keeps white below its last line fills no page."""
+    first = content.sections[0]
+    table = next(each for section in content.sections for each in section.blocks if isinstance(each, Table))
+    table = table.model_copy(update={"note": "", "rows": table.rows[:2]})
+    words = Paragraph(text="A sentence of some length. " * 5)
+    after = first.model_copy(update={"key": "after", "title": "After", "starts_page": True, "blocks": (words,) * 8})
+    for lines in range(4, 22):
+        before = first.model_copy(update={"blocks": (*(words,) * lines, table)})
+        assert problems(render_pdf(content.model_copy(update={"sections": (before, after)}))) == [], lines
 
 
 def test_the_measure_sees_white_pages_and_text_over_and_beyond() -> None:
