@@ -167,7 +167,8 @@ def is_alike(text: str, value: Decimal | None) -> bool:
     """Whether a text is that number, rounded to the decimals that it shows; of a ratio also the share itself."""
     if text == MISSING or value is None:
         return (text == MISSING) == (value is None)
-    plain = text.replace(",", "").replace("−", "-").replace("+", "").replace("\u00a0", "")
+    # A currency may stand before or behind the number.
+    plain = re.sub(r"^[^\d.−+-]+|[^\d]+$", "", text).replace(",", "").replace("−", "-").replace("+", "")
     half = Decimal(1).scaleb(-len(plain.partition(".")[2])) / 2
     return any(abs(Decimal(plain) - each) <= half * Decimal("1.000001") for each in (value, value / 100))
 
