@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STARTER = Path(__file__).parent
 # Endings of files that hold a tariff and no readings.
 TARIFFS = (".yaml", ".yml", ".json")
+# What a project under git keeps to itself: private keys, what is made again or backed up, locks.
+UNTRACKED = "/keys/\n*.key\n/var/\n.lock\n"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def _made(folder: Path, site_id: str, site_text: bytes) -> Path:
     for content, destination in (
         ((STARTER / SETTINGS_FILE).read_bytes(), folder / SETTINGS_FILE),
         ((STARTER / "people.yaml").read_bytes(), folder / "people.yaml"),
+        (UNTRACKED.encode(), folder / ".gitignore"),
         (site_text, target),
     ):
         if not destination.exists():

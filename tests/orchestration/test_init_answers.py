@@ -86,6 +86,17 @@ def test_nothing_of_the_template_is_in_force_before_somebody_takes_it(tmp_path: 
     assert (site.assets, site.tariffs, site.price_stream) == ((), (), None)
 
 
+def test_a_project_under_git_keeps_private_keys_stores_and_locks_to_itself(tmp_path: Path) -> None:
+    assert run("init", str(tmp_path / "p"))[0] == 0
+    for name in ("keys/anna.key", "var/meterloom.db", "sites/.lock"):
+        (tmp_path / "p" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "p" / name).touch()
+    git = ["git", "-C", str(tmp_path / "p")]
+    subprocess.run([*git, "init", "-q"], check=True)
+    seen = subprocess.run([*git, "ls-files", "--others", "--exclude-standard"], capture_output=True, text=True)
+    assert seen.stdout.split() == [".gitignore", "meterloom.yaml", "people.yaml", "sites/my_site.yaml"]
+
+
 def test_a_home_with_pv_battery_and_car_needs_twenty_answers_at_most(tmp_path: Path) -> None:
     assert len(HOME) <= 20
     assert made(tmp_path, HOME)[0] == 0
