@@ -79,16 +79,16 @@ class AskedUse:
 
     def alerts(self, span: Period) -> tuple[EnpiAlert, ...]:
         """Alerts of the span's whole quarters; those before it count towards an escalation and are not told again."""
-        asked = {each.label for each in quarters_of(span)}
+        quarters = {each.label for each in quarters_of(span)}
         found = self.quarters(span) if self.version is not None else []
         # Quarters before are read only as long as they lengthen a run.
-        while found and found[0].status == "critical" and len(found) < len(asked) + MOST_BEFORE:
+        while found and found[0].status == "critical" and len(found) < len(quarters) + MOST_BEFORE:
             before = self.quarters(quarters_before(found[0].start, self.site.time_zone))
             if not before:
                 break
             found = [*before, *found]
         every = alerts_of(self.seu.seu_id, found, limit_percent=self.seu.status_rule.crit_percent)
-        return tuple(each for each in every if each.quarter in asked)
+        return tuple(each for each in every if each.quarter in quarters)
 
     def known_year(self) -> Period:
         """The 365 local days before the day of the instant."""

@@ -204,14 +204,14 @@ class ReportLife(Model):
             ("reviewed", self.reviewed), ("returned", self.returned), ("published", self.published),
             ("withdrawn", self.withdrawn),
         )  # fmt: skip
-        told = [step.sentence(verb, locale) for verb, step in steps if step is not None]
-        told = told or [page_word("nobody has reviewed it", locale)]
+        steps_in_words = [step.sentence(verb, locale) for verb, step in steps if step is not None]
+        steps_in_words = steps_in_words or [page_word("nobody has reviewed it", locale)]
         if self.prepared is not None:
             # Made by a run that neither a schedule nor a sensor asked for (reports/lifecycle/periodic.py).
             by_run = self.prepared.person_id == "run"
             who = "prepared by a Dagster run" if by_run else Sentence("prepared by {0}", self.prepared.who)
-            told.insert(0, page_word(who, locale))
-        return f"{page_word(self.text, locale)}: {', '.join(told)}"
+            steps_in_words.insert(0, page_word(who, locale))
+        return f"{page_word(self.text, locale)}: {', '.join(steps_in_words)}"
 
 
 class FigureBand(Model):

@@ -111,9 +111,9 @@ def _last_word(piece: str) -> str:
 def _other_words(pieces: list[str], sentence: Told, words: Words) -> str | None:
     turns = {word: meaning for meaning, each in words.turns.items() for word in each}
     plain = frozenset(words.plain)
-    own, told = ([_tokens(piece) for piece in each] for each in (sentence.pieces, pieces))
+    own, written = ([_tokens(piece) for piece in each] for each in (sentence.pieces, pieces))
     left = Counter(word for each in own for word in each)
-    for word in (word for each in told for word in each):
+    for word in (word for each in written for word in each):
         if word in turns or word in plain:
             continue
         if not left[word]:
@@ -121,7 +121,7 @@ def _other_words(pieces: list[str], sentence: Told, words: Words) -> str | None:
         left[word] -= 1
     # A dropped "not", or "before" for "after", tells the opposite with the same numbers.
     if [[turns[word] for word in each if word in turns] for each in own] != [
-        [turns[word] for word in each if word in turns] for each in told
+        [turns[word] for word in each if word in turns] for each in written
     ]:
         return "a word that turns the meaning is added, left out or elsewhere"
     # Of "5 months" the unit is a word of the sentence.

@@ -9,17 +9,17 @@ Floats = NDArray[np.float64]
 
 
 def effect_of(
-    outcome: Floats, is_other: Floats, beside: Floats, groups: Sequence[object] | None = None
+    outcome: Floats, is_other: Floats, extra: Floats, groups: Sequence[object] | None = None
 ) -> tuple[float, float, float]:
     """Effect of the other arm, its standard error, and the degrees of freedom, by least squares.
 
-    beside: [n, k] what else is known, narrowing the error and moving no mean. groups: what was drawn together, as all
+    extra: [n, k] what else is known, narrowing the error and moving no mean. groups: what was drawn together, as all
     that a site is shown of a kind; None: each on its own. Errors after HC3 (MacKinnon and White 1985), and its sums
     over groups.
     """
     size = outcome.size
-    scale = np.where(np.ptp(beside, axis=0) > 0, beside.std(axis=0), 1.0) if beside.size else np.ones(beside.shape[1])
-    known = (beside - beside.mean(axis=0)) / scale if beside.size else beside
+    scale = np.where(np.ptp(extra, axis=0) > 0, extra.std(axis=0), 1.0) if extra.size else np.ones(extra.shape[1])
+    known = (extra - extra.mean(axis=0)) / scale if extra.size else extra
     design = np.column_stack([is_other, np.ones(size), known])
     inverse = np.linalg.pinv(design.T @ design)
     beta = inverse @ design.T @ outcome

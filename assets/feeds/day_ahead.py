@@ -144,11 +144,11 @@ class _Publication:
 
 def read_entsoe(path: Path, *, file: str = "") -> MarketPrices:
     """Of a kept answer. Raises BadInput: no XML, no prices (with the reason that the platform gives)."""
-    heard = _Publication(file)
-    walk(path, heard)
-    found = [each for each in heard.series if each.rows]
-    if not heard.root.startswith("Publication_MarketDocument") or not found:
-        why = heard.reason or f"it is a document {heard.root!r:.60} without prices"
+    publication = _Publication(file)
+    walk(path, publication)
+    found = [each for each in publication.series if each.rows]
+    if not publication.root.startswith("Publication_MarketDocument") or not found:
+        why = publication.reason or f"it is a document {publication.root!r:.60} without prices"
         raise BadInput(f"no prices: {why}", file=file, reason="no_prices")
     if any(each.per != "MWH" for each in found):
         raise BadInput(f"prices are per {found[0].per!r:.20}; expected MWH", file=file, reason="unknown_unit")

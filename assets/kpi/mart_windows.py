@@ -47,7 +47,7 @@ def month_after(day: date) -> date:
 
 
 def window_for(
-    asked: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None, is_carried: bool = False
+    requested: Window, *, built: BuiltSite | None, now: BuiltSite, whole: Window | None, is_carried: bool = False
 ) -> Window:
     """The window that brings the requested months up to date.
 
@@ -58,7 +58,7 @@ def window_for(
     """
     if whole is not None and (built is None or not built.is_like(now)):
         return whole
-    first, after = month_start(asked.first), asked.after
+    first, after = month_start(requested.first), requested.after
     if built is not None and built.first is not None and built.last is not None:
         if after < built.first:
             after = month_after(built.first - timedelta(days=1))
@@ -67,7 +67,7 @@ def window_for(
         # What a bill hands on changes every bill after it, up to the last that was built.
         if is_carried:
             after = max(after, month_after(built.last))
-    return Window(site_id=asked.site_id, first=first, after=after)
+    return Window(site_id=requested.site_id, first=first, after=after)
 
 
 def span_after(

@@ -31,13 +31,13 @@ class PublishedKpis:
         self._frames = rows.partition_by("scope", as_dict=True)
         self._rows: dict[str, dict[AskedKpi, KpiRow]] = {}
 
-    def get(self, asked: AskedKpi) -> KpiRow | None:
+    def get(self, question: AskedKpi) -> KpiRow | None:
         """The row of that question; None where the marts have none."""
         # Scope by scope: of the hundreds of a large site a report prints few.
-        if asked.scope not in self._rows:
-            frame = self._frames.get((asked.scope,))
+        if question.scope not in self._rows:
+            frame = self._frames.get((question.scope,))
             rows = [] if frame is None else frame.iter_rows(named=True)
-            self._rows[asked.scope] = {
+            self._rows[question.scope] = {
                 AskedKpi(row["kpi"], row["scope"], row["period_start"], row["period_end"]): row_of(row) for row in rows
             }
-        return self._rows[asked.scope].get(asked)
+        return self._rows[question.scope].get(question)

@@ -45,9 +45,9 @@ def _place(items: Any, name: str, wanted: str, file: str, *, key: str = "meter_i
     return found[0]
 
 
-def with_meter(text: str, said: Mapping[str, Any], *, file: str = "") -> str:
+def with_meter(text: str, meter: Mapping[str, Any], *, file: str = "") -> str:
     """The text of a site file with one meter more. Raises BadInput where it has no place for one."""
-    return with_item(text, "meters", yaml_text(dict(said)), file=file)
+    return with_item(text, "meters", yaml_text(dict(meter)), file=file)
 
 
 def with_next_tariff(text: str, tariff_id: str, after: Tariff, *, file: str = "") -> str:

@@ -99,15 +99,15 @@ def load_yaml(path: Path) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        said, mend = yaml_in_words(str(error.problem))
+        message, mend = yaml_in_words(str(error.problem))
         problem = Problem(
-            file=str(path), line=line, column=column, message=Sentence("not valid YAML: {0}", said), mend=mend
+            file=str(path), line=line, column=column, message=Sentence("not valid YAML: {0}", message), mend=mend
         )
         raise BadConfiguration([problem]) from error
     except ReaderError as error:
         line, column = text.count("\n", 0, error.position) + 1, error.position - text.rfind("\n", 0, error.position)
-        said = Sentence("not valid YAML: a control character ({0})", repr(error.character))
-        problem = Problem(file=str(path), line=line, column=column, message=said, mend=Sentence("delete it"))
+        message = Sentence("not valid YAML: a control character ({0})", repr(error.character))
+        problem = Problem(file=str(path), line=line, column=column, message=message, mend=Sentence("delete it"))
         raise BadConfiguration([problem]) from error
     except RecursionError as error:
         raise BadInput("nested too deeply for a configuration", file=str(path), reason="too_deep") from error
@@ -385,12 +385,12 @@ def _problems_of_fault(
         is_short = isinstance(given, str | int | float | bool) and len(repr(given)) < 80
         is_shown = is_short and not name.endswith(SECRET_ENDINGS)
         is_shown = is_shown and repr(given) not in message
-        told = (name, message, repr(given)) if is_shown else (name, message)
-        message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *told)
+        parts = (name, message, repr(given)) if is_shown else (name, message)
+        message = Sentence("{0}: {1}, got {2}" if is_shown else "{0}: {1}", *parts)
     problem = Problem(file=file, line=line, column=column, message=message, mend=mend)
     several = getattr(fault.get("ctx", {}).get("error"), "mistakes", ())
-    said = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
-    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in said] or [problem]
+    messages = [(str(each), getattr(each.__cause__, "mend", "")) for each in several]
+    return [problem.model_copy(update={"message": text, "mend": mend}) for text, mend in messages] or [problem]
 
 
 def _allowed_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -66,47 +66,47 @@ def run_circuit(site: Site, circuit: str, *, lake: Lake, tracker: Tracker, clock
 
 
 def estimate_circuit(
-    site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime
+    site: Site, spec: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime
 ) -> tuple[StoredDisaggregation, Campaign]:
     """The circuit from its first reading to now by class, and the campaign behind it. Raises BadInput."""
-    circuit, is_synthetic = circuit_of(site, asked, lake=lake, now_utc=now_utc)
-    first, end = (local_midnight_utc(day, site.time_zone) for day in asked.train_days)
+    circuit, is_synthetic = circuit_of(site, spec, lake=lake, now_utc=now_utc)
+    first, end = (local_midnight_utc(day, site.time_zone) for day in spec.train_days)
     matrix = features(circuit)
-    campaign = train_campaign(circuit, asked.load_classes, (first, end), matrix=matrix)
+    campaign = train_campaign(circuit, spec.load_classes, (first, end), matrix=matrix)
     whole = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
     found = disaggregate(circuit, whole, campaign=campaign, matrix=matrix)
     if is_synthetic:
         found = found.model_copy(update={"findings": (*found.findings, finding_of("is_synthetic", "info"))})
-    return kept_of(site, asked, found, is_synthetic=is_synthetic), campaign
+    return kept_of(site, spec, found, is_synthetic=is_synthetic), campaign
 
 
-def circuit_of(site: Site, asked: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime) -> tuple[Circuit, bool]:
+def circuit_of(site: Site, spec: DisaggregatedCircuit, *, lake: Lake, now_utc: datetime) -> tuple[Circuit, bool]:
     """The circuit with its sub-meters and drivers, and whether any reading is simulated. Raises BadInput."""
-    members = [name for each in asked.load_classes for name in each.meters]
-    wanted = [asked.circuit, *members, *asked.beside]
+    members = [name for each in spec.load_classes for name in each.meters]
+    wanted = [spec.circuit, *members, *spec.beside]
     readings = site_readings(lake, site, end_utc=now_utc, meters=wanted)
-    step = timedelta(minutes=asked.step_minutes)
+    step = timedelta(minutes=spec.step_minutes)
 
     def read(name: str) -> Series:
         return series_of(readings, site=site, stream=stream_of(site, name), end_utc=now_utc, step=step)
 
-    main = _trimmed(read(asked.circuit))
+    main = _trimmed(read(spec.circuit))
     if not len(main.values):
-        raise BadInput(f"{asked.circuit} has no readings", reason="no_readings")
+        raise BadInput(f"{spec.circuit} has no readings", reason="no_readings")
     series = {name: read(name) for name in wanted[1:]}
-    for name in (asked.circuit, *members):
-        unit = main.unit if name == asked.circuit else series[name].unit
+    for name in (spec.circuit, *members):
+        unit = main.unit if name == spec.circuit else series[name].unit
         if unit != ENERGY_UNIT:
             raise BadInput(f"{name} is in {unit}; expected {ENERGY_UNIT}", reason="wrong_unit")
     placed = {name: _placed(each, main) for name, each in series.items()}
     civil = civil_of(site, main.start_utc, len(main.values), step)
-    meters, beside = ({name: placed[name] for name in names} for names in (members, asked.beside))
+    meters, others = ({name: placed[name] for name in names} for names in (members, spec.beside))
     is_synthetic = bool(readings.select(pl.col("is_synthetic").any()).item())
-    return Circuit(main.start_utc, step, main.values, beside, meters, civil, site.time_zone), is_synthetic
+    return Circuit(main.start_utc, step, main.values, others, meters, civil, site.time_zone), is_synthetic
 
 
 def kept_of(
-    site: Site, asked: DisaggregatedCircuit, found: Disaggregation, *, is_synthetic: bool
+    site: Site, spec: DisaggregatedCircuit, found: Disaggregation, *, is_synthetic: bool
 ) -> StoredDisaggregation:
     """Stored part of a disaggregation: its intervals by class, in whole Wh."""
     names = [each.name for each in found.classes]
@@ -120,7 +120,7 @@ def kept_of(
         for name, own in rows.items()
     )
     return StoredDisaggregation(
-        site_id=site.site_id, circuit=asked.circuit, train=asked.train, step_minutes=asked.step_minutes,
+        site_id=site.site_id, circuit=spec.circuit, train=spec.train, step_minutes=spec.step_minutes,
         found=found.model_copy(update={"rows": ()}), kept=kept, is_synthetic=is_synthetic,
     )  # fmt: skip
 
@@ -172,11 +172,11 @@ def log_disaggregation(tracker: Tracker, made: StoredDisaggregation, campaign: C
         }
         for each in campaign.classes
     ]
-    said = {
+    model = {
         "circuit": made.circuit, "train": made.train, "step_minutes": made.step_minutes, "digest": made.found.digest,
         "classes": classes, "params": campaign.params.model_dump(mode="json"), "scikit-learn": version("scikit-learn"),
     }  # fmt: skip
-    return tracker.log_model(name, {MODEL_FILE: json.dumps(said, indent=1).encode()}, record)
+    return tracker.log_model(name, {MODEL_FILE: json.dumps(model, indent=1).encode()}, record)
 
 
 def circuit_card(made: StoredDisaggregation) -> str:

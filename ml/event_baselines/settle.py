@@ -109,16 +109,16 @@ class _Group:
 
     def by(self, name: str, event_days: Sequence[int], ramps: dict[int, Vector]) -> tuple[list[Estimated], Errors]:
         """Estimates of the event days by one method, and its errors on the others. ramps: usual load by day."""
-        asked, window = self.asked, self.asked.window
-        estimate = METHODS[name](asked)
-        value, load = estimate[:, window.event], asked.today_kw[:, window.event]
-        learns, scale = ~asked.grid.is_excluded[asked.days], asked.scale_kw
+        request, window = self.asked, self.asked.window
+        estimate = METHODS[name](request)
+        value, load = estimate[:, window.event], request.today_kw[:, window.event]
+        learns, scale = ~request.grid.is_excluded[request.days], request.scale_kw
         errors = np.abs(value - load) / scale[:, None]
         size = np.abs(np.asarray(mean_of(value - load, axis=1))) / scale
         widths, levels = half_widths(size, learns=learns)
         estimates = []
         for day in event_days:
-            at = int(np.searchsorted(asked.days, day))
+            at = int(np.searchsorted(request.days, day))
             steps = step_widths(errors[:at][learns[:at]], float(levels[at])) * scale[at]
             unramped = self._unramped(name, day, ramps[day]) if day in ramps else None
             width = float(widths[at] * scale[at])

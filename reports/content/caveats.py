@@ -74,10 +74,10 @@ def printed_ids(sections: Iterable[Section]) -> list[str]:
     return list(met)
 
 
-def standing(sections: Sequence[Section], figures: Sequence[Figure], told: Iterable[Finding]) -> list[Finding]:
+def standing(sections: Sequence[Section], figures: Sequence[Figure], reported: Iterable[Finding]) -> list[Finding]:
     """One finding for each code on a printed figure that the report does not tell already."""
     by_id = {figure.figure_id: figure for figure in figures}
-    known = {(finding.code, finding.scope) for finding in told}
+    known = {(finding.code, finding.scope) for finding in reported}
     behind: dict[str, list[Figure]] = {}
     for figure in (by_id[each] for each in printed_ids(sections)):
         # Told of the whole report, or of the thing itself, it is told of the thing's parts.
@@ -139,11 +139,11 @@ def _finding(code: str, figures: Sequence[Figure]) -> Finding:
     # Backwards: of several figures of one KPI the first gives the label.
     labels = list({figure.kpi: figure.label for figure in reversed(figures)}.values())[::-1]
     named = "; ".join(labels[:3])
-    told = Sentence("{0} and {1} more", named, len(labels) - 3) if len(labels) > 3 else named
+    concerned = Sentence("{0} and {1} more", named, len(labels) - 3) if len(labels) > 3 else named
     sentence = SENTENCES.get(code, f"{words(code)[:1].upper()}{words(code)[1:]}.")
     return Finding(
         code=code,
-        message=Sentence("{0} Concerned: {1}.", Sentence(sentence), told),
+        message=Sentence("{0} Concerned: {1}.", Sentence(sentence), concerned),
         severity="info" if code in NOTES else "warning",
         facts={"printed_figures": len(figures)},
     )

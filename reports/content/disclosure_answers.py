@@ -90,8 +90,8 @@ def misfits(
     if answer.site not in sites:
         yield "site", _unknown("site", answer.site, sites)
     yield from _misfit_author(answer, people)
-    if answer.evidence and (said := _misfit_evidence(answer, folder)):
-        yield "evidence", said
+    if answer.evidence and (fault := _misfit_evidence(answer, folder)):
+        yield "evidence", fault
 
 
 def with_answer(folder: Path, answer: DisclosureAnswer) -> str:

@@ -49,26 +49,26 @@ class DataWriter:
 
     def tables(self, spec: DataSpec) -> list[Block]:
         """The block's data points: numbers, and below them what is said in words."""
-        numbers, said = list[Row](), list[Row]()
+        numbers, texts = list[Row](), list[Row]()
         for point in spec.points:
             is_number = point.kind in {"figure", "table"}
             for datum, cell in self._answered(point):
                 self.data.append(datum)
                 self._cells.append(cell)
-                (numbers if is_number else said).append(self._row(datum, cell, has_unit=is_number))
+                (numbers if is_number else texts).append(self._row(datum, cell, has_unit=is_number))
         title = chosen(spec.titles, self.write.language)
         made: list[Block] = []
         if numbers:
             made.append(self._table(spec.key, title, spec.sheet, numbers, has_unit=True))
-        if said:
+        if texts:
             words_title = title if not numbers else f"{title}: {self._word('in words')}"
-            made.append(self._table(f"{spec.key}_in_words", words_title, spec.sheet, said, has_unit=False))
+            made.append(self._table(f"{spec.key}_in_words", words_title, spec.sheet, texts, has_unit=False))
         return made
 
     def front(self) -> list[Block]:
         """The completeness of the pack, and the source of its identifiers; for page one."""
         counts, checked = completeness_of(self.data), self.framework.checked
-        said = Sentence(
+        counts_text = Sentence(
             "{0}, edition {1}: of {2} required data points {3} are figures, {4} are answers of the organisation, "
             "{5} do not apply and {6} are missing.",
             self.framework.name, self.framework.edition, counts.required, counts.figure, counts.organisation,
@@ -81,7 +81,9 @@ class DataWriter:
             day = long_date(checked.on, self.write.language)
             compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
         return [
-            Paragraph(text=f"{self._said(said)} {self._said(compared)}", tone="caution" if counts.missing else "plain"),
+            Paragraph(
+                text=f"{self._said(counts_text)} {self._said(compared)}", tone="caution" if counts.missing else "plain"
+            ),
         ]
 
     def picture(self) -> Chart:
@@ -105,8 +107,8 @@ class DataWriter:
         editions = [f"{self.framework.name} {each}" for each in self.framework.edition.split("+")]
         value, unit = (self._word(each) for each in ("Value", "Unit"))
         heads = [Column(title=each, weight=3) for each in editions]
-        beside = (Column(title=value, is_number=True, weight=1.5), Column(title=unit, weight=1.1))
-        columns = (heads[0], *beside, heads[-1], *beside, Column(title=self._word("What is different"), weight=2.4))
+        sides = (Column(title=value, is_number=True, weight=1.5), Column(title=unit, weight=1.1))
+        columns = (heads[0], *sides, heads[-1], *sides, Column(title=self._word("What is different"), weight=2.4))
         title = self._word("From edition to edition")
         return [Table(key="bridge", title=title, sheet="Bridge", columns=columns, rows=tuple(rows))] if rows else []
 
@@ -169,14 +171,14 @@ class DataWriter:
         """The rows of a data point: one, or of a table one for each item."""
         period = self.ask.given.period
         items = [self.write.whole] if point.each is None else self.ask.items(point.each, period)
-        asked = [(item, self.ask.asked(point, item)) for item in items] if point.questions else []
+        figures = [(item, self.ask.asked(point, item)) for item in items] if point.questions else []
         answer = self._answers.get(point.key)
-        if asked and all(figure.value is not None for _, figure in asked):
+        if figures and all(figure.value is not None for _, figure in figures):
             if answer is not None:
                 self._beside.append(point.key)
         elif answer is not None:
             return [self._by_organisation(point, answer)]
-        return [self._by_figure(point, *each) for each in asked] or [self._missing(point, "", NOBODY_KNOWS)]
+        return [self._by_figure(point, *each) for each in figures] or [self._missing(point, "", NOBODY_KNOWS)]
 
     def _by_figure(self, point: DatumSpec, item: Item, figure: Figure) -> tuple[Datum, Cell]:
         name = item.label if point.each is not None else ""
@@ -184,8 +186,8 @@ class DataWriter:
             return self._missing(point, name, SENTENCES.get(figure.status, words(figure.status)))
         shared = self._shared(point) | {"item": name, "source": "figure", "figure_id": figure.figure_id}
         if point.fact is not None:
-            said, tone = self.ask.fact(point.fact, item)
-            return Datum(**shared, value=said), Cell(text=said, tone=tone)
+            text, tone = self.ask.fact(point.fact, item)
+            return Datum(**shared, value=text), Cell(text=text, tone=tone)
         unit = "%" if point.percent else word(unit_text(figure.unit), self.write.language)
         return Datum(**shared, value=figure.value, unit=unit), self.write.shown(point, figure)
 
@@ -230,12 +232,12 @@ class DataWriter:
 
     def _source(self, datum: Datum) -> Cell:
         """Source of the answer, with its author and evidence."""
-        said = self._word(datum.source.replace("_", " "))
+        source = self._word(datum.source.replace("_", " "))
         if datum.source == "missing":
-            return plain(said, "bad" if datum.required else "muted")
+            return plain(source, "bad" if datum.required else "muted")
         at = "" if datum.at is None else long_date(datum.at, self.write.language)
         kept = self._word("signed" if datum.is_signed else "unsigned") if datum.author else ""
-        return plain(", ".join(each for each in (said, datum.reason, datum.author, at, kept, datum.evidence) if each))
+        return plain(", ".join(each for each in (source, datum.reason, datum.author, at, kept, datum.evidence) if each))
 
     def _table(self, key: str, title: str, sheet: str, rows: Sequence[Row], *, has_unit: bool) -> Table:
         columns = [Column(title=self._word("Standard"), weight=1.4), Column(title=self._word("Data point"), weight=4)]

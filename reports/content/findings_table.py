@@ -68,12 +68,12 @@ def findings_table(
 
 def finding_sentence(finding: Finding, shown: Collection[str] | None = None, *, locale: str = "en") -> str:
     """A finding's message with its facts behind it, or those of `shown`; names of batches are asked by command."""
-    told = {
+    known = {
         name: format_number(value, decimals=3, locale=locale) if isinstance(value, float) else _fact(value, locale)
         for name, value in finding.facts.items()
         if value is not None and name not in NOT_SHOWN and (shown is None or name in shown)
     }
-    facts = ", ".join(f"{page_word(name.replace('_', ' '), locale)} {value}" for name, value in told.items())
+    facts = ", ".join(f"{page_word(name.replace('_', ' '), locale)} {value}" for name, value in known.items())
     message = page_word(finding.message, locale)
     return f"{message} ({facts})" if facts else message
 

@@ -58,10 +58,10 @@ class GroupAsker(Asker):
         self, given: Given, book: FigureBook, members: Sequence[Member], *, language: str | None = None
     ) -> None:
         # The kinds of numbers are the same of every site.
-        asked = members[0].datasets
+        datasets = members[0].datasets
         own: Sequence[Dataset] = (targets.TargetData(given), benchmark.BenchmarkData(given))
-        self._own = {name: each for name, each in zip(OWN_SAID, own, strict=True) if name in asked}
-        super().__init__(given, {**asked, **self._own}, book, language=language)
+        self._own = {name: each for name, each in zip(OWN_SAID, own, strict=True) if name in datasets}
+        super().__init__(given, {**datasets, **self._own}, book, language=language)
         self._organisation = members[0].organisation
         self._sites = [
             (each.part, Asker(each.given, each.datasets, book, language=language, place=f"{each.part.site_id}/"))
@@ -94,13 +94,14 @@ class GroupAsker(Asker):
         """Words of all sites about an item, each once; of the days that a site counts."""
         if parse_question(text).dataset in self._own:
             return super().fact(text, item)
-        said = [
+        found = [
             ask.fact(text, Item(item.key, item.label, _own_scope(ask, item), period))
             for part, ask in self._sites
             if (period := within(part, item.period)) is not None and self._has(ask, item)
         ]
         # What a site lists is joined in the same way.
-        return "; ".join(dict.fromkeys(each for words, _ in said for each in words.split("; ") if each)) or "–", "plain"
+        listed = dict.fromkeys(each for words, _ in found for each in words.split("; ") if each)
+        return "; ".join(listed) or "–", "plain"
 
     def quarter_hours(self, spec: SeriesSpec, item: Item) -> Sequence[tuple[str, DayPoint]]:
         """None: a course is of one site."""
@@ -120,7 +121,7 @@ class GroupAsker(Asker):
         path = f"{dataset}/{item.scope}/{period_key(item.period.start, item.period.end)}/{name}"
         if self.book.has(path):
             return self.book.at(path)
-        told: dict[str, Any] = {
+        shared: dict[str, Any] = {
             "item": item,
             "label": word(measure.label, self.language),
             "kpi": name,
@@ -128,8 +129,8 @@ class GroupAsker(Asker):
         }
         # A saving is claimed, or not, by the gate of its own site.
         if (dataset, name) == (project.NAME, "savings_kwh"):
-            return self._derived(path, "sum", self.parts_of(dataset, name, item) or [], **told)
-        return self._put(path, nothing("of_one_site"), **told)
+            return self._derived(path, "sum", self.parts_of(dataset, name, item) or [], **shared)
+        return self._put(path, nothing("of_one_site"), **shared)
 
     def parts_of(self, dataset: str, name: str, item: Item) -> list[tuple[str, Figure]] | None:
         """Share × own figure of each site and span of one share; of what is the organisation's own there are none."""
@@ -141,10 +142,10 @@ class GroupAsker(Asker):
             # What is still to be done is of who owns the site when the period ends.
             is_ahead = dataset != measures.NAME or part.period.end == self.given.period.end
             if part.share > 0 and period is not None and is_ahead and self._has(ask, item):
-                asked, source = self._of_site(ask, item, period), ask.datasets[dataset]
-                if isinstance(source, Added) and not source.adds_up(name, asked):
+                of_member, source = self._of_site(ask, item, period), ask.datasets[dataset]
+                if isinstance(source, Added) and not source.adds_up(name, of_member):
                     continue
-                own = ask.measure(dataset, name, asked)
+                own = ask.measure(dataset, name, of_member)
                 days = Fraction(period.days, item.period.days) if name in SIZES else Fraction(1)
                 found.append(("part", self._weighed(own, part, period, days)))
         return found
@@ -181,9 +182,9 @@ class GroupAsker(Asker):
         if water.NAME not in used:
             return []
         known = {part.site_id: ask.given.site for part, ask in self._sites if part.share > 0}
-        said = Sentence("No meter of the site counts water.")
+        message = Sentence("No meter of the site counts water.")
         return [
-            Finding(code="no_water_meter", message=Sentence("{0}: {1}", name, said), scope=f"site:{name}")
+            Finding(code="no_water_meter", message=Sentence("{0}: {1}", name, message), scope=f"site:{name}")
             for name, site in known.items()
             if not water_streams(site)
         ]

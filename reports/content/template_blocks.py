@@ -91,7 +91,7 @@ class BlockWriter:
     def _paragraph(self, spec: TextSpec, about: Item | None) -> list[Block]:
         """The sentence with its figures, or nothing where one of them is unknown."""
         item = about or self.whole
-        figures = {name: self.ask.asked(asked, item) for name, asked in spec.figures.items()}
+        figures = {name: self.ask.asked(figure_spec, item) for name, figure_spec in spec.figures.items()}
         if any(figure.value is None for figure in figures.values()):
             return []
         given = self.ask.given
@@ -99,9 +99,9 @@ class BlockWriter:
         span = period_text(given.period.start, given.period.end, self.language)
         words = {"site": given.site.name, "period": span}
         for name, figure in figures.items():
-            asked = spec.figures[name]
-            shown = self._cell(asked, figure, self._decimals(asked, [figure], [item])).text
-            unit = "" if asked.percent else word(unit_text(figure.unit), self.language)
+            figure_spec = spec.figures[name]
+            shown = self._cell(figure_spec, figure, self._decimals(figure_spec, [figure], [item])).text
+            unit = "" if figure_spec.percent else word(unit_text(figure.unit), self.language)
             words[name] = f"{shown} {unit}".strip()
         # Replaced and not formatted: names of sites and uses come from people, and may hold braces.
         for name, shown in words.items():
@@ -111,8 +111,8 @@ class BlockWriter:
             return []
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
 
-    def _whole(self, asked: Asked) -> Figure:
-        return self.ask.asked(asked, self.whole)
+    def _whole(self, spec: Asked) -> Figure:
+        return self.ask.asked(spec, self.whole)
 
     def _single_rows(self, spec: TableSpec) -> Table:
         rows, marks = [], set()
@@ -226,15 +226,15 @@ class BlockWriter:
             key=key, title=title, sheet=spec.sheet, columns=tuple(heads), rows=tuple(rows), note=" ".join(notes)
         )
 
-    def _cell(self, asked: Asked, figure: Figure, decimals: int) -> Cell:
-        if asked.percent:
+    def _cell(self, spec: Asked, figure: Figure, decimals: int) -> Cell:
+        if spec.percent:
             return self.write.percent(figure, decimals)
-        if asked.probability:
+        if spec.probability:
             return self.write.probability(figure)
         # The words around it say "less" or "more": a sign would say it twice, or the opposite.
-        if asked.is_size and figure.value is not None:
+        if spec.is_size and figure.value is not None:
             figure = figure.model_copy(update={"value": abs(figure.value)})
-        return self.write.number(figure, decimals, signed=asked.signed)
+        return self.write.number(figure, decimals, signed=spec.signed)
 
     def _with_unit(self, cell: Cell, figure: Figure) -> Cell:
         return cell.model_copy(update={"text": f"{cell.text} {word(unit_text(figure.unit), self.language)}"})
@@ -243,23 +243,23 @@ class BlockWriter:
         is_waived = figure.value is not None and figure.scope.partition("/")[0] in self.waived
         return cell.model_copy(update={"mark": WAIVED}) if is_waived else cell
 
-    def _decimals(self, asked: Asked, figures: Sequence[Figure], scaled: Sequence[Item]) -> int:
+    def _decimals(self, spec: Asked, figures: Sequence[Figure], scaled: Sequence[Item]) -> int:
         """scaled: the items by whose size a question with a scale of its own is written."""
-        if isinstance(asked.decimals, int):
-            return asked.decimals
-        if asked.scale:
-            return energy_decimals([self.ask.question(text, item).value for text in asked.scale for item in scaled])
-        if asked.percent:
+        if isinstance(spec.decimals, int):
+            return spec.decimals
+        if spec.scale:
+            return energy_decimals([self.ask.question(text, item).value for text in spec.scale for item in scaled])
+        if spec.percent:
             return 1
-        if asked.combine is None and asked.unit is None:
-            fixed = self.ask.measure_of(asked.value or "").decimals
+        if spec.combine is None and spec.unit is None:
+            fixed = self.ask.measure_of(spec.value or "").decimals
             if fixed is not None:
                 return fixed
-        if asked.combine in {"percent_of", "deviation_percent"}:
+        if spec.combine in {"percent_of", "deviation_percent"}:
             return 1
         values: list[Decimal | None] = [figure.value for figure in figures]
         largest = max((abs(value) for value in values if value is not None), default=Decimal(0))
         # Two decimals would leave nothing of it.
-        if largest and largest < 1 and asked.decimals == "auto":
+        if largest and largest < 1 and spec.decimals == "auto":
             return 4
         return energy_decimals(values)

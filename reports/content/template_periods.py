@@ -28,8 +28,8 @@ def check_period(
     if isinstance(event, Experiment):
         days = days_of(event, period.time_zone)
         if (period.start, period.end) != (days.start, days.end):
-            said = f"experiment {event.experiment_id} is of {days.start}/{days.end}, not of {period.label!r}"
-            raise BadInput(said, reason="bad_period")
+            message = f"experiment {event.experiment_id} is of {days.start}/{days.end}, not of {period.label!r}"
+            raise BadInput(message, reason="bad_period")
         return
     if event is not None:
         day = day_of(event, period.time_zone)

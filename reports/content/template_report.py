@@ -69,10 +69,10 @@ def template_report(
     written = _written(template, write, points)
     if group is not None:
         written.insert(1, _of_table(group.table(write)))
-    told = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
+    reported = _findings(template, given, ask, booked, points, is_synthetic=is_synthetic)
     bands = headline_bands(written, figures := book.figures(), given.sources)
     written += uncertainty_sections(bands, figures, language, given.locale)
-    findings = in_order([*told, *standing(written, figures, told), *findings_of(bands)])
+    findings = in_order([*reported, *standing(written, figures, reported), *findings_of(bands)])
     sections = _with_findings(template, with_marks(written, figures, language), findings, language)
     named = {name: value for each in booked for name, value in each.versions.items()} | dict(run_versions or {})
     return ReportContent(
@@ -169,8 +169,8 @@ def period_name(template: ReportTemplate, given: Given) -> str:
 
 def datasets_for(template: ReportTemplate, given: Given) -> dict[str, Dataset]:
     """The datasets that a template asks, made of what is given."""
-    asked = [parse_question(text) for text in questions_of(template)]
-    return make_datasets(given, datasets_of(template), in_pack=asked if template.framework is not None else None)
+    questions = [parse_question(text) for text in questions_of(template)]
+    return make_datasets(given, datasets_of(template), in_pack=questions if template.framework is not None else None)
 
 
 def datasets_of(template: ReportTemplate) -> tuple[str, ...]:
@@ -269,8 +269,8 @@ def _with_findings(
     template: ReportTemplate, written: Sequence[Section], findings: Sequence[Finding], locale: str
 ) -> list[Section]:
     """The sections with the findings in their place, or behind the first section; what is too long at the end."""
-    asked = (block.findings for section in template.sections for block in section.blocks)
-    is_whole = any(each is not None and each.is_whole for each in asked)
+    requested = (block.findings for section in template.sections for block in section.blocks)
+    is_whole = any(each is not None and each.is_whole for each in requested)
     first, front = template.sections[0], in_front(findings, None if is_whole else FRONT_FINDINGS)
     made = []
     for index, section in enumerate(written):

@@ -63,12 +63,12 @@ def side_by_side(earlier: ReportTemplate, later: ReportTemplate) -> ReportTempla
     was, now = earlier.framework, later.framework
     bridge = None if now is None else now.bridge
     if was is None or now is None or bridge is None or bridge.pack != earlier.template:
-        said = f"{later.template} has no bridge from {earlier.template}"
-        raise BadInput(said, reason="no_bridge", mend="`bridge` of a pack's framework names the earlier pack")
+        message = f"{later.template} has no bridge from {earlier.template}"
+        raise BadInput(message, reason="no_bridge", mend="`bridge` of a pack's framework names the earlier pack")
     for named in (name for pair in bridge.pairs for name in pair.was):
         if not any(is_of(point.id, named) for point in earlier.points):
-            said = f"{later.template}: bridge: {named!r} is no data point of {earlier.template}"
-            raise BadInput(said, reason="no_bridge")
+            message = f"{later.template}: bridge: {named!r} is no data point of {earlier.template}"
+            raise BadInput(message, reason="no_bridge")
     framework = now.model_copy(
         update={
             "edition": f"{was.edition}+{now.edition}", "checked": None, "early_from": None,
@@ -90,8 +90,8 @@ def _under_name(pack: ReportTemplate, *, is_first: bool = True) -> list[SectionS
     """Sections of a pack beside another's: their keys begin with its name, and findings stand once."""
 
     def named(block: BlockSpec) -> BlockSpec:
-        told = {kind: each for kind in ("table", "chart", "data") if (each := getattr(block, kind)) is not None}
-        keys = {kind: each.model_copy(update={"key": f"{pack.template}_{each.key}"}) for kind, each in told.items()}
+        contents = {kind: each for kind in ("table", "chart", "data") if (each := getattr(block, kind)) is not None}
+        keys = {kind: each.model_copy(update={"key": f"{pack.template}_{each.key}"}) for kind, each in contents.items()}
         return block.model_copy(update=keys)
 
     found = []
@@ -187,22 +187,22 @@ def _read(path: Path, _changed_ns: int, _size: int) -> ReportTemplate:
 
 
 def _is_known(text: str, *, is_fact: bool) -> bool:
-    asked = parse_question(text)
+    question = parse_question(text)
     known: Mapping[str, Any] = FACTS if is_fact else MEASURES
-    return asked.dataset in known and asked.measure in known[asked.dataset]
+    return question.dataset in known and question.measure in known[question.dataset]
 
 
 def _problem(document: Any, path: Path, place: list[str | int], text: str, *, is_fact: bool) -> Problem:
-    asked, known = parse_question(text), FACTS if is_fact else MEASURES
+    question, known = parse_question(text), FACTS if is_fact else MEASURES
     line, column = place_of(document, place)
     kind = "fact" if is_fact else "measure"
     every = [f"{dataset}.{name}" for dataset in known for name in known[dataset]]
-    close = difflib.get_close_matches(f"{asked.dataset}.{asked.measure}", every, n=1)
-    if asked.dataset not in known:
-        message, mend = f"unknown dataset {asked.dataset!r}", f"there are {', '.join(known)}"
+    close = difflib.get_close_matches(f"{question.dataset}.{question.measure}", every, n=1)
+    if question.dataset not in known:
+        message, mend = f"unknown dataset {question.dataset!r}", f"there are {', '.join(known)}"
     else:
-        message = f"dataset {asked.dataset!r} has no {kind} {asked.measure!r}"
-        mend = f"it has {', '.join(known[asked.dataset])}"
+        message = f"dataset {question.dataset!r} has no {kind} {question.measure!r}"
+        mend = f"it has {', '.join(known[question.dataset])}"
     return Problem(
         file=str(path), line=line, column=column, message=message, mend=f"did you mean {close[0]!r}?" if close else mend
     )

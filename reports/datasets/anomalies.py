@@ -97,14 +97,14 @@ class AnomalyData:
         if name == "cause":
             return self._cause(event), "plain"
         local = zone(self.given.site.time_zone)
-        said = {
+        facts = {
             "meter": self._meter(event),
             "kind": Sentence(KIND_TITLES.get(event.kind, event.kind.replace("_", " "))),
             "begin": f"{event.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
             "end": f"{event.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
             "severity": Sentence(SEVERITY_WORDS[event.severity]), "id": event.event_id,
         }  # fmt: skip
-        return said[name], "plain"
+        return facts[name], "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """No event at all, events without cost, and costly ones that nobody took care of."""

@@ -139,11 +139,11 @@ class BenchmarkData(OfSite):
         fault = None if self.given.organisation is not None else self.given.sources.organisation_fault()
         if fault is not None:
             [first, *_] = problems_of(fault)
-            said = (Path(first.file).name, first.line, first.message)
-            message = Sentence("{0}, line {1}: {2}. While it is at fault no peers are known.", *said)
+            place = (Path(first.file).name, first.line, first.message)
+            message = Sentence("{0}, line {1}: {2}. While it is at fault no peers are known.", *place)
             return [Finding(code=FAULTY, message=message, severity="warning", facts={"line": first.line})]
         found, own = self._found(period), {each.scope for each in self.items("site", period) or ()}
-        told = [] if found is None else [
+        reported = [] if found is None else [
             each if each.scope in {"", *own} else _of_another(each)
             for each in found.findings
             if each.is_blocking or each.code == "part_of_a_year" or (each.code == "coverage" and each.scope in own)
@@ -154,7 +154,7 @@ class BenchmarkData(OfSite):
             if self.given.organisation is not None or self._organisation is None
             else organisation_not_kept(self.given)
         )
-        return [*since, *(each.model_copy(update={"severity": "warning"}) for each in told)]
+        return [*since, *(each.model_copy(update={"severity": "warning"}) for each in reported)]
 
     def _peers(self, period: Period) -> Mapping[str, str]:
         """Sites that may be compared, with their uses; none where the site is of no organisation."""

@@ -61,12 +61,12 @@ def make_datasets(
 
     in_pack: all that a pack of data points asks, which is little; None: of no pack.
     """
-    asked = tuple(names)
+    requested = tuple(names)
     # A target is held against the inventory.
-    asked += (footprint.NAME,) if targets.NAME in asked else ()
-    wanted = dict.fromkeys([*asked, *([] if performance.NAME in asked else [site.NAME])])
+    requested += (footprint.NAME,) if targets.NAME in requested else ()
+    wanted = dict.fromkeys([*requested, *([] if performance.NAME in requested else [site.NAME])])
     made = {name: make(given) for name, make in MAKERS.items() if name in wanted}
     for name, each in made.items():
         if in_pack is not None and isinstance(each, site.SiteKpis):
-            each.want_in_pack(asked for asked in in_pack if asked.dataset == name)
+            each.want_in_pack(requested for requested in in_pack if requested.dataset == name)
     return made

@@ -72,8 +72,8 @@ def day_of(event: DrEvent, time_zone: str) -> Period:
 
 def shed_told(shed_kwh: float, locale: str) -> str:
     """A clause about a shed of either sign, with `{shed}` where the template puts the figure without its sign."""
-    told = "the event shed {0}" if shed_kwh >= 0 else "the meter used {0} more than the baseline"
-    return page_word(Sentence(told, "{shed}"), locale)
+    sentence = "the event shed {0}" if shed_kwh >= 0 else "the meter used {0} more than the baseline"
+    return page_word(Sentence(sentence, "{shed}"), locale)
 
 
 class DrEventData(OfSite):
@@ -116,15 +116,15 @@ class DrEventData(OfSite):
         """A number of the event, of its settlement, or of a part of it."""
         given, part = self.given, self._part(item)
         field, part = ("baseline_kwh", again.BEST) if measure == "best_kwh" else (measure, part)
-        said = {"part": part, "field": field}
-        value = again.number(given.sources, given.site, self.event.event_id, given.as_of_utc, **said)
+        named = {"part": part, "field": field}
+        value = again.number(given.sources, given.site, self.event.event_id, given.as_of_utc, **named)
         inputs = [again.event_input(self.event)]
         if field not in again.OF_EVENT:
             inputs.append(again.settlement_input(self.settled))
         if field == "actual_kwh":
             inputs += given.behind(item.period)
         return Leaf(
-            value, "dr_event_number", {**given.span(item.period), "event": self.event.event_id, **said}, inputs,
+            value, "dr_event_number", {**given.span(item.period), "event": self.event.event_id, **named}, inputs,
             status="" if value is not None else "missing",
             unit=self.settled.currency if MEASURES[measure].unit == "currency" else "",
         )  # fmt: skip
@@ -210,8 +210,8 @@ class DrEventData(OfSite):
             return self._word("yes" if found.eligible else "no"), "plain" if found.eligible else "muted"
         if name == "use":
             is_rule = self.settled.rule is not None and self.settled.rule.method == found.name
-            said = [*(["Programme's rule"] if is_rule else []), *(["Best method"] if found.chosen else [])]
-            return ", ".join(self._word(each) for each in said), "plain"
+            labels = [*(["Programme's rule"] if is_rule else []), *(["Best method"] if found.chosen else [])]
+            return ", ".join(self._word(each) for each in labels), "plain"
         return found.name, "plain"
 
     def _agreed(self) -> list[tuple[str, str]]:

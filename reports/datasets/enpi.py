@@ -270,8 +270,8 @@ class EnpiData:
         days = claims.days_compared(self.use_days.pairs(seu, period), period, given.rule)
         if given.marts_dir is None:
             basis = KpiBasis(given.site.site_id, given.as_of_utc)
-            asked = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
-            given.sources.want(basis, asked)
+            prices = [each for day in days for each in claims.prices_of_day(scope, day.local_date)]
+            given.sources.want(basis, prices)
             value = claims.worth(days, scope, lambda each: given.sources.kpi_row(basis, each))
         else:
             site_id, years = given.site.site_id, range(period.start.year, period.end.year + 1)

@@ -74,11 +74,11 @@ class ExperimentData(OfSite):
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """A number of the experiment or of a part of it."""
-        given, said = self.given, {"part": item.scope.partition("/")[2], "field": measure}
-        value = again.number(self.told, **said)
+        given, named = self.given, {"part": item.scope.partition("/")[2], "field": measure}
+        value = again.number(self.told, **named)
         return Leaf(
             value, "experiment_number",
-            {**given.span(item.period), "experiment": self.experiment.experiment_id, **said},
+            {**given.span(item.period), "experiment": self.experiment.experiment_id, **named},
             [again.experiment_input(self.told), *given.behind(item.period)],
             status="" if value is not None else "missing",
         )  # fmt: skip
@@ -103,8 +103,8 @@ class ExperimentData(OfSite):
         if name == "verdict" and self._is_unsent:
             return self._word("insufficient"), "caution"
         if name == "verdict":
-            said, tone = _VERDICTS[found.verdict]
-            return self._word(said), tone
+            verdict, tone = _VERDICTS[found.verdict]
+            return self._word(verdict), tone
         return ", ".join(found.adjusted_for) or "–", "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:

@@ -86,9 +86,9 @@ class FootprintData(OfSite):
         # Certificates are used up in order of time: a month is read from the account of its year so far.
         account = account_of(period, given.period.end, given.since)
         left_out = {"left_out": given.left_out} if given.left_out else {}
-        asked = {"field": measure, "carrier": carrier, **left_out}
+        named = {"field": measure, "carrier": carrier, **left_out}
         try:
-            value = number(given.sources, given.site, period, account, given.as_of_utc, **asked)
+            value = number(given.sources, given.site, period, account, given.as_of_utc, **named)
         except BadInput:
             # Two factors of one day, say: a finding of the report tells it.
             value = None
@@ -99,7 +99,7 @@ class FootprintData(OfSite):
                 **given.span(period),
                 "account_start": account.start.isoformat(),
                 "account_end": account.end.isoformat(),
-                **asked,
+                **named,
             },
             inputs=[*given.behind(account), factor_input(given.sources, given.site, given.as_of_utc)],
             status="" if value is not None else self._why_not(measure, carrier, account),

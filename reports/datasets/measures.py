@@ -159,11 +159,11 @@ class MeasureData(OfSite):
         found = next((each for each in self._known if f"measure:{each.recommendation_id}" == item.scope), None)
         if found is None:
             return "", "plain"
-        told = {
+        facts = {
             "status": page_word(found.status, locale), "cost_source": found.cost_source,
             "confidence": page_word(found.confidence_label, locale),
         }  # fmt: skip
-        return told[name], "plain"
+        return facts[name], "plain"
 
     def findings(self, period: Period) -> list[Finding]:
         """That nothing was advised, or which measures are in no total."""

@@ -232,8 +232,8 @@ class PerformanceData:
         if name in {"missing", "mend"}:
             return want_of(name, seu, whole, site_id=self.given.site.site_id), "plain"
         if name == "verdict":
-            said, tone = is_sure(whole, "en")
-            return Sentence(said), tone
+            verdict, tone = is_sure(whole, "en")
+            return Sentence(verdict), tone
         result = self.uses.result(seu, item.period) if item.key == month_key(item.period) else whole
         shown = standing_of(result.status, result.performance)
         return Sentence(words(shown)), TONES.get(shown, "plain")
@@ -297,8 +297,8 @@ def unassessed(results: Sequence[EnpiResult]) -> str:
     if not wanting:
         return ""
     if wanting < len(results):
-        said = "{0} of {1} energy uses cannot be assessed: the table below says what is missing."
-        return Sentence(said, wanting, len(results))
+        message = "{0} of {1} energy uses cannot be assessed: the table below says what is missing."
+        return Sentence(message, wanting, len(results))
     if wanting == 1:
         return Sentence("The energy use cannot be assessed: the table below says what is missing.")
     return Sentence("None of the {0} energy uses can be assessed: the table below says what is missing.", wanting)

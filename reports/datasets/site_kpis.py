@@ -118,9 +118,9 @@ class SiteKpis:
         scope = f"site:{self.given.site.site_id}"
         self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
-    def want_in_pack(self, asked: Iterable[Question]) -> None:
+    def want_in_pack(self, questions: Iterable[Question]) -> None:
         """Say what a pack of data points asks of the dataset; the findings of every report ask one more KPI."""
-        for each in (Question(NAME, _READ, "", ""), *asked):
+        for each in (Question(NAME, _READ, "", ""), *questions):
             span = shifted(self.given.period, each.shift)
             self.want([span, *months_of(span)], self._leaves(each.measure))
 
@@ -230,14 +230,14 @@ def price_gaps(site: Site, period: Period, readings: pl.DataFrame, *, factors: F
     by_day = electricity_factors(factors, period.start, period.end)
     price, factor = priced["price_per_kwh"], by_day["electricity_kgco2e_per_kwh"]
     hours, days = {"quarter_hours": priced.height}, {"days": by_day.height}
-    told = (
+    gaps = (
         ("price_gap", _NO_PRICE, "quarter_hours_without_price", hours, priced.filter(price.is_null())),
         ("negative_price", _BELOW_ZERO, "quarter_hours_below_zero", hours, priced.filter(price < 0)),
         ("factor_gap", _NO_FACTOR, "days_without_factor", days, by_day.filter(factor.is_null())),
     )
     return [
         Finding(code=code, message=message, facts={count: rows.height, **every, **_span_of(rows)})
-        for code, message, count, every, rows in told
+        for code, message, count, every, rows in gaps
         if rows.height
     ]
 

@@ -101,25 +101,25 @@ class Asker:
 
     def question(self, text: str, item: Item) -> Figure:
         """The figure of one question for an item."""
-        asked = parse_question(text)
-        scope = asked.scope or item.scope
-        period = shifted(item.period, asked.shift)
+        parsed = parse_question(text)
+        scope = parsed.scope or item.scope
+        period = shifted(item.period, parsed.shift)
         wanted = Item(key=item.key, label=item.label, scope=scope, period=period)
-        return self.measure(asked.dataset, asked.measure, wanted)
+        return self.measure(parsed.dataset, parsed.measure, wanted)
 
     def fact(self, text: str, item: Item) -> tuple[str, Tone]:
         """Words about an item, sentences among them in the report's language."""
-        asked = parse_question(text)
-        said, tone = self.datasets[asked.dataset].fact(asked.measure, item)
-        return page_word(said, self.language) if isinstance(said, Sentence | Stored) else said, tone
+        question = parse_question(text)
+        words, tone = self.datasets[question.dataset].fact(question.measure, item)
+        return page_word(words, self.language) if isinstance(words, Sentence | Stored) else words, tone
 
     def days(self, spec: SeriesSpec, item: Item) -> Sequence[DayPoint]:
         """A measure's numbers by day, which are no figures. Raises OurFault for a dataset that has none."""
-        asked = parse_question(spec.value)
-        source = self.datasets[asked.dataset]
+        question = parse_question(spec.value)
+        source = self.datasets[question.dataset]
         if not isinstance(source, Daily):
-            raise OurFault(f"dataset {asked.dataset!r} has no numbers by day")
-        return source.days(asked.measure, item, is_running=spec.is_running, has_band=spec.has_band)
+            raise OurFault(f"dataset {question.dataset!r} has no numbers by day")
+        return source.days(question.measure, item, is_running=spec.is_running, has_band=spec.has_band)
 
     def hours(self, spec: SeriesSpec, item: Item) -> Mapping[date, Sequence[float | None]]:
         """The load by day and hour, which is no figure. Raises OurFault for a dataset that has none."""
@@ -130,16 +130,16 @@ class Asker:
 
     def quarter_hours(self, spec: SeriesSpec, item: Item) -> Sequence[tuple[str, DayPoint]]:
         """Power by quarter hours, which is no figure. Raises OurFault for a dataset that has none."""
-        asked = parse_question(spec.value)
-        source = self.datasets[asked.dataset]
+        question = parse_question(spec.value)
+        source = self.datasets[question.dataset]
         if not isinstance(source, ByQuarterHour):
-            raise OurFault(f"dataset {asked.dataset!r} has no numbers by quarter hour")
-        return source.quarter_hours(asked.measure, item, has_band=spec.has_band)
+            raise OurFault(f"dataset {question.dataset!r} has no numbers by quarter hour")
+        return source.quarter_hours(question.measure, item, has_band=spec.has_band)
 
     def measure_of(self, text: str) -> Measure:
         """Kind of number that a question gives."""
-        asked = parse_question(text)
-        return self.datasets[asked.dataset].measures[asked.measure]
+        question = parse_question(text)
+        return self.datasets[question.dataset].measures[question.measure]
 
     def findings(self, used: Sequence[str]) -> list[Finding]:
         """Findings of the datasets that the report asks, each once."""
@@ -224,16 +224,16 @@ class Asker:
         used = self.given.site.currency if unit == "currency" else unit
         return put(self.book, path, leaf, item, label=label, kpi=kpi, unit=used)
 
-    def _combined(self, combine: str, asked: Asked, item: Item) -> Figure:
-        figures = [self.question(text, item) for text in asked.of]
+    def _combined(self, combine: str, spec: Asked, item: Item) -> Figure:
+        figures = [self.question(text, item) for text in spec.of]
         units = {figure.unit for figure in figures}
         # A ratio may be of two units, which then stand in its own.
         if combine in {"sum", "difference", "deviation_percent"} and len(units) > 1:
             raise BadInput(
-                f"{combine} of {' and '.join(asked.of)} mixes the units {', '.join(sorted(units))}",
+                f"{combine} of {' and '.join(spec.of)} mixes the units {', '.join(sorted(units))}",
                 reason="bad_template",
             )
-        path = f"{combine}/{item.scope}/{period_key(item.period.start, item.period.end)}/{'/'.join(asked.of)}"
+        path = f"{combine}/{item.scope}/{period_key(item.period.start, item.period.end)}/{'/'.join(spec.of)}"
         if self.book.has(path):
             return self.book.at(path)
         unit = COMBINED_UNITS.get(combine, figures[0].unit)
@@ -242,7 +242,7 @@ class Asker:
         return self.book.derive(
             path,
             combine,
-            [("part" if combine == "sum" else text, figure) for text, figure in zip(asked.of, figures, strict=True)],
+            [("part" if combine == "sum" else text, figure) for text, figure in zip(spec.of, figures, strict=True)],
             label=page_word(
                 # No preposition: labels stand in no case but their own.
                 Sentence("{0} ({1})", Sentence(combine.replace("_", " ")), sentences([f.label for f in figures])),

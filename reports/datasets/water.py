@@ -35,8 +35,8 @@ class WaterData(SiteKpis):
         """Say which spans and measures will be asked."""
         site, (taken, known) = self.given.site, MEASURES
         named = {taken: (taken, water_scope(site)), known: ("floor_area_m2", f"site:{site.site_id}")}
-        asked = [AskedKpi(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
-        self.given.sources.want(self._basis, asked)
+        questions = [AskedKpi(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
+        self.given.sources.want(self._basis, questions)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:
         """None: the axis is not its own."""

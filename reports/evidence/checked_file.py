@@ -44,20 +44,20 @@ def looked_at(path: str) -> dict[str, Any]:
         members = _members(file)
         if MANIFEST in members:
             return found | _pack(file)
-        said = _SAYS.search(members.get("docProps/core.xml") or b"")
+        named = _SAYS.search(members.get("docProps/core.xml") or b"")
     else:
-        said = _SAYS.search(data) if kind == "pdf" else _SAYS_JSON.search(data[:_HEAD])
-    return found | {"name": f"{said[1].decode(errors='replace')}@{int(said[2])}" if said else ""}
+        named = _SAYS.search(data) if kind == "pdf" else _SAYS_JSON.search(data[:_HEAD])
+    return found | {"name": f"{named[1].decode(errors='replace')}@{int(named[2])}" if named else ""}
 
 
 def _pack(file: Path) -> dict[str, Any]:
     opened, problems = open_pack(read_archive(file))
-    told = [each.file for each in problems][:MOST_PLACES]
+    files = [each.file for each in problems][:MOST_PLACES]
     if opened is None:
-        return {"is_pack": True, "problems": told}
+        return {"is_pack": True, "problems": files}
     report = opened.manifest.report
     name = f"{report.report_id}@{report.revision}"
-    return {"is_pack": True, "name": name, "manifest_sha256": opened.manifest_sha256, "problems": told}
+    return {"is_pack": True, "name": name, "manifest_sha256": opened.manifest_sha256, "problems": files}
 
 
 def places(given: str, written: str) -> list[str]:

@@ -178,7 +178,7 @@ class Life:
             names=self._names_of(revision, person),
             recorded_at_utc=self.clock.now_utc(),
         )
-        said = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed", "names"}
+        signed = {"step", "is_synthetic", "role", "reason", "content_sha256", "allowed", "names"}
         # Decision and signature in one transaction: a signature over nothing would be as bad as none.
         with self.publications.store.together():
             decided = self.publications.decide(decision, self.clock)
@@ -188,7 +188,7 @@ class Life:
                 person,
                 kind=f"reports {VERBS[step]}",
                 subject=name_of(decision),
-                facts=decision.model_dump(mode="json", include=said),
+                facts=decision.model_dump(mode="json", include=signed),
                 clock=self.clock,
             )
         return Outcome(decided, [], content, is_signed=is_kept)

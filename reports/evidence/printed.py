@@ -102,9 +102,9 @@ def _differences(kind: str, least: bytes, most: bytes, there: bytes) -> str:
         wanted, known, found = (numbers_in(kind, each) for each in (least, most, there))
     except BadInput as fault:
         return fault.message
-    told = [f"{each} stands in it only" for each in sorted(found - known - wanted)[:_NAMED]]
-    told += [f"{each} is not in it" for each in sorted(wanted - found)[:_NAMED]]
-    return "; ".join(told)
+    differences = [f"{each} stands in it only" for each in sorted(found - known - wanted)[:_NAMED]]
+    differences += [f"{each} is not in it" for each in sorted(wanted - found)[:_NAMED]]
+    return "; ".join(differences)
 
 
 def numbers_in(kind: str, data: bytes) -> set[str]:

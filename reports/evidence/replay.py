@@ -169,9 +169,9 @@ def _check_life(archive: Archive, manifest: Manifest, people: People | None, pla
         decisions = [Decision.model_validate(each) for each in life["decisions"]]
         changes = [Signature.model_validate(each) for each in life.get("key_changes", ())]
         bad = next((each for each in signed if not is_signed(each)), None)
-        said = {(one.kind, one.person_id, one.subject) for one in signed}
+        acts_signed = {(one.kind, one.person_id, one.subject) for one in signed}
         acts = {each.step: (f"reports {VERBS[each.step]}", each.person_id, name_of(each)) for each in decisions}
-        unsigned = [step for step, act in acts.items() if act not in said]
+        unsigned = [step for step, act in acts.items() if act not in acts_signed]
         signed_names = {one.kind: json.loads(one.action)["facts"].get("names", {}) for one in signed}
         renamed = [each for each in decisions if signed_names.get(acts[each.step][0], each.names) != each.names]
     except MALFORMED:

@@ -87,7 +87,7 @@ def verify_pack(
     # The folder is ours: where the process is stopped, nothing of a hostile pack stays on the disk.
     temporary = functools.partial(tempfile.TemporaryDirectory, prefix="meterloom-pack-")
     with temporary() as folder, temporary() as own:
-        asked = {
+        options = {
             # The limited process need not work in this folder.
             "path": str(path.resolve()),
             "folder": folder,
@@ -98,13 +98,13 @@ def verify_pack(
             "previous": None if previous is None else str(previous.resolve()),
         }
         try:
-            said = run_limited("reports.evidence.verify_pack:verify_here", asked, LIMITS)
+            verdict = run_limited("reports.evidence.verify_pack:verify_here", options, LIMITS)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise
             stopped = PackProblem(file=STRUCTURE, problem=fault.message)
             return Verdict(path=path, verified=False, files=0, problems=(stopped,))
-    return Verdict.model_validate(said).model_copy(update={"path": path})
+    return Verdict.model_validate(verdict).model_copy(update={"path": path})
 
 
 def verify_here(
@@ -231,10 +231,10 @@ def _chain_problems(opened: Opened, previous: Path) -> Iterator[PackProblem]:
 
 
 def _verdict(archive: Archive, opened: Opened | None, problems: list[PackProblem]) -> Verdict:
-    said: dict[str, Any] = {}
+    verdict: dict[str, Any] = {}
     if opened is not None:
         report = opened.manifest.report
-        said = {
+        verdict = {
             "report": f"{report.report_id}@{report.revision}",
             "status": report.status,
             "inputs": opened.manifest.inputs,
@@ -250,5 +250,5 @@ def _verdict(archive: Archive, opened: Opened | None, problems: list[PackProblem
         files=len(archive.members),
         # A hostile pack may have one for each of its members.
         problems=tuple(problems[:MAX_PROBLEMS]),
-        **said,
+        **verdict,
     )

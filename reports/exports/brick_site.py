@@ -280,9 +280,9 @@ class _Reader:
         """Entities of Brick or of ours that are part of nothing, and what of the others was left."""
         for own in sorted(set(self.graph.subjects(RDF.type, None)) | set(self._why), key=str):
             names = [str(kind) for kind in self.graph.objects(own, RDF.type)]
-            spoken = [name for name in names if name.startswith((str(BRICK), str(EMS)))]
-            if own in self._why or (spoken and own not in self._mapped):
-                kind = re.split(r"[#/]", sorted(spoken)[0])[-1] if spoken else ""
+            classes = [name for name in names if name.startswith((str(BRICK), str(EMS)))]
+            if own in self._why or (classes and own not in self._mapped):
+                kind = re.split(r"[#/]", sorted(classes)[0])[-1] if classes else ""
                 yield Unmapped(entity=str(own), kind=kind, reason=self._why.get(own, "no_such_part"))
 
     def id_of(self, own: Node, kind: str = "site") -> str:

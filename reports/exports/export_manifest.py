@@ -49,9 +49,9 @@ def keep_manifest(path: Path, body: ExportBody, signer: Signer) -> Path:
     """Sign a body and write it beside the file. Raises OSError."""
     signature = signer.sign(DOMAIN, canonical(body.model_dump(mode="json")))
     manifest = ExportManifest(body=body, public_key=signer.public_key, signature=signature)
-    beside = manifest_of(path)
-    write_whole(beside, manifest.model_dump_json(indent=1).encode() + b"\n")
-    return beside
+    target = manifest_of(path)
+    write_whole(target, manifest.model_dump_json(indent=1).encode() + b"\n")
+    return target
 
 
 def manifest_of(path: Path) -> Path:
@@ -74,17 +74,17 @@ class CheckedExport(Model):
 
 def check_export(path: Path, people: People | None = None) -> CheckedExport:
     """A file against the manifest beside it. Raises BadInput where that is none, or either cannot be read."""
-    beside = manifest_of(path)
+    manifest_file = manifest_of(path)
     try:
-        manifest, sha256 = ExportManifest.model_validate_json(beside.read_bytes()), file_sha256(path)
+        manifest, sha256 = ExportManifest.model_validate_json(manifest_file.read_bytes()), file_sha256(path)
     except ValidationError as error:
-        raise BadInput("no manifest of an export", file=str(beside), reason="bad_manifest") from error
+        raise BadInput("no manifest of an export", file=str(manifest_file), reason="bad_manifest") from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", file=str(error.filename), reason="not_read") from error
     body, key = manifest.body, manifest.public_key
     faults = {}
     if not is_valid(key, DOMAIN, canonical(body.model_dump(mode="json")), manifest.signature):
-        faults[beside.name] = "its content is not what was signed"
+        faults[manifest_file.name] = "its content is not what was signed"
     if sha256 != body.sha256:
         faults[path.name] = "its bytes were changed"
     # The name says period and site to whoever opens it: one year's file must not pass for another's.
@@ -92,9 +92,9 @@ def check_export(path: Path, people: People | None = None) -> CheckedExport:
         faults[path.name] = f"it was signed as {body.file}"
     known = people.public_keys if people is not None else {}
     if people is not None and body.signer not in known:
-        faults.setdefault(beside.name, f"signed by {body.signer!r}, whom the people file does not name")
+        faults.setdefault(manifest_file.name, f"signed by {body.signer!r}, whom the people file does not name")
     elif people is not None and known[body.signer] != key:
-        faults.setdefault(beside.name, f"signed by a key that is not {body.signer}'s in the people file")
+        faults.setdefault(manifest_file.name, f"signed by a key that is not {body.signer}'s in the people file")
     return CheckedExport(
         path=path,
         verified=not faults,
@@ -103,5 +103,5 @@ def check_export(path: Path, people: People | None = None) -> CheckedExport:
         signer=body.signer,
         fingerprint=fingerprint(key),
         is_vouched=people is not None and not faults,
-        problems=tuple(PackProblem(file=name, problem=said) for name, said in faults.items()),
+        problems=tuple(PackProblem(file=name, problem=fault) for name, fault in faults.items()),
     )

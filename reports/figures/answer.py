@@ -79,8 +79,8 @@ def figures_of(question: Question, given: Asking, *, revision: int = 0) -> tuple
 def _name(question: Question) -> str:
     """The question in one word of a report's id, in which a stroke parts."""
     more = {"at_utc", "baseline", "confidence"} if isinstance(question, Query) else set[str]()
-    told = question.model_dump(mode="json", include=more, exclude_defaults=True)
-    return ";".join([str(question), *map(str, told.values())]).replace("/", "~")
+    details = question.model_dump(mode="json", include=more, exclude_defaults=True)
+    return ";".join([str(question), *map(str, details.values())]).replace("/", "~")
 
 
 def _parts(question: Question, given: Asking, book: FigureBook) -> list[Figure]:

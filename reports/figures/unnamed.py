@@ -30,10 +30,10 @@ def unnamed(figure: Figure, sees: Sees) -> Figure:
     if all(sees(each) for each in uses):
         return figure
     use = uses.get(trace.parameters["site"], "")
-    told = json.dumps({"group": use, "sites": list(uses.values()).count(use)}, ensure_ascii=False)
+    peers = json.dumps({"group": use, "sites": list(uses.values()).count(use)}, ensure_ascii=False)
     # Opening hours of the peers are in the same case.
     kept = {name: text for name, text in trace.parameters.items() if name != "hours"}
-    shown = trace.model_copy(update={"parameters": {**kept, "peers": told}, "inputs": _inputs(trace.inputs, sees)})
+    shown = trace.model_copy(update={"parameters": {**kept, "peers": peers}, "inputs": _inputs(trace.inputs, sees)})
     return figure.model_copy(update={"trace": shown})
 
 

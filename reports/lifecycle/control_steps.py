@@ -93,13 +93,13 @@ def _hardware(named: Named, facts: ControlFacts, site_file: str, people_file: st
 
 
 def _modes(named: Named, facts: ControlFacts, people_file: str) -> Iterator[Step]:
-    me, told = facts.engineers[0], sorted(facts.modes)
+    me, advised = facts.engineers[0], sorted(facts.modes)
     back = f"back: {named.command('dispatch', 'stop', '--site', named.site_id, '--as', me)}"
     if facts.mode is Mode.SIMULATION:
         why = f"commands are shown and not sent; at worst nobody reads them; {back}"
         yield _later("mode ADVISORY", why, _mode(named, me, "ADVISORY", "", "reads only"))
-    elif facts.mode is Mode.ADVISORY and told:
-        first, others = _first(facts, told)
+    elif facts.mode is Mode.ADVISORY and advised:
+        first, others = _first(facts, advised)
         free = [name for name in others if name not in facts.kept_low]
         if free:
             why = f"{first} alone is to be commanded at first; nothing is sent by that; {back}"
@@ -111,9 +111,9 @@ def _modes(named: Named, facts: ControlFacts, people_file: str) -> Iterator[Step
         yield from _from_partial(named, facts, people_file, back)
 
 
-def _first(facts: ControlFacts, told: list[str]) -> tuple[str, list[str]]:
-    first = next((name for name in facts.planned if name in told), told[0])
-    return first, [name for name in told if name != first]
+def _first(facts: ControlFacts, advised: list[str]) -> tuple[str, list[str]]:
+    first = next((name for name in facts.planned if name in advised), advised[0])
+    return first, [name for name in advised if name != first]
 
 
 def _from_partial(named: Named, facts: ControlFacts, people_file: str, back: str) -> Iterator[Step]:

@@ -20,8 +20,8 @@ def content_sha256(content: ReportContent) -> str:
     ids, digest = {figure.figure_id: figure.path for figure in content.figures}, hashlib.sha256()
 
     def take(text: str) -> None:
-        said = _ID.sub(lambda found: json.dumps(ids[found[0]])[1:-1] if found[0] in ids else found[0], text)
-        digest.update(said.encode())
+        renamed = _ID.sub(lambda found: json.dumps(ids[found[0]])[1:-1] if found[0] in ids else found[0], text)
+        digest.update(renamed.encode())
 
     dumped = content.model_copy(update={"revision": 0, "versions": {}, "figures": ()}).model_dump(mode="json")
     del dumped["as_of_utc"]

@@ -103,8 +103,8 @@ def advice_input_today(given: TraceInput, sources: Sources, as_of_utc: datetime 
 
 def _sha256(stored: Recommendation) -> str:
     # Without what is as by default: a field that comes later is no change of what stands.
-    told = stored.model_dump_json(exclude_defaults=True, exclude={"recorded_at_utc"})
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = stored.model_dump_json(exclude_defaults=True, exclude={"recorded_at_utc"})
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def exact(value: float | None) -> Decimal | None:

@@ -133,8 +133,8 @@ def _assessed(leaf: Leaf, seu_id: str, rule: EnpiRule, field: str, confidence: f
     trained = None if version is None else version.baseline.train_start
     half = None if found.uncertainty_kwh is None else of_half(found.uncertainty_kwh, confidence)
     key = f"{seu_id}/{'@'.join(map(str, named or ()))}/{start}/{end}"
-    told = {"actual": found.metered_kwh if field == "metered_kwh" else found.actual_kwh, "expected": found.expected_kwh}
-    return _of_both(leaf, field, told, _of_meters(leaf, seu_of(site, seu_id).meters), trained, (key, half))
+    both = {"actual": found.metered_kwh if field == "metered_kwh" else found.actual_kwh, "expected": found.expected_kwh}
+    return _of_both(leaf, field, both, _of_meters(leaf, seu_of(site, seu_id).meters), trained, (key, half))
 
 
 def _project(leaf: Leaf) -> Spread:
@@ -147,8 +147,8 @@ def _project(leaf: Leaf) -> Spread:
     sigma = None if half is None else of_half(float(half), float(confidence))
     trained = leaf.sources.baseline(*pinned_version).baseline.train_start
     key = f"{use.seu_id}/{leaf.named['start']}/{leaf.named['end']}"
-    told = {"actual": actual, "expected": expected}
-    return _of_both(leaf, leaf.named["field"], told, _of_meters(leaf, use.meters), trained, (key, sigma))
+    both = {"actual": actual, "expected": expected}
+    return _of_both(leaf, leaf.named["field"], both, _of_meters(leaf, use.meters), trained, (key, sigma))
 
 
 def _of_meters(leaf: Leaf, meters: Iterable[str]) -> list[Share]:
@@ -157,15 +157,15 @@ def _of_meters(leaf: Leaf, meters: Iterable[str]) -> list[Share]:
 
 
 def _of_both(
-    leaf: Leaf, field: str, told: Mapping[str, Decimal], shares: Sequence[Share], trained: date | None,
+    leaf: Leaf, field: str, energies: Mapping[str, Decimal], shares: Sequence[Share], trained: date | None,
     model: tuple[str, float | None],
 ) -> Spread:  # fmt: skip
     """The spread of an actual energy, an expected one, or what is made of both: a model was fitted to the same meter's
     readings, so that the meter's error is in both of them and largely cancels.
     """
     key, sigma = model
-    actual = leaf.spread(float(told["actual"]), shares)
-    expected = leaf.spread(float(told["expected"]), shares, before=trained)
+    actual = leaf.spread(float(energies["actual"]), shares)
+    expected = leaf.spread(float(energies["expected"]), shares, before=trained)
     if sigma is None:
         expected = expected._replace(left_out=expected.left_out | {Left("model_error_unknown", key.partition("/")[0])})
     else:

@@ -316,8 +316,8 @@ def event_count(trace: Trace, sources: Sources) -> Decimal | None:
 def dr_event_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of an event of demand response. parameters: site, start, end, event, part (rule, a step), field."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    said = {"part": named["part"], "field": named["field"]}
-    return dr_again.number(sources, site, named["event"], trace.as_of_utc, **said)
+    place = {"part": named["part"], "field": named["field"]}
+    return dr_again.number(sources, site, named["event"], trace.as_of_utc, **place)
 
 
 def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
@@ -328,8 +328,8 @@ def footprint_number(trace: Trace, sources: Sources) -> Decimal | None:
     """
     named, site = trace.parameters, sources.site(trace.parameters["site"])
     period, account = _period(trace, site.time_zone), _account(trace, site.time_zone)
-    asked = {"field": named["field"], "carrier": named["carrier"], "left_out": named.get("left_out", "")}
-    return footprint_again.number(sources, site, period, account, trace.as_of_utc, **asked)
+    place = {"field": named["field"], "carrier": named["carrier"], "left_out": named.get("left_out", "")}
+    return footprint_again.number(sources, site, period, account, trace.as_of_utc, **place)
 
 
 def hours_number(trace: Trace, sources: Sources) -> Decimal | None:

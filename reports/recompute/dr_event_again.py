@@ -73,8 +73,8 @@ def number(
         if event.plan is None:
             return None
         low, high = event.plan.interval_kwh
-        said = {"planned_kwh": event.plan.expected_kwh, "planned_low_kwh": low, "planned_high_kwh": high}
-        return _exact(said[field])
+        planned = {"planned_kwh": event.plan.expected_kwh, "planned_low_kwh": low, "planned_high_kwh": high}
+        return _exact(planned[field])
     settled = settlement_at(sources, event_id, as_of_utc)
     if field in OF_SETTLEMENT:
         return _exact(getattr(settled, field))

@@ -59,33 +59,33 @@ def experiment_at(sources: Sources, site: Site, experiment_id: str, as_of_utc: d
 def experiment_number(trace: Trace, sources: Sources) -> Decimal | None:
     """A number of an experiment. parameters: site, start, end, experiment, part (an arm, a look, a day), field."""
     named, site = trace.parameters, sources.site(trace.parameters["site"])
-    told = experiment_at(sources, site, named["experiment"], trace.as_of_utc)
-    return number(told, part=named["part"], field=named["field"])
+    record = experiment_at(sources, site, named["experiment"], trace.as_of_utc)
+    return number(record, part=named["part"], field=named["field"])
 
 
-def number(told: ExperimentRecord, *, part: str, field: str) -> Decimal | None:
+def number(record: ExperimentRecord, *, part: str, field: str) -> Decimal | None:
     """A number of an experiment: of its saving (no part), `look/N`, `day/N`, or an arm. Raises OurFault for others."""
     name, _, place = part.partition("/")
     if name in ("plan", "habit") and field in OF_ARM:
-        costs = [day.cost for day in told.days if day.is_compared and day.arm == name and day.cost is not None]
+        costs = [day.cost for day in record.days if day.is_compared and day.arm == name and day.cost is not None]
         if field == "days":
             return Decimal(len(costs))
         return _exact(sum(costs) / len(costs)) if costs else None
     if name == "day" and field in OF_DAY:
-        return _exact(told.days[int(place)].cost)
+        return _exact(record.days[int(place)].cost)
     if field not in OF_SAVING:
         raise OurFault(f"{field!r} is not a number of {part or 'an experiment'}")
-    if isinstance(told.saving, Finding):
+    if isinstance(record.saving, Finding):
         return None
-    found: Saving | Look = told.saving.looks[int(place)] if name == "look" else told.saving
+    found: Saving | Look = record.saving.looks[int(place)] if name == "look" else record.saving
     return _exact({"saving": found.saving, "low": found.interval[0], "high": found.interval[1]}[field])
 
 
-def experiment_input(told: ExperimentRecord) -> TraceInput:
+def experiment_input(record: ExperimentRecord) -> TraceInput:
     """Everything recorded of an experiment as an input: design with its draw, days with their plans, end."""
-    made = told.experiment
+    made = record.experiment
     return TraceInput(
-        kind="version", id=f"{made.site_id}/{made.experiment_id}", role=EXPERIMENT, sha256=_sha256(told.acts),
+        kind="version", id=f"{made.site_id}/{made.experiment_id}", role=EXPERIMENT, sha256=_sha256(record.acts),
         value=f"seed {made.seed}",
     )  # fmt: skip
 

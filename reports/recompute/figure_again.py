@@ -49,8 +49,8 @@ def announce(figures: Iterable[Figure], *, sources: Sources, lookup: Lookup) -> 
             continue
         seen.add(figure.figure_id)
         if figure.trace.computation == KPI:
-            basis, asked = kpi_of_trace(figure.trace)
-            pinned(figure, sources).want(basis, [asked])
+            basis, question = kpi_of_trace(figure.trace)
+            pinned(figure, sources).want(basis, [question])
         elif figure.trace.computation in COMBINATIONS:
             waiting += [each for given in figure.trace.inputs if (each := lookup(given.id)) is not None]
 

@@ -73,17 +73,17 @@ class Leaf:
 
     def amounts(self, kpi: str, members: Iterable[tuple[Member, date, date]]) -> list[Share]:
         """Amounts of a KPI of meters over local days [start, end), by factor where it is an emission."""
-        asked = [
+        questions = [
             (member.sign * float(member.share), factor, AskedKpi(kpi, f"meter:{member.meter_id}", first, after))
             for member, start, end in members
             for first, after, factor in self._cuts(kpi, member.meter_id, start, end)
         ]
-        if len(asked) == 1:
+        if len(questions) == 1:
             # One meter, one factor: it is all of the amount, and nothing need be read.
-            return [Share(asked[0][2].scope.removeprefix("meter:"), 1.0, asked[0][1])]
+            return [Share(questions[0][2].scope.removeprefix("meter:"), 1.0, questions[0][1])]
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
-        self.sources.want(basis, [each for _, _, each in asked])
-        rows = [(by, factor, each, self.sources.kpi_row(basis, each)) for by, factor, each in asked]
+        self.sources.want(basis, [each for _, _, each in questions])
+        rows = [(by, factor, each, self.sources.kpi_row(basis, each)) for by, factor, each in questions]
         return [
             Share(each.scope.removeprefix("meter:"), by * float(row.value), factor)
             for by, factor, each, row in rows
@@ -142,9 +142,9 @@ class Leaf:
             return {}
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
         names = [meter_id, *(each.meter_id for each in terms)]
-        asked = [AskedKpi(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
-        self.sources.want(basis, asked)
-        rows = [self.sources.kpi_row(basis, each) for each in asked]
+        questions = [AskedKpi(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
+        self.sources.want(basis, questions)
+        rows = [self.sources.kpi_row(basis, each) for each in questions]
         own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]
         found: dict[str, float] = {}
         for term, kwh in zip(terms, inputs, strict=True):

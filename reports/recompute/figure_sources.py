@@ -159,22 +159,22 @@ class Sources(KeptReadings):
         rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
         return consumption_counts(rows, streams)
 
-    def want(self, basis: "KpiBasis", asked: Iterable[AskedKpi]) -> None:
-        """Say what `kpi_row` will be asked: questions of one basis and year are answered by one run of the SQL."""
-        self._wanted.setdefault(basis, set()).update(asked)
+    def want(self, basis: "KpiBasis", questions: Iterable[AskedKpi]) -> None:
+        """Announce what `kpi_row` will look up: questions of one basis and year are answered by one run of the SQL."""
+        self._wanted.setdefault(basis, set()).update(questions)
 
-    def kpi_row(self, basis: "KpiBasis", asked: AskedKpi) -> KpiRow | None:
+    def kpi_row(self, basis: "KpiBasis", question: AskedKpi) -> KpiRow | None:
         """A KPI recomputed from readings, as the marts would have it; None where they would have no such row."""
         known = self._answered(basis)
-        if asked not in known:
+        if question not in known:
             wanted = {
                 # A year at a time: one run over all that is wanted would hold all their readings at once.
-                each: {one for one in kpis if one.start.year == asked.start.year} - set(self._answered(each))
+                each: {one for one in kpis if one.start.year == question.start.year} - set(self._answered(each))
                 for each, kpis in self._wanted.items()
                 # Of other sites as well, in what order they may come.
                 if each._replace(site_id=basis.site_id) == basis
             }
-            mine = wanted.pop(basis, set()) | {asked}
+            mine = wanted.pop(basis, set()) | {question}
             try:
                 self._run_sql({basis: mine} | wanted)
             except WorldFault:
@@ -182,7 +182,7 @@ class Sources(KeptReadings):
                     raise
                 # What another site is at fault in is told where that is asked.
                 self._run_sql({basis: mine})
-        return known[asked]
+        return known[question]
 
     def _answered(self, basis: "KpiBasis") -> dict[AskedKpi, KpiRow | None]:
         return self.keep(("kpi rows", basis), dict)
@@ -190,10 +190,10 @@ class Sources(KeptReadings):
     def _run_sql(self, wanted: Mapping["KpiBasis", Collection[AskedKpi]]) -> None:
         """Answer what is wanted of the first basis, and of others as long as they are small."""
         questions, rows = dict[KpiBasis, KpiQuestions](), 0
-        for basis, asked in wanted.items():
-            if not asked:
+        for basis, wanted_kpis in wanted.items():
+            if not wanted_kpis:
                 continue
-            made = self._questions(basis, asked)
+            made = self._questions(basis, wanted_kpis)
             rows += made.readings.height
             if questions and rows > _TOGETHER:
                 break
@@ -203,19 +203,19 @@ class Sources(KeptReadings):
         for basis, answers in zip(questions, found, strict=True):
             self._answered(basis).update(answers)
 
-    def _questions(self, basis: "KpiBasis", asked: Collection[AskedKpi]) -> KpiQuestions:
+    def _questions(self, basis: "KpiBasis", questions: Collection[AskedKpi]) -> KpiQuestions:
         site = self.site(basis.site_id)
-        start, end = min(each.start for each in asked), max(each.end for each in asked)
-        named = dict.fromkeys((each.kpi, each.scope) for each in asked)
+        start, end = min(each.start for each in questions), max(each.end for each in questions)
+        named = dict.fromkeys((each.kpi, each.scope) for each in questions)
         streams = list(
             dict.fromkeys(name for kpi, scope in named for name in streams_behind(kpi, site=site, scope=scope))
         )
-        if any(each.kpi in OF_THE_SITE_FILE for each in asked):
+        if any(each.kpi in OF_THE_SITE_FILE for each in questions):
             # An area is known of a scope without readings too, as long as the site has some.
             streams += scope_meters(site, f"site:{site.site_id}")
         return KpiQuestions(
             site,
-            asked,
+            questions,
             # Sorted, because they are part of a key: in another order they would be read again.
             readings=self.stream_readings(site, sorted(set(streams)), start, end, basis.as_of_utc),
             factors=self.factors(site, basis.as_of_utc),

@@ -52,10 +52,10 @@ def number(found: CorrectedSavings | tuple[Finding, ...], field: str, member: st
 
 def weighed(saved: ProjectSavings, found: CorrectedSavings | tuple[Finding, ...]) -> ProjectSavings:
     """The saving with what its group says of it: one that the group explains keeps its number and is not claimed."""
-    said = found if isinstance(found, tuple) else found.findings
-    is_explained = any(each.code == group.EXPLAINED for each in said)
+    findings = found if isinstance(found, tuple) else found.findings
+    is_explained = any(each.code == group.EXPLAINED for each in findings)
     claimed = None if is_explained else saved.claimed_kwh
-    return saved.model_copy(update={"claimed_kwh": claimed, "findings": (*saved.findings, *said)})
+    return saved.model_copy(update={"claimed_kwh": claimed, "findings": (*saved.findings, *findings)})
 
 
 def corrected(
@@ -72,8 +72,8 @@ def corrected(
     members, findings = list[GroupMember](), list[Finding]()
     # A use that is named twice is one member.
     for name in dict.fromkeys(project.comparison_group):
-        one, said = _member(sources, project, version, name, saved, as_of_utc)
-        findings += said
+        one, own_findings = _member(sources, project, version, name, saved, as_of_utc)
+        findings += own_findings
         members += [] if one is None else [one]
     if saved.uncertainty_kwh is None:
         message = "The saving has no band of its own, so the comparison group corrects nothing."
@@ -161,15 +161,15 @@ def _member(
     expected = sum_kwh(each.expected_kwh for each in both)
     if len(both) < MIN_DAYS_SHARE * saved.days or expected <= 0:
         return None, [group.too_few_days(name, len(both) / saved.days)]
-    said = []
+    findings = []
     if abs((baseline.train_end - own.baseline.train_end).days) > _MONTH_DAYS:
-        said.append(group.other_years(name, baseline.train_start, baseline.train_end))
+        findings.append(group.other_years(name, baseline.train_start, baseline.train_end))
     return GroupMember(
         name=name,
         expected_kwh=float(expected),
         actual_kwh=float(sum_kwh(each.actual_kwh for each in both)),
         uncertainty_kwh=period_uncertainty_kwh(version, expected, both, confidence=project.plan.confidence),
-    ), said
+    ), findings
 
 
 def _is_measured(site: Site, project: MvProject, seu: Seu, first: date, end: date) -> bool:

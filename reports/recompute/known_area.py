@@ -50,8 +50,8 @@ def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of
     """The site's floor area, m², where all energy that it buys, or its water, was read; 0 where not; None without a
     floor area.
     """
-    asked = AskedKpi("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
-    row = sources.kpi_row(basis, asked)
+    question = AskedKpi("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
+    row = sources.kpi_row(basis, question)
     if row is None or row.value is None:
         return None
     if of == OF_WATER:

@@ -40,14 +40,14 @@ class Element:
         "actual_text", "alt", "box", "has_spaces", "kids", "kind", "language", "marks", "scope", "spoken", "title",
     )  # fmt: skip
 
-    def __init__(self, spoken: str, kind: str, *words: str, alt: str = "", scope: str = "", title: str = "") -> None:
+    def __init__(self, language: str, kind: str, *words: str, alt: str = "", scope: str = "", title: str = "") -> None:
         self.kind, self.alt, self.scope, self.title = kind, clean(alt), scope, clean(title)
         is_drawn = all(is_plain(each) or printable(each) == each for each in words)
         self.actual_text = "" if is_drawn else clean(" ".join(filter(None, words)))
         # Chinese, Japanese and Korean have none, and codes of two bytes.
         self.has_spaces = all(each.isascii() or not any(map(is_east_asian, each)) for each in words)
         found = next(filter(None, map(_script, (*words, alt))), "")
-        self.spoken, self.language = spoken, "" if found == language_of(spoken) else found
+        self.spoken, self.language = language, "" if found == language_of(language) else found
         self.kids: list[Element] = []
         # Of each piece that is drawn: index of its page, number of its mark there.
         self.marks: list[tuple[int, int]] = []
@@ -85,8 +85,8 @@ def _script(text: str) -> str:
 class Tags:
     """The tree of one document while its pages are drawn."""
 
-    def __init__(self, spoken: str) -> None:
-        self.root = Element(spoken, "Document")
+    def __init__(self, language: str) -> None:
+        self.root = Element(language, "Document")
         # Of each page the elements by the numbers of their marks.
         self.pages: list[list[Element]] = [[]]
         self._free = 0
@@ -269,10 +269,10 @@ def _outline(file: PdfFile, tags: Tags, pages: Sequence[int]) -> str:
     root, items = file.number(), [file.number() for _ in heads]
     for place, (head, number) in enumerate(zip(heads, items, strict=True)):
         page, _ = head.marks[0]
-        beside = f"/Prev {items[place - 1]} 0 R" if place else ""
-        beside += f"/Next {items[place + 1]} 0 R" if place + 1 < len(items) else ""
+        siblings = f"/Prev {items[place - 1]} 0 R" if place else ""
+        siblings += f"/Next {items[place + 1]} 0 R" if place + 1 < len(items) else ""
         aim = f"/Dest[{pages[page]} 0 R/XYZ 0 {head.box[3]:.2f} null]"
-        file.bodies[number] = f"<</Title{pdf_text(head.title)}/Parent {root} 0 R{beside}{aim}>>".encode("latin-1")
+        file.bodies[number] = f"<</Title{pdf_text(head.title)}/Parent {root} 0 R{siblings}{aim}>>".encode("latin-1")
     keys = f"<</Type/Outlines/First {items[0]} 0 R/Last {items[-1]} 0 R/Count {len(items)}>>"
     file.bodies[root] = keys.encode("latin-1")
     return f"/Outlines {root} 0 R"

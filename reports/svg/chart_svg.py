@@ -52,8 +52,8 @@ def chart_svg(chart: Chart) -> str:
     inside = [_text(4, 18, chart.title, size=14.0, fill=INK, font_weight="bold"), *_legend(chart)]
     inside += _heat(chart) if chart.shape == "heat" else _plot(chart)
     body = element("g", *inside, font_family="sans-serif")
-    said = chart_words(chart, chart.locale)
-    return picture(_WIDE, _HIGH, title=chart.title, description=said, kind="chart", inside=(paper, body))
+    description = chart_words(chart, chart.locale)
+    return picture(_WIDE, _HIGH, title=chart.title, description=description, kind="chart", inside=(paper, body))
 
 
 def _text(x: float, y: float, text: str, *, size: float = 11.0, fill: str = MUTED, **more: str | float) -> str:

@@ -116,7 +116,7 @@ def _high(column: Sequence[Node]) -> float:
 
 def _drawn(node: Node, place: _Place) -> str:
     x, y = place.x + _PAD, place.y + _PAD + 9 - _LINE
-    told = " ".join(each for each in (node.title, node.value, *node.lines, node.code) if each)
+    description = " ".join(each for each in (node.title, node.value, *node.lines, node.code) if each)
     box = element(
         "rect",
         x=place.x,
@@ -126,7 +126,7 @@ def _drawn(node: Node, place: _Place) -> str:
         rx=9.0,
         class_="node on" if node.is_on else "node",
     )
-    inside = [element("title", text=told), box]
+    inside = [element("title", text=description), box]
     head = [(text, "soft" if node.value else "strong") for text in node.head]
     for text, kind in [*head, *([(node.value, "big")] if node.value else []), *node.rest]:
         y += _LARGE if kind == "big" else _LINE

@@ -16,13 +16,13 @@ def printable(text: str) -> str:
 
 def element(name: str, *inside: str, text: str = "", **attributes: str | float) -> str:
     """One element with markup inside, or with text. Attributes: `class_` is class, `_` in others reads as `-`."""
-    told = "".join(
+    rendered = "".join(
         f" {_name(key)}={quoteattr(_number(value) if isinstance(value, float | int) else printable(value))}"
         for key, value in attributes.items()
         if value != ""
     )
     content = "".join(inside) + escape(printable(text))
-    return f"<{name}{told}>{content}</{name}>" if content else f"<{name}{told}/>"
+    return f"<{name}{rendered}>{content}</{name}>" if content else f"<{name}{rendered}/>"
 
 
 def picture(
@@ -46,8 +46,8 @@ def picture(
 
 def label(x: float, y: float, text: str, *, anchor: str = "start", kind: str = "", room: float = 0.0) -> str:
     """Words at a place; with `room`, cut to it. kind: classes."""
-    told = fitted(text, room) if room else text
-    return element("text", text=told, x=x, y=y, text_anchor="" if anchor == "start" else anchor, class_=kind)
+    shown = fitted(text, room) if room else text
+    return element("text", text=shown, x=x, y=y, text_anchor="" if anchor == "start" else anchor, class_=kind)
 
 
 def fitted(text: str, room: float, size: float = 12.0) -> str:
@@ -69,8 +69,8 @@ def box(x: float, y: float, width: float, height: float, kind: str, tip: str = "
 
 def path(points: Iterable[tuple[float, float]], kind: str, *, is_closed: bool = False) -> str:
     """A line through the points, or the shape within them."""
-    told = " L".join(f"{_number(x)} {_number(y)}" for x, y in points)
-    return element("path", d=f"M{told}{'Z' if is_closed else ''}", class_=kind)
+    line = " L".join(f"{_number(x)} {_number(y)}" for x, y in points)
+    return element("path", d=f"M{line}{'Z' if is_closed else ''}", class_=kind)
 
 
 def _name(key: str) -> str:
@@ -120,9 +120,9 @@ class Ring(NamedTuple):
 
 def rings_svg(title: str, rings: Sequence[Ring], energy: str = "measured") -> str:
     """The rings side by side. energy: whose colour their parts have, where it is one's."""
-    said = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
+    description = "; ".join(f"{ring.name}: {ring.text}" for ring in rings)
     inside = [part for at, ring in enumerate(rings) for part in _drawn(ring, (at + 0.5) * _SIZE, energy)]
-    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=said, kind="rings", inside=inside)
+    return picture(_SIZE * max(len(rings), 1), 128.0, title=title, description=description, kind="rings", inside=inside)
 
 
 def _drawn(ring: Ring, x: float, energy: str) -> Iterator[str]:

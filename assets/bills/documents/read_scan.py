@@ -42,8 +42,8 @@ class Scanned(NamedTuple):
 
 def scan_rows(path: Path, *, run: Run = here) -> Scanned:
     """The rows of a picture. Raises BadInput: no tesseract, too many pages or dots, no letters, no numbers."""
-    asked = {"path": str(path)}
-    answer = scan_lines(**asked) if run is here else run("assets.bills.documents.read_scan:scan_lines", asked)
+    options = {"path": str(path)}
+    answer = scan_lines(**options) if run is here else run("assets.bills.documents.read_scan:scan_lines", options)
     sure = {Place(page=page, line=line): share for page, line, _, share in answer["lines"]}
     lines = [(Place(page=page, line=line), text) for page, line, text, _ in answer["lines"]]
     unread = [
@@ -103,8 +103,8 @@ def pages_of(path: Path) -> "list[Image]":
 def _bounded(picture: "Image") -> "Image":
     """The picture, not unpacked yet. Raises BadInput for more dots than a page has; Pillow lets twice as many by."""
     if picture.width * picture.height > MAX_PIXELS:
-        said = f"{picture.width:,} by {picture.height:,} dots; a page has at most {MAX_PIXELS:,}"
-        raise BadInput(said, reason="broken_picture", mend=_AGAIN)
+        message = f"{picture.width:,} by {picture.height:,} dots; a page has at most {MAX_PIXELS:,}"
+        raise BadInput(message, reason="broken_picture", mend=_AGAIN)
     return picture
 
 
@@ -134,28 +134,28 @@ def _upright(picture: "Image", turned_degrees: int) -> "Image":
 def _turned(picture: "Image") -> int:
     """By how many degrees, of 0, 90, 180 and 270, the page lies turned anticlockwise; 0 where that cannot be told."""
     try:
-        told = _tesseract(picture, "--psm", _BLOCK)
+        output = _tesseract(picture, "--psm", _BLOCK)
     except BadInput:
         # Too few letters to tell it by.
         return 0
-    words = dict(line.partition(":")[::2] for line in told.splitlines() if ":" in line)
+    words = dict(line.partition(":")[::2] for line in output.splitlines() if ":" in line)
     return int(words.get("Rotate", "0")) % 360
 
 
 def _read(picture: "Image") -> list[tuple[str, float]]:
     """(text, sure) of each line: of a line its least sure word that has a letter or digit."""
-    told = _tesseract(picture, "--psm", _PARAGRAPH, "-c", "preserve_interword_spaces=1", "tsv")
+    output = _tesseract(picture, "--psm", _PARAGRAPH, "-c", "preserve_interword_spaces=1", "tsv")
     lines: dict[tuple[str, ...], list[tuple[str, float]]] = {}
-    for row in csv.DictReader(io.StringIO(told), delimiter="\t", quoting=csv.QUOTE_NONE):
+    for row in csv.DictReader(io.StringIO(output), delimiter="\t", quoting=csv.QUOTE_NONE):
         word = (row["text"] or "").strip()
         if word:
             at = (row["block_num"], row["par_num"], row["line_num"])
             lines.setdefault(at, []).append((word, max(float(row["conf"]), 0) / 100))
     found = []
     for words in lines.values():
-        said = [sure for word, sure in words if any(map(str.isalnum, word))]
-        if said:
-            found.append((" ".join(word for word, _ in words), round(min(said), 3)))
+        confidences = [sure for word, sure in words if any(map(str.isalnum, word))]
+        if confidences:
+            found.append((" ".join(word for word, _ in words), round(min(confidences), 3)))
     return found
 
 
@@ -169,8 +169,8 @@ def _tesseract(picture: "Image", *options: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise BadInput(f"a page took longer than {PAGE_S} s to read", reason="unreadable_scan", mend=_AGAIN) from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        errors = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise BadInput(
-            f"tesseract stopped: {said[-1] if said else done.returncode}", reason="unreadable_scan", mend=_AGAIN
+            f"tesseract stopped: {errors[-1] if errors else done.returncode}", reason="unreadable_scan", mend=_AGAIN
         )
     return done.stdout.decode("utf-8", "replace")

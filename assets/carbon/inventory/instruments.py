@@ -185,15 +185,15 @@ class Allocation:
             raise BadInput.at(row, f"{row.factor_id}: {kwh} kWh claimed, {left} left")
         self._left[row.factor_id, row.valid_from] = left - kwh
 
-    def unclaimed(self, rows: Sequence[Factor], said: Sequence[Finding]) -> list[Finding]:
+    def unclaimed(self, rows: Sequence[Factor], findings: Sequence[Finding]) -> list[Finding]:
         """A finding for each held instrument of which something is left, unless `said` tells of it already."""
-        told = {name for each in said for name in str(each.facts.get("factor_id", "")).split(", ")}
+        reported = {name for each in findings for name in str(each.facts.get("factor_id", "")).split(", ")}
         found: dict[tuple[str, date], Finding] = {}
         for row in rows:
             key = row.factor_id, row.valid_from
             left = self.left_kwh(row)
             # An instrument that was refused has been told with its reason; one that is used in part has not.
-            if row.basis not in HELD or (row.factor_id in told and key not in self._used):
+            if row.basis not in HELD or (row.factor_id in reported and key not in self._used):
                 continue
             if key in self._used and not left:
                 continue

@@ -102,16 +102,16 @@ class Stage:
         return stale_months(self._built(), self._touched(known), known)
 
     def prepare(
-        self, asked: Sequence[Window], *, target: WarehouseTarget, expected: pl.DataFrame | None = None
+        self, spans: Sequence[Window], *, target: WarehouseTarget, expected: pl.DataFrame | None = None
     ) -> Prepared:
-        """Load what a run over local months of sites needs; asked: one window a site. Nothing is read of other sites.
+        """Load what a run over local months of sites needs; spans: one window a site. Nothing is read of other sites.
 
         Raises BadInput where the EnPI stage meets a warehouse without a site's KPI tables.
         """
         # Read before the sources: what lands while they load counts as not built, and is built next time.
         entry, parts = newest_entry(self.lake.store), built_with(target)
         built = self._built()
-        for site_id in (each.site_id for each in asked if self.name == "enpi"):
+        for site_id in (each.site_id for each in spans if self.name == "enpi"):
             if parts.get(f"kpi|{site_id}") != self.fingerprint:
                 raise BadInput(
                     f"the warehouse does not hold the KPI tables of site {site_id!r}",
@@ -124,12 +124,12 @@ class Stage:
             # Unmarked before anything changes: a run that dies leaves no mark, and the next one makes all anew.
             mark_built(target, [self.name], "")
         here = {part for part, text in parts.items() if text == self.fingerprint and not is_full}
-        known = {each.site_id: built.sites.get(each.site_id) for each in asked if f"{self.name}|{each.site_id}" in here}
-        now = self._now_of([each.site_id for each in asked])
-        windows = {each.site_id: self._window(each, known.get(each.site_id), now[each.site_id]) for each in asked}
+        known = {each.site_id: built.sites.get(each.site_id) for each in spans if f"{self.name}|{each.site_id}" in here}
+        now = self._now_of([each.site_id for each in spans])
+        windows = {each.site_id: self._window(each, known.get(each.site_id), now[each.site_id]) for each in spans}
         # Rows of sites that were removed go with the next run of any site.
         gone = [
-            asked[0].model_copy(update={"site_id": other, "is_whole_site": True})
+            spans[0].model_copy(update={"site_id": other, "is_whole_site": True})
             for other in built.sites
             if other not in self.sites
         ]
@@ -139,7 +139,7 @@ class Stage:
             stage=self.name,
             entry=entry,
             windows=every,
-            months=tuple(name for each in asked for name in months_between(each.site_id, each.first, each.after)),
+            months=tuple(name for each in spans for name in months_between(each.site_id, each.first, each.after)),
             sites={name: _built_with(now[name], known.get(name), windows[name], entry) for name in windows},
             known={name: site for name, site in known.items() if site is not None and not windows[name].is_whole_site},
             is_full=is_full,

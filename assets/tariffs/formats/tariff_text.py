@@ -146,12 +146,12 @@ def _lines(tariff: Tariff) -> Iterator[str]:
         yield f"  rider      {rider.charge_id}{_whose(rider)}: {_rider(rider, money)}"
     yield from _surplus(tariff, money)
     least = tariff.minimum
-    if said := [
+    if amounts := [
         f"{amount} {money} a {per}"
         for amount, per in ((least.daily, "day"), (least.monthly, "month"), (least.annual, "year"))
         if amount
     ]:
-        yield f"  minimum    {', '.join(said)}"
+        yield f"  minimum    {', '.join(amounts)}"
     for tax in tariff.taxes:
         yield f"  tax        {tax.charge_id}{_whose(tax)}: {_percent(tax.share)} of {_of(tax)}"
 

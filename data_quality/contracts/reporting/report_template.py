@@ -205,8 +205,8 @@ class DatumSpec(Asked):
     @property
     def questions(self) -> tuple[str, ...]:
         """As of a number, and the fact."""
-        asked = super().questions if self.value is not None or self.combine is not None else ()
-        return asked if self.fact is None else (*asked, self.fact)
+        values = super().questions if self.value is not None or self.combine is not None else ()
+        return values if self.fact is None else (*values, self.fact)
 
 
 class DataSpec(Model):
@@ -423,7 +423,7 @@ class BlockSpec(Model):
         if self.chart is not None:
             found += [series.value for series in self.chart.series]
         if self.text is not None:
-            found += [text for asked in self.text.figures.values() for text in asked.questions]
+            found += [text for figure in self.text.figures.values() for text in figure.questions]
         return (*found, *(self.told.facts.values() if self.told is not None else ()))
 
 

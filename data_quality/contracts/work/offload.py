@@ -8,21 +8,21 @@ Offload = Callable[[str, dict[str, Any]], Any]
 _given_to: Offload | None = None
 
 
-def offload_to(beside: Offload | None) -> None:
+def offload_to(offload: Offload | None) -> None:
     """Have look-ups in large libraries (holidays, SciPy) made by `beside` from now on; None: by this process itself. Of
     whoever starts the process: a site is asked for its days in too many places to hand it down.
     """
     global _given_to  # noqa: PLW0603 - the one state of the process that this module is for
-    _given_to = beside
+    _given_to = offload
 
 
-def called(offload: Offload | None, function: Callable[..., Any], **asked: Any) -> Any:
+def called(offload: Offload | None, function: Callable[..., Any], **arguments: Any) -> Any:
     """Result of the function for these arguments, called by `offload`; None: here."""
     if offload is None:
-        return function(**asked)
-    return offload(f"{function.__module__}:{function.__qualname__}", asked)
+        return function(**arguments)
+    return offload(f"{function.__module__}:{function.__qualname__}", arguments)
 
 
-def call(function: Callable[..., Any], **asked: Any) -> Any:
+def call(function: Callable[..., Any], **arguments: Any) -> Any:
     """Result of a look-up in a large library by plain values, made here or in a subprocess."""
-    return called(_given_to, function, **asked)
+    return called(_given_to, function, **arguments)

@@ -167,8 +167,8 @@ def _scores(trial: Trial, own: Forecasts, floor: Forecasts | None) -> list[str]:
     head = ["", "NRMSE", "WAPE", f"CRPS, {unit}", "P10 to P90 covers"]
     head += ["last week's NRMSE", "skill"] if floor else []
     rows = []
-    for name, (run, beside) in shown.items():
-        bands = score_bands(run, beside)
+    for name, (run, reference) in shown.items():
+        bands = score_bands(run, reference)
         if bands:
             cells = [_percent(bands["nrmse"]), _percent(bands["wape"]), _plain(bands["crps"])]
             cells.append(_percent(bands["coverage"], digits=0))

@@ -79,10 +79,10 @@ class PartedPart:
         # Of a lead that was never learnt the furthest that was stands for it; of a day type all rows together do.
         furthest = max(self.of_part, default=0)
         number = np.minimum(number, furthest) if self.whole is None else number
-        asked = [(part, number == each) for each, (part, _) in self.of_part.items()]
+        masks = [(part, number == each) for each, (part, _) in self.of_part.items()]
         if self.whole is not None:
-            asked.append((self.whole, ~np.isin(number, list(self.of_part))))
-        return [(part, rows) for part, rows in asked if rows.any()]
+            masks.append((self.whole, ~np.isin(number, list(self.of_part))))
+        return [(part, rows) for part, rows in masks if rows.any()]
 
 
 class PartedMethod:
@@ -99,25 +99,25 @@ class PartedMethod:
         number, day = parts_of(learning.matrix, self.by, per_day), learning.matrix.step // per_day
         counts = {int(each): number == each for each in np.unique(number)}
         learnt = {each: rows for each, rows in counts.items() if len(np.unique(day[rows])) >= MIN_PART_DAYS}
-        said, of_part = np.empty(len(number)), dict[int, tuple[Part, float]]()
+        predicted, of_part = np.empty(len(number)), dict[int, tuple[Part, float]]()
         whole = None
         if len(learnt) < max(len(counts), 2 if self.by == "day_type" else 1):
-            whole, said = self.method.learn(learning)
+            whole, predicted = self.method.learn(learning)
         for each, rows in learnt.items():
-            part, said[rows] = self.method.learn(_some(learning, rows))
+            part, predicted[rows] = self.method.learn(_some(learning, rows))
             of_part[each] = part, float(rows.mean())
-        return PartedPart(self.by, per_day, of_part, whole), said
+        return PartedPart(self.by, per_day, of_part, whole), predicted
 
     def load(self, files: Mapping[str, bytes], names: tuple[str, ...]) -> PartedPart:
         """The parts that wrote these files."""
-        told = json.loads(files[_FILE])
+        stored = json.loads(files[_FILE])
 
         def one(name: str) -> Part:
             own = {file.removeprefix(f"{name}_"): each for file, each in files.items() if file.startswith(f"{name}_")}
             return self.method.load(own, names)
 
-        of_part = {int(number): (one(f"p{number}"), share) for number, share in told["shares"].items()}
-        return PartedPart(told["by"], told["per_day"], of_part, one(_WHOLE) if told["whole"] else None)
+        of_part = {int(number): (one(f"p{number}"), share) for number, share in stored["shares"].items()}
+        return PartedPart(stored["by"], stored["per_day"], of_part, one(_WHOLE) if stored["whole"] else None)
 
 
 def _some(learning: Learning, rows: Mask) -> Learning:

@@ -49,8 +49,8 @@ class Habit:
 
     def index(self, newest: Vector, recent: Vector) -> Vector:
         """Clear-sky index to expect after such a day and such a week."""
-        beside: Vector = self.of_day * (newest - self.usual) + self.of_week * (recent - self.usual)
-        return np.clip(self.usual + beside, 0.0, MOST_INDEX)
+        shift: Vector = self.of_day * (newest - self.usual) + self.of_week * (recent - self.usual)
+        return np.clip(self.usual + shift, 0.0, MOST_INDEX)
 
 
 def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
@@ -59,8 +59,8 @@ def expected(seen: Look, plant: Plant, habit: Habit) -> Expected:
     recent = _or(seen.recent_index(clear, RECENT_DAYS), habit.usual)
     newest = _or(seen.recent_index(clear, 1), recent)
     guessed = habit.index(newest, recent)
-    told = seen.told_kw(plant.array)
-    return Expected(_or(told, guessed * clear), clear, _or(seen.told, guessed), newest, recent)
+    forecast_kw = seen.told_kw(plant.array)
+    return Expected(_or(forecast_kw, guessed * clear), clear, _or(seen.told, guessed), newest, recent)
 
 
 def _or(values: Vector, otherwise: Vector | float) -> Vector:
@@ -220,9 +220,9 @@ def training(given: PlantGiven, case: Case) -> Training:
     power, clear = seen.measured_kw[known], clear_kw[known]
     usual = float(np.clip(power.sum() / max(clear.sum(), 1e-9), 0.0, 1.0))
     days = (seen.recent_index(clear_kw, 1), seen.recent_index(clear_kw, RECENT_DAYS))
-    beside = np.column_stack([(index - usual) * clear_kw for index in days])
-    rows = known & seen.is_ahead & ~np.isnan(beside).any(axis=1)
-    left, missed = beside[rows], seen.measured_kw[rows] - usual * clear_kw[rows]
+    shifts_kw = np.column_stack([(index - usual) * clear_kw for index in days])
+    rows = known & seen.is_ahead & ~np.isnan(shifts_kw).any(axis=1)
+    left, missed = shifts_kw[rows], seen.measured_kw[rows] - usual * clear_kw[rows]
     # Drawn a little to nothing: of a month of days the two are hard to tell apart.
     pull = 0.05 * max(float(np.trace(left.T @ left)), 1e-9)
     of_day, of_week = np.clip(np.linalg.solve(left.T @ left + pull * np.eye(2), left.T @ missed), 0.0, 1.0)

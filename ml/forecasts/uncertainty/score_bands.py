@@ -47,8 +47,8 @@ def score_bands(run: Forecasts, floor: Forecasts | None, *, seed: int = 0) -> di
         return {}
     sums = np.stack([np.bincount(day, weights=each) for each in (*_rows(run), *(_rows(floor) if floor else ()))])
     drawn = drawn_days(len(origins), np.random.default_rng(seed))
-    again = sums[:, drawn].sum(axis=2)
-    value, others = _figures(sums.sum(axis=1)), _figures(again)
+    resampled = sums[:, drawn].sum(axis=2)
+    value, others = _figures(sums.sum(axis=1)), _figures(resampled)
     # Means of blocks wander less than those of the series by this factor.
     wider = np.sqrt(len(origins) / (len(origins) - block_length(len(origins))))
     tail = (1 - LEVEL) / 2
