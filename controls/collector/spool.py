@@ -191,9 +191,9 @@ class Spool:
         count, began_s = sum(each.samples for each in entries), time.monotonic()
         with self._lock:
             self._pending -= len(samples) + len(refusals)
-        told = self._no_room(len(blob))
+        state = self._no_room(len(blob))
         try:
-            if told is None:
+            if state is None:
                 self._append(blob)
         except OSError as error:
             if error.errno not in _FULL:
@@ -202,10 +202,10 @@ class Spool:
             if self._file >= 0:
                 os.ftruncate(self._file, self._length)
                 self._end_segment()
-            told = ("disk_full", f"the disk takes no more ({error.strerror}); samples are not acknowledged")
-        if told is not None:
+            state = ("disk_full", f"the disk takes no more ({error.strerror}); samples are not acknowledged")
+        if state is not None:
             self._retry_at_s = time.monotonic() + RETRY_S
-            self._tell(*told)
+            self._tell(*state)
             self._add(refused=count)
             return False
         self._tell("live", "")
@@ -215,8 +215,8 @@ class Spool:
     def _no_room(self, wanted: int) -> tuple[Condition, str] | None:
         limit = self._limits.spool_mb << 20
         if self._counted.used_bytes + wanted > limit:
-            said = f"the spool holds its {self._limits.spool_mb} MB and is not drained; samples are not acknowledged"
-            return "behind", said
+            message = f"the spool holds its {self._limits.spool_mb} MB and is not drained; samples are not acknowledged"
+            return "behind", message
         disk = os.statvfs(self._folder)
         free_mb = disk.f_bavail * disk.f_frsize >> 20
         if free_mb < self._limits.keep_free_mb:

@@ -81,9 +81,9 @@ def holiday_history(store: Store, site_id: str, *, as_of_utc: datetime | None = 
 
 
 def _append(
-    connection: Connection, site_id: str, person: Person, reason: str, at_utc: datetime, **said: Any
+    connection: Connection, site_id: str, person: Person, reason: str, at_utc: datetime, **fields: Any
 ) -> None:  # fmt: skip
     append_row(
         connection, holiday_events, site_id=site_id, person_id=person.person_id, reason=reason.strip(),
-        recorded_at_utc=at_utc, **said,
+        recorded_at_utc=at_utc, **fields,
     )  # fmt: skip

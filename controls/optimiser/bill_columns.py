@@ -118,8 +118,8 @@ class BillColumns:
             known.add((name, here))
             # Windows that reach beyond the plan end with it, all of them: each has a name of its own.
             seen[name, step] += 1
-            again = f"_{seen[name, step]}" if seen[name, step] > 1 else ""
-            grouped[self._named(name + again)].append((here, step))
+            suffix = f"_{seen[name, step]}" if seen[name, step] > 1 else ""
+            grouped[self._named(name + suffix)].append((here, step))
         return [self._family(name, *zip(*found, strict=True)) for name, found in grouped.items()]
 
     def _in_steps(self, parts: Sequence[tuple[int, Decimal]]) -> tuple[tuple[int, float], ...]:

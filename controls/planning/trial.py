@@ -373,9 +373,9 @@ def _with_tomorrow(device: Device, today: DispatchCase, to_midnight: int) -> Dev
     same = next((one for one in _cars(today) if one.device_id == device.device_id), None)
     if same is None or not isinstance(device, EvCharger):
         return device
-    again = (
+    tomorrow = (
         stay.model_copy(update={"from_step": stay.from_step + to_midnight, "to_step": stay.to_step + to_midnight})
         for stay in same.sessions
     )
     still = sum(stay.to_step > len(today.step_h) - to_midnight for stay in same.sessions)
-    return device.model_copy(update={"sessions": (*device.sessions[:still], *again)})
+    return device.model_copy(update={"sessions": (*device.sessions[:still], *tomorrow)})

@@ -28,7 +28,7 @@ USAGE, DEMAND, BASELINE = Told("USAGE", "KWH"), Told("DEMAND", "KW", is_power=Tr
 
 
 def energy_report(
-    told: Told,
+    spec: Told,
     amounts: Sequence[Amount],
     *,
     event_id: str,
@@ -43,15 +43,15 @@ def energy_report(
     the report is of, so that another part's is another report; empty: the whole.
     """
     known = [each for each in amounts if each.kwh is not None]
-    intervals = tuple(_interval(number, each, told) for number, each in enumerate(known))
-    reading = "ESTIMATED" if told is BASELINE or any(each.is_estimated for each in known) else "DIRECT_READ"
+    intervals = tuple(_interval(number, each, spec) for number, each in enumerate(known))
+    reading = "ESTIMATED" if spec is BASELINE or any(each.is_estimated for each in known) else "DIRECT_READ"
     return Report(
         programme_id=programme_id or None,
         event_id=event_id,
         client_name=ven_name,
-        report_name=f"{told.payload_type} {period}".rstrip(),
+        report_name=f"{spec.payload_type} {period}".rstrip(),
         payload_descriptors=(
-            ReportDescriptor(payload_type=told.payload_type, reading_type=reading, units=told.units),
+            ReportDescriptor(payload_type=spec.payload_type, reading_type=reading, units=spec.units),
         ),
         resources=(ReportResource(resource_name=resource, intervals=intervals),),
     )  # fmt: skip

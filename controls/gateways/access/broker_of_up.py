@@ -37,9 +37,9 @@ def listener_of(sites: Iterable[Site]) -> Client:
         known = [each for each in site.assets if each.asset_id in polled and each.template in template_names()]
         ours = [each.asset_id for each in known if load_template(each.template).protocol == "mqtt5"]
         queried += [Topics(site_id=site.site_id, device_id=name) for name in ours]
-    heard = (*topics, *(topic for device in queried for topic in (device.state, device.ack)))
+    topics_heard = (*topics, *(topic for device in queried for topic in (device.state, device.ack)))
     asks = tuple(device.get for device in queried)
-    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=asks, hears=heard)
+    return Client(username=LISTENER, password=secrets.token_urlsafe(24), says=asks, hears=topics_heard)
 
 
 @contextmanager

@@ -77,11 +77,11 @@ def prove_rights(address: BrokerAddress, probes: tuple[Client, Client]) -> None:
     for who, change in (("nobody", {"username": "", "password": ""}), ("a wrong password", {"password": "wrong"})):
         if _enters(address.model_copy(update=change)):
             raise Unreachable(f"the broker lets {who} in")
-    heard: list[str] = []
+    received: list[str] = []
     arrived = threading.Event()
 
     def hear(topic: str, payload: bytes, _properties: object) -> None:
-        heard.append(topic)
+        received.append(topic)
         if payload == b"last":
             arrived.set()
 
@@ -102,7 +102,7 @@ def prove_rights(address: BrokerAddress, probes: tuple[Client, Client]) -> None:
     finally:
         for line in (ours, speaker, listener):
             line.close()
-    foreign = sorted(set(heard) - set(second.hears))
+    foreign = sorted(set(received) - set(second.hears))
     if foreign:
         raise Unreachable(f"the broker lets one device hear {', '.join(foreign)}, which is another's")
 

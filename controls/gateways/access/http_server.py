@@ -187,13 +187,13 @@ class Places:
         """Give the place back, if it has one."""
         self._open.pop(connection, None)
 
-    def know(self, connection: Connection, who: str) -> None:
+    def know(self, connection: Connection, owner: str) -> None:
         """A request on it came from somebody of ours, whose share it is of from now on."""
-        if connection not in self or (connection.is_known and connection.owner in ("", who)):
+        if connection not in self or (connection.is_known and connection.owner in ("", owner)):
             return
-        own = self._of(who)
+        own = self._of(owner)
         if len(own) < SHARE or self._free(own):
-            connection.is_known, connection.owner = True, connection.owner and who
+            connection.is_known, connection.owner = True, connection.owner and owner
 
     def _of(self, owner: str) -> list[Connection]:
         return [each for each in self._open if each.owner == owner]
@@ -213,11 +213,11 @@ def _waits(connection: Connection) -> bool:
     return connection.waits_since_s is not None
 
 
-def recognised(scope: Mapping[str, Any], who: str) -> None:
+def recognised(scope: Mapping[str, Any], owner: str) -> None:
     """Register the authenticated person or key of a request with the server, by name. From any thread."""
     connection = scope.get("state", {}).get(_STATE)
     if connection is not None:
-        connection.loop.call_soon_threadsafe(connection.places.know, connection, who)
+        connection.loop.call_soon_threadsafe(connection.places.know, connection, owner)
 
 
 def is_gone(scope: Mapping[str, Any]) -> bool:

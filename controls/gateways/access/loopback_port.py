@@ -23,10 +23,10 @@ class Metrics:
         self._prefix = prefix
         self._lines: list[str] = []
 
-    def tell(self, name: str, kind: str, values: Iterable[tuple[str, float]], said: str) -> None:
+    def tell(self, name: str, kind: str, values: Iterable[tuple[str, float]], help_text: str) -> None:
         """One metric. kind: gauge or counter; values: labels (empty, or in braces) with their number."""
         name = f"{self._prefix}{name}"
-        self._lines.extend([f"# HELP {name} {said}", f"# TYPE {name} {kind}"])
+        self._lines.extend([f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"])
         self._lines.extend(f"{name}{label} {value:.15g}" for label, value in values)
 
     def text(self) -> str:

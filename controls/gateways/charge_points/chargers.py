@@ -94,14 +94,14 @@ class OcppReader:
         capability = self.template.capability(name)
         measurand = capability.field_name or ""
         message = "StatusNotification" if measurand == "status" else "MeterValues"
-        heard = self._link.heard(self._connector, measurand)
+        counter = self._link.heard(self._connector, measurand)
         try:
             self._accepted("TriggerMessage", ask_again(self._version, self._connector, message))
         except DeviceRefused:
             # Remote triggers are an option of 1.6: such a charger states its values when it likes.
             value = self._link.stated(self._connector, measurand)
         else:
-            value = self._link.wait_for(self._connector, measurand, after=heard, timeout_s=self._timeout_s)
+            value = self._link.wait_for(self._connector, measurand, after=counter, timeout_s=self._timeout_s)
         return plausible(value * capability.scale, capability, name=name, device=self._link.where)
 
     def close(self) -> None:

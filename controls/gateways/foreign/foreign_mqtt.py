@@ -94,16 +94,16 @@ class TopicsReader(OnLine):
         Raises DeviceSilent, DeviceRefused.
         """
         self.template.limits(capability)
-        heard, value = self._told(capability, self.template.read_back[capability])
+        message, value = self._told(capability, self.template.read_back[capability])
         remaining = self._mqtt.state(capability).remaining
         return ReadBack(
             value=value,
-            raw=heard.raw,
+            raw=message.raw,
             at_utc=self._clock.now_utc(),
             # Nothing there: no timer runs.
-            revert_remaining_s=(as_number(at_path(heard.document, remaining), {}) or 0.0) if remaining else None,
-            epoch=0 if heard.is_kept else None,
-            seq=0 if heard.is_kept else None,
+            revert_remaining_s=(as_number(at_path(message.document, remaining), {}) or 0.0) if remaining else None,
+            epoch=0 if message.is_kept else None,
+            seq=0 if message.is_kept else None,
         )
 
     def read(self, name: str) -> float:
@@ -119,17 +119,17 @@ class TopicsReader(OnLine):
     def _told(self, capability: str, place: Place) -> tuple[_Heard, float]:
         with self._one_at_a_time:
             state = self._mqtt.state(capability)
-            heard = self._state(capability, state, place.field_name or WHOLE)
-        value = self._value(heard, state, place)
+            message = self._state(capability, state, place.field_name or WHOLE)
+        value = self._value(message, state, place)
         if value is None:
             raise DeviceRefused(f"device {self._device_id!r} states no number for {place.field_name!r}")
-        return heard, value
+        return message, value
 
-    def _value(self, heard: _Heard, state: StateTopic, place: Place) -> float | None:
-        found = as_number(at_path(heard.document, place.field_name or WHOLE), state.words)
+    def _value(self, message: _Heard, state: StateTopic, place: Place) -> float | None:
+        found = as_number(at_path(message.document, place.field_name or WHOLE), state.words)
         if found is None:
             return None
-        factor = state.signs.get(spoken(at_path(heard.document, state.sign))) if state.sign else 1.0
+        factor = state.signs.get(spoken(at_path(message.document, state.sign))) if state.sign else 1.0
         # Rounded as no device is exact: 0.001 times 2300 is no 2.3000000000000003.
         return None if factor is None else round(found * place.scale * factor, 9)
 
@@ -137,8 +137,8 @@ class TopicsReader(OnLine):
         line, topic, since = self._open_line(), self._fill(state.topic), self._written.get(capability, 0)
         self._check_status()
 
-        def is_it(heard: _Heard) -> bool:
-            return at_path(heard.document, path) is not None
+        def is_it(message: _Heard) -> bool:
+            return at_path(message.document, path) is not None
 
         if state.ask is not None:
             number, mark = next(self._numbers), next(self._counts)
@@ -222,9 +222,9 @@ class TopicsReader(OnLine):
             return
         document, raw = parsed
         with self._changed:
-            heard = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
+            message = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
             kept = self._heard.setdefault(topic, [])
-            kept.append(heard)
+            kept.append(message)
             del kept[:-_KEPT_PER_TOPIC]
             self._changed.notify_all()
 
@@ -261,9 +261,9 @@ class TopicsDevice(TopicsReader):
             expiry_s = math.floor((command.valid_until_utc - now_utc).total_seconds())
             payload = self._payload(command, send)
             self._send(line, send, known, expiry_s=expiry_s, payload=payload)
-            heard = self._answer(line, send.answer, command, state, mark=mark, number=number)
+            message = self._answer(line, send.answer, command, state, mark=mark, number=number)
         place = self.template.read_back[command.capability]
-        applied = None if heard is None else self._value(heard, state, place)
+        applied = None if message is None else self._value(message, state, place)
         return Ack(code="answered", applied_value=applied, at_utc=self._clock.now_utc())
 
     def _is_safe(self, command: Command) -> bool:
@@ -281,11 +281,11 @@ class TopicsDevice(TopicsReader):
             # No answer of its own: its state, once it says what was asked for.
             place = self.template.read_back[command.capability]
 
-            def says_it(heard: _Heard) -> bool:
-                value = self._value(heard, state, place)
+            def says_it(message: _Heard) -> bool:
+                value = self._value(message, state, place)
                 return (
-                    heard.count > mark
-                    and not heard.is_kept
+                    message.count > mark
+                    and not message.is_kept
                     and value is not None
                     and abs(value - command.value) <= place.tolerance
                 )
@@ -293,19 +293,19 @@ class TopicsDevice(TopicsReader):
             return self._newest(line, self._fill(state.topic), says_it)
         mine = _with_number(answer.number, number)
 
-        def is_answer(heard: _Heard) -> bool:
-            is_refusal = bool(answer.refusal) and at_path(heard.document, answer.refusal) is not None
-            has = not answer.has or at_path(heard.document, answer.has) is not None
-            return heard.count > mark and not heard.is_kept and mine(heard) and (has or is_refusal)
+        def is_answer(message: _Heard) -> bool:
+            is_refusal = bool(answer.refusal) and at_path(message.document, answer.refusal) is not None
+            has = not answer.has or at_path(message.document, answer.has) is not None
+            return message.count > mark and not message.is_kept and mine(message) and (has or is_refusal)
 
         pause_s = 0.0 if answer.number else _PAUSE_S
-        heard = self._newest(line, self._fill(answer.topic), is_answer, pause_s=pause_s)
-        refusal = at_path(heard.document, answer.refusal) if answer.refusal else None
+        message = self._newest(line, self._fill(answer.topic), is_answer, pause_s=pause_s)
+        refusal = at_path(message.document, answer.refusal) if answer.refusal else None
         if refusal is not None:
             # The device's own words go into logs and the ledger: one short line of them.
             text = ascii(refusal)[:60]
             raise DeviceRefused(f"device {self._device_id!r} refused the command: {text}", code=text)
-        return heard
+        return message
 
 
 def _with_number(path: str, number: int) -> Callable[[_Heard], bool]:

@@ -150,13 +150,13 @@ class P1Listener(Threaded):
 
         try:
             with self._connected() as line:
-                for heard in _pieces(line, is_over):
-                    samples, refusals = self._samples(heard)
+                for batch in _pieces(line, is_over):
+                    samples, refusals = self._samples(batch)
                     refused += refusals
                     if samples and not refusals:
                         return samples
                     # A point that is not in a whole telegram will not be in the next.
-                    if heard.telegrams and refusals:
+                    if batch.telegrams and refusals:
                         break
         except OSError as error:
             raise DeviceSilent(_cause(self._where, error)) from error
@@ -177,9 +177,9 @@ class P1Listener(Threaded):
         while not self._end.is_set():
             try:
                 with self._connected() as line:
-                    for heard in _pieces(line, self._end.is_set, patience_s=self._source.silent_after_s):
-                        self._hand_over(sink, *self._news(heard))
-                        if heard.telegrams:
+                    for batch in _pieces(line, self._end.is_set, patience_s=self._source.silent_after_s):
+                        self._hand_over(sink, *self._news(batch))
+                        if batch.telegrams:
                             self._pauses.reset()
                 sentence = f"{self._where} closed the line, or sent nothing for {self._source.silent_after_s:g} s"
             except OSError as error:
@@ -187,9 +187,9 @@ class P1Listener(Threaded):
             self._tally.say("silent", sentence)
             self._end.wait(self._pauses.next_s())
 
-    def _news(self, heard: Heard) -> tuple[list[Sample], list[Refusal]]:
+    def _news(self, batch: Heard) -> tuple[list[Sample], list[Refusal]]:
         """New samples and refusals. M-Bus meters repeat their last state, minutes or an hour old, in every telegram."""
-        samples, refusals = self._samples(heard)
+        samples, refusals = self._samples(batch)
         news = []
         for sample in samples:
             before = self._told.get(sample.point)
@@ -200,11 +200,11 @@ class P1Listener(Threaded):
             news.append(sample)
         return news, refusals
 
-    def _samples(self, heard: Heard) -> tuple[list[Sample], list[Refusal]]:
+    def _samples(self, batch: Heard) -> tuple[list[Sample], list[Refusal]]:
         received_utc = self._clock.now_utc()
         samples: list[Sample] = []
-        refusals = [refusal("", reason, came, received_utc) for reason, came in heard.refused]
-        for telegram in heard.telegrams:
+        refusals = [refusal("", reason, came, received_utc) for reason, came in batch.refused]
+        for telegram in batch.telegrams:
             taken, refused = samples_of(
                 telegram,
                 self._source.points,

@@ -78,8 +78,8 @@ def explain(
         scenario=views.scenario,
         scenarios=views.scenarios,
     )
-    told = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
-    return explanation.model_copy(update={"slots": tuple(told)})
+    with_sentences = (slot.model_copy(update={"sentence": sentence(slot, explanation, case.devices)}) for slot in slots)
+    return explanation.model_copy(update={"slots": tuple(with_sentences)})
 
 
 def _order(slots: list[Slot], case: DispatchCase) -> list[int]:

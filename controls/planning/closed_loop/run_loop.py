@@ -190,10 +190,10 @@ class _Loop:
             elif found is not None:
                 note = f"{name}: {found.message}; planned by the figures of the site file"
                 self.findings.append(found.model_copy(update={"scope": name, "severity": "warning", "message": note}))
-        again = WatchedRooms(self.rooms.names, figures)
+        rooms = WatchedRooms(self.rooms.names, figures)
         for before, now in zip(self.looks, self.looks[1:], strict=False):
-            _watch(again, before, now)
-        self.rooms = again
+            _watch(rooms, before, now)
+        self.rooms = rooms
 
     def _hours(self, name: str) -> Watched:
         count = (len(self.looks) - 1) // PER_HOUR * PER_HOUR

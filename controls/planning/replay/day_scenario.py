@@ -161,9 +161,9 @@ class DayScenario:
             if every[0][0].is_taken_away:
                 end = self._left_there(name)
             sun_kw = self.sun_kw[name] if every[0][0].forecast else None
-            again = every[0][0].over(every).with_state(start=begun, end=end, forecast_kw=sun_kw, step_h=self.step_h)
-            assert again is not None  # noqa: S101 - `replayed` holds no other
-            devices.append(again.unconstrained())
+            joined = every[0][0].over(every).with_state(start=begun, end=end, forecast_kw=sun_kw, step_h=self.step_h)
+            assert joined is not None  # noqa: S101 - `replayed` holds no other
+            devices.append(joined.unconstrained())
         held = {plan.plan_id: self.drawn_as_planned(plan, self.held) for plan in self.plans}
         held_kw = np.array([held[slot.plan.plan_id][slot.step] for slot in self.slots])
         whole = DispatchCase(

@@ -66,9 +66,9 @@ def measured_ends(day: DayScenario, decisions: Mapping[str, Numbers]) -> dict[st
         if device.device_id in day.measured and device.state:
             at_utc, amount = day.measured[device.device_id]
             rest = [t for t, slot in enumerate(day.slots) if slot.start_utc >= at_utc]
-            if rest and (again := device.over([(device, t) for t in rest]).with_state(start=amount)):
+            if rest and (joined := device.over([(device, t) for t in rest]).with_state(start=amount)):
                 columns = {name: values[rest] for name, values in decisions[device.device_id].items()}
-                amount = float(done(again, columns, day.step_h[rest])[device.state.column][-1])
+                amount = float(done(joined, columns, day.step_h[rest])[device.state.column][-1])
             ends[device.device_id] = amount
     return ends
 

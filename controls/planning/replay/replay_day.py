@@ -171,14 +171,14 @@ def replay_day(
     known of load, sun, prices and devices now. What cannot be said is a finding, and the rest is said all the same.
     """
     of_day = plans_of_day(stored, start_utc, end_utc)
-    again = tuple(solved_again(one) for one in of_day)
+    replayed = tuple(solved_again(one) for one in of_day)
     until = [one.plan for one in stored if one.plan.request.start_utc == end_utc]
     day = day_scenario([*(one.plan for one in of_day), *until], readings, start_utc=start_utc, end_utc=end_utc)
     frame: dict[str, Any] = {
         "site_id": site_id,
         "currency": currency,
-        "plan_hash": again[-1].replayed_hash if again else None,
-        "plans": again,
+        "plan_hash": replayed[-1].replayed_hash if replayed else None,
+        "plans": replayed,
     }
     if isinstance(day, Finding):
         return DayReplay(

@@ -105,7 +105,7 @@ def relived_inputs(site: Site, lake: Lake, start: date, end: date) -> Relived | 
 def with_variant(known: Relived, variant: Variant) -> TrialInputs:
     """The inputs with a variant's changes. Raises BadInput where the site lacks what one rests on."""
     inputs = known.trial
-    site, sun_kw, load_kw, said = inputs.site, dict(inputs.sun_kw), inputs.load_kw, list[str]()
+    site, sun_kw, load_kw, assumptions = inputs.site, dict(inputs.sun_kw), inputs.load_kw, list[str]()
     for kind, size in (("battery", variant.battery_kwh), ("pv", variant.pv_kw)):
         if size is not None and kind in known.unmetered:
             message = f"--{kind}: the {kind} of site {site.site_id} has no meter, so what it did is not known"
@@ -124,15 +124,17 @@ def with_variant(known: Relived, variant: Variant) -> TrialInputs:
                 share = _PERFORMANCE * (1 + _PER_K * (cell_degc - _RATED_DEGC))
                 found[at] = min(max(variant.pv_kw * ghi / 1000 * share, 0.0), variant.pv_kw)
             sun_kw[NEW_PV] = found
-            said.append(f"no PV of its own: {variant.pv_kw:g} kW of flat modules by the stored irradiance")
+            assumptions.append(f"no PV of its own: {variant.pv_kw:g} kW of flat modules by the stored irradiance")
         else:
             sun_kw = {name: {at: kw * factor for at, kw in own.items()} for name, own in sun_kw.items()}
     if variant.heat_pump_kw is not None:
         load_kw = _heated(known, variant.heat_pump_kw)
-        said.append(f"heat as the electric heating gave it, by a heat pump of {variant.heat_pump_kw:g} kW of heat")
+        assumptions.append(
+            f"heat as the electric heating gave it, by a heat pump of {variant.heat_pump_kw:g} kW of heat"
+        )
     if variant.tariffs:
         site = with_tariffs(site, variant.tariffs, inputs.days[0], inputs.days[-1] + timedelta(days=1))
-    return inputs._replace(site=site, sun_kw=sun_kw, load_kw=load_kw, assumptions=(*inputs.assumptions, *said))
+    return inputs._replace(site=site, sun_kw=sun_kw, load_kw=load_kw, assumptions=(*inputs.assumptions, *assumptions))
 
 
 def _movable(site: Site) -> tuple[tuple[Asset, ...], tuple[Finding, ...]]:

@@ -119,8 +119,8 @@ def sessions_of(params: EvParams, name: str, given: Given) -> tuple[tuple[Sessio
     held_kwh = min(given.state, params.capacity_kwh)
     ranges = params.ranges(given.share)
     if not ranges:
-        said = f"{given.share:.0%} of its rating are below the least power, so it is left alone"
-        return (), (f"{name}: {said}",)
+        reason = f"{given.share:.0%} of its rating are below the least power, so it is left alone"
+        return (), (f"{name}: {reason}",)
     steps = len(given.load_kw)
     leaves_utc, notes = _departure(params, name, given)
     left = steps if leaves_utc is None else int((leaves_utc - _start(given)) / timedelta(hours=given.step_h) + 1e-9)
@@ -188,10 +188,10 @@ def _departure(params: EvParams, name: str, given: Given) -> tuple[datetime | No
     if params.departure is None:
         if given.away_until_utc is not None and given.away_until_utc > start:
             return given.away_until_utc, ()
-        said = "no departure is known, so the car is charged by the end of the plan"
+        reason = "no departure is known, so the car is charged by the end of the plan"
         if params.strategy == "SOLAR_ONLY":
-            said = "no departure is known, so the car takes only what the sun leaves over"
-        return None, (f"{name}: {said}",)
+            reason = "no departure is known, so the car takes only what the sun leaves over"
+        return None, (f"{name}: {reason}",)
     is_once = isinstance(params.departure, str) and not CLOCK.match(params.departure)
     # Of a household that is away nobody leaves before the return, but by a departure with a date.
     after = start if given.away_until_utc is None or is_once else max(start, given.away_until_utc)
@@ -256,12 +256,12 @@ def _by_strategy(stay: Session, params: EvParams, name: str, given: Given) -> tu
         opened = np.where(price <= limit, np.maximum(room, cap), cap)
         if stay.as_early_as_it_can(hours, opened)[1][-1] >= stay.target_kwh - 1e-9:
             break
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     if params.strategy == "SOLAR_ONLY" and (opened > cap).any():
         grid_h = float(hours[opened > cap].sum())
-        said = f"the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added"
-        told = (f"{name}: {said}",)
-    return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), told
+        reason = f"the sun alone does not suffice by the departure, so {grid_h:g} h of the cheapest are added"
+        remarks = (f"{name}: {reason}",)
+    return stay.model_copy(update={"cap_kw": tuple(opened.tolist())}), remarks
 
 
 def _hours(stay: Session, given: Given) -> Floats:
