@@ -66,7 +66,7 @@ def on_its_way(job_name: str, key: str) -> dg.RunsFilter:
     return dg.RunsFilter(job_name=job_name, tags={PARTITION_TAG: key}, statuses=_UNFINISHED)
 
 
-class Asked(NamedTuple):
+class MonthRange(NamedTuple):
     """Neighbouring months of a place as first and last key, and the sites that they are asked for."""
 
     first: str
@@ -108,7 +108,7 @@ def key_here(key: str) -> str:
     return f"{first}|{place_of(site_id)}"
 
 
-def asked_months(stale: Iterable[str]) -> list[Asked]:
+def asked_months(stale: Iterable[str]) -> list[MonthRange]:
     """`SITE|YYYY-MM` as runs: of each place its spans of neighbouring months, with the sites that have some in it."""
     by_place: dict[str, set[str]] = {}
     for name in stale:
@@ -117,7 +117,7 @@ def asked_months(stale: Iterable[str]) -> list[Asked]:
     found = []
     for first, last in month_ranges(by_place):
         sites = {site_id for name in months_of_range(first, last) for site_id in by_place[name]}
-        found.append(Asked(first, last, tuple(sorted(sites))))
+        found.append(MonthRange(first, last, tuple(sorted(sites))))
     return found
 
 
@@ -151,7 +151,7 @@ def quarter_of_run(context: _Asking, project: OpenProject) -> list[tuple[Site, P
     return [(site, quarter_from(first, site.time_zone)) for site in sites_of(project, [key], tags)]
 
 
-def request_of(run_key: str, asked: Asked, dimension: str) -> dg.RunRequest:
+def request_of(run_key: str, asked: MonthRange, dimension: str) -> dg.RunRequest:
     """A run over keys. dimension: month or quarter.
 
     Dagster refuses a key that the asking process does not know. One that began before older readings arrived does not,

@@ -35,7 +35,7 @@ from orchestration.partitions import (
     PARTITION_TAG,
     SITES,
     SITES_TAG,
-    Asked,
+    MonthRange,
     key_here,
     on_its_way,
     request_of,
@@ -153,7 +153,7 @@ def requests_of(
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
     for key, site_ids in islice(wanted.items(), at_most):
-        asked = Asked(key, key, tuple(site_ids))
+        asked = MonthRange(key, key, tuple(site_ids))
         yield request_of(f"{RUN_KEY[months]}:{key}", asked, "month" if months == 1 else "quarter")
 
 
@@ -296,7 +296,7 @@ def hourly_execution(context: dg.ScheduleEvaluationContext, project: ProjectReso
 def daily_monitoring(context: dg.ScheduleEvaluationContext, project: ProjectResource) -> Requests:
     """Refits the monitoring baselines of every site that are a week old; they warn early and feed no report.
 
-    Asked every day at 02:30 UTC, so that a missed day costs a day and no week. One run a site of the job monitoring.
+    Checked every day at 02:30 UTC, so that a missed day costs a day and no week. One run a site of the job monitoring.
     """
     due = [site_id for site_id, site in project.sites.items() if site.seus]
     key = f"monitoring:{{}}:{context.scheduled_execution_time.date()}"
@@ -318,7 +318,9 @@ def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectRes
     if not due:
         yield dg.SkipReason("no site has readings of the last two months")
     for site_id in due:
-        asked = Asked(key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,))
+        asked = MonthRange(
+            key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,)
+        )
         yield request_of(f"anomalies:{site_id}:{now_utc.date()}", asked, "month")
 
 

@@ -59,7 +59,7 @@ def core_project__benchmark(
 ) -> dg.MaterializeResult:
     """Sites of an organisation beside their peers by energy per floor area, with the rank of the year."""
     from assets.kpi.benchmark.compare import Benchmark
-    from orchestration.operations.reports.benchmark import Asked
+    from orchestration.operations.reports.benchmark import BenchmarkOptions
     from orchestration.operations.reports.benchmark import benchmark as benchmark_of
     from orchestration.operations.run_call import RunCall
     from orchestration.views.benchmarks import benchmark_subjects, keep_benchmark
@@ -68,7 +68,7 @@ def core_project__benchmark(
     for name in benchmark_subjects(project):
         if not _is_asked(context, name):
             continue
-        found = benchmark_of(RunCall(project, clock), Asked(organisation=name, period=str(year))).result
+        found = benchmark_of(RunCall(project, clock), BenchmarkOptions(organisation=name, period=str(year))).result
         if not isinstance(found, Benchmark):
             raise RunFailed(f"the benchmark of {name} in {year} has no rows")
         keep_benchmark(project, name, year, found, clock)

@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Told:
+class ComputedSentence:
     """A computed sentence. pieces: the words around its places, one more than there are places."""
 
     pieces: tuple[str, ...]
@@ -64,7 +64,7 @@ def words_of(language: str) -> Words | None:
     return getattr(known, language, None)
 
 
-def refused_wording(text: str, sentence: Told) -> str | None:
+def refused_wording(text: str, sentence: ComputedSentence) -> str | None:
     """Why a wording may not stand for a sentence; None: it may."""
     words = words_of(sentence.language)
     if words is None:
@@ -83,7 +83,7 @@ def refused_wording(text: str, sentence: Told) -> str | None:
     return _other_words(pieces, sentence, words)
 
 
-def _between_places(text: str, sentence: Told) -> list[str] | str:
+def _between_places(text: str, sentence: ComputedSentence) -> list[str] | str:
     """The text around the places, each found whole, once and in order; else why not."""
     pieces, at = list[str](), 0
     for index, place in enumerate(sentence.places):
@@ -108,7 +108,7 @@ def _last_word(piece: str) -> str:
     return piece.rsplit(maxsplit=1)[-1] if piece and _is_letter(piece[-1]) else ""
 
 
-def _other_words(pieces: list[str], sentence: Told, words: Words) -> str | None:
+def _other_words(pieces: list[str], sentence: ComputedSentence, words: Words) -> str | None:
     turns = {word: meaning for meaning, each in words.turns.items() for word in each}
     plain = frozenset(words.plain)
     own, written = ([_tokens(piece) for piece in each] for each in (sentence.pieces, pieces))

@@ -81,7 +81,7 @@ class Proposal(Model):
         )
 
 
-class Rest(Model):
+class Remainder(Model):
     """Remainder of a parent beyond its children, over the slots at which all of them are present."""
 
     parent: str
@@ -99,7 +99,7 @@ class Discovery(Model):
 
     proposals: tuple[Proposal, ...] = ()
     weaker: tuple[Proposal, ...] = ()
-    rests: tuple[Rest, ...] = ()
+    rests: tuple[Remainder, ...] = ()
     findings: tuple[Finding, ...] = ()
 
 
@@ -411,7 +411,7 @@ def _best_of_each(given: Sequence[Proposal], placed: set[str]) -> tuple[Proposal
     return tuple(best.values())
 
 
-def _rests(flows: Flows, values: Floats, sure: Sequence[Proposal], time_zone: str) -> tuple[Rest, ...]:
+def _rests(flows: Flows, values: Floats, sure: Sequence[Proposal], time_zone: str) -> tuple[Remainder, ...]:
     local_hour = flows.start_utc.dt.convert_time_zone(time_zone).dt.hour().to_numpy()
     found = []
     for parent in dict.fromkeys(each.parent for each in sure):
@@ -427,7 +427,7 @@ def _rests(flows: Flows, values: Floats, sure: Sequence[Proposal], time_zone: st
         hours = _hourly_means(rest, local_hour[known], flows.minutes / 60)
         total = float(whole[known].sum())
         found.append(
-            Rest(
+            Remainder(
                 parent=parent,
                 children=tuple(each.child for each in children),
                 hours=float(known.sum()) * flows.minutes / 60,

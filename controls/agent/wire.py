@@ -65,7 +65,7 @@ def observe(context: AgentContext, device: Device, *, max_age_s: float = OBSERVE
     if hand is None or now_s < device.silent_until_s:
         return False
     try:
-        seen: _Seen = yield OnWire(partial(_see, context, device, hand))
+        seen: _Look = yield OnWire(partial(_see, context, device, hand))
     except (DeviceSilent, DeviceRefused) as fault:
         device.last_fault, device.is_silent = str(fault), isinstance(fault, DeviceSilent)
         device.silent_until_s = context.monotonic() + SILENT_PAUSE_S
@@ -83,7 +83,7 @@ def observe(context: AgentContext, device: Device, *, max_age_s: float = OBSERVE
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Look:
     """One look at a device. at_s: when it began, so that no value passes for younger than it is."""
 
     at_s: float
@@ -91,10 +91,10 @@ class _Seen:
     reads: list[ReadBack]
 
 
-def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _Seen:
+def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _Look:
     at_s = context.monotonic()
     values = {name: hand.read(name) for name in device.asked}
-    return _Seen(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
+    return _Look(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
 
 
 def look(context: AgentContext, device: Device, slot: Slot) -> Step[ReadBack | None]:

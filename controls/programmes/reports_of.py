@@ -16,7 +16,7 @@ class Amount(NamedTuple):
     is_estimated: bool = False
 
 
-class Told(NamedTuple):
+class PayloadSpec(NamedTuple):
     """A payload type of the published list with its unit, and what it is made of."""
 
     payload_type: str
@@ -24,11 +24,15 @@ class Told(NamedTuple):
     is_power: bool = False
 
 
-USAGE, DEMAND, BASELINE = Told("USAGE", "KWH"), Told("DEMAND", "KW", is_power=True), Told("BASELINE", "KWH")
+USAGE, DEMAND, BASELINE = (
+    PayloadSpec("USAGE", "KWH"),
+    PayloadSpec("DEMAND", "KW", is_power=True),
+    PayloadSpec("BASELINE", "KWH"),
+)
 
 
 def energy_report(
-    spec: Told,
+    spec: PayloadSpec,
     amounts: Sequence[Amount],
     *,
     event_id: str,
@@ -57,7 +61,7 @@ def energy_report(
     )  # fmt: skip
 
 
-def _interval(number: int, amount: Amount, kind: Told) -> Interval:
+def _interval(number: int, amount: Amount, kind: PayloadSpec) -> Interval:
     length = amount.end_utc - amount.start_utc
     value = amount.kwh or 0.0
     value = value / (length.total_seconds() / 3600) if kind.is_power else value

@@ -40,7 +40,7 @@ class _Open:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Gains:
     """Gains of the days of reference and window up to a day, with the features that separate drift from season."""
 
     gains: Matrix
@@ -63,7 +63,7 @@ class DriftWatch:
         self.quiet_until = 0
         # The largest gain of the last days at each day: what this meter does by itself.
         self.gains: Vector = np.full(len(past.grid.values), np.nan)
-        self.seen: dict[int, _Seen] = {}
+        self.seen: dict[int, _Gains] = {}
 
     def marks(self, day: int) -> list[Mark]:
         """The day's mark while a drift is open; with the day that opens or proves one, all days since its onset."""
@@ -76,7 +76,7 @@ class DriftWatch:
             return []
         return self._returned(day) or (self._opened(day, seen) if seen else [])
 
-    def _opened(self, day: int, seen: _Seen) -> list[Mark]:
+    def _opened(self, day: int, seen: _Gains) -> list[Mark]:
         score = self.models.drift.odds(seen.features) - self.params.drift_odds - self.params.shift
         if score < 0:
             return []
@@ -125,7 +125,7 @@ class DriftWatch:
             gains[is_off == off] = logs[is_off == off] - profile
         return gains
 
-    def _see(self, day: int) -> _Seen | None:
+    def _see(self, day: int) -> _Gains | None:
         """Features of a gain at the end of a day; None where it has hardly moved, or too few days are known."""
         first = day + 1 - WINDOW - REFERENCE
         if first < 0:
@@ -145,7 +145,7 @@ class DriftWatch:
         if min(known[-WINDOW:].sum(), known[:REFERENCE].sum()) < FEWEST_DAYS or not known[-2:].any():
             return None
         onset, features = self._features(day, daily, profile, gain, is_off)
-        return _Seen(gains, daily, usual, day - WINDOW + 1 + onset, gain, features)
+        return _Gains(gains, daily, usual, day - WINDOW + 1 + onset, gain, features)
 
     def _features(self, day: int, daily: Vector, profile: Vector, gain: float, is_off: Mask) -> tuple[int, Features]:
         """Index in the window at which a gain began to move, and the features that separate drift from season."""
@@ -170,7 +170,7 @@ class DriftWatch:
             "own": math.log(size / max(float(own[int(0.95 * (len(own) - 1))]), 0.03)) if len(own) > WINDOW else 0.0,
         }
 
-    def return_features(self, day: int, seen: _Seen) -> Features | None:
+    def return_features(self, day: int, seen: _Gains) -> Features | None:
         """Features of a gain that returned on the last two days; None: too few hours."""
         after, before = self._gains(day + 1 - AFTER, day + 1, seen.usual), seen.gains[-AFTER:]
         if min(np.isfinite(after).sum(), np.isfinite(before).sum()) < HOURS:

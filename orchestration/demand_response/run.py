@@ -12,7 +12,7 @@ from assets.stores.access import site_transaction
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.live.live_store import LiveReader
 from controls.agent.planned import planned_check
-from controls.demand_response.event_commands import Seen, staggered, tripped
+from controls.demand_response.event_commands import EventLook, staggered, tripped
 from controls.demand_response.event_life import by_clock, due, ended_early
 from controls.ledger.by_hand import set_by_hand
 from controls.ledger.rows import read_commands
@@ -96,7 +96,7 @@ def _send(
     return asked.model_copy(update={"sent": row.command.command_id, "outcome": f"{row.state}: {why}"})
 
 
-def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> Seen:
+def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLook:
     places = {each.sent: n for n, each in enumerate(event.commands) if each.sent}
     rows = read_commands(project.store, event.site_id, command_ids=places)
     outcomes = {
@@ -121,4 +121,4 @@ def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> Seen:
         silent_s = max(silent_s, *(value.age_s(now_utc) for value, _ in known))
         # A limit is what the load usually draws less what it sheds.
         shed_kw += each.value + each.kw - sum(value.value * factor for value, factor in known)
-    return Seen(now_utc, outcomes, *((shed_kw, promised_kw, silent_s) if is_told else (None, None, None)))
+    return EventLook(now_utc, outcomes, *((shed_kw, promised_kw, silent_s) if is_told else (None, None, None)))

@@ -12,7 +12,7 @@ from assets.readings.changes.affected import touched_months as readings_touched
 from assets.stores.lake.merges import newest_entry
 from assets.stores.warehouse.marks import BuiltSite
 from orchestration.jobs import enpi, kpi
-from orchestration.partitions import SITES, Asked, asked_months, request_of
+from orchestration.partitions import SITES, MonthRange, asked_months, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, expecting, has_moved
 from orchestration.ticks import looking_every
@@ -87,7 +87,7 @@ def requests(
 
 
 def _runs(
-    instance: dg.DagsterInstance, job: str, asked: Asked, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
+    instance: dg.DagsterInstance, job: str, asked: MonthRange, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
 ) -> Iterator[dg.RunRequest]:
     # The newest entry that any of them rests on, and the sites as they stand: either one changing is another run.
     newest = max(entry for name, entry in stale.items() if asked.holds(name))

@@ -8,7 +8,7 @@ import dagster as dg
 from assets.kpi.enpi.stale_baselines import stale_baselines
 from orchestration.jobs import baseline, enpi_report
 from orchestration.month_keys import split_key
-from orchestration.partitions import SITES, Asked, key_here, request_of
+from orchestration.partitions import SITES, MonthRange, key_here, request_of
 from orchestration.resources import ProjectResource
 from orchestration.sensors.sensor_standing import UNMOVED, has_moved
 from orchestration.ticks import looking_every
@@ -57,7 +57,7 @@ def report_changes(
     for key, basis in stale_reports(project).items():
         is_quiet = False
         here = key_here(key)
-        yield request_of(f"report:{key}:{_digest(basis)}", Asked(here, here, (split_key(key)[1],)), "quarter")
+        yield request_of(f"report:{key}:{_digest(basis)}", MonthRange(here, here, (split_key(key)[1],)), "quarter")
     if is_quiet:
         yield dg.SkipReason("every report rests on the readings of today, or waits for its marts")
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from assets.advice.wording_gate import Place, Told
+from assets.advice.wording_gate import ComputedSentence, Place
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
@@ -20,7 +20,7 @@ def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
     return [{"text": told.text, "figure_ids": ids} for told, ids in told_sentences(site, of, locale)]
 
 
-def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[Told, list[str]]]:
+def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[ComputedSentence, list[str]]]:
     """Sentences of a recommendation in a language, as words and places; each with the ids of its figures."""
     found = []
     for sentence in of.sentences:
@@ -40,5 +40,5 @@ def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[To
         )
         order = tuple(places[ord(mark) - _MARK] for mark in parts[1::2])
         pieces = tuple(parts[::2]) or (page_word(Sentence(sentence.pattern), locale),)
-        found.append((Told(pieces, order, language_of(locale)), ids))
+        found.append((ComputedSentence(pieces, order, language_of(locale)), ids))
     return found

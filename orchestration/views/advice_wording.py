@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from assets.advice.wording_gate import Told, refused_wording
+from assets.advice.wording_gate import ComputedSentence, refused_wording
 from assets.stores.ledgers.advice_acts import AdviceActs
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.model import Model
@@ -94,7 +94,7 @@ def shown_wordings(
     return found
 
 
-def _worded(settings: AdviceSettings, told: Told, whole_s: float) -> Wording:
+def _worded(settings: AdviceSettings, told: ComputedSentence, whole_s: float) -> Wording:
     """One answer of the model, with what the gate says of it. Raises BadInput and Unreachable."""
     # Pages show wordings and ask nobody: they do without its library.
     from assets.feeds.fetch import Patience, Question, fetch

@@ -29,7 +29,7 @@ MOST_BYTES = 24 * 2**20
 PACKING = 5
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer: its bytes as gzip packs them, what they are, and its tag."""
 
     packed: bytes
@@ -47,11 +47,11 @@ class Answers:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
-        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, make: Callable[[], tuple[bytes, str]]) -> Kept:
+    def get(self, key: Hashable, make: Callable[[], tuple[bytes, str]]) -> CachedAnswer:
         """The answer of the key; `make` gives bytes and media type where there is none. What it raises is not kept."""
         with self._lock:
             if key in self._kept:
@@ -59,7 +59,7 @@ class Answers:
                 return self._kept[key]
         body, media_type = make()
         packed = gzip.compress(body, PACKING, mtime=0)
-        made = Kept(packed, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        made = CachedAnswer(packed, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
         # One that would push most others out is not worth it.
         if len(packed) <= self.most_bytes // 8:
             with self._lock:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from assets.advice.catalogue import catalogue
-from assets.advice.wording_gate import Place, Told, refused_wording
+from assets.advice.wording_gate import ComputedSentence, Place, refused_wording
 from data_quality.contracts.sentence import Sentence
 from orchestration.views.advice_made import _SAVINGS
 from reports.texts.locales import page_word
@@ -20,7 +20,7 @@ SCRIPTS = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 FULL = str.maketrans("0123456789", "".join(chr(0xFF10 + n) for n in range(10)))
 
 
-def told(pattern: str, names: tuple[str, ...], language: str, rng: random.Random) -> Told:
+def told(pattern: str, names: tuple[str, ...], language: str, rng: random.Random) -> ComputedSentence:
     """A sentence of the catalogue with numbers and a name in its places."""
     units = {"kwh": " kWh", "eur": " EUR", "n": ""}
     places = [
@@ -38,20 +38,20 @@ def told(pattern: str, names: tuple[str, ...], language: str, rng: random.Random
             pieces.append("")
         else:
             pieces[-1] += letter
-    return Told(tuple(pieces), tuple(order), language)
+    return ComputedSentence(tuple(pieces), tuple(order), language)
 
 
-def every(rng: random.Random) -> list[Told]:
+def every(rng: random.Random) -> list[ComputedSentence]:
     return [told(pattern, tuple(names), language, rng) for pattern, names in PATTERNS for language in LANGUAGES]
 
 
-def changed(sentence: Told, at: int, text: str) -> str:
+def changed(sentence: ComputedSentence, at: int, text: str) -> str:
     places = list(sentence.places)
     places[at] = Place(text)
-    return Told(sentence.pieces, tuple(places), sentence.language).text
+    return ComputedSentence(sentence.pieces, tuple(places), sentence.language).text
 
 
-def digit(sentence: Told, at: int, rng: random.Random) -> str:
+def digit(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     text = sentence.places[at].text
     where = rng.choice([n for n, each in enumerate(text) if each.isdigit()] or [0])
     return changed(
@@ -61,61 +61,61 @@ def digit(sentence: Told, at: int, rng: random.Random) -> str:
     )
 
 
-def unit(sentence: Told, at: int, rng: random.Random) -> str:
+def unit(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     number = sentence.places[at].text.split(" ")[0]
     return changed(
         sentence, at, f"{number} {rng.choice(('MWh', 'GJ', '%', '€', 'kWh/m²', 'USD', 'kWh a day', 'per cent'))}"
     )
 
 
-def sign(sentence: Told, at: int, rng: random.Random) -> str:
+def sign(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     text = sentence.places[at].text
     return changed(sentence, at, text[1:] if text[0] == "−" else rng.choice("-−+±–≈>~") + rng.choice(("", " ")) + text)
 
 
-def name(sentence: Told, at: int, rng: random.Random) -> str:
+def name(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     return changed(
         sentence, at, rng.choice([each for each in ("Tower", "Werk 2", "المصنع") if each != sentence.places[at].text])
     )
 
 
-def in_words(sentence: Told, at: int, rng: random.Random) -> str:
+def in_words(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     more = {"en": ("five hundred", "a dozen", "twice", "half"), "de": ("fünfhundert", "doppelt", "ein Dutzend"),
             "ar": ("خمسمئة", "ضعف", "ألف")}[sentence.language]  # fmt: skip
     return changed(sentence, at, f"{rng.choice(more)} {sentence.places[at].text}")
 
 
-def scripts(sentence: Told, at: int, rng: random.Random) -> str:
+def scripts(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     return changed(sentence, at, sentence.places[at].text.translate(rng.choice((SCRIPTS, FULL))) + "٠")
 
 
-def separators(sentence: Told, at: int, rng: random.Random) -> str:
+def separators(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     text = sentence.places[at].text
     return changed(
         sentence, at, text.replace(",", rng.choice((".", " ", "'", "\u202f", ""))) if "," in text else text + "0"
     )
 
 
-def added(sentence: Told, at: int, rng: random.Random) -> str:
+def added(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     return f"{sentence.text} {rng.choice(('7', '½', 'Ⅻ', '²', '12 kWh', 'v', '1.2e3', '𝟕'))}"
 
 
-def dropped(sentence: Told, at: int, rng: random.Random) -> str:
+def dropped(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     return changed(sentence, at, "")
 
 
-def behind(sentence: Told, at: int, rng: random.Random) -> str:
+def behind(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     return changed(
         sentence, at, sentence.places[at].text + rng.choice(("h", "/h", "²", " %", "k", "-", "\u0338", "0", " million"))
     )
 
 
-def hidden(sentence: Told, at: int, rng: random.Random) -> str:
+def hidden(sentence: ComputedSentence, at: int, rng: random.Random) -> str:
     text = sentence.places[at].text
     return changed(sentence, at, rng.choice((f"\u202e{text}", f"{text}\u200b", f"{text[0]}\u200d{text[1:]}")))
 
 
-MUTATIONS: tuple[Callable[[Told, int, random.Random], str], ...] = (
+MUTATIONS: tuple[Callable[[ComputedSentence, int, random.Random], str], ...] = (
     digit, unit, sign, name, in_words, scripts, separators, added, dropped, behind, hidden,
 )  # fmt: skip
 
@@ -138,12 +138,14 @@ def test_each_computed_sentence_passes_as_it_is() -> None:
         assert refused_wording(sentence.text, sentence) is None, sentence.text
 
 
-SAVES = Told(("It saves ", " (between ", " and ", ")"), (Place("500 kWh"), Place("450 kWh"), Place("550 kWh")), "en")
-RUNS = Told(
+SAVES = ComputedSentence(
+    ("It saves ", " (between ", " and ", ")"), (Place("500 kWh"), Place("450 kWh"), Place("550 kWh")), "en"
+)
+RUNS = ComputedSentence(
     ("", " runs ", " before the first and ", " after the last activity, on ", " days"),
     (Place("Fans", is_name=True), Place("2 h"), Place("3 h"), Place("250")), "en",
 )  # fmt: skip
-SPART = Told(("Das spart ", " (zwischen ", " und ", ")"), SAVES.places, "de")
+SPART = ComputedSentence(("Das spart ", " (zwischen ", " und ", ")"), SAVES.places, "de")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ SPART = Told(("Das spart ", " (zwischen ", " und ", ")"), SAVES.places, "de")
         ("Gespart werden 500 kWh Strom (zwischen 450 kWh und 550 kWh).", SPART),
     ],
 )
-def test_a_true_wording_passes(text: str, sentence: Told) -> None:
+def test_a_true_wording_passes(text: str, sentence: ComputedSentence) -> None:
     assert refused_wording(text, sentence) is None
 
 
@@ -177,8 +179,8 @@ def test_a_true_wording_passes(text: str, sentence: Told) -> None:
         ("Fans runs 2 h before the first and 3 h after the last activity, on 250", RUNS),
         ("Fans runs 2 h before the first and 3 h after the last activity, days 250", RUNS),
         ("Das spart nicht 500 kWh (zwischen 450 kWh und 550 kWh)", SPART),
-        ("Il économise 500 kWh (450 kWh, 550 kWh)", Told(SAVES.pieces, SAVES.places, "fr")),
+        ("Il économise 500 kWh (450 kWh, 550 kWh)", ComputedSentence(SAVES.pieces, SAVES.places, "fr")),
     ],
 )
-def test_a_wording_that_says_other_is_refused(text: str, sentence: Told) -> None:
+def test_a_wording_that_says_other_is_refused(text: str, sentence: ComputedSentence) -> None:
     assert refused_wording(text, sentence)

@@ -93,7 +93,9 @@ def test_a_project_under_git_keeps_private_keys_stores_and_locks_to_itself(tmp_p
         (tmp_path / "p" / name).touch()
     git = ["git", "-C", str(tmp_path / "p")]
     subprocess.run([*git, "init", "-q"], check=True)
-    seen = subprocess.run([*git, "ls-files", "--others", "--exclude-standard"], capture_output=True, text=True)
+    seen = subprocess.run(
+        [*git, "ls-files", "--others", "--exclude-standard"], check=True, capture_output=True, text=True
+    )
     assert seen.stdout.split() == [".gitignore", "meterloom.yaml", "people.yaml", "sites/my_site.yaml"]
 
 

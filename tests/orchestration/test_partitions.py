@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestration.instance.first_month import EARLIEST, FROM_READINGS, first_month, partitions_begin
 from orchestration.month_keys import month_ranges, month_span, site_month_key, split_key
-from orchestration.partitions import FIRST_MONTH, SITE_MONTHS, Asked, request_of
+from orchestration.partitions import FIRST_MONTH, SITE_MONTHS, MonthRange, request_of
 
 months = st.dates(date(2015, 1, 1), date(2030, 12, 31)).map(lambda day: day.replace(day=1))
 
@@ -75,8 +75,8 @@ def test_partitions_begin_with_the_quarter_of_the_first_readings(
 @pytest.mark.filterwarnings("ignore:Non-compliant tag keys")  # Dagster's notice of tags that are its own
 def test_a_run_of_readings_older_than_a_running_dagster_is_asked_by_the_tags_of_its_key() -> None:
     known, older = f"{FIRST_MONTH}|works", "2012-04-01|works"
-    assert request_of("kpi:1", Asked(known, known, ("works",)), "month").partition_key == known
-    asked = request_of("kpi:2", Asked(older, older, ("works",)), "month")
+    assert request_of("kpi:1", MonthRange(known, known, ("works",)), "month").partition_key == known
+    asked = request_of("kpi:2", MonthRange(older, older, ("works",)), "month")
     # As a key Dagster refuses it, and with it every other run of the tick.
     assert asked.partition_key is None
 

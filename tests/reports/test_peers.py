@@ -16,7 +16,7 @@ from assets.kpi.benchmark.ranks import ASSUMED_DRIFT
 from assets.kpi.benchmark.register import RegisteredSite
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.reporting.disclosure import Datum
-from orchestration.operations.reports.benchmark import Asked
+from orchestration.operations.reports.benchmark import BenchmarkOptions
 from reports.content.templates import load_template
 from reports.figures.trace import today_sha256
 from reports.figures.unnamed import unnamed
@@ -114,7 +114,7 @@ def test_a_changed_organisation_or_reading_of_a_peer_is_told_by_the_trace(peers:
 
 
 def test_packs_rank_as_the_command_does_where_nobody_asks_otherwise() -> None:
-    asked = Asked()
+    asked = BenchmarkOptions()
     assert (asked.seed, asked.confidence, asked.drift) == (SEED, CONFIDENCE, ASSUMED_DRIFT)
 
 

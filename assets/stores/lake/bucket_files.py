@@ -27,7 +27,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from assets.stores.lake.files import FileStore, Kept
+from assets.stores.lake.files import FileStore, StoredFile
 from assets.stores.whole_file import appear_whole
 from data_quality.contracts.errors import Unreachable
 
@@ -125,10 +125,10 @@ class BucketFiles(FileStore):
             list(pool.map(bring, wanted))
         return True
 
-    def list(self, prefix: str) -> Iterator[Kept]:
+    def list(self, prefix: str) -> Iterator[StoredFile]:
         """As on a disk, of the bucket."""
         found = self._answer(lambda: [each for part in obstore.list(self._bucket, prefix) for each in part])
-        return (Kept(each["path"], each["size"], each["last_modified"]) for each in found)
+        return (StoredFile(each["path"], each["size"], each["last_modified"]) for each in found)
 
     def size_bytes(self, key: str) -> int | None:
         """As on a disk, of the bucket."""

@@ -14,7 +14,7 @@ from assets.stores.whole_file import appear_whole, sync_folder, whole_file
 from data_quality.contracts.errors import OurFault
 
 
-class Kept(NamedTuple):
+class StoredFile(NamedTuple):
     """A file that stands under a key."""
 
     key: str
@@ -57,13 +57,13 @@ class FileStore:
         """Bring here what is kept elsewhere of these keys -> SHA-256; False where nothing is. Raises as `fetch`."""
         return False
 
-    def list(self, prefix: str) -> Iterator[Kept]:
+    def list(self, prefix: str) -> Iterator[StoredFile]:
         """Files under keys of this folder, in any order. Raises OSError, Unreachable."""
         for path in (self.root / prefix).rglob("*"):
             if path.is_file():
                 stat = path.stat()
                 changed = datetime.fromtimestamp(stat.st_mtime, UTC)
-                yield Kept(path.relative_to(self.root).as_posix(), stat.st_size, changed)
+                yield StoredFile(path.relative_to(self.root).as_posix(), stat.st_size, changed)
 
     def size_bytes(self, key: str) -> int | None:
         """Of what stands under the key; None where nothing does. Raises OSError, Unreachable."""

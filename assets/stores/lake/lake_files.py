@@ -29,7 +29,7 @@ LEASE, SWEPT_AFTER = timedelta(hours=23), timedelta(hours=24)
 
 
 @dataclass
-class Seen:
+class HashedFile:
     """A file as it was when it was hashed. known: size, time of change and number in its folder; days: the digests of
     its rows, once they were needed.
     """
@@ -40,7 +40,7 @@ class Seen:
 
 
 # Of the place `lake_files` of a project's cache.
-SeenFiles = Place[Path, Seen]
+SeenFiles = Place[Path, HashedFile]
 
 
 def fault_of(path: Path, entries: Iterable[Mapping[str, Any]], files: SeenFiles) -> str:
@@ -76,14 +76,14 @@ def sha256_of(path: Path, files: SeenFiles) -> str:
     return _look(path, files).sha256
 
 
-def _look(path: Path, files: SeenFiles) -> Seen:
+def _look(path: Path, files: SeenFiles) -> HashedFile:
     stat = path.stat()
     # A file that a backup put back may keep size and time, and has another number.
     known = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
     seen = files.get(path)
     if seen is None or seen.known != known:
         with path.open("rb") as file:
-            seen = files.put(path, Seen(known, hashlib.file_digest(file, "sha256").hexdigest()))
+            seen = files.put(path, HashedFile(known, hashlib.file_digest(file, "sha256").hexdigest()))
     return seen
 
 

@@ -46,7 +46,7 @@ _ASK_EXPIRY_S = 2
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Message:
     """One message: document is JSON, or the text. count: its place among all that this connection brought."""
 
     document: Any
@@ -81,7 +81,7 @@ class TopicsReader(OnLine):
         assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self._mqtt: MqttTopics = template.mqtt
         self._monotonic = monotonic
-        self._heard: dict[str, list[_Heard]] = {}
+        self._heard: dict[str, list[_Message]] = {}
         # Several may ask one device at once, and its answers go to one topic: each must know its own.
         self._counts, self._numbers = itertools.count(1), itertools.count(1000 * secrets.randbelow(1 << 20) + 1)
         # By capability: what was heard before our last write is no proof of it, on any connection.
@@ -116,7 +116,7 @@ class TopicsReader(OnLine):
         """Measured values one after the other, or the device's refusal of each. Raises DeviceSilent, BadInput."""
         return each_read(names, self.read)
 
-    def _told(self, capability: str, place: Place) -> tuple[_Heard, float]:
+    def _told(self, capability: str, place: Place) -> tuple[_Message, float]:
         with self._one_at_a_time:
             state = self._mqtt.state(capability)
             message = self._state(capability, state, place.field_name or WHOLE)
@@ -125,7 +125,7 @@ class TopicsReader(OnLine):
             raise DeviceRefused(f"device {self._device_id!r} states no number for {place.field_name!r}")
         return message, value
 
-    def _value(self, message: _Heard, state: StateTopic, place: Place) -> float | None:
+    def _value(self, message: _Message, state: StateTopic, place: Place) -> float | None:
         found = as_number(at_path(message.document, place.field_name or WHOLE), state.words)
         if found is None:
             return None
@@ -133,11 +133,11 @@ class TopicsReader(OnLine):
         # Rounded as no device is exact: 0.001 times 2300 is no 2.3000000000000003.
         return None if factor is None else round(found * place.scale * factor, 9)
 
-    def _state(self, capability: str, state: StateTopic, path: str) -> _Heard:
+    def _state(self, capability: str, state: StateTopic, path: str) -> _Message:
         line, topic, since = self._open_line(), self._fill(state.topic), self._written.get(capability, 0)
         self._check_status()
 
-        def is_it(message: _Heard) -> bool:
+        def is_it(message: _Message) -> bool:
             return at_path(message.document, path) is not None
 
         if state.ask is not None:
@@ -174,13 +174,15 @@ class TopicsReader(OnLine):
         if is_needed and not last:
             raise DeviceSilent(f"device {self._device_id!r} never said on {topic} that it is there")
 
-    def _newest(self, line: MqttLine, topic: str, is_it: Callable[[_Heard], bool], *, pause_s: float = 0.0) -> _Heard:
+    def _newest(
+        self, line: MqttLine, topic: str, is_it: Callable[[_Message], bool], *, pause_s: float = 0.0
+    ) -> _Message:
         """The newest message on the topic that fits, waited for; with pause_s the last before such a pause.
 
         Raises DeviceSilent.
         """
 
-        def found() -> _Heard | None:
+        def found() -> _Message | None:
             return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
 
         newest = self._wait(line, found, f"sent no new message on {topic}")
@@ -222,7 +224,7 @@ class TopicsReader(OnLine):
             return
         document, raw = parsed
         with self._changed:
-            message = _Heard(document, raw, next(self._counts), self._monotonic(), is_kept)
+            message = _Message(document, raw, next(self._counts), self._monotonic(), is_kept)
             kept = self._heard.setdefault(topic, [])
             kept.append(message)
             del kept[:-_KEPT_PER_TOPIC]
@@ -276,12 +278,12 @@ class TopicsDevice(TopicsReader):
 
     def _answer(
         self, line: MqttLine, answer: Answer | None, command: Command, state: StateTopic, *, mark: int, number: int
-    ) -> _Heard:
+    ) -> _Message:
         if answer is None:
             # No answer of its own: its state, once it says what was asked for.
             place = self.template.read_back[command.capability]
 
-            def says_it(message: _Heard) -> bool:
+            def says_it(message: _Message) -> bool:
                 value = self._value(message, state, place)
                 return (
                     message.count > mark
@@ -293,7 +295,7 @@ class TopicsDevice(TopicsReader):
             return self._newest(line, self._fill(state.topic), says_it)
         mine = _with_number(answer.number, number)
 
-        def is_answer(message: _Heard) -> bool:
+        def is_answer(message: _Message) -> bool:
             is_refusal = bool(answer.refusal) and at_path(message.document, answer.refusal) is not None
             has = not answer.has or at_path(message.document, answer.has) is not None
             return message.count > mark and not message.is_kept and mine(message) and (has or is_refusal)
@@ -308,7 +310,7 @@ class TopicsDevice(TopicsReader):
         return message
 
 
-def _with_number(path: str, number: int) -> Callable[[_Heard], bool]:
+def _with_number(path: str, number: int) -> Callable[[_Message], bool]:
     """A test for the answer to one request; without a path every message may be it."""
     return lambda heard: not path or spoken(at_path(heard.document, path)) == spoken(number)
 

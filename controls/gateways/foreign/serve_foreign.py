@@ -30,7 +30,7 @@ from controls.templates.mqtt_topics import (
 Fault = Literal["none", "deaf", "mute", "late", "wrong", "liar", "twice", "reordered"]
 
 
-class _Held:
+class _SetPoint:
     """One set-point: its value, and when the device's own timer ends it."""
 
     def __init__(self, safe: float) -> None:
@@ -74,7 +74,7 @@ class ServedTopics(ServedOnLine):
             tick_s=tick_s,
         )
         self.fault: Fault = "none"
-        self.held = {each: _Held(template.safe_default[each]) for each in template.settable}
+        self.held = {each: _SetPoint(template.safe_default[each]) for each in template.settable}
         # Every value that was ever taken, in order.
         self.taken: list[tuple[str, float]] = []
         self._measure, self._monotonic = measure, monotonic

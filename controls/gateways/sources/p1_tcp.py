@@ -37,7 +37,7 @@ _ENDS = re.compile(rb"(?m)^![^\r\n]*\r?\n")
 _SHOWN, _MOST_REFUSED = 10, 20
 
 
-class Heard(NamedTuple):
+class Telegrams(NamedTuple):
     """Content of a stream piece: telegrams that may be trusted, and (why, bytes) of each that may not."""
 
     telegrams: list[Telegram]
@@ -51,7 +51,7 @@ class TelegramCutter:
         self._held = b""
         self._has_begun = False
 
-    def feed(self, data: bytes) -> Heard:
+    def feed(self, data: bytes) -> Telegrams:
         """The telegrams that these bytes complete."""
         self._held += data
         if not self._has_begun:
@@ -64,8 +64,8 @@ class TelegramCutter:
             whole, self._held = self._held[: ends[-1]], self._held[ends[-1] :]
             return _judged(whole)
         if len(self._held) > MAX_TELEGRAM:
-            return Heard([], self.end(f"{len(self._held)} bytes came and no telegram ended"))
-        return Heard([], [])
+            return Telegrams([], self.end(f"{len(self._held)} bytes came and no telegram ended"))
+        return Telegrams([], [])
 
     def end(self, reason: str = "the line broke in the middle of a telegram") -> list[tuple[str, bytes]]:
         """The line ends here: what is held is no telegram."""
@@ -74,7 +74,7 @@ class TelegramCutter:
         return cut
 
 
-def _judged(whole: bytes) -> Heard:
+def _judged(whole: bytes) -> Telegrams:
     found = read_telegrams(whole)
     lines = whole.split(b"\n")
     refused = [
@@ -86,7 +86,7 @@ def _judged(whole: bytes) -> Heard:
     ]
     if len(found.refusals) > _MOST_REFUSED:
         refused.append((f"{len(found.refusals) - _MOST_REFUSED} more telegrams of the same piece were refused", b""))
-    return Heard(found.telegrams, refused)
+    return Telegrams(found.telegrams, refused)
 
 
 def refusal(point: str, reason: str, came: bytes | str, received_utc: datetime) -> Refusal:
@@ -187,7 +187,7 @@ class P1Listener(Threaded):
             self._tally.say("silent", sentence)
             self._end.wait(self._pauses.next_s())
 
-    def _news(self, batch: Heard) -> tuple[list[Sample], list[Refusal]]:
+    def _news(self, batch: Telegrams) -> tuple[list[Sample], list[Refusal]]:
         """New samples and refusals. M-Bus meters repeat their last state, minutes or an hour old, in every telegram."""
         samples, refusals = self._samples(batch)
         news = []
@@ -200,7 +200,7 @@ class P1Listener(Threaded):
             news.append(sample)
         return news, refusals
 
-    def _samples(self, batch: Heard) -> tuple[list[Sample], list[Refusal]]:
+    def _samples(self, batch: Telegrams) -> tuple[list[Sample], list[Refusal]]:
         received_utc = self._clock.now_utc()
         samples: list[Sample] = []
         refusals = [refusal("", reason, came, received_utc) for reason, came in batch.refused]
@@ -217,7 +217,9 @@ class P1Listener(Threaded):
         return samples, refusals
 
 
-def _pieces(line: socket.socket, is_over: Callable[[], bool], *, patience_s: float = float("inf")) -> Iterator[Heard]:
+def _pieces(
+    line: socket.socket, is_over: Callable[[], bool], *, patience_s: float = float("inf")
+) -> Iterator[Telegrams]:
     """Telegrams received until the line ends, is silent for patience_s, or is_over. Raises OSError."""
     cutter, heard_s = TelegramCutter(), time.monotonic()
     while not is_over() and time.monotonic() - heard_s < patience_s:
@@ -226,13 +228,13 @@ def _pieces(line: socket.socket, is_over: Callable[[], bool], *, patience_s: flo
         except TimeoutError:
             continue
         except OSError:
-            yield Heard([], cutter.end())
+            yield Telegrams([], cutter.end())
             raise
         if not data:
             break
         heard_s = time.monotonic()
         yield cutter.feed(data)
-    yield Heard([], [] if is_over() else cutter.end())
+    yield Telegrams([], [] if is_over() else cutter.end())
 
 
 def _cause(where: str, error: OSError) -> str:

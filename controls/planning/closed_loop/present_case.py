@@ -29,7 +29,7 @@ from controls.optimiser.moving_steps import (
 from controls.planning.closed_loop.learnt import Learnt, WatchedRooms
 from controls.planning.plan_inputs import STEP
 from controls.planning.scenarios import SWANSON
-from data_quality.contracts.control.closed_loop import Outlook, Seen
+from data_quality.contracts.control.closed_loop import Outlook, SiteLook
 from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
 from data_quality.contracts.site_file.site import Site
 
@@ -55,7 +55,7 @@ class Present:
     """
 
     site: Site
-    seen: Seen
+    seen: SiteLook
     outlook: Outlook
     learnt: Learnt
     rooms: WatchedRooms

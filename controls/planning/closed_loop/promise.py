@@ -17,7 +17,7 @@ from controls.optimiser.solution import Series
 from controls.planning.frozen_plan import series_of
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.day_readings import power_kw
-from data_quality.contracts.control.closed_loop import Seen
+from data_quality.contracts.control.closed_loop import SiteLook
 from data_quality.contracts.errors import OurFault, WorldFault
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site
@@ -111,7 +111,7 @@ class Promises:
         self.level = made.level
         self._open, self._paid = replace(made, cost=made.cost + self.ease * self.usual), []
 
-    def look(self, seen: Seen) -> None:
+    def look(self, seen: SiteLook) -> None:
         """A quarter hour more of the covered hour."""
         one = self._open
         if one is None or seen.at_utc <= one.start_utc:

@@ -18,7 +18,7 @@ from controls.planning.closed_loop.promise import Breaches
 from controls.planning.closed_loop.rolling_plan import Planner, Solver, solved_within
 from controls.planning.plan_inputs import STEP
 from controls.planning.surroundings import walls_of
-from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
+from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, SetPoints, SiteLook
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -92,7 +92,7 @@ def run_policy(
     if policy in PLANNED:
         loop.identify(identify)
     closed.open_account()
-    decide: Callable[[Seen, Callable[[int], Outlook]], SetPoints]
+    decide: Callable[[SiteLook, Callable[[int], Outlook]], SetPoints]
     planner = None
     if policy in PLANNED:
         planner = Planner(loop.site, loop.learnt, loop.rooms, risk if policy == "stochastic" else None, solver)
@@ -139,7 +139,7 @@ class _Loop:
 
     site: Site
     closed: ClosedSite
-    looks: list[Seen] = field(default_factory=list)
+    looks: list[SiteLook] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     identified: int = 0
 
@@ -220,7 +220,7 @@ def _walls_left_out(site_id: str, rooms: Sequence[str]) -> Finding:
     return Finding(code="walls_left_out", scope=site_id, message=sentence, facts={"rooms": ", ".join(rooms)})
 
 
-def _watch(rooms: WatchedRooms, before: Seen, now: Seen) -> None:
+def _watch(rooms: WatchedRooms, before: SiteLook, now: SiteLook) -> None:
     weather = (before.outdoor_degc + now.outdoor_degc) / 2, (before.ghi_w_per_m2 + now.ghi_w_per_m2) / 2
     drawn = np.array([now.drawn_kw.get(name, 0.0) for name in rooms.names])
     rooms.look([now.states.get(name) for name in rooms.names], drawn, weather, STEP_H)

@@ -20,7 +20,7 @@ from controls.simulator.house.truth import Truth, truth_of
 from controls.simulator.physics.hot_water import TankState
 from controls.simulator.physics.noise import Series
 from controls.simulator.physics.stores import BatteryCells, ParkedCar, WaterTank
-from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, Seen, SetPoints
+from data_quality.contracts.control.closed_loop import ClosedSite, Lived, Outlook, SetPoints, SiteLook
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 
@@ -35,7 +35,7 @@ _POWER, _LIMIT, _SWITCH, _DEGC = "set_charge_power_kw", "set_power_limit_kw", "s
 
 
 @dataclass(frozen=True)
-class Told:
+class HouseCommands:
     """is_told, is_on: of each heating relay. degc: what a room's own thermostat is set to (NaN: as it was left).
 
     battery_kw: idle where nothing is told. car_kw: None: as the charger does alone.
@@ -50,7 +50,7 @@ class Told:
     relays: tuple[bool, ...]
 
 
-def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> Told:
+def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> HouseCommands:
     """Raises BadInput for a device or capability that the house has not, or for a value that is no number."""
     relays = [f"set_relay_{n:02d}_state" for n in range(1, len(nominal.tank.relays_kw) + 1)]
     doors = {name: {_SWITCH, _DEGC} for name in nominal.rooms} | {
@@ -67,7 +67,7 @@ def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> Told:
                 raise BadInput(f"{capability} of {asset!r} is {value}, which is no set-point", reason="bad_set_point")
     heaters = [set_points.get(name, {}) for name in nominal.rooms]
     tank = set_points.get(nominal.tank_id, {})
-    return Told(
+    return HouseCommands(
         is_told=np.array([_SWITCH in each for each in heaters]),
         is_on=np.array([each.get(_SWITCH, 0.0) > 0 for each in heaters]),
         degc=np.array([each.get(_DEGC, nan) for each in heaters]),
@@ -79,7 +79,7 @@ def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> Told:
 
 
 class House:
-    """A closed site (contracts/control/closed_loop.py). Told nothing, every room is held at its day's least temperature
+    """A closed site (contracts/control/closed_loop.py). Without commands every room is held at its day's least temperature
     round the clock by its thermostat, the car charges at full power as soon as it comes, the battery rests, and the
     tank follows its own thermostat.
 
@@ -124,7 +124,7 @@ class House:
         self._elapsed_h, self._last = 0.0, dict[str, float]()
         self.open_account()
 
-    def look(self) -> Seen:
+    def look(self) -> SiteLook:
         """Present readings of its instruments; mean powers since the last look."""
         day, at = self._today()
         if self._elapsed_h > 0:
@@ -132,7 +132,7 @@ class House:
             self._kwh, self._elapsed_h = {}, 0.0
         kw = {name: self._last.get(name, 0.0) for name in self._assets()}
         degc_noise, sun_noise = day.noise_outside[at // 15].tolist()
-        return Seen(
+        return SiteLook(
             at_utc=self._now_utc,
             states=self._states(day, at),
             drawn_kw=kw,
@@ -203,7 +203,7 @@ class House:
         driven = (car.kwh - car.lacked_kwh) / truth.car_efficiency
         return Stored(kwh=heat + cells + driven, discharged_kwh=battery.through_kwh / 2)
 
-    def _go_on(self, day: Day, first: int, after: int, set_points: Told) -> None:
+    def _go_on(self, day: Day, first: int, after: int, set_points: HouseCommands) -> None:
         # Before anything moves: a price may lack.
         prices = self._market.minutes(int(self._now_utc.timestamp()) // DAY_S, first, after)
         air, relays = self._rooms_go_on(day, first, after, set_points)
@@ -240,7 +240,7 @@ class House:
         hour = day.hour[span]
         self._account.feel(air, self._low[hour], self._high[hour], day.persons[span] > 0)
 
-    def _rooms_go_on(self, day: Day, first: int, after: int, set_points: Told) -> tuple[Series, Series]:
+    def _rooms_go_on(self, day: Day, first: int, after: int, set_points: HouseCommands) -> tuple[Series, Series]:
         """Temperatures of the heated rooms and their relays (0 or 1), one row a minute."""
         z, heated, rooms = self._z, self._heated, self._truth.rooms
         nodes, here, every = z[: 2 * rooms], z[:heated], z[:rooms]
@@ -268,7 +268,7 @@ class House:
         self._account.switched(int(np.abs(switchings).sum()))
         return lived[:, :heated], lived[:, 2 * rooms : 2 * rooms + heated]
 
-    def _thresholds(self, set_points: Told) -> tuple[Series, Series]:
+    def _thresholds(self, set_points: HouseCommands) -> tuple[Series, Series]:
         """Below the first a heater goes on, and stays on until the second: of its thermostat, of its guards if told."""
         usual = self._low.max(axis=0) + _ABOVE_K
         own = np.where(np.isnan(set_points.degc), usual, np.clip(set_points.degc, _FROST_DEGC, _HOT_DEGC))

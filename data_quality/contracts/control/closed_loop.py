@@ -16,7 +16,7 @@ from data_quality.contracts.model import Model
 SetPoints = Mapping[str, Mapping[str, float]]
 
 
-class Seen(Model):
+class SiteLook(Model):
     """A look at the site. Powers are means since the last look, kW, by asset id; taken positive, given negative.
 
     states: as each device says of itself (kWh, degC); None: the sensor says nothing, or no car is there. load_kw: what
@@ -75,7 +75,7 @@ class Lived(Model):
 class ClosedSite(Protocol):
     """A site that advances only on request."""
 
-    def look(self) -> Seen:
+    def look(self) -> SiteLook:
         """Readings of its instruments now."""
 
     def outlook(self, hours: int) -> Outlook:

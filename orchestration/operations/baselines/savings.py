@@ -28,7 +28,7 @@ NO_SAVINGS: dict[str, Any] = {**dict.fromkeys(_KEYS), "bootstrap": {}}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SavingsOptions:
     """The request: files, spans and options."""
 
     train: TrainOption = None
@@ -58,7 +58,7 @@ class Asked:
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--report 2025-02-01/2026-02-01 --tz Europe/Berlin --json",
 )
-def savings(call: Call, files: Files, asked: Asked) -> Answer:
+def savings(call: Call, files: Files, asked: SavingsOptions) -> Answer:
     """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
     from ml.baselines.models.fit import fit_usage
     from ml.baselines.savings.minimum_detectable import minimum_detectable

@@ -75,11 +75,11 @@ def nilm_run(
         raise BadInput("expected sub-meters or described loads", reason="bad_request", mend="give --submeters FILE")
     if submeters is not None and train is None:
         raise BadInput("expected the span that teaches", reason="bad_request", mend="give --train START/END")
-    asked = _Asked(energy, meter, submeters, train, report, tz, beside or (), group or (), on_above or ())
+    asked = _Options(energy, meter, submeters, train, report, tz, beside or (), group or (), on_above or ())
     return _of_files(call, asked, () if signatures is None else load_model(signatures, LoadSignatures).loads)
 
 
-class _Asked(NamedTuple):
+class _Options(NamedTuple):
     energy: Path
     meter: str | None
     submeters: Path | None
@@ -91,7 +91,7 @@ class _Asked(NamedTuple):
     on_above: Sequence[str]
 
 
-def _of_files(call: Call, asked: _Asked, loads: Sequence[LoadSignature]) -> Answer:
+def _of_files(call: Call, asked: _Options, loads: Sequence[LoadSignature]) -> Answer:
     from ml.baselines.usage_tables.read_usage import Source
     from ml.disaggregation.campaign import train_campaign
     from ml.disaggregation.circuit_features import features

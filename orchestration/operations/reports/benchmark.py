@@ -31,7 +31,7 @@ ROWS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class BenchmarkOptions:
     """Options of a benchmark: sites, peer groups, normalisation, confidence."""
 
     energy: Annotated[Path | None, Option("--energy", help="Energy of all sites: site,timestamp,kwh.")] = None
@@ -73,7 +73,7 @@ class Asked:
 
 
 @operation("benchmark", takes=READS, example="--energy meters.csv --register sites.csv --period 2025 --json")
-def benchmark(call: Call, asked: Asked) -> Answer:
+def benchmark(call: Call, asked: BenchmarkOptions) -> Answer:
     """Rank sites among their peers by energy per floor area, with intervals; fewer than five peers have no rank.
 
     Intervals hold the rank that another year would give: months are drawn again, and buildings drift as assumed.
@@ -117,7 +117,9 @@ def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[
     return [name for name in known if name in asked]
 
 
-def _of_file(asked: Asked, energy: Path, known: Mapping[str, "RegisteredSite"]) -> "tuple[pl.DataFrame, list[Finding]]":
+def _of_file(
+    asked: BenchmarkOptions, energy: Path, known: Mapping[str, "RegisteredSite"]
+) -> "tuple[pl.DataFrame, list[Finding]]":
     """The rows of the period, and what is in only one of the two files."""
     import polars as pl
 
@@ -176,7 +178,7 @@ def _sites_of(call: Call, organisation: str, period: str) -> dict[str, str]:
 
 
 def _factors(
-    asked: Asked, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
+    asked: BenchmarkOptions, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
 ) -> tuple[dict[str, Mapping[str, float]], list[Finding]]:
     """By what is normalised -> site -> its factor, and what is to be said of sites without one."""
     from assets.kpi.benchmark.compare import hours_factors
@@ -194,7 +196,7 @@ def _factors(
 
 
 def _weather(
-    asked: Asked,
+    asked: BenchmarkOptions,
     weather: Path,
     rows: "pl.DataFrame",
     found: "Sequence[Intensity]",

@@ -6,7 +6,7 @@ from itertools import chain
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from assets.advice.wording_gate import Told
+from assets.advice.wording_gate import ComputedSentence
 from assets.stores.ledgers.recommendations import Recommendations
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import BadInput
@@ -112,7 +112,7 @@ def _is_running(ask: Ask, of: Recommendation) -> bool:
     return any(job is not None and not job.future.done() for job in jobs)
 
 
-def _reason(told: Told) -> Reason:
+def _reason(told: ComputedSentence) -> Reason:
     places = [(each.text, each.figure_id) for each in told.places]
     around = [(each, "") for each in told.pieces]
     return Reason((around[0], *chain.from_iterable(zip(places, around[1:], strict=True))))

@@ -17,7 +17,7 @@ from controls.simulator.house.courses import Courses, epoch_quarter
 from controls.simulator.house.house import House, closed_house, foreseen_house
 from controls.simulator.house.nominal import nominal_of
 from controls.simulator.house.truth import truth_of
-from data_quality.contracts.control.closed_loop import ClosedSite, Seen, SetPoints
+from data_quality.contracts.control.closed_loop import ClosedSite, SetPoints, SiteLook
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Site
 from ml.rooms.identify_room import RoomData, day_ahead_error_k
@@ -25,7 +25,7 @@ from ml.rooms.identify_room import RoomData, day_ahead_error_k
 JANUARY, MAY = datetime(2024, 1, 8, tzinfo=UTC), datetime(2024, 5, 6, tzinfo=UTC)
 HEATERS = [f"heating_{n:02d}" for n in range(1, 17)]
 RELAYS = [f"set_relay_{n:02d}_state" for n in range(1, 7)]
-Policy = Callable[[Seen, np.random.Generator], SetPoints]
+Policy = Callable[[SiteLook, np.random.Generator], SetPoints]
 
 
 def inside(house: ClosedSite) -> House:
@@ -33,11 +33,11 @@ def inside(house: ClosedSite) -> House:
     return cast(House, house)
 
 
-def alone(seen: Seen, rng: np.random.Generator) -> SetPoints:
+def alone(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
     return {}
 
 
-def wild(seen: Seen, rng: np.random.Generator) -> SetPoints:
+def wild(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
     """Whatever comes to mind, in every device."""
     return {
         **{name: {"set_switch_state": float(rng.integers(0, 2))} for name in HEATERS[:12]},
@@ -47,7 +47,7 @@ def wild(seen: Seen, rng: np.random.Generator) -> SetPoints:
     }
 
 
-def lived_through(house: ClosedSite, policy: Policy, *, quarters: int, seed: int = 0) -> list[Seen]:
+def lived_through(house: ClosedSite, policy: Policy, *, quarters: int, seed: int = 0) -> list[SiteLook]:
     rng, looks = np.random.default_rng(seed), [house.look()]
     for _ in range(quarters):
         house.act(policy(looks[-1], rng), 15)
@@ -414,7 +414,7 @@ def test_a_small_house_lives_too(home_site: Site, rooms: int) -> None:
 
 
 def test_rooms_are_foreseen_for_a_day_by_what_two_weeks_of_readings_tell(home_site: Site) -> None:
-    def set_back(seen: Seen, rng: np.random.Generator) -> SetPoints:
+    def set_back(seen: SiteLook, rng: np.random.Generator) -> SetPoints:
         degc = 17.5 if seen.at_utc.hour >= 22 or seen.at_utc.hour < 5 else 20.0
         return {name: {"set_temperature_degc": degc} for name in HEATERS}
 

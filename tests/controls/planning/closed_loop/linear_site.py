@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from data_quality.contracts.control.closed_loop import Lived, Outlook, Seen, SetPoints
+from data_quality.contracts.control.closed_loop import Lived, Outlook, SetPoints, SiteLook
 from data_quality.contracts.site_file.site import Site
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -73,11 +73,11 @@ class LinearSite:
         """Cheap in the first half of the day."""
         return 0.1 if quarter % 96 < 48 else self.dear
 
-    def look(self) -> Seen:
+    def look(self) -> SiteLook:
         """All that it is."""
         shown = self.degc if self.thermometer is None else self.thermometer(self.at, self.degc)
         net = self.load_kw + sum(self.drawn.values())
-        return Seen(
+        return SiteLook(
             at_utc=START + self.at * timedelta(minutes=15),
             states={"battery": self.kwh, "heater": shown},
             drawn_kw=dict(self.drawn),
