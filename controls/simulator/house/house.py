@@ -82,6 +82,8 @@ class House:
     """A closed site (contracts/control/closed_loop.py). Without commands every room is held at its day's least
     temperature round the clock by its thermostat, the car charges at full power as soon as it comes, the battery rests,
     and the tank follows its own thermostat.
+
+    Heaters also take `set_temperature_degc`, which sets their thermostat for as long as it is commanded.
     """
 
     def __init__(
