@@ -119,8 +119,8 @@ def _findings(result: dg.ExecuteInProcessResult) -> tuple[Finding, ...]:
     made = [
         event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
     ]
-    told = [each.metadata[FINDINGS].value for each in made if FINDINGS in each.metadata]
-    parsed = [Finding.model_validate(one) for each in told if isinstance(each, list) for one in each]
+    documents = [each.metadata[FINDINGS].value for each in made if FINDINGS in each.metadata]
+    parsed = [Finding.model_validate(one) for each in documents if isinstance(each, list) for one in each]
     return tuple(one for place, one in enumerate(parsed) if one not in parsed[:place])
 
 

@@ -153,8 +153,8 @@ def requests_of(
     if not wanted:
         yield dg.SkipReason("no report is due" if sites else "no site file names an SEU")
     for key, site_ids in islice(wanted.items(), at_most):
-        asked = MonthRange(key, key, tuple(site_ids))
-        yield request_of(f"{RUN_KEY[months]}:{key}", asked, "month" if months == 1 else "quarter")
+        months_of = MonthRange(key, key, tuple(site_ids))
+        yield request_of(f"{RUN_KEY[months]}:{key}", months_of, "month" if months == 1 else "quarter")
 
 
 def was_asked(
@@ -200,20 +200,20 @@ def weekly_retraining(context: dg.ScheduleEvaluationContext, project: ProjectRes
     """
     now_utc = context.scheduled_execution_time
     context.instance.add_dynamic_partitions(SITES.name or "sites", sorted(project.sites))
-    asked = False
+    is_requested = False
     for site_id, site in sorted(project.sites.items()):
         reasons = retraining_of(project, site, now_utc)
         if not reasons or was_asked(context.instance, forecast.name, site_id, site_id, site.time_zone, now_utc):
             continue
-        asked = True
-        told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
-        config = {"targets": sorted(reasons), "reason": told, "tune_within_s": TUNE_WITHIN_S}
+        is_requested = True
+        reason = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        config = {"targets": sorted(reasons), "reason": reason, "tune_within_s": TUNE_WITHIN_S}
         yield dg.RunRequest(
             run_key=f"retrain:{site_id}:{now_utc.date()}",
             partition_key=site_id,
             run_config={"ops": {"core_site__forecast_models": {"config": config}}},
         )
-    if not asked:
+    if not is_requested:
         yield dg.SkipReason("no forecast model is due")
 
 
@@ -318,10 +318,10 @@ def nightly_anomalies(context: dg.ScheduleEvaluationContext, project: ProjectRes
     if not due:
         yield dg.SkipReason("no site has readings of the last two months")
     for site_id in due:
-        asked = MonthRange(
+        months = MonthRange(
             key_here(site_month_key(site_id, before)), key_here(site_month_key(site_id, month)), (site_id,)
         )
-        yield request_of(f"anomalies:{site_id}:{now_utc.date()}", asked, "month")
+        yield request_of(f"anomalies:{site_id}:{now_utc.date()}", months, "month")
 
 
 @in_utc(job=bill_audit, cron_schedule="40 3 * * *")

@@ -118,16 +118,16 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
     return run
 
 
-def _typed(asked: Parameter) -> tuple[str, Any, Any]:
+def _typed(parameter: Parameter) -> tuple[str, Any, Any]:
     """A parameter as Typer knows it: name, annotation, default."""
-    option, kind = asked.option, asked.kind
+    option, kind = parameter.option, parameter.kind
     if option is None:
-        return asked.name, kind, asked.default
+        return parameter.name, kind, parameter.default
     inner = [kind, *typing.get_args(kind), *(deep for each in typing.get_args(kind) for deep in typing.get_args(each))]
     word = next((word for each, word in VALUES.items() if each in inner), None)
     make = typer.Argument if isinstance(option, Argument) else typer.Option
     more = {"metavar": word} | option.kept
-    return asked.name, Annotated[kind, make(*option.names, help=option.help or None, **more)], asked.default
+    return parameter.name, Annotated[kind, make(*option.names, help=option.help or None, **more)], parameter.default
 
 
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:

@@ -354,13 +354,13 @@ def _run() -> None:
     # A shell that completes hands the words over in the environment, by a name of its own.
     completed = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
     words = completed.split() if "_METERLOOM_COMPLETE" in os.environ else sys.argv
-    asked = next((word for word in words[1:] if not word.startswith("-")), "")
-    if asked == "web":
+    command = next((word for word in words[1:] if not word.startswith("-")), "")
+    if command == "web":
         for name, value in SMALL.items():
             os.environ.setdefault(name, value)
     try:
         # Only the asked command's module is loaded: `meterloom sniff` need not wait for Dagster.
-        (build_app((asked,)) if asked in MODULES else build_app(is_glance=True))()
+        (build_app((command,)) if command in MODULES else build_app(is_glance=True))()
     except Exception as fault:  # the process edge: one sentence and an exit code, never a bare traceback
         sys.exit(explain(fault) or BUG)
 

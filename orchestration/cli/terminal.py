@@ -81,16 +81,16 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As Typer; a file where a command was expected is answered by the option, or the command, that takes it."""
-        asked = args[0]
+        word = args[0]
         takes = [each.opts[0] for each in self.params if each.opts[0] in _MEANT_BY_A_FILE]
-        if takes and self.get_command(ctx, asked) is None and (Path(asked).suffix or Path(asked).exists()):
+        if takes and self.get_command(ctx, word) is None and (Path(word).suffix or Path(word).exists()):
             path, own = _words(ctx), f"[{(ctx.info_name or '').upper()}]"
-            takes = [f"{path} {option} {asked}" for option in takes] + [
-                f"{path} {name} {asked}"
+            takes = [f"{path} {option} {word}" for option in takes] + [
+                f"{path} {name} {word}"
                 for name, each in self.commands.items()
                 if any(param.metavar == own for param in each.params)
             ]
-            ctx.fail(f"{path}: {asked!r} is no command; a file is given as in {_or(repr(each) for each in takes)}")
+            ctx.fail(f"{path}: {word!r} is no command; a file is given as in {_or(repr(each) for each in takes)}")
         return super().resolve_command(ctx, args)
 
     def main(self, args: Any = None, prog_name: Any = None, **extra: Any) -> Any:  # type: ignore[override]

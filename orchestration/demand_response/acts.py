@@ -72,8 +72,8 @@ def create_event(
         calls = [each for each in known if each.programme == programme and each.state != "opted_out"]
         year = start_utc.astimezone(zone(site.time_zone)).year
         before = sum(each.start_utc.astimezone(zone(site.time_zone)).year == year for each in calls)
-        said: dict[str, Any] = {"told_utc": now_utc, "time_zone": site.time_zone, "calls": before}
-        if fault := terms.fault_of(start_utc, end_utc, **said):
+        notice: dict[str, Any] = {"told_utc": now_utc, "time_zone": site.time_zone, "calls": before}
+        if fault := terms.fault_of(start_utc, end_utc, **notice):
             raise BadInput(f"programme {programme}: {fault}", reason="not_in_programme")
         over = [each for each in known if each.is_open and each.start_utc < end_utc and start_utc < each.end_utc]
         if over:
@@ -151,17 +151,17 @@ def _planned(project: "OpenProject", event: DrEvent, prefer: Preference | None, 
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
     site = project.site(event.site_id)
-    asked = Event(event.start_utc, event.end_utc, event.target_kw)
-    check_event(asked, now_utc=now_utc)
+    wanted = Event(event.start_utc, event.end_utc, event.target_kw)
+    check_event(wanted, now_utc=now_utc)
     terms = programme_named(project.project.root, event.programme)
-    plan, _, usual_kw = proposed_curtailment(project, site, asked, now_utc, preference=prefer or terms.template)
+    plan, _, usual_kw = proposed_curtailment(project, site, wanted, now_utc, preference=prefer or terms.template)
     if isinstance(plan, Finding):
         return plan
-    return with_commands(project, site, asked, plan, usual_kw, now_utc)
+    return with_commands(project, site, wanted, plan, usual_kw, now_utc)
 
 
 def with_commands(
-    project: "OpenProject", site: Site, asked: "Event", plan: CurtailmentPlan,
+    project: "OpenProject", site: Site, wanted: "Event", plan: CurtailmentPlan,
     usual_kw: Mapping[str, Sequence[float]], now_utc: datetime,
 ) -> Planned:  # fmt: skip
     """The plan with its exact commands. Raises BadInput as `commands_of` and `check_rebound`, and rebound_unknown."""
@@ -169,7 +169,7 @@ def with_commands(
     from orchestration.views.usual_load import usual_peak_kw
 
     if plan.rebound_kwh:
-        before_kw = usual_peak_kw(project.lake, site, asked.steps(), now_utc=now_utc)
+        before_kw = usual_peak_kw(project.lake, site, wanted.steps(), now_utc=now_utc)
         if before_kw <= 0:
             raise BadInput(
                 f"what {site.name} usually draws is not known, so the peak when loads come back is not known",
@@ -192,9 +192,9 @@ def approve_event(
         key = key_needed(person, project.people)
         # Of twelve letters people can see that it is the list that they looked at.
         whole = event.digest if len(digest) >= 12 and event.digest.startswith(digest) else digest
-        said: dict[str, Any] = {"person_id": person.person_id, "public_key": key, "reason": reason, "now_utc": now_utc}
+        by: dict[str, Any] = {"person_id": person.person_id, "public_key": key, "reason": reason, "now_utc": now_utc}
         with project.store.together():
-            after = events.move(event, lambda now: event_life.approved(now, digest=whole, **said), clock)
+            after = events.move(event, lambda now: event_life.approved(now, digest=whole, **by), clock)
             sign("dr event approve", event.event_id, digest=whole, reason=reason)
     return after
 
@@ -205,12 +205,12 @@ def arm_event(
     """The event that begins at its start. Raises BadInput where no valid approval stands; it is written down."""
     events = DrEvents(project.store)
     event = events.named(event_id)
-    said: dict[str, Any] = {"person_id": person.person_id, "reason": reason, "now_utc": clock.now_utc()}
+    act: dict[str, Any] = {"person_id": person.person_id, "reason": reason, "now_utc": clock.now_utc()}
     with _written_down(project, event, person, clock):
         expect(person, Permission.DR_EXECUTE)
         _expect_reason(reason)
         with project.store.together():
-            after = events.move(event, lambda now: event_life.armed(now, project.people.public_keys, **said), clock)
+            after = events.move(event, lambda now: event_life.armed(now, project.people.public_keys, **act), clock)
             sign("dr event arm", event.event_id, digest=after.digest, reason=reason)
     return after
 
@@ -256,7 +256,7 @@ def vote_class(
         expect(person, Permission.DR_APPROVE)
         _expect_reason(vote.reason)
         keys = project.people.public_keys
-        said = {"person_id": person.person_id, "public_key": key_needed(person, project.people)}
+        signature = {"person_id": person.person_id, "public_key": key_needed(person, project.people)}
         with project.store.together():
             standing = event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc())
             if vote.is_yes and person.person_id in standing:
@@ -267,7 +267,7 @@ def vote_class(
                     "none of the two may carry out events, so nothing could begin in their name", reason="no_operator",
                     mend="one of them has the role operator or engineer too; or leave out --arm",
                 )  # fmt: skip
-            events.vote(vote.model_copy(update=said), clock)
+            events.vote(vote.model_copy(update=signature), clock)
             sign("dr event class", vote.class_id, is_yes=vote.is_yes, reason=vote.reason)
     return sorted(event_life.class_signers(vote.class_id, events.votes(vote.site_id), keys, clock.now_utc()))
 

@@ -81,19 +81,19 @@ def _sent(project: "OpenProject", event: DrEvent, places: Iterable[int], now_utc
 
 
 def _send(
-    project: "OpenProject", event: DrEvent, asked: EventCommand, person: Person, now_utc: datetime
+    project: "OpenProject", event: DrEvent, command: EventCommand, person: Person, now_utc: datetime
 ) -> EventCommand:
     store, site = project.store, project.site(event.site_id)
-    place = (site.site_id, asked.device_id, asked.capability)
+    place = (site.site_id, command.device_id, command.capability)
     try:
         with site_transaction(store, site.site_id) as connection:
             row, why = set_by_hand(
-                store, connection, place, asked.value, asked.unit, until_utc=asked.until_utc, person=person,
+                store, connection, place, command.value, command.unit, until_utc=command.until_utc, person=person,
                 reason=f"event {event.event_id}", at_utc=now_utc, check=planned_check(site),
             )  # fmt: skip
     except BadInput as fault:
-        return asked.model_copy(update={"sent": REFUSED, "outcome": str(fault)})
-    return asked.model_copy(update={"sent": row.command.command_id, "outcome": f"{row.state}: {why}"})
+        return command.model_copy(update={"sent": REFUSED, "outcome": str(fault)})
+    return command.model_copy(update={"sent": row.command.command_id, "outcome": f"{row.state}: {why}"})
 
 
 def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLook:
@@ -110,12 +110,12 @@ def _seen(project: "OpenProject", event: DrEvent, now_utc: datetime) -> EventLoo
     shed_kw = promised_kw = silent_s = 0.0
     is_told = False
     for each in event.commands:
-        told = points.get(meters.get(each.load), {})
-        if not told or each.unit != "kw" or not each.from_utc <= now_utc < each.ends_utc:
+        of_load = points.get(meters.get(each.load), {})
+        if not of_load or each.unit != "kw" or not each.from_utc <= now_utc < each.ends_utc:
             continue
         is_told, promised_kw = True, promised_kw + each.kw
-        known = [(values[point], factor) for point, factor in told.items() if point in values]
-        if len(known) < len(told):
+        known = [(values[point], factor) for point, factor in of_load.items() if point in values]
+        if len(known) < len(of_load):
             silent_s = max(silent_s, (now_utc - event.start_utc).total_seconds())
             continue
         silent_s = max(silent_s, *(value.age_s(now_utc) for value, _ in known))

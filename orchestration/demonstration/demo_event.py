@@ -40,9 +40,9 @@ def run_event(
         at = partial(_at, start)
         before = at(hours=-20)
         span, target_kw = (start, end), 40.0
-        said: dict[str, Any] = {"person": carla, "reason": "Demo: the day of the month's peak"}
-        event, _ = create_event(opened, TOWER, PROGRAMME, span, target_kw, clock=before, source="demo", **said)
-        made = propose_event(opened, event.event_id, clock=before, sign=partial(_sign, opened, carla, before), **said)
+        act: dict[str, Any] = {"person": carla, "reason": "Demo: the day of the month's peak"}
+        event, _ = create_event(opened, TOWER, PROGRAMME, span, target_kw, clock=before, source="demo", **act)
+        made = propose_event(opened, event.event_id, clock=before, sign=partial(_sign, opened, carla, before), **act)
         if isinstance(made, Finding):
             say(f"event {event.event_id} has no plan: {made.message}")
             return None

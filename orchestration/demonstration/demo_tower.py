@@ -83,11 +83,11 @@ def told(found: dict[str, Any]) -> list[str]:
         f"{_shown(each['was'])} -> {_shown(each['now'])} {each['unit']}"
         for each in found["figures"]
     ]
-    again = found["report"]
-    state = "is stale" if again["was_stale"] else "still holds"
+    revision = found["report"]
+    state = "is stale" if revision["was_stale"] else "still holds"
     lines.append(
-        f"report {again['report_id']}, revision {again['revisions'][0]}, {state}; "
-        f"revision {again['revisions'][-1]} changes {again['figures_changed']} figures"
+        f"report {revision['report_id']}, revision {revision['revisions'][0]}, {state}; "
+        f"revision {revision['revisions'][-1]} changes {revision['figures_changed']} figures"
     )
     return lines
 

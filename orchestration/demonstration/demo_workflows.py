@@ -110,18 +110,18 @@ def run_disclosure(
         subjects, year = subjects_of(opened), until.year - 1
         first = date(year, 1, 1)
         packs = {name: each for name, each in packs_of().items() if each.framework and each.framework.holds(first)}
-        asked = [*product(subjects, packs)]
+        wanted = [*product(subjects, packs)]
         if not full:
             # The pack that asks the most of those that are for the year, and what asks for measures.
             most = max(packs, key=lambda name: len(packs[name].points))
-            asked = [(name, most) for name in (SITE, *groups_of(opened))]
-            asked += [(SITE, name) for name, each in packs.items() if measures.NAME in datasets_of(each)]
+            wanted = [(name, most) for name in (SITE, *groups_of(opened))]
+            wanted += [(SITE, name) for name, each in packs.items() if measures.NAME in datasets_of(each)]
         shared: dict[str, Any] = {
             "known": as_known(opened, clock), "maker": "carla", "answers": answers_of(opened),
             "formats": ("pdf", "xlsx", "json") if full else ("pdf", "xlsx"),
         }  # fmt: skip
         made, unread = list[MadeReport](), set[str]()
-        for (name, pack), language in product(asked, LANGUAGES if full else ("",)):
+        for (name, pack), language in product(wanted, LANGUAGES if full else ("",)):
             subject = subjects[name]
             if subject.subject_id in unread:
                 continue
@@ -134,6 +134,6 @@ def run_disclosure(
                 unread.add(subject.subject_id)
                 say(str(fault))
     names = [f"{each.content.report_id}@{each.content.revision}" for each in made]
-    said = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
-    say(f"{len(names)} reports of {len(packs)} packs" if full else "; ".join(said))
+    counts = [f"{each.content.report_id}: {len(each.content.data)} data points" for each in made]
+    say(f"{len(names)} reports of {len(packs)} packs" if full else "; ".join(counts))
     return names

@@ -51,8 +51,8 @@ def check_backup(project: Project, now_utc: datetime) -> dict[str, str]:
     last, age_s = last_backup(project), backup_age_s(project, now_utc)
     if last is None or age_s is None:
         return item("backup", "ok", "none was made yet: meterloom backup --to FOLDER")
-    told = f"{last.path}, {age_s / 3600:.1f} h old"
-    return item("backup", "ok" if age_s < _BACKUP_DUE_S else "warn", told, "meterloom backup --to FOLDER, by a timer")
+    detail = f"{last.path}, {age_s / 3600:.1f} h old"
+    return item("backup", "ok" if age_s < _BACKUP_DUE_S else "warn", detail, "meterloom backup --to FOLDER, by a timer")
 
 
 def check_databases(project: Project) -> list[dict[str, str]]:
@@ -72,12 +72,12 @@ def _database(address: str, url: str, held: list[Part]) -> dict[str, str]:
         version, present = describe(url)
     except Unreachable as fault:
         return item("database", "fail", str(fault), "start PostgreSQL, or correct database.url in meterloom.yaml")
-    told = []
+    parts = []
     for part in held:
         wanted = [SCHEMAS[part]] if SCHEMAS[part] else _WAREHOUSE
         shown = ", ".join(name if name in present else f"{name} (not made yet)" for name in wanted)
-        told.append(f"{part} in {shown}")
-    return item("database", "ok", f"PostgreSQL {version} at {address}: {'; '.join(told)}")
+        parts.append(f"{part} in {shown}")
+    return item("database", "ok", f"PostgreSQL {version} at {address}: {'; '.join(parts)}")
 
 
 def check_trust(store: Store, anchors: Path) -> list[dict[str, str]]:
@@ -88,34 +88,34 @@ def check_trust(store: Store, anchors: Path) -> list[dict[str, str]]:
     if found:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         return [item("ledger/trust", "fail", "; ".join(found[:SHOWN]) + more, _TRUST_MEND)]
-    told = [item("ledger/trust", "ok", "every row is as it was written")]
+    items = [item("ledger/trust", "ok", "every row is as it was written")]
     try:
         if store.anchors is not None:
             # What a writer could not note that was stopped, or had no room.
             store.anchors.catch_up()
     except (Unreachable, OSError) as fault:
-        told.append(item("ledger/anchors", "warn", str(fault), "until then nobody approves, raises or publishes"))
-    return told
+        items.append(item("ledger/anchors", "warn", str(fault), "until then nobody approves, raises or publishes"))
+    return items
 
 
 def check_lake(lake: Lake, site_ids: list[str]) -> list[dict[str, str]]:
     """A line for the readings, with each damaged file and its source by name, and one for files of stopped writers;
     where the lake is not this store's, that alone: every file of it would be told.
     """
-    if said := refusal(lake.store, lake.kept):
-        return [item("lake ledger", "fail", *said.rsplit("; ", 1))]
+    if message := refusal(lake.store, lake.kept):
+        return [item("lake ledger", "fail", *message.rsplit("; ", 1))]
     damaged = [fault for site_id in site_ids for fault in lake.damage(site_id)]
     if damaged:
         more = f" and {len(damaged) - _FILES_SHOWN} more" if len(damaged) > _FILES_SHOWN else ""
-        said = "; ".join(f"{each.path} {each.fault} (from {each.source_name})" for each in damaged[:_FILES_SHOWN])
-        found = [item("lake", "fail", said + more, "ingest the sources again, or restore the files from a backup")]
+        message = "; ".join(f"{each.path} {each.fault} (from {each.source_name})" for each in damaged[:_FILES_SHOWN])
+        found = [item("lake", "fail", message + more, "ingest the sources again, or restore the files from a backup")]
     else:
         found = [item("lake", "ok", "every file is as it was written")]
     # No fault: files appear before their manifest rows, so a writer that was stopped leaves some that nobody reads.
     left = orphans(lake.root, known_paths(lake.store))
     if left:
-        said = f"{len(left)} file(s) of a writer that was stopped, {left[0].relative_to(lake.root)} among them"
-        found.append(item("lake leftovers", "warn", said, "the next 'meterloom ingest' sets them aside"))
+        message = f"{len(left)} file(s) of a writer that was stopped, {left[0].relative_to(lake.root)} among them"
+        found.append(item("lake leftovers", "warn", message, "the next 'meterloom ingest' sets them aside"))
     return found
 
 
@@ -127,8 +127,8 @@ def check_files(files: RenderedFiles) -> list[dict[str, str]]:
     else:
         found_lines = [item("reports", "ok", f"{len(found.whole)} rendered file(s) are as they were written")]
     if found.unknown:
-        said = f"no digest is kept of {_named(found.unknown)}: older than digests, or not written by this program"
-        found_lines.append(item("reports unknown", "warn", said, "render them again"))
+        message = f"no digest is kept of {_named(found.unknown)}: older than digests, or not written by this program"
+        found_lines.append(item("reports unknown", "warn", message, "render them again"))
     return found_lines
 
 
@@ -138,13 +138,13 @@ def check_marts(digests: "MartDigests") -> list[dict[str, str]]:
     mend = f"delete {digests.marts_dir}/built_*.json: the next 'meterloom kpis' computes and publishes all marts again"
     lines = [item("marts", "ok", f"{found.whole} published file(s) are as they were written")] if found.whole else []
     if found.changed and found.is_publishing:
-        said = f"a publication is under way or was broken off: {_named(found.changed)} do not fit their digests yet"
-        lines = [item("marts", "warn", said, f"wait for it, or {mend}")]
+        text = f"a publication is under way or was broken off: {_named(found.changed)} do not fit their digests yet"
+        lines = [item("marts", "warn", text, f"wait for it, or {mend}")]
     elif found.changed:
         lines = [item("marts", "fail", f"edited since they were published: {_named(found.changed)}", mend)]
     if found.unknown and not found.is_publishing:
-        said = f"the store keeps no digest of {_named(found.unknown)}: of another store, or not written by this program"
-        lines.append(item("marts unknown", "warn", said, f"delete them, and {mend}"))
+        text = f"the store keeps no digest of {_named(found.unknown)}: of another store, or not written by this program"
+        lines.append(item("marts unknown", "warn", text, f"delete them, and {mend}"))
     return lines
 
 

@@ -123,9 +123,9 @@ def _broker_at(address: BrokerAddress, timeout_s: float) -> Port:
     silent = f"it accepts connections and does not answer MQTT within {timeout_s:g} s"
     if str(listener) and not listener.is_mosquitto:
         return _other("broker", address.port, str(listener), choose, f", no live broker: {silent}")
-    who = f" ({listener})" if str(listener) else ""
+    owner = f" ({listener})" if str(listener) else ""
     return Port(
-        "broker", "dead", f"the broker at {where}{who} is dead: {silent}", f"end it and start again, or {choose}"
+        "broker", "dead", f"the broker at {where}{owner} is dead: {silent}", f"end it and start again, or {choose}"
     )
 
 
@@ -145,17 +145,17 @@ def _page(name: str, port: int, root: Path, is_it: Callable[[int], str] | None) 
         return Port(name, "free", f"nothing answers at {where}", "start it with 'meterloom up'")
     choose = f"choose another port with METERLOOM_SERVER__{name.upper()}_PORT"
     listener = Listener(port)
-    said = is_it(port) if is_it is not None else "" if listener.project == "" else name
-    if not said:
+    answer = is_it(port) if is_it is not None else "" if listener.project == "" else name
+    if not answer:
         return _other(name, port, str(listener), choose)
     if listener.project is not None and (not listener.project or Path(listener.project).resolve() != root.resolve()):
         whose = f"another project, {listener.project}," if listener.project else "no project of Meterloom"
-        return Port(name, "other", f"{said} of {whose} answers at {where} ({listener})", choose)
-    return Port(name, "ours", f"{said} answers at {where}")
+        return Port(name, "other", f"{answer} of {whose} answers at {where} ({listener})", choose)
+    return Port(name, "ours", f"{answer} answers at {where}")
 
 
-def _other(name: str, port: int, who: str, choose: str, more: str = "") -> Port:
-    named = f" ({who})" if who else ""
+def _other(name: str, port: int, owner: str, choose: str, more: str = "") -> Port:
+    named = f" ({owner})" if owner else ""
     return Port(name, "other", f"port {port} is used by another program{named}{more}", choose)
 
 

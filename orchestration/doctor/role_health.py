@@ -43,11 +43,11 @@ def health_of(project: Project, role: str = "") -> list[RoleHealth]:
     # An agent that stands without a role file, or beside that of one before it: systemd starts it by itself.
     if not role or (role.startswith(_AGENT) and not (role in found and found[role].live)):
         for name, lease in _leases(project).items():
-            said = _of_lease(lease)
-            if name not in found or said.live > found[name].live:
-                found[name] = said
+            health = _of_lease(lease)
+            if name not in found or health.live > found[name].live:
+                found[name] = health
             # What was killed lives on in nothing: another one came after it and was ended, or none is wanted any more.
-            if not said.live and not found[name].live and _is_over(project, lease, files.get(name)):
+            if not health.live and not found[name].live and _is_over(project, lease, files.get(name)):
                 del found[name]
     if role:
         return [found.get(role) or _none(role, f"no service {role} runs")]
@@ -68,8 +68,8 @@ def health_here(project: Project) -> list[RoleHealth]:
     return found or [_none("services", "no service runs here")]
 
 
-def _none(name: str, said: str) -> RoleHealth:
-    return RoleHealth(name, live=False, ready=False, detail=said)
+def _none(name: str, detail: str) -> RoleHealth:
+    return RoleHealth(name, live=False, ready=False, detail=detail)
 
 
 def acknowledge(project: Project, role: str) -> None:
@@ -113,11 +113,11 @@ def _leases(project: Project) -> "dict[str, Lease]":
 
 def _of_lease(lease: "Lease") -> RoleHealth:
     is_held = bool(lease.holder) and SystemClock().now_utc() < lease.expires_utc
-    said = f"holds the lease until {lease.expires_utc:%Y-%m-%dT%H:%M:%SZ}" if is_held else (
+    detail = f"holds the lease until {lease.expires_utc:%Y-%m-%dT%H:%M:%SZ}" if is_held else (
         f"its lease ran out {lease.expires_utc:%Y-%m-%dT%H:%M:%SZ} and was not given back: it is gone"
     )  # fmt: skip
     name = f"{_AGENT}{lease.site_id}"
-    return RoleHealth(name, live=is_held, ready=is_held, detail=f"agent {lease.holder} {said}")
+    return RoleHealth(name, live=is_held, ready=is_held, detail=f"agent {lease.holder} {detail}")
 
 
 def _is_over(project: Project, lease: "Lease", file: RoleFile | None) -> bool:
@@ -133,17 +133,17 @@ def _is_over(project: Project, lease: "Lease", file: RoleFile | None) -> bool:
 
 def _of_service(role: RoleFile, project: Project) -> RoleHealth:
     if not role.is_alive:
-        said = {
+        detail = {
             "running": f"process {role.pid} is gone, started {role.since_utc}",
             "restarting": f"ended {role.restarts + 1} time(s) and is started again",
             "given_up": "ended too often and is not started again; see its log",
         }[role.state]
-        return _none(role.name, said)
-    is_ready, said = _schedules(project) if role.health == LOCKED else answer_of(role.health)
+        return _none(role.name, detail)
+    is_ready, detail = _schedules(project) if role.health == LOCKED else answer_of(role.health)
     if role.is_elsewhere and not is_ready:
-        return _none(role.name, f"of another container, since {role.since_utc}; {said}")
-    told = [f"process {role.pid} since {role.since_utc}", f"restarted {role.restarts} time(s)" * bool(role.restarts)]
-    return RoleHealth(role.name, live=True, ready=is_ready, detail="; ".join(filter(None, [*told, said])))
+        return _none(role.name, f"of another container, since {role.since_utc}; {detail}")
+    details = [f"process {role.pid} since {role.since_utc}", f"restarted {role.restarts} time(s)" * bool(role.restarts)]
+    return RoleHealth(role.name, live=True, ready=is_ready, detail="; ".join(filter(None, [*details, detail])))
 
 
 def _schedules(project: Project) -> tuple[bool, str]:
@@ -169,8 +169,8 @@ def answer_of(address: str) -> tuple[bool, str]:
         try:
             line.request("GET", at.path)
             answer = line.getresponse()
-            said = answer.read(300).decode("utf-8", "replace").strip().splitlines()
-            return answer.status == http.client.OK, "" if "html" in answer.headers.get("Content-Type", "") else said[0]
+            lines = answer.read(300).decode("utf-8", "replace").strip().splitlines()
+            return answer.status == http.client.OK, "" if "html" in answer.headers.get("Content-Type", "") else lines[0]
         finally:
             line.close()
     except (OSError, http.client.HTTPException, IndexError) as fault:
@@ -186,10 +186,10 @@ def _line(scheme: str, host: str, port: int) -> http.client.HTTPConnection:
 
 def _of_part(name: str, ask: Callable[[Project], tuple[bool, str]], project: Project) -> RoleHealth:
     try:
-        is_ready, said = ask(project)
+        is_ready, detail = ask(project)
     except (MeterloomError, OSError) as fault:
         return _none(name, str(fault))
-    return RoleHealth(name, live=True, ready=is_ready, detail=said)
+    return RoleHealth(name, live=True, ready=is_ready, detail=detail)
 
 
 def _store(project: Project) -> tuple[bool, str]:
@@ -214,8 +214,8 @@ def _lake(project: Project) -> tuple[bool, str]:
         if standing(store.engine).steps:
             return False, "not looked at before the store is migrated"
         lake = Lake(project.lake_dir, store, address=project.settings.paths.lake)
-        said = refusal(store, lake.kept)
-    return not said, said or f"at {lake.kept.address}"
+        fault = refusal(store, lake.kept)
+    return not fault, fault or f"at {lake.kept.address}"
 
 
 @contextmanager

@@ -129,8 +129,8 @@ def library_steps(project: Project) -> list[SchemaStep]:
         versions = Path(spec.submodule_search_locations[0]) / library.folder
         for name, present in _kept_by(library, project):
             if differs := behind(present, versions, name):
-                said = f"{name} is of revision {differs[0]}, the installed version wants {differs[1]}"
-                found.append(SchemaStep(f"{library.name} schema", *differs, said))
+                message = f"{name} is of revision {differs[0]}, the installed version wants {differs[1]}"
+                found.append(SchemaStep(f"{library.name} schema", *differs, message))
     return found
 
 
@@ -179,5 +179,5 @@ def _run(library: Library, environment: dict[str, str], mlflow_url: str) -> None
     if done.returncode:
         # SQLAlchemy's last line is an address of its manual.
         lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("(Background")]
-        said = masked((lines or ["no word of why"])[-1])[0]
-        raise Unreachable(f"{library.name} schema: its own migration ended with code {done.returncode}: {said}")
+        reason = masked((lines or ["no word of why"])[-1])[0]
+        raise Unreachable(f"{library.name} schema: its own migration ended with code {done.returncode}: {reason}")

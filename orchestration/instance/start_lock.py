@@ -41,13 +41,13 @@ def take(project: Project, part: Part, *, is_shared: bool = False) -> Release:
     """
     number, called, why = PARTS[part]
     called = "a command" if is_shared else called
-    who = f"{called}, process {os.getpid()} on {socket.gethostname()}, since {SystemClock().now_utc():%Y-%m-%d %H:%M}Z"
+    me = f"{called}, process {os.getpid()} on {socket.gethostname()}, since {SystemClock().now_utc():%Y-%m-%d %H:%M}Z"
     if url := project.settings.database.of("store"):
         from assets.stores.postgres import hold
 
-        held = hold(url, number, who, is_shared=is_shared)
+        held = hold(url, number, me, is_shared=is_shared)
     else:
-        held = _hold_file(project, part, who, is_shared=is_shared)
+        held = _hold_file(project, part, me, is_shared=is_shared)
     if isinstance(held, str):
         raise BadInput(
             f"another one runs on this project: {held or called}; {why}",
@@ -72,7 +72,7 @@ def free(project: Project, part: Part, *, is_shared: bool = False) -> None:
     take(project, part, is_shared=is_shared)()
 
 
-def _hold_file(project: Project, part: Part, who: str, *, is_shared: bool) -> Release | str:
+def _hold_file(project: Project, part: Part, holder: str, *, is_shared: bool) -> Release | str:
     project.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Never removed: two that each lock a file of the same name that is another file would both hold it.
     held = os.open(project.data_dir / f"{part}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -96,7 +96,7 @@ def _hold_file(project: Project, part: Part, who: str, *, is_shared: bool) -> Re
     if is_shared:
         return lambda: os.close(held)
     os.ftruncate(held, 0)
-    os.pwrite(held, who.encode()[:_LONGEST_NAME], 0)
+    os.pwrite(held, holder.encode()[:_LONGEST_NAME], 0)
     return lambda: os.close(held)
 
 

@@ -107,8 +107,8 @@ class Drain:
         return [after_sent(each) for each in letter]
 
     def _fail(self, letters: Sequence[list[Notice]], reason: str, *, is_final: bool) -> None:
-        now_utc, told = self.clock.now_utc(), self.masked(reason)
-        failed = [after_fault(each, told, now_utc, is_final=is_final) for letter in letters for each in letter]
+        now_utc, message = self.clock.now_utc(), self.masked(reason)
+        failed = [after_fault(each, message, now_utc, is_final=is_final) for letter in letters for each in letter]
         self.outbox.record(failed, self.clock)
 
     def letter(self, notices: Sequence[Notice]) -> Letter:

@@ -25,7 +25,7 @@ def serve(project: OpenProject, version: Version) -> None:
         begun_s = time.process_time()
         try:
             keep_organisation(project, clock)
-            asked = len(look(project, clock))
+            added = len(look(project, clock))
             looked_s = time.process_time() - begun_s
             sent = drain_of(project, clock, version).run()
         except Busy as fault:
@@ -33,8 +33,8 @@ def serve(project: OpenProject, version: Version) -> None:
             logger.warning("%s", fault)
             looked_s = 0.0
         else:
-            if asked or sent:
-                logger.info("%d notices asked for, %d sent", asked, sent)
+            if added or sent:
+                logger.info("%d notices asked for, %d sent", added, sent)
         stop.wait(pause_s(project.project.settings.notices.look_s, looked_s))
 
 

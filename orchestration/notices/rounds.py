@@ -50,9 +50,9 @@ def look(project: "OpenProject", clock: Clock) -> list[Notice]:
     """
     for site in project.sites.values():
         AlertRules(project.store).record(site, clock)
-    told, waiting, added = people_to_notify(project), Outbox(project.store).waiting(), list[Notice]()
-    for place, site in enumerate(project.sites.values() if told or waiting else ()):
-        mine = {name: each for name, each in told.items() if sees_site(each[0], site.site_id)}
+    people, waiting, added = people_to_notify(project), Outbox(project.store).waiting(), list[Notice]()
+    for place, site in enumerate(project.sites.values() if people or waiting else ()):
+        mine = {name: each for name, each in people.items() if sees_site(each[0], site.site_id)}
         held = waiting.get(site.site_id, [])
         if mine or held:
             # What is of no single site is told once, with the first.

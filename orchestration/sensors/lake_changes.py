@@ -82,23 +82,23 @@ def requests(
     if len(every) > MOST_A_TICK:
         # Not seen: the next look asks in full.
         context.update_cursor("")
-    for asked in every[:MOST_A_TICK]:
-        yield from _runs(context.instance, job, asked, stale, now)
+    for months in every[:MOST_A_TICK]:
+        yield from _runs(context.instance, job, months, stale, now)
 
 
 def _runs(
-    instance: dg.DagsterInstance, job: str, asked: MonthRange, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
+    instance: dg.DagsterInstance, job: str, months: MonthRange, stale: Mapping[str, int], now: Mapping[str, BuiltSite]
 ) -> Iterator[dg.RunRequest]:
     # The newest entry that any of them rests on, and the sites as they stand: either one changing is another run.
-    newest = max(entry for name, entry in stale.items() if asked.holds(name))
-    basis = " ".join([str(newest), *(now[site_id].model_dump_json() for site_id in asked.site_ids)])
-    run_key = f"{job}:{asked.first}:{asked.last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
-    if len(asked.site_ids) > 1 and has_failed(instance, run_key):
+    newest = max(entry for name, entry in stale.items() if months.holds(name))
+    basis = " ".join([str(newest), *(now[site_id].model_dump_json() for site_id in months.site_ids)])
+    run_key = f"{job}:{months.first}:{months.last}:{hashlib.sha256(basis.encode()).hexdigest()[:16]}"
+    if len(months.site_ids) > 1 and has_failed(instance, run_key):
         # What is wrong with one site is no reason for the others to wait.
-        for site_id in asked.site_ids:
-            yield from _runs(instance, job, asked._replace(site_ids=(site_id,)), stale, now)
+        for site_id in months.site_ids:
+            yield from _runs(instance, job, months._replace(site_ids=(site_id,)), stale, now)
     else:
-        yield request_of(key_of_try(instance, run_key), asked, "month")
+        yield request_of(key_of_try(instance, run_key), months, "month")
 
 
 _RUN_KEY = "dagster/run_key"

@@ -24,7 +24,7 @@ def plan_changes(
     Looks every 30 s. One run of the job plan for each site with devices, and none while one is on its way; where a plan
     still holds it says why. A run is known by what its plan depends on, so the same inputs are planned once.
     """
-    asked, reasons = [], []
+    requests, reasons = [], []
     for site_id, site in sorted(project.sites.items()):
         try:
             if not makes_a_plan(site):
@@ -45,9 +45,9 @@ def plan_changes(
         else:
             config = {"ops": {"core_site__plan": {"config": {"because": decision.reason}}}}
             key = f"plan:{decision.run_key}"
-            asked.append(dg.RunRequest(run_key=key, partition_key=site_id, run_config=config))
+            requests.append(dg.RunRequest(run_key=key, partition_key=site_id, run_config=config))
     # A tick that asks for runs has no reason to skip: Dagster refuses both together.
-    if asked:
-        yield from asked
+    if requests:
+        yield from requests
     elif reasons:
         yield dg.SkipReason("; ".join(reasons))

@@ -94,10 +94,10 @@ def _filled(lines: Sequence[str], group: Group, answers: Mapping[str, Any], extr
         else:
             yield from _open(found, by_key[key], [by_key[key].id])
         if found is not None and key == "kind":
-            said = {**extra} | (
+            answers_now = {**extra} | (
                 {"template": answers[f"{group.name}_template"]} if f"{group.name}_template" in answers else {}
             )
-            yield from (f"{found['lead']}{name}: {value}" for name, value in said.items())
+            yield from (f"{found['lead']}{name}: {value}" for name, value in answers_now.items())
 
 
 def _open(found: re.Match[str], question: Question | None, missing: Sequence[str]) -> Iterator[str]:

@@ -160,8 +160,8 @@ def _judge(name: str, text: str, what: str) -> Site:
     """Before anything is made: a draft that is no site must not leave half a project behind. Raises BadInput."""
     from controls.planning.asset_params import asset_problems
 
-    with tempfile.TemporaryDirectory(prefix="meterloom-") as beside:
-        trial = Path(beside) / name
+    with tempfile.TemporaryDirectory(prefix="meterloom-") as folder:
+        trial = Path(folder) / name
         trial.write_text(text, encoding="utf-8")
         try:
             site = load_site(trial)

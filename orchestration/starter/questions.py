@@ -130,11 +130,11 @@ class Group(Model):
         def own(text: str) -> str:
             return name + text.removeprefix(self.name) if text.startswith(f"{self.name}_") else text
 
-        asked = [
+        questions = [
             each.model_copy(update={"id": own(each.id), "more_than": own(each.more_than)}) for each in self.questions
         ]
         makes = [each.model_copy(update={"of": tuple(map(own, each.of))}) for each in self.makes]
-        return self.model_copy(update={"name": name, "questions": tuple(asked), "makes": tuple(makes)})
+        return self.model_copy(update={"name": name, "questions": tuple(questions), "makes": tuple(makes)})
 
 
 class _Table(Model):

@@ -135,8 +135,8 @@ def _forget(file: str) -> None:
         space = f"{os.uname().nodename} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
     # A later one of the same name has written its own by now.
     with suppress(OSError, ValueError), open(file, encoding="utf-8") as written:  # noqa: PTH123 - starts in milliseconds
-        said = json.load(written)
-        if (said["pid"], said["space"]) == (os.getpid(), space):
+        owner = json.load(written)
+        if (owner["pid"], owner["space"]) == (os.getpid(), space):
             os.unlink(file)  # noqa: PTH108
 
 

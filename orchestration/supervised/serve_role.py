@@ -152,8 +152,8 @@ def service(project: Project, role: str, site: str) -> tuple[str, Service]:
     if role not in ROLES:
         raise BadInput(f"unknown role {role!r}; there are {', '.join(ROLES)}", reason="unknown_role")
     if (role in OF_A_SITE) != bool(site):
-        said = "is of one site: name it with --site" if role in OF_A_SITE else "serves all sites: leave --site out"
-        raise BadInput(f"the role {role} {said}", reason="wrong_site")
+        message = "is of one site: name it with --site" if role in OF_A_SITE else "serves all sites: leave --site out"
+        raise BadInput(f"the role {role} {message}", reason="wrong_site")
     build = OF_A_SITE.get(role) or OF_A_PROJECT[role]
     return f"{role}-{site}" if site else role, build(project, site)
 

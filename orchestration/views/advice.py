@@ -190,8 +190,8 @@ def measure(
         interval_kwh=None if band is None else (Decimal(repr(band[0])), Decimal(repr(band[1]))), baseline=of.baseline,
         claimed_kwh=found.claimed_kwh, findings=found.findings,
     )  # fmt: skip
-    ledger, said = Recommendations(project.store), {"person_id": person.person_id, "reason": reason}
+    ledger, act = Recommendations(project.store), {"person_id": person.person_id, "reason": reason}
     with project.store.together():
         if of.status == "accepted":
-            of = ledger.move(of, "done", clock, **said)
-        return ledger.move(of, "measured", clock, measured=measured, **said)
+            of = ledger.move(of, "done", clock, **act)
+        return ledger.move(of, "measured", clock, measured=measured, **act)

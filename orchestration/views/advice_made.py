@@ -42,18 +42,18 @@ def beside_peers(
     most in a year; else none.
     """
     given = Given(site=site, period=period, as_of_utc=book.as_of_utc, sources=sources, versions={})
-    beside, item = BenchmarkData(given), Item(site.site_id, site.name, given.scope, period)
-    percentile = beside.leaf("percentile", item).value if months_after(period.start, 12) == period.end else None
+    peers, item = BenchmarkData(given), Item(site.site_id, site.name, given.scope, period)
+    percentile = peers.leaf("percentile", item).value if months_after(period.start, 12) == period.end else None
     # Beside simulated peers nothing is said of a real site.
-    if percentile is None or percentile < _WORST_QUARTER or beside.is_synthetic > book.is_synthetic:
+    if percentile is None or percentile < _WORST_QUARTER or peers.is_synthetic > book.is_synthetic:
         return (), ()
-    told = {name: beside.measures[name] for name in _PLACE}
+    measures = {name: peers.measures[name] for name in _PLACE}
     figures = tuple(
-        put(book, f"{_PEERS}/{given.scope}/{name}", beside.leaf(name, item), item, label=each.label, kpi=name,
+        put(book, f"{_PEERS}/{given.scope}/{name}", peers.leaf(name, item), item, label=each.label, kpi=name,
             unit=each.unit)
-        for name, each in told.items()
+        for name, each in measures.items()
     )  # fmt: skip
-    return figures, beside.peers
+    return figures, peers.peers
 
 
 def recommendation(
@@ -99,33 +99,33 @@ def _sentences(advice: Advice, *, is_synthetic: bool, has_peers: bool) -> tuple[
     """Sentences in the order in which people read them; every number in them is a figure's."""
     kind = catalogue().kinds[advice.kind]
     pattern, names = kind.found
-    told = [(pattern, names)]
+    patterns = [(pattern, names)]
     for name, saved in _SAVINGS.items():
         if advice.value(name):
-            told.append((saved, (name, f"low_{name}", f"high_{name}")))
+            patterns.append((saved, (name, f"low_{name}", f"high_{name}")))
     if advice.value("savings_money") is None:
-        told.append(("No price is known for all of these hours: the money is not known", ()))
+        patterns.append(("No price is known for all of these hours: the money is not known", ()))
     cost, payback = (
         (name, f"low_{name}", f"high_{name}") if advice.value(name) is not None else ()
         for name in ("cost_money", "payback_months")
     )
     if advice.texts.get(COST_OUTDATED):
-        told.append(("The cost that was stated holds no longer: there is no payback", ()))
+        patterns.append(("The cost that was stated holds no longer: there is no payback", ()))
     elif not cost:
-        told.append(("The cost is not known: there is no payback", ()))
+        patterns.append(("The cost is not known: there is no payback", ()))
     elif not payback:
-        told.append(("It costs {0} (between {1} and {2})", cost))
+        patterns.append(("It costs {0} (between {1} and {2})", cost))
     else:
-        told.append(
+        patterns.append(
             ("It costs {0} (between {1} and {2}) and pays back in {3} months (between {4} and {5})", cost + payback)
         )
     if cost:
-        told.append(("Source of the cost: {0}", ("cost_source",)))
-    told.append((kind.fails, ()))
+        patterns.append(("Source of the cost: {0}", ("cost_source",)))
+    patterns.append((kind.fails, ()))
     if has_peers:
-        told.append(_AMONG_MOST)
+        patterns.append(_AMONG_MOST)
     if is_synthetic:
-        told.append(("Readings behind it are simulated: nothing of it may be published", ()))
+        patterns.append(("Readings behind it are simulated: nothing of it may be published", ()))
     return tuple(
         AdviceSentence(
             pattern=pattern,
@@ -134,5 +134,5 @@ def _sentences(advice: Advice, *, is_synthetic: bool, has_peers: bool) -> tuple[
                 for name in names
             ),
         )
-        for pattern, names in told
+        for pattern, names in patterns
     )  # fmt: skip

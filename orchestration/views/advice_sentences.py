@@ -17,7 +17,7 @@ _MARK = 0xE000
 
 def worded(site: Site, of: Recommendation, locale: str) -> list[dict[str, Any]]:
     """Sentences of a recommendation in a language, each with the ids of the figures that it quotes."""
-    return [{"text": told.text, "figure_ids": ids} for told, ids in told_sentences(site, of, locale)]
+    return [{"text": sentence.text, "figure_ids": ids} for sentence, ids in told_sentences(site, of, locale)]
 
 
 def told_sentences(site: Site, of: Recommendation, locale: str) -> list[tuple[ComputedSentence, list[str]]]:

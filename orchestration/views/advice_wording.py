@@ -62,7 +62,7 @@ def word_new(
             continue
         try:
             made = [
-                _worded(settings, told, whole_s) for told, _ in told_sentences(site, of, site.locale) if told.places
+                _worded(settings, each, whole_s) for each, _ in told_sentences(site, of, site.locale) if each.places
             ]
         except (BadInput, Unreachable) as fault:
             _LOG.warning("no wording of recommendation %s: %s", of.recommendation_id, fault)
@@ -87,14 +87,14 @@ def shown_wordings(
             return {}
     stored = {one.sentence: one for one in acts.wordings(of.recommendation_id, as_of_utc=as_of_utc)}
     found = {}
-    for told, _ in told_sentences(site, of, locale):
-        one = stored.get(told.text)
-        if one is not None and not one.refused and refused_wording(one.text, told) is None:
-            found[told.text] = one.text
+    for sentence, _ in told_sentences(site, of, locale):
+        one = stored.get(sentence.text)
+        if one is not None and not one.refused and refused_wording(one.text, sentence) is None:
+            found[sentence.text] = one.text
     return found
 
 
-def _worded(settings: AdviceSettings, told: ComputedSentence, whole_s: float) -> Wording:
+def _worded(settings: AdviceSettings, sentence: ComputedSentence, whole_s: float) -> Wording:
     """One answer of the model, with what the gate says of it. Raises BadInput and Unreachable."""
     # Pages show wordings and ask nobody: they do without its library.
     from assets.feeds.fetch import Patience, Question, fetch
@@ -105,7 +105,7 @@ def _worded(settings: AdviceSettings, told: ComputedSentence, whole_s: float) ->
         "max_tokens": 400,
         "messages": [
             {"role": "system", "content": _TASK},
-            {"role": "user", "content": json.dumps({"language": told.language, "sentence": told.text})},
+            {"role": "user", "content": json.dumps({"language": sentence.language, "sentence": sentence.text})},
         ],
     }
     answer = fetch(
@@ -117,9 +117,9 @@ def _worded(settings: AdviceSettings, told: ComputedSentence, whole_s: float) ->
             connect_s=min(5.0, whole_s), read_s=whole_s, whole_s=whole_s, pauses_s=(), max_bytes=_MOST_BYTES
         ),
     )  # fmt: skip
-    said = {"language": told.language, "sentence": told.text, "model": settings.model}
+    fields = {"language": sentence.language, "sentence": sentence.text, "model": settings.model}
     try:
         text = _Completion.model_validate_json(answer).choices[0].message.content.strip()
     except ValueError:
-        return Wording(text="", refused="the answer is not a completion with a message", **said)
-    return Wording(text=text[:2000], refused=refused_wording(text, told) or "", **said)
+        return Wording(text="", refused="the answer is not a completion with a message", **fields)
+    return Wording(text=text[:2000], refused=refused_wording(text, sentence) or "", **fields)

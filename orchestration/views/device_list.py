@@ -142,8 +142,8 @@ class Devices:
         if lease is None:
             return Sentence("No control agent has run at this site. Start it: {0}", named("meterloom up"))
         if lease["is_over"]:
-            told = "The control agent does not run, last sign of life {0} ago. Start it: {1}"
-            return Sentence(told, Sentence(age_words(lease["age_s"])), named("meterloom up"))
+            message = "The control agent does not run, last sign of life {0} ago. Start it: {1}"
+            return Sentence(message, Sentence(age_words(lease["age_s"])), named("meterloom up"))
         return "The control agent runs."
 
     def _plan(self, plan: Mapping[str, Any]) -> str:

@@ -60,8 +60,8 @@ def over_limits(project: "OpenProject", site: Site, now_utc: datetime, locale: s
         return []
     end = (now_utc.astimezone(zone(site.time_zone)) + timedelta(days=1)).date()
     # Months of rows are read again once marts, rules, budgets or the day are others.
-    said = (*(each.model_dump_json() for each in rules), str(site.budgets), site.time_zone, site.currency)
-    key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), end, said)
+    rest = (*(each.model_dump_json() for each in rules), str(site.budgets), site.time_zone, site.currency)
+    key = (site.site_id, mart_stamp(project.project.marts_dir, site.site_id), end, rest)
     found = project.cache.once("excursions", key, lambda: _excursions(project, site, rules, end))
     return [
         _rule_finding(rule, each, site, locale) for rule, each in zip(rules, found, strict=True) if each is not None
@@ -91,19 +91,21 @@ def stale_group_reports(project: "OpenProject", site: Site) -> list[OpenFinding]
     found, groups = [], groups_of(project)
     for name in _gone_groups(project, groups) if any(map(_wants_stale, project.sites.values())) else ():
         for each, _ in _stale(project, name):
-            said = (Sentence(words(each.name)), name, each.period)
+            facts = (Sentence(words(each.name)), name, each.period)
             found.append(
-                _stale_finding(site, each, Sentence("{0} of {1}, {2}: no file names this organisation any more", *said))
+                _stale_finding(
+                    site, each, Sentence("{0} of {1}, {2}: no file names this organisation any more", *facts)
+                )
             )
     for name, group in groups.items():
         for each, changes in _stale(project, name) if any(map(_wants_stale, group.sites)) else ():
-            said = (Sentence(words(each.name)), group.name, each.period)
+            facts = (Sentence(words(each.name)), group.name, each.period)
             pattern = (
                 "{0} of {1}, {2}: the file of the organisation changed"
                 if any(one.id == name for one in changes)
                 else "{0} of {1}, {2}: its inputs changed"
             )
-            found.append(_stale_finding(site, each, Sentence(pattern, *said)))
+            found.append(_stale_finding(site, each, Sentence(pattern, *facts)))
     return found
 
 
@@ -188,8 +190,8 @@ def finding_of(event: AnomalyEvent, site: Site, *, locale: str = "en") -> OpenFi
 
 def amounts_of(event: AnomalyEvent) -> dict[str, float]:
     """By unit, for alert rules; without sign."""
-    told = {event.currency: event.cost, "kwh": event.kwh}
-    return {unit: abs(amount) for unit, amount in told.items() if amount is not None}
+    amounts = {event.currency: event.cost, "kwh": event.kwh}
+    return {unit: abs(amount) for unit, amount in amounts.items() if amount is not None}
 
 
 def row(
@@ -287,9 +289,9 @@ def nothing_runs(project: "OpenProject", now_utc: datetime) -> list[Finding]:
 def dead_sources(project: "OpenProject", site: Site, now_utc: datetime) -> Iterator[Finding]:
     """A finding for each live source of the site that delivered once, or should, and does not now."""
     states = LiveReader(project.project.live_dir).states(site.site_id)
-    told = {state.source_id: (at_utc, state) for at_utc, state in states}
+    by_source = {state.source_id: (at_utc, state) for at_utc, state in states}
     for source in site.sources:
-        at_utc, state = told.get(source.source_id, (now_utc, None))
+        at_utc, state = by_source.get(source.source_id, (now_utc, None))
         if state is None or not isinstance(source, Streaming):
             continue
         if now_utc - at_utc > FRESH:

@@ -45,10 +45,10 @@ class KnownFigures:
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id, or None."""
         # Both are asked whatever is found, so that nobody learns by the clock what there is.
-        found, asked = self._reports.figure(figure_id), self._asked.figure(figure_id, now_utc=self._now_utc)
+        found, requested = self._reports.figure(figure_id), self._asked.figure(figure_id, now_utc=self._now_utc)
         # A number of a command's answer is made by that command alone.
-        is_known = asked is not None and asked.trace.computation in VERSIONS
-        return found or (completed(asked, self._sources) if asked is not None and is_known else None)
+        is_known = requested is not None and requested.trace.computation in VERSIONS
+        return found or (completed(requested, self._sources) if requested is not None and is_known else None)
 
     def behind(self, figure_id: str) -> Figure | None:
         """As `figure`, of one that another is made of."""
@@ -144,8 +144,8 @@ def bill_ids(
     Nothing of a bill whose dates were not read.
     """
     figures = BillFigures(site, bills, as_of_utc=as_of_utc)
-    asked = [(bill, line) for bill in bills for line in (None, *(bill.audit.lines if bill.audit is not None else ()))]
-    made = {(bill.bill_id, "" if line is None else line.id): figures.of(bill, line) for bill, line in asked}
+    lines = [(bill, line) for bill in bills for line in (None, *(bill.audit.lines if bill.audit is not None else ()))]
+    made = {(bill.bill_id, "" if line is None else line.id): figures.of(bill, line) for bill, line in lines}
     ids = kept_ids(project, figures.book.figures(), clock)
     return {at: {of: ids.of(each) for of, each in of_bill._asdict().items()} for at, of_bill in made.items() if of_bill}
 
@@ -171,10 +171,10 @@ def project_ids(
         is_synthetic=sources.has_synthetic(site, span, as_of_utc),
     )  # fmt: skip
     ask, item = Asker(given, {"project": ProjectData(given)}, book), Item(name, name, f"project:{name}", span)
-    said = {of: each for of, each in found.model_dump().items() if of.endswith("_kwh") and of in PROJECT}
-    made = {of: ask.question(f"project.{of}", item) for of in said}
+    energies = {of: each for of, each in found.model_dump().items() if of.endswith("_kwh") and of in PROJECT}
+    made = {of: ask.question(f"project.{of}", item) for of in energies}
     ids = kept_ids(project, book.figures(), clock)
-    return {of: ids.of(each) for of, each in made.items() if each.value == to_decimal(said[of])}
+    return {of: ids.of(each) for of, each in made.items() if each.value == to_decimal(energies[of])}
 
 
 def footprint_ids(

@@ -102,30 +102,30 @@ def most_by_hand(site: Site, device_id: str, capability: str, mode: Mode) -> flo
 
 def lines(found: dict[str, Any]) -> list[str]:
     """Obstacles, for people, a line each."""
-    said, holiday = list[str](), found["holiday"]
+    text, holiday = list[str](), found["holiday"]
     if holiday is not None:
-        said.append(f"holiday until {holiday.until_utc:%Y-%m-%d %H:%M}Z, by {holiday.person_id}: {holiday.reason}")
+        text.append(f"holiday until {holiday.until_utc:%Y-%m-%d %H:%M}Z, by {holiday.person_id}: {holiday.reason}")
     if found["lease"] is None and found["faults"] is None:
-        return [*said, f"mode {found['mode']}"]
-    said += [_planned(found["plan"])] if found["plan"] else []
-    said += [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
+        return [*text, f"mode {found['mode']}"]
+    text += [_planned(found["plan"])] if found["plan"] else []
+    text += [f"latched: {each.device_id or 'the whole site'}: {each.reason}" for each in found["faults"]]
     for each in found["holds"]:
         end = "until acknowledged by a person" if each.until_utc is None else f"until {each.until_utc:%Y-%m-%d %H:%M}Z"
         place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
-        said.append(f"held by hand: {place}, {end}: {each.reason}")
+        text.append(f"held by hand: {place}, {end}: {each.reason}")
     for each in found["requests"]:
         place = " ".join(filter(None, (each.device_id or "the whole site", each.capability)))
-        said.append(f"request {each.request_id}: FULL for {place} by {each.person_id}: {each.reason}")
+        text.append(f"request {each.request_id}: FULL for {place} by {each.person_id}: {each.reason}")
     lease = found["lease"]
     if lease is None:
-        said.append("no agent has run here")
+        text.append("no agent has run here")
     elif not lease["holder"]:
-        said.append(f"no agent runs: the last one gave the lease back (epoch {lease['epoch']})")
+        text.append(f"no agent runs: the last one gave the lease back (epoch {lease['epoch']})")
     else:
         alive = f"last sign of life {lease['age_s']:.0f} s ago"
         state = "has no lease any more" if lease["is_over"] else "holds the lease"
-        said.append(f"agent {lease['holder']} {state} (epoch {lease['epoch']}), {alive}")
-    return [*said, f"mode {found['mode']}"]
+        text.append(f"agent {lease['holder']} {state} (epoch {lease['epoch']}), {alive}")
+    return [*text, f"mode {found['mode']}"]
 
 
 def _planned(plan: dict[str, Any]) -> str:
@@ -161,8 +161,8 @@ def _plan(store: Store, site: Site, at_utc: datetime, as_of_utc: datetime | None
         plan = PlanStore(store).latest(site.site_id, as_of_utc)
     except (ValidationError, BadInput) as fault:
         # Who asks in an emergency is answered all the same.
-        said = fault.message if isinstance(fault, BadInput) else "the newest plan in the store cannot be read"
-        return {"plan_id": None, "finding": Finding(code="plan_unreadable", message=said, scope=site.site_id)}
+        message = fault.message if isinstance(fault, BadInput) else "the newest plan in the store cannot be read"
+        return {"plan_id": None, "finding": Finding(code="plan_unreadable", message=message, scope=site.site_id)}
     if plan is None:
         return None
     names = ("plan_id", "version", "created_at_utc", "asked_because")

@@ -31,9 +31,9 @@ def what_if_trace(store: Store, figure_id: str) -> TraceReport | None:
     if (price := variant.price) is not None:
         middle, saving = (price.low + price.high) / 2, found["saving"] or 0.0
         found |= {path_figure(each): payback_by(middle, saving, each) for each in variant.paths}
-    again = found[name]
+    computed = found[name]
     figure = _figure(result, variant, name, stored, figure_id)
-    value, recomputed = figure.value, None if again is None else Decimal(repr(again))
+    value, recomputed = figure.value, None if computed is None else Decimal(repr(computed))
     return TraceReport(
         figure=figure,
         inputs=figure.trace.inputs,

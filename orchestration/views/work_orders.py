@@ -32,12 +32,12 @@ COLUMNS = (
 
 def row(order: WorkOrder) -> dict[str, Any]:
     """An order by the keys of its JSON and CSV."""
-    told = (
+    values = (
         order.order_id, order.site_id, order.priority, order.state, order.title, order.due, order.assignee,
         order.source_kind, order.source_id, list(order.figure_ids), order.person_id, order.reason,
         order.recorded_at_utc,
     )  # fmt: skip
-    return dict(zip(COLUMNS, told, strict=True))
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def priority_of(text: str) -> Priority:
@@ -137,14 +137,14 @@ def orders_csv(orders: Iterable[WorkOrder]) -> str:
     lines = csv.writer(out, lineterminator="\r\n")
     lines.writerow(COLUMNS)
     for each in orders:
-        told = row(each) | {"figure_ids": " ".join(each.figure_ids)}
-        told["recorded_at_utc"] = each.recorded_at_utc and f"{each.recorded_at_utc:%Y-%m-%dT%H:%M:%SZ}"
-        lines.writerow([_harmless(value) for value in told.values()])
+        fields = row(each) | {"figure_ids": " ".join(each.figure_ids)}
+        fields["recorded_at_utc"] = each.recorded_at_utc and f"{each.recorded_at_utc:%Y-%m-%dT%H:%M:%SZ}"
+        lines.writerow([_harmless(value) for value in fields.values()])
     return out.getvalue()
 
 
 def orders_to_notify(
-    project: "OpenProject", site: Site, person_id: str, told: Collection[str]
+    project: "OpenProject", site: Site, person_id: str, notified: Collection[str]
 ) -> list[tuple[Standing, str]]:
     """Open orders for the notices of a person, each with the name of its case.
 
@@ -163,7 +163,7 @@ def orders_to_notify(
             f"{each.state}.{each.assignee}",
         )
         for each in WorkOrders(project.store).standing(site.site_id)
-        if each.is_open and (each.assignee == person_id or each.assignee not in told)
+        if each.is_open and (each.assignee == person_id or each.assignee not in notified)
     ]  # fmt: skip
 
 

@@ -101,8 +101,8 @@ def promised(arguments: Mapping[str, Any]) -> str:
     key, known, rules = (list(arguments.get(name) or ()) for name in ("key", "never_null", "holds"))
     parts = [f"one row per {', '.join(key)}"] if key else []
     parts += [f"{', '.join(known)} always known"] if known else []
-    said = "; ".join([*parts, *rules])
-    return f"{said[:1].upper()}{said[1:]}. Where a row breaks this, nothing that rests on the model is built."
+    promise = "; ".join([*parts, *rules])
+    return f"{promise[:1].upper()}{promise[1:]}. Where a row breaks this, nothing that rests on the model is built."
 
 
 def _tests(nodes: Mapping[str, Any]) -> list[Mapping[str, Any]]:

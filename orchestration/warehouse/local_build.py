@@ -118,24 +118,24 @@ class _Making:
                 each.hold(MonthGates(site, period, lake, self.clock, is_quick=True).before())
         expected = pl.concat([self._expected(each) for each in self.sites.values()]) if self.name == "enpi" else None
         yield "loading"
-        asked = [
+        windows = [
             Window(site_id=site_id, first=each.period.start, after=each.period.end)
             for site_id, each in self.sites.items()
             if not each.red
         ]
-        if asked:
+        if windows:
             with held_open(target):
-                prepared = stage.prepare(asked, target=target, expected=expected)
+                prepared = stage.prepare(windows, target=target, expected=expected)
                 yield "computing"
                 self.outcome = build_stage(self.name, target=target, is_full=prepared.is_full)
                 self._publish(stage, prepared, target)
         red = {name: each.red for name, each in self.sites.items() if each.red}
         if red:
-            told = [
+            failures = [
                 ", ".join(names) if len(self.sites) == 1 else f"{site}: {', '.join(names)}"
                 for site, names in red.items()
             ]
-            raise RunFailed(f"job {self.name} failed; red checks: {'; '.join(told)}")
+            raise RunFailed(f"job {self.name} failed; red checks: {'; '.join(failures)}")
 
     def _publish(self, stage: Stage, prepared: Prepared, target: WarehouseTarget) -> None:
         if not self.outcome.is_success:

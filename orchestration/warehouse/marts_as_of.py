@@ -45,13 +45,13 @@ def past_folder(project: OpenProject, sites: Sequence[Site], as_of_utc: datetime
         raise BadInput(
             f"no reading of site {names} was known at {as_of_utc:%Y-%m-%d %H:%M:%S}Z", reason="nothing_known"
         )
-    told = [fingerprint()]
+    parts = [fingerprint()]
     for site in known:
         factors = factors_text(site, known_factors(site, project.store, as_of_utc=as_of_utc))
         versions = versions_texts([site], project.baselines, as_of_utc=as_of_utc)[site.site_id]
-        told += [site.site_id, str(entries[site.site_id]), site_sha256(site), factors, versions]
+        parts += [site.site_id, str(entries[site.site_id]), site_sha256(site), factors, versions]
     name = known[0].site_id if len(known) == 1 else f"{len(known)}_sites"
-    digest = hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
     return _home(project) / f"{name}-{max(entries.values())}-{digest}"
 
 

@@ -43,9 +43,9 @@ def rows_in_subprocess(
                     asked_of.update(f"\n{name} ".encode() + hashlib.file_digest(written, "sha256").digest())
         if (known := kept.get(key := asked_of.hexdigest())) is not None:
             return known
-        asked = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
+        options = {"folder": folder, "definition": definition.text, "wanted": sorted(wanted)}
         try:
-            offload("orchestration.warehouse.subprocess_sql:rows_in_files", asked)
+            offload("orchestration.warehouse.subprocess_sql:rows_in_files", options)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise

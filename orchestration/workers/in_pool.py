@@ -45,8 +45,8 @@ class _Pool:
                 yield place, result
             for place in [each for each in left if self.kills[each] >= KILLS]:
                 del left[place]
-                said = f"its process was killed {KILLS} times; is there enough memory?"
-                yield place, Result(task_finding("worker_killed", said))
+                message = f"its process was killed {KILLS} times; is there enough memory?"
+                yield place, Result(task_finding("worker_killed", message))
 
     def _generation(self, places: Sequence[int], workers: int, *, ahead: int) -> Iterator[tuple[int, Result[Any]]]:
         """Until these are done or a process ends. ahead: tasks that wait at the pool while the caller writes."""

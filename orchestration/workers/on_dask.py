@@ -211,18 +211,18 @@ class _Dask:
             if self.flying[future] not in self.alone:
                 self.suspects.append(self.flying[future])
                 return None
-            said = f"its worker was killed again and again, last {error.last_worker.address}; is there enough memory?"
-            return Result(task_finding("worker_killed", said))
+            why = f"its worker was killed again and again, last {error.last_worker.address}; is there enough memory?"
+            return Result(task_finding("worker_killed", why))
         except CancelledError:
             self.lost[self.flying[future]] += 1
             return None
         return found
 
     def _given_up(self) -> Iterator[tuple[int, Result[Any]]]:
-        said = f"no worker of {self.settings.address} has answered for {self.settings.wait_s:g} s"
+        message = f"no worker of {self.settings.address} has answered for {self.settings.wait_s:g} s"
         places = sorted([*self.waiting, *self.flying.values(), *self.suspects])
         self.waiting.clear()
         self.suspects.clear()
         self.flying.clear()
         for place in places:
-            yield place, Result(task_finding("no_workers", said))
+            yield place, Result(task_finding("no_workers", message))

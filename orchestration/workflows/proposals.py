@@ -96,7 +96,7 @@ def drafts(at: At, step: ReportStep, subject: Subject) -> Sentence:
     """
     from reports.make_report import make_report
 
-    project, said = at.project, list[str]()
+    project, results = at.project, list[str]()
     folder, marts = project.project.reports_dir, project.project.marts_dir
     for name in step.templates:
         try:
@@ -107,10 +107,10 @@ def drafts(at: At, step: ReportStep, subject: Subject) -> Sentence:
                 templates_dir=folder, run_versions=project.project.settings.server.check_at,
                 maker=f"workflow:{at.workflow.name}", names=project.names,
             ).content  # fmt: skip
-            said.append(f"{content.report_id}@{content.revision}")
+            results.append(f"{content.report_id}@{content.revision}")
         except BadInput as fault:
-            said.append(f"{name}: {fault}")
-    return Sentence("drafts for review: {0}", "; ".join(said))
+            results.append(f"{name}: {fault}")
+    return Sentence("drafts for review: {0}", "; ".join(results))
 
 
 def mv_plan(at: At, step: MvPlanStep, subject: Subject) -> Sentence:

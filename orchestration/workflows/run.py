@@ -140,12 +140,12 @@ def decide(
     done = of(instance, asking[0]).model_copy(
         update={"state": "done" if is_approved else "refused", "told": f"{word} by {person.person_id}"}
     )
-    said = {"person_id": person.person_id, "reason": reason.strip()}
+    act = {"person_id": person.person_id, "reason": reason.strip()}
     with project.store.together():
         ledger = WorkflowInstances(project.store)
         if ledger.named(instance.instance_id) != instance:
             raise BadInput("somebody answered it a moment ago", reason="changed_since")
-        ledger.put(_after(instance, done).model_copy(update=said), clock)
+        ledger.put(_after(instance, done).model_copy(update=act), clock)
     return advance(at, instance)
 
 
@@ -195,5 +195,5 @@ def _expect_known(workflow: Workflow, project: "OpenProject", path: Path) -> Non
         unknown = next((each for each in names if each not in known), None)
         if unknown is not None:
             mend = did_you_mean(unknown, list(known))
-            said = f"workflow {workflow.name} names the {kind} {unknown!r}, which there is not"
-            raise BadInput(said, file=str(path), mend=mend)
+            message = f"workflow {workflow.name} names the {kind} {unknown!r}, which there is not"
+            raise BadInput(message, file=str(path), mend=mend)

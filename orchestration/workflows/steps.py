@@ -80,9 +80,9 @@ def do(at: At, step: Step, instance: Instance, subject: Subject) -> tuple[Done, 
         order = _order(at, step, instance, subject)
         return done.model_copy(update={"told": order.order_id}), order.order_id
     if isinstance(step, NotifyStep):
-        told = _notify(at, step, instance, subject) or "nobody of them chose a channel"
-        asked = questions_of(at.site, _yesterday(subject)).values() if step.about == "yesterday" else ()
-        return done.model_copy(update={"told": told, "figures": tuple(map(str, asked))}), ""
+        outcome = _notify(at, step, instance, subject) or "nobody of them chose a channel"
+        figures = questions_of(at.site, _yesterday(subject)).values() if step.about == "yesterday" else ()
+        return done.model_copy(update={"told": outcome, "figures": tuple(map(str, figures))}), ""
     if isinstance(step, EscalateStep):
         return _escalated(at, step, instance, subject, done), ""
     if isinstance(step, ApprovalStep):
@@ -99,13 +99,13 @@ def _approval(at: At, step: ApprovalStep, instance: Instance, subject: Subject) 
             return before
         level += 1
     if level >= len(step.roles):
-        told = f"nobody answered in {step.within_hours * len(step.roles)} h"
-        return before.model_copy(update={"state": "refused", "told": told})
+        outcome = f"nobody answered in {step.within_hours * len(step.roles)} h"
+        return before.model_copy(update={"state": "refused", "told": outcome})
     role = step.roles[level]
     asking = NotifyStep(step="notify", name=f"{step.name}_{role.value}", roles=(role,))
     _notify(at, asking, instance, subject, Sentence("waits for an approval"))
-    told = f"asks for the role {role.value}"
-    return before.model_copy(update={"state": "asked", "told": told, "level": level})
+    outcome = f"asks for the role {role.value}"
+    return before.model_copy(update={"state": "asked", "told": outcome, "level": level})
 
 
 def _yesterday(subject: Subject) -> date:
@@ -126,8 +126,8 @@ def _escalated(at: At, step: EscalateStep, instance: Instance, subject: Subject,
         order, order.state, person_id="", reason=f"not done in {step.hours} h", clock=at.clock, priority=priority
     )
     asking = NotifyStep(step="notify", name=step.name, roles=step.roles)
-    told = _notify(at, asking, instance, subject, Sentence("the task is not done after {0} h", step.hours))
-    return done.model_copy(update={"told": f"{priority}; {told or 'nobody of them chose a channel'}"})
+    notified = _notify(at, asking, instance, subject, Sentence("the task is not done after {0} h", step.hours))
+    return done.model_copy(update={"told": f"{priority}; {notified or 'nobody of them chose a channel'}"})
 
 
 def _notify(at: At, step: NotifyStep, instance: Instance, subject: Subject, last: str = "") -> str:
@@ -166,8 +166,8 @@ def _text(at: At, step: NotifyStep, instance: Instance, subject: Subject, last: 
         text = digest_of(at.project, at.site, _yesterday(subject), locale, at.clock.now_utc())
         return Sentence("{0}, {1}", name, text)
     what = subject.finding.what if subject.finding is not None else subject.what or subject.name
-    told = sentences((what, *(each.sentence for each in instance.steps), last))
-    return sentences((name, Sentence(at.workflow.title), told), ": ")
+    course = sentences((what, *(each.sentence for each in instance.steps), last))
+    return sentences((name, Sentence(at.workflow.title), course), ": ")
 
 
 SOURCE = "workflows"
@@ -217,8 +217,8 @@ DAY_KPIS = {"consumption_kwh": "Energy", "cost": "Cost", "emission_kgco2e": "Car
 def digest_of(project: "OpenProject", site: Site, day: date, locale: str, now_utc: datetime) -> str:
     """Sentence about a local day of 23, 24 or 25 hours, of the published marts; what they do not have is said."""
     figures = figures_of_day(project, site, day, now_utc)
-    told = day_text(day, figures, locale)
-    return sentences((told, _against(project, site, day, locale)), "; ") if figures else told
+    figures_text = day_text(day, figures, locale)
+    return sentences((figures_text, _against(project, site, day, locale)), "; ") if figures else figures_text
 
 
 def day_text(day: date, figures: Mapping[str, tuple[float, str]], locale: str) -> str:

@@ -133,9 +133,9 @@ def _peaks(trigger: PeakForecast, project: "OpenProject", site: Site, now_utc: d
         while end + step in over:
             end += step
         peak = Peak(start, end + step, max(over.values()) - target_kw)
-        spoken = (f"{moment(each.astimezone(local), locale)}" for each in (peak.start_utc, peak.end_utc))
+        times = (f"{moment(each.astimezone(local), locale)}" for each in (peak.start_utc, peak.end_utc))
         highest = f"{target_kw + peak.over_kw:,.1f} kW", f"{target_kw:,.1f} kW"
-        what = Sentence("up to {0} expected (P90), target {1}, {2} to {3}", *highest, *spoken)
+        what = Sentence("up to {0} expected (P90), target {1}, {2} to {3}", *highest, *times)
         found.append(Subject(f"{day}", what=what, peak=peak))
     return found
 

@@ -49,8 +49,8 @@ def init(
     interview = Interview.of(answers, tz=tz, ask=ask)
     made = draft_project(folder, files, interview) if files else from_template(folder, interview)
     target = made.site_file
-    said = f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"
-    lines = [said, *(f"  line {each['line']}: {each['question']}" for each in made.questions if each["is_marked"])]
+    headline = f"drafted {target} from {len(files)} {'file' if len(files) == 1 else 'files'}; open in it:"
+    lines = [headline, *(f"  line {each['line']}: {each['question']}" for each in made.questions if each["is_marked"])]
     text = "\n".join([*lines, f"then: {_ingest(folder, target, files)}"]) if files else _next(folder, target)
     return Answer({"path": folder, "site_file": target, "questions": made.questions}, text=text)
 

@@ -56,8 +56,8 @@ def _link(call: ShellCall, person: str, *, is_reset: bool) -> Answer:
     if not known.roles:
         raise BadInput(f"{known.name} has no role, so there is nothing to see", reason="missing_role")
     link, until_utc = invitation_link(call.project, known, call.clock, is_reset=is_reset)
-    said = f"for {known.name}, once, until {until_utc:%H:%M:%S} UTC: {link}"
-    return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=said)
+    text = f"for {known.name}, once, until {until_utc:%H:%M:%S} UTC: {link}"
+    return Answer({"person_id": known.person_id, "link": link, "expires_utc": until_utc}, text=text)
 
 
 @operation("web tools", takes=PROJECT)
@@ -68,10 +68,10 @@ def web_tools(call: ShellCall) -> Answer:
     passes, now_utc = Passes(call.project.project), call.clock.now_utc()
     passes.token()
     link, until_utc = passes.link(now_utc), now_utc + LINK_FOR
-    said = (
+    text = (
         f"once, until {until_utc:%H:%M:%S} UTC: {link}\nprograms send 'Authorization: Bearer' with {passes.token_file}"
     )
-    return Answer({"link": link, "expires_utc": until_utc, "token_file": passes.token_file}, text=said)
+    return Answer({"link": link, "expires_utc": until_utc, "token_file": passes.token_file}, text=text)
 
 
 @operation("web past", takes=READS, example="--site factory --as-of 2026-02-01T00:00:00Z", writes=True)

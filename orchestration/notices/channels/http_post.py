@@ -57,15 +57,15 @@ def post(
     """Post JSON. address: of the host, where it was asked for already. Raises Refused, Busy and Silent."""
     import httpx
 
-    asked = httpx.URL(url)
+    target = httpx.URL(url)
     extensions = {}
     if address is not None:
-        extensions["sni_hostname"] = asked.host
-        headers = {**headers, "Host": asked.netloc.decode()}
-        asked = asked.copy_with(host=address)
+        extensions["sni_hostname"] = target.host
+        headers = {**headers, "Host": target.netloc.decode()}
+        target = target.copy_with(host=address)
     try:
         answer = client.post(
-            asked, content=body, headers={"Content-Type": "application/json", **headers}, extensions=extensions
+            target, content=body, headers={"Content-Type": "application/json", **headers}, extensions=extensions
         )
     except httpx.TransportError as fault:
         raise Silent(f"{type(fault).__name__}: {fault}") from fault

@@ -117,9 +117,9 @@ def _approved(
     """The rule that was approved for the period, and what is to be said where it is not the one asked for."""
     from assets.stores.ledgers.year_rules import YearRules
 
-    asked = year_rule(site, seu, spans, report)
-    found = YearRules(call.project.store).of(asked, as_of_utc=call.as_of_utc)
-    return None if found is None else record_data(found), standing_of_rule(asked, found)
+    rule = year_rule(site, seu, spans, report)
+    found = YearRules(call.project.store).of(rule, as_of_utc=call.as_of_utc)
+    return None if found is None else record_data(found), standing_of_rule(rule, found)
 
 
 def year_rule(site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span") -> YearRule:
@@ -137,15 +137,15 @@ def record_data(found: YearRuleRecord) -> dict[str, Any]:
     return {"name": found.rule.rule, **found.model_dump(exclude={"rule"}), **found.rule.model_dump(exclude={"rule"})}
 
 
-def standing_of_rule(asked: YearRule, found: YearRuleRecord | None) -> list[Finding]:
+def standing_of_rule(rule: YearRule, found: YearRuleRecord | None) -> list[Finding]:
     """Findings where a period is judged by a rule that nobody approved before, or by another one."""
     if found is None:
         message = "Nobody approved a rule for this reporting period while it ran: its years are chosen afterwards."
         return [Finding(code="rule_not_named", message=message)]
-    if set(found.rule.trains) == set(asked.trains):
+    if set(found.rule.trains) == set(rule.trains):
         return []
-    said = ", ".join(f"{each.start}/{each.end}" for each in found.rule.trains)
-    message = Sentence("The rule that {0} approved for this period names other years: {1}.", found.approved_by, said)
+    years = ", ".join(f"{each.start}/{each.end}" for each in found.rule.trains)
+    message = Sentence("The rule that {0} approved for this period names other years: {1}.", found.approved_by, years)
     return [Finding(code="other_rule_approved", message=message, severity="blocking")]
 
 

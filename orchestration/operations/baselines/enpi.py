@@ -44,28 +44,28 @@ def enpi(
     years: Annotated[int, Option("--years", min=1, max=10, help="Of the trend.")] = TREND_YEARS,
 ) -> Answer:
     """Compare an SEU with its approved baseline: EnPI, deviation, signed status, review flags, alerts."""
-    asked, span = _ask(call, site, seu, period, baseline_version)
-    known, use, result = asked.site, asked.seu, asked.assess(span)
-    against = against_use(asked.sources, known, use, asked.version, end=span.end, as_of_utc=asked.as_of_utc)
+    use_query, span = _ask(call, site, seu, period, baseline_version)
+    known, use, result = use_query.site, use_query.seu, use_query.assess(span)
+    against = against_use(use_query.sources, known, use, use_query.version, end=span.end, as_of_utc=use_query.as_of_utc)
     # The saving as far as it may be printed: none, and why, where the gate bars it.
     data = _dumped(result) | _dumped(claim_of(known, use, result, against))
     # Put ids that `trace` takes beside the numbers: of the span, and of the months that are whole in it.
     project, months = call.project, {str(each.start): each for each in months_of(span)}
-    data["figures"] = use_ids(project, asked, [span], FIGURES, call.clock)[span]
+    data["figures"] = use_ids(project, use_query, [span], FIGURES, call.clock)[span]
     shown = {each["start"]: months[each["start"]] for each in data["months"] if each["start"] in months}
     if shown:
-        of_months = use_ids(project, asked, shown.values(), OF_MONTHS, call.clock)
+        of_months = use_ids(project, use_query, shown.values(), OF_MONTHS, call.clock)
         for each in data["months"]:
             if each["start"] in shown:
                 each["figures"] = of_months[shown[each["start"]]]
-    data["alerts"] = [_dumped(each) for each in asked.alerts(span)]
+    data["alerts"] = [_dumped(each) for each in use_query.alerts(span)]
     if is_trend:
-        every = call.project.baselines.line(enb_of(known, use), as_of_utc=asked.as_of_utc)
-        data["trend"] = _trend_with_ids(call, asked, every, asked.trend(every, span.end, years))
+        every = call.project.baselines.line(enb_of(known, use), as_of_utc=use_query.as_of_utc)
+        data["trend"] = _trend_with_ids(call, use_query, every, use_query.trend(every, span.end, years))
     if what_if:
-        data["what_if"] = _what_if(asked, span, what_if)
+        data["what_if"] = _what_if(use_query, span, what_if)
     if mix is not None:
-        data["mix"] = _mix(asked, span, mix)
+        data["mix"] = _mix(use_query, span, mix)
     return Answer(data, enpi_parts(data, use=use.name, site=known.site_id, rule=use.status_rule))
 
 
@@ -78,15 +78,15 @@ OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
 
 
 def _trend_with_ids(
-    call: Call, asked: AskedUse, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
+    call: Call, use_query: AskedUse, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
 ) -> list[dict[str, Any]]:
     by_number, found = {each.version: each for each in versions}, []
     for number, rows in groupby(trend, attrgetter("baseline_version")):
         quarters = [
-            (each, Period(label=each.label, start=each.start, end=each.end, time_zone=asked.site.time_zone))
+            (each, Period(label=each.label, start=each.start, end=each.end, time_zone=use_query.site.time_zone))
             for each in rows
         ]
-        use = replace(asked, version=by_number[number])
+        use = replace(use_query, version=by_number[number])
         ids = use_ids(call.project, use, [span for _, span in quarters], OF_MONTHS, call.clock)
         found += [{**_dumped(each), "figures": ids[span]} for each, span in quarters]
     return found
@@ -111,27 +111,27 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     return AskedUse(known, use, version, call.sources, as_of), span
 
 
-def _what_if(asked: AskedUse, span: Period, changes: list[str]) -> dict[str, Any]:
+def _what_if(use_query: AskedUse, span: Period, changes: list[str]) -> dict[str, Any]:
     from assets.kpi.enpi.what_if import parse_change, what_if
 
-    baseline, days = _model(asked, span)
+    baseline, days = _model(use_query, span)
     return _dumped(what_if(baseline, days, [parse_change(text) for text in changes]))
 
 
-def _mix(asked: AskedUse, span: Period, text: str) -> dict[str, Any]:
+def _mix(use_query: AskedUse, span: Period, text: str) -> dict[str, Any]:
     from assets.kpi.enpi.product_mix import at_reference_mix, parse_mix, product_drivers
 
-    baseline, days = _model(asked, span)
-    products = product_drivers(baseline, asked.site)
+    baseline, days = _model(use_query, span)
+    products = product_drivers(baseline, use_query.site)
     return _dumped(at_reference_mix(baseline, days, products=products, shares=parse_mix(text)))
 
 
-def _model(asked: AskedUse, span: Period) -> tuple[Baseline, pl.DataFrame]:
+def _model(use_query: AskedUse, span: Period) -> tuple[Baseline, pl.DataFrame]:
     """The baseline and the days of the span that it is asked about. Raises BadInput (no_baseline)."""
-    if asked.version is None:
-        raise BadInput(f"SEU {asked.seu.seu_id!r} has no baseline to ask", reason="no_baseline")
-    days = asked.sources.days(asked.site, asked.seu.seu_id, span, asked.as_of_utc)
-    return asked.version.baseline, days
+    if use_query.version is None:
+        raise BadInput(f"SEU {use_query.seu.seu_id!r} has no baseline to ask", reason="no_baseline")
+    days = use_query.sources.days(use_query.site, use_query.seu.seu_id, span, use_query.as_of_utc)
+    return use_query.version.baseline, days
 
 
 KWH = "kwh"
@@ -227,11 +227,11 @@ def _looked_at(data: Mapping[str, Any]) -> list[str]:
 
 def _supposed(found: Mapping[str, Any]) -> list[str]:
     low, high = found["interval_kwh"]
-    asked = ", ".join(f"{each['driver_id']} {_change(each)}" for each in found["changes"])
+    changes = ", ".join(f"{each['driver_id']} {_change(each)}" for each in found["changes"])
     share = "" if found["change_percent"] is None else f" ({found['change_percent']:+.1f} %)"
     outside = found["extrapolated_days"] if found["is_extrapolated"] else 0
     return [
-        f"What if {asked}: {kwh(found['what_if_kwh'])} kWh instead of {kwh(found['expected_kwh'])} kWh over "
+        f"What if {changes}: {kwh(found['what_if_kwh'])} kWh instead of {kwh(found['expected_kwh'])} kWh over "
         f"{found['days']} days",
         f"change {kwh(found['change_kwh'], signed=True)} kWh{share}, {kwh(low, signed=True)} to "
         f"{kwh(high, signed=True)} kWh at {found['confidence']:.0%}",

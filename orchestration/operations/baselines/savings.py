@@ -58,7 +58,7 @@ class SavingsOptions:
     example="--energy meter.csv --weather weather.csv --frequency daily --train 2024-01-01/2025-01-01 "
     "--report 2025-02-01/2026-02-01 --tz Europe/Berlin --json",
 )
-def savings(call: Call, files: Files, asked: SavingsOptions) -> Answer:
+def savings(call: Call, files: Files, options: SavingsOptions) -> Answer:
     """Fit a baseline on --train and say what was saved in --report, with its uncertainty."""
     from ml.baselines.models.fit import fit_usage
     from ml.baselines.savings.minimum_detectable import minimum_detectable
@@ -67,15 +67,15 @@ def savings(call: Call, files: Files, asked: SavingsOptions) -> Answer:
 
     if files.energy is None:
         raise BadInput("baseline savings needs --energy FILE", reason="bad_request")
-    if not 0 <= asked.resamples <= 100_000:
-        raise BadInput(f"--resamples {asked.resamples}: expected 0 to 100000", reason="bad_number")
-    train, report = dates_of(asked.train, "--train"), dates_of(asked.report, "--report")
-    option, measures = option_of(asked.option), [parse_day(text, "--measure") for text in asked.measure or []]
-    check_request(train_end=train[1], start=report[0], end=report[1], confidence=asked.confidence, option=option)
+    if not 0 <= options.resamples <= 100_000:
+        raise BadInput(f"--resamples {options.resamples}: expected 0 to 100000", reason="bad_number")
+    train, report = dates_of(options.train, "--train"), dates_of(options.report, "--report")
+    option, measures = option_of(options.option), [parse_day(text, "--measure") for text in options.measure or []]
+    check_request(train_end=train[1], start=report[0], end=report[1], confidence=options.confidence, option=option)
     # Before the fit: a file that cannot be used is said at once.
-    members = [] if asked.comparison_group is None else members_of(asked.comparison_group, files)
+    members = [] if options.comparison_group is None else members_of(options.comparison_group, files)
     usage = files.usage()
-    fit = fit_usage(usage, start=train[0], end=train[1], model=asked.model, today=call.clock.now_utc().date())
+    fit = fit_usage(usage, start=train[0], end=train[1], model=options.model, today=call.clock.now_utc().date())
     if isinstance(fit, Finding):
         return refusal("savings", [fit, *usage.findings], NO_SAVINGS)
     found = savings_of(
@@ -83,27 +83,27 @@ def savings(call: Call, files: Files, asked: SavingsOptions) -> Answer:
         usage,
         report_start=report[0],
         report_end=report[1],
-        confidence=asked.confidence,
+        confidence=options.confidence,
         option=option,
         measures=measures,
-        resamples=asked.resamples,
-        seed=asked.seed,
+        resamples=options.resamples,
+        seed=options.seed,
     )
     if isinstance(found, Finding):
         return refusal("savings", [found, *fit.findings], NO_SAVINGS)
-    beside = None
+    group_result = None
     if members:
         from ml.baselines.savings.comparison import compared_group, weighed
 
-        beside = compared_group(fit, found, members, model=asked.model, today=call.clock.now_utc().date())
-        found = weighed(found, beside)
+        group_result = compared_group(fit, found, members, model=options.model, today=call.clock.now_utc().date())
+        found = weighed(found, group_result)
     # Its uncertainty is 100 % of it: a smaller saving cannot be told from none.
-    smallest = minimum_detectable(fit, months=found.band.months, confidence=asked.confidence, max_fsu=1.0)
-    typical = asked.typical_year
-    normal = _normalised(files, asked.model, fit, usage, found, typical) if typical is not None else None
+    smallest = minimum_detectable(fit, months=found.band.months, confidence=options.confidence, max_fsu=1.0)
+    typical = options.typical_year
+    normal = _normalised(files, options.model, fit, usage, found, typical) if typical is not None else None
     data = savings_data(fit, found, smallest, normal)
     # None where no group was named: an empty one would look like one that says nothing.
-    corrected = None if beside is None or isinstance(beside, tuple) else beside
+    corrected = None if group_result is None or isinstance(group_result, tuple) else group_result
     data["comparison_group"] = None if corrected is None else group_data(corrected)
     return Answer(data, text=savings_text(fit, found, smallest, normal, corrected))
 
@@ -176,7 +176,7 @@ def savings_text(
     found: "Savings",
     smallest: "MinimumDetectable | Finding",
     normal: "NormalisedSavings | Finding | None",
-    beside: "CorrectedSavings | None" = None,
+    group_result: "CorrectedSavings | None" = None,
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
     from reports.texts.numbers import format_alike
@@ -215,8 +215,8 @@ def savings_text(
             f"  normalised to the typical year: {normal.savings_kwh:,.1f} ± {normal.uncertainty_kwh:,.1f} {unit} "
             f"({normal.savings_percent:+.2f} %)"
         )
-    if beside is not None:
-        lines += group_lines(beside, unit)
+    if group_result is not None:
+        lines += group_lines(group_result, unit)
     return "\n".join([*lines, *finding_lines(found.findings)])
 
 

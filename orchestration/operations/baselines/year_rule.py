@@ -33,12 +33,12 @@ def rule(
     spans, span = spans_of(train, years), dates_of(report, "--report")
     check_spans(spans, span)
     known, use = use_named(call, site, seu)
-    asked = year_rule(known, use, spans, span)
+    wanted = year_rule(known, use, spans, span)
     with call.project.store.together():
         kept = YearRules(call.project.store).approve(
-            asked, who.person, reason, call.clock, time_zone=known.time_zone
+            wanted, who.person, reason, call.clock, time_zone=known.time_zone
         )  # fmt: skip
-        who.sign("baseline rule", f"{known.site_id}/{use.seu_id}", rule=asked.model_dump(mode="json"))
-    said = ", ".join(f"{each.start}/{each.end}" for each in asked.trains)
-    text = f"{known.site_id}/{use.seu_id}, {span[0]}/{span[1]}: best of {said}, approved by {kept.approved_by}"
+        who.sign("baseline rule", f"{known.site_id}/{use.seu_id}", rule=wanted.model_dump(mode="json"))
+    named_years = ", ".join(f"{each.start}/{each.end}" for each in wanted.trains)
+    text = f"{known.site_id}/{use.seu_id}, {span[0]}/{span[1]}: best of {named_years}, approved by {kept.approved_by}"
     return Answer({"rule": record_data(kept)}, text=text)

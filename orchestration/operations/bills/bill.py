@@ -48,15 +48,15 @@ def load_said(call: Call, path: Path, **how: Any) -> Load:
     return file.load
 
 
-def zone_to_use(asked: str | None, tariffs: Sequence[Tariff], load: Path | None, call: Call) -> str:
+def zone_to_use(requested: str | None, tariffs: Sequence[Tariff], load: Path | None, call: Call) -> str:
     """--tz, else the tariffs' zone, else the one offset of the load's times, which is said; days alone need none.
 
     Raises BadInput.
     """
     named = sorted({tariff.time_zone for tariff in tariffs if tariff.time_zone})
-    if asked is not None or len(named) == 1:
+    if requested is not None or len(named) == 1:
         # Looked up for its refusal: an unknown zone is told here, not from inside the computation.
-        chosen = asked or named[0]
+        chosen = requested or named[0]
         zone(chosen)
         return chosen
     if len(named) > 1:
@@ -198,8 +198,8 @@ def _tariffs(files: list[Path] | None) -> tuple[Tariff, ...]:
 def _named(books: dict[str, tuple[Tariff, ...]]) -> dict[str, tuple[Tariff, ...]]:
     """Tariffs by name; by name and file where two have one name."""
     names = {file: tariffs[0].name or tariffs[0].tariff_id for file, tariffs in books.items()}
-    said = list(names.values())
-    return {name if said.count(name) == 1 else f"{name} ({file})": books[file] for file, name in names.items()}
+    titles = list(names.values())
+    return {name if titles.count(name) == 1 else f"{name} ({file})": books[file] for file, name in names.items()}
 
 
 def _load(
@@ -266,10 +266,10 @@ def _answer(bills: list[Bill], call: Call) -> Answer:
         [(period, line) for period in periods for line in period.lines],
         {**LINES, **(OWNER if has_owners else {}), currency: "{1.amount:,.2f}"},
     )
-    said = [f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time"]
+    lines = [f"total {total:,.2f} {currency}; the load covers {coverage:.1%} of the time"]
     if has_owners:
-        said.insert(0, "; ".join(f"{owner} {amount:,.2f} {currency}" for owner, amount in by_owner.items()))
-    return Answer(found, table, "\n".join(said))
+        lines.insert(0, "; ".join(f"{owner} {amount:,.2f} {currency}" for owner, amount in by_owner.items()))
+    return Answer(found, table, "\n".join(lines))
 
 
 def _period(period: BillPeriod) -> dict[str, Any]:

@@ -53,15 +53,15 @@ def bill_confirm(
         raise BadInput(f"bill {found.name} needs no confirmation", reason="decided")
     if not reason.strip():
         raise BadInput("a bill is confirmed with a reason, such as: as on paper", reason="no_reason")
-    said = confirmed(found.bill, put_right or (), person_id=who.person.person_id, reason=reason)
+    counted = confirmed(found.bill, put_right or (), person_id=who.person.person_id, reason=reason)
     with call.project.store.together():
         # Another reading of the same file: the draft stays as it was, and the last reading counts.
-        bill_id = books.keep_bill(books.kept_file(found.bill_id), said, site_id=known.site_id, clock=call.clock)
+        bill_id = books.keep_bill(books.kept_file(found.bill_id), counted, site_id=known.site_id, clock=call.clock)
         who.sign("bill confirm", f"{known.site_id}/{bill_id}", draft=found.bill_id, reason=reason)
-    audit_bills([(bill_id, said)], books, call.project.lake, known, clock=call.clock)
+    audit_bills([(bill_id, counted)], books, call.project.lake, known, clock=call.clock)
     stands = the_bill(site_bills(call.project, known, now_utc=call.clock.now_utc()), bill_id)
-    changed = said.scan.changed if said.scan else ()
-    row = {**standing_bill(stands), "path": said.file, "is_new": True, "changed": changed}
+    changed = counted.scan.changed if counted.scan else ()
+    row = {**standing_bill(stands), "path": counted.file, "is_new": True, "changed": changed}
     text = f"bill {stands.name} is confirmed by {who.person.name}" + (
         f"; put right: {', '.join(changed)}" * bool(changed)
     )

@@ -115,12 +115,12 @@ def _answer(found: Reconciliation, paper: SupplierBill) -> Answer:
         "delta": "{4:,f|}",
         **({"owner": "{5}"} if any(line.owner != "unknown" for line in found.lines) else {}),
     }
-    said = "agrees: recomputed it is the same"
+    headline = "agrees: recomputed it is the same"
     if found.verdict == "differs":
         delta = filled("{delta_total:+,f|}", found)
-        said = f"differs{f' by {delta} {found.currency}' if delta else ''}: {words(found.cause)}"
+        headline = f"differs{f' by {delta} {found.currency}' if delta else ''}: {words(found.cause)}"
     return Answer(
         data,
-        (said, "", Table([*rows, total], columns), *(["", *found.evidence] if found.evidence else [])),
+        (headline, "", Table([*rows, total], columns), *(["", *found.evidence] if found.evidence else [])),
         exit_code=DONE if found.verdict == "agrees" else CHECK_FAILED,
     )

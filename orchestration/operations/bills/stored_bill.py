@@ -134,13 +134,13 @@ def bill_list(
         return Answer({"months": months}, MONTHS)
     # Audits run at night too: what they told, nobody at this screen has seen. The newest of a bill counts.
     notices = notifications_of(call.project.store, known.site_id, as_of_utc=call.as_of_utc)
-    told = {each["subject"]: each for each in notices}
+    by_subject = {each["subject"]: each for each in notices}
     bills = []
     standing = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc, period=span)
     shown = [each for each in standing if account in (None, each.bill.account)]
     ids = _ids(call, known, shown)
     for each in shown:
-        notice = told.get(each.bill_id, {"message": "", "recorded_at_utc": None})
+        notice = by_subject.get(each.bill_id, {"message": "", "recorded_at_utc": None})
         row = {**standing_bill(each), "notice": notice["message"], "told_at_utc": notice["recorded_at_utc"]}
         bills.append({**row, "figures": _named(ids.get((each.bill_id, ""), {}))})
     text = "\n".join(f"reported {each['told_at_utc']:%Y-%m-%d}: {each['notice']}" for each in bills if each["notice"])
@@ -306,12 +306,12 @@ def reconcile_stored(
             call.say(each.notice)
     facts = facts_of(audits)
     rows = [{**_shown(each.bill_id, each.bill), **_audited(each)} for each in audits]
-    asked = {each.bill_id for each in audits}
+    audited = {each.bill_id for each in audits}
     standing = site_bills(call.project, known, now_utc=call.clock.now_utc(), as_of_utc=call.as_of_utc)
-    ids = _ids(call, known, [each for each in standing if each.bill_id in asked])
-    told = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
+    ids = _ids(call, known, [each for each in standing if each.bill_id in audited])
+    documents = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
     return Answer(
-        {"site_id": known.site_id, **facts, "audits": told},
+        {"site_id": known.site_id, **facts, "audits": documents},
         Table(rows, AUDITED, empty="no bill is stored for this", said=_said, told=_told, mark=_mark),
         exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
     )

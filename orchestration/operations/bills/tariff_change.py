@@ -51,10 +51,10 @@ def tariff_change(
                 keep_text(path, call.places.site_texts_dir / site, who.person.person_id, call.clock.now_utc())
                 who.sign("tariff change", f"{site}/{tariff}", next=after.tariff_id, reason=reason)
         except BadConfiguration as fault:
-            said = "; ".join(each.message for each in fault.problems)
-            raise BadInput(f"the site file would not hold: {said}", reason="faulty_text") from fault
-    told = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
-    return Answer(held_tariffs(call.project, site), HELD, told)
+            faults = "; ".join(each.message for each in fault.problems)
+            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+    ends = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
+    return Answer(held_tariffs(call.project, site), HELD, ends)
 
 
 def _expect_next(site: Site, tariff_id: str, after: Tariff) -> None:

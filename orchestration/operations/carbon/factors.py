@@ -18,10 +18,10 @@ FileArgument = Annotated[Path, Argument(metavar="FILE", help="The table.")]
 TenantOption = Annotated[str, Option("--tenant", help="Site that the factors are for; none: all sites.")]
 
 
-def amount(told: dict[str, Any]) -> str:
+def amount(row: dict[str, Any]) -> str:
     """Kilograms per unit of a listed factor, or why it holds no longer."""
-    value = told["kg_co2e_per_unit"] if told["kg_co2e_per_unit"] is not None else told["kg_per_unit"]
-    return f"withdrawn: {told['withdrawn']}" if "withdrawn" in told else f"{value:f} {told['gas']}".strip()
+    value = row["kg_co2e_per_unit"] if row["kg_co2e_per_unit"] is not None else row["kg_per_unit"]
+    return f"withdrawn: {row['withdrawn']}" if "withdrawn" in row else f"{value:f} {row['gas']}".strip()
 
 
 FACTORS = Table(

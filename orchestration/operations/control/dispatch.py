@@ -73,9 +73,9 @@ def status(call: Call, site: SiteOption) -> Answer:
     if call.as_of_utc is None:
         failing = [*nothing_runs(call.project, now_utc), *not_working(call.project, known, now_utc)]
     record = agent_record(call.project.sources(), known, call.as_of_utc or now_utc)
-    said = [*failures(failing), *lines(control), record_line(record)]
-    told = {**control, "agent": record, "commands": commands, "findings": failing}
-    return Answer(told, (MODES, table), "\n".join(said))
+    lines_shown = [*failures(failing), *lines(control), record_line(record)]
+    document = {**control, "agent": record, "commands": commands, "findings": failing}
+    return Answer(document, (MODES, table), "\n".join(lines_shown))
 
 
 @operation("dispatch mode", takes=READS_AND_ACTS, example='PARTIAL --site home --as carla --reason "commissioning"')
@@ -98,15 +98,15 @@ def mode(
         if wanted.upper() not in Mode.__members__:
             raise BadInput(f"unknown mode {wanted!r}; expected {', '.join(Mode.__members__)}", reason="unknown_mode")
         who = actor_of(call)
-        said: dict[str, Any] = {"person": who.person, "reason": reason, "clock": call.clock}
-        said |= {"device_id": device, "capability": capability, "expires_utc": end_of(call, expires, "--expires")}
+        act: dict[str, Any] = {"person": who.person, "reason": reason, "clock": call.clock}
+        act |= {"device_id": device, "capability": capability, "expires_utc": end_of(call, expires, "--expires")}
         name: ModeRequest | None = None
         with store.together():
             if Mode[wanted.upper()] is Mode.FULL:
                 risks = without_ttl(known, device)
-                name = request_full(store, known.site_id, **said, without_ttl=risks)
+                name = request_full(store, known.site_id, **act, without_ttl=risks)
             else:
-                set_mode(store, known.site_id, mode=Mode[wanted.upper()], **said)
+                set_mode(store, known.site_id, mode=Mode[wanted.upper()], **act)
             facts = {"mode": wanted.upper(), "device": device, "capability": capability, "reason": reason}
             who.sign("dispatch mode", known.site_id, **facts, expires=expires)
         if name is not None:
@@ -162,9 +162,9 @@ def _approve(
     elif is_revoked:
         revoke_request(store, site.site_id, int(subject), person=person, reason=reason, clock=clock)
     else:
-        asked = open_requests(store, site.site_id, clock.now_utc())
+        requests = open_requests(store, site.site_id, clock.now_utc())
         # Of the whole site where none is open under that number: it is refused anyway.
-        risks = without_ttl(site, next((each.device_id for each in asked if each.request_id == int(subject)), ""))
+        risks = without_ttl(site, next((each.device_id for each in requests if each.request_id == int(subject)), ""))
         approve_full(store, site.site_id, int(subject), person=person, clock=clock, without_ttl=risks)
 
 
@@ -191,13 +191,13 @@ def override(
     is_own_end = call.is_signed_in and _all_sent_by_hand(store, *place, now_utc)
     who = actor_of(call) if give_back and not is_own_end else Actor(call, person_of(call), None)
     end_utc = end_of(call, until, "--for") or now_utc + HOLD
-    said: dict[str, Any] = {"person": who.person, "reason": reason, "at_utc": now_utc}
+    act: dict[str, Any] = {"person": who.person, "reason": reason, "at_utc": now_utc}
     with store.together():
         with site_transaction(store, known.site_id) as connection:
             if give_back:
-                give_back_to_plan(store, connection, *place, **said, check=planned_check(known))
+                give_back_to_plan(store, connection, *place, **act, check=planned_check(known))
             else:
-                set_hold(connection, *place, until_utc=end_utc, value=value, **said)
+                set_hold(connection, *place, until_utc=end_utc, value=value, **act)
         who.sign("dispatch override", known.site_id, device=device, capability=capability, reason=reason)
     holds = open_holds(store, known.site_id, now_utc)
     now = current_mode(store, known.site_id, device, capability, now_utc=now_utc).name
@@ -223,8 +223,8 @@ def verify(call: Call, site: SiteOption) -> Answer:
     now = current_mode(store, known.site_id, now_utc=call.clock.now_utc()).name
     data = {"mode": now, "commands": [], "problems": problems, "first": next(iter(problems), None)}
     last = next(reversed(anchors_of(anchors, known.site_id)[0]), None)
-    beside = "nothing yet" if last is None else f"event {last.position}, at {last.at_utc:%Y-%m-%d %H:%M}Z"
-    text = f"the ledger's chain is whole; last noted outside the database: {beside}"
+    anchor = "nothing yet" if last is None else f"event {last.position}, at {last.at_utc:%Y-%m-%d %H:%M}Z"
+    text = f"the ledger's chain is whole; last noted outside the database: {anchor}"
     if problems:
         text = problems[0] + (f"\nand {len(problems) - 1} more: --json has them all" if len(problems) > 1 else "")
     return Answer({**data, "verified": not problems}, text=text, exit_code=CHECK_FAILED if problems else DONE)
@@ -281,8 +281,8 @@ def end_of(call: Call, text: str, option: str) -> datetime | None:
         try:
             return parse_instant(text)
         except BadInput as fault:
-            said = f"{option}: expected 45m, 12h, 30d or a time with its offset, got {text!r}"
-            raise BadInput(said, reason="bad_time") from fault
+            message = f"{option}: expected 45m, 12h, 30d or a time with its offset, got {text!r}"
+            raise BadInput(message, reason="bad_time") from fault
     return call.clock.now_utc() + int(span[1]) * _UNITS[span[2]]
 
 

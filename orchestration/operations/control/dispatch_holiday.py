@@ -43,13 +43,13 @@ def holiday(
         raise BadInput("--until sets a holiday and --end ends it: give one of them", reason="bad_option")
     if until or end:
         # It sends nothing and lets nothing in: no key is needed, as to keep hands off.
-        said: dict[str, Any] = {"person": person_of(call), "reason": reason, "at_utc": now_utc}
+        act: dict[str, Any] = {"person": person_of(call), "reason": reason, "at_utc": now_utc}
         with store.together(), site_transaction(store, known.site_id) as connection:
             if end:
-                end_holiday(store, connection, known.site_id, **said)
+                end_holiday(store, connection, known.site_id, **act)
             else:
                 until_utc = return_utc(known, until) if _LOCAL.fullmatch(until) else end_of(call, until, "--until")
-                set_holiday(connection, known.site_id, until_utc=until_utc or now_utc, **said)
+                set_holiday(connection, known.site_id, until_utc=until_utc or now_utc, **act)
     as_of_utc = call.as_of_utc
     found = open_holiday(store, known.site_id, as_of_utc or now_utc, as_of_utc=as_of_utc)
     mode = current_mode(store, known.site_id, now_utc=now_utc, as_of_utc=as_of_utc)

@@ -61,13 +61,13 @@ def set_device(
         who.sign("dispatch set", known.site_id, device=device, capability=capability, value=value, reason=reason)
     commands = [each for each in commands_of_store(store, known.site_id) if each["id"] == row.command.command_id]
     data: dict[str, Any] = {"mode": mode.name, "commands": commands, "holds": open_holds(store, known.site_id, now_utc)}
-    said = f"{device} at {value:g} {unit_text(unit)} until {end_utc:%Y-%m-%d %H:%M}Z"
+    setting = f"{device} at {value:g} {unit_text(unit)} until {end_utc:%Y-%m-%d %H:%M}Z"
     if row.state is CommandState.RELEASED:
-        return Answer(data, text=f"{said}: released to the agent")
+        return Answer(data, text=f"{setting}: released to the agent")
     if row.state is CommandState.ADVISED:
         step = f"meterloom dispatch mode PARTIAL --site {known.site_id}{call.option} --as PERSON --reason TEXT"
-        return Answer(data, text=f"{said}: not sent in mode {mode.name}. Commands are sent from PARTIAL on: {step}")
-    return Answer(data, text=f"{said}: refused: {why}", exit_code=CHECK_FAILED)
+        return Answer(data, text=f"{setting}: not sent in mode {mode.name}. Commands are sent from PARTIAL on: {step}")
+    return Answer(data, text=f"{setting}: refused: {why}", exit_code=CHECK_FAILED)
 
 
 def _power_of(site: Site, device_id: str) -> str:

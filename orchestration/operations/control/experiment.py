@@ -111,8 +111,8 @@ def _told(call: Call, site: "Site", experiment: Experiment) -> Answer:
     )
     found = saving_of(experiment, outcomes_of(days), until_utc)
     mode = current_mode(store, site.site_id, now_utc=now_utc)
-    said = _state(experiment, now_utc, stopped_utc=min(ended, default=None))
-    lines = [said, _sentence(found, site.currency)]
+    headline = _state(experiment, now_utc, stopped_utc=min(ended, default=None))
+    lines = [headline, _sentence(found, site.currency)]
     if mode < Mode.PARTIAL:
         lines.append(f"mode {mode.name}: nothing is sent, so what the meters show is no arm's doing")
     here = zone(site.time_zone)
@@ -126,7 +126,7 @@ def _told(call: Call, site: "Site", experiment: Experiment) -> Answer:
 
 def _result(experiment: Experiment, days: Any, found: "Saving | Finding", currency: str) -> dict[str, Any]:
     is_told = not isinstance(found, Finding)
-    told = {} if isinstance(found, Finding) else found.model_dump(exclude={"saving", "interval", "verdict"})
+    fields = {} if isinstance(found, Finding) else found.model_dump(exclude={"saving", "interval", "verdict"})
     return {
         "experiment": {
             "id": experiment.experiment_id,
@@ -140,7 +140,7 @@ def _result(experiment: Experiment, days: Any, found: "Saving | Finding", curren
             "saving_is_per": "day",
             "currency": currency,
             "verdict": "insufficient" if isinstance(found, Finding) else found.verdict,
-            **told,
+            **fields,
         },
         "findings": [] if is_told else [found],
     }
@@ -149,23 +149,23 @@ def _result(experiment: Experiment, days: Any, found: "Saving | Finding", curren
 def _state(experiment: Experiment, now_utc: datetime, stopped_utc: datetime | None) -> str:
     count, habit = len(experiment.spans), sum(one.arm == "habit" for one in experiment.spans)
     part = "half days" if experiment.half_days else "days"
-    said = f"experiment {experiment.experiment_id}: {habit} of {count} {part} follow the habit, seed {experiment.seed}"
+    head = f"experiment {experiment.experiment_id}: {habit} of {count} {part} follow the habit, seed {experiment.seed}"
     if stopped_utc is not None:
-        return f"{said}; stopped {stopped_utc:%Y-%m-%d %H:%M}Z"
+        return f"{head}; stopped {stopped_utc:%Y-%m-%d %H:%M}Z"
     if now_utc < experiment.start_utc:
-        return f"{said}; begins {experiment.start_utc:%Y-%m-%d %H:%M}Z"
-    return f"{said}; {'ended' if experiment.end_utc <= now_utc else 'ends'} {experiment.end_utc:%Y-%m-%d %H:%M}Z"
+        return f"{head}; begins {experiment.start_utc:%Y-%m-%d %H:%M}Z"
+    return f"{head}; {'ended' if experiment.end_utc <= now_utc else 'ends'} {experiment.end_utc:%Y-%m-%d %H:%M}Z"
 
 
 def _sentence(found: "Saving | Finding", currency: str) -> str:
     if isinstance(found, Finding):
         return found.message
     low, high = found.interval
-    said = {
+    fact = {
         "saves": "control saves money",
         "costs": "control costs money",
         "undecided": "no significant difference",
     }[found.verdict]
     return (
-        f"a day by plan saves {found.saving:,.2f} {currency} against a day by habit ({low:,.2f} to {high:,.2f}): {said}"
+        f"a day by plan saves {found.saving:,.2f} {currency} against a day by habit ({low:,.2f} to {high:,.2f}): {fact}"
     )

@@ -21,7 +21,7 @@ def issue(call: Call, site: SiteOption) -> Answer:
     call.doing(f"backtesting and issuing the forecasts of {site}")
     with open_runner(project.project) as runner:
         runner.know_sites(sorted(project.sites))
-        told = runner.run("forecast", partition=known.site_id).findings
+        findings = runner.run("forecast", partition=known.site_id).findings
     found = [project.forecasts.latest(known.site_id, target.name) for target in targets_of(known)]
     forecasts = [forecast for forecast in found if forecast is not None]
     result = {
@@ -39,16 +39,16 @@ def issue(call: Call, site: SiteOption) -> Answer:
             for forecast in forecasts
         ],
         "scores": project.forecasts.promotions(),
-        "findings": told,
+        "findings": findings,
     }
     steps = Table([(forecast, row) for forecast in forecasts for row in forecast.rows], STEPS)
-    said = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
+    lines = [finding.message for forecast in forecasts for finding in findings_of(forecast)]
     # A warning of a training stops no forecast.
-    said += [
+    lines += [
         f"no forecast of {finding.scope}: {finding.message}" if finding.severity == "blocking" else finding.message
-        for finding in told
+        for finding in findings
     ]
     for forecast in forecasts:
         if forecast.why:
-            said += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]
-    return Answer(result, steps, "\n".join(said), exit_code=DONE if forecasts else CHECK_FAILED)
+            lines += [f"What moved {forecast.target}:", *(f"  {line}" for line in forecast.why)]
+    return Answer(result, steps, "\n".join(lines), exit_code=DONE if forecasts else CHECK_FAILED)

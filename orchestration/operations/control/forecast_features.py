@@ -55,8 +55,8 @@ def forecast_features(
     call.doing("computing the features")
     history = feature_history(known, target, days=days, now_utc=call.clock.now_utc(), **given)
     if isinstance(history, Finding):
-        told = [history]
-        return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
+        findings = [history]
+        return Answer({"findings": findings}, text="\n".join(finding_lines(findings)), exit_code=CHECK_FAILED)
     if picture is not None:
         from orchestration.previews import correlation_png
 

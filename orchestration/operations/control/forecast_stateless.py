@@ -176,11 +176,11 @@ def _told(known: "FileCase", found: "FileBacktest") -> list[Table | str]:
         f"{found.left_out_steps} steps left out for gaps"
     )
     folds = Table([fold for fold in found.folds if fold.score is not None], _FOLDS)
-    told: list[Table | str] = [head, "", folds]
+    blocks: list[Table | str] = [head, "", folds]
     for title, parts in (("by time ahead", found.by_lead), ("by season", found.by_season)):
         if len(parts) > 1:
-            told += ["", f"{title}:", Table(parts, _PARTS)]
-    return [*told, *finding_lines(found.findings, "")]
+            blocks += ["", f"{title}:", Table(parts, _PARTS)]
+    return [*blocks, *finding_lines(found.findings, "")]
 
 
 @operation(
@@ -213,10 +213,10 @@ def run(
 
         write_file(picture, forecast_picture(known.case.series, found.rows, title=known.target, time_zone=known.zone))
         call.say(f"the forecast is drawn in {picture}")
-    said = f"{known.target}, {found.unit}, by {found.model}, from {found.trained_steps} steps before the issue"
+    summary = f"{known.target}, {found.unit}, by {found.model}, from {found.trained_steps} steps before the issue"
     moved = ["What moved it:", *(f"  {line}" for line in found.why)] if found.why else []
     labels = [f"{name}: {text}" for name, text in found.labels.items()]
     return Answer(
         {**head, **{name: getattr(found, name) for name in type(found).model_fields}},
-        [Table(found.rows, _ROWS), said, *labels, *moved, *finding_lines(found.findings, "")],
+        [Table(found.rows, _ROWS), summary, *labels, *moved, *finding_lines(found.findings, "")],
     )

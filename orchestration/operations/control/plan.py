@@ -144,5 +144,5 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     texts.append(_solved(found, case.currency))
     # The solver's own values are of no use to a reader, and are no part of the answer.
     solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
-    told = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
-    return Answer(solved | told, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))
+    reasons = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
+    return Answer(solved | reasons, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))

@@ -33,12 +33,12 @@ def replay(
     if unknown:
         message = f"--policy: unknown policy {unknown[0]!r}; expected {', '.join(POLICIES)}"
         raise BadInput(message, reason="unknown_policy")
-    asked = parse_day(day, "DAY")
+    parsed = parse_day(day, "DAY")
     known = call.project.site(site)
-    call.doing(f"replaying {asked} of {site}")
+    call.doing(f"replaying {parsed} of {site}")
     found = replay_stored_day(
         known,
-        asked,
+        parsed,
         store=call.project.store,
         lake=call.project.lake,
         policies=dict.fromkeys(named or DEFAULT),

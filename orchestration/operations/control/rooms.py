@@ -40,8 +40,8 @@ def fit_room(
     call.doing("telling the room from its temperatures")
     found = identify(data, confidence=confidence)
     if isinstance(found, Finding):
-        told = [*left_out, found]
-        return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
+        findings = [*left_out, found]
+        return Answer({"findings": findings}, text="\n".join(finding_lines(findings)), exit_code=CHECK_FAILED)
     call.doing("foreseeing days that it has not seen")
     error_k = day_ahead_error_k(data)
     rows = [
@@ -72,8 +72,8 @@ def _together(call: Call, files: list[Path], tz: str, confidence: float) -> Answ
     call.doing("telling the rooms from their temperatures")
     found = identify_rooms({name: data for name, (data, _) in cleaned.items()}, confidence=confidence)
     if isinstance(found, Finding):
-        told = [*left_out, found]
-        return Answer({"findings": told}, text="\n".join(finding_lines(told)), exit_code=CHECK_FAILED)
+        every_finding = [*left_out, found]
+        return Answer({"findings": every_finding}, text="\n".join(finding_lines(every_finding)), exit_code=CHECK_FAILED)
     rows = [
         {"room": name, "figure": figure, "value": getattr(model, figure), "low": band.low, "high": band.high}
         for name, model in found.rooms.items()
@@ -84,12 +84,12 @@ def _together(call: Call, files: list[Path], tz: str, confidence: float) -> Answ
         for wall in found.walls
     ]
     if found.walls:
-        said = [
+        lines = [
             f"{name}: a day ahead it errs by {error:.2f} K, alone by {found.alone_errors_k[name]:.2f} K"
             for name, error in found.errors_k.items()
         ]
     else:
-        said = ["no wall foresees days that the fit has not seen better: each room is as it is alone"]
-    text = "\n".join([*finding_lines(left_out), *said])
+        lines = ["no wall foresees days that the fit has not seen better: each room is as it is alone"]
+    text = "\n".join([*finding_lines(left_out), *lines])
     content = found.model_dump() | {"findings": left_out, "figures": rows}
     return Answer(content, Table("figures", f"room | {_FIGURES}"), text=text)

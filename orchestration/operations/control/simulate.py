@@ -158,8 +158,8 @@ def _table(found: "Simulated") -> Table:
 
 
 def _told(found: "Simulated") -> str:
-    said = f"synthetic: {len(found.seeds)} simulated house{'s' if len(found.seeds) > 1 else ''} of {found.site_id}"
-    lines = [f"{said}, {found.start_utc:%Y-%m-%d %H:%M}Z to {found.end_utc:%Y-%m-%d %H:%M}Z"]
+    headline = f"synthetic: {len(found.seeds)} simulated house{'s' if len(found.seeds) > 1 else ''} of {found.site_id}"
+    lines = [f"{headline}, {found.start_utc:%Y-%m-%d %H:%M}Z to {found.end_utc:%Y-%m-%d %H:%M}Z"]
     for line in found.policies:
         if "cost" in line.interval:
             low, high = line.interval["cost"].low, line.interval["cost"].high

@@ -55,8 +55,8 @@ def plans_show(
     spells = blocks(found, time_zone=known.time_zone)
     result = _line(found) | {"blocks": spells, "steps": found.steps, "costs": found.costs, "measures": found.measures}
     result |= {"start": found.start}
-    said = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
-    return Answer(result, block_table(spells, known), "\n".join([said, *start_lines(found)]))
+    headline = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
+    return Answer(result, block_table(spells, known), "\n".join([headline, *start_lines(found)]))
 
 
 def _line(plan: "Plan") -> dict[str, Any]:

@@ -77,8 +77,8 @@ def dr_baseline(
     settled = settle(case.grid, case.events, methods=method or (), placebo=measured)
     findings = [*known.findings, *findings_of(case, settled)]
     if files.country is None:
-        said = "no country is given: only Saturday and Sunday are days off, and public holidays count as business days."
-        findings.append(Finding(code="no_holidays", message=said))
+        note = "no country is given: only Saturday and Sunday are days off, and public holidays count as business days."
+        findings.append(Finding(code="no_holidays", message=note))
     rows, scores = settled_events(case, settled), settled.scores
     result = {"target": known.target, "zone": known.zone, "events": rows, "methods": scores, "findings": findings}
     head = f"{known.target}: {len(case.events)} event{'' if len(case.events) == 1 else 's'}, {known.zone}"

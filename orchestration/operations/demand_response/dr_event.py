@@ -65,8 +65,8 @@ def dr_event_create(
     from orchestration.demand_response.acts import create_event
 
     span = event_span(event, call.project.site(site).time_zone)
-    said: dict[str, Any] = {"source": source, "person": call.known_person(), "reason": reason}
-    made, _ = create_event(call.project, site, programme, span, target_kw, clock=call.clock, **said)
+    act: dict[str, Any] = {"source": source, "person": call.known_person(), "reason": reason}
+    made, _ = create_event(call.project, site, programme, span, target_kw, clock=call.clock, **act)
     return told(call, made)
 
 
@@ -83,8 +83,8 @@ def dr_event_propose(
     from orchestration.demand_response.acts import propose_event
 
     who = actor(call)
-    said: dict[str, Any] = {"person": who.person, "reason": reason, "prefer": prefer, "sign": who.sign}
-    made = propose_event(call.project, event, clock=call.clock, **said)
+    act: dict[str, Any] = {"person": who.person, "reason": reason, "prefer": prefer, "sign": who.sign}
+    made = propose_event(call.project, event, clock=call.clock, **act)
     if isinstance(made, Finding):
         return Answer({"event": None, "findings": [made]}, text=f"no plan: {made.message}", exit_code=CHECK_FAILED)
     return detailed(call, made)
@@ -101,8 +101,8 @@ def dr_event_approve(
     from orchestration.demand_response.acts import approve_event
 
     who = actor(call)
-    said: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return told(call, approve_event(call.project, event, digest, clock=call.clock, **said))
+    act: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
+    return told(call, approve_event(call.project, event, digest, clock=call.clock, **act))
 
 
 @operation("dr event arm", takes=ACTS, example='d20261201 --as carla --reason "crew is on site"')
@@ -111,8 +111,8 @@ def dr_event_arm(call: Call, event: IdArgument, reason: ReasonOption) -> Answer:
     from orchestration.demand_response.acts import arm_event
 
     who = actor(call)
-    said: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return told(call, arm_event(call.project, event, clock=call.clock, **said))
+    act: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
+    return told(call, arm_event(call.project, event, clock=call.clock, **act))
 
 
 @operation("dr event stop", takes=ACTS, example='d20261201 --as carla --reason "rooms are warm"')
@@ -125,8 +125,8 @@ def dr_event_stop(
     """Stop an event: every device is given back at once. It needs no key and no second person."""
     from orchestration.demand_response.acts import stop_event
 
-    said: dict[str, Any] = {"person": call.known_person(), "reason": reason, "is_opt_out": opt_out}
-    return told(call, stop_event(call.project, event, clock=call.clock, **said))
+    act: dict[str, Any] = {"person": call.known_person(), "reason": reason, "is_opt_out": opt_out}
+    return told(call, stop_event(call.project, event, clock=call.clock, **act))
 
 
 @operation("dr event advance", takes=PROJECT, example="--project demo")

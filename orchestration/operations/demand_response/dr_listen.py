@@ -92,8 +92,8 @@ class _Looked:
         if now_s >= self._due_s or is_called:
             self._news.clear()
             self._due_s = now_s + poll_s
-            told, self._told = self._told, _look(self._call, self._source, self._listener, self._told)
-            if self._told != told:
+            before, self._told = self._told, _look(self._call, self._source, self._listener, self._told)
+            if self._told != before:
                 _keep(self._call, SIGNAL_SOURCES, self._site_id, self._source, self._told)
         if self._notifier is not None and self._listener.programme_id:
             mute = self._notifier.keep(self._listener.programme_id)
@@ -180,9 +180,9 @@ def _planned(
     if plan is None:
         return found
     next_step = f"meterloom dr event show {event_id}" if event_id else "nothing is sent"
-    said = f"plan {plan.id} is proposed for event {signal.event_id}: {plan.expected_kwh:.1f} kWh; {next_step}"
+    message = f"plan {plan.id} is proposed for event {signal.event_id}: {plan.expected_kwh:.1f} kWh; {next_step}"
     facts = {"digest": digest, "expected_kwh": plan.expected_kwh, "target_kw": wanted_kw}
-    return [*found, _finding("plan_proposed", said, signal, **facts | ({"event_id": event_id} if event_id else {}))]
+    return [*found, _finding("plan_proposed", message, signal, **facts | ({"event_id": event_id} if event_id else {}))]
 
 
 def _listener(call: Call, site: "Site", source: "LimitSource") -> "Listener | RelayListener":
@@ -238,14 +238,14 @@ def _asked_once(call: Call, site: "Site", listeners: "dict[str, Listener | Relay
     return Answer(result, SIGNALS, text, exit_code=UNREACHABLE if is_away else 0)
 
 
-def _look(call: Call, source: "LimitSource", listener: "Listener | RelayListener", told: str | None) -> str:
+def _look(call: Call, source: "LimitSource", listener: "Listener | RelayListener", last_trouble: str | None) -> str:
     """One look of many, told once where it is as before. Returns what hinders it, empty where nothing does."""
     try:
         found = listener.poll()
         trouble = found.unsent
     except WorldFault as fault:
         found, trouble = None, str(fault)
-    if trouble != told:
+    if trouble != last_trouble:
         call.say(f"{source.source_id}: {trouble or 'heard'}")
     for signal in found.new if found is not None else ():
         bound = "; the agent obeys it from now on" if signal.kind in CAPACITY_LIMITS and signal.is_understood else ""

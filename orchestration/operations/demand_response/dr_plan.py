@@ -52,13 +52,13 @@ def dr_loads_test(
     event: TestOption,
 ) -> Answer:
     """Measure a load in a planned test shed, and propose its power with interval for a person. Changes nothing."""
-    tested, said = _tested(call, site, load, event)
+    tested, verdict = _tested(call, site, load, event)
     if isinstance(tested, Finding):
         return Answer({"test": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
     low, high = tested.interval_kw
     lines = [
         f"{load}: {tested.shed_kw:,.1f} kW shed ({low:,.1f} to {high:,.1f}, 90 %), the site file says "
-        f"{said.highest_kw:,.1f} kW at most",
+        f"{verdict.highest_kw:,.1f} kW at most",
         "proposed; nothing was changed: 'meterloom dr loads accept' takes it over, or the site file:",
         f"  max_shed_kw: {tested.shed_kw:.1f}",
         "  evidence: {{basis: {basis}, on: {on}, half_width_share: {half_width_share}}}".format_map(
@@ -83,17 +83,17 @@ def dr_loads_accept(
     expect(who.person, Permission.DR_PROFILE_UPDATE)
     if not reason.strip():
         raise BadInput("an accepted test has a reason", reason="missing_reason")
-    tested, said = _tested(call, site, load, event)
+    tested, verdict = _tested(call, site, load, event)
     if isinstance(tested, Finding):
         return Answer({"accepted": None, "findings": [tested]}, text=tested.message, exit_code=CHECK_FAILED)
-    if not isinstance(said.max_shed_kw, float):
+    if not isinstance(verdict.max_shed_kw, float):
         raise BadInput(
             f"what load {load!r} gives is a function in the site file, and a test is one point of it",
             reason="one_point", mend="change that point in the site file",
         )  # fmt: skip
     wanted = AcceptedLoad(
         site_id=site, load_id=load, max_shed_kw=round(tested.shed_kw, 1), evidence=tested.evidence,
-        start_utc=tested.start_utc, end_utc=tested.end_utc, replaces=said_of(said), person_id=who.person.person_id,
+        start_utc=tested.start_utc, end_utc=tested.end_utc, replaces=said_of(verdict), person_id=who.person.person_id,
         reason=reason.strip(),
     )  # fmt: skip
     with call.project.store.together():
@@ -140,10 +140,10 @@ def dr_plan(
     from orchestration.views.curtailment_proposal import proposed_curtailment
 
     found, now_utc = call.project.site(site), call.clock.now_utc()
-    asked = Event(*event_span(event, found.time_zone), target_kw)
-    check_event(asked, now_utc=now_utc)
+    wanted = Event(*event_span(event, found.time_zone), target_kw)
+    check_event(wanted, now_utc=now_utc)
     call.doing("reading what the loads usually draw")
-    plan, limits, _ = proposed_curtailment(call.project, found, asked, now_utc, preference=prefer)
+    plan, limits, _ = proposed_curtailment(call.project, found, wanted, now_utc, preference=prefer)
     if isinstance(plan, Finding):
         result: dict[str, Any] = {"plan": None, "limits": limits, "findings": [plan]}
         return Answer(result, text="\n".join([f"no plan: {plan.message}", *_noted(limits)]), exit_code=CHECK_FAILED)
@@ -168,9 +168,9 @@ def plan_parts(plan: CurtailmentPlan, time_zone: str) -> list[Table | str]:
 
 def _row(load: "SheddableLoad", site: "Site") -> dict[str, Any]:
     """A load in JSON; max_shed_kw: the most of any hour or value, `by` says of what it is a function."""
-    told = load.model_dump(mode="json", exclude={"load_id", "max_shed_kw"})
+    limits = load.model_dump(mode="json", exclude={"load_id", "max_shed_kw"})
     return {"id": load.load_id, "site": site.site_id, "max_shed_kw": load.highest_kw,
-            "by": load.model_dump(mode="json")["max_shed_kw"]} | told  # fmt: skip
+            "by": load.model_dump(mode="json")["max_shed_kw"]} | limits  # fmt: skip
 
 
 def _accepted_text(accepted: AcceptedLoad | None) -> str:

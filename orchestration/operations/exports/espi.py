@@ -78,13 +78,13 @@ def export_espi(
     return Answer(result, POINTS, text)
 
 
-def _meters(site: Site, asked: list[str] | None) -> list[str]:
+def _meters(site: Site, wanted: list[str] | None) -> list[str]:
     known = [each.meter_id for each in site.meters]
-    unknown = [each for each in asked or () if each not in known]
+    unknown = [each for each in wanted or () if each not in known]
     if unknown:
         raise BadInput(f"{unknown[0]!r} is no meter of {site.site_id}: {', '.join(known)}", reason="unknown_meter")
     # Virtual meters are sums of the others: who asks for all does not want them twice.
-    return asked or [each.meter_id for each in site.meters if not each.is_virtual]
+    return wanted or [each.meter_id for each in site.meters if not each.is_virtual]
 
 
 def _amounts(
@@ -144,9 +144,9 @@ def _states(
         reads = store.every(site.site_id, series, is_synthetic=is_synthetic)
         if span is not None:
             reads = reads.filter(pl.col("at_utc").is_between(span.start_utc, span.end_utc))
-        told = states(meter, register, reads, events.get(series[:2], ()), is_synthetic=is_synthetic)
-        if told:
-            channels += told
+        of_register = states(meter, register, reads, events.get(series[:2], ()), is_synthetic=is_synthetic)
+        if of_register:
+            channels += of_register
             newest = max(newest, _newest(reads["at_utc"]))
             digest.update(reads.with_columns(pl.lit(is_synthetic).alias("is_synthetic")).write_csv().encode())
         elif reads.height:
@@ -205,9 +205,9 @@ def _written(
         plain({name: f"{each:f}" if isinstance(each, Decimal) else each for name, each in point.items()})
         for point in holds["usage_points"]
     ]
-    said = {"is_clock_exact": clock.is_exact}
+    facts = {"is_clock_exact": clock.is_exact}
     call.doing("writing")
-    return said | write_export(
+    return facts | write_export(
         to,
         document(site.site_id, channels, clock=clock, zone=site.time_zone, updated_utc=updated),
         pack_signer(call),
@@ -218,5 +218,5 @@ def _written(
         as_of_utc=call.as_of_utc,
         source_sha256=digest,
         synthetic_readings=holds["synthetic_readings"],
-        holds={"usage_points": points} | said | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
+        holds={"usage_points": points} | facts | {each: holds[each] for each in ("intervals", "qualities", "left_out")},
     )

@@ -59,6 +59,6 @@ def import_brick(
         "meters": len(made.meters),
         "unmapped": draft.unmapped,
     }
-    said = f"{to}: {len(made.meters)} meters of {len(graph):,} triples; {len(draft.unmapped)} entities not mapped"
+    summary = f"{to}: {len(made.meters)} meters of {len(graph):,} triples; {len(draft.unmapped)} entities not mapped"
     tables = (MISFITS, UNMAPPED) if wrong else (UNMAPPED,) if draft.unmapped else ()
-    return Answer(result, tables, f"{said}; {conforms(wrong)}")
+    return Answer(result, tables, f"{summary}; {conforms(wrong)}")

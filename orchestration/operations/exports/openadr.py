@@ -133,8 +133,8 @@ def _pushed(call: Call, made: _Made, server: "SignalSource", result: dict[str, A
     text += f"; {count['failed']} refused" if count["failed"] else ""
     text += f"; {count['pending']} wait: 'meterloom reports deliver' tries again" if count["pending"] else ""
     code = UNREACHABLE if count["pending"] else CHECK_FAILED if count["failed"] else DONE
-    told = result | {"reports": rows, "pushed": count["sent"], "waiting": count["pending"]}
-    return Answer(told, PUSHED, text, exit_code=code)
+    document = result | {"reports": rows, "pushed": count["sent"], "waiting": count["pending"]}
+    return Answer(document, PUSHED, text, exit_code=code)
 
 
 def _of_event(call: Call, name: str, event_id: str, ven_name: str, *, is_sent: bool) -> _Made:
@@ -165,7 +165,7 @@ def _of_event(call: Call, name: str, event_id: str, ven_name: str, *, is_sent: b
         "resource": event.site_id,
     }
     made = [
-        energy_report(told, amounts, **named) for told, amounts in ((USAGE, read), (DEMAND, read), (BASELINE, base))
+        energy_report(spec, amounts, **named) for spec, amounts in ((USAGE, read), (DEMAND, read), (BASELINE, base))
     ]
     left = sum(each.kwh is None for each in (*read, *base))
     # A settlement does not count them.
@@ -192,7 +192,7 @@ def _of_period(
     site = call.project.site(site_id)
     amounts, left, synthetic = _amounts(call, site, meter, period)
     named = {"event_id": event_id, "ven_name": ven_name or site.site_id, "resource": meter}
-    made = [energy_report(told, amounts, period=period or "", **named) for told in (USAGE, DEMAND)]
+    made = [energy_report(spec, amounts, period=period or "", **named) for spec in (USAGE, DEMAND)]
     return _Made(site.site_id, readings_digest(call, site, period), made, left, synthetic)
 
 
@@ -207,8 +207,8 @@ def _amounts(call: Call, site: Site, meter: str, period: str | None) -> tuple[Se
     span = period_or_none(period, site)
     if span is None:
         raise BadInput("give --period", reason="bad_request")
-    asked: dict[str, Any] = {"start_utc": span.start_utc, "end_utc": span.end_utc, "as_of_utc": call.as_of_utc}
-    rows = site_readings(call.project.lake, site, meters=[meter], **asked)
+    span_asked: dict[str, Any] = {"start_utc": span.start_utc, "end_utc": span.end_utc, "as_of_utc": call.as_of_utc}
+    rows = site_readings(call.project.lake, site, meters=[meter], **span_asked)
     rows = rows.filter(register=CONSUMPTION_REGISTER, unit="kwh")
     if rows.is_empty():
         raise BadInput(f"{meter} of {site.site_id} has no kWh in {period}", reason="no_readings")

@@ -47,8 +47,8 @@ def server_of(site: Site, source_id: str | None) -> SignalSource:
         return next(iter(there.values()))
     if source_id not in there:
         known = ", ".join(there)
-        told = "name one of its servers" if source_id is None else f"{source_id!r} is none of its servers"
-        raise BadInput(f"site {site.site_id}: {told} by --source: {known}", reason="no_source")
+        reason = "name one of its servers" if source_id is None else f"{source_id!r} is none of its servers"
+        raise BadInput(f"site {site.site_id}: {reason} by --source: {known}", reason="no_source")
     return there[source_id]
 
 
@@ -61,9 +61,9 @@ def refuse_synthetic(call: "Call", site: Site, source: SignalSource, span: tuple
     rows = site_readings(call.project.lake, site, start_utc=span[0], end_utc=span[1], as_of_utc=call.as_of_utc)
     count = int(rows["is_synthetic"].sum())
     if count or site.is_simulated:
-        told = f"{count:,} of its readings there are synthetic" if count else "it is simulated"
+        why = f"{count:,} of its readings there are synthetic" if count else "it is simulated"
         raise BadInput(
-            f"site {site.site_id}: {told}, and {source.source_id} is a real server: OpenADR has no word for synthetic",
+            f"site {site.site_id}: {why}, and {source.source_id} is a real server: OpenADR has no word for synthetic",
             reason="synthetic",
         )
 
@@ -80,9 +80,9 @@ def push_reports(call: "Call", site: Site, source: SignalSource, made: Sequence[
     client = vtn_client(source, for_reports=True)
     with taken(call.places, "push"):
         # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
-        asked = [_ask(call, who, source, name, Packet(site_id=site.site_id, source_id=source.source_id, report=report))
+        queued = [_ask(call, who, source, name, Packet(site_id=site.site_id, source_id=source.source_id, report=report))
                  for name, report in made]  # fmt: skip
-        return _sent(call, asked, {(site.site_id, source.source_id): client})
+        return _sent(call, queued, {(site.site_id, source.source_id): client})
 
 
 def send_waiting(call: "Call") -> list[Delivery]:
@@ -122,12 +122,12 @@ def _ask(call: "Call", who: Actor, source: SignalSource, name: str, packet: Pack
     return new
 
 
-def _sent(call: "Call", asked: Sequence[Delivery], open_clients: "dict[tuple[str, str], VtnClient]") -> list[Delivery]:
+def _sent(call: "Call", queued: Sequence[Delivery], open_clients: "dict[tuple[str, str], VtnClient]") -> list[Delivery]:
     """Try those that are not sent. One that the server refuses has failed; a server that is away leaves its own as
     they are. open_clients: by site and source; those that are opened here come to them.
     """
     outbox, away, found = DeliveryStore(call.project.store), set[str](), list[Delivery]()
-    for each in asked:
+    for each in queued:
         state = each
         if each.state != "sent" and each.target not in away:
             try:

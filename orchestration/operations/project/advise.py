@@ -134,9 +134,9 @@ def advise_accept(call: Call, recommendation: IdArgument, reason: ReasonOption) 
         call.project, found, call.clock, person=call.known_person(), reason=reason,
         tracker=MlflowTracker(places.mlflow_uri, places.mlflow_artifacts_dir),
     )  # fmt: skip
-    told = f"no baseline: {finding.message}" if finding else f"baseline {after.baseline}"
+    baseline = f"no baseline: {finding.message}" if finding else f"baseline {after.baseline}"
     result = {"recommendations": [_row(call, after)], "findings": [finding] if finding else []}
-    return Answer(result, text=f"{after.recommendation_id} accepted: work order {after.order_id}, {told}")
+    return Answer(result, text=f"{after.recommendation_id} accepted: work order {after.order_id}, {baseline}")
 
 
 @operation("advise measure", takes=ACTS, example='3f2a9c --as ben --reason "after three months"')
@@ -163,9 +163,9 @@ def _moved(
     person = call.known_person()
     expect(person, Permission.ANOMALY_UPDATE)
     ledger = Recommendations(call.project.store)
-    beside: dict[str, Any] = {"due": due} if due else {}
+    facts: dict[str, Any] = {"due": due} if due else {}
     after = ledger.move(
-        ledger.named(recommendation), status, call.clock, person_id=person.person_id, reason=reason, **beside
+        ledger.named(recommendation), status, call.clock, person_id=person.person_id, reason=reason, **facts
     )
     return Answer({"recommendations": [_row(call, after)]}, text=f"{after.recommendation_id} {after.status}")
 
@@ -178,9 +178,9 @@ def _row(call: Call, found: Recommendation, as_of_utc: datetime | None = None) -
     site = call.project.site(found.site_id)
     row = advice.row(site, found, site.locale)
     row["figures"] = {each.path.rpartition("/")[2]: each.figure_id for each in found.figures}
-    said = shown_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
+    wordings = shown_wordings(call.project, site, found, site.locale, as_of_utc=as_of_utc)
     for each in row["sentences"]:
-        each["wording"] = said.get(each["text"])
+        each["wording"] = wordings.get(each["text"])
     return row
 
 

@@ -128,11 +128,11 @@ def _expect_reason(reason: str) -> None:
 
 
 def _told(call: Call, as_of_utc: datetime | None = None) -> Answer:
-    told = trial_told(call.project.store, as_of_utc=as_of_utc)
-    trial, found = told["trial"], told["findings"]
+    document = trial_told(call.project.store, as_of_utc=as_of_utc)
+    trial, found = document["trial"], document["findings"]
     state = "runs" if trial["stopped_utc"] is None else f"stopped {trial['stopped_utc']:%Y-%m-%d}"
-    said = f"trial {trial['trial_id']}: rules against {trial['compares']}, seed {trial['seed']}, {state}"
-    result = found[0].message if found else f"{told['verdict']}: {told['difference']:+.0%} accepted"
+    headline = f"trial {trial['trial_id']}: rules against {trial['compares']}, seed {trial['seed']}, {state}"
+    result = found[0].message if found else f"{document['verdict']}: {document['difference']:+.0%} accepted"
     if not found:
-        result += " (between {:+.0%} and {:+.0%})".format(*told["interval"])
-    return Answer(told, (ARMS, DRAWN), f"{said}\n{result}")
+        result += " (between {:+.0%} and {:+.0%})".format(*document["interval"])
+    return Answer(document, (ARMS, DRAWN), f"{headline}\n{result}")

@@ -45,12 +45,12 @@ def alerts_test(
     made = preview(call.project, where, found, months=months, now_utc=call.clock.now_utc())
     rows = [each.model_dump() for each in made.fired]
     times = f"{len(rows)} time{'' if len(rows) == 1 else 's'}"
-    said = f"{where.site_id} {found.rule_id}, version {version.version}: {times} in {months} months"
+    headline = f"{where.site_id} {found.rule_id}, version {version.version}: {times} in {months} months"
     result = {
         "site": where.site_id, "rule": found.rule_id, "kind": found.kind, "version": version.version, "months": months,
         "start": made.start, "end": made.end, "would_have_fired": rows, "findings": made.findings,
     }  # fmt: skip
-    return Answer(result, FIRED, "\n".join([said, *finding_lines(made.findings)]))
+    return Answer(result, FIRED, "\n".join([headline, *finding_lines(made.findings)]))
 
 
 def rule_row(rule: dict[str, Any], version: RuleVersion) -> dict[str, Any]:

@@ -138,9 +138,9 @@ def check(
     lines = [
         f"{p.file}:{p.line}:{p.column}: {p.message}{f' ({p.mend})' if p.mend else ''}" for p in [*problems, *waiting]
     ]
-    said = [] if problems else ["no problems found" + (f", {len(waiting)} to fill in" if waiting else "")]
+    summary = [] if problems else ["no problems found" + (f", {len(waiting)} to fill in" if waiting else "")]
     return Answer(
         {"problems": problems, "placeholders": waiting},
-        text="\n".join([*lines, *said]),
+        text="\n".join([*lines, *summary]),
         exit_code=BAD_INPUT if problems else DONE,
     )

@@ -107,8 +107,8 @@ def project_checks(call: Call) -> list[dict[str, str]]:
     except (OSError, MeterloomError, _database_error()) as fault:
         from assets.stores.unreachable import world_fault
 
-        told = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
-        found.append(item("store", "fail", told, "check database.url in meterloom.yaml"))
+        message = str(world_fault(fault, call.project.project.store_url) or fault).splitlines()[0]
+        found.append(item("store", "fail", message, "check database.url in meterloom.yaml"))
     return found + kept.check_databases(call.project.project)
 
 
@@ -150,8 +150,8 @@ def check(project: Project) -> list[dict[str, str]]:
 
     found = schema_plan(project)
     if found.refusal:
-        said, _, mend = found.refusal.partition(": ")
-        return [item(NAME, "fail", said, mend)]
+        message, _, mend = found.refusal.partition(": ")
+        return [item(NAME, "fail", message, mend)]
     steps = [each for each in found.steps if each.part == STORE]
     if not found.newest:
         return [item(NAME, "ok", "no store yet: the first command makes it")]

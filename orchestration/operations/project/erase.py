@@ -93,8 +93,8 @@ def _running(call: Call) -> list[str]:
     """Services by their role files, and agents on whatever machine by their leases, each with its place and start."""
     now_utc, held = call.clock.now_utc(), leases(call.project.store)
     agents = [each for each in held if each.holder and now_utc < each.expires_utc]
-    said = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
-    found = {f"agent-{each.site_id}": said.format(each) for each in agents} | {
+    pattern = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
+    found = {f"agent-{each.site_id}": pattern.format(each) for each in agents} | {
         # Held: its parent was killed, and the service is still on its way out.
         each.name: each.said
         for each in roles(roles_dir(call.places))
@@ -233,10 +233,10 @@ def _answer(
 ) -> Answer:
     shared = shared or Shared()
     lost = sorted({need for each in classes if each.name == "readings" for need in each.held_by})
-    said = (
+    headline = (
         f"nothing of {who.text} is left" if found.is_empty else f"{who.text} {'is' if is_done else 'would be'} erased"
     )
-    lines = [f"{said}; {len(lost)} report(s) cannot be computed again from what is left" if lost else said]
+    lines = [f"{headline}; {len(lost)} report(s) cannot be computed again from what is left" if lost else headline]
     if is_done:
         lines.append(f"record {erasure_id}: erasures/{erasure_id}.json; a restore of an older backup erases it again")
     if shared.is_away:

@@ -51,11 +51,11 @@ def export(
         with whole_file(to / name) as part:
             part.write_text(text, encoding="utf-8")
     waiting = [name for name, is_there in stands.items() if not is_there]
-    said = f"{to}: {len(made)} boards; views in the database: {len(stands) - len(waiting)} of {len(stands)}"
+    summary = f"{to}: {len(made)} boards; views in the database: {len(stands) - len(waiting)} of {len(stands)}"
     if waiting:
-        said += f"; {', '.join(waiting)} wait for the first build of the marts: meterloom kpis"
+        summary += f"; {', '.join(waiting)} wait for the first build of the marts: meterloom kpis"
     result = {"path": str(to), "boards": made, "views": stands, "files": sorted(files), "datasource": datasource}
-    return Answer(result, (BOARDS,), said + f"\nthe role, once, by the database's owner: psql -f {to}/sql/role.sql")
+    return Answer(result, (BOARDS,), summary + f"\nthe role, once, by the database's owner: psql -f {to}/sql/role.sql")
 
 
 def _database_of(project: Project) -> str:

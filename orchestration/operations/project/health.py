@@ -25,9 +25,9 @@ def health(
         role_health.acknowledge(call.places, acknowledge)
     found = role_health.health_here(call.places) if here else role_health.health_of(call.places, role)
     is_ready = all(each.ready for each in found)
-    said = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
+    text = "ready" if is_ready else f"{sum(not each.ready for each in found)} of {len(found)} not ready"
     if any("is gone" in each.detail for each in found):
-        said += "\none that shall not come back: meterloom health --acknowledge ROLE"
+        text += "\none that shall not come back: meterloom health --acknowledge ROLE"
     return Answer(
-        {"roles": [each._asdict() for each in found]}, ROLES, text=said, exit_code=DONE if is_ready else CHECK_FAILED
+        {"roles": [each._asdict() for each in found]}, ROLES, text=text, exit_code=DONE if is_ready else CHECK_FAILED
     )

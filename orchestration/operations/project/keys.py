@@ -47,13 +47,13 @@ def keys_new(
     if is_project and (out is None or person in known) and not is_next:
         people_file = call.project.project.people_file
         signer = give_key(people_file, person, folder)
-        said = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
+        details = [f"public key, now in {people_file} for {person}: {signer.public_key}"]
     else:
         signer = new_key(folder, person)
-        said = [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
-        said += [f"the people file does not name {person} yet"] if is_project and not is_next else []
-        said += [f"it replaces the present key with: meterloom keys replace --new {folder} --as {person}"] * is_next
-    lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)", *said]
+        details = [f"public key, for {person} in the people file:", f"  public_key: {signer.public_key}"]
+        details += [f"the people file does not name {person} yet"] if is_project and not is_next else []
+        details += [f"it replaces the present key with: meterloom keys replace --new {folder} --as {person}"] * is_next
+    lines = [f"private key: {key_path(folder, person)} (back it up; nobody can make it again)", *details]
     return Answer(
         {
             "person_id": person,
@@ -99,8 +99,8 @@ def key_replaced(call: Call, *, before: str, after: str, vouched: str) -> Answer
         project.store, project.project.people_file, person_id, before=before, after=after, vouched=vouched,
         sign=lambda: who.sign(REPLACE, person_id, public_key=after, vouched=vouched),
     )  # fmt: skip
-    told = {"person_id": person_id, "fingerprint": fingerprint(after), "replaces": fingerprint(before)}
-    return Answer(told, text=f"key of {who.person.name}: {told['fingerprint']}, in place of {told['replaces']}")
+    row = {"person_id": person_id, "fingerprint": fingerprint(after), "replaces": fingerprint(before)}
+    return Answer(row, text=f"key of {who.person.name}: {row['fingerprint']}, in place of {row['replaces']}")
 
 
 @operation("keys adopt", takes=ACTS, example='--as anna --reason "the keys are new; the acts before them were read"')
@@ -187,11 +187,11 @@ def keys_issue(
             chance=call.chance(),
         )  # fmt: skip
         who.sign("keys issue", key.key_id, sites=sites, scopes=scopes, expires_utc=key.expires_utc.isoformat())
-    said = [
+    lines = [
         f"key of {name}, until {key.expires_utc:%Y-%m-%d} for {', '.join(sites)}: {text}",
         "it is shown this once; send it as 'Authorization: Bearer KEY', never in an address",
     ]
-    return Answer({**key.model_dump(), "key": text}, text="\n".join(said))
+    return Answer({**key.model_dump(), "key": text}, text="\n".join(lines))
 
 
 def _scope(text: str) -> Permission:

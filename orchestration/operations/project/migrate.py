@@ -43,8 +43,8 @@ def migrate(
         _take(call, found)
     kept = f"; the store as it was: {found.copy}" if found.copy and found.present != found.newest else ""
     done = "to take" if plan else "taken"
-    said = f"{len(found.steps)} step(s) {done}{kept}" if found.steps else f"nothing to do: {_here(found)}"
-    return Answer(_result(found) | {"is_done": not plan}, [STEPS] if found.steps else [], text=said)
+    text = f"{len(found.steps)} step(s) {done}{kept}" if found.steps else f"nothing to do: {_here(found)}"
+    return Answer(_result(found) | {"is_done": not plan}, [STEPS] if found.steps else [], text=text)
 
 
 @operation("upgrade", takes=PROJECT, example="--check")
@@ -67,11 +67,11 @@ def upgrade(
     if not (found.steps and check):
         smoke += [_figures(call), _unchanged(modes, _modes(call, call.project.store))]
     is_well = all(each["status"] != "fail" for each in smoke)
-    said = f"{len(found.steps)} step(s) {'to come: meterloom backup, then meterloom upgrade' if check else 'taken'}"
+    text = f"{len(found.steps)} step(s) {'to come: meterloom backup, then meterloom upgrade' if check else 'taken'}"
     return Answer(
         _result(found) | {"smoke": smoke},
         [*([STEPS] if found.steps else []), SMOKE],
-        text=said if found.steps else f"nothing to do: {_here(found)}",
+        text=text if found.steps else f"nothing to do: {_here(found)}",
         exit_code=DONE if is_well else CHECK_FAILED,
     )
 
@@ -102,8 +102,8 @@ def _doctor(call: Call) -> dict[str, str]:
 
     call.doing("looking at packages, settings, store and lake")
     failed = [each for each in (*parts(), *project_checks(call)) if each["status"] == "fail"]
-    said = "; ".join(f"{each['name']}: {each['detail']}" for each in failed)
-    return {"name": "doctor", "status": "fail" if failed else "ok", "detail": said or "no check fails"}
+    detail = "; ".join(f"{each['name']}: {each['detail']}" for each in failed)
+    return {"name": "doctor", "status": "fail" if failed else "ok", "detail": detail or "no check fails"}
 
 
 def _figures(call: Call) -> dict[str, str]:
@@ -114,8 +114,8 @@ def _figures(call: Call) -> dict[str, str]:
     if not ids:
         return {"name": "trace", "status": "ok", "detail": "no figure is stored yet"}
     equal, differing = figures_again(call.project, ids, lambda text, done, of: call.doing(text, done=done, of=of))
-    said = "; ".join(f"{each.file}: {each.problem}" for each in differing)
-    return {"name": "trace", "status": "fail" if differing else "ok", "detail": said or f"{equal} figures equal"}
+    detail = "; ".join(f"{each.file}: {each.problem}" for each in differing)
+    return {"name": "trace", "status": "fail" if differing else "ok", "detail": detail or f"{equal} figures equal"}
 
 
 def _modes(call: Call, store: "Store") -> dict[str, str]:
@@ -146,5 +146,5 @@ def _modes_before(call: Call) -> dict[str, str]:
 def _unchanged(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
     """No mode is another than before the upgrade, where it could be asked then."""
     other = [f"{site}: {before[site]} became {mode}" for site, mode in now.items() if before.get(site, mode) != mode]
-    said = ", ".join(f"{site} {mode}" for site, mode in now.items())
-    return {"name": "mode", "status": "fail" if other else "ok", "detail": "; ".join(other) or said or "no site"}
+    detail = ", ".join(f"{site} {mode}" for site, mode in now.items())
+    return {"name": "mode", "status": "fail" if other else "ok", "detail": "; ".join(other) or detail or "no site"}

@@ -41,8 +41,8 @@ def notices_retry(
 ) -> Answer:
     """Send a notice that was given up once more."""
     expect(call.known_person(), Permission.ANOMALY_UPDATE)
-    again = Outbox(call.project.store).retry(notice, call.clock)
-    return _drained(call, [again])
+    queued = Outbox(call.project.store).retry(notice, call.clock)
+    return _drained(call, [queued])
 
 
 @operation("notices test", takes=ACTS, example="--as carla")
@@ -56,7 +56,7 @@ def notices_test(call: Call) -> Answer:
         raise BadInput(
             f"{person.name} chose no channel", reason="no_channel", mend="meterloom notices choose names one"
         )
-    asked = [
+    notices = [
         Notice(
             notice_id=id_of("test", person.person_id, way.channel, way.address, now_utc.isoformat()),
             person_id=person.person_id, site_id="", finding_id="", channel=way.channel, address=way.address,
@@ -65,7 +65,7 @@ def notices_test(call: Call) -> Answer:
         )
         for way in choices.ways
     ]  # fmt: skip
-    return _drained(call, Outbox(call.project.store).queue(asked, call.clock))
+    return _drained(call, Outbox(call.project.store).queue(notices, call.clock))
 
 
 @operation("notices choose", takes=ACTS, example="--mail carla@example.com --quiet 22:00-06:00 --as carla")
@@ -122,11 +122,11 @@ def _quiet(text: str | None) -> QuietHours | None:
         raise BadInput(f"--quiet: expected two times such as 22:00-06:00, got {text!r}", reason="bad_option") from error
 
 
-def _drained(call: Call, asked: list[Notice]) -> Answer:
+def _drained(call: Call, notices: list[Notice]) -> Answer:
     from orchestration.notices.rounds import drain_of
 
     drain_of(call.project, call.clock).run()
-    mine = {each.notice_id for each in asked}
+    mine = {each.notice_id for each in notices}
     return _listed([each for each in Outbox(call.project.store).notices() if each.notice_id in mine])
 
 

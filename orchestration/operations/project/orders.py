@@ -43,8 +43,8 @@ def orders_show(call: Call, order: IdArgument, site: AnySiteOption = None) -> An
     ledger = WorkOrders(call.project.store)
     found = ledger.named(order, site, as_of_utc=call.as_of_utc)
     history = [work_orders.row(each) for each in ledger.history(found, as_of_utc=call.as_of_utc)]
-    told = f"{found.order_id} {found.priority} {found.state}: {found.title}"
-    return Answer({"orders": [work_orders.row(found)], "history": history}, HISTORY, told)
+    headline = f"{found.order_id} {found.priority} {found.state}: {found.title}"
+    return Answer({"orders": [work_orders.row(found)], "history": history}, HISTORY, headline)
 
 
 @operation(
@@ -125,5 +125,5 @@ def _moved(
 
 
 def _told(order: WorkOrder) -> Answer:
-    told = f"{order.order_id} {order.priority} {order.state}: {order.title}"
-    return Answer({"orders": [work_orders.row(order)]}, text=told)
+    headline = f"{order.order_id} {order.priority} {order.state}: {order.title}"
+    return Answer({"orders": [work_orders.row(order)]}, text=headline)

@@ -75,9 +75,9 @@ def _answer(proof: Proof, listed: BackupList, into: Path | None) -> Answer:
         "fingerprint": listed.fingerprint,
         "path": into,
     }
-    said = f"the backup of {listed.body.made_utc[:19]}Z"
+    name = f"the backup of {listed.body.made_utc[:19]}Z"
     found = f"{len(listed.body.files)} files, {proof.chains} chains, {proof.equal} of {proof.checked} figures equal"
-    head = f"{said} is whole: {found}" if proof.is_whole else f"{said} has {len(proof.problems)} problem(s): {found}"
+    head = f"{name} is whole: {found}" if proof.is_whole else f"{name} has {len(proof.problems)} problem(s): {found}"
     lines = [head, f"signed by {listed.signer}, {listed.fingerprint}"]
     if into is not None:
         lines.append(f"restored into {into}; every site is in {proof.mode} until a person raises it")

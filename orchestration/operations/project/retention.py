@@ -50,10 +50,10 @@ def retention_apply(
             who = "" if by is None else by.person.person_id
             _remove(call, begin_run(call.places, found, run_id=uuid4().hex[:16], person_id=who, reason=reason), by)
     rows, size_bytes, held = (sum(getattr(each, name) for each in shown) for name in ("rows", "bytes", "held"))
-    said = f"{rows} file(s), {size_bytes:,} bytes, {'would be ' if dry_run else ''}removed; {held} past their age stay"
+    line = f"{rows} file(s), {size_bytes:,} bytes, {'would be ' if dry_run else ''}removed; {held} past their age stay"
     return Answer(
         {"classes": [each._asdict() for each in shown], "is_applied": not dry_run}, CLASSES,
-        text=f"{said}\na file that is removed is in no later backup" if rows else said,
+        text=f"{line}\na file that is removed is in no later backup" if rows else line,
     )  # fmt: skip
 
 

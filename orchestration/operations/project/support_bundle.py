@@ -28,8 +28,8 @@ def support_bundle(
     call.doing("gathering logs")
     path = out or project.data_dir / f"support-{now_utc:%Y%m%dT%H%M%SZ}.zip"
     masked = write_bundle(path, project, documents)
-    said = f"{path}: {len(masked)} files, {sum(masked.values())} secret(s) masked; look through it before you send it"
-    return Answer({"path": str(path), "files": sorted(masked), "masked": sum(masked.values())}, text=said)
+    text = f"{path}: {len(masked)} files, {sum(masked.values())} secret(s) masked; look through it before you send it"
+    return Answer({"path": str(path), "files": sorted(masked), "masked": sum(masked.values())}, text=text)
 
 
 def _last_runs(call: Call) -> Any:

@@ -121,8 +121,8 @@ def _answer(known: "FileCase", found: "Watched") -> Answer:
         expected=lambda each: f"{each['evidence'][1]['value']:,.0f}",
     )
     count = len(found.events)
-    said = f"{known.target}: {count} event{'' if count == 1 else 's'} on {found.days} days, {series.unit}, {known.zone}"
-    return Answer(result, table if found.events else None, "\n".join([said, *finding_lines(findings)]))
+    head = f"{known.target}: {count} event{'' if count == 1 else 's'} on {found.days} days, {series.unit}, {known.zone}"
+    return Answer(result, table if found.events else None, "\n".join([head, *finding_lines(findings)]))
 
 
 def _row(event: "AnomalyEvent", likely: "LikelyCause", unit: str) -> dict[str, Any]:

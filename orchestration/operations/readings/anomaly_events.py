@@ -111,8 +111,8 @@ def score_stored(call: Call, site_id: str, period: str | None, sensitivity: floa
         keep_limits(project.project.limits_dir, found.limits)
     counts = found.published._asdict()
     rows = _rows(call, site, period)
-    said = ", ".join(f"{count} {word}" for word, count in counts.items())
-    lines = [f"{site.site_id}: {found.judged} meters judged, {len(rows)} events; {said}"]
+    verdicts = ", ".join(f"{count} {word}" for word, count in counts.items())
+    lines = [f"{site.site_id}: {found.judged} meters judged, {len(rows)} events; {verdicts}"]
     lines += finding_lines(found.findings.values())
     result = {"site": site_id, "period": span.label, "judged": found.judged, "events": rows, **counts}
     return Answer({**result, "findings": found.findings}, EVENTS if rows else None, "\n".join(lines))

@@ -52,9 +52,9 @@ def anomalies_accept(
             call.project.lake, version, tracker=_tracker(call), person=who.person, reason=reason, clock=call.clock
         )
         who.sign("anomalies accept", f"causes@{found.version}", reason=reason, digest=found.digest)
-    told = found.model_dump(mode="json", exclude={"parameters", "recorded_at_utc"})
+    document = found.model_dump(mode="json", exclude={"parameters", "recorded_at_utc"})
     return Answer(
-        {"model": told}, text=f"version {found.version} of the causes leads, says {who.person.name}: {reason}"
+        {"model": document}, text=f"version {found.version} of the causes leads, says {who.person.name}: {reason}"
     )
 
 

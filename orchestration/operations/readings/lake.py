@@ -27,11 +27,11 @@ def sweep_lake(
         found = leftovers(lake, now_utc=now_utc) if dry_run else sweep(lake, now_utc=now_utc)
     total, merged = sum(each.size_bytes for each in found), sum(each.is_merged for each in found)
     would = "would be " if dry_run else ""
-    said = f"{len(found) - merged} file(s) that no batch names {would}set aside, {merged} merged file(s) {would}deleted"
+    text = f"{len(found) - merged} file(s) that no batch names {would}set aside, {merged} merged file(s) {would}deleted"
     return Answer(
         {"files": [each._asdict() for each in found], "bytes": total, "is_swept": not dry_run},
         Table("files", FILES),
-        text=f"{said}; {total:,} bytes" if found else "nothing is left over",
+        text=f"{text}; {total:,} bytes" if found else "nothing is left over",
     )
 
 
@@ -76,9 +76,9 @@ def restore_lake(call: Call) -> Answer:
 
 
 def _adopted(found: Adopted) -> Answer:
-    said = f"{len(found.returned)} file(s) are back in their place, {len(found.set_aside)} set aside"
+    text = f"{len(found.returned)} file(s) are back in their place, {len(found.set_aside)} set aside"
     if found.missing:
         more = f" and {len(found.missing) - SHOWN} more" if len(found.missing) > SHOWN else ""
-        said += f"; {len(found.missing)} that the store names are missing: {', '.join(found.missing[:SHOWN])}{more}"
-        said += "; ingest their sources again, or restore them from a backup"
-    return Answer(found._asdict(), text=said, exit_code=CHECK_FAILED if found.missing else DONE)
+        text += f"; {len(found.missing)} that the store names are missing: {', '.join(found.missing[:SHOWN])}{more}"
+        text += "; ingest their sources again, or restore them from a backup"
+    return Answer(found._asdict(), text=text, exit_code=CHECK_FAILED if found.missing else DONE)

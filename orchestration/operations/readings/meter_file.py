@@ -39,11 +39,11 @@ def meters_add(
     known = call.project.site(site)
     if any(each.meter_id == meter for each in known.meters):
         raise BadInput(f"site {site!r} has a meter {meter!r} already", reason="exists")
-    said = {"meter_id": meter, "carrier": carrier.value} | {
+    fields = {"meter_id": meter, "carrier": carrier.value} | {
         key: value for key, value in (("name", name), ("parent", parent)) if value
     }
-    _check(said)
-    return _written(call, known, "meters add", meter, reason, lambda text, file: with_meter(text, said, file=file))
+    _check(fields)
+    return _written(call, known, "meters add", meter, reason, lambda text, file: with_meter(text, fields, file=file))
 
 
 @operation("meters change", takes=ACTS, example='hall_2 --site factory --parent main --as carla --reason "as wired"')
@@ -69,10 +69,10 @@ def meters_change(
     return _written(call, known, "meters change", meter, reason, changed)
 
 
-def _check(said: dict[str, Any]) -> None:
+def _check(meter: dict[str, Any]) -> None:
     """Raises BadInput for what is no meter, before the file is touched."""
     try:
-        Meter.model_validate(said)
+        Meter.model_validate(meter)
     except ValidationError as error:
         raise BadInput(sentence_of(error.errors()[0]), reason="bad_meter") from error
 
@@ -89,7 +89,7 @@ def _written(call: Call, site: Site, act: str, meter: str, reason: str, change: 
                 )  # fmt: skip
                 who.sign(act, f"{site.site_id}/{meter}", reason=reason)
         except BadConfiguration as fault:
-            said = "; ".join(each.message for each in fault.problems)
-            raise BadInput(f"the site file would not hold: {said}", reason="faulty_text") from fault
+            faults = "; ".join(each.message for each in fault.problems)
+            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
     rows = [each for each in meters_list(call, site.site_id).result["meters"] if each["id"] == meter]  # type: ignore[index]
     return Answer({"site_id": site.site_id, "meters": rows}, METERS, f"{path.name} holds {meter}, by {who.person.name}")

@@ -207,8 +207,8 @@ def readings_digest(call: Call, site: Site, period: str | None) -> str:
     """Hash of the readings that a discovery looked at."""
     span = call.project.lake.span(site.site_id, as_of_utc=call.as_of_utc)
     if period:
-        asked = parse_period(period, site.time_zone)
-        start_utc, end_utc = asked.start_utc, asked.end_utc
+        period_span = parse_period(period, site.time_zone)
+        start_utc, end_utc = period_span.start_utc, period_span.end_utc
     else:
         # No readings: a day that nobody metered, whose digest is that of nothing.
         first, last = span or (date.min, date.min)

@@ -75,8 +75,8 @@ def nilm_run(
         raise BadInput("expected sub-meters or described loads", reason="bad_request", mend="give --submeters FILE")
     if submeters is not None and train is None:
         raise BadInput("expected the span that teaches", reason="bad_request", mend="give --train START/END")
-    asked = _Options(energy, meter, submeters, train, report, tz, beside or (), group or (), on_above or ())
-    return _of_files(call, asked, () if signatures is None else load_model(signatures, LoadSignatures).loads)
+    options = _Options(energy, meter, submeters, train, report, tz, beside or (), group or (), on_above or ())
+    return _of_files(call, options, () if signatures is None else load_model(signatures, LoadSignatures).loads)
 
 
 class _Options(NamedTuple):
@@ -91,7 +91,7 @@ class _Options(NamedTuple):
     on_above: Sequence[str]
 
 
-def _of_files(call: Call, asked: _Options, loads: Sequence[LoadSignature]) -> Answer:
+def _of_files(call: Call, options: _Options, loads: Sequence[LoadSignature]) -> Answer:
     from ml.baselines.usage_tables.read_usage import Source
     from ml.disaggregation.campaign import train_campaign
     from ml.disaggregation.circuit_features import features
@@ -99,17 +99,17 @@ def _of_files(call: Call, asked: _Options, loads: Sequence[LoadSignature]) -> An
     from ml.disaggregation.read_circuit import local_span, read_circuit
 
     call.doing("reading the files")
-    source = Source(asked.energy, None, asked.meter)
-    circuit, findings = read_circuit(source, asked.submeters, beside=asked.beside, zone=asked.tz)
+    source = Source(options.energy, None, options.meter)
+    circuit, findings = read_circuit(source, options.submeters, beside=options.beside, zone=options.tz)
     whole = (circuit.start_utc, circuit.instant(len(circuit.kwh)))
-    span = whole if asked.report is None else local_span(asked.report, "--report", circuit.zone)
+    span = whole if options.report is None else local_span(options.report, "--report", circuit.zone)
     expect_readings(circuit, span)
     campaign, matrix = None, None
-    if asked.train is not None and asked.submeters is not None:
+    if options.train is not None and options.submeters is not None:
         call.doing("learning the classes")
-        classes = _classes(sorted(circuit.submeters), asked.group, asked.on_above)
+        classes = _classes(sorted(circuit.submeters), options.group, options.on_above)
         matrix = features(circuit)
-        campaign = train_campaign(circuit, classes, local_span(asked.train, "--train", circuit.zone), matrix=matrix)
+        campaign = train_campaign(circuit, classes, local_span(options.train, "--train", circuit.zone), matrix=matrix)
     call.doing("estimating the report span")
     found = disaggregate(circuit, span, campaign=campaign, loads=loads, matrix=matrix)
     found = found.model_copy(update={"findings": (*findings, *found.findings)})
@@ -135,11 +135,11 @@ def shown(made: StoredDisaggregation) -> Answer:
     """A stored disaggregation with the rows of its intervals."""
     findings = tuple(map(worded, made.found.findings))
     found = made.found.model_copy(update={"rows": tuple(made.rows), "findings": findings})
-    beside = made.model_dump(exclude={"found", "kept"})
+    facts = made.model_dump(exclude={"found", "kept"})
     head = f"{made.result_id}: {made.circuit} of {made.site_id}, taught {made.train}"
     is_answered = any(each.estimable for each in found.classes)
     exit_code = 0 if is_answered else CHECK_FAILED
-    return Answer({**beside, **dict(found)}, (head, table_of(found)), text_of(found), exit_code=exit_code)
+    return Answer({**facts, **dict(found)}, (head, table_of(found)), text_of(found), exit_code=exit_code)
 
 
 def table_of(found: Disaggregation) -> Table:

@@ -24,16 +24,16 @@ def pull(
 
     project = call.project
     known, found = project.site(site), []
-    asked = pulled_sources(known, source)
-    if not asked:
+    wanted = pulled_sources(known, source)
+    if not wanted:
         raise BadInput(
             f"site {known.site_id} has no source that is pulled",
             reason="no_source",
             mend="add one of kind influxdb2 or prices to `sources` of its site file (docs/ems/pulling.md)",
         )
-    for each in asked:
+    for each in wanted:
         call.doing(f"asking {each.source_id}")
         taken = take_source(project.project, known, each, now_utc=call.clock.now_utc(), said=call.doing)
-        told = [finding.message for finding in getattr(taken, "findings", ())]
-        found.append({**taken.model_dump(mode="json"), "file_count": len(taken.files), "told": told})
+        messages = [finding.message for finding in getattr(taken, "findings", ())]
+        found.append({**taken.model_dump(mode="json"), "file_count": len(taken.files), "told": messages})
     return Answer({"site": known.site_id, "sources": found}, PULLED, text=call.then(known.site_id))

@@ -27,8 +27,8 @@ EMPTY = "quarantine is empty"
 def _in_short(item: dict[str, Any]) -> str:
     # File and line stand beside it, and `show` has all of it: a list of allowed meters would fill the screen.
     place, colon, rest = item["message"].partition(": ")
-    told = rest if colon and place.startswith(item["source_name"]) else item["message"]
-    return shorten(told, SHOWN_LETTERS, placeholder=" …")
+    text = rest if colon and place.startswith(item["source_name"]) else item["message"]
+    return shorten(text, SHOWN_LETTERS, placeholder=" …")
 
 
 ITEMS = Table(

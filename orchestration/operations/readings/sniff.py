@@ -62,7 +62,7 @@ def sniff(
     if is_written and place is None:
         raise BadInput("--write needs a site file to write to: give --site or --site-file", reason="no_site")
     known, of_site = column_map(mapping), load_site(place) if place else None
-    said = about.said(of_site)
+    answers = about.said(of_site)
     # What is to be written must read the file without a word of the command's: so will ingest.
     tz = None if is_written else about.tz
     # One instant for all files: "in the future" must mean the same in each.
@@ -70,15 +70,15 @@ def sniff(
 
     def look(each: ColumnMap | None) -> list[SniffReport]:
         now_site = load_site(place) if place else None
-        return [look_at(path, mapping=each, site=now_site, tz=tz, now_utc=now_utc, said=said) for path in files]
+        return [look_at(path, mapping=each, site=now_site, tz=tz, now_utc=now_utc, said=answers) for path in files]
 
     reports, more = look(known), dict[str, object]()
     if is_written and place is not None:
         written = write_maps(place, _drafts(reports, mapping), now_utc=now_utc)
         # Read again, as ingest will; what was proposed is still told.
-        told = ("proposal", "proposal_yaml", "confidence", "confidence_why")
+        fields = ("proposal", "proposal_yaml", "confidence", "confidence_why")
         reports = [
-            after.model_copy(update={name: getattr(before, name) for name in told})
+            after.model_copy(update={name: getattr(before, name) for name in fields})
             for before, after in zip(reports, look(None), strict=True)
         ]
         more = {"site_file": place, "written": written}

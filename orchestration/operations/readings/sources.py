@@ -46,8 +46,8 @@ def check_source(
     settings, own = call.places.settings, broker_of_up(call.places)
     if own is not None:
         # It chose a port of its own, which no settings know.
-        told = own.model_dump(include={"host", "port", "username", "password", "ca_file"})
-        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=told)})
+        broker = own.model_dump(include={"host", "port", "username", "password", "ca_file"})
+        settings = settings.model_copy(update={"mqtt": settings.mqtt.model_copy(update=broker)})
     version: Version = "5" if own is None else own.version
     adapter = open_source(home, source, settings=settings, clock=call.clock, mqtt_version=version)
     rows = [each._asdict() for each in adapter.test(within)]
@@ -78,13 +78,13 @@ def tail_sources(
 
 def _rows(call: Call, site: Site) -> Iterator[dict[str, Any]]:
     live = call.places.live_dir
-    told = {state.source_id: (at_utc, state) for at_utc, state in LiveReader(live).states(site.site_id)}
+    states = {state.source_id: (at_utc, state) for at_utc, state in LiveReader(live).states(site.site_id)}
     shown = {each.source_id: each.received_utc for each in LiveReader(live).values(site.site_id)}
     waiting = _size(live / "spool" / site.site_id) + _size(live / "carry" / site.site_id)
     for source in site.sources:
         row = {"site": site.site_id, "id": source.source_id, "kind": source.kind, "points": len(source.points)}
         row |= {"spool": waiting, "is_synthetic": source.is_synthetic}
-        at_utc, state = told.get(source.source_id, (None, None))
+        at_utc, state = states.get(source.source_id, (None, None))
         if state is not None and at_utc is not None and call.clock.now_utc() - at_utc <= FRESH:
             counts = {"accepted", "rejected", "missing", "doubled", "last_utc", "state", "sentence"}
             yield row | state.model_dump(include=counts)

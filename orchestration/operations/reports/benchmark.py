@@ -73,7 +73,7 @@ class BenchmarkOptions:
 
 
 @operation("benchmark", takes=READS, example="--energy meters.csv --register sites.csv --period 2025 --json")
-def benchmark(call: Call, asked: BenchmarkOptions) -> Answer:
+def benchmark(call: Call, options: BenchmarkOptions) -> Answer:
     """Rank sites among their peers by energy per floor area, with intervals; fewer than five peers have no rank.
 
     Intervals hold the rank that another year would give: months are drawn again, and buildings drift as assumed.
@@ -82,43 +82,43 @@ def benchmark(call: Call, asked: BenchmarkOptions) -> Answer:
     from assets.kpi.benchmark.intensity import intensities
     from assets.kpi.benchmark.register import read_reference, read_register
 
-    if (asked.energy is None) == (asked.organisation is None):
+    if (options.energy is None) == (options.organisation is None):
         raise BadInput("give --energy FILE with --register FILE, or --organisation O", reason="bad_request")
-    if not 0.5 <= asked.confidence <= 0.99:
-        raise BadInput(f"--confidence {asked.confidence:g}: expected 0.5 to 0.99", reason="bad_number")
-    groups = asked.groups
-    known, findings = read_register(asked.register) if asked.register is not None else ({}, [])
-    references = read_reference(asked.reference) if asked.reference is not None else []
-    if asked.energy is not None:
-        rows, more = _of_file(asked, asked.energy, known)
+    if not 0.5 <= options.confidence <= 0.99:
+        raise BadInput(f"--confidence {options.confidence:g}: expected 0.5 to 0.99", reason="bad_number")
+    groups = options.groups
+    known, findings = read_register(options.register) if options.register is not None else ({}, [])
+    references = read_reference(options.reference) if options.reference is not None else []
+    if options.energy is not None:
+        rows, more = _of_file(options, options.energy, known)
         findings += more
     else:
-        known, rows = _of_project(call, asked.organisation or "", asked.period, known)
+        known, rows = _of_project(call, options.organisation or "", options.period, known)
     found = intensities(rows, known)
-    factors, more = _factors(asked, rows, found, known)
+    factors, more = _factors(options, rows, found, known)
     answer = benchmark_of(
-        found, known, by=groups, factors=factors, references=references, drift=asked.drift,
-        confidence=asked.confidence, seed=asked.seed,
+        found, known, by=groups, factors=factors, references=references, drift=options.drift,
+        confidence=options.confidence, seed=options.seed,
     )  # fmt: skip
-    said = sorted((*findings, *more, *answer.findings), key=lambda finding: not finding.is_blocking)
-    answer = answer.model_copy(update={"findings": tuple(said)})
-    if asked.anonymous is not None:
-        _write_anonymous(asked.anonymous, answer)
+    ordered = sorted((*findings, *more, *answer.findings), key=lambda finding: not finding.is_blocking)
+    answer = answer.model_copy(update={"findings": tuple(ordered)})
+    if options.anonymous is not None:
+        _write_anonymous(options.anonymous, answer)
     has_value = any(row.value is not None for row in answer.rows)
     return Answer(answer, _told(answer), exit_code=DONE if has_value else CHECK_FAILED)
 
 
 def _of(given: Sequence[str] | None, known: Sequence[str], option: str) -> list[str]:
     """Chosen names in the order of the known ones. Raises BadInput."""
-    asked = {part.strip() for text in given or () for part in text.split(",")}
-    wrong = sorted(asked - set(known))
+    wanted = {part.strip() for text in given or () for part in text.split(",")}
+    wrong = sorted(wanted - set(known))
     if wrong:
         raise BadInput(f"{option} {wrong[0]!r}: expected {', '.join(known)}", reason="bad_request")
-    return [name for name in known if name in asked]
+    return [name for name in known if name in wanted]
 
 
 def _of_file(
-    asked: BenchmarkOptions, energy: Path, known: Mapping[str, "RegisteredSite"]
+    options: BenchmarkOptions, energy: Path, known: Mapping[str, "RegisteredSite"]
 ) -> "tuple[pl.DataFrame, list[Finding]]":
     """The rows of the period, and what is in only one of the two files."""
     import polars as pl
@@ -127,12 +127,12 @@ def _of_file(
 
     if not known:
         raise BadInput("a file of meters needs --register FILE: what they are used for, and m²", reason="bad_request")
-    rows, findings = read_sites(energy, column_map(asked.mapping), zone=asked.tz)
-    if asked.period is not None:
-        span = parse_period(asked.period, asked.tz)
+    rows, findings = read_sites(energy, column_map(options.mapping), zone=options.tz)
+    if options.period is not None:
+        span = parse_period(options.period, options.tz)
         rows = rows.filter(pl.col("local_start").dt.date().is_between(span.start, span.end, closed="left"))
     if rows.is_empty():
-        raise BadInput(f"has no reading in {asked.period}", file=str(energy), reason="no_rows")
+        raise BadInput(f"has no reading in {options.period}", file=str(energy), reason="no_rows")
     unknown = sorted(set(rows["site"].unique()) - set(known))
     if unknown:
         message = f"{len(unknown)} meters are in no register and left out: {', '.join(unknown[:5])}."
@@ -178,25 +178,25 @@ def _sites_of(call: Call, organisation: str, period: str) -> dict[str, str]:
 
 
 def _factors(
-    asked: BenchmarkOptions, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
+    options: BenchmarkOptions, rows: "pl.DataFrame", found: "Sequence[Intensity]", known: "Mapping[str, RegisteredSite]"
 ) -> tuple[dict[str, Mapping[str, float]], list[Finding]]:
     """By what is normalised -> site -> its factor, and what is to be said of sites without one."""
     from assets.kpi.benchmark.compare import hours_factors
 
-    wanted = _of(asked.normalise, NORMALISED, "--normalise")
+    wanted = _of(options.normalise, NORMALISED, "--normalise")
     factors: dict[str, Mapping[str, float]] = {}
     findings: list[Finding] = []
     if "weather" in wanted:
-        if asked.weather is None:
+        if options.weather is None:
             raise BadInput("--normalise weather needs --weather FILE", reason="bad_request")
-        factors["weather"], findings = _weather(asked, asked.weather, rows, found, known)
+        factors["weather"], findings = _weather(options, options.weather, rows, found, known)
     if "hours" in wanted:
         factors["hours"] = hours_factors(found, known)
     return factors, findings
 
 
 def _weather(
-    asked: BenchmarkOptions,
+    options: BenchmarkOptions,
     weather: Path,
     rows: "pl.DataFrame",
     found: "Sequence[Intensity]",
@@ -211,7 +211,7 @@ def _weather(
     from ml.baselines.usage_tables.usage_table import usage_of
 
     stations = {site: each.station or site for site, each in known.items()}
-    table = read_stations(weather, column_map(asked.weather_map), zone=asked.tz)
+    table = read_stations(weather, column_map(options.weather_map), zone=options.tz)
     parts = {str(name): part.drop("station") for (name,), part in table.partition_by("station", as_dict=True).items()}
     usages, peers = {}, dict[str, list[str]]()
     for each in found:
@@ -219,9 +219,9 @@ def _weather(
             continue
         readings = rows.filter(pl.col("site") == each.site).select("start_utc", "minutes", energy_kwh="kwh")
         usages[each.site] = usage_of(
-            readings, temperatures=parts[stations[each.site]], frequency="daily", zone=asked.tz, zero_is_missing=True
+            readings, temperatures=parts[stations[each.site]], frequency="daily", zone=options.tz, zero_is_missing=True
         )
-        peers.setdefault(group_of(known[each.site], asked.groups), []).append(each.site)
+        peers.setdefault(group_of(known[each.site], options.groups), []).append(each.site)
     return weather_factors(usages, stations, list(peers.values()))
 
 
@@ -248,8 +248,8 @@ def _told(found: "Benchmark") -> list[Table | str]:
     )
     stops = [each for each in found.findings if each.is_blocking]
     others = [each for each in found.findings if not each.is_blocking]
-    said = (
+    summary = (
         f"rank 1 is the least; ranks of another year at {found.confidence:.0%}, with months drawn again and an assumed "
         f"drift of {found.assumed_drift:.0%} between years"
     )
-    return [*finding_lines(stops, ""), *([""] if stops else []), table, said, *finding_lines(others)]
+    return [*finding_lines(stops, ""), *([""] if stops else []), table, summary, *finding_lines(others)]

@@ -27,9 +27,9 @@ def deliver_revision(call: "Call", revision: str, channels: Sequence[str] | None
     unknown = [each for each in channels or () if each not in CHANNELS]
     if unknown:
         raise BadInput(f"unknown channel {unknown[0]!r}; there are {', '.join(CHANNELS)}", reason="unknown_channel")
-    asked = courier.ask(parcel, [each for each in CHANNELS if not channels or each in channels])
+    deliveries = courier.ask(parcel, [each for each in CHANNELS if not channels or each in channels])
     # Asked for in full before the first is tried: what a crash leaves waits in the outbox.
-    return [courier.send(each, parcel) for each in asked]
+    return [courier.send(each, parcel) for each in deliveries]
 
 
 def deliver_waiting(call: "Call") -> "list[Delivery]":

@@ -107,8 +107,8 @@ def gaps(
         template = _pack_of(call, pack, span, edition, as_of)
         refuse_empty(template, project.lake, known, span, as_of_utc=call.as_of_utc)
         content = template_report(template, given_of(template, known, span, baselines=project.baselines, **shared))
-    told = told_data(_with_kept_ids(call, content))
-    return Answer({"pack": template.template, **told, "findings": content.findings}, GAPS)
+    document = told_data(_with_kept_ids(call, content))
+    return Answer({"pack": template.template, **document, "findings": content.findings}, GAPS)
 
 
 def _with_kept_ids(call: Call, content: ReportContent) -> ReportContent:

@@ -51,9 +51,9 @@ def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
     """Those of a project that cannot be written: as published, or made of the same readings in the user's cache."""
     from orchestration.warehouse.stale import stale_partitions
 
-    stale, asked = stale_partitions(call.project), {site.site_id for site in sites}
+    stale, site_ids = stale_partitions(call.project), {site.site_id for site in sites}
     now_utc = call.project.reports.known_at(call.clock)
-    if not asked & {month.partition("|")[0] for months in stale.values() for month in months}:
+    if not site_ids & {month.partition("|")[0] for months in stale.values() for month in months}:
         return call.project.project.marts_dir, now_utc
     from orchestration.warehouse.marts_as_of import marts_as_of
 
@@ -112,12 +112,12 @@ def kpis(
     known = None if site is None else call.project.site(site)
     # Of all sites together only the dates are asked: each keeps its own local days.
     span = parse_period(period, known.time_zone if known else "UTC")
-    asked = list(call.project.sites.values()) if known is None else [known]
+    sites = list(call.project.sites.values()) if known is None else [known]
     # Told before the marts are made fresh, which may take minutes.
     refuse_future(span, call.project.reports.known_at(call.clock), name="kpis")
     if known is not None:
         refuse_without_readings(call.project.lake, known, span, name="kpis", as_of_utc=call.as_of_utc)
-    marts_dir, as_of_utc = marts_then(call, asked, site or "all sites")
+    marts_dir, as_of_utc = marts_then(call, sites, site or "all sites")
     content = stored(call, known, span, grain, marts_dir, as_of_utc, scope)
     figures = [figure for figure in content.figures if not portfolio or _is_of_portfolio(figure)]
     by_id = {figure.figure_id: figure for figure in content.figures}
@@ -243,8 +243,8 @@ def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str)
     lines: Lines = {}
     for scope, of_scope in sorted(by_scope.items(), key=lambda each: _place(each[0])):
         # By unit too: the cost of a portfolio is one of each currency.
-        asked = {(row["kpi"], row["unit"]) for row in of_scope}
-        for kpi, unit in sorted(asked, key=lambda each: (order.get(each[0], len(order)), *each)):
+        kinds = {(row["kpi"], row["unit"]) for row in of_scope}
+        for kpi, unit in sorted(kinds, key=lambda each: (order.get(each[0], len(order)), *each)):
             known = {_when(row): row for row in of_scope if (row["kpi"], row["unit"]) == (kpi, unit)}
             cells = _cells([known.get(period) for period in periods], unit, marks)
             title = catalogue[kpi]["title"] if kpi in catalogue else words(kpi)
@@ -258,10 +258,10 @@ def kpi_tables(rows: Sequence[Mapping[str, Any]], *, grain: str, time_zone: str)
 def _cells(rows: Sequence[Mapping[str, Any] | None], unit: str, marks: Marks) -> list[str]:
     """One KPI of one scope over the periods: equal decimals, the marks beside them."""
     texts = format_alike([None if row is None else row["value"] for row in rows], unit)
-    beside = ["" if row is None else marks.of(_codes(row)) for row in rows]
+    marks_of = ["" if row is None else marks.of(_codes(row)) for row in rows]
     # An absent row is nothing; a value that cannot be known is a dash with its reason.
     cells = ["" if row is None else text for row, text in zip(rows, texts, strict=True)]
-    return [f"{cell} {mark}".rstrip() for cell, mark in zip(cells, beside, strict=True)]
+    return [f"{cell} {mark}".rstrip() for cell, mark in zip(cells, marks_of, strict=True)]
 
 
 def _aligned(lines: Lines) -> Lines:

@@ -89,22 +89,22 @@ def _of_no_report(call: Call, found: TraceReport) -> Answer:
     _expect_made(call, found.figure)
     exit_code = CHECK_FAILED if found.is_equal is False else DONE
     command = found.figure.trace.parameters.get("command")
-    asked = [f"the answer of: {command}"] if command else []
-    return Answer(trace_data(found), [*_verdict(found), *asked, "", INPUTS], exit_code=exit_code)
+    source = [f"the answer of: {command}"] if command else []
+    return Answer(trace_data(found), [*_verdict(found), *source, "", INPUTS], exit_code=exit_code)
 
 
 def _verdict(found: TraceReport) -> list[str]:
     """Equal or not, first; then what it is a figure of."""
     figure = found.figure
-    value, again = exact_text(figure.value, figure.unit), exact_text(found.recomputed, figure.unit)
+    value, recomputed = exact_text(figure.value, figure.unit), exact_text(found.recomputed, figure.unit)
     if found.is_equal is None:
         verdict = f"as it was printed: {value}; an act is not done again for the sake of a number"
     elif found.is_equal:
         verdict = f"recomputed equal: {value}"
     elif found.difference is None:
-        verdict = f"DIFFERS: recomputed {again}, stored {value}"
+        verdict = f"DIFFERS: recomputed {recomputed}, stored {value}"
     else:
-        verdict = f"DIFFERS by {exact_text(found.difference, figure.unit)}: recomputed {again}, stored {value}"
+        verdict = f"DIFFERS by {exact_text(found.difference, figure.unit)}: recomputed {recomputed}, stored {value}"
     last = figure.end - timedelta(days=1)
     known = f"as known at {figure.trace.as_of_utc:%Y-%m-%d %H:%M:%S}Z"
     with_care = [f"to be read with: {', '.join(map(words, figure.findings))}"] if figure.findings else []
@@ -168,5 +168,5 @@ def _readings(frame: pl.DataFrame, time_zone: str) -> list[Table | str]:
         f"value: {{value:,.{decimals}f}} | unit | "
         "quality | file and line: {source} | recorded_at_utc"
     )
-    said = f"{len(shown):,} readings" + (f", {len(frame):,} quarter hours" if len(frame) != len(shown) else "")
-    return [said, Table(shown, columns)]
+    counts = f"{len(shown):,} readings" + (f", {len(frame):,} quarter hours" if len(frame) != len(shown) else "")
+    return [counts, Table(shown, columns)]

@@ -131,8 +131,8 @@ def _of_source(rule: SourceRule, span: _Span) -> tuple[list[Fired], list[Finding
     ]
     # A rule that is not enabled yet is tried as if it were.
     tried = rule.model_copy(update={"enabled": True})
-    told = [each for each in inside if tried.is_of(rule.kind, (each[1].scope,)) and rule.passes(each[1].amounts)]
-    fired = [_fired(rule, *each) for each in sorted(told, key=lambda each: (each[0], each[1].scope))]
+    passing = [each for each in inside if tried.is_of(rule.kind, (each[1].scope,)) and rule.passes(each[1].amounts)]
+    fired = [_fired(rule, *each) for each in sorted(passing, key=lambda each: (each[0], each[1].scope))]
     if untimed := len(cases) - len(timed):
         message = Sentence("{0} are so since a time that is not kept", untimed)
         return fired, [Finding(code="short_history", message=message, severity="info", scope=span.site.site_id)]

@@ -88,9 +88,9 @@ def _stale(cases: list[_Case], changed: Changed, days: Sequence[datetime]) -> li
 
 def _halve(cases: list[_Case], changed: Changed, days: Sequence[datetime]) -> None:
     """Narrow each case to the first day on which it is changed. Readings are only added: changed once stays so."""
-    while asked := [each for each in cases if each.first < each.last]:
-        found = changed((days[each.middle], each) for each in asked)
-        for each in asked:
+    while open_cases := [each for each in cases if each.first < each.last]:
+        found = changed((days[each.middle], each) for each in open_cases)
+        for each in open_cases:
             if found.get((each.of.report_id, each.of.revision)):
                 each.last = each.middle
             else:
@@ -113,9 +113,9 @@ def _changed(project: "OpenProject") -> Changed:
 
     sources = project.sources(keeps=False)
 
-    def changed(asked: Iterable[tuple[datetime | None, _Case]]) -> dict[Key, Rows]:
+    def changed(pairs: Iterable[tuple[datetime | None, _Case]]) -> dict[Key, Rows]:
         by_instant, found = defaultdict[datetime | None, Rows](list), defaultdict[Key, Rows](list)
-        for as_of_utc, case in asked:
+        for as_of_utc, case in pairs:
             by_instant[as_of_utc] += case.inputs
         for as_of_utc, rows in by_instant.items():
             for row, _ in differing(rows, sources, as_of_utc=as_of_utc):
