@@ -65,12 +65,12 @@ def main() -> int:
     parser.add_argument("--project", type=Path, default=ROOT / "demo", help="project that they open")
     parser.add_argument("--out", type=Path, default=EXECUTED, help="folder for the executed notebooks")
     parser.add_argument("--twice", action="store_true", help="execute each again and compare the outputs")
-    asked = parser.parse_args()
-    paths = [each for each in sorted(FOLDER.glob("*.ipynb")) if each.name.startswith(tuple(asked.names) or "")]
-    if unknown := [name for name in asked.names if not any(each.name.startswith(name) for each in paths)]:
+    options = parser.parse_args()
+    paths = [each for each in sorted(FOLDER.glob("*.ipynb")) if each.name.startswith(tuple(options.names) or "")]
+    if unknown := [name for name in options.names if not any(each.name.startswith(name) for each in paths)]:
         parser.error(f"no notebook begins with {', '.join(unknown)}")
-    asked.out.mkdir(parents=True, exist_ok=True)
-    os.environ["METERLOOM_PROJECT"] = str(asked.project.resolve())
+    options.out.mkdir(parents=True, exist_ok=True)
+    os.environ["METERLOOM_PROJECT"] = str(options.project.resolve())
     # Two threads of a fit that wait for each other's core take four times as long as one.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -78,7 +78,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as kept:
         os.environ |= dict.fromkeys(HOMES, kept)
         for number, path in enumerate(paths, 1):
-            if code := _one(path, asked.out, f"[{number}/{len(paths)}] {path.stem}", is_twice=asked.twice):
+            if code := _one(path, options.out, f"[{number}/{len(paths)}] {path.stem}", is_twice=options.twice):
                 return code
     sys.stdout.write(f"{len(paths)} notebooks, 0 errors, {perf_counter() - started:.0f} s\n")
     return 0
@@ -90,11 +90,11 @@ def _one(path: Path, out: Path, name: str, *, is_twice: bool) -> int:
     started = perf_counter()
     try:
         made = executed(path)
-        again = executed(path) if is_twice else made
+        second = executed(path) if is_twice else made
     except CellExecutionError as fault:
         sys.stderr.write(f"{name}: {fault}\n")
         return 1
-    for place, (one, other) in enumerate(zip(texts(made), texts(again), strict=True), 1):
+    for place, (one, other) in enumerate(zip(texts(made), texts(second), strict=True), 1):
         if one != other:
             sys.stderr.write(f"{name}: code cell {place} gave another output on a second run\n")
             return 1

@@ -71,8 +71,8 @@ def wanted(lock: str, project: dict[str, Any]) -> str:
     no part of what runs. project: its table in pyproject.toml.
     """
     optional = {name: each for name, each in project["optional-dependencies"].items() if name not in ("test", "docs")}
-    asked = [Requirement(each) for each in (*project["dependencies"], *chain(*optional.values()))]
-    direct = {plain(each.name): each.extras for each in asked}
+    required = [Requirement(each) for each in (*project["dependencies"], *chain(*optional.values()))]
+    direct = {plain(each.name): each.extras for each in required}
     head, *blocks = re.split(r"(?m)^(?=[A-Za-z0-9])", lock)
     asked_by = {
         name_of(block): {plain(each) for each in re.findall(r"(?m)^    # (?: {2}|via )([\w.-]+)", block)}
@@ -126,11 +126,11 @@ def sbom(lock: str, version: str, commit: str) -> str:
         }
         for name, locked, marker, hashes in LOCKED.findall(lock)
     ]  # fmt: skip
-    said = hashlib.sha256(json.dumps(components).encode() + commit.encode()).digest()
+    digest = hashlib.sha256(json.dumps(components).encode() + commit.encode()).digest()
     document = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.UUID(bytes=said[:16], version=4)}",
+        "serialNumber": f"urn:uuid:{uuid.UUID(bytes=digest[:16], version=4)}",
         "version": 1,
         "metadata": {
             "component": {

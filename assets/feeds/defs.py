@@ -72,7 +72,7 @@ def raw_landing__pulled_files(
     faults: list[str] = []
     for source in pulled_sources(site):
         try:
-            taken = take_source(project.project, site, source, now_utc=clock.now_utc(), said=context.log.info)
+            taken = take_source(project.project, site, source, now_utc=clock.now_utc(), progress=context.log.info)
         except WorldFault as fault:
             # One that is away must not keep the others waiting.
             faults.append(f"{source.source_id}: {fault}")

@@ -105,14 +105,14 @@ def pull(
     notes: Path,
     now_utc: datetime,
     patience: Patience = PATIENCE,
-    said: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Pulled:
-    """Everything from where the last pull ended up to the last quarter hour that is over. said: told of each month.
+    """Everything from where the last pull ended up to the last quarter hour that is over. progress: once a month.
 
     Raises BadInput (token, another series than meant, refused), Unreachable, OSError; what was landed until then stays,
     and the next pull goes on behind it.
     """
-    return asyncio.run(_pull(site, source, landing, notes, now_utc, patience, said))
+    return asyncio.run(_pull(site, source, landing, notes, now_utc, patience, progress))
 
 
 async def _pull(

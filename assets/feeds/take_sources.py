@@ -155,12 +155,12 @@ def take_source(
     source: InfluxSource | PricesSource,
     *,
     now_utc: datetime,
-    said: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Pulled | TakenPrices:
     """Ask one source for what is not known yet. Raises BadInput, Unreachable, OSError."""
     landing, notes = project.landing_dir, _notes(project)
     if isinstance(source, InfluxSource):
-        return pull(site, source, landing=landing, notes=notes, now_utc=now_utc, said=said)
+        return pull(site, source, landing=landing, notes=notes, now_utc=now_utc, progress=progress)
     return take_prices(site, source, landing=landing, notes=notes, now_utc=now_utc)
 
 

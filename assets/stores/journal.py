@@ -138,18 +138,18 @@ class Ledger(AppendOnly[ModelType]):
             raise OurFault(f"{table.name} has no column for {', '.join(lacking)} of {model.__name__}")
         self.document = document
 
-    def row(self, made: ModelType, **beside: Any) -> dict[str, Any]:
+    def row(self, made: ModelType, **columns: Any) -> dict[str, Any]:
         """The row of a model, with additional columns."""
         whole = {self.document: made.model_dump(mode="json")} if self.document else {}
-        return row_of(self.table, made, **(whole | beside))
+        return row_of(self.table, made, **(whole | columns))
 
-    def put(self, store: Store, clock: Clock, *made: ModelType, **beside: Any) -> list[ModelType]:
+    def put(self, store: Store, clock: Clock, *made: ModelType, **columns: Any) -> list[ModelType]:
         """Append models, none or more, with additional columns. Returns them as they were recorded."""
         if not made:
             return []
         # What a document says of its time is the clock's; of two additions at once the column tells the later one.
         kept = [_recorded(each, clock.now_utc()) for each in made] if self.document else list(made)
-        moment = self.add(store, clock, *(self.row(each, **beside) for each in kept))
+        moment = self.add(store, clock, *(self.row(each, **columns) for each in kept))
         return kept if self.document else [_recorded(each, moment) for each in kept]
 
 
@@ -207,14 +207,14 @@ def document_in(column: str, model: type[ModelType]) -> Callable[[Row], ModelTyp
     return lambda row: model.model_validate(row[column])
 
 
-def row_of(table: sa.Table, model: Model, **beside: Any) -> dict[str, Any]:
+def row_of(table: sa.Table, model: Model, **columns: Any) -> dict[str, Any]:
     """A row for the table: the model's fields that it has columns for, and additional columns."""
-    own = [column for column in table.c if column.name in type(model).model_fields and column.name not in beside]
+    own = [column for column in table.c if column.name in type(model).model_fields and column.name not in columns]
     # JSON columns take plain JSON; dates and times of all others stay what they are, for their own column types.
     texts = model.model_dump(mode="json", include={each.name for each in own if isinstance(each.type, JsonText)})
     plain = {each.name: getattr(model, each.name) for each in own}
     # Each driver adapts an enum in its own way; psycopg writes the name of a plain one, not its value.
-    return {name: each.value if isinstance(each, Enum) else each for name, each in plain.items()} | texts | beside
+    return {name: each.value if isinstance(each, Enum) else each for name, each in plain.items()} | texts | columns
 
 
 def _recorded(model: ModelType, at_utc: datetime) -> ModelType:

@@ -211,9 +211,9 @@ class _Backup:
             content = self.source.recipient.seal(path.read_bytes(), f"{area}/{name}")
             self._keep(area, name, partial(_write, content), is_sealed=True)
 
-    def _keep(self, area: str, name: str, copy: Callable[[Path], object], **beside: Any) -> None:
+    def _keep(self, area: str, name: str, copy: Callable[[Path], object], **fields: Any) -> None:
         sha256, size = self.place.keep(copy)
-        self.files.append(KeptFile(area=area, path=name, sha256=sha256, size_bytes=size, **beside))
+        self.files.append(KeptFile(area=area, path=name, sha256=sha256, size_bytes=size, **fields))
 
 
 def _write(content: bytes, part: Path) -> None:

@@ -249,9 +249,9 @@ def days_as_written(path: Path, file_sha256: str) -> dict[str, str]:
         return {}
     if dict(table.schema) != LAKE_SCHEMA or table.is_empty() or sum(table.null_count().row(0)):
         return {}
-    block, again = block_of(table), pa.BufferOutputStream()
-    write_block(block, again)
-    if hashlib.sha256(again.getvalue()).hexdigest() != file_sha256 or not table[TIME].is_sorted():
+    block, rewritten = block_of(table), pa.BufferOutputStream()
+    write_block(block, rewritten)
+    if hashlib.sha256(rewritten.getvalue()).hexdigest() != file_sha256 or not table[TIME].is_sorted():
         return {}
     return {str(day): part_sha256(block, start, end) for day, start, end in block.days()}
 

@@ -168,9 +168,9 @@ def is_part(block: Block, entries: Sequence[Entry]) -> bool:
     if days == {str(each["day"]): each["content_sha256"] for each in entries}:
         return True
     # Written by an earlier form of the digests: by its bytes then.
-    again = BytesIO()
-    write_block(block, again)
-    return all(hashlib.sha256(again.getvalue()).hexdigest() == each["file_sha256"] for each in entries)
+    rewritten = BytesIO()
+    write_block(block, rewritten)
+    return all(hashlib.sha256(rewritten.getvalue()).hexdigest() == each["file_sha256"] for each in entries)
 
 
 def take_out(root: Path, merged: str, wanted: Mapping[str, Sequence[Entry]]) -> None:

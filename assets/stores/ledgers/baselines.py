@@ -244,13 +244,13 @@ class BaselineStore(Repository):
         return self._decide(candidate, person, reason, clock, waivers={}, outcome=REJECTED)
 
     def _decide(
-        self, candidate: BaselineVersion, person: Person, reason: str, clock: Clock, **said: Any
+        self, candidate: BaselineVersion, person: Person, reason: str, clock: Clock, **fields: Any
     ) -> BaselineVersion:  # fmt: skip
         line = candidate.baseline_id, candidate.version
         with self.store.together():
             done = _APPROVALS.rows(self.store, "version", "outcome", baseline_id=line[0])
-            _refuse_order(*line, done, is_rejection="outcome" in said)
-            row = {"baseline_id": line[0], "version": line[1], "person_id": person.person_id, **said}
+            _refuse_order(*line, done, is_rejection="outcome" in fields)
+            row = {"baseline_id": line[0], "version": line[1], "person_id": person.person_id, **fields}
             row |= {"role": Role.APPROVER.value, "reason": reason.strip()}
             _APPROVALS.add(self.store, clock, row | {"dataset_digest": candidate.baseline.dataset_digest})
         return self.get(*line)

@@ -137,9 +137,9 @@ def _changed(rows: Sequence[Factor], known: Sequence[Factor]) -> list[Factor]:
     return [row for key, group in grouped(rows).items() if texts(group) != texts(before.get(key, [])) for row in group]
 
 
-def _line(row: Factor, tenant: str, set_id: str, beside: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _line(row: Factor, tenant: str, set_id: str, extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     additional = {"set_id": set_id, "tenant": tenant, "source_sha256": row.sha256}
-    return row_of(emission_factors, row, **additional, factor={**_content(row), **(beside or {})})
+    return row_of(emission_factors, row, **additional, factor={**_content(row), **(extra or {})})
 
 
 def _stored(line: Any) -> StoredFactor:

@@ -129,9 +129,9 @@ class Outbox(Repository):
                 )  # fmt: skip
             if known[0].state != "dead":
                 raise BadInput(f"notice {known[0].notice_id} is {known[0].state}, and not dead", reason="not_dead")
-            again = known[0].model_copy(update={"state": "queued", "attempts": 0, "next_utc": clock.now_utc()})
-            self.record([again], clock)
-        return again
+            queued = known[0].model_copy(update={"state": "queued", "attempts": 0, "next_utc": clock.now_utc()})
+            self.record([queued], clock)
+        return queued
 
     def _last(self) -> sa.Select[tuple[object, ...]]:
         last = sa.select(sa.func.max(notice_events.c.id)).group_by(notice_events.c.notice_id)

@@ -52,9 +52,9 @@ class Recommendations(StandingLedger[Recommendation]):
 
     def move(
         self, of: Recommendation, status: RecommendationState, clock: Clock, *, person_id: str, reason: str,
-        **beside: Any,
+        **fields: Any,
     ) -> Recommendation:  # fmt: skip
-        """Record an act. beside: fields that it sets. Raises BadInput without a reason (no_reason), and for a state
+        """Record an act. fields: those that it sets. Raises BadInput without a reason (no_reason), and for a state
         that does not follow (bad_state).
         """
         if not reason.strip():
@@ -66,7 +66,7 @@ class Recommendations(StandingLedger[Recommendation]):
                 after = ", ".join(NEXT_STATES[now.status]) or "nothing"
                 message = f"recommendation {now.recommendation_id} is {now.status}; {after} may follow"
                 raise BadInput(message, reason="bad_state")
-            changes = {"status": status, "person_id": person_id, "reason": reason.strip(), **beside}
+            changes = {"status": status, "person_id": person_id, "reason": reason.strip(), **fields}
             (after_act,) = self.rows.put(self.store, clock, now.model_copy(update=changes))
         return after_act
 

@@ -58,9 +58,9 @@ class YearRules(Repository):
         assert kept is not None  # noqa: S101
         return kept
 
-    def of(self, asked: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
+    def of(self, rule: YearRule, *, as_of_utc: datetime | None = None) -> YearRuleRecord | None:
         """The rule of the use and reporting period, whatever its years; None where nobody approved one."""
-        return _RULES.latest(self.store, as_of_utc=as_of_utc, **_key(asked))
+        return _RULES.latest(self.store, as_of_utc=as_of_utc, **_key(rule))
 
 
 def _key(rule: YearRule) -> dict[str, str]:

@@ -33,7 +33,7 @@ def pull(
         )
     for each in wanted:
         call.doing(f"asking {each.source_id}")
-        taken = take_source(project.project, known, each, now_utc=call.clock.now_utc(), said=call.doing)
+        taken = take_source(project.project, known, each, now_utc=call.clock.now_utc(), progress=call.doing)
         messages = [finding.message for finding in getattr(taken, "findings", ())]
         found.append({**taken.model_dump(mode="json"), "file_count": len(taken.files), "told": messages})
     return Answer({"site": known.site_id, "sources": found}, PULLED, text=call.then(known.site_id))
