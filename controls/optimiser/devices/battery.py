@@ -1,6 +1,6 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
 
@@ -23,10 +23,10 @@ from controls.optimiser.devices.components.battery_curves import (
     curve_rows,
     curve_variables,
 )
+from controls.optimiser.devices.components.converter import Converter
 from controls.optimiser.devices.device import (
     Again,
     Around,
-    Device,
     Forced,
     Given,
     Measure,
@@ -75,7 +75,7 @@ def _absent(value: Any) -> bool:
     return value is None
 
 
-class Battery(Device):
+class Battery(Converter):
     """Energies in kWh at the cells and powers in kW at the AC terminals. `capacity_kwh` is the scale of its charge."""
 
     kind = "battery"
@@ -251,10 +251,6 @@ class Battery(Device):
         yield Row("soc_window", "ceiling", soc[1:] - outside <= self.soc_max_kwh)
         yield Row("soc_end", "end", soc[-1] >= self.soc_end_min_kwh)
 
-    def drawn_kw(self, x: Values) -> Any:
-        """Charge less discharge."""
-        return x["battery_charge_kw"] - x["battery_discharge_kw"]
-
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Wear; charge that is borrowed from tomorrow; and, no money, time outside the window."""
         charge, discharge, is_solved = x["battery_charge_kw"], x["battery_discharge_kw"], "soc_kwh" not in x
@@ -341,8 +337,7 @@ class Battery(Device):
         yield "charge balance", np.abs(soc_kwh - expected_kwh)
         yield "charge above the rating", into - self.charge_limit_kw(into.size)
         yield "discharge above the rating", out - self.discharge_limit_kw(out.size)
-        yield "charge and discharge at once", np.minimum(into, out)
-        yield "a power below zero", -np.minimum(into, out)
+        yield from self.power_errors(columns)
         # A start outside the window may last, and never grow.
         gone_kwh = 0.0 if self.return_price_per_kwh is None else float(self._outside_kwh(self.soc_init_kwh))
         yield "charge below its floor", self.soc_min_kwh - gone_kwh - soc_kwh
@@ -362,10 +357,6 @@ class Battery(Device):
                 found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
         return found
 
-    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative."""
-        return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
-
     def with_state(self, **known: Unpack[Again]) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 
@@ -383,11 +374,6 @@ class Battery(Device):
             "end_value_per_kwh": None if end == begun else self.end_value_per_kwh,
         }
         return self.model_copy(update=changes)
-
-    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative; nothing without a set-point."""
-        power_kw = set_points.get("set_charge_power_kw", 0.0)
-        return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Self-consumption rule: store the surplus, cover the deficit, as far as rating and window allow; kW a step."""
