@@ -77,3 +77,15 @@ def test_a_closed_loop_plans_it_and_the_house_does_it(home_site: Site, monkeypat
     # Cheaper than any kWh of the evening: all of it is shed.
     assert told[-1]["laundry"][LIMIT] == pytest.approx(0.0, abs=1e-3)
     assert house.look().drawn_kw["laundry"] < -0.1
+
+
+def test_a_kind_whose_state_the_house_does_not_tell_is_left_out_and_named(home_site: Site) -> None:
+    site = with_load(home_site, "appliance", programme_kw=[1.0], windows=[DAY])
+    pump = {"capacity_kwh": 8, "empty_degc": 20, "full_degc": 50, "normal_degc": 40, "normal_kw": 2.0}
+    pump_asset = Asset.model_validate({"asset_id": "pump", "name": "Pump", "kind": "heat_pump", "params": pump})
+    site = site.model_copy(update={"assets": (*site.assets, pump_asset)})
+    house = closed_house(site, start_utc=EVENING, seed=3)
+    found = run_policy(site, house, "deterministic", seed=3, hours=1, watched=timedelta(hours=2))
+    assert found.plans >= 1
+    [told] = [each for each in found.findings if each.code == "devices_left_out"]
+    assert told.message == "site home: left out, because the simulated site tells no state of them: laundry, pump"
