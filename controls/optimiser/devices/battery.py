@@ -1,6 +1,6 @@
 """A battery: separate charge and discharge, never both, charge balance, window and terminal bound (formulas 5.18)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, ClassVar, Self, Unpack
 
@@ -14,26 +14,22 @@ from controls.optimiser.devices.components.battery_curves import (
     Bands,
     Cells,
     Curve,
+    Way,
     at_cells,
     band_cost,
     band_rows,
     band_variables,
-    cells_of,
-    curve_of,
-    curve_rows,
-    curve_variables,
 )
+from controls.optimiser.devices.components.converter import Converter
 from controls.optimiser.devices.device import (
     Again,
     Around,
-    Device,
     Forced,
     Given,
     Measure,
     Numbers,
     State,
     Values,
-    clean,
     followed,
     params_of,
 )
@@ -75,7 +71,7 @@ def _absent(value: Any) -> bool:
     return value is None
 
 
-class Battery(Device):
+class Battery(Converter):
     """Energies in kWh at the cells and powers in kW at the AC terminals. `capacity_kwh` is the scale of its charge."""
 
     kind = "battery"
@@ -149,15 +145,15 @@ class Battery(Device):
         full = params.capacity_kwh
         floor_kwh, ceiling_kwh = max(params.soc_min, params.reserve or 0.0) * full, params.soc_max * full
         charge_kw, discharge_kw = given.share * params.max_charge_kw, given.share * params.max_discharge_kw
-        curve, bands = params.efficiency_curve, params.wear_by_depth
+        cells, bands = Cells.of(params, full), params.wear_by_depth
         figures = params.model_dump(include=_AS_THEY_ARE) | {
             "max_charge_kw": 0.0 if params.mode == "discharge" else charge_kw,
             "max_discharge_kw": 0.0 if params.mode == "charge" else discharge_kw,
             "soc_min_kwh": floor_kwh,
             "soc_max_kwh": ceiling_kwh,
             "soc_init_kwh": soc_kwh,
-            "charge_curve": curve and curve_of(curve, params.max_charge_kw, is_charging=True),
-            "discharge_curve": curve and curve_of(curve, params.max_discharge_kw, is_charging=False),
+            "charge_curve": cells.charge.curve,
+            "discharge_curve": cells.discharge.curve,
             "wear_bands": bands and tuple(
                 ((depth - before) * full, price)
                 for (depth, price), (before, _) in zip(bands, ((0.0, 0.0), *bands), strict=False)
@@ -173,7 +169,7 @@ class Battery(Device):
         figures["soc_end_min_kwh"] = wanted_kwh if given.end is None else given.end
         made = cls.model_validate({"device_id": asset.asset_id} | figures)
         # From below its floor it need not reach what its mode, its temperature or the sun do not let it.
-        most_kwh = soc_kwh + given.step_h * float(made.into_cells(made.charge_limit_kw(len(given.load_kw))).sum())
+        most_kwh = soc_kwh + given.step_h * float(cells.charge.at_cells(made.charge_limit_kw(len(given.load_kw))).sum())
         return (
             made.model_copy(update={"soc_end_min_kwh": min(made.soc_end_min_kwh, most_kwh)})
             if (soc_kwh < floor_kwh)
@@ -213,8 +209,7 @@ class Battery(Device):
             # Free of bounds: its window is rows, which a conflict can name.
             "soc_kwh": new("soc_kwh", steps + 1, lower=-INF),
         }
-        for name, curve in (("charge", self.charge_curve), ("discharge", self.discharge_curve)):
-            found |= curve_variables(new, name, curve, steps) if curve else {}
+        found |= self.cells.charge.variables(new, steps) | self.cells.discharge.variables(new, steps)
         found |= band_variables(new, self.wear_bands, steps) if self.wear_bands else {}
         return found | ({"outside_kwh": new("outside_kwh", steps)} if self.return_price_per_kwh is not None else {})
 
@@ -230,14 +225,9 @@ class Battery(Device):
         most_kw = self.discharge_limit_kw(around.steps)
         yield Row("discharge_limit", "discharge_max", discharge <= most_kw * (1 - mode))
         yield Row("soc_start", "start", soc[0] == self.soc_init_kwh)
-        into, out = self.charge_efficiency * charge, discharge / self.discharge_efficiency
-        if self.charge_curve:
-            yield from curve_rows(x, "charge", self.charge_curve, charge)
-            into = cells_of(x, "charge", self.charge_curve)
-        if self.discharge_curve:
-            yield from curve_rows(x, "discharge", self.discharge_curve, discharge)
-            out = cells_of(x, "discharge", self.discharge_curve)
-        stored_kwh, drawn_kwh = around.step_h * into, around.step_h * out
+        for way in (self.cells.charge, self.cells.discharge):
+            yield from way.rows(x)
+        stored_kwh, drawn_kwh = self._moved_kwh(x, around.step_h)
         yield Row("soc_balance", "soc", soc[1:] == soc[:-1] + stored_kwh - drawn_kwh)
         if self.wear_bands:
             yield from band_rows(x, self.wear_bands, self.soc_init_kwh, stored_kwh, drawn_kwh)
@@ -251,17 +241,12 @@ class Battery(Device):
         yield Row("soc_window", "ceiling", soc[1:] - outside <= self.soc_max_kwh)
         yield Row("soc_end", "end", soc[-1] >= self.soc_end_min_kwh)
 
-    def drawn_kw(self, x: Values) -> Any:
-        """Charge less discharge."""
-        return x["battery_charge_kw"] - x["battery_discharge_kw"]
-
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Wear; charge that is borrowed from tomorrow; and, no money, time outside the window."""
-        charge, discharge, is_solved = x["battery_charge_kw"], x["battery_discharge_kw"], "soc_kwh" not in x
-        yield "wear", step_h * self.wear_per_kwh * discharge
+        is_solved = "soc_kwh" not in x
+        yield "wear", step_h * self.wear_per_kwh * x["battery_discharge_kw"]
         if self.wear_bands and is_solved:
-            stored_kwh, drawn_kwh = step_h * self.into_cells(charge), step_h * self.out_of_cells(discharge)
-            yield "wear", band_cost(self.wear_bands, self.soc_init_kwh, stored_kwh, drawn_kwh)
+            yield "wear", band_cost(self.wear_bands, self.soc_init_kwh, *self._moved_kwh(x, step_h))
         elif self.wear_bands:
             for k, (_, price) in enumerate(self.wear_bands):
                 yield "wear", price * x[f"band{k}_out"]
@@ -275,17 +260,16 @@ class Battery(Device):
             gone = np.maximum.accumulate(self._outside_kwh(soc)[::-1]) if is_solved else x["outside_kwh"]
             yield "return", self.return_price_per_kwh * gone
 
-    def into_cells(self, charge_kw: ArrayLike) -> Floats:
-        """Power that arrives at the cells, kW."""
-        if self.charge_curve:
-            return at_cells(self.charge_curve, charge_kw)
-        return self.charge_efficiency * np.asarray(charge_kw, np.float64)
+    @property
+    def cells(self) -> Cells:
+        """Its physics."""
+        into = Way("charge", self.charge_efficiency, self.charge_curve)
+        out = Way("discharge", self.discharge_efficiency, self.discharge_curve)
+        return Cells(self.soc_min_kwh, self.soc_max_kwh, into, out)
 
-    def out_of_cells(self, discharge_kw: ArrayLike) -> Floats:
-        """Power drawn from the cells, kW."""
-        if self.discharge_curve:
-            return at_cells(self.discharge_curve, discharge_kw)
-        return np.asarray(discharge_kw, np.float64) / self.discharge_efficiency
+    def _moved_kwh(self, x: Values, step_h: Floats) -> tuple[Any, Any]:
+        """Energy stored in the cells and drawn from them in each step: of variables, or of numbers."""
+        return step_h * self.cells.charge.cells_kw(x), step_h * self.cells.discharge.cells_kw(x)
 
     def charge_limit_kw(self, steps: int) -> Floats:
         """The most it may charge with in each step."""
@@ -313,10 +297,9 @@ class Battery(Device):
 
     def solved(self, values: Numbers, step_h: Floats) -> Numbers:
         """The two powers, and the charge at the end of each step that follows from them."""
-        into, out = clean(values["battery_charge_kw"]), clean(values["battery_discharge_kw"])
-        change_kwh = step_h * (self.into_cells(into) - self.out_of_cells(out))
-        soc_kwh = followed(self.soc_init_kwh, change_kwh)
-        return {"battery_charge_kw": into, "battery_discharge_kw": out, "soc_end_kwh": soc_kwh}
+        found = super().solved(values, step_h)
+        stored_kwh, drawn_kwh = self._moved_kwh(found, step_h)
+        return found | {"soc_end_kwh": followed(self.soc_init_kwh, stored_kwh - drawn_kwh)}
 
     def told(self, columns: Numbers) -> Numbers:
         """Its powers, mode and charge, and which pieces of its curves are full."""
@@ -324,9 +307,9 @@ class Battery(Device):
             return {}
         soc_kwh = np.concatenate([[self.soc_init_kwh], columns["soc_end_kwh"]])
         full = {
-            f"{name}_full{k}": (columns[f"battery_{name}_kw"] >= corner_kw - _WATT).astype(np.float64)
-            for name, curve in (("charge", self.charge_curve), ("discharge", self.discharge_curve))
-            for k, (corner_kw, _) in enumerate((curve or ())[:-1])
+            f"{way.name}_full{k}": (columns[f"battery_{way.name}_kw"] >= corner_kw - _WATT).astype(np.float64)
+            for way in (self.cells.charge, self.cells.discharge)
+            for k, (corner_kw, _) in enumerate((way.curve or ())[:-1])
         }
         return (
             columns | full | {"is_charging": (columns["battery_charge_kw"] > 0).astype(np.float64), "soc_kwh": soc_kwh}
@@ -337,12 +320,12 @@ class Battery(Device):
         into, out, soc_kwh = columns["battery_charge_kw"], columns["battery_discharge_kw"], columns["soc_end_kwh"]
         # Goes on from the stated charge, not from the expected one: each step answers for its own error.
         before_kwh = np.concatenate([[self.soc_init_kwh], soc_kwh[:-1]])
-        expected_kwh = before_kwh + step_h * (self.into_cells(into) - self.out_of_cells(out))
-        yield "charge balance", np.abs(soc_kwh - expected_kwh)
+        stored_kw = at_cells(self.charge_curve, into) if self.charge_curve else self.charge_efficiency * into
+        drawn_kw = at_cells(self.discharge_curve, out) if self.discharge_curve else out / self.discharge_efficiency
+        yield "charge balance", np.abs(soc_kwh - before_kwh - step_h * (stored_kw - drawn_kw))
         yield "charge above the rating", into - self.charge_limit_kw(into.size)
         yield "discharge above the rating", out - self.discharge_limit_kw(out.size)
-        yield "charge and discharge at once", np.minimum(into, out)
-        yield "a power below zero", -np.minimum(into, out)
+        yield from self.power_errors(columns)
         # A start outside the window may last, and never grow.
         gone_kwh = 0.0 if self.return_price_per_kwh is None else float(self._outside_kwh(self.soc_init_kwh))
         yield "charge below its floor", self.soc_min_kwh - gone_kwh - soc_kwh
@@ -362,10 +345,6 @@ class Battery(Device):
                 found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
         return found
 
-    def commands(self, step: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative."""
-        return {"set_charge_power_kw": step["battery_charge_kw"] - step["battery_discharge_kw"]}
-
     def with_state(self, **known: Unpack[Again]) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 
@@ -384,21 +363,12 @@ class Battery(Device):
         }
         return self.model_copy(update=changes)
 
-    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charge positive, discharge negative; nothing without a set-point."""
-        power_kw = set_points.get("set_charge_power_kw", 0.0)
-        return {"battery_charge_kw": max(power_kw, 0.0), "battery_discharge_kw": max(-power_kw, 0.0)}
-
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Self-consumption rule: store the surplus, cover the deficit, as far as rating and window allow; kW a step."""
-        cells = Cells(
-            self.soc_min_kwh, self.soc_max_kwh, self.charge_efficiency, self.discharge_efficiency, self.charge_curve,
-            self.discharge_curve,
-        )  # fmt: skip
         wanted_kw = np.clip(-net_kw, -self.discharge_limit_kw(net_kw.size), self.charge_limit_kw(net_kw.size))
         power_kw, soc_kwh = np.zeros_like(wanted_kw), self.soc_init_kwh
         for t, (wanted, hours) in enumerate(zip(wanted_kw.tolist(), step_h.tolist(), strict=True)):
-            power_kw[t], added_kwh = cells.step(soc_kwh, wanted, hours)
+            power_kw[t], added_kwh = self.cells.step(soc_kwh, wanted, hours)
             soc_kwh += added_kwh
         return {"battery_charge_kw": np.maximum(power_kw, 0.0), "battery_discharge_kw": np.maximum(-power_kw, 0.0)}
 

@@ -1,7 +1,7 @@
 """A charger and the cars at it: power zero or in a range, phases, taper, departure, feeding back (formulas 5.18)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, Unpack
+from typing import Any, ClassVar, Literal, NamedTuple, Self, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
+from controls.optimiser.devices.components.converter import Converter
 from controls.optimiser.devices.components.ev_params import EvParams, chargeable_kwh, sessions_of
 from controls.optimiser.devices.components.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.devices.device import (
@@ -16,7 +17,6 @@ from controls.optimiser.devices.device import (
     Again,
     Around,
     Columns,
-    Device,
     Forced,
     Given,
     Measure,
@@ -33,7 +33,24 @@ _IDLE_KW = 1e-6  # less than a watt is solver noise and no charging
 _TRIPS_KWH = 8.0  # 40 km of an ordinary day at 0.2 kWh/km
 
 
-class EvCharger(Device):
+class _Mode(NamedTuple):
+    """A way to use the charger: its power, its binary, its rows, and its range in a stay (None: not in this one)."""
+
+    power: str
+    on: str
+    family: str
+    name: str
+    range_of: Callable[[Session], PowerRange | None]
+
+
+_MODES = (
+    _Mode("ev_kw", "is_charging", "ev_power", "", lambda stay: stay),
+    _Mode("one_phase_kw", "is_one_phase", "ev_power", "one_phase_", lambda stay: stay.one_phase),
+    _Mode("ev_discharge_kw", "is_feeding", "ev_feed_in", "feed_", lambda stay: stay.feed_in),
+)
+
+
+class EvCharger(Converter):
     """The stays of cars at one charger, in the order of time. `notes`: what was assumed, in sentences."""
 
     kind = "ev_charger"
@@ -189,19 +206,13 @@ class EvCharger(Device):
         """Powers and modes have one entry a step; `stored_kwh` one for each step with a car, at its end."""
         if self.is_uncontrolled:
             return self._let_go(around.step_h).variables(program, around)
-        there, at = self._each(around.steps, lambda _: 1.0), self._steps
-        powers: dict[str, Any] = {"upper": np.where(there > 0, INF, 0.0)}
-        mode: dict[str, Any] = {"upper": 1.0, "is_integer": True, "at": at}
-        found = {
-            "ev_kw": self.new(program, "kw", around.steps, **powers),
-            "is_charging": self.new(program, "is_charging", at.size, **mode),
-        }
-        if any(session.one_phase for session in self.sessions):
-            found["one_phase_kw"] = self.new(program, "one_phase_kw", around.steps, **powers)
-            found["is_one_phase"] = self.new(program, "is_one_phase", at.size, **mode)
-        if any(session.feed_in for session in self.sessions):
-            found["ev_discharge_kw"] = self.new(program, "discharge_kw", around.steps, **powers)
-            found["is_feeding"] = self.new(program, "is_feeding", at.size, **mode)
+        at, found = self._steps, dict[str, Linear]()
+        most_kw = np.where(self._each(around.steps, lambda _: 1.0) > 0, INF, 0.0)
+        for mode in _MODES:
+            if mode.power == "ev_kw" or any(map(mode.range_of, self.sessions)):
+                name = mode.power.removeprefix("ev_")
+                found[mode.power] = self.new(program, name, around.steps, upper=most_kw)
+                found[mode.on] = self.new(program, mode.on, at.size, upper=1.0, is_integer=True, at=at)
         return found | {"stored_kwh": self.new(program, "stored_kwh", at.size, lower=-INF, at=at)}
 
     def rows(self, x: Values, around: Around) -> Iterator[Row]:
@@ -209,26 +220,16 @@ class EvCharger(Device):
         if self.is_uncontrolled:
             yield from self._let_go(around.step_h).rows(x, around)
         elif self.sessions:
-            at, on = self._steps, x["is_charging"]
-            power = x["ev_kw"][at]
-            if "is_one_phase" in x:
-                one, alone = x["one_phase_kw"][at], x["is_one_phase"]
-                one_max = self._stayed(lambda s: s.one_phase.max_kw if s.one_phase else 0.0)
-                one_min = self._stayed(lambda s: s.one_phase.min_kw if s.one_phase else 0.0)
-                yield Row("ev_power", "one_phase_most", one <= one_max * alone, at)
-                yield Row("ev_least", "one_phase_least", one >= one_min * alone, at)
-                power = power - one
-            yield Row("ev_power", "most", power <= self._stayed(lambda s: s.max_kw) * on, at)
-            yield Row("ev_least", "least", power >= self._stayed(lambda s: s.min_kw) * on, at)
-            others = [x[name] for name in ("is_one_phase", "is_feeding") if name in x]
-            if others:
-                yield Row("ev_mode", "one_mode", sum(others, start=on) <= 1, at)
-            if "is_feeding" in x:
-                given, feeds = x["ev_discharge_kw"][at], x["is_feeding"]
-                feed_max = self._stayed(lambda s: s.feed_in.max_kw if s.feed_in else 0.0)
-                feed_min = self._stayed(lambda s: s.feed_in.min_kw if s.feed_in else 0.0)
-                yield Row("ev_feed_in", "feed_most", given <= feed_max * feeds, at)
-                yield Row("ev_least", "feed_least", given >= feed_min * feeds, at)
+            at, modes = self._steps, [mode for mode in _MODES if mode.on in x]
+            for mode in modes:
+                power = x[mode.power][at]
+                if mode.power == "ev_kw" and "one_phase_kw" in x:
+                    power = power - x["one_phase_kw"][at]
+                least_kw, most_kw = self._range_kw(mode)
+                yield Row(mode.family, f"{mode.name}most", power <= most_kw * x[mode.on], at)
+                yield Row("ev_least", f"{mode.name}least", power >= least_kw * x[mode.on], at)
+            if len(modes) > 1:
+                yield Row("ev_mode", "one_mode", sum((x[mode.on] for mode in modes[1:]), start=x[modes[0].on]) <= 1, at)
             yield from self._energy_rows(x, around)
 
     def _energy_rows(self, x: Values, around: Around) -> Iterator[Row]:
@@ -272,10 +273,6 @@ class EvCharger(Device):
         one = x["one_phase_kw"] if "one_phase_kw" in x else np.where(x["ev_phases"] == 1, x["ev_kw"], 0.0)
         is_first = phase + 1 == min(self.on_phases or (1,))
         return drawn + (is_first - self.phase_share[phase]) * one
-
-    def drawn_kw(self, x: Values) -> Any:
-        """Net power of the car, kW: charging less discharging."""
-        return x["ev_kw"] - x["ev_discharge_kw"] if "ev_discharge_kw" in x else x["ev_kw"]
 
     def cost(self, x: Values, step_h: Floats) -> Iterable[tuple[str, Any]]:
         """Wear of what is given back."""
@@ -322,8 +319,7 @@ class EvCharger(Device):
         power, given = columns["ev_kw"], columns["ev_discharge_kw"]
         away = self._each(step_h.size, lambda _: 1.0) == 0
         yield "a power without a car", np.where(away, np.maximum(np.abs(power), np.abs(given)), 0.0)
-        yield "charge and discharge at once", np.minimum(power, given)
-        yield "a power below zero", -np.minimum(power, given)
+        yield from self.power_errors(columns)
         yield "stored energy", np.abs(columns["ev_stored_kwh"] - self._path(columns, step_h))
         for number, one in enumerate(self.sessions):
             whose, taken, back = f"session {number}: ", power[one.steps], given[one.steps]
@@ -367,7 +363,7 @@ class EvCharger(Device):
         if self._stay(t) is None:
             return {}
         phases = {"set_phases_count": step["ev_phases"]} if step.get("ev_phases") else {}
-        return phases | {"set_charge_power_kw": step["ev_kw"] - step["ev_discharge_kw"]}
+        return phases | super().commands(step, t)
 
     def without_control(self) -> Self:
         """Every car charges from when it comes, at full power, until it has what it needs; it gives nothing back."""
@@ -416,11 +412,6 @@ class EvCharger(Device):
         """The charge of a car that stays."""
         stay = self._stay(t)
         return columns["ev_stored_kwh"][t] if stay and t + 1 < stay.to_step else None
-
-    def acted(self, set_points: Mapping[str, float], t: int) -> dict[str, float]:
-        """Charging positive, discharging negative; nothing without a set-point."""
-        power_kw = set_points.get("set_charge_power_kw", 0.0)
-        return {"ev_kw": max(power_kw, 0.0), "ev_discharge_kw": max(-power_kw, 0.0)}
 
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
         """As commanded while a car is present, and ready at departure all the same."""
@@ -472,6 +463,11 @@ class EvCharger(Device):
     def _stayed(self, of: Callable[[Session], ArrayLike]) -> Floats:
         """A figure of the stays for each of their steps, one stay after the other."""
         return np.concatenate([np.broadcast_to(of(one), (one.to_step - one.from_step,)) for one in self.sessions])
+
+    def _range_kw(self, mode: _Mode) -> tuple[Floats, Floats]:
+        """The least and the most power of a mode in each step with a car; 0 in a stay that has not this mode."""
+        of, none = mode.range_of, PowerRange(min_kw=0.0, max_kw=0.0)
+        return self._stayed(lambda s: (of(s) or none).min_kw), self._stayed(lambda s: (of(s) or none).max_kw)
 
     def _gain(self, x: Values, step_h: Floats) -> Any:
         """Energy added to the battery in each step, kWh: of variables, or of numbers."""

@@ -41,7 +41,7 @@ class SheddableParams(_Terms):
     max_load_kw: float | None = Field(default=None, gt=0, description="Its rating; else the highest of load_kw")
 
 
-class SheddableLoad(Device):
+class SheddableLoad(_Terms, Device):
     """`own_kw`: what it takes in each step where nobody sheds it; that is part of the site's load already."""
 
     kind = "sheddable_load"
@@ -70,13 +70,6 @@ class SheddableLoad(Device):
     least_kw: ClassVar[float] = 1e-3
 
     own_kw: tuple[Power, ...]
-    price_per_kwh: float = Field(ge=0)
-    max_share: float = Field(default=1.0, gt=0, le=1)
-    max_kw: float | None = Field(default=None, gt=0)
-    max_duration_h: Hours | None = None
-    min_rest_h: Hours | None = None
-    max_h: Hours | None = None
-    is_whole: bool = False
     limit_min_kw: float = Field(default=0.0, ge=0, description="Never limited below this power")
     rating_kw: float | None = Field(default=None, description="None: a case file's load, which nobody commands")
 

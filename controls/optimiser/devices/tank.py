@@ -23,6 +23,7 @@ from controls.optimiser.devices.device import (
     Values,
     clean,
 )
+from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Asset
 
 _MOST_RELAYS = 99
@@ -33,33 +34,31 @@ _LONG_H = 8760.0
 _HAIR_KWH = 1e-6
 
 
-def with_power(relays_kw: tuple[float, ...]) -> tuple[float, ...]:
-    """Powers of relays, each above zero. Raises ValueError naming those that are not."""
-    powerless = [str(n) for n, power in enumerate(relays_kw, 1) if power <= 0]
-    if powerless:
-        raise ValueError(f"relay {', '.join(powerless)} has no power: say how many kW it draws")
-    return relays_kw
-
-
-class TankParams(StoreParams):
-    """Tank and relay figures of a site file."""
-
+class _Relays(Model):
+    # A site file and a case file have the same names for these.
     relays_kw: Relays
-    cop: float = Field(default=1.0, gt=0)
     min_on_h: float = Field(default=0.0, ge=0)
     min_off_h: float = Field(default=0.0, ge=0)
-    switch_price: float = Field(default=0.0, ge=0)
+    switch_price: float = Field(default=0.0, ge=0, description="Currency each time that a relay goes on")
     reheats: bool = False
-    # People draw its heat: what they do not draw is nobody's.
-    away_draw_share: float = Field(default=0.0, ge=0, le=1)
 
     @field_validator("relays_kw")
     @classmethod
     def _have_power(cls, relays_kw: tuple[float, ...]) -> tuple[float, ...]:
-        return with_power(relays_kw)
+        if powerless := [str(n) for n, power in enumerate(relays_kw, 1) if power <= 0]:
+            raise ValueError(f"relay {', '.join(powerless)} has no power: say how many kW it draws")
+        return relays_kw
 
 
-class Tank(InShares, HeatStore):
+class TankParams(_Relays, StoreParams):
+    """Tank and relay figures of a site file."""
+
+    cop: float = Field(default=1.0, gt=0)
+    # People draw its heat: what they do not draw is nobody's.
+    away_draw_share: float = Field(default=0.0, ge=0, le=1)
+
+
+class Tank(_Relays, InShares, HeatStore):
     """Relays of equal power are one bank, counted and not named: a solver would try their orders one by one.
 
     was_on, since_h: of each relay before the plan, and for how many hours so; empty: off for long. Hysteresis, where
@@ -99,19 +98,10 @@ class Tank(InShares, HeatStore):
         "window_from": "is at the bottom of its band",
         "window_until": "is at the top of its band",
     }
-    relays_kw: Relays
-    min_on_h: float = Field(default=0.0, ge=0)
-    min_off_h: float = Field(default=0.0, ge=0)
-    switch_price: float = Field(default=0.0, ge=0, description="Currency each time that a relay goes on")
+
     was_on: tuple[bool, ...] = ()
     since_h: tuple[Annotated[float, Field(ge=0)], ...] = ()
-    reheats: bool = False
     was_reheating: bool = False
-
-    @field_validator("relays_kw")
-    @classmethod
-    def _have_power(cls, relays_kw: tuple[float, ...]) -> tuple[float, ...]:
-        return with_power(relays_kw)
 
     @model_validator(mode="after")
     def _relays_are_known(self) -> Self:

@@ -15,6 +15,7 @@ from controls.simulator.house.day import DAY_S, MINUTES, Day, Days
 from controls.simulator.house.heat_step import MINUTE_H, heat_step
 from controls.simulator.house.lived_account import Account, Stored
 from controls.simulator.house.nominal import Nominal, nominal_of
+from controls.simulator.house.others import OtherDevice, others_of
 from controls.simulator.house.services import ErringService, KnowingService, Market, Prices, Service
 from controls.simulator.house.truth import Truth, truth_of
 from controls.simulator.physics.hot_water import TankState
@@ -48,12 +49,14 @@ class HouseCommands:
     car_kw: float | None
     pv_limit_kw: float
     relays: tuple[bool, ...]
+    others: SetPoints
 
 
-def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> HouseCommands:
+def accepted_set_points(set_points: SetPoints, nominal: Nominal, others: Mapping[str, OtherDevice]) -> HouseCommands:
     """Raises BadInput for a device or capability that the house has not, or for a value that is no number."""
     relays = [f"set_relay_{n:02d}_state" for n in range(1, len(nominal.tank.relays_kw) + 1)]
-    doors = {name: {_SWITCH, _DEGC} for name in nominal.rooms} | {
+    doors = {name: set(other.capabilities) for name, other in others.items()} | {
+        **{name: {_SWITCH, _DEGC} for name in nominal.rooms},
         nominal.battery_id: {_POWER},
         nominal.charger_id: {_POWER},
         nominal.pv_id: {_LIMIT},
@@ -75,6 +78,7 @@ def accepted_set_points(set_points: SetPoints, nominal: Nominal) -> HouseCommand
         car_kw=set_points.get(nominal.charger_id, {}).get(_POWER),
         pv_limit_kw=max(set_points.get(nominal.pv_id, {}).get(_LIMIT, nominal.peak_kw), 0.0),
         relays=tuple(tank.get(name, 0.0) > 0 for name in relays),
+        others={name: set_points.get(name, {}) for name in others},
     )
 
 
@@ -83,7 +87,8 @@ class House:
     temperature round the clock by its thermostat, the car charges at full power as soon as it comes, the battery rests,
     and the tank follows its own thermostat.
 
-    Heaters also take `set_temperature_degc`, which sets their thermostat for as long as it is commanded.
+    Heaters also take `set_temperature_degc`, which sets their thermostat for as long as it is commanded. Devices of
+    further kinds do as their kind says (others.py).
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class House:
         if start_utc.utcoffset() != timedelta(0) or start_utc.timestamp() % QUARTER_S:
             message = f"a simulated house starts on a quarter hour of UTC, not at {start_utc.isoformat()}"
             raise BadInput(message, reason="bad_period")
+        self._site = site
         self._now_utc, self._faults = start_utc.astimezone(UTC), dict(faults or {})
         self._nominal = nominal_of(site)
         self._truth = truth_of(self._nominal, seed=seed)
@@ -122,6 +128,7 @@ class House:
         self._stuck: dict[str, float] = {}
         self._kwh: dict[str, float] = {}
         self._elapsed_h, self._last = 0.0, dict[str, float]()
+        self._others_day = -1, dict[str, OtherDevice]()
         self.open_account()
 
     def look(self) -> SiteLook:
@@ -149,7 +156,7 @@ class House:
 
     def act(self, set_points: SetPoints, minutes: int) -> None:
         """Go on. Raises BadInput for set-points that no device of the house takes; nothing has moved then."""
-        accepted = accepted_set_points(set_points, self._nominal)
+        accepted = accepted_set_points(set_points, self._nominal, self._others())
         if minutes < 1:
             raise BadInput(f"the house goes on by whole minutes, not by {minutes}", reason="bad_period")
         left = minutes
@@ -177,9 +184,16 @@ class House:
         seconds = int(self._now_utc.timestamp())
         return self._days.of(seconds // DAY_S), seconds % DAY_S // 60
 
+    def _others(self) -> dict[str, OtherDevice]:
+        number = int(self._now_utc.timestamp()) // DAY_S
+        if number != self._others_day[0]:
+            self._others_day = number, others_of(self._site, self._nominal, number, self._days.of(number))
+        return self._others_day[1]
+
     def _assets(self) -> list[str]:
         nominal = self._nominal
-        return [*nominal.rooms, nominal.battery_id, nominal.charger_id, nominal.tank_id, nominal.pv_id]
+        known = [*nominal.rooms, nominal.battery_id, nominal.charger_id, nominal.tank_id, nominal.pv_id]
+        return [*known, *self._others()]
 
     def _states(self, day: Day, at: int) -> dict[str, float | None]:
         nominal, quarter = self._nominal, at // 15
@@ -216,6 +230,11 @@ class House:
         pv = np.minimum(day.pv_kw[first:after], set_points.pv_limit_kw)
         load = day.load_kw[first:after]
         net = load + relays @ self._truth.heaters_kw + battery + car + tank - pv
+        for name, other in self._others().items():
+            drawn_kw, paid = other.run(set_points.others[name], first, after)
+            net = net + drawn_kw
+            self._account.sums["cost"] += paid
+            self._meter(name, float(drawn_kw.sum()))
         names = self._nominal
         for name, kw in zip(names.rooms, (self._truth.heaters_kw * relays.sum(axis=0)).tolist(), strict=True):
             self._meter(name, kw)

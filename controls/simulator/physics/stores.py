@@ -55,8 +55,9 @@ class BatteryCells:
         for at, place_degc in enumerate(degc):
             cold_k = max(WARM_DEGC - place_degc, 0.0)
             kept, room = 1.0 - _EFFICIENCY_PER_K * cold_k, 1.0 - _ROOM_PER_K * cold_k
-            losses = self.charge_efficiency * kept, self.discharge_efficiency * kept
-            cells = Cells(warm.low_kwh, warm.high_kwh * room, *losses, warm.charge_curve, warm.discharge_curve)
+            into = warm.charge._replace(efficiency=self.charge_efficiency * kept)
+            out = warm.discharge._replace(efficiency=self.discharge_efficiency * kept)
+            cells = Cells(warm.low_kwh, warm.high_kwh * room, into, out)
             found[at], flow_kwh = cells.step(self.kwh, wanted_kw, step_h)
             self.kwh += flow_kwh
             self.through_kwh += abs(flow_kwh)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
-from controls.optimiser.devices.components.battery_curves import Cells
+from controls.optimiser.devices.components.battery_curves import Cells, Way
 from controls.optimiser.devices.device import Given
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
@@ -116,8 +117,11 @@ def test_discharging_fast_draws_more_from_the_cells() -> None:
 def test_a_site_file_gives_one_curve_for_both_directions_as_shares_and_efficiencies() -> None:
     battery = made({"efficiency_curve": [[0.2, 0.8], [0.5, 0.95]]}, at_planning())
     assert battery.charge_curve == ((1.0, 0.8), (2.5, pytest.approx(2.375)), (5.0, 4.75))
-    assert float(battery.out_of_cells(1.0)) == pytest.approx(1.25)
-    assert float(battery.into_cells(0.5)) == pytest.approx(0.4)
+    assert float(battery.cells.discharge.at_cells(1.0)) == pytest.approx(1.25)
+    assert float(battery.cells.charge.at_cells(0.5)) == pytest.approx(0.4)
+    # And back.
+    assert battery.cells.discharge.at_terminals(1.25) == pytest.approx(1.0)
+    assert battery.cells.charge.at_terminals(0.4) == pytest.approx(0.5)
 
 
 @given(
@@ -127,13 +131,17 @@ def test_a_site_file_gives_one_curve_for_both_directions_as_shares_and_efficienc
 def test_cells_take_what_fits_and_give_what_is_there(
     curves: Any, held_kwh: float, wanted_kw: float, step_h: float
 ) -> None:
-    power_kw, flow_kwh = Cells(1.0, 9.0, 0.9, 0.8, *curves).step(held_kwh, wanted_kw, step_h)
     one = Battery(device_id="b", max_charge_kw=9, max_discharge_kw=9, charge_efficiency=0.9, discharge_efficiency=0.8,
                   soc_min_kwh=1, soc_max_kwh=9, soc_init_kwh=5, soc_end_min_kwh=0, charge_curve=curves[0],
                   discharge_curve=curves[1])  # fmt: skip
-    # What a plan's rows say of that power.
-    expected_kw = one.into_cells(max(power_kw, 0.0)) - one.out_of_cells(max(-power_kw, 0.0))
-    assert flow_kwh == pytest.approx(step_h * float(expected_kw), abs=1e-9)
+    power_kw, flow_kwh = one.cells.step(held_kwh, wanted_kw, step_h)
+    assert one.cells == Cells(1.0, 9.0, Way("charge", 0.9, curves[0]), Way("discharge", 0.8, curves[1]))
+    # What the check of a plan, which is written out again, says of that power and charge.
+    acted = one.acted({"set_charge_power_kw": power_kw}, 0)
+    assert one.commands(acted, 0) == {"set_charge_power_kw": power_kw}
+    columns = {name: np.array([each]) for name, each in (acted | {"soc_end_kwh": held_kwh + flow_kwh}).items()}
+    errors = dict(one.model_copy(update={"soc_init_kwh": held_kwh}).errors(columns, np.array([step_h])))
+    assert float(np.max(errors["charge balance"])) == pytest.approx(0.0, abs=1e-9)
     assert abs(power_kw) <= abs(wanted_kw) * (1 + 1e-12)
     assert min(1.0, held_kwh) - 1e-9 <= held_kwh + flow_kwh <= max(9.0, held_kwh) + 1e-9
     if power_kw != wanted_kw:

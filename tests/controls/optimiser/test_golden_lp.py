@@ -11,7 +11,7 @@ from controls.optimiser.backends.program import Program
 from controls.optimiser.backends.solve_pulp import readable
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Part
+from controls.optimiser.devices.device import Around, Device, Part
 from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.lp_build import build_problem, label_of
 from tests.controls.optimiser.toys import TOY, changed
@@ -117,3 +117,17 @@ if __name__ == "__main__":
         first = (GOLDEN / f"{kind}.lp").read_text().partition("\n")[0]
         (GOLDEN / f"{kind}.lp").write_text(f"{first}\n{written(*golden(kind)[:2])}")
     (GOLDEN / "balance.lp").write_text(balance_text())
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not kind.measure])
+def test_what_a_stateless_kind_is_told_makes_of_it_what_its_plan_says(kind: str) -> None:
+    part, around, _ = golden(kind)
+    assert isinstance(part, Device)
+    assert type(part).acted is not Device.acted
+    if "rating_kw" in type(part).model_fields:
+        part = part.model_copy(update={"rating_kw": 99.0})
+    most_kw = np.max([np.broadcast_to(each, around.steps) for each in part.reach_kw()], axis=0)
+    t = int(np.argmax(most_kw))
+    step = dict.fromkeys(part.columns, float(most_kw[t]))
+    assert most_kw[t] > 0
+    assert part.acted(part.commands(step, t), t) == pytest.approx(step)

@@ -1,1 +1,1 @@
-"""Components of device models: charging sessions, heat stores, switching, battery curves."""
+"""Components of device models: converters, charging sessions, heat stores, switching, battery curves."""

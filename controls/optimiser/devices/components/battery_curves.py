@@ -11,7 +11,7 @@ cost of batteries participating in electricity markets). Prices that rise with d
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,26 +28,75 @@ Bands = tuple[tuple[float, float], ...]
 New = Callable[..., Linear]
 
 
-class Cells(NamedTuple):
-    """Battery cells behind their AC terminals: the one physics of a battery, whoever steps it. Efficiencies one way.
+class Way(NamedTuple):
+    """One way between the AC terminals and the cells, kW. name: charge or discharge. efficiency: where no curve is."""
 
-    low_kwh, high_kwh: the window of their charge. A curve stands for the efficiency of its direction.
+    name: Literal["charge", "discharge"]
+    efficiency: float
+    curve: Curve | None = None
+
+    def at_cells(self, power_kw: Any) -> Any:
+        """Power at the cells by that at the terminals; of a variable too, where no curve is."""
+        if self.curve:
+            return at_cells(self.curve, power_kw)
+        return self.efficiency * power_kw if self.name == "charge" else power_kw / self.efficiency
+
+    def at_terminals(self, cells_kw: float) -> float:
+        """Power at the terminals by that at the cells."""
+        if self.curve:
+            return float(at_cells([(cells, ac) for ac, cells in self.curve], cells_kw))
+        return cells_kw / self.efficiency if self.name == "charge" else cells_kw * self.efficiency
+
+    def variables(self, new: New, steps: int) -> dict[str, Linear]:
+        """For each piece of its curve the power in it, and for all but the last whether it is full, in each step."""
+        widths = self._widths
+        parts = {f"{self.name}_piece{k}": {"upper": width} for k, width in enumerate(widths)}
+        full = {f"{self.name}_full{k}": {"upper": 1.0, "is_integer": True} for k in range(widths.size - 1)}
+        return {name: new(name, steps, **options) for name, options in (parts | full).items()}
+
+    def rows(self, x: Values) -> Iterator[Row]:
+        """The pieces add up to the power, each beginning when the one before is full."""
+        widths, family = self._widths, f"{self.name}_curve"
+        parts = [x[f"{self.name}_piece{k}"] for k in range(widths.size)]
+        if parts:
+            yield Row(family, f"{self.name}_pieces", sum(parts[1:], start=parts[0]) == x[f"battery_{self.name}_kw"])
+        for k in range(widths.size - 1):
+            full = x[f"{self.name}_full{k}"]
+            yield Row(family, f"{self.name}_full{k}", parts[k] >= widths[k] * full)
+            yield Row(family, f"{self.name}_next{k}", parts[k + 1] <= widths[k + 1] * full)
+
+    def cells_kw(self, x: Values) -> Any:
+        """Power at the cells: of variables (from the pieces of a curve), or of numbers."""
+        if not self.curve or f"{self.name}_piece0" not in x:
+            return self.at_cells(x[f"battery_{self.name}_kw"])
+        ac_kw, cells_kw = _corners(self.curve)
+        slopes = np.diff(cells_kw) / np.diff(ac_kw)
+        parts: list[Linear] = [slope * x[f"{self.name}_piece{k}"] for k, slope in enumerate(slopes)]
+        return sum(parts[1:], start=parts[0])
+
+    @property
+    def _widths(self) -> Floats:
+        return np.diff(_corners(self.curve or ())[0])
+
+
+class Cells(NamedTuple):
+    """Battery cells behind their AC terminals: the one physics of a battery, whoever steps it.
+
+    low_kwh, high_kwh: the window of their charge.
     """
 
     low_kwh: float
     high_kwh: float
-    charge_efficiency: float
-    discharge_efficiency: float
-    charge_curve: Curve | None = None
-    discharge_curve: Curve | None = None
+    charge: Way
+    discharge: Way
 
     @classmethod
     def of(cls, params: BatteryParams, full_kwh: float) -> "Cells":
         """By the figures of a site file. full_kwh: the charge that its window is shares of."""
-        curve, ratings = params.efficiency_curve, (params.max_charge_kw, params.max_discharge_kw)
-        curves = (curve_of(curve, kw, is_charging=n == 0) if curve and kw else None for n, kw in enumerate(ratings))
-        window = params.soc_min * full_kwh, params.soc_max * full_kwh
-        return cls(*window, params.charge_efficiency, params.discharge_efficiency, *curves)
+        curve, kws = params.efficiency_curve, (params.max_charge_kw, params.max_discharge_kw)
+        into, out = (curve_of(curve, kw, is_charging=n == 0) if curve and kw else None for n, kw in enumerate(kws))
+        ways = Way("charge", params.charge_efficiency, into), Way("discharge", params.discharge_efficiency, out)
+        return cls(params.soc_min * full_kwh, params.soc_max * full_kwh, *ways)
 
     def step(self, held_kwh: float, wanted_kw: float, step_h: float) -> tuple[float, float]:
         """Mean power at the terminals (kW) and what it adds to the charge (kWh) in a step above 0 h; charging positive.
@@ -55,20 +104,12 @@ class Cells(NamedTuple):
         What is wanted is done as far as it fits and is there: it adds efficiency P h, or takes P h / efficiency
         (formulas 5.18). Charge outside the window stays, and goes no further.
         """
-        is_charging, kwh = wanted_kw >= 0, abs(wanted_kw) * step_h
-        room_kwh = max(self.high_kwh - held_kwh if is_charging else held_kwh - self.low_kwh, 0.0)
-        curve = self.charge_curve if is_charging else self.discharge_curve
-        if curve:
-            moved_kwh = step_h * float(at_cells(curve, abs(wanted_kw)))
-        else:
-            moved_kwh = kwh * self.charge_efficiency if is_charging else kwh / self.discharge_efficiency
+        way, sign = (self.charge, 1) if wanted_kw >= 0 else (self.discharge, -1)
+        room_kwh = max(self.high_kwh - held_kwh if sign > 0 else held_kwh - self.low_kwh, 0.0)
+        moved_kwh = step_h * float(way.at_cells(abs(wanted_kw)))
         if moved_kwh <= room_kwh:
-            return wanted_kw, moved_kwh if is_charging else -moved_kwh
-        if curve:
-            kwh = step_h * float(at_cells([(at, ac) for ac, at in curve], room_kwh / step_h))
-        else:
-            kwh = room_kwh / self.charge_efficiency if is_charging else room_kwh * self.discharge_efficiency
-        return (kwh / step_h, room_kwh) if is_charging else (-kwh / step_h, -room_kwh)
+            return wanted_kw, sign * moved_kwh
+        return sign * way.at_terminals(room_kwh / step_h), sign * room_kwh
 
 
 def curve_of(shares: Curve, rating_kw: float, *, is_charging: bool) -> Curve:
@@ -89,35 +130,6 @@ def at_cells(curve: Sequence[tuple[float, float]], power_kw: ArrayLike) -> Float
     power = np.asarray(power_kw, np.float64)
     beyond = np.maximum(power - ac_kw[-1], 0.0) * (cells_kw[-1] - cells_kw[-2]) / (ac_kw[-1] - ac_kw[-2])
     return np.asarray(np.interp(power, ac_kw, cells_kw) + beyond, np.float64)
-
-
-def curve_variables(new: New, name: str, curve: Curve, steps: int) -> dict[str, Linear]:
-    """For each piece the power in it, and for all but the last whether it is full; one entry a step."""
-    widths = np.diff(_corners(curve)[0])
-    parts = {f"{name}_piece{k}": new(f"{name}_piece{k}", steps, upper=width) for k, width in enumerate(widths)}
-    full = {
-        f"{name}_full{k}": new(f"{name}_full{k}", steps, upper=1.0, is_integer=True) for k in range(widths.size - 1)
-    }
-    return parts | full
-
-
-def curve_rows(x: Values, name: str, curve: Curve, power: Linear) -> Iterator[Row]:
-    """The pieces add up to the power, each beginning when the one before is full."""
-    widths = np.diff(_corners(curve)[0])
-    parts = [x[f"{name}_piece{k}"] for k in range(widths.size)]
-    yield Row(f"{name}_curve", f"{name}_pieces", sum(parts[1:], start=parts[0]) == power)
-    for k in range(widths.size - 1):
-        full = x[f"{name}_full{k}"]
-        yield Row(f"{name}_curve", f"{name}_full{k}", parts[k] >= widths[k] * full)
-        yield Row(f"{name}_curve", f"{name}_next{k}", parts[k + 1] <= widths[k + 1] * full)
-
-
-def cells_of(x: Values, name: str, curve: Curve) -> Linear:
-    """Power at the cells from the pieces."""
-    ac_kw, cells_kw = _corners(curve)
-    slopes = np.diff(cells_kw) / np.diff(ac_kw)
-    parts: list[Linear] = [slope * x[f"{name}_piece{k}"] for k, slope in enumerate(slopes)]
-    return sum(parts[1:], start=parts[0])
 
 
 def band_variables(new: New, bands: Bands, steps: int) -> dict[str, Linear]:

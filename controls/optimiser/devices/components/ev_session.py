@@ -111,14 +111,11 @@ class Session(PowerRange):
         step_h, cap_kw: of the steps of its stay. Nobody plans here: this is what a car without control does, and by
         it a strategy knows which hours suffice.
         """
-        first, slope = self.taper_line
         stored_kwh, powers, amounts = self.start_kwh, [], []
         for number, (hours, cap) in enumerate(zip(step_h.tolist(), cap_kw.tolist(), strict=True)):
             rate = hours * self.efficiency
             need_kw = (self.target_kwh - stored_kwh) / rate
-            room_kw = INF if self.ceiling_kwh is None else (self.ceiling_kwh - stored_kwh) / rate
-            # The line must hold at the end of the step too, when the car is fuller.
-            most_kw = min(cap, room_kw, (first - slope * stored_kwh) / (1 + slope * rate) if slope else INF)
+            most_kw = min(cap, self._takes_kw(stored_kwh, rate))
             power_kw = self.at_most_kw(min(most_kw, need_kw)) or (self.least_kw if need_kw > 0 else 0.0)
             left_kw = need_kw - power_kw
             if 0 < left_kw < self.least_kw and number < step_h.size - 1:
@@ -137,11 +134,9 @@ class Session(PowerRange):
         fast as it can, so that it leaves with what is wanted.
         """
         taken_kw, given_kw, held_kwh = taken_kw.copy(), given_kw.copy(), self.start_kwh
-        line_kw, slope = self.taper_line
         for t, hours in enumerate(step_h.tolist()):
             rate = hours * self.efficiency
-            room_kw = INF if self.ceiling_kwh is None else (self.ceiling_kwh - held_kwh) / rate
-            most_kw = min(self.max_kw, room_kw, (line_kw - slope * held_kwh) / (1 + slope * rate) if slope else INF)
+            most_kw = min(self.max_kw, self._takes_kw(held_kwh, rate))
             if taken_kw[t] > most_kw + SLACK_KWH:
                 taken_kw[t] = self.at_most_kw(most_kw)
             if self.feed_in:
@@ -169,6 +164,13 @@ class Session(PowerRange):
         ceiling_kwh = None if self.ceiling_kwh is None else max(self.ceiling_kwh, start_kwh)
         figures = {"start_kwh": start_kwh, "energy_kwh": max(target_kwh - start_kwh, 0.0), "ceiling_kwh": ceiling_kwh}
         return self.model_copy(update=figures)
+
+    def _takes_kw(self, held_kwh: float, rate: float) -> float:
+        """The most that its ceiling and taper allow throughout a step in which a kW stores `rate` kWh."""
+        line_kw, slope = self.taper_line
+        room_kw = INF if self.ceiling_kwh is None else (self.ceiling_kwh - held_kwh) / rate
+        # The line must hold at the end of the step too, when the car is fuller.
+        return min(room_kw, (line_kw - slope * held_kwh) / (1 + slope * rate))
 
     def _as_early(self, held_kwh: float, step_h: Floats) -> tuple[Floats, Floats]:
         from_here = self.holding(held_kwh, self.target_kwh)
