@@ -241,7 +241,8 @@ def _of_workbook(reader: XlsxTable, path: Path) -> _Head | None:
 
 
 def _searched(reader: TableReader, path: Path, encoding: str | None, sheet: str | None = None) -> _Head | None:
-    for line in range(1, _HEADER_WITHIN + 1):
+    # Of the names of a JSON or Parquet table there is no second line.
+    for line in range(1, _HEADER_WITHIN + 1 if isinstance(reader, CsvTable | XlsxTable) else 2):
         mapping = ColumnMap(header_line=line if line > 1 else None, encoding=encoding, sheet=sheet)
         found = _tried(reader, path, mapping)
         if found is not None:
@@ -261,7 +262,8 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     if frame.is_empty() or raw.rejects.height > frame.height:
         return None
     time = time_column(frame)
-    if time is None:
+    # A time for a name: this line is a reading, and the names are missing or doubled.
+    if time is None or as_times(pl.Series([time.name])) is not None:
         return None
     told, data_line = {}, None
     if time.times[0] is None and time.times.len() > 1:

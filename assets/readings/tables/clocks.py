@@ -34,9 +34,10 @@ def joined_times(frame: pl.DataFrame, mapping: ColumnMap | None) -> tuple[pl.Dat
 
 def _unpivoted(frame: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, ColumnMap, int]:
     """One row for each date and time of day. Two columns of one time are the passes of a repeated hour, in order."""
-    kept = [name for name in frame.columns if name not in mapping.clocks]
+    kept = [name for name in frame.columns if name not in mapping.clocks and name != "_clock"]
     value = VALUE if VALUE not in kept else f"{VALUE}_of_clock"
-    rows = frame.unpivot(list(mapping.clocks), index=kept, variable_name="_clock", value_name=value)
+    clocks = list(mapping.clocks)
+    rows = frame.select(*kept, *clocks).unpivot(clocks, index=kept, variable_name="_clock", value_name=value)
     filled = rows.filter(pl.col(value).is_not_null())
     clock = pl.col("_clock").replace_strict(mapping.clocks, return_dtype=pl.String)
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)
