@@ -107,6 +107,10 @@ class _Drafting:
         if found.clock is not None:
             self.keys["clock"] = found.clock
             self.notes["clock"] = "the time of day is next to the date"
+        if found.clock_from is not None:
+            self.keys |= {"clock_from": found.clock_from, "interval_minutes": found.minutes}
+            self.notes["clock"] = f"numbers the intervals of a day, from {found.clock_from}"
+            self._fact(f"{found.clock!r} numbers intervals of {found.minutes} minutes from midnight on", 0.95)
         if time.options:
             options = " or ".join(text_of(form) for form in time.options)
             text = f"{options}: the file does not say whether the day or the month comes first"
@@ -131,7 +135,9 @@ class _Drafting:
             text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
             self._ask("zone", text)
             return
-        skipped, repeated, once = _summer_time(self.found, name)
+        # What numbers count since midnight has no hour that a clock skips.
+        is_numbered = self.found.clock_from is not None
+        skipped, repeated, once = (0, 0, 0) if is_numbered else _summer_time(self.found, name)
         if skipped:
             text = (
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
@@ -164,7 +170,7 @@ class _Drafting:
                 self.keys["label"] = "end"
                 self.notes["label"] = "the day ends with 24:00, so the times mark the end of an interval"
             return
-        if minutes is not None and minutes >= 1440:
+        if self.found.clock_from is not None or (minutes is not None and minutes >= 1440):
             return
         named = f"{time.name} {self.found.clock or ''}"
         is_start_named = _START_NAME.search(named) is not None

@@ -9,7 +9,14 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from assets.readings.drafts.time_column import TimeColumn, as_times, clock_column, minutes_between, time_column
+from assets.readings.drafts.time_column import (
+    TimeColumn,
+    as_times,
+    clock_column,
+    minutes_between,
+    numbered_clock,
+    time_column,
+)
 from assets.readings.drafts.value_columns import (
     Marks,
     ValueColumn,
@@ -64,7 +71,8 @@ class TableReader(Protocol):
 
 @dataclass(frozen=True)
 class TableFound:
-    """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
+    """frame: columns as text, without rows that are none, `clock` joined to the time, clock_from: its
+    first number where it numbers the intervals of a day; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
     constants: what columns beside them say in every row; unit_column: the one of units, row by row; where: the rows
     that are taken, of those that say the same amounts in several units.
@@ -77,6 +85,7 @@ class TableFound:
     minutes: int | None
     meter: str | None = None
     clock: str | None = None
+    clock_from: int | None = None
     clocks: dict[str, str] | None = None
     encoding: str | None = None
     sheet: str | None = None
@@ -124,6 +133,12 @@ def look(path: Path) -> TableFound | None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
         time, frame, clock = (with_clock, joined, clock) if with_clock else (time, frame, None)
+    numbered = None if clocks or clock else numbered_clock(frame, time)
+    if numbered is not None:
+        clock, first, step = numbered
+        passed = pl.duration(minutes=pl.lit((as_numbers(frame[clock]).cast(pl.Int64) - first) * step))
+        parts = pl.select(time.times + passed)
+        time, frame = replace(time, times=parts.to_series()), frame.drop(clock)
     found = TableFound(
         frame=frame,
         time=time,
@@ -131,6 +146,7 @@ def look(path: Path) -> TableFound | None:
         marks=Marks(),
         minutes=None,
         clock=clock,
+        clock_from=numbered[1] if numbered else None,
         encoding=mapping.encoding,
         sheet=mapping.sheet,
         header_line=mapping.header_line or 1,

@@ -69,7 +69,9 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     header = _columns(raw.frame)
     if request.mapping is not None:
         check_columns(header, request.mapping)
-    frame, mapping, empty = joined_times(_kept(raw.frame, header, request), request.mapping)
+    kept, day_zone = _kept(raw.frame, header, request), request.site.time_zone if request.site else None
+    day_zone = (request.mapping and request.mapping.zone) or request.tz or day_zone
+    frame, mapping, empty = joined_times(kept, request.mapping, day_zone)
     request = request.model_copy(update={"mapping": mapping})
     layout = resolve(_columns(frame), mapping, request.site)
     _refuse_large(frame, layout)
