@@ -12,7 +12,7 @@ from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Quest
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
-from assets.readings.drafts.value_columns import ValueColumn
+from assets.readings.drafts.value_columns import ValueColumn, load_question
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -411,7 +411,11 @@ class _Drafting:
     def _note_counter(self, column: ValueColumn) -> None:
         """States are no amounts: only the register of a site file can say that they are read as such."""
         registers = [register for meter in self.site.meters for register in meter.registers] if self.site else []
-        if column.is_counter and not any(register.kind == "cumulative" for register in registers):
+        is_known = any(register.kind == "cumulative" for register in registers)
+        if column.may_be_load and not is_known and self.unit is None:
+            self.keys.pop("unit", None)
+            self._ask("unit", f"{load_question([column])} --unit takes amounts")
+        elif column.is_counter and not is_known:
             text = f"{column.name!r} never falls: states of a counter, whose register wants kind: cumulative"
             self._fact(text, 0.5)
             self.remarks.append(text)
