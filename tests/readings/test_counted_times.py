@@ -133,3 +133,11 @@ def test_a_number_that_the_day_does_not_have_is_a_reject(tmp_path: Path) -> None
     assert found.rejects["got"].to_list() == ["2025-02-14 0", "2025-02-14 25", "2025-02-14 x"]
     with pytest.raises(ValidationError, match="clock_from needs clock and interval_minutes"):
         ColumnMap(clock_from=1, clock="Hora")
+
+
+def test_the_times_of_a_table_are_not_those_of_its_query(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = (f",,0,2025-03-03T00:00:00Z,{START + timedelta(hours=n):%Y-%m-%dT%H:%M:%SZ},{n},kwh\n" for n in range(24))
+    path.write_text(",result,table,_start,_time,_value,_field\n" + "".join(rows))
+    report = sniff_file(path, tz="UTC")
+    assert report.proposal["timestamp"] == "_time"

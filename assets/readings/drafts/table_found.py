@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 from assets.readings.drafts.time_column import (
+    TIME_NAME,
     TimeColumn,
     as_times,
     clock_column,
@@ -286,9 +287,9 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         # A row above the first time: units of the columns, or else these names are no names but a title.
         cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
         told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
-        # What stands for the time's unit is nothing, or a style in brackets.
+        # What stands for the time's unit is nothing, a style in brackets, or a word for time.
         if (
-            cells.get(time.name, "[")[0] not in "[("
+            not (cells.get(time.name, "[")[0] in "[(" or _is_named(time.name, cells))
             or not told
             or len(told) < len([name for name in cells if name != time.name])
         ):
@@ -297,6 +298,12 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         frame = frame.slice(1)
         time = replace(time, times=time.times.slice(1))
     return _Head(frame, time, told, mapping, data_line, raw.allows_comma)
+
+
+def _is_named(time: str, cells: dict[str, str]) -> bool:
+    """A word for time above the times, and names over all units: of merged headings one name is for several units."""
+    unnamed = any(re.fullmatch(r"column_\d+", name) for name in cells if name != time)
+    return not unnamed and TIME_NAME.search(cells[time]) is not None
 
 
 def _beginning(path: Path) -> bytes:

@@ -22,7 +22,7 @@ _DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%p": "[AaPp]
 _DIGITS |= {f"%{code}": r"\d{1,2}" for code in "mdHI"} | {f"%{code}": r"\d{2}" for code in "yMS"}
 _CODE = re.compile(r"%\\\.f|%[A-Za-z]")
 _OFFSET = r"\s?(?:Z|[+-]\d{2}:?\d{2})$"
-_TIME_NAME = re.compile(
+TIME_NAME = re.compile(
     r"time|date|datum|zeit|stamp|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$|"
     r"^t$|epoch|unix",
     re.IGNORECASE,
@@ -72,7 +72,7 @@ class TimeColumn:
 def time_column(frame: pl.DataFrame) -> TimeColumn | None:
     """The column that reads as times, one with a telling name first; one time in all rows is that of a query."""
     same = None
-    for name in sorted(frame.columns, key=lambda name: (not _TIME_NAME.search(name), frame.columns.index(name))):
+    for name in sorted(frame.columns, key=lambda name: (not TIME_NAME.search(name), frame.columns.index(name))):
         found = as_times(frame[name])
         if found is not None and (frame.height < _SAME_ROWS or found.times.n_unique() > 1):
             return found
@@ -169,7 +169,7 @@ def _epoch(column: pl.Series) -> TimeColumn | None:
         steps = known.diff().drop_nulls()
         common = steps.filter(steps > timedelta()).mode().sort()
         is_even = len(common) > 0 and int((steps == common[0]).sum()) >= _EVEN_SHARE * steps.len()
-        if is_even or _TIME_NAME.search(column.name):
+        if is_even or TIME_NAME.search(column.name):
             what = "seconds" if form == "%s" else "milliseconds"
             return TimeColumn(column.name, (form,), True, times, (), 0.98, f"{what} since 1970 in UTC")
     return None

@@ -36,6 +36,8 @@ _SPELLED = {
 }
 _SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
 _SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+_SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
+_SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
 # A unit within a name, in its own letters: kWh.first, Active energy Wh (A), UsageKwh.
 _WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
 # What a column of identifiers is called, in one word; and from so many digits on a whole number is one by itself.
