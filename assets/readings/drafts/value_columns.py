@@ -206,7 +206,7 @@ def with_counters(
 
 
 def load_question(values: Iterable[ValueColumn]) -> str:
-    """What is asked of columns whose values may be states of a counter or a load that grows; empty where none is so."""
+    """The question about columns that hold states of a counter or a load that grows; empty where there are none."""
     names = ", ".join(repr(each.name) for each in values if each.may_be_load)
     asked = "states of a counter, whose register has kind: cumulative, or amounts of a load that grows, without it?"
     return names and f"{names} never falls and more than doubles: {asked}"
