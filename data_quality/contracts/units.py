@@ -62,6 +62,10 @@ UNITS: dict[str, Unit] = {
         _amount("btu", "kwh", 1055.05585262 / 3.6e6),
         _amount("kbtu", "kwh", 1055.05585262 / 3.6e3),
         _amount("mmbtu", "kwh", 1055.05585262 / 3.6),
+        # International Table: 4.1868 J.
+        _amount("kcal", "kwh", 1.163 / 1000),
+        _amount("mcal", "kwh", 1.163),
+        _amount("gcal", "kwh", 1163.0),
         _power("w", "kwh", 0.001),
         _power("kw", "kwh", 1.0),
         _power("mw", "kwh", 1000.0),
@@ -81,6 +85,7 @@ UNITS: dict[str, Unit] = {
         _amount("m3", "m3", 1.0),
         _amount("l", "m3", 0.001),
         _amount("ft3", "m3", 0.028316846592),
+        _amount("ccf", "m3", 2.8316846592),
         # Rates behave like power: the volume of an interval is rate times hours.
         _power("l_per_min", "m3", 0.06),
         _power("m3_per_h", "m3", 1.0),

@@ -130,10 +130,15 @@ def _point(site: Site, names: _Names, meter: Meter, register: Register) -> Itera
         kind = GENERATION_POINT
     yield from _entity(own, kind)
     yield names("meter", meter.meter_id), BRICK.hasPoint, own
-    yield own, BRICK.hasUnit, UNIT[QUDT[register.unit]]
+    yield _unit(own, register.unit)
     yield own, EMS.register, Literal(register.register_id)
     yield from _series(own, f"{site.site_id}/{meter.meter_id}/{register.register_id}")
     yield from _fields(own, _rest(register, "register"))
+
+
+def _unit(own: URIRef, code: str) -> Triple:
+    """The unit in QUDT's words, or in ours where it has none that we know."""
+    return (own, BRICK.hasUnit, UNIT[QUDT[code]]) if code in QUDT else (own, EMS.unit, Literal(code))
 
 
 def _drivers(site: Site, names: _Names) -> Iterator[Triple]:
@@ -142,10 +147,7 @@ def _drivers(site: Site, names: _Names) -> Iterator[Triple]:
         yield from _entity(own, DRIVERS.get(driver.unit, DRIVER), driver.name)
         yield own, EMS.id, Literal(driver.driver_id)
         yield names.site, BRICK.hasPoint, own
-        if driver.unit in QUDT:
-            yield own, BRICK.hasUnit, UNIT[QUDT[driver.unit]]
-        else:
-            yield own, EMS.unit, Literal(driver.unit)
+        yield _unit(own, driver.unit)
         yield from _series(own, f"{site.site_id}/{driver.driver_id}/value")
         yield from _fields(own, _rest(driver, "driver"))
 

@@ -341,7 +341,9 @@ class _Reader:
 
     def _unit(self, own: Node) -> str:
         value = self.graph.value(own, BRICK.hasUnit) or self.graph.value(own, EMS.unit)
-        return CODES.get(str(value).removeprefix(str(UNIT)), "") if isinstance(value, URIRef) else ""
+        if not isinstance(value, URIRef):
+            return str(value) if str(value) in UNITS else ""
+        return CODES.get(str(value).removeprefix(str(UNIT)), "")
 
     def _ours(self, name: str) -> Iterable[Node]:
         found = sorted(self.graph.subjects(RDF.type, EMS[name]), key=_by_number)

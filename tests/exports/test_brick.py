@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from assets.sites.load_sites import load_site
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.site_file.meter import Carrier, Meter, Register
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import UNITS
 from orchestration.cli.main import build_app
@@ -106,6 +107,14 @@ def test_every_site_comes_back_as_the_same_graph() -> None:
         assert misfits(graph) == []
         text = graph.serialize(format="turtle")
         assert not [each for each in ("10.0.0.7", "AB12CD34", "Anna Berg") if each in text]
+
+
+@pytest.mark.parametrize(("carrier", "unit"), [("heat", "gcal"), ("heat", "mcal"), ("natural_gas", "ccf")])
+def test_a_unit_without_a_word_of_qudt_comes_back_in_ours(carrier: str, unit: str) -> None:
+    site = load_site(DEMO / "home.yaml")
+    meter = Meter(meter_id="own", carrier=Carrier(carrier), registers=(Register(register_id="import", unit=unit),))
+    graph = graph_of(site.model_copy(update={"meters": (*site.meters, meter)}))
+    assert isomorphic(again(graph), graph)
 
 
 # Half a minute of processor on a quiet machine.

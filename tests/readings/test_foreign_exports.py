@@ -109,6 +109,40 @@ def test_a_drafted_site_reads_the_states_of_a_counter_as_its_steps(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("values", "is_open"),
+    [
+        # A load that grows from day to day, or a counter of two days; and counters that no load could be.
+        ([round(0.5 + 0.02 * n + n % 3 / 1000, 4) for n in range(192)], True),
+        ([round(0.01 + 9.107 * n, 3) for n in range(192)], True),
+        ([round(8350.274 + 0.107 * n, 3) for n in range(192)], False),
+    ],
+)
+def test_what_may_be_a_load_that_grows_or_a_counter_is_asked_and_held(
+    tmp_path: Path, values: list[float], is_open: bool
+) -> None:
+    path, project = tmp_path / "grid.csv", tmp_path / "p"
+    path.write_text(minutes_of(values, 15).replace("timestamp,kwh", "Zeit,Import kWh"))
+    open_text = "never falls and more than doubles: states of a counter, whose register has kind: cumulative, or"
+    report = sniff_file(path, tz="UTC", said=Said(tz="UTC"))
+    assert any(open_text in each.text for each in report.questions) == is_open
+    told = sniff_file(path, tz="UTC", said=Said(tz="UTC", unit="kwh"))
+    assert not any(open_text in each.text for each in told.questions)
+    made = CliRunner().invoke(build_app(("init",)), ["init", str(project), "--from", str(path), "--tz", "UTC"])
+    assert made.exit_code == 0, made.stderr
+    site = next((project / "sites").glob("*.yaml"))
+    assert (open_text in site.read_text()) == is_open
+    if is_open:
+        held = sniff_file(path, site=load_site(site))
+        assert (held.verdict, held.reasons) == ("reject", {"unknown_unit": 1})
+        # Answered: amounts, each as it stands; or the steps of a counter.
+        answered = site.read_text().replace('unit: "?"', "unit: kwh")
+        site.write_text(answered.replace(", kind: cumulative", ""))
+        assert sniff_file(path, site=load_site(site)).channels[0].sum == pytest.approx(sum(values))
+        site.write_text(answered)
+        assert sniff_file(path, site=load_site(site)).channels[0].sum == pytest.approx(values[-1] - values[0])
+
+
+@pytest.mark.parametrize(
     ("values", "every", "is_counter"),
     [
         # A home's panels from sunrise on, a load that grows for a day; a counter of years, and one of a month.
@@ -218,7 +252,8 @@ def test_an_interval_written_whole_is_read_by_its_begin(tmp_path: Path, row: str
     path = tmp_path / "usage.csv"
     # Across the end of summer time: the hour from two stands there twice.
     starts = [at.replace(tzinfo=None) for at in local_starts(10, 60)]
-    rows = (row.format(at, at + timedelta(hours=1), n / 8) for n, at in enumerate(starts))
+    # Falling: what rises all the time is asked for.
+    rows = (row.format(at, at + timedelta(hours=1), (len(starts) - 1 - n) / 8) for n, at in enumerate(starts))
     path.write_text("Summary of usage\n" + SPANS + "".join(rows))
     report = sniff_file(path, tz="Europe/Berlin")
     assert (report.proposal["unit"], report.proposal.get("date_format")) == ("kwh", date_format)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from assets.readings.drafts.map_draft import Said
+from assets.readings.readers.table_formats import json_table
+from assets.readings.readers.table_formats.json_rows import MAX_BYTES
 from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 
@@ -79,7 +81,7 @@ def test_lists_within_rows_and_rows_of_two_meters_stay_what_they_are(tmp_path: P
         ("[" * 100_000, "not_json", "nested too deep"),
         ('[{"at": "2025-03-01T00:00Z", "a.b": 1, "a": {"b": 2}}]', "duplicate_column", "two fields of one object"),
         ('[{"at": "2025-03-01T00:00Z", "of": "\\ud800"}]', "bad_encoding", "half a letter (\\ud800)"),
-        ('[{"at": "2025-03-01T00:00Z", "_line": 1}]', "duplicate_column", "a field is called '_line'"),
+        ('[{"at": "2025-03-01T00:00Z", "_line": 1}]', "duplicate_column", "a column is called '_line'"),
         ('{"rows": [{"kwh": 1}]}', "missing_column", "expected a column 'timestamp', found kwh"),
     ],
 )
@@ -101,6 +103,22 @@ def test_a_small_answer_that_asks_for_much_memory_is_refused(tmp_path: Path, abo
     report = sniffed(tmp_path, {"list": [inner]})
     assert (report.verdict, report.reasons) == ("reject", {"too_large": 1})
     assert "split the file by months or by meters" in report.message
+
+
+@pytest.mark.parametrize("part", ["[],", '{"a":1},', "[1],"])
+def test_many_small_lists_are_refused_before_they_are_taken_apart(
+    tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_table, "json_of", lambda *_: pytest.fail("taken apart"))
+    path = tmp_path / "a.json"
+    path.write_text("[" + part * 1_000_000 + part[:-1] + "]")
+    report = sniff_file(path)
+    assert (report.verdict, report.reasons) == ("reject", {"too_large": 1})
+    assert "lists and objects, at most 1,000,000 are read; expected a list of objects" in report.message
+
+
+def test_the_smallest_rows_that_a_document_can_hold_are_not_too_many() -> None:
+    assert MAX_BYTES // len('{"t":1740787200,"v":1},') < json_table._MAX_PARTS
 
 
 def test_fields_seldom_given_are_counted_before_they_are_columns(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ steps = st.one_of(
     st.tuples(st.just(5), st.lists(amounts, min_size=3, max_size=3)),
     st.tuples(st.just(3), st.lists(amounts, min_size=5, max_size=5)),
 )
+# Half hours and hours in parts that fit no quarter hour.
+parts = st.sampled_from([(2, 15), (4, 15), (6, 5), (10, 3), (12, 5), (20, 3)]).flatmap(
+    lambda each: st.tuples(st.just(each[0]), st.lists(amounts, min_size=each[1], max_size=each[1]))
+)
 files = st.lists(steps, min_size=1, max_size=8).map(
     lambda blocks: [("m", minutes, value) for minutes, values in blocks for value in values]
 )
@@ -55,6 +59,31 @@ def test_the_quarter_hours_of_any_file_hold_exactly_its_energy(rows: list[Row]) 
     assert canonical["interval_start_utc"].n_unique() == canonical.height
     assert canonical.height * 15 == frame["source_minutes"].sum()
     assert canonical.schema == pl.Schema(CANONICAL_SCHEMA)
+
+
+@settings(deadline=None)
+@given(st.lists(parts, min_size=1, max_size=4), st.sampled_from(["kwh", "kw", "degc"]))
+def test_parts_of_half_hours_and_hours_hold_their_energy(blocks: list[tuple[int, list[float]]], unit: str) -> None:
+    rows = []
+    for number, (minutes, values) in enumerate(blocks):
+        rows += [(f"m{number}", minutes, value) for value in values]
+    frame = parsed(rows, unit=unit)
+    kept, rejects = on_grid(frame)
+    canonical = normalise(kept)
+    assert rejects.is_empty()
+    assert canonical.height * 15 == frame["source_minutes"].sum()
+    assert canonical.select("meter_id", "register", "interval_start_utc").is_duplicated().sum() == 0
+    if unit == "kwh":
+        assert quanta(canonical["value"]) == quanta(frame["value"])
+
+
+def test_half_hours_of_ten_minutes_are_divided_and_a_missing_part_refuses_its_half_hour() -> None:
+    rows = parsed([("m", 10, float(n)) for n in range(6)])
+    assert normalise(on_grid(rows)[0])["value"].to_list() == [1.5, 1.5, 6.0, 6.0]
+    for unit in ("kwh", "degc"):
+        kept, rejects = on_grid(rows.filter(pl.col("value") != 4).with_columns(unit=pl.lit(unit)))
+        assert kept["value"].to_list() == [0, 1, 2]
+        assert rejects["expected"].to_list() == ["all parts of the half hour"] * 2
 
 
 @settings(deadline=None)
@@ -116,7 +145,7 @@ def test_nothing_in_nothing_out() -> None:
     assert normalise(on_grid(empty)[0]).schema == pl.Schema(CANONICAL_SCHEMA)
 
 
-@pytest.mark.parametrize(("minutes", "offset"), [(7, 0), (10, 0), (20, 0), (15, 5), (60, 10), (5, 2)])
+@pytest.mark.parametrize(("minutes", "offset"), [(7, 0), (11, 0), (10, 5), (40, 0), (15, 5), (60, 10), (5, 2)])
 def test_what_does_not_fit_the_grid_is_rejected(minutes: int, offset: int) -> None:
     rows = parsed([("m", minutes, 1.0)] * 4).with_columns(pl.col("interval_start_utc") + pl.duration(minutes=offset))
     kept, rejects = on_grid(rows)

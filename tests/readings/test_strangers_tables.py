@@ -11,7 +11,8 @@ from typing import Any, Literal
 import polars as pl
 import pytest
 
-from assets.readings.sniff_files import SniffReport, sniff_file
+from assets.readings.drafts.map_draft import Said
+from assets.readings.sniff_files import SniffReport, read_file, sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 
 NOW_UTC = datetime(2026, 1, 1, tzinfo=UTC)
@@ -440,3 +441,30 @@ def test_a_table_has_the_verdict_and_the_sums_that_a_person_works_out(name: str,
         assert report.message.count("\n") == 0
         assert str(path) in report.message
         assert "line 1" in report.message or "line 2" in report.message
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "kwh"),
+    [("therms", "therm", 29.3071), ("thm", "therm", 29.3071), ("Dth", "mmbtu", 293.07107),
+     ("MMBtu", "mmbtu", 293.07107),
+     ("Btu", "btu", 0.000293071), ("GJ", "gj", 277.777778), ("kcal", "kcal", 0.001163), ("Mcal", "mcal", 1.163),
+     ("Gcal", "gcal", 1163.0), ("CCF", "ccf", None), ("kVAh", "kvah", None), ("cu ft", "ft3", None)],
+)  # fmt: skip
+def test_units_of_gas_and_heat_as_portals_write(tmp_path: Path, written: str, unit: str, kwh: float | None) -> None:
+    path = tmp_path / "m.csv"
+    rows = "".join(f"2025-03-03 {hour:02}:00;1000\n" for hour in range(24))
+    for names in (f"Verbrauch ({written})", f"Verbrauch\nDatum;{written}", f"Verbrauch\n;[{written}]"):
+        path.write_text(f"Zeit;{names}\n{rows}")
+        report = sniff_file(path, tz="Europe/Berlin", said=Said(tz="Europe/Berlin"))
+        assert report.draft is not None, report.message
+        channel = read_file(path, mapping=report.draft.column_map()).report.channels[0]
+        assert (channel.unit, channel.intervals, channel.sum) == (unit, 24, 24_000.0)
+        assert channel.sum_kwh == (kwh if kwh is None else pytest.approx(24_000 * kwh, rel=1e-6))
+
+
+def test_one_name_over_several_units_names_no_column(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = "".join(f"03.03.2025 {hour:02}:00;1,5;1,5;2,5;2,5\n" for hour in range(24))
+    path.write_text(";Halle 1;;Halle 2;\nDatum;kWh;kW;kWh;kW\n" + rows)
+    report = sniff_file(path, tz="Europe/Berlin", said=Said(tz="Europe/Berlin"))
+    assert (report.verdict, report.draft) == ("reject", None)

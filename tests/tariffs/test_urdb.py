@@ -202,6 +202,15 @@ def test_lookback_of_a_rate_without_tou_demand_holds_its_facilities_demand() -> 
     assert billed(lookbackPercent=0.75, lookbackRange=6) == [225, 225, 225, 400, 300, 500] + [375] * 6
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("lookbackRange", 1.5), ("lookbackMonths", 2.5), ("demandwindow", 7.5), ("lookbackRange", -3)]
+)
+def test_a_part_of_a_month_or_minute_is_refused_by_name(key: str, value: float) -> None:
+    changed = rate(flatdemandstructure=[[{"rate": 1}]], lookbackPercent=0.8, **{key: value})
+    with pytest.raises(BadInput, match=rf"{key}: expected a whole number of (months|minutes), got {value}"):
+        read_urdb(changed)
+
+
 def test_a_lookback_on_no_month_holds_none_and_five_values_are_no_year() -> None:
     load = flat_load(100)
     load.load[:24] = 200 * 10**9

@@ -12,7 +12,7 @@ from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Quest
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
-from assets.readings.drafts.value_columns import ValueColumn
+from assets.readings.drafts.value_columns import ValueColumn, load_question
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -107,6 +107,10 @@ class _Drafting:
         if found.clock is not None:
             self.keys["clock"] = found.clock
             self.notes["clock"] = "the time of day is next to the date"
+        if found.clock_from is not None:
+            self.keys |= {"clock_from": found.clock_from, "interval_minutes": found.minutes}
+            self.notes["clock"] = f"numbers the intervals of a day, from {found.clock_from}"
+            self._fact(f"{found.clock!r} numbers intervals of {found.minutes} minutes from midnight on", 0.95)
         if time.options:
             options = " or ".join(text_of(form) for form in time.options)
             text = f"{options}: the file does not say whether the day or the month comes first"
@@ -131,7 +135,9 @@ class _Drafting:
             text = "the times have no offset: name their zone, such as Europe/Berlin or Etc/GMT-1"
             self._ask("zone", text)
             return
-        skipped, repeated, once = _summer_time(self.found, name)
+        # What numbers count since midnight has no hour that a clock skips.
+        is_numbered = self.found.clock_from is not None
+        skipped, repeated, once = (0, 0, 0) if is_numbered else _summer_time(self.found, name)
         if skipped:
             text = (
                 f"{skipped} of the times lie in the hour that {name} skips in spring: this clock is of another zone, "
@@ -164,7 +170,7 @@ class _Drafting:
                 self.keys["label"] = "end"
                 self.notes["label"] = "the day ends with 24:00, so the times mark the end of an interval"
             return
-        if minutes is not None and minutes >= 1440:
+        if self.found.clock_from is not None or (minutes is not None and minutes >= 1440):
             return
         named = f"{time.name} {self.found.clock or ''}"
         is_start_named = _START_NAME.search(named) is not None
@@ -405,7 +411,11 @@ class _Drafting:
     def _note_counter(self, column: ValueColumn) -> None:
         """States are no amounts: only the register of a site file can say that they are read as such."""
         registers = [register for meter in self.site.meters for register in meter.registers] if self.site else []
-        if column.is_counter and not any(register.kind == "cumulative" for register in registers):
+        is_known = any(register.kind == "cumulative" for register in registers)
+        if column.may_be_load and not is_known and self.unit is None:
+            self.keys.pop("unit", None)
+            self._ask("unit", f"{load_question([column])} --unit takes amounts")
+        elif column.is_counter and not is_known:
             text = f"{column.name!r} never falls: states of a counter, whose register wants kind: cumulative"
             self._fact(text, 0.5)
             self.remarks.append(text)

@@ -40,7 +40,7 @@ from assets.readings.drafts.name_match import bare, is_common, is_main, tokens
 from assets.readings.drafts.site_head import ASKED, SiteFacts, head_lines
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import check_offsets
-from assets.readings.drafts.value_columns import ValueColumn, as_numbers, only_price
+from assets.readings.drafts.value_columns import ValueColumn, as_numbers, load_question, only_price
 from assets.readings.parsed import Channel
 from assets.readings.sniff_files import sniff_file
 from assets.readings.streams import canonical_of
@@ -235,10 +235,11 @@ class SiteDraft:
                 keys["multipliers"], notes["multipliers"] = multipliers, _CT_NOTE
             notes |= {"values": "column -> meter_id, meter_id.register or driver_id"}
         notes = {key: note for key, note in notes.items() if not key.startswith("values.")}
-        for question in [question for question in questions if question.key == "unit"]:
-            # A unit left out would be the meter's own: this one refuses the file until it is answered.
-            keys["unit"], notes["unit"] = "?", f"{ASKED}: the unit of the values: {question.text}"
-            questions.remove(question)
+        # A unit left out would be the meter's own: this one refuses the file until it is answered.
+        asked = [f"the unit of the values: {each.text}" for each in questions if each.key == "unit"]
+        questions = [each for each in questions if each.key != "unit"]
+        if text := load_question(found.values) or next(iter(asked), ""):
+            keys["unit"], notes["unit"] = "?", f"{ASKED}: {text}"
         draft = draft.model_copy(update={"keys": keys, "questions": tuple(questions), "notes": notes, "remarks": ()})
         for meter_id in draft.meters_of(found.counters) & self.meters.keys():
             self.meters[meter_id].is_cumulative = True

@@ -9,7 +9,15 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-from assets.readings.drafts.time_column import TimeColumn, as_times, clock_column, minutes_between, time_column
+from assets.readings.drafts.time_column import (
+    TIME_NAME,
+    TimeColumn,
+    as_times,
+    clock_column,
+    minutes_between,
+    numbered_clock,
+    time_column,
+)
 from assets.readings.drafts.value_columns import (
     Marks,
     ValueColumn,
@@ -64,7 +72,8 @@ class TableReader(Protocol):
 
 @dataclass(frozen=True)
 class TableFound:
-    """frame: columns as text, without rows that are none, `clock` joined to the time; time, meter: their columns;
+    """frame: columns as text, without rows that are none, `clock` joined to the time, clock_from: its
+    first number where it numbers the intervals of a day; time, meter: their columns;
     clocks: columns that are named by a time of day; header_line, data_line: 1 and None where nothing need be declared;
     constants: what columns beside them say in every row; unit_column: the one of units, row by row; where: the rows
     that are taken, of those that say the same amounts in several units.
@@ -77,6 +86,7 @@ class TableFound:
     minutes: int | None
     meter: str | None = None
     clock: str | None = None
+    clock_from: int | None = None
     clocks: dict[str, str] | None = None
     encoding: str | None = None
     sheet: str | None = None
@@ -124,6 +134,12 @@ def look(path: Path) -> TableFound | None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
         time, frame, clock = (with_clock, joined, clock) if with_clock else (time, frame, None)
+    numbered = None if clocks or clock else numbered_clock(frame, time)
+    if numbered is not None:
+        clock, first, step = numbered
+        passed = pl.duration(minutes=pl.lit((as_numbers(frame[clock]).cast(pl.Int64) - first) * step))
+        parts = pl.select(time.times + passed)
+        time, frame = replace(time, times=parts.to_series()), frame.drop(clock)
     found = TableFound(
         frame=frame,
         time=time,
@@ -131,6 +147,7 @@ def look(path: Path) -> TableFound | None:
         marks=Marks(),
         minutes=None,
         clock=clock,
+        clock_from=numbered[1] if numbered else None,
         encoding=mapping.encoding,
         sheet=mapping.sheet,
         header_line=mapping.header_line or 1,
@@ -241,7 +258,8 @@ def _of_workbook(reader: XlsxTable, path: Path) -> _Head | None:
 
 
 def _searched(reader: TableReader, path: Path, encoding: str | None, sheet: str | None = None) -> _Head | None:
-    for line in range(1, _HEADER_WITHIN + 1):
+    # Of the names of a JSON or Parquet table there is no second line.
+    for line in range(1, _HEADER_WITHIN + 1 if isinstance(reader, CsvTable | XlsxTable) else 2):
         mapping = ColumnMap(header_line=line if line > 1 else None, encoding=encoding, sheet=sheet)
         found = _tried(reader, path, mapping)
         if found is not None:
@@ -261,16 +279,17 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     if frame.is_empty() or raw.rejects.height > frame.height:
         return None
     time = time_column(frame)
-    if time is None:
+    # A time for a name: this line is a reading, and the names are missing or doubled.
+    if time is None or as_times(pl.Series([time.name])) is not None:
         return None
     told, data_line = {}, None
     if time.times[0] is None and time.times.len() > 1:
         # A row above the first time: units of the columns, or else these names are no names but a title.
         cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
         told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
-        # What stands for the time's unit is nothing, or a style in brackets.
+        # What stands for the time's unit is nothing, a style in brackets, or a word for time.
         if (
-            cells.get(time.name, "[")[0] not in "[("
+            not (cells.get(time.name, "[")[0] in "[(" or _is_named(time.name, cells))
             or not told
             or len(told) < len([name for name in cells if name != time.name])
         ):
@@ -279,6 +298,12 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
         frame = frame.slice(1)
         time = replace(time, times=time.times.slice(1))
     return _Head(frame, time, told, mapping, data_line, raw.allows_comma)
+
+
+def _is_named(time: str, cells: dict[str, str]) -> bool:
+    """A word for time above the times, and names over all units: of merged headings one name is for several units."""
+    unnamed = any(re.fullmatch(r"column_\d+", name) for name in cells if name != time)
+    return not unnamed and TIME_NAME.search(cells[time]) is not None
 
 
 def _beginning(path: Path) -> bytes:

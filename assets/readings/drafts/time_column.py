@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.readings.tables.times import begins_of, local_times
+from assets.readings.tables.times import EPOCHS, begins_of, epoch_times, local_times
 from data_quality.contracts.errors import BadInput
 
-_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H%M")
+_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S%.f", "%H.%M", "%H.%M.%S", "%H%M")
 _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y"),
     *("%d %b %Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y", "%Y%m%d"),
@@ -22,8 +22,9 @@ _DIGITS = {"%Y": r"\d{4}", r"%\.f": r"\.\d+", "%b": r"[^\W\d]{3}", "%p": "[AaPp]
 _DIGITS |= {f"%{code}": r"\d{1,2}" for code in "mdHI"} | {f"%{code}": r"\d{2}" for code in "yMS"}
 _CODE = re.compile(r"%\\\.f|%[A-Za-z]")
 _OFFSET = r"\s?(?:Z|[+-]\d{2}:?\d{2})$"
-_TIME_NAME = re.compile(
-    r"time|date|datum|zeit|stamp|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$",
+TIME_NAME = re.compile(
+    r"time|date|datum|zeit|stamp|tag$|fecha|hora|heure|jour|start|beginn|von$|ab$|measured|^day|^dt$|^ts$|^when$|"
+    r"^t$|epoch|unix",
     re.IGNORECASE,
 )
 _CLOCK = r"^\d{1,2}[:.]\d{2}(?::\d{2})?(?: ?[AaPp][Mm])?$"
@@ -33,6 +34,17 @@ _LONGEST = 40
 _DAY_NONE = r"^1899-12-3[01][ T]"
 # A table has few lines that are no readings: a total, a remark. More of them, and the style is another one.
 _ODD_ROWS, _ODD_SHARE = 3, 0.02
+# What a column is called that numbers the intervals of a day, and how many a day of 23, 24 or 25 hours has.
+_NUMBER_NAME = re.compile(
+    r"(?:h|he|hora|heure|hour|hr|ora|uur|stunde|timme?|time|hodina|godzina|periodo?|viertelstunde|cuarto|sp)"
+    r"(?: ?(?:ending|no\.?|nr\.?|number|del d[ií]a))?|(?:settlement|trading)[ _]?period|interval(?:l|lo|o)?",
+    re.IGNORECASE,
+)
+_OF_DAY = {(23, 24, 25): 60, (46, 48, 50): 30, (92, 96, 100): 15}
+# From so many rows on, one and the same time names no reading of them.
+_SAME_ROWS = 3
+# Numbers of these years that count from 1970; under a name that is none of a time, this share goes by one step.
+_EPOCH_YEARS, _EVEN_SHARE = (2000, 2050), 0.9
 # Day and month are distinguished by order where the wrong reading jumps by weeks and the right one never does.
 _JUMP = timedelta(days=20)
 
@@ -58,12 +70,14 @@ class TimeColumn:
 
 
 def time_column(frame: pl.DataFrame) -> TimeColumn | None:
-    """The column that reads as times, one with a telling name first."""
-    for name in sorted(frame.columns, key=lambda name: (not _TIME_NAME.search(name), frame.columns.index(name))):
+    """The column that reads as times, one with a telling name first; one time in all rows is that of a query."""
+    same = None
+    for name in sorted(frame.columns, key=lambda name: (not TIME_NAME.search(name), frame.columns.index(name))):
         found = as_times(frame[name])
-        if found is not None:
+        if found is not None and (frame.height < _SAME_ROWS or found.times.n_unique() > 1):
             return found
-    return None
+        same = same or found
+    return same
 
 
 def check_offsets(path: Path, frame: pl.DataFrame, time: TimeColumn, time_zone: str) -> None:
@@ -99,6 +113,22 @@ def clock_column(frame: pl.DataFrame, time: TimeColumn) -> str | None:
     return None
 
 
+def numbered_clock(frame: pl.DataFrame, time: TimeColumn) -> tuple[str, int, int] | None:
+    """A column that numbers the intervals of a day next to one of dates: its name, its first number, their minutes."""
+    if not time.is_date:
+        return None
+    for name in frame.columns:
+        if name == time.name or not _NUMBER_NAME.fullmatch(name.strip()):
+            continue
+        numbers = frame[name].cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+        known = numbers.drop_nulls().unique().sort()
+        step = next((minutes for counts, minutes in _OF_DAY.items() if known.len() in counts), 0)
+        is_whole = numbers.null_count() - frame[name].null_count() <= _allowed(numbers.len())
+        if step and is_whole and known[0] in (0, 1) and known[-1] - known[0] == known.len() - 1:
+            return name, int(known[0]), step
+    return None
+
+
 def as_times(column: pl.Series) -> TimeColumn | None:
     """The column as times; None where it holds others."""
     if isinstance(column.dtype, pl.Datetime):
@@ -106,8 +136,9 @@ def as_times(column: pl.Series) -> TimeColumn | None:
         return TimeColumn(column.name, (), is_aware, column.dt.replace_time_zone(None))
     if column.dtype == pl.Date:
         return TimeColumn(column.name, (), False, column.cast(pl.Datetime("us")))
-    if column.dtype != pl.String or column.null_count() == column.len():
-        return None
+    epoch = _epoch(column)
+    if epoch is not None or column.dtype != pl.String or column.null_count() == column.len():
+        return epoch
     texts = begins_of(column)
     has_offset = bool(texts.drop_nulls().head(100).str.contains(r":\d{2}.*" + _OFFSET).all())
     zone_code = _zone_code(texts) if has_offset else ""
@@ -125,6 +156,23 @@ def as_times(column: pl.Series) -> TimeColumn | None:
     is_iso = style.startswith(("%Y-%m-%d %H", "%Y-%m-%dT%H")) or style == "%Y-%m-%d"
     formats = () if is_iso else (style + zone_code,)
     return TimeColumn(column.name, formats, has_offset, whole[style], (), sure, why)
+
+
+def _epoch(column: pl.Series) -> TimeColumn | None:
+    """Seconds or milliseconds since 1970, in numbers that differ; None for other numbers, such as those of meters."""
+    for form in EPOCHS:
+        times = epoch_times(column, form)
+        known, filled = times.drop_nulls(), column.len() - column.null_count()
+        is_all = known.len() > 0 and filled - known.len() <= _allowed(filled)
+        if not is_all or not known.dt.year().is_between(*_EPOCH_YEARS).all() or known.n_unique() < 2:
+            continue
+        steps = known.diff().drop_nulls()
+        common = steps.filter(steps > timedelta()).mode().sort()
+        is_even = len(common) > 0 and int((steps == common[0]).sum()) >= _EVEN_SHARE * steps.len()
+        if is_even or TIME_NAME.search(column.name):
+            what = "seconds" if form == "%s" else "milliseconds"
+            return TimeColumn(column.name, (form,), True, times, (), 0.98, f"{what} since 1970 in UTC")
+    return None
 
 
 def _readings(texts: pl.Series) -> dict[str, pl.Series]:

@@ -1,6 +1,7 @@
 """Value columns of a table: their unit, the marks in their numbers, and the codes for "no reading"."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -35,6 +36,8 @@ _SPELLED = {
 }
 _SPELLED |= {"°f": "degf", "%": "percent", "m/s": "m_per_s", "m3/h": "m3_per_h", "l/min": "l_per_min", "cbm": "m3"}
 _SPELLED |= {"kilowatt": "kw", "kilowattstunden": "kwh", "nm3": "m3", "stk": "count", "pcs": "count", "liter": "l"}
+_SPELLED |= {"therms": "therm", "thm": "therm", "btus": "btu", "dth": "mmbtu", "dekatherm": "mmbtu"}
+_SPELLED |= {"dekatherms": "mmbtu", "cuft": "ft3", "cu ft": "ft3", "hcf": "ccf"}
 # A unit within a name, in its own letters: kWh.first, Active energy Wh (A), UsageKwh.
 _WITHIN = re.compile(r"(?<![A-Za-z])([kMG]?Wh|[kM]W|m³|m3)(?![A-Za-z0-9])|(?<=[a-z])([KM]?[Ww]h)$")
 # What a column of identifiers is called, in one word; and from so many digits on a whole number is one by itself.
@@ -69,6 +72,7 @@ _THOUSANDS = {
 class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
+    may_be_load: they more than double besides, as a load that grows may;
     notes: what a person should know of its cells.
     """
 
@@ -78,6 +82,7 @@ class ValueColumn:
     looks_like: str = ""
     notes: tuple[str, ...] = ()
     is_counter: bool = False
+    may_be_load: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,14 +189,27 @@ def with_counters(
         long = (
             rows.sort("by", "time", maintain_order=True)
             .group_by("by")
-            .agg(n=pl.len(), kinds=value.n_unique(), is_rising=rises_as_counter(value, minutes))
+            .agg(
+                n=pl.len(),
+                kinds=value.n_unique(),
+                is_rising=rises_as_counter(value, minutes),
+                grows=value.last() > 2 * value.first(),
+            )
             .filter(pl.col("n") >= _COUNTER_ROWS)
         )
         is_counter = (
             is_amount and bool(long.height) and bool((long["is_rising"] & (long["kinds"] >= _COUNTER_KINDS)).all())
         )
-        marked.append(replace(each, is_counter=True, looks_like="") if is_counter else each)
+        may_be_load = is_counter and bool(long["grows"].any())
+        marked.append(replace(each, is_counter=True, may_be_load=may_be_load, looks_like="") if is_counter else each)
     return tuple(marked)
+
+
+def load_question(values: Iterable[ValueColumn]) -> str:
+    """The question about columns that hold states of a counter or a load that grows; empty where there are none."""
+    names = ", ".join(repr(each.name) for each in values if each.may_be_load)
+    asked = "states of a counter, whose register has kind: cumulative, or amounts of a load that grows, without it?"
+    return names and f"{names} never falls and more than doubles: {asked}"
 
 
 def marks_of(frame: pl.DataFrame, names: list[str], *, allows_comma: bool) -> Marks:

@@ -4,7 +4,7 @@ import csv
 import gzip
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -107,10 +107,18 @@ def _named(names: list[str]) -> tuple[list[str], int]:
     header = [name.strip() or f"column_{place}" for place, name in enumerate(names, start=1)]
     if not any(name.strip() for name in names):
         raise BadInput("no column of the header has a name", line=1, reason="no_header")
+    refuse_own_name(header)
     twice = next((name for name, count in Counter(header).items() if count > 1), None)
     if twice is not None:
         raise BadInput(f"column {twice!r} appears twice in the header", line=1, reason="duplicate_column")
     return header, sum(not name.strip() for name in names)
+
+
+def refuse_own_name(names: Iterable[str]) -> None:
+    """Raises BadInput (duplicate_column) where a table has a column called as the number of a row is here."""
+    if "_line" in names:
+        message = "a column is called '_line', as the number of a row is here; give it another name"
+        raise BadInput(message, line=1, reason="duplicate_column")
 
 
 def _unpacked(path: Path) -> bytes:

@@ -5,6 +5,7 @@ Both become one column of times before anything else is judged; the column map s
 
 import polars as pl
 
+from assets.readings.tables.times import dates_of, day_table
 from data_quality.contracts.site_file.site import ColumnMap
 
 # The value column of a table that had one for each time of day.
@@ -16,10 +17,12 @@ _DAY_NONE = r"^1899-12-3[01] "
 _CLOCK_CODES = ("%H", "%I", "%T", "%R")
 
 
-def joined_times(frame: pl.DataFrame, mapping: ColumnMap | None) -> tuple[pl.DataFrame, ColumnMap | None, int]:
+def joined_times(
+    frame: pl.DataFrame, mapping: ColumnMap | None, day_zone: str | None = None
+) -> tuple[pl.DataFrame, ColumnMap | None, int]:
     """The table with one column of times, the column map for it, and how many cells without a reading were left out.
 
-    frame: columns as found, and `_line`.
+    frame: columns as found, and `_line`; day_zone: of the days whose intervals are numbered.
     """
     if mapping is None:
         return frame, None, 0
@@ -27,16 +30,46 @@ def joined_times(frame: pl.DataFrame, mapping: ColumnMap | None) -> tuple[pl.Dat
         return _unpivoted(frame, mapping)
     if mapping.clock is None:
         return frame, mapping, 0
+    if mapping.clock_from is not None:
+        begins = _numbered(frame[mapping.timestamp], frame[mapping.clock], mapping, day_zone)
+        own: dict[str, object] = {"clock": None, "clock_from": None, "date_format": None, "date_formats": ()}
+        return frame.with_columns(begins).drop(mapping.clock), mapping.model_copy(update=own), 0
     clock = pl.col(mapping.clock).cast(pl.String).str.strip_chars().str.replace(_DAY_NONE, "")
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)
     return frame.with_columns(times).drop(mapping.clock), mapping.model_copy(update={"clock": None}), 0
 
 
+def _numbered(days: pl.Series, clock: pl.Series, mapping: ColumnMap, day_zone: str | None) -> pl.Series:
+    """Begins of the numbered intervals as texts of ISO 8601; what is none stays as it was written, to be refused.
+
+    A day of 23 hours ends with 23 and one of 25 with 25: the numbers count what has passed since midnight. Where they
+    do not end so, they are those of the clock on the wall.
+    """
+    step, texts = mapping.interval_minutes or 0, days.cast(pl.String).str.strip_chars()
+    dates = dates_of(texts.str.replace(_MIDNIGHT, ""), mapping.formats)
+    number = clock.cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    place = (number - (mapping.clock_from or 0)) * step
+    rows = pl.DataFrame({"_day": dates, "_place": place, "_text": pl.select(texts + " " + clock.cast(pl.String))})
+    table = day_table(dates, day_zone or "UTC")
+    rows = rows.join(table, on="_day", how="left", maintain_order="left")
+    length, end = pl.col("_days_minutes"), pl.col("_place") + step
+    last = rows.group_by("_day", "_days_minutes").agg(_end=end.max()).drop_nulls()
+    is_passed = last.select(
+        ((length >= 1440) | (pl.col("_end") <= length)).all() & ((length <= 1440) | (pl.col("_end") > 1440)).all()
+    ).item()
+    passed = pl.duration(minutes="_place")
+    begin = pl.col("_start") + passed if is_passed and day_zone else pl.col("_day").cast(pl.Datetime("us")) + passed
+    form = "%Y-%m-%dT%H:%M:%SZ" if is_passed and day_zone else "%Y-%m-%dT%H:%M:%S"
+    is_one = (pl.col("_place") >= 0) & (end <= (length if is_passed else 1440))
+    return rows.select(pl.when(is_one).then(begin.dt.strftime(form)).otherwise("_text")).to_series().alias(days.name)
+
+
 def _unpivoted(frame: pl.DataFrame, mapping: ColumnMap) -> tuple[pl.DataFrame, ColumnMap, int]:
     """One row for each date and time of day. Two columns of one time are the passes of a repeated hour, in order."""
-    kept = [name for name in frame.columns if name not in mapping.clocks]
+    kept = [name for name in frame.columns if name not in mapping.clocks and name != "_clock"]
     value = VALUE if VALUE not in kept else f"{VALUE}_of_clock"
-    rows = frame.unpivot(list(mapping.clocks), index=kept, variable_name="_clock", value_name=value)
+    clocks = list(mapping.clocks)
+    rows = frame.select(*kept, *clocks).unpivot(clocks, index=kept, variable_name="_clock", value_name=value)
     filled = rows.filter(pl.col(value).is_not_null())
     clock = pl.col("_clock").replace_strict(mapping.clocks, return_dtype=pl.String)
     times = pl.concat_str(_date(mapping.timestamp), pl.lit(" "), clock).alias(mapping.timestamp)

@@ -45,6 +45,9 @@ BYTES_A_CELL, CELLS_AT_ONCE = 150, 2_000_000
 # Of the 2 GiB that a file may take, what is left beside the program and what the system keeps of freed memory.
 MAX_BYTES = 1450 * 1024**2
 _KEY = ["_meter", "_register"]
+# Columns that stand beside those of the file while its times are read.
+_OWN_NAMES = {"_by", "_text", "_day", "_start", "_days_minutes", "_time_fault", "_is_assumed"}
+_OWN_NAMES |= {"_local", "_early", "_late", "_aware", "_picked"}
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
     header = _columns(raw.frame)
     if request.mapping is not None:
         check_columns(header, request.mapping)
-    frame, mapping, empty = joined_times(_kept(raw.frame, header, request), request.mapping)
+    kept, day_zone = _kept(raw.frame, header, request), request.site.time_zone if request.site else None
+    day_zone = (request.mapping and request.mapping.zone) or request.tz or day_zone
+    frame, mapping, empty = joined_times(kept, request.mapping, day_zone)
     request = request.model_copy(update={"mapping": mapping})
     layout = resolve(_columns(frame), mapping, request.site)
     _refuse_large(frame, layout)
     _refuse_second_header(frame, layout)
-    row_filter = RowFilter(frame, raw.rejects, raw.warnings)
+    row_filter = RowFilter(_used(frame, layout), raw.rejects, raw.warnings)
     row_filter.warn("ignored_columns", len(layout.ignored))
     row_filter.warn("empty_cells", empty)
     is_synthetic = _synthetic(frame, layout, request)
@@ -100,6 +105,17 @@ def read_table(raw: RawTable, request: ReadRequest) -> Parsed:
 
 def _columns(frame: pl.DataFrame) -> list[str]:
     return [name for name in frame.columns if name != "_line"]
+
+
+def _used(frame: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The columns that the layout names. Raises BadInput for one that is called as a column of ours."""
+    own = (layout.time, layout.meter, layout.register_column, layout.unit_column, layout.synthetic)
+    names = list(dict.fromkeys(name for name in (*own, *(each.column for each in layout.values)) if name is not None))
+    ours = next((name for name in names if name in _OWN_NAMES), None)
+    if ours is not None:
+        message = f"a column is called {ours!r}, as one of the reader's own; give it another name"
+        raise BadInput(message, line=1, reason="duplicate_column")
+    return frame.select("_line", *names)
 
 
 @dataclass(frozen=True)

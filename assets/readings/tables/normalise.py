@@ -4,6 +4,8 @@ Amounts are split and summed as whole numbers of 1e-9, so that nothing is made o
 averaged. Power is the energy of its interval. Source: formulas 5.1.
 """
 
+import math
+
 import polars as pl
 
 from assets.readings.parsed import REJECT_SCHEMA
@@ -23,7 +25,8 @@ CANONICAL_SCHEMA: dict[str, pl.DataType] = {
     "quality_code": pl.Int32(),
     "source_line": pl.Int64(),
 }
-_QUARTER = f"{CANONICAL_MINUTES}m"
+# Minutes of the whole quarter hours that parts of an hour make together: three of ten are half an hour.
+_TOGETHER = {each: math.lcm(each, CANONICAL_MINUTES) for each in range(1, 60) if 60 % each == 0 and each % 15}
 _QUANTA = 10**QUANTUM_DECIMALS
 _ORDER = ("meter_id", "register", "interval_start_utc")
 
@@ -32,11 +35,13 @@ def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """rows: PARSED_SCHEMA, unique and not overlapping per meter and register.
 
     Returns (rows that can be made quarter hours, the others as REJECT_SCHEMA): off_grid for intervals that do not fit
-    quarter hours, incomplete_quarter for amounts whose other parts of the quarter hour are missing.
+    quarter hours, incomplete_quarter for amounts whose other parts of the quarter hour are missing, as of the half hour
+    or hour that parts of ten or twelve minutes fill.
     """
     minutes, start = pl.col("source_minutes"), pl.col("interval_start_utc")
-    step = pl.min_horizontal(minutes, pl.lit(CANONICAL_MINUTES, pl.Int32)).cast(pl.Int64)
-    divides = (minutes % CANONICAL_MINUTES == 0) | (CANONICAL_MINUTES % minutes == 0)
+    is_short = minutes.is_in(list(_TOGETHER))
+    step = pl.when(is_short).then(minutes).otherwise(CANONICAL_MINUTES).cast(pl.Int64)
+    divides = (minutes % CANONICAL_MINUTES == 0) | is_short
     # 1970 began on a quarter hour: what is left over against the epoch is what lies off the grid.
     fits = divides & (start.dt.epoch("us") % (step * 60_000_000) == 0)
     rejects = [pl.DataFrame(schema=REJECT_SCHEMA)]
@@ -44,13 +49,28 @@ def on_grid(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     if not rows.select(fits.all()).item():
         rejects = [_rejected(rows.filter(~fits), "off_grid", "an interval that starts and ends on quarter hours")]
         rows = rows.filter(fits)
-    if rows.select((minutes < CANONICAL_MINUTES).any()).item():
-        key = ["meter_id", "register", start.dt.truncate(_QUARTER)]
+    if rows.select(is_short.any()).item():
+        key = ["meter_id", "register", _together(), _begin()]
         is_amount = pl.col("unit").is_in([code for code, unit in UNITS.items() if unit.behaviour is Behaviour.AMOUNT])
-        is_part = (minutes < CANONICAL_MINUTES) & is_amount & (minutes.sum().over(key) != CANONICAL_MINUTES)
-        rejects.append(_rejected(rows.filter(is_part), "incomplete_quarter", "all parts of the quarter hour"))
+        is_quarter = _together() == CANONICAL_MINUTES
+        # A level of ten minutes lies in two quarter hours: it too stands for them only beside its neighbours.
+        is_part = is_short & (is_amount | ~is_quarter) & (minutes.sum().over(key) != _together())
+        for length, whole in ((15, "quarter hour"), (30, "half hour"), (60, "hour")):
+            lone = rows.filter(is_part & (_together() == length))
+            rejects.append(_rejected(lone, "incomplete_quarter", f"all parts of the {whole}"))
         rows = rows.filter(~is_part)
     return rows, pl.concat(rejects)
+
+
+def _together() -> pl.Expr:
+    """Minutes of the whole quarter hours that a row's neighbours fill with it."""
+    minutes = pl.col("source_minutes")
+    return minutes.replace_strict(_TOGETHER, default=CANONICAL_MINUTES, return_dtype=pl.Int64)
+
+
+def _begin() -> pl.Expr:
+    start, whole = pl.col("interval_start_utc"), _together() * 60_000_000
+    return (start.dt.epoch("us") // whole * whole).cast(pl.Datetime("us", "UTC"))
 
 
 def normalise(rows: pl.DataFrame) -> pl.DataFrame:
@@ -59,7 +79,7 @@ def normalise(rows: pl.DataFrame) -> pl.DataFrame:
     Returns CANONICAL_SCHEMA, unique and sorted by meter, register and start; an amount's energy is that of its rows.
     """
     frame = in_quanta(rows)
-    is_long = pl.col("source_minutes") >= CANONICAL_MINUTES
+    is_long = ~pl.col("source_minutes").is_in(list(_TOGETHER))
     # A long table is neither copied nor sorted where it stands in order as it is.
     if frame.select(is_long.all()).item():
         canonical = _split(frame)
@@ -99,9 +119,12 @@ def _converted(value: pl.Expr, unit: Unit) -> pl.Expr:
     return value if unit.factor == 1 and unit.offset == 0 else value * unit.factor + unit.offset
 
 
-def _split(frame: pl.DataFrame) -> pl.DataFrame:
-    """Intervals of k quarter hours as k rows: amounts divided, the first r one quantum more; levels repeated."""
-    count = (pl.col("source_minutes") // CANONICAL_MINUTES).cast(pl.Int64)
+def _split(frame: pl.DataFrame, length: str = "source_minutes") -> pl.DataFrame:
+    """Intervals of k quarter hours as k rows: amounts divided, the first r one quantum more; levels repeated.
+
+    length: column of their minutes.
+    """
+    count = (pl.col(length) // CANONICAL_MINUTES).cast(pl.Int64)
     if frame.select((count > 1).any()).item():
         frame = (
             frame.with_columns(_count=count, _part=pl.int_ranges(0, count))
@@ -121,9 +144,12 @@ def _split(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _gather(frame: pl.DataFrame) -> pl.DataFrame:
-    """Parts of a quarter hour as one row: amounts summed, levels averaged over those there, with the worst quality."""
+    """Parts of a quarter hour as one row: amounts summed, levels averaged over those there, with the worst quality.
+
+    Parts that fill several quarter hours together become one row, which is divided.
+    """
     gathered = (
-        frame.group_by("meter_id", "register", interval_start_utc=pl.col("interval_start_utc").dt.truncate(_QUARTER))
+        frame.group_by("meter_id", "register", _length=_together(), interval_start_utc=_begin())
         .agg(
             pl.col("source_minutes", "unit", "_is_amount").first(),
             pl.col("source_line").min(),
@@ -136,7 +162,7 @@ def _gather(frame: pl.DataFrame) -> pl.DataFrame:
             _quanta=pl.when("_is_amount").then("_sum").otherwise("_mean"),
         )
     )
-    return _finished(gathered)
+    return _split(gathered, "_length")
 
 
 def _finished(frame: pl.DataFrame) -> pl.DataFrame:

@@ -27,6 +27,9 @@ _SPAN = (
 )
 # Years that a calendar holds; beyond them local time has no meaning.
 _YEARS = (1, 9999)
+# Styles of numbers that count from 1970 in UTC, seconds and milliseconds, with microseconds of one; to the year 2100.
+EPOCHS = {"%s": 1_000_000, "%Q": 1_000}
+_LAST_EPOCH_US = 4_102_444_800_000_000
 # 03/04/2025 is a day of April here and of March there: neither is taken.
 _UNDECIDABLE = r"^\d{1,2}[/.]\d{1,2}[/.]\d{4}"
 _FORMATS = (
@@ -63,8 +66,10 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     Raises BadInput where the column as a whole cannot be read, or has no zone.
     """
     times = frame[column]
+    if len(rule.formats) == 1 and rule.formats[0] in EPOCHS:
+        return _with(frame, epoch_times(times, rule.formats[0]).dt.replace_time_zone("UTC"), _no_fault())
     if times.dtype == pl.Date or (times.dtype == pl.String and _is_date_only(times, rule.formats)):
-        return _days(frame, _dates(times, rule.formats), rule.day_zone)
+        return _days(frame, dates_of(times, rule.formats), rule.day_zone)
     if isinstance(times.dtype, pl.Datetime):
         if times.dtype.time_zone is not None:
             return _with(frame, times.dt.convert_time_zone("UTC").cast(UTC_US), _no_fault())
@@ -74,6 +79,16 @@ def add_instants(frame: pl.DataFrame, *, column: str, rule: TimeRule, by: str) -
     if times.dtype != pl.String:
         raise BadInput(f"expected times in column {column!r}, got {times.dtype}", line=1, reason="bad_timestamp")
     return _text(frame, begins_of(times), rule, by)
+
+
+def epoch_times(column: pl.Series, form: str) -> pl.Series:
+    """Numbers that count from 1970 (form: of EPOCHS), whole or as 1.74e12, as times of UTC; null for others."""
+    if not column.dtype.is_numeric() and column.dtype != pl.String:
+        return pl.repeat(None, column.len(), dtype=LOCAL_US, eager=True)
+    texts = column.str.strip_chars().str.replace(",", ".", literal=True) if column.dtype == pl.String else column
+    micros = texts.cast(pl.Float64, strict=False) * EPOCHS[form]
+    is_one = ((micros > 0) & (micros < _LAST_EPOCH_US)).fill_null(value=False)
+    return micros.set(~is_one, None).round().cast(pl.Int64).cast(LOCAL_US)
 
 
 def begins_of(times: pl.Series) -> pl.Series:
@@ -91,7 +106,8 @@ def _is_date_only(times: pl.Series, formats: tuple[str, ...]) -> bool:
     return bool(first.str.contains(_DATE_ONLY).all()) and first.len() > 0
 
 
-def _dates(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+def dates_of(times: pl.Series, formats: tuple[str, ...]) -> pl.Series:
+    """Dates in the declared styles, or as ISO 8601 writes them; null for other texts."""
     if times.dtype == pl.Date:
         return times
     texts = times.str.strip_chars()
@@ -114,19 +130,24 @@ def _days(frame: pl.DataFrame, dates: pl.Series, day_zone: str | None) -> pl.Dat
     """Local civil days: start at local midnight, last 23, 24 or 25 hours."""
     if day_zone is None:
         raise BadInput("dates without a zone", line=2, reason="no_zone", mend="give --tz or a column map with zone")
+    table = day_table(dates, day_zone)
+    joined = frame.with_columns(_day=dates).join(table, on="_day", how="left", maintain_order="left").drop("_day")
+    return joined.with_columns(
+        _time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")), _is_assumed=pl.lit(value=False)
+    )
+
+
+def day_table(dates: pl.Series, day_zone: str) -> pl.DataFrame:
+    """`_start` (UTC) and `_days_minutes` of each local day (`_day`) among the dates."""
     days = dates.drop_nulls().unique().to_list()
     starts = [local_midnight_utc(day, day_zone) for day in days]
     minutes = [
         (local_midnight_utc(day + timedelta(days=1), day_zone) - start) // timedelta(minutes=1)
         for day, start in zip(days, starts, strict=True)
     ]
-    table = pl.DataFrame(
+    return pl.DataFrame(
         {"_day": days, "_start": starts, "_days_minutes": minutes},
         schema={"_day": pl.Date, "_start": UTC_US, "_days_minutes": pl.Int32},
-    )
-    joined = frame.with_columns(_day=dates).join(table, on="_day", how="left", maintain_order="left").drop("_day")
-    return joined.with_columns(
-        _time_fault=pl.when(pl.col("_start").is_null()).then(pl.lit("bad_timestamp")), _is_assumed=pl.lit(value=False)
     )
 
 

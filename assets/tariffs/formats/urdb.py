@@ -161,7 +161,7 @@ def _demand(
         "periods": periods,
         "unit": unit,
         # Utilities average over 15 or 30 minutes; where the rate is silent, the shorter never shows a lower peak.
-        "window_minutes": int(_number(window, "demandwindow", file)) if window else 15,
+        "window_minutes": _whole(window, "demandwindow", "minutes", file) if window else 15,
     }
 
 
@@ -169,7 +169,7 @@ def _lookback(rate: Mapping[str, Any], share: Decimal, names: list[str], file: s
     """LookbackRange counts months back; without it lookbackMonths names the months whose peaks count: of none, no
     ratchet, as no month is every month to our own.
     """
-    span = int(_number(rate.get("lookbackrange") or 0, "lookbackRange", file))
+    span = _whole(rate.get("lookbackrange") or 0, "lookbackRange", "months", file)
     found: dict[str, Any] = {"share": _share(share), "of_periods": names, "months": span or 11}
     named = rate.get("lookbackmonths")
     if not span and isinstance(named, Sequence) and not isinstance(named, str):
@@ -179,8 +179,15 @@ def _lookback(rate: Mapping[str, Any], share: Decimal, names: list[str], file: s
             return {}
         found["of_months"] = [month for month, holds in enumerate(named, start=1) if holds]
     elif not span and named:
-        found["months"] = int(_number(named, "lookbackMonths", file))
+        found["months"] = _whole(named, "lookbackMonths", "months", file)
     return found
+
+
+def _whole(value: Any, what: str, unit: str, file: str) -> int:
+    number = _number(value, what, file)
+    if number != int(number) or number < 0:
+        raise _bad(file, f"{what}: expected a whole number of {unit}, got {value!r}")
+    return int(number)
 
 
 def _share(value: Decimal) -> Decimal:

@@ -209,7 +209,10 @@ class ColumnMap(Model):
     label: Literal["start", "end"] = "start"
     interval_minutes: int | None = Field(default=None, gt=0)
     zero_is_missing: bool = False
-    date_format: str | None = Field(default=None, description="strptime format of the time column")
+    date_format: str | None = Field(
+        default=None,
+        description="strptime format of the time column; %s: seconds, %Q: milliseconds since 1970 in UTC",
+    )
     date_formats: tuple[str, ...] = Field(default=(), description="Several date styles in one file, tried in order")
     midnight: Literal["start", "end"] = Field(
         default="start", description="end: 00:00 written with a date ends that date instead of starting it"
@@ -232,6 +235,11 @@ class ColumnMap(Model):
     clock: str | None = Field(
         default=None, description="Column of the time of day, where `timestamp` is the date alone"
     )
+    clock_from: Literal[0, 1] | None = Field(
+        default=None,
+        description="`clock` numbers the intervals of a day, of interval_minutes each, from 0 or 1: hour 1 begins at "
+        "midnight, a day of 25 hours ends with 25",
+    )
     clocks: dict[str, ClockText] = Field(
         default={}, description="Wide by the clock: column -> time of day (00:15); `timestamp` is the date"
     )
@@ -253,6 +261,8 @@ class ColumnMap(Model):
             raise ValueError("until_next_row goes with neither interval_minutes nor label: end")
         if self.clocks and (self.clock is not None or self.values):
             raise ValueError("clocks goes with neither clock nor values")
+        if self.clock_from is not None and (self.clock is None or self.interval_minutes is None):
+            raise ValueError("clock_from needs clock and interval_minutes")
         if self.clocks and self.value is not None:
             raise ValueError("clocks names the value columns: give no value beside it")
         if self.thousands is not None and self.thousands == (self.decimal or "."):

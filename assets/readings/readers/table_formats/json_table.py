@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from assets.readings.packed.bounded import content
-from assets.readings.packed.csv_text import MAX_COLUMNS
+from assets.readings.packed.csv_text import MAX_COLUMNS, refuse_own_name
 from assets.readings.parsed import Parsed, ReadRequest
 from assets.readings.readers.table_formats.json_rows import MAX_BYTES, json_of
 from assets.readings.tables.judged_table import RawTable, read_table
@@ -23,6 +23,8 @@ _TIME = re.compile(r"\d{4}[-/]\d\d[-/]\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}|\d{8}T")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 # Of a row and of a cell in memory, their text beside; a meter's portal answers with a tenth of the limit.
 _ROW_BYTES, _CELL_BYTES, _MAX_TABLE_BYTES = 128, 16, 256 * 2**20
+# Lists and objects of a document. The smallest row with a time is 23 bytes: MAX_BYTES hold fewer of them than these.
+_MAX_PARTS = 1_000_000
 EXPECTED = "a list of objects, each with its time and its value"
 
 
@@ -52,7 +54,12 @@ class JsonTable:
 def _table(path: Path) -> pl.DataFrame:
     """The rows of the longest list of objects that have times; lists at the same place of their documents are one."""
     found: dict[str, list[tuple[_Fields, _Fields]]] = {}
-    document, size = json_of(content(path, max_bytes=MAX_BYTES), EXPECTED), 0
+    body = content(path, max_bytes=MAX_BYTES)
+    # Before it is taken apart: a list or object of few bytes takes some hundred of memory.
+    if (parts := body.count(b"[") + body.count(b"{")) > _MAX_PARTS:
+        message = f"{parts:,} lists and objects, at most {_MAX_PARTS:,} are read; expected {EXPECTED}"
+        raise BadInput(message, line=1, reason="too_large")
+    document, size = json_of(body, EXPECTED), 0
     for place, own, above in _rows(document, "", _fields(document)):
         # What is above a list once is a text in each of its rows: a small file may ask for any amount of memory.
         size += _ROW_BYTES + sum(_CELL_BYTES + len(text) for each in (own, above) for text in each.values())
@@ -68,9 +75,7 @@ def _table(path: Path) -> pl.DataFrame:
     names = [name for name in known if name not in counts]
     if not names:
         raise BadInput(f"it holds no table; expected {EXPECTED}", line=1, reason="wrong_shape")
-    if "_line" in names:
-        message = "a field is called '_line', as the place of a row is here; give it another name"
-        raise BadInput(message, line=1, reason="duplicate_column")
+    refuse_own_name(names)
     if len(names) > MAX_COLUMNS or len(names) * len(pairs) * _CELL_BYTES > _MAX_TABLE_BYTES:
         message = f"{len(names)} fields in {len(pairs)} rows; expected at most {MAX_COLUMNS}, or fewer rows"
         raise BadInput(message, line=1, reason="too_many_columns")

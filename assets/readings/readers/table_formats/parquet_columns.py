@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from assets.readings.packed.csv_text import refuse_own_name
 from data_quality.contracts.errors import BadInput
 
 # Real readings take more than a hundredth of a byte a cell; a table of equal cells takes next to nothing.
@@ -25,6 +26,7 @@ def read_columns(path: str, *, where: dict[str, str], max_columns: int, out: str
         names = list(schema)
         if len(names) > max_columns:
             raise BadInput(f"{len(names)} columns; expected at most {max_columns}", line=1, reason="too_many_columns")
+        refuse_own_name(names)
         if out is not None:
             _refuse_bomb(Path(path), len(names))
             rows = pl.scan_parquet(path).select(_plain(name, dtype) for name, dtype in schema.items())

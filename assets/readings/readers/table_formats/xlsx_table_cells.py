@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 import polars as pl
 
+from assets.readings.packed.csv_text import refuse_own_name
 from data_quality.contracts.errors import BadInput
 
 # Worksheets pack well, since every cell repeats the same markup: a bomb packs a thousandfold.
@@ -105,6 +106,7 @@ def _table(cells: pl.DataFrame, header_line: int | None, max_columns: int) -> pl
 
 def _header(cells: tuple[str | None, ...], line: int) -> list[str]:
     names = [(cell or "").strip() or f"column_{place}" for place, cell in enumerate(cells, start=1)]
+    refuse_own_name(names)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise BadInput(f"column {twice!r} appears twice in the header", line=line, reason="duplicate_column")
