@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -79,6 +79,19 @@ ACTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     # Of a replay the record that it carries is signed, and was so on another chain.
     "erasures": lambda row: row["step"] == "recorded",
 }
+
+
+@lru_cache(maxsize=64)
+def _links_from(position: int) -> sa.Select[Any]:
+    """The chain from this link on. Kept: an agent asks several times a second, nearly always from the same link."""
+    return sa.select(*_LINKS).where(row_seals.c.position >= position).order_by(row_seals.c.position)
+
+
+@cache
+def _keys_of(table: sa.Table) -> sa.Select[Any]:
+    """Every row's key as the database holds it."""
+    keys: list[Any] = [sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key]
+    return sa.select(*keys)
 
 
 class Trust:
@@ -189,8 +202,7 @@ class Trust:
 
     def _links(self, ask: Ask) -> str:
         # From the last known link on, itself included: where it is another now, the chain was rewritten behind us.
-        query = sa.select(*_LINKS).where(row_seals.c.position >= self._position).order_by(row_seals.c.position)
-        links = list(ask(query))
+        links = list(ask(_links_from(self._position)))
         if self._position:
             first = links.pop(0) if links else None
             if first is None or (first["position"], first["hash"]) != (self._position, self._head):
@@ -240,8 +252,7 @@ class Trust:
         without a stop that was recorded an older entry would raise the mode again.
         """
         table = BY_NAME[name]
-        keys: list[Any] = [sa.type_coerce(each, sa.types.NullType()).label(each.name) for each in table.primary_key]
-        rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else sa.select(*keys))}
+        rows = {key_of(table, row): row for row in ask(raw_select(table) if name in ACTS else _keys_of(table))}
         marks, seen = self.marks[name], self._seen.setdefault(name, {})
         gone = marks.keys() - rows.keys()
         # Judged anew each time: a row that was put back is no longer lost.
@@ -471,5 +482,11 @@ def trust_of(store: Store, tables: Iterable[sa.Table], *, connection: sa.Connect
             store.trust = Trust(store.public_keys)
         trust = store.trust
     trust.off = "" if store.anchors is None else store.anchors.off()
-    trust.refresh(store.rows if used is None else partial(select_rows, used), names)
+    if used is not None:
+        trust.refresh(partial(select_rows, used), names)
+    else:
+        # One transaction for the links and the rows under them. Its view begins with the first question, inside the
+        # lock of `refresh`: it is never older than what is known of the chain.
+        with store.reading() as reading:
+            trust.refresh(partial(select_rows, reading), names)
     return trust

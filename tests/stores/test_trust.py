@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import GENESIS, append_row, link_hash, raw_select, row_sha256
 from assets.stores.sign import ACTION_DOMAIN, Signer, new_key
 from assets.stores.transactions import Store, connect_store
+from assets.stores.trust import trust_of
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import acknowledge_fault, is_latched, open_faults
 from controls.ledger.ledger_trust import distrusted
@@ -59,6 +61,34 @@ def test_a_store_that_nobody_touched_is_believed(store: Store, tmp_path: Path) -
     fill(store, give_keys(store, tmp_path))
     assert distrusted(store) == []
     assert current_mode(store, "home") is Mode.PARTIAL
+
+
+def test_the_links_and_the_rows_under_them_are_asked_for_in_one_transaction(store: Store) -> None:
+    with store.begin() as connection:
+        append_row(connection, mode_events, **forged_mode(person_id="carla"))
+    begun: list[sa.Connection] = []
+    sa.event.listen(store.engine, "begin", begun.append)
+    assert trust_of(store, [mode_events, fault_events]).lost(mode_events) == ""
+    assert len(begun) == 1
+
+
+def test_who_asks_while_another_writes_never_sees_a_chain_that_is_older_than_what_is_known(store: Store) -> None:
+    def write() -> None:
+        for _ in range(30):
+            with store.begin() as connection:
+                append_row(connection, mode_events, **forged_mode(person_id="carla"))
+
+    def ask(_: int) -> set[str]:
+        found = set()
+        while not writing.done():
+            found.add(trust_of(store, [mode_events]).lost(mode_events))
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        writing = pool.submit(write)
+        asked = list(pool.map(ask, range(3)))
+        writing.result()
+    assert set().union(*asked) == {""}
 
 
 def test_a_slipped_in_mode_is_named_and_not_believed_though_no_key_is_used(store: Store) -> None:

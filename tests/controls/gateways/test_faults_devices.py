@@ -23,7 +23,9 @@ from tests.controls.devices import HandClock, command
 from tests.controls.gateways.raw_modbus import RawModbus
 
 pytestmark = pytest.mark.real
-CHARGE, TIMEOUT_S = "set_charge_power_kw", 0.3
+# A device that is to answer is waited for however long a machine stands still; the short wait is for one that will not.
+CHARGE, TIMEOUT_S, PATIENT_S = "set_charge_power_kw", 0.3, 10.0
+SILENT = {"silent", "late", "half_frame", "wrong_id", "apply_then_silent"}
 BATTERY, STORAGE = load_template("sim_battery_10kwh"), load_template("sunspec_storage_704")
 
 
@@ -35,9 +37,15 @@ class Bench:
         self.unit: ModbusUnit = simulated_unit(template, monotonic=self.hand)
         self.server = ModbusServer([self.unit], late_s=2.5 * TIMEOUT_S).start()
         self.device = ModbusDevice(
-            template, host="127.0.0.1", port=self.server.port, clock=clock, timeout_s=TIMEOUT_S, device_id="device"
+            template, host="127.0.0.1", port=self.server.port, clock=clock, timeout_s=PATIENT_S, device_id="device"
         )
         self.seq = 0
+
+    def fail(self, fault: Fault = "none", *, silent_at_write: int | None = None) -> None:
+        """What the device does wrong from now on; a wrong or a missing answer is waited for a short time only."""
+        self.unit.fault, self.unit.silent_at_write = fault, silent_at_write
+        is_silent = silent_at_write is not None or fault in SILENT
+        self.device._line._client.comm_params.timeout_connect = TIMEOUT_S if is_silent else PATIENT_S
 
     def write(self, value: float) -> Ack | DeviceRefused | DeviceSilent:
         """One command, and what its sender learns."""
@@ -99,11 +107,11 @@ def test_fault_f60_a_busy_device_is_refused_with_its_code_and_keeps_its_value(
 ) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
         bench.write(1.0)
-        bench.unit.fault = "refuse"
+        bench.fail("refuse")
         refused = bench.write(3.0)
         assert isinstance(refused, DeviceRefused)
         assert refused.code == 6
-        bench.unit.fault = "none"
+        bench.fail("none")
         # The read decides, and it says: the old one.
         assert (bench.read_back().value, bench.read_back().seq, holds(bench)) == (1.0, 1, 1.0)
         check(bench.path, frames=1)
@@ -114,10 +122,10 @@ def test_fault_f61_what_is_applied_without_an_answer_is_written_once(
     fault: Fault, clock: FixedClock, tmp_path: Path
 ) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
-        bench.unit.fault = fault
+        bench.fail(fault)
         assert isinstance(bench.write(2.0), DeviceSilent)
         assert bench.unit.writes == 1
-        bench.unit.fault = "none"
+        bench.fail("none")
         held = bench.read_back()
         assert (held.value, held.seq, holds(bench)) == (2.0, 1, 2.0)
         check(bench.path, frames=1)
@@ -125,7 +133,7 @@ def test_fault_f61_what_is_applied_without_an_answer_is_written_once(
 
 def test_fault_f61_a_client_that_retries_is_what_the_count_finds(clock: FixedClock, tmp_path: Path) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
-        bench.unit.fault = "apply_then_silent"
+        bench.fail("apply_then_silent")
         # The library's own default: one call, four writes.
         bench.device._line._client = ModbusTcpClient("127.0.0.1", port=bench.server.port, timeout=0.1, retries=3)
         bench.write(2.0)
@@ -136,9 +144,9 @@ def test_fault_f61_a_client_that_retries_is_what_the_count_finds(clock: FixedClo
 @pytest.mark.parametrize("fault", ["silent", "close_before"])
 def test_fault_f61_what_never_arrives_is_not_sent_again(fault: Fault, clock: FixedClock, tmp_path: Path) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
-        bench.unit.fault = fault
+        bench.fail(fault)
         assert isinstance(bench.write(2.0), DeviceSilent)
-        bench.unit.fault = "none"
+        bench.fail("none")
         assert (bench.read_back().value, bench.unit.writes, holds(bench)) == (0.0, 0, 0.0)
 
 
@@ -148,7 +156,7 @@ def test_fault_f61_a_sequence_that_breaks_off_leaves_nothing_enabled(clock: Fixe
         folder = tmp_path / str(lost)
         folder.mkdir()
         with serving(STORAGE, clock, folder) as bench:
-            bench.unit.silent_at_write = lost
+            bench.fail(silent_at_write=lost)
             assert isinstance(bench.write(4.0), DeviceSilent)
             assert bench.unit.writes == lost
             held = bench.read_back()
@@ -159,10 +167,10 @@ def test_fault_f61_a_sequence_that_breaks_off_leaves_nothing_enabled(clock: Fixe
 def test_fault_f62_no_answer_is_taken_for_another_ones(fault: Fault, clock: FixedClock, tmp_path: Path) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
         bench.write(1.0)
-        bench.unit.fault = fault
+        bench.fail(fault)
         with pytest.raises(DeviceSilent):
             bench.device.read("read_soc_percent")
-        bench.unit.fault = "none"
+        bench.fail("none")
         # The late answer (50 % of charge, raw 500) comes while this question waits: it must not become 5 kW.
         for _ in range(4):
             assert bench.device.read("read_power_kw") == pytest.approx(0.0, abs=1.0)
@@ -175,7 +183,7 @@ def test_fault_f62_the_connection_is_closed_after_a_doubt(clock: FixedClock, tmp
     with serving(BATTERY, clock, tmp_path) as bench:
         bench.device.read("read_soc_percent")
         assert bench.device._line._client.connected
-        bench.unit.fault = "half_frame"
+        bench.fail("half_frame")
         with pytest.raises(DeviceSilent):
             bench.device.read("read_soc_percent")
         assert not bench.device._line._client.connected
@@ -186,7 +194,7 @@ def test_fault_f63_an_acknowledgement_of_something_else_shows_in_the_read_back(
     fault: Fault, stands: float, clock: FixedClock, tmp_path: Path
 ) -> None:
     with serving(BATTERY, clock, tmp_path) as bench:
-        bench.unit.fault = fault
+        bench.fail(fault)
         ack = bench.write(4.0)
         # It acknowledges; nothing of what is active is in that.
         assert isinstance(ack, Ack)
@@ -201,7 +209,7 @@ def test_fault_f63_a_value_that_strays_afterwards_shows_too(clock: FixedClock, t
     with serving(BATTERY, clock, tmp_path) as bench:
         bench.write(4.0)
         assert bench.read_back().value == 4.0
-        bench.unit.fault = "drift"
+        bench.fail("drift")
         assert bench.read_back().value == 3.0 == holds(bench)
 
 
