@@ -68,6 +68,10 @@ def _notes(plan: Plan, devices: Sequence[Device], zone: ZoneInfo) -> Iterator[st
     yield from filter(None, notes)
     if plan.risk is not None:
         yield _risk_note(plan.risk, plan.currency)
+    if plan.cost_band is not None:
+        share, ends = Numeral(f"{plan.cost_band.coverage:.0%}"), (plan.cost_band.low, plan.cost_band.high)
+        pattern = "in {0} of all cases it costs between {1} and {2} {3}"
+        yield Sentence(pattern, share, *(Numeral(f"{each:.2f}") for each in ends), plan.currency)
 
 
 def _as_sentence(note: str) -> str:

@@ -193,6 +193,18 @@ def score(name: str, run: Forecasts, *, scale: float) -> BacktestScore:
     )
 
 
+def day_wape(run: Forecasts, per_day: int) -> float | None:
+    """WAPE of the sums of whole days (24 hours from the origin, and from there on); None where no day counts whole."""
+    day = (run.step - run.origin) // per_day
+    _, which, steps = np.unique(np.stack([run.origin, day]), axis=1, return_inverse=True, return_counts=True)
+    actual, error = (
+        np.bincount(which.ravel(), weights=each)[steps == per_day]
+        for each in (run.actual, run.quantiles.p50 - run.actual)
+    )
+    size = float(np.abs(actual).sum())
+    return float(np.abs(error).sum()) / size if size > 0 else None
+
+
 def _coverage_90(run: Forecasts) -> float | None:
     """Share inside the 90 % interval; None of a model that did not give one of every step."""
     ends = (run.quantiles.p5, run.quantiles.p95)

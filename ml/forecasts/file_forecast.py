@@ -17,6 +17,7 @@ from ml.forecasts.backtest import (
     Forecasts,
     by_lead,
     by_season,
+    day_wape,
     local_date,
     month_folds,
     run_folds,
@@ -60,7 +61,10 @@ class PartScore(Model):
 
 
 class FileBacktest(Model):
-    """Result of a backtest over files. left_out_steps: without a value, one of a day or week before, or a forecast."""
+    """Result of a backtest over files. day_wape: of the sums of whole days.
+
+    left_out_steps: without a value, one of a day or week before, or a forecast.
+    """
 
     score: BacktestScore
     floor: BacktestScore
@@ -68,6 +72,8 @@ class FileBacktest(Model):
     by_lead: tuple[PartScore, ...]
     by_season: tuple[PartScore, ...]
     left_out_steps: int
+    day_wape: float | None
+    floor_day_wape: float | None
     findings: tuple[Finding, ...] = ()
 
 
@@ -117,6 +123,8 @@ def backtest_file(
         by_lead=_parts(*(by_lead(run, case.series.per_day) for run in pair)),
         by_season=_parts(*(by_season(run, case.civil) for run in pair)),
         left_out_steps=left_out,
+        day_wape=day_wape(pair[0], case.series.per_day),
+        floor_day_wape=day_wape(pair[1], case.series.per_day),
         findings=findings,
     )
 

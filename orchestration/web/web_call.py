@@ -69,7 +69,7 @@ class WebCall(Call):
         raise BadInput(
             f"acts of this project are signed, and the key of {person.name} is not on the server",
             reason="no_key_here",
-            mend="the page shows the command that signs it",
+            mend="the page shows the command that signs it; a program asks with ask_to_sign for the text to sign",
         )
 
     def chance(self) -> str:

@@ -1,6 +1,7 @@
 """Stored bills of a site: added once, audited against its readings, told above its threshold, laid over months."""
 
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -86,6 +87,16 @@ def test_a_bill_is_added_once_and_what_is_none_is_refused_beside_it(project: Pat
     assert [each["is_new"] for each in add(project, "right.csv")[1]["bills"]] == [False]
     _, listed, _ = call("bill", "list", "--site", "works", "--project", project)
     assert [(each["account"], each["total"], each["verdict"]) for each in listed["bills"]] == [("A1", 148.8, "")]
+
+
+def test_what_a_bill_lacks_is_said_by_its_name_and_what_was_not_read_by_its_line(project: Path) -> None:
+    text = paper(1, "2025-01-01", "2025-02-01", "744", "148.80")
+    lacks = text.replace("Period from,2025-01-01\n", "").replace("Currency,EUR", "Currency,pounds")
+    assert lacks != text
+    (project.parent / "bills" / "part.csv").write_text(lacks)
+    said = add(project, "part.csv")[2].splitlines()
+    assert "part.csv: expected the label 'Period from'" in said
+    assert any(re.match(r"part\.csv, line \d+: 'pounds': expected ", each) for each in said), said
 
 
 def test_stored_bills_are_audited_against_the_sites_readings_and_told_above_the_threshold(project: Path) -> None:

@@ -17,6 +17,7 @@ from controls.planning.frozen_plan import series_of
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.time import FixedClock
+from orchestration.operations.control.plan_site import band_lines
 from orchestration.partitions import SITES
 from orchestration.resources import ProjectResource
 from tests.controls.planning.examples import DAY, NOW
@@ -81,6 +82,16 @@ def test_a_plan_over_scenarios_tells_its_promise_its_worth_and_how_the_ones_befo
     assert first.risk is not None
     assert (told["promised_level"], told["promised_cost"]) == (0.9, first.risk.promised_cost)
     assert first.risk.promised_cost >= first.risk.expected_cost
+    # The band is that of what the plan says it costs.
+    assert first.paid == pytest.approx(first.risk.expected_cost)
+    assert first.cost_band is not None
+    assert first.cost_band.low < first.paid < first.cost_band.high == first.risk.promised_cost
+    ends = f"between {first.cost_band.low:.2f} and {first.cost_band.high:.2f} {first.currency}"
+    assert band_lines(first) == [f"  {ends} in 80% of all cases (P10 to P90 of 3 scenarios)"]
+    assert f"in 80% of all cases it costs {ends}" in told["sentence"].replace("In", "in")
+    alone = first.model_copy(update={"risk": None})
+    assert alone.cost_band is None
+    assert "planned for the mean alone" in band_lines(alone)[0]
     assert told["value_of_scenarios"] == first.risk.value
     assert first.risk.value is not None
     assert first.risk.value >= -1e-6

@@ -29,7 +29,7 @@ from tests.controls.ledger.rows_of import CARLA
 from tests.controls.planning.examples import DAY, HOME, NOW, forecast
 from tests.orchestration.test_cli import run
 
-KEYS = {"blocks", "cost", "without_control", "habit_cost", "currency", "start", "assumptions", "findings"}
+KEYS = {"blocks", "cost", "cost_band", "without_control", "habit_cost", "currency", "start", "assumptions", "findings"}
 # Of its numbers, where there is a plan.
 IDS = {"figure_ids", "figure_ids_until_utc"}
 DRIVERS = [

@@ -26,6 +26,35 @@ OPEN = {
     "/no-connection": "shown without a network, in place of any page; says nothing of anyone",
     "/static/{digest}/{name:path}": "style and scripts say nothing of anyone",
 }
+# Addresses of the API that write and are not signed, below /api/v1, with the reason. Every other is signed where a
+# project's people have keys.
+UNSIGNED = {
+    ("POST", "/baseline/seu/train"): "a fit decides nothing; its approval is signed",
+    ("POST", "/ems/baselines"): "a fit decides nothing; its approval is signed",
+    ("POST", "/ems/mv/runs/{name}"): "reckoned anew from what is recorded",
+    ("POST", "/ems/ai/recommend"): "reckoned anew from what is recorded",
+    ("POST", "/ems/nilm/run"): "reckoned anew from what is recorded",
+    ("POST", "/ems/forecast"): "reckoned anew from what is recorded",
+    ("POST", "/ems/plans"): "a plan commands nothing; the mode under which it is carried out is signed",
+    ("POST", "/ems/reports/{name}/run"): "a draft; its review and publication are signed",
+    ("POST", "/reports/seu-performance"): "shown, and not kept",
+    ("POST", "/ems/bills"): "what came from outside; its reading is confirmed with a signature",
+    ("POST", "/ems/bills/{bill}/reconcile"): "a recomputation; what people decide about it is signed",
+    ("POST", "/ems/tariffs"): "a tariff more changes none that is there: two on one day are refused; keys bring it",
+    ("PUT", "/ems/sites/{site_id}/text"): "settings: kept by version and person, undone by the text before",
+    ("POST", "/seus"): "settings: kept by version and person, undone by the text before",
+    ("PATCH", "/ems/anomalies/{finding_id}"): "a note on a finding",
+    ("POST", "/ems/recommendations/{recommendation_id}/acknowledge"): "a note on advice",
+    ("POST", "/ems/recommendations/{recommendation_id}/dismiss"): "a note on advice",
+    ("POST", "/ems/recommendations/{recommendation_id}/schedule"): "a note on advice",
+    ("POST", "/ems/recommendations/{recommendation_id}/accept"): "a workflow begins; what it orders is acted elsewhere",
+    ("POST", "/ems/recommendations/{recommendation_id}/measure"): "a project begins; its baseline's approval is signed",
+    ("POST", "/ems/workflows/instances/{instance_id}/approve"): "a step of a workflow: who and why are recorded",
+    ("POST", "/ems/dr/events"): "an event that was received; approved and armed with a signature",
+    ("POST", "/ems/dr/events/{event_id}/opt-out"): "a stop waits for no key",
+    ("POST", "/ems/dr/events/{event_id}/stop"): "a stop waits for no key",
+    ("POST", "/ems/dr/events/{event_id}/settle"): "reckoned anew from what is recorded",
+}
 # For this machine and for keys.
 NEAR = {"/healthz", "/ready", "/readyz", "/metrics"}
 _Q = "?site={site}&scope={scope}"

@@ -1,14 +1,17 @@
 """Route x role x own or other site, own or other tenant: no cell is missing, and each answers as the table says."""
 
+from typing import Any
+
 import pytest
 
 from data_quality.contracts.access.permissions import Permission, permissions_of
 from data_quality.contracts.people import Role
 from orchestration.open_project import OpenProject
-from orchestration.web.api.openapi import gate_of, routes_of
+from orchestration.web.api.openapi import described, gate_of, routes_of
 from orchestration.web.app import make_app
+from orchestration.web.signing import SentSignature
 from tests.web.asking import HOST, PAGE, Answer, Browser
-from tests.web.cells import CELLS, NEAR, OPEN, Cell
+from tests.web.cells import CELLS, NEAR, OPEN, UNSIGNED, Cell
 from tests.web.served import Served
 
 APP = make_app(OpenProject("."), clock=None, signed_in=lambda _: None)  # type: ignore[arg-type]
@@ -38,6 +41,24 @@ def test_every_route_has_a_cell_and_every_cell_a_route() -> None:
 
 def test_every_route_that_is_not_open_has_a_gate() -> None:
     assert [each for each in GATED if GATES[each] is None] == []
+
+
+def test_what_writes_over_the_api_is_signed_or_the_table_says_why_not() -> None:
+    document = described(APP)
+    schemas = document["components"]["schemas"]
+
+    def is_signed(said: dict[str, Any]) -> bool:
+        bodies = [each["schema"] for each in said.get("requestBody", {}).get("content", {}).values()]
+        named = [schemas.get(each.get("$ref", "").rpartition("/")[2], each) for each in bodies]
+        return any(set(SentSignature.model_fields) <= set(each.get("properties", ())) for each in named)
+
+    unsigned = {
+        (method.upper(), path.removeprefix("/api/v1"))
+        for path, methods in document["paths"].items()
+        for method, said in methods.items()
+        if method != "get" and not is_signed(said)
+    }
+    assert unsigned == set(UNSIGNED)
 
 
 @pytest.mark.parametrize("role", Role)

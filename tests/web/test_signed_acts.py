@@ -21,7 +21,9 @@ from tests.reports.publish.conftest import REVISION, MakeDesk, desk
 from tests.web.asking import Answer
 from tests.web.devices_world import device_folder, devices
 from tests.web.marts_world import Asking
+from tests.web.sending import file_of, sent
 from tests.web.test_report_pages import AT, LATER, as_of
+from tests.web.test_seed0 import written_by_hand
 from tests.web.why_world import posted
 
 __all__ = ["desk", "device_folder", "devices"]
@@ -167,3 +169,39 @@ def test_two_engineers_bring_a_site_to_full_with_their_keys(devices: Asking) -> 
     answer = on_site(eve, f"requests/{rows[0]['id']}/approve")
     assert answer.status == 303, answer.text
     assert bad_rows(devices.project.store) == []
+
+
+NEXT_TARIFF = (
+    "tariff_id: NIGHT-2\ncurrency: EUR\nvalid_from: 2030-07-01\nvalid_to: 2031-01-01\n"
+    "periods: [{period_id: all, price_per_kwh: 0.3}]\n"
+)
+
+
+def with_fields(asking: Asking, target: str, content: str, fields: dict[str, str], method: str = "POST") -> Answer:
+    parts = [(f'name="{name}"', value.encode()) for name, value in fields.items()]
+    return sent(asking, target, *parts, file_of("next", content.encode()), method=method)
+
+
+def test_an_act_that_is_sent_a_file_is_signed_in_its_form_and_the_signature_is_over_the_file(devices: Asking) -> None:
+    [carla] = with_keys(devices, "carla")
+    path = written_by_hand(carla)
+    first = NEXT_TARIFF.replace("NIGHT-2", "NIGHT").replace("2030-07-01", "2030-01-01")
+    assert with_fields(carla, "/api/v1/ems/tariffs?site=plant", first, {}).status == 200
+    before = path.read_text()
+    target = "/api/v1/ems/tariffs?site=plant&tariff=NIGHT&reason=new+prices"
+    unsigned = with_fields(carla, target, NEXT_TARIFF, {}, "PATCH")
+    assert code(unsigned) == (409, "no_key_here"), unsigned.text
+    told = with_fields(carla, target, NEXT_TARIFF, {"ask_to_sign": "1"}, "PATCH")
+    assert told.status == 200, told.text
+    # Asked for its text, nothing is done: neither in the file nor beside it.
+    assert (path.read_text(), [*carla.project.project.site_texts_dir.glob("plant/*")]) == (before, [])
+    fields = signed(carla, told.said)
+    dearer = with_fields(carla, target, NEXT_TARIFF.replace("0.3", "0.9"), fields, "PATCH")
+    assert code(dearer) == (412, "signed_other"), dearer.text
+    assert path.read_text() == before
+    told = with_fields(carla, target, NEXT_TARIFF, {"ask_to_sign": "1"}, "PATCH")
+    done = with_fields(carla, target, NEXT_TARIFF, signed(carla, told.said), "PATCH")
+    assert done.status == 200, done.text
+    assert "NIGHT-2" in path.read_text()
+    [kept] = PublicationStore(carla.project.store).signatures("plant/NIGHT")
+    assert is_signed(kept)

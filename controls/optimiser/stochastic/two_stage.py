@@ -18,7 +18,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device
 from controls.optimiser.lp_build import Problem, build_problem, label_of
 from controls.optimiser.solution import Series, cost_of, series_of
-from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet
+from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario, ScenarioCost, ScenarioSet, cost_at
 from data_quality.contracts.errors import OurFault
 
 
@@ -167,9 +167,11 @@ def risk_figures(known: ScenarioSet, costs: Sequence[float]) -> RiskFigures:
     """Mean, value at risk and CVaR of one cost a scenario."""
     weights, level = np.array([one.weight for one in known.scenarios]), known.risk.cvar_level
     found = np.array(costs)
-    order = np.argsort(found, kind="stable")
-    reached = np.cumsum(weights[order])
-    promised = float(found[order][np.searchsorted(reached, level - 1e-9)])
+    each = tuple(
+        ScenarioCost(name=one.name, weight=one.weight, cost=cost)
+        for one, cost in zip(known.scenarios, costs, strict=True)
+    )
+    promised = cost_at(each, level)
     beyond = float(weights @ np.maximum(found - promised, 0.0)) / (1 - level)
     return RiskFigures(
         level=level,
@@ -177,10 +179,7 @@ def risk_figures(known: ScenarioSet, costs: Sequence[float]) -> RiskFigures:
         expected_cost=float(weights @ found),
         promised_cost=promised,
         cvar=promised + beyond,
-        costs=tuple(
-            ScenarioCost(name=one.name, weight=one.weight, cost=cost)
-            for one, cost in zip(known.scenarios, costs, strict=True)
-        ),
+        costs=each,
     )
 
 

@@ -12,8 +12,8 @@ class ForecastScore(Model):
     """Scores of one model version's forecasts of a local day, from forecasts really issued (formulas 5.17).
 
     lead: h00, h06, h12, h18 by hours ahead, then d1, d2 by days. pinball, crps and floor_crps are in the target's unit;
-    nrmse and bias are shares of the day's mean and None where that is zero. floor_crps: same hour last week, on the
-    same steps; None where that week is missing.
+    nrmse, wape and bias are shares of the day's mean and None where that is zero. floor_crps: same hour last week, on
+    the same steps; None where that week is missing.
     """
 
     site_id: str
@@ -31,6 +31,8 @@ class ForecastScore(Model):
     nrmse: float | None
     bias: float | None
     floor_crps: float | None
+    # None of scores kept before it was reckoned.
+    wape: float | None = None
 
     @property
     def skill(self) -> float | None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from data_quality.contracts.control.experiment import Arm
 from data_quality.contracts.control.explanation import Explanation
 from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioSet
+from data_quality.contracts.control.plan_scenario import CostBand, RiskFigures, ScenarioSet
 from data_quality.contracts.model import Model
 
 NonNegative = Annotated[float, Field(ge=0)]
@@ -281,6 +281,11 @@ class Plan(Model):
     def paid(self) -> float:
         """Cost of the plan, in money."""
         return self.objective if self.money is None else self.money
+
+    @property
+    def cost_band(self) -> CostBand | None:
+        """P10 to P90 of the cost over the plan's scenarios; None without them, and where more than money is wanted."""
+        return self.risk.cost_band if self.risk is not None and self.request.objective.is_default else None
 
     def step_at(self, at_utc: datetime) -> int | None:
         """Which of its steps is in progress; None: none."""

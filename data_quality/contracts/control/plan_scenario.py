@@ -4,6 +4,7 @@ Weights of P10, P50 and P90: 0.3, 0.4, 0.3 (Swanson; formulas 5.18). CVaR at a l
 beyond it (Rockafellar and Uryasev 2000).
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,8 @@ from data_quality.contracts.model import Model
 Share = Annotated[float, Field(gt=0, le=1)]
 # Weights are sums of products of decimals.
 _HAIR = 1e-6
+_SURE = 1e-9
+_LOW, _HIGH = 0.1, 0.9
 
 
 class Scenario(Model):
@@ -58,6 +61,25 @@ class ScenarioCost(Model):
     cost: float
 
 
+def cost_at(costs: Iterable[ScenarioCost], level: float) -> float:
+    """Cost that is not passed with this probability over the scenarios: that of one of them."""
+    reached, found = 0.0, 0.0
+    for each in sorted(costs, key=lambda one: one.cost):
+        reached, found = reached + each.weight, each.cost
+        if reached >= level - _SURE:
+            break
+    return found
+
+
+class CostBand(Model):
+    """Between which costs, in the plan's currency, it lies in that share of all cases: P10 to P90 of its scenarios."""
+
+    low: float
+    high: float
+    coverage: float
+    scenarios: int
+
+
 class RiskFigures(Model):
     """Expected cost of a plan over scenarios, and what thinking of them is worth, in the case's currency.
 
@@ -79,6 +101,12 @@ class RiskFigures(Model):
     perfect: float | None = None
     blind: float | None = None
     told: tuple[str, ...] = ()
+
+    @property
+    def cost_band(self) -> CostBand:
+        """P10 to P90 of the costs. It follows from them, and stored plans have it without a field for it."""
+        low, high = (cost_at(self.costs, each) for each in (_LOW, _HIGH))
+        return CostBand(low=low, high=high, coverage=round(_HIGH - _LOW, 9), scenarios=len(self.costs))
 
 
 class ScenarioSet(Model):

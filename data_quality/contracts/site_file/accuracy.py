@@ -37,7 +37,7 @@ CLASSES: Mapping[str, Mapping[str, AccuracyLimit]] = {
     "water": {"1": AccuracyLimit(1.0, _ISO_W), "2": AccuracyLimit(2.0, _ISO_W)},
 }  # fmt: skip
 
-# Half of 54 300 to 58 300 kg CO2/TJ over 56 100; not compared with the table itself, without methane and nitrous oxide.
+# Half of 54 300 to 58 300 kg CO2/TJ over 56 100: of CO2 alone, without methane and nitrous oxide.
 _IPCC = "IPCC 2006 Guidelines, volume 2, table 2.2: 95 % interval of the default factor"
 # Carrier and tier -> half of the 95 % interval, percent of the factor. Grid electricity and heat have no such table.
 TIERS: Mapping[tuple[str, int], AccuracyLimit] = {("natural_gas", 1): AccuracyLimit(3.57, _IPCC)}

@@ -81,6 +81,7 @@ def _scored(
         crps=crps(actual, q),
         nrmse=float(np.sqrt(np.mean(error**2)) / mean) if mean > 0 else None,
         bias=float(np.mean(error) / mean) if mean > 0 else None,
+        wape=float(np.mean(np.abs(error)) / np.mean(np.abs(actual))) if np.abs(actual).sum() > 0 else None,
         # One figure without a spread: its CRPS is its absolute error.
         floor_crps=None if np.isnan(floor) else floor,
     )

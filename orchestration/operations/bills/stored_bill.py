@@ -102,7 +102,9 @@ def bill_add(
         unread = books.unread(bill_id)
         added.append({**_shown(bill_id, bill), "path": str(file), "is_new": bill_id not in before, "unread": unread})
         for part in unread:
-            call.say(f"{part['picture']}, line {part['line']}: {part['text']!r}: expected {part['expected']}")
+            # What is nowhere on the page has no line.
+            where = f", line {part['line']}: {part['text']!r}" if part["text"] else ""
+            call.say(f"{Path(part['picture']).name}{where}: expected {part['expected']}")
     return Answer(
         {"site_id": known.site_id, "bills": added, "refused": refused},
         ADDED,

@@ -1,5 +1,6 @@
 """`meterloom tariff change`: a tariff of a site's file ends on a day, and its next version begins there."""
 
+import hashlib
 from typing import Annotated
 
 from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
@@ -48,8 +49,9 @@ def tariff_change(
                 for carrier in Carrier:
                     # Two in force on one day are refused here, not with the first bill.
                     tariffs_of(changed, carrier)
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                who.sign("tariff change", f"{site}/{tariff}", next=after.tariff_id, reason=reason, file_sha256=digest)
                 keep_text(path, call.places.site_texts_dir / site, who.person.person_id, call.clock.now_utc())
-                who.sign("tariff change", f"{site}/{tariff}", next=after.tariff_id, reason=reason)
         except BadConfiguration as fault:
             faults = "; ".join(each.message for each in fault.problems)
             raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault

@@ -133,12 +133,15 @@ def backtest(
 
     found = backtest_file(known, folds=folds, horizon=steps, doing=doing)
     if isinstance(found, Finding):
-        return refusal("score", [found, *known.findings], {"target": known.target, **dict.fromkeys(_KEYS)})
+        return refusal(
+            "score", [found, *known.findings], {"target": known.target, **dict.fromkeys((*_KEYS, "day_wape"))}
+        )
     result = {
         "target": known.target,
         "model": found.score.model_name,
         **_figures(found.score),
-        "floor": {"model": found.floor.model_name, **_figures(found.floor)},
+        "day_wape": found.day_wape,
+        "floor": {"model": found.floor.model_name, **_figures(found.floor), "day_wape": found.floor_day_wape},
         "folds": [
             {
                 "name": fold.name,
@@ -169,9 +172,10 @@ def _figures(score: "BacktestScore") -> dict[str, float | int | None]:
 def _told(known: "FileCase", found: "FileBacktest") -> list[Table | str]:
     one, floor = found.score, found.floor
     wide = "" if one.coverage_p5_p95 is None else f", P5 to P95 {one.coverage_p5_p95:.0%}"
+    of_days = "" if found.day_wape is None else f" by step, {found.day_wape:.1%} by day"
     head = (
         f"{known.target}, {one.model_name}: NRMSE {one.nrmse:.1%} (same hour last week {floor.nrmse:.1%}), "
-        f"WAPE {one.wape:.1%}, MASE {one.mase:.2f}\n"
+        f"WAPE {one.wape:.1%}{of_days}, MASE {one.mase:.2f}\n"
         f"P10 to P90 covers {one.coverage_p10_p90:.0%}{wide} of {one.n} steps on {one.folds} days; "
         f"{found.left_out_steps} steps left out for gaps"
     )

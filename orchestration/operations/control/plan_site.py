@@ -67,10 +67,22 @@ def start_lines(plan: "Plan") -> list[str]:
     return [] if plan.start is None else [f"  {start_sentence(plan.start)}"]
 
 
+def band_lines(plan: "Plan") -> list[str]:
+    """Between which costs it lies over its scenarios, or why nobody knows."""
+    band = plan.cost_band
+    if band is not None:
+        cases = f"in {band.coverage:.0%} of all cases (P10 to P90 of {band.scenarios} scenarios)"
+        return [f"  between {band.low:.2f} and {band.high:.2f} {plan.currency} {cases}"]
+    if plan.risk is not None:
+        return ["  no band of its cost: its scenarios are weighed by more than money"]
+    return ["  no band of its cost: it is planned for the mean alone ('risk:' of the site file plans over scenarios)"]
+
+
 def _refused(finding: "Finding") -> Answer:
-    result: dict[str, Any] = {"blocks": [], "cost": None, "without_control": None, "habit_cost": None, "currency": None}
+    unknown = ("cost", "cost_band", "without_control", "habit_cost", "currency", "start")
+    result: dict[str, Any] = {"blocks": [], **dict.fromkeys(unknown)}
     text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
-    return Answer(result | {"start": None, "assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
+    return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
 
 
 def _told(found: "DayPlan", site: "Site") -> Answer:
@@ -78,6 +90,7 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
     result = {
         "blocks": found.blocks,
         "cost": plan.paid,
+        "cost_band": plan.cost_band,
         "without_control": plan.no_battery_cost,
         "habit_cost": found.habit_cost,
         "currency": plan.currency,
@@ -90,6 +103,7 @@ def _told(found: "DayPlan", site: "Site") -> Answer:
     lines = [
         f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
         f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
+        *band_lines(plan),
         *start_lines(plan),
         *(f"  assumed: {each}" for each in found.assumptions),
         *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),

@@ -21,7 +21,7 @@ _LIST = (
 )
 _SCORES = (
     "target | day: {local_day} | lead | model: {model_name} v{model_version} | role | P10–P90 covers: {coverage:.0%} | "
-    "CRPS: {crps:.3f} | bias: {bias:+.1%}"
+    "CRPS: {crps:.3f} | WAPE: {wape:.1%|-} | bias: {bias:+.1%|-}"
 )
 _ROWS = "from: {time_utc} | P10: {p10:.3f} | P50: {p50:.3f} | P90: {p90:.3f}"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.control.plan_site import block_table, start_lines
+from orchestration.operations.control.plan_site import band_lines, block_table, start_lines
 from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
 
@@ -56,7 +56,7 @@ def plans_show(
     result = _line(found) | {"blocks": spells, "steps": found.steps, "costs": found.costs, "measures": found.measures}
     result |= {"start": found.start}
     headline = f"{found.plan_id}, version {found.version}: {found.paid:,.2f} {found.currency}, hash {found.plan_hash}"
-    return Answer(result, block_table(spells, known), "\n".join([headline, *start_lines(found)]))
+    return Answer(result, block_table(spells, known), "\n".join([headline, *band_lines(found), *start_lines(found)]))
 
 
 def _line(plan: "Plan") -> dict[str, Any]:
@@ -70,6 +70,7 @@ def _line(plan: "Plan") -> dict[str, Any]:
         "end_utc": plan.steps[-1].end_utc,
         "status": plan.status,
         "cost": plan.paid,
+        "cost_band": plan.cost_band,
         "without_control": plan.no_battery_cost,
         "currency": plan.currency,
         "gap": plan.gap,

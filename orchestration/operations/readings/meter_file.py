@@ -1,5 +1,6 @@
 """`meterloom meters add|change`: a meter more in a site's file, or what a meter there lacks; every comment is kept."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -84,10 +85,11 @@ def _written(call: Call, site: Site, act: str, meter: str, reason: str, change: 
         after = change(path.read_bytes().decode("utf-8-sig"), path.name)
         try:
             with rewritten(path, after), call.project.store.together():
+                digest = hashlib.sha256(after.encode()).hexdigest()
+                who.sign(act, f"{site.site_id}/{meter}", reason=reason, file_sha256=digest)
                 keep_text(
                     path, call.places.site_texts_dir / site.site_id, who.person.person_id, call.clock.now_utc()
                 )  # fmt: skip
-                who.sign(act, f"{site.site_id}/{meter}", reason=reason)
         except BadConfiguration as fault:
             faults = "; ".join(each.message for each in fault.problems)
             raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault

@@ -130,15 +130,7 @@ ACTS = (
     Act("/reports/{revision:path}/withdraw", "reports.reports", "reports withdraw", P.REPORT_PUBLISH),
 )  # fmt: skip
 _IN_PATH = re.compile(r"\{(\w+)(?::\w+)?\}")
-_FILE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("multipart/form-data", "application/octet-stream")
-        },
-    }
-}
+_FILE = {"type": "string", "format": "binary"}
 router = APIRouter()
 
 
@@ -152,6 +144,19 @@ def sent_parameters(act: Act, operation: Operation) -> list[Parameter]:
     ]
 
 
+def is_signed(act: Act, operation: Operation) -> bool:
+    """True where people who have keys sign it; what a process of its own does is nobody's signature."""
+    return "person_" in operation.takes and not act.is_job
+
+
+def _file_body(act: Act, operation: Operation) -> dict[str, Any]:
+    """What OpenAPI says of a body that is a file: the file itself, or a form with it, which can be signed."""
+    signature = SentSignature.model_json_schema()["properties"] if is_signed(act, operation) else {}
+    form = {"type": "object", "required": ["file"], "properties": {"file": _FILE, **signature}}
+    content = {"multipart/form-data": {"schema": form}, "application/octet-stream": {"schema": _FILE}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def body_of(act: Act, operation: Operation) -> type[Model]:
     """The body of an act, made of the parameters of its command and called as its options are."""
     fields: dict[str, Any] = {}
@@ -162,7 +167,7 @@ def body_of(act: Act, operation: Operation) -> type[Model]:
         start = ... if each.is_required else each.default
         # Not by its bare name, which may be one that every model has.
         fields[_FIELD + each.name] = (each.kind, Field(start, alias=each.word, description=about, **limits))
-    base = SentSignature if "person_" in operation.takes and not act.is_job else Model
+    base = SentSignature if is_signed(act, operation) else Model
     # Of two acts of one command each has a name of its own: what the path says by an option.
     words = [*re.split(r"\W", act.name), *(each for each in act.of.values() if each != "file")]
     title = "".join(word.capitalize() for word in words)
@@ -305,5 +310,5 @@ for _act in ACTS:
     _function.__doc__ = _operation.function.__doc__
     router.add_api_route(
         f"{BASE}{_act.path}", _function, methods=[_act.method], name=f"{_act.name} ({_act.method})",
-        openapi_extra=_FILE_BODY if _act.file else None,
+        openapi_extra=_file_body(_act, _operation) if _act.file else None,
     )  # fmt: skip

@@ -17,7 +17,14 @@ from controls.optimiser.explain.explain import explain
 from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
-from data_quality.contracts.control.plan_scenario import Risk, Scenario, ScenarioSet
+from data_quality.contracts.control.plan_scenario import (
+    CostBand,
+    Risk,
+    RiskFigures,
+    Scenario,
+    ScenarioCost,
+    ScenarioSet,
+)
 from data_quality.contracts.errors import BadInput
 from tests.controls.optimiser.rooms_toy import house
 from tests.controls.optimiser.toys import TOY, changed
@@ -117,9 +124,22 @@ def test_a_value_at_risk_and_the_mean_beyond_it() -> None:
     known = ScenarioSet(risk=Risk(cvar_level=0.8, cvar_weight=0.5), scenarios=scenarios)
     found = risk_figures(known, [float(n) for n in range(10)])
     assert (found.expected_cost, found.promised_cost) == (pytest.approx(4.5), 7.0)
+    # Of ten equal cases eight lie between the first and the ninth, ends included.
+    assert found.cost_band == CostBand(low=0.0, high=8.0, coverage=0.8, scenarios=10)
     # The dearest fifth: 8 and 9.
     assert found.cvar == pytest.approx(8.5)
     assert weighed(found) == pytest.approx(6.5)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(-50, 50)), min_size=1, max_size=27))
+def test_a_cost_band_holds_its_share_of_all_cases_and_is_no_wider_than_need_be(rows: list[tuple[int, float]]) -> None:
+    total = sum(weight for weight, _ in rows)
+    costs = [ScenarioCost(name=str(n), weight=weight / total, cost=cost) for n, (weight, cost) in enumerate(rows)]
+    known = RiskFigures(level=0.9, cvar_weight=0.2, expected_cost=0, promised_cost=0, cvar=0, costs=tuple(costs))
+    band = known.cost_band
+    assert sum(each.weight for each in costs if band.low <= each.cost <= band.high) >= band.coverage - 1e-9
+    assert sum(each.weight for each in costs if each.cost < band.low) < 0.1
+    assert sum(each.weight for each in costs if each.cost > band.high) <= 0.1 + 1e-9
 
 
 def test_a_tank_heats_the_same_in_every_scenario_to_the_end() -> None:

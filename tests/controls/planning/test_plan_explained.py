@@ -15,7 +15,7 @@ from controls.planning.plan_inputs import HOLIDAY_UNTIL
 from controls.planning.plan_picture import picture_of_plan
 from controls.planning.summary import _as_sentence, blocks, device_sentences, summarise
 from data_quality.contracts.control.plan import Plan
-from data_quality.contracts.control.plan_scenario import RiskFigures
+from data_quality.contracts.control.plan_scenario import RiskFigures, ScenarioCost
 from data_quality.contracts.time import FixedClock
 from reports.texts.locales import page_word
 from tests.controls.planning.examples import NOW, plan, prices, request
@@ -66,7 +66,8 @@ def test_no_word_of_a_plan_is_outside_the_catalogues(made: Plan, tmp_path: Path)
 def told_plans(made: Plan) -> list[Plan]:
     """The plan, one that does nothing, and others of which each has a remark more."""
     flat = plan(prices=prices(night=3.0, day=3.0))
-    risk = RiskFigures.model_construct(level=0.9, costs=(40.0, 44.0), promised_cost=43.0, cvar=44.0, value=1.5)
+    costs = (ScenarioCost(name="low", weight=0.5, cost=40.0), ScenarioCost(name="high", weight=0.5, cost=44.0))
+    risk = RiskFigures.model_construct(level=0.9, costs=costs, promised_cost=43.0, cvar=44.0, value=1.5)
     away = {HOLIDAY_UNTIL: "2026-06-05T12:00:00Z", "battery_while_away": "15 °C are enough"}
     request = made.request.model_copy(update={"inputs": {**made.request.inputs, **away}})
     return [

@@ -1,5 +1,6 @@
 """Backtest scores that a person can add up, and the rule by which a model takes the lead."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,6 +14,7 @@ from ml.forecasts.backtest import (
     Forecasts,
     by_lead,
     by_season,
+    day_wape,
     midnights,
     month_folds,
     run_folds,
@@ -53,6 +55,15 @@ def assert_golden(forecasts: Forecasts) -> None:
     # P10 11, 19, 25 and P90 13, 21, 27: errors −1, 1, 5 and −3, −1, 3.
     assert found.pinball == pytest.approx((1.5 / 3 + 3.0 / 3 + 3.1 / 3) / 3)
     assert (found.folds, found.n) == (1, 3)
+
+
+def test_errors_of_a_day_that_cancel_leave_its_sum_alone_and_a_day_in_part_counts_nowhere() -> None:
+    """Days of two steps: 10 + 30 for 14 + 28, then 20 + 20 for 18 + 26; the third begins a day that is not whole."""
+    known = run([10, 30, 20, 20, 50], [14, 28, 18, 26, 90], origin=[0, 0, 2, 2, 4])
+    known = replace(known, step=np.arange(5))
+    assert day_wape(known, 2) == pytest.approx((2 + 4) / 80)
+    assert day_wape(replace(known, origin=np.zeros(5, dtype=np.int64)), 2) == pytest.approx((2 + 4) / 80)
+    assert day_wape(known.where(np.array([True, False, False, False, True])), 2) is None
 
 
 def test_three_hours_have_their_golden_scores() -> None:
