@@ -24,7 +24,7 @@ from data_quality.contracts.access.permissions import may
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import answered, as_taken
-from orchestration.web.request_context import CHANGED, LOOKS, Ask
+from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.pages.chart import Chart, chart_data, chart_table
@@ -268,7 +268,7 @@ def _environment() -> Environment:
     return found
 
 
-# With so few places no headings part them; a phone shows so many, and the others under its menu.
+# With so few places no headings part them and none is folded; a phone shows so many, and the others under its menu.
 FEW, TABS = 5, 4
 # Pages that are of one site or of all of them; every other begins anew at another site.
 OF_ALL = {"/enpi", "/packs", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
@@ -330,13 +330,15 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     ]
     # One page that has another name at homes is one place.
     open_ = list({each.path: each for each in open_}.values())
-    open_.sort(key=lambda each: (each.path != first, each.place))
+    folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
+    open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
+    has_headings = len(open_) - len(folded) > FEW
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
         Place(
             address.href(each.path, **kept), each.text, each.icon,
-            "" if len(open_) <= FEW or each.path == first else each.group,
+            MORE if each.path in folded else each.group if has_headings and each.path != first else "",
             address.path == each.path or address.path.startswith(f"{each.path}/"),
         )
         for each in open_

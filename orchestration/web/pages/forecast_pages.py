@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.forecasts import TAKES, ForecastData, Step, forecast_page
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ml.forecasts.targets import Target
 
 router = APIRouter()
-NAV = Nav(31, FORECASTS, "Forecast", Permission.FORECAST_READ, "activity", "Analyse")
+NAV = Nav(31, FORECASTS, "Forecast", Permission.FORECAST_READ, "activity", MORE)
 # Before the newest issue.
 DAYS_BEFORE = timedelta(days=3)
 
