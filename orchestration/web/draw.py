@@ -29,6 +29,7 @@ from reports.pages.address import Address
 from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
+from reports.pages.start import PATH as START
 from reports.report_content import Paragraph
 from reports.texts.locales import named, page_word, rules_of
 from reports.texts.numbers import unit_text
@@ -299,13 +300,15 @@ class SiteLink(NamedTuple):
 
 class Frame(NamedTuple):
     """Frame of the page. looks: by name what may be chosen, as value, words, and whether it is the present
-    one. here: the address that a form of the frame leads back to.
+    one. here: the address that a form of the frame leads back to. is_demo: every site that the page may be of is
+    simulated.
     """
 
     places: list[Place]
     sites: list[SiteLink]
     looks: dict[str, list[tuple[str, str, bool]]]
     here: str
+    is_demo: bool
 
 
 def frame_of(ask: Ask, address: Address) -> Frame:
@@ -314,7 +317,10 @@ def frame_of(ask: Ask, address: Address) -> Frame:
     # A site file that cannot be read is what the page itself is about.
     with suppress(MeterloomError):
         found = ask.sites()
-    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href())
+    of = [found[address.site]] if address.site in found else [*found.values()]
+    # What is set up there is somebody's own.
+    is_demo = bool(of) and address.path != START and all(each.is_simulated for each in of)
+    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href(), is_demo)
 
 
 def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:

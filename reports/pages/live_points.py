@@ -13,7 +13,7 @@ from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, Poin
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 from reports.texts.numbers import format_number, unit_text
 
 NOT_EVIDENCE = "Live values are indicative and not used in reports or bills."
@@ -53,7 +53,7 @@ def live_page(
     return Page(
         title=Sentence("Connections: {0}", site.name), address=address,
         parts=(Part(key="points", blocks=tuple(blocks)),),
-        age=Sentence("at {0}", f"{now_utc:%H:%M:%S} UTC"),
+        age=Sentence("at {0}", f"{now_utc.astimezone(zone(site.time_zone)):%H:%M:%S}"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "", links=(("Data", address.href("/data")),),
     )  # fmt: skip
@@ -115,8 +115,8 @@ def point_page(
     steps = [
         *told_by,
         ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})"),
-        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
-        ("Received", f"{value.received_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
+        ("Measured", _to_the_second(value.at_utc.astimezone(local), address.locale)),
+        ("Received", _to_the_second(value.received_utc.astimezone(local), address.locale)),
         ("Quality", value.quality + (", simulated: nothing was measured" if value.is_synthetic else "")),
         ("Its minute", f"{value.minute_count} values, {value.minute_min:g} to {value.minute_max:g} "
          f"{unit_text(value.unit)}; mean {value.minute_mean:g}: their sum over their number"),
@@ -134,6 +134,10 @@ def point_page(
         parts=(Part(key="point", blocks=(shown, Paragraph(text=NOT_EVIDENCE), facts)),),
         is_synthetic=value.is_synthetic, links=(("All points", address.href("/live", point=None)),),
     )  # fmt: skip
+
+
+def _to_the_second(at: datetime, locale: str) -> str:
+    return f"{moment(at, locale)}:{at:%S}"
 
 
 def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> tuple[Text, Look, Text]:
