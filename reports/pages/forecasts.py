@@ -158,7 +158,7 @@ def _champion(told: ForecastData, latest: Forecast, locale: str) -> Widget:
 
 def model_words(model: str) -> str:
     """The kind and version of a registered model, as site.stream.register.product.kind@version names it."""
-    return named(model.rpartition(".")[2].replace("_", " ").replace("@", " "))
+    return named(model.rpartition(".")[2].replace("_", " ").replace("@", " ").capitalize())
 
 
 def _decided(told: ForecastData, locale: str) -> Iterator[Item]:

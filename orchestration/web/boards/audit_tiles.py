@@ -165,8 +165,7 @@ def activity(shows: Sequence[Show], address: Address) -> Part:
     sites = {show.site.site_id: show.site for show in shows}
     lines = [each._replace(href="") for each in trail(ask, sites, "", None)[:MOST_LINES]]
     href = address.href(PATH, draw=None, scope=None, period=None, grain=None, compare=None)
-    blocks = (trail_list(lines, address), Steps(title="More", steps=(("All", "activity, by kind", href),)))
-    return Part(key="events", title="Who did what", blocks=blocks)
+    return Part(key="events", title="Who did what", blocks=(trail_list(lines, address, all_href=href),))
 
 
 def drawn_again(
