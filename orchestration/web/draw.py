@@ -24,11 +24,12 @@ from data_quality.contracts.access.permissions import may
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import answered, as_taken
-from orchestration.web.request_context import CHANGED, LOOKS, Ask
+from orchestration.web.request_context import CHANGED, LOOKS, MORE, Ask
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board, homes_of, is_home
 from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
+from reports.pages.start import PATH as START
 from reports.report_content import Paragraph
 from reports.texts.locales import named, page_word, rules_of
 from reports.texts.numbers import unit_text
@@ -268,7 +269,7 @@ def _environment() -> Environment:
     return found
 
 
-# With so few places no headings part them; a phone shows so many, and the others under its menu.
+# With so few places no headings part them and none is folded; a phone shows so many, and the others under its menu.
 FEW, TABS = 5, 4
 # Pages that are of one site or of all of them; every other begins anew at another site.
 OF_ALL = {"/enpi", "/packs", "/reports", *(f"/board/{name}" for name, each in boards().items() if each.is_of_all)}
@@ -299,13 +300,15 @@ class SiteLink(NamedTuple):
 
 class Frame(NamedTuple):
     """Frame of the page. looks: by name what may be chosen, as value, words, and whether it is the present
-    one. here: the address that a form of the frame leads back to.
+    one. here: the address that a form of the frame leads back to. is_demo: every site that the page may be of is
+    simulated.
     """
 
     places: list[Place]
     sites: list[SiteLink]
     looks: dict[str, list[tuple[str, str, bool]]]
     here: str
+    is_demo: bool
 
 
 def frame_of(ask: Ask, address: Address) -> Frame:
@@ -314,7 +317,10 @@ def frame_of(ask: Ask, address: Address) -> Frame:
     # A site file that cannot be read is what the page itself is about.
     with suppress(MeterloomError):
         found = ask.sites()
-    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href())
+    of = [found[address.site]] if address.site in found else [*found.values()]
+    # What is set up there is somebody's own.
+    is_demo = bool(of) and address.path != START and all(each.is_simulated for each in of)
+    return Frame(_places(ask, address, found), _sites(address, found), _looks(ask, address), address.href(), is_demo)
 
 
 def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
@@ -330,13 +336,15 @@ def _places(ask: Ask, address: Address, sites: dict[str, Site]) -> list[Place]:
     ]
     # One page that has another name at homes is one place.
     open_ = list({each.path: each for each in open_}.values())
-    open_.sort(key=lambda each: (each.path != first, each.place))
+    folded = {each.path for each in open_ if each.group == MORE and each.path != first and len(open_) > FEW}
+    open_.sort(key=lambda each: (each.path != first, each.path in folded, each.place))
+    has_headings = len(open_) - len(folded) > FEW
     # A period of one page is no other's.
     kept = {"period": None, "grain": None, "compare": None, "as_of": None}
     return [
         Place(
             address.href(each.path, **kept), each.text, each.icon,
-            "" if len(open_) <= FEW or each.path == first else each.group,
+            MORE if each.path in folded else each.group if has_headings and each.path != first else "",
             address.path == each.path or address.path.startswith(f"{each.path}/"),
         )
         for each in open_

@@ -35,10 +35,15 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
 CHANGED = "changed"
 
 
+# Group of the places that are folded where a person has many.
+MORE = "More"
+
+
 class Nav(NamedTuple):
     """A place of the side bar. place: in reading order; needs: of who may go there; icon: of icons.svg.
 
-    group: heading that it stands under where a person has many places; homes: boards whose people go there.
+    group: heading that it stands under where a person has many places, MORE: those seldom opened; homes: boards whose
+    people go there.
     """
 
     place: int

@@ -53,12 +53,13 @@ def trail_page(lines: Sequence[TrailLine], address: Address) -> Page:
     return Page(title="Audit trail", address=address, parts=(part,), links=tuple(links))
 
 
-def trail_list(lines: Sequence[TrailLine], address: Address) -> PageBlock:
-    """A line each, with when by the clock of its site and the reason or outcome below it."""
+def trail_list(lines: Sequence[TrailLine], address: Address, *, all_href: str = "") -> PageBlock:
+    """A line each, with when by the clock of its site and the reason or outcome below it. all_href: where all are."""
     if not lines:
         return Paragraph(text="No recorded activity yet")
     items = tuple(_item(each, address.locale) for each in lines)
-    return Cards(widgets=(Widget(key="trail", title="Newest first", state="value", items=items, span=12),))
+    rest = ("All activity", all_href) if all_href else None
+    return Cards(widgets=(Widget(key="trail", title="Newest first", state="value", items=items, span=12, next=rest),))
 
 
 def _item(line: TrailLine, locale: str) -> Item:

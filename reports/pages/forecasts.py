@@ -15,7 +15,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import day_of_month, long_date, moment, named
+from reports.texts.locales import day_of_month, long_date, marked_number, moment, named, rules_of
 from reports.texts.numbers import format_alike, format_number, unit_text
 
 TAKES = ("target",)
@@ -145,13 +145,20 @@ def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[
 
 def _champion(told: ForecastData, latest: Forecast, locale: str) -> Widget:
     """The model that leads, what it lacked this time, and who decided what before."""
+    rules = rules_of(locale)
     lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
-    moved = [Item(text=named(text), icon="activity") for text in latest.why]
+    moved = [Item(text=named(marked_number(text, rules)), icon="activity") for text in latest.why]
+    kind = model_words(f"{latest.model_name}@{latest.model_version}")
     return Widget(
         key="champion", title="Leading model", state="value",
-        command=named(f"{latest.model_name} v{latest.model_version}"),
+        value=Number(label="Leading model", text=kind),
         items=(*_decided(told, locale), *lacks, *moved), span=4,
     )  # fmt: skip
+
+
+def model_words(model: str) -> str:
+    """The kind and version of a registered model, as site.stream.register.product.kind@version names it."""
+    return named(model.rpartition(".")[2].replace("_", " ").replace("@", " ").capitalize())
 
 
 def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
@@ -161,7 +168,9 @@ def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
         by = person_text(person, told.names.get(person)) if person else ""
         when = long_date(at_utc.astimezone(zone(told.site.time_zone)).date(), locale)
         text = Sentence(
-            "Model {0} leads since {1}" if is_won else "{0} did not lead on {1}", named(each.get("model", "")), when
+            "Model {0} leads since {1}" if is_won else "{0} did not lead on {1}",
+            model_words(each.get("model", "")),
+            when,
         )
         yield Item(
             text=text, detail=f"{each.get('reason', '')}{f' ({by})' if by else ''}", tone="good" if is_won else "plain",

@@ -10,7 +10,7 @@ from reports.pages.address import Address
 from reports.pages.page import Form, Input, Page, PageBlock, Part
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
-from reports.texts.locales import named
+from reports.texts.locales import long_date, moment, named
 
 PATH = "/keys"
 DAYS = ("30", "90", "180", "366")
@@ -29,9 +29,9 @@ def keys_page(
     keys: Sequence[ListedKey], address: Address, *, make: PageBlock, made: tuple[ApiKey, str] | None = None
 ) -> Page:
     """The list and its acts. make: the form of a new key, or why there is none. made: a new key and its text."""
-    parts = [Part(key="keys", blocks=(_table(keys), Paragraph(text=_NOTE, tone="muted")))]
+    parts = [Part(key="keys", blocks=(_table(keys, address.locale), Paragraph(text=_NOTE, tone="muted")))]
     if made is not None:
-        parts.insert(0, Part(key="made", blocks=_made(*made)))
+        parts.insert(0, Part(key="made", blocks=_made(*made, address.locale)))
     good = [each for each in keys if each.state == "good"]
     parts.append(Part(key="acts", title="Access", blocks=(make, *([_revoke(good, address)] if good else []))))
     return Page(title="API keys", address=address, parts=tuple(parts), chips={"keys": 6},
@@ -71,21 +71,20 @@ def _revoke(good: Sequence[ListedKey], address: Address) -> Form:
     )  # fmt: skip
 
 
-def _made(key: ApiKey, text: str) -> tuple[PageBlock, ...]:
+def _made(key: ApiKey, text: str, locale: str) -> tuple[PageBlock, ...]:
     pattern = "{0}, until {1}: copy this key now. It is not shown again."
-    until = f"{key.expires_utc:%Y-%m-%d}"
-    told = Paragraph(text=Sentence(pattern, named(key.name), until), tone="caution")
+    told = Paragraph(text=Sentence(pattern, named(key.name), long_date(key.expires_utc, locale)), tone="caution")
     use = Paragraph(text="Send it as 'Authorization: Bearer KEY', never in an address.", tone="muted")
     return told, Paragraph(text=named(text)), use
 
 
-def _table(keys: Sequence[ListedKey]) -> PageBlock:
+def _table(keys: Sequence[ListedKey], locale: str) -> PageBlock:
     columns = [("Name", ""), ("Key", ""), ("Owner", ""), ("Sites", ""), ("It may", ""), ("Expires", ""), ("State", ""),
                ("Last used", "")]  # fmt: skip
-    return table("keys", "API keys", columns, [_row(each) for each in keys])
+    return table("keys", "API keys", columns, [_row(each, locale) for each in keys])
 
 
-def _row(listed: ListedKey) -> list[Cell]:
+def _row(listed: ListedKey, locale: str) -> list[Cell]:
     key, used = listed.key, listed.used_utc
     return [
         Cell(text=named(key.name)),
@@ -93,7 +92,7 @@ def _row(listed: ListedKey) -> list[Cell]:
         Cell(text=named(listed.owner)),
         Cell(text=named(", ".join(key.sites))),
         Cell(text=named(", ".join(each.value for each in key.scopes))),
-        Cell(text=f"{key.expires_utc:%Y-%m-%d}"),
+        Cell(text=long_date(key.expires_utc, locale)),
         Cell(text=listed.state, tone="plain" if listed.state == "good" else "muted"),
-        Cell(text="never" if used is None else f"{used:%Y-%m-%d %H:%M}", tone="plain" if used else "muted"),
+        Cell(text="never" if used is None else f"{moment(used, locale)} UTC", tone="plain" if used else "muted"),
     ]

@@ -9,11 +9,11 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
-from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, Steps
+from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 from reports.texts.numbers import format_number, unit_text
 
 NOT_EVIDENCE = "Live values are indicative and not used in reports or bills."
@@ -48,12 +48,16 @@ def live_page(
         blocks.append(Points(key=source_id, title=title, state=state, look=look, about=about, rows=rows))
     if fault or not blocks:
         none = "the site file names no live source" if not has_sources else "no data received yet"
-        blocks.insert(0, Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad"))
+        blocks.insert(0, Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad" if fault else "muted"))
+    elif len(states) > 1 and all(_is_silent(each, now_utc) for each in states.values()):
+        since = age_words(min((now_utc - at_utc).total_seconds() for at_utc, _ in states.values()))
+        gone = Sentence("No source has sent a value for {0}. Start the collector: meterloom up", since)
+        blocks = [Strip(label="No connection.", text=gone, tone="bad"), *(_unsaid(each) for each in blocks)]
     blocks.append(Paragraph(text=NOT_EVIDENCE, tone="muted"))
     return Page(
         title=Sentence("Connections: {0}", site.name), address=address,
         parts=(Part(key="points", blocks=tuple(blocks)),),
-        age=Sentence("at {0}", f"{now_utc:%H:%M:%S} UTC"),
+        age=Sentence("at {0}", f"{now_utc.astimezone(zone(site.time_zone)):%H:%M:%S}"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "", links=(("Data", address.href("/data")),),
     )  # fmt: skip
@@ -115,8 +119,8 @@ def point_page(
     steps = [
         *told_by,
         ("Stream", f"{value.stream} {value.register_id} ({value.what}, {value.unit})"),
-        ("Measured", f"{value.at_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
-        ("Received", f"{value.received_utc.astimezone(local):%Y-%m-%d %H:%M:%S}"),
+        ("Measured", _to_the_second(value.at_utc.astimezone(local), address.locale)),
+        ("Received", _to_the_second(value.received_utc.astimezone(local), address.locale)),
         ("Quality", value.quality + (", simulated: nothing was measured" if value.is_synthetic else "")),
         ("Its minute", f"{value.minute_count} values, {value.minute_min:g} to {value.minute_max:g} "
          f"{unit_text(value.unit)}; mean {value.minute_mean:g}: their sum over their number"),
@@ -136,15 +140,28 @@ def point_page(
     )  # fmt: skip
 
 
+def _to_the_second(at: datetime, locale: str) -> str:
+    return f"{moment(at, locale)}:{at:%S}"
+
+
+def _is_silent(found: tuple[datetime, SourceState], now_utc: datetime) -> bool:
+    return (now_utc - found[0]).total_seconds() > GONE_S
+
+
+def _unsaid(block: PageBlock) -> PageBlock:
+    """A source without the sentence that stands once above all of them."""
+    return block.model_copy(update={"about": ""})
+
+
 def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> tuple[Text, Look, Text]:
     """The state of a source in a word, how it looks, and a sentence."""
     if found is None:
         return "not running", "muted", "No collector is running for this source."
     at_utc, state = found
-    age_s = (now_utc - at_utc).total_seconds()
-    if age_s > GONE_S:
+    if _is_silent(found, now_utc):
         pattern = "No values received for {0}. Last status: {1}."
-        return "silent", "bad", Sentence(pattern, age_words(age_s), Sentence(state.state))
+        age = age_words((now_utc - at_utc).total_seconds())
+        return "silent", "bad", Sentence(pattern, age, Sentence(state.state))
     counted = Sentence("{0} accepted, {1} rejected, {2} missing.", state.accepted, state.rejected, state.missing)
     about = sentences((named(state.sentence), counted)) if state.sentence else counted
     return Sentence(state.state), "good" if state.state == "live" else "warn", about

@@ -52,7 +52,7 @@ def people_page(
     on.
     """
     rows = [_row(each) for each in known]
-    columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Password", ""), ("Sign-ins", "")]
+    columns = [("Person", ""), ("Roles", ""), ("Sites", ""), ("Public key", ""), ("Access", "")]
     forms = [_form(*words, options, address) for words, needs in _FORMS.items() if (options := _options(known, needs))]
     if others := [each for each in known if each.person.person_id != me]:
         forms.append(_roles_form(_options(others, None), address, seen))
@@ -76,13 +76,13 @@ def people_page(
 def _row(known: KnownPerson) -> list[Cell]:
     person = known.person
     roles = sentences([Sentence(each.value.capitalize()) for each in person.roles], ", ") if person.roles else "none"
+    access = Sentence("password set, {0} sign-ins", known.signed_in) if known.has_password else "no password yet"
     return [
         Cell(text=named(f"{person.name} ({person.person_id})")),
         Cell(text=roles),
-        Cell(text=named(", ".join(person.sites)) if person.sites else "all"),
-        Cell(text=known.fingerprint or "none", tone="plain" if known.fingerprint else "muted"),
-        Cell(text="set" if known.has_password else "none yet", tone="plain" if known.has_password else "muted"),
-        Cell(text=str(known.signed_in)),
+        Cell(text=named(", ".join(person.sites)) if person.sites else "all sites"),
+        Cell(text=known.fingerprint or "no public key", tone="plain" if known.fingerprint else "muted"),
+        Cell(text=access, tone="plain" if known.has_password else "muted"),
     ]
 
 

@@ -12,7 +12,7 @@ from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named
+from reports.texts.locales import named, short_date
 from reports.texts.numbers import MISSING, format_number, unit_text
 from reports.writer import words
 
@@ -149,7 +149,7 @@ def _changed(rows: Sequence[RowChange], meters: Mapping[str, str], time_zone: st
             check = Sentence("correction, was {0}", _number(each.before, locale))
         yield Row(
             cells=(
-                Cell(text=str(each.line)), Cell(text=_local(each.start_utc, time_zone)),
+                Cell(text=str(each.line)), Cell(text=_local(each.start_utc, time_zone, locale)),
                 Cell(text=named(meters.get(each.meter_id, each.meter_id))), Cell(text=value),
                 Cell(text=check, tone="caution" if each.change == "corrected" else "good" if each.change == "new"
                      else "muted"),
@@ -161,5 +161,6 @@ def _number(value: float, locale: str) -> str:
     return format_number(value, decimals=3, locale=locale)
 
 
-def _local(at_utc: datetime, time_zone: str) -> str:
-    return f"{at_utc.astimezone(zone(time_zone)):%Y-%m-%d %H:%M}"
+def _local(at_utc: datetime, time_zone: str, locale: str) -> str:
+    local = at_utc.astimezone(zone(time_zone))
+    return f"{short_date(local, locale)}, {local:%H:%M}"

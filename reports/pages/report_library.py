@@ -100,9 +100,10 @@ def library_page(
         ("Newest revisions only", address.href(all=None)) if is_all else ("All revisions", address.href(all="1"))
     )  # fmt: skip
     due = sum(each.revision is None for each in newest)
+    made = len(newest) - due
     library = Library(
         title="Library",
-        about=Sentence("{0} reports, {1} due", len(newest) - due, due),
+        about=Sentence("{0} reports, {1} due", made, due) if made != 1 else Sentence("1 report, {0} due", due),
         options=options,
         entries=tuple(_entry(each, chosen, address, sites) for each in shown),
         note="" if shown else "No report is in this state." if lines else "No report is made yet.",

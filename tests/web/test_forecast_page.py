@@ -80,7 +80,9 @@ def test_the_band_stands_over_what_came_and_the_issue_is_named() -> None:
     assert came.values == (4.5, None, None, None)
     assert chart.events == ((1, "Issued"),)
     said = [each.text for each in cards["champion"].items]
-    assert any("leads since 10 March 2025" in each for each in said)
+    assert any("Ensemble 1" in each and "leads since 10 March 2025" in each for each in said)
+    # The registered name of a model is no word of a page.
+    assert not any("day_ahead" in each for each in (*said, cards["champion"].command, cards["champion"].value.text))
     assert any("40 kWh more" in each for each in said)
     assert cards["leads"].state == "none"
 

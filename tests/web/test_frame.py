@@ -11,22 +11,20 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import NAV
 from orchestration.web.draw import Frame, frame_of, html_of
-from orchestration.web.request_context import Ask
+from orchestration.web.request_context import MORE, Ask
 from reports.pages.address import Address
 from reports.pages.board import COLUMNS, boards, placed
 from reports.pages.page import Page
 from tests.html_seen import Seen
 from tests.web.served import NOW
 
-SEEN = ["Operations", "Results", "Energy", "Forecast", "Performance", "Cost and bills", "Data", "Findings"]
-SEEN = [*SEEN, "Tasks", "Connections", "Reports", "Disclosure"]
-SEEN = [*SEEN[:6], "Demand response", "Recommendations", *SEEN[6:]]
-MANAGER = [*SEEN[:6], "Plan and devices", *SEEN[6:]]
+SEEN = ["Operations", "Results", "Energy", "Performance", "Cost and bills", "Data", "Reports"]
+SELDOM = ["Forecast", "Demand response", "Recommendations", "Findings", "Tasks", "Connections", "Disclosure"]
 PLACES = {
-    (Role.OPERATOR,): MANAGER,
-    (Role.ANALYST, Role.REVIEWER): [*SEEN, "Audit trail"],
+    (Role.OPERATOR,): [*SEEN[:5], "Plan and devices", *SEEN[5:], *SELDOM],
+    (Role.ANALYST, Role.REVIEWER): [*SEEN, "Audit trail", *SELDOM],
     (Role.VIEWER,): ["Results", "Reports", "Disclosure"],
-    (Role.AUDITOR,): ["Audit trail", "Performance", "Data", "Findings", "Connections", "Reports", "Disclosure"],
+    (Role.AUDITOR,): ["Audit trail", "Performance", "Data", "Reports", "Findings", "Connections", "Disclosure"],
     (Role.TENANT,): ["My area", "Energy"],
     (Role.ADMIN,): ["People", "Settings"],
 }
@@ -47,10 +45,20 @@ def test_a_person_has_the_places_of_their_roles_their_own_board_first(roles: tup
     assert [each.text for each in frame(*roles).places] == PLACES[roles]
 
 
-def test_headings_part_the_places_where_there_are_many() -> None:
-    assert [each.group for each in frame(Role.OPERATOR).places] == ["", "", *["Analyse"] * 7, *["Assure"] * 6]
+def test_headings_part_the_places_where_there_are_many_and_those_seldom_opened_are_folded() -> None:
+    groups = [each.group for each in frame(Role.OPERATOR).places]
+    assert groups == ["", "", *["Analyse"] * 4, *["Assure"] * 2, *[MORE] * len(SELDOM)]
+    assert [each.group for each in frame(Role.AUDITOR).places] == [*[""] * 4, *[MORE] * 3]
     assert {each.group for each in frame(Role.VIEWER).places} == {""}
     assert frame(Role.OPERATOR, home_board="exec").places[0].text == "Results"
+
+
+@pytest.mark.parametrize(("path", "is_open"), [("/energy", False), ("/forecast", True)])
+def test_the_fold_is_open_where_one_is_in_it(path: str, is_open: bool) -> None:
+    html = html_of(asked(Role.OPERATOR, path=path), Page(title="x", address=Address(path=path), parts=()))
+    assert Seen(html).faults() == []
+    assert ('<details open><summary class="grp">' in html) == is_open
+    assert html.count('<summary class="grp">') == 1
 
 
 @pytest.mark.parametrize(("path", "here"), [("/enpi/works/air", "Performance"), ("/board/ops", "Operations")])

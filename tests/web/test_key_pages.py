@@ -47,6 +47,9 @@ def test_a_key_is_shown_once_and_opens_what_its_owner_may_read_until_it_is_revok
     assert machine.ask(DOCS, headers=[("authorization", f"Bearer {text}")]).status == 200
     listed = browser.ask("/keys", headers=[PAGE]).text
     assert "gateway &lt;b&gt;" in listed
+    # Days as people write them.
+    assert re.search(r"\d{1,2} [A-Z][a-z]+ 20\d\d</td>", listed)
+    assert not re.search(r">20\d\d-\d\d-\d\d", listed)
     assert text not in listed
     # A second click makes no second key, and tells nobody the first.
     again = browser.act("/keys/issue", **form)

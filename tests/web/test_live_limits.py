@@ -9,9 +9,12 @@ import pytest
 
 from assets.stores.live.live_store import LiveReader, LiveStore
 from data_quality.contracts.live.live_value import band_of, limits_s
+from data_quality.contracts.live.source_state import SourceState
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import FixedClock
 from orchestration.web.boards.live_feed import LiveFeed
+from reports.pages.address import Address
+from reports.pages.live_points import live_page
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.live_told import read_until, row
@@ -64,6 +67,29 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
         assert re.search(r"<h2[^>]*>\s*(<bdi>)?Filling line<", page)
     finally:
         project.close()
+
+
+def test_where_no_source_sends_it_is_said_once_above_all_of_them() -> None:
+    site, states = (
+        plant_of_the_web(),
+        [SourceState(source_id=each, kind="mqtt", state="live") for each in ("line", "roof")],
+    )
+
+    def told(ages_s: tuple[float, float]) -> list[str]:
+        heard = [(plant.NOON - timedelta(seconds=age), each) for age, each in zip(ages_s, states, strict=True)]
+        page = live_page(
+            Address(path="/live", site="plant"), site=site, values=(), told=heard, minutes={}, now_utc=plant.NOON,
+            has_sources=True, every_s={},
+        )  # fmt: skip
+        blocks = page.parts[0].blocks
+        strips = [each.text for each in blocks if each.kind == "strip"]
+        return [*strips, *(each.about for each in blocks if each.kind == "points")]
+
+    both = told((300, 240))
+    assert both == ["No source has sent a value for 4 min. Start the collector: meterloom up", "", ""]
+    one = told((300, 1))
+    assert len(one) == 2
+    assert "No values received for 5 min" in one[0]
 
 
 def test_the_stream_tells_an_age_by_the_beat_of_the_source(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def asking(tmp_path: Path) -> Asking:
 def test_everybody_is_listed_and_an_invitation_is_shown_once_and_names_who_made_it(asking: Asking) -> None:
     shown = asking.get("/people", [PAGE]).text
     assert "Vera &lt;b&gt; (vera)" in shown
-    assert "none yet" in shown
+    assert "no password yet" in shown
     answer = posted(asking, "/people/invite", form={"person": "vera"}, accept="text/html")
     assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
     [token] = re.findall(r"/invitation/([\w-]+)", html.unescape(answer.text))

@@ -146,11 +146,22 @@ def _temperature_form(trial: Trial, others: list[str], driver: str) -> tuple[tup
             best, best_score = form, score
     return best, Finding(
         code="temperature_form",
-        message=Sentence("Temperature enters as {0}.", " and ".join(best)),
+        message=Sentence("Temperature enters as {0}.", _form_words(best, driver)),
         severity="info",
         scope=f"driver:{driver}",
         facts={"cvrmse_held_out_linear": linear, "cvrmse_held_out": best_score, "candidates": len(single + both) + 1},
     )
+
+
+def _form_words(form: tuple[str, ...], driver: str) -> Sentence:
+    if form == (driver,):
+        return Sentence("daily mean")
+    patterns = {
+        "hdd": "heating degree days, base {0} °C", "cdd": "cooling degree days, base {0} °C",
+        "hdd cdd": "heating degree days, base {0} °C, and cooling degree days, base {1} °C",
+    }  # fmt: skip
+    kinds = [feature.removeprefix(f"{driver}.").partition("_")[0] for feature in form]
+    return Sentence(patterns[" ".join(kinds)], *(f"{_base(feature):g}" for feature in form))
 
 
 def _base(feature: str) -> float:

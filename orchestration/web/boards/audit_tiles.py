@@ -22,7 +22,7 @@ from reports.pages.page import Form, Input, Number, Part, Steps, Widget
 from reports.pages.widgets.tile import table
 from reports.recompute.figure_again import announce, recompute
 from reports.report_content import Cell, Paragraph, Tone
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 from reports.texts.numbers import MISSING, format_alike, unit_text
 
 DRAWN = 10
@@ -70,7 +70,7 @@ def packs(shows: Sequence[Show]) -> Widget:
                 Cell(text=named(show.site.name)), Cell(text=f"{last.report_id}@{last.revision}"),
                 Cell(text=str(last.position)),
                 Cell(text=named(last.signer.partition(" ")[0]) if last.signer else "nobody"),
-                Cell(text=f"{last.recorded_at_utc:%Y-%m-%d %H:%M} UTC"),
+                Cell(text=f"{moment(last.recorded_at_utc, show.ask.address.locale)} UTC"),
                 Cell(text=last.manifest_sha256[:12]), Cell(text=said, tone=tone),
             ])  # fmt: skip
     if not rows:
@@ -133,7 +133,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
     outcome = job.future.result()
     if job.state == "failed":
         return f"cannot be: {outcome.said}", "bad"
-    found, at = outcome.result, f"{job.asked_at_utc:%Y-%m-%d %H:%M} UTC"
+    found, at = outcome.result, f"{moment(job.asked_at_utc, show.ask.address.locale)} UTC"
     if not found["verified"]:
         first = found["problems"][0]
         return f"NOT as it was sealed: {first['file']}: {first['problem']} ({at})", "bad"
@@ -165,8 +165,7 @@ def activity(shows: Sequence[Show], address: Address) -> Part:
     sites = {show.site.site_id: show.site for show in shows}
     lines = [each._replace(href="") for each in trail(ask, sites, "", None)[:MOST_LINES]]
     href = address.href(PATH, draw=None, scope=None, period=None, grain=None, compare=None)
-    blocks = (trail_list(lines, address), Steps(title="More", steps=(("All", "activity, by kind", href),)))
-    return Part(key="events", title="Who did what", blocks=blocks)
+    return Part(key="events", title="Who did what", blocks=(trail_list(lines, address, all_href=href),))
 
 
 def drawn_again(

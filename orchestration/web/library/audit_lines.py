@@ -26,7 +26,7 @@ from reports.pages import baseline_review, devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
 from reports.pages.report_library import span_text
-from reports.texts.locales import named, weekday_date
+from reports.texts.locales import long_date, named, weekday_date
 
 # More lines of the pages' own than a page of the trail has: those about acts stand in the ledgers, and are left out.
 _READ = 400
@@ -190,7 +190,10 @@ def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
         who = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
         counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
         what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", who, Sentence(row["class_name"]), *counts)
-        span = Sentence("last changed from {0} to {1}", *(f"{row[at]:%Y-%m-%d}" for at in ("oldest_utc", "newest_utc")))
+        span = Sentence(
+            "last changed from {0} to {1}",
+            *(long_date(row[at], ask.address.locale) for at in ("oldest_utc", "newest_utc")),
+        )
         note = sentences([named(row["reason"]), span], " · ")
         yield TrailLine(row["recorded_at_utc"].astimezone(UTC), what, "access", "", note, "UTC")
     for row in ERASURES.rows(store, as_of_utc=as_of_utc):

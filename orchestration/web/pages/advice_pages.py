@@ -21,7 +21,7 @@ from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_s
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from orchestration.web.work import WAIT_S, work_of
 from reports.advice_words import scope_name
 from reports.pages.advice import (
@@ -37,7 +37,7 @@ from reports.pages.advice import (
 )
 
 router = APIRouter()
-NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "trending-down", "Analyse", ("ops",))
+NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "wallet", MORE, ("ops",))
 
 
 @router.get(PATH, response_class=HTMLResponse)

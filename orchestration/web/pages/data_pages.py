@@ -28,6 +28,7 @@ from reports.pages.address import span
 from reports.pages.data_days import PATH, RETRY, TAKE, DayRead, Refused, data_page, refusal_blocks
 from reports.pages.page import PageBlock
 from reports.pages.reading_upload import ACCEPT, PREVIEW, upload_blocks
+from reports.texts.locales import long_date
 
 router = APIRouter()
 NAV = Nav(44, PATH, "Data", Permission.ANOMALY_READ, "database", "Assure", ("ops", "audit", "home"))
@@ -136,7 +137,7 @@ def _refused(ask: Ask, site: Site) -> tuple[PageBlock, ...]:
             item_id=of[0]["item_id"], file=of[0]["source_name"], reason=reason,
             rows=sum(each["row_count"] for each in of),
             lines=(min(each["line"] for each in of), max(each["line"] for each in of)),
-            since=f"{of[0]['recorded_at_utc'].astimezone(local):%Y-%m-%d}",
+            since=long_date(of[0]["recorded_at_utc"].astimezone(local), ask.address.locale),
             needs_map=of[0]["kind"] == "file" and reason in PROPOSED_FOR, may_take=reason in OF_SCALE,
         )
         for (_, reason), of in groups.items()

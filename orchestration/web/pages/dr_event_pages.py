@@ -16,13 +16,13 @@ from orchestration.web.api.dr_events_api import ACTS, act
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from orchestration.web.web_call import has_keys
 from reports.pages.dr_event_acts import PATH, EventActor
 from reports.pages.dr_events import event_href, event_page, events_page
 
 router = APIRouter()
-NAV = Nav(43, PATH, "Demand response", Permission.DR_READ, "utility-pole", "Analyse", ("ops",))
+NAV = Nav(43, PATH, "Demand response", Permission.DR_READ, "utility-pole", MORE, ("ops",))
 
 
 @router.get(PATH, response_class=HTMLResponse)

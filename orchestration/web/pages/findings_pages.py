@@ -19,13 +19,13 @@ from orchestration.views.work_orders import people_of, tasks_of
 from orchestration.web.draw import draw
 from orchestration.web.pages.task_pages import created
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.address import is_fresh
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 from reports.texts.locales import long_date, moment
 
 router = APIRouter()
-NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", "Assure", ("home", "ops", "audit"))
+NAV = Nav(45, PATH, "Findings", Permission.ANOMALY_READ, "triangle-alert", MORE, ("home", "ops", "audit"))
 # Disputes and acceptances are done with a bill (bill_pages.py).
 _DONE: dict[str, FindingAct] = dict(zip(ACTS, get_args(FindingAct), strict=False))
 

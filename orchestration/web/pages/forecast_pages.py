@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.forecasts import TAKES, ForecastData, Step, forecast_page
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ml.forecasts.targets import Target
 
 router = APIRouter()
-NAV = Nav(31, FORECASTS, "Forecast", Permission.FORECAST_READ, "activity", "Analyse")
+NAV = Nav(31, FORECASTS, "Forecast", Permission.FORECAST_READ, "activity", MORE)
 # Before the newest issue.
 DAYS_BEFORE = timedelta(days=3)
 
@@ -43,7 +43,7 @@ def _forecast_data(ask: Ask, site: Site) -> ForecastData:
     from ml.forecasts.targets import targets_of
 
     known = {each.name: each for each in targets_of(site)}
-    titles = [(name, each.title) for name, each in known.items()]
+    titles = [(name, _title(site, each)) for name, each in known.items()]
     name = ask.address.part("target") or next(iter(known), "")
     if name and name not in known:
         mend = did_you_mean(name, list(known))
@@ -60,6 +60,15 @@ def _forecast_data(ask: Ask, site: Site) -> ForecastData:
         leads=lead_means(scores), coverage=coverage_by_day(scores), names=ask.project.names,
         decisions=[each for each in decided if str(each[1].get("model", "")).startswith(f"{family}.")],
     )  # fmt: skip
+
+
+def _title(site: Site, target: "Target") -> str:
+    """The target in words, its meter or driver by name."""
+    if target.stream is None:
+        return target.title
+    register = target.stream.target.partition(".")[2]
+    called = site.stream_name(target.stream.stream_id)
+    return target.title.replace(target.stream.target, f"{called}, {register}" if register else called)
 
 
 def _first_day(site: Site, latest: Forecast) -> tuple[date, tuple[float, float, float]] | None:

@@ -10,11 +10,11 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.live_source import asked_every_s
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.live_points import live_page
 
 router = APIRouter()
-NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", "Assure", ("home", "ops", "audit"))
+NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", MORE, ("home", "ops", "audit"))
 
 
 @router.get("/live", response_class=HTMLResponse)

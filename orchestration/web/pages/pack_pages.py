@@ -19,7 +19,7 @@ from orchestration.operations.reports.disclosure import gaps as gaps_of_pack
 from orchestration.views.benchmarks import kept_benchmark
 from orchestration.views.pack_subjects import EVERY_SITE, Subject, answers_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from orchestration.web.web_call import WebCall
 from reports.content.templates import packs_of
 from reports.evidence.lifecycle import life_at
@@ -30,7 +30,7 @@ from reports.pages.report_library import ReportLine, standing, twin_of
 from reports.texts.locales import chosen, moment
 
 router = APIRouter()
-NAV = Nav(61, PATH, "Disclosure", Permission.REPORT_READ, "leaf", "Assure", ("ops", "exec", "audit"))
+NAV = Nav(61, PATH, "Disclosure", Permission.REPORT_READ, "leaf", MORE, ("ops", "exec", "audit"))
 _SHARED = ("site", "period", "as_of", "locale")
 YEARS = 4
 

@@ -17,12 +17,12 @@ from orchestration.operations.project.check import problems_in
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
 from orchestration.web.people.seen import known_people, people_of
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from orchestration.web.web_call import WebCall
 from reports.pages.people_list import CHANGES, GIVE, PATH, Invitation, people_page
 
 router = APIRouter(include_in_schema=False)
-NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", "Assure", ("home", "ops", "exec", "audit", "site"))
+NAV = Nav(80, PATH, "People", Permission.PEOPLE_ADMIN, "user-round", MORE, ("home", "ops", "exec", "audit", "site"))
 _SHARED = ("locale",)
 
 

@@ -76,7 +76,7 @@ def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
     by = str(event["person_id"])
     who = named(ask.project.names.get(by, by)) if by else Sentence("somebody with access to the server")
     pattern = "{0} UTC, by {1}. If you did not ask for this, tell an administrator."
-    text = Sentence(pattern, f"{reset['recorded_at_utc']:%Y-%m-%d %H:%M}", who)
+    text = Sentence(pattern, moment(reset["recorded_at_utc"], ask.address.locale), who)
     known = Form(key="seen", title="Password reset", action=f"{PATH}/seen", method="post", fields=(),
                  submit="I know about this")  # fmt: skip
     return (Strip(label="Your password was reset.", text=text, tone="caution"), known)

@@ -6,12 +6,12 @@ from starlette.responses import HTMLResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.draw import draw
 from orchestration.web.people.seen import settings_seen
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.settings_list import PATH, settings_page
 
 router = APIRouter(include_in_schema=False)
 NAV = Nav(
-    85, PATH, "Settings", Permission.SETTINGS_UPDATE, "sliders-horizontal", "Assure",
+    85, PATH, "Settings", Permission.SETTINGS_UPDATE, "sliders-horizontal", MORE,
     ("home", "ops", "exec", "audit", "site"),
 )  # fmt: skip
 

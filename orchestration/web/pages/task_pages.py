@@ -16,12 +16,12 @@ from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.web.approvals import answered, approvals_waiting
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, asked
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.tasks import ACTS, APPROVALS, PATH, as_proposed, task_href, task_page, tasks_page
 
 router = APIRouter()
-NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", "Assure", ("ops",))
+NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", MORE, ("ops",))
 
 
 @router.get(PATH, response_class=HTMLResponse)
