@@ -56,6 +56,7 @@ HOURLY: Mapping[str, tuple[str, str, str | None, str]] = {
     "cost": ("cost", "currency", "unpriced_minutes", "no_price"),
     "emission_kgco2e": ("emission_kgco2e", "kgco2e", "unfactored_minutes", "no_factor"),
 }
+Given = Callable[[], Sources]
 
 
 def kpi_list(
@@ -87,7 +88,7 @@ def add_rows(
     site: Site,
     rows: pl.DataFrame,
     *,
-    sources: Sources | Callable[[], Sources],
+    sources: Sources | Given,
     marts_dir: Path | None = None,
     is_traced: bool = True,
 ) -> list[Figure]:
@@ -99,7 +100,7 @@ def add_rows(
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
     are of and against which baseline, and their other inputs are looked up when somebody asks why.
     """
-    given: Callable[[], Sources] = (lambda: sources) if isinstance(sources, Sources) else cache(sources)
+    given: Given = (lambda: sources) if isinstance(sources, Sources) else cache(sources)
     if is_traced and "baseline_id" in rows.columns:
         given().expect_baselines(set(rows.select(*BASELINE).drop_nulls().iter_rows()))
     return [
@@ -123,7 +124,7 @@ def inputs_of(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: d
     ]
 
 
-def _baseline_inputs(row: Mapping[str, Any], given: Callable[[], Sources], as_of_utc: datetime) -> list[TraceInput]:
+def _baseline_inputs(row: Mapping[str, Any], given: Given, as_of_utc: datetime) -> list[TraceInput]:
     """The baseline version that expects, and its adjustments; none of a row that compares with none."""
     baseline_id, version = row.get("baseline_id"), row.get("baseline_version")
     if baseline_id is None or version is None:
@@ -135,9 +136,7 @@ def _baseline_inputs(row: Mapping[str, Any], given: Callable[[], Sources], as_of
     ]
 
 
-def _barred(
-    site: Site, row: Mapping[str, Any], given: Callable[[], Sources], as_of_utc: datetime, marts_dir: Path | None
-) -> str:
+def _barred(site: Site, row: Mapping[str, Any], given: Given, as_of_utc: datetime, marts_dir: Path | None) -> str:
     """Code of what forbids to print a saving that the mart holds; empty for every other KPI."""
     if row["kpi"] != SAVING or row["baseline_id"] is None:
         return ""
@@ -173,13 +172,7 @@ def _path(site: Site, row: Mapping[str, Any]) -> str:
 
 
 def _add(
-    book: FigureBook,
-    site: Site,
-    row: Mapping[str, Any],
-    given: Callable[[], Sources],
-    *,
-    marts_dir: Path | None,
-    is_traced: bool,
+    book: FigureBook, site: Site, row: Mapping[str, Any], given: Given, *, marts_dir: Path | None, is_traced: bool
 ) -> Figure:
     kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
     hour, barred = row.get("hour_start_utc"), _barred(site, row, given, book.as_of_utc, marts_dir)
