@@ -96,6 +96,7 @@ OF_THE_PROGRAM = {
     "assets/stores/layout.py:_made": "the tables that the migrations of the program make",
     "controls/templates/load_templates.py:_parsed": "device templates of the program, by path and text",
     "orchestration/open_project.py:cache_of": "the one place at the top: caches by root",
+    "orchestration/warehouse/dbt.py:_definition_of": "the dbt project of the program as dbt compiles it",
     "orchestration/warehouse/dbt.py:_fingerprint": "the dbt project of the program",
     "reports/content/templates.py:_read": "report templates by path, time and size, most of them the program's own",
 }

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import sys
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -291,104 +292,103 @@ class Project(Model):
         # pathlib drops the root before an absolute name.
         return self.root / name
 
-    @property
+    @cached_property
     def sites_dir(self) -> Path:
         """Site files, one YAML each."""
         return self._at(self.settings.paths.sites)
 
-    @property
+    @cached_property
     def site_texts_dir(self) -> Path:
         """Texts of site files that were replaced, SITE/INSTANT.HASH.PERSON.yaml."""
         return self.data_dir / "site_texts"
 
-    @property
+    @cached_property
     def people_file(self) -> Path:
         """People and their roles."""
         return self._at(self.settings.paths.people)
 
-    @property
+    @cached_property
     def organisation_file(self) -> Path:
         """Entities, who owns them, and the sites of each."""
         return self._at(self.settings.paths.organisation)
 
-    @property
+    @cached_property
     def landing_dir(self) -> Path:
         """Where meter files arrive: landing/<site_id>/<file>."""
         return self._at(self.settings.paths.landing)
 
-    @property
+    @cached_property
     def data_dir(self) -> Path:
         """Folder of everything the project itself writes, except reports."""
         return self._at(self.settings.paths.data)
 
-    @property
+    @cached_property
     def lake_dir(self) -> Path:
         """The Parquet lake."""
         return self.data_dir / "lake"
 
-    @property
+    @cached_property
     def marts_dir(self) -> Path:
         """Published marts as Parquet."""
         return self.data_dir / "marts"
 
-    @property
+    @cached_property
     def as_of_dir(self) -> Path:
         """Folder of marts as of requested instants; they can be built again."""
         return self.data_dir / "as_of"
 
-    @property
+    @cached_property
     def quarantine_dir(self) -> Path:
         """Files and rows that were refused."""
         return self.data_dir / "quarantine"
 
-    @property
+    @cached_property
     def live_dir(self) -> Path:
         """Spools of live readings and the live store: on this machine, wherever the ledger is."""
         return self.data_dir / "live"
 
-    @property
+    @cached_property
     def limits_dir(self) -> Path:
         """Limits of meters for the minute, a file a site, from the nightly scoring of anomalies."""
         return self.data_dir / "anomaly_limits"
 
-    @property
+    @cached_property
     def reports_dir(self) -> Path:
         """Rendered reports."""
         return self._at(self.settings.paths.reports)
 
-    @property
+    @cached_property
     def keys_dir(self) -> Path:
         """Private keys of people, readable by their owner alone."""
         return self._at(self.settings.paths.keys)
 
-    @property
+    @cached_property
     def anchors_dir(self) -> Path:
         """Where the ledger's chain ended, written down outside the database; best on another disk."""
         return self._at(self.settings.paths.anchors) if self.settings.paths.anchors else self.data_dir / "anchors"
 
-    @property
+    @cached_property
     def anchors_dirs(self) -> tuple[Path, ...]:
         """The same, and the second place where there is one."""
         also = self.settings.paths.anchors_also
         return (self.anchors_dir, self._at(also)) if also else (self.anchors_dir,)
 
-    @property
+    @cached_property
     def warehouse_file(self) -> Path:
         """The DuckDB warehouse, where no PostgreSQL is set."""
         return self.data_dir / "warehouse" / "meterloom.duckdb"
 
-    @property
+    @cached_property
     def store_url(self) -> str:
         """SQLAlchemy URL of the transactional store."""
         return self.settings.database.of("store", driver="psycopg") or f"sqlite:///{self.data_dir / 'store.db'}"
 
-    @property
+    @cached_property
     def mlflow_uri(self) -> str:
         """Tracking store of MLflow."""
-        file = f"sqlite:///{self.data_dir / 'mlflow' / 'mlflow.db'}"
-        return self.settings.database.of("mlflow", driver="psycopg2") or file
+        return self.settings.database.of("mlflow", driver="psycopg2") or f"sqlite:///{self.data_dir}/mlflow/mlflow.db"
 
-    @property
+    @cached_property
     def mlflow_artifacts_dir(self) -> Path:
         """Where MLflow keeps model files."""
         return self.data_dir / "mlflow" / "artifacts"

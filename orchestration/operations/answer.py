@@ -79,11 +79,12 @@ def _column(text: str) -> tuple[str, str]:
 class Answer:
     """Answer of a command: `result`, a model or the keys of the contract with models below them, is the JSON.
 
-    Table and text are how people see it, in this order; several tables may have texts between them.
+    Table and text are how people see it, in this order; several tables may have texts between them. A function makes
+    those that cost time: a program that takes the JSON does not wait for them.
     """
 
     result: BaseModel | Mapping[str, Any]
-    table: Table | Sequence[Table | str] | None = None
+    table: Table | Sequence[Table | str] | Callable[[], Sequence[Table | str]] | None = None
     text: str = ""
     exit_code: int = DONE
 
@@ -95,7 +96,8 @@ class Answer:
     @property
     def parts(self) -> list[Table | str]:
         """What people see, from above."""
-        tables = [self.table] if isinstance(self.table, Table) else self.table or ()
+        table = self.table() if callable(self.table) else self.table
+        tables = [table] if isinstance(table, Table) else table or ()
         return [*tables, *([self.text] if self.text else [])]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assets.kpi.claims.mv_savings import ProjectSavings
@@ -109,7 +110,9 @@ def kept_ids(project: "OpenProject", figures: Sequence[Figure], clock: Clock) ->
     if until_utc is not None:
         inputs = {(each.id, each.sha256) for one in found.values() for each in one.trace.inputs if each.role == "site"}
         for site_id, sha256 in sorted(inputs):
-            keep_site_version(project.store, sources.site(site_id), sha256, clock)
+            keep = partial(keep_site_version, project.store, sources.site(site_id), sha256, clock)
+            # What is kept once stays.
+            project.cache.once("site_versions", sha256, keep)
     return Ids(found, until_utc)
 
 

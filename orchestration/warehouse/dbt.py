@@ -94,7 +94,11 @@ def kpi_definition(*, offload: Offload | None = None, state_dir: Path = STATE_DI
 
     Raises OurFault where dbt cannot compile the project.
     """
+    return _definition_of(fingerprint(), state_dir, offload)
 
+
+@lru_cache(maxsize=2)
+def _definition_of(_fingerprint: str, state_dir: Path, offload: Offload | None) -> KpiDefinition:
     def read(path: Path) -> KpiDefinition:
         return KpiDefinition.parse(path.read_text("utf-8"), file=str(path))
 

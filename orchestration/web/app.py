@@ -26,10 +26,9 @@ from orchestration.web.api import live_api
 from orchestration.web.cache import PACKING
 from orchestration.web.draw import html_of
 from orchestration.web.middleware import Porch
-from orchestration.web.people.allowances import Allowances
 from orchestration.web.people.sign_in import SignIn
 from orchestration.web.problems import answer, problem_of
-from orchestration.web.request_context import Nav, SignedIn
+from orchestration.web.request_context import Allowances, Nav, SignedIn
 from orchestration.web.signing import ToBeSigned, hand_out
 from reports.content.templates import read_template, template_files
 from reports.pages.address import Address

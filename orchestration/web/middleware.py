@@ -6,25 +6,25 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
-from anyio import to_thread
+from anyio import Semaphore, to_thread
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.stores.web.audit_events import AuditEvent, note_event
-from controls.gateways.access.http_server import connection_state, is_gone
+from controls.gateways.access.http_server import SHARE, connection_state, is_gone
 from orchestration.web.kept_uploads import MULTIPART, UPLOADS, sent_parts
 from orchestration.web.live_socket import over_socket
 from orchestration.web.own_origin import Refused, check_host, check_origin
-from orchestration.web.people.allowances import Turns, asker_of
 from orchestration.web.problems import HIDDEN, Problem, answer, problem_of
-from orchestration.web.request_context import SAFE
+from orchestration.web.request_context import SAFE, TooMany
 
 METHODS = (*SAFE, "POST", "PUT", "PATCH", "DELETE")
 LONGEST_ADDRESS, LARGEST_BODY = 8 * 2**10, 2**20
@@ -43,6 +43,52 @@ HEADERS = {
 }
 EXPORTS = ("text/csv", "application/vnd.", "application/pdf", "application/zip", "application/octet-stream")
 logger = logging.getLogger("meterloom.web")
+
+
+# Of one asker; the threads are four (app.py), so that no asker alone has them all. Together as many as an address has
+# connections: where others of it wait, there is room for one more.
+AT_ONCE = 3
+IN_LINE = SHARE - AT_ONCE
+WAIT_S = 5.0
+
+
+@dataclass
+class _Line:
+    semaphore: Semaphore = field(default_factory=lambda: Semaphore(AT_ONCE))
+    # Of each that is in it: whether whoever asked is gone.
+    gone: list[Callable[[], bool]] = field(default_factory=list)
+
+
+class Turns:
+    """The lines of one server, by asker."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, _Line] = {}
+
+    @asynccontextmanager
+    async def turn(self, asker: str, is_gone: Callable[[], bool]) -> AsyncIterator[None]:
+        """Wait for a turn, and have it until the block ends. Raises TooMany, and ClientDisconnect for who is gone."""
+        line = self._lines.setdefault(asker, _Line())
+        if sum(not each() for each in line.gone) >= AT_ONCE + IN_LINE:
+            raise TooMany("requests at once", WAIT_S)
+        line.gone.append(is_gone)
+        try:
+            async with line.semaphore:
+                if is_gone():
+                    raise ClientDisconnect
+                yield
+        finally:
+            line.gone.remove(is_gone)
+            if not line.gone:
+                del self._lines[asker]
+
+
+def asker_of(request: Request, cookie: str) -> str:
+    """A sign-in, a key, or of a stranger the address. cookie: the name of that of a sign-in."""
+    brought = request.headers.get("authorization") or request.cookies.get(cookie)
+    if brought:
+        return hashlib.sha256(brought.encode()).hexdigest()
+    return request.client.host if request.client else ""
 
 
 class Porch:

@@ -21,8 +21,7 @@ from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Person
 from data_quality.contracts.sentence import Sentence
 from orchestration.web.own_origin import Refused
-from orchestration.web.people.allowances import TooMany
-from orchestration.web.request_context import SAFE, Ask, Nav, NotAllowed, NotSignedIn, looks_of
+from orchestration.web.request_context import SAFE, Ask, Nav, NotAllowed, NotSignedIn, TooMany, looks_of
 from orchestration.web.work import JOBS, BeingBuilt
 from reports.pages.address import Address
 from reports.texts.locales import languages

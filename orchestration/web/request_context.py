@@ -3,8 +3,11 @@ given its Ask here, or refused.
 """
 
 import hmac
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +17,7 @@ from typing import Any, NamedTuple
 from fastapi import Depends, Request
 
 from assets.sites.load_sites import unknown_site
-from controls.gateways.access.http_server import recognised
+from controls.gateways.access.http_server import Bucket, recognised
 from data_quality.contracts.access.permissions import OF_ROLE, Permission, may, sees_scope, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
@@ -161,6 +164,88 @@ class Ask:
         if not sees_scope(self.person, site.site_id, scope):
             raise BadInput(f"site {site.site_id!r} has no scope {scope!r}", reason="unknown_scope")
         return scope
+
+
+QUARTER_S = 900
+# Per name: so many at once, and so many a second after that.
+BUCKETS = {
+    # Of one person from one address; from a browser in which they were signed in before; from everywhere else.
+    "wrong passwords": (5, 5 / QUARTER_S),
+    "wrong passwords of a browser": (5, 5 / QUARTER_S),
+    "wrong passwords of a person": (100, 100 / 3600),
+    "wrong passwords of an address": (20, 20 / QUARTER_S),
+    "requests of a person": (600, 20.0),
+    "requests of a key": (60, 20.0),
+    "wrong keys of an address": (20, 1 / 3),
+    "refusals kept": (60, 1.0),
+    # Of strangers, who check a report by its code or its file.
+    "checks of an address": (60, 1.0),
+    "files of an address": (20, 20 / QUARTER_S),
+}
+# At once: of one person, and of all.
+PLACES = {"exports": (2, 8), "streams": (4, 100)}
+
+
+class TooMany(Exception):
+    """More than may be: of what, and when there is room again."""
+
+    def __init__(self, kind: str, wait_s: float, told: dict[str, str] | None = None) -> None:
+        super().__init__(f"too many {kind}; there is room again in {math.ceil(wait_s)} s")
+        self.kind, self.wait_s, self.told = kind, max(1, math.ceil(wait_s)), told or {}
+
+
+class Allowances:
+    """Allowances left to each asker, in this process."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic, self._lock = monotonic, threading.Lock()
+        self._buckets = {kind: Bucket(*size) for kind, size in BUCKETS.items()}
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def take(self, kind: str, name: str) -> dict[str, str]:
+        """Take one. Returns the headers that say what is left. Raises TooMany."""
+        bucket, now_s = self._buckets[kind], self._monotonic()
+        with self._lock:
+            is_empty = bucket.is_empty(name, now_s)
+            left, wait_s = bucket.left(name, now_s), bucket.wait_s(name, now_s)
+        label = kind.replace(" ", "-")
+        told = {
+            "RateLimit-Policy": f'"{label}";q={bucket.size};w={math.ceil(bucket.size / bucket.a_second)}',
+            "RateLimit": f'"{label}";r={int(left)};t={math.ceil(wait_s)}',
+        }
+        if is_empty:
+            raise TooMany(kind, wait_s, told)
+        return told
+
+    def give_back(self, kind: str, name: str) -> None:
+        """Give back one that was taken."""
+        with self._lock:
+            self._buckets[kind].give_back(name, self._monotonic())
+
+    def is_left(self, kind: str, name: str) -> bool:
+        """Take one, if there is one."""
+        with self._lock:
+            return not self._buckets[kind].is_empty(name, self._monotonic())
+
+    @contextmanager
+    def place(self, kind: str, name: str) -> Iterator[None]:
+        """One of the places that a person may hold at once, until the block ends. Raises TooMany."""
+        of_one, of_all = PLACES[kind]
+        with self._lock:
+            if self._taken[kind, name] >= of_one or self.taken(kind) >= of_all:
+                raise TooMany(f"{kind} at once", 5)
+            self._taken[kind, name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[kind, name] -= 1
+                if not self._taken[kind, name]:
+                    del self._taken[kind, name]
+
+    def taken(self, kind: str) -> int:
+        """Number of places of a kind that are taken."""
+        return sum(number for (each, _), number in self._taken.items() if each == kind)
 
 
 # Of the application (`app.state`): who stands behind a request, and the token that their acts carry; None: nobody.

@@ -6,7 +6,7 @@ A KPI that cannot be known is a figure without a value whose status is the findi
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +56,7 @@ HOURLY: Mapping[str, tuple[str, str, str | None, str]] = {
     "cost": ("cost", "currency", "unpriced_minutes", "no_price"),
     "emission_kgco2e": ("emission_kgco2e", "kgco2e", "unfactored_minutes", "no_factor"),
 }
+Given = Callable[[], Sources]
 
 
 def kpi_list(
@@ -87,23 +88,25 @@ def add_rows(
     site: Site,
     rows: pl.DataFrame,
     *,
-    sources: Sources,
+    sources: Sources | Given,
     marts_dir: Path | None = None,
     is_traced: bool = True,
 ) -> list[Figure]:
     """One figure a row, at `site/scope/grain/first day/kpi`; of an hour at its instant and local day. Returns them; a
     row that the book has already is that figure.
 
+    sources: or what gives them, which is called where a row rests on more than the marts.
     marts_dir: whose days say what forbids a saving; None: the readings do, as known then.
     is_traced: with what each is made of. A page that is drawn again and again does without: its figures say what they
     are of and against which baseline, and their other inputs are looked up when somebody asks why.
     """
+    given: Given = (lambda: sources) if isinstance(sources, Sources) else cache(sources)
     if is_traced and "baseline_id" in rows.columns:
-        sources.expect_baselines(set(rows.select(*BASELINE).drop_nulls().iter_rows()))
+        given().expect_baselines(set(rows.select(*BASELINE).drop_nulls().iter_rows()))
     return [
         book.at(path)
         if book.has(path := _path(site, row))
-        else _add(book, site, row, sources, marts_dir=marts_dir, is_traced=is_traced)
+        else _add(book, site, row, given, marts_dir=marts_dir, is_traced=is_traced)
         for row in rows.iter_rows(named=True)
     ]
 
@@ -117,26 +120,27 @@ def inputs_of(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: d
         sources.definition_input(),
         *sources.calendar_inputs(site, start, end),
         *sources.factor_inputs(site, row["kpi"], row["scope"], start, end, as_of_utc),
-        *_baseline_inputs(row, sources, as_of_utc),
+        *_baseline_inputs(row, lambda: sources, as_of_utc),
     ]
 
 
-def _baseline_inputs(row: Mapping[str, Any], sources: Sources, as_of_utc: datetime) -> list[TraceInput]:
+def _baseline_inputs(row: Mapping[str, Any], given: Given, as_of_utc: datetime) -> list[TraceInput]:
     """The baseline version that expects, and its adjustments; none of a row that compares with none."""
     baseline_id, version = row.get("baseline_id"), row.get("baseline_version")
     if baseline_id is None or version is None:
         return []
+    sources = given()
     return [
         baseline_input(sources.baseline(baseline_id, version)),
         sources.adjustments_input(baseline_id, version, as_of_utc),
     ]
 
 
-def _barred(site: Site, row: Mapping[str, Any], sources: Sources, as_of_utc: datetime, marts_dir: Path | None) -> str:
+def _barred(site: Site, row: Mapping[str, Any], given: Given, as_of_utc: datetime, marts_dir: Path | None) -> str:
     """Code of what forbids to print a saving that the mart holds; empty for every other KPI."""
     if row["kpi"] != SAVING or row["baseline_id"] is None:
         return ""
-    seu = seu_of(site, row["scope"].removeprefix("seu:"))
+    sources, seu = given(), seu_of(site, row["scope"].removeprefix("seu:"))
     span = Period(label="", start=row["period_start"], end=row["period_end"], time_zone=site.time_zone)
     version = sources.baseline(row["baseline_id"], row["baseline_version"])
     versions = {seu.seu_id: version}
@@ -168,16 +172,10 @@ def _path(site: Site, row: Mapping[str, Any]) -> str:
 
 
 def _add(
-    book: FigureBook,
-    site: Site,
-    row: Mapping[str, Any],
-    sources: Sources,
-    *,
-    marts_dir: Path | None,
-    is_traced: bool,
+    book: FigureBook, site: Site, row: Mapping[str, Any], given: Given, *, marts_dir: Path | None, is_traced: bool
 ) -> Figure:
     kpi, scope, start, end = row["kpi"], row["scope"], row["period_start"], row["period_end"]
-    hour, barred = row.get("hour_start_utc"), _barred(site, row, sources, book.as_of_utc, marts_dir)
+    hour, barred = row.get("hour_start_utc"), _barred(site, row, given, book.as_of_utc, marts_dir)
     parameters = {"site": site.site_id, "scope": scope, "kpi": kpi, "start": str(start), "end": str(end)}
     return book.add(
         _path(site, row),
@@ -190,9 +188,9 @@ def _add(
         unit=UNITS.get(row["unit"], row["unit"]),
         computation="nothing" if barred else "scope_kpi",
         parameters=parameters | ({"hour_start_utc": f"{hour:%Y-%m-%dT%H:%MZ}"} if hour is not None else {}),
-        inputs=inputs_of(site, row, sources, book.as_of_utc)
+        inputs=inputs_of(site, row, given(), book.as_of_utc)
         if is_traced
-        else _baseline_inputs(row, sources, book.as_of_utc),
+        else _baseline_inputs(row, given, book.as_of_utc),
         status=barred or row["finding"] or "",
         findings=(*([barred] if barred else []), *codes_of(row)),
         coverage=row["coverage"],

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, RootModel
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, once
 from data_quality.contracts.model_faults import did_you_mean
 from data_quality.contracts.people import People, Person, Role
 from data_quality.contracts.quick_yaml import read_model
@@ -79,6 +79,7 @@ def expect_boards(people: People, path: Path) -> None:
             raise BadInput(message, file=str(path), line=line, column=column, reason="unknown_board", mend=mend)
 
 
+@once
 def is_home(site: Site) -> bool:
     """True where somebody lives there: devices that a home has, and nothing that only an organisation keeps."""
     parts = any(site.premises.parts().values()) or site.premises.products

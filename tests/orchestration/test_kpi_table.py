@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.cli.frame import show
-from orchestration.operations.answer import Answer
+from orchestration.operations.answer import Answer, Table
 from orchestration.operations.reports.kpis import EXPLAINED, kpi_tables
 from reports.texts.numbers import format_alike
 
@@ -100,3 +100,16 @@ def test_every_code_of_the_catalogue_is_explained() -> None:
 )
 def test_values_of_one_row_are_rounded_alike(values: list[float | None], unit: str, texts: list[str]) -> None:
     assert format_alike(values, unit) == texts
+
+
+def test_a_program_that_takes_the_json_has_no_table_made(capsys: pytest.CaptureFixture[str]) -> None:
+    made = list[str]()
+
+    def tables() -> list[Table | str]:
+        made.append("table")
+        return ["a line for people"]
+
+    for is_json in (True, False):
+        show(Answer({"rows": []}, tables), is_json=is_json)
+    assert capsys.readouterr().out == '{"rows": []}\na line for people\n'
+    assert made == ["table"]

@@ -14,6 +14,7 @@ from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import FILE, FOLDER, KEPT_FOR, RequestedFigures
 from assets.stores.transactions import Store
 from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import FixedClock
 from tests.reports.plant import plant_site
 
@@ -135,3 +136,11 @@ def test_the_site_of_an_asked_figure_is_kept_once_and_who_only_asks_waits_for_no
     with ThreadPoolExecutor(1) as pool, store.together():
         # The write transaction is held here; another thread asks meanwhile.
         pool.submit(keep_site_version, store, site, "a" * 64, clock).result(timeout=3)
+
+
+def test_a_site_that_is_kept_is_not_written_out_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, clock, written = plant_site(), FixedClock(NOW), list[str]()
+    keep_site_version(store, site, "a" * 64, clock)
+    monkeypatch.setattr(Site, "model_dump", lambda _, **__: written.append("site"))
+    keep_site_version(store, site, "a" * 64, clock)
+    assert written == []

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from starlette.requests import ClientDisconnect
 
-from orchestration.web.people.allowances import AT_ONCE, IN_LINE, TooMany, Turns
+from orchestration.web.middleware import AT_ONCE, IN_LINE, Turns
+from orchestration.web.request_context import TooMany
 from tests.web.served import PASSWORD, Served
 
 DOCS, WRONG = "/api/openapi.json", "wrong wrong wrong"

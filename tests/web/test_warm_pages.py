@@ -6,6 +6,8 @@ import pytest
 
 from data_quality.contracts.time import FixedClock
 from data_quality.contracts.work.project_cache import PLACES
+from orchestration.web.cache import answers_of
+from tests.house.walk import walked
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.marts_world import VERA, Asking, make_project, plant_of_the_web
@@ -27,3 +29,27 @@ def test_a_warm_page_hits_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.
         assert {name: project.cache.place(name).made for name in PLACES} == before
         assert project.cache.place("answers").hits > hits
     project.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "most_files", "most_climbs"),
+    [
+        ("/api/v1/ems/kpis?scope=site:plant&range=2025-02&kpi=consumption_kwh", 30, 8),
+        ("/energy?period=2025-02&grain=month", 36, 11),
+    ],
+)
+def test_a_warm_question_runs_through_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, most_files: int, most_climbs: int
+) -> None:
+    monkeypatch.setattr("assets.sites.load_sites._SETTLED_NS", 0)
+    project = make_project(tmp_path / "project", plant_of_the_web())
+    asking = Asking(project, FixedClock(plant.NOON), VERA)
+    headers = [PAGE] if target.startswith("/energy") else []
+    for _ in range(2):
+        assert asking.get(target, headers).status == 200
+    answers_of(project).forget()
+    walk = walked(lambda: asking.get(target, headers).status == 200)
+    project.close()
+    assert walk.is_answered
+    assert len(walk.files) <= most_files, walk.files
+    assert walk.climbs <= most_climbs, walk.files

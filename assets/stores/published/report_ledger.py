@@ -259,10 +259,10 @@ _VERSIONS = Ledger(site_versions, Site, "site")
 
 def keep_site_version(store: Store, site: Site, sha256: str, clock: Clock) -> None:
     """Keep the site, of which figures are made, under its hash (assets/sites/load_sites.py: site_sha256), once."""
-    # As it is hashed: alert rules and sheddable loads change no figure.
-    content = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
-    row = {"sha256": sha256, "site_id": site.site_id, "site": content}
-    _VERSIONS.add_once(store, clock, row)
+    # As it is hashed: alert rules and sheddable loads change no figure. Written out only where it is not kept yet.
+    if not _VERSIONS.rows(store, "sha256", sha256=sha256):
+        content = site.model_dump(mode="json", exclude={"alert_rules", "sheddable_loads", "signal_sources"})
+        _VERSIONS.add_once(store, clock, {"sha256": sha256, "site_id": site.site_id, "site": content})
 
 
 def site_version(store: Store, sha256: str) -> Site | None:

@@ -49,7 +49,7 @@ def marts_then(call: Call, sites: Sequence[Site], name: str) -> tuple[Path, date
 
 def _unwritten(call: Call, sites: Sequence[Site]) -> tuple[Path, datetime]:
     """Those of a project that cannot be written: as published, or made of the same readings in the user's cache."""
-    from orchestration.warehouse.stale import stale_partitions
+    from orchestration.warehouse.fresh import stale_partitions
 
     stale, site_ids = stale_partitions(call.project), {site.site_id for site in sites}
     now_utc = call.project.reports.known_at(call.clock)
@@ -129,7 +129,7 @@ def kpis(
     if is_long:
         return Answer({"rows": rows}, WITH_BANDS if uncertainty else KPIS, days)
     simulated = "; some readings are simulated" if any(row["is_synthetic"] for row in rows) else ""
-    shown = kpi_tables(rows, grain=grain, time_zone=known.time_zone if known else "UTC")
+    shown = partial(kpi_tables, rows, grain=grain, time_zone=known.time_zone if known else "UTC")
     return Answer({"rows": rows}, shown, f"{days}{simulated}; --long gives figure ids and coverage")
 
 

@@ -6,6 +6,7 @@ Hours, days and months are rows of the marts; quarter hours are the readings the
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -171,7 +172,7 @@ def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     if asked.has_whys:
         ask, site = asked.ask, asked.site
         book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
-        add_rows(book, site, rows, sources=ask.project.sources(keeps=False), is_traced=False)
+        add_rows(book, site, rows, sources=partial(ask.project.sources, keeps=False), is_traced=False)
         figures = book.figures()
     return {
         _start_of(row, asked.site): Read(
@@ -229,7 +230,8 @@ def _of_quarters(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
 def _spans(book: FigureBook, asked: EnergyQuery, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
     rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask, asked.site), kpis=kpis)
     count = len(book.figures())
-    add_rows(book, asked.site, rows, sources=asked.ask.project.sources(keeps=False), is_traced=False)
+    sources = partial(asked.ask.project.sources, keeps=False)
+    add_rows(book, asked.site, rows, sources=sources, is_traced=False)
     return list(book.figures()[count:])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from assets.kpi.from_readings import carriers_of
+from assets.sites.load_sites import site_sha256
 from assets.sites.meter_tree import children_of, has_import, submeters_of, total_meters
 from assets.sites.scopes import is_allocated, known_spans
 from assets.stores.warehouse.marts import if_published
@@ -18,6 +19,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.meter import Carrier
+from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import answered
 from orchestration.web.draw import draw_kept
 from orchestration.web.energy.energy_given import (
@@ -192,15 +194,12 @@ def uses_of(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
     None where that cannot be said: of a part of a site, of several carriers, of uses that share a meter, and where a
     generator or a battery feeds the meters below, so that the difference would be no remainder.
     """
-    site = asked.site
-    if (
-        asked.scope != f"site:{site.site_id}"
-        or carriers_of(site, asked.scope) != (Carrier.ELECTRICITY,)
-        or _is_fed(asked)
-    ):
+    site, start = asked.site, asked.period.start
+    if asked.scope != f"site:{site.site_id}":
         return ()
-    visible = scopes_of(asked.ask, site)
-    wanted = [each for each in _parts(asked) if each[1] in visible]
+    visible, key = scopes_of(asked.ask, site), (site_sha256(site), start)
+    parts = asked.ask.project.cache.once("site_parts", key, lambda: parts_of(site, start))
+    wanted = [each for each in parts if each[1] in visible]
     if not 0 < len(wanted) <= len(PARTS):
         return ()
     try:
@@ -223,28 +222,24 @@ def _starts(points: tuple[Point, ...]) -> list[datetime]:
     return [each.start_utc for each in points]
 
 
-def _parts(asked: EnergyQuery) -> list[tuple[str, str, int]]:
+def parts_of(site: Site, start: date) -> list[tuple[str, str, int]]:
     """Names, scopes and places of the site's active uses of electricity; without any, of the meters below the main
-    ones.
+    ones. None of a site with other carriers, or where something feeds the meters below.
+
+    start: the local day whose hierarchy counts.
     """
-    site = asked.site
+    mains = total_meters(site, Carrier.ELECTRICITY, start)
+    below = [site.meter(each) for main in mains for each in children_of(site, main, start)]
+    is_fed = any(each is not None and not has_import(each) for each in below)
+    if is_fed or carriers_of(site, f"site:{site.site_id}") != (Carrier.ELECTRICITY,):
+        return []
     every = [each for each in site.seus if each.is_active and not each.is_aggregate]
     uses = [each for each in every if each.carrier == Carrier.ELECTRICITY]
     if uses and not overlapping(uses, site):
         return [(each.name, f"seu:{each.seu_id}", every.index(each)) for each in uses]
-    below = [site.meter(each) for main in _mains(asked) for each in submeters_of(site, main, asked.period.start)]
-    meters = [each for each in below if each and has_import(each)]
+    read = [site.meter(each) for main in mains for each in submeters_of(site, main, start)]
+    meters = [each for each in read if each and has_import(each)]
     return [(each.name or each.meter_id, f"meter:{each.meter_id}", at) for at, each in enumerate(meters)]
-
-
-def _mains(asked: EnergyQuery) -> tuple[str, ...]:
-    return total_meters(asked.site, Carrier.ELECTRICITY, asked.period.start)
-
-
-def _is_fed(asked: EnergyQuery) -> bool:
-    site = asked.site
-    below = [site.meter(each) for main in _mains(asked) for each in children_of(site, main, asked.period.start)]
-    return any(each is not None and not has_import(each) for each in below)
 
 
 def _rest(whole: Decimal | None, parts: list[Decimal | None]) -> Decimal | None:

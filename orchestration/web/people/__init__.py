@@ -1,1 +1,1 @@
-"""People before the pages: who they are, how they sign in, how often they may ask."""
+"""People before the pages: who they are, and how they sign in."""

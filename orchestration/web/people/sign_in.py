@@ -29,8 +29,7 @@ from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import Clock
 from orchestration.open_project import OpenProject
-from orchestration.web.people.allowances import Allowances
-from orchestration.web.request_context import SAFE
+from orchestration.web.request_context import SAFE, Allowances
 
 MIN_LENGTH, MAX_LENGTH = 12, 256
 # 19 MiB, two passes: what OWASP asks at the least, and four at once would be no burden for a small machine.
