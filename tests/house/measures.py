@@ -17,13 +17,13 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # Lines of Python and SQL that each room may hold. Who brings a capability raises its rooms in the same commit by what
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
-    "data_quality": 15_334,
-    "assets": 60_812,
+    "data_quality": 15_372,
+    "assets": 61_051,
     "dbt_project": 2_317,
-    "ml": 23_410,
-    "controls": 38_510,
-    "reports": 32_871,
-    "orchestration": 46_951,
+    "ml": 23_379,
+    "controls": 38_550,
+    "reports": 32_905,
+    "orchestration": 47_000,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
