@@ -36,7 +36,7 @@ def view(given: Projects) -> Widget:
         ("±", "kWh"),
         ("Days", ""),
         ("Smallest detectable saving", "kWh"),
-        ("", ""),
+        ("Status", ""),
     ]
     rows = [
         [Cell(text=named(each.name)), cell(each.saving, given.locale), cell(each.band, given.locale),

@@ -6,10 +6,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, table, tile, value_of
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, table, tile, value_of
 from reports.report_content import Cell
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text
 
 
 class Use(Model):
@@ -48,16 +47,14 @@ class Savings(Given):
 
 def view(given: Savings) -> Widget:
     """The tile; a saving below zero is more use than expected and says so."""
-    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", ""), ("", "")]
+    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", "")]
     rows = [
         [
             Cell(text=named(each.name)),
             cell(each.saving, given.locale, signed=True),
             cell(each.band, given.locale),
             cell(each.off, given.locale, signed=True),
-            cell(each.worth, given.locale, signed=True),
-            # Sites differ in currency.
-            Cell(text="" if each.worth is None else unit_text(each.worth.figure.unit)),
+            priced_cell(each.worth, given.locale, signed=True),
         ]
         for each in given.uses
     ]
