@@ -54,7 +54,7 @@ def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_curr
     [cells] = [each.cells for each in tile.table.rows]
     assert tile.leads[cells[0].figure_id] == "/board/site?site=p"
     assert str(cells[3].text) == "120.50\N{NO-BREAK SPACE}CZK"
-    assert str(cells[1].text) == "118.0–147.0"
+    assert str(cells[1].text) == "118–147"
     assert "<path" in tile.sparks[cells[1].figure_id]
     assert all(str(each.title) for each in tile.table.columns)
     assert tile.table.columns[tile.chips or 0].title == "Status"
