@@ -47,7 +47,7 @@ def test_no_note_of_a_tile_of_today_or_of_the_cost_bridge_stays_english() -> Non
 
 def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_currency() -> None:
     row = sites_table.SiteRow(
-        name="Plant", cost=shown("cost", "120.5", "CZK"), href="/board/site?site=p", months=(118.0, None, 147.0)
+        name="Plant", cost=shown("cost", "120.5", "CZK"), href="/board/site?site=p", months=(118.0, 147.0, None)
     )
     tile = sites_table.view(sites_table.SitesTable(address=Address(path="/board/exec"), rows=(row,), span="2025"))
     assert tile.table is not None
