@@ -40,7 +40,7 @@ def test_the_inbox_has_the_amounts_and_states_of_the_command(billed: Asking) -> 
     head, listed = page.split('id="card-bills"')
     assert [each["state"] for each in bills] == ["not_checked", "matches", "differs"]
     # What is done about the bill that differs is a button of the page.
-    assert f"/bills/{bills[-1]['bill_id']}?site=plant\">Dispute " in head
+    assert f'/bills/{bills[-1]["bill_id"]}?site=plant">Dispute ' in head
     for each, word in zip(bills, ("Not checked", "Matches", "Differs"), strict=True):
         row = listed[listed.index(f"/bills/{each['bill_id']}") :].split("</tr>")[0]
         assert word in row

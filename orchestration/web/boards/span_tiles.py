@@ -298,17 +298,9 @@ def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
     return sites_table.SiteRow(
         name=now.site.name, energy=parts["consumption_kwh"], cost=parts["cost"],
         carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status,
-        tone=tone, href=show.address.href("/board/site", scope=None), months=_months_of(now, period),
+        tone=tone, href=show.address.href("/board/site", scope=None),
+        months=show.months("consumption_kwh", now.scope, period),
     )  # fmt: skip
-
-
-def _months_of(now: SiteNow, period: Period) -> tuple[float | None, ...]:
-    """Energy of each month of the period, kWh; of one month alone there is nothing to see."""
-    rows = now.show.values("consumption_kwh", "month", period.start, period.end, now.scope)
-    known = dict(zip(rows["period_start"], rows["value"], strict=True)) if rows.height else {}
-    count = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
-    values = [known.get(months_after(period.start, at)) for at in range(count)]
-    return tuple(None if each is None else float(each) for each in values) if count > 1 else ()
 
 
 def newest_year(now: SiteNow) -> Period:

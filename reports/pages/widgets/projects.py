@@ -6,7 +6,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Item, Number, Widget
-from reports.pages.widgets.tile import Given, Shown, nothing, value_of
+from reports.pages.widgets.saved_energy import of_one_site
+from reports.pages.widgets.tile import Given, Shown, nothing, number, value_of
 from reports.texts.locales import named
 
 
@@ -34,15 +35,28 @@ def view(given: Projects) -> Widget:
         return nothing(key, title, given, given.reason or "no project", is_set_up=bool(given.reason))
     known = [each for each in given.projects if value_of(each.saving) is not None]
     note = Sentence("{0} with a significant saving", len(known))
+    hint, names = of_one_site([each.name for each in given.projects])
+    named_so = dict(zip((each.name for each in given.projects), map(named, names), strict=True))
     return Widget(
-        key=key, title=title, state="finding" if len(known) < len(given.projects) or given.findings else "value",
+        key=key, title=title, hint=hint,
+        state="finding" if len(known) < len(given.projects) or given.findings else "value",
         value=Number(label="Measures", text=str(len(given.projects)), note=note), age=given.age, link=given.link,
-        findings=given.findings, is_synthetic=given.is_synthetic, chart=_chart(known, given.locale) if known else None,
-        items=tuple(Item(text=named(each.name), detail=each.verdict) for each in given.projects),
+        findings=given.findings, is_synthetic=given.is_synthetic,
+        chart=_chart(known, named_so, given.locale) if known else None,
+        items=tuple(_item(each, named_so[each.name], given.locale) for each in given.projects),
     )  # fmt: skip
 
 
-def _chart(known: Sequence[Project], locale: str) -> Chart:
+def _item(project: Project, name: str, locale: str) -> Item:
+    """The measure with what it saved, or why that is not known."""
+    is_known = value_of(project.saving) is not None
+    return Item(
+        text=name, detail=project.verdict, icon="shield-check" if is_known else "info",
+        tone="good" if is_known else "caution", worth=number("Avoided", project.saving, locale) if is_known else None,
+    )  # fmt: skip
+
+
+def _chart(known: Sequence[Project], names: Mapping[str, str], locale: str) -> Chart:
     columns: Mapping[str, Sequence[Shown | None]] = {
         "Avoided": [each.saving for each in known], "±": [each.band for each in known],
         "Smallest detectable saving": [each.detectable for each in known], "Days": [each.days for each in known],
@@ -65,6 +79,6 @@ def _chart(known: Sequence[Project], locale: str) -> Chart:
         for label, shown in columns.items()
     )  # fmt: skip
     return Chart(
-        kind="ranked", key="projects", title="Avoided energy", unit="kwh", x=tuple(named(each.name) for each in known),
+        kind="ranked", key="projects", title="Avoided energy", unit="kwh", x=tuple(names[each.name] for each in known),
         x_title="Measure", rows=rows, locale=locale,
     )  # fmt: skip
