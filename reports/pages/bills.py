@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.open_finding import FindingEvent
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text
 from reports.figures.bill_figures import BillFigures, BillNumbers, BillState, StandingBill
 from reports.pages.address import Address, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
@@ -40,7 +40,7 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
         blocks = (Paragraph(text=text),)
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
-        links=(("Upload bill", upload),) if upload else (), whys=shown.whys, chips={"bills": 1},
+        links=(*shown.wrong(), *((("Upload bill", upload),) if upload else ())), whys=shown.whys, chips={"bills": 1},
         is_synthetic=figures.site.is_simulated,
     )  # fmt: skip
 
@@ -133,6 +133,13 @@ class _Shown:
             state="value",
             chart=chart,
             span=5 if self.is_long else 12,
+        )
+
+    def wrong(self) -> tuple[tuple[Text, str], ...]:
+        """What is done about the newest bill that differs, and where."""
+        found = [each for each in self.bills if each.state == "differs"][:1]
+        return tuple(
+            (title_of("dispute", each, self.locale), bill_address(each.bill_id, self.address)) for each in found
         )
 
     def _newest(self) -> Widget:

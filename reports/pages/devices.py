@@ -16,6 +16,10 @@ from reports.writer import words
 
 PATH = "/devices"
 NONE = "–"
+# The modes as pages name them; commands and files keep the codes.
+MODE_WORDS = {
+    "SIMULATION": "Simulation", "ADVISORY": "Advice only", "PARTIAL": "Partial control", "FULL": "Full control",
+}  # fmt: skip
 # What each mode means for the devices, in one sentence.
 MODES: dict[str, str] = {
     "SIMULATION": "Plans are calculated. Nothing is sent to devices.",
@@ -238,7 +242,7 @@ def mode_blocks(mode: ModeNow) -> list[PageBlock]:
     if mode.who:
         told.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
     told.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
-    found: list[PageBlock] = [Strip(label=mode.mode, text=sentences(told, " "), tone=_tone_of(mode.mode))]
+    found: list[PageBlock] = [Strip(label=MODE_WORDS[mode.mode], text=sentences(told, " "), tone=_tone_of(mode.mode))]
     if mode.agent:
         found.append(Paragraph(text=mode.agent, tone="caution" if mode.is_agent_gone else "muted"))
     if mode.site_fault:
@@ -260,7 +264,9 @@ def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[P
     """The mode, an override, a latch and silence: whatever decides whether a command reaches the device."""
     found: list[tuple[str, Tone]] = []
     if device.mode:
-        found.append((Sentence("Mode {0}: {1}", device.mode, Sentence(MODES[device.mode])), "plain"))
+        found.append(
+            (Sentence("Mode {0}: {1}", Sentence(MODE_WORDS[device.mode]), Sentence(MODES[device.mode])), "plain")
+        )
     if device.fault:
         told = "Fault latched: {0} No command is sent until an engineer acknowledges it."
         found.append((Sentence(told, named(device.fault + ".")), "bad"))

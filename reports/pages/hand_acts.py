@@ -3,7 +3,7 @@
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.device_acts import SPANS, Actor, command_of
-from reports.pages.devices import PATH, ListedDevice, ModeNow, Quantity, override_told
+from reports.pages.devices import MODE_WORDS, PATH, ListedDevice, ModeNow, Quantity, override_told
 from reports.pages.page import Act, Form, Input
 from reports.texts.locales import named
 from reports.texts.numbers import unit_text
@@ -35,7 +35,7 @@ def _set(device: ListedDevice, mode: ModeNow, actor: Actor, address: Address, pl
     title = Sentence("Charge car now") if is_car else Sentence("Set {0} now", device.called)
     form = None
     if not facts:
-        facts = [("Power at most", Sentence("{0}, by mode {1}", told, device.mode))]
+        facts = [("Power at most", Sentence("{0}, by mode {1}", told, Sentence(MODE_WORDS[device.mode])))]
         facts += [("Ends", _ENDS), ("The plan", "It waits meanwhile, and controls the device again afterwards.")]
         form = _form(device, "set", title, actor, address, place, _fields(device, is_car=is_car))
     return Act(
@@ -49,7 +49,7 @@ def _hindrance(device: ListedDevice, mode: ModeNow, actor: Actor, address: Addre
     """Why nothing would be sent now, and the command that changes it; none where it would."""
     would: Facts = [("Would be sent", Sentence("{0} for {1}", _most(device, address.locale), device.called))]
     if device.mode not in ("PARTIAL", "FULL"):
-        would += [("Mode", Sentence("{0}: nothing is sent.", device.mode))]
+        would += [("Mode", Sentence("{0}: nothing is sent.", Sentence(MODE_WORDS.get(device.mode, device.mode))))]
         would += [("Next step", "An engineer changes the mode to PARTIAL, on this server or with this command:")]
         return would, command_of(f"dispatch mode PARTIAL --site {address.site}", actor)
     if device.fault or mode.site_fault:

@@ -3,7 +3,7 @@
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
-from reports.pages.devices import PATH
+from reports.pages.devices import MODE_WORDS, PATH
 from reports.pages.page import Act, Form, Input
 from reports.texts.locales import named
 
@@ -95,9 +95,10 @@ def _end(now: HolidayNow, address: Address) -> Act:
 
 
 def _sent(now: HolidayNow) -> Text:
+    mode = Sentence(MODE_WORDS.get(now.mode, now.mode))
     if now.is_sent:
-        return Sentence("Mode {0}: the next plan keeps to it, within minutes.", now.mode)
-    return Sentence("Mode {0}: the next plan keeps to it, and nothing is sent.", now.mode)
+        return Sentence("Mode {0}: the next plan keeps to it, within minutes.", mode)
+    return Sentence("Mode {0}: the next plan keeps to it, and nothing is sent.", mode)
 
 
 def _form(

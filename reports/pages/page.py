@@ -107,7 +107,7 @@ class Widget(Model):
     is_tall: two rows high. hint: unit and scope beside the title. command: a formula, or what a shell is told.
     all_items: of many lines, of which `items` are the first, the words of their fold, and all. next: what can be done
     about what is missing, and where; without a place who can do it. leads: by key, where the cells of its table that
-    name something lead; chips: the column of states of its table.
+    name something lead; chips: the column of states of its table; sparks: by key of a cell, what is drawn in it.
     """
 
     key: str
@@ -123,6 +123,7 @@ class Widget(Model):
     table: Table | None = None
     leads: dict[str, str] = {}
     chips: int | None = None
+    sparks: dict[str, str] = {}
     items: tuple[Item, ...] = ()
     all_items: tuple[Text, tuple[Item, ...]] | None = None
     acts: tuple["Act", ...] = ()
@@ -468,7 +469,8 @@ class Page(Model):
 
     whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
     key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
-    in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states.
+    in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states. sparks:
+    as of Widget.
     state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
     locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
     has the browser load the page again.
@@ -485,6 +487,7 @@ class Page(Model):
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
     chips: dict[str, int] = {}
+    sparks: dict[str, str] = {}
     told_in: str = ""
     awaits: str = ""
     is_synthetic: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.anomaly_event import Cause
-from data_quality.contracts.reporting.open_finding import OpenFinding
+from data_quality.contracts.reporting.open_finding import SEVERITY_WORDS, OpenFinding
 from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, Priority, WorkOrder
 from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentences
 from reports.pages.address import Address
@@ -135,11 +135,7 @@ def task_page(
 ) -> Page:
     """One task. anomaly: the event that it was made of, with its picture; seen: stamp of the last act."""
     order = task.order
-    due = Sentence("due {0}", short_date(order.due, address.locale)) if order.due else ""
-    facts = sentences(
-        (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
-    )
-    parts = [Part(key="task", blocks=(Paragraph(text=facts, tone=TONES[order.priority]),))]
+    parts = [Part(key="task", blocks=(Paragraph(text=_facts(task, address.locale), tone=TONES[order.priority]),))]
     if anomaly is not None:
         parts.append(anomaly_part(anomaly, address.locale))
     parts.append(Part(key="history", blocks=(_history(history),)))
@@ -283,13 +279,17 @@ def _waits(asked: WaitingApproval, given: Tasks) -> Item:
     )  # fmt: skip
 
 
+def _facts(task: Task, locale: str) -> Text:
+    """How urgent it is, its state, who does it and until when."""
+    order = task.order
+    due = Sentence("due {0}", short_date(order.due, locale)) if order.due else ""
+    told = (Sentence(SEVERITY_WORDS[order.severity]), Sentence(order.state), named(task.who) if task.who else "", due)
+    return sentences(told, " · ")
+
+
 def _item(task: Task, given: Tasks) -> Item:
     order = task.order
-    due = Sentence("due {0}", short_date(order.due, given.locale)) if order.due else ""
-    detail = sentences(
-        (Sentence(order.priority), Sentence(order.state), named(task.who) if task.who else "", due), " · "
-    )
     return Item(
-        text=title_text(order), detail=detail, tone=TONES[order.priority], icon="pen-line",
+        text=title_text(order), detail=_facts(task, given.locale), tone=TONES[order.priority], icon="pen-line",
         href=task_href(order, given.address),
     )  # fmt: skip

@@ -37,9 +37,12 @@ def page_of(asking: Asking, path: str, **query: str) -> str:
 
 def test_the_inbox_has_the_amounts_and_states_of_the_command(billed: Asking) -> None:
     page, bills = page_of(billed, "/bills"), stored(billed)
+    head, listed = page.split('id="card-bills"')
     assert [each["state"] for each in bills] == ["not_checked", "matches", "differs"]
+    # What is done about the bill that differs is a button of the page.
+    assert f'/bills/{bills[-1]["bill_id"]}?site=plant">Dispute ' in head
     for each, word in zip(bills, ("Not checked", "Matches", "Differs"), strict=True):
-        row = page[page.index(f"/bills/{each['bill_id']}") :].split("</tr>")[0]
+        row = listed[listed.index(f"/bills/{each['bill_id']}") :].split("</tr>")[0]
         assert word in row
         assert f"{each['total']:,.2f}" in row
         assert each["expected"] is None or f"{each['expected']:,.2f}" in row

@@ -70,7 +70,7 @@ def until(days: int) -> str:
 def test_two_clicks_set_one_holiday_and_the_board_says_it_in_words(home: Asking) -> None:
     shown = text_of(page(home))
     assert "48 °C are enough, and no hot water is drawn" in shown
-    assert "Mode SIMULATION: the next plan keeps to it, and nothing is sent." in shown
+    assert "Mode Simulation: the next plan keeps to it, and nothing is sent." in shown
     form = {"until": until(5), "at": "18:00", "reason": "skiing", "seen": form_of(home)}
     first, second = act(home, **form), act(home, **form)
     assert [each.status for each in (first, second)] == [303, 303]

@@ -47,13 +47,15 @@ def test_no_note_of_a_tile_of_today_or_of_the_cost_bridge_stays_english() -> Non
 
 def test_a_row_of_a_site_leads_to_its_page_and_its_cost_stands_with_its_own_currency() -> None:
     row = sites_table.SiteRow(
-        name="Plant", currency="CZK", cost=shown("cost", "120.5", "CZK"), href="/board/site?site=p"
+        name="Plant", cost=shown("cost", "120.5", "CZK"), href="/board/site?site=p", months=(118.0, 147.0, None)
     )
     tile = sites_table.view(sites_table.SitesTable(address=Address(path="/board/exec"), rows=(row,), span="2025"))
     assert tile.table is not None
     [cells] = [each.cells for each in tile.table.rows]
     assert tile.leads[cells[0].figure_id] == "/board/site?site=p"
-    assert str(cells[2].text) == "120.50\N{NO-BREAK SPACE}CZK"
+    assert str(cells[3].text) == "120.50\N{NO-BREAK SPACE}CZK"
+    assert str(cells[1].text) == "118–147"
+    assert "<path" in tile.sparks[cells[1].figure_id]
     assert all(str(each.title) for each in tile.table.columns)
     assert tile.table.columns[tile.chips or 0].title == "Status"
 

@@ -168,7 +168,7 @@ def listed() -> Iterator[tuple[str, Widget]]:
     stale = line.model_copy(update={"stale": ("lake plant/2025",)})
     for name, lines in (("value", (line,)), ("finding", (line, stale)), ("nothing", ())):
         yield f"report_status {name}", report_status.view(report_status.ReportStatus(**AT, lines=lines))
-    site = sites_table.SiteRow(name="Plant", currency="EUR", energy=energy, cost=none, carbon=cost)
+    site = sites_table.SiteRow(name="Plant", energy=energy, cost=none, carbon=cost, months=(9.0, None, 12.0))
     for name, rows in (("value", (site,)), ("none", ())):
         yield f"sites {name}", sites_table.view(sites_table.SitesTable(**AT, rows=rows))
 
@@ -258,6 +258,8 @@ def document() -> dict[str, Any]:
         if "picture" in widget:
             # How it is drawn is another test's.
             widget["picture"] = {"caption": widget["picture"]["caption"]}
+        if "sparks" in widget:
+            widget["sparks"] = [*widget["sparks"]]
     return told
 
 

@@ -165,15 +165,25 @@ def of_every_kind() -> list[Chart]:
     common = {"title": EVIL, "unit": "kwh", "x": (EVIL, "2", "3", "4"), "x_title": EVIL}
     two = (row, ChartRow(label="=1+1", role="expected", style="steps", values=(1, 2, 3, 4)))
     banded = row.model_copy(update={"low": (0.0, -3.0, None, 3.0), "high": (2.0, 0.0, None, 5.0)})
+    unseen = row.model_copy(update={"style": "none"})
     found = [
         Chart(kind=kind, key=kind, rows=given, **common)
         for kind, given in (("bars", two), ("stack", two), ("band", (banded,)), ("cumulative", (banded,)),
-                            ("scatter", two), ("flow", two), ("bridge", (row,)), ("ranked", (row,)))
+                            ("scatter", two), ("flow", two), ("bridge", (row,)), ("ranked", (banded, unseen)))
     ]  # fmt: skip
     events = {"events": ((1, EVIL),), "limit": Limit(label=EVIL, value=3.0)}
     found.append(Chart(kind="line", key="line", rows=two, **common, **events))
     hours = tuple(ChartRow(label=f"{hour:02}:00", values=tuple(map(float, range(70)))) for hour in range(24))
     days = {"x": tuple(map(str, range(70)))}
+    lanes = (
+        ChartRow(label="Low price", role="cheap", values=(1, 2, 1, 2), unit="eur/kwh", lane="Price"),
+        ChartRow(label="Sun", energy="solar", values=(1, 2, 3, 4), unit="kw", style="line", lane="Use"),
+        ChartRow(label="Sun, measured", energy="solar", values=(1, 2, 3, 4), unit="kw", style="steps", lane="Use"),
+        ChartRow(
+            label="Charge", energy="battery", values=(10, 20, 30, 40), unit="percent", style="line", lane="Battery"
+        ),
+    )
+    found.append(Chart(kind="plan", key="plan", rows=lanes, now_at=2, **common))
     found.append(Chart(kind="heat", key="heat", rows=hours, **common | days))
     found.append(Chart(kind="heat", key="small", rows=hours[:12], **common | days))
     return found
@@ -219,6 +229,17 @@ def test_every_kind_is_drawn_and_a_name_stays_text_under_pointer_keys_themes_and
     assert page.locator("figure img").count() == 0
     assert page.title() == "kinds · Meterloom"
     assert kinds.complaints == []
+
+
+def test_a_legend_names_only_what_needs_a_name_and_all_words_have_the_font_of_the_page(kinds: Watched) -> None:
+    page = kinds.page
+    assert page.locator("#chart-plan .legend li").all_inner_texts() == ["Low price", "Sun"]
+    assert page.locator("#chart-ranked .legend li").count() == 0
+    assert page.locator("#chart-bars .legend li").count() == 2
+    fonts = "each => [...each.querySelectorAll('text')].map(text => getComputedStyle(text).fontFamily)"
+    own = page.evaluate("getComputedStyle(document.body).fontFamily")
+    for key in ("ranked", "bridge", "flow"):
+        assert set(page.locator(f"#chart-{key} .drawing").evaluate(fonts)) == {own}, key
 
 
 def test_a_chart_without_an_address_of_its_csv_writes_its_own_rows(kinds: Watched) -> None:

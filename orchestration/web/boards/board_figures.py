@@ -13,7 +13,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period
+from data_quality.contracts.time import Period, months_after
 from orchestration.web.queries import marts_of
 from orchestration.web.request_context import Ask
 from orchestration.web.requested_number import asking
@@ -94,6 +94,14 @@ class Show:
         """One row of the marts, or None."""
         rows = self.values(kpi, grain, start, end, scope)
         return self.shown(self.figures(rows.select(COLUMNS))[-1]) if rows.height else None
+
+    def months(self, kpi: str, scope: str, period: Period) -> tuple[float | None, ...]:
+        """A KPI in each month of the period, None where it is not known; of one month alone there is nothing to see."""
+        rows = self.values(kpi, "month", period.start, period.end, scope)
+        known = dict(zip(rows["period_start"], rows["value"], strict=True)) if rows.height else {}
+        count = (period.end.year - period.start.year) * 12 + period.end.month - period.start.month
+        values = [known.get(months_after(period.start, at)) for at in range(count)]
+        return tuple(None if each is None else float(each) for each in values) if count > 1 else ()
 
     def over(self, kpi: str, scope: str, period: Period) -> tuple[Shown | None, tuple[Finding, ...]]:
         """A KPI that adds up, over the period: its year's or month's row, or the sum of its months or days.

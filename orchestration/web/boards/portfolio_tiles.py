@@ -12,6 +12,7 @@ from reports.figure_book import FigureBook
 from reports.pages.address import Compare, before, why_of
 from reports.pages.widgets.compared_span import Compared
 from reports.pages.widgets.tile import Shown
+from reports.texts.locales import named
 
 
 class Together:
@@ -72,11 +73,15 @@ def compared_sites(
             pairs[now.site.site_id] = (value.figure, past.figure)
     units = sorted({each.figure.unit for _, each in known})
     common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
-    more = tuple((now.site.name, value, "") for now, value in known)
+    # The one site that is known is named; of several each stands below.
+    is_one, told = len(known) == 1, sites[0].words(period)
+    span = Sentence("{0}, each site's own days", told)
+    if is_one:
+        span = Sentence("{0}: {1}", named(known[0][0].site.name), told)
     given = Compared(
         **common | {"reason": "no data for this period"},
-        key=key, title=title, label=Sentence("{0} sites", len(known)), more=more,
-        span=Sentence("{0}, each site's own days", sites[0].words(period)),
+        key=key, title=title, label=Sentence("{0} sites", len(known)), span=span,
+        more=() if is_one else tuple((now.site.name, value, "") for now, value in known),
     )  # fmt: skip
     all_ = Together([now.show for now in sites])
     if not units:
@@ -87,13 +92,17 @@ def compared_sites(
         return given.model_copy(update={"reason": reason, "more": beside})
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
     past = all_.made("sum", [each for _, each in pairs.values()], kpi=kpi, unit=units[0])
+    by_month = [now.show.months(kpi, now.scope, period) for now, _ in known]
     change = None
     if past is not None and len(pairs) == len(known) and total is not None:
         change = all_.made("deviation_percent", [total.figure, past.figure], kpi=kpi, unit="percent")
     against = "" if former is None else sites[0].words(former)
     if past is not None and len(pairs) < len(known):
         against = Sentence("{0}, {1} of {2} sites", against, len(pairs), len(known))
-    return given.model_copy(update={"now": total, "before": past, "change": change, "against": against})
+    found = {"now": total, "before": past, "change": change, "against": against}
+    # A month that one of them does not know is of no sum.
+    sums = tuple(None if None in each else sum(filter(None, each)) for each in zip(*by_month, strict=True))
+    return given.model_copy(update=found | {"months": sums})
 
 
 def _with_changes(

@@ -296,9 +296,10 @@ def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
         status, tone = f"over its limit: {', '.join(over)}", "bad"
     parts = {kpi: show.over(kpi, now.scope, period)[0] for kpi in ("consumption_kwh", "cost", "emission_kgco2e")}
     return sites_table.SiteRow(
-        name=now.site.name, currency=now.site.currency, energy=parts["consumption_kwh"], cost=parts["cost"],
+        name=now.site.name, energy=parts["consumption_kwh"], cost=parts["cost"],
         carbon=parts["emission_kgco2e"], eui=by_area(now, now.scope).now, status=status,
         tone=tone, href=show.address.href("/board/site", scope=None),
+        months=show.months("consumption_kwh", now.scope, period),
     )  # fmt: skip
 
 

@@ -1,12 +1,16 @@
 """A sum over a span of days beside the span that it is compared with: use, cost or carbon of a scope, and its share."""
 
 from data_quality.contracts.sentence import Text
-from reports.pages.page import Number, Widget
+from reports.pages.page import Number, Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
+from reports.svg.spark import spark_svg
+from reports.texts.locales import page_word
 
 
 class Compared(Given):
-    """now, before: of the span and of the one compared with; change: in percent. against: that span, in words."""
+    """now, before: of the span and of the one compared with; change: in percent. against: that span, in words.
+    months: values of each month of the span, None where one is not known.
+    """
 
     key: str
     title: str
@@ -16,6 +20,7 @@ class Compared(Given):
     before: Shown | None = None
     change: Shown | None = None
     against: Text = ""
+    months: tuple[float | None, ...] = ()
     more: tuple[tuple[str, Shown | None, str], ...] = ()
 
 
@@ -35,4 +40,15 @@ def view(given: Compared) -> Widget:
             key=given.key, title=given.title, state="finding" if given.findings else "value", reason=given.reason,
             numbers=tuple(beside), findings=given.findings, link=given.link, is_synthetic=given.is_synthetic,
         )  # fmt: skip
-    return tile(given.key, given.title, given, given.now, label=given.label, note=given.span, more=beside)
+    return tile(
+        given.key, given.title, given, given.now, label=given.label, note=given.span, more=beside,
+        picture=_by_month(given),
+    )  # fmt: skip
+
+
+def _by_month(given: Compared) -> Picture | None:
+    if not any(each is not None for each in given.months):
+        return None
+    title = page_word(given.title, given.locale)
+    svg = spark_svg(title, given.months, text=page_word(given.span, given.locale))
+    return Picture(key=given.key, title=given.title, svg=svg, caption=given.span)

@@ -52,11 +52,12 @@ def view(given: ReportStatus) -> Widget:
         for each in given.lines
         if each.stale
     ]
-    fresh = "Made" if counts["due"] else "all up to date"
+    fresh = "" if counts["due"] else "all up to date"
+    made = sum(1 for each in given.lines if each.revision)
     note = Sentence("outdated: {0}", ", ".join(stale)) if stale else fresh
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
-        value=Number(label="Made", text=str(sum(1 for each in given.lines if each.revision)), note=note),
+        value=Number(label="Made", text=Sentence("{0} made", made), note=note),
         age=given.age, numbers=tuple(numbers), link=given.link, is_synthetic=given.is_synthetic,
         reason="" if given.lines else "no report is made or due", table=_table(given) if given.lines else None,
         findings=given.findings, chips=4, leads={each.href: each.href for each in given.lines if each.href},

@@ -6,10 +6,9 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import PARTS, Chart, ChartRow
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, table, tile, value_of
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, number, priced_cell, table, tile, value_of
 from reports.report_content import Cell
 from reports.texts.locales import named
-from reports.texts.numbers import unit_text
 
 
 class Use(Model):
@@ -48,16 +47,14 @@ class Savings(Given):
 
 def view(given: Savings) -> Widget:
     """The tile; a saving below zero is more use than expected and says so."""
-    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", ""), ("", "")]
+    columns = [("Use", ""), ("Saved", "kWh"), ("±", "kWh"), ("Deviation from expected", "%"), ("Worth", "")]
     rows = [
         [
             Cell(text=named(each.name)),
             cell(each.saving, given.locale, signed=True),
             cell(each.band, given.locale),
             cell(each.off, given.locale, signed=True),
-            cell(each.worth, given.locale, signed=True),
-            # Sites differ in currency.
-            Cell(text="" if each.worth is None else unit_text(each.worth.figure.unit)),
+            priced_cell(each.worth, given.locale, signed=True),
         ]
         for each in given.uses
     ]
@@ -95,7 +92,7 @@ def by_use(given: Savings) -> Widget:
     saved = ChartRow(label="Saved", role="saved", values=tuple(values), is_signed=True, figures=ids[0],
                      low=edges[0] if has_band else (), high=edges[1] if has_band else ())  # fmt: skip
     rows = (saved, ChartRow(label="±", style="none", values=tuple(bands), figures=ids[1]))
-    site, names = _of_one_site([each.name for each in known])
+    site, names = of_one_site([each.name for each in known])
     chart = Chart(
         kind="ranked", key=key, title=title, unit="kwh", x=tuple(map(named, names)),
         x_title="Use", rows=rows[: 1 + has_band], locale=given.locale,
@@ -103,8 +100,8 @@ def by_use(given: Savings) -> Widget:
     return Widget(key=key, title=title, state="value", chart=chart, hint=site, is_synthetic=given.is_synthetic)
 
 
-def _of_one_site(names: Sequence[str]) -> tuple[Text, list[str]]:
-    """The site of uses where all are of one, as a hint with the unit, and their names without it."""
+def of_one_site(names: Sequence[str]) -> tuple[Text, list[str]]:
+    """The site of uses or measures where all are of one, as a hint with the unit, and their names without it."""
     parts = [each.partition(": ") for each in names]
     if len({site for site, *_ in parts}) > 1 or not all(mark for _, mark, _ in parts):
         return "", list(names)
@@ -129,7 +126,7 @@ def by_month(given: SavedMonths) -> Widget:
     key, title = "savings_months", "Savings by month"
     if not given.uses:
         return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
-    site, names = _of_one_site([name for name, *_ in given.uses])
+    site, names = of_one_site([name for name, *_ in given.uses])
     rows = tuple(
         ChartRow(
             label=named(name), role=PARTS[place % len(PARTS)], values=tuple(map(value_of, saved)), is_signed=True,

@@ -2,17 +2,19 @@
 
 from data_quality.contracts.model import Model
 from reports.pages.page import Widget
-from reports.pages.widgets.tile import Given, Shown, cell, nothing, table
+from reports.pages.widgets.tile import Given, Shown, cell, nothing, priced_cell, table
 from reports.report_content import Cell, Tone
+from reports.svg.spark import spark_svg
 from reports.texts.locales import named
-from reports.texts.numbers import MISSING, currency_unit
+from reports.texts.numbers import MISSING, format_alike
 
 
 class SiteRow(Model):
-    """One site over the period; None where its marts hold nothing of it. status: of its uses, the gravest."""
+    """One site over the period; None where its marts hold nothing of it. status: of its uses, the gravest. months:
+    energy of each month of the period, None where it is not known.
+    """
 
     name: str
-    currency: str
     energy: Shown | None = None
     cost: Shown | None = None
     carbon: Shown | None = None
@@ -20,6 +22,7 @@ class SiteRow(Model):
     status: str = ""
     tone: Tone = "plain"
     href: str = ""
+    months: tuple[float | None, ...] = ()
 
 
 class SitesTable(Given):
@@ -33,23 +36,40 @@ def view(given: SitesTable) -> Widget:
     """The tile; sites of different currencies are never added up."""
     if not given.rows:
         return nothing("sites", "Sites", given, given.reason or "there is no site that you may see")
-    columns = [("Site", ""), ("Energy", "kWh"), ("Cost", ""), ("Carbon", "kg CO₂e"), ("EUI", "kWh/m²"), ("Status", "")]
+    columns = [
+        ("Site", ""), ("Energy by month", ""), ("Energy", "kWh"), ("Cost", ""), ("Carbon", "kg CO₂e"),
+        ("EUI", "kWh/m²"), ("Status", ""),
+    ]  # fmt: skip
     rows = [
-        [Cell(text=named(each.name), figure_id=each.href), cell(each.energy, given.locale), _money(each, given.locale),
-         cell(each.carbon, given.locale), cell(each.eui, given.locale), Cell(text=each.status, tone=each.tone)]
+        [Cell(text=named(each.name), figure_id=each.href), _months(each, given.locale), cell(each.energy, given.locale),
+         priced_cell(each.cost, given.locale), cell(each.carbon, given.locale), cell(each.eui, given.locale),
+         Cell(text=each.status, tone=each.tone)]
         for each in given.rows
     ]  # fmt: skip
     return Widget(
         key="sites", title="Sites", state="finding" if given.findings else "value", age=given.age, hint=given.span,
         findings=given.findings, table=table("sites", "Sites", columns, rows), chips=len(columns) - 1,
         leads={each.href: each.href for each in given.rows if each.href}, is_synthetic=given.is_synthetic,
-        link=given.link,
+        link=given.link, sparks={_key(each): _spark(each, given.locale) for each in given.rows if _known(each)},
     )  # fmt: skip
 
 
-def _money(row: SiteRow, locale: str) -> Cell:
-    """The cost with its own currency beside it: no head of a column holds for all sites."""
-    made = cell(row.cost, locale)
-    if made.text == MISSING:
-        return made
-    return made.model_copy(update={"text": f"{made.text}\N{NO-BREAK SPACE}{currency_unit(row.currency)}"})
+def _known(row: SiteRow) -> list[float]:
+    return [value for value in row.months if value is not None]
+
+
+def _key(row: SiteRow) -> str:
+    return f"months of {row.name}"
+
+
+def _months(row: SiteRow, locale: str) -> Cell:
+    """The least and the greatest month, in whose place the page draws them all."""
+    if not (known := _known(row)):
+        return Cell(text=MISSING)
+    ends = format_alike([min(known), max(known)], "kwh", locale=locale)
+    return Cell(text="–".join(dict.fromkeys(ends)), figure_id=_key(row))
+
+
+def _spark(row: SiteRow, locale: str) -> str:
+    ground = tuple(None if each is None else 0.0 for each in row.months)
+    return spark_svg(row.name, row.months, text=f"{_months(row, locale).text} kWh", low=ground, high=row.months)

@@ -77,6 +77,14 @@ def cell(shown: Shown | None, locale: str, *, signed: bool = False, tone: Tone =
     return Cell(text=made.text, figure_id=made.figure_id, tone=tone)
 
 
+def priced_cell(shown: Shown | None, locale: str, *, signed: bool = False) -> Cell:
+    """The same of money with its own currency beside it, where no head of a column holds for all rows."""
+    made = cell(shown, locale, signed=signed)
+    if shown is None or made.text == MISSING:
+        return made
+    return made.model_copy(update={"text": f"{made.text}\N{NO-BREAK SPACE}{unit_text(shown.figure.unit)}"})
+
+
 def table(key: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Cell]]) -> Table:
     """A small table; the first column is words, of the others those with a unit or a figure are numbers."""
     numeric = [

@@ -19,7 +19,7 @@
     const isDense = draw.isDense(told);
     const zoom = draw.zoom(told);
     const isBelow = told.rows.some((row) => row.lane);
-    const sign = (value) => ({ value, itemStyle: { color: draw.colour(value < 0 ? "role-saved" : "role-lost"), borderRadius: 2 } });
+    const sign = (value) => ({ value, itemStyle: { color: draw.colour(value < 0 ? "saved" : "lost"), borderRadius: 2 } });
     const series = told.rows.map((row) => {
       if (row.lane) return { type: "bar", xAxisIndex: 1, yAxisIndex: 1, data: row.values.map(sign), barMaxWidth: 44, emphasis: { disabled: true } };
       if (!isBars(row)) return draw.line(row, { z: 4 });

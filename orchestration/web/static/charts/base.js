@@ -31,7 +31,7 @@
   // What the files of the kinds make their options of. Every formatter is a function: ECharts reads patterns in strings.
   const draw = {
     colour, isRtl,
-    ink: (row) => colour(row.energy ? `energy-${row.energy}` : `role-${row.role}`),
+    ink: (row) => colour(row.energy || row.role),
     isDense: (told) => told.x.length > MOST_BARS,
     words: (size = 11.5, name = "ink-3") => ({ color: colour(name), fontSize: size }),
     grid: (more = {}) => ({ left: isRtl() ? 14 : 52, right: isRtl() ? 52 : 14, top: 16, bottom: 26, ...more }),
@@ -65,7 +65,7 @@
     band(row, at) {
       const edge = { type: "line", stack: `band-${at}`, stackStrategy: "all", silent: true, showSymbol: false, lineStyle: { opacity: 0 } };
       const between = row.high.map((value, place) => (value === null || row.low[place] === null ? null : value - row.low[place]));
-      const shade = row.role === "saved" ? { color: draw.ink(row), opacity: 0.2 } : { color: colour("role-band"), opacity: 0.9 };
+      const shade = row.role === "saved" ? { color: draw.ink(row), opacity: 0.2 } : { color: colour("band"), opacity: 0.9 };
       return [{ ...edge, data: row.low }, { ...edge, data: between, areaStyle: shade }];
     },
     // A limit as a dashed line with its name, events as thin ones.
@@ -82,8 +82,8 @@
     // Of long spans a part at a time, without asking the server.
     zoom: (told) => (told.time_zone && told.x.length > 150 ? [{
       type: "slider", height: 26, bottom: 4, brushSelect: false, showDetail: false, borderColor: colour("line"),
-      backgroundColor: colour("sunken"), fillerColor: colour("role-shade"),
-      dataBackground: shadow("role-expected"), selectedDataBackground: shadow("role-measured"),
+      backgroundColor: colour("sunken"), fillerColor: colour("shade"),
+      dataBackground: shadow("expected"), selectedDataBackground: shadow("measured"),
       handleStyle: { color: colour("surface"), borderColor: colour("ink-3") }, moveHandleStyle: { color: colour("line-2") },
     }] : undefined),
   };
@@ -103,9 +103,7 @@
       this.lines = [...figure.querySelectorAll("tbody tr")];
       this.heads = [...figure.querySelectorAll("thead th")].map((head) => head.textContent.trim());
       const hidden = (address().searchParams.get("hide") || "").split(",");
-      // The first row of a scatter is its axis.
-      const isAxis = (at) => this.told.kind === "scatter" && at === 0;
-      this.shown = this.told.rows.map((row, at) => isAxis(at) || (row.style !== "none" && !hidden.includes(row.energy || row.role)));
+      this.shown = this.told.rows.map((row, at) => this.isAxis(at) || (row.style !== "none" && !hidden.includes(row.energy || row.role)));
       [this.at, this.row, this.from, this.plot] = [-1, null, null, null];
       this.prepare();
     }
@@ -113,8 +111,11 @@
     prepare() {
       const { told } = this;
       this.legend = build("ul", { class: "legend" });
-      if (!["heat", "flow", "bridge"].includes(told.kind) && !this.isTree() && this.shown.length > 1) {
-        told.rows.forEach((row, at) => row.style !== "none" && !(told.kind === "scatter" && at === 0) && this.legend.append(this.entry(row, at)));
+      if (!["heat", "flow", "bridge"].includes(told.kind) && !this.isTree()) {
+        // A level of a plan has a lane, which names it; what was measured has the colour of what is planned.
+        const isKnown = (row) => row.style === "none" || (told.kind === "plan" && (row.unit === "%" || (row.energy && row.style === "steps")));
+        const named = told.rows.map((row, at) => !isKnown(row) && !this.isAxis(at) && this.entry(row, at)).filter(Boolean);
+        if (named.length > 1) this.legend.append(...named);
       }
       this.tip = build("div", { class: "tip", hidden: "" });
       this.cursor = build("span", { class: "cursor", hidden: "" });
@@ -135,6 +136,11 @@
       this.place.addEventListener("pointerup", (event) => this.let(event));
       this.place.addEventListener("pointerleave", () => this.from === null && this.hide());
       this.place.addEventListener("dblclick", () => this.back());
+    }
+
+    // The first row of a scatter is its axis.
+    isAxis(at) {
+      return this.told.kind === "scatter" && at === 0;
     }
 
     // On a narrow screen the names of a tree have no room.
@@ -207,7 +213,7 @@
         const text = cells[index + 1];
         if (row === null ? !text || text === "–" && this.told.rows.length > 6 || !(this.shown[index] || each.style === "none") : row !== index) return;
         const swatch = build("span", { class: "swatch as-bars" });
-        swatch.style.color = row === null ? draw.ink(each) : colour("role-measured");
+        swatch.style.color = row === null ? draw.ink(each) : colour("measured");
         dl.append(build("dt", {}, ...(each.style === "none" ? [] : [swatch]), each.label), build("dd", {}, each.unit && text !== "–" ? `${text} ${each.unit}` : text));
       });
       const remark = cells[this.told.rows.length + 1];

@@ -12,7 +12,7 @@
     // Levels that hardly differ are drawn from near the lowest one: the steps are the answer.
     const near = low - (high - low) * 0.6;
     const floor = low > 0 && near > high * 0.3 ? near : Math.min(low, 0);
-    const colours = values.map((value, at) => draw.colour(at === 0 || at === last ? "role-measured" : value > 0 ? "role-lost" : "role-saved"));
+    const colours = values.map((value, at) => draw.colour(at === 0 || at === last ? "measured" : value > 0 ? "lost" : "saved"));
     const text = (at) => chart.lines[at].cells[1].textContent.trim();
     const block = (params, api) => {
       const at = api.value(0);
@@ -24,12 +24,15 @@
       const words = { text: text(at), x, y: falls ? shape.y + shape.height + 5 : shape.y - 5, align: "center", verticalAlign: falls ? "top" : "bottom", fontSize: 11.5, fill: draw.colour("ink-2") };
       return { type: "group", children: [{ type: "rect", shape, style: { fill: colours[at] } }, { type: "text", style: words }] };
     };
-    const names = { ...draw.words(), interval: 0, lineHeight: 14, width: chart.place.clientWidth / (values.length + 1), overflow: "break" };
+    const room = chart.place.clientWidth / (values.length + 1);
+    // Where a long word has no room, names lean instead of breaking within it.
+    const lean = room < 70 ? { rotate: 35, width: 84 } : { width: room };
+    const names = { ...draw.words(), interval: 0, lineHeight: 14, overflow: "break", ...lean };
     return {
       pick: (plot, point) => [plot.convertFromPixel({ xAxisIndex: 0 }, point[0])],
       place: (plot, at) => [plot.convertToPixel({ xAxisIndex: 0 }, at), null],
       option: {
-        grid: draw.grid({ top: 28, bottom: 40 }), xAxis: draw.places(told, { axisLabel: names }),
+        grid: draw.grid({ top: 28, bottom: room < 70 ? 68 : 40 }), xAxis: draw.places(told, { axisLabel: names }),
         yAxis: draw.values({ min: floor, scale: true, axisLabel: { ...draw.values().axisLabel, showMinLabel: floor === 0 } }),
         series: draw.marked(told, [{ type: "custom", renderItem: block, data: tops.map((top, at) => [at, feet[at] ?? floor, top]), encode: { x: 0, y: [1, 2] } }]),
       },

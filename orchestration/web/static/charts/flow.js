@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   charts.kinds.flow = (told, draw, chart) => {
-    const roles = ["role-part-1", "role-part-2", "role-part-3", "role-part-4", "role-part-5", "role-part-6", "role-part-7", "role-part-8"];
+    const roles = ["part-1", "part-2", "part-3", "part-4", "part-5", "part-6", "part-7", "part-8"];
     const [starts, stops] = told.ends;
     const inks = (at) => draw.colour(roles[at % roles.length]);
     const named = (name, text, position) => ({
@@ -10,7 +10,7 @@
     });
     const nodes = [
       ...Object.keys(starts).map((at) => ({ name: `from ${at}`, itemStyle: { color: inks(at) }, label: named(told.x[at], starts[at], "right") })),
-      ...Object.keys(stops).map((at) => ({ name: `to ${at}`, itemStyle: { color: draw.colour("role-expected") }, label: named(told.rows[at].label, stops[at], "left") })),
+      ...Object.keys(stops).map((at) => ({ name: `to ${at}`, itemStyle: { color: draw.colour("expected") }, label: named(told.rows[at].label, stops[at], "left") })),
     ];
     const links = told.rows.flatMap((row, to) => row.values.map((value, from) => ({
       source: `from ${from}`, target: `to ${to}`, value: Math.abs(value), from, to, lineStyle: { color: inks(from), opacity: 0.4 },

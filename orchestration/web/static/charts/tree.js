@@ -7,9 +7,9 @@
     const [energy, before, change] = [0, 1, 2].map((row) => chart.told.rows[row]);
     // A part has the colour of the one below the whole that it is in; what nothing measures has none.
     const ink = (at) => {
-      if (above[at] < 0) return draw.colour("energy-grid");
+      if (above[at] < 0) return draw.colour("grid");
       if (above[at] > 0) return ink(above[at]);
-      return draw.colour(before.values[at] === null ? "energy-other" : `role-part-${(told.parts[at] % 8) + 1}`);
+      return draw.colour(before.values[at] === null ? "other" : `part-${(told.parts[at] % 8) + 1}`);
     };
     const text = (at, row) => chart.lines[at].cells[row + 1].textContent.trim();
     const label = (at) => ({
