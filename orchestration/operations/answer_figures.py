@@ -143,6 +143,9 @@ def _answer(
     named = {"operation": operation.name, "module": operation.function.__module__, "question": question}
     named |= {"person": call.person} if call.person else {}
     named |= {"site": site} if isinstance(site, str) else {}
+    if call.sites:
+        # Of their sites who sees some is told otherwise than who sees all: who may read it must see these.
+        named["sites"] = json.dumps([site] if isinstance(site, str) else sorted(call.sites))
     # An act is not done again for the sake of a number.
     named |= {} if _is_asked_again(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
@@ -154,6 +157,7 @@ def _answer(
         question,
         named["numbers"],
         named.get("act", ""),
+        *([named["sites"]] if call.sites else ()),
         *(f"{each.id}={each.sha256}" for each in files),
     ]
     return Figure(

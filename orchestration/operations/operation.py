@@ -126,8 +126,8 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
 class Call:
     """One call of an operation: the project, who acts, as of when. Who opens a door says how progress is shown."""
 
-    # Of the people whom a door knows some see only sites of theirs.
-    sees_every_site = True
+    # Sites that who asks may see, of people whom a door knows; empty: every one.
+    sites: tuple[str, ...] = ()
     # A password says who acts, and not a name alone.
     is_signed_in = False
     # A server has no seconds and no memory for MLflow; it shows an approval when a command does the next.
@@ -159,6 +159,11 @@ class Call:
                 reason="no_project",
                 mend="make one with 'meterloom init DIR', or name one with --project",
             )
+
+    @property
+    def sees_every_site(self) -> bool:
+        """Who asks may see every site."""
+        return not self.sites
 
     @property
     def has_opened(self) -> bool:
