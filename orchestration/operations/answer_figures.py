@@ -20,12 +20,16 @@ from orchestration.operations.answer import plain
 from orchestration.operations.operation import Call, Operation, Parameter, Written, is_bundle
 
 ANSWER = "answer"
-# Names of numbers that say how much, in which unit or currency, and of lists and objects that hold nothing else; no
-# counts, shares, prices a unit, limits or times.
+# Names of numbers that a computation makes, and of lists and objects that hold nothing else: amounts, rates of bill
+# lines, coefficients of models and how well they fit, bounds of plans. No figures are counts, versions, times, shares
+# and scores of readings, and what a file or an option states: prices, factors, limits (docs/ems/uncertainty.md).
 MEASURE = re.compile(
     r"value|total|amount|quantity|sum|objective|expected|difference|billed|recomputed|enpi|delta_total"
     r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
     r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|money|savings?|kwh|kw|kgco2e)"
+    r"|rate|above_cheapest|bound|(first_)?gap|gap_alone|energy|demand|wear|coefficients|intercept|standard_error|vif"
+    r"|ci_low|ci_high|(f_)?p_value|r2(_adj)?|(cv|pn|r)?rmse(_.*)?|nmbe_.*|mae|bias|bic|rho1|durbin_watson|delta_e"
+    r"|discomfort_degree_hours|cycles|(breach|saved|uncertainty)_share|self_consumption"
 )
 
 
