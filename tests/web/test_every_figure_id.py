@@ -259,7 +259,7 @@ def test_who_sees_some_sites_is_given_ids_of_what_is_theirs_and_reads_these_alon
 
     def figure_of(person: Person, **query: str) -> str:
         said = Asking(acted.project, now, person).json("/meters/balance", period="2025-03", **query)
-        return next(each for place, each in said["figure_ids"].items() if place.endswith("_kwh"))
+        return str(next(each for place, each in said["figure_ids"].items() if place.endswith("_kwh")))
 
     def told(person: Person, figure_id: str) -> tuple[int, Any]:
         found = Asking(acted.project, now, person).get(f"{EMS}/figures/{figure_id}")

@@ -144,8 +144,17 @@ def _compared(point: Point, ids: Iterator[str]) -> dict[str, Any]:
 
 def _ids(asked_for: EnergyQuery, intervals: list[Interval], *, is_synthetic: bool) -> Iterator[str]:
     ask, site = asked_for.ask, asked_for.site
-    known = {"is_synthetic": is_synthetic, "as_of_utc": ask.as_known_utc, "clock": ask.clock}
-    return iter(series_ids(ask.project, site, asked_for.scope, asked_for.grain, intervals, **known))
+    found = series_ids(
+        ask.project,
+        site,
+        asked_for.scope,
+        asked_for.grain,
+        intervals,
+        is_synthetic=is_synthetic,
+        as_of_utc=ask.as_known_utc,
+        clock=ask.clock,
+    )
+    return iter(found)
 
 
 def _thinned(points: Sequence[Point], most: int) -> Sequence[Point]:
