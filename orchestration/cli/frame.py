@@ -136,11 +136,11 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
         kept: Kept | None = None
         with (
             call.terminal.alone(call.folder, is_debug=shared.debug_),
-            _beside_no_erasure(call, is_needed=operation.writes),
+            _beside_no_erasure(call, is_needed=operation.writes or operation.keeps),
         ):
             answer = operation.function(call, **options)
             # What a reader's answer quotes of the project is not kept where an erasure is taking it away.
-            is_needed = call.has_opened and not operation.writes
+            is_needed = call.has_opened and not (operation.writes or operation.keeps)
             with suppress(BadInput), _beside_no_erasure(call, is_needed=is_needed):
                 kept = kept_numbers(operation, call, options, answer.document)
         call.terminal.end()

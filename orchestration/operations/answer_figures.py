@@ -20,12 +20,16 @@ from orchestration.operations.answer import plain
 from orchestration.operations.operation import Call, Operation, Parameter, Written, is_bundle
 
 ANSWER = "answer"
-# Names of numbers that say how much, in which unit or currency, and of lists and objects that hold nothing else; no
-# counts, shares, prices a unit, limits or times.
+# Names of numbers that a computation makes, and of lists and objects that hold nothing else: amounts, rates of bill
+# lines, coefficients of models and how well they fit, bounds of plans. No figures are counts, versions, times, shares
+# and scores of readings, and what a file or an option states: prices, factors, limits (docs/ems/uncertainty.md).
 MEASURE = re.compile(
     r"value|total|amount|quantity|sum|objective|expected|difference|billed|recomputed|enpi|delta_total"
     r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
     r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(cost|money|savings?|kwh|kw|kgco2e)"
+    r"|rate|above_cheapest|bound|(first_)?gap|gap_alone|energy|demand|wear|coefficients|intercept|standard_error|vif"
+    r"|ci_low|ci_high|(f_)?p_value|r2(_adj)?|(cv|pn|r)?rmse(_.*)?|nmbe_.*|mae|bias|bic|rho1|durbin_watson|delta_e"
+    r"|discomfort_degree_hours|cycles|(breach|saved|uncertainty)_share|self_consumption"
 )
 
 
@@ -143,6 +147,9 @@ def _answer(
     named = {"operation": operation.name, "module": operation.function.__module__, "question": question}
     named |= {"person": call.person} if call.person else {}
     named |= {"site": site} if isinstance(site, str) else {}
+    if call.sites:
+        # Of their sites who sees some is told otherwise than who sees all: who may read it must see these.
+        named["sites"] = json.dumps([site] if isinstance(site, str) else sorted(call.sites))
     # An act is not done again for the sake of a number.
     named |= {} if _is_asked_again(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
@@ -154,6 +161,7 @@ def _answer(
         question,
         named["numbers"],
         named.get("act", ""),
+        *([named["sites"]] if call.sites else ()),
         *(f"{each.id}={each.sha256}" for each in files),
     ]
     return Figure(

@@ -126,8 +126,8 @@ def _parameter(name: str, hint: Any, default: Any) -> Parameter:
 class Call:
     """One call of an operation: the project, who acts, as of when. Who opens a door says how progress is shown."""
 
-    # Of the people whom a door knows some see only sites of theirs.
-    sees_every_site = True
+    # Sites that who asks may see, of people whom a door knows; empty: every one.
+    sites: tuple[str, ...] = ()
     # A password says who acts, and not a name alone.
     is_signed_in = False
     # A server has no seconds and no memory for MLflow; it shows an approval when a command does the next.
@@ -159,6 +159,11 @@ class Call:
                 reason="no_project",
                 mend="make one with 'meterloom init DIR', or name one with --project",
             )
+
+    @property
+    def sees_every_site(self) -> bool:
+        """Who asks may see every site."""
+        return not self.sites
 
     @property
     def has_opened(self) -> bool:
@@ -226,9 +231,10 @@ class Operation:
     """A function with the words of its command ("bill list") and an example of what follows them.
 
     takes: the shared options that it heeds. lists: title and lines below the options of its help. writes: it may write
-    readings, what is made of them or words of people, so that none begins while an erasure runs. repeats: though it
-    takes no --as-of, to ask it again changes nothing outside of a project, and inside of one where it writes nothing;
-    though it takes --as-of and writes, in nobody's name it writes no more than a reader's question keeps.
+    readings, what is made of them or words of people, so that none begins while an erasure runs. keeps: it writes
+    ids of its numbers alone, and begins while no erasure runs either. repeats: though it takes no --as-of, to ask it
+    again changes nothing outside of a project, and inside of one where it writes nothing; though it takes --as-of and
+    writes, in nobody's name it writes ids alone.
     """
 
     name: str
@@ -238,6 +244,7 @@ class Operation:
     lists: tuple[str, Lines] | None = None
     writes: bool = False
     repeats: bool = False
+    keeps: bool = False
 
     @cached_property
     def question(self) -> Question:
@@ -257,12 +264,13 @@ def operation(
     lists: tuple[str, Lines] | None = None,
     writes: bool | None = None,
     repeats: bool = False,
+    keeps: bool = False,
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Make `function(call, ...) -> Answer` an operation (see Operation for the rest); an act writes, unless it says."""
 
     def register(function: Callable[..., Answer]) -> Callable[..., Answer]:
         may_write = "person_" in takes if writes is None else writes
-        found = Operation(name, example, function, takes, lists, may_write, repeats)
+        found = Operation(name, example, function, takes, lists, may_write, repeats, keeps)
         OPERATIONS.setdefault(function.__module__, []).append(found)
         return function
 

@@ -11,10 +11,16 @@ class RunCall(Call):
     """A call in a run of the graph, where nobody acts; or a question that is asked again, as it was asked."""
 
     def __init__(
-        self, project: OpenProject, clock: Clock, *, as_of: str | None = None, person: str | None = None
+        self,
+        project: OpenProject,
+        clock: Clock,
+        *,
+        as_of: str | None = None,
+        person: str | None = None,
+        sites: tuple[str, ...] = (),
     ) -> None:
         super().__init__(project.project.root, as_of=as_of, person=person)
-        self._open, self.clock = project, clock
+        self._open, self.clock, self.sites = project, clock, sites
 
     @cached_property
     def project(self) -> OpenProject:

@@ -15,6 +15,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
+from orchestration.views.series_ids import SERIES, interval_figure
 from reports.assess import AskedUse
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
@@ -29,6 +30,7 @@ from reports.figures.kpi_list import inputs_of
 from reports.recompute.computations import KPI, VERSIONS, to_decimal, version_named
 from reports.recompute.figure_again import pinned
 from reports.recompute.figure_sources import Sources, parse_dates
+from reports.recompute.quarter_again import QUARTER
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
@@ -46,7 +48,10 @@ class KnownFigures:
     def figure(self, figure_id: str) -> Figure | None:
         """The figure of that id, or None."""
         # Both are asked whatever is found, so that nobody learns by the clock what there is.
-        found, requested = self._reports.figure(figure_id), self._asked.figure(figure_id, now_utc=self._now_utc)
+        kept_id, _, row = figure_id.partition("-")
+        found, requested = self._reports.figure(figure_id), self._asked.figure(kept_id, now_utc=self._now_utc)
+        if row and requested is not None:
+            requested = interval_figure(requested, row) if requested.trace.computation == SERIES else None
         # A number of a command's answer is made by that command alone.
         is_known = requested is not None and requested.trace.computation in VERSIONS
         return found or (completed(requested, self._sources) if requested is not None and is_known else None)
@@ -66,8 +71,8 @@ def _few(figure: Figure, sources: Sources) -> tuple[TraceInput, TraceInput]:
 
 
 def completed(figure: Figure, sources: Sources) -> Figure:
-    """A KPI figure with all its inputs, as known at its instant; any other as it is."""
-    if figure.trace.computation != KPI or any(each.kind == "lake" for each in figure.trace.inputs):
+    """A KPI or a quarter hour with all its inputs, as known at its instant; any other as it is."""
+    if figure.trace.computation not in (KPI, QUARTER) or any(each.kind == "lake" for each in figure.trace.inputs):
         return figure
     named, as_of_utc = figure.trace.parameters, figure.trace.as_of_utc
     then = pinned(figure, sources)
@@ -78,6 +83,9 @@ def completed(figure: Figure, sources: Sources) -> Figure:
     held = {(each.role, each.id): each for each in figure.trace.inputs}
     # What was kept is what it was made of, whatever that is today.
     every = [held.get((each.role, each.id), each) for each in inputs_of(then.site(named["site"]), row, then, as_of_utc)]
+    if figure.trace.computation == QUARTER:
+        # No SQL makes it.
+        every = [each for each in every if each.role != "definition"]
     return _with(figure, tuple(every))
 
 

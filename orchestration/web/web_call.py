@@ -28,7 +28,7 @@ class WebCall(Call):
     def __init__(self, ask: Ask) -> None:
         super().__init__(ask.project.project.root)
         self._ask, self.clock = ask, ask.clock
-        self.sees_every_site = not ask.person.sites
+        self.sites = ask.person.sites
 
     @cached_property
     def project(self) -> OpenProject:

@@ -200,12 +200,13 @@ def readings_behind(
 
 
 def _is_of_hour(leaf: Figure) -> pl.Expr:
-    """The quarter hours of the hour that a leaf is of; all of its days where it is of no hour."""
-    named = leaf.trace.parameters.get("hour_start_utc")
-    if named is None:
-        return pl.lit(value=True)
-    start_utc = parse_instant(named)
-    return pl.col("interval_start_utc").is_between(start_utc, start_utc + timedelta(hours=1), closed="left")
+    """The quarter hours of the hour that a leaf is of, or its one; all of its days where it is of neither."""
+    at, named = pl.col("interval_start_utc"), leaf.trace.parameters
+    if quarter := named.get("quarter_start_utc"):
+        return at == parse_instant(quarter)
+    if hour := named.get("hour_start_utc"):
+        return at.is_between(parse_instant(hour), parse_instant(hour) + timedelta(hours=1), closed="left")
+    return pl.lit(value=True)
 
 
 def as_read(rows: pl.DataFrame) -> pl.DataFrame:

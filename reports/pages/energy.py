@@ -117,7 +117,9 @@ NOT_METERED = "not metered"
 
 
 class Point(NamedTuple):
-    """One interval. value: kWh, None where it is not known. before: of the time that it is compared with."""
+    """One interval. value: kWh, None where it is not known. before: of the time that it is compared with, which began
+    at before_utc.
+    """
 
     start_utc: datetime
     value: Decimal | None
@@ -127,6 +129,7 @@ class Point(NamedTuple):
     codes: tuple[str, ...] = ()
     figure_id: str = ""
     why: str = ""
+    before_utc: datetime | None = None
 
 
 class Use(NamedTuple):

@@ -26,6 +26,7 @@ from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Shar
 from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.kept_readings import seu_of
 from reports.recompute.peak_shares import peak_shares, running_shares
+from reports.recompute.quarter_again import QUARTER
 
 # KPIs that are an amount over something else, which is taken as exact.
 PER: Mapping[str, str] = {
@@ -245,6 +246,7 @@ def _field(leaf: Leaf, field: str) -> Decimal | None:
 
 _BY_COMPUTATION: Mapping[str, Callable[[Leaf], Spread]] = {
     "scope_kpi": _kpi,
+    QUARTER: _kpi,
     "seu_assessment": _use,
     "savings_value": _use,
     "project_number": _project,

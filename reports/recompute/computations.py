@@ -30,6 +30,7 @@ from reports.recompute.experiment_again import BY_ACTS
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
 from reports.recompute.investment import net_present_value
 from reports.recompute.known_area import BY_AREA
+from reports.recompute.quarter_again import QUARTER, scope_quarter
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -135,9 +136,7 @@ def combine(computation: str, operands: Sequence[Operand]) -> Decimal | None:
 
 
 def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
-    """A KPI of a scope and span, from the readings themselves. parameters: site, scope, kpi, start, end; hour_start_utc
-    where it is that of one hour.
-    """
+    """A KPI of a scope, from its readings. parameters: site, scope, kpi, start, end; of one hour hour_start_utc."""
     row = sources.kpi_row(*kpi_of_trace(trace))
     return None if row is None else row.value
 
@@ -411,6 +410,7 @@ def running_rows(trace: Trace, sources: Sources) -> tuple[DataFrame, DataFrame]:
 
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
+    QUARTER: scope_quarter,
     "scope_coverage": scope_coverage,
     "seu_assessment": seu_assessment,
     "savings_value": savings_value,

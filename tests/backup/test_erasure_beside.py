@@ -67,6 +67,8 @@ def test_what_would_begin_beside_an_erasure_is_refused_by_its_name(project: Path
             ("lake", "adopt"), ("meters", "propose", "--site", "works"), ("trace", "0" * 16),
             ("anomalies", "list", "--site", "works"), ("bill", "list", "--site", "works"),
             ("carbon", "footprint", "--site", "works", "--period", "2025-03"),
+            ("carbon", "restate", "--site", "works", "--period", "2025-03", "--from", "2025-04-01T00:00:00Z",
+             "--to", "2025-05-01T00:00:00Z"),
         ):  # fmt: skip
             said = refused(*words, "--project", project)
             assert f"another one runs on this project: an erasure, process {erasure.pid} on " in said

@@ -13,11 +13,15 @@ from tests.e2e.conftest import call_here
 from tests.oracle.examples import COMMANDS, DEMO, LeftOut
 from tests.oracle.inputs import write_inputs
 
-# Numbers that say how much, by the names that answers have for them: no prices a unit, no shares, no times.
+# Numbers that a computation makes, by the names that answers have for them: no counts, times, versions, shares of
+# readings, and nothing that a file states.
 MEASURE = re.compile(
     r"value|total|amount|quantity|sum|billed|recomputed|expected|difference|objective|enpi"
     r"|(deviation|savings)_percent|without_control|income|penalty|low|high|half_width|costs|by_owner"
     r"|p5|p10|p50|p90|p95|(?!.*_per_)(.*_)?(kwh|kw|kgco2e|cost|money|savings?)"
+    r"|rate|above_cheapest|bound|first_gap|gap|gap_alone|energy|demand|wear|intercept|standard_error|vif|ci_low|ci_high"
+    r"|p_value|f_p_value|r2|r2_adj|cvrmse(_\w+)?|pnrmse|rrmse|rmse_\w+|nmbe_\w+|mae|bias|bic|rho1|durbin_watson|delta_e"
+    r"|discomfort_degree_hours|cycles|breach_share|saved_share|uncertainty_share|self_consumption"
 )
 # Acts, and what is told of a time to come: no recording is made of them.
 BY_THE_CLOCK = ("plan --site home --for tomorrow", "dr plan --site tower --event {event} --target-kw 20")

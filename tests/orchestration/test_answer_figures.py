@@ -48,7 +48,7 @@ def test_a_number_of_plain_files_is_traced_in_another_process_and_from_another_f
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids, total = compared(project)
-    assert sorted(ids) == ["/tariffs/0/total", "/tariffs/1/total"]
+    assert sorted(ids) == [f"/tariffs/{row}/{each}" for row in (0, 1) for each in ("above_cheapest", "total")]
     # The same question of the same files is the same number.
     assert compared(project)[0] == ids
     monkeypatch.chdir("/")
@@ -95,11 +95,28 @@ def test_numbers_drawn_from_twelve_commands_are_traced_with_value_inputs_and_com
             assert each["sha256"] == hashlib.sha256((project / each["id"]).read_bytes()).hexdigest(), (name, each)
 
 
+def test_coefficients_rates_and_gaps_have_ids_and_what_files_state_has_none(project: Path) -> None:
+    for name, wanted in (
+        ("baseline fit", ("value", "standard_error", "r2", "cvrmse_g14", "ci_low", "p_value")),
+        ("bill", ("rate",)),
+        ("plan", ("gap", "bound", "wear")),
+    ):
+        examples = COMMANDS[name]
+        assert not isinstance(examples, LeftOut)
+        code, said, fault = call_here(*shlex.split(f"{name} {examples[0]}"), "--project", str(project))
+        assert code == 0, fault
+        by_name = {place.rpartition("/")[2]: each for place, each in said["figure_ids"].items()}
+        for each in wanted:
+            code, told, fault = call_here("trace", by_name[each], "--project", str(project))
+            assert (code, told["is_equal"], told["figure"]["kpi"]) == (0, True, each), (name, each, fault)
+        assert by_name.keys().isdisjoint({"coverage", "confidence", "limit", "solve_seconds", "n", "version"}), name
+
+
 def test_an_id_that_is_over_or_of_nothing_is_refused_in_one_sentence(project: Path) -> None:
     (project / "sites").mkdir()
     known = compared(project)[0]["/tariffs/1/total"]
     answer = known.partition("-")[0]
-    for unknown in (answer, f"{answer}-2", f"{answer}-x", f"{answer}-", "0" * 16, f"{'0' * 16}-0"):
+    for unknown in (answer, f"{answer}-4", f"{answer}-x", f"{answer}-", "0" * 16, f"{'0' * 16}-0"):
         code, told, fault = call_here("trace", unknown, "--project", str(project))
         assert (code, told) == (2, None), unknown
         assert fault.count("\n") == 1
@@ -210,11 +227,12 @@ def test_no_act_is_repeated_for_the_sake_of_a_number() -> None:
         if may_repeat(each) and each.takes and "as_of_" not in each.takes
     }
     assert {name for name in repeated if name.startswith(("dispatch", "devices", "keys", "migrate", "lake"))} == set()
-    again = {each.name for held in OPERATIONS.values() for each in held if each.writes and may_repeat_in(each)}
+    every = [each for held in OPERATIONS.values() for each in held if each.writes or each.keeps]
+    again = {each.name for each in every if may_repeat_in(each)}
     # They keep figures of readings for a while, so that none of them begins beside an erasure.
     assert again == {
         "enpi", "advise list", "baseline project", "anomalies list", "bill list", "bill show", "carbon footprint",
-        "disclosure gaps", "trace",
+        "carbon restate", "disclosure gaps", "trace",
     }  # fmt: skip
     assert {"dispatch stop", "weather fetch", "dr event advance", "grafana export"} & repeated == set()
 

@@ -168,6 +168,10 @@ def _asked_directly(year: Year) -> dict[str, Values]:
     running = {"site": "plant", "start": "2025-04-01", "end": "2025-05-01", "at_utc": "2025-04-12T10:07:00Z"}
     asked: list[tuple[str, Mapping[str, str]]] = [
         ("scope_coverage", spring),
+        *(
+            ("scope_quarter", june | {"end": "2025-06-02", "scope": scope, "quarter_start_utc": f"2025-06-01T{at}Z"})
+            for scope, at in (("site:plant", "10:15"), ("seu:hvac", "21:45"))
+        ),
         ("savings_value", spring | {"seu": "hvac", "min_day_coverage": "0.9"}),
         *(
             ("running_figure", running | {"field": field})

@@ -1,8 +1,8 @@
-"""Every figure that the API prints has an id that `trace` takes; doors that print none are named with the reason."""
+"""Every figure that the API prints has an id that `trace` takes."""
 
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,9 @@ import pytest
 from assets.stores.erasure.files import made_again
 from assets.stores.published.requested_figures import FILE, FOLDER, KEPT_FOR, RequestedFigures
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.reporting.figure import Figure, Trace
 from data_quality.contracts.time import FixedClock, SystemClock
+from orchestration.views.series_ids import SERIES, interval_figure
 from tests.e2e.conftest import call_here
 from tests.reports import plant
 from tests.web.marts_world import LOST, THEO, VERA, Asking
@@ -25,11 +27,6 @@ WHOLE = Person(person_id="w", name="W", roles=(Role.VIEWER, Role.AUDITOR, Role.A
 MEASURE = re.compile(
     r"value|(actual|expected)_consumption|deviation_(kwh|percent)|enpi|(energy_)?cost|(?!.*_per_)(.*_)?(kwh|kgco2e|kw)"
 )
-# Doors whose numbers are no figures, and why; a door that is gone, or prints none any more, goes from here.
-NO_FIGURES = {
-    "series": "points of a chart: each is a row of /kpis by hour, which has an id",
-    "quality": "readings that a rule names, with its limit",
-}
 
 
 def doors() -> Iterator[tuple[str, dict[str, str]]]:
@@ -63,7 +60,7 @@ def ids_in(said: Any) -> Iterator[str]:
             yield from ids_in(each)
     elif isinstance(said, dict):
         for name, each in said.items():
-            if name == "figure_id" and each:
+            if name in ("figure_id", "compared_figure_id") and each:
                 yield each
             elif name in ("figures", "figure_ids") and isinstance(each, dict):
                 yield from (one for one in _leaves(each) if one)
@@ -88,10 +85,8 @@ def test_every_figure_of_the_api_has_an_id_that_the_api_traces(seen: Asking) -> 
         name = path.removeprefix(f"{EMS}/").removeprefix("/api/v1/")
         bare[name] = sorted(set(bare_numbers(answer.said, answer.said.get("figure_ids", {}))))
         ids[name] = list(dict.fromkeys(ids_in(answer.said)))
-    without = {name: places for name, places in bare.items() if places and name not in NO_FIGURES}
-    assert without == {}
-    assert {name for name in NO_FIGURES if not bare.get(name)} == set()
-    assert {"kpis", "running", "why", "analytics/consumption", "analytics/enpi"} <= {
+    assert {name: places for name, places in bare.items() if places} == {}
+    assert {"kpis", "running", "why", "analytics/consumption", "analytics/enpi", "series", "quality"} <= {
         n for n, each in ids.items() if each
     }
     for name, each in ids.items():
@@ -190,3 +185,108 @@ def test_a_number_of_an_answer_is_traced_by_who_may_ask_for_it_and_by_nobody_els
     for person, asked in people:
         refused = Asking(seen.project, engineer.clock, person).get(f"{EMS}/figures/{asked}")
         assert (refused.status, refused.said["code"]) == (404, "no_figure"), (person, refused.text)
+
+
+@pytest.mark.parametrize(("grain", "quarters"), [("quarter", 1), ("hour", 4), ("day", 96), ("month", 2688)])
+def test_each_point_of_a_series_is_a_figure_of_its_readings(seen: Asking, grain: str, quarters: int) -> None:
+    seen = Asking(seen.project, FixedClock(SystemClock().now_utc()), VERA)
+    asked = {"site": "plant", "scope": "site:plant", "range": "2025-Q1", "grain": grain, "compare": "previous"}
+    asked = asked if grain == "month" else {**asked, "range": "2025-03"}
+    rows = [each for each in seen.json("/series", **asked)["rows"] if each["value"] is not None]
+    assert all(each["figure_id"] for each in rows)
+    assert all(bool(each["compared_figure_id"]) == (each["compared"] is not None) for each in rows)
+    assert len({each["figure_id"] for each in rows}) == len(rows)
+    whole = next(each for each in reversed(rows) if each["coverage"] == 1)
+    for figure_id, value in ((whole["figure_id"], whole["value"]), (whole["compared_figure_id"], whole["compared"])):
+        if value is None:
+            continue
+        told = seen.json(f"/figures/{figure_id}")
+        assert (told["is_equal"], told["figure"]["value"], told["recomputed"]) == (True, value, value)
+        assert (told["figure"]["figure_id"], told["figure"]["unit"]) == (figure_id, "kwh")
+        assert seen.json(f"/figures/{figure_id}/versions")["changes"] == []
+    assert seen.json(f"/figures/{whole['figure_id']}/rows")["total"] == quarters
+    # The same question is the same number, and its id is that of the command too.
+    assert [each["figure_id"] for each in seen.json("/series", **asked)["rows"] if each["figure_id"]] == [
+        each["figure_id"] for each in rows
+    ]
+    code, told, fault = call_here("trace", whole["figure_id"], "--project", str(seen.project.project.root))
+    assert (code, told["is_equal"], told["figure"]["value"]) == (0, True, whole["value"]), fault
+    # Beyond its last row there is nothing, nor without one.
+    kept_id, _, row = whole["figure_id"].partition("-")
+    for unknown in (kept_id, f"{kept_id}-{len(rows)}", f"{kept_id}-x", f"{kept_id}-", f"{row}-{kept_id}"):
+        refused = seen.get(f"{EMS}/figures/{unknown}")
+        assert (refused.status, refused.said["code"]) == (404, "no_figure"), unknown
+
+
+def test_the_day_that_begins_inside_of_an_hour_has_the_rest_of_the_hour() -> None:
+    midnight = datetime(2025, 3, 1, 18, 30, tzinfo=UTC)
+    rows = ";".join(f"{at.timestamp():.0f} 1.5" for at in (midnight - timedelta(minutes=30), midnight))
+    parameters = {"site": "plant", "scope": "site:plant", "grain": "hour", "time_zone": "Asia/Kolkata", "rows": rows}
+    trace = Trace(computation=SERIES, code_sha256="", parameters=parameters, as_of_utc=LATER, inputs=())
+    series = Figure(
+        figure_id="0" * 16, path="", label="", kpi="", scope="site:plant", start=midnight.date(), end=midnight.date(),
+        value=None, unit="kwh", trace=trace,
+    )  # fmt: skip
+    parts = [part for row in "01" if (part := interval_figure(series, row)) is not None]
+    assert [(str(each.start), each.trace.parameters["hour_start_utc"]) for each in parts] == [
+        ("2025-03-01", "2025-03-01T18:00Z"), ("2025-03-02", "2025-03-01T18:00Z"),
+    ]  # fmt: skip
+
+
+def test_points_of_a_series_are_traced_by_who_sees_its_scope_and_by_nobody_else(seen: Asking) -> None:
+    whole = {"site": "plant", "scope": "site:plant", "range": "2025-03", "grain": "day"}
+    hall = {**whole, "scope": "tenant:hall"}
+    theirs, plant_only = Asking(seen.project, seen.clock, THEO), WHOLE.model_copy(update={"sites": ("plant",)})
+    [own, *_], [all_of_it, *_] = theirs.json("/series", **hall)["rows"], seen.json("/series", **whole)["rows"]
+    assert theirs.json(f"/figures/{own['figure_id']}")["is_equal"] is True
+    assert Asking(seen.project, seen.clock, plant_only).json(f"/figures/{all_of_it['figure_id']}")["is_equal"] is True
+    admin = WHOLE.model_copy(update={"roles": (Role.ADMIN,)})
+    for person, status in ((THEO, 404), (limited("other"), 404), (admin, 403)):
+        refused = Asking(seen.project, seen.clock, person).get(f"{EMS}/figures/{all_of_it['figure_id']}")
+        assert refused.status == status, refused.text
+
+
+def limited(*sites: str, roles: tuple[Role, ...] = WHOLE.roles) -> Person:
+    """Somebody who sees these sites alone."""
+    return WHOLE.model_copy(update={"sites": sites, "roles": roles})
+
+
+def test_who_sees_some_sites_is_given_ids_of_what_is_theirs_and_reads_these_alone(acted: Asking) -> None:
+    (sites := acted.project.project.sites_dir).joinpath("other.yaml").write_text(
+        (sites / "plant.yaml").read_text().replace('"site_id": "plant"', '"site_id": "other"')
+    )
+    now, unseen = FixedClock(SystemClock().now_utc()), (404, "no_figure")
+
+    def figure_of(person: Person, **query: str) -> str:
+        said = Asking(acted.project, now, person).json("/meters/balance", period="2025-03", **query)
+        return str(next(each for place, each in said["figure_ids"].items() if place.endswith("_kwh")))
+
+    def told(person: Person, figure_id: str) -> tuple[int, Any]:
+        found = Asking(acted.project, now, person).get(f"{EMS}/figures/{figure_id}")
+        return found.status, found.said.get("is_equal", found.said.get("code"))
+
+    of_plant, of_all = figure_of(limited("plant"), site="plant"), figure_of(WHOLE, site="plant")
+    # The same answer told to who sees all is another: it may hold what is of no single site.
+    assert of_plant != of_all
+    assert figure_of(limited("plant", "other"), site="plant") == of_plant == figure_of(limited("plant"))
+    who = {
+        "theirs": limited("plant"), "more sites": limited("other", "plant"), "every site": WHOLE,
+        "another site": limited("other"), "right revoked": limited("plant", roles=(Role.TENANT,)), "a tenant": THEO,
+        "a site that is gone": limited("gone"),
+    }  # fmt: skip
+    seen = {name: (200, True) if name in ("theirs", "more sites", "every site") else unseen for name in who}
+    assert {name: told(each, of_plant) for name, each in who.items()} == seen
+    of_every = {name: (200, True) if name == "every site" else unseen for name in who}
+    assert {name: told(each, of_all) for name, each in who.items()} == of_every
+    # Of a question that names no site: all that were seen when it was asked.
+    kept, (answer_id, _, row) = RequestedFigures(acted.project.project.data_dir), of_plant.partition("-")
+    answer = kept.figure(answer_id, now_utc=now.now_utc())
+    assert answer is not None
+    both = answer.trace.model_copy(update={"parameters": {**answer.trace.parameters, "sites": '["other", "plant"]'}})
+    kept.keep([answer.model_copy(update={"figure_id": "f" * 16, "trace": both})], now_utc=now.now_utc())
+    assert told(limited("plant"), f"{'f' * 16}-{row}") == unseen
+    assert told(limited("plant", "other"), f"{'f' * 16}-{row}") == (200, True)
+    # Of a site that is gone nobody is told anything.
+    (sites / "plant.yaml").unlink()
+    assert {name: told(each, of_plant) for name, each in who.items()} == dict.fromkeys(who, unseen)
+    assert told(WHOLE, of_all) == unseen

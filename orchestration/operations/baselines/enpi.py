@@ -27,7 +27,7 @@ from reports.texts.numbers import format_alike
 from reports.writer import significance, standing_of, words
 
 
-@operation("enpi", example="--site factory --seu compressors --period 2025-Q1", writes=True, repeats=True)
+@operation("enpi", example="--site factory --seu compressors --period 2025-Q1", keeps=True)
 def enpi(
     call: Call,
     site: SiteOption,

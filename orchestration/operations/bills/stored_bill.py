@@ -113,7 +113,7 @@ def bill_add(
     )
 
 
-@operation("bill list", example="--site factory --calendarised", writes=True, repeats=True)
+@operation("bill list", example="--site factory --calendarised", keeps=True)
 def bill_list(
     call: Call,
     site: SiteOption,
@@ -210,7 +210,7 @@ def bill_override(
     return Answer({"override": row}, text=text)
 
 
-@operation("bill show", example="5a89f6f6 --site factory", writes=True, repeats=True)
+@operation("bill show", example="5a89f6f6 --site factory", keeps=True)
 def bill_show(
     call: Call,
     bill: Annotated[str, Argument(metavar="ID", help="Of a stored bill, or how its id starts.")],

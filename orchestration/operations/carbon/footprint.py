@@ -46,12 +46,7 @@ TOTALS = ("scope1_kgco2e", "scope2_location_kgco2e", "scope2_market_kgco2e")
 _BY_METHOD = dict(zip(("direct", "location", "market"), TOTALS, strict=True))
 
 
-@operation(
-    "carbon footprint",
-    example="--site factory --period 2025 --json",
-    writes=True,
-    repeats=True,
-)
+@operation("carbon footprint", example="--site factory --period 2025 --json", keeps=True)
 def footprint(
     call: Call,
     period: PeriodOption,
@@ -79,6 +74,7 @@ def footprint(
 @operation(
     "carbon restate",
     repeats=True,
+    keeps=True,
     takes=PROJECT,
     example="--site factory --period 2025 --from 2026-01-10T00:00:00Z --to 2026-02-01T00:00:00Z",
 )

@@ -29,7 +29,7 @@ EVENTS = Table(
 IdArgument = Annotated[str, Argument(metavar="ID", help="Of an event, or how its id starts.")]
 
 
-@operation("anomalies list", example="--site factory --period 2025-12", writes=True, repeats=True)
+@operation("anomalies list", example="--site factory --period 2025-12", keeps=True)
 def anomalies_list(
     call: Call,
     site: AnySiteOption = None,

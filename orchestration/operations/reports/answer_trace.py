@@ -128,7 +128,8 @@ def _asked_again(call: Call, operation: Operation, trace: Trace) -> Any:
         asked = Call(_NOWHERE, as_of=as_of, person=person)
         asked.clock = clock
     else:
-        asked = RunCall(call.project, clock, as_of=as_of, person=person)
+        sites = tuple(json.loads(named.get("sites", "[]")))
+        asked = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
     return plain(operation.function(asked, **operation.question.filled(values)).result)
 
 

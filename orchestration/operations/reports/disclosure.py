@@ -82,7 +82,7 @@ def packs(call: Call) -> Answer:
     return Answer({"packs": found, "answers": answers_of(call.project)}, PACKS)
 
 
-@operation("disclosure gaps", example="PACK --site factory --period 2025", writes=True, repeats=True)
+@operation("disclosure gaps", example="PACK --site factory --period 2025", keeps=True)
 def gaps(
     call: Call, pack: PackArgument, period: PeriodOption, site: AnySiteOption = None,
     organisation: AnyOrganisationOption = None, edition: EditionOption = "", language: LanguageOption = "",

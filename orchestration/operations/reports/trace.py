@@ -38,7 +38,7 @@ INPUTS = Table("inputs", "input: {kind} | what: {what} | id | sha256 or value: {
 )  # fmt: skip
 
 
-@operation("trace", example="4f1c2ab09d3e77aa --rows", writes=True, repeats=True)
+@operation("trace", example="4f1c2ab09d3e77aa --rows", keeps=True)
 def trace(
     call: Call,
     figure_id: Annotated[str, Argument(metavar="FIGURE_ID")],

@@ -1,11 +1,12 @@
 """Figures by id, and a number by its address: the same JSON as `meterloom trace --json`."""
 
+import json
 from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from data_quality.contracts.access.permissions import Permission, may, sees_scope, sees_site, sees_whole_site
+from data_quality.contracts.access.permissions import Permission, may, sees_site, sees_whole_site
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import plain
 from orchestration.operations.reports.answer_trace import answer_trace, kept_answer
@@ -26,6 +27,8 @@ from reports.pages.address import TAKES, expect_read
 
 MOST_ROWS = 1000
 SHARED = ("site", "scope", "period", "as_of")
+# Module below orchestration.operations, name and permission of each operation whose answer is given over the network.
+_GIVEN = (*(each[1:] for each in ENDPOINTS), ("readings.quality", "quality", Permission.METER_READ))
 BASE = "/api/v1/ems"
 router = APIRouter(prefix=BASE)
 
@@ -75,15 +78,16 @@ def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Respon
 
 
 def _of_answer(request: Request, ask: Ask, figure_id: str) -> TraceReport | None:
-    """The number of an answer that an endpoint gives too, for who may ask it of every site."""
+    """The number of an answer that an endpoint gives too, for who may ask it of all sites that it was asked of."""
     call = WebCall(ask)
     if (kept := kept_answer(call, figure_id)) is None:
         return None
     named, scopes = kept.trace.parameters, getattr(request.state, "scopes", None)
-    site, asked_for = named.get("site", ""), (named["module"], named["operation"])
-    needs = next((each for _, module, name, each in ENDPOINTS if asked_for == (f"{ROOM}.{module}", name)), None)
+    asked_for, sites = (named["module"], named["operation"]), json.loads(named.get("sites", "[]"))
+    asked_of = [*sites, *([named["site"]] if "site" in named else [])]
+    needs = next((each for module, name, each in _GIVEN if asked_for == (f"{ROOM}.{module}", name)), None)
     # An answer of a site for who sees all of them has what is of no single site too.
-    is_seen = call.sees_every_site and (not site or sees_scope(ask.person, site, kept.scope))
+    is_seen = (bool(sites) or call.sees_every_site) and sees_whole_site(ask.person) and {*asked_of} <= {*ask.sites()}
     is_allowed = needs is not None and may(ask.person, needs) and (scopes is None or needs in scopes)
     # Files of a command are no business of who asks over the network.
     return answer_trace(call, figure_id) if is_seen and is_allowed and not kept.trace.inputs else None

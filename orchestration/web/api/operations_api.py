@@ -112,8 +112,7 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
         values = {name: value for name, value in told.items() if value is not None}
         call, arguments = WebCall(ask), operation.question.filled(values)
         said = operation.function(call, **arguments).document
-        # What is not shown of other sites moves the places of what is.
-        kept = kept_numbers(operation, call, arguments, said) if call.sees_every_site else None
+        kept = kept_numbers(operation, call, arguments, said)
         return Response(orjson.dumps(said if kept is None else kept.beside(said)), media_type=JSON)
 
     answer.__doc__ = operation.function.__doc__

@@ -1,5 +1,6 @@
 """Series of a scope, running figures and the quality of readings: as `meterloom running` and `quality` say them."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -10,16 +11,21 @@ from starlette.responses import Response
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import Period, parse_instant, zone
+from orchestration.operations.answer import plain
+from orchestration.operations.answer_figures import kept_numbers
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.requested_figures import kept_ids
+from orchestration.views.series_ids import Interval, series_ids
 from orchestration.web.api.kpis import range_of
+from orchestration.web.api.operations_api import operation_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
 from orchestration.web.energy.energy_given import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask, asked
+from orchestration.web.web_call import WebCall
 from reports.figures.running import running_book, running_now, running_result, with_coarse_source
 from reports.pages.address import PageGrain, before
-from reports.pages.energy import UNIT
+from reports.pages.energy import UNIT, Point
 from reports.recompute.computations import RUNNING
 
 router = APIRouter(prefix=BASE)
@@ -33,8 +39,8 @@ FIELDS = tuple(RUNNING)
 def series(
     request: Request, ask: Ask = asked(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
 ) -> Response:
-    """Energy of a scope by `grain`, with `compare` beside it; every interval that has begun, gaps as null. Of `points`
-    that are fewer the lowest and highest of neighbours are kept.
+    """Energy of a scope by `grain`, with `compare` beside it, each with an id; every interval that has begun, gaps as
+    null. Of `points` that are fewer the lowest and highest of neighbours are kept.
     """
     site = ask.site()
     scope, period, grain = scope_of(ask, site), range_of(ask, site), ask.address.grain or "hour"
@@ -46,7 +52,7 @@ def series(
         request,
         ask,
         stamp_of(ask, site),
-        whole(lambda: _thinned(_points(EnergyQuery(ask, site, scope, period, grain, has_whys=False)), most)),
+        whole(lambda: _points(EnergyQuery(ask, site, scope, period, grain, has_whys=False), most)),
         most=MOST_POINTS,
         usual=MOST_POINTS,
         more=lambda: {"site": site.site_id, "scope": scope, "unit": UNIT, "grain": grain, "time_zone": site.time_zone},
@@ -95,22 +101,33 @@ def quality(
         start, end = str(period.start), str(period.end)
 
     def make() -> dict[str, Any]:
-        judged, findings = judged_days(ask.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
-        return quality_result(judged, findings)
+        call = WebCall(ask)
+        judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
+        found, days = plain(quality_result(judged, findings)), {"site": site.site_id, "start": start, "end": end}
+        kept = kept_numbers(operation_of("readings.quality", "quality"), call, days, found)
+        return found if kept is None else kept.beside(found)
 
     return said(request, ask, stamp_of(ask, site), make)
 
 
-def _points(asked_for: EnergyQuery) -> list[dict[str, Any]]:
+def _points(asked_for: EnergyQuery, most: int) -> list[dict[str, Any]]:
     against = before(asked_for.period, asked_for.ask.address.compare)
-    points, is_synthetic = points_of(asked_for, against)
-    local = zone(asked_for.site.time_zone)
+    every, is_synthetic = points_of(asked_for, against)
+    points, local = _thinned(every, most), zone(asked_for.site.time_zone)
+    own = [
+        Interval(each.start_utc, each.value, each.coverage, each.estimated_share, each.codes)
+        for each in points
+        if each.value is not None
+    ]
+    others = [Interval(each.before_utc, each.before) for each in points if each.before_utc and each.before is not None]
+    ids, ids_before = (_ids(asked_for, each, is_synthetic=is_synthetic) for each in (own, others))
     return [
         {
             "start": each.start_utc.astimezone(local).isoformat(),
             "start_utc": each.start_utc.astimezone(UTC),
             "value": each.value,
-            **({"compared": each.before} if against is not None else {}),
+            "figure_id": "" if each.value is None else next(ids),
+            **({} if against is None else _compared(each, ids_before)),
             "coverage": each.coverage,
             "estimated_share": each.estimated_share,
             "findings": each.codes,
@@ -120,7 +137,27 @@ def _points(asked_for: EnergyQuery) -> list[dict[str, Any]]:
     ]
 
 
-def _thinned(points: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+def _compared(point: Point, ids: Iterator[str]) -> dict[str, Any]:
+    has_id = point.before_utc and point.before is not None
+    return {"compared": point.before, "compared_figure_id": next(ids) if has_id else ""}
+
+
+def _ids(asked_for: EnergyQuery, intervals: list[Interval], *, is_synthetic: bool) -> Iterator[str]:
+    ask, site = asked_for.ask, asked_for.site
+    found = series_ids(
+        ask.project,
+        site,
+        asked_for.scope,
+        asked_for.grain,
+        intervals,
+        is_synthetic=is_synthetic,
+        as_of_utc=ask.as_known_utc,
+        clock=ask.clock,
+    )
+    return iter(found)
+
+
+def _thinned(points: Sequence[Point], most: int) -> Sequence[Point]:
     """At most so many of them in their order: of each run of neighbours the lowest and the highest value."""
     if len(points) <= most:
         return points
@@ -128,8 +165,8 @@ def _thinned(points: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     for start in range(0, len(points), run):
         here = range(start, min(start + run, len(points)))
         # A run of gaps stays one.
-        known = [at for at in here if points[at]["value"] is not None] or [start]
-        ends = {min(known, key=lambda at: points[at]["value"]), max(known, key=lambda at: points[at]["value"])}
+        known = [at for at in here if points[at].value is not None] or [start]
+        ends = {min(known, key=lambda at: points[at].value or 0), max(known, key=lambda at: points[at].value or 0)}
         kept += [points[at] for at in sorted(ends)]
     return kept[:most]
 

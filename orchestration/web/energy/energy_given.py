@@ -63,7 +63,7 @@ def points_of(asked: EnergyQuery, against: Period | None) -> tuple[tuple[Point, 
     """
     known = _read(asked, asked.period)
     others = {} if against is None else _read(asked, against)
-    beside = {_place(at, against, asked): read.value for at, read in others.items()} if against is not None else {}
+    beside = {_place(at, against, asked): (at, read.value) for at, read in others.items()} if against else {}
     if not known:
         return (), False
     found = []
@@ -71,13 +71,14 @@ def points_of(asked: EnergyQuery, against: Period | None) -> tuple[tuple[Point, 
         read = known.get(at)
         if read is None and at >= asked.ask.as_known_utc:
             continue
-        value = beside.get(_place(at, asked.period, asked)) if beside else None
+        then, value = beside.get(_place(at, asked.period, asked), (None, None)) if beside else (None, None)
         if read is None:
-            found.append(Point(at, None, value, 0.0, None, ("no_readings",)))
+            found.append(Point(at, None, value, 0.0, None, ("no_readings",), before_utc=then))
             continue
         figure_id = "" if read.figure is None else read.figure.figure_id
         why = _why_of(asked, at, read.figure) if asked.has_whys else ""
-        found.append(Point(at, read.value, value, read.coverage, read.estimated_share, read.codes, figure_id, why))
+        more = (read.coverage, read.estimated_share, read.codes, figure_id, why, then)
+        found.append(Point(at, read.value, value, *more))
     return tuple(found), any(read.is_synthetic for read in known.values())
 
 

@@ -1,0 +1,117 @@
+"""Ids of the points of a series: kept as one row, each an energy figure of its own when somebody asks for it."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from assets.stores.published.report_ledger import keep_site_version
+from assets.stores.published.requested_figures import RequestedFigures
+from data_quality.contracts.reporting.figure import Figure, Trace
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.time import Clock, months_after, zone
+from reports.recompute.computations import KPI, code_sha256
+from reports.recompute.quarter_again import QUARTER
+
+if TYPE_CHECKING:
+    from orchestration.open_project import OpenProject
+
+# Of what is kept: no computation of a figure.
+SERIES = "series"
+_MEASURE, _IN_FULL = "consumption_kwh", (1.0, None, ())
+# Grain -> the local day after an interval that begins on one.
+_END: Mapping[str, Callable[[date], date]] = {
+    "quarter": lambda day: day + timedelta(days=1),
+    "hour": lambda day: day + timedelta(days=1),
+    "day": lambda day: day + timedelta(days=1),
+    "month": lambda day: months_after(day, 1),
+    "year": lambda day: months_after(day, 12),
+}
+
+
+class Interval(NamedTuple):
+    """Energy of an interval, kWh, with what a reader must know beside it."""
+
+    start_utc: datetime
+    value: Decimal
+    coverage: float | None = None
+    estimated_share: float | None = None
+    codes: tuple[str, ...] = ()
+
+
+def series_ids(
+    project: "OpenProject",
+    site: Site,
+    scope: str,
+    grain: str,
+    intervals: Sequence[Interval],
+    *,
+    is_synthetic: bool,
+    as_of_utc: datetime,
+    clock: Clock,
+) -> list[str]:
+    """Ids of energies of a scope by `grain` (quarter, hour, day, month, year), in their order; empty texts where
+    nothing can be kept.
+    """
+    without = [""] * len(intervals)
+    if project.store.read_only is not None or not intervals:
+        return without
+    sources = project.sources()
+    rows = ";".join(map(_row, intervals))
+    inputs = (sources.site_input(site), *([] if grain == "quarter" else [sources.definition_input()]))
+    code = code_sha256(QUARTER if grain == "quarter" else KPI)
+    # Instants of a request are in no id: what the same readings say is the same number.
+    facts = [SERIES, site.site_id, scope, grain, str(is_synthetic), code, *(each.sha256 for each in inputs), rows]
+    figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
+    first, last = (each.start_utc.astimezone(zone(site.time_zone)).date() for each in (intervals[0], intervals[-1]))
+    named = {"site": site.site_id, "scope": scope, "grain": grain, "time_zone": site.time_zone, "rows": rows}
+    series = Figure(
+        figure_id=figure_id, path="", label=f"{_MEASURE} of {scope}", kpi=_MEASURE, scope=scope, start=first,
+        end=_END[grain](last), value=None, unit="kwh", is_synthetic=is_synthetic,
+        trace=Trace(computation=SERIES, code_sha256=code, parameters=named, as_of_utc=as_of_utc, inputs=inputs),
+    )  # fmt: skip
+    if RequestedFigures(project.project.data_dir).keep([series], now_utc=clock.now_utc()) is None:
+        return without
+    keep_site_version(project.store, site, inputs[0].sha256, clock)
+    return [f"{figure_id}-{row}" for row in range(len(intervals))]
+
+
+def _row(each: Interval) -> str:
+    """Second of its start and value; the rest where it is not what it is of an interval that was read in full."""
+    at, more = f"{each.start_utc.timestamp():.0f} {each.value}", each[2:]
+    return at if more == _IN_FULL else f"{at} {json.dumps(more)}"
+
+
+def interval_figure(series: Figure, row: str) -> Figure | None:
+    """The figure of a row of a kept series; None where there is none."""
+    named = dict(series.trace.parameters)
+    rows, grain, local = named.pop("rows").split(";"), named.pop("grain"), zone(named.pop("time_zone"))
+    if not (row.isascii() and row.isdecimal() and int(row) < len(rows)):
+        return None
+    second, value, *more = rows[int(row)].split(" ", 2)
+    coverage, estimated_share, codes = json.loads(more[0]) if more else _IN_FULL
+    at_utc = datetime.fromtimestamp(int(second), UTC)
+    start = at_utc.astimezone(local).date()
+    end = _END[grain](start)
+    named |= {"kpi": _MEASURE, "start": str(start), "end": str(end)}
+    place = str(start)
+    if grain in ("quarter", "hour"):
+        # Where local midnight lies inside a UTC hour, the rest of the hour is of the day that begins in it.
+        at = f"{at_utc if grain == 'quarter' else at_utc.replace(minute=0):%Y-%m-%dT%H:%MZ}"
+        named[f"{grain}_start_utc"], place = at, f"{at}~{place}"
+    computation = QUARTER if grain == "quarter" else KPI
+    return series.model_copy(
+        update={
+            "figure_id": f"{series.figure_id}-{row}",
+            "path": f"{named['site']}/{series.scope}/{grain}/{place}/{_MEASURE}",
+            "start": start,
+            "end": end,
+            "value": Decimal(value),
+            "coverage": coverage,
+            "estimated_share": estimated_share,
+            "findings": tuple(codes),
+            "trace": series.trace.model_copy(update={"computation": computation, "parameters": named}),
+        }
+    )
