@@ -59,7 +59,7 @@ FAULTS = {
     "wrong zone": (("Europe/Berlin", "Europe/Berlim"), 3, "unknown time zone 'Europe/Berlim'"),
     "unknown key": (("currency: EUR", "curency: EUR"), 4, "did you mean 'currency'?"),
     "nested unknown key": (("    parent: main\ndrivers", "    parrent: main\ndrivers"), 12, "did you mean 'parent'?"),
-    "unknown unit": (("unit: count", "unit: pieces"), 14, "unknown unit 'pieces'; allowed are btu, count, degc"),
+    "unknown unit": (("unit: count", "unit: pieces"), 14, "unknown unit 'pieces'; allowed are btu, ccf, count, degc"),
     "parent loop": (("  - meter_id: main\n", "  - meter_id: main\n    parent: pump\n"), 8, "has a loop through 'main'"),
     "unknown parent": (("pump\n    parent: main", "pump\n    parent: man"), 12, "parent 'man' is not of this site"),
     "unknown SEU meter": (("[press]", "[pres]"), 18, "it has main, press, pump"),
