@@ -46,6 +46,12 @@ def header_blocks(
     return tuple(blocks)
 
 
+def year_choice(address: Address, years: Sequence[int], period: Period) -> Choice:
+    """The picker of a page that is of one year."""
+    names = {address.href(period=str(year)): str(year) for year in years}
+    return _choice("Year", names, address.href(period=period.label))
+
+
 def beside(period: Period, *, is_after: bool) -> str:
     """The period just before or after, as the address says it: as many whole months, or else as many days."""
     if period.start.day == 1 and period.end.day == 1:

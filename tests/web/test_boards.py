@@ -26,13 +26,14 @@ from data_quality.contracts.time import FixedClock, Period, local_midnight_utc, 
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.findings_tiles import findings_of
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
-from orchestration.web.boards.span_tiles import newest_month, saved_by_month, where_it_goes
+from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year, saved_by_month, where_it_goes
 from orchestration.web.boards.tiles import TILES, tiles_of
 from orchestration.web.request_context import Ask
 from reports.figures.running import running_now
 from reports.pages.address import Address
 from reports.pages.board import boards, home_board
 from reports.pages.chart import PARTS, chart_table
+from reports.pages.header import year_choice
 from reports.pages.page import Widget
 from reports.pages.widgets import saved_energy, submeters
 from reports.texts.locales import long_date, named, page_word
@@ -213,6 +214,17 @@ def test_what_comes_into_a_use_goes_out_of_it(asking: Asking) -> None:
     found = submeters.view(where_it_goes(SiteNow(Show(ask, changed, asking.project.sources()))))
     assert found.chart is not None
     assert found.chart.kind == "ranked"
+
+
+def test_results_lead_to_each_year_that_is_published(asking: Asking) -> None:
+    ask = Ask(asking.project, ALL, Address(path="/board/exec", site="plant"), asking.clock)
+    now = SiteNow(Show(ask, asking.project.site("plant"), asking.project.sources()))
+    assert known_years(now) == [2025]
+    picked = year_choice(ask.address, [2024, 2025], newest_year(now)).options
+    assert [(each.text, each.href, each.is_chosen) for each in picked] == [
+        ("2024", "/board/exec?site=plant&period=2024", False),
+        ("2025", "/board/exec?site=plant&period=2025", True),
+    ]
 
 
 def test_a_tenant_sees_tiles_of_their_own_part_alone(asking: Asking) -> None:

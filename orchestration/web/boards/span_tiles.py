@@ -303,11 +303,15 @@ def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
     )  # fmt: skip
 
 
-def newest_year(now: SiteNow) -> Period:
-    """The newest local year of which a month is published; the present one where none is."""
+def known_years(now: SiteNow) -> list[int]:
+    """The local years of which a month is published, in order; the present one where none is."""
     rows = now.show.mart("mart_scope__year_kpi", pl.col("scope") == now.scope, scope=now.scope)
-    newest = rows["period_start"].max() if rows.height else None
-    year = newest.year if isinstance(newest, date) else now.day.year
+    return rows["period_start"].dt.year().unique().sort().to_list() if rows.height else [now.day.year]
+
+
+def newest_year(now: SiteNow) -> Period:
+    """The last of the known years."""
+    year = known_years(now)[-1]
     return Period(label=str(year), start=date(year, 1, 1), end=date(year + 1, 1, 1), time_zone=now.site.time_zone)
 
 

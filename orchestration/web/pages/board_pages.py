@@ -14,7 +14,7 @@ from data_quality.contracts.time import Period
 from orchestration.web.boards import audit_tiles
 from orchestration.web.boards.board_figures import Show
 from orchestration.web.boards.site_now import BoardQuery, SiteNow
-from orchestration.web.boards.span_tiles import newest_month, newest_year
+from orchestration.web.boards.span_tiles import known_years, newest_month, newest_year
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
@@ -22,6 +22,7 @@ from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards, home_board
+from reports.pages.header import year_choice
 from reports.pages.page import PageBlock, Part
 from reports.pages.start import PATH as START
 from reports.texts.locales import named, period_text
@@ -111,6 +112,8 @@ def _board(ask: Ask, board: str) -> Response:
     if of_board.is_of_part:
         at = replace(ask, address=ask.address.model_copy(update={"compare": compare}))
         pickers = header_of(at, chosen, question.scope, period, age)
+    elif of_board.span == "year":
+        pickers = (year_choice(ask.address, known_years(first), period),)
     page = board_page(
         board, ask.address, widgets, of=of, age=known, made=age.made(time_zone, locale), pickers=pickers, below=below,
         findings=(*stale_finding(age, period), *(first.late if of_board.says_late else ())),

@@ -47,7 +47,8 @@ def view(given: Compared) -> Widget:
 
 
 def _by_month(given: Compared) -> Picture | None:
-    if not any(each is not None for each in given.months):
+    # Two months make no course.
+    if sum(each is not None for each in given.months) < 3:
         return None
     title = page_word(given.title, given.locale)
     svg = spark_svg(title, given.months, text=page_word(given.span, given.locale))
