@@ -1,4 +1,4 @@
-"""Ids of the points of a series: kept as one row, each an energy figure of its own when somebody asks for it."""
+"""Ids of the points of a series, stored as one row; a point becomes an energy figure when it is asked for."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from reports.recompute.quarter_again import QUARTER
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
-# Of what is kept: no computation of a figure.
+# The name under which a series is stored; its points name the computation that makes them.
 SERIES = "series"
 _MEASURE, _IN_FULL = "consumption_kwh", (1.0, None, ())
 # Grain -> the local day after an interval that begins on one.
@@ -62,7 +62,7 @@ def series_ids(
     rows = ";".join(map(_row, intervals))
     inputs = (sources.site_input(site), *([] if grain == "quarter" else [sources.definition_input()]))
     code = code_sha256(QUARTER if grain == "quarter" else KPI)
-    # Instants of a request are in no id: what the same readings say is the same number.
+    # The id holds no time of a request: equal readings give equal ids.
     facts = [SERIES, site.site_id, scope, grain, str(is_synthetic), code, *(each.sha256 for each in inputs), rows]
     figure_id = hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:16]
     first, last = (each.start_utc.astimezone(zone(site.time_zone)).date() for each in (intervals[0], intervals[-1]))
@@ -79,7 +79,7 @@ def series_ids(
 
 
 def _row(each: Interval) -> str:
-    """Second of its start and value; the rest where it is not what it is of an interval that was read in full."""
+    """Second of its start and value; quality behind them where the interval was not read in full."""
     at, more = f"{each.start_utc.timestamp():.0f} {each.value}", each[2:]
     return at if more == _IN_FULL else f"{at} {json.dumps(more)}"
 
