@@ -68,7 +68,8 @@ def _choices(told: UseData, address: Address) -> Iterator[Choice]:
     ]
     yield _choice("Energy use", uses, told.seu.seu_id)
     known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
-    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 2)]
+    known |= {told.newest.period.end.year} if told.newest is not None else set()
+    years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 1)]
     yield _choice("Year", years, told.span.label)
     grains = [(text, address.href(grain=grain), grain) for grain, text in GRAINS.items()]
     yield _choice("By", grains, _grain(address))

@@ -149,6 +149,11 @@ def test_the_page_says_figures_first_and_then_their_evidence(seen: Asking) -> No
         assert words in text, words
 
 
+def test_no_year_behind_the_newest_readings_is_offered(seen: Asking) -> None:
+    page = html.unescape(seen.get(HERE.path, PAGE, period="2025").text)
+    assert set(re.findall(r'/enpi/plant/hvac[^"]*period=(\d{4})"', page)) == {"2024", "2025"}
+
+
 def test_months_add_up_to_the_figures_of_the_span(seen: Asking) -> None:
     found = told(seen)
     assert found.whole is not None
