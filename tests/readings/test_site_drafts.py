@@ -92,6 +92,19 @@ def test_a_column_without_a_unit_waits_for_it(tmp_path: Path) -> None:
     assert run("ingest", path, "--site", "p", "--project", folder).exit_code == 0
 
 
+def test_the_question_about_a_column_of_counter_states_names_the_kind_of_its_register(tmp_path: Path) -> None:
+    path, folder = tmp_path / "statistics.csv", tmp_path / "p"
+    rows = [
+        f"2025-03-{1 + n // 24:02}T{n % 24:02}:00Z,{12000 + 0.3 * n + n % 5 / 100:.2f},{n % 7}.5" for n in range(240)
+    ]
+    path.write_text("\n".join(["start,state,load", *rows]) + "\n")
+    assert run("init", folder, "--from", path, "--tz", "Europe/Berlin").exit_code == 0
+    lines = (folder / "sites" / "p.yaml").read_text().splitlines()
+    asked = {name: line for name in ("state", "load") for line in lines if f'what does "{name}" count?' in line}
+    assert asked["state"].endswith("it never falls: states of a counter, whose register wants kind: cumulative")
+    assert "cumulative" not in asked["load"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

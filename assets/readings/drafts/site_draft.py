@@ -291,7 +291,7 @@ class SiteDraft:
             allowed, unit = (unit, column.looks_like, "skip"), None
         if unit is not None:
             return unit
-        text = f"{what}? Take the sign away, and give its unit under units"
+        text = f"{what}? Take the sign away, and give its unit under units{column.counter_hint}"
         said = self._answer(path, name, text, allowed)
         if said == "":
             own = PRICE if price else f"{device}_soc" if device else self._stream(name, path, column.unit, constant)

@@ -84,6 +84,12 @@ class ValueColumn:
     is_counter: bool = False
     may_be_load: bool = False
 
+    @property
+    def counter_hint(self) -> str:
+        """What to add to a question about this column where its values are a counter's states; empty elsewhere."""
+        is_state = self.is_counter and not self.may_be_load
+        return "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
+
 
 @dataclass(frozen=True)
 class Marks:
