@@ -24,7 +24,7 @@ from data_quality.contracts.text import decoded, one_line, printable
 from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.cli.terminal import Page, Terminal, as_shown, is_unicode, page_with
 from orchestration.operations.answer import BAD_INPUT, BUG, CHECK_FAILED, UNREACHABLE, Answer, Table
-from orchestration.operations.answer_figures import Kept, ids_in, kept_numbers
+from orchestration.operations.answer_figures import KeptNumbers, ids_in, kept_numbers
 from orchestration.operations.operation import (
     PROJECT_VARIABLE,
     Argument,
@@ -133,7 +133,7 @@ def _typed(parameter: Parameter) -> tuple[str, Any, Any]:
 def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> None:
     call = ShellCall(shared)
     try:
-        kept: Kept | None = None
+        kept: KeptNumbers | None = None
         with (
             call.terminal.alone(call.folder, is_debug=shared.debug_),
             _beside_no_erasure(call, is_needed=operation.writes or operation.keeps),
@@ -209,25 +209,25 @@ NARROWEST = 12
 _NUMBER = re.compile(r"[-+±]?[\d,]*\d(\.\d+)?%?( [^\d\s]\S{0,11}){0,2} *|[-–]?( [a-z(]\S{0,3})? *")
 
 
-def show(answer: Answer, *, is_json: bool, kept: Kept | None = None) -> None:
+def show(answer: Answer, *, is_json: bool, kept: KeptNumbers | None = None) -> None:
     """Print an answer on standard output: one JSON document, or table and text.
 
     kept: ids of those of its numbers that have none of their own.
     """
-    said = answer.document
+    document = answer.document
     if is_json:
-        said = said if kept is None else kept.beside(said)
+        document = document if kept is None else kept.with_ids(document)
         # No NaN: JSON has none, and a reader of another language would refuse the whole document. What a stream lacks
         # is escaped as JSON does it: a program gets the text itself, not how a person would read it.
-        text = decoded(json.dumps(said, allow_nan=False, ensure_ascii=False))
+        text = decoded(json.dumps(document, allow_nan=False, ensure_ascii=False))
         sys.stdout.write((text if is_unicode(sys.stdout) else json.dumps(json.loads(text))) + "\n")
         return
     text = "".join(
         _tabular(part, answer) if isinstance(part, Table) else f"{printable(part)}\n" for part in answer.parts
     )
     # Who asks about one figure names it.
-    beside = {name: each for name, each in said.items() if name != "figure"}
-    ids = [*ids_in(beside), *(kept.ids.values() if kept is not None else ())]
+    others = {name: each for name, each in document.items() if name != "figure"}
+    ids = [*ids_in(others), *(kept.ids.values() if kept is not None else ())]
     # In one pass: an answer of a year of hours has as many ids as lines.
     if ids and set(re.findall(r"[\w-]+", text)).isdisjoint(ids):
         # One line and not an id in each cell: a table of a site's months is wide enough.
@@ -300,8 +300,8 @@ def _widths(
     # The narrowest wishes first: what they leave is the others'.
     for place in sorted(range(len(least)), key=lambda each: most[each] - least[each]):
         wishing = sum(1 for a, b in zip(least, most, strict=True) if a < b)
-        given = min(most[place] - least[place], room // max(wishing, 1))
-        least[place], room = least[place] + given, room - given
+        extra = min(most[place] - least[place], room // max(wishing, 1))
+        least[place], room = least[place] + extra, room - extra
         most[place] = least[place]
     return [*least]
 

@@ -374,7 +374,7 @@ def glanced(name: str, modules: Iterable[str]) -> list[Operation]:
         path = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and name in map(_words, node.decorator_list):
-                return [Operation(name, "", _said(ast.get_docstring(node)))]
+                return [Operation(name, "", _help_only(ast.get_docstring(node)))]
     return []
 
 
@@ -383,11 +383,11 @@ def _words(decorator: ast.expr) -> str:
     is_ours = (
         isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Name) and decorator.func.id == "operation"
     )
-    given = decorator.args[0] if is_ours and isinstance(decorator, ast.Call) else None
-    return str(given.value) if isinstance(given, ast.Constant) else ""
+    argument = decorator.args[0] if is_ours and isinstance(decorator, ast.Call) else None
+    return str(argument.value) if isinstance(argument, ast.Constant) else ""
 
 
-def _said(text: str | None) -> Callable[[Call], Answer]:
+def _help_only(text: str | None) -> Callable[[Call], Answer]:
     def nothing(call: Call) -> Answer:
         raise OurFault("a command of which only the help was read was called")
 

@@ -154,9 +154,9 @@ def _expected(fault: typer.TyperException) -> str:
             return f"{message}, got {first['input']!r}"
     # pydantic puts "Value error, " before the sentence of a validator.
     text = str(getattr(fault, "message", fault)).removeprefix("Value error, ").rstrip(".")
-    given, of, choices = text.partition(" is not one of ")
+    value, of, choices = text.partition(" is not one of ")
     if of:
-        return f"expected {_or(each.strip(chr(39)) for each in choices.split(', '))}, got {given}"
+        return f"expected {_or(each.strip(chr(39)) for each in choices.split(', '))}, got {value}"
     return f"{text[:1].lower()}{text[1:]}"
 
 
@@ -315,7 +315,7 @@ class Terminal:
         if is_debug:
             yield
             return
-        ours, handler = logging.getLogger("meterloom.stores"), _Said(self)
+        ours, handler = logging.getLogger("meterloom.stores"), _StoreLines(self)
         ours.addHandler(handler)
         try:
             with _LogFile(folder) as log, redirect_stderr(log):
@@ -324,7 +324,7 @@ class Terminal:
             ours.removeHandler(handler)
 
 
-class _Said(logging.Handler):
+class _StoreLines(logging.Handler):
     """Message of our own stores, as a line of ours."""
 
     def __init__(self, terminal: Terminal) -> None:

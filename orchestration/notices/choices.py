@@ -33,7 +33,7 @@ def choices_of(store: "Store", person_id: str) -> NoticeChoices:
         raise BadInput(f"the notices of {person_id} cannot be read: {fault.error_count()} faults") from fault
 
 
-def anyone_told(project: Project) -> bool:
+def has_receivers(project: Project) -> bool:
     """True where somebody chose a channel. Raises Unreachable."""
     store = connect_store(project.store_url, {})
     try:

@@ -122,10 +122,10 @@ class Courier:
         return state
 
     def _opened(self, channel: str) -> AbstractContextManager[Send]:
-        given = self.settings
+        settings = self.settings
         if channel == "mail":
-            return mail.opened(given, self.clock)
-        return folder.opened() if channel == "folder" else webhook.opened(given.webhook_secret, given.timeout_s)
+            return mail.opened(settings, self.clock)
+        return folder.opened() if channel == "folder" else webhook.opened(settings.webhook_secret, settings.timeout_s)
 
 
 def masked(text: str, *settings: DeliverySettings, secrets: Sequence[str] = ()) -> str:

@@ -117,25 +117,25 @@ def after_fault(notice: Notice, reason: str, now_utc: datetime, *, is_final: boo
 
 def withdrawn(
     waiting: Iterable[Notice],
-    wanted: Iterable[Notice],
-    seen: Mapping[str, Standing],
+    due: Iterable[Notice],
+    findings: Mapping[str, Standing],
     *,
-    told: Collection[str],
+    receivers: Collection[str],
     is_whole: bool,
 ) -> list[Notice]:
     """Waiting notices that nobody needs any more: of findings that somebody has or that are gone, and of channels that
     the person has no longer. What was tried may have arrived all the same, and its reason says so.
 
-    seen: findings of the site by id; told: ids of who has a channel; is_whole: every source was asked for them, so that
+    findings: of the site by id; receivers: ids of who has a channel; is_whole: every source was asked for them, so that
     one that is missing is gone.
     """
-    ids, found = {each.notice_id for each in wanted}, []
+    ids, found = {each.notice_id for each in due}, []
     for each in waiting:
-        standing = seen.get(each.finding_id)
+        standing = findings.get(each.finding_id)
         if each.notice_id in ids or not (standing or is_whole):
             continue
         # Where nobody has a channel no source was asked: a finding that was not seen may be open.
-        state = standing.state if standing else "closed" if each.person_id in told else "open"
+        state = standing.state if standing else "closed" if each.person_id in receivers else "open"
         reason = f"the {each.kind} is {state}" if state != "open" else "choices or the case changed"
         reason += "; an earlier try may have arrived" if each.attempts else ""
         found.append(each.model_copy(update={"state": "obsolete", "next_utc": None, "reason": reason}))

@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until asked to end. Returns the exit code."""
     parser = own_parser("meterloom-notices", "Tell people what is open")
     parser.add_argument("--mqtt-version", choices=get_args(Version), default="5")
-    given = parser.parse_args(arguments)
-    os.environ["METERLOOM_PROJECT"] = str(given.project)
+    options = parser.parse_args(arguments)
+    os.environ["METERLOOM_PROJECT"] = str(options.project)
 
     def work() -> None:
-        project = OpenProject(str(given.project))
+        project = OpenProject(str(options.project))
         try:
-            serve(project, given.mqtt_version)
+            serve(project, options.mqtt_version)
         finally:
             project.close()
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
 _FOLDER = "notices"
-Told = Mapping[str, tuple[Person, NoticeChoices]]
+Receivers = Mapping[str, tuple[Person, NoticeChoices]]
 
 
 def people_to_notify(project: "OpenProject") -> dict[str, tuple[Person, NoticeChoices]]:
@@ -61,50 +61,56 @@ def look(project: "OpenProject", clock: Clock) -> list[Notice]:
 
 
 def _look_at(
-    project: "OpenProject", site: Site, told: Told, held: Sequence[Notice], clock: Clock, *, with_every_site: bool
+    project: "OpenProject",
+    site: Site,
+    receivers: Receivers,
+    held: Sequence[Notice],
+    clock: Clock,
+    *,
+    with_every_site: bool,
 ) -> list[Notice]:
     now_utc, outbox = clock.now_utc(), Outbox(project.store)
     by_locale: dict[str, list[tuple[Person, NoticeChoices]]] = defaultdict(list)
-    for person, choices in told.values():
+    for person, choices in receivers.values():
         by_locale[choices.locale].append((person, choices))
-    wanted, standing, is_whole = list[Notice](), dict[str, Standing](), True
+    due, standing, is_whole = list[Notice](), dict[str, Standing](), True
     link = f"{project.project.settings.server.web_url}/findings?site={site.site_id}"
     for locale, people in by_locale.items():
         found = open_findings(Look(project, site, now_utc, locale=locale))
-        own = seen = found.standing
+        own = findings = found.standing
         if with_every_site:
             found = open_findings(Look(project, site, now_utc, locale=locale, with_every_site=True))
-            seen = found.standing
+            findings = found.standing
         is_whole &= not found.silent
-        standing |= {each.finding.finding_id: each for each in seen}
-        cases = _cases(project, outbox, site, seen, clock)
+        standing |= {each.finding.finding_id: each for each in findings}
+        cases = _cases(project, outbox, site, findings, clock)
         names = {each.finding.finding_id for each in own}
         for person, choices in people:
             shown = [
                 (each, cases[each.finding.finding_id])
-                for each in seen
+                for each in findings
                 if not person.sites or each.finding.finding_id in names
             ]
-            wanted += notices_for(
+            due += notices_for(
                 person, choices, shown,
                 worded=partial(_worded, site), link=link,
                 time_zone=site.time_zone, now_utc=now_utc,
             )  # fmt: skip
-            orders = orders_to_notify(project, site, person.person_id, tuple(told))
+            orders = orders_to_notify(project, site, person.person_id, tuple(receivers))
             standing |= {each.finding.finding_id: each for each, _ in orders}
-            wanted += notices_for(
+            due += notices_for(
                 person, choices, orders, worded=partial(_worded, site), kind="order", now_utc=now_utc,
                 link=f"{project.project.settings.server.web_url}{PATH}?site={site.site_id}", time_zone=site.time_zone,
             )  # fmt: skip
-    outbox.record(withdrawn(held, wanted, standing, told=told, is_whole=is_whole), clock)
-    return outbox.queue(wanted, clock)
+    outbox.record(withdrawn(held, due, standing, receivers=receivers, is_whole=is_whole), clock)
+    return outbox.queue(due, clock)
 
 
 def _cases(
-    project: "OpenProject", outbox: Outbox, site: Site, seen: tuple[Standing, ...], clock: Clock
+    project: "OpenProject", outbox: Outbox, site: Site, findings: tuple[Standing, ...], clock: Clock
 ) -> dict[str, str]:
     """Cases by finding with the number of acts: an ended mute or a reopened finding gives a new notice."""
-    numbers = outbox.cases(site.site_id, [each.finding.finding_id for each in seen], clock)
+    numbers = outbox.cases(site.site_id, [each.finding.finding_id for each in findings], clock)
     acts = AlertEvents(project.store).of_site(site.site_id)
     return {name: f"{number}.{len(acts.get(name, ()))}" for name, number in numbers.items()}
 
@@ -118,21 +124,21 @@ def _worded(site: Site, finding: OpenFinding, locale: str) -> str:
 def drain_of(project: "OpenProject", clock: Clock, version: Version = "5") -> Drain:
     """The project's outbox with the channels that its settings name."""
     settings = project.project.settings
-    given, more = settings.delivery, settings.notices
+    delivery, more = settings.delivery, settings.notices
     ways: dict[Channel, Opened] = {
         "folder": partial(folder.opened, project.project.data_dir / _FOLDER),
-        "webhook": partial(webhook.opened, given.webhook_secret, given.timeout_s, hosts=more.webhook_hosts),
-        "mqtt": partial(mqtt.opened, broker_address(settings, version), given.timeout_s),
+        "webhook": partial(webhook.opened, delivery.webhook_secret, delivery.timeout_s, hosts=more.webhook_hosts),
+        "mqtt": partial(mqtt.opened, broker_address(settings, version), delivery.timeout_s),
     }
-    if given.smtp_host and given.mail_from:
-        ways["mail"] = partial(mail.opened, given, clock)
+    if delivery.smtp_host and delivery.mail_from:
+        ways["mail"] = partial(mail.opened, delivery, clock)
     if more.push_url:
-        ways["push"] = partial(push.opened, more.push_url, more.push_token, given.timeout_s)
+        ways["push"] = partial(push.opened, more.push_url, more.push_token, delivery.timeout_s)
     secrets = (more.push_token, settings.mqtt.password)
     return Drain(
         Outbox(project.store),
         ways,
         clock,
         locale_of=lambda person_id: choices_of(project.store, person_id).locale,
-        masked=lambda text: masked(text, given, secrets=secrets),
+        masked=lambda text: masked(text, delivery, secrets=secrets),
     )

@@ -33,33 +33,33 @@ MEASURE = re.compile(
 )
 
 
-class Kept(NamedTuple):
+class KeptNumbers(NamedTuple):
     """Ids of an answer's numbers by their place in its JSON (RFC 6901). until_utc: how long `trace` takes them."""
 
     ids: Mapping[str, str]
     until_utc: datetime
 
-    def beside(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def with_ids(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """The answer's JSON with them."""
-        return {**said, "figure_ids": self.ids, "figure_ids_until_utc": plain(self.until_utc)}
+        return {**document, "figure_ids": self.ids, "figure_ids_until_utc": plain(self.until_utc)}
 
 
 def unnamed_numbers(
-    said: Any, at: str = "", *, is_measure: bool = False, has_id: bool = False
+    document: Any, at: str = "", *, is_measure: bool = False, has_id: bool = False
 ) -> Iterator[tuple[str, float]]:
     """Place and value of the measures in a document of JSON that stand beside no id of a figure, from above.
 
     is_measure: the document is named as one, and what it holds are measures where it holds numbers alone (a series).
     """
-    if isinstance(said, list):
+    if isinstance(document, list):
         # What stands beside a list is no id of each of its rows.
-        rows = [(str(row), each, is_measure, has_id and _is_number(each)) for row, each in enumerate(said)]
-    elif isinstance(said, dict):
-        is_bare = is_measure and all(each is None or _is_number(each) for each in said.values())
-        of_names, has_id = _ids_by_name(said), has_id or bool(_own_ids(said))
+        rows = [(str(row), each, is_measure, has_id and _is_number(each)) for row, each in enumerate(document)]
+    elif isinstance(document, dict):
+        is_bare = is_measure and all(each is None or _is_number(each) for each in document.values())
+        of_names, has_id = _ids_by_name(document), has_id or bool(_own_ids(document))
         rows = [
             (name, each, is_bare or bool(MEASURE.fullmatch(name)), has_id or name in of_names)
-            for name, each in said.items()
+            for name, each in document.items()
         ]
     else:
         return
@@ -75,36 +75,36 @@ def _is_number(each: Any) -> bool:
     return isinstance(each, int | float) and not isinstance(each, bool)
 
 
-def _ids_by_name(said: Mapping[str, Any]) -> dict[str, str]:
+def _ids_by_name(document: Mapping[str, Any]) -> dict[str, str]:
     """Name of a number in an object -> its id, of those that `figures` beside them has."""
-    beside = said.get("figures")
-    named = beside.items() if isinstance(beside, dict) else ()
+    figures = document.get("figures")
+    named = figures.items() if isinstance(figures, dict) else ()
     return {name: each for name, each in named if each and isinstance(each, str)}
 
 
-def _own_ids(said: Mapping[str, Any]) -> list[str]:
+def _own_ids(document: Mapping[str, Any]) -> list[str]:
     """Id of the one figure that an object is, or tells of."""
-    figure = said.get("figure")
-    every = [said.get("figure_id"), figure.get("figure_id") if isinstance(figure, dict) else None]
+    figure = document.get("figure")
+    every = [document.get("figure_id"), figure.get("figure_id") if isinstance(figure, dict) else None]
     return [each for each in every if each and isinstance(each, str)]
 
 
-def ids_in(said: Any) -> Iterator[str]:
+def ids_in(document: Any) -> Iterator[str]:
     """All ids of figures in a document of JSON."""
-    if isinstance(said, dict):
-        yield from (*_own_ids(said), *_ids_by_name(said).values())
-    for each in said.values() if isinstance(said, dict) else said if isinstance(said, list) else ():
+    if isinstance(document, dict):
+        yield from (*_own_ids(document), *_ids_by_name(document).values())
+    for each in document.values() if isinstance(document, dict) else document if isinstance(document, list) else ():
         yield from ids_in(each)
 
 
-def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], said: Any) -> Kept | None:
+def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], document: Any) -> KeptNumbers | None:
     """Keep the numbers of an answer that have no id yet; None where there are none, or no project to keep them in.
 
     What somebody signs is stored, and its numbers have ids where it is shown.
     """
-    if (call.person and not _is_asked_again(operation, call)) or not (call.folder / SETTINGS_FILE).exists():
+    if (call.person and not _is_repeatable(operation, call)) or not (call.folder / SETTINGS_FILE).exists():
         return None
-    numbers = list(unnamed_numbers(said))
+    numbers = list(unnamed_numbers(document))
     if not numbers:
         return None
     # A page of help keeps nothing, and loads none of it.
@@ -118,7 +118,7 @@ def kept_numbers(operation: Operation, call: Call, options: Mapping[str, Any], s
         # be gone by now, and its name may be no text.
         return None
     ids = {at: f"{answer.figure_id}-{row}" for row, (at, _) in enumerate(numbers)}
-    return None if until_utc is None else Kept(ids, until_utc)
+    return None if until_utc is None else KeptNumbers(ids, until_utc)
 
 
 def _answer(
@@ -131,9 +131,9 @@ def _answer(
         for of, value in options.items()
         for name, each in (vars(value) if is_bundle(type(value)) else {of: value}).items()
     }
-    told: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     files: list[TraceInput] = []
-    for each in asked_of(operation):
+    for each in number_parameters(operation):
         # A shell says what is usual too, an address does not.
         value = options.get(each.name, None if each.is_required else each.default)
         if value is None:
@@ -141,9 +141,9 @@ def _answer(
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path) and path.is_file():
                 digest = digest_of(path)
-                files.append(TraceInput(kind="version", id=str(_beside(path, call)), role="file", sha256=digest))
-        told[each.name] = reader(each.kind).dump_json(placed(value, lambda path: _beside(path, call))).decode()
-    question, site = json.dumps(told), options.get("site")
+                files.append(TraceInput(kind="version", id=str(_relative(path, call)), role="file", sha256=digest))
+        arguments[each.name] = reader(each.kind).dump_json(placed(value, lambda path: _relative(path, call))).decode()
+    question, site = json.dumps(arguments), options.get("site")
     named = {"operation": operation.name, "module": operation.function.__module__, "question": question}
     named |= {"person": call.person} if call.person else {}
     named |= {"site": site} if isinstance(site, str) else {}
@@ -151,7 +151,7 @@ def _answer(
         # Of their sites who sees some is told otherwise than who sees all: who may read it must see these.
         named["sites"] = json.dumps([site] if isinstance(site, str) else sorted(call.sites))
     # An act is not done again for the sake of a number.
-    named |= {} if _is_asked_again(operation, call) else {"act": "true"}
+    named |= {} if _is_repeatable(operation, call) else {"act": "true"}
     named["numbers"] = json.dumps(numbers)
     now_utc = call.project.reports.known_at(call.clock) if call.has_opened else call.clock.now_utc()
     as_of_utc = call.as_of_utc or now_utc
@@ -192,13 +192,13 @@ def may_repeat_in(operation: Operation) -> bool:
     return may_repeat(operation) and is_kept
 
 
-def _is_asked_again(operation: Operation, call: Call) -> bool:
+def _is_repeatable(operation: Operation, call: Call) -> bool:
     """False for what was done in a project, and for what somebody asked who acts."""
     is_read = not call.has_opened or (may_repeat_in(operation) and not (call.person and operation.writes))
     return may_repeat(operation) and is_read
 
 
-def asked_of(operation: Operation) -> list[Parameter]:
+def number_parameters(operation: Operation) -> list[Parameter]:
     """The parameters that make an answer's numbers: all but those that name what to write."""
     return [each for each in operation.question.parameters if not isinstance(each.option, Written)]
 
@@ -222,6 +222,6 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _beside(path: Path, call: Call) -> Path:
+def _relative(path: Path, call: Call) -> Path:
     """A file by its way from the project's folder, so that both can be moved; the name of something else as it is."""
     return Path(relpath(path.resolve(), call.folder.resolve())) if path.exists() else path

@@ -12,7 +12,7 @@ from data_quality.contracts.settings import Project
 from data_quality.contracts.site_file.live_source import SignalSource
 from data_quality.contracts.site_file.site import Site
 from orchestration.environment import SMALL
-from orchestration.notices.choices import anyone_told
+from orchestration.notices.choices import has_receivers
 from orchestration.supervised.children import Children
 
 # Between two looks whether it is wanted.
@@ -51,7 +51,7 @@ def wanted_later(
     """
     at = ["--project", str(project.root)]
     notices = ["orchestration.notices.main", *at, "--mqtt-version", mqtt_version]
-    found = [WhenWanted(children, "notices", notices, environment, lambda: anyone_told(project))]
+    found = [WhenWanted(children, "notices", notices, environment, lambda: has_receivers(project))]
     if any(source.points for site in sites for source in site.sources):
         scorer = ["orchestration.live_scoring.main", *at]
         found.append(WhenWanted(children, "scorer", scorer, environment, lambda: has_limits(project)))

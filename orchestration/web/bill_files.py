@@ -36,8 +36,8 @@ def picture_of(path: Path, page: int, turned_degrees: int) -> bytes:
     """A page of a bill that is a picture, upright, as PNG. Raises BadInput."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / "page.png"
-        asked = {"path": str(path), "page": page, "turned_degrees": turned_degrees, "out": str(out)}
-        run_limited("assets.bills.documents.read_scan:write_page", asked)
+        arguments = {"path": str(path), "page": page, "turned_degrees": turned_degrees, "out": str(out)}
+        run_limited("assets.bills.documents.read_scan:write_page", arguments)
         return out.read_bytes()
 
 

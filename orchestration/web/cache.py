@@ -96,11 +96,11 @@ def answered(
     """
     kept = answers_of(ask.project).get((*_seen_by(request, ask), stamp), make)
     vary = "Accept, Accept-Encoding, Cookie, Authorization"
-    told = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": vary}
-    told |= headers or {}
+    all_headers = {"ETag": kept.etag, "Cache-Control": "private, no-cache", "Vary": vary}
+    all_headers |= headers or {}
     if kept.etag in (each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")):
-        return Response(status_code=304, headers=told)
-    return as_taken(request, kept.packed, kept.media_type, told)
+        return Response(status_code=304, headers=all_headers)
+    return as_taken(request, kept.packed, kept.media_type, all_headers)
 
 
 def as_taken(
@@ -108,10 +108,10 @@ def as_taken(
 ) -> Response:
     """Body as brotli packed it, where there is that, or gzip, for who takes it so; for others unpacked."""
     named = (each.partition(";") for each in request.headers.get("accept-encoding", "").split(","))
-    taken = {name.strip() for name, _, more in named if more.replace(" ", "") not in ("q=0", "q=0.0")}
-    if brotli is not None and "br" in taken:
+    encodings = {name.strip() for name, _, more in named if more.replace(" ", "") not in ("q=0", "q=0.0")}
+    if brotli is not None and "br" in encodings:
         return Response(brotli, media_type=media_type, headers=headers | {"Content-Encoding": "br"})
-    if "gzip" in taken:
+    if "gzip" in encodings:
         return Response(packed, media_type=media_type, headers=headers | {"Content-Encoding": "gzip"})
     return Response(gzip.decompress(packed), media_type=media_type, headers=headers)
 
@@ -188,14 +188,14 @@ def whole(make: Callable[[], Rows]) -> Callable[[slice], tuple[Rows, int]]:
     return part_of
 
 
-def said(request: Request, ask: Ask, stamp: str, make: Callable[[], Mapping[str, Any]]) -> Response:
+def json_answer(request: Request, ask: Ask, stamp: str, make: Callable[[], Mapping[str, Any]]) -> Response:
     """One answer as JSON."""
     return answered(request, ask, stamp, lambda: (_json(make()), JSON))
 
 
-def _json(told: Mapping[str, Any]) -> bytes:
+def _json(document: Mapping[str, Any]) -> bytes:
     """As `plain` tells it: times, lists and numbers as orjson writes them, the rest as `plain` has it."""
-    return orjson.dumps(told, default=plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(document, default=plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
 def _csv(rows: Rows) -> str:

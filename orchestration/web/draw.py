@@ -121,11 +121,11 @@ def draw_problem(
     key: str = "problem",
 ) -> Response:
     """A refusal as a page: what, where, and what to do about it. key: of its part."""
-    told = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
+    blocks = [Paragraph(text=detail, tone="bad" if status >= HTTPStatus.BAD_REQUEST else "caution")]
     if mend:
-        told.append(Paragraph(text=mend))
+        blocks.append(Paragraph(text=mend))
     address = ask.address if ask is not None else Address(path=path)
-    page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(told)),), links=links)
+    page = Page(title=title, address=address, parts=(Part(key=key, blocks=tuple(blocks)),), links=links)
     return draw(ask, page, status=status, banner=banner)
 
 
@@ -226,9 +226,11 @@ def _picture(svg: str) -> Markup:
 
 def _preview(page: Page) -> Markup:
     """Part of another page, in the words in which that one was written."""
-    told = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.told_in or "en")}
+    context = {"csrf": "", "now_utc": None, "ours": lambda text: page_word(text, page.told_in or "en")}
     text = (
-        _environment().get_template("preview.html").render(page=page, word=lambda text: page_word(text, "en"), **told)
+        _environment()
+        .get_template("preview.html")
+        .render(page=page, word=lambda text: page_word(text, "en"), **context)
     )
     return Markup(text)  # noqa: S704 - of our own templates
 

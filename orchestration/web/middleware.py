@@ -173,8 +173,8 @@ class Porch:
         if len(raw) + len(query) > LONGEST_ADDRESS:
             raise Refused(414, "address_too_long", f"an address has at most {LONGEST_ADDRESS} bytes")
         if b"mlk_" in raw + query or "mlk_" in scope["path"]:
-            said = "a key in an address ends in logs: revoke it, and send another as a header"
-            raise Refused(400, "key_in_address", said)
+            message = "a key in an address ends in logs: revoke it, and send another as a header"
+            raise Refused(400, "key_in_address", message)
         if not scope["path"].isprintable() or "\\" in scope["path"] or "//" in scope["path"]:
             raise Refused(404, "no_such_page", "there is nothing at this address")
         if any(part in ("..", ".") for part in scope["path"].split("/")):
@@ -211,42 +211,42 @@ class Porch:
         request.state.form = form
         handed = False
 
-        async def again() -> Message:
+        async def replayed() -> Message:
             nonlocal handed
             if handed:
                 return await receive()
             handed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        return again
+        return replayed
 
     async def _note(self, request: Request, outward: "_Outward") -> None:
         """Keep what is kept of a request: acts, refusals and exports of people; of strangers the sign-in alone."""
-        told, status = request.state, outward.status
-        person = getattr(told, "person", None)
+        state, status = request.state, outward.status
+        person = getattr(state, "person", None)
         is_act, is_export = request.method not in SAFE, outward.kind.startswith(EXPORTS) and status == 200
-        is_refused = status in (403, 429) or getattr(told, "code", "") in HIDDEN
-        who = person.person_id if person else getattr(told, "who", None)
-        if who is None or not (is_act or is_export or is_refused) or getattr(told, "is_rehearsal", False):
+        is_refused = status in (403, 429) or getattr(state, "code", "") in HIDDEN
+        person_id = person.person_id if person else getattr(state, "person_id", None)
+        if person_id is None or not (is_act or is_export or is_refused) or getattr(state, "is_rehearsal", False):
             return
-        if status >= 400 and not self._state.allowances.is_left("refusals kept", who):
+        if status >= 400 and not self._state.allowances.is_left("refusals kept", person_id):
             return
         route = request.scope.get("route")
         event = AuditEvent(
-            person_id=who,
-            key_id=getattr(told, "key_id", ""),
+            person_id=person_id,
+            key_id=getattr(state, "key_id", ""),
             method=request.method,
             route=getattr(route, "path", "") or "(none)",
-            permission=getattr(told, "permission", ""),
-            subject=getattr(told, "subject", ""),
-            outcome=f"{status} {getattr(told, 'code', '')}".strip(),
-            body_sha256=getattr(told, "body_sha256", ""),
+            permission=getattr(state, "permission", ""),
+            subject=getattr(state, "subject", ""),
+            outcome=f"{status} {getattr(state, 'code', '')}".strip(),
+            body_sha256=getattr(state, "body_sha256", ""),
         )
         try:
             await to_thread.run_sync(note_event, self._state.project.store, self._state.clock, event)
         except Exception:
             # The act stands in the ledger of its own domain; what is lost is the line about it.
-            logger.exception("a line about %s of %s could not be kept", event.route, who)
+            logger.exception("a line about %s of %s could not be kept", event.route, person_id)
 
 
 class _Outward:
@@ -284,12 +284,12 @@ async def _say(request: Request, problem: Problem, outward: _Outward) -> None:
     if outward.status:
         return
     try:
-        said = answer(request, problem)
+        response = answer(request, problem)
     except Exception as fault:
         # The page of a problem is broken itself.
         request.scope["headers"] = []
-        said = answer(request, _problem(fault))
-    await said(request.scope, request.receive, outward)
+        response = answer(request, _problem(fault))
+    await response(request.scope, request.receive, outward)
 
 
 def _problem(fault: Exception) -> Problem:

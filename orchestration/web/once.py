@@ -47,7 +47,7 @@ class Once:
             of_sender = self._sent.setdefault(own, OrderedDict())
             known = of_sender.get(key)
             if known is not None and ask.now_utc < known.at_utc + REMEMBERED:
-                return _again(known, what)
+                return _answer_before(known, what)
             mine = of_sender[key] = _Sent(what, ask.now_utc)
             while len(of_sender) > MOST_KEPT:
                 of_sender.popitem(last=False)
@@ -60,7 +60,7 @@ class Once:
         return mine.answer
 
 
-def _again(known: _Sent, what: tuple[str, ...]) -> Response:
+def _answer_before(known: _Sent, what: tuple[str, ...]) -> Response:
     if known.what != what:
         raise BadInput("this Idempotency-Key was sent with another body", reason="other_body")
     if known.answer is None:

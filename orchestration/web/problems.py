@@ -83,14 +83,14 @@ def problem_of(fault: Exception) -> Problem:
     if isinstance(fault, NotAllowed):
         return Problem(status=403, code="missing_role", detail=str(fault))
     if isinstance(fault, TooMany):
-        headers = {"Retry-After": str(fault.wait_s), **fault.told}
+        headers = {"Retry-After": str(fault.wait_s), **fault.headers}
         return Problem(status=429, code="too_many", detail=str(fault), headers=headers)
     if isinstance(fault, BeingBuilt):
         place, wait = f"{JOBS}/{fault.job.job_id}", f"{max(fault.about_s / 4, 2):.0f}"
         # A browser opens the page again by itself, without a script.
         headers = {"Location": place, "Retry-After": wait, "Refresh": wait}
-        said = f"{fault}; the page opens by itself"
-        return Problem(status=202, code="being_built", detail=said, headers=headers)
+        message = f"{fault}; the page opens by itself"
+        return Problem(status=202, code="being_built", detail=message, headers=headers)
     if isinstance(fault, BadInput):
         status = next((each for each, reasons in REASONS.items() if fault.reason in reasons), 422)
         headers = {"Retry-After": "60"} if status in (429, 503) else {}
@@ -107,10 +107,10 @@ def problem_of(fault: Exception) -> Problem:
         return _plain(fault)
     if isinstance(fault, Unreachable):
         logger.warning("%s", fault)
-        said = "a part that this needs does not answer; ask again"
+        message = "a part that this needs does not answer; ask again"
         if isinstance(fault, Busy):
-            said = _without_paths(str(fault))
-        return Problem(status=503, code="unreachable", detail=said, headers={"Retry-After": "5"})
+            message = _without_paths(str(fault))
+        return Problem(status=503, code="unreachable", detail=message, headers={"Retry-After": "5"})
     incident = secrets.token_hex(6)
     logger.error("incident %s: %s", incident, type(fault).__name__, exc_info=fault)
     return Problem(status=500, code="bug", detail=f"a fault of ours, kept in the log as incident {incident}")
@@ -131,10 +131,10 @@ def answer(request: Request, problem: Problem) -> Response:
     """The problem as a program or a person reads it."""
     if is_for_programs(request) and problem.status == HTTPStatus.ACCEPTED:
         place = problem.headers["Location"]
-        told = {"success": True, "job": place.rpartition("/")[2], "detail": problem.detail, "location": place}
-        return Response(orjson.dumps(told), problem.status, problem.headers, "application/json")
+        document = {"success": True, "job": place.rpartition("/")[2], "detail": problem.detail, "location": place}
+        return Response(orjson.dumps(document), problem.status, problem.headers, "application/json")
     if is_for_programs(request):
-        said: dict[str, Any] = {
+        problem_document: dict[str, Any] = {
             "type": f"/api/docs#{problem.code}",
             "title": problem.title,
             "status": problem.status,
@@ -143,11 +143,11 @@ def answer(request: Request, problem: Problem) -> Response:
             "code": problem.code,
         }
         mend = problem.mend or (banner_of(request) if problem.status == 401 else "")
-        said |= {"mend": mend} if mend else {}
-        said |= {"errors": problem.errors} if problem.errors else {}
+        problem_document |= {"mend": mend} if mend else {}
+        problem_document |= {"errors": problem.errors} if problem.errors else {}
         # The older paths promise this field with every refusal.
-        said |= {"success": False} if not request.url.path.startswith("/api/v1/ems") else {}
-        return Response(orjson.dumps(said), problem.status, problem.headers, "application/problem+json")
+        problem_document |= {"success": False} if not request.url.path.startswith("/api/v1/ems") else {}
+        return Response(orjson.dumps(problem_document), problem.status, problem.headers, "application/problem+json")
     if problem.status == 401 and request.method in SAFE:
         return RedirectResponse(Address(path="/login").href(next=_here(request)), 303)
     from orchestration.web.draw import draw_problem
@@ -181,8 +181,8 @@ def _way_back(request: Request, nav: Sequence[Nav]) -> Iterator[tuple[str, str]]
 
 
 def _locale(request: Request) -> str:
-    wanted = request.query_params.get("locale", "")
-    return wanted if wanted in languages() else ""
+    locale = request.query_params.get("locale", "")
+    return locale if locale in languages() else ""
 
 
 def _asker(request: Request) -> tuple[Person | None, str]:
@@ -222,12 +222,12 @@ def _printable(text: str) -> str:
 
 def _plain(fault: HTTPException) -> Problem:
     codes = {404: "no_such_page", 405: "wrong_method"}
-    said = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
     status = fault.status_code
     return Problem(
         status=status,
         code=codes.get(status, "bad_request"),
-        detail=said.get(status, HTTPStatus(status).phrase),
+        detail=messages.get(status, HTTPStatus(status).phrase),
         headers=dict(fault.headers or {}),
     )
 

@@ -91,7 +91,7 @@ def marts_dir_of(ask: Ask, *sites: Site) -> Path:
         words, person_id=ask.person.person_id, now_utc=ask.now_utc, at_once=PAST_AT_ONCE, again_after=_AGAIN_AFTER
     )
     if job.state == "failed":
-        why = job.future.exception() or job.future.result().said
+        why = job.future.exception() or job.future.result().message
         raise BadInput(f"the marts of then cannot be built: {why}", reason="refused")
     about_s = seconds_to_build(ask.project) - (ask.now_utc - job.asked_at_utc).total_seconds()
     raise BeingBuilt(job, f"Marts of {', '.join(named)} as known at {at[:19]}Z", max(about_s, 1))
@@ -151,14 +151,14 @@ def stamp_of_uses(ask: Ask, sites: Iterable[Site]) -> str:
         return ask.stamps[key]
     # Of the past they are made from readings, which are what they were then: no marts of it are waited for.
     is_past = ask.address.as_of_utc is not None
-    told = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
+    stamps = [site_sha256(each) if is_past else stamp_of(ask, each) for each in known]
     for site in known:
         for each in project.baselines.versions(site.site_id):
             doubts = sum(1 for found in each.baseline.findings if found.is_blocking)
-            told.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
+            stamps.append(f"{each.baseline_id}@{each.version} {each.status} {each.approved_at_utc} {doubts}")
     records = AdjustmentStore(project.store).records(site_id=[each.site_id for each in known])
-    told += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
-    ask.stamps[key] = "|".join(told)
+    stamps += [f"{each.adjustment.adjustment_id} {each.status}" for each in records]
+    ask.stamps[key] = "|".join(stamps)
     return ask.stamps[key]
 
 

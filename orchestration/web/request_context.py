@@ -142,8 +142,8 @@ class Ask:
         if sees_whole_site(self.person):
             with suppress(BadInput):
                 groups = groups_of(self.project)
-        seen = {name: each for name, each in groups.items() if all(site.site_id in sites for site in each.sites)}
-        return {name: Subject(name, each.name, (each,)) for name, each in sites.items()} | seen
+        visible = {name: each for name, each in groups.items() if all(site.site_id in sites for site in each.sites)}
+        return {name: Subject(name, each.name, (each,)) for name, each in sites.items()} | visible
 
     def asked_subjects(self) -> dict[str, Subject]:
         """The one that the address names as its site, or every one. Raises BadInput as `site`."""
@@ -189,9 +189,9 @@ PLACES = {"exports": (2, 8), "streams": (4, 100)}
 class TooMany(Exception):
     """More than may be: of what, and when there is room again."""
 
-    def __init__(self, kind: str, wait_s: float, told: dict[str, str] | None = None) -> None:
+    def __init__(self, kind: str, wait_s: float, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"too many {kind}; there is room again in {math.ceil(wait_s)} s")
-        self.kind, self.wait_s, self.told = kind, max(1, math.ceil(wait_s)), told or {}
+        self.kind, self.wait_s, self.headers = kind, max(1, math.ceil(wait_s)), headers or {}
 
 
 class Allowances:
@@ -209,13 +209,13 @@ class Allowances:
             is_empty = bucket.is_empty(name, now_s)
             left, wait_s = bucket.left(name, now_s), bucket.wait_s(name, now_s)
         label = kind.replace(" ", "-")
-        told = {
+        headers = {
             "RateLimit-Policy": f'"{label}";q={bucket.size};w={math.ceil(bucket.size / bucket.a_second)}',
             "RateLimit": f'"{label}";r={int(left)};t={math.ceil(wait_s)}',
         }
         if is_empty:
-            raise TooMany(kind, wait_s, told)
-        return told
+            raise TooMany(kind, wait_s, headers)
+        return headers
 
     def give_back(self, kind: str, name: str) -> None:
         """Give back one that was taken."""
@@ -287,36 +287,36 @@ def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared:
     """
 
     def ask(request: Request) -> Ask:
-        state, told = request.app.state, request.state
-        found = state.signed_in(request)
+        app, state = request.app.state, request.state
+        found = app.signed_in(request)
         if found is None:
             raise NotSignedIn
         person, csrf = found
-        if not hasattr(told, "key_id"):
-            told.headers = state.allowances.take("requests of a person", person.person_id)
-        recognised(request.scope, told.key_id if hasattr(told, "key_id") else person.person_id)
-        told.person, told.csrf, told.permission = person, csrf, permission.value if permission else ""
-        scopes = getattr(told, "scopes", None)
+        if not hasattr(state, "key_id"):
+            state.headers = app.allowances.take("requests of a person", person.person_id)
+        recognised(request.scope, state.key_id if hasattr(state, "key_id") else person.person_id)
+        state.person, state.csrf, state.permission = person, csrf, permission.value if permission else ""
+        scopes = getattr(state, "scopes", None)
         if permission is not None and not (may(person, permission) and (scopes is None or permission in scopes)):
             raise NotAllowed(permission)
         if permission is None and scopes is not None and request.method not in SAFE:
             raise NotAllowed(None)
         address = read_address(request.url.path, list(request.query_params.multi_items()), takes=takes, shared=shared)
-        told.subject = f"{address.site} {address.scope}".strip()
-        fault = state.people_fault()
+        state.subject = f"{address.site} {address.scope}".strip()
+        fault = app.people_fault()
         if request.method not in SAFE:
             if fault:
                 raise BadInput(fault, reason="people_file")
             # A machine sends its key with intent; a browser sends a cookie with whatever page it is on.
-            if scopes is None and not hmac.compare_digest(getattr(told, "token", "").encode(), csrf.encode()):
+            if scopes is None and not hmac.compare_digest(getattr(state, "token", "").encode(), csrf.encode()):
                 raise BadInput("this form is not of your sign-in: open the page again", reason="foreign_form")
-        form = getattr(told, "form", {})
+        form = getattr(state, "form", {})
         looks = looks_of(request)
         if "locale" in shared and "locale" not in request.query_params and not request.url.path.startswith("/api/"):
             address = address.model_copy(update={"locale": looks["locale"] or "en"})
-        sent = {"form": form, "files": getattr(told, "files", ())}
-        kept = {"csrf": csrf, **sent, "banner": fault, "looks": looks, "nav": state.nav}
-        return Ask(state.project, person, address, state.clock, **kept)
+        sent = {"form": form, "files": getattr(state, "files", ())}
+        kept = {"csrf": csrf, **sent, "banner": fault, "looks": looks, "nav": app.nav}
+        return Ask(app.project, person, address, app.clock, **kept)
 
     # What the test of the table of routes, and the description of the API, read.
     ask.permission, ask.takes = permission, (*shared, *takes)  # type: ignore[attr-defined]

@@ -82,24 +82,24 @@ def requested_number(ask: Ask) -> Number:
     """The number that an address of /why names, kept or made now. Raises BadInput (no_figure, no_number …)."""
     if figure_id := ask.address.part("figure"):
         return stored_number(ask, figure_id)
-    given = asking(ask)
-    wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
-    shared = _shared(wanted, given.site.site_id)
-    named = {(each.site or given.site.site_id, scope) for each in queries_in(wanted) for scope in each.scopes}
+    site_asking = asking(ask)
+    question = read_why(ask.address, site=site_asking.site.site_id, scope=ask.scope())
+    shared = _shared(question, site_asking.site.site_id)
+    named = {(each.site or site_asking.site.site_id, scope) for each in queries_in(question) for scope in each.scopes}
     for site, scope in named - shared:
         # Before anything is looked for: who may not see it hears of nothing, whether it is there or not.
         if not sees_scope(ask.person, site, scope):
             raise BadInput(f"the site has no number of scope {scope!r}", reason="unknown_scope")
-    figure, book = figures_of(wanted, given)
+    figure, book = figures_of(question, site_asking)
     in_hand = InHand(ask.project.reports, {each.figure_id: each for each in book.figures()})
-    gone = f"the site has no number of scope {figure.scope!r}"
-    _refuse_others(ask, figure, in_hand, gone, "unknown_scope", shared=shared)
+    message = f"the site has no number of scope {figure.scope!r}"
+    _refuse_others(ask, figure, in_hand, message, "unknown_scope", shared=shared)
     ids = kept_ids(ask.project, book.figures(), ask.clock)
     if ids.until_utc is not None:
         figure = ids.figures[figure.figure_id]
         in_hand = InHand(ask.project.reports, {each.figure_id: each for each in ids.figures.values()})
     is_open = partial(_is_theirs, ask)
-    return Number(figure, in_hand, given.sources, kept=False, is_open=is_open, until_utc=ids.until_utc)
+    return Number(figure, in_hand, site_asking.sources, kept=False, is_open=is_open, until_utc=ids.until_utc)
 
 
 def _shared_in(question: Question) -> frozenset[tuple[str, str]]:
@@ -108,14 +108,14 @@ def _shared_in(question: Question) -> frozenset[tuple[str, str]]:
     return _shared(without_site(question, site), site)
 
 
-def _shared(wanted: Question, site: str) -> frozenset[tuple[str, str]]:
+def _shared(question: Question, site: str) -> frozenset[tuple[str, str]]:
     """The whole site's consumption, for a person whose share of it is shown; nothing else of the site is theirs."""
     whole = f"site:{site}"
-    if not isinstance(wanted, Combined) or wanted.of != "percent_of":
+    if not isinstance(question, Combined) or question.of != "percent_of":
         return frozenset()
     # Not of an hour: a tenant is told of days.
-    told = {(e.measure, e.scopes, e.site, e.grain in ("", "day", "month")) for e in queries_in(wanted.parts[1])}
-    is_whole = told == {(SHARED, (whole,), "", True)}
+    scopes = {(e.measure, e.scopes, e.site, e.grain in ("", "day", "month")) for e in queries_in(question.parts[1])}
+    is_whole = scopes == {(SHARED, (whole,), "", True)}
     return frozenset({(site, whole)}) if is_whole else frozenset()
 
 
@@ -125,11 +125,11 @@ def stored_number(ask: Ask, figure_id: str) -> Number:
     reports = known_figures(ask.project, sources, ask.clock)
     figure = known_figure(figure_id, reports)
     in_hand = InHand(reports, {figure_id: figure})
-    gone = f"no figure {figure_id!r} is stored; a report's register lists its figures"
+    message = f"no figure {figure_id!r} is stored; a report's register lists its figures"
     question = question_of(figure, in_hand.figure)
     # A share of the site that was told to a tenant is theirs by its id too; the readings behind the site's are not.
     shared = frozenset[tuple[str, str]]() if question is None else _shared_in(question)
-    _refuse_others(ask, figure, in_hand, gone, "no_figure", shared=shared)
+    _refuse_others(ask, figure, in_hand, message, "no_figure", shared=shared)
     return Number(figure, in_hand, sources, kept=True, is_open=partial(_is_theirs, ask))
 
 
@@ -139,16 +139,18 @@ def kept_number(ask: Ask) -> str:
         raise BadInput("only a number of now, that is not kept yet, can be kept", reason="bad_request")
     # Whether it is theirs to see at all.
     path = requested_number(ask).figure.path
-    given = asking(ask, ask.project.sources())
-    wanted = read_why(ask.address, site=given.site.site_id, scope=ask.scope())
+    site_asking = asking(ask, ask.project.sources())
+    question = read_why(ask.address, site=site_asking.site.site_id, scope=ask.scope())
 
     def build(revision: int) -> ReportContent:
-        figure, book = figures_of(wanted, given, revision=revision)
+        figure, book = figures_of(question, site_asking, revision=revision)
         label = f"{figure.start}/{figure.end}"
-        span = Period(label=label, start=figure.start, end=figure.end, time_zone=given.site.time_zone)
-        return figure_list(book, name=NAME, title=figure.label, period=span, site=given.site)
+        span = Period(label=label, start=figure.start, end=figure.end, time_zone=site_asking.site.time_zone)
+        return figure_list(book, name=NAME, title=figure.label, period=span, site=site_asking.site)
 
-    content, _ = store_revision(build, ask.project.reports, ask.clock, site=given.site, maker=ask.person.person_id)
+    content, _ = store_revision(
+        build, ask.project.reports, ask.clock, site=site_asking.site, maker=ask.person.person_id
+    )
     return next(figure.figure_id for figure in content.figures if figure.path == path)
 
 
@@ -223,10 +225,10 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
     figure, grain = number.figure, grain_of(number.figure)
     if number.kept or not grain:
         return []
-    given = asking(ask, number.sources)
-    span = Period(label="", start=figure.start, end=figure.end, time_zone=given.site.time_zone)
+    site_asking = asking(ask, number.sources)
+    span = Period(label="", start=figure.start, end=figure.end, time_zone=site_asking.site.time_zone)
     try:
-        rows = kpi_rows(given.site, span, grain, given.read, scope=figure.scope)
+        rows = kpi_rows(site_asking.site, span, grain, site_asking.read, scope=figure.scope)
     except BadInput as fault:
         if fault.reason not in ("nothing_in_period", "unknown_scope"):
             raise
@@ -235,8 +237,10 @@ def _parts(ask: Ask, number: Number) -> list[Figure]:
     # A scope is read with its parts, as water of the site.
     is_own = (pl.col("grain") == grain) & (pl.col("scope") == figure.scope)
     rows = rows.filter(is_own & pl.col("kpi").is_in([figure.kpi, ENERGY]))
-    book = FigureBook(report_id="why/parts", revision=0, as_of_utc=given.as_of_utc, is_synthetic=figure.is_synthetic)
-    return add_rows(book, given.site, rows, sources=given.sources, is_traced=False)
+    book = FigureBook(
+        report_id="why/parts", revision=0, as_of_utc=site_asking.as_of_utc, is_synthetic=figure.is_synthetic
+    )
+    return add_rows(book, site_asking.site, rows, sources=site_asking.sources, is_traced=False)
 
 
 def readings_csv(ask: Ask) -> str:

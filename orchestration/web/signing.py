@@ -103,9 +103,9 @@ def signed_at(form: Mapping[str, str], now_utc: datetime) -> datetime:
     return at_utc
 
 
-async def hand_out(request: Request, asked: Exception) -> Response:
+async def hand_out(request: Request, unsigned: Exception) -> Response:
     """The text to be signed, for the script of the page. Nothing was done: the record of acts does not have it."""
-    assert isinstance(asked, ToBeSigned)  # noqa: S101 - registered for it alone
+    assert isinstance(unsigned, ToBeSigned)  # noqa: S101 - registered for it alone
     request.state.is_rehearsal = True
-    action = asked.action.decode()
-    return JSONResponse({"domain": asked.domain, "action": action}, headers={"Cache-Control": "no-store"})
+    action = unsigned.action.decode()
+    return JSONResponse({"domain": unsigned.domain, "action": action}, headers={"Cache-Control": "no-store"})

@@ -26,19 +26,19 @@ class Held(NamedTuple):
     site: Site | None
 
 
-def save_text(ask: Ask, held: Held, text: str, seen: str) -> str:
+def save_text(ask: Ask, held: Held, text: str, opened_sha256: str) -> str:
     """Replace the file, whole or not at all, its text before kept. Returns the new tag. Raises BadInput."""
     call, store, path = WebCall(ask), ask.project.store, held.path
 
-    def checked(beside: Path) -> Site:
-        if problems := problems_in(beside, call):
+    def checked(copy: Path) -> Site:
+        if problems := problems_in(copy, call):
             raise BadConfiguration(problems)
-        return load_site(beside)
+        return load_site(copy)
 
-    with one_writer(path, seen), replaced(path, as_in_file(text, path), checked) as site:
+    with one_writer(path, opened_sha256), replaced(path, as_in_file(text, path), checked) as site:
         if site.site_id != held.site_id:
-            said = f"site_id stays {held.site_id!r}: readings are kept by it"
-            raise BadConfiguration([Problem(file="", line=1, column=1, message=said)])
+            message = f"site_id stays {held.site_id!r}: readings are kept by it"
+            raise BadConfiguration([Problem(file="", line=1, column=1, message=message)])
         for carrier in Carrier:
             # Two in force on one day are refused here, not with the first bill.
             tariffs_of(site, carrier)

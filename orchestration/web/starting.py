@@ -43,10 +43,10 @@ def parted(ask: Ask, files: Sequence[Path]) -> tuple[list[Path], dict[Path, Supp
     return rest, *bills_in(papers)
 
 
-def draft_of(files: Sequence[Path], given: Mapping[str, str]) -> Drafted:
+def draft_of(files: Sequence[Path], answers: Mapping[str, str]) -> Drafted:
     """The site that files make, by answers of a person. Raises BadInput."""
-    interview = Interview({**given}, tz=given.get("time_zone"))
-    return drafted(site_id_of(given.get("name", "")), files, interview)
+    interview = Interview({**answers}, tz=answers.get("time_zone"))
+    return drafted(site_id_of(answers.get("name", "")), files, interview)
 
 
 def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Found], list[datetime]]:
@@ -73,18 +73,18 @@ def found_in(ask: Ask, files: Sequence[Path], draft: Drafted) -> tuple[list[Foun
     return found, [hour.astimezone(local) for hour in week]
 
 
-def make_site(ask: Ask, files: Sequence[Path], given: Mapping[str, str]) -> str:
+def make_site(ask: Ask, files: Sequence[Path], answers: Mapping[str, str]) -> str:
     """Write the site file, bring readings and bills in, and have the figures calculated; the site's id. Once: a second
     time changes nothing. Raises BadInput, with nothing written, where no reading would be stored or the name is taken.
     """
     of_meters, bills, _ = parted(ask, files)
-    draft, project = draft_of(of_meters, given), ask.project
+    draft, project = draft_of(of_meters, answers), ask.project
     readings = [each for each in of_meters if each not in draft.refused and each.suffix.lower() not in TARIFFS]
     read = partial(preview_file, site=draft.site, lake=project.lake, quarantine=project.quarantine, clock=ask.clock)
     reports = [read(each).report for each in readings]
     if not any(each.accepted_rows for each in reports):
-        said = next((each.message for each in reports if each.message), "none of these files has a reading")
-        raise BadInput(said, reason="no_readings", mend="go back, and answer what is asked of the columns")
+        message = next((each.message for each in reports if each.message), "none of these files has a reading")
+        raise BadInput(message, reason="no_readings", mend="go back, and answer what is asked of the columns")
     target = project.project.sites_dir / f"{draft.site.site_id}.yaml"
     try:
         with target.open("x", encoding="utf-8") as file:

@@ -46,11 +46,11 @@ class BeingBuilt(Exception):
 
 
 class Outcome(NamedTuple):
-    """Outcome of a command. result: its JSON, where it ended well or with a finding; else the sentence on why not."""
+    """Outcome of a command. result: its JSON, where it ended well or with a finding. message: its last error line."""
 
     exit_code: int
     result: dict[str, Any]
-    said: str
+    message: str
 
 
 @dataclass
@@ -162,9 +162,9 @@ class Work:
             check=False,
         )
         # Warnings come before the sentence that it ended with.
-        said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
+        message = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "")
         result = json.loads(done.stdout) if done.returncode in (DONE, CHECK_FAILED) and done.stdout else {}
-        return Outcome(done.returncode, result, said)
+        return Outcome(done.returncode, result, message)
 
 
 def work_of(project: OpenProject) -> Work:

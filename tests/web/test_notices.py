@@ -72,7 +72,7 @@ def test_what_was_withdrawn_is_asked_for_again_where_its_source_reports_it_again
     run(acted, "choose", "--folder", "anne", "--severity", "4", "--quiet", "00:00-23:59", "--as", "anne")
     outbox = Outbox(acted.project.store)
     [first, *_] = [each for each in look(acted.project, acted.clock) if each.severity > 1]
-    outbox.record(withdrawn([first], [], {}, told=["anne"], is_whole=True), acted.clock)
+    outbox.record(withdrawn([first], [], {}, receivers=["anne"], is_whole=True), acted.clock)
     assert [each.notice_id for each in look(acted.project, acted.clock)] == [first.notice_id]
     assert look(acted.project, acted.clock) == []
 

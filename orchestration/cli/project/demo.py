@@ -52,10 +52,10 @@ def demo(
     is_green = all(f["is_equal"] for f in found["figures"]) and any(
         c["state"] in ("VERIFIED", "COMPLETED") for c in found["commands"]
     )
-    return Answer(found, text=told(found, out), exit_code=DONE if is_green else CHECK_FAILED)
+    return Answer(found, text=demo_text(found, out), exit_code=DONE if is_green else CHECK_FAILED)
 
 
-def told(found: dict[str, Any], out: Path) -> str:
+def demo_text(found: dict[str, Any], out: Path) -> str:
     """The demo's result for people."""
     lines = ["", "Artefacts"]
     lines += [f"  {each['kind']:5} {each['path']}" for each in found["artifacts"]]

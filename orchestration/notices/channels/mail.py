@@ -14,14 +14,14 @@ from orchestration.notices.letter import Letter, Refused, Send, Silent
 
 
 @contextmanager
-def opened(given: DeliverySettings, clock: Clock) -> Iterator[Send]:
+def opened(settings: DeliverySettings, clock: Clock) -> Iterator[Send]:
     """A session that is opened with the first letter. Raises OSError and SMTPException."""
     session: list[smtplib.SMTP] = []
 
     def send(letter: Letter) -> None:
         if not session:
-            session.append(_session(given))
-        message = message_of(letter, given.mail_from, clock)
+            session.append(_session(settings))
+        message = message_of(letter, settings.mail_from, clock)
         try:
             missed = session[0].send_message(message)
         except smtplib.SMTPRecipientsRefused as fault:
@@ -49,15 +49,15 @@ def opened(given: DeliverySettings, clock: Clock) -> Iterator[Send]:
                 server.quit()
 
 
-def _session(given: DeliverySettings) -> smtplib.SMTP:
+def _session(settings: DeliverySettings) -> smtplib.SMTP:
     try:
-        server = smtplib.SMTP(given.smtp_host, given.smtp_port, timeout=given.timeout_s)
-        if given.smtp_tls:
+        server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=settings.timeout_s)
+        if settings.smtp_tls:
             server.starttls(context=ssl.create_default_context())
-        if given.smtp_username:
-            server.login(given.smtp_username, given.smtp_password)
+        if settings.smtp_username:
+            server.login(settings.smtp_username, settings.smtp_password)
     except smtplib.SMTPAuthenticationError as fault:
-        raise Silent(f"the mail server takes no password of {given.smtp_username}: {fault.smtp_code}") from fault
+        raise Silent(f"the mail server takes no password of {settings.smtp_username}: {fault.smtp_code}") from fault
     except (OSError, smtplib.SMTPException) as fault:
         raise Silent(f"{type(fault).__name__}: {fault}") from fault
     return server

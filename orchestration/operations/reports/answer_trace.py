@@ -18,10 +18,10 @@ from data_quality.contracts.time import FixedClock
 from orchestration.operations.answer import plain
 from orchestration.operations.answer_figures import (
     ANSWER,
-    asked_of,
     digest_of,
     may_repeat,
     may_repeat_in,
+    number_parameters,
     placed,
     reader,
     unnamed_numbers,
@@ -65,8 +65,8 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
     if is_repeated := "act" not in named:
         for each in kept.trace.inputs:
             _expect_same(call, figure_id, each)
-        again = dict(unnamed_numbers(_asked_again(call, operation, kept.trace))).get(place)
-        recomputed = None if again is None else Decimal(repr(again))
+        repeated = dict(unnamed_numbers(_repeated(call, operation, kept.trace))).get(place)
+        recomputed = None if repeated is None else Decimal(repr(repeated))
     changes = {
         "figure_id": figure_id, "path": place, "label": f"{place.strip('/')} of {kept.label}", "kpi": name,
         "value": value, "unit": next((each for each in UNITS if name.endswith(each)), ""),
@@ -82,14 +82,14 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
     )
 
 
-def _command(operation: Operation, told: Mapping[str, str]) -> str:
+def _command(operation: Operation, arguments: Mapping[str, str]) -> str:
     """The question as somebody types it, without what is usual."""
     words = ["meterloom", *operation.name.split()]
-    for each in asked_of(operation):
-        said, names = told.get(each.name), each.option.names if each.option is not None else ()
-        if said is None or (not each.is_required and said == reader(each.kind).dump_json(each.default).decode()):
+    for each in number_parameters(operation):
+        text, names = arguments.get(each.name), each.option.names if each.option is not None else ()
+        if text is None or (not each.is_required and text == reader(each.kind).dump_json(each.default).decode()):
             continue
-        value = json.loads(said)
+        value = json.loads(text)
         # A switch of two names says the other one where it is off.
         on, _, off = names[0].partition("/") if names else ("", "", "")
         for one in value if isinstance(value, list) else [value]:
@@ -99,13 +99,13 @@ def _command(operation: Operation, told: Mapping[str, str]) -> str:
     return shlex.join(words)
 
 
-def _expect_same(call: Call, figure_id: str, given: TraceInput) -> None:
-    file = _at(call, Path(given.id))
-    if file.is_file() and digest_of(file) == given.sha256:
+def _expect_same(call: Call, figure_id: str, source: TraceInput) -> None:
+    file = _at(call, Path(source.id))
+    if file.is_file() and digest_of(file) == source.sha256:
         return
     state = "another" if file.is_file() else "gone"
     raise BadInput(
-        f"figure {figure_id} was made of {file}, which is {state} now: expected the file with SHA-256 {given.sha256}",
+        f"figure {figure_id} was made of {file}, which is {state} now: expected the file with SHA-256 {source.sha256}",
         reason="changed_input",
     )
 
@@ -115,34 +115,34 @@ def _at(call: Call, path: Path) -> Path:
     return found if found.exists() or len(path.parts) > 1 else path
 
 
-def _asked_again(call: Call, operation: Operation, trace: Trace) -> Any:
+def _repeated(call: Call, operation: Operation, trace: Trace) -> Any:
     """The answer as JSON, by the clock of then."""
     named = trace.parameters
     if not may_repeat(operation):
-        raise _gone(operation.name)
+        raise _no_such_command(operation.name)
     values = _options(call, operation, json.loads(named["question"]))
     as_of = trace.as_of_utc.isoformat() if "as_of_" in operation.takes else None
     clock, person = FixedClock(trace.as_of_utc), named.get("person")
     if not operation.takes or not may_repeat_in(operation):
         # What writes in a project is asked where there is none, as what needs none.
-        asked = Call(_NOWHERE, as_of=as_of, person=person)
-        asked.clock = clock
+        own_call = Call(_NOWHERE, as_of=as_of, person=person)
+        own_call.clock = clock
     else:
         sites = tuple(json.loads(named.get("sites", "[]")))
-        asked = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
-    return plain(operation.function(asked, **operation.question.filled(values)).result)
+        own_call = RunCall(call.project, clock, as_of=as_of, person=person, sites=sites)
+    return plain(operation.function(own_call, **operation.question.filled(values)).result)
 
 
-def _options(call: Call, operation: Operation, told: dict[str, str]) -> dict[str, Any]:
+def _options(call: Call, operation: Operation, arguments: dict[str, str]) -> dict[str, Any]:
     """Arguments of the command, as its options read them today. Raises BadInput where they read them no more."""
-    known = {each.name: each for each in asked_of(operation)}
+    known = {each.name: each for each in number_parameters(operation)}
     needed = {name for name, each in known.items() if each.is_required}
     try:
-        if not needed <= told.keys() <= known.keys():
-            raise _gone(operation.name)
-        read = {name: reader(known[name].kind).validate_json(said) for name, said in told.items()}
+        if not needed <= arguments.keys() <= known.keys():
+            raise _no_such_command(operation.name)
+        read = {name: reader(known[name].kind).validate_json(text) for name, text in arguments.items()}
     except ValidationError as fault:
-        raise _gone(operation.name) from fault
+        raise _no_such_command(operation.name) from fault
     return {name: placed(value, lambda path: _at(call, path)) for name, value in read.items()}
 
 
@@ -152,10 +152,10 @@ def _operation(module: str, name: str) -> Operation:
         held = OPERATIONS.get(import_module(module).__name__, []) if module.startswith(_ROOM) else []
     found = next((each for each in held if each.name == name), None)
     if found is None:
-        raise _gone(name)
+        raise _no_such_command(name)
     return found
 
 
-def _gone(name: str) -> BadInput:
+def _no_such_command(name: str) -> BadInput:
     message = f"the figure was printed by meterloom {name} of another release; this one has no such command or option"
     return BadInput(message, reason="no_figure")

@@ -48,6 +48,6 @@ def keys(ask: Ask = asked(Permission.KEYS_OWN, shared=())) -> Response:
 def settings(ask: Ask = asked(Permission.SETTINGS_UPDATE, shared=())) -> Response:
     """Settings with value and origin, secrets masked, for admins of all sites (else null); editable site files."""
     shown, is_changed, sites = settings_seen(ask)
-    told = None if shown is None else [each._asdict() for each in shown]
+    listing = None if shown is None else [each._asdict() for each in shown]
     listed = [{"site": site, "name": name} for site, name in sites]
-    return JSONResponse(plain({"settings": told, "is_changed": is_changed, "sites": listed}), headers=_KEPT)
+    return JSONResponse(plain({"settings": listing, "is_changed": is_changed, "sites": listed}), headers=_KEPT)

@@ -183,9 +183,9 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
     def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         # Of what was not said the command has its own.
         named = sent.model_fields_set - set(SentSignature.model_fields)
-        said = {name.removeprefix(_FIELD): getattr(sent, name) for name in named}
+        values = {name.removeprefix(_FIELD): getattr(sent, name) for name in named}
         signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
-        return _done(request, replace(ask, form=signed), act, operation, said, idempotency_key)
+        return _done(request, replace(ask, form=signed), act, operation, values, idempotency_key)
 
     answer.__annotations__["sent"] = body_of(act, operation)
     return answer
@@ -196,8 +196,8 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     gate = asked(act.needs, takes=takes, shared=("site",))
 
     def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
-        said = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
-        known = {name: value for name, value in said.items() if value is not None}
+        values = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
+        known = {name: value for name, value in values.items() if value is not None}
         is_key = getattr(request.state, "scopes", None) is not None
         if is_key and (asked_for := [each for each in act.of_people.split() if known.get(each)]):
             raise BadInput(f"{asked_for[0]} is for a person who is signed in, and not for a key", reason="missing_role")
@@ -220,28 +220,28 @@ def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
 
 
 def _done(
-    request: Request, ask: Ask, act: Act, operation: Operation, said: dict[str, Any], key: str
+    request: Request, ask: Ask, act: Act, operation: Operation, values: dict[str, Any], key: str
 ) -> Response:  # fmt: skip
     for name in _IN_PATH.findall(act.path):
         # Of what is called `name` the M&V projects alone are of a site.
         guard(ask, "project" if act.needs is P.MV_RUN else name, request.path_params[name])
-        said[act.of.get(name, name)] = request.path_params[name]
+        values[act.of.get(name, name)] = request.path_params[name]
     if "file" in act.of.values():
-        said["file"] = Path(said["file"])
+        values["file"] = Path(values["file"])
     if not act.is_job:
-        return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, said))
-    words = words_of(operation, said | _site(ask, operation))
+        return once_of(ask.project).answer(request, ask, key, partial(_answered, ask, act, operation, values))
+    words = words_of(operation, values | _site(ask, operation))
     words += ("--as", ask.person.person_id) if "person_" in operation.takes else ()
     job = work_of(ask.project).ask(words, person_id=ask.person.person_id, now_utc=ask.now_utc, key=key)
     return answer_of(job, lambda outcome: outcome.result)
 
 
-def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hidden: Path | None = None) -> Response:
+def _answered(ask: Ask, act: Act, operation: Operation, values: dict[str, Any], hidden: Path | None = None) -> Response:
     """The JSON of the operation, without folders of the server, which nobody need know; hidden: one of them, with what
     was sent. Raises BadInput.
     """
-    known = said | dict(act.fixed) | _site(ask, operation)
-    if "tenant" in said or any(each.name == "tenant" for each in operation.question.parameters):
+    known = values | dict(act.fixed) | _site(ask, operation)
+    if "tenant" in values or any(each.name == "tenant" for each in operation.question.parameters):
         guard(ask, "tenant", known.get("tenant", ""))
     try:
         found = operation.function(WebCall(ask), **operation.question.filled(known))
@@ -262,8 +262,8 @@ def _answered(ask: Ask, act: Act, operation: Operation, said: dict[str, Any], hi
 def _refused(found: Answer) -> str:
     """The first sentence on why a file was refused."""
     result = dict(found.result)
-    told = [each.get("message", "") for name in ("refused", "files") for each in result.get(name) or ()]
-    return next((each for each in told if each), "") or "what was sent was refused whole"
+    messages = [each.get("message", "") for name in ("refused", "files") for each in result.get(name) or ()]
+    return next((each for each in messages if each), "") or "what was sent was refused whole"
 
 
 def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
@@ -271,13 +271,13 @@ def _site(ask: Ask, operation: Operation) -> dict[str, Any]:
     return {each.name: whole_site(ask).site_id for each in operation.question.parameters if each.word == "site"}
 
 
-def words_of(operation: Operation, said: Mapping[str, Any]) -> tuple[str, ...]:
+def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]:
     """The command that asks the same. Raises BadInput for an argument that would be read as an option, and for a text
     that no command line takes.
     """
     words = [*operation.name.split()]
     for each in operation.question.parameters:
-        value = said.get(each.name)
+        value = values.get(each.name)
         if value is None or value is False:
             continue
         several = [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]

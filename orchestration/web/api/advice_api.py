@@ -99,6 +99,6 @@ def of_site(ask: Ask, site: Site, recommendation_id: str) -> Recommendation:
     known = Recommendations(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
     found = next((each for each in known if each.recommendation_id == recommendation_id), None)
     if found is None:
-        said = f"site {site.site_id} has no recommendation {recommendation_id[:20]!r}"
-        raise BadInput(said, reason="no_recommendation")
+        message = f"site {site.site_id} has no recommendation {recommendation_id[:20]!r}"
+        raise BadInput(message, reason="no_recommendation")
     return found

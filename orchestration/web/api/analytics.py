@@ -68,7 +68,7 @@ def _answer(request: Request, ask: Ask, what: str) -> Response:
     def make() -> list[dict[str, Any]]:
         rows = _rows(of_grain, site, scope, period, what, breakdown)
         against = before(period, COMPARED[compared])
-        return rows if against is None else _beside(of_grain, site, rows, period, against, what)
+        return rows if against is None else _with_compared(of_grain, site, rows, period, against, what)
 
     return listed(
         request,
@@ -96,10 +96,10 @@ def _expect_parts(ask: Ask, site: Site, what: str, breakdown: str) -> None:
 def _rows(ask: Ask, site: Site, scope: str, period: Period, what: str, breakdown: str) -> list[dict[str, Any]]:
     names = scopes_of(ask, site)
     kind = "seu" if what == "savings" else breakdown
-    wanted = [scope] if kind == "none" or scope.startswith("seu:") else [e for e in names if e.startswith(f"{kind}:")]
+    scopes = [scope] if kind == "none" or scope.startswith("seu:") else [e for e in names if e.startswith(f"{kind}:")]
     of_kpi = ask.of(more=(("kpi", KPI[what]),))
     # One question for all: a site's marts are in memory anyway.
-    every = kpi_frame(of_kpi, site, scope if wanted == [scope] else "", period).filter(pl.col("scope").is_in(wanted))
+    every = kpi_frame(of_kpi, site, scope if scopes == [scope] else "", period).filter(pl.col("scope").is_in(scopes))
     rows, _ = kpi_rows_of(of_kpi, site, every, slice(None))
     found = [{**row, "name": names.get(row["scope"], row["scope"])} for row in rows]
     return found if what != "savings" else _with_baselines(ask, found, every)
@@ -119,7 +119,7 @@ def _with_baselines(ask: Ask, rows: list[dict[str, Any]], marts: pl.DataFrame) -
     return found
 
 
-def _beside(
+def _with_compared(
     ask: Ask, site: Site, rows: list[dict[str, Any]], period: Period, against: Period, what: str
 ) -> list[dict[str, Any]]:
     """The same rows of the other time, by how many intervals lie before them in their period."""

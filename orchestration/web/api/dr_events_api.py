@@ -87,23 +87,23 @@ ACTS: Mapping[str, Kind] = {
 
 
 def act(
-    ask: Ask, site_id: str, event_id: str, name: str, said: Mapping[str, Any], *, seen: str | None = None
+    ask: Ask, site_id: str, event_id: str, name: str, arguments: Mapping[str, Any], *, stamp: str | None = None
 ) -> Answer:
     """Answer of the act's operation; of one that the person has done already, the event as it stands.
 
-    said: arguments of the operation beside the event. seen: stamp of the event that its form was made of; None: a
+    arguments: those of the operation besides the event. stamp: that of the event that its form was made of; None: a
     program, which says the digest. Raises BadInput (changed_since) where somebody else came between.
     """
     kind = ACTS[name]
     with led_on(WAY_ON):
         event = DrEvents(ask.project.store).named(event_id, site_id)
-        me, is_newer = ask.person.person_id, seen is not None and seen != stamp_of(event)
+        me, is_newer = ask.person.person_id, stamp is not None and stamp != stamp_of(event)
         is_mine = is_newer and event.person_id == me and event.state == _LEADS_TO.get(name)
         if is_mine or kind.is_done(event, me):
             return dr_event.told(WebCall(ask), event)
         if is_newer and name not in ("stop", "opt-out"):
             raise BadInput("this event has changed since you opened the page", reason="changed_since")
-        return kind.run(WebCall(ask), event.event_id, said)
+        return kind.run(WebCall(ask), event.event_id, arguments)
 
 
 class SentEvent(Model):
@@ -160,8 +160,8 @@ def _endpoint(name: str) -> Callable[..., Response]:
 
     def answer(event_id: str, sent: Any, ask: Ask = asked(ACTS[name].needs, shared=_SHARED)) -> Response:
         signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
-        said = sent.model_dump(exclude=set(SentSignature.model_fields), exclude_none=True)
-        return _json(act(replace(ask, form=signed), whole_site(ask).site_id, event_id, name, said))
+        arguments = sent.model_dump(exclude=set(SentSignature.model_fields), exclude_none=True)
+        return _json(act(replace(ask, form=signed), whole_site(ask).site_id, event_id, name, arguments))
 
     answer.__annotations__["sent"] = _SENT[name]
     answer.__doc__ = f"{name.capitalize()}: as the command, by who stands behind the request; done again it is done."

@@ -132,8 +132,8 @@ def _tell_sites(page: Metrics, project: OpenProject, now_utc: datetime) -> None:
         for site_id, at in last_arrivals(project.store).items()
         if site_id in sites
     }
-    said = "Since the last file with readings of a site was taken in; of a bucket of sites the longest"
-    page.tell("ingest_lag_seconds", "gauge", by_site(lags), said)
+    meaning = "Since the last file with readings of a site was taken in; of a bucket of sites the longest"
+    page.tell("ingest_lag_seconds", "gauge", by_site(lags), meaning)
     page.tell("stale_months", "gauge", [("", float(len(project.stage("kpi").stale())))], "Months to compute again")
 
 

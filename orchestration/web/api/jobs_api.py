@@ -19,14 +19,14 @@ def job(job_id: str, ask: Ask = asked(None, shared=())) -> Response:
     """Where a job of one's own stands, and what its command answered."""
     found = work_of(ask.project).job(job_id, ask.person.person_id)
     outcome = found.wait(0)
-    told: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
+    document: dict[str, Any] = {"id": found.job_id, "state": found.state, "asked_at": found.asked_at_utc}
     if outcome is not None:
-        name, said = ("result", outcome.result) if found.state == "done" else ("problem", outcome.said)
-        told[name] = said
-    return JSONResponse(plain(told))
+        name, value = ("result", outcome.result) if found.state == "done" else ("problem", outcome.message)
+        document[name] = value
+    return JSONResponse(plain(document))
 
 
-def answer_of(job: Job, told: Callable[[Outcome], dict[str, Any]]) -> Response:
+def answer_of(job: Job, document_of: Callable[[Outcome], dict[str, Any]]) -> Response:
     """The answer of a job that ends in time, or where it is to be asked for. Raises BadInput for one that failed."""
     outcome = job.wait(WAIT_S)
     if outcome is None:
@@ -34,5 +34,5 @@ def answer_of(job: Job, told: Callable[[Outcome], dict[str, Any]]) -> Response:
         headers = {"Location": place, "Retry-After": "5"}
         return JSONResponse({"success": True, "job": job.job_id, "state": job.state, "location": place}, 202, headers)
     if outcome.exit_code not in (DONE, CHECK_FAILED):
-        raise BadInput(outcome.said or "the command printed nothing", reason="refused")
-    return JSONResponse(plain(told(outcome)))
+        raise BadInput(outcome.message or "the command printed nothing", reason="refused")
+    return JSONResponse(plain(document_of(outcome)))

@@ -110,10 +110,10 @@ def range_of(ask: Ask, site: Site) -> Period:
 
 def one_name(ask: Ask, name: str, shared: str | None) -> str:
     """What a parameter says that has two names. Raises BadInput (bad_address) where they say two things."""
-    told = ask.address.part(name)
-    if told and shared and told != shared:
-        raise BadInput(f"{name}={told[:64]} and {shared[:64]!r} are two answers to one question", reason="bad_address")
-    return told or shared or ""
+    own = ask.address.part(name)
+    if own and shared and own != shared:
+        raise BadInput(f"{name}={own[:64]} and {shared[:64]!r} are two answers to one question", reason="bad_address")
+    return own or shared or ""
 
 
 def grain_of(ask: Ask) -> Grain:
@@ -130,9 +130,9 @@ def _of_portfolio(ask: Ask) -> list[dict[str, Any]]:
         raise BadInput("there is no scope 'portfolio'", reason="unknown_scope")
     scope = ask.address.scope
     named = {"site": ask.address.site, "scope": "" if scope.startswith(PORTFOLIO) else scope}
-    beside = [name for name, told in (named | {each: ask.address.part(each) for each in SCOPES[:2]}).items() if told]
-    if beside:
-        raise BadInput(f"the portfolio is of all sites: {', '.join(beside)} would change nothing", reason="bad_address")
+    others = [name for name, value in (named | {each: ask.address.part(each) for each in SCOPES[:2]}).items() if value]
+    if others:
+        raise BadInput(f"the portfolio is of all sites: {', '.join(others)} would change nothing", reason="bad_address")
     text = one_name(ask, "range", ask.address.period)
     period = span(
         ask.address.model_copy(update={"period": text or "7d"}), time_zone="UTC", now_utc=ask.as_known_utc, usual=""

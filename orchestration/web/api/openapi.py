@@ -41,14 +41,14 @@ def described(app: FastAPI) -> dict[str, Any]:
     for route in routes:
         gate = gate_of(route)
         for method in route.methods or ():
-            said = found["paths"][route.path_format][method.lower()]
-            said["responses"]["4XX"] = {"description": "A problem document (RFC 9457), application/problem+json"}
+            entry = found["paths"][route.path_format][method.lower()]
+            entry["responses"]["4XX"] = {"description": "A problem document (RFC 9457), application/problem+json"}
             if gate is None:
                 continue
             permission, takes = gate
-            said["x-permission"] = permission.value if permission else "signed in"
-            known = {each["name"] for each in said.setdefault("parameters", [])}
-            said["parameters"] += [
+            entry["x-permission"] = permission.value if permission else "signed in"
+            known = {each["name"] for each in entry.setdefault("parameters", [])}
+            entry["parameters"] += [
                 {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
                 for name in takes
                 if name not in known
@@ -69,12 +69,12 @@ def docs_page(document: dict[str, Any], address: Address) -> Page:
         (
             method.upper(),
             path,
-            (said.get("description") or said.get("summary", "")).partition("\n")[0],
-            ", ".join(each["name"] for each in said.get("parameters", [])),
-            said.get("x-permission", ""),
+            (entry.get("description") or entry.get("summary", "")).partition("\n")[0],
+            ", ".join(each["name"] for each in entry.get("parameters", [])),
+            entry.get("x-permission", ""),
         )
         for path, methods in sorted(document["paths"].items())
-        for method, said in methods.items()
+        for method, entry in methods.items()
     ]
     faults = [(str(status), ", ".join(sorted(reasons))) for status, reasons in sorted(REASONS.items())]
     paths = _table("Addresses", ("Method", "Path", "What it answers", "Parameters", "Permission"), rows)

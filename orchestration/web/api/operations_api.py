@@ -108,12 +108,12 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
     def answer(request: Request, ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
         for name in in_path:
             guard(ask, name, request.path_params[name])
-        told = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
-        values = {name: value for name, value in told.items() if value is not None}
+        sent = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}
+        values = {name: value for name, value in sent.items() if value is not None}
         call, arguments = WebCall(ask), operation.question.filled(values)
-        said = operation.function(call, **arguments).document
-        kept = kept_numbers(operation, call, arguments, said)
-        return Response(orjson.dumps(said if kept is None else kept.beside(said)), media_type=JSON)
+        document = operation.function(call, **arguments).document
+        kept = kept_numbers(operation, call, arguments, document)
+        return Response(orjson.dumps(document if kept is None else kept.with_ids(document)), media_type=JSON)
 
     answer.__doc__ = operation.function.__doc__
     return answer

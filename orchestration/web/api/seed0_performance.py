@@ -65,16 +65,16 @@ class Performance(Model):
 
 @router.post("/baseline/seu/train")
 def train(
-    wanted: Training,
+    training: Training,
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
     ask: Ask = asked(Permission.BASELINE_CREATE, shared=()),
 ) -> Response:
     """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
-    site, seu = _use(ask, wanted.seu_id)
-    if wanted.end_date < wanted.start_date or wanted.start_date.year != wanted.baseline_year:
+    site, seu = _use(ask, training.seu_id)
+    if training.end_date < training.start_date or training.start_date.year != training.baseline_year:
         raise BadInput("start_date lies in baseline_year, and end_date is not before it", reason="bad_period")
     # Raises BadInput where the asked drivers are not those that the site file gives the use, with their reasons.
-    features = wanted.features
+    features = training.features
     if BARRED_FEATURE in features:
         raise BadInput(
             f"{BARRED_FEATURE} is no driver: the load itself warms the machine", reason="endogenous_driver",
@@ -97,12 +97,12 @@ def train(
             f"the site file gives {seu.seu_id!r} the drivers {left} too, each with its reason", reason="unknown_driver",
             mend="name them all, or change the site file",
         )  # fmt: skip
-    span = f"{wanted.start_date}/{wanted.end_date + timedelta(days=1)}"
+    span = f"{training.start_date}/{training.end_date + timedelta(days=1)}"
     person_id, use = ask.person.person_id, ("--site", site.site_id, "--seu", seu.seu_id)
     words = ("baseline", "fit", *use, "--train", span, "--as", person_id)
     work = work_of(ask.project)
     job = work.ask(words, person_id=person_id, now_utc=ask.now_utc, key=idempotency_key)
-    return answer_of(job, lambda outcome: _trained(outcome, ask, wanted.seu_id))
+    return answer_of(job, lambda outcome: _trained(outcome, ask, training.seu_id))
 
 
 def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
@@ -128,16 +128,16 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 
 
 @router.post("/reports/seu-performance")
-def performance(wanted: Performance, ask: Ask = asked(Permission.REPORT_READ, shared=SHARED)) -> Response:
+def performance(question: Performance, ask: Ask = asked(Permission.REPORT_READ, shared=SHARED)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
-    site, seu = _use(ask, wanted.seu_id)
-    given = asking(ask.of(site=site.site_id))
-    label = str(wanted.report_year) + ("" if wanted.period == "annual" else f"-{wanted.period}")
+    site, seu = _use(ask, question.seu_id)
+    site_asking = asking(ask.of(site=site.site_id))
+    label = str(question.report_year) + ("" if question.period == "annual" else f"-{question.period}")
     span = parse_period(label, site.time_zone)
-    version = _of_year(given, seu, wanted.baseline_year)
-    use = AskedUse(site, seu, version, given.sources, given.as_of_utc)
+    version = _of_year(site_asking, seu, question.baseline_year)
+    use = AskedUse(site, seu, version, site_asking.sources, site_asking.as_of_utc)
     made: list[Figure] = []
-    found = quarters(given, use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
+    found = quarters(site_asking, use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
     ids = kept_ids(ask.project, made, ask.clock)
     whole = next((each for each in found if each.period == span), None)
     report = {
@@ -180,11 +180,11 @@ def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED))
     years = [_year(part(name), name) for name in ("start_year", "end_year")]
     if not 0 <= years[1] - years[0] <= 20:
         raise BadInput("end_year is not before start_year, and at most 20 years after it", reason="bad_period")
-    given = asking(ask.of(site=site.site_id))
-    use = against(given, seu.seu_id, part("baseline_version"))
+    site_asking = asking(ask.of(site=site.site_id))
+    use = against(site_asking, seu.seu_id, part("baseline_version"))
     span = parse_period(f"{years[0]}-01-01/{years[1] + 1}-01-01", site.time_zone)
     made: list[Figure] = []
-    found = quarters(given, use, quarters_of(span), measures=MEASURES, book=made.extend)
+    found = quarters(site_asking, use, quarters_of(span), measures=MEASURES, book=made.extend)
     ids = kept_ids(ask.project, made, ask.clock)
     data = [
         {
@@ -223,9 +223,9 @@ def _year(text: str, name: str) -> int:
     return int(text)
 
 
-def _of_year(given: Asking, seu: Seu, year: int) -> BaselineVersion:
+def _of_year(site_asking: Asking, seu: Seu, year: int) -> BaselineVersion:
     """The approved version that was trained on that year, else the newest that was. Raises BadInput (no_baseline)."""
-    every = given.baselines.line(enb_of(given.site, seu), as_of_utc=given.as_of_utc)
+    every = site_asking.baselines.line(enb_of(site_asking.site, seu), as_of_utc=site_asking.as_of_utc)
     known = [each for each in every if each.status is not BaselineStatus.REJECTED]
     found = [each for each in known if each.baseline.train_start.year == year]
     approved = [each for each in found if each.status is BaselineStatus.APPROVED]

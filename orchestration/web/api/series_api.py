@@ -18,7 +18,7 @@ from orchestration.views.requested_figures import kept_ids
 from orchestration.views.series_ids import Interval, series_ids
 from orchestration.web.api.kpis import range_of
 from orchestration.web.api.operations_api import operation_of
-from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, said, whole, whole_number
+from orchestration.web.cache import BASE, MOST_POINTS, PAGING, json_answer, listed, whole, whole_number
 from orchestration.web.energy.energy_given import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
 from orchestration.web.request_context import Ask, asked
@@ -83,7 +83,7 @@ def running(
         }
         return {**whole, "why": whys}
 
-    return said(request, ask, stamp_of(ask, site), make)
+    return json_answer(request, ask, stamp_of(ask, site), make)
 
 
 @router.get("/quality")
@@ -105,9 +105,9 @@ def quality(
         judged, findings = judged_days(call.project.lake, site, start, end, as_of_utc=ask.address.as_of_utc)
         found, days = plain(quality_result(judged, findings)), {"site": site.site_id, "start": start, "end": end}
         kept = kept_numbers(operation_of("readings.quality", "quality"), call, days, found)
-        return found if kept is None else kept.beside(found)
+        return found if kept is None else kept.with_ids(found)
 
-    return said(request, ask, stamp_of(ask, site), make)
+    return json_answer(request, ask, stamp_of(ask, site), make)
 
 
 def _points(asked_for: EnergyQuery, most: int) -> list[dict[str, Any]]:

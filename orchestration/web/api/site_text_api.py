@@ -31,7 +31,7 @@ class SentText(Model):
 def read_text(site_id: str, ask: Ask = asked(Permission.WRITE, shared=())) -> Response:
     """The text, also of a file that is broken; its ETag is what a change of it must name."""
     held = held_site(ask, site_id)
-    return _said(held, {"text": site_text(held.path)})
+    return _response(held, {"text": site_text(held.path)})
 
 
 @router.put(_ONE)
@@ -46,9 +46,9 @@ def replace_text(
     held = held_site(ask, site_id)
     if not if_match:
         raise BadInput("send If-Match: the ETag of the text that this one replaces", reason="no_if_match")
-    seen = if_match.removeprefix("W/").strip('"')
+    opened_sha256 = if_match.removeprefix("W/").strip('"')
     try:
-        after = save_text(ask, held, sent.text, seen)
+        after = save_text(ask, held, sent.text, opened_sha256)
     except BadInput as fault:
         if fault.reason == "changed_since":
             raise
@@ -63,9 +63,9 @@ def replace_text(
         )  # fmt: skip
         detail = page_word("Not saved: the text has faults.", locale)
         return answer(request, Problem(status=422, code="faulty_text", detail=detail, errors=errors))
-    request.state.subject = f"{held.site_id} {seen[:12]} {after[:12]}"
-    return _said(held)
+    request.state.subject = f"{held.site_id} {opened_sha256[:12]} {after[:12]}"
+    return _response(held)
 
 
-def _said(held: Held, more: dict[str, str] | None = None) -> Response:
+def _response(held: Held, more: dict[str, str] | None = None) -> Response:
     return JSONResponse({"site": held.site_id, **(more or {})}, headers={"ETag": f'"{text_tag(held.path)}"'})

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from assets.sites.scopes import carrier_of, is_allocated, known_spans
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Site
-from orchestration.web.cache import BASE, PAGING, listed, said, whole
+from orchestration.web.cache import BASE, PAGING, json_answer, listed, whole
 from orchestration.web.queries import age_of, expect_marts, known_then, scopes_of, stamp_of
 from orchestration.web.request_context import Ask, asked
 
@@ -30,7 +30,7 @@ def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ, share
     """One site with its scopes."""
     of_site = ask.of(site=site_id)
     found = of_site.site()
-    return said(
+    return json_answer(
         request, of_site, stamp_of(of_site, found), lambda: {**_site(of_site, found), "scopes": _scopes(of_site, found)}
     )
 

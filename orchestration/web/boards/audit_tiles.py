@@ -38,16 +38,16 @@ def chains(shows: Sequence[Show]) -> Widget:
         project, site_id = show.ask.project, show.site.site_id
         figure = project.reports.broken_link(site_id)
         commands = verify_chain(project.store, site_id, project.project.anchors_dir)
-        told = (("figures", "" if figure is None else f"broken at figure {figure}"),
+        faults = (("figures", "" if figure is None else f"broken at figure {figure}"),
                 ("commands", commands[0] if commands else ""))  # fmt: skip
-        broken += sum(1 for _, fault in told if fault)
+        broken += sum(1 for _, fault in faults if fault)
         rows += [
             [
                 Cell(text=named(show.site.name)),
                 Cell(text=name),
                 Cell(text=fault or "complete", tone="bad" if fault else "good"),
             ]
-            for name, fault in told
+            for name, fault in faults
         ]
     text = "complete" if not broken else f"{broken} broken"
     tone: Tone = "bad" if broken else "good"
@@ -60,26 +60,26 @@ def chains(shows: Sequence[Show]) -> Widget:
 
 def packs(shows: Sequence[Show]) -> Widget:
     """The newest evidence pack of each site, and what `meterloom verify` last said of its file."""
-    rows, told = [], []
+    rows, tones = [], []
     for show in shows:
         last = newest_pack(show)
         if last is not None:
-            said, tone = _verified(show, last)
-            told.append(tone)
+            verdict, tone = _verified(show, last)
+            tones.append(tone)
             rows.append([
                 Cell(text=named(show.site.name)), Cell(text=f"{last.report_id}@{last.revision}"),
                 Cell(text=str(last.position)),
                 Cell(text=named(last.signer.partition(" ")[0]) if last.signer else "nobody"),
                 Cell(text=f"{moment(last.recorded_at_utc, show.ask.address.locale)} UTC"),
-                Cell(text=last.manifest_sha256[:12]), Cell(text=said, tone=tone),
+                Cell(text=last.manifest_sha256[:12]), Cell(text=verdict, tone=tone),
             ])  # fmt: skip
     if not rows:
         return Widget(key="packs", title="Evidence packs", state="none", reason="no report is packed yet")
     columns = [
         ("Site", ""), ("Report", ""), ("Pack", ""), ("Signed by", ""), ("Made", ""), ("Manifest", ""), ("Verified", "")
     ]  # fmt: skip
-    text = f"{told.count('good')} of {len(told)}"
-    tone = "bad" if "bad" in told else "good" if set(told) == {"good"} else "plain"
+    text = f"{tones.count('good')} of {len(tones)}"
+    tone = "bad" if "bad" in tones else "good" if set(tones) == {"good"} else "plain"
     note = "newest packs as they were sealed; 'meterloom verify FILE' says so on any machine"
     return Widget(
         key="packs", title="Evidence packs", state="finding" if tone == "bad" else "value",
@@ -132,7 +132,7 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
         return "being verified", "muted"
     outcome = job.future.result()
     if job.state == "failed":
-        return f"cannot be: {outcome.said}", "bad"
+        return f"cannot be: {outcome.message}", "bad"
     found, at = outcome.result, f"{moment(job.asked_at_utc, show.ask.address.locale)} UTC"
     if not found["verified"]:
         first = found["problems"][0]
@@ -146,8 +146,8 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
     drawn = drawn_again(shows, address.part("draw"), address)
-    again = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
-    return [again, activity(shows, address)]
+    chosen = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
+    return [chosen, activity(shows, address)]
 
 
 def packs_again(address: Address) -> Form:
@@ -207,16 +207,16 @@ def drawn_again(
         equal += value == figure.value
         steps.append(("Equal" if value == figure.value else "Differs", _values(name, figure, value, address), why))
     pattern = "{0} of {1} are equal to the last digit, of {2} stored figures."
-    said = Sentence(pattern, equal, len(chosen), len(pool))
+    result = Sentence(pattern, equal, len(chosen), len(pool))
     tone: Tone = "good" if equal == len(chosen) else "bad"
-    blocks = (form, Paragraph(text=said, tone=tone), Steps(title="Drawn figures", steps=tuple(steps)))
+    blocks = (form, Paragraph(text=result, tone=tone), Steps(title="Drawn figures", steps=tuple(steps)))
     return Part(key="again", title="Does it recompute?", blocks=blocks)
 
 
-def _values(name: str, figure: Figure, again: Decimal | None, address: Address) -> Text:
+def _values(name: str, figure: Figure, recomputed: Decimal | None, address: Address) -> Text:
     """The value as people read it; where it differs both to the last digit."""
-    if again == figure.value:
+    if recomputed == figure.value:
         [text] = format_alike([figure.value], figure.unit, locale=address.locale)
         return Sentence("{0}: {1} {2}", name, text, unit_text(figure.unit))
-    stored, made = (MISSING if each is None else f"{each:f}" for each in (figure.value, again))
+    stored, made = (MISSING if each is None else f"{each:f}" for each in (figure.value, recomputed))
     return Sentence("{0}: stored {1} {3}, recomputed {2} {3}", name, stored, made, unit_text(figure.unit))

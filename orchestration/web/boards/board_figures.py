@@ -56,9 +56,9 @@ class Show:
     def judged(self, dataset: Literal["enpi", "project"], measure: str, scope: str, period: Period) -> Shown:
         """A number of an energy use against its baseline in force, or of a measure; asked for again by its name."""
         if (period.start, period.end) not in self._askers:
-            given = replace(asking(self.ask, self.sources), site=self.site, as_of_utc=self.as_of_utc)
-            versions = baselines_in_force(self.site, given.baselines, as_of_utc=self.as_of_utc)
-            self._askers[period.start, period.end] = assessing(given, period, versions, self.book)
+            site_asking = replace(asking(self.ask, self.sources), site=self.site, as_of_utc=self.as_of_utc)
+            versions = baselines_in_force(self.site, site_asking.baselines, as_of_utc=self.as_of_utc)
+            self._askers[period.start, period.end] = assessing(site_asking, period, versions, self.book)
         item = Item(key="", label=scope, scope=scope, period=period)
         figure = self._askers[period.start, period.end].question(f"{dataset}.{measure}", item)
         grain = "assessment" if dataset == "enpi" else "project"
@@ -119,13 +119,13 @@ class Show:
             return None, ()
         parts = self.figures(rows.sort("period_start").select(COLUMNS))
         known = [each for each in parts if each.value is not None]
-        told = sum((each.end - each.start).days for each in known)
+        known_days = sum((each.end - each.start).days for each in known)
         gaps: tuple[Finding, ...] = ()
-        if told < period.days:
+        if known_days < period.days:
             words = period_text(period.start, period.end, self.address.locale, is_short=True)
             pattern = "{0} of {1} days of {2} have readings; the others are in no sum"
-            message = Sentence(pattern, told, period.days, words)
-            gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": told, "of": period.days}),)
+            message = Sentence(pattern, known_days, period.days, words)
+            gaps = (Finding(code="gap", message=message, scope=scope, facts={"days": known_days, "of": period.days}),)
         if not known:
             return self.shown(parts[0]), gaps
         return self.shown(known[0] if len(known) == 1 else self.sum_of(known, f"{kpi} of {scope}")), gaps
@@ -151,8 +151,8 @@ class Show:
         path = f"sum/{first.scope}/{first.kpi}/{first.path.split('/')[-3]}/{first.start}/{parts[-1].end}/{len(parts)}"
         if self.book.has(path):
             return self.book.at(path)
-        given = [("part", each) for each in parts]
-        return self.book.derive(path, "sum", given, label=label, kpi=first.kpi, unit=first.unit, scope=first.scope)
+        inputs = [("part", each) for each in parts]
+        return self.book.derive(path, "sum", inputs, label=label, kpi=first.kpi, unit=first.unit, scope=first.scope)
 
     def pair(self, computation: str, first: Shown | None, second: Shown | None, unit: str, label: str) -> Shown | None:
         """Difference, ratio or deviation of two figures; None where either is not there."""
@@ -161,8 +161,8 @@ class Show:
         one, two = first.figure, second.figure
         path = f"{computation}/{one.figure_id}/{two.figure_id}"
         if not self.book.has(path):
-            given = [("first", one), ("second", two)]
-            self.book.derive(path, computation, given, label=label, kpi=one.kpi, unit=unit, scope=one.scope)
+            inputs = [("first", one), ("second", two)]
+            self.book.derive(path, computation, inputs, label=label, kpi=one.kpi, unit=unit, scope=one.scope)
         return self.shown(self.book.at(path))
 
     def hours(self, kpi: str, scope: str, day: date) -> list[Figure]:

@@ -38,10 +38,10 @@ class _Change:
 
     def bridge(self) -> CostBridge:
         """With steps where cost and energy of both spans are whole."""
-        given = CostBridge(**self.now.common() | {"findings": ()})
+        base = CostBridge(**self.now.common() | {"findings": ()})
         cost, energy = self._both(COST, self.now.scope), self._both(ENERGY, self.now.scope)
         if cost is None or energy is None:
-            return given
+            return base
         currency = self.now.site.currency
         prices = [
             self.show.pair("ratio", money, kwh, f"{currency}/kwh", "mean price")
@@ -53,13 +53,13 @@ class _Change:
             (name, self.show.pair("product", kwh, prices[0], currency, f"cost by {name.lower()}"))
             for name, kwh in self._quantities(energy)
         ]
-        told = tuple((name, step) for name, step in steps if step is not None)
+        shown_steps = tuple((name, step) for name, step in steps if step is not None)
         change = self.more(cost[1], cost[0], currency, "change of cost")
-        return given.model_copy(
+        return base.model_copy(
             update={
                 "age": named(self.now.site.name), "before": cost[0], "now": cost[1],
                 "spans": (self._called(self.spans[0]), self._called(self.spans[-1])),
-                "change": change, "steps": told, "budget": self._budget(),
+                "change": change, "steps": shown_steps, "budget": self._budget(),
             }
         )  # fmt: skip
 
@@ -88,8 +88,8 @@ class _Change:
         performed = self.more(savings[0], savings[1], "kwh", "change of savings")
         known = self.more(energies[1], energies[0], "kwh", "change of use with baselines")
         driven = self.more(known, performed, "kwh", "change of what is expected")
-        rest = self.more(grown, known, "kwh", "change of other use")
-        return [("Production and weather", driven), ("Energy performance", performed), ("Other use", rest)]
+        other = self.more(grown, known, "kwh", "change of other use")
+        return [("Production and weather", driven), ("Energy performance", performed), ("Other use", other)]
 
     def _uses(self) -> list[Seu]:
         """Uses that share no meter: the energy of the others would count twice."""
@@ -108,11 +108,11 @@ class _Change:
         return None if any(gaps for _, gaps in found) else _known([shown for shown, _ in found])
 
     def _sums(self, pairs: Sequence[Pair]) -> Pair:
-        told = [
+        sums = [
             self.show.shown(each[0] if len(each) == 1 else self.show.sum_of(each, "of the uses together"))
             for each in ([pair[at].figure for pair in pairs] for at in range(2))
         ]
-        found = _known(told)
+        found = _known(sums)
         assert found is not None  # noqa: S101 - sums of numbers that are known
         return found
 

@@ -33,27 +33,27 @@ def findings_of(shows: Sequence[Show]) -> Widget:
     found: list[OpenFinding] = []
     worths: dict[str, Shown] = {}
     silent: dict[tuple[str, str], None] = {}
-    asked: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     for show in shows:
         ask = show.ask
         sees_all = show is shows[0] and not ask.person.sites and sees_whole_site(ask.person)
         look = Look(ask.project, show.site, ask.as_known_utc, ask.address.as_of_utc, show.address.locale, sees_all)
-        seen = open_findings(look)
-        mine = [each.finding for each in seen.standing if each.needs_someone]
+        result = open_findings(look)
+        mine = [each.finding for each in result.standing if each.needs_someone]
         found += mine
         priced = ((each.finding_id, _excess_cost(show, each)) for each in mine if each.source == "EnPI alerts")
         worths |= {each: worth for each, worth in priced if worth is not None}
-        silent |= dict.fromkeys(seen.silent)
-        asked = seen.asked
-    given = OpenFindings(
-        address=shows[0].address, open=tuple(found), asked=asked, silent=tuple(silent),
+        silent |= dict.fromkeys(result.silent)
+        sources = result.asked
+    data = OpenFindings(
+        address=shows[0].address, open=tuple(found), asked=sources, silent=tuple(silent),
         links={each.finding_id: address_of(each, shows[0].address) for each in found},
         subjects={each.finding_id: href for each in found if (href := _subject(each, shows[0]))}, worths=worths,
         may_act=may(shows[0].ask.person, Permission.ANOMALY_UPDATE),
         link=shows[0].address.href(PATH, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
-    return findings_tile(given)
+    return findings_tile(data)
 
 
 def _excess_cost(show: Show, found: OpenFinding) -> Shown | None:
@@ -78,8 +78,8 @@ def _subject(found: OpenFinding, show: Show) -> str:
     }  # fmt: skip
     if source == ANOMALIES:
         return use_of(found, show.address)
-    told = {"scope": None, "period": None, "as_of": None}
-    return show.address.href(paths[source], site=found.site_id, **told) if source in paths else ""
+    cleared = {"scope": None, "period": None, "as_of": None}
+    return show.address.href(paths[source], site=found.site_id, **cleared) if source in paths else ""
 
 
 def tasks_at(shows: Sequence[Show]) -> Widget:
@@ -90,24 +90,26 @@ def tasks_at(shows: Sequence[Show]) -> Widget:
     ]
     waiting = sorted((each for each in known if each.order.is_open), key=lambda each: each.order.priority)
     now = first.ask.address.as_of_utc is None
-    asked = [each for show in shows if now for each in approvals_waiting(show.ask.project, show.site, show.ask.person)]
-    given = Tasks(
-        address=first.address, asked=tuple(asked), digests=tuple(_digest(show) for show in shows if now),
+    approvals = [
+        each for show in shows if now for each in approvals_waiting(show.ask.project, show.site, show.ask.person)
+    ]
+    data = Tasks(
+        address=first.address, asked=tuple(approvals), digests=tuple(_digest(show) for show in shows if now),
         open=tuple(waiting), ended=len(known) - len(waiting),
         link=first.address.href(TASKS, scope=None, period=None) if len(shows) == 1 else "",
         is_synthetic=any(show.site.is_simulated for show in shows),
     )  # fmt: skip
-    return tasks_tile(given)
+    return tasks_tile(data)
 
 
 def _digest(show: Show) -> tuple[str, str]:
     """The newest daily digest of a site by its figures as they stand now, and where its energy is explained; empty
     before the first one.
     """
-    told = WorkflowInstances(show.ask.project.store).standing(show.site.site_id, "daily_digest")
-    if not told:
+    digests = WorkflowInstances(show.ask.project.store).standing(show.site.site_id, "daily_digest")
+    if not digests:
         return "", ""
-    end = parse_day(told[-1].subject, "day")
+    end = parse_day(digests[-1].subject, "day")
     day = Period(label=str(end), start=end - timedelta(days=1), end=end, time_zone=show.site.time_zone)
     found = {kpi: show.over(kpi, f"site:{show.site.site_id}", day)[0] for kpi in DAY_KPIS}
     known = {kpi: each for kpi, each in found.items() if each is not None and each.figure.value is not None}
@@ -150,5 +152,5 @@ def reports_of(shows: Sequence[Show]) -> Widget:
     link = shows[0].address.href("/reports", site=None, scope=None, period=None)
     names = {site_id: site.name for site_id, site in sites.items()}
     titles = {each.name: report_title(shows[0].ask, each.name) for each in lines}
-    given = ReportStatus(address=shows[0].address, names=names, titles=titles, lines=tuple(lines), link=link)
-    return report_status.view(given)
+    data = ReportStatus(address=shows[0].address, names=names, titles=titles, lines=tuple(lines), link=link)
+    return report_status.view(data)

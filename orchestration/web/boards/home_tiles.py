@@ -128,9 +128,9 @@ def _plain(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _power(asked: BoardQuery) -> Widget:
-    may_live = may(asked.site.show.ask.person, Permission.LIVE_READ)
-    return home_power.view(power(asked.site, may_live=may_live))
+def _power(query: BoardQuery) -> Widget:
+    may_live = may(query.site.show.ask.person, Permission.LIVE_READ)
+    return home_power.view(power(query.site, may_live=may_live))
 
 
 def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
@@ -139,12 +139,12 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
 
 TILES: Mapping[str, Tile] = {
     "home_power": Tile(Permission.READ, _power),
-    "cost_today": Tile(Permission.READ, lambda asked: home_today.view(cost(asked.site))),
-    "solar_today": Tile(Permission.READ, lambda asked: home_today.view(solar(asked.site))),
-    "self_sufficiency_today": Tile(Permission.READ, lambda asked: home_today.view(self_sufficiency(asked.site))),
-    "car": Tile(Permission.READ, lambda asked: car.view(plan_tiles.of_car(asked.site))),
-    "plan_ahead": Tile(Permission.READ, lambda asked: plan_ahead.view(_ahead(asked.site))),
-    "plan_why": Tile(Permission.READ, lambda asked: plan_ahead.why(plan_tiles.ahead(asked.site))),
+    "cost_today": Tile(Permission.READ, lambda query: home_today.view(cost(query.site))),
+    "solar_today": Tile(Permission.READ, lambda query: home_today.view(solar(query.site))),
+    "self_sufficiency_today": Tile(Permission.READ, lambda query: home_today.view(self_sufficiency(query.site))),
+    "car": Tile(Permission.READ, lambda query: car.view(plan_tiles.of_car(query.site))),
+    "plan_ahead": Tile(Permission.READ, lambda query: plan_ahead.view(_ahead(query.site))),
+    "plan_why": Tile(Permission.READ, lambda query: plan_ahead.why(plan_tiles.ahead(query.site))),
 }
 
 
@@ -163,7 +163,7 @@ def holiday_now(now: SiteNow) -> HolidayNow:
         day="" if until is None else f"{until:%Y-%m-%d}", at="" if until is None else f"{until:%H:%M}",
         who="" if found is None else ask.project.names.get(found.person_id, found.person_id),
         reason="" if found is None else found.reason,
-        kept=tuple((names[asset_id], said) for asset_id, said in kept_while_away(site).items()),
+        kept=tuple((names[asset_id], sentence) for asset_id, sentence in kept_while_away(site).items()),
         mode=mode.name, is_sent=mode >= Mode.PARTIAL,
         may_act=as_of_utc is None and may(ask.person, Permission.DISPATCH_OVERRIDE),
         seen=holiday_stamp(store, site.site_id),

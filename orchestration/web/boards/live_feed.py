@@ -42,7 +42,7 @@ class Event:
     site_id: str
     name: str
     kind: str
-    told: Mapping[str, Any]
+    payload: Mapping[str, Any]
     at_s: float | None = None
     every_s: float | None = None
 
@@ -52,7 +52,7 @@ class Event:
         if self.at_s is not None:
             age_s = max(0.0, now_utc.timestamp() - self.at_s)
             aged = {"age_s": round(age_s, 1), "band": band_of(age_s, self.every_s or 0.0)}
-        return _frame(self.kind, {**self.told, **aged}, self.number)
+        return _frame(self.kind, {**self.payload, **aged}, self.number)
 
 
 class _PackedEvents(NamedTuple):
@@ -152,19 +152,19 @@ class LiveFeed:
             if last is None or not oldest - 1 <= last <= self._number:
                 chosen = [each for each in self._newest.values() if _is_wanted(each, site_id, names)]
             else:
-                every = (*(event for told in self._past for event in told.events()), *self._fresh)
+                every = (*(event for packed in self._past for event in packed.events()), *self._fresh)
                 chosen = [each for each in every if each.number > last and _is_wanted(each, site_id, names)]
             return self._number, b"".join(each.frame(now_utc) for each in chosen)
 
     def _since(self, number: int, site_id: str, names: Collection[str]) -> tuple[int, bytes]:
         with self._lock:
             # Most viewers look at the same from the same event on: it is joined once for all of them.
-            asked = (number, self._number, site_id, names)
-            if self._joined[0] != asked:
+            request = (number, self._number, site_id, names)
+            if self._joined[0] != request:
                 fresh = list(takewhile(lambda each: each.number > number, reversed(self._newest.values())))
                 now_utc = self._clock.now_utc()
                 frames = [each.frame(now_utc) for each in reversed(fresh) if _is_wanted(each, site_id, names)]
-                self._joined = (asked, b"".join(frames))
+                self._joined = (request, b"".join(frames))
             return self._number, self._joined[1]
 
     def _run(self) -> None:
@@ -198,8 +198,8 @@ class LiveFeed:
         with self._lock:
             self._forget(now_utc)
             if fresh := self._fresh:
-                told = json.dumps([astuple(each) for each in fresh])
-                self._past.append(_PackedEvents(fresh[0].number, now_utc.timestamp(), zlib.compress(told.encode(), 1)))
+                text = json.dumps([astuple(each) for each in fresh])
+                self._past.append(_PackedEvents(fresh[0].number, now_utc.timestamp(), zlib.compress(text.encode(), 1)))
                 self._fresh = []
         return self._number > before
 
@@ -233,10 +233,12 @@ class LiveFeed:
             self._states[site_id, source_id] = state
             self._tell("finding", site_id, source_id, {"state": state, "sentence": sentence})
 
-    def _tell(self, kind: str, site_id: str, name: str, told: dict[str, Any], value: LiveValue | None = None) -> None:
+    def _tell(
+        self, kind: str, site_id: str, name: str, payload: dict[str, Any], value: LiveValue | None = None
+    ) -> None:
         self._number += 1
         what = "point" if value else "source"
-        event = Event(self._number, site_id, name, kind, {"site": site_id, what: name, **told})
+        event = Event(self._number, site_id, name, kind, {"site": site_id, what: name, **payload})
         if value:
             beat_s = self._every_s.get((site_id, value.source_id), 0.0)
             event = replace(event, at_s=value.at_utc.timestamp(), every_s=beat_s)
@@ -273,6 +275,6 @@ def _is_wanted(event: Event, site_id: str, names: Collection[str]) -> bool:
     return event.site_id == site_id and (not names or event.name in names or "/" not in event.name)
 
 
-def _frame(kind: str, told: dict[str, Any], number: int | None = None) -> bytes:
+def _frame(kind: str, payload: dict[str, Any], number: int | None = None) -> bytes:
     head = "" if number is None else f"id: {number}\n"
-    return f"{head}event: {kind}\ndata: {json.dumps(told, separators=(',', ':'))}\n\n".encode()
+    return f"{head}event: {kind}\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n".encode()

@@ -109,31 +109,31 @@ def _budget(now: SiteNow, what: day_and_month.What) -> Decimal | None:
 
 def days_of_month(now: SiteNow) -> Widget:
     """Cost of each whole day of the month so far."""
-    given = day_and_month.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
+    costs = day_and_month.CostDays(**now.common(), month=now.figures.get("cost"), unit=now.site.currency)
     if now.running is None:
-        return day_and_month.cost_days(given)
+        return day_and_month.cost_days(costs)
     end = now.day if now.is_today else now.day + timedelta(days=1)
     rows = now.show.values("cost", "day", now.running.month_start, end, now.scope)
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
-    told = tuple((each.start, now.show.shown(each)) for each in days)
-    return day_and_month.cost_days(given.model_copy(update={"days": told}))
+    shown = tuple((each.start, now.show.shown(each)) for each in days)
+    return day_and_month.cost_days(costs.model_copy(update={"days": shown}))
 
 
-def days_of_part(asked: BoardQuery) -> Widget:
+def days_of_part(query: BoardQuery) -> Widget:
     """Cost of each whole day of the period of a part of the site, as far as its energy is priced."""
-    now, period = asked.site, asked.period
+    now, period = query.site, query.period
     # Of a whole site that is on the board of its operator; of a year days are too many to be told apart.
-    given = day_and_month.CostDays(
+    costs = day_and_month.CostDays(
         **now.common() | {"findings": (), "reason": ""}, unit=now.site.currency, is_period=True
     )
-    if not asked.is_part or period.days > MOST_DAYS:
-        return day_and_month.cost_days(given)
-    rows = now.show.values("cost", "day", period.start, period.end, asked.scope)
+    if not query.is_part or period.days > MOST_DAYS:
+        return day_and_month.cost_days(costs)
+    rows = now.show.values("cost", "day", period.start, period.end, query.scope)
     days = now.show.figures(rows.sort("period_start").select(COLUMNS)) if rows.height else []
     known = [each for each in days if each.value is not None]
-    whole = now.show.shown(now.show.sum_of(known, f"cost of {asked.scope}")) if len(known) == period.days else None
-    told = tuple((each.start, now.show.shown(each)) for each in days) if known else ()
-    return day_and_month.cost_days(given.model_copy(update={"days": told, "month": whole}))
+    whole = now.show.shown(now.show.sum_of(known, f"cost of {query.scope}")) if len(known) == period.days else None
+    shown = tuple((each.start, now.show.shown(each)) for each in days) if known else ()
+    return day_and_month.cost_days(costs.model_copy(update={"days": shown, "month": whole}))
 
 
 def peak(now: SiteNow) -> day_and_month.PeakDemand:
@@ -263,8 +263,8 @@ def block(now: SiteNow) -> day_and_month.TariffBlock:
         return _stream_block(now, stream, common)
     tariff = tariff_on(now, local.date())
     if tariff is None:
-        told = Sentence("no tariff for {0}", long_date(local.date(), now.show.address.locale))
-        step = {"reason": told, "next": now.tariff_step()} if now.site.tariffs else {}
+        reason = Sentence("no tariff for {0}", long_date(local.date(), now.show.address.locale))
+        step = {"reason": reason, "next": now.tariff_step()} if now.site.tariffs else {}
         return day_and_month.TariffBlock(**common | step)
     types = types_around(now.site, local.date(), local.date() + timedelta(days=LOOK_DAYS + 1), days=2)
     found = holding_at(tariff, at_utc, time_zone=now.site.time_zone, day_types=types)
@@ -325,23 +325,23 @@ def _block(held: Holding, now: SiteNow) -> day_and_month.Block:
 
 
 def _month(what: day_and_month.What) -> Callable[[BoardQuery], Widget]:
-    return lambda asked: day_and_month.month_so_far(month_to_date(asked.site, what))
+    return lambda query: day_and_month.month_so_far(month_to_date(query.site, what))
 
 
-def _power(asked: BoardQuery) -> Widget:
-    person = asked.site.show.ask.person
-    return live_kw.view(power_now(asked.site, may_live=may(person, Permission.LIVE_READ)))
+def _power(query: BoardQuery) -> Widget:
+    person = query.site.show.ask.person
+    return live_kw.view(power_now(query.site, may_live=may(person, Permission.LIVE_READ)))
 
 
 TILES: Mapping[str, Tile] = {
     "live_kw": Tile(Permission.READ, _power),
-    "today": Tile(Permission.READ, lambda asked: day_and_month.today(against_expected(asked.site))),
-    "peak_demand": Tile(Permission.READ, lambda asked: day_and_month.peak_demand(peak(asked.site))),
+    "today": Tile(Permission.READ, lambda query: day_and_month.today(against_expected(query.site))),
+    "peak_demand": Tile(Permission.READ, lambda query: day_and_month.peak_demand(peak(query.site))),
     "cost": Tile(Permission.READ, _month("cost")),
-    "cost_days": Tile(Permission.READ, lambda asked: days_of_month(asked.site)),
+    "cost_days": Tile(Permission.READ, lambda query: days_of_month(query.site)),
     "scope_days": Tile(Permission.READ, days_of_part, True),
     "emission_kgco2e": Tile(Permission.CARBON_READ, _month("emission_kgco2e")),
-    "tariff_block": Tile(Permission.TARIFF_READ, lambda asked: day_and_month.tariff_block(block(asked.site))),
+    "tariff_block": Tile(Permission.TARIFF_READ, lambda query: day_and_month.tariff_block(block(query.site))),
 }
 
 

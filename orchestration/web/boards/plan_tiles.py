@@ -116,9 +116,9 @@ def _while_away(plan: Plan, now: SiteNow) -> Iterator[Text]:
 
     kept, assets = said_while_away(plan.request.inputs), {each.asset_id: each for each in now.site.assets}
     # The same words as sentences, which a language has.
-    words = {str(said): said for said in kept_while_away(now.site).values()} if kept else {}
-    for name, said in kept.items():
-        yield Sentence("While away: {0}: {1}", named(_name(name, assets)), words.get(said, said))
+    words = {str(sentence): sentence for sentence in kept_while_away(now.site).values()} if kept else {}
+    for name, sentence in kept.items():
+        yield Sentence("While away: {0}: {1}", named(_name(name, assets)), words.get(sentence, sentence))
 
 
 def _lanes(drawn: "PlanPicture", assets: dict[str, Asset]) -> Any:
@@ -187,9 +187,9 @@ def _readings(now: SiteNow, meter: str, starts_utc: Sequence[datetime], unit: st
     )  # fmt: skip
     minutes = plan_ahead.STEP.total_seconds() / 60
     rows = rows.filter((pl.col("unit") == unit) & (pl.col("interval_minutes") == minutes)).drop_nulls("value")
-    told = dict(rows.select("interval_start_utc", "value").iter_rows())
+    values = dict(rows.select("interval_start_utc", "value").iter_rows())
     by = 60 / minutes if unit == "kwh" else 1.0
-    return tuple(None if (value := told.get(each)) is None else float(value) * by for each in starts_utc)
+    return tuple(None if (value := values.get(each)) is None else float(value) * by for each in starts_utc)
 
 
 def _row(values: Any) -> tuple[float, ...]:
@@ -221,9 +221,9 @@ def car_acts(ask: Ask, site: Site, device_id: str) -> tuple[tuple[Act, ...], Tex
         return (), ""
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
     device = found.device(device_id)
-    told = "" if device.override is None else override_told(device.override, ask.address.locale)
+    message = "" if device.override is None else override_told(device.override, ask.address.locale)
     address = ask.address.model_copy(update={"site": site.site_id})
-    return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), told
+    return hand_acts(device, found.mode, actor_of(ask, site, device_id), address, place="home"), message
 
 
 def actor_of(ask: Ask, site: Site, device_id: str = "") -> Actor:

@@ -32,9 +32,9 @@ class Together:
         figure = parts[0]
         if len(parts) > 1:
             path = f"{computation}/{kpi}/{'/'.join(each.figure_id for each in parts)}"
-            given = [("part", each) for each in parts]
+            inputs = [("part", each) for each in parts]
             label = f"{kpi} of {len({each.scope for each in parts})} parts"
-            figure = self.book.derive(path, computation, given, label=label, kpi=kpi, unit=unit, scope=scope)
+            figure = self.book.derive(path, computation, inputs, label=label, kpi=kpi, unit=unit, scope=scope)
         return self.shown(figure)
 
     def shown(self, figure: Figure) -> Shown:
@@ -74,22 +74,22 @@ def compared_sites(
     units = sorted({each.figure.unit for _, each in known})
     common = sites[0].common() | {"age": "", "findings": tuple(findings), "link": ""}
     # The one site that is known is named; of several each stands below.
-    is_one, told = len(known) == 1, sites[0].words(period)
-    span = Sentence("{0}, each site's own days", told)
+    is_one, period_words = len(known) == 1, sites[0].words(period)
+    span = Sentence("{0}, each site's own days", period_words)
     if is_one:
-        span = Sentence("{0}: {1}", named(known[0][0].site.name), told)
-    given = Compared(
+        span = Sentence("{0}: {1}", named(known[0][0].site.name), period_words)
+    compared = Compared(
         **common | {"reason": "no data for this period"},
         key=key, title=title, label=Sentence("{0} sites", len(known)), span=span,
         more=() if is_one else tuple((now.site.name, value, "") for now, value in known),
     )  # fmt: skip
     all_ = Together([now.show for now in sites])
     if not units:
-        return given
+        return compared
     if len(units) > 1:
-        reason = sentences((Sentence("currencies are not added together"), given.span), ". ")
-        beside = tuple(_with_changes(all_, kpi, known, pairs))
-        return given.model_copy(update={"reason": reason, "more": beside})
+        reason = sentences((Sentence("currencies are not added together"), compared.span), ". ")
+        others = tuple(_with_changes(all_, kpi, known, pairs))
+        return compared.model_copy(update={"reason": reason, "more": others})
     total = all_.made("sum", [each.figure for _, each in known], kpi=kpi, unit=units[0])
     past = all_.made("sum", [each for _, each in pairs.values()], kpi=kpi, unit=units[0])
     by_month = [now.show.months(kpi, now.scope, period) for now, _ in known]
@@ -102,7 +102,7 @@ def compared_sites(
     found = {"now": total, "before": past, "change": change, "against": against}
     # A month that one of them does not know is of no sum.
     sums = tuple(None if None in each else sum(filter(None, each)) for each in zip(*by_month, strict=True))
-    return given.model_copy(update=found | {"months": sums})
+    return compared.model_copy(update=found | {"months": sums})
 
 
 def _with_changes(

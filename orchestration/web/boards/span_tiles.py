@@ -48,8 +48,8 @@ def by_area(now: SiteNow, scope: str) -> Compared:
     if rows.is_empty():
         return Compared(**common)
     [figure] = now.show.figures(rows.sort("period_end").tail(1))
-    told = now.words(figure)
-    span = told if area is None else Sentence("{0}, by {1} area", told, area)
+    period_words = now.words(figure)
+    span = period_words if area is None else Sentence("{0}, by {1} area", period_words, area)
     return Compared(**common, now=now.show.shown(figure), span=span)
 
 
@@ -96,16 +96,16 @@ def shares(now: SiteNow) -> renewable.Renewable:
 
 def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Submeters:
     """Widget 11: uses and meters of a period, or of the last seven whole days, beside as many days before."""
-    asked = period or last_days(now, WEEK)
-    if asked is None:
+    current = period or last_days(now, WEEK)
+    if current is None:
         return submeters.Submeters(**now.common() | {"reason": "no whole day is published"})
     show, common = now.show, now.common() | {"reason": ""}
-    back = timedelta(days=asked.days)
-    former = Period(label="", start=asked.start - back, end=asked.end - back, time_zone=asked.time_zone)
+    back = timedelta(days=current.days)
+    former = Period(label="", start=current.start - back, end=current.end - back, time_zone=current.time_zone)
     mains = main_meters(now)
-    children = [now.site.meter(each) for main in mains for each in submeters_of(now.site, main, asked.start)]
+    children = [now.site.meter(each) for main in mains for each in submeters_of(now.site, main, current.start)]
     # What a generator or a battery gives is in no import of the main meters: their difference would be no rest.
-    every = [now.site.meter(each) for main in mains for each in children_of(now.site, main, asked.start)]
+    every = [now.site.meter(each) for main in mains for each in children_of(now.site, main, current.start)]
     is_fed = any(each is not None and not has_import(each) for each in every)
     below = [each for each in children if each is not None and has_import(each)]
     uses = [seu for seu in now.site.seus if seu.is_active and not seu.is_aggregate]
@@ -114,7 +114,7 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
     named += [(meter.name or meter.meter_id, f"meter:{meter.meter_id}", False) for meter in below]
     parts, metered = [], []
     for place, (name, scope, is_use) in enumerate(named):
-        energy, _ = show.over("consumption_kwh", scope, asked)
+        energy, _ = show.over("consumption_kwh", scope, current)
         if energy is None:
             continue
         before, _ = show.over("consumption_kwh", scope, former)
@@ -125,23 +125,23 @@ def where_it_goes(now: SiteNow, period: Period | None = None) -> submeters.Subme
         )
         parts.append(part)
         metered += [] if is_use else [energy.figure]
-    whole, gaps = show.over("consumption_kwh", now.scope, asked)
+    whole, gaps = show.over("consumption_kwh", now.scope, current)
     was, _ = show.over("consumption_kwh", now.scope, former)
     grown = show.pair("deviation_percent", whole, was, "percent", "change of the main meters")
-    rest = None
+    unmetered = None
     if whole is not None and metered and not is_fed:
-        seen = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
-        rest = show.pair("difference", whole, Shown(figure=seen, why=""), "kwh", "not metered below")
+        submetered = show.sum_of(metered, "meters below the main ones") if len(metered) > 1 else metered[0]
+        unmetered = show.pair("difference", whole, Shown(figure=submetered, why=""), "kwh", "not metered below")
     if not parts and (named or every):
         # There are such meters: why there is nothing of them is another sentence.
-        unread = Sentence("no data of the meters below the main one, {0}", now.words(asked))
+        unread = Sentence("no data of the meters below the main one, {0}", now.words(current))
         common["reason"] = unread if named else "the meters below the main one measure no consumption"
-    link = show.address.href("/energy", period=_text(asked), grain="day", compare="previous")
+    link = show.address.href("/energy", period=_text(current), grain="day", compare="previous")
     return submeters.Submeters(
         **common | {"findings": gaps, "link": link},
-        whole=whole, before=was, change=grown, parts=tuple(parts), rest=rest,
-        is_fed=is_fed, is_tree=_fits(now, parts) and rest is not None,
-        span=Sentence("{0}, against the {1} days before", now.words(asked), asked.days),
+        whole=whole, before=was, change=grown, parts=tuple(parts), rest=unmetered,
+        is_fed=is_fed, is_tree=_fits(now, parts) and unmetered is not None,
+        span=Sentence("{0}, against the {1} days before", now.words(current), current.days),
     )  # fmt: skip
 
 
@@ -174,26 +174,26 @@ def saved(sites: Sequence[SiteNow], period: Period) -> saved_energy.Savings:
         left += [each.name for each in own if each.name not in {use.name for use, _ in kept}]
         summed += [use for use, _ in kept]
         carriers |= {carrier for _, carrier in kept}
-    told = sites[0].words(period)
-    common = sites[0].common() | {"reason": Sentence("no use is compared with a baseline in {0}", told)}
-    given = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=told)
+    period_words = sites[0].words(period)
+    common = sites[0].common() | {"reason": Sentence("no use is compared with a baseline in {0}", period_words)}
+    data = saved_energy.Savings(**common, uses=tuple(uses), left_out=tuple(left), span=period_words)
     if len(carriers) > 1 or not summed:
         is_shared = any(use.saving is not None and use.saving.figure.value is not None for use in uses)
         why = "are of several carriers" if summed else "share meters, or hold one another"
         barred = sorted({words(each.saving.figure.status) for each in uses if each.saving is not None})
         listed = sentences([Sentence(each) for each in barred], ", ")
-        untold = given.reason
+        untold = data.reason
         if barred:
-            untold = Sentence("no saving of {0} can be determined: {1}", told, listed)
+            untold = Sentence("no saving of {0} can be determined: {1}", period_words, listed)
         reason = f"the uses {why}: their savings do not add up" if summed or is_shared else untold
-        return given.model_copy(update={"reason": reason})
+        return data.model_copy(update={"reason": reason})
     all_ = Together([now.show for now in sites])
     savings, bands, worths = (
         [shown.figure for each in summed if (shown := getattr(each, name)) is not None]
         for name in ("saving", "band", "worth")
     )
     has_worth = len(worths) == len(summed) and len({each.unit for each in worths}) == 1
-    return given.model_copy(
+    return data.model_copy(
         update={
             "total": all_.made("sum", savings, kpi="savings_kwh", unit="kwh"),
             "band": all_.made("root_sum_of_squares", bands, kpi="uncertainty_kwh", unit="kwh"),
@@ -211,7 +211,7 @@ def _saved_of(
     own = period.model_copy(update={"time_zone": now.site.time_zone})
     is_it = (pl.col("period_start") == own.start) & (pl.col("period_end") == own.end) & pl.col("kpi").is_in(list(kpis))
     rows = show.mart("mart_seu__kpi_values", is_it)
-    told: list[saved_energy.Use] = []
+    uses: list[saved_energy.Use] = []
     summed: list[tuple[saved_energy.Use, Seu]] = []
     for seu in [seu for seu in now.site.seus if seu.is_active and rows.height]:
         scope = f"seu:{seu.seu_id}"
@@ -225,10 +225,10 @@ def _saved_of(
             show.judged("enpi", name, scope, own) if is_saved else None for name in ("uncertainty_kwh", "savings_value")
         )
         use = saved_energy.Use(name=f"{before}{seu.name}", saving=saving, band=band, off=off, worth=worth)
-        told.append(use)
+        uses.append(use)
         summed += [(use, seu)] if is_saved and not seu.is_aggregate else []
     shared = {seu.seu_id for pair in overlapping([seu for _, seu in summed], now.site) for seu in pair}
-    return told, [(use, seu.carrier) for use, seu in summed if seu.seu_id not in shared]
+    return uses, [(use, seu.carrier) for use, seu in summed if seu.seu_id not in shared]
 
 
 def saved_by_month(sites: Sequence[SiteNow], period: Period) -> saved_energy.SavedMonths:
@@ -275,21 +275,21 @@ def _project(now: SiteNow, project: MvProject, version: BaselineVersion | None) 
     if version is None or period is None:
         verdict = "no baseline of the project is fitted" if version is None else "nothing is reported yet"
         return projects.Project(name=name, verdict=verdict)
-    told = {
+    figures = {
         field: now.show.judged("project", measure, f"project:{project.project_id}", period)
         for field, measure in PROJECT.items()
     }
-    barred = told["saving"].figure.status if told["saving"].figure.value is None else ""
+    barred = figures["saving"].figure.status if figures["saving"].figure.value is None else ""
     verdict = "baseline approved" if version.status.value == "approved" else f"baseline is {version.status.value}"
-    said = sentences((Sentence(verdict), Sentence(words(barred))), ": ")
-    return projects.Project(name=name, **told, verdict=said)
+    sentence = sentences((Sentence(verdict), Sentence(words(barred))), ": ")
+    return projects.Project(name=name, **figures, verdict=sentence)
 
 
 def _site_row(now: SiteNow, period: Period) -> sites_table.SiteRow:
     """A site's row of the table of all sites."""
     show, project = now.show, now.show.ask.project
-    asked = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
-    alerts = if_published(asked, lambda _: {})
+    read_alerts = partial(mart_alerts, now.site, marts_dir=project.project.marts_dir, baselines=project.baselines)
+    alerts = if_published(read_alerts, lambda _: {})
     over = [seu for seu, found in alerts.items() if found]
     status, tone = ("no alert", "good") if alerts else ("–", "muted")
     if over:

@@ -29,19 +29,19 @@ P = Permission
 
 
 def _over(kpi: str, key: str, title: str) -> Callable[[BoardQuery], Widget]:
-    def make(asked: BoardQuery) -> Widget:
+    def make(query: BoardQuery) -> Widget:
         named = {"key": key, "title": title}
-        if len(asked.sites) > 1:
-            return compared_span.view(compared_sites(asked.sites, kpi, asked.period, asked.compare, **named))
-        found = span_tiles.compared(asked.site, kpi, asked.scope, asked.period, asked.compare, **named)
+        if len(query.sites) > 1:
+            return compared_span.view(compared_sites(query.sites, kpi, query.period, query.compare, **named))
+        found = span_tiles.compared(query.site, kpi, query.scope, query.period, query.compare, **named)
         return compared_span.view(found)
 
     return make
 
 
-def _areas(asked: BoardQuery) -> Widget:
-    made = [span_tiles.by_area(now, asked.scope if now is asked.site else now.scope) for now in asked.sites]
-    return compared_span.view(made[0] if len(made) == 1 else areas_of(asked.sites, made))
+def _areas(query: BoardQuery) -> Widget:
+    made = [span_tiles.by_area(now, query.scope if now is query.site else now.scope) for now in query.sites]
+    return compared_span.view(made[0] if len(made) == 1 else areas_of(query.sites, made))
 
 
 TILES: Mapping[str, Tile] = {
@@ -51,31 +51,31 @@ TILES: Mapping[str, Tile] = {
     "eui": Tile(P.READ, _areas, True),
     "open_findings": Tile(
         P.ANOMALY_READ,
-        lambda asked: findings_tiles.findings_of([each.show for each in asked.sites]),
+        lambda query: findings_tiles.findings_of([each.show for each in query.sites]),
     ),
-    "tasks": Tile(P.ANOMALY_READ, lambda asked: findings_tiles.tasks_at([each.show for each in asked.sites])),
-    "renewable": Tile(P.READ, lambda asked: renewable.view(span_tiles.shares(asked.site))),
-    "submeters": Tile(P.READ, lambda asked: submeters.view(span_tiles.where_it_goes(asked.site))),
-    "projects": Tile(P.BASELINE_READ, lambda asked: projects.view(span_tiles.measures(asked.sites))),
+    "tasks": Tile(P.ANOMALY_READ, lambda query: findings_tiles.tasks_at([each.show for each in query.sites])),
+    "renewable": Tile(P.READ, lambda query: renewable.view(span_tiles.shares(query.site))),
+    "submeters": Tile(P.READ, lambda query: submeters.view(span_tiles.where_it_goes(query.site))),
+    "projects": Tile(P.BASELINE_READ, lambda query: projects.view(span_tiles.measures(query.sites))),
     "report_status": Tile(
         P.REPORT_READ,
-        lambda asked: findings_tiles.reports_of([each.show for each in asked.sites]),
+        lambda query: findings_tiles.reports_of([each.show for each in query.sites]),
     ),
     "scope_use": Tile(P.READ, _over("consumption_kwh", "scope_use", "Used"), True),
     "scope_cost": Tile(P.READ, _over("cost", "scope_cost", "Cost"), True),
     "cost_year": Tile(P.READ, _over("cost", "cost_year", "Cost"), True),
     "carbon_year": Tile(P.CARBON_READ, _over("emission_kgco2e", "carbon_year", "Carbon, location-based"), True),
-    "savings": Tile(P.BASELINE_READ, lambda asked: saved_energy.view(span_tiles.saved(asked.sites, asked.period))),
-    "cost_bridge": Tile(P.READ, lambda asked: cost_bridge.view(why_it_changed(asked.sites, asked.period))),
+    "savings": Tile(P.BASELINE_READ, lambda query: saved_energy.view(span_tiles.saved(query.sites, query.period))),
+    "cost_bridge": Tile(P.READ, lambda query: cost_bridge.view(why_it_changed(query.sites, query.period))),
     "savings_uses": Tile(
-        P.BASELINE_READ, lambda asked: saved_energy.by_use(span_tiles.saved(asked.sites, asked.period))
+        P.BASELINE_READ, lambda query: saved_energy.by_use(span_tiles.saved(query.sites, query.period))
     ),
     "savings_months": Tile(
-        P.BASELINE_READ, lambda asked: saved_energy.by_month(span_tiles.saved_by_month(asked.sites, asked.period))
+        P.BASELINE_READ, lambda query: saved_energy.by_month(span_tiles.saved_by_month(query.sites, query.period))
     ),
-    "sites": Tile(P.READ, lambda asked: sites_table.view(span_tiles.all_sites(asked.sites, asked.period))),
-    "chains": Tile(P.AUDIT_READ, lambda asked: audit_tiles.chains([each.show for each in asked.sites])),
-    "packs": Tile(P.AUDIT_READ, lambda asked: audit_tiles.packs([each.show for each in asked.sites])),
+    "sites": Tile(P.READ, lambda query: sites_table.view(span_tiles.all_sites(query.sites, query.period))),
+    "chains": Tile(P.AUDIT_READ, lambda query: audit_tiles.chains([each.show for each in query.sites])),
+    "packs": Tile(P.AUDIT_READ, lambda query: audit_tiles.packs([each.show for each in query.sites])),
 }
 
 
@@ -85,24 +85,24 @@ OF_MARTS = ("scope_use", "scope_cost", "cost_year", "carbon_year", "eui", "renew
 OF_USES = ("savings", "savings_uses", "savings_months", "projects", "cost_bridge", "sites")
 
 
-def _kept(key: str, tile: Tile, asked: BoardQuery) -> Widget:
+def _kept(key: str, tile: Tile, query: BoardQuery) -> Widget:
     """The tile as it was made of the same state of things for somebody of the same rights."""
-    show, sites = asked.site.show, [each.site for each in asked.sites]
+    show, sites = query.site.show, [each.site for each in query.sites]
     ask = show.ask
     rests = stamp_of_uses(ask, sites) if key in OF_USES else "|".join(stamp_of(ask, each) for each in sites)
     # The address stands in every link of the tile.
     named = (
         key,
         show.address.href(),
-        asked.scope,
-        str(asked.period),
+        query.scope,
+        str(query.period),
         tuple(each.site_id for each in sites),
         *turn(ask),
     )
 
     def make() -> tuple[bytes, str]:
-        widget = tile.make(asked)
-        whys = {each: why for now in asked.sites for each, why in now.show.whys.items()}
+        widget = tile.make(query)
+        whys = {each: why for now in query.sites for each, why in now.show.whys.items()}
         # Not as JSON, in which a sentence would be text that no language can word.
         return pickle.dumps((widget, whys)), "application/octet-stream"
 
@@ -113,20 +113,20 @@ def _kept(key: str, tile: Tile, asked: BoardQuery) -> Widget:
     return found
 
 
-def _without(key: str, asked: BoardQuery, why: str) -> Widget:
+def _without(key: str, query: BoardQuery, why: str) -> Widget:
     """The tile whose mart is not there, with the sentence on it."""
-    return nothing(key, key.replace("_", " ").capitalize(), Given(**asked.site.common()), why)
+    return nothing(key, key.replace("_", " ").capitalize(), Given(**query.site.common()), why)
 
 
-def tiles_of(board: str, asked: BoardQuery) -> list[Widget]:
+def tiles_of(board: str, query: BoardQuery) -> list[Widget]:
     """The tiles of a board that the person may see and that are set up, in its order, side by side in full rows."""
-    person = asked.site.show.ask.person
+    person = query.site.show.ask.person
     # Beside a part's own numbers those of the whole site would be taken for the part's.
-    is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and asked.is_part)
+    is_whole = sees_whole_site(person) and not (boards()[board].is_of_part and query.is_part)
     made = [
         if_published(
-            partial(_kept, key, tile, asked) if key in (*OF_MARTS, *OF_USES) else partial(tile.make, asked),
-            partial(_without, key, asked),
+            partial(_kept, key, tile, query) if key in (*OF_MARTS, *OF_USES) else partial(tile.make, query),
+            partial(_without, key, query),
         )
         for key in boards()[board].tiles
         if may(person, (tile := TILES[key]).needs) and (is_whole or tile.is_of_part)

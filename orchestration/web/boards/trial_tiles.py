@@ -58,13 +58,13 @@ def trial(now: SiteNow) -> experiment.Trial:
     acts = ExperimentStore(now.show.ask.project.store).acts(site.site_id, as_of_utc=as_of_utc)
     if not acts:
         return experiment.Trial(**_common(now))
-    told = experiment_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
-    over = [day for day in told.days if day.end_utc <= told.until_utc]
+    state = experiment_at(now.show.sources, site, acts[-1].experiment_id, as_of_utc)
+    over = [day for day in state.days if day.end_utc <= state.until_utc]
     costs = {
         arm: tuple(day.cost if day.is_compared and day.arm == arm else None for day in over)
         for arm in ("plan", "habit")
     }
-    here, locale, saving = zone(site.time_zone), now.show.address.locale, told.saving
+    here, locale, saving = zone(site.time_zone), now.show.address.locale, state.saving
     common = _common(now) | {"currency": site.currency, **costs}
     days = tuple(named(day_of_month(day.start_utc.astimezone(here).date(), locale)) for day in over)
     if isinstance(saving, Finding):
@@ -126,8 +126,8 @@ def _classes(stored: StoredDisaggregation, circuit: str) -> list[banded.Bar]:
 
 P = Permission
 TILES = {
-    "what_ifs": Tile(P.FORECAST_READ, lambda asked: banded.view(what_ifs(asked.site))),
-    "experiment": Tile(P.DISPATCH_READ, lambda asked: experiment.view(trial(asked.site))),
-    "promises": Tile(P.DISPATCH_READ, lambda asked: promises.view(promises_kept(asked.site))),
-    "circuits": Tile(P.NILM_READ, lambda asked: banded.view(circuits(asked.site))),
+    "what_ifs": Tile(P.FORECAST_READ, lambda query: banded.view(what_ifs(query.site))),
+    "experiment": Tile(P.DISPATCH_READ, lambda query: experiment.view(trial(query.site))),
+    "promises": Tile(P.DISPATCH_READ, lambda query: promises.view(promises_kept(query.site))),
+    "circuits": Tile(P.NILM_READ, lambda query: banded.view(circuits(query.site))),
 }

@@ -56,48 +56,48 @@ class Read(NamedTuple):
     is_synthetic: bool
 
 
-def points_of(asked: EnergyQuery, against: Period | None) -> tuple[tuple[Point, ...], bool]:
+def points_of(query: EnergyQuery, against: Period | None) -> tuple[tuple[Point, ...], bool]:
     """Every interval of the period that has begun, and whether simulated readings are among them.
 
     Raises BadInput where the marts are not published, and (share_has_no_hours) for a scope without any hours.
     """
-    known = _read(asked, asked.period)
-    others = {} if against is None else _read(asked, against)
-    beside = {_place(at, against, asked): (at, read.value) for at, read in others.items()} if against else {}
+    known = _read(query, query.period)
+    others = {} if against is None else _read(query, against)
+    compared = {_place(at, against, query): (at, read.value) for at, read in others.items()} if against else {}
     if not known:
         return (), False
     found = []
-    for at in _grid(asked):
+    for at in _grid(query):
         read = known.get(at)
-        if read is None and at >= asked.ask.as_known_utc:
+        if read is None and at >= query.ask.as_known_utc:
             continue
-        then, value = beside.get(_place(at, asked.period, asked), (None, None)) if beside else (None, None)
+        then, value = compared.get(_place(at, query.period, query), (None, None)) if compared else (None, None)
         if read is None:
             found.append(Point(at, None, value, 0.0, None, ("no_readings",), before_utc=then))
             continue
         figure_id = "" if read.figure is None else read.figure.figure_id
-        why = _why_of(asked, at, read.figure) if asked.has_whys else ""
+        why = _why_of(query, at, read.figure) if query.has_whys else ""
         more = (read.coverage, read.estimated_share, read.codes, figure_id, why, then)
         found.append(Point(at, read.value, value, *more))
     return tuple(found), any(read.is_synthetic for read in known.values())
 
 
-def values_of(asked: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | None]:
+def values_of(query: EnergyQuery, scope: str) -> Mapping[datetime, Decimal | None]:
     """Energy of another scope by the same intervals. Raises BadInput as points_of."""
-    return {at: read.value for at, read in _read(asked._replace(scope=scope, has_whys=False), asked.period).items()}
+    return {at: read.value for at, read in _read(query._replace(scope=scope, has_whys=False), query.period).items()}
 
 
-def totals_book(asked: EnergyQuery) -> FigureBook:
+def totals_book(query: EnergyQuery) -> FigureBook:
     """Where figures of the whole period stand."""
-    report_id, site = f"energy/{asked.site.site_id}/{asked.scope.replace('/', '~')}", asked.site
-    as_of_utc = asked.ask.as_known_utc
+    report_id, site = f"energy/{query.site.site_id}/{query.scope.replace('/', '~')}", query.site
+    as_of_utc = query.ask.as_known_utc
     return FigureBook(report_id=report_id, revision=0, as_of_utc=as_of_utc, is_synthetic=site.is_simulated)
 
 
-def totals_of(book: FigureBook, asked: EnergyQuery, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
+def totals_of(book: FigureBook, query: EnergyQuery, age: Age) -> tuple[dict[str, Figure], dict[str, str]]:
     """Figures of the whole period, put into the book, and what is said beside them."""
-    ask, period = asked.ask, asked.period
-    found, notes = {each.kpi: each for each in _spans(book, asked, period, tuple(OF_DAYS))}, dict[str, str]()
+    ask, period = query.ask, query.period
+    found, notes = {each.kpi: each for each in _spans(book, query, period, tuple(OF_DAYS))}, dict[str, str]()
     other = before(period, ask.address.compare)
     if other is None or KPI not in found:
         return found, notes
@@ -105,8 +105,8 @@ def totals_of(book: FigureBook, asked: EnergyQuery, age: Age) -> tuple[dict[str,
     if mine.days <= 0:
         notes["consumption_kwh"] = "no whole day of it is read yet: nothing to compare"
         return found, notes
-    compared = _spans(book, asked, theirs, (KPI,))
-    own = [found[KPI]] if mine == period else _spans(book, asked, mine, (KPI,))
+    compared = _spans(book, query, theirs, (KPI,))
+    own = [found[KPI]] if mine == period else _spans(book, query, mine, (KPI,))
     if compared and own:
         found["compared"] = compared[0]
         pair = [("actual", own[0]), ("expected", compared[0])]
@@ -117,15 +117,15 @@ def totals_of(book: FigureBook, asked: EnergyQuery, age: Age) -> tuple[dict[str,
     return found, notes
 
 
-def hours_read(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Point, ...]:
+def hours_read(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Point, ...]:
     """The period's hours; none of a single day, or of more than a picture holds."""
-    if not 1 < asked.period.days <= MOST_HEAT_DAYS:
+    if not 1 < query.period.days <= MOST_HEAT_DAYS:
         return ()
-    if asked.grain == "hour":
+    if query.grain == "hour":
         return points
     return tuple(
-        Point(_start_of(row, asked.site), plain(row["exact"], row["value"]), coverage=row["coverage"])
-        for row in _hours(asked, asked.period).iter_rows(named=True)
+        Point(_start_of(row, query.site), plain(row["exact"], row["value"]), coverage=row["coverage"])
+        for row in _hours(query, query.period).iter_rows(named=True)
     )
 
 
@@ -149,34 +149,34 @@ def typical_of(hours: tuple[Point, ...], time_zone: str) -> tuple[Mapping[str, f
     return tuple({slot: fmean(values) for slot, values in of.items()} for of in found)
 
 
-def nearest_month(asked: EnergyQuery) -> str:
+def nearest_month(query: EnergyQuery) -> str:
     """The month with a value that is nearest to the period, as an address says it; empty where there is none."""
-    is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
+    is_it = (pl.col("scope") == query.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == "month")
     known = is_it & pl.col("value").is_not_null()
     try:
-        rows = marts_of(asked.ask, asked.site)(
-            "mart_site__kpi_values", site_id=asked.site.site_id, scope=asked.scope, where=known
+        rows = marts_of(query.ask, query.site)(
+            "mart_site__kpi_values", site_id=query.site.site_id, scope=query.scope, where=known
         )
     except BadInput:
         return ""
     months: list[date] = rows["period_start"].to_list()
-    return f"{min(months, key=lambda month: abs(month - asked.period.start)):%Y-%m}" if months else ""
+    return f"{min(months, key=lambda month: abs(month - query.period.start)):%Y-%m}" if months else ""
 
 
-def _read(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
-    return _of_quarters(asked, period) if asked.grain == "quarter" else _of_rows(asked, period)
+def _read(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    return _of_quarters(query, period) if query.grain == "quarter" else _of_rows(query, period)
 
 
-def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
-    rows = _hours(asked, period) if asked.grain == "hour" else _days_or_months(asked, period)
+def _of_rows(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    rows = _hours(query, period) if query.grain == "hour" else _days_or_months(query, period)
     figures: Sequence[Figure | None] = [None] * rows.height
-    if asked.has_whys:
-        ask, site = asked.ask, asked.site
+    if query.has_whys:
+        ask, site = query.ask, query.site
         book = FigureBook(report_id="energy", revision=0, as_of_utc=ask.as_known_utc, is_synthetic=site.is_simulated)
         add_rows(book, site, rows, sources=partial(ask.project.sources, keeps=False), is_traced=False)
         figures = book.figures()
     return {
-        _start_of(row, asked.site): Read(
+        _start_of(row, query.site): Read(
             plain(row["exact"], row["value"]),
             row["coverage"],
             row["estimated_share"],
@@ -188,23 +188,23 @@ def _of_rows(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     }
 
 
-def _hours(asked: EnergyQuery, period: Period) -> pl.DataFrame:
-    rows = hours_of(asked.site, period, marts_of(asked.ask, asked.site), scope=asked.scope, kpis=(KPI,))
-    return rows.filter(pl.col("scope") == asked.scope)
+def _hours(query: EnergyQuery, period: Period) -> pl.DataFrame:
+    rows = hours_of(query.site, period, marts_of(query.ask, query.site), scope=query.scope, kpis=(KPI,))
+    return rows.filter(pl.col("scope") == query.scope)
 
 
-def _days_or_months(asked: EnergyQuery, period: Period) -> pl.DataFrame:
+def _days_or_months(query: EnergyQuery, period: Period) -> pl.DataFrame:
     inside = (pl.col("period_start") >= period.start) & (pl.col("period_end") <= period.end)
-    is_it = (pl.col("scope") == asked.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == asked.grain)
-    marts, site_id = marts_of(asked.ask, asked.site), asked.site.site_id
+    is_it = (pl.col("scope") == query.scope) & (pl.col("kpi") == KPI) & (pl.col("grain") == query.grain)
+    marts, site_id = marts_of(query.ask, query.site), query.site.site_id
     where = inside & is_it
     return marts(
-        "mart_site__kpi_values", site_id=site_id, years=years_of(period), scope=asked.scope, where=where
+        "mart_site__kpi_values", site_id=site_id, years=years_of(period), scope=query.scope, where=where
     ).select(COLUMNS)
 
 
-def _of_quarters(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
-    ask, site = asked.ask, asked.site
+def _of_quarters(query: EnergyQuery, period: Period) -> dict[datetime, Read]:
+    ask, site = query.ask, query.site
     as_of = ask.address.as_of_utc
     readings = site_readings(
         ask.project.lake,
@@ -212,9 +212,9 @@ def _of_quarters(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
         start_utc=period.start_utc,
         end_utc=period.end_utc,
         as_of_utc=as_of,
-        meters=scope_meters(site, asked.scope),
+        meters=scope_meters(site, query.scope),
     )
-    rows = scope_quarters(site, asked.scope, period, readings)
+    rows = scope_quarters(site, query.scope, period, readings)
     if readings.is_empty():
         return {}
     entries = ask.project.lake.manifest(
@@ -228,11 +228,11 @@ def _of_quarters(asked: EnergyQuery, period: Period) -> dict[datetime, Read]:
     }
 
 
-def _spans(book: FigureBook, asked: EnergyQuery, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
-    rows = span_rows(asked.site, asked.scope, period, marts_of(asked.ask, asked.site), kpis=kpis)
+def _spans(book: FigureBook, query: EnergyQuery, period: Period, kpis: tuple[str, ...]) -> list[Figure]:
+    rows = span_rows(query.site, query.scope, period, marts_of(query.ask, query.site), kpis=kpis)
     count = len(book.figures())
-    sources = partial(asked.ask.project.sources, keeps=False)
-    add_rows(book, asked.site, rows, sources=sources, is_traced=False)
+    sources = partial(query.ask.project.sources, keeps=False)
+    add_rows(book, query.site, rows, sources=sources, is_traced=False)
     return list(book.figures()[count:])
 
 
@@ -255,9 +255,9 @@ def _start_of(row: Mapping[str, Any], site: Site) -> datetime:
     return midnight if hour is None else max(hour, midnight)
 
 
-def _grid(asked: EnergyQuery) -> Iterator[datetime]:
+def _grid(query: EnergyQuery) -> Iterator[datetime]:
     """The first instants of the period's intervals, each once and in order."""
-    period, grain = asked.period, asked.grain
+    period, grain = query.period, query.grain
     if grain in ("month", "year"):
         whole = [month for month in months_of(period) if month.start.day == 1 and month.end.day == 1]
         yield from (month.start_utc for month in whole if grain == "month" or _begins_year(month, period))
@@ -280,24 +280,24 @@ def _begins_year(month: Period, period: Period) -> bool:
     return month.start.month == 1 and month.start.replace(year=month.start.year + 1) <= period.end
 
 
-def _place(at_utc: datetime, period: Period, asked: EnergyQuery) -> tuple[int, str]:
+def _place(at_utc: datetime, period: Period, query: EnergyQuery) -> tuple[int, str]:
     """Where an interval lies in its period, so that those of two periods meet: which day, which slot of it."""
     local = at_utc.astimezone(zone(period.time_zone))
-    if asked.grain in ("month", "year"):
+    if query.grain in ("month", "year"):
         return (local.year * 12 + local.month - period.start.year * 12 - period.start.month, "")
     day = (local.date() - period.start).days
-    return (day, "" if asked.grain == "day" else same_slot(slot_of(at_utc, period.time_zone)))
+    return (day, "" if query.grain == "day" else same_slot(slot_of(at_utc, period.time_zone)))
 
 
-def _why_of(asked: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
+def _why_of(query: EnergyQuery, at_utc: datetime, figure: Figure | None) -> str:
     """The reason of a figure; of a quarter hour that of its hour: the marts know no shorter time."""
     if figure is not None:
-        return why_of(figure, asked.ask.address)
-    day = at_utc.astimezone(zone(asked.site.time_zone)).date()
-    return asked.ask.address.href(
+        return why_of(figure, query.ask.address)
+    day = at_utc.astimezone(zone(query.site.time_zone)).date()
+    return query.ask.address.href(
         "/why",
-        site=asked.site.site_id,
-        scope=asked.scope,
+        site=query.site.site_id,
+        scope=query.scope,
         kpi=KPI,
         period=f"{day}/{day + _DAY}",
         at=f"{at_utc.astimezone(UTC):%Y-%m-%dT%H}:00Z",

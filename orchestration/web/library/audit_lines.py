@@ -88,8 +88,8 @@ def _reports(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> I
         for each in publications.decisions(report_id, revision, as_of_utc=ask.address.as_of_utc):
             title = report_title(ask, name)
             span = span_text(period, subjects[site_id].time_zone, locale)
-            who = _who(each.person_id, names_then([each], names))
-            what = Sentence(_STEP[each.step], who, title, span, named(subjects[site_id].name))
+            person = _who(each.person_id, names_then([each], names))
+            what = Sentence(_STEP[each.step], person, title, span, named(subjects[site_id].name))
             href = place.href(report=f"{report_id}@{revision}", all="1")
             yield TrailLine(each.recorded_at_utc, what, "reports", href, each.reason, subjects[site_id].time_zone)
 
@@ -104,14 +104,14 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
                 continue
             is_shown = fit.baseline_type is BaselineType.ENB and fit.seu_id in uses
             href = baseline_review.address_of(at, site_id, fit.seu_id, each.version) if is_shown else ""
-            given = (each.version, subjects.get(fit.seu_id, named(fit.seu_id)), named(site.name))
-            text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *given)
+            places = (each.version, subjects.get(fit.seu_id, named(fit.seu_id)), named(site.name))
+            text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *places)
             yield TrailLine(each.fitted_at_utc, text, "baselines", href, "", zone)
             if each.approved_by and each.approved_at_utc:
-                text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *given)
+                text = Sentence("{0} approved baseline v{1} of {2}, {3}", _who(each.approved_by, names), *places)
                 yield TrailLine(each.approved_at_utc, text, "baselines", href, each.reason, zone)
             if each.rejected_by and each.rejected_at_utc:
-                text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *given)
+                text = Sentence("{0} rejected baseline v{1} of {2}, {3}", _who(each.rejected_by, names), *places)
                 yield TrailLine(each.rejected_at_utc, text, "baselines", href, each.reason, zone)
 
 
@@ -152,13 +152,13 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
 def _holidays(ask: Ask, site: Site, names: Mapping[str, str], href: str) -> Iterator[TrailLine]:
     before: datetime | None = None
     for each in holiday_history(ask.project.store, site.site_id, as_of_utc=ask.address.as_of_utc):
-        who, where, until_utc = _who(each["person_id"], names), named(site.name), each["until_utc"]
-        text = Sentence("{0} ended the holiday of {1}", who, where)
+        person, where, until_utc = _who(each["person_id"], names), named(site.name), each["until_utc"]
+        text = Sentence("{0} ended the holiday of {1}", person, where)
         if until_utc is not None:
             until = weekday_date(until_utc.astimezone(zone(site.time_zone)), ask.address.locale)
             is_moved = before is not None and before > each["recorded_at_utc"]
             pattern = "{0} changed the holiday of {1}: until {2}" if is_moved else "{0} set a holiday of {1} until {2}"
-            text = Sentence(pattern, who, where, until)
+            text = Sentence(pattern, person, where, until)
         before = until_utc
         yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
 
@@ -187,9 +187,9 @@ def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
         return
     store, as_of_utc = ask.project.store, ask.address.as_of_utc
     for row in REMOVALS.rows(store, as_of_utc=as_of_utc):
-        who = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
+        person = _who(row["person_id"], names) if row["person_id"] else Sentence("The schedule")
         counts = (Numeral(f"{row['files']:,}"), Numeral(f"{row['bytes']:,}"))
-        what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", who, Sentence(row["class_name"]), *counts)
+        what = Sentence("{0} removed old files of {1}: {2}, {3} bytes", person, Sentence(row["class_name"]), *counts)
         span = Sentence(
             "last changed from {0} to {1}",
             *(long_date(row[at], ask.address.locale) for at in ("oldest_utc", "newest_utc")),
@@ -201,18 +201,18 @@ def _taken_away(ask: Ask, names: Mapping[str, str]) -> Iterator[TrailLine]:
         yield TrailLine(row["recorded_at_utc"].astimezone(UTC), text, "access", "", named(row["reason"]), "UTC")
 
 
-def _of_route(row: Mapping[str, Any], who: str) -> str:
+def _of_route(row: Mapping[str, Any], person: str) -> str:
     """The sentence of a line of the pages' own; empty for what stands elsewhere."""
     route, is_done = row["route"], not row["outcome"].startswith(_REFUSED)
     if not is_done:
-        return Sentence("{0} was refused: {1}", who, named(f"{row['method']} {route}"))
+        return Sentence("{0} was refused: {1}", person, named(f"{row['method']} {route}"))
     if route in _ABOUT:
-        return Sentence(_ABOUT[route], who, named(row["subject"]))
+        return Sentence(_ABOUT[route], person, named(row["subject"]))
     if route in _ROUTE:
-        return Sentence(_ROUTE[route], who)
+        return Sentence(_ROUTE[route], person)
     if row["method"] == "GET":
-        return Sentence("{0} downloaded {1}", who, named(route))
-    return "" if route.startswith(_ELSEWHERE) else Sentence("{0} sent {1}", who, named(f"{row['method']} {route}"))
+        return Sentence("{0} downloaded {1}", person, named(route))
+    return "" if route.startswith(_ELSEWHERE) else Sentence("{0} sent {1}", person, named(f"{row['method']} {route}"))
 
 
 def _who(person_id: str, names: Mapping[str, str]) -> str:

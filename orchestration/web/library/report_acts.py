@@ -79,16 +79,16 @@ def act(ask: Ask, revision: Revision, name: str) -> None:
     done = getattr(life, kind.step)
     if done is not None and done.person_id == ask.person.person_id:
         return
-    seen = ask.form.get("seen", "")
-    if seen != life.status:
+    known_status = ask.form.get("seen", "")
+    if known_status != life.status:
         raise BadInput(
-            f"the report is {life.status} now, and was {seen[:20] or 'not looked at'} when the page was opened",
+            f"the report is {life.status} now, and was {known_status[:20] or 'not looked at'} when the page was opened",
             reason="changed_since",
             mend="open the page again",
         )
     more = {"allow_synthetic": ask.form.get("synthetic") == "1"} if name == "publish" else {}
-    wanted = f"{revision.report_id}@{revision.revision}"
-    answer = kind.operation(WebCall(ask), revision=wanted, reason=ask.form.get("reason", ""), **more)
+    report_revision = f"{revision.report_id}@{revision.revision}"
+    answer = kind.operation(WebCall(ask), revision=report_revision, reason=ask.form.get("reason", ""), **more)
     if answer.exit_code:
         raise BadInput(answer.text.replace("\n", " "), reason="against_publication")
 
@@ -142,8 +142,8 @@ def _why_not(ask: Ask, life: ReportLife, name: str) -> str:
     kind, me = ACTS[name], ask.person.person_id
     maker = life.prepared.person_id if life.prepared else ""
     before = life.reviewed.person_id if life.reviewed else ""
-    taken = {maker, before} if name in ("review", "publish") else set()
-    able = who_else(ask.project.people, kind.role, taken | {me})
+    excluded = {maker, before} if name in ("review", "publish") else set()
+    able = who_else(ask.project.people, kind.role, excluded | {me})
     if name in ("review", "publish") and me == maker:
         return Sentence("You made this report, and do not approve your own work. {0}", able)
     if name == "publish" and me == before:

@@ -68,7 +68,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
     site, ledger, as_of_utc = whole_site(ask), Recommendations(ask.project.store), ask.address.as_of_utc
     of = of_site(ask, site, recommendation_id)
     row = advice.row(site, of, ask.address.locale)
-    told = AdviceDetail(
+    detail = AdviceDetail(
         site=site, of=of, scope=scope_name(site, of.scope),
         reasons=[_reason(each) for each, _ in told_sentences(site, of, ask.address.locale)],
         history=ledger.history(of, as_of_utc=as_of_utc), people=ask.project.names,
@@ -76,7 +76,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
         wording=" ".join(shown_wordings(ask.project, site, of, ask.address.locale, as_of_utc=as_of_utc).values()),
         estimated_kwh=row["measured"] and row["measured"]["estimated_kwh"], is_running=_is_running(ask, of),
     )  # fmt: skip
-    return draw(ask, detail_page(told, ask.address))
+    return draw(ask, detail_page(detail, ask.address))
 
 
 def _acted(act: str) -> Callable[..., Response]:
@@ -89,12 +89,12 @@ def _acted(act: str) -> Callable[..., Response]:
             # The second click of the same person finds its own act.
             if not is_done(ask, act, of):
                 if ask.form.get("seen", "") != stamp_of(of):
-                    said = "this recommendation has changed since you opened the page"
-                    raise BadInput(said, reason="changed_since")
+                    message = "this recommendation has changed since you opened the page"
+                    raise BadInput(message, reason="changed_since")
                 job = acted(ask, act, of, ask.form.get("reason", ""), ask.form.get("due", ""))
                 outcome = None if job is None else job.wait(WAIT_S)
                 if outcome is not None and outcome.exit_code != DONE:
-                    raise BadInput(outcome.said, reason="not_done")
+                    raise BadInput(outcome.message, reason="not_done")
         return RedirectResponse(advice_href(of, ask.address), 303)
 
     answer.__doc__ = f"{act.capitalize()} a recommendation; twice is once."
@@ -112,9 +112,9 @@ def _is_running(ask: Ask, of: Recommendation) -> bool:
     return any(job is not None and not job.future.done() for job in jobs)
 
 
-def _reason(told: ComputedSentence) -> Reason:
-    places = [(each.text, each.figure_id) for each in told.places]
-    around = [(each, "") for each in told.pieces]
+def _reason(sentence: ComputedSentence) -> Reason:
+    places = [(each.text, each.figure_id) for each in sentence.places]
+    around = [(each, "") for each in sentence.pieces]
     return Reason((around[0], *chain.from_iterable(zip(places, around[1:], strict=True))))
 
 

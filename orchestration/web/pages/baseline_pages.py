@@ -117,13 +117,13 @@ def _why_not(ask: Ask, version: BaselineVersion, versions: Sequence[BaselineVers
     names, me = ask.project.names, ask.person.person_id
     if version.approved_by and version.approved_at_utc:
         day = short_date(version.approved_at_utc.date(), ask.address.locale)
-        who = named(names.get(version.approved_by, version.approved_by))
-        return Sentence("Approved by {0}, {1}: {2}", who, day, named(version.reason))
+        person = named(names.get(version.approved_by, version.approved_by))
+        return Sentence("Approved by {0}, {1}: {2}", person, day, named(version.reason))
     if version.rejected_by and version.rejected_at_utc:
         day = short_date(version.rejected_at_utc.date(), ask.address.locale)
-        who = named(names.get(version.rejected_by, version.rejected_by))
-        told = "Rejected by {0}, {1}: {2}. Only a new version can be approved."
-        return Sentence(told, who, day, named(version.reason))
+        person = named(names.get(version.rejected_by, version.rejected_by))
+        pattern = "Rejected by {0}, {1}: {2}. Only a new version can be approved."
+        return Sentence(pattern, person, day, named(version.reason))
     newer = [each.version for each in versions if each.version > version.version and each.approved_by]
     if newer:
         return Sentence("Version {0} is approved; an older one cannot follow it.", newer[-1])

@@ -87,9 +87,9 @@ def page_of_bill(bill_id: str, number: int, ask: Ask = asked(Permission.BILL_REA
 @router.post(PATH + "/{bill_id}/confirm")
 def confirm(bill_id: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Response:
     """Take a bill over that was read of a picture, with what the person put right."""
-    site, said = whole_site(ask), ask.form
-    named = [f"{name}={value}" for name, value in said.items() if name in HEADS or name.startswith("lines.")]
-    done = bill_confirm(WebCall(ask), bill_id, site.site_id, said.get("reason", ""), named)
+    site, form = whole_site(ask), ask.form
+    named = [f"{name}={value}" for name, value in form.items() if name in HEADS or name.startswith("lines.")]
+    done = bill_confirm(WebCall(ask), bill_id, site.site_id, form.get("reason", ""), named)
     [row] = dict(done.result)["bills"]
     return RedirectResponse(bill_address(row["bill_id"], _at(ask)), 303)
 

@@ -44,12 +44,12 @@ def home(ask: Ask = asked(None)) -> Response:
         return RedirectResponse(ask.address.href("/people"), 303)
     if may(ask.person, Permission.METER_COMMISSION) and is_empty(ask):
         return RedirectResponse(ask.address.href(START), 303)
-    wanted = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
-    if wanted not in boards():
-        wanted = home_board(ask.person, ask.sites().values())
-    if wanted not in boards():
+    board = PreferenceStore(ask.project.store).of_person(ask.person.person_id).get("home_board")
+    if board not in boards():
+        board = home_board(ask.person, ask.sites().values())
+    if board not in boards():
         expect_boards(ask.project.people, ask.project.project.people_file)
-    return RedirectResponse(ask.address.href(f"/board/{wanted}"), 303)
+    return RedirectResponse(ask.address.href(f"/board/{board}"), 303)
 
 
 def _route(name: str) -> Callable[..., Response]:

@@ -38,7 +38,7 @@ def check(request: Request) -> Response:
     name = address.part("r")
     standing = standing_of(request.app.state.project, name) if name else None
     if name and is_for_programs(request):
-        return _said((standing or Standing(state="unknown")).model_dump_json())
+        return _response((standing or Standing(state="unknown")).model_dump_json())
     return draw(None, check_page(address, standing))
 
 
@@ -55,11 +55,11 @@ def _check_file(request: Request) -> Response:
         raise BadInput("no file was sent: choose one, then send it", reason="bad_request")
     found: Checked = checked(request.app.state.project, data)
     if is_for_programs(request):
-        return _said(found.model_dump_json())
+        return _response(found.model_dump_json())
     return draw(None, check_page(_address(request), checked=found))
 
 
-def _said(text: str) -> Response:
+def _response(text: str) -> Response:
     return Response(text, media_type="application/json")
 
 
@@ -111,10 +111,10 @@ def checked(project: OpenProject, data: bytes) -> Checked:
     if known:
         return Checked(verdict="unknown")
     with tempfile.TemporaryDirectory(prefix="meterloom-check-") as folder:
-        given = Path(folder) / "given"
-        given.write_bytes(data)
+        upload = Path(folder) / "given"
+        upload.write_bytes(data)
         try:
-            return _compared(project, given, data)
+            return _compared(project, upload, data)
         except BadInput as fault:
             if fault.reason != "reader_stopped":
                 raise
@@ -125,20 +125,22 @@ def _written(path: str, report_id: str, revision: int) -> _Written:
     return _Written(report_id, revision, path.startswith((f"{PUBLISHED_FOLDER}/", "packs/")))
 
 
-def _compared(project: OpenProject, given: Path, data: bytes) -> Checked:
+def _compared(project: OpenProject, upload: Path, data: bytes) -> Checked:
     """Of a file with other bytes than any that was written."""
-    said = run_limited("reports.evidence.checked_file:looked_at", {"path": str(given)}, LIMITS)
-    standing = standing_of(project, said["name"])
-    if said["is_pack"] and standing.state != "unknown" and not said["problems"]:
-        found = _NAME.fullmatch(said["name"])
-        chain = PublicationStore(project.store).packs(said["name"].split("/")[1]) if found else []
-        if any(link.manifest_sha256 == said["manifest_sha256"] for link in chain):
+    checked = run_limited("reports.evidence.checked_file:looked_at", {"path": str(upload)}, LIMITS)
+    standing = standing_of(project, checked["name"])
+    if checked["is_pack"] and standing.state != "unknown" and not checked["problems"]:
+        found = _NAME.fullmatch(checked["name"])
+        chain = PublicationStore(project.store).packs(checked["name"].split("/")[1]) if found else []
+        if any(link.manifest_sha256 == checked["manifest_sha256"] for link in chain):
             return Checked(verdict="genuine", standing=standing)
         return Checked(verdict="altered", standing=standing, places=("signature.json",))
-    if said["is_pack"] and standing.state != "unknown":
-        return Checked(verdict="altered", standing=standing, places=tuple(said["problems"]))
-    for name, path in _originals(project, said["name"] if standing.state != "unknown" else "", data):
-        where = run_limited("reports.evidence.checked_file:places", {"given": str(given), "written": str(path)}, LIMITS)
+    if checked["is_pack"] and standing.state != "unknown":
+        return Checked(verdict="altered", standing=standing, places=tuple(checked["problems"]))
+    for name, path in _originals(project, checked["name"] if standing.state != "unknown" else "", data):
+        where = run_limited(
+            "reports.evidence.checked_file:places", {"given": str(upload), "written": str(path)}, LIMITS
+        )
         return Checked(verdict="altered", standing=standing_of(project, name), places=tuple(where[:MOST_PLACES]))
     # It names a report of this project, whose own file is not at hand.
     if standing.state != "unknown":

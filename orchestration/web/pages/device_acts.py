@@ -67,10 +67,10 @@ def stop(ask: Ask = asked(Permission.DISPATCH_STOP, shared=_SHARED)) -> Response
 def change_mode(ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
     """Change the mode of a site, or ask a second person for FULL."""
     site, form = whole_site(ask), ask.form
-    wanted, reason = form.get("mode", ""), form.get("reason", "")
-    given = {"mode": wanted, "reason": reason}
-    return _once(ask, site, "", given, lambda call: dispatch.mode(
-        call, wanted, site.site_id, reason=reason, expires=form.get("expires", ""),
+    mode, reason = form.get("mode", ""), form.get("reason", "")
+    values = {"mode": mode, "reason": reason}
+    return _once(ask, site, "", values, lambda call: dispatch.mode(
+        call, mode, site.site_id, reason=reason, expires=form.get("expires", ""),
     ))  # fmt: skip
 
 
@@ -79,13 +79,13 @@ def change_holiday(ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED
     """Set until when nobody is at home, or end the holiday that holds."""
     site, form = whole_site(ask), ask.form
     reason, is_end = form.get("reason", "").strip(), form.get("end", "") == "1"
-    given: dict[str, Any] = {"reason": reason, "is_set": not is_end}
+    values: dict[str, Any] = {"reason": reason, "is_set": not is_end}
     until = ""
     if not is_end:
         until = f"{form.get('until', '')} {form.get('at', '') or '00:00'}"
         with led_on(WAY_ON):
-            given["until_utc"] = dispatch_holiday.return_utc(site, until)
-    return _once(ask, site, HOLIDAY, given, lambda call: dispatch_holiday.holiday(
+            values["until_utc"] = dispatch_holiday.return_utc(site, until)
+    return _once(ask, site, HOLIDAY, values, lambda call: dispatch_holiday.holiday(
         call, site.site_id, until=until, end=is_end, reason=reason,
     ))  # fmt: skip
 
@@ -116,8 +116,8 @@ def acknowledge(device_id: str, ask: Ask = asked(Permission.DISPATCH_MODE, share
     site, reason = whole_site(ask), ask.form.get("reason", "")
     place = "" if device_id == "site" else device_id
     expect_scope(site, place)
-    given = {"reason": reason, "is_set": False}
-    return _once(ask, site, place, given, lambda call: dispatch.ack(call, device_id, site.site_id, reason))
+    values = {"reason": reason, "is_set": False}
+    return _once(ask, site, place, values, lambda call: dispatch.ack(call, device_id, site.site_id, reason))
 
 
 @router.post(PATH + "/{device_id}/{act}")
@@ -130,24 +130,24 @@ def override(device_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_OVER
     reason, until = form.get("reason", ""), form.get("for", "") or "2h"
     power = power_of(site, device_id) if act in ("set", "take") else None
     value = None if power is None else _number(form.get("value", ""))
-    given = {"reason": reason, "value": value, "is_set": act != "release"}
+    values = {"reason": reason, "value": value, "is_set": act != "release"}
     if act == "set":
         kwh = _number(form["kwh"]) if form.get("kwh", "").strip() else None
-        return _once(ask, site, device_id, given, lambda call: dispatch_set.set_device(
+        return _once(ask, site, device_id, values, lambda call: dispatch_set.set_device(
             call, site.site_id, device_id, reason, value=value, until=until, kwh=kwh,
         ))  # fmt: skip
-    return _once(ask, site, device_id, given, lambda call: dispatch.override(
+    return _once(ask, site, device_id, values, lambda call: dispatch.override(
         call, site.site_id, device_id, reason, "" if power is None else power.capability, until, value,
         act == "release",
     ))  # fmt: skip
 
 
-def _once(ask: Ask, site: Site, device_id: str, given: dict[str, Any], run: Callable[[Call], Answer]) -> Response:
+def _once(ask: Ask, site: Site, device_id: str, values: dict[str, Any], run: Callable[[Call], Answer]) -> Response:
     """Act on what the person saw. A form that is sent twice acts once and is answered alike.
 
     Raises BadInput (changed_since) where somebody else, or another act of theirs, came between.
     """
-    store, mine = ask.project.store, {**given, "person_id": ask.person.person_id}
+    store, mine = ask.project.store, {**values, "person_id": ask.person.person_id}
     # The site's lock first: of two clicks the second sees what the first did.
     with led_on(WAY_ON), store.together(), site_transaction(store, site.site_id):
         newer = changes_since(store, site.site_id, device_id, ask.form.get("seen", ""))

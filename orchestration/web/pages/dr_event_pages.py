@@ -41,10 +41,10 @@ def event(event_id: str, ask: Ask = asked(Permission.DR_READ)) -> Response:
     """One of them."""
     site = whole_site(ask)
     found = _event(ask, site.site_id, event_id)
-    told = event_detail(
+    detail = event_detail(
         ask.project, site, found, now_utc=ask.now_utc, as_of_utc=ask.address.as_of_utc, actor=_actor(ask, found)
     )
-    return draw(ask, event_page(told, ask.address))
+    return draw(ask, event_page(detail, ask.address))
 
 
 def _acted(name: str) -> Callable[..., Response]:
@@ -54,11 +54,11 @@ def _acted(name: str) -> Callable[..., Response]:
         site, form = whole_site(ask), ask.form
         found = _event(ask, site.site_id, event_id)
         # One button ends an event: before it began the programme is notified.
-        wanted = "opt-out" if name == "stop" and not found.has_begun else name
-        if wanted != "stop" or found.is_open:
-            said = {} if name == "settle" else {"reason": form.get("reason", "")}
-            said |= {"digest": form.get("digest", "")} if name == "approve" else {}
-            answer = act(ask, site.site_id, found.event_id, wanted, said, seen=form.get("seen", ""))
+        action = "opt-out" if name == "stop" and not found.has_begun else name
+        if action != "stop" or found.is_open:
+            arguments = {} if name == "settle" else {"reason": form.get("reason", "")}
+            arguments |= {"digest": form.get("digest", "")} if name == "approve" else {}
+            answer = act(ask, site.site_id, found.event_id, action, arguments, stamp=form.get("seen", ""))
             if answer.exit_code:
                 raise BadInput(answer.text, reason="no_plan")
         return RedirectResponse(event_href(found, ask.address), 303)

@@ -60,13 +60,13 @@ def energy_as_csv(request: Request, ask: Ask = asked(Permission.READ, takes=TAKE
     """The same points, unrounded."""
     site = ask.site()
     name = f"energy_{site.site_id}_{scope_of(ask, site).replace(':', '_').replace('/', '_')}.csv"
-    told = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return answered(
         request,
         ask,
         stamp_of(ask, site),
         lambda: (energy_csv(energy_given(ask)).encode(), "text/csv; charset=utf-8"),
-        headers=told,
+        headers=headers,
     )
 
 
@@ -86,7 +86,7 @@ def energy_given(ask: Ask) -> EnergyGiven:
     has_hours = usual not in ("quarter", "hour") or not is_allocated(known_spans(site, scope))
     grain = ask.address.grain or (usual if has_hours else "day")
     question = EnergyQuery(ask, site, scope, period, grain)
-    given = EnergyGiven(
+    data = EnergyGiven(
         address=ask.address,
         site_id=site.site_id,
         scope=scope,
@@ -99,25 +99,25 @@ def energy_given(ask: Ask) -> EnergyGiven:
         findings=stale_finding(age, period),
     )
     if refused := _cannot(question):
-        return _with(given, refused)
+        return _with(data, refused)
     against = before(period, ask.address.compare)
     try:
         points, is_synthetic = points_of(question, against)
     except BadInput as fault:
-        return _with(given, _said(question, fault))
+        return _with(data, _state_of(question, fault))
     if not any(each.value is not None for each in points):
-        return _with(given, _nothing(question))
-    gone: list[Finding] = []
+        return _with(data, _nothing(question))
+    missing: list[Finding] = []
 
     def without(why: str) -> Any:
-        gone[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {why}.")]
+        missing[:] = [Finding(code="mart_missing", message=f"What is made of it is not shown: {why}.")]
         return {}
 
     book = totals_book(question)
     totals, notes = if_published(lambda: totals_of(book, question, age), lambda why: (without(why), {}))
     hours = if_published(lambda: hours_read(question, points), lambda why: (without(why), ())[1])
     return _with(
-        given,
+        data,
         None,
         points=points,
         uses=if_published(lambda: uses_of(question, points), lambda _: ()),
@@ -127,15 +127,15 @@ def energy_given(ask: Ask) -> EnergyGiven:
         lookup={each.figure_id: each for each in book.figures()},
         heat=heat_of(hours, site.time_zone),
         typical=typical_of(hours, site.time_zone),
-        findings=(*given.findings, *_partly(question), *gone),
+        findings=(*data.findings, *_partly(question), *missing),
         is_synthetic=is_synthetic,
     )
 
 
-def _with(given: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
+def _with(data: EnergyGiven, state: State | None, **more: Any) -> EnergyGiven:
     if state is not None:
-        return replace(given, problem=state.told, links=state.links)
-    return replace(given, **more)
+        return replace(data, problem=state.told, links=state.links)
+    return replace(data, **more)
 
 
 def _cannot(question: EnergyQuery) -> State | None:
@@ -146,7 +146,7 @@ def _cannot(question: EnergyQuery) -> State | None:
     return None
 
 
-def _said(question: EnergyQuery, fault: BadInput) -> State:
+def _state_of(question: EnergyQuery, fault: BadInput) -> State:
     """The state that a reader's refusal means. Raises it where it means none."""
     if fault.reason == "share_has_no_hours":
         return _no_hours(question)
@@ -188,22 +188,22 @@ def _partly(question: EnergyQuery) -> tuple[Finding, ...]:
 NOT_METERED = "Not metered separately"
 
 
-def uses_of(asked: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
+def uses_of(query: EnergyQuery, points: tuple[Point, ...]) -> tuple[Use, ...]:
     """The parts of a whole site, and what none of them measures, so that they add up to the points.
 
     None where that cannot be said: of a part of a site, of several carriers, of uses that share a meter, and where a
     generator or a battery feeds the meters below, so that the difference would be no remainder.
     """
-    site, start = asked.site, asked.period.start
-    if asked.scope != f"site:{site.site_id}":
+    site, start = query.site, query.period.start
+    if query.scope != f"site:{site.site_id}":
         return ()
-    visible, key = scopes_of(asked.ask, site), (site_sha256(site), start)
-    parts = asked.ask.project.cache.once("site_parts", key, lambda: parts_of(site, start))
-    wanted = [each for each in parts if each[1] in visible]
-    if not 0 < len(wanted) <= len(PARTS):
+    visible, key = scopes_of(query.ask, site), (site_sha256(site), start)
+    parts = query.ask.project.cache.once("site_parts", key, lambda: parts_of(site, start))
+    shown = [each for each in parts if each[1] in visible]
+    if not 0 < len(shown) <= len(PARTS):
         return ()
     try:
-        read = [(*each, values_of(asked, each[1])) for each in wanted]
+        read = [(*each, values_of(query, each[1])) for each in shown]
     except BadInput:
         # A part without hours of its own: the whole is shown by itself.
         return ()

@@ -51,36 +51,36 @@ def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASEL
     """One use."""
     stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
     return draw_kept(
-        request, ask, stamp, lambda: _with_review(use_page(told := _use_data(ask, site, seu), ask.address), told)
+        request, ask, stamp, lambda: _with_review(use_page(data := _use_data(ask, site, seu), ask.address), data)
     )
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")
 def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """Its quarters as unrounded numbers."""
-    told = _use_data(ask, site, seu)
+    data = _use_data(ask, site, seu)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows(quarters_csv(told.quarters))
+    csv.writer(text, lineterminator="\r\n").writerows(quarters_csv(data.quarters))
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
 
 
-def _with_review(page: Page, told: UseData) -> Page:
+def _with_review(page: Page, data: UseData) -> Page:
     """The page, with where its newest version is reviewed."""
-    if not told.versions:
+    if not data.versions:
         return page
-    number = told.versions[-1].version
-    href = address_of(page.address, told.site.site_id, told.seu.seu_id, number)
+    number = data.versions[-1].version
+    href = address_of(page.address, data.site.site_id, data.seu.seu_id, number)
     return page.model_copy(update={"links": (*page.links, (Sentence("Review baseline v{0}", number), href))})
 
 
 def _use_data(ask: Ask, site: str, seu: str) -> UseData:
-    given = asking(ask.of(site=site))
-    known = known_days(given.site, given.sources, given.as_of_utc)
+    site_asking = asking(ask.of(site=site))
+    known = known_days(site_asking.site, site_asking.sources, site_asking.as_of_utc)
     usual = str(ask.as_known_utc.year if known is None else (known.end - timedelta(days=1)).year)
-    period = span(ask.address, time_zone=given.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
-    [report] = [each.last_report or "" for each in _lines(ask, {site: given.site}) if each.id == seu] or [""]
+    period = span(ask.address, time_zone=site_asking.site.time_zone, now_utc=ask.as_known_utc, usual=usual)
+    [report] = [each.last_report or "" for each in _lines(ask, {site: site_asking.site}) if each.id == seu] or [""]
     return use_data(
-        given, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
+        site_asking, seu, period, baseline=ask.address.part("baseline"), names=ask.project.names, last_report=report
     )
 
 

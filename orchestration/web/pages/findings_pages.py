@@ -102,8 +102,8 @@ def _event_of(ask: Ask, finding: OpenFinding) -> AnomalyEvent | None:
 
 def _label(ask: Ask, finding: OpenFinding) -> Response:
     """Keep the cause that the person says; another takes its place only where it is the one that they saw."""
-    event, ledger, said = _event_of(ask, finding), AnomalyLedger(ask.project.store), ask.form.get("cause", "")
-    cause: Cause | None = next((each for each in get_args(Cause) if each == said), None)
+    event, ledger, label = _event_of(ask, finding), AnomalyLedger(ask.project.store), ask.form.get("cause", "")
+    cause: Cause | None = next((each for each in get_args(Cause) if each == label), None)
     if event is None or cause is None:
         raise BadInput(f"an anomaly is labelled with one of {', '.join(get_args(Cause))}", reason="bad_request")
     last = ledger.labels(event.site_id).get(event.event_id)
@@ -116,7 +116,7 @@ def _listed(ask: Ask, site: Site, found: Standing) -> ListedFinding:
     event = found.event
     if event is None:
         return ListedFinding(finding=found.finding, state=found.state)
-    who = ask.project.names.get(event.person_id, event.person_id)
+    person = ask.project.names.get(event.person_id, event.person_id)
     end, locale = event.until_utc and event.until_utc.astimezone(zone(site.time_zone)), ask.address.locale
     until = "" if end is None else moment(end, locale) if end.hour or end.minute else long_date(end.date(), locale)
-    return ListedFinding(finding=found.finding, state=found.state, event=event, who=who, until=until)
+    return ListedFinding(finding=found.finding, state=found.state, event=event, who=person, until=until)

@@ -48,10 +48,10 @@ def _forecast_data(ask: Ask, site: Site) -> ForecastData:
     if name and name not in known:
         mend = did_you_mean(name, list(known))
         raise BadInput(f"site {site.site_id} forecasts no {name[:60]!r}", reason="unknown_item", mend=mend)
-    store, told = ask.project.forecasts, ForecastData(site, titles, name, names=ask.project.names)
+    store, data = ask.project.forecasts, ForecastData(site, titles, name, names=ask.project.names)
     latest = store.latest(site.site_id, name) if name else None
     if latest is None:
-        return told
+        return data
     scores = store.scores(site.site_id, name)
     decided = [(row["recorded_at_utc"], row["decision"]) for row in store.promotions()]
     family = known[name].family

@@ -40,23 +40,23 @@ def issue(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     days = form.get("days", "")
     if not (days.isascii() and days.isdecimal() and len(days) <= 4):
         raise BadInput("name the days that the key lasts as a whole number", reason="bad_request")
-    wanted = form.get("scope", "")
-    scopes = [each.value for each in _readable(ask)] if wanted == READS else [wanted]
-    told = keys_issue(WebCall(ask), form.get("name", "").strip(), [site.site_id], int(days), scopes).result
-    assert isinstance(told, dict)  # noqa: S101 - of the operation above
-    made = ApiKey.model_validate({name: told[name] for name in ApiKey.model_fields})
-    return _drawn(ask, (made, str(told["key"])))
+    scope = form.get("scope", "")
+    scopes = [each.value for each in _readable(ask)] if scope == READS else [scope]
+    issued = keys_issue(WebCall(ask), form.get("name", "").strip(), [site.site_id], int(days), scopes).result
+    assert isinstance(issued, dict)  # noqa: S101 - of the operation above
+    made = ApiKey.model_validate({name: issued[name] for name in ApiKey.model_fields})
+    return _drawn(ask, (made, str(issued["key"])))
 
 
 @router.post(PATH + "/revoke")
 def revoke(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     """Let a key open nothing any more, as `meterloom keys revoke` does."""
-    wanted, reason = ask.form.get("key", ""), ask.form.get("reason", "").strip()
-    if wanted not in {each.key.key_id for each in listed_keys(ask)}:
-        raise BadInput(f"there is no key {wanted[:20]!r}", reason="unknown_key")
+    key_id, reason = ask.form.get("key", ""), ask.form.get("reason", "").strip()
+    if key_id not in {each.key.key_id for each in listed_keys(ask)}:
+        raise BadInput(f"there is no key {key_id[:20]!r}", reason="unknown_key")
     if not reason:
         raise BadInput("say why the key is revoked", reason="no_reason")
-    keys_revoke(WebCall(ask), wanted, reason)
+    keys_revoke(WebCall(ask), key_id, reason)
     return RedirectResponse(ask.address.href(PATH), 303)
 
 

@@ -24,15 +24,15 @@ def live(request: Request, ask: Ask = asked(Permission.LIVE_READ)) -> Response:
     address = ask.address.model_copy(update={"site": site.site_id})
     reader, fault = LiveReader(ask.project.project.live_dir), ""
     every_s = asked_every_s(site)
-    values, told = [], []
+    values, states = [], []
     try:
-        values, told = reader.values(site.site_id), reader.states(site.site_id)
+        values, states = reader.values(site.site_id), reader.states(site.site_id)
     except Unreachable as unreachable:
         fault = f"The live board cannot be read now: {unreachable}"
     feed = feed_of(request.app)
     feed.watch(site.site_id, every_s)
     page = live_page(
-        address, site=site, values=values, told=told, minutes=feed.minutes(site.site_id),
+        address, site=site, values=values, told=states, minutes=feed.minutes(site.site_id),
         now_utc=ask.now_utc, has_sources=bool(site.sources), every_s=every_s, fault=fault,
     )  # fmt: skip
     return draw(ask, page)

@@ -35,8 +35,8 @@ def notices(ask: Ask = asked(None, shared=_SHARED)) -> Response:
     parts = [Part(key="notices", blocks=_chosen(ask))]
     found = Outbox(ask.project.store).notices(person_id=ask.person.person_id, most=_NEWEST)
     if found:
-        told = ((each.channel, Sentence(each.state), named(each.text), named(each.reason)) for each in found)
-        rows = tuple(Row(cells=tuple(Cell(text=text) for text in line)) for line in told)
+        lines = ((each.channel, Sentence(each.state), named(each.text), named(each.reason)) for each in found)
+        rows = tuple(Row(cells=tuple(Cell(text=text) for text in line)) for line in lines)
         heads = tuple(Column(title=each) for each in ("Channel", "State", "Notice", "Reason"))
         newest = Table(key="newest", title="Newest notices", sheet="Notices", columns=heads, rows=rows)
         parts.append(Part(key="newest", title="Newest notices", blocks=(newest,)))
@@ -56,7 +56,7 @@ def keep(ask: Ask = asked(None, shared=_SHARED)) -> Response:
             for each in form.get(name, "").replace(",", " ").split()
         )
         quiet = {"start": form.get("quiet_from", ""), "end": form.get("quiet_to", "")}
-        wanted = NoticeChoices(
+        choices = NoticeChoices(
             ways=ways,
             quiet=quiet if any(quiet.values()) else None,
             per_hour=int(form.get("per_hour") or 20),
@@ -67,7 +67,7 @@ def keep(ask: Ask = asked(None, shared=_SHARED)) -> Response:
             "expected addresses without spaces, times such as 22:00 and 06:00, and a number of notices from 1 to 1000",
             reason="bad_request",
         ) from fault
-    choose(ask.project.store, ask.person, wanted, ask.project.project.settings)
+    choose(ask.project.store, ask.person, choices, ask.project.project.settings)
     return RedirectResponse(PATH, 303)
 
 

@@ -73,25 +73,25 @@ def pack(pack: str, ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED, tak
     mine = [each for each in answers_of(ask.project) if (each.pack, each.site, each.year) == (
         pack, subject.subject_id, about.year)]  # fmt: skip
     may_answer = Role.ANALYST in ask.person.roles and ask.address.as_of_utc is None
-    told = PackData(
+    data = PackData(
         line=_line(ask, about, template), points=points, data=found["data"], gaps=found["gaps"],
         counts=found["completeness"], findings=found["findings"], answers=mine[::-1], people=ask.project.names,
         point=point if may_answer else "", person_id=ask.person.person_id if may_answer else "",
         public_key=ask.project.people.public_keys.get(ask.person.person_id, ""),
     )  # fmt: skip
-    return draw(ask, pack_page(told, about, _at(ask, about)))
+    return draw(ask, pack_page(data, about, _at(ask, about)))
 
 
 @router.post(PATH + "/{pack}/answer")
 def answer(pack: str, ask: Ask = asked(Permission.REPORT_RUN, shared=_SHARED)) -> Response:
     """Answer a data point, as `meterloom disclosure answer` does."""
     subject, about = _about(ask)
-    given = {name: ask.form.get(name, "").strip() for name in ("value", "text", "not_applicable", "evidence")}
+    fields = {name: ask.form.get(name, "").strip() for name in ("value", "text", "not_applicable", "evidence")}
     answer_point(
         WebCall(ask), point=ask.form.get("point", ""), pack=_pack(ask, about.year, pack).template,
-        site=subject.subject_id, year=about.year, value=given["value"] or None,
-        unit=ask.form.get("unit", "") if given["value"] else "", text=given["text"],
-        not_applicable=given["not_applicable"], evidence=given["evidence"],
+        site=subject.subject_id, year=about.year, value=fields["value"] or None,
+        unit=ask.form.get("unit", "") if fields["value"] else "", text=fields["text"],
+        not_applicable=fields["not_applicable"], evidence=fields["evidence"],
     )  # fmt: skip
     return RedirectResponse(_at(ask, about).href(f"{PATH}/{pack}"), 303)
 
@@ -144,7 +144,7 @@ def _line(ask: Ask, about: PackAbout, pack: ReportTemplate) -> PackLine:
     newest = made[-1]
     data = stored_content(project.reports, newest.report_id, newest.revision).data
     life = life_at(PublicationStore(project.store), newest.report_id, newest.revision, project.names, as_of_utc=as_of)
-    _, said, look = standing(ReportLine(title, about.subject_id, "", newest, life))
+    _, state, look = standing(ReportLine(title, about.subject_id, "", newest, life))
     return PackLine(
-        pack.template, title, pack.framework, completeness_of(data), twin_of(newest, ask.address), (said, look)
+        pack.template, title, pack.framework, completeness_of(data), twin_of(newest, ask.address), (state, look)
     )

@@ -29,7 +29,7 @@ _SHARED = ("locale",)
 @router.get(PATH, response_class=HTMLResponse)
 def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Everybody whom the person may let in."""
-    return draw(ask, people_page(known_people(ask), ask.address, me=ask.person.person_id, seen=_seen(ask)))
+    return draw(ask, people_page(known_people(ask), ask.address, me=ask.person.person_id, seen=_file_tag(ask)))
 
 
 @router.post(PATH + "/invite", response_class=HTMLResponse)
@@ -45,13 +45,13 @@ def reset(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response
 
 
 def _linked(ask: Ask, *, is_reset: bool) -> Response:
-    person = _wanted(ask)
+    person = _person(ask)
     link, until_utc = invitation_link(ask.project, person, ask.clock, by=ask.person.person_id, is_reset=is_reset)
     page = people_page(
         known_people(ask),
         ask.address,
         me=ask.person.person_id,
-        seen=_seen(ask),
+        seen=_file_tag(ask),
         invited=Invitation(person.name, link, until_utc),
     )
     drawn = draw(ask, page)
@@ -62,7 +62,7 @@ def _linked(ask: Ask, *, is_reset: bool) -> Response:
 @router.post(PATH + "/roles")
 def change_roles(request: Request, ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Give a person a role, or take one away, in the people file; their sign-ins end with the roles they had."""
-    person, form, path = _wanted(ask), ask.form, ask.project.project.people_file
+    person, form, path = _person(ask), ask.form, ask.project.project.people_file
     if person.person_id == ask.person.person_id:
         raise BadInput("nobody changes their own roles: ask another admin", reason="own_work")
     if form.get("role") not in list(Role) or form.get("change") not in CHANGES:
@@ -82,28 +82,28 @@ def change_roles(request: Request, ask: Ask = asked(Permission.PEOPLE_ADMIN, sha
     return RedirectResponse(ask.address.href(PATH), 303)
 
 
-def _checked(ask: Ask, beside: Path) -> None:
-    if problems := problems_in(beside, WebCall(ask), is_people=True):
+def _checked(ask: Ask, copy: Path) -> None:
+    if problems := problems_in(copy, WebCall(ask), is_people=True):
         raise BadInput(f"not changed: {problems[0].message}", reason="bad_roles", mend=problems[0].mend)
 
 
 @router.post(PATH + "/out")
 def end_sign_ins(request: Request, ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End every sign-in of a person, on all devices."""
-    person = _wanted(ask)
+    person = _person(ask)
     request.state.subject = person.person_id
     LoginStore(ask.project.store).end(ask.now_utc, person_id=person.person_id)
     return RedirectResponse(ask.address.href(PATH), 303)
 
 
-def _seen(ask: Ask) -> str:
+def _file_tag(ask: Ask) -> str:
     return text_tag(ask.project.project.people_file)
 
 
-def _wanted(ask: Ask) -> Person:
+def _person(ask: Ask) -> Person:
     """The person of the form. Raises BadInput, in the same words for one that is not there and one of other sites."""
-    wanted = ask.form.get("person", "")
-    found = next((each for each in people_of(ask) if each.person_id == wanted), None)
+    person_id = ask.form.get("person", "")
+    found = next((each for each in people_of(ask) if each.person_id == person_id), None)
     if found is None:
-        raise BadInput(f"there is no person {wanted[:40]!r}", reason="unknown_person")
+        raise BadInput(f"there is no person {person_id[:40]!r}", reason="unknown_person")
     return found

@@ -17,7 +17,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Sentence
 from orchestration.operations.project.keys import key_replaced
 from orchestration.web.draw import draw
-from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, gone_in, password_again, safe_next
+from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
 from orchestration.web.people.sign_in import SEEN
 from orchestration.web.request_context import CHANGED, LOOKS, Ask, asked
@@ -53,9 +53,9 @@ def _change(request: Request, ask: Ask) -> Response:
         if fault.reason not in ("bad_password", "wrong_password"):
             raise
         request.state.code = fault.reason
-        said = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
-        return draw(ask, _page(ask, said[0].upper() + said[1:]), status=422)
-    return gone_in(request.app.state.sign_in, token, "/profile")
+        message = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
+        return draw(ask, _page(ask, message[0].upper() + message[1:]), status=422)
+    return signed_in_response(request.app.state.sign_in, token, "/profile")
 
 
 @router.post(PATH + "/seen")
@@ -74,21 +74,21 @@ def reset_note(ask: Ask) -> tuple[PageBlock, ...]:
         return ()
     [event] = newest_events(store, most=1, about=(RESET, person.person_id)) or [{"person_id": ""}]
     by = str(event["person_id"])
-    who = named(ask.project.names.get(by, by)) if by else Sentence("somebody with access to the server")
+    name = named(ask.project.names.get(by, by)) if by else Sentence("somebody with access to the server")
     pattern = "{0} UTC, by {1}. If you did not ask for this, tell an administrator."
-    text = Sentence(pattern, moment(reset["recorded_at_utc"], ask.address.locale), who)
+    text = Sentence(pattern, moment(reset["recorded_at_utc"], ask.address.locale), name)
     known = Form(key="seen", title="Password reset", action=f"{PATH}/seen", method="post", fields=(),
                  submit="I know about this")  # fmt: skip
     return (Strip(label="Your password was reset.", text=text, tone="caution"), known)
 
 
-def _page(ask: Ask, said: str = "") -> Page:
+def _page(ask: Ask, message: str = "") -> Page:
     present = Input(name="present", label="Current password", kind="password", is_required=True)
     form = Form(
         key="password", title="Change password", action=ask.address.href(PATH), method="post",
         fields=(present, *NEW), submit="Change password", note="Your sign-ins on other devices end.",
     )  # fmt: skip
-    blocks = (Paragraph(text=said, tone="bad"), form) if said else (form,)
+    blocks = (Paragraph(text=message, tone="bad"), form) if message else (form,)
     return Page(title="Change password", address=ask.address, parts=(Part(key="password", blocks=blocks),),
                 links=(("Profile", "/profile"),))  # fmt: skip
 
@@ -130,20 +130,20 @@ def profile(ask: Ask = asked(None)) -> Response:
 @router.post("/profile/board")
 def keep_board(ask: Ask = asked(None)) -> Response:
     """Keep which board opens first. Raises BadInput for one that there is not."""
-    wanted = ask.form.get(HOME, "")
-    if wanted and wanted not in boards():
-        raise BadInput(f"there is no board {wanted[:40]!r}; there are {', '.join(boards())}", reason="bad_request")
-    PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, wanted or None)
+    board = ask.form.get(HOME, "")
+    if board and board not in boards():
+        raise BadInput(f"there is no board {board[:40]!r}; there are {', '.join(boards())}", reason="bad_request")
+    PreferenceStore(ask.project.store).put(ask.person.person_id, HOME, board or None)
     return RedirectResponse("/profile", 303)
 
 
 @router.post("/profile/key")
 def replace_key(request: Request, ask: Ask = asked(None)) -> Response:
     """Put another public key in the place of one's own, as `meterloom keys replace` does; the browser signs."""
-    given = {name: ask.form.get(name, "") for name in ("before", "after", "vouched")}
-    told = key_replaced(WebCall(ask), **given).result
-    assert isinstance(told, dict)  # noqa: S101 - of the operation above
-    request.state.subject = f"{ask.person.person_id} {told['replaces'][7:19]} {told['fingerprint'][7:19]}"
+    fields = {name: ask.form.get(name, "") for name in ("before", "after", "vouched")}
+    result = key_replaced(WebCall(ask), **fields).result
+    assert isinstance(result, dict)  # noqa: S101 - of the operation above
+    request.state.subject = f"{ask.person.person_id} {result['replaces'][7:19]} {result['fingerprint'][7:19]}"
     return RedirectResponse("/profile", 303)
 
 
@@ -154,17 +154,17 @@ def keep_look(request: Request, ask: Ask = asked(None)) -> Response:
     # The language of where one comes from would win over the one that is chosen.
     kept = RedirectResponse(_without_locale(back) if "locale" in ask.form else back, 303)
     for name, values in LOOKS.items():
-        wanted = ask.form.get(name)
-        if wanted is None:
+        look = ask.form.get(name)
+        if look is None:
             continue
-        if wanted and wanted not in values:
-            raise BadInput(f"{name} is one of {', '.join(values)}, got {wanted[:40]!r}", reason="bad_request")
+        if look and look not in values:
+            raise BadInput(f"{name} is one of {', '.join(values)}, got {look[:40]!r}", reason="bad_request")
         # Of the device and not of the person: a screen in a hall is another than one in an office.
-        said: dict[str, tuple[str, int]] = {}
-        if ask.looks[name] != wanted and "seen" not in ask.form:
-            said[CHANGED] = (f"{name}.{ask.looks[name]}", _UNDO_S)
-        said[name] = (wanted, _YEAR_S if wanted else 0)
-        for cookie, (value, age_s) in said.items():
+        cookies: dict[str, tuple[str, int]] = {}
+        if ask.looks[name] != look and "seen" not in ask.form:
+            cookies[CHANGED] = (f"{name}.{ask.looks[name]}", _UNDO_S)
+        cookies[name] = (look, _YEAR_S if look else 0)
+        for cookie, (value, age_s) in cookies.items():
             kept.set_cookie(cookie, value, max_age=age_s, path="/", httponly=True, samesite="lax",
                             secure=request.app.state.sign_in.is_https)  # fmt: skip
     return kept
@@ -180,9 +180,9 @@ def _without_locale(href: str) -> str:
 def out_everywhere(request: Request, ask: Ask = asked(None)) -> Response:
     """End all sign-ins of the person, this one too."""
     LoginStore(ask.project.store).end(ask.now_utc, person_id=ask.person.person_id)
-    gone = RedirectResponse("/login", 303)
-    gone.delete_cookie(request.app.state.sign_in.cookie, path="/")
-    return gone
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(request.app.state.sign_in.cookie, path="/")
+    return response
 
 
 def _key(ask: Ask) -> str:

@@ -68,8 +68,8 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.R
             reason="edited_file",
             mend=f"make it again: {wanted.makes}",
         )
-    told = {"Content-Disposition": f'attachment; filename="{wanted.path.name}"'}
-    return Response(data, media_type=KINDS[kind][1], headers=told)
+    headers = {"Content-Disposition": f'attachment; filename="{wanted.path.name}"'}
+    return Response(data, media_type=KINDS[kind][1], headers=headers)
 
 
 @router.get(PATH, response_class=HTMLResponse)
@@ -87,10 +87,10 @@ def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all", "rep
 
 def _chosen(ask: Ask, lines: Sequence[ReportLine], state: str) -> Chosen | None:
     """The report that the address names, else the first that waits for somebody, else the newest."""
-    wanted, made = ask.address.part("report"), [each for each in lines if each.revision is not None]
-    if wanted and not any(each.name == wanted for each in made):
-        raise BadInput(f"there is no report {wanted[:80]!r}", reason="unknown_report")
-    first = (each for each in made if each.name == wanted) if wanted else (
+    report, made = ask.address.part("report"), [each for each in lines if each.revision is not None]
+    if report and not any(each.name == report for each in made):
+        raise BadInput(f"there is no report {report[:80]!r}", reason="unknown_report")
+    first = (each for each in made if each.name == report) if report else (
         each for each in sorted(made, key=lambda one: not one.needs_someone) if state != "published" or each.is_out
     )  # fmt: skip
     line = next(first, None)

@@ -41,17 +41,17 @@ async def log_in(request: Request) -> Response:
 def _log_in(request: Request) -> Response:
     sign_in: SignIn = request.app.state.sign_in
     form = request.state.form
-    person_id, wanted = form.get("person", "").strip(), form.get("next", "/")
+    person_id, target = form.get("person", "").strip(), form.get("next", "/")
     # A stranger's text never stands in the ledger.
-    request.state.who = request.state.subject = person_id if sign_in.people.known(person_id) else ""
+    request.state.person_id = request.state.subject = person_id if sign_in.people.known(person_id) else ""
     browser = request.cookies.get(sign_in.browser_cookie, "")
     token = sign_in.open(person_id, form.get("password", ""), _address(request), browser[:64])
     if token is None:
         request.state.code = "wrong_password"
-        return _drawn(request, _login_page(wanted, said=WRONG), status=401)
+        return _drawn(request, _login_page(target, message=WRONG), status=401)
     # Whoever brought a cookie along gets another: nobody can hand one to somebody else beforehand.
     sign_in.end(request)
-    return gone_in(sign_in, token, "/profile" if sign_in.is_reset_news(person_id) else safe_next(wanted))
+    return signed_in_response(sign_in, token, "/profile" if sign_in.is_reset_news(person_id) else safe_next(target))
 
 
 @router.get("/invitation/{token}", response_class=HTMLResponse)
@@ -72,16 +72,18 @@ def _accept(request: Request, token: str) -> Response:
     sign_in: SignIn = request.app.state.sign_in
     form, state = request.state.form, request.app.state
     person_id = sign_in.credentials.invited(token[:MOST_TEXT], state.clock)
-    request.state.who = request.state.subject = person_id
+    request.state.person_id = request.state.subject = person_id
     try:
         opened = sign_in.accept(token[:MOST_TEXT], password_again(form))
     except BadInput as fault:
         if fault.reason != "bad_password":
             raise
         request.state.code = fault.reason
-        said = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
-        return _drawn(request, _password_page(person_id, request.url.path, said=said[0].upper() + said[1:]), status=422)
-    return gone_in(sign_in, opened, "/profile" if sign_in.is_reset_news(person_id) else "/")
+        message = f"{fault.message}{f'; {fault.mend}' if fault.mend else ''}."
+        return _drawn(
+            request, _password_page(person_id, request.url.path, message=message[0].upper() + message[1:]), status=422
+        )
+    return signed_in_response(sign_in, opened, "/profile" if sign_in.is_reset_news(person_id) else "/")
 
 
 @router.post("/logout", dependencies=[asked(None)])
@@ -89,9 +91,9 @@ def log_out(request: Request) -> Response:
     """End this sign-in."""
     sign_in: SignIn = request.app.state.sign_in
     sign_in.end(request)
-    gone = RedirectResponse("/login", 303)
-    gone.delete_cookie(sign_in.cookie, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
-    return gone
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(sign_in.cookie, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
+    return response
 
 
 def password_again(form: Mapping[str, str]) -> str:
@@ -112,40 +114,42 @@ def _drawn(request: Request, page: Page, status: int = 200) -> Response:
     return draw(None, page, status=status, banner=banner_of(request))
 
 
-def gone_in(sign_in: SignIn, token: str, to: str) -> Response:
+def signed_in_response(sign_in: SignIn, token: str, to: str) -> Response:
     """The way on with a new sign-in."""
-    gone = RedirectResponse(to, 303)
+    response = RedirectResponse(to, 303)
     kept = {sign_in.cookie: (token, LONGEST), sign_in.browser_cookie: (browser_of(token), KEPT)}
     for name, (value, lasts) in kept.items():
         seconds = int(lasts.total_seconds())
-        gone.set_cookie(name, value, max_age=seconds, path="/", secure=sign_in.is_https, httponly=True, samesite="lax")
-    return gone
+        response.set_cookie(
+            name, value, max_age=seconds, path="/", secure=sign_in.is_https, httponly=True, samesite="lax"
+        )
+    return response
 
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _login_page(wanted: str, said: str = "") -> Page:
+def _login_page(target: str, message: str = "") -> Page:
     fields = (
         Input(name="person", label="Person", is_required=True, hint="as the people file names you"),
         Input(name="password", label="Password", kind="password", is_required=True),
-        Input(name="next", label="", kind="hidden", value=safe_next(wanted)),
+        Input(name="next", label="", kind="hidden", value=safe_next(target)),
     )
     note = "No password yet? Whoever runs this project makes an invitation: meterloom web invite PERSON"
     form = Form(
         key="login", title="Sign in", action="/login", method="post", fields=fields, submit="Sign in", note=note
     )
-    return _page("Sign in", "/login", form, said)
+    return _page("Sign in", "/login", form, message)
 
 
-def _password_page(person_id: str, path: str, said: str = "") -> Page:
+def _password_page(person_id: str, path: str, message: str = "") -> Page:
     fields = (Input(name="person", label="", kind="hidden", value=person_id), *NEW)
     title = f"A password for {person_id}"
     form = Form(key="password", title=title, action=path, method="post", fields=fields, submit="Set and sign in")
-    return _page(title, "/login", form, said)
+    return _page(title, "/login", form, message)
 
 
-def _page(title: str, path: str, form: Form, said: str) -> Page:
-    blocks = (Paragraph(text=said, tone="bad"), form) if said else (form,)
+def _page(title: str, path: str, form: Form, message: str) -> Page:
+    blocks = (Paragraph(text=message, tone="bad"), form) if message else (form,)
     return Page(title=title, address=Address(path=path), parts=(Part(key=form.key, blocks=blocks),))

@@ -37,32 +37,32 @@ def site_text_form(
 ) -> Response:
     """The text of a site's file, or one that stood there before."""
     held = held_site(ask, site)
-    version, told = ask.address.part("version"), ""
+    version, note = ask.address.part("version"), ""
     text = site_text(held.path)
     if version:
-        text, told = site_text(_kept(ask, held, version)), "An earlier version: saving it replaces the current one."
+        text, note = site_text(_kept(ask, held, version)), "An earlier version: saving it replaces the current one."
     elif ask.address.part("saved"):
-        told = "Saved. Figures that depend on the change are recalculated."
+        note = "Saved. Figures that depend on the change are recalculated."
     if held.site is None and not version:
         return _drawn(ask, held, text, told=BROKEN, problems=problems_in(held.path, WebCall(ask)))
-    return _drawn(ask, held, text, told=told)
+    return _drawn(ask, held, text, told=note)
 
 
 @router.post(_ONE, response_class=HTMLResponse)
 def save(request: Request, site: str, ask: Ask = asked(Permission.WRITE, shared=_SHARED)) -> Response:
     """Save the text where it has no fault and nobody changed the file meanwhile; else it comes back with the reason."""
     held = held_site(ask, site)
-    text, seen = ask.form.get("text", "").replace("\r\n", "\n"), ask.form.get("seen", "")
-    if not seen:
+    text, opened_sha256 = ask.form.get("text", "").replace("\r\n", "\n"), ask.form.get("seen", "")
+    if not opened_sha256:
         raise BadInput("this form does not say which text it changes: open the page again", reason="no_if_match")
     try:
-        after = save_text(ask, held, text, seen)
+        after = save_text(ask, held, text, opened_sha256)
     except BadInput as fault:
         request.state.code, request.state.subject = fault.reason, held.site_id
         if fault.reason == "changed_since":
             return _drawn(ask, held, text, told=MOVED, now=site_text(held.path), status=412)
         return _drawn(ask, held, text, told=FAULTY, problems=problems_of(fault), status=422)
-    request.state.subject = f"{held.site_id} {seen[:12]} {after[:12]}"
+    request.state.subject = f"{held.site_id} {opened_sha256[:12]} {after[:12]}"
     return RedirectResponse(ask.address.href(f"{PATH}/sites/{held.site_id}", saved="1"), 303)
 
 

@@ -30,7 +30,7 @@ def start(ask: Ask = asked(Permission.METER_COMMISSION, takes=("kept", "tz", "ma
         job = calculation(ask, made)
         if job is None or job.state == "done":
             return RedirectResponse(ask.address.href("/energy", site=made), 303)
-        fault = job.future.result().said if job.state == "failed" else ""
+        fault = job.future.result().message if job.state == "failed" else ""
         drawn = draw(ask, waiting_page(ask.address, fault=fault))
         if not fault:
             drawn.headers["Refresh"] = "2"
@@ -51,37 +51,37 @@ def confirm(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
     """Make the site, store its readings, and have its figures calculated; a second time changes nothing. Raises
     BadInput.
     """
-    given = {name: value.strip() for name, value in ask.form.items() if name != "kept" and value.strip()}
-    if "name" not in given or "time_zone" not in given:
+    fields = {name: value.strip() for name, value in ask.form.items() if name != "kept" and value.strip()}
+    if "name" not in fields or "time_zone" not in fields:
         raise BadInput("a site needs a name and a time zone", reason="bad_answer", mend="go back and give both")
-    made = make_site(ask, KeptUploads(ask, "start").files(ask.form.get("kept", "")), given)
+    made = make_site(ask, KeptUploads(ask, "start").files(ask.form.get("kept", "")), fields)
     return RedirectResponse(ask.address.href(PATH, made=made), 303)
 
 
 def _draft(ask: Ask, kept: str, zone: str) -> Page:
     paths = KeptUploads(ask, "start").files(kept)
     of_meters, bills, wrong = parted(ask, paths)
-    told = {path.name: _said(fault, paths) for path, fault in wrong.items()}
+    faults = {path.name: _message(fault, paths) for path, fault in wrong.items()}
     shown = partial(
         start_page, ask.address, files=[each.name for each in paths], kept=kept, time_zone=zone,
         bills={path.name: bill for path, bill in bills.items()},
     )  # fmt: skip
     if not of_meters:
-        return shown(refused=told)
+        return shown(refused=faults)
     try:
         draft = draft_of(of_meters, {"time_zone": zone} if zone else {})
     except BadInput as fault:
-        return shown(refused=told | {each.name: _said(fault, paths) for each in of_meters})
+        return shown(refused=faults | {each.name: _message(fault, paths) for each in of_meters})
     found, hours = found_in(ask, of_meters, draft)
     money = currency_of(country_of(zone)) if zone else ""
     return shown(
         currency=money or draft.site.currency, found=found, hours=hours,
-        refused=told | {path.name: _said(fault, paths) for path, fault in draft.refused.items()},
+        refused=faults | {path.name: _message(fault, paths) for path, fault in draft.refused.items()},
         questions=[Open(each.id, each.text, each.answers) for each in draft.draft.asks.values()],
     )  # fmt: skip
 
 
-def _said(fault: BadInput, paths: Sequence[Path]) -> str:
+def _message(fault: BadInput, paths: Sequence[Path]) -> str:
     """The sentence, with files called as their sender calls them."""
     text = fault.message
     for each in paths:

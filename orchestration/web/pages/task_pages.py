@@ -44,8 +44,8 @@ def tasks_as_csv(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """All work orders of a site as CSV, ended ones too."""
     site = whole_site(ask)
     found = WorkOrders(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
-    told = {"content-disposition": f'attachment; filename="tasks_{site.site_id}.csv"'}
-    return Response(work_orders.orders_csv(found), media_type="text/csv; charset=utf-8", headers=told)
+    headers = {"content-disposition": f'attachment; filename="tasks_{site.site_id}.csv"'}
+    return Response(work_orders.orders_csv(found), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post(PATH)
@@ -70,8 +70,8 @@ def task(order_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site, ledger, as_of_utc = whole_site(ask), WorkOrders(ask.project.store), ask.address.as_of_utc
     order = ledger.named(order_id, site.site_id, as_of_utc=as_of_utc)
-    told = ledger.history(order, as_of_utc=as_of_utc)
-    history = [work_orders.task_of(ask.project, site, each, ask.address.locale) for each in told]
+    records = ledger.history(order, as_of_utc=as_of_utc)
+    history = [work_orders.task_of(ask.project, site, each, ask.address.locale) for each in records]
     page = task_page(
         history[-1], history, ask.address, seen=stamp_of(order), people=work_orders.people_of(ask.project, site),
         may_act=may(ask.person, Permission.ANOMALY_UPDATE), is_synthetic=site.is_simulated,

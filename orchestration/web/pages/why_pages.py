@@ -28,7 +28,7 @@ router = APIRouter()
 def why(ask: Ask = asked(Permission.READ, takes=WHY_TAKES)) -> Response:
     """The reason of one number."""
     if ask.address.part("point"):
-        return draw(ask, _told_live(ask))
+        return draw(ask, _live_point_page(ask))
     may_keep = may(ask.person, Permission.REPORT_RUN)
     return draw(ask, why_page(explained(ask), ask.address, may_keep=may_keep))
 
@@ -36,18 +36,18 @@ def why(ask: Ask = asked(Permission.READ, takes=WHY_TAKES)) -> Response:
 @router.get(CSV)
 def readings(ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
     """All readings behind it."""
-    told = {"Content-Disposition": 'attachment; filename="readings.csv"'}
-    return Response(readings_csv(ask), media_type="text/csv; charset=utf-8", headers=told)
+    headers = {"Content-Disposition": 'attachment; filename="readings.csv"'}
+    return Response(readings_csv(ask), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/why/keep")
 def keep(ask: Ask = asked(Permission.REPORT_RUN)) -> Response:
     """Store the number with its trace, and show it under its id; the same number again keeps its id."""
-    wanted = replace(ask, address=read_address(WHY, list(ask.form.items()), takes=TAKES))
-    return RedirectResponse(address_of(kept_number(wanted), ask.address), 303)
+    question = replace(ask, address=read_address(WHY, list(ask.form.items()), takes=TAKES))
+    return RedirectResponse(address_of(kept_number(question), ask.address), 303)
 
 
-def _told_live(ask: Ask) -> Page:
+def _live_point_page(ask: Ask) -> Page:
     """Why a live number is what it is. Raises NotAllowed, and BadInput (unknown_item) for a point that is silent."""
     if not may(ask.person, Permission.LIVE_READ):
         raise NotAllowed(Permission.LIVE_READ)
@@ -58,12 +58,12 @@ def _told_live(ask: Ask) -> Page:
         raise BadInput(f"site {site.site_id!r} has no point {name!r} now", reason="unknown_item")
     address = ask.address.model_copy(update={"site": site.site_id})
     return point_page(
-        address, value, site=site, told_by=tuple(_told_by(site, value.source_id, value.point)),
+        address, value, site=site, told_by=tuple(_origin_rows(site, value.source_id, value.point)),
         now_utc=ask.now_utc, every_s=asked_every_s(site),
     )  # fmt: skip
 
 
-def _told_by(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]:
+def _origin_rows(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]:
     """Where the source has the value, and by which register and scale it becomes the number, as the site file says."""
     for source, point in [(one, each) for one in site.sources for each in one.points]:
         if (source.source_id, point.point) != (source_id, name):
@@ -79,7 +79,7 @@ def _told_by(site: Site, source_id: str, name: str) -> Iterator[tuple[str, str]]
             found = load_template(template).capability(getattr(point, "value_name", ""))
             place = found.field_name or f"{found.table} register {found.register_address}, {found.type}"
             scale = f"{template}: {place}, times {found.scale:g}"
-        told = unit_of(point.told_unit)
-        is_other = told.code != told.canonical and not told.is_power
-        factor = f", of which 1 is {told.factor:g} {told.canonical}" if is_other else ""
-        yield "Register and scale", f"{scale}; reported in {told.code}{factor}"
+        unit = unit_of(point.told_unit)
+        is_other = unit.code != unit.canonical and not unit.is_power
+        factor = f", of which 1 is {unit.factor:g} {unit.canonical}" if is_other else ""
+        yield "Register and scale", f"{scale}; reported in {unit.code}{factor}"

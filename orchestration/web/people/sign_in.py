@@ -126,8 +126,8 @@ class SignIn:
         if browser and self.logins.person_of(browser) == person_id:
             counted = {"wrong passwords of a browser": browser}
         else:
-            who = person_id[:64]
-            counted = {"wrong passwords": f"{address} {who}", "wrong passwords of a person": who}
+            account = person_id[:64]
+            counted = {"wrong passwords": f"{address} {account}", "wrong passwords of a person": account}
             counted |= {"wrong passwords of an address": address}
         # Before it is looked at: many that come at once are not all looked at.
         for kind, name in counted.items():
@@ -200,19 +200,19 @@ class SignIn:
         """True where the sign-in is young enough, by the clock on the wall and by the one that nobody sets."""
         now_utc, now_s = self.clock.now_utc(), self.monotonic()
         with self._lock:
-            seen = self._watched.get(login.token_sha256)
-            if seen is None:
+            watched = self._watched.get(login.token_sha256)
+            if watched is None:
                 # One from before this process: a clock that was set back since says nothing about its age.
                 if now_utc < login.seen_utc:
                     return False
                 idle_s = (now_utc - login.seen_utc).total_seconds()
-                seen = _Watched(now_s, (now_utc - login.opened_utc).total_seconds(), now_s - idle_s, login.seen_utc)
-            idle_s = max(now_s - seen.last_s, (now_utc - seen.seen_utc).total_seconds())
-            age_s = max(seen.age_s + now_s - seen.since_s, (now_utc - login.opened_utc).total_seconds())
+                watched = _Watched(now_s, (now_utc - login.opened_utc).total_seconds(), now_s - idle_s, login.seen_utc)
+            idle_s = max(now_s - watched.last_s, (now_utc - watched.seen_utc).total_seconds())
+            age_s = max(watched.age_s + now_s - watched.since_s, (now_utc - login.opened_utc).total_seconds())
             if idle_s >= IDLE.total_seconds() or age_s >= LONGEST.total_seconds():
                 return False
-            seen.last_s, seen.seen_utc = now_s, max(now_utc, seen.seen_utc)
-            self._watched[login.token_sha256] = seen
+            watched.last_s, watched.seen_utc = now_s, max(now_utc, watched.seen_utc)
+            self._watched[login.token_sha256] = watched
             if len(self._watched) > 10_000:
                 self._watched = {t: each for t, each in self._watched.items() if now_s - each.last_s < 3600}
         return True
@@ -269,5 +269,5 @@ def csrf_of(token: str) -> str:
 
 
 def _rights(person: Person) -> str:
-    said = [sorted(person.roles), sorted(person.sites), sorted(person.tenants)]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    rights = [sorted(person.roles), sorted(person.sites), sorted(person.tenants)]
+    return hashlib.sha256(json.dumps(rights).encode()).hexdigest()

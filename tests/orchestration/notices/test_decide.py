@@ -156,13 +156,13 @@ def test_a_notice_that_waits_is_withdrawn_once_nobody_needs_it_and_a_try_before_
     otto = {held.person_id}
     tried = held.model_copy(update={"state": "retrying", "attempts": 2})
     seen = {state: {held.finding_id: standing(state=state)} for state in ("open", "acknowledged")}
-    assert withdrawn([held], [held], seen["open"], told=otto, is_whole=True) == []
-    assert withdrawn([held], [], {}, told=otto, is_whole=False) == [], "a source did not answer"
+    assert withdrawn([held], [held], seen["open"], receivers=otto, is_whole=True) == []
+    assert withdrawn([held], [], {}, receivers=otto, is_whole=False) == [], "a source did not answer"
     found = [
-        withdrawn([held], [], {}, told=otto, is_whole=True),
-        withdrawn([held], [], seen["acknowledged"], told=otto, is_whole=False),
-        withdrawn([held], [], seen["open"], told=otto, is_whole=True),
-        withdrawn([tried], [], {}, told=otto, is_whole=True),
+        withdrawn([held], [], {}, receivers=otto, is_whole=True),
+        withdrawn([held], [], seen["acknowledged"], receivers=otto, is_whole=False),
+        withdrawn([held], [], seen["open"], receivers=otto, is_whole=True),
+        withdrawn([tried], [], {}, receivers=otto, is_whole=True),
     ]
     assert [(one.state, one.next_utc) for [one] in found] == [("obsolete", None)] * 4
     assert [one.reason for [one] in found] == [
@@ -170,7 +170,7 @@ def test_a_notice_that_waits_is_withdrawn_once_nobody_needs_it_and_a_try_before_
         "the finding is closed; an earlier try may have arrived",
     ]  # fmt: skip
     # Of a person without any channel no source was asked: that the finding is closed would be a guess.
-    [ended] = withdrawn([held], [], {}, told=set(), is_whole=True)
+    [ended] = withdrawn([held], [], {}, receivers=set(), is_whole=True)
     assert (ended.state, ended.reason) == ("obsolete", "choices or the case changed")
 
 
