@@ -333,15 +333,16 @@ class Battery(Converter):
         yield "the end: charge below the wanted one", self.soc_end_min_kwh - soc_kwh[-1]
 
     def alternatives(self, columns: Numbers, t: int) -> list[Forced]:
-        """Alternatives in step t: its action left out, and charging or discharging at the rating where it does less."""
+        """Alternatives in step t: its action left out, and charging or discharging at its limit where it does less."""
         found = []
-        for words, name, most_kw in (
-            ("charging", "battery_charge_kw", self.max_charge_kw),
-            ("discharging", "battery_discharge_kw", self.max_discharge_kw),
+        for words, name, limit_kw in (
+            ("charging", "battery_charge_kw", self.charge_limit_kw),
+            ("discharging", "battery_discharge_kw", self.discharge_limit_kw),
         ):
+            most_kw = float(limit_kw(columns[name].size)[t])
             if columns[name][t] > 0:
                 found.append(Forced(f"not {words}", name, 0.0, 0.0))
-            if columns[name][t] < most_kw:
+            if columns[name][t] < most_kw - _WATT:
                 found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
         return found
 

@@ -194,7 +194,9 @@ class Tank(_Relays, InShares, HeatStore):
         portion_kwh = float(
             np.gcd.reduce(np.round(np.array(self.relays_kw) * 1000).astype(np.int64)) / 1000 * heat_per_kw[0]
         )
-        if np.ptp(heat_per_kw) > 0 or not np.allclose(np.round(self.relays_kw, 3), self.relays_kw, rtol=0, atol=1e-12):
+        if not self.is_whole(step_h).all() or np.ptp(heat_per_kw) > 0:
+            return
+        if not np.allclose(np.round(self.relays_kw, 3), self.relays_kw, rtol=0, atol=1e-12):
             return
         rest_kwh = self.init_kwh - np.cumsum(self.gone_kwh(step_h))
         least = np.full(level.size, self.min_kwh)

@@ -174,6 +174,17 @@ def test_what_no_plan_can_do_is_said_to_be_impossible() -> None:
     assert "would be impossible" in why.slots[0].sentence
 
 
+def test_a_battery_is_tried_at_what_it_may_move_in_that_step_not_at_its_rating() -> None:
+    derated = {"charge_most_kw": (0.5, 0.0), "discharge_most_kw": (0.0, 0.4)}
+    _, why = explained(changed(TOY, import_price_per_kwh=(0.10, 0.10), **derated))
+    assert [impossible(slot) for slot in why.slots] == [(), ()]
+    # Of 0.5 kWh bought 0.4 can be given an hour later; 0.4 kWh given need 0.4 / 0.81 kWh bought before.
+    (charging,), (discharging,) = (slot.alternatives for slot in why.slots)
+    assert (charging.words, discharging.words) == ("charging 0.5 kW", "discharging 0.4 kW")
+    assert charging.difference == pytest.approx(0.5 * 0.10 - 0.4 * 0.09)
+    assert discharging.difference == pytest.approx(0.4 / 0.81 * 0.10 - 0.4 * 0.09)
+
+
 def test_a_machine_that_could_run_at_another_hour_is_explained() -> None:
     case = house(dishes(), prices=(0.3, 0.2, 0.4, 0.1))
     answer, why = explained(case)

@@ -27,6 +27,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.optimiser.test_case_file import file_with
+from tests.controls.optimiser.toys import TOY
 
 
 def tank(steps: int, **changes: Any) -> Tank:
@@ -333,3 +334,14 @@ def test_in_partial_its_own_thermostat_heats_and_nothing_is_commanded() -> None:
 def test_a_sites_tank_that_cannot_be_is_refused_by_name(changes: dict[str, Any], state: float, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         Tank.from_asset(asset(**changes), GIVEN.__class__(**{**GIVEN.__dict__, "state": state}))
+
+
+def test_relays_that_heat_for_a_share_of_every_step_give_any_heat() -> None:
+    shares = Tank(
+        device_id="tank", relays_kw=(2.0,), draw_kw=(1.0, 0.0), max_kwh=3.0, init_kwh=1.5, end_min_kwh=1.0,
+        duty_from_h=0.5,
+    )  # fmt: skip
+    answer = solve(TOY.model_copy(update={"devices": (shares,)}))
+    assert isinstance(answer, Solution)
+    # Half a kilowatt hour at 0.10 beside the load of 1 kW at 0.10 and 0.30; a whole hour would store four times that.
+    assert answer.objective == pytest.approx(0.45)
