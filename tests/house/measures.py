@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_372,
-    "assets": 61_051,
+    "assets": 61_057,
     "dbt_project": 2_317,
     "ml": 23_379,
-    "controls": 38_550,
-    "reports": 33_026,
-    "orchestration": 47_203,
+    "controls": 38_553,
+    "reports": 33_034,
+    "orchestration": 47_232,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400
