@@ -102,8 +102,8 @@ class Battery(Converter):
     moves: ClassVar = {"battery_charge_kw": "charges", "battery_discharge_kw": "discharges"}
     metered: ClassVar = {"charge": "battery_charge_kw", "discharge": "battery_discharge_kw"}
     says: ClassVar = {
-        "charge_max": "charges at its rating",
-        "discharge_max": "discharges at its rating",
+        "charge_max": "charges at its limit",
+        "discharge_max": "discharges at its limit",
         "floor": "is as empty as it may be",
         "ceiling": "is as full as it may be",
         "end": "must keep its charge at the end",

@@ -84,7 +84,7 @@ def test_the_toy_day_says_what_a_person_adds_up() -> None:
     assert (first.marginal_price, second.marginal_price) == pytest.approx((0.10, 0.30))
     assert first.sentence == (
         "Bat charges 1 kW, while 2 kW are bought at 0.1 EUR/kWh, because not charging would cost 0.135 EUR more"
-        " (0.81 kWh more bought at 0.3 EUR/kWh, as on Thu 01:00); bat charges at its rating (1 kW), where one kWh more"
+        " (0.81 kWh more bought at 0.3 EUR/kWh, as on Thu 01:00); bat charges at its limit (1 kW), where one kWh more"
         " room would save 0.135 EUR."
     )
     assert [(one.label, one.value, one.unit) for one in first.binding] == [("charge_limit", 1.0, "kw")]
@@ -183,6 +183,11 @@ def test_a_battery_is_tried_at_what_it_may_move_in_that_step_not_at_its_rating()
     assert (charging.words, discharging.words) == ("charging 0.5 kW", "discharging 0.4 kW")
     assert charging.difference == pytest.approx(0.5 * 0.10 - 0.4 * 0.09)
     assert discharging.difference == pytest.approx(0.4 / 0.81 * 0.10 - 0.4 * 0.09)
+
+
+def test_a_battery_that_may_not_charge_at_its_rating_is_at_its_limit() -> None:
+    _, why = explained(changed(TOY, charge_most_kw=(0.5, 0.0)))
+    assert "bat charges at its limit (0.5 kW)" in why.slots[0].sentence
 
 
 def test_a_machine_that_could_run_at_another_hour_is_explained() -> None:
