@@ -145,8 +145,9 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
 
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
-    drawn = drawn_again(shows, address.part("draw"), address)
-    again = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
+    again = drawn_again(shows, address.part("draw"), address)
+    if any(map(newest_pack, shows)):
+        again = again.model_copy(update={"blocks": (*again.blocks, packs_again(address))})
     return [again, activity(shows, address)]
 
 
