@@ -305,7 +305,7 @@ def _decide(trial: Trial, target: Target, champion: Champion | None, leading: Se
             # Nothing to compare with: this release cannot ask it.
             reason = f"The champion {', '.join(leading)} is of an earlier release and cannot be asked any more; {text}."
         else:
-            reason = f"No model leads yet; {text}."
+            reason = f"No model led before; {text}."
         return Decision(is_promoted=True, reason=reason)
     case = trial.case
     why = _strays(champion.forecaster, case, target)

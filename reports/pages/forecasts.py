@@ -15,7 +15,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import day_of_month, long_date, marked_number, moment, named, rules_of
+from reports.texts.locales import day_of_month, long_date, marked_number, moment, named, rules_of, short_date
 from reports.texts.numbers import format_alike, format_number, unit_text
 
 TAKES = ("target",)
@@ -117,8 +117,10 @@ def _figure(key: str, title: Text, text: str, unit: str, note: Text) -> Widget:
 def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
     """Measured and forecast values on one axis, beside the model that says so."""
     local = zone(told.site.time_zone)
-    shape = "%Y-%m-%d" if latest.step_minutes >= 24 * 60 else "%Y-%m-%d %H:%M"
-    labels = tuple(f"{each.at_utc.astimezone(local):{shape}}" for each in told.steps)
+    times = [each.at_utc.astimezone(local) for each in told.steps]
+    days = [short_date(each.date(), address.locale) for each in times]
+    is_daily = latest.step_minutes >= 24 * 60
+    labels = tuple(day if is_daily else f"{day}, {at:%H:%M}" for day, at in zip(days, times, strict=True))
     begins = next((at for at, each in enumerate(told.steps) if each.at_utc >= latest.issued_at_utc), None)
     rows = [each.row for each in told.steps]
     band = ChartRow(
@@ -129,13 +131,13 @@ def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[
     )  # fmt: skip
     came = ChartRow(label="Measured", values=tuple(each.came for each in told.steps))
     midnights = tuple(
-        (at, named(day_of_month(date.fromisoformat(label[:10]), address.locale)))
-        for at, label in enumerate(labels)
-        if label[11:] in ("", "00:00")
+        (place, named(day_of_month(at.date(), address.locale)))
+        for place, at in enumerate(times)
+        if is_daily or at.hour == at.minute == 0
     )
     chart = Chart(
-        kind="band", key="course", title="Forecast and measured", unit=latest.unit, x=labels, x_title="Time",
-        rows=(band, came), ticks=midnights, locale=address.locale,
+        kind="band", key="course", title="Forecast and measured", unit=latest.unit,
+        x=tuple(map(named, labels)), x_title="Time", rows=(band, came), ticks=midnights, locale=address.locale,
         events=() if begins is None else ((begins, "Issued"),),
         note="Days that have passed: as forecast before the day began.",
     )  # fmt: skip

@@ -80,7 +80,7 @@ def _periods(at: Address, period: Period, newest: date | None, now_utc: datetime
     if newest is not None and newest < today - timedelta(days=7):
         first = newest.replace(day=1)
         known[_named(newest - timedelta(days=6), newest + timedelta(days=1), 0)] = Sentence("newest {0} days", 7)
-        known[f"{first:%Y-%m}"] = f"{first:%Y-%m}"
+        known[f"{first:%Y-%m}"] = period_text(first, months_after(first, 1), at.locale, is_short=True)
         known[f"{newest:%Y}"] = f"{newest:%Y}"
     else:
         known |= RELATIVE

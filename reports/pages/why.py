@@ -10,20 +10,18 @@ from typing import Any
 
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.quality import QualityCode
-from data_quality.contracts.reporting.figure import Figure, TraceInput
+from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
-from reports.figures.unnamed import PEERS
 from reports.pages.address import TAKES, WHY, Address, why_of
 from reports.pages.energy import defused
 from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
-from reports.pages.why_lineage import TITLE, Drawn, SourceFile, lineage_of
+from reports.pages.why_lineage import TITLE, Drawn, SourceFile, called, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.bands import band_findings
-from reports.recompute.figure_sources import DEFINITION_ID
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import long_date, moment, named, period_text
+from reports.texts.locales import long_date, moment, named, period_text, short_date
 from reports.texts.numbers import exact_text, format_alike, unit_text, written
 from reports.writer import words
 
@@ -191,7 +189,7 @@ def _facts(told: Explained, address: Address) -> Widget:
     with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
     read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters
     facts: list[tuple[Text, Text]] = [
-        ("Scope", named(figure.scope if told.of == figure.scope else f"{told.of} ({figure.scope})")),
+        ("Scope", named(told.of)),
         ("Period", _days(figure, address.locale, told.time_zone)),
         ("Exact value", _exact(figure, address)),
         ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
@@ -269,7 +267,7 @@ def _inputs(told: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
         if each.kind != "figure":
             version = " ".join(part for part in (each.sha256[:16], each.value) if part)
             role = Cell(text=Sentence(words(each.role)))
-            rows.append((role, Cell(text=_called(each)), Cell(text=version)))
+            rows.append((role, Cell(text=called(each, address.locale)), Cell(text=version)))
     for name, number in sorted(told.found.versions.items()):
         if name.startswith("code/"):
             rows.append((Cell(text="code"), Cell(text=words(name.removeprefix("code/"))), Cell(text=number)))
@@ -307,11 +305,6 @@ def _reason(figure: Figure, told: Explained, address: Address) -> str:
     return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in told.graph}.get)
 
 
-def _called(each: TraceInput) -> str:
-    # The two ids that the program gave; all others people did.
-    return Sentence(words(each.id)) if each.id in {DEFINITION_ID, PEERS} else named(each.id)
-
-
 def _readings(told: Explained, address: Address) -> Widget:
     if not told.total:
         return Widget(key="readings", title="Readings", state="value", reason="It rests on no reading.", span=12)
@@ -321,7 +314,8 @@ def _readings(told: Explained, address: Address) -> Widget:
         Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
         Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
-    rows = tuple(Row(cells=tuple(Cell(text=text) for text in _reading(row, told.time_zone))) for row in told.readings)
+    said = (_reading(each, told.time_zone, address.locale) for each in told.readings)
+    rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in said)
     count = written(f"{told.total:,}", address.locale)
     title = Sentence("{0} readings of {1}", count, named(told.file)) if told.file else Sentence("{0} readings", count)
     shown = (written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows)))
@@ -330,20 +324,21 @@ def _readings(told: Explained, address: Address) -> Widget:
     return Widget(key="readings", title=title, hint=hint, state="value", table=table, span=12)
 
 
-def _reading(row: Mapping[str, Any], time_zone: str) -> tuple[str, ...]:
+def _reading(row: Mapping[str, Any], time_zone: str, locale: str) -> tuple[str, ...]:
+    start, recorded = row["start_utc"].astimezone(zone(time_zone)), row["recorded_at_utc"]
     # An edit stands in no line: its source is the person and the reason.
     source = ":".join(str(each) for each in (row["source_name"], row["source_line"]) if each is not None)
     quality = Sentence(words(QualityCode(row["quality_code"]).name.lower()))
     return (
         named(row["meter_id"]),
         row["register"],
-        row["start_utc"].astimezone(zone(time_zone)).strftime("%Y-%m-%d %H:%M %Z"),
+        named(f"{short_date(start.date(), locale)}, {start:%H:%M %Z}"),
         str(row["minutes"]),
         f"{Decimal(repr(round(row['value'], 6))):,f}",
         unit_text(row["unit"]),
         Sentence("{0}, simulated", quality) if row["is_synthetic"] else quality,
         named(source),
-        f"{row['recorded_at_utc']:%Y-%m-%d %H:%M:%S}",
+        named(f"{short_date(recorded.date(), locale)}, {recorded:%H:%M:%S}"),
     )
 
 

@@ -136,13 +136,18 @@ def _part(each: Figure, drawn: Drawn, address: Address, on: frozenset[str], made
                 drawn.hrefs.get(each.figure_id, ""), each.figure_id in on)  # fmt: skip
 
 
-def _source(key: str, each: TraceInput, column: int, on: frozenset[str], made_of: Sequence[str], locale: str) -> Node:
-    called = words(each.id) if each.id in {DEFINITION_ID, PEERS} else named(each.id)
+def called(each: TraceInput, locale: str) -> str:
+    """An input by name; readings by their span, UTC."""
     if each.kind == "lake":
         begin, end = (moment(at, locale) for at in parse_span(each.id)[1:])
-        called = named(f"{begin} – {end} UTC")
+        return named(f"{begin} – {end} UTC")
+    # The two ids that the program gave; all others people did.
+    return Sentence(words(each.id)) if each.id in {DEFINITION_ID, PEERS} else named(each.id)
+
+
+def _source(key: str, each: TraceInput, column: int, on: frozenset[str], made_of: Sequence[str], locale: str) -> Node:
     title = _capital(page_word(Sentence(words(each.role)), locale))
-    lines = tuple(each for each in (page_word(called, locale), each.value) if each)
+    lines = tuple(each for each in (page_word(called(each, locale), locale), each.value) if each)
     return Node(key, column, title, "", lines, each.sha256[:_DIGEST], tuple(made_of), is_on=key in on)
 
 

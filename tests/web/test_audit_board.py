@@ -51,11 +51,15 @@ def verified(asking: Asking) -> str:
 
 
 def test_a_pack_is_verified_on_demand_and_an_altered_one_is_told(asking: Asking) -> None:
-    assert "no report is packed yet" in board(asking)
+    said = board(asking)
+    assert "no report is packed yet" in said
+    assert "Verify evidence packs" not in said
     command(asking.project, "kpis", "--site", "plant", "--period", "2025-03")
     [revision] = asking.project.reports.revisions(with_content=False)
     command(asking.project, "pack", f"{revision.report_id}@{revision.revision}")
-    assert "not since these pages were started" in board(asking)
+    said = board(asking)
+    assert "not since these pages were started" in said
+    assert "Verify evidence packs" in said
     assert "files as they were sealed, 20 of" in verified(asking)
     path = pack_file(asking.project.project.reports_dir, revision.report_id, revision.revision)
     path.write_bytes(path.read_bytes() + b"x")

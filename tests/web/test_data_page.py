@@ -26,6 +26,8 @@ def test_a_day_that_is_not_over_is_no_day_below_its_share() -> None:
     [calendar] = [each for part in page.parts for each in part.blocks if isinstance(each, Calendar)]
     shown = calendar.rows[0].days[3]
     assert (shown.state, str(shown.text)) == ("running", "12.5 % of readings so far")
+    # Nobody is led to a place that is not there.
+    assert [each for each, _ in page.links] == ["Connections"]
 
 
 def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None:
@@ -65,6 +67,7 @@ def test_the_page_shows_the_newest_month_with_every_meter_and_what_was_refused(a
     assert "Quality by meter and day" in text
     assert 'class="day-q q-complete"' in text
     assert "Quarantine" in text
+    assert ('class="btn first" href="#upload"' in text) is ('id="part-upload"' in text or 'id="upload"' in text)
 
 
 @pytest.mark.parametrize("period", ["2026-13", "never"])

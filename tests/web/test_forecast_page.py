@@ -79,6 +79,7 @@ def test_the_band_stands_over_what_came_and_the_issue_is_named() -> None:
     assert (band.values, band.low) == ((None, 5.0, 5.0, 5.0), (None, 4.0, 4.0, 4.0))
     assert came.values == (4.5, None, None, None)
     assert chart.events == ((1, "Issued"),)
+    assert "10 Mar 2025, 12:00" in str(chart.x[1])
     said = [each.text for each in cards["champion"].items]
     assert any("Ensemble 1" in each and "leads since 10 March 2025" in each for each in said)
     # The registered name of a model is no word of a page.

@@ -144,6 +144,8 @@ def test_a_page_shows_a_hundred_readings_and_the_csv_has_all_of_them(seen: Askin
     page = seen.get("/why", [("accept", "text/html")], **MONTH)
     total = int(re.search(r"([\d,]+) readings", page.text)[1].replace(",", ""))
     assert page.text.count("plant.csv:") == 100 < total
+    cells = [re.sub(r"<[^>]+>", "", each) for each in re.findall(r"<td.*?</td>", page.text, re.DOTALL)]
+    assert [each for each in cells if re.search(r"\d{4}-\d\d-\d\d", each)] == []
     [path] = re.findall(r'href="(/why/readings\.csv[^"]*)"', page.text)
     query = dict(parse_qsl(urlsplit(path.replace("&amp;", "&")).query))
     assert query == MONTH

@@ -92,4 +92,6 @@ def test_without_a_script_the_command_stands_there(opened: Opens) -> None:
     page = opened("anna", java_script_enabled=False).page
     page.goto("/profile")
     assert page.locator("text=meterloom keys replace --new FOLDER --as anna").is_visible()
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert overflow_px(page) <= 0
     assert not page.locator("#form-key").is_visible()

@@ -146,8 +146,9 @@ def _verified(show: Show, link: PackLink) -> tuple[str, Tone]:
 def below(shows: Sequence[Show], address: Address) -> list[Part]:
     """All of it, in reading order."""
     drawn = drawn_again(shows, address.part("draw"), address)
-    chosen = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
-    return [chosen, activity(shows, address)]
+    if any(map(newest_pack, shows)):
+        drawn = drawn.model_copy(update={"blocks": (*drawn.blocks, packs_again(address))})
+    return [drawn, activity(shows, address)]
 
 
 def packs_again(address: Address) -> Form:

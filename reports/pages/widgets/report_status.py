@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from data_quality.contracts.model import Model
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, sentences
 from reports.pages.page import Number, Widget
 from reports.pages.report_library import span_text
 from reports.pages.widgets.tile import Given, table
@@ -48,13 +48,20 @@ def view(given: ReportStatus) -> Widget:
         for state in STATES
     ]  # fmt: skip
     stale = [
-        f"{words(each.name)} {given.names.get(each.site, each.site)} {each.period}"
+        sentences(
+            (
+                given.titles.get(each.name) or words(each.name),
+                named(given.names.get(each.site, each.site)),
+                span_text(each.period, "UTC", given.locale),
+            ),
+            " ",
+        )
         for each in given.lines
         if each.stale
     ]
     fresh = "" if counts["due"] else "all up to date"
     made = sum(1 for each in given.lines if each.revision)
-    note = Sentence("outdated: {0}", ", ".join(stale)) if stale else fresh
+    note = Sentence("outdated: {0}", sentences(stale, ", ")) if stale else fresh
     return Widget(
         key="report_status", title="Reports", state="finding" if stale or counts["due"] else "value",
         value=Number(label="Made", text=Sentence("{0} made", made), note=note),

@@ -99,7 +99,7 @@ def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
         )
     (made,) = result.asset_materializations_for_node("core_site__forecast_models")
     assert made.metadata["why"].value == "a test asks"
-    assert "No model leads yet" in str(made.metadata["decisions"].value)
+    assert "No model led before" in str(made.metadata["decisions"].value)
     assert "| meter:a | fold | 2025-03-2" in str(made.metadata["parts"].value)
     assert str(made.metadata["meter:a skill_by_lead"].value).startswith("![")
     (row,) = resource.forecasts.promotions()
