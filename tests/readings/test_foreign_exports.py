@@ -334,3 +334,16 @@ def test_one_line_that_ends_with_a_comma_makes_no_column_of_decimals(tmp_path: P
         + "".join(f"2025-03-01T{hour:02}:00Z,{hour},5\n" for hour in range(1, 24))
     )
     assert sniff_file(path).reasons == {"field_count": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["avg_voltage", "Spannung L1", "L2 (A)", "frequency", "powerFactor", "amps_l1", "table"]
+)
+def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n:02},{n % 3}.5,{0 if name == 'table' else 230 + n % 4},{n % 5}.5\n" for n in range(1, 29))
+    path.write_text(f"Day,_value,{name},Low voltage board\n" + "".join(rows))
+    told = sniff_file(path, tz="Europe/Berlin", said=Said(unit="kwh", tz="Europe/Berlin"))
+    assert told.draft is not None
+    assert told.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
+    assert f'called as no amount of energy: "{name}"' in told.draft.yaml()

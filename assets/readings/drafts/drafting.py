@@ -266,7 +266,15 @@ class _Drafting:
         self._cell_notes([column for column in chosen if column.name in values])
 
     def _unrepeated(self, columns: tuple[ValueColumn, ...]) -> list[ValueColumn]:
-        """Columns without the power of a meter that has an energy column too: both would be the same readings."""
+        """Columns without those of another quantity, and without the power of a meter that has an energy column too:
+        both would be the same readings. Without a site nothing says that what never changes is a meter.
+        """
+        is_unknown = self.site is None
+        doubted = [each for each in columns if each.is_other or (is_unknown and not each.unit and each.is_constant)]
+        if doubted and len(doubted) < len(columns):
+            names = ", ".join(text_of(each.name) for each in doubted)
+            self.remarks.append(f"left out, since they never change or are called as no amount of energy: {names}")
+            columns = tuple(each for each in columns if each not in doubted)
         if self.site is None:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}

@@ -52,6 +52,13 @@ _MONEY = re.compile(
     r"\bcost(?:s|es?|os?|i)?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b",
     re.IGNORECASE,
 )
+# A name of no amount: voltage (of low-voltage boards too, which are meters), current, frequency, power factor.
+_OTHER = re.compile(
+    r"^(?!.*(?:photovolt|volt.?amp|(?:low|medium|high).?volt|(?:nieder|mittel|hoch)spannung))(?:.*(?:volt|spannung|"
+    r"stromst(?:ä|ae)rke|power.?factor|leistungsfaktor|cos.?(?:phi|φ)|[\[(](?:k?v|a|hz)[\])])|(?:.*(?<![^\W_]))?"
+    r"(?:amps?|amperes?|hertz|hz|frequency|frequenz|fréquence|tension)(?![^\W_]))",
+    re.IGNORECASE,
+)
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
@@ -72,7 +79,7 @@ _THOUSANDS = {
 class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
-    may_be_load: they more than double besides, as a load that grows may;
+    may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
     notes: what a person should know of its cells.
     """
 
@@ -83,6 +90,12 @@ class ValueColumn:
     notes: tuple[str, ...] = ()
     is_counter: bool = False
     may_be_load: bool = False
+    is_constant: bool = False
+
+    @property
+    def is_other(self) -> bool:
+        """No unit is known, and the name is one of another quantity: voltage, current, frequency, power factor."""
+        return self.unit is None and _OTHER.match(self.name) is not None
 
     @property
     def counter_hint(self) -> str:
@@ -168,7 +181,11 @@ def _described(column: pl.Series, told: str | None, minutes: int | None) -> Valu
         notes.append(f"{zeros} zeros; zero_is_missing: true if a zero means no reading")
     if values.min() is not None and float(values.min()) < 0:  # type: ignore[arg-type]
         notes.append("holds negative values; a register import or export refuses them")
-    return ValueColumn(column.name, unit, is_told, _smaller_unit(values.drop_nulls(), unit, minutes), tuple(notes))
+    smaller, is_constant = (
+        _smaller_unit(values.drop_nulls(), unit, minutes),
+        values.len() > 1 and values.min() == values.max(),
+    )
+    return ValueColumn(column.name, unit, is_told, smaller, tuple(notes), is_constant=is_constant)
 
 
 def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> str:
