@@ -16,6 +16,7 @@ from assets.readings.drafts.time_column import (
     clock_column,
     minutes_between,
     numbered_clock,
+    numbers_hours,
     time_column,
 )
 from assets.readings.drafts.value_columns import (
@@ -130,6 +131,8 @@ def look(path: Path) -> TableFound | None:
     frame, time, mapping = head.frame, head.time, head.mapping
     clocks = _clocks(frame, time)
     clock = None if clocks else clock_column(frame, time)
+    if clock is not None and numbers_hours(time.times, frame[clock].str.strip_chars()):
+        clock = None
     if clock is not None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
@@ -137,7 +140,8 @@ def look(path: Path) -> TableFound | None:
     numbered = None if clocks or clock else numbered_clock(frame, time)
     if numbered is not None:
         clock, first, step = numbered
-        passed = pl.duration(minutes=pl.lit((as_numbers(frame[clock]).cast(pl.Int64) - first) * step))
+        numbers = as_numbers(frame[clock].cast(pl.String).str.replace(":00$", "")).cast(pl.Int64)
+        passed = pl.duration(minutes=pl.lit((numbers - first) * step))
         parts = pl.select(time.times + passed)
         time, frame = replace(time, times=parts.to_series()), frame.drop(clock)
     found = TableFound(
