@@ -347,3 +347,34 @@ def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_p
     assert told.draft is not None
     assert told.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
     assert f'called as no amount of energy: "{name}"' in told.draft.yaml()
+
+
+@pytest.mark.parametrize("begins_anew_at", [None, 90])
+def test_two_columns_of_one_counter_are_one_meter_and_asked_about_once(
+    tmp_path: Path, begins_anew_at: int | None
+) -> None:
+    path = tmp_path / "statistics.csv"
+    sums = [round(0.35 * n + 0.1 * (n // 5), 2) for n in range(120)]
+    first = 4000 if begins_anew_at is None else -sums[begins_anew_at]
+    states = [each + (first if begins_anew_at is None or n >= begins_anew_at else 50) for n, each in enumerate(sums)]
+    rows = (f"2025-03-{n // 24 + 1:02}T{n % 24:02}:00Z,{states[n]:.2f},{sums[n]:.2f},{n % 7}.5\n" for n in range(120))
+    path.write_text("start,state,sum,other\n" + "".join(rows))
+    kept, gone = ("state", "sum") if begins_anew_at is None else ("sum", "state")
+    draft = sniff_file(path).draft
+    assert draft is not None
+    assert set(draft.keys["values"]) == {kept, "other"}
+    assert f'left out, since it rises by the steps of "{kept}": "{gone}"; both would count the same' in draft.remarks
+    assert sum(line.startswith("unit:") for line in draft.yaml().splitlines()) == 1
+    site = SiteDraft(time_zone="Europe/Berlin")
+    site.add_file(path)
+    assert f"it rises by the steps of '{kept}': skip it" in site.asks[f"column.{gone}"].text
+
+
+def test_a_key_with_two_open_questions_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n // 24 + 1:02}T{n % 24:02}:00Z,{n % 7}.5,{n * 0.35 + n // 5:.2f}\n" for n in range(120))
+    path.write_text("start,first,second\n" + "".join(rows))
+    draft = sniff_file(path).draft
+    assert draft is not None
+    (asked,) = draft.questions
+    assert asked.text.startswith("not in the columns' names; 'second' never falls and more than doubles")

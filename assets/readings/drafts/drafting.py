@@ -275,6 +275,10 @@ class _Drafting:
             names = ", ".join(text_of(each.name) for each in doubted)
             self.remarks.append(f"left out, since they never change or are called as no amount of energy: {names}")
             columns = tuple(each for each in columns if each not in doubted)
+        for each in (one for one in columns if one.same_as):
+            text = f"left out, since it rises by the steps of {text_of(each.same_as)}: {text_of(each.name)}"
+            self.remarks.append(f"{text}; both would count the same")
+        columns = tuple(each for each in columns if not each.same_as)
         if self.site is None:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
@@ -434,6 +438,12 @@ class _Drafting:
         self.remarks += [f"{text_of(each.name)}: {note}" for each in columns[:MAX_COLUMNS] for note in each.notes]
 
     def _ask(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:
+        """One question a key: a second is added to the first, as YAML has a key once."""
+        for place, each in enumerate(self.questions):
+            if each.key == key and not each.column:
+                more = {"text": f"{each.text}; {text}", "answers": each.answers or answers}
+                self.questions[place] = each.model_copy(update=more)
+                return
         self.questions.append(Question(key=key, text=text, answers=answers))
 
     def _fact(self, text: str, sure: float) -> None:

@@ -61,6 +61,8 @@ _OTHER = re.compile(
 )
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
+# So many rows show whether two columns count the same.
+_STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
 # Beyond this a number is no price of a kWh, in whatever currency the questions bound.
 _DEAREST_PER_KWH = 2.0
@@ -80,6 +82,7 @@ class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
     may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
+    same_as: the column that rises by the same steps, as `state` and `sum` of one counter do;
     notes: what a person should know of its cells.
     """
 
@@ -91,6 +94,7 @@ class ValueColumn:
     is_counter: bool = False
     may_be_load: bool = False
     is_constant: bool = False
+    same_as: str = ""
 
     @property
     def is_other(self) -> bool:
@@ -99,9 +103,10 @@ class ValueColumn:
 
     @property
     def counter_hint(self) -> str:
-        """What to add to a question about this column where its values are a counter's states; empty elsewhere."""
+        """What to add to a question about this column where it is a counter's, or a second one of it; else empty."""
         is_state = self.is_counter and not self.may_be_load
-        return "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
+        hint = "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
+        return f"; it rises by the steps of {self.same_as!r}: skip it, or both count the same" if self.same_as else hint
 
 
 @dataclass(frozen=True)
@@ -225,12 +230,30 @@ def with_counters(
         )
         may_be_load = is_counter and bool(long["grows"].any())
         marked.append(replace(each, is_counter=True, may_be_load=may_be_load, looks_like="") if is_counter else each)
-    return tuple(marked)
+    # The surest counter is kept, the others are it again.
+    kept: dict[str, ValueColumn] = {}
+    for each in sorted(marked, key=lambda one: (not one.is_counter, one.may_be_load)):
+        steps = {
+            name: _is_same(frame.head(_STEPS), by.head(_STEPS), name, each.name)
+            for name, one in kept.items()
+            if one.is_counter
+        }
+        same = next((name for name, is_same in steps.items() if is_same and kept[name].unit == each.unit), "")
+        kept[each.name] = replace(each, same_as=kept[same].same_as or same) if same else each
+    return tuple(kept[each.name] for each in marked)
+
+
+def _is_same(frame: pl.DataFrame, by: pl.Series, counter: str, other: str) -> bool:
+    """The other column moves as the counter in nine of ten steps: one of both may begin anew."""
+    values = pl.DataFrame({"by": by, "one": as_numbers(frame[counter]), "two": as_numbers(frame[other])}).drop_nulls()
+    steps = values.select(pl.col("one", "two").diff().over("by")).drop_nulls().filter(pl.col("one") > 0)
+    is_near = (pl.col("one") - pl.col("two")).abs() <= 0.01 * pl.col("one").mean()
+    return steps.height >= _COUNTER_KINDS and steps.select(is_near.mean()).item() >= _SAME_STEPS
 
 
 def load_question(values: Iterable[ValueColumn]) -> str:
     """The question about columns that hold states of a counter or a load that grows; empty where there are none."""
-    names = ", ".join(repr(each.name) for each in values if each.may_be_load)
+    names = ", ".join(repr(each.name) for each in values if each.may_be_load and not each.same_as)
     asked = "states of a counter, whose register has kind: cumulative, or amounts of a load that grows, without it?"
     return names and f"{names} never falls and more than doubles: {asked}"
 
