@@ -378,3 +378,25 @@ def test_a_key_with_two_open_questions_stands_once(tmp_path: Path) -> None:
     assert draft is not None
     (asked,) = draft.questions
     assert asked.text.startswith("not in the columns' names; 'second' never falls and more than doubles")
+
+
+@pytest.mark.parametrize(
+    ("above", "row", "unit"),
+    [
+        ("Type;Grandeur;Unite\nCourbe de charge;Energie active;W\nHorodate;Valeur\n", "{at};{value}", "w"),
+        ("Pas,Unité\nP1D,Wh\nHorodate,Valeur\n", "{at},{value}", "wh"),
+        ("MPRN,Value,Read Type,End Time\n", "1,{value},Active Import Interval (kW),{at}", "kw"),
+        ("Type;Grandeur;Remark\nCourbe de charge;Energie active;W\nHorodate;Valeur\n", "{at};{value}", None),
+        ("MPRN,Value,Read Type,End Time\n", "1,{value},Active Import (estimated),{at}", None),
+    ],
+)
+def test_a_text_of_the_file_names_the_unit_of_its_only_values(
+    tmp_path: Path, above: str, row: str, unit: str | None
+) -> None:
+    path = tmp_path / "curve.csv"
+    ends = (datetime(2025, 3, 3, tzinfo=UTC) + timedelta(minutes=30 * n + 30) for n in range(96))
+    lines = (row.format(at=f"{at:%Y-%m-%dT%H:%M}:00Z", value=f"{300 + n * 37 % 900}.5") for n, at in enumerate(ends))
+    path.write_text(above + "\n".join(lines) + "\n")
+    report = sniff_file(path)
+    assert report.proposal.get("unit") == unit
+    assert [each.key for each in report.questions] == ([] if unit else ["unit"])

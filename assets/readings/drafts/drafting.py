@@ -12,7 +12,7 @@ from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Quest
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
-from assets.readings.drafts.value_columns import ValueColumn, load_question
+from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -373,7 +373,8 @@ class _Drafting:
         if not self._is_doubted("unit", column, unit):
             self.keys["unit"] = unit
             if column.unit is not None:
-                self.notes["unit"] = "from the column's name: check it"
+                whose = "the column's name" if unit_of_name(column.name)[0] is not None else "a text of the file"
+                self.notes["unit"] = f"from {whose}: check it"
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
         """True where the size of the values contradicts their unit, which is then an open question."""
