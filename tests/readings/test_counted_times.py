@@ -112,6 +112,34 @@ def test_numbers_of_a_day_count_what_has_passed_since_midnight(
     assert (mapping.clock, mapping.clock_from, mapping.interval_minutes) == (name, 1, minutes)
 
 
+@pytest.mark.parametrize(("day", "rows"), [((2025, 3, 29), 71), ((2025, 10, 25), 73)])
+def test_hours_of_the_clock_may_number_what_has_passed_since_midnight(
+    tmp_path: Path, day: tuple[int, int, int], rows: int
+) -> None:
+    hours = days_of("Europe/Madrid", day, 60)
+    path = tmp_path / "m.csv"
+    lines = (f"ES0021,{date},{number:02}:00,{number}.5,Real\n" for date, number, _ in hours)
+    path.write_text("cups,fecha,hora,consumo_kWh,metodoObtencion\n" + "".join(lines))
+    values, mapping = found_by_draft(path, "Europe/Madrid")
+    assert values == {at: number + 0.5 for _, number, at in hours}
+    assert (len(values), mapping.clock_from, mapping.label) == (rows, 1, "start")
+
+
+@pytest.mark.parametrize(("day", "rows"), [(30, 71), (1, 72)])
+def test_ends_on_the_wall_stay_the_clock_where_the_day_ends_with_24(tmp_path: Path, day: int, rows: int) -> None:
+    place = ZoneInfo("Europe/Madrid")
+    ends = [
+        (date, hour)
+        for date in (datetime(2025, 3, day, tzinfo=place) + timedelta(days=n) for n in (-1, 0, 1))
+        for hour in range(1, 25)
+        if (date.day, hour) != (30, 2)
+    ]
+    path = tmp_path / "m.csv"
+    path.write_text("fecha,hora,kWh\n" + "".join(f"{date:%d/%m/%Y},{hour:02}:00,1.5\n" for date, hour in ends))
+    values, mapping = found_by_draft(path, "Europe/Madrid")
+    assert (len(values), mapping.clock_from, mapping.label) == (rows, None, "end")
+
+
 def test_numbers_of_the_clock_on_the_wall_leave_out_the_hour_that_spring_skips(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     hours = [(day, hour) for day in (29, 30, 31) for hour in range(24) if (day, hour) != (30, 2)]

@@ -334,3 +334,69 @@ def test_one_line_that_ends_with_a_comma_makes_no_column_of_decimals(tmp_path: P
         + "".join(f"2025-03-01T{hour:02}:00Z,{hour},5\n" for hour in range(1, 24))
     )
     assert sniff_file(path).reasons == {"field_count": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["avg_voltage", "Spannung L1", "L2 (A)", "frequency", "powerFactor", "amps_l1", "table"]
+)
+def test_one_answer_of_the_unit_is_of_no_constant_and_of_no_other_quantity(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n:02},{n % 3}.5,{0 if name == 'table' else 230 + n % 4},{n % 5}.5\n" for n in range(1, 29))
+    path.write_text(f"Day,_value,{name},Low voltage board\n" + "".join(rows))
+    told = sniff_file(path, tz="Europe/Berlin", said=Said(unit="kwh", tz="Europe/Berlin"))
+    assert told.draft is not None
+    assert told.draft.keys["units"] == {"_value": "kwh", "Low voltage board": "kwh"}
+    assert f'called as no amount of energy: "{name}"' in told.draft.yaml()
+
+
+@pytest.mark.parametrize("begins_anew_at", [None, 90])
+def test_two_columns_of_one_counter_are_one_meter_and_asked_about_once(
+    tmp_path: Path, begins_anew_at: int | None
+) -> None:
+    path = tmp_path / "statistics.csv"
+    sums = [round(0.35 * n + 0.1 * (n // 5), 2) for n in range(120)]
+    first = 4000 if begins_anew_at is None else -sums[begins_anew_at]
+    states = [each + (first if begins_anew_at is None or n >= begins_anew_at else 50) for n, each in enumerate(sums)]
+    rows = (f"2025-03-{n // 24 + 1:02}T{n % 24:02}:00Z,{states[n]:.2f},{sums[n]:.2f},{n % 7}.5\n" for n in range(120))
+    path.write_text("start,state,sum,other\n" + "".join(rows))
+    kept, gone = ("state", "sum") if begins_anew_at is None else ("sum", "state")
+    draft = sniff_file(path).draft
+    assert draft is not None
+    assert set(draft.keys["values"]) == {kept, "other"}
+    assert f'left out, since it rises by the steps of "{kept}": "{gone}"; both would count the same' in draft.remarks
+    assert sum(line.startswith("unit:") for line in draft.yaml().splitlines()) == 1
+    site = SiteDraft(time_zone="Europe/Berlin")
+    site.add_file(path)
+    assert f"it rises by the steps of '{kept}': skip it" in site.asks[f"column.{gone}"].text
+
+
+def test_a_key_with_two_open_questions_stands_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = (f"2025-03-{n // 24 + 1:02}T{n % 24:02}:00Z,{n % 7}.5,{n * 0.35 + n // 5:.2f}\n" for n in range(120))
+    path.write_text("start,first,second\n" + "".join(rows))
+    draft = sniff_file(path).draft
+    assert draft is not None
+    (asked,) = draft.questions
+    assert asked.text.startswith("not in the columns' names; 'second' never falls and more than doubles")
+
+
+@pytest.mark.parametrize(
+    ("above", "row", "unit"),
+    [
+        ("Type;Grandeur;Unite\nCourbe de charge;Energie active;W\nHorodate;Valeur\n", "{at};{value}", "w"),
+        ("Pas,Unité\nP1D,Wh\nHorodate,Valeur\n", "{at},{value}", "wh"),
+        ("MPRN,Value,Read Type,End Time\n", "1,{value},Active Import Interval (kW),{at}", "kw"),
+        ("Type;Grandeur;Remark\nCourbe de charge;Energie active;W\nHorodate;Valeur\n", "{at};{value}", None),
+        ("MPRN,Value,Read Type,End Time\n", "1,{value},Active Import (estimated),{at}", None),
+    ],
+)
+def test_a_text_of_the_file_names_the_unit_of_its_only_values(
+    tmp_path: Path, above: str, row: str, unit: str | None
+) -> None:
+    path = tmp_path / "curve.csv"
+    ends = (datetime(2025, 3, 3, tzinfo=UTC) + timedelta(minutes=30 * n + 30) for n in range(96))
+    lines = (row.format(at=f"{at:%Y-%m-%dT%H:%M}:00Z", value=f"{300 + n * 37 % 900}.5") for n, at in enumerate(ends))
+    path.write_text(above + "\n".join(lines) + "\n")
+    report = sniff_file(path)
+    assert report.proposal.get("unit") == unit
+    assert [each.key for each in report.questions] == ([] if unit else ["unit"])

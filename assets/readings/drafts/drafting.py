@@ -12,7 +12,7 @@ from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Quest
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
-from assets.readings.drafts.value_columns import ValueColumn, load_question
+from assets.readings.drafts.value_columns import ValueColumn, load_question, unit_of_name
 from assets.readings.streams import canonical_of
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
@@ -266,7 +266,19 @@ class _Drafting:
         self._cell_notes([column for column in chosen if column.name in values])
 
     def _unrepeated(self, columns: tuple[ValueColumn, ...]) -> list[ValueColumn]:
-        """Columns without the power of a meter that has an energy column too: both would be the same readings."""
+        """Columns without those of another quantity, and without the power of a meter that has an energy column too:
+        both would be the same readings. Without a site nothing says that what never changes is a meter.
+        """
+        is_unknown = self.site is None
+        doubted = [each for each in columns if each.is_other or (is_unknown and not each.unit and each.is_constant)]
+        if doubted and len(doubted) < len(columns):
+            names = ", ".join(text_of(each.name) for each in doubted)
+            self.remarks.append(f"left out, since they never change or are called as no amount of energy: {names}")
+            columns = tuple(each for each in columns if each not in doubted)
+        for each in (one for one in columns if one.same_as):
+            text = f"left out, since it rises by the steps of {text_of(each.same_as)}: {text_of(each.name)}"
+            self.remarks.append(f"{text}; both would count the same")
+        columns = tuple(each for each in columns if not each.same_as)
         if self.site is None:
             return list(columns)
         energies = {_bare(each.name) for each in columns if _is_energy(self._unit(each), power=False)}
@@ -361,7 +373,8 @@ class _Drafting:
         if not self._is_doubted("unit", column, unit):
             self.keys["unit"] = unit
             if column.unit is not None:
-                self.notes["unit"] = "from the column's name: check it"
+                whose = "the column's name" if unit_of_name(column.name)[0] is not None else "a text of the file"
+                self.notes["unit"] = f"from {whose}: check it"
 
     def _is_doubted(self, key: str, column: ValueColumn, unit: str) -> bool:
         """True where the size of the values contradicts their unit, which is then an open question."""
@@ -426,6 +439,12 @@ class _Drafting:
         self.remarks += [f"{text_of(each.name)}: {note}" for each in columns[:MAX_COLUMNS] for note in each.notes]
 
     def _ask(self, key: str, text: str, answers: tuple[str, ...] = ()) -> None:
+        """One question a key: a second is added to the first, as YAML has a key once."""
+        for place, each in enumerate(self.questions):
+            if each.key == key and not each.column:
+                more = {"text": f"{each.text}; {text}", "answers": each.answers or answers}
+                self.questions[place] = each.model_copy(update=more)
+                return
         self.questions.append(Question(key=key, text=text, answers=answers))
 
     def _fact(self, text: str, sure: float) -> None:

@@ -16,6 +16,7 @@ from assets.readings.drafts.time_column import (
     clock_column,
     minutes_between,
     numbered_clock,
+    numbers_hours,
     time_column,
 )
 from assets.readings.drafts.value_columns import (
@@ -47,6 +48,7 @@ _METER_NAME = re.compile(
     r"compteur|contador|contatore|malo|melo",
     re.IGNORECASE,
 )
+_UNIT_NAME = re.compile(r"unit|units|unit of measure|unit[éeà]|unidad|unidade|einheit|eenheid", re.IGNORECASE)
 _CLOCK_NAME = re.compile(
     r"(\d{1,2})[:.h](\d{2})(?::00)?(?:\s*(?:-|–|bis|to)\s*\d{1,2}[:.h]\d{2}(?::00)?)?(?:\s*(?:Uhr|h))?"
 )
@@ -130,6 +132,8 @@ def look(path: Path) -> TableFound | None:
     frame, time, mapping = head.frame, head.time, head.mapping
     clocks = _clocks(frame, time)
     clock = None if clocks else clock_column(frame, time)
+    if clock is not None and numbers_hours(time.times, frame[clock].str.strip_chars()):
+        clock = None
     if clock is not None:
         joined, _, _ = joined_times(frame, ColumnMap(timestamp=time.name, clock=clock))
         with_clock = as_times(joined[time.name])
@@ -137,7 +141,8 @@ def look(path: Path) -> TableFound | None:
     numbered = None if clocks or clock else numbered_clock(frame, time)
     if numbered is not None:
         clock, first, step = numbered
-        passed = pl.duration(minutes=pl.lit((as_numbers(frame[clock]).cast(pl.Int64) - first) * step))
+        numbers = as_numbers(frame[clock].cast(pl.String).str.replace(":00$", "")).cast(pl.Int64)
+        passed = pl.duration(minutes=pl.lit((numbers - first) * step))
         parts = pl.select(time.times + passed)
         time, frame = replace(time, times=parts.to_series()), frame.drop(clock)
     found = TableFound(
@@ -153,7 +158,7 @@ def look(path: Path) -> TableFound | None:
         header_line=mapping.header_line or 1,
         data_line=head.data_line,
     )
-    return _with_clocks(found, clocks, head) if clocks else _with_values(found, head)
+    return _with_clocks(found, clocks, head) if clocks else _with_values(found, head, _unit_above(path, mapping))
 
 
 def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> TableFound:
@@ -169,7 +174,7 @@ def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> Tabl
     return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
 
 
-def _with_values(found: TableFound, head: _Head) -> TableFound | None:
+def _with_values(found: TableFound, head: _Head, unit_above: str | None) -> TableFound | None:
     found = _in_one_unit(found)
     frame, time = found.frame, found.time
     meter = _meter_column(frame, time)
@@ -181,9 +186,32 @@ def _with_values(found: TableFound, head: _Head) -> TableFound | None:
         return None
     rest = [name for name in names if name not in {each.name for each in values}]
     constants = _constants(frame, rest)
+    unit_column = next((name for name in rest if _holds_units(frame[name])), None)
+    if len(values) == 1 and values[0].unit is None and unit_column is None:
+        # Active Import Interval (kW) beside the only values is the unit of them all.
+        texts = frame[meter].cast(pl.String).unique().to_list() if meter is not None else list(constants.values())
+        units = {_unit_in_brackets(text or "") for text in texts} - ({None} if meter is None else set())
+        told = next(iter(units)) if len(units) == 1 else None
+        if unit := told or unit_above:
+            values = number_columns(frame, [values[0].name], {values[0].name: unit}, minutes)
     counted = with_counters(values, frame, time.times, frame[meter] if meter is not None else None)
     found = replace(found, values=counted, marks=marks, minutes=minutes, meter=meter, constants=constants)
-    return replace(found, unit_column=next((name for name in rest if _holds_units(frame[name])), None))
+    return replace(found, unit_column=unit_column)
+
+
+def _unit_in_brackets(text: str) -> str | None:
+    return unit_text(text.rpartition("(")[2].rstrip(") ")) if text.rstrip().endswith(")") else None
+
+
+def _unit_above(path: Path, mapping: ColumnMap) -> str | None:
+    """The unit that a text file has above the names of its columns, in a line below the word for unit."""
+    if not mapping.header_line or mapping.sheet is not None:
+        return None
+    lines = _beginning(path).decode(mapping.encoding or "utf-8", errors="replace").splitlines()
+    rows = [re.split(r"[;,\t]", line.replace('"', "")) for line in lines[: mapping.header_line - 1]]
+    cells = (cell for names, below in pairwise(rows) for cell in zip(names, below, strict=False))
+    units = {unit_text(below) for name, below in cells if _UNIT_NAME.fullmatch(name.strip())}
+    return units.pop() if len(units) == 1 else None
 
 
 def _in_one_unit(found: TableFound) -> TableFound:

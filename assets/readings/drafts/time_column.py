@@ -118,15 +118,27 @@ def numbered_clock(frame: pl.DataFrame, time: TimeColumn) -> tuple[str, int, int
     if not time.is_date:
         return None
     for name in frame.columns:
-        if name == time.name or not _NUMBER_NAME.fullmatch(name.strip()):
+        texts = frame[name].cast(pl.String).str.strip_chars()
+        is_hour = name != time.name and numbers_hours(time.times, texts)
+        if name == time.name or not (is_hour or _NUMBER_NAME.fullmatch(name.strip())):
             continue
-        numbers = frame[name].cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+        numbers = texts.str.replace(r":00$" if is_hour else r"\.0+$", "").cast(pl.Int64, strict=False)
         known = numbers.drop_nulls().unique().sort()
         step = next((minutes for counts, minutes in _OF_DAY.items() if known.len() in counts), 0)
         is_whole = numbers.null_count() - frame[name].null_count() <= _allowed(numbers.len())
         if step and is_whole and known[0] in (0, 1) and known[-1] - known[0] == known.len() - 1:
             return name, int(known[0]), step
     return None
+
+
+def numbers_hours(days: pl.Series, texts: pl.Series) -> bool:
+    """01:00 to 24:00 that are numbers of a day's hours: a day ends with 25:00, or with 23:00 (the change of clocks)."""
+    if days.is_empty() or not texts.str.contains(r"^(?:0?[1-9]|1\d|2[0-5]):00$").all():
+        return False
+    hours = pl.DataFrame({"day": days, "hour": texts.str.head(-3).cast(pl.Int64, strict=False)})
+    ends = hours.group_by("day").max().sort("day")["hour"]
+    # The first and the last day may be parts.
+    return 25 in ends or (23 in ends[1:-1] and 24 in ends)
 
 
 def as_times(column: pl.Series) -> TimeColumn | None:

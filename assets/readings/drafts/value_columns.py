@@ -52,8 +52,17 @@ _MONEY = re.compile(
     r"\bcost(?:s|es?|os?|i)?\b|\bcharges\b|\b(?:inc|incl|excl|ex)\.? (?:tax|vat)\b|kosten\b|betrag\b|\bco[uû]ts?\b",
     re.IGNORECASE,
 )
+# A name of no amount: voltage (of low-voltage boards too, which are meters), current, frequency, power factor.
+_OTHER = re.compile(
+    r"^(?!.*(?:photovolt|volt.?amp|(?:low|medium|high).?volt|(?:nieder|mittel|hoch)spannung))(?:.*(?:volt|spannung|"
+    r"stromst(?:ä|ae)rke|power.?factor|leistungsfaktor|cos.?(?:phi|φ)|[\[(](?:k?v|a|hz)[\])])|(?:.*(?<![^\W_]))?"
+    r"(?:amps?|amperes?|hertz|hz|frequency|frequenz|fréquence|tension)(?![^\W_]))",
+    re.IGNORECASE,
+)
 # Fewer rows, or of fewer kinds, may rise by chance.
 _COUNTER_ROWS, _COUNTER_KINDS = 24, 4
+# So many rows show whether two columns count the same.
+_STEPS, _SAME_STEPS = 1000, 0.9
 _BRACKETED = re.compile(r"[\[(]\s*([^\])]*?)\s*[\])]")
 # Beyond this a number is no price of a kWh, in whatever currency the questions bound.
 _DEAREST_PER_KWH = 2.0
@@ -72,7 +81,8 @@ _THOUSANDS = {
 class ValueColumn:
     """One column of numbers. unit: code or None; is_unit_told: by the name or a row of units, not by a hint;
     looks_like: the smaller unit that its size suggests, as in F03; is_counter: states of a counter, which never fall;
-    may_be_load: they more than double besides, as a load that grows may;
+    may_be_load: they more than double besides, as a load that grows may; is_constant: two rows or more never change;
+    same_as: the column that rises by the same steps, as `state` and `sum` of one counter do;
     notes: what a person should know of its cells.
     """
 
@@ -83,12 +93,20 @@ class ValueColumn:
     notes: tuple[str, ...] = ()
     is_counter: bool = False
     may_be_load: bool = False
+    is_constant: bool = False
+    same_as: str = ""
+
+    @property
+    def is_other(self) -> bool:
+        """No unit is known, and the name is one of another quantity: voltage, current, frequency, power factor."""
+        return self.unit is None and _OTHER.match(self.name) is not None
 
     @property
     def counter_hint(self) -> str:
-        """What to add to a question about this column where its values are a counter's states; empty elsewhere."""
+        """What to add to a question about this column where it is a counter's, or a second one of it; else empty."""
         is_state = self.is_counter and not self.may_be_load
-        return "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
+        hint = "; it never falls: states of a counter, whose register wants kind: cumulative" if is_state else ""
+        return f"; it rises by the steps of {self.same_as!r}: skip it, or both count the same" if self.same_as else hint
 
 
 @dataclass(frozen=True)
@@ -168,7 +186,11 @@ def _described(column: pl.Series, told: str | None, minutes: int | None) -> Valu
         notes.append(f"{zeros} zeros; zero_is_missing: true if a zero means no reading")
     if values.min() is not None and float(values.min()) < 0:  # type: ignore[arg-type]
         notes.append("holds negative values; a register import or export refuses them")
-    return ValueColumn(column.name, unit, is_told, _smaller_unit(values.drop_nulls(), unit, minutes), tuple(notes))
+    smaller, is_constant = (
+        _smaller_unit(values.drop_nulls(), unit, minutes),
+        values.len() > 1 and values.min() == values.max(),
+    )
+    return ValueColumn(column.name, unit, is_told, smaller, tuple(notes), is_constant=is_constant)
 
 
 def _smaller_unit(values: pl.Series, unit: str | None, minutes: int | None) -> str:
@@ -208,12 +230,30 @@ def with_counters(
         )
         may_be_load = is_counter and bool(long["grows"].any())
         marked.append(replace(each, is_counter=True, may_be_load=may_be_load, looks_like="") if is_counter else each)
-    return tuple(marked)
+    # The surest counter is kept, the others are it again.
+    kept: dict[str, ValueColumn] = {}
+    for each in sorted(marked, key=lambda one: (not one.is_counter, one.may_be_load)):
+        steps = {
+            name: _is_same(frame.head(_STEPS), by.head(_STEPS), name, each.name)
+            for name, one in kept.items()
+            if one.is_counter
+        }
+        same = next((name for name, is_same in steps.items() if is_same and kept[name].unit == each.unit), "")
+        kept[each.name] = replace(each, same_as=kept[same].same_as or same) if same else each
+    return tuple(kept[each.name] for each in marked)
+
+
+def _is_same(frame: pl.DataFrame, by: pl.Series, counter: str, other: str) -> bool:
+    """The other column moves as the counter in nine of ten steps: one of both may begin anew."""
+    values = pl.DataFrame({"by": by, "one": as_numbers(frame[counter]), "two": as_numbers(frame[other])}).drop_nulls()
+    steps = values.select(pl.col("one", "two").diff().over("by")).drop_nulls().filter(pl.col("one") > 0)
+    is_near = (pl.col("one") - pl.col("two")).abs() <= 0.01 * pl.col("one").mean()
+    return steps.height >= _COUNTER_KINDS and steps.select(is_near.mean()).item() >= _SAME_STEPS
 
 
 def load_question(values: Iterable[ValueColumn]) -> str:
     """The question about columns that hold states of a counter or a load that grows; empty where there are none."""
-    names = ", ".join(repr(each.name) for each in values if each.may_be_load)
+    names = ", ".join(repr(each.name) for each in values if each.may_be_load and not each.same_as)
     asked = "states of a counter, whose register has kind: cumulative, or amounts of a load that grows, without it?"
     return names and f"{names} never falls and more than doubles: {asked}"
 

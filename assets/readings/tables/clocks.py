@@ -47,7 +47,9 @@ def _numbered(days: pl.Series, clock: pl.Series, mapping: ColumnMap, day_zone: s
     """
     step, texts = mapping.interval_minutes or 0, days.cast(pl.String).str.strip_chars()
     dates = dates_of(texts.str.replace(_MIDNIGHT, ""), mapping.formats)
-    number = clock.cast(pl.String).str.strip_chars().str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
+    number = (
+        clock.cast(pl.String).str.strip_chars().str.replace(r"(?:\.0+|(^\d+):00)$", "$1").cast(pl.Int64, strict=False)
+    )
     place = (number - (mapping.clock_from or 0)) * step
     rows = pl.DataFrame({"_day": dates, "_place": place, "_text": pl.select(texts + " " + clock.cast(pl.String))})
     table = day_table(dates, day_zone or "UTC")
