@@ -76,8 +76,8 @@ class Address(Model):
             **({} if path and path != self.path else dict(self.more)),
             **changes,
         }
-        told = urlencode({name: value for name, value in known.items() if value})
-        return f"{path or self.path}{'?' if told else ''}{told}"
+        query = urlencode({name: value for name, value in known.items() if value})
+        return f"{path or self.path}{'?' if query else ''}{query}"
 
     def part(self, name: str) -> str:
         """One of `more`, or nothing."""
@@ -186,8 +186,8 @@ def why_of(figure: Figure, address: Address, lookup: Lookup | None = None) -> st
     question = question_of(figure, lookup)
     if question is not None:
         return why_address(question, address)
-    asked = {"figure": figure.figure_id, "site": None, "scope": None, "period": None}
-    return address.href(WHY, **{"grain": None, "compare": None, **asked})
+    changes = {"figure": figure.figure_id, "site": None, "scope": None, "period": None}
+    return address.href(WHY, **{"grain": None, "compare": None, **changes})
 
 
 def why_address(question: Question, address: Address) -> str:
@@ -201,14 +201,14 @@ def _parts(question: Question) -> dict[str, str | None]:
         named = {"site": site} if site else {}
         return {**named, "scope": None, "period": None, "of": str(without_site(question, site))}
     at = None if question.at_utc is None else f"{question.at_utc:%Y-%m-%dT%H:%MZ}"
-    told: dict[str, str | None] = {
+    parts: dict[str, str | None] = {
         "site": question.site, "scope": question.scopes[0], "period": question.span or None, "kpi": question.measure,
     }  # fmt: skip
     if question.grain == "assessment":
-        return told | {
+        return parts | {
             "of": "assessment", "baseline": question.baseline or None, "confidence": str(question.confidence),
         }  # fmt: skip
-    return told | {"at": at} | ({"of": "running"} if question.grain else {})
+    return parts | {"at": at} | ({"of": "running"} if question.grain else {})
 
 
 def read_why(address: Address, *, site: str, scope: str) -> Question:
@@ -244,10 +244,10 @@ def expect_read(address: Address) -> None:
     """Raises BadInput (bad_address) for a part of the address that its way to ask for a number does not read."""
     named = address.part("of") or "row"
     of = "figure" if address.part("figure") else "made" if "@" in named else named
-    told = {name: getattr(address, name, "") or address.part(name) for name in ("site", "scope", "period", *TAKES)}
-    beside = [name for name, text in told.items() if text and name not in _READ.get(of, told)]
-    if beside:
-        raise _wrong(f"{', '.join(beside)} would change nothing here: {of} reads {', '.join(_READ[of])}")
+    given = {name: getattr(address, name, "") or address.part(name) for name in ("site", "scope", "period", *TAKES)}
+    unused = [name for name, text in given.items() if text and name not in _READ.get(of, given)]
+    if unused:
+        raise _wrong(f"{', '.join(unused)} would change nothing here: {of} reads {', '.join(_READ[of])}")
 
 
 def _wrong(what: str) -> BadInput:

@@ -97,25 +97,25 @@ def advice_href(of: Recommendation, address: Address) -> str:
     return address.href(f"{PATH}/{of.recommendation_id}", site=of.site_id, **kept)
 
 
-def detail_page(told: AdviceDetail, address: Address) -> Page:
+def detail_page(detail: AdviceDetail, address: Address) -> Page:
     """One recommendation: saving, cost, payback, its reasons with their numbers, history and acts."""
-    of, locale = told.of, address.locale
-    ids = {figure_id for reason in told.reasons for _, figure_id in reason.pieces if figure_id}
+    of, locale = detail.of, address.locale
+    ids = {figure_id for reason in detail.reasons for _, figure_id in reason.pieces if figure_id}
     whys = {each: address.href("/why", site=of.site_id, scope=None, period=None, figure=each) for each in ids}
     parts = [
-        Part(key="saving", blocks=(Cards(widgets=_figures(told, locale)),)),
-        Part(key="reasons", blocks=(*_wording(told), _reasons(told, whys))),
-        Part(key="history", blocks=(_history(told, locale),)),
+        Part(key="saving", blocks=(Cards(widgets=_figures(detail, locale)),)),
+        Part(key="reasons", blocks=(*_wording(detail), _reasons(detail, whys))),
+        Part(key="history", blocks=(_history(detail, locale),)),
     ]
-    if told.is_running:
+    if detail.is_running:
         parts.append(Part(key="acts", blocks=(Paragraph(text="An act is being carried out. Open the page again."),)))
-    elif forms := tuple(_form(act, told, address) for act in ACTS if _offered(act, told)):
+    elif forms := tuple(_form(act, detail, address) for act in ACTS if _offered(act, detail)):
         parts.append(Part(key="acts", title="Acts", blocks=forms))
     links = [("All recommendations", address.href(PATH))]
     if of.order_id:
         links.insert(0, ("Open task", address.href(f"/tasks/{of.order_id}", site=of.site_id)))
     return Page(
-        title=title_of(of, told.scope), address=address, parts=tuple(parts), links=tuple(links),
+        title=title_of(of, detail.scope), address=address, parts=tuple(parts), links=tuple(links),
         state=STATES[of.status], is_synthetic=of.is_synthetic, age=period_text(of.start, of.end, locale),
     )  # fmt: skip
 
@@ -211,8 +211,8 @@ def _payback(of: Recommendation, locale: str) -> Number:
     return Number(label="Payback", text=text, unit="months", note=note)
 
 
-def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
-    of = told.of
+def _figures(detail: AdviceDetail, locale: str) -> tuple[Widget, ...]:
+    of = detail.of
     cost = _cost(of, locale)
     found = [("saving", _worth(of, locale))]
     if of.savings_money is not None and of.savings_kwh:
@@ -225,9 +225,9 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
         if of.measured.claimed_kwh is None:
             measured = measured.model_copy(update={"note": Sentence("{0}; not to be claimed", measured.note or "–")})
         found.append(("realised", measured))
-        if told.estimated_kwh is not None:
-            beside = _saving("Estimated for as many days", Decimal(repr(told.estimated_kwh)), "kwh", None, locale)
-            found.append(("estimated", beside))
+        if detail.estimated_kwh is not None:
+            estimate = _saving("Estimated for as many days", Decimal(repr(detail.estimated_kwh)), "kwh", None, locale)
+            found.append(("estimated", estimate))
     return tuple(
         Widget(
             key=key, title=number.label, state="value", value=number, span=3,
@@ -237,13 +237,13 @@ def _figures(told: AdviceDetail, locale: str) -> tuple[Widget, ...]:
     )  # fmt: skip
 
 
-def _wording(told: AdviceDetail) -> tuple[Paragraph, ...]:
+def _wording(detail: AdviceDetail) -> tuple[Paragraph, ...]:
     """Words of a language model; the computed sentences stand below them."""
-    said = Sentence("In a language model's words: {0}", named(told.wording))
-    return (Paragraph(text=said, tone="muted"),) if told.wording else ()
+    sentence = Sentence("In a language model's words: {0}", named(detail.wording))
+    return (Paragraph(text=sentence, tone="muted"),) if detail.wording else ()
 
 
-def _reasons(told: AdviceDetail, whys: Mapping[str, str]) -> Cards:
+def _reasons(detail: AdviceDetail, whys: Mapping[str, str]) -> Cards:
     """A line a sentence; each number in it leads to the readings that it is made of."""
     items = tuple(
         Item(
@@ -251,39 +251,41 @@ def _reasons(told: AdviceDetail, whys: Mapping[str, str]) -> Cards:
             pieces=tuple((text, whys.get(figure_id, "")) for text, figure_id in reason.pieces),
             icon="chart-column" if any(figure_id for _, figure_id in reason.pieces) else "info",
         )
-        for reason in told.reasons
+        for reason in detail.reasons
     )
     return Cards(widgets=(Widget(key="reasons", title="Reasons", state="value", items=items, span=12),))
 
 
-def _history(told: AdviceDetail, locale: str) -> Table:
-    local = zone(told.site.time_zone)
+def _history(detail: AdviceDetail, locale: str) -> Table:
+    local = zone(detail.site.time_zone)
     rows = tuple(
         Row(
             cells=(
                 Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
                 Cell(text=Sentence(STATES[each.status][0])),
-                Cell(text=named(told.people.get(each.person_id, each.person_id)) if each.person_id else "–"),
+                Cell(text=named(detail.people.get(each.person_id, each.person_id)) if each.person_id else "–"),
                 Cell(text=named(each.reason) if each.reason else "–"),
             )
         )
-        for each in told.history
+        for each in detail.history
     )  # fmt: skip
     columns = (*(Column(title=each) for each in ("When", "State", "Who")), Column(title="Reason", weight=4))
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)
 
 
-def _offered(act: str, told: AdviceDetail) -> bool:
+def _offered(act: str, detail: AdviceDetail) -> bool:
     leads_to = ACTS[act][0]
-    is_next = leads_to in NEXT_STATES[told.of.status] and (act != "measure" or bool(told.of.baseline))
-    return is_next and act in told.may
+    is_next = leads_to in NEXT_STATES[detail.of.status] and (act != "measure" or bool(detail.of.baseline))
+    return is_next and act in detail.may
 
 
-def _form(act: str, told: AdviceDetail, address: Address) -> Form:
+def _form(act: str, detail: AdviceDetail, address: Address) -> Form:
     _, label, note = ACTS[act]
-    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(told.of))
+    seen = Input(name="seen", label="", kind="hidden", value=stamp_of(detail.of))
     due = (Input(name="due", label="Due", kind="date", is_required=True),) if act == "schedule" else ()
-    action = address.href(f"{PATH}/{told.of.recommendation_id}/{act}", site=told.of.site_id, scope=None, period=None)
+    action = address.href(
+        f"{PATH}/{detail.of.recommendation_id}/{act}", site=detail.of.site_id, scope=None, period=None
+    )
     return Form(
         key=act, title=label, action=action, method="post", fields=(*due, _REASON, seen), submit=label, note=note
     )

@@ -47,8 +47,8 @@ def anomaly_part(shown: AnomalyDetail, locale: str) -> Part:
     blocks: list[PageBlock] = [Paragraph(text=text)]
     if shown.label is not None:
         labelled = Sentence(CAUSE_TITLES[shown.label.cause])
-        said = Sentence("Labelled by {0} as {1}: {2}", named(shown.who), labelled, named(shown.label.reason))
-        blocks.append(Paragraph(text=said))
+        sentence = Sentence("Labelled by {0} as {1}: {2}", named(shown.who), labelled, named(shown.label.reason))
+        blocks.append(Paragraph(text=sentence))
     if shown.course is not None:
         chart = course_chart(shown.course, locale)
         hint = unit_text(shown.course.unit)

@@ -120,6 +120,6 @@ def _facts(versions: Sequence[BaselineVersion], names: Mapping[str, str], locale
         "RMSE of a day", "Fitted by", "Approved by", "Reason",
     )  # fmt: skip
     columns = [("", ""), *((Sentence("Version {0}", each.version), "") for each in versions)]
-    told = [of(each) for each in versions]
-    rows = [[Cell(text=label), *(Cell(text=each[at]) for each in told)] for at, label in enumerate(labels)]
+    of_versions = [of(each) for each in versions]
+    rows = [[Cell(text=label), *(Cell(text=each[at]) for each in of_versions)] for at, label in enumerate(labels)]
     return table("versions", "Against the version in force", columns, rows)

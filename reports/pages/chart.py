@@ -95,12 +95,12 @@ class Chart(Model):
     @model_validator(mode="after")
     def _rows_fit(self) -> Self:
         """Every list has an entry for each place of the axis."""
-        told = {"at_s": self.at_s, "above": self.above, "parts": self.parts, "remarks": self.remarks, "whys": self.whys}
+        sized = {name: getattr(self, name) for name in ("at_s", "above", "parts", "remarks", "whys")}
         for row in self.rows:
-            told |= {f"row {row.label!r} ({name})": getattr(row, name) for name in ("low", "high", "figures")}
+            sized |= {f"row {row.label!r} ({name})": getattr(row, name) for name in ("low", "high", "figures")}
             if len(row.values) != len(self.x):
                 raise ValueError(f"chart {self.key!r}: row {row.label!r} does not fit its axis")
-        wrong = [name for name, each in told.items() if len(each) not in (0, len(self.x))]
+        wrong = [name for name, each in sized.items() if len(each) not in (0, len(self.x))]
         if wrong:
             raise ValueError(f"chart {self.key!r}: {', '.join(wrong)} does not fit its axis")
         return self
@@ -135,10 +135,10 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
 
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     """The chart as its script reads it, in a language."""
-    told = chart.model_dump(
+    data = chart.model_dump(
         mode="json", include={"kind", "key", "at_s", "time_zone", "now_at", "above", "parts"}, exclude_defaults=True
     )
-    told |= {
+    data |= {
         "unit": unit_text(chart.unit),
         "title": word(chart.title),
         "x_title": word(chart.x_title),
@@ -150,18 +150,18 @@ def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
     if chart.whys:
         # What all addresses begin with is most of each.
         shared = commonprefix(chart.whys)  # noqa: RUF071 - of addresses, letter by letter
-        told |= {"why": shared, "whys": [each[len(shared) :] for each in chart.whys]}
+        data |= {"why": shared, "whys": [each[len(shared) :] for each in chart.whys]}
     if chart.limit is not None:
-        told["limit"] = {"label": word(chart.limit.label), "value": chart.limit.value}
+        data["limit"] = {"label": word(chart.limit.label), "value": chart.limit.value}
     if chart.kind == "flow":
         # Flows from each place and to each row, as people read it.
         ends = flow_ends([row.values for row in chart.rows])
         texts = format_alike([*ends.sources.values(), *ends.targets.values()], chart.unit, locale=chart.locale)
-        told["ends"] = [
+        data["ends"] = [
             dict(zip(ends.sources, texts, strict=False)),
             dict(zip(ends.targets, texts[len(ends.sources) :], strict=True)),
         ]
-    return told
+    return data
 
 
 def _runs(x: Sequence[str]) -> list[str | tuple[str, int]]:
@@ -187,9 +187,9 @@ def _day(name: str) -> date | None:
 
 
 def _row_data(row: ChartRow, chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
-    told = row.model_dump(mode="json", exclude={"figures", "is_signed"}, exclude_defaults=True)
-    told |= {"lane": word(row.lane)} if row.lane else {}
-    return told | {"label": word(row.label), "role": row.role, "unit": unit_text(row.unit or chart.unit)}
+    data = row.model_dump(mode="json", exclude={"figures", "is_signed"}, exclude_defaults=True)
+    data |= {"lane": word(row.lane)} if row.lane else {}
+    return data | {"label": word(row.label), "role": row.role, "unit": unit_text(row.unit or chart.unit)}
 
 
 _KINDS: dict[str, Kind] = {"bars": "bars", "lines": "line", "waterfall": "bridge", "heat": "heat", "flows": "flow"}

@@ -33,13 +33,13 @@ class Checked(Model):
 
 def check_page(address: Address, standing: Standing | None = None, checked: Checked | None = None) -> Page:
     """The question, and above it the answer to the one before."""
-    told: list[PageBlock] = []
+    blocks: list[PageBlock] = []
     if checked is not None:
-        told.append(_verdict(checked))
+        blocks.append(_verdict(checked))
         standing = checked.standing if checked.verdict != "unknown" else None
     if standing is not None:
-        told.append(_standing(standing, is_quiet=checked is not None and checked.verdict != "genuine"))
-    parts = [Part(key="answer", blocks=tuple(told))] if told else []
+        blocks.append(_standing(standing, is_quiet=checked is not None and checked.verdict != "genuine"))
+    parts = [Part(key="answer", blocks=tuple(blocks))] if blocks else []
     note = Sentence("PDF, workbook, JSON or evidence pack, up to {0} MB. Nothing of it is kept.", LARGEST_MB)
     file = Form(
         key="file", title="Check a file", action=address.href(r=None), method="post", submit="Check file", note=note,

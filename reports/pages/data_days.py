@@ -210,10 +210,10 @@ def refusal_blocks(
     table = Refusals(title="Quarantine", hint=hint, rows=rows, count=sum(each.rows for each in refused))
     if retried is None:
         return (table,)
-    said = "The file was read again, and these rows are stored." if retried else (
+    message = "The file was read again, and these rows are stored." if retried else (
         "The file was read again just as before: nothing changed. Correct the site file or the file first."
     )  # fmt: skip
-    return (Paragraph(text=said, tone="good" if retried else "caution"), table)
+    return (Paragraph(text=message, tone="good" if retried else "caution"), table)
 
 
 def _refusal(refused: Refused, address: Address, *, may_act: bool) -> Refusal:

@@ -84,9 +84,9 @@ def _mode_act(mode: ModeNow, actor: Actor, address: Address) -> list[PageBlock]:
 
 def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[PageBlock]:
     where = Sentence("for {0}", named(request.scope)) if request.scope else Sentence("for the whole site")
-    told = "Request {0}: mode FULL {1} until {2}, by {3}: {4}"
+    pattern = "Request {0}: mode FULL {1} until {2}, by {3}: {4}"
     found: list[PageBlock] = [
-        _said(told, request.request_id, where, request.until, named(request.who), named(request.reason))
+        _said(pattern, request.request_id, where, request.until, named(request.who), named(request.reason))
     ]
     place = f"requests/{request.request_id}"
     title = Sentence("Approve request {0}", request.request_id)
@@ -142,8 +142,8 @@ def _overrides(device: ListedDevice, actor: Actor, address: Address) -> list[Pag
 
 def _by_hand(device: ListedDevice) -> str:
     if device.mode in ("SIMULATION", "ADVISORY"):
-        told = "Set it at the device: nothing is sent in mode {0}. Commands are sent from mode PARTIAL on."
-        return Sentence(told, device.mode)
+        pattern = "Set it at the device: nothing is sent in mode {0}. Commands are sent from mode PARTIAL on."
+        return Sentence(pattern, device.mode)
     return "Set it at the device: this records the value, and no command of the plan reaches it until then."
 
 

@@ -238,11 +238,11 @@ def kind_of(code: str) -> str:
 
 def mode_blocks(mode: ModeNow) -> list[PageBlock]:
     """The mode as a strip, and below it what stands in its way."""
-    told = [Sentence(MODES[mode.mode])]
+    lines = [Sentence(MODES[mode.mode])]
     if mode.who:
-        told.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
-    told.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
-    found: list[PageBlock] = [Strip(label=MODE_WORDS[mode.mode], text=sentences(told, " "), tone=_tone_of(mode.mode))]
+        lines.append(Sentence("Set by {0}, {1}: {2}.", named(mode.who), mode.since, named(mode.reason)))
+    lines.append(Sentence("Until {0}.", mode.until) if mode.until else Sentence("No end."))
+    found: list[PageBlock] = [Strip(label=MODE_WORDS[mode.mode], text=sentences(lines, " "), tone=_tone_of(mode.mode))]
     if mode.agent:
         found.append(Paragraph(text=mode.agent, tone="caution" if mode.is_agent_gone else "muted"))
     if mode.site_fault:
@@ -268,16 +268,16 @@ def _hindrances(device: ListedDevice, mode: ModeNow, address: Address) -> list[P
             (Sentence("Mode {0}: {1}", Sentence(MODE_WORDS[device.mode]), Sentence(MODES[device.mode])), "plain")
         )
     if device.fault:
-        told = "Fault latched: {0} No command is sent until an engineer acknowledges it."
-        found.append((Sentence(told, named(device.fault + ".")), "bad"))
+        message = "Fault latched: {0} No command is sent until an engineer acknowledges it."
+        found.append((Sentence(message, named(device.fault + ".")), "bad"))
     elif mode.site_fault:
         found.append((Sentence("The whole site is latched: {0}", named(mode.site_fault)), "bad"))
     if device.override is not None:
         found.append((override_told(device.override, address.locale), "caution"))
     if device.commands is not None and not device.is_heard:
-        told = "The device has not answered lately. Commands are blocked until it does; check its connection."
+        message = "The device has not answered lately. Commands are blocked until it does; check its connection."
         idle = "Neither a live source nor the control agent reads the device now."
-        found.append((told, "caution") if device.is_asked else (idle, "muted"))
+        found.append((message, "caution") if device.is_asked else (idle, "muted"))
     return [Paragraph(text=text, tone=tone) for text, tone in found]
 
 
@@ -285,10 +285,10 @@ def override_told(override: Override, locale: str) -> str:
     """Its words: Override by Otto until 14:00 at 7.4 kW: guests charge; and what came of the command that it sends."""
     who, reason = named(override.who), named(override.reason)
     if override.command is not None:
-        told = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
+        pattern = "Set to {0} by {1} until {2}: {3}. Command: {4}, {5}"
         state, proof = Sentence(STATES[override.command.state][0]), Sentence(override.command.proof)
         value = override.command.told(locale)
-        return Sentence(told, value, who, override.until, reason, state, proof)
+        return Sentence(pattern, value, who, override.until, reason, state, proof)
     if override.value is None:
         return Sentence("Override by {0} until {1}: {2}", who, override.until, reason)
     return Sentence("Override by {0} until {1} at {2}: {3}", who, override.until, override.value.told(locale), reason)
@@ -299,8 +299,8 @@ def state_cell(device: ListedDevice, locale: str) -> Cell:
     if not device.points:
         return Cell(text=NONE, tone="muted")
     now = device.points[0]
-    told = Sentence("{0}, {1} old", now.told(locale), Sentence(age_words(now.age_s)))
-    return Cell(text=told, tone="plain" if now.band == "fresh" else "muted")
+    text = Sentence("{0}, {1} old", now.told(locale), Sentence(age_words(now.age_s)))
+    return Cell(text=text, tone="plain" if now.band == "fresh" else "muted")
 
 
 def health_cell(device: ListedDevice) -> Cell:
@@ -324,9 +324,9 @@ def _listed(devices: Sequence[ListedDevice], address: Address) -> list[PageBlock
         Item(text=each.called, detail=kind_of(each.kind), icon="plug", href=address_of(each.device_id, address))
         for each in others
     )
-    said = Sentence("{0} devices, not commanded and not read", len(others))
-    told = Item(text=said, detail=sentences([each.called for each in others], ", "), icon="plug", parts=items)
-    more = Widget(key="others", title="More devices", state="value", items=(told,), span=12)
+    headline = Sentence("{0} devices, not commanded and not read", len(others))
+    folded = Item(text=headline, detail=sentences([each.called for each in others], ", "), icon="plug", parts=items)
+    more = Widget(key="others", title="More devices", state="value", items=(folded,), span=12)
     return [_table(linked, address.locale), Cards(widgets=(more,))]
 
 

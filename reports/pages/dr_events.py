@@ -94,21 +94,21 @@ def _listed(site: Site, event: DrEvent, settled: Settlement | None, programmes: 
     )  # fmt: skip
 
 
-def event_page(told: EventDetail, address: Address) -> Page:
+def event_page(detail: EventDetail, address: Address) -> Page:
     """One event: figures, the course against the target, exact commands, approvals and acts."""
-    event, locale = told.event, address.locale
-    parts = [Part(key="event", blocks=(Cards(widgets=(*_figures(told, locale), _course(told, locale))),))]
+    event, locale = detail.event, address.locale
+    parts = [Part(key="event", blocks=(Cards(widgets=(*_figures(detail, locale), _course(detail, locale))),))]
     if event.plan is not None:
-        parts.append(Part(key="plan", blocks=(_plan(told, event.plan, locale),)))
+        parts.append(Part(key="plan", blocks=(_plan(detail, event.plan, locale),)))
     elif event.unplanned is not None:
         why = Widget(key="plan", title="Plan", state="none", reason=event.unplanned.message, span=12)
         parts.append(Part(key="plan", blocks=(Cards(widgets=(why,)),)))
-    parts.append(Part(key="history", blocks=(_history(told, locale),)))
-    if acts := tuple(acts_on(event, told.actor, address, told.now_utc)):
+    parts.append(Part(key="history", blocks=(_history(detail, locale),)))
+    if acts := tuple(acts_on(event, detail.actor, address, detail.now_utc)):
         parts.append(Part(key="acts", title="Acts", blocks=acts))
     return Page(
-        title=Sentence("Event of {0}", _window(told.site, event, locale)), address=address, parts=tuple(parts),
-        state=STATES[event.state], links=(("All events", address.href(PATH)),), is_synthetic=told.site.is_simulated,
+        title=Sentence("Event of {0}", _window(detail.site, event, locale)), address=address, parts=tuple(parts),
+        state=STATES[event.state], links=(("All events", address.href(PATH)),), is_synthetic=detail.site.is_simulated,
     )  # fmt: skip
 
 
@@ -118,21 +118,21 @@ def _window(site: Site, event: DrEvent, locale: str) -> str:
     return f"{moment(event.start_utc.astimezone(local), locale)}–{ends}"
 
 
-def _figures(told: EventDetail, locale: str) -> Iterator[Widget]:
+def _figures(detail: EventDetail, locale: str) -> Iterator[Widget]:
     """Target, what is shed now or was shed, time left or income."""
-    event, settled = told.event, told.settlement
-    yield _figure("target", "Target", event.target_kw, "kW", Sentence(told.programme), locale)
+    event, settled = detail.event, detail.settlement
+    yield _figure("target", "Target", event.target_kw, "kW", Sentence(detail.programme), locale)
     if settled is not None:
         yield from _settled(settled, locale)
         return
-    known = [each for each in told.course if each.measured_kw is not None and each.start_utc >= event.start_utc]
+    known = [each for each in detail.course if each.measured_kw is not None and each.start_utc >= event.start_utc]
     if known and known[-1].usual_kw is not None and known[-1].measured_kw is not None:
         least = known[-1].usual_kw - known[-1].measured_kw
-        when = Sentence("against usual power, at {0}", slot_of(known[-1].start_utc, told.site.time_zone))
+        when = Sentence("against usual power, at {0}", slot_of(known[-1].start_utc, detail.site.time_zone))
         yield _figure("shed", "Shed", least, "kW", when, locale)
     if event.is_open:
-        turn = event.start_utc if told.now_utc < event.start_utc else event.end_utc
-        left = max(turn - told.now_utc, timedelta())
+        turn = event.start_utc if detail.now_utc < event.start_utc else event.end_utc
+        left = max(turn - detail.now_utc, timedelta())
         title = "Time until begin" if turn == event.start_utc else "Time left"
         is_long = left >= timedelta(hours=2)
         value = left / timedelta(hours=1) if is_long else float(left // timedelta(minutes=1))
@@ -161,25 +161,25 @@ def _number(value: float, locale: str) -> str:
     return format_number(value, decimals=0 if abs(value) >= 100 or value == int(value) else 1, locale=locale)
 
 
-def _course(told: EventDetail, locale: str) -> Widget:
+def _course(detail: EventDetail, locale: str) -> Widget:
     """Usual, measured and allowed power by quarter hours."""
-    event = told.event
-    if not any(each.usual_kw is not None or each.measured_kw is not None for each in told.course):
+    event = detail.event
+    if not any(each.usual_kw is not None or each.measured_kw is not None for each in detail.course):
         reason = "No readings of the main meters around this event."
         return Widget(key="course", title="Power of the site", state="none", reason=reason, span=12)
-    inside = [event.start_utc <= each.start_utc < event.end_utc for each in told.course]
+    inside = [event.start_utc <= each.start_utc < event.end_utc for each in detail.course]
     allowed = tuple(
         each.usual_kw - event.target_kw if is_in and each.usual_kw is not None else None
-        for each, is_in in zip(told.course, inside, strict=True)
+        for each, is_in in zip(detail.course, inside, strict=True)
     )
-    usual = tuple(each.usual_kw for each in told.course)
-    measured = tuple(each.measured_kw for each in told.course)
-    labels = [slot_of(each.start_utc, told.site.time_zone) for each in told.course]
+    usual = tuple(each.usual_kw for each in detail.course)
+    measured = tuple(each.measured_kw for each in detail.course)
+    labels = [slot_of(each.start_utc, detail.site.time_zone) for each in detail.course]
     hours = tuple((n, label) for n, label in enumerate(labels) if label[3:5] == "00")
     begins, ends = inside.index(True), len(inside) - 1 - inside[::-1].index(True)
-    best = told.settlement.best if told.settlement else None
+    best = detail.settlement.best if detail.settlement else None
     settled = {each.start_utc: each for each in best.intervals} if best else {}
-    baseline = tuple(_kw_of(settled.get(each.start_utc)) for each in told.course)
+    baseline = tuple(_kw_of(settled.get(each.start_utc)) for each in detail.course)
     chart = Chart(
         kind="line", key="course", title="Power of the site", unit="kw", x=tuple(labels), x_title="Time",
         rows=(
@@ -201,12 +201,12 @@ def _kw_of(step: EventInterval | None) -> float | None:
     return step.baseline_kwh / ((step.end_utc - step.start_utc) / timedelta(hours=1))
 
 
-def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
+def _plan(detail: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
     """Steps of the plan, each with the device that is commanded; without one somebody switches the load."""
-    titles = {each.load_id: each.title for each in told.site.sheddable_loads}
+    titles = {each.load_id: each.title for each in detail.site.sheddable_loads}
     columns = tuple(Column(title=each) for each in ("Load", "Device", "From", "Until", "Sheds, kW", "State"))
-    sent = {(each.load, each.from_utc): each for each in told.event.commands}
-    at = told.site.time_zone
+    sent = {(each.load, each.from_utc): each for each in detail.event.commands}
+    at = detail.site.time_zone
     rows = tuple(
         Row(
             cells=(
@@ -221,8 +221,8 @@ def _plan(told: EventDetail, plan: CurtailmentPlan, locale: str) -> Table:
         for command in (sent.get((each.load, each.start_utc)),)
     )  # fmt: skip
     low, high = (_number(each, locale) for each in plan.interval_kwh)
-    said = (_number(plan.expected_kwh, locale), low, high, f"{plan.cost:.2f} {plan.currency}", told.event.digest[:12])
-    note = Sentence("Expected shed {0} kWh (90 %: {1} to {2}), cost {3}. Digest of exactly these steps: {4}.", *said)
+    sums = (_number(plan.expected_kwh, locale), low, high, f"{plan.cost:.2f} {plan.currency}", detail.event.digest[:12])
+    note = Sentence("Expected shed {0} kWh (90 %: {1} to {2}), cost {3}. Digest of exactly these steps: {4}.", *sums)
     noted = sentences((note, plan.gap_text), " ")
     return Table(key="plan", title="Plan", sheet="plan", columns=columns, rows=rows, note=noted)
 
@@ -233,18 +233,18 @@ def _outcome(command: EventCommand | None) -> str:
     return command.outcome_text or ("sent" if command.sent else "not sent")
 
 
-def _history(told: EventDetail, locale: str) -> Table:
+def _history(detail: EventDetail, locale: str) -> Table:
     columns = tuple(Column(title=each) for each in ("When", "State", "Who", "Reason"))
-    local = zone(told.site.time_zone)
+    local = zone(detail.site.time_zone)
     rows = tuple(
         Row(
             cells=(
                 Cell(text=moment(each.recorded_at_utc.astimezone(local), locale) if each.recorded_at_utc else "–"),
                 Cell(text=STATES[each.state][0]),
-                Cell(text=person_text(each.person_id, told.names.get(each.person_id)) if each.person_id else "–"),
+                Cell(text=person_text(each.person_id, detail.names.get(each.person_id)) if each.person_id else "–"),
                 Cell(text=named(each.reason) if each.reason else "–"),
             )
         )
-        for each in told.history
+        for each in detail.history
     )  # fmt: skip
     return Table(key="history", title="History", sheet="history", columns=columns, rows=rows)

@@ -237,12 +237,12 @@ def _own(given: EnergyGiven) -> dict[str, str | None]:
 
 def _figures(given: EnergyGiven) -> Cards:
     """A card a figure of the whole period; what it is compared with stands in that of the use."""
-    beside = tuple(_number(given, key, label) for key, label in BESIDE.items() if key in given.totals)
+    others = tuple(_number(given, key, label) for key, label in BESIDE.items() if key in given.totals)
     found = []
     for key, title in LABELS.items():
         if key not in given.totals:
             continue
-        value, more = _number(given, key, title), beside if key == "consumption_kwh" else ()
+        value, more = _number(given, key, title), others if key == "consumption_kwh" else ()
         if given.totals[key].value is None:
             found.append(Widget(key=key, title=title, state="none", reason=value.note, value=value, numbers=more))
         else:
@@ -330,8 +330,8 @@ def _floats(values: Sequence[Decimal | None]) -> tuple[float | None, ...]:
 
 def _note(given: EnergyGiven) -> str:
     of_quarters = "Days of {0}. Gaps: no readings. A quarter hour is explained by its hour."
-    told = of_quarters if given.grain == "quarter" else "Days of {0}. Gaps: no readings."
-    return Sentence(told, given.period.time_zone)
+    note = of_quarters if given.grain == "quarter" else "Days of {0}. Gaps: no readings."
+    return Sentence(note, given.period.time_zone)
 
 
 def _reading_state(each: Point) -> str:

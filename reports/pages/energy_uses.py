@@ -211,9 +211,9 @@ def use_address(address: Address, site_id: str, seu_id: str, **changes: str | No
 
 def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:
     """The address that explains a number of a use against a version of its baseline."""
-    asked = {"site": site_id, "scope": f"seu:{seu_id}", "kpi": measure, "period": f"{span.start}/{span.end}"}
+    named = {"site": site_id, "scope": f"seu:{seu_id}", "kpi": measure, "period": f"{span.start}/{span.end}"}
     kept = {"grain": None, "compare": None}
-    return address.href(WHY, **kept, **asked, of="assessment", baseline=baseline or None)
+    return address.href(WHY, **kept, **named, of="assessment", baseline=baseline or None)
 
 
 def enpi_list(lines: Sequence[tuple[SeuLine, Quarter | None]], address: Address, *, sites: Mapping[str, str]) -> Page:

@@ -56,14 +56,14 @@ def findings_tile(given: OpenFindings) -> Widget:
     """The gravest, newest first. None open is said as that, with who was asked."""
     first = sorted(given.open, key=lambda each: (each.severity, -(each.at_utc.timestamp() if each.at_utc else 0.0)))
     sources = dict.fromkeys(SOURCES.get(each, each) for each in given.asked)
-    asked = Sentence("sources: {0}", sentences([Sentence(each) for each in sources], ", "))
+    listed = Sentence("sources: {0}", sentences([Sentence(each) for each in sources], ", "))
     numbers = [
         Number(label=SOURCES.get(source, source), text="not known", note=why, tone="caution")
         for source, why in given.silent
     ]
     lines = list(_lines(first, given))
     rest = len(lines) - MOST_ROWS
-    note = Sentence("{0} more", rest) if rest > 0 else asked
+    note = Sentence("{0} more", rest) if rest > 0 else listed
     return Widget(
         key="open_findings", title="Needs attention", age=given.age, link=given.link, is_synthetic=given.is_synthetic,
         state="finding" if given.open or given.silent or given.findings else "value",
@@ -97,14 +97,14 @@ def _together(same: Sequence[OpenFinding], given: OpenFindings) -> Item:
 
 def _item(found: OpenFinding, given: OpenFindings) -> Item:
     source = SOURCES.get(found.source, found.source)
-    said: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source)]
+    parts: list[Text] = [Sentence(SEVERITY_WORDS[found.severity]), Sentence(source)]
     if found.at_utc is not None:
-        said.append(Sentence("since {0}", long_date(found.at_utc.date(), given.locale)))
+        parts.append(Sentence("since {0}", long_date(found.at_utc.date(), given.locale)))
     href, subject = given.links.get(found.finding_id, ""), given.subjects.get(found.finding_id, "")
     acts = [(verb, f"{subject}{form}") for verb, form in _ABOUT.get(source, ()) if subject]
     acts += [(verb, f"{href}#form-{verb.lower()}") for verb in ("Acknowledge", "Mute") if href]
     return Item(
-        text=found.what, detail=sentences(said, " · "), tone=TONES[found.severity], href=href,
+        text=found.what, detail=sentences(parts, " · "), tone=TONES[found.severity], href=href,
         worth=_worth(found, subject, given), icon=_ICONS.get(source, "triangle-alert"),
         acts=tuple(acts[:MOST_ACTS]) if given.may_act else (),
     )  # fmt: skip
@@ -215,10 +215,10 @@ def finding_page(
     severity = Sentence(SEVERITY_WORDS[finding.severity])
     source = Sentence(SOURCES.get(finding.source, finding.source))
     facts = sentences((severity, source, shown.told, finding.worth), " · ")
-    told, acts = Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)
-    parts = [Part(key="finding", blocks=(told, acts))]
+    summary, acts = Paragraph(text=facts, tone=_TONES[finding.severity]), history_table(history)
+    parts = [Part(key="finding", blocks=(summary, acts))]
     if anomaly is not None:
-        parts = [Part(key="finding", blocks=(told,)), anomaly_part(anomaly, address.locale)]
+        parts = [Part(key="finding", blocks=(summary,)), anomaly_part(anomaly, address.locale)]
         parts.append(Part(key="history", blocks=(acts,)))
     made, whys = finding_tasks(tasks, address)
     parts += [Part(key="tasks", blocks=tuple(made))] if made else []

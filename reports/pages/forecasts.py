@@ -57,44 +57,44 @@ class ForecastData:
         return BacktestScore.model_validate(won[-1]["challenger"]) if won else None
 
 
-def forecast_page(told: ForecastData, address: Address) -> Page:
+def forecast_page(data: ForecastData, address: Address) -> Page:
     """The chosen target; what must be set up first, where nothing is forecast."""
-    title = Sentence("Forecasts: {0}", named(told.site.name))
+    title = Sentence("Forecasts: {0}", named(data.site.name))
     choice = Choice(
         label="Forecast",
         options=tuple(
-            Option(text=named(text), href=address.href(target=name), is_chosen=name == told.target)
-            for name, text in told.targets
+            Option(text=named(text), href=address.href(target=name), is_chosen=name == data.target)
+            for name, text in data.targets
         ),
     )
     blocks: tuple[PageBlock, ...]
-    if not told.targets:
+    if not data.targets:
         text = "No forecast is set up. Name meters under forecast_targets in the site file."
         blocks = (Paragraph(text=text, tone="muted"),)
-    elif told.latest is None:
-        text = f"Nothing is forecast yet: meterloom forecast issue --site {told.site.site_id}"
+    elif data.latest is None:
+        text = f"Nothing is forecast yet: meterloom forecast issue --site {data.site.site_id}"
         blocks = (choice, Paragraph(text=text, tone="muted"))
     else:
-        rows = (_figures(told, told.latest, address), _course(told, told.latest, address), _worth(told, address.locale))
+        rows = (_figures(data, data.latest, address), _course(data, data.latest, address), _worth(data, address.locale))
         blocks = (choice, *(Cards(widgets=tuple(row)) for row in rows))
-    issued = None if told.latest is None else told.latest.issued_at_utc.astimezone(zone(told.site.time_zone))
+    issued = None if data.latest is None else data.latest.issued_at_utc.astimezone(zone(data.site.time_zone))
     return Page(
         title=title,
         address=address,
         parts=(Part(key="forecast", blocks=blocks),),
         age="" if issued is None else Sentence("issued {0}", moment(issued, address.locale)),
-        is_synthetic=told.site.is_simulated or (told.latest is not None and told.latest.is_synthetic),
+        is_synthetic=data.site.is_simulated or (data.latest is not None and data.latest.is_synthetic),
     )
 
 
-def _figures(told: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
+def _figures(data: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
     locale, unit = address.locale, unit_text(latest.unit)
-    if told.day is not None:
-        day, quantiles = told.day
+    if data.day is not None:
+        day, quantiles = data.day
         low, middle, high = format_alike(quantiles, latest.unit, locale=locale)
         note = Sentence("P10 {0} to P90 {1} {2}", low, high, unit)
         yield _figure("expected_day", Sentence("Forecast for {0}", long_date(day, locale)), middle, unit, note)
-    trial = told.trial
+    trial = data.trial
     if trial is None:
         return
     of = Sentence("in the backtest, {0} days", trial.folds)
@@ -114,22 +114,22 @@ def _figure(key: str, title: Text, text: str, unit: str, note: Text) -> Widget:
     )
 
 
-def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
+def _course(data: ForecastData, latest: Forecast, address: Address) -> Iterator[Widget]:
     """Measured and forecast values on one axis, beside the model that says so."""
-    local = zone(told.site.time_zone)
-    times = [each.at_utc.astimezone(local) for each in told.steps]
+    local = zone(data.site.time_zone)
+    times = [each.at_utc.astimezone(local) for each in data.steps]
     days = [short_date(each.date(), address.locale) for each in times]
     is_daily = latest.step_minutes >= 24 * 60
     labels = tuple(day if is_daily else f"{day}, {at:%H:%M}" for day, at in zip(days, times, strict=True))
-    begins = next((at for at, each in enumerate(told.steps) if each.at_utc >= latest.issued_at_utc), None)
-    rows = [each.row for each in told.steps]
+    begins = next((at for at, each in enumerate(data.steps) if each.at_utc >= latest.issued_at_utc), None)
+    rows = [each.row for each in data.steps]
     band = ChartRow(
         label="Forecast, P10 to P90", role="expected",
         values=tuple(None if each is None else each.p50 for each in rows),
         low=tuple(None if each is None else each.p10 for each in rows),
         high=tuple(None if each is None else each.p90 for each in rows),
     )  # fmt: skip
-    came = ChartRow(label="Measured", values=tuple(each.came for each in told.steps))
+    came = ChartRow(label="Measured", values=tuple(each.came for each in data.steps))
     midnights = tuple(
         (place, named(day_of_month(at.date(), address.locale)))
         for place, at in enumerate(times)
@@ -142,10 +142,10 @@ def _course(told: ForecastData, latest: Forecast, address: Address) -> Iterator[
         note="Days that have passed: as forecast before the day began.",
     )  # fmt: skip
     yield Widget(key="course", title=chart.title, hint=unit_text(latest.unit), state="value", chart=chart, span=8)
-    yield _champion(told, latest, address.locale)
+    yield _champion(data, latest, address.locale)
 
 
-def _champion(told: ForecastData, latest: Forecast, locale: str) -> Widget:
+def _champion(data: ForecastData, latest: Forecast, locale: str) -> Widget:
     """The model that leads, what it lacked this time, and who decided what before."""
     rules = rules_of(locale)
     lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
@@ -154,7 +154,7 @@ def _champion(told: ForecastData, latest: Forecast, locale: str) -> Widget:
     return Widget(
         key="champion", title="Leading model", state="value",
         value=Number(label="Leading model", text=kind),
-        items=(*_decided(told, locale), *lacks, *moved), span=4,
+        items=(*_decided(data, locale), *lacks, *moved), span=4,
     )  # fmt: skip
 
 
@@ -163,12 +163,12 @@ def model_words(model: str) -> str:
     return named(model.rpartition(".")[2].replace("_", " ").replace("@", " ").capitalize())
 
 
-def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
-    for at_utc, each in reversed(told.decisions):
+def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
+    for at_utc, each in reversed(data.decisions):
         is_won = bool(each.get("is_promoted"))
         person = each.get("person_id", "")
-        by = person_text(person, told.names.get(person)) if person else ""
-        when = long_date(at_utc.astimezone(zone(told.site.time_zone)).date(), locale)
+        by = person_text(person, data.names.get(person)) if person else ""
+        when = long_date(at_utc.astimezone(zone(data.site.time_zone)).date(), locale)
         text = Sentence(
             "Model {0} leads since {1}" if is_won else "{0} did not lead on {1}",
             model_words(each.get("model", "")),
@@ -180,28 +180,28 @@ def _decided(told: ForecastData, locale: str) -> Iterator[Item]:
         )  # fmt: skip
 
 
-def _worth(told: ForecastData, locale: str) -> Iterator[Widget]:
+def _worth(data: ForecastData, locale: str) -> Iterator[Widget]:
     """Scores of issued forecasts."""
-    if not told.leads:
+    if not data.leads:
         reason = "No issued forecast is scored yet. A day is scored once its readings are in."
         yield Widget(key="leads", title="Error by lead time", state="none", reason=reason, span=12)
         return
-    unit = told.latest.unit if told.latest else ""
+    unit = data.latest.unit if data.latest else ""
     leads = Chart(
         kind="bars", key="leads", title="Error by lead time", unit=unit, x_title="Lead",
-        x=tuple(LEADS.get(each.lead, Sentence("day {0}", each.lead.removeprefix("d"))) for each in told.leads),
+        x=tuple(LEADS.get(each.lead, Sentence("day {0}", each.lead.removeprefix("d"))) for each in data.leads),
         rows=(
-            ChartRow(label="Forecast", values=tuple(each.crps for each in told.leads)),
-            ChartRow(label="Same hour last week", role="third", values=tuple(each.floor_crps for each in told.leads)),
+            ChartRow(label="Forecast", values=tuple(each.crps for each in data.leads)),
+            ChartRow(label="Same hour last week", role="third", values=tuple(each.floor_crps for each in data.leads)),
         ),
         locale=locale, note="CRPS: the mean distance of what came from the band; smaller is better.",
     )  # fmt: skip
     yield Widget(key="leads", title=leads.title, hint=Sentence("CRPS, {0}", unit_text(unit)), state="value",
                  chart=leads, span=6)  # fmt: skip
-    days = [str(day) for day in told.coverage]
+    days = [str(day) for day in data.coverage]
     held = Chart(
         kind="line", key="held_days", title="Inside P10–P90 by day", unit="percent", x=tuple(days), x_title="Day",
-        rows=(ChartRow(label="Inside P10–P90", values=tuple(100 * each for each in told.coverage.values())),),
+        rows=(ChartRow(label="Inside P10–P90", values=tuple(100 * each for each in data.coverage.values())),),
         limit=Limit(label=Sentence("target {0} %", f"{HELD_PERCENT:g}"), value=HELD_PERCENT),
         ticks=day_ticks(days, locale), locale=locale,
     )  # fmt: skip

@@ -30,12 +30,12 @@ def hand_acts(
 
 def _set(device: ListedDevice, mode: ModeNow, actor: Actor, address: Address, place: str) -> Act:
     is_car = device.kind == "ev_charger"
-    told = _most(device, address.locale)
+    most = _most(device, address.locale)
     facts, command = _hindrance(device, mode, actor, address)
     title = Sentence("Charge car now") if is_car else Sentence("Set {0} now", device.called)
     form = None
     if not facts:
-        facts = [("Power at most", Sentence("{0}, by mode {1}", told, Sentence(MODE_WORDS[device.mode])))]
+        facts = [("Power at most", Sentence("{0}, by mode {1}", most, Sentence(MODE_WORDS[device.mode])))]
         facts += [("Ends", _ENDS), ("The plan", "It waits meanwhile, and controls the device again afterwards.")]
         form = _form(device, "set", title, actor, address, place, _fields(device, is_car=is_car))
     return Act(
@@ -53,9 +53,9 @@ def _hindrance(device: ListedDevice, mode: ModeNow, actor: Actor, address: Addre
         would += [("Next step", "An engineer changes the mode to PARTIAL, on this server or with this command:")]
         return would, command_of(f"dispatch mode PARTIAL --site {address.site}", actor)
     if device.fault or mode.site_fault:
-        told = "An engineer acknowledges the fault, on the device's page or with this command:"
+        step = "An engineer acknowledges the fault, on the device's page or with this command:"
         of = device.device_id if device.fault else "site"
-        return [*would, ("Fault latched", named(device.fault or mode.site_fault)), ("Next step", told)], command_of(
+        return [*would, ("Fault latched", named(device.fault or mode.site_fault)), ("Next step", step)], command_of(
             f"dispatch ack {of} --site {address.site}", actor
         )
     if mode.is_agent_gone:

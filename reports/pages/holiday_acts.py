@@ -63,7 +63,7 @@ def _change(now: HolidayNow, address: Address) -> Act:
 
 
 def _facts(now: HolidayNow) -> tuple[tuple[Text, Text], ...]:
-    kept: list[tuple[Text, Text]] = [(named(name), said) for name, said in now.kept]
+    kept: list[tuple[Text, Text]] = [(named(name), sentence) for name, sentence in now.kept]
     return (*kept, ("From the return on", "Usual comfort: the plan heats and charges in time for it."), ("Ends", _ENDS))
 
 

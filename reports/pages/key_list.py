@@ -73,9 +73,9 @@ def _revoke(good: Sequence[ListedKey], address: Address) -> Form:
 
 def _made(key: ApiKey, text: str, locale: str) -> tuple[PageBlock, ...]:
     pattern = "{0}, until {1}: copy this key now. It is not shown again."
-    told = Paragraph(text=Sentence(pattern, named(key.name), long_date(key.expires_utc, locale)), tone="caution")
+    notice = Paragraph(text=Sentence(pattern, named(key.name), long_date(key.expires_utc, locale)), tone="caution")
     use = Paragraph(text="Send it as 'Authorization: Bearer KEY', never in an address.", tone="muted")
-    return told, Paragraph(text=named(text)), use
+    return notice, Paragraph(text=named(text)), use
 
 
 def _table(keys: Sequence[ListedKey], locale: str) -> PageBlock:

@@ -17,7 +17,7 @@ from reports.texts.locales import moment, named
 from reports.texts.numbers import format_number, unit_text
 
 NOT_EVIDENCE = "Live values are indicative and not used in reports or bills."
-Told = Sequence[tuple[datetime, SourceState]]
+Received = Sequence[tuple[datetime, SourceState]]
 
 
 def live_page(
@@ -25,7 +25,7 @@ def live_page(
     *,
     site: Site,
     values: Sequence[LiveValue],
-    told: Told,
+    received: Received,
     minutes: Mapping[str, tuple[float, ...]],
     now_utc: datetime,
     has_sources: bool,
@@ -35,7 +35,7 @@ def live_page(
     """A table a source, a row a point. minutes: means of the last minutes by `source/point`, oldest first. every_s:
     seconds between two questions by source, of those that are asked.
     """
-    states = {state.source_id: (at_utc, state) for at_utc, state in told}
+    states = {state.source_id: (at_utc, state) for at_utc, state in received}
     blocks: list[PageBlock] = []
     for source_id in sorted({each.source_id for each in values} | set(states)):
         rows = tuple(

@@ -105,27 +105,27 @@ def packs_page(
     return Page(title=title, address=address, parts=tuple(parts), is_synthetic=about.is_simulated)
 
 
-def pack_page(told: PackData, about: PackAbout, address: Address) -> Page:
+def pack_page(pack: PackData, about: PackAbout, address: Address) -> Page:
     """One pack: how complete it is, what is missing, what was answered, and a form for the chosen data point."""
-    parts = [Part(key="complete", blocks=(_headline(told.counts, about.year),))]
-    whys = {each.id: f"{address.href(point=each.id)}#answer" for each in told.gaps} if told.person_id else {}
-    if told.point:
-        parts.append(Part(key="answer", title="Answer", blocks=tuple(_answering(told, about, address))))
-    gaps: PageBlock = _gaps(told.gaps, address.locale)
-    if not told.gaps:
+    parts = [Part(key="complete", blocks=(_headline(pack.counts, about.year),))]
+    whys = {each.id: f"{address.href(point=each.id)}#answer" for each in pack.gaps} if pack.person_id else {}
+    if pack.point:
+        parts.append(Part(key="answer", title="Answer", blocks=tuple(_answering(pack, about, address))))
+    gaps: PageBlock = _gaps(pack.gaps, address.locale)
+    if not pack.gaps:
         gaps = Paragraph(text="No data point is missing.", tone="good")
     parts.append(Part(key="gaps", blocks=(gaps,)))
-    if told.answers:
-        parts.append(Part(key="answers", blocks=(_answers(told, address.locale),)))
+    if pack.answers:
+        parts.append(Part(key="answers", blocks=(_answers(pack, address.locale),)))
     links = [("All packs", address.href(PATH, point=None))]
-    if told.line.report:
-        links.insert(0, ("Report", told.line.report))
-    framework = told.line.framework
+    if pack.line.report:
+        links.insert(0, ("Report", pack.line.report))
+    framework = pack.line.framework
     age = Sentence("{0}, edition {1}", named(framework.name), framework.edition)
     return Page(
-        title=Sentence("{0}: {1}, {2}", named(told.line.title), named(about.name), str(about.year)), address=address,
-        parts=tuple(parts), links=tuple(links), age=age, state=told.line.state, whys=whys,
-        findings=tuple(told.findings),
+        title=Sentence("{0}: {1}, {2}", named(pack.line.title), named(about.name), str(about.year)), address=address,
+        parts=tuple(parts), links=tuple(links), age=age, state=pack.line.state, whys=whys,
+        findings=tuple(pack.findings),
         is_synthetic=about.is_simulated,
     )  # fmt: skip
 
@@ -156,8 +156,8 @@ def _without(lines: Sequence[PackLine], address: Address) -> Widget:
         )
         for each, link in zip(lines, links, strict=True)
     )  # fmt: skip
-    said = "No report for this year yet."
-    return Widget(key="packs-without", title="Not started", state="value", hint=said, items=items, span=12)
+    hint = "No report for this year yet."
+    return Widget(key="packs-without", title="Not started", state="value", hint=hint, items=items, span=12)
 
 
 def _card(line: PackLine, counts: Completeness, address: Address) -> Widget:
@@ -215,26 +215,26 @@ def _gaps(gaps: Sequence[Gap], locale: str) -> Table:
     return made.model_copy(update={"columns": plain})
 
 
-def _answers(told: PackData, locale: str) -> Table:
+def _answers(pack: PackData, locale: str) -> Table:
     heads = [("Standard", ""), ("Answer", ""), ("By", ""), ("On", ""), ("Signature", ""), ("Evidence", "")]
     rows = [
         [
             Cell(text=named(each.id)),
             Cell(text=Sentence("does not apply: {0}", named(each.not_applicable)) if each.not_applicable
                  else named(each.said)),
-            Cell(text=named(told.people.get(each.author, each.author))),
+            Cell(text=named(pack.people.get(each.author, each.author))),
             Cell(text=long_date(each.at, locale)),
             Cell(text="signed" if each.signed_sha256 else "unsigned", tone="plain" if each.signed_sha256 else "muted"),
             Cell(text=named(each.evidence) if each.evidence else MISSING),
         ]
-        for each in told.answers
+        for each in pack.answers
     ]  # fmt: skip
     return table("answers", "Answers", heads, rows)
 
 
-def _answering(told: PackData, about: PackAbout, address: Address) -> Iterable[PageBlock]:
+def _answering(pack: PackData, about: PackAbout, address: Address) -> Iterable[PageBlock]:
     """Label of the data point, and the form: a number in its unit, one of its choices, or words."""
-    key, point, locale = told.point, told.points[told.point], address.locale
+    key, point, locale = pack.point, pack.points[pack.point], address.locale
     yield Paragraph(text=named(f"{key}: {chosen(point.labels, locale)}"))
     fields = [Input(name="point", label="", kind="hidden", value=key)]
     if point.kind in {"figure", "table"}:
@@ -250,15 +250,15 @@ def _answering(told: PackData, about: PackAbout, address: Address) -> Iterable[P
         Input(name="not_applicable", label="Or why it does not apply"),
         Input(name="evidence", label="Evidence", hint="A file below the project's folder"),
     ]
-    words = ["meterloom", "disclosure", "answer", key, "--pack", told.line.name, "--site", about.subject_id]
-    words += ["--year", str(about.year), "--as", told.person_id]
+    words = ["meterloom", "disclosure", "answer", key, "--pack", pack.line.name, "--site", about.subject_id]
+    words += ["--year", str(about.year), "--as", pack.person_id]
     more = f'--value "…" --unit {shlex.quote(point.answer_unit)}' if point.kind in {"figure", "table"} else '--text "…"'
     signed = "Signed with your key. Earlier answers stay; the last one counts."
     yield Form(
         key="answer", title="Answer in your name", method="post", fields=tuple(fields), submit="Send answer",
-        action=address.href(f"{PATH}/{told.line.name}/answer", point=None),
-        note=signed if told.public_key else "Earlier answers stay; the last one counts.",
-        public_key=told.public_key, command=f"{shlex.join(words)} {more}" if told.public_key else "",
+        action=address.href(f"{PATH}/{pack.line.name}/answer", point=None),
+        note=signed if pack.public_key else "Earlier answers stay; the last one counts.",
+        public_key=pack.public_key, command=f"{shlex.join(words)} {more}" if pack.public_key else "",
     )  # fmt: skip
 
 

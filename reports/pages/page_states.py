@@ -39,11 +39,11 @@ def no_marts(site_id: str) -> State:
 
 def nothing_in(address: Address, period: Period, nearest: str) -> State:
     """The period has no reading. nearest: the month with readings that is nearest to it, or nothing."""
-    told = Sentence("No data for this scope: {0}.", period_text(period.start, period.end, address.locale))
+    message = Sentence("No data for this scope: {0}.", period_text(period.start, period.end, address.locale))
     if not nearest:
-        return _state(told, "No other month of it has readings either.")
+        return _state(message, "No other month of it has readings either.")
     links = ((Sentence("The nearest month with readings: {0}", nearest), address.href(period=nearest, grain=None)),)
-    return _state(told, Sentence("The nearest month with readings is {0}.", nearest), links=links)
+    return _state(message, Sentence("The nearest month with readings is {0}.", nearest), links=links)
 
 
 def too_fine(address: Address, grain: str, days: int, most: int, coarser: Sequence[str]) -> State:

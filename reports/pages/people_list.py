@@ -57,16 +57,16 @@ def people_page(
     if others := [each for each in known if each.person.person_id != me]:
         forms.append(_roles_form(_options(others, None), address, seen))
     blocks: list[PageBlock] = [table("people", "People", columns, rows)]
-    told: list[PageBlock] = []
+    new: list[PageBlock] = []
     if invited is not None:
         pattern = "Give this link to {0}, over a private channel: {1}. It works once, until {2} UTC."
         until = f"{invited.until_utc:%H:%M}"
-        told.append(Paragraph(text=Sentence(pattern, named(invited.name), named(invited.link), until), tone="caution"))
+        new.append(Paragraph(text=Sentence(pattern, named(invited.name), named(invited.link), until), tone="caution"))
     note = (
         "Names, roles, sites and public keys are in the people file; removing a person there ends their access at once."
     )
     parts = (
-        *([Part(key="invited", blocks=tuple(told))] if told else []),
+        *([Part(key="invited", blocks=tuple(new))] if new else []),
         Part(key="people", blocks=(*blocks, Paragraph(text=note, tone="muted"))),
         Part(key="acts", title="Access", blocks=tuple(forms)),
     )

@@ -128,10 +128,10 @@ def _summary(previews: Sequence[FilePreview], locale: str) -> Text:
         (sum(each.unchanged_rows for each in reports), "{0} unchanged"),
         (sum(each.rejected_rows for each in reports), "{0} rejected"),
     ]
-    said = [Sentence(text, format_number(count, decimals=0, locale=locale)) for count, text in counts if count]
+    shown = [Sentence(text, format_number(count, decimals=0, locale=locale)) for count, text in counts if count]
     if all(each.is_repeat for each in reports):
         return Sentence("Preview: {0}", "stored already, nothing changes")
-    return Sentence("Preview: {0}", sentences(said, " · ") if said else "nothing can be used")
+    return Sentence("Preview: {0}", sentences(shown, " · ") if shown else "nothing can be used")
 
 
 def _refused(rows: Sequence[BadRow]) -> Iterator[Row]:

@@ -235,9 +235,9 @@ def _life(chosen: Chosen, locale: str) -> tuple[LifeMark, ...]:
 
 
 def _mark(name: str, step: LifeStep, look: Look, at: str) -> LifeMark:
-    told = Sentence("{0} by {1}", at, named(step.name or step.person_id))
+    text = Sentence("{0} by {1}", at, named(step.name or step.person_id))
     signed = "signed" if step.is_signed else "without a signature"
-    return LifeMark(name=name, text=told, more=Sentence("{0}: {1}", Sentence(signed), named(step.reason)), look=look)
+    return LifeMark(name=name, text=text, more=Sentence("{0}: {1}", Sentence(signed), named(step.reason)), look=look)
 
 
 def span_text(period: str, time_zone: str, locale: str) -> str:

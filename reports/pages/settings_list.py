@@ -29,8 +29,8 @@ def settings_page(
         parts.append(Part(key="none", blocks=(Paragraph(text=NOT_ALL, tone="muted"),)))
         return _page(parts, address, sites)
     if is_changed:
-        told = "The settings were changed since this process started. A restart applies them."
-        parts.append(Part(key="changed", blocks=(Paragraph(text=told, tone="caution"),)))
+        notice = "The settings were changed since this process started. A restart applies them."
+        parts.append(Part(key="changed", blocks=(Paragraph(text=notice, tone="caution"),)))
     note = "Read only: settings are in meterloom.yaml, and in the environment as METERLOOM_SECTION__KEY."
     given = [each for each in settings if each.origin != "default"]
     shown: list[PageBlock] = [_table("set", "Set in this project", given), Paragraph(text=note, tone="muted")]

@@ -98,10 +98,10 @@ def start_page(
 
 def waiting_page(address: Address, *, fault: str = "") -> Page:
     """The last step, as long as the figures are being calculated. fault: why they could not be."""
-    told: Text = "Readings are stored. The first figures are being calculated; this page opens them by itself."
+    message: Text = "Readings are stored. The first figures are being calculated; this page opens them by itself."
     if fault:
-        told = Sentence("The figures could not be calculated: {0}", named(fault))
-    return _page(address, [Way(steps=_STEPS, at=2), Paragraph(text=told, tone="bad" if fault else "plain")])
+        message = Sentence("The figures could not be calculated: {0}", named(fault))
+    return _page(address, [Way(steps=_STEPS, at=2), Paragraph(text=message, tone="bad" if fault else "plain")])
 
 
 def _page(address: Address, blocks: Sequence[PageBlock]) -> Page:

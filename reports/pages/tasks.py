@@ -33,7 +33,7 @@ APPROVALS = "/tasks/approvals"
 
 class WaitingApproval(Model):
     """An instance of a workflow that waits. title: of its workflow; told: what set it off and what came of its steps;
-    roles: who is asked; refusal: why it is not for who looks, empty where it is.
+    roles: who may answer; refusal: why it is not for who looks, empty where it is.
     """
 
     instance_id: str
@@ -44,26 +44,26 @@ class WaitingApproval(Model):
     refusal: Text = ""
 
 
-def approval_blocks(asked: Sequence[WaitingApproval], address: Address) -> tuple[PageBlock, ...]:
+def approval_blocks(approvals: Sequence[WaitingApproval], address: Address) -> tuple[PageBlock, ...]:
     """A form each; to whom it is not for, a sentence."""
-    return tuple(block for each in asked for block in _blocks(each, address))
+    return tuple(block for each in approvals for block in _blocks(each, address))
 
 
-def _blocks(asked: WaitingApproval, address: Address) -> tuple[PageBlock, ...]:
-    told = Paragraph(text=Sentence("{0}: {1}", Sentence(asked.title), asked.told))
-    if asked.refusal:
-        return told, Paragraph(text=asked.refusal, tone="muted")
+def _blocks(approval: WaitingApproval, address: Address) -> tuple[PageBlock, ...]:
+    summary = Paragraph(text=Sentence("{0}: {1}", Sentence(approval.title), approval.told))
+    if approval.refusal:
+        return summary, Paragraph(text=approval.refusal, tone="muted")
     answers = (("approve", "Approve"), ("refuse", "Refuse"))
     form = Form(
-        key=f"approve-{asked.instance_id}", title=Sentence("Answer: {0}", Sentence(asked.title)), method="post",
-        action=address.href(f"{APPROVALS}/{asked.instance_id}", site=asked.site_id, scope=None, period=None),
+        key=f"approve-{approval.instance_id}", title=Sentence("Answer: {0}", Sentence(approval.title)), method="post",
+        action=address.href(f"{APPROVALS}/{approval.instance_id}", site=approval.site_id, scope=None, period=None),
         fields=(
             Input(name="answer", label="Answer", kind="select", value="approve", options=answers, is_required=True),
             Input(name="reason", label="Reason", is_required=True),
         ),
-        submit="Send answer", note=Sentence("Asked for the role {0}. No answer counts as a refusal.", asked.roles),
+        submit="Send answer", note=Sentence("Asked for the role {0}. No answer counts as a refusal.", approval.roles),
     )  # fmt: skip
-    return told, form
+    return summary, form
 
 
 class Task(Model):
@@ -100,7 +100,7 @@ def title_text(order: WorkOrder) -> str:
 
 def tasks_page(
     tasks: Sequence[Task], address: Address, *, people: Mapping[str, str], may_act: bool, is_synthetic: bool,
-    asked: Sequence[WaitingApproval] = (),
+    approvals: Sequence[WaitingApproval] = (),
 ) -> Page:  # fmt: skip
     """Open tasks, the most urgent first; ended ones where they are asked for; above them what waits for an approval."""
     is_all, waiting = address.part("all") == "1", [each for each in tasks if each.order.is_open]
@@ -110,8 +110,8 @@ def tasks_page(
     )
     shown = tasks if is_all else waiting
     parts = [Part(key="tasks", blocks=(Choice(label="Tasks", options=options), tasks_table(shown, address.locale)))]
-    if asked:
-        parts.insert(0, Part(key="approvals", title="Approvals", blocks=approval_blocks(asked, address)))
+    if approvals:
+        parts.insert(0, Part(key="approvals", title="Approvals", blocks=approval_blocks(approvals, address)))
     if may_act:
         form = task_form(f"{PATH}?site={address.site}", people=people)
         parts.append(Part(key="acts", title="Acts", blocks=(form,)))
@@ -253,8 +253,8 @@ class Tasks(Given):
 def tasks_tile(given: Tasks) -> Widget:
     """Open tasks; where no task was ever made there is nothing to show."""
     shown = {"key": "tasks", "title": "Tasks", "link": given.link, "is_synthetic": given.is_synthetic}
-    told = [(text, why) for text, why in given.digests if text]
-    if not given.open and not given.ended and not given.asked and not told:
+    digests = [(text, why) for text, why in given.digests if text]
+    if not given.open and not given.ended and not given.asked and not digests:
         return Widget(**shown, state="not_set_up", reason="No task was made yet.")
     urgent: tuple[Priority, ...] = ("P1", "P2")
     rest = len(given.open) + len(given.asked) - MOST_ROWS
@@ -264,7 +264,7 @@ def tasks_tile(given: Tasks) -> Widget:
         **shown, age=given.age,
         state="finding" if any(each.order.priority in urgent for each in given.open) else "value",
         value=Number(label="Open", text=Sentence("{0} open", len(given.open)), note=note),
-        items=(*items[:MOST_ROWS], *(_digest(*each) for each in told)),
+        items=(*items[:MOST_ROWS], *(_digest(*each) for each in digests)),
     )  # fmt: skip
 
 
@@ -272,10 +272,10 @@ def _digest(text: Text, why: str) -> Item:
     return Item(text="Daily digest", detail=text, icon="chart-column", href=why)
 
 
-def _waits(asked: WaitingApproval, given: Tasks) -> Item:
+def _waits(step: WaitingApproval, given: Tasks) -> Item:
     return Item(
-        text=Sentence("Approval: {0}", Sentence(asked.title)), detail=Sentence("waits for the role {0}", asked.roles),
-        tone="caution", icon="pen-line", href=given.address.href(PATH, site=asked.site_id, scope=None, period=None),
+        text=Sentence("Approval: {0}", Sentence(step.title)), detail=Sentence("waits for the role {0}", step.roles),
+        tone="caution", icon="pen-line", href=given.address.href(PATH, site=step.site_id, scope=None, period=None),
     )  # fmt: skip
 
 
@@ -283,8 +283,8 @@ def _facts(task: Task, locale: str) -> Text:
     """How urgent it is, its state, who does it and until when."""
     order = task.order
     due = Sentence("due {0}", short_date(order.due, locale)) if order.due else ""
-    told = (Sentence(SEVERITY_WORDS[order.severity]), Sentence(order.state), named(task.who) if task.who else "", due)
-    return sentences(told, " · ")
+    facts = (Sentence(SEVERITY_WORDS[order.severity]), Sentence(order.state), named(task.who) if task.who else "", due)
+    return sentences(facts, " · ")
 
 
 def _item(task: Task, given: Tasks) -> Item:

@@ -23,35 +23,35 @@ GRAINS = {"month": "Month", "day": "Day"}
 LOOKS: dict[str, Look] = {"good": "good", "caution": "warn", "bad": "bad", "muted": "muted", "plain": "good"}
 
 
-def use_page(told: UseData, address: Address) -> Page:
+def use_page(data: UseData, address: Address) -> Page:
     """Figures of the span, how it ran, what it is held against, what happened; then quarters and three years."""
-    rows = [_figures(told, address), _performance(told, address), _evidence(told, address), _history(told, address)]
+    rows = [_figures(data, address), _performance(data, address), _evidence(data, address), _history(data, address)]
     kept = [tuple(each for each in row if each is not None) for row in rows]
     blocks = tuple(Cards(widgets=row) for row in kept if row)
-    csv = address.href(f"{ENPI}/{told.site.site_id}/{told.seu.seu_id}/quarters.csv")
+    csv = address.href(f"{ENPI}/{data.site.site_id}/{data.seu.seu_id}/quarters.csv")
     links = [("CSV of the quarters", csv), ("All uses", address.href(ENPI, period=None, grain=None))]
     return Page(
-        title=named(f"{told.seu.name}, {told.site.name}"),
+        title=named(f"{data.seu.name}, {data.site.name}"),
         address=address,
-        parts=(Part(key="performance", blocks=(*_choices(told, address), *blocks)),),
-        age=_stands(told, address),
-        state=_state(told),
+        parts=(Part(key="performance", blocks=(*_choices(data, address), *blocks)),),
+        age=_stands(data, address),
+        state=_state(data),
         links=tuple(links),
-        whys=_whys(told, address),
-        is_synthetic=any(each.result.is_synthetic for each in told.quarters) or told.site.is_simulated,
+        whys=_whys(data, address),
+        is_synthetic=any(each.result.is_synthetic for each in data.quarters) or data.site.is_simulated,
     )
 
 
-def _state(told: UseData) -> tuple[Text, Look] | None:
-    newest = told.newest
+def _state(data: UseData) -> tuple[Text, Look] | None:
+    newest = data.newest
     return None if newest is None else (words(newest.standing), LOOKS[newest.tone])
 
 
-def _stands(told: UseData, address: Address) -> Text:
+def _stands(data: UseData, address: Address) -> Text:
     """Standing of the newest quarter that can be assessed."""
-    newest = told.newest
+    newest = data.newest
     if newest is None:
-        reasons = dict.fromkeys(words(each.result.reason) for each in told.quarters if each.result.reason)
+        reasons = dict.fromkeys(words(each.result.reason) for each in data.quarters if each.result.reason)
         text = Sentence("No quarter can be assessed")
         return sentences((text, *map(Sentence, reasons)), ": ") if reasons else text
     [percent] = format_alike([newest.figures["deviation_percent"].value], "percent", locale=address.locale, signed=True)
@@ -60,24 +60,24 @@ def _stands(told: UseData, address: Address) -> Text:
     return Sentence("{0} % against baseline in {1}, {2}", percent, quarter, sure)
 
 
-def _choices(told: UseData, address: Address) -> Iterator[Choice]:
-    site, chosen = told.site, None if told.version is None else told.version.version
+def _choices(data: UseData, address: Address) -> Iterator[Choice]:
+    site, chosen = data.site, None if data.version is None else data.version.version
     uses = [
         (named(each.name), use_address(address, site.site_id, each.seu_id, baseline=None), each.seu_id)
         for each in site.seus
     ]
-    yield _choice("Energy use", uses, told.seu.seu_id)
-    known = {each.baseline.train_start.year for each in told.versions} | {told.span.start.year}
-    known |= {told.newest.period.end.year} if told.newest is not None else set()
+    yield _choice("Energy use", uses, data.seu.seu_id)
+    known = {each.baseline.train_start.year for each in data.versions} | {data.span.start.year}
+    known |= {data.newest.period.end.year} if data.newest is not None else set()
     years = [(str(year), address.href(period=str(year)), str(year)) for year in range(min(known), max(known) + 1)]
-    yield _choice("Year", years, told.span.label)
+    yield _choice("Year", years, data.span.label)
     grains = [(text, address.href(grain=grain), grain) for grain, text in GRAINS.items()]
     yield _choice("By", grains, _grain(address))
-    if told.versions:
+    if data.versions:
         versions = [
             (Sentence("v{0} {1}", each.version, Sentence(each.status.value)), address.href(baseline=str(each.version)),
              each.version)
-            for each in told.versions
+            for each in data.versions
         ]  # fmt: skip
         yield _choice("Baseline", versions, chosen)
 
@@ -92,60 +92,60 @@ def _grain(address: Address) -> str:
     return address.grain if address.grain in GRAINS else "month"
 
 
-def _figures(told: UseData, address: Address) -> Iterator[Widget]:
+def _figures(data: UseData, address: Address) -> Iterator[Widget]:
     """The four figures of the span."""
-    whole, rule, version = told.whole, told.seu.status_rule, told.version
+    whole, rule, version = data.whole, data.seu.status_rule, data.version
     if whole is None:
         return
     period = period_text(whole.period.start, whole.period.end, address.locale)
     limits = f"{rule.warn_percent:g}", f"{rule.crit_percent:g}", rule.policy
     of_index = Sentence("actual ÷ expected; above {0} % a warning, above {1} % critical ({2})", *limits)
-    yield _figure(told, address, "enpi", Sentence("EnPI {0}", period), of_index)
-    meters = sentences([Sentence(words(told.seu.carrier.value)), *map(told.site.stream_name, told.seu.meters)], ", ")
-    yield _figure(told, address, "actual_kwh", "Actual", meters)
+    yield _figure(data, address, "enpi", Sentence("EnPI {0}", period), of_index)
+    meters = sentences([Sentence(words(data.seu.carrier.value)), *map(data.site.stream_name, data.seu.meters)], ", ")
+    yield _figure(data, address, "actual_kwh", "Actual", meters)
     by = Sentence("Version {0} at the conditions of {1}", "" if version is None else version.version, period)
-    yield _figure(told, address, "expected_kwh", "Expected by baseline", by if version else "")
+    yield _figure(data, address, "expected_kwh", "Expected by baseline", by if version else "")
     [band] = format_alike([whole.figures["uncertainty_kwh"].value], "kwh", locale=address.locale)
     sure = Sentence(significance(whole.result.significant))
     note = Sentence("± {0} kWh at {1} %, {2}", band, f"{100 * whole.result.confidence:g}", sure)
-    saved = _figure(told, address, "savings_kwh", "Savings", note)
+    saved = _figure(data, address, "savings_kwh", "Savings", note)
     worth = whole.figures.get("savings_value")
     if worth is not None and worth.value is not None and saved.value is not None:
-        more = _number(whole, told, address, "savings_value", "Worth at daily prices", "")
+        more = _number(whole, data, address, "savings_value", "Worth at daily prices", "")
         saved = saved.model_copy(update={"numbers": (more,)})
     yield saved
 
 
-def _figure(told: UseData, address: Address, measure: str, title: Text, note: Text) -> Widget:
-    whole = told.whole
+def _figure(data: UseData, address: Address, measure: str, title: Text, note: Text) -> Widget:
+    whole = data.whole
     assert whole is not None  # noqa: S101 - asked by _figures alone
-    value, figure = _number(whole, told, address, measure, title, note), whole.figures[measure]
+    value, figure = _number(whole, data, address, measure, title, note), whole.figures[measure]
     if figure.value is None:
         reason = Sentence(words(figure.status or whole.result.reason or "missing"))
         return Widget(key=measure, title=title, state="none", reason=reason, value=value, span=3)
     return Widget(key=measure, title=title, state="value", value=value, span=3)
 
 
-def _number(whole: Quarter, told: UseData, address: Address, measure: str, label: Text, note: Text) -> Number:
+def _number(whole: Quarter, data: UseData, address: Address, measure: str, label: Text, note: Text) -> Number:
     figure = whole.figures[measure]
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     tone = whole.tone if measure == "enpi" else "plain"
-    why = whole.why(address, told.site.site_id, measure)
+    why = whole.why(address, data.site.site_id, measure)
     unit = unit_text(figure.unit)
     return Number(label=label, text=text, unit=unit, note=note, why=why, tone=tone, figure_id=figure.figure_id)
 
 
-def _performance(told: UseData, address: Address) -> Iterator[Widget | None]:
+def _performance(data: UseData, address: Address) -> Iterator[Widget | None]:
     """Actual against expected, beside the model that expects."""
     locale = address.locale
-    if told.version is None:
-        yield _model(told, address)
+    if data.version is None:
+        yield _model(data, address)
         return
     if _grain(address) == "day":
-        yield _card("performance", 8, _chart_of("days", told, locale))
+        yield _card("performance", 8, _chart_of("days", data, locale))
     else:
-        yield _card("performance", 8, _months(told, locale))
-    yield _model(told, address)
+        yield _card("performance", 8, _months(data, locale))
+    yield _model(data, address)
 
 
 def _card(key: str, span: int, chart: Chart | None, title: Text = "") -> Widget | None:
@@ -154,47 +154,47 @@ def _card(key: str, span: int, chart: Chart | None, title: Text = "") -> Widget 
     return Widget(key=key, title=title or chart.title, hint=chart.hint, state="value", chart=chart, span=span)
 
 
-def _chart_of(key: str, told: UseData, locale: str) -> Chart | None:
+def _chart_of(key: str, data: UseData, locale: str) -> Chart | None:
     """One of the charts of days."""
-    charts = day_charts(told.days, _events(told), locale, training=told.training)
+    charts = day_charts(data.days, _events(data), locale, training=data.training)
     return next((each for each in charts if each.key == key), None)
 
 
-def _events(told: UseData) -> list[tuple[str, Text]]:
+def _events(data: UseData) -> list[tuple[str, Text]]:
     """Adjustments with the day on which each begins."""
-    return [(str(each.adjustment.start), named(each.adjustment.reason)) for each in told.adjustments]
+    return [(str(each.adjustment.start), named(each.adjustment.reason)) for each in data.adjustments]
 
 
-def _months(told: UseData, locale: str) -> Chart | None:
+def _months(data: UseData, locale: str) -> Chart | None:
     """Energy by month over what was expected, and below what lies between."""
-    if not told.months:
+    if not data.months:
         return None
     rows = [
-        ChartRow(label="Actual", values=_values(told.months, "actual_kwh"), figures=_ids(told.months, "actual_kwh")),
+        ChartRow(label="Actual", values=_values(data.months, "actual_kwh"), figures=_ids(data.months, "actual_kwh")),
         ChartRow(
-            label="Expected", role="expected", style="steps", values=_values(told.months, "expected_kwh"),
-            figures=_ids(told.months, "expected_kwh"),
+            label="Expected", role="expected", style="steps", values=_values(data.months, "expected_kwh"),
+            figures=_ids(data.months, "expected_kwh"),
         ),
         ChartRow(
-            label="Difference", role="saved", lane="Difference", values=_values(told.months, "delta_kwh"),
-            figures=_ids(told.months, "delta_kwh"), is_signed=True,
+            label="Difference", role="saved", lane="Difference", values=_values(data.months, "delta_kwh"),
+            figures=_ids(data.months, "delta_kwh"), is_signed=True,
         ),
     ]  # fmt: skip
-    before = [told.before.get(each.name) for each in told.months]
-    if any(before) and told.version is not None:
-        label = Sentence("Actual in {0}, the training", told.version.baseline.train_start.year)
+    before = [data.before.get(each.name) for each in data.months]
+    if any(before) and data.version is not None:
+        label = Sentence("Actual in {0}, the training", data.version.baseline.train_start.year)
         rows.insert(2, ChartRow(label=label, role="third", style="line", values=tuple(map(_value, before))))
-    starts = [(each.adjustment.start, named(each.adjustment.reason)) for each in told.adjustments]
+    starts = [(each.adjustment.start, named(each.adjustment.reason)) for each in data.adjustments]
     events = [
         (at, text)
-        for at, each in enumerate(told.months)
+        for at, each in enumerate(data.months)
         for start, text in starts
         if each.period.start <= start < each.period.end
     ]
     return Chart(
         kind="bars", key="bars", title="Actual against expected", unit="kwh", hint="kWh by month, below: difference",
-        x=tuple(_span(each.period, locale) for each in told.months), x_title="Month", rows=tuple(rows),
-        ticks=day_ticks([f"{each.period.start:%Y-%m}" for each in told.months], locale),
+        x=tuple(_span(each.period, locale) for each in data.months), x_title="Month", rows=tuple(rows),
+        ticks=day_ticks([f"{each.period.start:%Y-%m}" for each in data.months], locale),
         events=tuple(events), locale=locale, note="Of days that can be compared; the training as it was metered.",
     )  # fmt: skip
 
@@ -211,18 +211,18 @@ def _values(quarters: Sequence[Quarter], measure: str) -> tuple[float | None, ..
     return tuple(_value(each.figures[measure]) for each in quarters)
 
 
-def _model(told: UseData, address: Address) -> Widget:
+def _model(data: UseData, address: Address) -> Widget:
     """The model with its statistics and its drivers; without one, how to get it."""
-    version, locale = told.version, address.locale
+    version, locale = data.version, address.locale
     common = {"key": "model", "title": "Baseline model", "span": 4 if version else 12}
     if version is None:
-        mend = f"meterloom baseline fit --site {told.site.site_id} --seu {told.seu.seu_id}"
+        mend = f"meterloom baseline fit --site {data.site.site_id} --seu {data.seu.seu_id}"
         reason = "There is no baseline yet. Fit one; another person approves it."
         return Widget(**common, state="value", reason=reason, command=mend)
     fit, stats = version.baseline, version.baseline.statistics
     last = fit.train_end - timedelta(days=1)
     trained = f"{short_date(fit.train_start, locale)} – {short_date(last, locale)}"
-    outside = None if told.whole is None else told.whole.result
+    outside = None if data.whole is None else data.whole.result
     pairs: list[tuple[Text, Text, Text]] = [
         ("R² adjusted", written(f"{stats.r2_adj:.3f}", locale), ""),
         ("CV(RMSE)", written(f"{100 * stats.cvrmse_g14:.1f} %", locale),
@@ -233,9 +233,9 @@ def _model(told: UseData, address: Address) -> Widget:
         text = Sentence("{0} of {1} days", outside.extrapolated_days, outside.compared_days)
         pairs.append(("Outside trained range", text, ""))
     numbers = tuple(Number(label=label, text=text, note=note) for label, text, note in pairs)
-    formula = formula_text(told.site, version, locale)
+    formula = formula_text(data.site, version, locale)
     return Widget(
-        **common, state="value", command=formula, numbers=numbers, items=tuple(_drivers(told)), hint="kWh/day"
+        **common, state="value", command=formula, numbers=numbers, items=tuple(_drivers(data)), hint="kWh/day"
     )
 
 
@@ -249,13 +249,13 @@ def formula_text(site: Site, version: BaselineVersion, locale: str, *, digits: i
     return written(f"E = {' + '.join(terms)}".replace("+ -", "− "), locale)
 
 
-def _versions(told: UseData, address: Address) -> Iterator[Item]:
+def _versions(data: UseData, address: Address) -> Iterator[Item]:
     """Versions in the life of the baseline: what each was trained on, and whose word it rests on."""
-    for each in sorted(told.versions, key=lambda version: -version.version):
-        approval, is_in_force = told.approval(each, address.locale), each.status is BaselineStatus.APPROVED
+    for each in sorted(data.versions, key=lambda version: -version.version):
+        approval, is_in_force = data.approval(each, address.locale), each.status is BaselineStatus.APPROVED
         text = Sentence(f"Version {{0}} {each.status.value}", each.version)
         rejected = Sentence("rejected: {0}", named(each.reason)) if each.rejected_by else ""
-        about = Sentence("fitted by {0}", told.fitter(each, address.locale))
+        about = Sentence("fitted by {0}", data.fitter(each, address.locale))
         yield Item(
             text=text,
             detail=sentences((about, Sentence("approved by {0}", approval) if approval else "", rejected), ", "),
@@ -265,44 +265,44 @@ def _versions(told: UseData, address: Address) -> Iterator[Item]:
         )
 
 
-def _drivers(told: UseData) -> Iterator[Item]:
-    for driver in told.seu.drivers:
+def _drivers(data: UseData) -> Iterator[Item]:
+    for driver in data.seu.drivers:
         yield Item(
-            text=named(told.site.stream_name(driver.driver_id)), detail=named(driver.justification), icon="activity"
+            text=named(data.site.stream_name(driver.driver_id)), detail=named(driver.justification), icon="activity"
         )
 
 
-def _evidence(told: UseData, address: Address) -> Iterator[Widget | None]:
+def _evidence(data: UseData, address: Address) -> Iterator[Widget | None]:
     """The running sum of savings, energy by its driver, the versions of the baseline, and what happened."""
-    yield _card("savings", 5, _chart_of("savings", told, address.locale))
-    yield _card("driver", 4, _chart_of("driver", told, address.locale))
-    happened = tuple(_happened(told, address))
+    yield _card("savings", 5, _chart_of("savings", data, address.locale))
+    yield _card("driver", 4, _chart_of("driver", data, address.locale))
+    happened = tuple(_happened(data, address))
     none = "" if happened else "No adjustment, flag, alert, or reason to review the baseline."
-    items = (*_versions(told, address), *happened, *_report(told, address))
+    items = (*_versions(data, address), *happened, *_report(data, address))
     yield Widget(key="events", title="Events and reports", state="value", reason=none, items=items, span=3)
 
 
-def _report(told: UseData, address: Address) -> Iterator[Item]:
-    if told.last_report:
-        href = address.href(REPORTS, site=told.site.site_id, period=None, grain=None)
-        text = Sentence("EnPI report {0}", span_text(told.last_report, told.site.time_zone, address.locale))
+def _report(data: UseData, address: Address) -> Iterator[Item]:
+    if data.last_report:
+        href = address.href(REPORTS, site=data.site.site_id, period=None, grain=None)
+        text = Sentence("EnPI report {0}", span_text(data.last_report, data.site.time_zone, address.locale))
         yield Item(text=text, icon="file-text", acts=(("Show reports", href),))
 
 
-def _happened(told: UseData, address: Address) -> Iterator[Item]:
-    findings = address.href(FINDINGS, site=told.site.site_id, period=None, grain=None)
-    for alert in told.alerts:
+def _happened(data: UseData, address: Address) -> Iterator[Item]:
+    findings = address.href(FINDINGS, site=data.site.site_id, period=None, grain=None)
+    for alert in data.alerts:
         yield Item(
             text=Sentence(words(alert.kind)), detail=alert.message, tone="bad", icon="triangle-alert",
             acts=(("Show findings", findings),),
         )  # fmt: skip
-    for review in told.reviews:
+    for review in data.reviews:
         yield Item(
             text=Sentence(words(review.code)), detail=review.message, tone="caution", icon="triangle-alert",
             acts=(("Show findings", findings),),
         )  # fmt: skip
-    for each in told.adjustments:
-        given, by = each.adjustment, told.person(each.proposed_by)
+    for each in data.adjustments:
+        given, by = each.adjustment, data.person(each.proposed_by)
         size = f"{given.kwh_per_day} kWh a day" if given.percent is None else f"{given.percent} %"
         detail = Sentence(
             "{0} to {1}: {2}, proposed by {3}",
@@ -312,20 +312,20 @@ def _happened(told: UseData, address: Address) -> Iterator[Item]:
         )
         text = sentences((named(given.reason), Sentence(each.status.value)), ": ")
         yield Item(text=text, detail=detail, icon="pen-line")
-    flags = dict.fromkeys(flag for each in told.quarters for flag in each.result.review_flags)
+    flags = dict.fromkeys(flag for each in data.quarters for flag in each.result.review_flags)
     for flag in flags:
         labels = ", ".join(
-            _span(each.period, address.locale) for each in told.quarters if flag in each.result.review_flags
+            _span(each.period, address.locale) for each in data.quarters if flag in each.result.review_flags
         )
         yield Item(text=Sentence(words(flag)), detail=labels, tone="caution", icon="info")
 
 
-def _history(told: UseData, address: Address) -> Iterator[Widget | None]:
+def _history(data: UseData, address: Address) -> Iterator[Widget | None]:
     """Quarters as a table, and the index of every version over three years."""
-    if told.quarters:
-        table = _table(told.quarters, address.locale)
-        yield Widget(key="quarters", title="Quarters", hint=told.span.label, state="value", table=table, span=8)
-    yield _card("index", 4 if told.quarters else 12, _index(told, address.locale), "Index over three years")
+    if data.quarters:
+        table = _table(data.quarters, address.locale)
+        yield Widget(key="quarters", title="Quarters", hint=data.span.label, state="value", table=table, span=8)
+    yield _card("index", 4 if data.quarters else 12, _index(data, address.locale), "Index over three years")
 
 
 def _table(quarters: Sequence[Quarter], locale: str) -> Table:
@@ -356,18 +356,18 @@ def _table(quarters: Sequence[Quarter], locale: str) -> Table:
     return Table(key="quarters", title="Quarters", sheet="quarters", columns=columns, rows=tuple(rows))
 
 
-def _index(told: UseData, locale: str) -> Chart | None:
+def _index(data: UseData, locale: str) -> Chart | None:
     """One series a version; 100 is what the version expects."""
-    spans = {each.period.label: each.period for quarters in told.trend.values() for each in quarters}
+    spans = {each.period.label: each.period for quarters in data.trend.values() for each in quarters}
     labels = sorted(spans)
     if not labels:
         return None
     roles: tuple[Role, ...] = ("measured", "third", "fourth")
     # A chart has three kinds of line: the newest versions are drawn.
-    drawn = sorted(told.trend, reverse=True)[: len(roles)]
+    drawn = sorted(data.trend, reverse=True)[: len(roles)]
     rows = []
     for number, role in zip(sorted(drawn), roles, strict=False):
-        known = {each.period.label: each.figures["enpi_index"] for each in told.trend[number]}
+        known = {each.period.label: each.figures["enpi_index"] for each in data.trend[number]}
         found = [known.get(each) for each in labels]
         ids = tuple("" if each is None else each.figure_id for each in found)
         rows.append(ChartRow(label=f"v{number}", role=role, values=tuple(map(_value, found)), figures=ids))
@@ -383,10 +383,10 @@ def _span(period: Period, locale: str) -> str:
     return period_text(period.start, period.end, locale, is_short=True)
 
 
-def _whys(told: UseData, address: Address) -> dict[str, str]:
-    every = [*told.months, *told.quarters, *(each for quarters in told.trend.values() for each in quarters)]
+def _whys(data: UseData, address: Address) -> dict[str, str]:
+    every = [*data.months, *data.quarters, *(each for quarters in data.trend.values() for each in quarters)]
     return {
-        figure.figure_id: each.why(address, told.site.site_id, name)
+        figure.figure_id: each.why(address, data.site.site_id, name)
         for each in every
         for name, figure in each.figures.items()
     }

@@ -93,46 +93,46 @@ class Explained:
         """That the value recomputed is another one."""
         if self.found.is_equal:
             return ()
-        figure, again = self.figure, self.found.recomputed
+        figure, recomputed = self.figure, self.found.recomputed
         message = f"It reads {exact_text(figure.value, figure.unit)}; recomputed from the readings it is "
-        message += f"{exact_text(again, figure.unit)}" + (
+        message += f"{exact_text(recomputed, figure.unit)}" + (
             "." if self.found.difference is None else f", {exact_text(self.found.difference, figure.unit)} apart."
         )
         code = "figure_differs" if self.kept else "mart_differs"
         return (Finding(code=code, message=message, scope=figure.scope, severity="blocking"),)
 
 
-def why_page(told: Explained, address: Address, *, may_keep: bool = False) -> Page:
+def why_page(shown: Explained, address: Address, *, may_keep: bool = False) -> Page:
     """The page of one number. may_keep: whether whoever looks may store it."""
-    figure = told.figure
-    arose, whys = parts_of(figure, told.parts, address.model_copy(update={"more": ()}), told.titles, told.time_zone)
-    arose = arose or quarters_of(figure, told.quarters, told.time_zone, address.locale)
-    facts, readings = _facts(told, address), _readings(told, address)
-    inputs, links = _inputs(told, address)
+    figure = shown.figure
+    arose, whys = parts_of(figure, shown.parts, address.model_copy(update={"more": ()}), shown.titles, shown.time_zone)
+    arose = arose or quarters_of(figure, shown.quarters, shown.time_zone, address.locale)
+    facts, readings = _facts(shown, address), _readings(shown, address)
+    inputs, links = _inputs(shown, address)
     # Where nothing is known of parts, what it is made of stands first.
-    first, last = (inputs, [_formula(told)]) if arose is None else (arose, [_formula(told), inputs])
+    first, last = (inputs, [_formula(shown)]) if arose is None else (arose, [_formula(shown), inputs])
     rows = [[first.model_copy(update={"span": 8}), facts], [readings], last]
     blocks = tuple(Cards(widgets=tuple(row)) for row in rows)
-    parts = [Part(key="calculation", blocks=(_lineage(told, address), *blocks))]
-    if may_keep and not told.kept and not told.is_past:
+    parts = [Part(key="calculation", blocks=(_lineage(shown, address), *blocks))]
+    if may_keep and not shown.kept and not shown.is_past:
         parts.append(Part(key="keep", blocks=(_keep(address),)))
-    is_equal = told.found.is_equal
+    is_equal = shown.found.is_equal
     return Page(
-        title=_headline(told, address),
+        title=_headline(shown, address),
         address=address,
         parts=tuple(parts),
         age=Sentence("as known at {0}", f"{moment(figure.trace.as_of_utc, address.locale)} UTC"),
         state=("Recomputed: equal", "good") if is_equal else ("Recomputed: not equal", "bad"),
-        findings=told.findings,
-        links=_links(told, address),
+        findings=shown.findings,
+        links=_links(shown, address),
         whys=whys | links,
         is_synthetic=figure.is_synthetic,
     )
 
 
-def _label(figure: Figure, told: Explained) -> str:
-    title = told.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
-    label, of = figure.label.replace(figure.kpi, title), named(told.of)
+def _label(figure: Figure, shown: Explained) -> str:
+    title = shown.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
+    label, of = figure.label.replace(figure.kpi, title), named(shown.of)
     head = label.removesuffix(f" of {figure.scope}")
     return label.replace(figure.scope, of) if figure.scope in head else Sentence("{0} of {1}", Sentence(head), of)
 
@@ -146,29 +146,29 @@ def _days(figure: Figure, locale: str, time_zone: str = "") -> Text:
     return Sentence("{0} (local days) of {1}" if time_zone else "{0} (local days)", days, time_zone)
 
 
-def _headline(told: Explained, address: Address) -> str:
-    figure = told.figure
+def _headline(shown: Explained, address: Address) -> str:
+    figure = shown.figure
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
     value = f"{text} {unit_text(figure.unit)}".strip()
-    return Sentence("{0}, {1}: {2}", _label(figure, told), _when(told, address), value)
+    return Sentence("{0}, {1}: {2}", _label(figure, shown), _when(shown, address), value)
 
 
-def _when(told: Explained, address: Address) -> str:
+def _when(shown: Explained, address: Address) -> str:
     """The span in few words: a year, a month, a day, an hour by the site's clock."""
-    figure = told.figure
+    figure = shown.figure
     at = figure.trace.parameters.get("hour_start_utc") or figure.trace.parameters.get("at_utc")
     if at:
-        return moment(parse_instant(at).astimezone(zone(told.time_zone)), address.locale)
+        return moment(parse_instant(at).astimezone(zone(shown.time_zone)), address.locale)
     if (figure.end - figure.start).days == 1:
         return long_date(figure.start, address.locale)
     return period_text(figure.start, figure.end, address.locale)
 
 
-def _verdict(told: Explained, address: Address) -> str:
-    if told.found.is_equal:
-        seen = "as known then, from the readings alone" if told.is_past else "from the readings"
-        return Sentence(f"Recomputed EQUAL {seen}: {{0}}.", _exact(told.figure, address))
-    return f"Recomputed NOT EQUAL. {told.findings[0].message}"
+def _verdict(shown: Explained, address: Address) -> str:
+    if shown.found.is_equal:
+        seen = "as known then, from the readings alone" if shown.is_past else "from the readings"
+        return Sentence(f"Recomputed EQUAL {seen}: {{0}}.", _exact(shown.figure, address))
+    return f"Recomputed NOT EQUAL. {shown.findings[0].message}"
 
 
 def _exact(figure: Figure, address: Address) -> str:
@@ -183,47 +183,47 @@ def _share(share: float, address: Address) -> str:
 PROJECTION = "month to date plus weekday averages of the last 28 days"
 
 
-def _facts(told: Explained, address: Address) -> Widget:
+def _facts(shown: Explained, address: Address) -> Widget:
     """Caveats of the number, and changes since that would alter it today."""
-    figure = told.figure
+    figure = shown.figure
     with_care = sentences([Sentence(words(code)) for code in figure.findings], ", ")
     read, estimated, given = figure.coverage, figure.estimated_share, figure.trace.parameters
     facts: list[tuple[Text, Text]] = [
-        ("Scope", named(told.of)),
-        ("Period", _days(figure, address.locale, told.time_zone)),
+        ("Scope", named(shown.of)),
+        ("Period", _days(figure, address.locale, shown.time_zone)),
         ("Exact value", _exact(figure, address)),
         ("Coverage", "" if read is None else Sentence("{0} of readings", _share(read, address))),
         ("Estimated", Sentence("{0} of what was read", _share(estimated, address)) if estimated else ""),
-        *_uncertainty(told, address),
+        *_uncertainty(shown, address),
         ("Projection", PROJECTION if str(given.get("field")).startswith("projected_") else ""),
         ("To be read with", with_care),
         ("Readings", "simulated, none of them was measured" if figure.is_synthetic else ""),
-        ("Since calculated", "" if told.changes else "No change"),
-        ("Figure", _kept(told, address)),
+        ("Since calculated", "" if shown.changes else "No change"),
+        ("Figure", _kept(shown, address)),
     ]
     numbers = tuple(Number(label=label, text=text) for label, text in facts if text)
     changed = tuple(
         Item(text=Sentence("Changed: {0}", Sentence(words(each.kind))), tone="caution", icon="triangle-alert",
              detail=Sentence("{0} is {1}, was {2}", each.id, each.now[:16] or "gone", each.then[:16]))
-        for each in told.changes
+        for each in shown.changes
     )  # fmt: skip
     return Widget(key="facts", title="What to know", state="value", numbers=numbers, items=changed, span=4)
 
 
-def _kept(told: Explained, address: Address) -> Text:
+def _kept(shown: Explained, address: Address) -> Text:
     """The figure's id, and until when `trace` takes it."""
-    figure_id = told.figure.figure_id
-    if told.kept:
+    figure_id = shown.figure.figure_id
+    if shown.kept:
         return figure_id
-    if told.until_utc is None:
+    if shown.until_utc is None:
         return "not stored: it is calculated on request"
-    return Sentence("{0}, kept until {1}", figure_id, long_date(told.until_utc.date(), address.locale))
+    return Sentence("{0}, kept until {1}", figure_id, long_date(shown.until_utc.date(), address.locale))
 
 
-def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
+def _uncertainty(shown: Explained, address: Address) -> list[tuple[Text, Text]]:
     """The number's band, and what of it nobody states."""
-    band = told.found.band
-    if band is None or told.figure.value is None:
+    band = shown.found.band
+    if band is None or shown.figure.value is None:
         return []
     # One sentence for each kind: a site of many meters has many without a class.
     codes = dict.fromkeys(each.code for each in band_findings(band))
@@ -231,15 +231,15 @@ def _uncertainty(told: Explained, address: Address) -> list[tuple[Text, Text]]:
     if band.half is None or band.low is None or band.high is None:
         return [("Uncertainty", Sentence("not known: {0}", left_out))] if codes else []
     numbers = [Decimal(repr(each)) for each in (band.half, band.low, band.high)]
-    half, low, high = format_alike(numbers, told.figure.unit, locale=address.locale)
+    half, low, high = format_alike(numbers, shown.figure.unit, locale=address.locale)
     at = Sentence("± {0}: {1} to {2}, at {3}", half, low, high, _share(band.coverage, address))
     return [("Uncertainty", at), ("Not in it", left_out if codes else "")]
 
 
-def _formula(told: Explained) -> Widget:
+def _formula(shown: Explained) -> Widget:
     """Formula of the number, and the meaning of the KPIs that it is made of."""
-    figure, computation = told.figure, told.figure.trace.computation
-    known = [told.titles[kpi] for kpi in dict.fromkeys(each.kpi for each in told.graph) if kpi in told.titles]
+    figure, computation = shown.figure, shown.figure.trace.computation
+    known = [shown.titles[kpi] for kpi in dict.fromkeys(each.kpi for each in shown.graph) if kpi in shown.titles]
     items = [Item(text=title, detail=f"{formula}. {meaning}", icon="activity") for title, formula, meaning in known]
     if computation in FORMULAS:
         name = Sentence(words(figure.kpi).capitalize())
@@ -251,24 +251,24 @@ def _formula(told: Explained) -> Widget:
         state="value",
         items=tuple(items),
         reason=reason,
-        span=5 if told.parts or told.quarters else 12,
+        span=5 if shown.parts or shown.quarters else 12,
     )
 
 
-def _inputs(told: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
+def _inputs(shown: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
     """All that the number rests on with digests and versions; figures first, each leads to its own page."""
     rows, links = [], {}
-    for figure in told.graph[1:]:
-        links[figure.figure_id] = _reason_of(figure, told, address)
-        which = Sentence("{0}, {1}", _label(figure, told), _days(figure, address.locale))
+    for figure in shown.graph[1:]:
+        links[figure.figure_id] = _reason_of(figure, shown, address)
+        which = Sentence("{0}, {1}", _label(figure, shown), _days(figure, address.locale))
         value = Cell(text=_exact(figure, address), figure_id=figure.figure_id)
         rows.append((Cell(text=Sentence(words(figure.trace.computation))), Cell(text=which), value))
-    for each in told.found.inputs:
+    for each in shown.found.inputs:
         if each.kind != "figure":
             version = " ".join(part for part in (each.sha256[:16], each.value) if part)
             role = Cell(text=Sentence(words(each.role)))
             rows.append((role, Cell(text=called(each, address.locale)), Cell(text=version)))
-    for name, number in sorted(told.found.versions.items()):
+    for name, number in sorted(shown.found.versions.items()):
         if name.startswith("code/"):
             rows.append((Cell(text="code"), Cell(text=words(name.removeprefix("code/"))), Cell(text=number)))
     columns = (Column(title="Input"), Column(title="Name"), Column(title="Value, digest or version"))
@@ -278,46 +278,50 @@ def _inputs(told: Explained, address: Address) -> tuple[Widget, dict[str, str]]:
     return widget, {name: href for name, href in links.items() if href}
 
 
-def _lineage(told: Explained, address: Address) -> Picture:
+def _lineage(shown: Explained, address: Address) -> Picture:
     """The way from the number to the files; the table of inputs says the same, and names what is not drawn."""
-    computation = told.figure.trace.computation
-    title = told.titles.get(told.figure.kpi, ("", "", ""))
+    computation = shown.figure.trace.computation
+    title = shown.titles.get(shown.figure.kpi, ("", "", ""))
     drawn = Drawn(
-        found=told.found, graph=told.graph, files=told.files, file=told.file,
+        found=shown.found, graph=shown.graph, files=shown.files, file=shown.file,
         formula=FORMULAS.get(computation, "") or title[1],
-        labels={each.figure_id: _label(each, told) for each in told.graph},
-        hrefs={each.figure_id: _reason_of(each, told, address) for each in told.graph[1:]},
-        when=_when(told, address), is_kept=told.kept,
+        labels={each.figure_id: _label(each, shown) for each in shown.graph},
+        hrefs={each.figure_id: _reason_of(each, shown, address) for each in shown.graph[1:]},
+        when=_when(shown, address), is_kept=shown.kept,
     )  # fmt: skip
-    asks = "Select a file to see its readings." if len(told.files) > 1 else ""
-    caption = sentences((_verdict(told, address), Sentence(asks)), " ")
+    asks = "Select a file to see its readings." if len(shown.files) > 1 else ""
+    caption = sentences((_verdict(shown, address), Sentence(asks)), " ")
     return Picture(key="lineage", title=TITLE, svg=lineage_of(drawn, address, asks or TITLE), caption=caption)
 
 
-def _reason_of(figure: Figure, told: Explained, address: Address) -> str:
-    return address_of(figure.figure_id, address) if told.kept else _reason(figure, told, address)
+def _reason_of(figure: Figure, shown: Explained, address: Address) -> str:
+    return address_of(figure.figure_id, address) if shown.kept else _reason(figure, shown, address)
 
 
-def _reason(figure: Figure, told: Explained, address: Address) -> str:
+def _reason(figure: Figure, shown: Explained, address: Address) -> str:
     """Where a figure that is not kept is explained; nowhere, where only its value may be told."""
-    if not told.is_open(figure):
+    if not shown.is_open(figure):
         return ""
-    return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in told.graph}.get)
+    return why_of(figure, address.model_copy(update={"more": ()}), {each.figure_id: each for each in shown.graph}.get)
 
 
-def _readings(told: Explained, address: Address) -> Widget:
-    if not told.total:
+def _readings(explained: Explained, address: Address) -> Widget:
+    if not explained.total:
         return Widget(key="readings", title="Readings", state="value", reason="It rests on no reading.", span=12)
-    first = told.page * ROWS_A_PAGE
+    first = explained.page * ROWS_A_PAGE
     columns = (
-        Column(title="Meter"), Column(title="Register"), Column(title="From", unit=told.time_zone),
+        Column(title="Meter"), Column(title="Register"), Column(title="From", unit=explained.time_zone),
         Column(title="Minutes", is_number=True), Column(title="Value", is_number=True), Column(title="Unit"),
         Column(title="Quality"), Column(title="File and line"), Column(title="Recorded", unit="UTC"),
     )  # fmt: skip
-    said = (_reading(each, told.time_zone, address.locale) for each in told.readings)
+    said = (_reading(each, explained.time_zone, address.locale) for each in explained.readings)
     rows = tuple(Row(cells=tuple(Cell(text=text) for text in each)) for each in said)
-    count = written(f"{told.total:,}", address.locale)
-    title = Sentence("{0} readings of {1}", count, named(told.file)) if told.file else Sentence("{0} readings", count)
+    count = written(f"{explained.total:,}", address.locale)
+    title = (
+        Sentence("{0} readings of {1}", count, named(explained.file))
+        if explained.file
+        else Sentence("{0} readings", count)
+    )
     shown = (written(f"{each:,}", address.locale) for each in (first + 1, first + len(rows)))
     hint = Sentence("{0} to {1}, as their sources had them", *shown)
     table = Table(key="rows", title=title, sheet="readings", columns=columns, rows=rows)
@@ -376,23 +380,23 @@ def _keep(address: Address) -> Form:
     )
 
 
-def _links(told: Explained, address: Address) -> tuple[tuple[str, str], ...]:
+def _links(shown: Explained, address: Address) -> tuple[tuple[str, str], ...]:
     links = [("Link to this number", address.href())]
-    if told.total:
+    if shown.total:
         own = {**dict(address.more), "page": None}
         links.append(("All readings, CSV", address.href(CSV, **own)))
-    if not told.is_past and not told.kept:
+    if not shown.is_past and not shown.kept:
         links.append(
-            ("As known at that time", address.href(as_of=f"{told.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
+            ("As known at that time", address.href(as_of=f"{shown.figure.trace.as_of_utc:%Y-%m-%dT%H:%M:%S.%fZ}"))
         )
-    if told.file:
+    if shown.file:
         links.append(("Readings of all files", address.href(file=None, page=None)))
-    if told.page:
-        links.append(("Previous readings", address.href(page=str(told.page) if told.page > 1 else None)))
-    if (told.page + 1) * ROWS_A_PAGE < told.total:
-        links.append(("Next readings", address.href(page=str(told.page + 2))))
-    if told.kept:
-        base = f"/api/v1/ems/figures/{told.figure.figure_id}"
+    if shown.page:
+        links.append(("Previous readings", address.href(page=str(shown.page) if shown.page > 1 else None)))
+    if (shown.page + 1) * ROWS_A_PAGE < shown.total:
+        links.append(("Next readings", address.href(page=str(shown.page + 2))))
+    if shown.kept:
+        base = f"/api/v1/ems/figures/{shown.figure.figure_id}"
         links += [("JSON", base), ("All readings", f"{base}/rows"), ("Versions", f"{base}/versions")]
     return tuple(links)
 

@@ -78,8 +78,8 @@ def _nodes(drawn: Drawn, address: Address) -> list[Node]:
     files = [_file(each, drawn, address, is_on=each is chosen) for each in drawn.files]
     equal = "Recomputed: equal" if drawn.found.is_equal else "Recomputed: not equal"
     code = figure.figure_id if drawn.is_kept else ""
-    said = tuple(page_word(each, locale) for each in (drawn.when, equal))
-    known = Node("figure", 0, _title(figure, drawn, locale), _value(figure, locale), said, code, ("calculation",),
+    lines = tuple(page_word(each, locale) for each in (drawn.when, equal))
+    known = Node("figure", 0, _title(figure, drawn, locale), _value(figure, locale), lines, code, ("calculation",),
                  is_on=True)  # fmt: skip
     name = figure.trace.computation
     version = drawn.found.versions.get(f"code/{name}", "")

@@ -78,7 +78,7 @@ def test_where_no_source_sends_it_is_said_once_above_all_of_them() -> None:
     def told(ages_s: tuple[float, float]) -> list[str]:
         heard = [(plant.NOON - timedelta(seconds=age), each) for age, each in zip(ages_s, states, strict=True)]
         page = live_page(
-            Address(path="/live", site="plant"), site=site, values=(), told=heard, minutes={}, now_utc=plant.NOON,
+            Address(path="/live", site="plant"), site=site, values=(), received=heard, minutes={}, now_utc=plant.NOON,
             has_sources=True, every_s={},
         )  # fmt: skip
         blocks = page.parts[0].blocks

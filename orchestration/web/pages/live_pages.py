@@ -32,7 +32,7 @@ def live(request: Request, ask: Ask = asked(Permission.LIVE_READ)) -> Response:
     feed = feed_of(request.app)
     feed.watch(site.site_id, every_s)
     page = live_page(
-        address, site=site, values=values, told=states, minutes=feed.minutes(site.site_id),
+        address, site=site, values=values, received=states, minutes=feed.minutes(site.site_id),
         now_utc=ask.now_utc, has_sources=bool(site.sources), every_s=every_s, fault=fault,
     )  # fmt: skip
     return draw(ask, page)

@@ -34,7 +34,7 @@ def tasks(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response
         may_act=may(ask.person, Permission.ANOMALY_UPDATE),
         people=work_orders.people_of(ask.project, site), is_synthetic=site.is_simulated,
         # Of an earlier instant nothing waits any more.
-        asked=() if ask.address.as_of_utc else approvals_waiting(ask.project, site, ask.person),
+        approvals=() if ask.address.as_of_utc else approvals_waiting(ask.project, site, ask.person),
     )  # fmt: skip
     return draw(ask, page)
 

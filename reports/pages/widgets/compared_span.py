@@ -26,11 +26,11 @@ class Compared(Given):
 
 def view(given: Compared) -> Widget:
     """The tile."""
-    beside: list[Number] = []
+    numbers: list[Number] = []
     if given.against:
-        beside.append(number(given.against, given.before, given.locale))
-        beside.append(number("Change", given.change, given.locale, signed=True))
-    beside += [
+        numbers.append(number(given.against, given.before, given.locale))
+        numbers.append(number("Change", given.change, given.locale, signed=True))
+    numbers += [
         number(label, shown, given.locale, note=note, signed=shown is not None and shown.figure.unit == "percent")
         for label, shown, note in given.more
     ]
@@ -38,10 +38,10 @@ def view(given: Compared) -> Widget:
         # Sites that no sum may hold stand side by side.
         return Widget(
             key=given.key, title=given.title, state="finding" if given.findings else "value", reason=given.reason,
-            numbers=tuple(beside), findings=given.findings, link=given.link, is_synthetic=given.is_synthetic,
+            numbers=tuple(numbers), findings=given.findings, link=given.link, is_synthetic=given.is_synthetic,
         )  # fmt: skip
     return tile(
-        given.key, given.title, given, given.now, label=given.label, note=given.span, more=beside,
+        given.key, given.title, given, given.now, label=given.label, note=given.span, more=numbers,
         picture=_by_month(given),
     )  # fmt: skip
 

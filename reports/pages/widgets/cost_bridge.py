@@ -40,8 +40,8 @@ def view(given: CostBridge) -> Widget:
     if not given.steps or len(known) < len(values):
         reason = given.reason or "cost and energy of both periods are not known as a whole"
         return nothing(KEY, TITLE, given, reason, is_set_up=False)
-    said = Sentence("{1} against {0}", *given.spans)
-    note = sentences((said, Sentence("axis does not start at zero") if _is_broken(known, given.budget) else ""), ", ")
+    years = Sentence("{1} against {0}", *given.spans)
+    note = sentences((years, Sentence("axis does not start at zero") if _is_broken(known, given.budget) else ""), ", ")
     return tile(
         KEY, TITLE, given, given.change, label="Change", note=note, chart=_chart(given, known), signed=True
     )  # fmt: skip

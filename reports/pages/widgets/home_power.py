@@ -73,9 +73,9 @@ def live_flow_svg(
     inside.append(element("rect", x=(wide - hub) / 2, y=high / 2 - 34, width=hub, height=68.0, rx=16.0, class_="box"))
     inside.append(_icon("house", wide / 2 - 12, high / 2 - 24, 24.0))
     inside.append(label(wide / 2, high / 2 + 20, house, anchor="middle", kind="soft", room=hub - 8))
-    said = "; ".join(f"{each.name}: {each.text} {each.unit}" for each in (*sources, *uses))
+    description = "; ".join(f"{each.name}: {each.text} {each.unit}" for each in (*sources, *uses))
     kind = "flow narrow" if is_narrow else "flow"
-    return picture(wide, high, title=title, description=said, kind=kind, inside=inside, role="group")
+    return picture(wide, high, title=title, description=description, kind=kind, inside=inside, role="group")
 
 
 def _px(place: Place, scale: float) -> float:
@@ -140,8 +140,8 @@ class HomePower(Given):
 def view(given: HomePower) -> Widget:
     """The tile: one flow for wide screens and one for narrow ones, and the same as a table."""
     if not given.points:
-        told = given.reason or ("no values received yet" if given.is_live else "")
-        return nothing(KEY, TITLE, given, told or "no live source measures a power", is_set_up=bool(told))
+        reason = given.reason or ("no values received yet" if given.is_live else "")
+        return nothing(KEY, TITLE, given, reason or "no live source measures a power", is_set_up=bool(reason))
     title, places = page_word(TITLE, given.locale), [(each, _number(each, given)) for each in given.points]
     sources = [_place(*each, given) for each in places if _is_source(each[0])]
     uses = [_place(*each, given) for each in places if not _is_source(each[0])]

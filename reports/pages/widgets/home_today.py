@@ -50,8 +50,8 @@ def _spark(given: HomeDay) -> Picture | None:
     known = [each for each in given.past.values if each is not None]
     if len(known) < 2:
         return None
-    title, said = page_word(given.title, given.locale), page_word(given.past.said, given.locale)
-    svg = spark_svg(title, given.past.values, text=said, energy=given.energy)
+    title, caption = page_word(given.title, given.locale), page_word(given.past.said, given.locale)
+    svg = spark_svg(title, given.past.values, text=caption, energy=given.energy)
     return Picture(key=given.key, title=given.title, svg=svg, caption=given.past.said)
 
 

@@ -34,22 +34,22 @@ class LiveKw(Given):
 def view(given: LiveKw) -> Widget:
     """The tile; where there are no live values, the running window of the marts alone."""
     window = Sentence("of {0} minutes", given.window_minutes) if given.window_minutes else ""
-    beside = number("Mean of the running window", given.demand, given.locale, note=window)
+    mean = number("Mean of the running window", given.demand, given.locale, note=window)
     if not given.points:
-        told = given.reason or ("no values received yet" if given.has_source else "")
+        reason = given.reason or ("no values received yet" if given.has_source else "")
         if given.demand is None or given.demand.figure.value is None:
-            why = told or "no live source measures the power of a main meter"
-            return nothing(KEY, TITLE, given, why, is_set_up=bool(told)).model_copy(update={"link": ""})
-        silent = [Finding(code="no_live", message=told, severity="info")] if told else []
+            why = reason or "no live source measures the power of a main meter"
+            return nothing(KEY, TITLE, given, why, is_set_up=bool(reason)).model_copy(update={"link": ""})
+        silent = [Finding(code="no_live", message=reason, severity="info")] if reason else []
         bare = given.model_copy(update={"link": ""})
-        return tile(KEY, "Demand, last window", bare, given.demand, label=beside.label, note=window, findings=silent)
+        return tile(KEY, "Demand, last window", bare, given.demand, label=mean.label, note=window, findings=silent)
     at, beat, clock = given.now_utc, given.every_s, given.time_zone
     numbers = [live_number(each, given.address, now_utc=at, every_s=beat, time_zone=clock) for each in given.points]
     first = given.points[0]
     findings = list(given.findings)
     if first.quality != "measured":
         findings.append(Finding(code=first.quality, message="the meter, or its clock, is doubtful", severity="info"))
-    made = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], beside))
+    made = live_tile(KEY, TITLE, numbers[0], findings=findings, numbers=(*numbers[1:], mean))
     return made.model_copy(update={"link": given.link, "is_synthetic": given.is_synthetic or first.is_synthetic})
 
 
@@ -61,11 +61,11 @@ def live_number(
     band = value.band(now_utc, beat_s)
     [text] = format_alike([value.value], value.unit, locale=address.locale)
     # Where the limits follow the beat of the source, the beat is named.
-    said = "{0} old, polled every {1}" if 2 * beat_s > OLD_S else "{0} old"
+    pattern = "{0} old, polled every {1}" if 2 * beat_s > OLD_S else "{0} old"
     beat = f"{beat_s:g} s"
     live = Live(
         point=f"{address.site}/{name}", at_utc=value.at_utc, limits_s=limits_s(beat_s), band=band,
-        told=Sentence(said, "{0}", beat), age=Sentence(said, age_words(value.age_s(now_utc)), beat),
+        told=Sentence(pattern, "{0}", beat), age=Sentence(pattern, age_words(value.age_s(now_utc)), beat),
         time_zone=time_zone, locale=address.locale,
     )  # fmt: skip
     return Number(

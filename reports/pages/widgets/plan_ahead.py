@@ -85,11 +85,11 @@ def view(given: PlanAhead) -> Widget:
         found = _without(KEY, TITLE, given)
         return found.model_copy(update={"acts": acts, "reason": sentences((away, found.reason), ". ")})
     cost, without = format_alike([given.cost, given.cost_without], given.currency, locale=given.locale)
-    said: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
-    said = sentences((away, said, "This plan is over." if given.is_over else ""), ". ")
+    cost_line: Text = Sentence("{0} {2}; {1} {2} with nothing planned", cost, without, given.currency)
+    cost_line = sentences((away, cost_line, "This plan is over." if given.is_over else ""), ". ")
     return Widget(
         key=KEY, title=TITLE, state="value", is_synthetic=given.is_synthetic, link=given.link,
-        age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=said, acts=acts,
+        age=Sentence("calculated {0}", given.made), chart=_chart(given), reason=cost_line, acts=acts,
     )  # fmt: skip
 
 
@@ -101,11 +101,11 @@ def why(given: PlanAhead) -> Widget:
     items = tuple(_item(each, given) for each in shown)
     dearest = sorted(range(len(shown)), key=lambda at: -shown[at].money)[:MOST_REASONS]
     first = tuple(items[at] for at in sorted(dearest))
-    said = "" if shown else "No device is planned to do anything in the hours to come."
+    nothing_planned = "" if shown else "No device is planned to do anything in the hours to come."
     return Widget(
         key=WHY_KEY, title=WHY_TITLE, state="value", is_synthetic=given.is_synthetic, items=first,
         all_items=("All reasons", items) if len(items) > len(first) else None,
-        age=Sentence("calculated {0}", given.made), reason=said or sentences(given.remarks),
+        age=Sentence("calculated {0}", given.made), reason=nothing_planned or sentences(given.remarks),
     )  # fmt: skip
 
 

@@ -75,10 +75,10 @@ def view(given: Savings) -> Widget:
 def by_use(given: Savings) -> Widget:
     """Savings of each use with its band, the largest first."""
     key, title = "savings_uses", "Savings by energy use"
-    told = [each for each in given.uses if value_of(each.saving) is not None]
+    known_uses = [each for each in given.uses if value_of(each.saving) is not None]
     # A whole beside its parts would be counted twice by the eye.
-    parts = [each for each in told if each.name not in given.left_out]
-    known = sorted(parts or told, key=_saved, reverse=True)
+    parts = [each for each in known_uses if each.name not in given.left_out]
+    known = sorted(parts or known_uses, key=_saved, reverse=True)
     if not known:
         return nothing(key, title, given, given.reason or "no use is compared with a baseline", is_set_up=False)
     values, bands = [_saved(each) for each in known], [value_of(each.band) for each in known]

@@ -58,9 +58,9 @@ def number(
         # For display only: the figure stays a share.
         value, unit = value * 100, "percent"
     [text] = format_alike([value], unit, locale=locale, signed=signed)
-    said = note if figure.value is not None else words(figure.status) or note
+    why = note if figure.value is not None else words(figure.status) or note
     return Number(
-        label=label, text=text, unit=unit_text(unit), note=said, why=shown.why, tone=tone, figure_id=figure.figure_id
+        label=label, text=text, unit=unit_text(unit), note=why, why=shown.why, tone=tone, figure_id=figure.figure_id
     )
 
 
@@ -125,8 +125,8 @@ def tile(
             **common, state="none", reason=reason, value=explained, numbers=tuple(more), findings=found, table=content,
             chart=chart,
         )  # fmt: skip
-    said = {each.code for each in found}
-    codes = [code for code in main.figure.findings if code not in said]
+    shown_codes = {each.code for each in found}
+    codes = [code for code in main.figure.findings if code not in shown_codes]
     found = (*found, *(Finding(code=code, message=SAID.get(code, words(code)), severity="info") for code in codes))
     value = number(label or title, main, given.locale, note=note, signed=signed, tone=tone)
     state = "finding" if found else "value"
