@@ -31,6 +31,7 @@ OF_SYSTEM = {
     errno.EEXIST: ("a file is where a folder is expected", "move it away, and run this again"),
     errno.ENOTDIR: ("a file is where a folder is expected", "move it away, and run this again"),
     errno.EROFS: ("the disk is read-only", "mount it writable, and run this again"),
+    errno.ENAMETOOLONG: ("the name of the file is too long", "use a shorter one, and run this again"),
     errno.EIO: ("the disk fails", "look at the disk, and run this again"),
     errno.EMFILE: ("too many files are open", "raise the limit (ulimit -n), and run this again"),
 }

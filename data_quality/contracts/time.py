@@ -122,17 +122,23 @@ _MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
 _DAY = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
 
 
+FIRST_YEAR, LAST_YEAR = 1000, 9000
+
+
 def parse_period(text: str, time_zone: str) -> Period:
     """A period from `2025`, `2025-Q1`, `2025-03`, `2025-03-30` or `START/END` (end exclusive). Raises BadInput."""
     try:
         start, end = _bounds(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadInput(
             f"cannot read period {text!r}; expected 2025, 2025-Q1, 2025-03, 2025-03-30 or 2025-01-01/2025-04-01",
             reason="bad_period",
         ) from error
     if end <= start:
         raise BadInput(f"period {text!r} ends before it starts", reason="bad_period")
+    # The calendar has no days before its first year and behind its last one to compare with.
+    if start.year < FIRST_YEAR or end.year > LAST_YEAR:
+        raise BadInput(f"period {text!r} is outside the years {FIRST_YEAR} to {LAST_YEAR}", reason="bad_period")
     return Period(label=text, start=start, end=end, time_zone=time_zone)
 
 

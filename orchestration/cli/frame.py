@@ -105,7 +105,7 @@ def _with_shared_options(operation: Operation, *, is_group: bool = False) -> Cal
         if context is not None and context.invoked_subcommand is not None:
             return
         kept = {each.name: options.pop(each.name) for each in fields(Shared) if each.name in options}
-        _finish(operation, Shared(**kept), question.filled(options))
+        _finish(operation, Shared(**kept), options)
 
     if is_group:
         flat.insert(0, ("context_", typer.Context, inspect.Parameter.empty))
@@ -134,6 +134,7 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     call = ShellCall(shared)
     try:
         kept: KeptNumbers | None = None
+        options = operation.question.filled(_texts(options))
         with (
             call.terminal.alone(call.folder, is_debug=shared.debug_),
             _beside_no_erasure(call, is_needed=operation.writes or operation.keeps),
@@ -157,6 +158,15 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     finally:
         call.close()
     raise typer.Exit(code)
+
+
+def _texts(options: dict[str, Any]) -> dict[str, Any]:
+    """The options. Raises BadInput for a text that is no UTF-8; the name of a file may be none."""
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, str) and any("\ud800" <= letter <= "\udfff" for letter in each):
+                raise BadInput(f"{name}: {each!r} is no UTF-8 text", reason="bad_request")
+    return options
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def interval_figure(series: Figure, row: str) -> Figure | None:
     """The figure of a row of a kept series; None where there is none."""
     named = dict(series.trace.parameters)
     rows, grain, local = named.pop("rows").split(";"), named.pop("grain"), zone(named.pop("time_zone"))
-    if not (row.isascii() and row.isdecimal() and int(row) < len(rows)):
+    if row not in map(str, range(len(rows))):
         return None
     second, value, *more = rows[int(row)].split(" ", 2)
     coverage, estimated_share, codes = json.loads(more[0]) if more else _IN_FULL

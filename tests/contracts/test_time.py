@@ -37,7 +37,13 @@ def test_a_period_is_half_open(text: str, start: date, end: date) -> None:
     assert (period.start, period.end) == (start, end)
 
 
-@pytest.mark.parametrize("text", ["", "2025-Q5", "2025-13", "2025-02-30", "25", "2025-02-01/2025-02-01", "x/y"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "2025-Q5", "2025-13", "2025-02-30", "25", "2025-02-01/2025-02-01", "x/y", "9999", "9999-12-31", "0001",
+        "2025-01-01/9999-12-31",
+    ],
+)  # fmt: skip
 def test_a_period_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="period"):
         parse_period(text, BERLIN)

@@ -281,6 +281,8 @@ def test_the_commands_write_and_read_a_model(tmp_path: Path) -> None:
     twice = RUNNER.invoke(app, ["import", "brick", str(path), "--to", str(draft)])
     assert (twice.exit_code, "takes the place of no file" in twice.stderr) == (2, True)
     assert RUNNER.invoke(app, ["verify", str(path)]).exit_code == 0
+    nameless = RUNNER.invoke(app, [*words[:5], "", *words[6:]])
+    assert (nameless.exit_code, "is there already, and is no export" in nameless.stderr) == (2, True)
     path.write_text(FOREIGN)
     asked = RUNNER.invoke(app, ["import", "brick", str(path), "--to", str(tmp_path / "b.yaml")])
     assert (asked.exit_code, "give --time-zone" in asked.stderr) == (2, True)

@@ -69,6 +69,7 @@ def test_days_are_stored_before_they_begin_and_shown_until_the_experiment_is_sto
         (SITE + BATTERY + TARIFF, ("--share", "0.4"), "eve", "at most 0.3"),
         (SITE + BATTERY + TARIFF, ("--days", "10"), "eve", "14 to 365"),
         (SITE + BATTERY + TARIFF, ("--from", "2026-01-01"), "eve", "has begun"),
+        (SITE + BATTERY + TARIFF, ("--seed", "-1"), "eve", "start: --seed: "),
         (SITE + BATTERY + TARIFF, (), "dan", "may not do this"),
         (SITE + TARIFF, (), "eve", "no former habit"),
         (SITE + BATTERY, (), "eve", "no tariff"),

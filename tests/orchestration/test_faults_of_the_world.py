@@ -128,7 +128,12 @@ def test_a_file_that_the_disk_does_not_take_leaves_nothing_half_written(filled: 
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "no space is left"), (errno.EACCES, "permission denied"), (errno.EROFS, "read-only")],
+    [
+        (errno.ENOSPC, "no space is left"),
+        (errno.EACCES, "permission denied"),
+        (errno.EROFS, "read-only"),
+        (errno.ENAMETOOLONG, "name of the file is too long"),
+    ],
 )
 def test_what_the_system_refuses_is_a_fault_of_the_world(number: int, words: str) -> None:
     try:
@@ -236,3 +241,9 @@ def test_a_run_that_ends_red_is_told_by_what_its_step_raised(
         result = j.execute_in_process(instance=instance, raise_on_error=False, run_config={"loggers": QUIET})
     assert explain(_why(result, "j", [])) == code
     assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+def test_a_word_that_is_no_text_is_refused_before_anything_is_asked(project: Path) -> None:
+    code, answer, error = run("trace", "\udcff", folder=project)
+    assert (code, answer) == (2, ""), error
+    assert error.splitlines() == ["figure_id: '\\udcff' is no UTF-8 text"]

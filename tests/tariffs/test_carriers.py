@@ -73,3 +73,6 @@ def test_each_carrier_of_a_site_has_its_unit_price_and_factor(tmp_path: Path) ->
     later = json.loads(run(*words[:-1], "2026-06-02", "--json").stdout)
     assert [row["factor_of"] for row in later["carriers"]] == [[]] * 6
     assert len(json.loads(run(*words[:-2], "--json").stdout)["carriers"]) == 6
+    for day in ("9999-12-31", "0001-01-01"):
+        refused = CliRunner().invoke(build_app(("tariff",)), [*words[:-1], day])
+        assert (refused.exit_code, day in refused.stderr) == (2, True), refused.stderr

@@ -23,6 +23,8 @@ from tests.web.why_world import LATER
 pytestmark = pytest.mark.slow
 EMS = "/api/v1/ems"
 WHOLE = Person(person_id="w", name="W", roles=(Role.VIEWER, Role.AUDITOR, Role.ANALYST, Role.ENGINEER, Role.OPERATOR))
+# More digits than Python reads as a whole number, and no number of a row.
+NO_ROWS = ("9" * 5000, "x", "", "-1")
 # Numbers that say how much: what a report would print, by the names that answers have for them.
 MEASURE = re.compile(
     r"value|(actual|expected)_consumption|deviation_(kwh|percent)|enpi|(energy_)?cost|(?!.*_per_)(.*_)?(kwh|kgco2e|kw)"
@@ -176,13 +178,13 @@ def test_a_number_of_an_answer_is_traced_by_who_may_ask_for_it_and_by_nobody_els
     assert (code, told["figure"]["path"]) == (0, place), fault
     words = ("meters", "balance", "--site", "plant", "--period", "2025-03", "--project", str(seen.project.project.root))
     assert call_here(*words)[1]["figure_ids"] == said["figure_ids"]
-    unknown = f"{figure_id.partition('-')[0]}-{len(said['figure_ids'])}"
+    unknown = [f"{figure_id.partition('-')[0]}-{each}" for each in (len(said["figure_ids"]), *NO_ROWS)]
     elsewhere = WHOLE.model_copy(update={"sites": ("other",)})
     # Of their site an answer for who sees all has what is of no single site too.
     theirs = WHOLE.model_copy(update={"sites": ("plant",)})
     without = WHOLE.model_copy(update={"roles": (Role.TENANT,)})
-    people = ((THEO, figure_id), (elsewhere, figure_id), (theirs, figure_id), (without, figure_id), (WHOLE, unknown))
-    for person, asked in people:
+    people = [(each, figure_id) for each in (THEO, elsewhere, theirs, without)]
+    for person, asked in (*people, *((WHOLE, each) for each in unknown)):
         refused = Asking(seen.project, engineer.clock, person).get(f"{EMS}/figures/{asked}")
         assert (refused.status, refused.said["code"]) == (404, "no_figure"), (person, refused.text)
 
@@ -213,7 +215,7 @@ def test_each_point_of_a_series_is_a_figure_of_its_readings(seen: Asking, grain:
     assert (code, told["is_equal"], told["figure"]["value"]) == (0, True, whole["value"]), fault
     # Beyond its last row there is nothing, nor without one.
     kept_id, _, row = whole["figure_id"].partition("-")
-    for unknown in (kept_id, f"{kept_id}-{len(rows)}", f"{kept_id}-x", f"{kept_id}-", f"{row}-{kept_id}"):
+    for unknown in (kept_id, f"{row}-{kept_id}", *(f"{kept_id}-{each}" for each in (len(rows), *NO_ROWS, f"0{row}"))):
         refused = seen.get(f"{EMS}/figures/{unknown}")
         assert (refused.status, refused.said["code"]) == (404, "no_figure"), unknown
 

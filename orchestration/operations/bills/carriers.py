@@ -12,7 +12,7 @@ from assets.tariffs.periods import quarter_hour_prices
 from assets.tariffs.price_in_force import price_sources, price_stream_of, prices_in_force
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import local_midnight_utc
+from data_quality.contracts.time import local_midnight_utc, parse_period
 from orchestration.open_project import OpenProject
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS, Call, Option, operation
@@ -61,6 +61,8 @@ def carriers(
     """Show what each carrier of a site costs and emits on a day: unit, price, factor, and what says so."""
     known = call.project.site(site)
     day = day_or_none(on, "--on") or call.clock.now_utc().astimezone(ZoneInfo(known.time_zone)).date()
+    # Its prices are read up to the day behind it, which the end of the calendar has not.
+    parse_period(str(day), known.time_zone)
     factors = meter_factors(known, known_factors(known, call.project.store, as_of_utc=call.as_of_utc))
     held = list(dict.fromkeys(meter.carrier for meter in known.meters))
     rows = [_row(call.project.lake, known, carrier, day, factors) for carrier in held]

@@ -32,7 +32,7 @@ def start(
     reason: ReasonOption,
     days: Annotated[int, Option("--days", help="How many local days.")] = 60,
     share: Annotated[float, Option("--share", help="Share of them that follows the habit, 0.3 at most.")] = MOST_SHARE,
-    seed: Annotated[int | None, Option("--seed", help="Of the draw; by the clock where it is left out.")] = None,
+    seed: Annotated[int | None, Option("--seed", min=0, help="Of the draw; by the clock where it is left out.")] = None,
     first: Annotated[str | None, Option("--from", help="The first local day; tomorrow where it is left out.")] = None,
     half_days: Annotated[bool, Option("--half-days", help="Draw halves of days, parted at noon.")] = False,
 ) -> Answer:

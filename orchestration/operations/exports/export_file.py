@@ -17,7 +17,7 @@ def write_export(to: Path, pieces: Iterable[str], by: tuple[Signer, str], **fact
     Raises BadInput.
     """
     signer, name = by
-    if to.exists() and not manifest_of(to).exists():
+    if to.exists() and not (to.name and manifest_of(to).exists()):
         raise BadInput("is there already, and is no export", file=str(to), reason="file_exists")
     try:
         with whole_file(to) as part, part.open("w", encoding="utf-8", newline="\n") as file:

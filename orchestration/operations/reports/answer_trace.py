@@ -55,7 +55,7 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
         return None
     named = dict(kept.trace.parameters)
     numbers = json.loads(named.pop("numbers"))
-    if not (row.isascii() and row.isdecimal() and int(row) < len(numbers)):
+    if row not in map(str, range(len(numbers))):
         return None
     operation, (place, number) = _operation(named["module"], named["operation"]), numbers[int(row)]
     named |= {"place": place, "command": _command(operation, json.loads(named["question"]))}
