@@ -17,7 +17,7 @@ LedArgument = Annotated[str, Argument(metavar="NAME", help="SITE/TARGET, e.g. ho
 ReasonOption = Annotated[str, Option("--reason", help="Why; it is kept with the decision.")]
 
 
-@operation("models list", takes=PROJECT, example="--json")
+@operation("models list", repeats=True, takes=PROJECT, example="--json")
 def models_list(call: Call, name: Annotated[str | None, Argument(help="Only this registered name.")] = None) -> Answer:
     """List every registered version with its alias, target, scores and digest."""
     tracker = _tracker(call)
