@@ -75,10 +75,15 @@ class ServedOnLine:
             will=self._status[1] if self._status else None,
             on_kept=self._kept,
         )
-        # On every connection: nothing is announced again after a reconnect by itself.
+        self._line = line
+        # On every connection: nothing is announced again after a reconnect by itself. The status last and acknowledged:
+        # whoever sees the device there finds its state on the broker too.
+        self._post_state()
         if self._status is not None:
             line.publish(self._status[0].topic, self._status[0].payload.encode(), retain=True)
-        self._line = line
+
+    def _post_state(self) -> None:
+        """The retained messages that a device leaves on the broker beside its status; most have none."""
 
     def _leave(self) -> None:
         line, self._line = self._line, None

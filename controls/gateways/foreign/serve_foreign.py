@@ -109,8 +109,7 @@ class ServedTopics(ServedOnLine):
         found = [*queries, *(each.topic for each in self._mqtt.send.values())]
         return tuple(dict.fromkeys(self._fill(topic) for topic in found))
 
-    def _connect(self) -> None:
-        super()._connect()
+    def _post_state(self) -> None:
         for each in self._mqtt.told.values():
             if each.is_told_on_change:
                 self._say(self._fill(each.topic), self._document(each), is_kept=True)
