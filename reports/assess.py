@@ -30,7 +30,7 @@ MOST_BEFORE = 7
 
 
 @dataclass(frozen=True)
-class AskedUse:
+class UseRequest:
     """One use, the version that it is held against (None: there is none), and the readings as known at an instant."""
 
     site: Site

@@ -123,7 +123,7 @@ HOUR_COLUMNS = {
 }
 
 
-class AskedKpi(NamedTuple):
+class KpiQuery(NamedTuple):
     """A KPI of a scope over local days [start, end), or over one UTC hour of the one day."""
 
     kpi: str
@@ -166,7 +166,7 @@ class KpiQuestions(NamedTuple):
     """
 
     site: Site
-    asked: Collection[AskedKpi]
+    asked: Collection[KpiQuery]
     readings: pl.DataFrame
     factors: FactorView
     expected: pl.DataFrame | None = None
@@ -174,7 +174,7 @@ class KpiQuestions(NamedTuple):
 
 def kpi_rows(
     questions: Sequence[KpiQuestions], *, definition: KpiDefinition, run: RunSql = rows_of
-) -> list[dict[AskedKpi, KpiRow | None]]:
+) -> list[dict[KpiQuery, KpiRow | None]]:
     """The marts' row of each question, site by site; None where the marts have none, as of a scope without members.
 
     questions: of different sites, all answered by one run of the SQL: a run takes nearly as long for one as for all.
@@ -210,7 +210,7 @@ def _query_tables(question: KpiQuestions) -> dict[str, pl.DataFrame]:
     }
 
 
-def _parts(query: AskedKpi, definition: KpiDefinition) -> tuple[str, ...]:
+def _parts(query: KpiQuery, definition: KpiDefinition) -> tuple[str, ...]:
     """The models that may hold the row: the mart of its shape, or those of its parts in which the KPI is named."""
     mart = _mart(query)
     if mart != VALUES:
@@ -258,7 +258,7 @@ def _tables(site: Site, readings: pl.DataFrame, factors: FactorView, start: date
     }
 
 
-def _spans(query: AskedKpi) -> Iterator[tuple[str, date, date]]:
+def _spans(query: KpiQuery) -> Iterator[tuple[str, date, date]]:
     """The span of a question; of twelve months, each of them."""
     if query.kpi != ROLLING:
         yield query.grain, query.start, query.end
@@ -269,7 +269,7 @@ def _spans(query: AskedKpi) -> Iterator[tuple[str, date, date]]:
         day = months_after(day, 1)
 
 
-def _mart(query: AskedKpi) -> str:
+def _mart(query: KpiQuery) -> str:
     if query.hour_start_utc is not None:
         return METER_HOURS if query.scope.startswith("meter:") else SCOPE_HOURS
     if query.kpi == ROLLING:
@@ -289,7 +289,7 @@ def _by_key(name: str, frame: pl.DataFrame) -> Mapping[tuple[Any, ...], Mapping[
     return {tuple(row[each] for each in ("site_id", *key)): row for row in rows}
 
 
-def _row(site_id: str, query: AskedKpi, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> KpiRow | None:
+def _row(site_id: str, query: KpiQuery, rows: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> KpiRow | None:
     if query.hour_start_utc is not None:
         hour = rows.get((site_id, query.scope, query.start, query.hour_start_utc))
         value = None if hour is None else hour[HOUR_COLUMNS[query.kpi]]

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
-from assets.readings.cumulative.register_intervals import Intervals, beside, to_intervals
+from assets.readings.cumulative.register_intervals import Intervals, to_intervals, without_reported
 from assets.readings.drafts.drafting import draft_map
-from assets.readings.drafts.map_draft import MANY_REFUSED, NOTHING_SAID, PROPOSED_FOR, MapDraft, Question, Said
+from assets.readings.drafts.map_draft import MANY_REFUSED, NO_FACTS, PROPOSED_FOR, FileFacts, MapDraft, Question
 from assets.readings.parsed import (
     STATE_SCHEMA,
     Channel,
@@ -101,7 +101,7 @@ def sniff_file(
     site: Site | None = None,
     tz: str | None = None,
     now_utc: datetime | None = None,
-    said: Said = NOTHING_SAID,
+    said: FileFacts = NO_FACTS,
 ) -> SniffReport:
     """Format and content of one file. A file that cannot be used has the verdict `reject`; nothing is raised.
 
@@ -175,7 +175,7 @@ def read_file(
         requests = [common.model_copy(update={"mapping": each}) for each in maps or (None,)]
         parsed = joined([reader.read(path, request) for request in requests])
         rows, off_grid = on_grid(parsed.rows)
-        counted = beside(rows, to_intervals(parsed.states, site))
+        counted = without_reported(rows, to_intervals(parsed.states, site))
         rows = pl.concat([rows, counted.rows])
         rejects = pl.concat([parsed.rejects, off_grid, counted.rejects])
         # What the points of live samples are only a site says: without one the names in the file are all that it tells.

@@ -57,7 +57,7 @@ def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"
     class Bounded(psycopg.Connection[Any]):
         def wait(self, gen: Any, *args: Any, **named: Any) -> Any:
             # What a relay or a firewall swallowed was acknowledged by it: keepalives cannot tell, a clock of ours can.
-            heard = gen if within_s is None else _heard(gen, within_s + ON_THE_WAY_S)
+            heard = gen if within_s is None else _until_silent(gen, within_s + ON_THE_WAY_S)
             try:
                 return super().wait(heard, *args, **named)
             except psycopg.OperationalError as error:
@@ -76,7 +76,7 @@ def connector(within_s: float | None) -> Callable[..., "psycopg.Connection[Any]"
     return connect
 
 
-def _heard(gen: Generator[Any, Any, Any], silence_s: float) -> Generator[Any, Any, Any]:
+def _until_silent(gen: Generator[Any, Any, Any], silence_s: float) -> Generator[Any, Any, Any]:
     """The generator, until the line says nothing for so long: a large answer may take longer than that altogether."""
     import psycopg
 

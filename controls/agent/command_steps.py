@@ -193,7 +193,7 @@ def _next_value(slot: Slot) -> float:
 def _step(context: AgentContext, device: Device, slot: Slot) -> Step[None]:
     """The next step of a ramp, if every guard allows it; whatever comes between is a doubt, and is decided there."""
     row, value = slot.in_hand, _next_value(slot)
-    command = None if device.writer is None else _again(context, device, slot, value)
+    command = None if device.writer is None else _renewal(context, device, slot, value)
     if command is None:
         yield from move(context, slot, S.UNKNOWN, f"the ramp to {row.command.value:g} ended on its way")
         return
@@ -212,7 +212,7 @@ def _step(context: AgentContext, device: Device, slot: Slot) -> Step[None]:
     context.hook("stepped")
 
 
-def _again(context: AgentContext, device: Device, slot: Slot, value: float) -> Command | None:
+def _renewal(context: AgentContext, device: Device, slot: Slot, value: float) -> Command | None:
     """The command in hand as it is written once more; None without a lease, or where no whole second is left."""
     ttl_s = slot.ttl_left_s(context.monotonic())
     if context.lease is None or ttl_s < 1:
@@ -337,7 +337,7 @@ def _refresh(context: AgentContext, device: Device, slot: Slot) -> Step[None]:
     What is renewed there is our own lease, on what was read and on the guards' word; its end is a revert by our hand.
     """
     row, has_timer = slot.in_hand, device.template.has_device_ttl
-    command = _again(context, device, slot, row.command.value)
+    command = _renewal(context, device, slot, row.command.value)
     if command is None:
         return
     verdict = yield from refresh_verdict(context, device, slot, command)

@@ -12,7 +12,7 @@ from controls.ledger.rows import RESERVED, LedgerRow, read_commands
 from data_quality.contracts.control.command import CommandState, EvidenceGrade
 
 
-def told(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def columns_after(events: Sequence[Mapping[str, Any]], found: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Mutable columns of a command's row after these events of it (at least one, in their order).
 
     found: the columns as a migration found them, for facts that earlier events lack.
@@ -43,7 +43,7 @@ def commands_at(store: Store, site_id: str, as_of_utc: datetime) -> list[LedgerR
         past = [event for event in events.get(name, []) if event["at_utc"] <= as_of_utc]
         if not past:
             continue
-        then = told(past, kept.get((name,)))
+        then = columns_after(past, kept.get((name,)))
         grade = then["evidence_grade"]
         order = {each: then[each] for each in ("epoch", "seq") if then[each] is not None}
         rows.append(

@@ -75,7 +75,7 @@ def set_by_hand(
             connection, *place, until_utc=until_utc, value=value, reason=reason, command_id=name, person=person,
             at_utc=at_utc,
         )  # fmt: skip
-        _again(connection, place, until_utc, check, mode, at_utc=at_utc, is_begun=True)
+        _reissue_planned(connection, place, until_utc, check, mode, at_utc=at_utc, is_begun=True)
     propose(connection, site_id, [command], at_utc=at_utc, reason=f"set by hand by {person.person_id}: {reason}")
     return _step(connection, site_id, name, state, why, at_utc), why
 
@@ -132,7 +132,7 @@ def _to_plan(
                 transition(connection, row, CommandState.SUPERSEDED, at_utc=at_utc, reason=reason)
         place = (site_id, hold.device_id, hold.capability)
         mode = modes.of(hold.device_id, hold.capability)
-        _again(connection, place, at_utc, check, mode, at_utc=at_utc, is_begun=False)
+        _reissue_planned(connection, place, at_utc, check, mode, at_utc=at_utc, is_begun=False)
 
 
 def _expect_end(until_utc: datetime, at_utc: datetime) -> None:
@@ -143,7 +143,7 @@ def _expect_end(until_utc: datetime, at_utc: datetime) -> None:
         raise BadInput(f"a set-point by hand holds for {hours:g} h at most", reason="end_too_far")
 
 
-def _again(
+def _reissue_planned(
     connection: Connection, place: tuple[str, str, str], from_utc: datetime, check: PlannedCheck, mode: Mode, *,
     at_utc: datetime, is_begun: bool,
 ) -> None:  # fmt: skip

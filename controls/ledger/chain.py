@@ -27,7 +27,7 @@ from assets.stores.schema.tables_control import (
 from assets.stores.seals import MOVING, found_beside, off_chain, raw_select
 from assets.stores.transactions import Store
 from assets.stores.trust import proven
-from controls.ledger.as_of import told
+from controls.ledger.as_of import columns_after
 from controls.ledger.chain_marks import anchors_of, off_anchors, off_marks
 from controls.ledger.states import is_better
 from data_quality.contracts.control.command import CommandState
@@ -136,7 +136,7 @@ def _bad_rows(store: Store, site_id: str, events: list[dict[str, Any]]) -> list[
         if name not in by_command:
             problems.append(f"command {name}: the row says {row['state']}, the last event None")
             continue
-        last = told(by_command[name], kept.get((name,)))
+        last = columns_after(by_command[name], kept.get((name,)))
         for column in MOVING:
             # Facts are compared as stored text: a parsed number may be equal and yet have been rewritten.
             value = canonical_json(last[column]) if column == "facts" else last[column]

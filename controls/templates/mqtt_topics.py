@@ -167,7 +167,7 @@ def unified(payload: Any, sent: Any) -> dict[str, Any] | None:
     # The text between the placeholders must be there letter by letter.
     marks = list(_PLACEHOLDER.finditer(payload))
     between = [re.escape(each) for each in _PLACEHOLDER.sub("\0", payload).split("\0")]
-    found = re.fullmatch("(.*?)".join(between), spoken(sent), re.DOTALL)
+    found = re.fullmatch("(.*?)".join(between), plain_text(sent), re.DOTALL)
     return None if found is None else {m[1]: _less(text, m) for m, text in zip(marks, found.groups(), strict=True)}
 
 
@@ -196,7 +196,7 @@ def put_at_path(document: Any, path: str, value: Any) -> Any:
 
 def _as_text(value: Any) -> Any:
     # YAML reads true and 1 as what they are; a device says them as JSON or as text.
-    return {spoken(key): held for key, held in value.items()} if isinstance(value, dict) else value
+    return {plain_text(key): held for key, held in value.items()} if isinstance(value, dict) else value
 
 
 def placeholders(payload: Any) -> frozenset[str]:
@@ -218,7 +218,7 @@ def filled(payload: Any, known: dict[str, Any]) -> Any:
     alone = _PLACEHOLDER.fullmatch(payload)
     if alone:
         return _one(alone, known)
-    return _PLACEHOLDER.sub(lambda match: spoken(_one(match, known)), payload)
+    return _PLACEHOLDER.sub(lambda match: plain_text(_one(match, known)), payload)
 
 
 def _one(match: re.Match[str], known: dict[str, Any]) -> Any:
@@ -232,7 +232,7 @@ def message(payload: Any, known: dict[str, Any]) -> bytes:
     return (done if isinstance(done, str) else json.dumps(done, allow_nan=False)).encode()
 
 
-def spoken(value: Any) -> str:
+def plain_text(value: Any) -> str:
     """A value as devices write it in plain text: true, 1, 2.5, ON."""
     if isinstance(value, bool | dict | list) or value is None:
         return json.dumps(value, separators=(",", ":"))
@@ -258,7 +258,7 @@ def at_path(document: Any, path: str) -> Any:
 def as_number(value: Any, words: dict[str, float]) -> float | None:
     """The number that a device means: by its word where there are words, else a JSON number or its text."""
     if words:
-        return words.get(spoken(value))
+        return words.get(plain_text(value))
     # In Python true is an int: a flag without a word for it would become 1.0 kW.
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

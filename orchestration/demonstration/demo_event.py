@@ -60,7 +60,7 @@ def run_event(
         advance(opened, FixedClock(end))
         settled = settle_event(opened, event.event_id, clock=FixedClock(end + timedelta(days=1)), person=carla)
         _report(opened, settled[0], clock)
-    say(_told(*settled))
+    say(_outcome_text(*settled))
     return settled
 
 
@@ -84,7 +84,7 @@ def _sign(project: OpenProject, person: Person, clock: FixedClock, kind: str, su
     sign_demo(project, person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
-def _told(event: DrEvent, settled: Settlement) -> str:
+def _outcome_text(event: DrEvent, settled: Settlement) -> str:
     lines = [f"event {event.event_id} {event.state}, target {settled.target_kwh:.0f} kWh"]
     for text, each in (("the programme's rule", settled.rule), ("best for this meter", settled.best)):
         if each is not None and each.shed_kwh is not None and each.interval_kwh is not None:

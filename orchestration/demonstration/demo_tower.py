@@ -21,7 +21,7 @@ from orchestration.warehouse.fresh import stale_partitions
 from reports.figures.trace import stale_revisions, trace_figure
 
 TOWER = "tower"
-# Monthly KPIs that are told one by one; the others are counted.
+# Monthly KPIs listed one by one; the others are counted.
 _TOLD = ("consumption_kwh", "cost", "emission_kgco2e")
 _KEY = ["scope", "kpi", "period_start"]
 
@@ -66,12 +66,12 @@ def second_wave(
         "figures": [row | {"period_start": row["period_start"].isoformat()} for row in of_site.iter_rows(named=True)],
         "report": _reported_again(project, runner, quarter),
     }
-    for line in told(found):
+    for line in wave_lines(found):
         say(line)
     return found
 
 
-def told(found: dict[str, Any]) -> list[str]:
+def wave_lines(found: dict[str, Any]) -> list[str]:
     """What a second wave changed, as sentences."""
     lines = [
         f"late file {each['name']}: {each['new_rows']:,} quarter hours new, {each['corrected_rows']:,} corrected"

@@ -119,7 +119,7 @@ class _Texts(Formatter):
         # Zero is a value and is shown; an empty text or list is nothing.
         if value is None or (bar and not value and not isinstance(value, int | float | Decimal)):
             return instead if bar else UNKNOWN
-        return format(value, form) if form else said(value)
+        return format(value, form) if form else value_text(value)
 
 
 _TEXTS = _Texts()
@@ -142,7 +142,7 @@ def filled(template: str, row: Any, functions: Mapping[str, Callable[[Any], obje
     return _TEXTS.vformat(template, (row,), functions or {})
 
 
-def said(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value for people, where no other form is asked for."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z".replace(":00Z", "Z")
@@ -153,7 +153,7 @@ def said(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(said, value))
+        return ", ".join(map(value_text, value))
     return str(value)
 
 

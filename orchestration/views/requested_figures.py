@@ -16,7 +16,7 @@ from data_quality.contracts.reporting.figure import Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, Period, months_of
 from orchestration.views.series_ids import SERIES, interval_figure
-from reports.assess import AskedUse
+from reports.assess import UseRequest
 from reports.datasets.anomalies import AnomalyData
 from reports.datasets.base import Given, Item
 from reports.datasets.footprint_figures import FootprintData
@@ -223,7 +223,7 @@ def footprint_ids(
 
 
 def use_ids(
-    project: "OpenProject", use: AskedUse, spans: Iterable[Period], measures: Sequence[str], clock: Clock
+    project: "OpenProject", use: UseRequest, spans: Iterable[Period], measures: Sequence[str], clock: Clock
 ) -> dict[Period, dict[str, str]]:
     """Span -> measure -> id of the numbers of an energy use against its baseline; empty ids where nothing is kept."""
     every = list(spans)

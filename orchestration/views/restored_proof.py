@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from assets.stores.backup.bring_back import Problem
-from assets.stores.erasure.record import told
+from assets.stores.erasure.record import meter_erasures
 from assets.stores.lake.lake_ledger import note_progress
 from assets.stores.transactions import Store
 from controls.ledger.ledger_trust import chained_sites, distrusted
@@ -96,7 +96,7 @@ def erased_behind(store: Store, traced: TraceReport) -> list[str]:
     made_utc = traced.figure.trace.as_of_utc
     return [
         f"readings of {row['subject']} were erased on {row['recorded_at_utc']:%Y-%m-%d} by {row['person_id']}"
-        for row in told(store, sites) if row["recorded_at_utc"] > made_utc
+        for row in meter_erasures(store, sites) if row["recorded_at_utc"] > made_utc
     ]  # fmt: skip
 
 

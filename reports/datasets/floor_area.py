@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from assets.kpi.from_readings import AskedKpi
+from assets.kpi.from_readings import KpiQuery
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence, sentences
 from data_quality.contracts.time import Period
@@ -36,7 +36,7 @@ class FloorAreaData(OfSite):
     def __init__(self, given: Given) -> None:
         super().__init__(given)
         span = (given.period.start, given.period.end)
-        given.sources.want(self._basis, [AskedKpi("floor_area_m2", f"site:{given.site.site_id}", *span)])
+        given.sources.want(self._basis, [KpiQuery("floor_area_m2", f"site:{given.site.site_id}", *span)])
 
     def leaf(self, measure: str, item: Item) -> Leaf:
         """The site's floor area, or 0 where some of the energy that it buys was not read."""

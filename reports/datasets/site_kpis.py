@@ -7,7 +7,7 @@ from itertools import pairwise
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, electricity_factors
-from assets.kpi.from_readings import AskedKpi, KpiRow, findings_of
+from assets.kpi.from_readings import KpiQuery, KpiRow, findings_of
 from assets.kpi.published_kpis import PRINTED_GRAINS, PublishedKpis
 from assets.sites.meter_tree import ENERGY_UNIT, has_import
 from assets.tariffs.periods import example_prices, known_prices
@@ -47,9 +47,9 @@ class KpiRows:
         site_id, marts_dir = given.site.site_id, given.marts_dir
         self._sources, self._basis, self._kpis = given.sources, KpiBasis(site_id, given.as_of_utc), tuple(kpis)
         self._rows = None if marts_dir is None else PublishedKpis(marts_dir, site_id, kpis=kpis, scope=scope)
-        self._wanted: set[AskedKpi] = set()
+        self._wanted: set[KpiQuery] = set()
 
-    def want(self, asked: Iterable[AskedKpi]) -> None:
+    def want(self, asked: Iterable[KpiQuery]) -> None:
         """Say what `of` will be asked: what no mart has is then made by one run of the SQL."""
         wanted = {each for each in asked if self._published(each) is None}
         self._wanted |= wanted
@@ -57,20 +57,20 @@ class KpiRows:
 
     def of(self, scope: str, kpi: str, period: Period) -> KpiRow | None:
         """The KPI of a scope and span; None where nothing was ever read of it."""
-        asked = AskedKpi(kpi, scope, period.start, period.end)
+        asked = KpiQuery(kpi, scope, period.start, period.end)
         rows = self._published(asked)
         if rows is not None:
             return rows.get(asked)
         # Whoever asks for one KPI of a month asks for its others and for other months next: one run answers for all.
         if asked not in self._wanted:
-            self.want(AskedKpi(each, scope, *span) for span in _beside(asked) for each in self._kpis)
+            self.want(KpiQuery(each, scope, *span) for span in _spans_of_year(asked) for each in self._kpis)
         return self._sources.kpi_row(self._basis, asked)
 
-    def _published(self, asked: AskedKpi) -> PublishedKpis | None:
+    def _published(self, asked: KpiQuery) -> PublishedKpis | None:
         return self._rows if asked.grain in PRINTED_GRAINS else None
 
 
-def _beside(asked: AskedKpi) -> list[tuple[date, date]]:
+def _spans_of_year(asked: KpiQuery) -> list[tuple[date, date]]:
     """The span itself; of a month, every month of its year."""
     if asked.grain != "month":
         return [(asked.start, asked.end)]
@@ -116,7 +116,7 @@ class SiteKpis:
     def want(self, spans: Iterable[Period], kpis: Sequence[str]) -> None:
         """Say which spans and KPIs of the whole site will be asked: one run of the SQL then answers for all."""
         scope = f"site:{self.given.site.site_id}"
-        self._rows.want(AskedKpi(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
+        self._rows.want(KpiQuery(kpi, scope, span.start, span.end) for span in spans for kpi in kpis)
 
     def want_in_pack(self, questions: Iterable[Question]) -> None:
         """Say what a pack of data points asks of the dataset; the findings of every report ask one more KPI."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from assets.kpi.from_readings import AskedKpi
+from assets.kpi.from_readings import KpiQuery
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.time import Period
@@ -35,7 +35,7 @@ class WaterData(SiteKpis):
         """Say which spans and measures will be asked."""
         site, (taken, known) = self.given.site, MEASURES
         named = {taken: (taken, water_scope(site)), known: ("floor_area_m2", f"site:{site.site_id}")}
-        questions = [AskedKpi(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
+        questions = [KpiQuery(*named[kpi], span.start, span.end) for span in spans for kpi in kpis]
         self.given.sources.want(self._basis, questions)
 
     def items(self, axis: str, period: Period) -> list[Item] | None:

@@ -7,7 +7,7 @@ from data_quality.contracts.sentence import Sentence
 from reports.figures.bill_figures import StandingBill
 from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address
-from reports.pages.page import Beside, Form, Input, Page, PageBlock, Part, Steps
+from reports.pages.page import Form, Input, Page, PageBlock, Part, PicturesForm, Steps
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import long_date, named
 from reports.texts.numbers import format_number, unit_text
@@ -134,7 +134,7 @@ def confirm_part(bill: StandingBill, site_id: str, *, key_needed: str | None, co
         for page in range(1, bill.bill.pages + 1)
     )
     return Part(
-        key="confirm", title="Read from an image", blocks=(Beside(key="confirm", pictures=pictures, form=form),)
+        key="confirm", title="Read from an image", blocks=(PicturesForm(key="confirm", pictures=pictures, form=form),)
     )
 
 

@@ -422,7 +422,7 @@ class Upload(Model):
     accept: Form | None = None
 
 
-class Beside(Model):
+class PicturesForm(Model):
     """Pictures that were sent, as (address, what they show), and the form that is filled in by looking at them."""
 
     kind: Literal["beside"] = "beside"
@@ -450,7 +450,7 @@ PageBlock = Annotated[
     | Proposal
     | Refusals
     | Upload
-    | Beside
+    | PicturesForm
     | Way,
     Field(discriminator="kind"),
 ]

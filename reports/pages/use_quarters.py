@@ -9,7 +9,7 @@ from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.warehouse.marts import if_published
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.time import Period, months_of
-from reports.assess import TREND_YEARS, AskedUse, enb_of, ever_approved, known_days, quarters_before
+from reports.assess import TREND_YEARS, UseRequest, enb_of, ever_approved, known_days, quarters_before
 from reports.datasets.base import Item
 from reports.datasets.enpi import EnpiData
 from reports.datasets.of_uses.day_lines import every_day
@@ -26,16 +26,16 @@ OF_MONTHS = ("actual_kwh", "expected_kwh", "delta_kwh")
 OF_SPAN = ("enpi", "actual_kwh", "expected_kwh", "savings_kwh", "savings_value", "uncertainty_kwh")
 
 
-def against(given: Asking, seu_id: str, number: str = "") -> AskedUse:
+def against(given: Asking, seu_id: str, number: str = "") -> UseRequest:
     """The use against the version of its energy baseline of that number, or the one in force. Raises BadInput."""
     seu = seu_of(given.site, seu_id)
     version = version_of(f"{enb_of(given.site, seu)}@{number}" if number else "", given, seu_id)
-    return AskedUse(given.site, seu, version, given.sources, given.as_of_utc)
+    return UseRequest(given.site, seu, version, given.sources, given.as_of_utc)
 
 
 def quarters(
     given: Asking,
-    use: AskedUse,
+    use: UseRequest,
     spans: Sequence[Period],
     *,
     measures: Iterable[str] = SHOWN,
@@ -59,7 +59,7 @@ def quarters(
     return [each for each in found if each.result.coverage > 0]
 
 
-def _asker_of(given: Asking, use: AskedUse, start: date, end: date) -> tuple[Asker, EnpiData]:
+def _asker_of(given: Asking, use: UseRequest, start: date, end: date) -> tuple[Asker, EnpiData]:
     """The questions about a use over a span, and the dataset that answers them."""
     whole = Period(label=f"{start}/{end}", start=start, end=end, time_zone=use.site.time_zone)
     book = FigureBook(
@@ -82,7 +82,7 @@ def _read(span: Period, known: Period | None, time_zone: str) -> Period | None:
     return Period(label=f"{span.start}/{end}", start=span.start, end=end, time_zone=time_zone)
 
 
-def _days(given: Asking, use: AskedUse, span: Period, *, has_band: bool = True) -> UseDays:
+def _days(given: Asking, use: UseRequest, span: Period, *, has_band: bool = True) -> UseDays:
     """Days of the span against the version, as far as it is read; none without one. has_band: with what the model
     cannot tell.
     """
@@ -101,7 +101,7 @@ def _days(given: Asking, use: AskedUse, span: Period, *, has_band: bool = True) 
     return UseDays(every_day(actual, period), every_day(expected, period), running, _driver(use, features))
 
 
-def _driver(use: AskedUse, features: Sequence[tuple[float, ...]]) -> Driver | None:
+def _driver(use: UseRequest, features: Sequence[tuple[float, ...]]) -> Driver | None:
     """The first driver of the baseline that it takes as it is measured; none where it takes degree days alone."""
     names = [each.name for each in use.version.baseline.coefficients if each.name != "intercept"] if use.version else []
     units = {each.driver_id: each.unit for each in use.site.drivers}
@@ -112,7 +112,7 @@ def _driver(use: AskedUse, features: Sequence[tuple[float, ...]]) -> Driver | No
     return Driver(use.site.stream_name(names[at]), units[names[at]], values)
 
 
-def newest_assessable(given: Asking, use: AskedUse) -> Quarter | None:
+def newest_assessable(given: Asking, use: UseRequest) -> Quarter | None:
     """The newest quarter that has ended in the readings and can be assessed, of the last MOST_BACK; None without."""
     known = known_days(use.site, use.sources, use.as_of_utc)
     if known is None or use.version is None or not use.version.status.has_approval:
@@ -174,7 +174,7 @@ def use_data(
     )
 
 
-def _expect(use: AskedUse, spans: Sequence[Period]) -> None:
+def _expect(use: UseRequest, spans: Sequence[Period]) -> None:
     """Read the use over all that is asked below: each of it is a part."""
     year, time_zone = use.known_year(), use.site.time_zone
     whole = [*spans, year, quarters_before(year.end, time_zone, months=12)]
@@ -183,7 +183,7 @@ def _expect(use: AskedUse, spans: Sequence[Period]) -> None:
     use.sources.use_days(use.site, use.seu, every, use.as_of_utc)
 
 
-def _whole(given: Asking, use: AskedUse, span: Period) -> list[Quarter]:
+def _whole(given: Asking, use: UseRequest, span: Period) -> list[Quarter]:
     """The span as one; without what its savings are worth where the mart of costs is not published."""
     unpriced = tuple(each for each in OF_SPAN if each != "savings_value")
     return if_published(
@@ -192,7 +192,7 @@ def _whole(given: Asking, use: AskedUse, span: Period) -> list[Quarter]:
     )
 
 
-def _training_days(use: AskedUse) -> Period | None:
+def _training_days(use: UseRequest) -> Period | None:
     """The days that the version was fitted on."""
     if use.version is None:
         return None
@@ -200,7 +200,7 @@ def _training_days(use: AskedUse) -> Period | None:
     return Period(label="training", start=fit.train_start, end=fit.train_end, time_zone=use.site.time_zone)
 
 
-def _training(given: Asking, use: AskedUse, training: Period) -> dict[str, Figure]:
+def _training(given: Asking, use: UseRequest, training: Period) -> dict[str, Figure]:
     found = quarters(given, use, months_of(training), measures=("metered_kwh",))
     # Of a training longer than a year the newest month of each name.
     return {each.name: each.figures["metered_kwh"] for each in found}

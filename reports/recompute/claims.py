@@ -7,7 +7,7 @@ from decimal import Decimal
 from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
 from assets.kpi.claims.mv_savings import against_project, known_span
 from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
-from assets.kpi.from_readings import AskedKpi, KpiRow
+from assets.kpi.from_readings import KpiQuery, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -120,12 +120,12 @@ def days_compared(pairs: Sequence[DayPair], period: Period, rule: EnpiRule) -> l
     return compared(pairs, rule=rule, start=period.start, end=period.end)
 
 
-def prices_of_day(scope: str, day: date) -> list[AskedKpi]:
+def prices_of_day(scope: str, day: date) -> list[KpiQuery]:
     """KPIs that tell the price of a day: PRICED."""
-    return [AskedKpi(kpi, scope, day, day + _DAY) for kpi in PRICED]
+    return [KpiQuery(kpi, scope, day, day + _DAY) for kpi in PRICED]
 
 
-def worth(days: Sequence[DayPair], scope: str, row: Callable[[AskedKpi], KpiRow | None]) -> Decimal | None:
+def worth(days: Sequence[DayPair], scope: str, row: Callable[[KpiQuery], KpiRow | None]) -> Decimal | None:
     """Σ (expected - metered) · price over the days, in the site's currency; below zero where more was used.
 
     A baseline expects whole days, so a day is the interval that has a price: cost over energy of the use, weighed by

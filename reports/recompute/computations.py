@@ -14,7 +14,7 @@ from assets.kpi import from_readings
 from assets.kpi.enpi import enpi_result as enpi
 from assets.kpi.enpi import savings_band as uncertainty
 from assets.kpi.enpi.enpi_result import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
-from assets.kpi.from_readings import EXPECTED, AskedKpi
+from assets.kpi.from_readings import EXPECTED, KpiQuery
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as running
 from assets.kpi.running_cost.month_to_date import RunningFigures, running_figures
@@ -144,7 +144,7 @@ def scope_kpi(trace: Trace, sources: Sources) -> Decimal | None:
 KPI = "scope_kpi"
 
 
-def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
+def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, KpiQuery]:
     """Basis of a trace of `scope_kpi`, and the KPI that it asks for."""
     named = trace.parameters
     start, end = parse_dates(named)
@@ -157,7 +157,7 @@ def kpi_of_trace(trace: Trace) -> tuple[KpiBasis, AskedKpi]:
         seu_id=named["scope"].partition(":")[2] if is_compared else "",
         baseline=version_named(trace) if is_compared else None,
     )
-    return basis, AskedKpi(named["kpi"], named["scope"], start, end, hour)
+    return basis, KpiQuery(named["kpi"], named["scope"], start, end, hour)
 
 
 def scope_coverage(trace: Trace, sources: Sources) -> Decimal | None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from assets.carbon.factor_choice.factor_view import meter_factors
-from assets.kpi.from_readings import AskedKpi, split_product
+from assets.kpi.from_readings import KpiQuery, split_product
 from assets.kpi.propagation import FACTOR, METER, Spread, of_half_95, of_limit
 from assets.sites.scopes import Member, known_spans
 from assets.sites.virtual import inputs_of
@@ -74,7 +74,7 @@ class Leaf:
     def amounts(self, kpi: str, members: Iterable[tuple[Member, date, date]]) -> list[Share]:
         """Amounts of a KPI of meters over local days [start, end), by factor where it is an emission."""
         questions = [
-            (member.sign * float(member.share), factor, AskedKpi(kpi, f"meter:{member.meter_id}", first, after))
+            (member.sign * float(member.share), factor, KpiQuery(kpi, f"meter:{member.meter_id}", first, after))
             for member, start, end in members
             for first, after, factor in self._cuts(kpi, member.meter_id, start, end)
         ]
@@ -142,7 +142,7 @@ class Leaf:
             return {}
         basis = KpiBasis(self.site.site_id, self.trace.as_of_utc, definition_named(self.trace))
         names = [meter_id, *(each.meter_id for each in terms)]
-        questions = [AskedKpi(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
+        questions = [KpiQuery(ENERGY, f"meter:{name}", self.figure.start, self.figure.end) for name in names]
         self.sources.want(basis, questions)
         rows = [self.sources.kpi_row(basis, each) for each in questions]
         own, *inputs = [None if row is None or row.value is None else float(row.value) for row in rows]

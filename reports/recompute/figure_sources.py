@@ -15,8 +15,8 @@ from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
 from assets.kpi.from_readings import (
     FACTORED,
-    AskedKpi,
     Definitions,
+    KpiQuery,
     KpiQuestions,
     KpiRow,
     kpi_rows,
@@ -82,7 +82,7 @@ class Sources(KeptReadings):
         self.sites, self.definitions, self._organisation_file = dict(sites), definitions, organisation_file
         self._organisation_as_of_utc = organisation_as_of_utc
         # What is going to be asked, by what answers it: the SQL runs once for all of a year.
-        self._wanted: dict[KpiBasis, set[AskedKpi]] = {}
+        self._wanted: dict[KpiBasis, set[KpiQuery]] = {}
 
     def site(self, site_id: str) -> Site:
         """The site of that id. Raises BadInput."""
@@ -159,11 +159,11 @@ class Sources(KeptReadings):
         rows = self.stream_readings(site, streams, period.start, period.end, as_of_utc)
         return consumption_counts(rows, streams)
 
-    def want(self, basis: "KpiBasis", questions: Iterable[AskedKpi]) -> None:
+    def want(self, basis: "KpiBasis", questions: Iterable[KpiQuery]) -> None:
         """Announce what `kpi_row` will look up: questions of one basis and year are answered by one run of the SQL."""
         self._wanted.setdefault(basis, set()).update(questions)
 
-    def kpi_row(self, basis: "KpiBasis", question: AskedKpi) -> KpiRow | None:
+    def kpi_row(self, basis: "KpiBasis", question: KpiQuery) -> KpiRow | None:
         """A KPI recomputed from readings, as the marts would have it; None where they would have no such row."""
         known = self._answered(basis)
         if question not in known:
@@ -184,10 +184,10 @@ class Sources(KeptReadings):
                 self._run_sql({basis: mine})
         return known[question]
 
-    def _answered(self, basis: "KpiBasis") -> dict[AskedKpi, KpiRow | None]:
+    def _answered(self, basis: "KpiBasis") -> dict[KpiQuery, KpiRow | None]:
         return self.keep(("kpi rows", basis), dict)
 
-    def _run_sql(self, wanted: Mapping["KpiBasis", Collection[AskedKpi]]) -> None:
+    def _run_sql(self, wanted: Mapping["KpiBasis", Collection[KpiQuery]]) -> None:
         """Answer what is wanted of the first basis, and of others as long as they are small."""
         questions, rows = dict[KpiBasis, KpiQuestions](), 0
         for basis, wanted_kpis in wanted.items():
@@ -203,7 +203,7 @@ class Sources(KeptReadings):
         for basis, answers in zip(questions, found, strict=True):
             self._answered(basis).update(answers)
 
-    def _questions(self, basis: "KpiBasis", questions: Collection[AskedKpi]) -> KpiQuestions:
+    def _questions(self, basis: "KpiBasis", questions: Collection[KpiQuery]) -> KpiQuestions:
         site = self.site(basis.site_id)
         start, end = min(each.start for each in questions), max(each.end for each in questions)
         named = dict.fromkeys((each.kpi, each.scope) for each in questions)

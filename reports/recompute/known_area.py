@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from assets.kpi.from_readings import AskedKpi, streams_behind
+from assets.kpi.from_readings import KpiQuery, streams_behind
 from data_quality.contracts.reporting.figure import Trace
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
@@ -42,7 +42,7 @@ def water_read(sources: Sources, site: Site, period: Period, basis: KpiBasis) ->
     scope = water_scope(site)
     if not water_streams(site):
         return None
-    row = sources.kpi_row(basis, AskedKpi("consumption_m3", scope, period.start, period.end))
+    row = sources.kpi_row(basis, KpiQuery("consumption_m3", scope, period.start, period.end))
     return Decimal(0) if row is None or row.coverage is None else Decimal(repr(row.coverage))
 
 
@@ -50,7 +50,7 @@ def known_area(sources: Sources, site: Site, period: Period, basis: KpiBasis, of
     """The site's floor area, m², where all energy that it buys, or its water, was read; 0 where not; None without a
     floor area.
     """
-    question = AskedKpi("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
+    question = KpiQuery("floor_area_m2", f"site:{site.site_id}", period.start, period.end)
     row = sources.kpi_row(basis, question)
     if row is None or row.value is None:
         return None

@@ -26,7 +26,7 @@ from data_quality.contracts.time import local_midnight_utc, parse_period
 from data_quality.contracts.work.project_cache import Place
 from data_quality.contracts.yaml_file import BadConfiguration
 from ml.tracker import ModelRecord, log_baseline
-from reports.assess import AskedUse
+from reports.assess import UseRequest
 from reports.figures.trace import readings_behind, stale_revisions, trace_figure, versions_today
 from reports.gates import publishable
 from reports.lifecycle.revise import store_revision, stored_content
@@ -83,7 +83,7 @@ def test_fault_f24_one_synthetic_reading_is_said_in_every_format_and_bars_public
             offer(used, stream, day, count, is_synthetic=False, name="real.csv")
         content = enpi_quarter(used.again(), revision=1)
         assessed = {
-            seu.seu_id: AskedUse(
+            seu.seu_id: UseRequest(
                 used.site,
                 seu,
                 used.given.versions.get(seu.seu_id),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.carbon.factor_choice.factor_view import factor_view
-from assets.kpi.from_readings import EXPECTED, ROLLING, AskedKpi, KpiQuestions, KpiRow, kpi_rows
+from assets.kpi.from_readings import EXPECTED, ROLLING, KpiQuery, KpiQuestions, KpiRow, kpi_rows
 from assets.sites.scopes import scope_spans
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from data_quality.contracts.errors import BadInput
@@ -67,7 +67,7 @@ def test_sql_and_oracle_agree_to_the_last_digit_on_random_sites_and_days(
     factors = factor_view(site)
     scopes = sorted({span.scope for span in scope_spans(site)})
     asked = {
-        AskedKpi(kpi, scope, start, start + timedelta(days=days))
+        KpiQuery(kpi, scope, start, start + timedelta(days=days))
         for kpi in KPIS
         if kpi not in (*EXPECTED, ROLLING)
         for scope in rng.sample(scopes, 4)
@@ -86,7 +86,7 @@ def test_sql_and_oracle_agree_to_the_last_digit_on_random_sites_and_days(
     assert compared > 20
 
 
-def ask(*asked: AskedKpi, definition: KpiDefinition | None = None) -> dict[AskedKpi, KpiRow | None]:
+def ask(*asked: KpiQuery, definition: KpiDefinition | None = None) -> dict[KpiQuery, KpiRow | None]:
     """Rows of the plant over its seeded days."""
     site = rich_plant()
     rows = stored(random_rows(site, seed=1, spans=SPANS[:1]))
@@ -95,7 +95,7 @@ def ask(*asked: AskedKpi, definition: KpiDefinition | None = None) -> dict[Asked
     return found
 
 
-DAY = AskedKpi("consumption_kwh", "site:plant", date(2025, 4, 1), date(2025, 4, 2))
+DAY = KpiQuery("consumption_kwh", "site:plant", date(2025, 4, 1), date(2025, 4, 2))
 
 
 def test_a_definition_is_its_text_and_reads_back_from_it() -> None:
@@ -158,7 +158,7 @@ def test_an_unknown_kpi_is_refused_and_a_scope_without_a_row_is_none() -> None:
 
 
 def test_every_finding_of_a_row_travels() -> None:
-    [row] = ask(AskedKpi("cost", "site:plant", date(2025, 3, 27), date(2025, 4, 2))).values()
+    [row] = ask(KpiQuery("cost", "site:plant", date(2025, 3, 27), date(2025, 4, 2))).values()
     assert row is not None
     assert row.findings == ("no_price", "gap") or row.findings == ("gap",)
 

@@ -20,7 +20,7 @@ from data_quality.contracts.site_file.mv_project import MvProject, ProjectPlan, 
 from data_quality.contracts.site_file.site import Driver, Seu, SeuDriver, Site
 from data_quality.contracts.time import FixedClock, local_midnight_utc
 from ml.baselines.models.ols import fit_daily
-from reports.assess import AskedUse
+from reports.assess import UseRequest
 from reports.recompute.figure_sources import Sources
 from reports.recompute.kept_readings import seu_of
 from tests.definitions import DEFINITIONS
@@ -162,11 +162,11 @@ class Works:
         """Fresh sources: nothing kept from before."""
         return Sources(lake=self.lake, sites={"works": self.site}, definitions=DEFINITIONS)
 
-    def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> AskedUse:
+    def asked(self, seu_id: str, *, site: Site | None = None, version: BaselineVersion | None = None) -> UseRequest:
         """A use against its version (another one where named), as known now."""
         found = site or self.site
         seu, against = seu_of(found, seu_id), version or self.versions[seu_id]
-        return AskedUse(found, seu, against, self.sources(), self.clock.now_utc())
+        return UseRequest(found, seu, against, self.sources(), self.clock.now_utc())
 
     def fit(self, seu_id: str, start: date = START, end: date = SPLIT) -> Baseline:
         """The daily fit of one use."""

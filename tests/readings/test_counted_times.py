@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from assets.readings.drafts.map_draft import Said
+from assets.readings.drafts.map_draft import FileFacts
 from assets.readings.sniff_files import read_file, sniff_file
 from data_quality.contracts.site_file.site import ColumnMap
 
@@ -25,7 +25,7 @@ EPOCHS = {
 
 def found_by_draft(path: Path, tz: str) -> tuple[dict[datetime, float], ColumnMap]:
     """Values by start, as the drafted map reads them, which leaves nothing open."""
-    report = sniff_file(path, tz=tz, said=Said(tz=tz))
+    report = sniff_file(path, tz=tz, said=FileFacts(tz=tz))
     assert report.draft is not None, report.message
     assert report.questions == ()
     mapping = report.draft.column_map()

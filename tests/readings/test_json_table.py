@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assets.readings.drafts.map_draft import Said
+from assets.readings.drafts.map_draft import FileFacts
 from assets.readings.readers.table_formats import json_table
 from assets.readings.readers.table_formats.json_rows import MAX_BYTES
 from assets.readings.sniff_files import SniffReport, read_file, sniff_file
@@ -15,10 +15,10 @@ from data_quality.contracts.site_file.site import ColumnMap
 HOURS = range(24)
 
 
-def sniffed(folder: Path, document: Any, said: Said | None = None) -> SniffReport:
+def sniffed(folder: Path, document: Any, said: FileFacts | None = None) -> SniffReport:
     path = folder / "answer.json"
     path.write_text(json.dumps(document))
-    return sniff_file(path, tz="Europe/Berlin", said=said or Said())
+    return sniff_file(path, tz="Europe/Berlin", said=said or FileFacts())
 
 
 def read_as_proposed(report: SniffReport) -> dict[str, float | None]:
@@ -32,7 +32,7 @@ def test_pages_of_half_hours_newest_first_are_read(tmp_path: Path) -> None:
         for n in reversed(HOURS)
     ]
     answer = {"count": 24, "next": None, "results": rows}
-    report = sniffed(tmp_path, answer, Said(unit="kwh"))
+    report = sniffed(tmp_path, answer, FileFacts(unit="kwh"))
     assert (report.format, report.proposal["timestamp"], report.proposal["value"]) == (
         "json_table", "interval_start", "consumption",
     )  # fmt: skip

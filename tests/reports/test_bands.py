@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.kpi.from_readings import AskedKpi
+from assets.kpi.from_readings import KpiQuery
 from assets.kpi.propagation import MODEL
 from data_quality.contracts.reporting.figure import Band, Figure
 from data_quality.contracts.site_file.accuracy import limit_of
@@ -46,7 +46,7 @@ def classed(classes: Mapping[str, str] = CLASSES, percent: float | None = FACTOR
 def kpi(sources: Sources, used: World, name: str, scope: str, days: tuple[date, date] = QUARTER) -> Figure:
     """A KPI as the marts have it, with its trace."""
     site = sources.site("plant")
-    row = sources.kpi_row(KpiBasis("plant", used.as_of_utc), AskedKpi(name, scope, *days))
+    row = sources.kpi_row(KpiBasis("plant", used.as_of_utc), KpiQuery(name, scope, *days))
     book = FigureBook(report_id="test", revision=1, as_of_utc=used.as_of_utc, is_synthetic=False)
     start, end = days
     named = {"site": "plant", "scope": scope, "kpi": name, "start": str(start), "end": str(end)}

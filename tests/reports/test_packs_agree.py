@@ -13,7 +13,7 @@ import pytest
 from assets.carbon.inventory.consolidate import Accounted, group_footprint
 from assets.carbon.inventory.energies import site_energies, without_deliveries
 from assets.carbon.inventory.site_footprint import site_footprint
-from assets.kpi.from_readings import AskedKpi, Definitions
+from assets.kpi.from_readings import Definitions, KpiQuery
 from assets.sites.organisation import parts_of
 from assets.sites.view import site_readings
 from assets.stores.warehouse.scratch import rows_of
@@ -201,9 +201,9 @@ def test_one_run_of_the_sql_answers_for_all_sites_and_gives_what_a_run_for_each_
 def test_a_site_is_answered_whatever_is_wrong_with_another(two: TwoSites) -> None:
     sources, runs = counted(two)
     plant, tower = (KpiBasis(name, two.year.world.reports.known_at(two.year.world.clock)) for name in two.sites)
-    bad = AskedKpi("kwh_per_smile", "site:tower", START, END)
+    bad = KpiQuery("kwh_per_smile", "site:tower", START, END)
     sources.want(tower, [bad])
-    assert sources.kpi_row(plant, AskedKpi("consumption_kwh", "site:plant", START, END)) is not None
+    assert sources.kpi_row(plant, KpiQuery("consumption_kwh", "site:plant", START, END)) is not None
     assert runs == [{"plant"}]
     with pytest.raises(BadInput, match="kwh_per_smile"):
         sources.kpi_row(tower, bad)

@@ -13,7 +13,7 @@ from assets.stores.schema import tables_reports
 from assets.stores.schema.tables_reports import revision_inputs
 from assets.stores.transactions import open_store
 from data_quality.contracts.errors import BadInput
-from reports.assess import AskedUse, baselines_in_force
+from reports.assess import UseRequest, baselines_in_force
 from reports.lifecycle.revise import content_sha256, store_revision, stored_content
 from reports.make_report import MadeReport, make_report, render
 from reports.recompute.kept_readings import seu_of
@@ -175,7 +175,7 @@ def test_an_approved_baseline_judges_before_a_newer_provisional_one(world: MakeW
     assert baselines_in_force(used.site, used.baselines)["hvac"].version == 1
     version = baselines_in_force(used.site, used.baselines)["hvac"]
     as_of_utc = used.reports.known_at(used.clock)
-    asked = AskedUse(used.site, seu_of(used.site, "hvac"), version, used.sources(), as_of_utc)
+    asked = UseRequest(used.site, seu_of(used.site, "hvac"), version, used.sources(), as_of_utc)
     result = asked.assess(plant.quarter())
     assert (result.status, result.baseline_version) == ("warning", 1)
 

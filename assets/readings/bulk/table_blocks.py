@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assets.readings.drafts.map_draft import NOTHING_SAID, Said
+from assets.readings.drafts.map_draft import NO_FACTS, FileFacts
 from assets.readings.packed.bounded import GZIP_MAGIC
 from assets.readings.packed.csv_text import first_line, unpacked_chunks
 from assets.readings.parsed import UNSEEN, Channel, ReadRequest
@@ -69,7 +69,7 @@ def look_at(
     tz: str | None = None,
     now_utc: datetime,
     from_bytes: int = REGULAR_FROM_BYTES,
-    said: Said = NOTHING_SAID,
+    said: FileFacts = NO_FACTS,
 ) -> SniffReport:
     """As sniff.sniff_file; a long regular table in blocks, in bounded memory, with the same report."""
     # What must be refused, too, goes the way that has a sentence for it.

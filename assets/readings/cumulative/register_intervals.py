@@ -117,7 +117,7 @@ def to_intervals(
     return found
 
 
-def beside(rows: pl.DataFrame, counted: Intervals) -> Intervals:
+def without_reported(rows: pl.DataFrame, counted: Intervals) -> Intervals:
     """counted, without registers of which the source tells amounts too (rows, PARSED_SCHEMA): these stand."""
     kept = counted.rows.join(rows, on=["meter_id", "register"], how="anti", maintain_order="left")
     return counted if kept.height == counted.rows.height else replace(counted, rows=kept)

@@ -13,11 +13,11 @@ from assets.readings.cumulative.register_index import DatedEvent
 from assets.readings.cumulative.register_intervals import (
     Intervals,
     Stream,
-    beside,
     declared,
     in_own_unit,
     site_events,
     to_intervals,
+    without_reported,
 )
 from assets.readings.parsed import STATE_SCHEMA, reason_counts
 from assets.readings.sniff_files import FileRead
@@ -84,7 +84,7 @@ def _one_per_instant(states: pl.DataFrame) -> pl.DataFrame:
 def _with(read: FileRead, counted: Intervals) -> FileRead:
     """The file with these amounts instead of those that it gave by itself."""
     others = read.rows.join(read.counted.rows, on=read.rows.columns, how="anti", maintain_order="left")
-    counted = beside(others, counted)
+    counted = without_reported(others, counted)
     rows = pl.concat([others, counted.rows])
     old = read.rejects.join(read.counted.rejects, on=read.rejects.columns, how="anti", nulls_equal=True)
     rejects = pl.concat([old, counted.rejects])

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.readings.drafts.column_kinds import price_column
-from assets.readings.drafts.map_draft import NOTHING_SAID, Fact, MapDraft, Question, Said, glob_of, identifier, text_of
+from assets.readings.drafts.map_draft import NO_FACTS, Fact, FileFacts, MapDraft, Question, glob_of, identifier, text_of
 from assets.readings.drafts.name_match import SURE, Match, match, only_meter
 from assets.readings.drafts.table_found import TableFound, look
 from assets.readings.drafts.time_column import ends_its_day, label_seen
@@ -27,7 +27,7 @@ _UTC_NAME = re.compile(
 _START_NAME = re.compile(r"\b(start|beginn?|von|from|ab|début|inizio)\b", re.IGNORECASE)
 
 
-def draft_map(path: Path, *, site: Site | None = None, said: Said = NOTHING_SAID) -> MapDraft | None:
+def draft_map(path: Path, *, site: Site | None = None, said: FileFacts = NO_FACTS) -> MapDraft | None:
     """The draft for a file; None where it is no table, or holds no column of times. Raises BadInput for a zone that
     there is not.
     """
@@ -40,7 +40,7 @@ def draft_of(
     file_name: str,
     *,
     site: Site | None = None,
-    said: Said = NOTHING_SAID,
+    said: FileFacts = NO_FACTS,
 ) -> MapDraft:
     """The draft of what a table shows."""
     drafting = _Drafting(found, site, said)
@@ -70,7 +70,7 @@ def draft_of(
 class _Drafting:
     """Collects the keys of one draft."""
 
-    def __init__(self, found: TableFound, site: Site | None, facts: Said) -> None:
+    def __init__(self, found: TableFound, site: Site | None, facts: FileFacts) -> None:
         self.found, self.site, self.unit, self.meter = found, site, facts.unit, facts.meter
         self.keys: dict[str, Any] = {}
         # Whose readings they are was said of this very file: one of another date may hold another meter's.

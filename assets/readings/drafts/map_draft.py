@@ -65,7 +65,7 @@ class Fact(Model):
     sure: float
 
 
-class Said(Model):
+class FileFacts(Model):
     """Facts of a whole file, from a person: the zone of times without offset, the unit of values whose column has none,
     the meter of values that no name assigns to one.
     """
@@ -75,7 +75,7 @@ class Said(Model):
     meter: str | None = None
 
 
-NOTHING_SAID = Said()
+NO_FACTS = FileFacts()
 
 
 class MapDraft(Model):

@@ -26,9 +26,9 @@ from assets.readings.drafts.column_kinds import (
 )
 from assets.readings.drafts.drafting import draft_of
 from assets.readings.drafts.map_draft import (
+    FileFacts,
     MapDraft,
     Question,
-    Said,
     glob_of,
     identifier,
     is_repeated,
@@ -210,7 +210,7 @@ class SiteDraft:
             self._prices.add(None)
 
     def _add_table(self, path: Path, found: TableFound) -> None:
-        draft = draft_of(found, path.name, said=Said(tz=self._zone or None))
+        draft = draft_of(found, path.name, said=FileFacts(tz=self._zone or None))
         keys: dict[str, Any] = {"match": glob_of(path.name), **draft.keys}
         questions, notes = list(draft.questions), dict(draft.notes)
         for each in (one for one in draft.questions if one.key in ("zone", "date_format") and one.answers):

@@ -110,7 +110,7 @@ def unfinished(store: Store) -> list[str]:
     return sorted({row["subject"] for row in rows if steps[row["erasure_id"]] != "finished"})
 
 
-def told(store: Store, site_ids: set[str]) -> list[dict[str, Any]]:
+def meter_erasures(store: Store, site_ids: set[str]) -> list[dict[str, Any]]:
     """Erasures of meters of these sites: subject, person_id, recorded_at_utc, in order."""
     rows = (row for row in ERASURES.rows(store) if row["step"] in ("recorded", "replayed"))
     return [row for row in rows if row["subject"].startswith("meter/") and row["subject"].split("/")[1] in site_ids]

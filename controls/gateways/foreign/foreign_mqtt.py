@@ -30,7 +30,7 @@ from controls.templates.mqtt_topics import (
     filled,
     message,
     placeholders,
-    spoken,
+    plain_text,
     word_of,
 )
 from data_quality.contracts.control.command import Command
@@ -129,7 +129,7 @@ class TopicsReader(OnLine):
         found = as_number(at_path(message.document, place.field_name or WHOLE), state.words)
         if found is None:
             return None
-        factor = state.signs.get(spoken(at_path(message.document, state.sign))) if state.sign else 1.0
+        factor = state.signs.get(plain_text(at_path(message.document, state.sign))) if state.sign else 1.0
         # Rounded as no device is exact: 0.001 times 2300 is no 2.3000000000000003.
         return None if factor is None else round(found * place.scale * factor, 9)
 
@@ -312,7 +312,7 @@ class TopicsDevice(TopicsReader):
 
 def _with_number(path: str, number: int) -> Callable[[_Message], bool]:
     """A test for the answer to one request; without a path every message may be it."""
-    return lambda heard: not path or spoken(at_path(heard.document, path)) == spoken(number)
+    return lambda heard: not path or plain_text(at_path(heard.document, path)) == plain_text(number)
 
 
 def own_name(name: str) -> str:

@@ -18,8 +18,8 @@ from controls.templates.mqtt_topics import (
     as_number,
     filled,
     message,
+    plain_text,
     put_at_path,
-    spoken,
     unified,
     word_of,
 )
@@ -226,7 +226,7 @@ class ServedTopics(ServedOnLine):
         return document
 
     def _say(self, topic: str, document: Any, *, is_kept: bool = False) -> None:
-        body = message(spoken(document), {}) if not isinstance(document, dict | list) else message(document, {})
+        body = message(plain_text(document), {}) if not isinstance(document, dict | list) else message(document, {})
         if self.fault == "mute":
             return
         if self.fault == "late":

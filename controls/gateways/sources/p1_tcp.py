@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from assets.readings.readers.p1_format.dsmr_meters import conflict, told
+from assets.readings.readers.p1_format.dsmr_meters import conflict, telegram_readings
 from assets.readings.readers.p1_format.dsmr_text import MAX_TELEGRAM, Telegram, fields_of, read_telegrams
 from controls.gateways.capabilities import DeviceRefused, DeviceSilent
 from controls.gateways.sources.adapter import Sink
@@ -32,7 +32,7 @@ _BEGINS = re.compile(rb"(?m)^/")
 # The checksum stands behind '!': without the end of its line it may still be on its way.
 _ENDS = re.compile(rb"(?m)^![^\r\n]*\r?\n")
 
-# Lines of a refused telegram that are looked at, and telegrams of one piece that are told one by one: whoever sends
+# Lines of a refused telegram that are looked at, and telegrams of one piece that are reported one by one: whoever sends
 # nothing but '!' must not choose what that costs.
 _SHOWN, _MOST_REFUSED = 10, 20
 
@@ -107,7 +107,7 @@ def samples_of(
     if twice is not None:
         reason = f"a telegram was refused: it has {twice.obis} twice, with two values"
         return [], [refusal("", reason, telegram.body, received_utc)]
-    found = told(fields, telegram.header, time_zone)
+    found = telegram_readings(fields, telegram.header, time_zone)
     names = {name for each in found.values() for name in (each.meter, each.alias)}
     if equipment_id and equipment_id not in names:
         of = ", ".join(sorted({each.meter for each in found.values() if each.obis.startswith("1-")})) or "no meter"

@@ -22,12 +22,12 @@ from controls.optimiser.devices.components.battery_curves import (
 )
 from controls.optimiser.devices.components.converter import Converter
 from controls.optimiser.devices.device import (
-    Again,
     Around,
     Forced,
     Given,
     Measure,
     Numbers,
+    ReplayState,
     State,
     Values,
     followed,
@@ -346,7 +346,7 @@ class Battery(Converter):
                 found.append(Forced(f"{words} {most_kw:g} kW", name, most_kw, most_kw))
         return found
 
-    def with_state(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[ReplayState]) -> Self:
         """Where it is to leave as much as there was, that follows the start; no end is asked for outside its window.
 
         Where it is asked to end as it begins, what is left over is worth nothing: equal charge says all.

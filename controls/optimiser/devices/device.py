@@ -211,7 +211,7 @@ class Given:
         return tuple(value[hour % len(value)] for hour in hours)
 
 
-class Again(TypedDict, total=False):
+class ReplayState(TypedDict, total=False):
     """State of a device in a replay: another amount to begin with and at least to leave (None: as its own figures
     require), and the actual values in place of its forecast, one a step. An amount unreachable in its steps (step_h:
     hours of each) is not required.
@@ -358,7 +358,7 @@ class Device(Part, OnPhases):
         """The same that leaves as much heat as the series of a plan; what stores no heat stays as it is."""
         return self
 
-    def with_state(self, **known: Unpack[Again]) -> "Device | None":
+    def with_state(self, **known: Unpack[ReplayState]) -> "Device | None":
         """The device in the given state for a replay; None: the replay keeps it as planned."""
         return None
 

@@ -14,13 +14,13 @@ from controls.optimiser.devices.components.ev_params import EvParams, chargeable
 from controls.optimiser.devices.components.ev_session import SLACK_KWH, PowerRange, Session
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Again,
     Around,
     Columns,
     Forced,
     Given,
     Measure,
     Numbers,
+    ReplayState,
     State,
     Values,
     clean,
@@ -392,7 +392,7 @@ class EvCharger(Converter):
             goes_on = t + 1 < now.to_step
         return self.model_copy(update={"sessions": tuple(stay for stay, _ in stays)})
 
-    def with_state(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[ReplayState]) -> Self:
         """The first car begins with that charge, where it is there from the start; the last leaves with that."""
         stays, start, end = list(self.sessions), known.get("start"), known.get("end")
         if stays and start is not None and not stays[0].from_step:

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import (
-    Again,
     Around,
     Device,
     Forced,
     Given,
     Numbers,
+    ReplayState,
     Values,
     clean,
     params_of,
@@ -138,7 +138,7 @@ class Pv(Device):
         """It is curtailed all the same where that pays: that is its own merit, not that of the others."""
         return self
 
-    def with_state(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[ReplayState]) -> Self:
         """With the sun that shone."""
         sun_kw = known.get("forecast_kw")
         return self if sun_kw is None else self.model_copy(update={"pv_kw": tuple(sun_kw.tolist())})

@@ -17,13 +17,13 @@ from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.components.switching import InShares
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Again,
     Around,
     Device,
     Forced,
     Given,
     Measure,
     Numbers,
+    ReplayState,
     State,
     Values,
     guarded_degc,
@@ -310,7 +310,7 @@ class Room(InShares, Device, _Figures):
                 is_on[t], now = 1.0, now + heated[t]
         return is_on
 
-    def with_state(self, **known: Unpack[Again]) -> Self:
+    def with_state(self, **known: Unpack[ReplayState]) -> Self:
         """From another temperature."""
         start = known.get("start")
         return self if start is None else self.model_copy(update={"init_degc": start})

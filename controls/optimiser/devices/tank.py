@@ -14,12 +14,12 @@ from controls.optimiser.devices.components.heat_store import HeatStore, StorePar
 from controls.optimiser.devices.components.switching import Bank, InShares, is_short, shared_out, shortest
 from controls.optimiser.devices.device import (
     DECIMALS,
-    Again,
     Around,
     Forced,
     Given,
     Measure,
     Numbers,
+    ReplayState,
     Values,
     clean,
 )
@@ -289,7 +289,7 @@ class Tank(_Relays, InShares, HeatStore):
         before = {} if known[0][1] == 0 else {"was_on": (), "since_h": (), "was_reheating": False}
         return super().over(known).model_copy(update={"relays_kw": most.relays_kw} | before)
 
-    def with_state(self, **known: Unpack[Again]) -> Self | None:
+    def with_state(self, **known: Unpack[ReplayState]) -> Self | None:
         """Where it is to leave as much as there was, that follows the start. Only one that was planned."""
         start, end = known.get("start"), known.get("end")
         begun = self.init_kwh if start is None else start

@@ -209,11 +209,11 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
             elif cheapest is None or outcome.objective < (cheapest[0].objective or 0.0):
                 cheapest = outcome, one
         if cheapest:
-            found.append(_told(solved, device, *cheapest, t))
+            found.append(_alternative(solved, device, *cheapest, t))
     return found
 
 
-def _told(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:
+def _alternative(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:
     if outcome.objective is None or outcome.values is None:
         raise OurFault("a choice without a cost")
     difference = outcome.objective - solved.objective

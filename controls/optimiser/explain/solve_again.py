@@ -22,7 +22,7 @@ _EXACT = 1e-8
 _CASES = 60
 
 
-class Again:
+class ForcedSolve:
     """A problem with a known best solution, to be solved with other bounds."""
 
     def __init__(self, arrays: Arrays, values: Floats) -> None:

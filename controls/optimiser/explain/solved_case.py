@@ -12,7 +12,7 @@ from controls.optimiser.backends.program import Arrays
 from controls.optimiser.backends.solve_highs import row_duals
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Numbers, Part, numbers
-from controls.optimiser.explain.solve_again import Again
+from controls.optimiser.explain.solve_again import ForcedSolve
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.solution import Solution
 
@@ -53,9 +53,9 @@ class SolvedCase:
         )
 
     @cached_property
-    def again(self) -> Again:
+    def again(self) -> ForcedSolve:
         """To be solved with one decision forced."""
-        return Again(self.arrays, self.values)
+        return ForcedSolve(self.arrays, self.values)
 
     @cached_property
     def duals(self) -> Floats:

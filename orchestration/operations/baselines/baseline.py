@@ -9,7 +9,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.baselines.adjust import ADJUSTMENTS, adjustment
-from orchestration.operations.baselines.baseline_line import details, line, one, told
+from orchestration.operations.baselines.baseline_line import details, line, one, version_text
 from orchestration.operations.operation import READS_AND_ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import OnlySiteOption
 from orchestration.operations.signing import actor
@@ -55,7 +55,7 @@ def show(
     ]
     result = details(found) | {"adjustments": [adjustment(each) for each in adjusted], "review": review}
     text = [
-        told(found),
+        version_text(found),
         *(f"  review: {finding.code}: {finding.message}" for finding in review),
         *(f"  adjustment {' '.join(cells)}" for cells in ADJUSTMENTS.cells(result)),
     ]
@@ -64,7 +64,7 @@ def show(
 
 def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
     """What speaks for a review of an energy baseline today, or at --as-of; nothing for other types."""
-    from reports.assess import AskedUse
+    from reports.assess import UseRequest
 
     project, fit = call.project, version.baseline
     site = project.sites.get(fit.site_id)
@@ -73,7 +73,7 @@ def _review(call: Call, version: BaselineVersion) -> tuple[Finding, ...]:
         return ()
     # Not the clock alone: the store may hold rows newer than it, after the clock was set back.
     as_of_utc = call.as_of_utc or project.reports.known_at(call.clock)
-    return AskedUse(site, seu, version, call.sources, as_of_utc).review()
+    return UseRequest(site, seu, version, call.sources, as_of_utc).review()
 
 
 @operation("baseline reject", takes=READS_AND_ACTS, example='factory/compressors/enb --as anna --reason "no autumn"')

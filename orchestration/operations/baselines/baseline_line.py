@@ -65,7 +65,7 @@ def interval(term: Coefficient, baseline: Baseline, confidence: float) -> list[f
     return [term.value - half, term.value + half]
 
 
-def told(version: BaselineVersion) -> str:
+def version_text(version: BaselineVersion) -> str:
     """A version for people."""
     found, stats = version.baseline, version.baseline.statistics
     terms = " ".join(f"{t.value:+.6g}{'' if t.name == 'intercept' else ' × ' + t.name}" for t in found.coefficients)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RULE = "best_of: the year whose baseline asks the least energy under the conditions of the reporting period"
 YEARS = (
     "year: {name} | eligible: {may} | model: {model:|-} | expected kWh: {expected_kwh:,.0f} | EnPI: {enpi:.1f} "
-    "| band: {band} | verdict: {said} | best: {star}"
+    "| band: {band} | verdict: {verdict_words} | best: {star}"
 )
 
 
@@ -48,7 +48,7 @@ def best(
     """Fit one baseline a year, judge a period by each, and by the year that asks the least energy.
 
     EnPI is an index: 100 is as the year expects. The band of the best year knows that it was chosen. Years that
-    contradict each other are said first.
+    contradict each other are named first.
     """
     from ml.baselines.savings.best_of_years import best_of_years, check_spans
 
@@ -114,7 +114,7 @@ def _use_of(call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "
 def _approved(
     call: Call, site: Site, seu: Seu, spans: "Sequence[Span]", report: "Span"
 ) -> tuple[dict[str, Any] | None, list[Finding]]:
-    """The rule that was approved for the period, and what is to be said where it is not the one asked for."""
+    """The rule that was approved for the period, and the caveat where it is not the one asked for."""
     from assets.stores.ledgers.year_rules import YearRules
 
     rule = year_rule(site, seu, spans, report)
@@ -208,12 +208,12 @@ def _table(rows: Sequence[dict[str, Any]], found: "BestOfYears") -> Table:
         name=lambda row: year_label(row["train"]),
         may=lambda row: "yes" if row["eligible"] else f"no: {row['reason']}",
         band=lambda row: "-" if row["interval"] is None else f"{row['interval'][0]:.1f} to {row['interval'][1]:.1f}",
-        said=lambda row: "-" if row["verdict"] is None else said(row["verdict"]),
+        verdict_words=lambda row: "-" if row["verdict"] is None else verdict_words(row["verdict"]),
         star=lambda row: "yes" if row["train"] == star else "",
     )
 
 
-def said(verdict: str) -> str:
+def verdict_words(verdict: str) -> str:
     """A verdict in words."""
     return verdict.replace("_", " ")
 
@@ -226,7 +226,7 @@ def _headline(found: "BestOfYears") -> str:
     low, high = found.interval
     lines = [
         f"best of: {year_label(found.years[found.best].train)}, EnPI {found.enpi:.1f} (100 is as expected), "
-        f"{low:.1f} to {high:.1f} at {found.confidence:.0%} corrected for the choice: {said(found.verdict)}",
+        f"{low:.1f} to {high:.1f} at {found.confidence:.0%} corrected for the choice: {verdict_words(found.verdict)}",
         f"  its own band, uncorrected: {found.uncorrected[0]:.1f} to {found.uncorrected[1]:.1f}; "
         f"{found.rivals} of the years do not differ from it; {found.coverage:.1%} of the period compared",
     ]

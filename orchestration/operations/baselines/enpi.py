@@ -19,7 +19,7 @@ from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import Call, Option, operation
 from orchestration.operations.options import PeriodOption, SiteOption
 from orchestration.views.requested_figures import use_ids
-from reports.assess import TREND_YEARS, AskedUse, baselines_in_force, enb_of
+from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.kept_readings import seu_of
@@ -78,7 +78,7 @@ OF_MONTHS = FIGURES[1:3] + FIGURES[4:6]
 
 
 def _trend_with_ids(
-    call: Call, use_query: AskedUse, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
+    call: Call, use_query: UseRequest, versions: Sequence[BaselineVersion], trend: Sequence[QuarterStatus]
 ) -> list[dict[str, Any]]:
     by_number, found = {each.version: each for each in versions}, []
     for number, rows in groupby(trend, attrgetter("baseline_version")):
@@ -96,7 +96,7 @@ def _dumped(found: Model) -> dict[str, Any]:
     return found.model_dump(mode="json")
 
 
-def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tuple[AskedUse, Period]:
+def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tuple[UseRequest, Period]:
     project, known = call.project, call.project.site(site)
     use = seu_of(known, seu)
     # One instant for all that follows: readings, baselines and adjustments of one view.
@@ -108,17 +108,17 @@ def _ask(call: Call, site: str, seu: str, period: str, number: int | None) -> tu
     span = parse_period(period, known.time_zone)
     refuse_future(span, as_of, name="enpi")
     refuse_without_readings(project.lake, known, span, name="enpi", as_of_utc=as_of)
-    return AskedUse(known, use, version, call.sources, as_of), span
+    return UseRequest(known, use, version, call.sources, as_of), span
 
 
-def _what_if(use_query: AskedUse, span: Period, changes: list[str]) -> dict[str, Any]:
+def _what_if(use_query: UseRequest, span: Period, changes: list[str]) -> dict[str, Any]:
     from assets.kpi.enpi.what_if import parse_change, what_if
 
     baseline, days = _model(use_query, span)
     return _dumped(what_if(baseline, days, [parse_change(text) for text in changes]))
 
 
-def _mix(use_query: AskedUse, span: Period, text: str) -> dict[str, Any]:
+def _mix(use_query: UseRequest, span: Period, text: str) -> dict[str, Any]:
     from assets.kpi.enpi.product_mix import at_reference_mix, parse_mix, product_drivers
 
     baseline, days = _model(use_query, span)
@@ -126,7 +126,7 @@ def _mix(use_query: AskedUse, span: Period, text: str) -> dict[str, Any]:
     return _dumped(at_reference_mix(baseline, days, products=products, shares=parse_mix(text)))
 
 
-def _model(use_query: AskedUse, span: Period) -> tuple[Baseline, pl.DataFrame]:
+def _model(use_query: UseRequest, span: Period) -> tuple[Baseline, pl.DataFrame]:
     """The baseline and the days of the span that it is asked about. Raises BadInput (no_baseline)."""
     if use_query.version is None:
         raise BadInput(f"SEU {use_query.seu.seu_id!r} has no baseline to ask", reason="no_baseline")

@@ -7,7 +7,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.site import Site
 from orchestration.operations.answer import CHECK_FAILED, DONE, Answer, Table, finding_lines
-from orchestration.operations.baselines.baseline_line import details, told
+from orchestration.operations.baselines.baseline_line import details, version_text
 from orchestration.operations.baselines.baseline_options import Files, ModelOption, TrainOption, dates_of, refusal
 from orchestration.operations.operation import ACTS, Call, Option, operation
 from reports.writer import words
@@ -116,7 +116,7 @@ def _fit_site(call: Call, site: str, seu: str | None, train: str | None) -> Answ
     found = [version for version in newest.values() if seu in (None, version.baseline.seu_id)]
     missing = [s.seu_id for s in known.seus if seu in (None, s.seu_id)]
     missing = [name for name in missing if name not in {v.baseline.seu_id for v in found}]
-    text = "\n".join([*(told(version) for version in found), *(f"{name}: no baseline" for name in missing)])
+    text = "\n".join([*(version_text(version) for version in found), *(f"{name}: no baseline" for name in missing)])
     result = {"baselines": [details(version) for version in found], "without_baseline": missing}
     return Answer(result, text=f"{text}\n{call.then(known.site_id)}", exit_code=DONE if found else CHECK_FAILED)
 

@@ -314,7 +314,7 @@ def reconcile_stored(
     documents = [{**_audited(each), "audit": _with_ids(each.audit, each.bill_id, ids)} for each in audits]
     return Answer(
         {"site_id": known.site_id, **facts, "audits": documents},
-        Table(rows, AUDITED, empty="no bill is stored for this", said=_said, told=_told, mark=_mark),
+        Table(rows, AUDITED, empty="no bill is stored for this", said=_verdict_words, told=_has_event, mark=_mark),
         exit_code=CHECK_FAILED if facts["differ"] or facts["not_audited"] else DONE,
     )
 
@@ -350,9 +350,9 @@ def _audited(each: StoredAudit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _said(each: dict[str, Any]) -> str:
+def _verdict_words(each: dict[str, Any]) -> str:
     return f"differs: {each['cause']}" if each["verdict"] == "differs" else str(each["verdict"]).replace("_", " ")
 
 
-def _told(each: dict[str, Any]) -> str:
+def _has_event(each: dict[str, Any]) -> str:
     return "yes" if each["event_id"] else ""

@@ -144,7 +144,7 @@ def factors_list(
         if activity.casefold() in each.factor.activity.casefold()
         and (day is None or each.factor.valid_from <= day < each.factor.valid_to)
     ]
-    return Answer({"factors": [_told(each) for each in kept]}, FACTORS)
+    return Answer({"factors": [_factor_row(each) for each in kept]}, FACTORS)
 
 
 def _selected(found: FactorSet, region: str, year: int | None, renames: dict[str, str]) -> FactorSet:
@@ -188,7 +188,7 @@ def _renames(given: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _told(each: StoredFactor) -> dict[str, Any]:
+def _factor_row(each: StoredFactor) -> dict[str, Any]:
     fields = each.factor.model_dump(exclude={"file", "line"})
     return {**fields, "tenant": each.tenant, "set_id": each.set_id, "recorded_at_utc": each.recorded_at_utc} | (
         {"withdrawn": each.withdrawn} if each.withdrawn else {}

@@ -61,14 +61,14 @@ def start(
         person = who.person.person_id
         ExperimentStore(store).start(made, person_id=person, reason=reason.strip(), clock=call.clock)
         who.sign("experiment start", made.experiment_id, seed=made.seed, share=made.share, reason=reason.strip())
-    return _told(call, known, made)
+    return _answer(call, known, made)
 
 
 @operation("experiment status", takes=PROJECT, example="--site home")
 def status(call: Call, site: SiteOption) -> Answer:
     """Show the newest experiment: each day with arm and cost, the saving with its band, and what is decided."""
     known = call.project.site(site)
-    return _told(call, known, ExperimentStore(call.project.store).named(site))
+    return _answer(call, known, ExperimentStore(call.project.store).named(site))
 
 
 @operation("experiment stop", takes=ACTS, example='--site home --as carla --reason "guests come"')
@@ -82,7 +82,7 @@ def stop(call: Call, site: SiteOption, reason: ReasonOption) -> Answer:
             raise BadInput(f"no experiment runs at {site}", reason="no_experiment", mend=_MEND.format(site))
         kept.stop(running, person_id=who.person.person_id, reason=reason.strip(), clock=call.clock)
         who.sign("experiment stop", running.experiment_id, reason=reason.strip())
-    return _told(call, known, running)
+    return _answer(call, known, running)
 
 
 def _actor(call: Call, reason: str) -> Actor:
@@ -93,7 +93,7 @@ def _actor(call: Call, reason: str) -> Actor:
     return who
 
 
-def _told(call: Call, site: "Site", experiment: Experiment) -> Answer:
+def _answer(call: Call, site: "Site", experiment: Experiment) -> Answer:
     from assets.experiments.experiment_days import experiment_days, outcomes_of
     from assets.experiments.saving import saving_of
     from assets.stores.ledgers.plans import PlanStore

@@ -162,14 +162,14 @@ def backtest(
         "zone": known.zone,
         "findings": found.findings,
     }
-    return Answer(result, _told(known, found))
+    return Answer(result, _backtest_tables(known, found))
 
 
 def _figures(score: "BacktestScore") -> dict[str, float | int | None]:
     return {key: getattr(score, key) for key in _KEYS}
 
 
-def _told(known: "FileCase", found: "FileBacktest") -> list[Table | str]:
+def _backtest_tables(known: "FileCase", found: "FileBacktest") -> list[Table | str]:
     one, floor = found.score, found.floor
     wide = "" if one.coverage_p5_p95 is None else f", P5 to P95 {one.coverage_p5_p95:.0%}"
     of_days = "" if found.day_wape is None else f" by step, {found.day_wape:.1%} by day"

@@ -47,7 +47,7 @@ def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -
         drawn = plan_picture(picture_of_plan(found.plan), title=f"Plan of {site.name}", time_zone=site.time_zone)
         write_file(picture, drawn)
         call.say(f"the plan is drawn in {picture}")
-    return _told(found, site)
+    return _plan_answer(found, site)
 
 
 def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
@@ -85,7 +85,7 @@ def _refused(finding: "Finding") -> Answer:
     return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
 
 
-def _told(found: "DayPlan", site: "Site") -> Answer:
+def _plan_answer(found: "DayPlan", site: "Site") -> Answer:
     plan, here = found.plan, zone(site.time_zone)
     result = {
         "blocks": found.blocks,

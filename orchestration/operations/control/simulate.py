@@ -73,7 +73,7 @@ def simulate(
     )
     if picture is not None:
         write_file(picture, cost_picture(found))
-    text = "\n".join([_told(found), *finding_lines(found.findings, indent="")])
+    text = "\n".join([_outcome_text(found), *finding_lines(found.findings, indent="")])
     return Answer(found, _table(found), text)
 
 
@@ -157,7 +157,7 @@ def _table(found: "Simulated") -> Table:
     )
 
 
-def _told(found: "Simulated") -> str:
+def _outcome_text(found: "Simulated") -> str:
     headline = f"synthetic: {len(found.seeds)} simulated house{'s' if len(found.seeds) > 1 else ''} of {found.site_id}"
     lines = [f"{headline}, {found.start_utc:%Y-%m-%d %H:%M}Z to {found.end_utc:%Y-%m-%d %H:%M}Z"]
     for line in found.policies:

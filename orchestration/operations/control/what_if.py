@@ -69,7 +69,7 @@ def what_if(
     kept = WhatIfs(call.project.store).keep(found, call.clock)
     if picture is not None:
         write_file(picture, months_picture(kept))
-    return Answer(kept, _table(kept), "\n".join(_told(kept, known)))
+    return Answer(kept, _table(kept), "\n".join(_comparison_lines(kept, known)))
 
 
 def months_picture(found: WhatIfResult) -> bytes:
@@ -138,7 +138,7 @@ def _last_years(call: Call, site: "Site", years: int) -> tuple[date, date]:
     return start, end
 
 
-def _told(found: WhatIfResult, site: "Site") -> list[str]:
+def _comparison_lines(found: WhatIfResult, site: "Site") -> list[str]:
     low, high = found.without_interval
     lines = [
         f"synthetic: {site.name} replayed from {found.start} to {found.end}, stored as {found.result_id}",

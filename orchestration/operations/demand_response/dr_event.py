@@ -67,7 +67,7 @@ def dr_event_create(
     span = event_span(event, call.project.site(site).time_zone)
     act: dict[str, Any] = {"source": source, "person": call.known_person(), "reason": reason}
     made, _ = create_event(call.project, site, programme, span, target_kw, clock=call.clock, **act)
-    return told(call, made)
+    return event_answer(call, made)
 
 
 @operation("dr event propose", takes=ACTS, example='d20261201 --as carla --reason "called"')
@@ -102,7 +102,7 @@ def dr_event_approve(
 
     who = actor(call)
     act: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return told(call, approve_event(call.project, event, digest, clock=call.clock, **act))
+    return event_answer(call, approve_event(call.project, event, digest, clock=call.clock, **act))
 
 
 @operation("dr event arm", takes=ACTS, example='d20261201 --as carla --reason "crew is on site"')
@@ -112,7 +112,7 @@ def dr_event_arm(call: Call, event: IdArgument, reason: ReasonOption) -> Answer:
 
     who = actor(call)
     act: dict[str, Any] = {"person": who.person, "reason": reason, "sign": who.sign}
-    return told(call, arm_event(call.project, event, clock=call.clock, **act))
+    return event_answer(call, arm_event(call.project, event, clock=call.clock, **act))
 
 
 @operation("dr event stop", takes=ACTS, example='d20261201 --as carla --reason "rooms are warm"')
@@ -126,7 +126,7 @@ def dr_event_stop(
     from orchestration.demand_response.acts import stop_event
 
     act: dict[str, Any] = {"person": call.known_person(), "reason": reason, "is_opt_out": opt_out}
-    return told(call, stop_event(call.project, event, clock=call.clock, **act))
+    return event_answer(call, stop_event(call.project, event, clock=call.clock, **act))
 
 
 @operation("dr event advance", takes=PROJECT, example="--project demo")
@@ -176,7 +176,7 @@ def dr_event_settle(call: Call, event: IdArgument) -> Answer:
 
     call.doing("settling the event")
     made, settled = settle_event(call.project, event, clock=call.clock, person=call.known_person())
-    answer = told(call, made)
+    answer = event_answer(call, made)
     return Answer(
         answer.result, Table(_rows(settled), SETTLED), "\n".join([answer.text, *finding_lines(settled.findings)])
     )
@@ -188,7 +188,7 @@ def _rows(settled: Settlement) -> list[dict[str, Any]]:
     return [{"as": text, **each.model_dump(exclude={"intervals"})} for text, each in named if each is not None]
 
 
-def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
+def event_answer(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
     """The answer of every act: the event as it stands, with its settlement."""
     row = _row(call, event, as_of_utc)
     lines = [
@@ -209,7 +209,7 @@ def told(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answe
 
 def detailed(call: Call, event: DrEvent, as_of_utc: datetime | None = None) -> Answer:
     """The same with what a person looks at before a yes: plan, exact commands, approvals."""
-    answer = told(call, event, as_of_utc)
+    answer = event_answer(call, event, as_of_utc)
     parts: list[Table | str] = [answer.text]
     if event.plan is not None:
         parts += plan_parts(event.plan, call.project.site(event.site_id).time_zone)

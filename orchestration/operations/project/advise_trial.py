@@ -59,13 +59,13 @@ def ab_start(
     with store.together():
         AdviceActs(store).start(trial, call.clock, person_id=person.person_id, reason=reason.strip())
         draw(store, Recommendations(store).standing(), call.clock)
-    return _told(call)
+    return _trial_answer(call)
 
 
 @operation("advise ab show", takes=READS, example="")
 def ab_show(call: Call) -> Answer:
     """Show the newest trial: both arms with what was accepted and saved, and whether one is better."""
-    return _told(call, call.as_of_utc)
+    return _trial_answer(call, call.as_of_utc)
 
 
 @operation("advise ab stop", takes=ACTS, example='--as ben --reason "decided"')
@@ -79,7 +79,7 @@ def ab_stop(call: Call, reason: ReasonOption) -> Answer:
     if trial is None:
         raise BadInput("no trial of two ways to advise runs", reason="no_trial")
     acts.stop(trial, call.clock, person_id=person.person_id, reason=reason.strip())
-    return _told(call)
+    return _trial_answer(call)
 
 
 @operation("advise preferences", takes=READS_AND_ACTS, example="--as ben")
@@ -127,7 +127,7 @@ def _expect_reason(reason: str) -> None:
         raise BadInput("this is done with a reason", reason="no_reason")
 
 
-def _told(call: Call, as_of_utc: datetime | None = None) -> Answer:
+def _trial_answer(call: Call, as_of_utc: datetime | None = None) -> Answer:
     document = trial_told(call.project.store, as_of_utc=as_of_utc)
     trial, found = document["trial"], document["findings"]
     state = "runs" if trial["stopped_utc"] is None else f"stopped {trial['stopped_utc']:%Y-%m-%d}"

@@ -27,16 +27,16 @@ def next_(call: Call, site: OnlySiteOption = None) -> Answer:
             why="a file that cannot be read holds up everything",
             command=f"meterloom check{call.option}",
         )
-        return Answer({"steps": [step], "findings": []}, text=told({"": [step]}, {}))
+        return Answer({"steps": [step], "findings": []}, text=steps_text({"": [step]}, {}))
     steps = {each.site_id: next_steps(each) for each in found}
     now_utc = call.clock.now_utc()
     failing = (not_working_anywhere if site is None else nothing_runs)(call.project, now_utc)
     failing += [finding for each in sites for finding in not_working(call.project, each, now_utc)]
-    text = "\n".join([*failures(failing), told(steps, {each.site_id: each for each in found})])
+    text = "\n".join([*failures(failing), steps_text(steps, {each.site_id: each for each in found})])
     return Answer({"steps": [step for mine in steps.values() for step in mine], "findings": failing}, text=text)
 
 
-def told(steps: Mapping[str, list[Step]], facts: Mapping[str, Facts]) -> str:
+def steps_text(steps: Mapping[str, list[Step]], facts: Mapping[str, Facts]) -> str:
     """The steps for people, by site: what and why, and the command on a line of its own, to be copied."""
     lines = []
     for site_id, mine in steps.items():

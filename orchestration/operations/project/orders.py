@@ -73,7 +73,7 @@ def orders_create(
         reason=reason, finding_id=source, recommendation=recommendation, due=day_or_none(due, "--due"),
         assignee=assignee,
     )  # fmt: skip
-    return _told(made)
+    return _order_answer(made)
 
 
 @operation("orders assign", takes=ACTS, example='3f2a9c --to carla --as carla --reason "I am there on Monday"')
@@ -117,13 +117,13 @@ def _moved(
 ) -> Answer:
     found = WorkOrders(call.project.store).named(order)
     person = call.known_person()
-    return _told(
+    return _order_answer(
         work_orders.move(
             call.project, found, state, call.clock, person=person, reason=reason, assignee=assignee, due=due
         )
     )
 
 
-def _told(order: WorkOrder) -> Answer:
+def _order_answer(order: WorkOrder) -> Answer:
     headline = f"{order.order_id} {order.priority} {order.state}: {order.title}"
     return Answer({"orders": [work_orders.row(order)]}, text=headline)

@@ -33,7 +33,7 @@ def anomalies_learn(call: Call) -> Answer:
     findings = [found.finding] if found.finding else []
     return Answer(
         {"model": _model(found), "new": found.is_new, "findings": findings},
-        text="\n".join([_said(found), *finding_lines(findings)]),
+        text="\n".join([_outcome_text(found), *finding_lines(findings)]),
     )
 
 
@@ -78,7 +78,7 @@ def _model(found: "CausesLearned") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _said(found: "CausesLearned") -> str:
+def _outcome_text(found: "CausesLearned") -> str:
     version, figures = found.version, found.version.figures
     if found.finding is not None:
         return f"nothing was learned; version {version.version} leads"

@@ -219,7 +219,7 @@ def readings_digest(call: Call, site: Site, period: str | None) -> str:
 def words(found: Discovery) -> str:
     """A discovery for people."""
     lines = [
-        f"{each.child} below {each.parent}: {each.confidence:.3f}{_beside(each)}; {each.reason}"
+        f"{each.child} below {each.parent}: {each.confidence:.3f}{_parent_note(each)}; {each.reason}"
         for each in found.proposals
     ]
     lines += [
@@ -235,7 +235,7 @@ def words(found: Discovery) -> str:
     return "\n".join([*lines, *finding_lines(found.findings, indent="")]) or "no submeters found"
 
 
-def _beside(proposal: Proposal) -> str:
+def _parent_note(proposal: Proposal) -> str:
     if proposal.declared_parent == proposal.parent:
         return " (as declared)"
     return f" (the site file says {proposal.declared_parent})" if proposal.declared_parent else " (new)"

@@ -150,7 +150,10 @@ def event(
             who.sign("readings event", recorded.event_id, reason=reason)
     # Apart from the record: where it breaks off, the event stands and `readings recompute` does the rest.
     changed = _recompute(call, known, [meter], f"{kind.value} recorded by {person.person_id}")
-    text = [f"{recorded.event_id[:12]} {'recorded' if is_new else 'was recorded already'}", *map(_told, changed)]
+    text = [
+        f"{recorded.event_id[:12]} {'recorded' if is_new else 'was recorded already'}",
+        *map(_recompute_text, changed),
+    ]
     return Answer({"events": [recorded], "registers": changed}, text="\n".join(text))
 
 
@@ -179,7 +182,7 @@ def withdraw(
         gone = store.withdraw(known.site_id, event_id, person_id=person.person_id, reason=reason, clock=call.clock)
         who.sign("readings withdraw", gone.event_id, reason=reason)
     changed = _recompute(call, known, [gone.meter_id], f"{gone.event.kind.value} withdrawn by {person.person_id}")
-    text = [f"{gone.event_id[:12]} withdrawn", *map(_told, changed)]
+    text = [f"{gone.event_id[:12]} withdrawn", *map(_recompute_text, changed)]
     return Answer({"events": [gone], "registers": changed}, text="\n".join(text))
 
 
@@ -192,7 +195,7 @@ def recompute(
 ) -> Answer:
     """Make the amounts of cumulative registers anew from all reads, after the site file's events changed."""
     found = _recompute(call, call.project.site(site), meter, "site file", dry_run=dry_run)
-    text = "\n".join(map(_told, found)) or "no reads of cumulative registers are kept"
+    text = "\n".join(map(_recompute_text, found)) or "no reads of cumulative registers are kept"
     return Answer({"registers": found}, text=text)
 
 
@@ -239,7 +242,7 @@ def _model(kind: Any, body: dict[str, Any]) -> Any:
         raise BadInput(f"{where}: {message}" if where else message, reason="bad_request") from error
 
 
-def _told(found: Recomputed) -> str:
+def _recompute_text(found: Recomputed) -> str:
     """One register for people."""
     name = f"{found.meter_id}.{found.register_id}"
     extra = f", {found.questionable_rows} of them questionable now" if found.questionable_rows else ""

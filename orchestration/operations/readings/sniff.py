@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from assets.readings.bulk.table_blocks import look_at
-from assets.readings.drafts.map_draft import MapDraft, Said, glob_of
+from assets.readings.drafts.map_draft import FileFacts, MapDraft, glob_of
 from assets.readings.drafts.write_map import write_maps
 from assets.readings.parsed import Channel, one_line
 from assets.readings.sniff_files import SniffReport
@@ -37,14 +37,14 @@ class AboutFiles:
         str | None, Option("--meter", help="Meter of the site, where no name says whose values they are.")
     ] = None
 
-    def said(self, site: Site | None) -> Said:
+    def said(self, site: Site | None) -> FileFacts:
         """The same, checked. Raises BadInput."""
         if self.unit is not None:
             unit_of(self.unit)
         if site is not None and self.meter is not None and self.meter not in site.stream_ids():
             known = ", ".join(site.stream_ids())
             raise BadInput(f"--meter: {self.meter!r} is not of this site, which has {known}", reason="unknown_meter")
-        return Said(tz=self.tz, unit=self.unit, meter=self.meter)
+        return FileFacts(tz=self.tz, unit=self.unit, meter=self.meter)
 
 
 @operation("sniff", repeats=True, takes=PROJECT, example="meters.csv --site factory --write")

@@ -79,7 +79,7 @@ def _since(row: Mapping[str, Any]) -> object:
     return row["hour_start_utc"] or row["start"]
 
 
-def _said(row: Mapping[str, Any]) -> str:
+def _finding_text(row: Mapping[str, Any]) -> str:
     return ", ".join(row["findings"]) or str(row["finding"])
 
 
@@ -88,8 +88,8 @@ def _half(row: Mapping[str, Any]) -> str:
     return "" if half is None else f"{half:,.3f}"
 
 
-KPIS = Table("rows", _SHOWN, since=_since, said=_said)
-WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, said=_said, half=_half)
+KPIS = Table("rows", _SHOWN, since=_since, said=_finding_text)
+WITH_BANDS = Table("rows", _SHOWN.replace("unit |", "±: {half} | unit |"), since=_since, said=_finding_text, half=_half)
 
 
 @operation("kpis", example="--site factory --period 2025-Q1 --grain month", writes=True)

@@ -89,7 +89,7 @@ def review(call: Call, revision: RevisionArgument, reason: ReasonOption = "looke
     """Review a revision as a named person with the role; whoever made it cannot."""
     who = actor(call, Role.REVIEWER)
     chosen = parse_revision(revision, call.project.reports)
-    return told(chosen, life_of(call).review(chosen, who.person, signer=who.signer, reason=reason))
+    return step_answer(chosen, life_of(call).review(chosen, who.person, signer=who.signer, reason=reason))
 
 
 @operation("reports publish", takes=ACTS, example=f"{_EXAMPLE} --as dirk")
@@ -108,11 +108,11 @@ def publish(
         chosen, who.person, signer=who.signer, reason=reason, allow_synthetic=allow_synthetic
     )
     if outcome.status is None:
-        return told(chosen, outcome)
+        return step_answer(chosen, outcome)
     out_dir = call.project.project.reports_dir / "published"
     reports, names = call.project.reports, call.project.names
     _, files = render_now(outcome.content, reports, out_dir, tuple(RENDERERS), call.clock, names)
-    return told(chosen, outcome, files=[*files.values()])
+    return step_answer(chosen, outcome, files=[*files.values()])
 
 
 @operation("reports return", takes=ACTS, example=f"{_EXAMPLE} --as anna --reason 'bill of March is missing'")
@@ -120,7 +120,7 @@ def send_back(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answ
     """Send a revision back: it is never published; what it rests on is mended, and another revision is made."""
     who = actor(call, Role.REVIEWER)
     chosen = parse_revision(revision, call.project.reports)
-    return told(chosen, life_of(call).send_back(chosen, who.person, signer=who.signer, reason=reason))
+    return step_answer(chosen, life_of(call).send_back(chosen, who.person, signer=who.signer, reason=reason))
 
 
 @operation("reports withdraw", takes=ACTS, example=f"{_EXAMPLE} --as dirk --reason 'meter was wired wrongly'")
@@ -128,7 +128,7 @@ def withdraw(call: Call, revision: RevisionArgument, reason: WhyOption) -> Answe
     """Say of a published revision that it no longer holds; its files stay as they are, its period stays closed."""
     who = actor(call, Role.PUBLISHER)
     chosen = parse_revision(revision, call.project.reports)
-    return told(chosen, life_of(call).withdraw(chosen, who.person, signer=who.signer, reason=reason))
+    return step_answer(chosen, life_of(call).withdraw(chosen, who.person, signer=who.signer, reason=reason))
 
 
 @operation("reports deliver", takes=PROJECT, example=f"{_EXAMPLE} --to folder", writes=True)
@@ -188,7 +188,7 @@ def life_of(call: Call) -> Life:
     return Life(project.reports, publications, stale=stale, clock=call.clock, names=project.names)
 
 
-def told(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:
+def step_answer(revision: Revision, outcome: Outcome, files: Sequence[Path] = ()) -> Answer:
     """The result of a step; exit code 1 with the blocking reasons."""
     name = f"{revision.report_id}@{revision.revision}"
     decision, status = outcome.decision, outcome.status

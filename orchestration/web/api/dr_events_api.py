@@ -100,7 +100,7 @@ def act(
         me, is_newer = ask.person.person_id, stamp is not None and stamp != stamp_of(event)
         is_mine = is_newer and event.person_id == me and event.state == _LEADS_TO.get(name)
         if is_mine or kind.is_done(event, me):
-            return dr_event.told(WebCall(ask), event)
+            return dr_event.event_answer(WebCall(ask), event)
         if is_newer and name not in ("stop", "opt-out"):
             raise BadInput("this event has changed since you opened the page", reason="changed_since")
         return kind.run(WebCall(ask), event.event_id, arguments)

@@ -25,7 +25,7 @@ from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.requested_number import asking
 from orchestration.web.work import Outcome, work_of
-from reports.assess import AskedUse, enb_of
+from reports.assess import UseRequest, enb_of
 from reports.figures.answer import Asking
 from reports.pages.energy_uses import Quarter, formula_of, why_measure
 from reports.pages.use_quarters import against, quarters
@@ -135,7 +135,7 @@ def performance(question: Performance, ask: Ask = asked(Permission.REPORT_READ, 
     label = str(question.report_year) + ("" if question.period == "annual" else f"-{question.period}")
     span = parse_period(label, site.time_zone)
     version = _of_year(site_asking, seu, question.baseline_year)
-    use = AskedUse(site, seu, version, site_asking.sources, site_asking.as_of_utc)
+    use = UseRequest(site, seu, version, site_asking.sources, site_asking.as_of_utc)
     made: list[Figure] = []
     found = quarters(site_asking, use, [span, *months_of(span)], measures=MEASURES, book=made.extend)
     ids = kept_ids(ask.project, made, ask.clock)

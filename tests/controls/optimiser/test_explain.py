@@ -15,7 +15,7 @@ from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.explain.explain import explain
-from controls.optimiser.explain.solve_again import Again
+from controls.optimiser.explain.solve_again import ForcedSolve
 from controls.optimiser.explain.words import figure, folded
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
@@ -228,7 +228,7 @@ def test_slots_that_time_did_not_reach_say_so_and_none_is_missing() -> None:
 def test_a_rounded_answer_is_the_searched_one() -> None:
     case = changed(TOY, load_kw=(1.0, 0.4), import_price_per_kwh=(0.1, 0.3))
     problem, answer = build_problem(case), solved(case)
-    again = Again(problem.program.arrays(), np.array(answer.values))
+    again = ForcedSolve(problem.program.arrays(), np.array(answer.values))
     column = int(problem.variables["bat"]["battery_charge_kw"].column[0])
     rounded = again.relaxed(column, 0.2, 0.2)
     assert rounded.status == "optimal"

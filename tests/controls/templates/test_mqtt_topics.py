@@ -17,8 +17,8 @@ from controls.templates.mqtt_topics import (
     filled,
     message,
     placeholders,
+    plain_text,
     put_at_path,
-    spoken,
     unified,
     word_of,
 )
@@ -87,7 +87,9 @@ def test_what_is_sent_is_read_back_out_of_it(name: str, known: dict[str, Any]) -
             found = unified(payload, said[0])
             assert found is not None
             assert set(found) == placeholders(payload)
-            assert {key: spoken(value) for key, value in found.items()} == {key: spoken(known[key]) for key in found}
+            assert {key: plain_text(value) for key, value in found.items()} == {
+                key: plain_text(known[key]) for key in found
+            }
 
 
 json_values = st.recursive(

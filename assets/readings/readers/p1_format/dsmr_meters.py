@@ -118,7 +118,7 @@ def totals(readings: Iterable[Reading], unknown: Iterable[Field] = ()) -> list[t
     return found
 
 
-def told(fields: list[Field], header: str, time_zone: str) -> dict[str, Reading]:
+def telegram_readings(fields: list[Field], header: str, time_zone: str) -> dict[str, Reading]:
     """Readings of one telegram, by OBIS code without its `.255`. 1-0:1.8.0 and 1-0:2.8.0 are sums over tariffs where
     the meter states no total; where one of those cannot be read, they are left out.
     """
