@@ -330,7 +330,7 @@ class PeopleNow:
         """The person of that id, if the file names them today."""
         return next((each for each in self.people().people if each.person_id == person_id), None)
 
-    def told(self) -> str:
+    def current_fault(self) -> str:
         """The fault of this moment in words."""
         self.people()
         return self.fault

@@ -233,7 +233,7 @@ class Device:
         return next((slot.limits for slot in self.slots if slot.limits.capacity_kwh), None)
 
     @cached_property
-    def asked(self) -> tuple[str, ...]:
+    def needed_values(self) -> tuple[str, ...]:
         """The measured values that the guards of its slots need."""
         limits = [slot.limits for slot in self.slots]
         needed = {
@@ -276,7 +276,7 @@ class Lanes:
         """Run it in the device's lane."""
         return (self._silent if device.is_silent else self._healthy).submit(act)
 
-    def beside(self, act: Callable[[], T]) -> "Future[T]":
+    def submit_meter(self, act: Callable[[], T]) -> "Future[T]":
         """Run what is no device of ours, a meter for instance, where nobody healthy waits for it."""
         return self._silent.submit(act)
 

@@ -101,7 +101,7 @@ class SiteValues:
         self._sources = [source.source_id for source in site.signal_sources if source.has_failsafe]
         self._has_signals, self._signals_due_s = bool(site.signal_sources), 0.0
         self.signal_kw: tuple[float | None, float | None] = None, None
-        self._told: tuple[object, ...] = ()
+        self._last_ceilings: tuple[object, ...] = ()
         self._reference = reference
         self._reference_due_s = 0.0
         self._offset_s: float | None = None
@@ -132,8 +132,8 @@ class SiteValues:
             there = self._reference()
             self._offset_s = None if there is None else (context.clock.now_utc() - there).total_seconds()
         # Of the last cycle, not of this one's begin: a line falls silent by time alone.
-        previous, self._told = self._told, self._ceilings(context.monotonic())
-        return self._told != previous
+        previous, self._last_ceilings = self._last_ceilings, self._ceilings(context.monotonic())
+        return self._last_ceilings != previous
 
     def wrote(self, context: AgentContext, device: Device, slot: Slot) -> None:
         """Count a write that is about to go out."""
@@ -230,7 +230,7 @@ class SiteValues:
         """Begin to read a sensor, or take what came; False where it is silent. Its old values keep their age."""
         if sensor.answer is None:
             act = partial(_look, context, sensor) if isinstance(sensor, Sensor) else partial(_look_up, context, sensor)
-            sensor.answer = _done(act) if context.lanes is None else context.lanes.beside(act)
+            sensor.answer = _done(act) if context.lanes is None else context.lanes.submit_meter(act)
         if not sensor.answer.done():
             return True
         answer, sensor.answer = sensor.answer, None

@@ -93,7 +93,7 @@ class _Look:
 
 def _see(context: AgentContext, device: Device, hand: DeviceReader) -> _Look:
     at_s = context.monotonic()
-    values = {name: hand.read(name) for name in device.asked}
+    values = {name: hand.read(name) for name in device.needed_values}
     return _Look(at_s=at_s, values=values, reads=[hand.read_back(slot.capability) for slot in device.slots])
 
 

@@ -106,7 +106,7 @@ class Door:
             self.keys.receipt("")
         except Unreachable as fault:
             return False, str(fault)
-        if trouble := self.people.told():
+        if trouble := self.people.current_fault():
             return False, trouble
         is_writable = os.access(self.project.landing_dir, os.W_OK) or not self.project.landing_dir.exists()
         return is_writable, "taking readings" if is_writable else f"{self.project.landing_dir} cannot be written"
@@ -187,7 +187,7 @@ class Door:
 
     def _opened(self, text: str) -> ApiKey | None:
         # Which acts are believed depends on who is known. Of a file that is not in order nobody is taken at their word.
-        if fault := self.people.told():
+        if fault := self.people.current_fault():
             raise BadInput(fault, reason="no_people")
         key = self.keys.opened_by(text, self.clock.now_utc())
         if key is None:

@@ -41,7 +41,7 @@ def serve_door(project: Project, clock: Clock) -> None:
 
 def _serve(door: Door, sockets: Sequence[socket.socket]) -> None:
     settings, server = door.project.settings.push, door.project.settings.server
-    if fault := door.people.told():
+    if fault := door.people.current_fault():
         logger.warning("%s", fault)
     http = HttpServer(
         door.app(),

@@ -28,7 +28,7 @@ class Notifier:
         self, client: VtnClient, heard: Callable[[], None], *, monotonic: Callable[[], float] = time.monotonic,
         own: BrokerAddress | None = None,
     ) -> None:  # fmt: skip
-        self._client, self._heard, self._monotonic, self._own = client, heard, monotonic, own
+        self._client, self._on_message, self._monotonic, self._own = client, heard, monotonic, own
         self._line: MqttLine | None = None
         self._due_s, self._trouble = 0.0, ""
 
@@ -46,7 +46,7 @@ class Notifier:
             else:
                 # What changed while nobody listened.
                 self._trouble = ""
-                self._heard()
+                self._on_message()
         return self._trouble
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Notifier:
             self._address(notifiers.mqtt),
             client_id=f"ven-{secrets.token_hex(6)}",
             subscriptions=topics,
-            on_message=lambda *_: self._heard(),
+            on_message=lambda *_: self._on_message(),
         )
 
     def _address(self, notifier: MqttNotifier) -> BrokerAddress:

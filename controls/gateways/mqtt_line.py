@@ -311,7 +311,7 @@ class SharedLine:
     def __init__(self, address: BrokerAddress, *, client_id: str = "", timeout_s: float = 5.0) -> None:
         self._address, self._client_id, self._timeout_s = address, client_id, timeout_s
         self._members: dict[str, tuple[Hear, Callable[[], None], Hear]] = {}
-        self._heard: set[str] = set()
+        self._subscribed: set[str] = set()
         self._line: MqttLine | None = None
         # Of its own: who joins or leaves must not wait for a broker that somebody else is waiting for.
         self._changing = threading.Lock()
@@ -339,7 +339,7 @@ class SharedLine:
             mine = {topic for topic in topics if topic in self._members and self._members[topic][0] == hear}
             self._members = {topic: member for topic, member in self._members.items() if topic not in mine}
             # The next subscriber gets the retained messages anew.
-            self._heard = self._heard - mine
+            self._subscribed = self._subscribed - mine
             line, self._line = (self._line, None) if not self._members else (None, self._line)
         if line is not None:
             line.close()
@@ -347,7 +347,7 @@ class SharedLine:
     def open(self, topics: Iterable[str]) -> MqttLine:
         """The connection, with at least these topics subscribed. Raises DeviceSilent, DeviceRefused."""
         line = self._line
-        if line is not None and line.is_open and self._heard.issuperset(topics):
+        if line is not None and line.is_open and self._subscribed.issuperset(topics):
             return line
         with self._opening:
             if self._failed is not None and time.monotonic() - self._failed[0] < RETRY_S:
@@ -365,7 +365,7 @@ class SharedLine:
                 line.close()
             wanted = tuple(self._members)
             # Forgotten first: what the lost connection heard, the new one does not.
-            self._line, self._heard = None, set()
+            self._line, self._subscribed = None, set()
             line = MqttLine(
                 self._address,
                 client_id=self._client_id,
@@ -375,13 +375,13 @@ class SharedLine:
                 lost=self._lost,
                 on_kept=self._kept,
             )
-            self._line, self._heard, self._failed = line, set(wanted), None
+            self._line, self._subscribed, self._failed = line, set(wanted), None
         # Whoever else joined meanwhile is spared a question of its own.
-        if not self._heard.issuperset(topics):
-            missing = {*topics, *self._members} - self._heard
+        if not self._subscribed.issuperset(topics):
+            missing = {*topics, *self._members} - self._subscribed
             line.subscribe(sorted(missing))
             with self._changing:
-                self._heard = self._heard | (missing & {*topics, *self._members})
+                self._subscribed = self._subscribed | (missing & {*topics, *self._members})
         return line
 
     def _received(self, topic: str, payload: bytes, properties: Any) -> None:

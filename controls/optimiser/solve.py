@@ -207,7 +207,7 @@ def start_of(case: DispatchCase, problem: Problem, series: Series) -> Floats:
     start = np.full(problem.program.width, np.nan)
     for part in case.parts:
         warm = numbers(series.devices.get(part.device_id, {}) if part.device_id else series.connection)
-        for name, values in part.told(warm).items():
+        for name, values in part.warm_start(warm).items():
             if (columns := problem.variables[part.device_id].get(name)) is not None and columns.size == values.size:
                 start[columns.column] = values
     return start

@@ -116,7 +116,7 @@ def beside_neighbours(site: Site, devices: Mapping[str, Device], step_h: Floats)
     for name, own in walls.items():
         room = devices[name]
         assert isinstance(room, Room)  # noqa: S101  # of kind room, above
-        found[name] = room.beside([(g, _held_degc(devices[other], step_h)) for other, g in own.items()])
+        found[name] = room.with_walls([(g, _held_degc(devices[other], step_h)) for other, g in own.items()])
     return found
 
 

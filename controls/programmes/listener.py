@@ -78,7 +78,7 @@ class Listener:
                 state = "NORMAL" if all(signal.is_understood for signal in found) else "ERROR"
                 self._unsent.append((event, state))
         new += self._withdrawn(here)
-        self._signals.heard(self._site_id, self._source.source_id, self._clock.now_utc())
+        self._signals.renew_heartbeat(self._site_id, self._source.source_id, self._clock.now_utc())
         return Poll(len(bodies), tuple(new), self._acknowledge())
 
     def _read(self, body: dict[str, Any], programme: Programme) -> tuple[Event | None, list[GridSignal]]:

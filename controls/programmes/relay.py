@@ -42,7 +42,7 @@ class RelayListener:
             message = f"reading {value.value:g} of {self._source.point} is none of the steps"
             return Poll(1, self._recorded(self._signal(value, (), refused=message)), message)
         new = self._obeyed(value, step)
-        self._signals.heard(self._site_id, self._source.source_id, value.at_utc)
+        self._signals.renew_heartbeat(self._site_id, self._source.source_id, value.at_utc)
         return Poll(1, new)
 
     def _value(self) -> LiveValue:

@@ -99,7 +99,7 @@ class VtnClient:
         """Ways by which the VTN tells of changes; None of one of 3.0, which has no such address. Raises as report."""
         if not self._is_asked:
             try:
-                body = self._asked(Question(self.source.url, "/notifiers", {}, named=self._named))
+                body = self._fetched(Question(self.source.url, "/notifiers", {}, named=self._named))
                 self._notifiers = read_body(Notifiers, body, self.source.url)
             except BadInput as fault:
                 if fault.reason != "not_there":
@@ -113,7 +113,7 @@ class VtnClient:
         for place in (f"programs/{programme_id}", f"vens/{self.register()}"):
             path = f"/notifiers/mqtt/topics/{place}/events"
             try:
-                body = self._asked(Question(self.source.url, path, {}, named=self._named))
+                body = self._fetched(Question(self.source.url, path, {}, named=self._named))
             except BadInput as fault:
                 # A server may refuse a node what is not its own (object privacy): then the other is all it hears.
                 if fault.reason not in ("not_there", "refused"):
@@ -127,7 +127,7 @@ class VtnClient:
         found: list[dict[str, Any]] = []
         for page in range(MOST_PAGES):
             params = {**query, "skip": str(page * PAGE), "limit": str(PAGE)}
-            rows = self._asked(Question(self.source.url, path, params, named=self._named))
+            rows = self._fetched(Question(self.source.url, path, params, named=self._named))
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise BadInput(f"{self.source.url}{path}: expected a list of objects", reason="bad_body")
             found += rows
@@ -138,9 +138,9 @@ class VtnClient:
     def _send(self, path: str, body: Body, method: str = "") -> Any:
         content = body.model_dump_json(by_alias=True, exclude_none=True).encode()
         headers = {"Content-Type": "application/json"}
-        return self._asked(Question(self.source.url, path, {}, headers, content, named=self._named, method=method))
+        return self._fetched(Question(self.source.url, path, {}, headers, content, named=self._named, method=method))
 
-    def _asked(self, question: Question) -> Any:
+    def _fetched(self, question: Question) -> Any:
         headers = {**question.headers, "Authorization": f"Bearer {self.bearer()}"}
         try:
             return self._read(fetch(replace(question, headers=headers), patience=self._patience), question.path)

@@ -72,7 +72,7 @@ class LivePowers:
         self._meters = live_meters(site)
         # Of each point: when the device measured it last, and that on our monotonic clock.
         self._seen: dict[Point, tuple[datetime, float]] = {}
-        self._told: dict[str, float] = {}
+        self._last_at_s: dict[str, float] = {}
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -88,8 +88,8 @@ class LivePowers:
             if len(values) < len(points):
                 continue
             at_s = min(self._at_s(each, now_utc, now_s) for each in values)
-            if self._told.get(asset_id) != at_s:
-                self._told[asset_id] = at_s
+            if self._last_at_s.get(asset_id) != at_s:
+                self._last_at_s[asset_id] = at_s
                 known = all(_is_sound(each, now_utc) for each in values)
                 kw = sum(points[each.source_id, each.point] * each.value for each in values) if known else math.nan
                 found.append(Reading(asset_id, kw, at_s))

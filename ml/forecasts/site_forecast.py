@@ -83,7 +83,7 @@ class SiteInputs:
             self._known = (block, self._read(target.history, meters))
         return self._known[1]
 
-    def beside(self, target: Target) -> pl.DataFrame:
+    def all_streams(self, target: Target) -> pl.DataFrame:
         """Of all streams, for a target without history of its own."""
         return self._read(target.history, None)
 
@@ -227,7 +227,7 @@ def forecast_site(
             horizon_h=target.horizon // HOUR,
             tracker=tracker,
             weather=inputs.weather,
-            beside=partial(inputs.beside, target),
+            beside=partial(inputs.all_streams, target),
         )
         if isinstance(answer, Finding):
             refused[target.name] = answer

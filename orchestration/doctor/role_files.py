@@ -74,7 +74,7 @@ class RoleFile(Model):
         return self.is_unseen and not self.is_held
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """Its name, process, place and start, and how a person says that one on another machine is gone."""
         gone = f"; if that machine is gone for good: meterloom health --acknowledge {self.name}" * self.may_be_gone
         return f"{self.name} (process {self.pid} on {self.host or socket.gethostname()}, since {self.since_utc}{gone})"

@@ -83,7 +83,7 @@ def acknowledge(project: Project, role: str) -> None:
     now_utc = SystemClock().now_utc()
     if file is not None and (file.is_held or (file.is_alive and not file.may_be_gone)):
         raise BadInput(
-            f"{file.said} is there, or is started again", reason="role_runs", mend="end it where it was started"
+            f"{file.description} is there, or is started again", reason="role_runs", mend="end it where it was started"
         )
     if lease is not None and lease.holder and now_utc < lease.expires_utc:
         raise BadInput(f"{role}: {_of_lease(lease).detail}", reason="role_runs", mend="end it where it was started")

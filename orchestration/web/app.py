@@ -66,7 +66,7 @@ def make_app(
     state.project, state.clock, state.sign_in, state.counts, state.nav = project, clock, own, Counter(), NAV
     state.signed_in = signed_in or (own.signed_in if own else None)
     state.allowances = own.allowances if own else Allowances(time.monotonic)
-    state.people_fault = own.people.told if own else str
+    state.people_fault = own.people.current_fault if own else str
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refusal)
     app.add_exception_handler(ToBeSigned, hand_out)

@@ -166,7 +166,7 @@ def _gone(by: str, stated: Mapping[str, Any]) -> str:
 
 
 def _answer_text(stated: Mapping[str, Any]) -> str:
-    return DisclosureAnswer.model_validate(stated).said
+    return DisclosureAnswer.model_validate(stated).answer_text
 
 
 def _stated(act: Signature) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class DataWriter:
         self.write, self.ask, self.framework = write, write.ask, framework
         self.data: list[Datum] = []
         self._cells: list[Cell] = []
-        self._beside: list[str] = []
+        self._unused: list[str] = []
         given = write.ask.given
         # Of packs side by side both have answers.
         packs = {pack, *pack.split(BESIDE)}
@@ -82,7 +82,8 @@ class DataWriter:
             compared = Sentence("Its identifiers were compared with {1} on {0}.", day, Sentence(checked.source))
         return [
             Paragraph(
-                text=f"{self._said(counts_text)} {self._said(compared)}", tone="caution" if counts.missing else "plain"
+                text=f"{self._worded(counts_text)} {self._worded(compared)}",
+                tone="caution" if counts.missing else "plain",
             ),
         ]
 
@@ -155,9 +156,9 @@ class DataWriter:
         if needed:
             message = Sentence("Required data points are missing: {0}.", _named(needed))
             found.append(_finding("disclosure_gap", message, "blocking", data_points=len(needed)))
-        if self._beside:
-            message = Sentence("Answers that are not used, since readings give the figure: {0}.", _named(self._beside))
-            found.append(_finding("answer_beside_figure", message, "warning", data_points=len(self._beside)))
+        if self._unused:
+            message = Sentence("Answers that are not used, since readings give the figure: {0}.", _named(self._unused))
+            found.append(_finding("answer_beside_figure", message, "warning", data_points=len(self._unused)))
         of, checked = f"{self.framework.name} {self.framework.edition}", self.framework.checked
         if checked is None and not self.framework.is_own:
             message = Sentence("The identifiers of {0} were compared with no public source.", of)
@@ -171,11 +172,11 @@ class DataWriter:
         """The rows of a data point: one, or of a table one for each item."""
         period = self.ask.given.period
         items = [self.write.whole] if point.each is None else self.ask.items(point.each, period)
-        figures = [(item, self.ask.asked(point, item)) for item in items] if point.questions else []
+        figures = [(item, self.ask.figure(point, item)) for item in items] if point.questions else []
         answer = self._answers.get(point.key)
         if figures and all(figure.value is not None for _, figure in figures):
             if answer is not None:
-                self._beside.append(point.key)
+                self._unused.append(point.key)
         elif answer is not None:
             return [self._by_organisation(point, answer)]
         return [self._by_figure(point, *each) for each in figures] or [self._missing(point, "", NOBODY_KNOWS)]
@@ -214,7 +215,7 @@ class DataWriter:
         who = chosen(point.who, self.write.language) if point.who else self._word(ENERGY_MANAGER)
         made = Datum(
             **self._shared(point), item=item, source="missing", reason=self._word(reason), who=who, by=due,
-            offered="" if before is None else before.said,
+            offered="" if before is None else before.answer_text,
         )  # fmt: skip
         return made, plain(MISSING)
 
@@ -254,7 +255,7 @@ class DataWriter:
     def _word(self, text: str) -> str:
         return word(text, self.write.language)
 
-    def _said(self, text: Sentence) -> str:
+    def _worded(self, text: Sentence) -> str:
         return page_word(text, self.write.language)
 
 

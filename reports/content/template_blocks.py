@@ -5,15 +5,15 @@ from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import (
-    Asked,
     ChartSpec,
     ColumnSpec,
+    FactBlock,
+    NumberSpec,
     RowSpec,
     TableSpec,
     Texts,
     TextSpec,
     TileSpec,
-    Told,
 )
 from reports.content.template_charts import ChartWriter, items_about
 from reports.datasets.base import Item
@@ -61,7 +61,7 @@ class BlockWriter:
         size = -(-len(made) // rows) if rows else 1
         return [Tiles(tiles=tuple(made[at : at + size])) for at in range(0, len(made), size)]
 
-    def told(self, spec: TableSpec | ChartSpec | TextSpec) -> list[Block]:
+    def per_item(self, spec: TableSpec | ChartSpec | TextSpec) -> list[Block]:
         """The block, or one for each thing that it stands `per`; none where it has nothing to say."""
         abouts = [None] if spec.per is None else self.ask.items(spec.per, self.ask.given.period)
         made: list[Block] = []
@@ -78,7 +78,7 @@ class BlockWriter:
                 made += [self._single_rows(spec)] if spec.rows else self._over_axis(spec, key, title, about)
         return made
 
-    def _text(self, texts: Texts, spec: Told, about: Item | None = None) -> str:
+    def _text(self, texts: Texts, spec: FactBlock, about: Item | None = None) -> str:
         """The text with what it names in braces: the item that the block stands per, and its facts."""
         text = chosen(texts, self.language)
         if about is not None:
@@ -91,7 +91,7 @@ class BlockWriter:
     def _paragraph(self, spec: TextSpec, about: Item | None) -> list[Block]:
         """The sentence with its figures, or nothing where one of them is unknown."""
         item = about or self.whole
-        figures = {name: self.ask.asked(figure_spec, item) for name, figure_spec in spec.figures.items()}
+        figures = {name: self.ask.figure(figure_spec, item) for name, figure_spec in spec.figures.items()}
         if any(figure.value is None for figure in figures.values()):
             return []
         given = self.ask.given
@@ -111,8 +111,8 @@ class BlockWriter:
             return []
         return [Paragraph(text=text, tone=spec.tone, figure_ids=tuple(f.figure_id for f in figures.values()))]
 
-    def _whole(self, spec: Asked) -> Figure:
-        return self.ask.asked(spec, self.whole)
+    def _whole(self, spec: NumberSpec) -> Figure:
+        return self.ask.figure(spec, self.whole)
 
     def _single_rows(self, spec: TableSpec) -> Table:
         rows, marks = [], set()
@@ -144,7 +144,7 @@ class BlockWriter:
             *([plain("" if spec.percent else word(unit_text(figure.unit), self.language))] if has_units else []),
         )
 
-    def shown(self, spec: Asked, figure: Figure) -> Cell:
+    def shown(self, spec: NumberSpec, figure: Figure) -> Cell:
         """A figure as the cell of a row of its own."""
         return self._marked(self._cell(spec, figure, self._decimals(spec, [figure], [self.whole])), figure)
 
@@ -186,7 +186,7 @@ class BlockWriter:
             if whole is not None:
                 cells.append(plain(*self.ask.fact(spec.fact, whole)) if spec.in_totals else plain(""))
             return Column(title=title, unit=named or "", weight=spec.weight), cells
-        figures = [self.ask.asked(spec, item) for item in [*items, *(below if spec.is_summed else [])]]
+        figures = [self.ask.figure(spec, item) for item in [*items, *(below if spec.is_summed else [])]]
         total = None if whole is None else self._total(spec, items, figures, whole)
         shown = [*figures, *([total] if total is not None else [])]
         if spec.optional and all(figure.value is None for figure in shown):
@@ -209,7 +209,7 @@ class BlockWriter:
     def _total(self, spec: ColumnSpec, items: Sequence[Item], figures: Sequence[Figure], whole: Item) -> Figure | None:
         """Total of the span or the site; of things that are no parts of it, nothing is added up."""
         if all(item.scope == whole.scope for item in items) or self._is_known(spec, items, whole):
-            return self.ask.asked(spec, whole)
+            return self.ask.figure(spec, whole)
         return None
 
     def _is_known(self, spec: ColumnSpec, items: Sequence[Item], whole: Item) -> bool:
@@ -226,7 +226,7 @@ class BlockWriter:
             key=key, title=title, sheet=spec.sheet, columns=tuple(heads), rows=tuple(rows), note=" ".join(notes)
         )
 
-    def _cell(self, spec: Asked, figure: Figure, decimals: int) -> Cell:
+    def _cell(self, spec: NumberSpec, figure: Figure, decimals: int) -> Cell:
         if spec.percent:
             return self.write.percent(figure, decimals)
         if spec.probability:
@@ -243,7 +243,7 @@ class BlockWriter:
         is_waived = figure.value is not None and figure.scope.partition("/")[0] in self.waived
         return cell.model_copy(update={"mark": WAIVED}) if is_waived else cell
 
-    def _decimals(self, spec: Asked, figures: Sequence[Figure], scaled: Sequence[Item]) -> int:
+    def _decimals(self, spec: NumberSpec, figures: Sequence[Figure], scaled: Sequence[Item]) -> int:
         """scaled: the items by whose size a question with a scale of its own is written."""
         if isinstance(spec.decimals, int):
             return spec.decimals

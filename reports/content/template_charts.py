@@ -5,7 +5,7 @@ from typing import Literal
 
 from data_quality.contracts.reporting.disclosure import Completeness
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.reporting.report_template import Asked, ChartSpec, SeriesSpec
+from data_quality.contracts.reporting.report_template import ChartSpec, NumberSpec, SeriesSpec
 from reports.datasets.base import DayPoint, Item, shifted
 from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
@@ -81,7 +81,7 @@ class ChartWriter:
     def _over(self, spec: ChartSpec, items: Sequence[Item]) -> Drawn | None:
         series, unit, shown = list[Series](), "", list[Figure]()
         for each in spec.series:
-            figures = [self.ask.asked(each, item) for item in items]
+            figures = [self.ask.figure(each, item) for item in items]
             unit = word(unit_text(figures[0].unit), self.language) if figures else ""
             shown += [figure for figure in figures if figure.value is not None or spec.is_kept]
             series.append(self._series(each, figures))
@@ -109,7 +109,7 @@ class ChartWriter:
         series = [self._line(each, points) for each, points in days]
         names = [point.day.isoformat() for point in days[0][1]] if days else []
         # Where a running line ends stands a figure.
-        ends = [self.ask.asked(each, item) for each, _ in known if each.is_running]
+        ends = [self.ask.figure(each, item) for each, _ in known if each.is_running]
         return "", names, series, ends
 
     def _hours(self, spec: ChartSpec, item: Item) -> Drawn | None:
@@ -126,7 +126,7 @@ class ChartWriter:
             for hour in range(24)
         ]
         # What the hours add up to is the figure.
-        return "kW", [day.isoformat() for day in days], series, [self.ask.asked(spec.series[0], item)]
+        return "kW", [day.isoformat() for day in days], series, [self.ask.figure(spec.series[0], item)]
 
     def _course(self, spec: ChartSpec, item: Item) -> Drawn | None:
         lines = [(each, self.ask.quarter_hours(each, item)) for each in spec.series]
@@ -134,7 +134,7 @@ class ChartWriter:
         series = [each for each in series if any(value is not None for value in each.values)]
         names = [name for name, _ in lines[0][1]]
         # What the quarter hours add up to is the figure, and where the years end.
-        ends = [self.ask.asked(each, item) for each in spec.series]
+        ends = [self.ask.figure(each, item) for each in spec.series]
         unit = "kW" if spec.each == "quarter_hour" else word(unit_text(ends[0].unit), self.language)
         return (unit, names, series, ends) if series else None
 
@@ -142,10 +142,10 @@ class ChartWriter:
         """The year before, what each month changed, this year; none where a month of either is unknown."""
         each = spec.series[0]
         months = [Item(m.key, m.label, item.scope, m.period) for m in self.ask.items("month", item.period)]
-        change = Asked(combine="difference", of=(each.value, f"{each.value}@year_before"), unit=each.unit)
+        change = NumberSpec(combine="difference", of=(each.value, f"{each.value}@year_before"), unit=each.unit)
         before = Item(item.key, item.label, item.scope, shifted(item.period, "year_before"))
-        figures = [self.ask.asked(each, before), *(self.ask.asked(change, month) for month in months)]
-        figures.append(self.ask.asked(each, item))
+        figures = [self.ask.figure(each, before), *(self.ask.figure(change, month) for month in months)]
+        figures.append(self.ask.figure(each, item))
         if any(figure.value is None for figure in figures):
             return None
         names = [self._short(before), *(self._month(month) for month in months), self._short(item)]
@@ -158,7 +158,7 @@ class ChartWriter:
         series, shown, unit = list[Series](), list[Figure](), ""
         for role, period in zip(_ROLES, spans, strict=True):
             months = [Item(m.key, m.label, item.scope, m.period) for m in self.ask.items("month", period)]
-            figures = [self.ask.asked(each, month) for month in months]
+            figures = [self.ask.figure(each, month) for month in months]
             if any(figure.value is not None for figure in figures):
                 unit = word(unit_text(figures[0].unit), self.language)
                 shown += [figure for figure in figures if figure.value is not None]

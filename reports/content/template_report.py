@@ -305,13 +305,13 @@ def _blocks(spec: SectionSpec, write: BlockWriter, points: DataWriter | None) ->
     for group in _groups(spec.blocks):
         if len(group) > 1:
             # What stands for each use stands together: its table, then its chart.
-            made += _by_item([write.told(each.told) for each in group if each.told is not None])
+            made += _by_item([write.per_item(each.per_item) for each in group if each.per_item is not None])
             continue
         block = group[0]
         if block.tiles:
             made += write.tiles(block.tiles)
-        elif block.told is not None:
-            made += write.told(block.told)
+        elif block.per_item is not None:
+            made += write.per_item(block.per_item)
         elif block.data is not None and points is not None:
             made += points.tables(block.data)
         elif block.findings is not None:
@@ -322,7 +322,7 @@ def _blocks(spec: SectionSpec, write: BlockWriter, points: DataWriter | None) ->
 
 def _per(block: BlockSpec) -> str:
     """Axis of the block; a sentence has no key by which it could stand with another's."""
-    return "" if block.told is None or block.text is not None else block.told.per or ""
+    return "" if block.per_item is None or block.text is not None else block.per_item.per or ""
 
 
 def _groups(blocks: Sequence[BlockSpec]) -> list[list[BlockSpec]]:

@@ -6,7 +6,7 @@ from datetime import date
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure
-from data_quality.contracts.reporting.report_template import Asked, SeriesSpec, Tone, parse_question
+from data_quality.contracts.reporting.report_template import NumberSpec, SeriesSpec, Tone, parse_question
 from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import (
@@ -89,15 +89,15 @@ class Asker:
                 return found
         raise OurFault(f"no dataset has the axis {axis!r}")
 
-    def asked(self, asked: Asked | SeriesSpec, item: Item) -> Figure:
+    def figure(self, spec: NumberSpec | SeriesSpec, item: Item) -> Figure:
         """The figure of a number spec for an item."""
-        combine = getattr(asked, "combine", None)
+        combine = getattr(spec, "combine", None)
         if combine is None:
-            assert asked.value is not None  # noqa: S101 - the contract: value or combine
-            figure = self.question(asked.value, item)
+            assert spec.value is not None  # noqa: S101 - the contract: value or combine
+            figure = self.question(spec.value, item)
         else:
-            figure = self._combined(combine, asked, item)  # type: ignore[arg-type]
-        return self._in_unit(figure, asked.unit)
+            figure = self._combined(combine, spec, item)  # type: ignore[arg-type]
+        return self._in_unit(figure, spec.unit)
 
     def question(self, text: str, item: Item) -> Figure:
         """The figure of one question for an item."""
@@ -224,7 +224,7 @@ class Asker:
         used = self.given.site.currency if unit == "currency" else unit
         return put(self.book, path, leaf, item, label=label, kpi=kpi, unit=used)
 
-    def _combined(self, combine: str, spec: Asked, item: Item) -> Figure:
+    def _combined(self, combine: str, spec: NumberSpec, item: Item) -> Figure:
         figures = [self.question(text, item) for text in spec.of]
         units = {figure.unit for figure in figures}
         # A ratio may be of two units, which then stand in its own.

@@ -221,7 +221,7 @@ def _answers(pack: PackData, locale: str) -> Table:
         [
             Cell(text=named(each.id)),
             Cell(text=Sentence("does not apply: {0}", named(each.not_applicable)) if each.not_applicable
-                 else named(each.said)),
+                 else named(each.answer_text)),
             Cell(text=named(pack.people.get(each.author, each.author))),
             Cell(text=long_date(each.at, locale)),
             Cell(text="signed" if each.signed_sha256 else "unsigned", tone="plain" if each.signed_sha256 else "muted"),

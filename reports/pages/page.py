@@ -425,7 +425,7 @@ class Upload(Model):
 class PicturesForm(Model):
     """Pictures that were sent, as (address, what they show), and the form that is filled in by looking at them."""
 
-    kind: Literal["beside"] = "beside"
+    kind: Literal["pictures_form"] = "pictures_form"
     key: str
     pictures: tuple[tuple[str, Text], ...]
     form: Form

@@ -55,7 +55,7 @@ def test_gaps_and_answers_stand_on_its_page_and_who_may_answers_there(asking: As
     assert posted(of(asking, "vera"), ANSWER, form=FORM).status == 403
     assert posted(ben, ANSWER, form=FORM).status == 303
     [_, kept] = answers_of(asking.project)
-    assert (kept.id, kept.said, kept.author, kept.at) == ("H-3", "12.5 GJ", "ben", NOW.date())
+    assert (kept.id, kept.answer_text, kept.author, kept.at) == ("H-3", "12.5 GJ", "ben", NOW.date())
     assert "No data point is missing." in shown(ben, ONE, **AT)
 
 

@@ -53,7 +53,7 @@ class Question(Model):
     answers: tuple[str, ...] = ()
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
         """In one sentence: key, column, what is open."""
         return ": ".join(filter(None, [self.key, text_of(self.column) if self.column else "", self.text]))
 

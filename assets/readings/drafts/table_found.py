@@ -118,7 +118,7 @@ class TableFound:
 class _Head:
     frame: pl.DataFrame
     time: TimeColumn
-    told: dict[str, str]
+    units: dict[str, str]
     mapping: ColumnMap
     data_line: int | None
     allows_comma: bool
@@ -168,9 +168,9 @@ def _with_clocks(found: TableFound, clocks: dict[str, str], head: _Head) -> Tabl
     marks = marks_of(frame, list(clocks), allows_comma=head.allows_comma)
     places = sorted({int(at[:2]) * 60 + int(at[3:]) for at in clocks.values()})
     minutes = min((after - before for before, after in pairwise(places)), default=None)
-    told = {name: unit for name, unit in head.told.items() if name in clocks}
+    units = {name: unit for name, unit in head.units.items() if name in clocks}
     first = next(iter(clocks))
-    values = number_columns(frame, [first], told, minutes)
+    values = number_columns(frame, [first], units, minutes)
     return replace(found, values=tuple(values), marks=marks, minutes=minutes, meter=meter, clocks=clocks)
 
 
@@ -180,7 +180,7 @@ def _with_values(found: TableFound, head: _Head, unit_above: str | None) -> Tabl
     meter = _meter_column(frame, time)
     minutes = minutes_between(time.times, frame[meter] if meter is not None else None)
     names = [name for name in frame.columns if name not in (time.name, meter) and as_times(frame[name]) is None]
-    values = number_columns(frame, names, head.told, minutes)
+    values = number_columns(frame, names, head.units, minutes)
     marks = marks_of(frame, [each.name for each in values], allows_comma=head.allows_comma)
     if not values:
         return None
@@ -191,8 +191,8 @@ def _with_values(found: TableFound, head: _Head, unit_above: str | None) -> Tabl
         # Active Import Interval (kW) beside the only values is the unit of them all.
         texts = frame[meter].cast(pl.String).unique().to_list() if meter is not None else list(constants.values())
         units = {_unit_in_brackets(text or "") for text in texts} - ({None} if meter is None else set())
-        told = next(iter(units)) if len(units) == 1 else None
-        if unit := told or unit_above:
+        unit_in_text = next(iter(units)) if len(units) == 1 else None
+        if unit := unit_in_text or unit_above:
             values = number_columns(frame, [values[0].name], {values[0].name: unit}, minutes)
     counted = with_counters(values, frame, time.times, frame[meter] if meter is not None else None)
     found = replace(found, values=counted, marks=marks, minutes=minutes, meter=meter, constants=constants)
@@ -310,22 +310,22 @@ def _tried(reader: TableReader, path: Path, mapping: ColumnMap) -> _Head | None:
     # A time for a name: this line is a reading, and the names are missing or doubled.
     if time is None or as_times(pl.Series([time.name])) is not None:
         return None
-    told, data_line = {}, None
+    units, data_line = {}, None
     if time.times[0] is None and time.times.len() > 1:
         # A row above the first time: units of the columns, or else these names are no names but a title.
         cells = {name: str(cell).strip() for name, cell in frame.row(0, named=True).items() if cell is not None}
-        told = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
+        units = {name: unit for name, cell in cells.items() if (unit := unit_text(cell.strip("[]()"))) is not None}
         # What stands for the time's unit is nothing, a style in brackets, or a word for time.
         if (
             not (cells.get(time.name, "[")[0] in "[(" or _is_named(time.name, cells))
-            or not told
-            or len(told) < len([name for name in cells if name != time.name])
+            or not units
+            or len(units) < len([name for name in cells if name != time.name])
         ):
             return None
         data_line = int(lines[1])
         frame = frame.slice(1)
         time = replace(time, times=time.times.slice(1))
-    return _Head(frame, time, told, mapping, data_line, raw.allows_comma)
+    return _Head(frame, time, units, mapping, data_line, raw.allows_comma)
 
 
 def _is_named(time: str, cells: dict[str, str]) -> bool:

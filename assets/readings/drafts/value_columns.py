@@ -137,13 +137,13 @@ def unit_of_name(name: str) -> tuple[str | None, bool]:
         if found is not None:
             return found, True
     last = re.split(r"\s+(?:in\s+)?", name.strip())[-1]
-    told = unit_text(last) if last != name.strip() else None
-    told = told or unit_in(name)
-    if told is not None and len(told) > 1:
-        return told, True
+    unit = unit_text(last) if last != name.strip() else None
+    unit = unit or unit_in(name)
+    if unit is not None and len(unit) > 1:
+        return unit, True
     hint = next((unit for pattern, unit in _UNIT_HINTS if re.search(pattern, name.lower())), None)
-    if told is not None and hint is None:
-        return told, True
+    if unit is not None and hint is None:
+        return unit, True
     within = _WITHIN.search(name)
     return hint or (unit_text(within[1] or within[2]) if within is not None else None), False
 

@@ -21,7 +21,7 @@ def write_maps(site_file: Path, drafts: Sequence[tuple[Path, MapDraft]], *, now_
         for question in draft.questions:
             more = len(draft.questions) - 1
             others = f" (and {more} more open)" if more else ""
-            message = f"nothing is written while the map has an open question: {question.said}{others}"
+            message = f"nothing is written while the map has an open question: {question.sentence}{others}"
             mend = "answer with --tz, --unit or --meter, or complete the map that sniff prints and give it with --map"
             raise BadInput(message, file=str(path), reason="open_question", mend=mend)
     text = site_file.read_bytes().decode("utf-8")

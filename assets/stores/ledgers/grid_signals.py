@@ -67,7 +67,7 @@ class GridSignals(Repository):
             at = _SIGNALS.add(self.store, clock, row_of(grid_signals, after, matters_until_utc=until))
             return after.model_copy(update={"received_at_utc": at})
 
-    def heard(self, site_id: str, source_id: str, now_utc: datetime) -> None:
+    def renew_heartbeat(self, site_id: str, source_id: str, now_utc: datetime) -> None:
         """Renew the heartbeat of a source. Raises Unreachable."""
         is_it = sa.and_(signal_sources.c.site_id == site_id, signal_sources.c.source_id == source_id)
         with self.store.begin() as connection:

@@ -92,7 +92,7 @@ class ChargerLink:
         self._changed = threading.Condition()
         # Each with when it was stated, monotonic.
         self._values: dict[tuple[int, str], tuple[float, float]] = {}
-        self._heard: dict[tuple[int, str], int] = {}
+        self._stated: dict[tuple[int, str], int] = {}
         self._transactions: dict[tuple[Any, ...], int] = {}
         # From the seconds of this start: a transaction's number must not come again after a restart.
         self._numbers = itertools.count(int(clock.now_utc().timestamp()))
@@ -132,16 +132,16 @@ class ChargerLink:
         answer = await asyncio.wait_for(point.call(request, suppress=False), timeout_s)
         return dict(vars(answer))
 
-    def heard(self, connector: int, name: str) -> int:
+    def times_stated(self, connector: int, name: str) -> int:
         """How often a value was stated so far, as a mark to wait from."""
         with self._changed:
-            return self._heard.get((connector, name), 0)
+            return self._stated.get((connector, name), 0)
 
     def wait_for(self, connector: int, name: str, *, after: int, timeout_s: float = TIMEOUT_S) -> float:
         """The value, once it was stated more often than `after`. Raises DeviceSilent."""
         key = (connector, name)
         with self._changed:
-            if not self._changed.wait_for(lambda: self._heard.get(key, 0) > after, timeout=timeout_s):
+            if not self._changed.wait_for(lambda: self._stated.get(key, 0) > after, timeout=timeout_s):
                 raise DeviceSilent(f"{self.where} did not state {name} within {timeout_s:g} s")
             return self._values[key][0]
 
@@ -158,7 +158,7 @@ class ChargerLink:
     def _state(self, connector: int, name: str, value: float) -> None:
         with self._changed:
             self._values[connector, name] = (value, time.monotonic())
-            self._heard[connector, name] = self._heard.get((connector, name), 0) + 1
+            self._stated[connector, name] = self._stated.get((connector, name), 0) + 1
             self._changed.notify_all()
 
     def _drop(self, why: str) -> None:

@@ -94,7 +94,7 @@ class OcppReader:
         capability = self.template.capability(name)
         measurand = capability.field_name or ""
         message = "StatusNotification" if measurand == "status" else "MeterValues"
-        counter = self._link.heard(self._connector, measurand)
+        counter = self._link.times_stated(self._connector, measurand)
         try:
             self._accepted("TriggerMessage", ask_again(self._version, self._connector, message))
         except DeviceRefused:

@@ -81,7 +81,7 @@ class TopicsReader(OnLine):
         assert template.mqtt is not None, "a template of protocol mqtt_topics"  # noqa: S101 - narrows for the checker
         self._mqtt: MqttTopics = template.mqtt
         self._monotonic = monotonic
-        self._heard: dict[str, list[_Message]] = {}
+        self._messages: dict[str, list[_Message]] = {}
         # Several may ask one device at once, and its answers go to one topic: each must know its own.
         self._counts, self._numbers = itertools.count(1), itertools.count(1000 * secrets.randbelow(1 << 20) + 1)
         # By capability: what was heard before our last write is no proof of it, on any connection.
@@ -94,7 +94,7 @@ class TopicsReader(OnLine):
         Raises DeviceSilent, DeviceRefused.
         """
         self.template.limits(capability)
-        message, value = self._told(capability, self.template.read_back[capability])
+        message, value = self._state_value(capability, self.template.read_back[capability])
         remaining = self._mqtt.state(capability).remaining
         return ReadBack(
             value=value,
@@ -109,14 +109,14 @@ class TopicsReader(OnLine):
     def read(self, name: str) -> float:
         """One measured value. Raises DeviceSilent, DeviceRefused, BadInput."""
         capability = self.template.capability(name)
-        _, value = self._told(name, capability)
+        _, value = self._state_value(name, capability)
         return plausible(value, capability, name=name, device=repr(self._device_id))
 
     def read_many(self, names: Sequence[str]) -> dict[str, float | DeviceRefused]:
         """Measured values one after the other, or the device's refusal of each. Raises DeviceSilent, BadInput."""
         return each_read(names, self.read)
 
-    def _told(self, capability: str, place: Place) -> tuple[_Message, float]:
+    def _state_value(self, capability: str, place: Place) -> tuple[_Message, float]:
         with self._one_at_a_time:
             state = self._mqtt.state(capability)
             message = self._state(capability, state, place.field_name or WHOLE)
@@ -167,8 +167,8 @@ class TopicsReader(OnLine):
         is_needed = any(each.is_told_on_change for each in self._mqtt.told.values())
         with self._changed:
             if is_needed:
-                self._changed.wait_for(lambda: bool(self._heard.get(topic)), timeout=self._timeout_s)
-            last = self._heard.get(topic)
+                self._changed.wait_for(lambda: bool(self._messages.get(topic)), timeout=self._timeout_s)
+            last = self._messages.get(topic)
         if last and last[-1].raw != status.online:
             raise DeviceSilent(f"device {self._device_id!r} is not connected: {topic} says {ascii(last[-1].raw)[1:30]}")
         if is_needed and not last:
@@ -183,7 +183,7 @@ class TopicsReader(OnLine):
         """
 
         def found() -> _Message | None:
-            return next((each for each in reversed(self._heard.get(topic, ())) if is_it(each)), None)
+            return next((each for each in reversed(self._messages.get(topic, ())) if is_it(each)), None)
 
         newest = self._wait(line, found, f"sent no new message on {topic}")
         until_s = time.monotonic() + self._timeout_s
@@ -202,7 +202,7 @@ class TopicsReader(OnLine):
     def _lost(self) -> None:
         with self._changed:
             # What was heard on one connection proves nothing on the next.
-            self._heard.clear()
+            self._messages.clear()
             self._changed.notify_all()
 
     def topics(self) -> tuple[str, ...]:
@@ -225,7 +225,7 @@ class TopicsReader(OnLine):
         document, raw = parsed
         with self._changed:
             message = _Message(document, raw, next(self._counts), self._monotonic(), is_kept)
-            kept = self._heard.setdefault(topic, [])
+            kept = self._messages.setdefault(topic, [])
             kept.append(message)
             del kept[:-_KEPT_PER_TOPIC]
             self._changed.notify_all()
@@ -312,7 +312,7 @@ class TopicsDevice(TopicsReader):
 
 def _with_number(path: str, number: int) -> Callable[[_Message], bool]:
     """A test for the answer to one request; without a path every message may be it."""
-    return lambda heard: not path or plain_text(at_path(heard.document, path)) == plain_text(number)
+    return lambda message: not path or plain_text(at_path(message.document, path)) == plain_text(number)
 
 
 def own_name(name: str) -> str:

@@ -137,7 +137,7 @@ class P1Listener(Threaded):
         """time_zone: of the telegrams' times, that is the site's."""
         super().__init__(source, clock=clock)
         self._source, self._time_zone, self._pauses = source, time_zone, Pauses(source.source_id)
-        self._told: dict[str, Sample] = {}
+        self._last_samples: dict[str, Sample] = {}
         self._of_others = {point.point for point in source.points if point.obis.startswith("0-")}
 
     def test(self, within_s: float) -> list[Sample]:
@@ -192,11 +192,11 @@ class P1Listener(Threaded):
         samples, refusals = self._samples(batch)
         news = []
         for sample in samples:
-            before = self._told.get(sample.point)
+            before = self._last_samples.get(sample.point)
             if before is not None and (before.at_utc, before.value) == (sample.at_utc, sample.value):
                 self._tally.gaps(doubled=int(sample.point not in self._of_others))
                 continue
-            self._told[sample.point] = sample
+            self._last_samples[sample.point] = sample
             news.append(sample)
         return news, refusals
 

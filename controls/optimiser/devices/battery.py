@@ -301,7 +301,7 @@ class Battery(Converter):
         stored_kwh, drawn_kwh = self._moved_kwh(found, step_h)
         return found | {"soc_end_kwh": followed(self.soc_init_kwh, stored_kwh - drawn_kwh)}
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Its powers, mode and charge, and which pieces of its curves are full."""
         if not columns:
             return {}

@@ -143,7 +143,7 @@ class Connection(Part):
         is_free = (self._slopes.import_low >= 0) & (self._slopes.export_high <= 0)
         return np.where(is_free, self.export_max_kw + net_kw, 0.0)
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Its powers, and the mode where prices tempt."""
         return columns | {"is_importing": (columns["import_kw"][self._both_pay] > 0).astype(np.float64)}
 

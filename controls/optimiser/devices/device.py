@@ -109,7 +109,7 @@ class Part(Model, ABC):
         """Its cost by kind (see MONEY), in the case's currency, to be added up: of variables, or of numbers."""
         return ()
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Warm start: values of its variables by name, from its series, including the modes behind them."""
         return columns
 

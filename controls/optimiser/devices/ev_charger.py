@@ -297,7 +297,7 @@ class EvCharger(Converter):
             found["ev_phases"] = np.where(power_kw > _IDLE_KW, phases, 0.0)
         return found
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Powers, what is held, and the mode of each step with a car."""
         if not columns:
             return {}

@@ -220,7 +220,7 @@ class HeatPump(HeatStore):
         own_kw = min(max((self.normal_kwh - left_kwh) / heat_per_kw, 0.0), self.normal_kw)
         return (0.0, own_kw, self.recommended_kw, self.forced_kw)[int(state) - 1]
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Which state it is in, too."""
         states = columns.get("sg_ready_state", np.zeros(0))
         return columns | {f"is_{state}": (states == n).astype(float) for n, state in enumerate(STATES, 1)}

@@ -241,7 +241,7 @@ class Room(InShares, Device, _Figures):
             "room_degc": np.round(self.temperatures_degc(is_on, step_h), DECIMALS),
         }
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Its switchings too."""
         return columns | {"is_on": columns["heating_kw"] / self.heater_kw} if "heating_kw" in columns else columns
 
@@ -275,13 +275,13 @@ class Room(InShares, Device, _Figures):
     def kept(self, decisions: Numbers, step_h: Floats) -> Numbers:
         """The temperature that comes of it."""
         # With its switchings, as `solved` asks for them.
-        return self.told(self.heated(decisions["heating_kw"] / self.heater_kw, step_h))
+        return self.warm_start(self.heated(decisions["heating_kw"] / self.heater_kw, step_h))
 
     def by_rule(self, net_kw: Floats, step_h: Floats) -> Numbers:
         """Its thermostat."""
         return {"heating_kw": self.heater_kw * self.thermostat(step_h)}
 
-    def beside(self, walls: Sequence[tuple[float, Floats]]) -> Self:
+    def with_walls(self, walls: Sequence[tuple[float, Floats]]) -> Self:
         """With walls to rooms of known temperatures. walls: kW/K, and degC in each step.
 
         g (T_n - T) = g (outdoor - T) + g (T_n - outdoor): a smaller R, and a gain that comes with it.

@@ -170,7 +170,7 @@ class SheddableLoad(_Terms, Device):
         """The owner's compensation for the shed energy."""
         yield "shedding", step_h * self.price_per_kwh * x["shed_kw"]
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """Its power, whether it is shed, and where a shedding starts."""
         if not columns:
             return {}

@@ -228,7 +228,7 @@ class Tank(_Relays, InShares, HeatStore):
         named = dict(zip(self._names, on, strict=True))
         return self.stored(np.round(np.array(self.relays_kw) @ on, 9), step_h) | starts | named
 
-    def told(self, columns: Numbers) -> Numbers:
+    def warm_start(self, columns: Numbers) -> Numbers:
         """How many relays of each bank are on, too."""
         if not all(name in columns for name in self._names):
             return columns

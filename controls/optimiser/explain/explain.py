@@ -188,7 +188,7 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
             (forced, int(solved.problem.variables[device.device_id][forced.variable].column[t]))
             for forced in device.alternatives(solved.columns[device.device_id], t)
         ]
-        bounds = [(solved.again.relaxed(column, one.lower, one.upper), one, column) for one, column in tried]
+        bounds = [(solved.forced.relaxed(column, one.lower, one.upper), one, column) for one, column in tried]
         found += [_named(device, one) for outcome, one, _ in bounds if outcome.status == "infeasible"]
         possible = [each for each in bounds if each[0].bound is not None]
         cheapest: tuple[Outcome, Forced] | None = None
@@ -201,7 +201,7 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
             if bound.status != "optimal":
                 if spare_s <= 0:
                     return None
-                outcome = solved.again.exact(column, one.lower, one.upper, time_limit_s=spare_s)
+                outcome = solved.forced.exact(column, one.lower, one.upper, time_limit_s=spare_s)
             if outcome.status == "infeasible":
                 found.append(_named(device, one))
             elif outcome.status != "optimal" or outcome.objective is None:

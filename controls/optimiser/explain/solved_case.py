@@ -53,7 +53,7 @@ class SolvedCase:
         )
 
     @cached_property
-    def again(self) -> ForcedSolve:
+    def forced(self) -> ForcedSolve:
         """To be solved with one decision forced."""
         return ForcedSolve(self.arrays, self.values)
 

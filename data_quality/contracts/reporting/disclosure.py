@@ -60,7 +60,7 @@ class DisclosureAnswer(Model):
         return self
 
     @property
-    def said(self) -> str:
+    def answer_text(self) -> str:
         """Value with unit, or the words."""
         return f"{self.value} {self.unit}".strip() if self.value is not None else self.text or self.not_applicable
 

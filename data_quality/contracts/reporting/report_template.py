@@ -87,7 +87,7 @@ SheetName = Annotated[str, AfterValidator(_sheet)]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 
 
-class Asked(Model):
+class NumberSpec(Model):
     """One number: a question, or what is made of several; how it is shown."""
 
     value: QuestionText | None = None
@@ -126,14 +126,14 @@ class Asked(Model):
         return (*(self.of if self.value is None else (self.value,)), *self.scale)
 
 
-class TileSpec(Asked):
+class TileSpec(NumberSpec):
     """A headline figure."""
 
     labels: Texts
     notes: Texts | None = None
 
 
-class ColumnSpec(Asked):
+class ColumnSpec(NumberSpec):
     """A table column: a number of each row, or a fact of it in words."""
 
     titles: Texts
@@ -155,14 +155,14 @@ class ColumnSpec(Asked):
         return super().questions if self.fact is None else (self.fact,)
 
 
-class RowSpec(Asked):
+class RowSpec(NumberSpec):
     """A row of a table without an axis: words, then its number."""
 
     labels: Texts
     identifier: str = Field(default="", description="What another standard calls it, e.g. GRI 302-1-e")
 
 
-class DatumSpec(Asked):
+class DatumSpec(NumberSpec):
     """A data point of a framework: its identifier, our own words for it, and the question that answers it.
 
     Without a question the organisation answers it, in `answered_in` or `unit`. part: which of several under one
@@ -290,7 +290,7 @@ class FrameworkSpec(Model):
         return start <= first and (self.until is None or first < self.until)
 
 
-class Told(Model):
+class FactBlock(Model):
     """A block whose texts may name `{name}`: the facts of `facts`, and the item that it stands `per`."""
 
     facts: dict[Key, QuestionText] = {}
@@ -304,7 +304,7 @@ class Told(Model):
             raise ValueError(f"the text names {{{unknown[0]}}}, which `{giver}` does not give")
 
 
-class TableSpec(Told):
+class TableSpec(FactBlock):
     """A table over an axis (`each` with `columns`), or of single rows (`rows`)."""
 
     key: Key
@@ -343,7 +343,7 @@ class SeriesSpec(Model):
     is_running: bool = Field(default=False, description="Of days: summed from the first day on")
 
 
-class ChartSpec(Told):
+class ChartSpec(FactBlock):
     """A picture over an axis; over days and hours the numbers are the dataset's own, and no figures.
 
     waterfall: the year before, the change of each month, this year. heat: a column a day, a row an hour. flows: from
@@ -367,11 +367,11 @@ class ChartSpec(Told):
         return self
 
 
-class TextSpec(Told):
+class TextSpec(FactBlock):
     """A paragraph; `{name}` stands for a figure or a fact. It is left out where one of the figures is unknown."""
 
     texts: Texts
-    figures: dict[Key, Asked] = {}
+    figures: dict[Key, NumberSpec] = {}
     tone: Tone = "plain"
 
     @model_validator(mode="after")
@@ -408,7 +408,7 @@ class BlockSpec(Model):
         return self
 
     @property
-    def told(self) -> TableSpec | ChartSpec | TextSpec | None:
+    def per_item(self) -> TableSpec | ChartSpec | TextSpec | None:
         """The block, where it is one that may stand for each of several things."""
         return self.table or self.chart or self.text
 
@@ -424,7 +424,7 @@ class BlockSpec(Model):
             found += [series.value for series in self.chart.series]
         if self.text is not None:
             found += [text for figure in self.text.figures.values() for text in figure.questions]
-        return (*found, *(self.told.facts.values() if self.told is not None else ()))
+        return (*found, *(self.per_item.facts.values() if self.per_item is not None else ()))
 
 
 class SectionSpec(Model):

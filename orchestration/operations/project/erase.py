@@ -96,7 +96,7 @@ def _running(call: Call) -> list[str]:
     pattern = "agent-{0.site_id} ({0.holder}, holds its lease until {0.expires_utc:%H:%M:%S}Z)"
     found = {f"agent-{each.site_id}": pattern.format(each) for each in agents} | {
         # Held: its parent was killed, and the service is still on its way out.
-        each.name: each.said
+        each.name: each.description
         for each in roles(roles_dir(call.places))
         if each.is_alive or each.is_held
     }

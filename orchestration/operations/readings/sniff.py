@@ -37,7 +37,7 @@ class AboutFiles:
         str | None, Option("--meter", help="Meter of the site, where no name says whose values they are.")
     ] = None
 
-    def said(self, site: Site | None) -> FileFacts:
+    def facts(self, site: Site | None) -> FileFacts:
         """The same, checked. Raises BadInput."""
         if self.unit is not None:
             unit_of(self.unit)
@@ -62,7 +62,7 @@ def sniff(
     if is_written and place is None:
         raise BadInput("--write needs a site file to write to: give --site or --site-file", reason="no_site")
     known, of_site = column_map(mapping), load_site(place) if place else None
-    answers = about.said(of_site)
+    answers = about.facts(of_site)
     # What is to be written must read the file without a word of the command's: so will ingest.
     tz = None if is_written else about.tz
     # One instant for all files: "in the future" must mean the same in each.
@@ -152,7 +152,7 @@ def proposal_lines(draft: MapDraft) -> list[str]:
     lines = [title, *(f"    {line}" for line in draft.yaml().splitlines())]
     unsure = sorted((fact for fact in draft.facts if fact.sure < 1), key=lambda fact: fact.sure)
     lines += [f"  {fact.sure:.2f}  {one_line(fact.text, 200)}" for fact in unsure[:SHOWN_FACTS]]
-    return lines + [f"  open: {one_line(question.said, 300)}" for question in draft.questions]
+    return lines + [f"  open: {one_line(question.sentence, 300)}" for question in draft.questions]
 
 
 def _content(channel: Channel) -> str:

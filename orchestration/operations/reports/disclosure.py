@@ -162,7 +162,7 @@ def answer(
     is_signed = _written(call, who, made)
     mine = [each for each in answers_of(project) if (each.pack, each.site, each.id) == (pack, site, point)]
     signed = "" if is_signed else ", without a signature: no person of this project has a key"
-    text = f"{point} of {pack}, {site}, {year}: {made.said}{signed}\nwritten to {call.folder / DISCLOSURE_FILE}"
+    text = f"{point} of {pack}, {site}, {year}: {made.answer_text}{signed}\nwritten to {call.folder / DISCLOSURE_FILE}"
     return Answer({"answers": mine}, text=text)
 
 

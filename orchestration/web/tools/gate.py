@@ -119,7 +119,9 @@ def _engineers(project: Project, clock: Clock) -> Callable[[HTTPConnection], boo
         try:
             # It asks for cookies alone, which a socket has too.
             found = sign_in.signed_in(Request({**request.scope, "type": "http"}))
-            return bool(found and may(found[0], Permission.WRITE) and not found[0].sites and not sign_in.people.told())
+            return bool(
+                found and may(found[0], Permission.WRITE) and not found[0].sites and not sign_in.people.current_fault()
+            )
         except (BadInput, Unreachable) as fault:
             logger.warning("nobody is let in by a sign-in on the pages: %s", fault)
             return False

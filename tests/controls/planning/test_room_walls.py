@@ -62,7 +62,7 @@ def test_a_wall_is_the_equation_that_rooms_are_told_by() -> None:
     alone = room(asked(site()), "office")
     neighbour = 12 + 3 * np.sin(np.arange(96) / 10)
     on = np.tile([1.0, 0.0, 0.0], 32)
-    found = alone.beside([(G, neighbour), (2 * G, neighbour + 1)]).temperatures_degc(on, QUARTER)
+    found = alone.with_walls([(G, neighbour), (2 * G, neighbour + 1)]).temperatures_degc(on, QUARTER)
     now, course = alone.init_degc, []
     for t in range(96):
         for _ in range(900):

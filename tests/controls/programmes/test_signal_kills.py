@@ -38,7 +38,7 @@ while True:
         ),
         clock,
     )
-    signals.heard("home", "dso", clock.now_utc())
+    signals.renew_heartbeat("home", "dso", clock.now_utc())
     print(number, flush=True)
 """
 
