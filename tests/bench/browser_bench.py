@@ -108,28 +108,34 @@ def visit(page: Page, name: str, path: str) -> Visit:
     return Visit(name, paint_ms / 1000, seen_s, drawn_s)
 
 
-def _seconds(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[str]:
+def _cold(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[Visit]:
     kept = answers_of(site.project)
-    taken: dict[str, list[Visit]] = {"cold": [], "warm": []}
     for _ in range(max(rounds // 3, 1)):
         for name, path in paths.items():
             kept.forget()
             page = tab(browser, site)
-            taken["cold"].append(visit(page, name, path))
+            yield visit(page, name, path)
             page.context.close()
+
+
+def _warm(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[Visit]:
     page = tab(browser, site)
     for each in range(rounds + 1):
         seen = [visit(page, name, path) for name, path in paths.items()]
-        taken["warm"] += seen if each else []
+        yield from seen if each else ()
     page.context.close()
-    for kind, visits in taken.items():
+
+
+def _seconds(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -> Iterator[str]:
+    for kind, visited in (("cold", _cold), ("warm", _warm)):
+        visits = list(visited(browser, site, paths, rounds))
         slowest = max(visits, key=lambda each: each.paint_s)
         paint_s, chart_s = WANTED_S[kind]
         load = " ".join(f"{each:.1f}" for each in os.getloadavg())
         yield (
-            f"{kind}: first paint {_told([each.paint_s for each in visits])}, wanted {paint_s}; charts on the screen "
-            f"{_told([each.seen_s for each in visits])}, wanted {chart_s}; all charts "
-            f"{_told([each.drawn_s for each in visits])} ({len(visits)} visits at pace {pace_s():.2f} s, "
+            f"{kind}: first paint {_p95([each.paint_s for each in visits])}, wanted {paint_s}; charts on the screen "
+            f"{_p95([each.seen_s for each in visits])}, wanted {chart_s}; all charts "
+            f"{_p95([each.drawn_s for each in visits])} ({len(visits)} visits at pace {pace_s():.2f} s, "
             f"load {load}; the slowest painted after {slowest.paint_s:.2f} s: {slowest.name})"
         )
         for name in paths:
@@ -139,7 +145,7 @@ def _seconds(browser: Browser, site: Site, paths: dict[str, str], rounds: int) -
             yield f"  {kind} {name:20} paint {median(each.paint_s for each in mine):.2f} s{charts} (median)"
 
 
-def _told(seconds: Iterable[float | None]) -> str:
+def _p95(seconds: Iterable[float | None]) -> str:
     found = [each for each in seconds if each is not None]
     return f"p95 {quantiles(found, n=20)[-1]:.2f} s (median {median(found):.2f})" if len(found) > 1 else "none"
 
