@@ -57,6 +57,7 @@ MISTAKES = (
     Mistake("--from and --to are swapped", "quality --site plant --from 2025-03-01 --to 2025-02-01", "is not after"),
     Mistake("A time is written in words", "reports list --as-of yesterday", "yesterday"),
     Mistake("KPIs of a quarter to come", "kpis --site plant --period 2044-Q1", "of the future"),
+    Mistake("A footprint of a year to come", "carbon footprint --site plant --period 2044", "of the future"),
     Mistake("A report of a quarter to come", "report enpi_quarter --site plant --period 2044-Q1", "of the future"),
     Mistake("A report before the first reading", "report enpi_quarter --site plant --period 2019-Q1", "no readings"),
     Mistake("The period is left out", "report enpi_quarter --site plant", "--period"),

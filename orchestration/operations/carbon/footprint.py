@@ -20,6 +20,7 @@ from orchestration.operations.answer import Answer, Table, filled
 from orchestration.operations.carbon.carbon_say import GwpOption, gwp_set, say_findings, scopes_text
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 from orchestration.operations.options import AnySiteOption, PeriodOption, PortfolioOption
+from reports.gates import refuse_future
 
 if TYPE_CHECKING:
     from assets.sites.organisation import OwnDelivery
@@ -169,7 +170,10 @@ def footprint_of(
     supplier: str,
     left_out: "Sequence[OwnDelivery]" = (),
 ) -> tuple[Footprint, Decimal]:
-    """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it."""
+    """A site's footprint as known at T, and the kWh of deliveries from own sites that are not in it.
+
+    Raises BadInput for a period that has not begun.
+    """
     from assets.carbon.factor_choice.factor_view import factor_view
     from assets.carbon.inventory.energies import site_energies, without_deliveries
     from assets.carbon.inventory.site_footprint import site_footprint
@@ -177,6 +181,7 @@ def footprint_of(
     from assets.stores.ledgers.factor_ledger import FactorStore
 
     project = call.project
+    refuse_future(span, project.reports.known_at(call.clock), name="footprint")
     stored = FactorStore(project.store).known(as_of_utc=as_of_utc, tenant=site.site_id)
     readings = site_readings(project.lake, site, start_utc=span.start_utc, end_utc=span.end_utc, as_of_utc=as_of_utc)
     energies, kwh = site_energies(readings, site=site, period=span), Decimal(0)
