@@ -7,10 +7,9 @@ guard stays as it is. A row that nobody can prove counts as none: then the usual
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import Connection, read_rows
 from assets.stores.schema.tables_control import holiday_events
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows
 from assets.stores.trust import proven_of_site
 from controls.ledger.device_holds import must_act
 from data_quality.contracts.control.holiday import LONGEST, Holiday

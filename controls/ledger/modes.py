@@ -9,11 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import mode_events, mode_requests
 from assets.stores.seals import append_row, raw_select
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows, select_rows, site_transaction
 from assets.stores.trust import proven, proven_of_site
 from controls.ledger.blockers import check_no_doubt
 from controls.ledger.chain_marks import mark_chain

@@ -109,7 +109,7 @@ class _Texts(Formatter):
         found = kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)
         if isinstance(found, str) and field_name == "unit":
             # Only who prints units waits for the texts of reports.
-            from reports.texts.numbers import unit_text
+            from reports.texts.locales import unit_text
 
             found = unit_text(found)
         return found, field_name

@@ -13,8 +13,7 @@ from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
 from reports.pages.use_page import formula_text
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
-from reports.texts.locales import named, short_date
-from reports.texts.numbers import MISSING, written
+from reports.texts.locales import MISSING, named, short_date, written
 from reports.writer import words
 
 PATH = "/baselines"

@@ -25,8 +25,7 @@ from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named, period_text, short_date
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike, named, period_text, short_date
 from reports.writer import TONES, standing_of, words
 
 UNIT = "kwh"

@@ -30,9 +30,19 @@ from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore
-from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite, read_built, write_built
 from assets.stores.warehouse.mart_digests import MartDigests
-from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites, mart_path
+from assets.stores.warehouse.marts import (
+    ENPI_MARTS,
+    KPI_MARTS,
+    PORTFOLIO,
+    BuildNote,
+    Built,
+    BuiltSite,
+    drop_sites,
+    mart_path,
+    read_built,
+    write_built,
+)
 from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     built_with,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.ledger.holidays import end_holiday, holiday_history, open_holiday, set_holiday
 from controls.ledger.modes import current_mode
 from data_quality.contracts.control.command import Mode

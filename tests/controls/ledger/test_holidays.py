@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import holiday_events
-from assets.stores.transactions import Store, connect_store
+from assets.stores.transactions import Store, connect_store, site_transaction
 from controls.ledger.chain import verify_chain
 from controls.ledger.holidays import end_holiday, holiday_history, open_holiday, set_holiday
 from data_quality.contracts.control.holiday import LONGEST, Holiday
