@@ -51,6 +51,7 @@ class OpenProject:
     def __init__(self, root: str = "") -> None:
         self.root = root
         self._store: Store | None = None
+        self._lake: Lake | None = None
         self._project: Project | None = None
         self._offload: Callable[[str, dict[str, Any]], Any] | None = None
 
@@ -69,7 +70,7 @@ class OpenProject:
         """Give back the store's connections."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._lake = None
 
     @property
     def project(self) -> Project:
@@ -134,7 +135,9 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        return Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
+        if self._lake is None:
+            self._lake = Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
+        return self._lake
 
     @property
     def quarantine(self) -> QuarantineStore:

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from assets.kpi.enpi.alerts import EnpiAlert
 from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.kpi.enpi.use_register import SeuLine
-from data_quality.contracts.baselines.adjustment import AdjustmentRecord
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure

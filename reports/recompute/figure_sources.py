@@ -31,8 +31,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import organisation_version, site_version
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.organisation import Organisation

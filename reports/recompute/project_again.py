@@ -18,8 +18,7 @@ from assets.kpi.claims.mv_savings import (
 )
 from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, sum_kwh
 from assets.kpi.enpi.expected_energy import adjustment_of_day_kwh
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentKind, Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject

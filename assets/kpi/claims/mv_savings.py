@@ -31,8 +31,7 @@ from assets.kpi.enpi.savings_band import (
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, Baseline, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
