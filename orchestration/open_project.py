@@ -11,12 +11,11 @@ from assets.sites.load_sites import load_people, load_sites, site_sha256, unknow
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from assets.stores.transactions import Store, open_store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project

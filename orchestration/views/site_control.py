@@ -13,8 +13,7 @@ from assets.stores.transactions import Store, read_rows
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import LEASE_S
-from controls.ledger.holidays import open_holiday
-from controls.ledger.modes import Modes, read_modes
+from controls.ledger.modes import Modes, open_holiday, read_modes
 from controls.ledger.two_people import open_requests
 from controls.safety.limits import limits_of
 from controls.templates.load_templates import Template, load_template

@@ -1,4 +1,9 @@
-"""A fitted baseline and its statistics, free of the library that fitted it, and the levels of a use's status."""
+"""A fitted baseline and its statistics, free of the library that fitted it, and the levels of a use's status; and
+adjustments of expected energy: dated, with reason, method, magnitude and evidence, valid once another approves.
+
+A routine adjustment is a known, recurring difference in conditions that the model has no driver for; a non-routine one
+answers an event or a changed static factor (formulas 5.2). Both enter expected energy in the same way.
+"""
 
 import hashlib
 import json

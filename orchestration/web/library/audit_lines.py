@@ -10,8 +10,7 @@ from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
 from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import newest_events
-from controls.ledger.holidays import holiday_history
-from controls.ledger.modes import mode_history
+from controls.ledger.modes import holiday_history, mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text

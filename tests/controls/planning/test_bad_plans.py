@@ -24,8 +24,7 @@ from controls.ledger.rows import read_commands
 from controls.optimiser import solve as solve_module
 from controls.optimiser.backends.solvers import run_solver as honest
 from controls.optimiser.case import case_of
-from controls.optimiser.check_solution import replay_case
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.desk import LOOK_BACK, Desk, price_doubt
 from controls.planning.frozen_plan import commands_of
