@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from assets.readings.changes.affected import touched_months as readings_touched
+from assets.kpi.incremental.stage import touched_months as readings_touched
 from assets.stores.lake.merges import newest_entry
 from assets.stores.warehouse.marts import BuiltSite
 from orchestration.jobs import enpi, kpi
