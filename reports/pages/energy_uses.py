@@ -116,6 +116,7 @@ def _row(label: str, role: Role, points: Sequence[DayPoint]) -> ChartRow:
 
 
 ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
+BASELINES = "/baselines"
 NONE = Cell(text="–", tone="muted")
 # What the page of forecasts does not take of an address.
 _OWN = ("scope", "period", "grain", "compare", "as_of")
@@ -205,6 +206,12 @@ class UseData:
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
     """Where one use is shown."""
     return address.href(f"{ENPI}/{site_id}/{seu_id}", **{"site": None, "scope": None, **changes})
+
+
+def version_address(address: Address, site_id: str, seu_id: str, version: int) -> str:
+    """Where a version of its baseline is reviewed."""
+    kept = {"site": None, "scope": None, "period": None, "baseline": None}
+    return address.href(f"{BASELINES}/{site_id}/{seu_id}", **kept, version=str(version))
 
 
 def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:
