@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import dagster as dg
 
 from assets.kpi.incremental.month_gates import WORST, Judged, MonthGates, day_mart_gate
-from assets.stores.warehouse.marks import take_note
+from assets.stores.warehouse.marts import take_note
 from assets.stores.warehouse.warehouse import target_of
 from data_quality.contracts.finding import Verdict
 from data_quality.contracts.time import Clock

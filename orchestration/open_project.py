@@ -11,12 +11,11 @@ from assets.sites.load_sites import load_people, load_sites, site_sha256, unknow
 from assets.stores.anchors import Anchors
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.published.report_ledger import ReportStore, keep_site_version
 from assets.stores.transactions import Store, open_store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import People
 from data_quality.contracts.settings import Project, load_project
@@ -51,6 +50,7 @@ class OpenProject:
     def __init__(self, root: str = "") -> None:
         self.root = root
         self._store: Store | None = None
+        self._lake: Lake | None = None
         self._project: Project | None = None
         self._offload: Callable[[str, dict[str, Any]], Any] | None = None
 
@@ -69,7 +69,7 @@ class OpenProject:
         """Give back the store's connections."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._lake = None
 
     @property
     def project(self) -> Project:
@@ -134,7 +134,9 @@ class OpenProject:
     @property
     def lake(self) -> Lake:
         """The readings lake."""
-        return Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
+        if self._lake is None:
+            self._lake = Lake(self.project.lake_dir, self.store, address=self.project.settings.paths.lake)
+        return self._lake
 
     @property
     def quarantine(self) -> QuarantineStore:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import PrivateAttr
 
+from assets.stores.lake.lake import Lake
 from assets.stores.transactions import Store
 from data_quality.contracts.settings import Project
 from data_quality.contracts.time import SystemClock
@@ -24,6 +25,7 @@ class ProjectResource(dg.ConfigurableResource, OpenProject):
 
     root: str = ""
     _store: Store | None = PrivateAttr(default=None)
+    _lake: Lake | None = PrivateAttr(default=None)
     _project: Project | None = PrivateAttr(default=None)
     _offload: Offload | None = PrivateAttr(default=None)
 

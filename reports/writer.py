@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from data_quality.contracts.reporting.figure import Figure
 from reports.report_content import Cell, Tone
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number
 
 TONES: dict[str, Tone] = {
     "compliant": "good",

@@ -7,7 +7,7 @@ from pathlib import Path
 from assets.feeds import bright_sky, open_meteo
 from assets.feeds.fetch import Patience, Question, fetch
 from assets.feeds.weather_file import read_weather_file
-from assets.stores.weather_issues import WeatherStore
+from assets.stores.ledgers.forecasts import WeatherStore
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -7,8 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.kpi.mart_windows import Window
-from assets.stores.warehouse.marks import drop_note, take_note, write_note
-from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS
+from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, drop_note, take_note, write_note
 from assets.stores.warehouse.warehouse import read_warehouse, target_of
 from data_quality.contracts.reporting.dbt_outcome import DbtOutcome
 from data_quality.contracts.time import Clock

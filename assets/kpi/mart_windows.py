@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from assets.carbon.factor_choice.factor_view import FactorView, exact_factor
-from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
+from assets.stores.warehouse.marts import BuildNote, Built, BuiltSite
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Site

@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import lock_chain
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events
 from assets.stores.seals import chained, head_of
+from assets.stores.transactions import lock_chain
 
 # The fields that a hash covers; `hash` itself and `prev_hash` are the chain, not the content.
 HASHED_FIELDS = ("site_id", "position", "command_id", "from_state", "to_state", "reason", "facts", "at_utc")

@@ -1,5 +1,6 @@
 """The transactional store: SQLite (WAL, FULL) or PostgreSQL through SQLAlchemy. Imports nothing heavier, so
 that the agent can open it. Tables stand in tables.py; migrations in migrations/, the way there in revisions.py.
+Rooms outside of the stores run their own statements by `read_rows`, `select_rows` and one site's lock.
 """
 
 import os
@@ -19,9 +20,14 @@ from assets.stores.revisions import expect_newest, migrate
 from assets.stores.schema import tables_seals
 from assets.stores.unreachable import world_fault
 from data_quality.contracts.database import address_of
+from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.work.project_cache import ProjectCache
 
 DatabaseError = sa.exc.SQLAlchemyError
+Connection = sa.Connection
+# Locks of two keys are a space of their own in PostgreSQL: none of these is the one-key lock 724002 of `lock_recorded`.
+# Two sites whose names hash alike only wait for each other.
+_LOCK_SPACE = 724002
 # Before a second and a third try to connect to a server, where nothing was said yet; half of it is left to chance.
 PAUSES_S = (0.2, 0.6)
 
@@ -278,3 +284,50 @@ def reaching(url: str) -> Iterator[None]:
 def cannot_be_written(file: Path) -> bool:
     """True where there is a store, and this process can write neither it nor what SQLite keeps next to it."""
     return file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK))
+
+
+@contextmanager
+def site_transaction(store: Store, site_id: str) -> Iterator[Connection]:
+    """A write transaction that waits for every other one of the same site.
+
+    With it, what is read first (a mode, a state) still holds when the transaction commits. Raises Unreachable where
+    the store does not answer; an error at commit means "unknown", so the caller reads again before it acts.
+    """
+    with _reported(), store.begin() as connection:
+        # First of all locks: that of the recorded time comes after it everywhere, so that no two transactions can
+        # deadlock.
+        lock_chain(connection, site_id)
+        yield connection
+
+
+def read_rows(store: Store, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    """All rows of a query as dicts. Raises Unreachable where the store does not answer."""
+    with _reported():
+        return store.rows(query)
+
+
+def select_rows(connection: Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    """All rows of a query inside a transaction, as dicts."""
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Whatever the database does to a controller, its devices go to their safe default: a bug of ours among it."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        raise Unreachable(f"the store does not answer: {error.orig}") from error
+
+
+def lock_chain(connection: sa.Connection, site_id: str) -> None:
+    """Let this transaction alone extend the site's chain until it ends.
+
+    Take it before touching command rows of the site: whoever locks rows first and the chain second can deadlock
+    on PostgreSQL. SQLite needs nothing, there BEGIN IMMEDIATE already queues the writers.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.text("SELECT pg_advisory_xact_lock(:space, hashtext(:site_id))"),
+            {"space": _LOCK_SPACE, "site_id": site_id},
+        )

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from assets.stores.access import read_rows, select_rows
 from assets.stores.schema.column_types import text_sha256
 from assets.stores.schema.tables_control import commands
 from assets.stores.schema.tables_erasure import erasures
@@ -37,7 +36,7 @@ from assets.stores.seals import (
 )
 from assets.stores.sign import REPLACE, FormerKeys, Signature, former_keys, is_signed
 from assets.stores.tables import BY_NAME
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows, select_rows
 from data_quality.contracts.errors import BadInput
 
 ADOPT, ERASE = "keys adopt", "erase"

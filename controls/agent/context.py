@@ -10,8 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from assets.stores.access import Connection
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store
 from assets.stores.trust import Trust
 from controls.gateways.capabilities import DeviceReader, DeviceWriter, ReadBack
 from controls.ledger.device_faults import Fault

@@ -6,8 +6,8 @@ import math
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import plans
+from assets.stores.transactions import Connection, select_rows
 from controls.agent.context import AgentContext, Device, Slot, known
 from controls.ledger.approvals import Kind, read_approvals
 from controls.ledger.device_faults import is_latched, select_faults

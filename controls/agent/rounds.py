@@ -10,7 +10,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.agent.context import AgentContext, Device, OnLedger, OnWire, Step, T
 from controls.ledger.rows import Moves
 

@@ -4,8 +4,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from assets.stores.access import Connection, select_rows
 from assets.stores.schema.tables_control import commands, device_leases
+from assets.stores.transactions import Connection, select_rows
 from assets.stores.trust import Trust, trust_of
 from controls.agent.context import AgentContext, Device, OnLedger, Slot, Step
 from controls.agent.live_values import live_of

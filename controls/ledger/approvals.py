@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 
-from assets.stores.access import Connection, site_transaction
 from assets.stores.schema.tables_control import approval_events
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, site_transaction
 from assets.stores.trust import proven_of_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role

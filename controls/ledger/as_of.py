@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import read_rows
 from assets.stores.schema.tables_control import command_events, commands
 from assets.stores.seals import found_beside
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows
 from controls.ledger.rows import RESERVED, LedgerRow, read_commands
 from data_quality.contracts.control.command import CommandState, EvidenceGrade
 

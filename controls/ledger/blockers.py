@@ -5,11 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import Connection, select_rows
 from assets.stores.anchors import expect_anchored
 from assets.stores.schema.column_types import UtcDateTime
 from assets.stores.schema.tables_control import command_events, device_leases, mode_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, select_rows
 from controls.ledger.device_faults import select_faults
 from controls.ledger.device_lease import LEASE_S
 from controls.ledger.rows import select_commands

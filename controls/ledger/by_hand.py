@@ -8,10 +8,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from assets.stores.access import Connection, select_rows
 from assets.stores.ledgers.plans import propose
 from assets.stores.schema.tables_control import plans
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, select_rows
 from controls.ledger.device_holds import Hold, end_by_hand, release_hold, select_holds, set_hold
 from controls.ledger.modes import read_modes
 from controls.ledger.outbox import PlannedCheck, released

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import read_rows
 from assets.stores.event_chain import event_hash
 from assets.stores.ledgers.command_states import PAIRS
 from assets.stores.schema.column_types import canonical_json
@@ -25,7 +24,7 @@ from assets.stores.schema.tables_control import (
     mode_requests,
 )
 from assets.stores.seals import MOVING, found_beside, off_chain, raw_select
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows
 from assets.stores.trust import proven
 from controls.ledger.as_of import columns_after
 from controls.ledger.chain_marks import anchors_of, off_anchors, off_marks

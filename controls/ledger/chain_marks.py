@@ -13,13 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import AwareDatetime, ValidationError
 
-from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.anchors import FILE as LEDGER_FILE
 from assets.stores.event_chain import chain_head
 from assets.stores.schema.tables_control import chain_marks
 from assets.stores.schema.tables_seals import row_seals
 from assets.stores.seals import append_row, head_of
-from assets.stores.transactions import Store, reaching
+from assets.stores.transactions import Connection, Store, reaching, read_rows, select_rows
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

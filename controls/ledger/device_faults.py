@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from assets.stores.access import Connection, read_rows, site_transaction
 from assets.stores.journal import fields_of
 from assets.stores.schema.tables_control import fault_events
 from assets.stores.seals import append_row, raw_of_site
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows, site_transaction
 from assets.stores.trust import proven_of_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -7,11 +7,10 @@ survive every restart. A hold sends nothing and needs no key; to end one early i
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.access import Connection, read_rows
 from assets.stores.schema.column_types import sha256_of
 from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row, raw_of_site
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows
 from assets.stores.trust import proven_of_site
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput

@@ -2,9 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from assets.stores.access import read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import device_leases
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows, select_rows, site_transaction
 from data_quality.contracts.model import Model
 
 # With the device's own 45 s a dead agent's set-point is over within the promised minute.

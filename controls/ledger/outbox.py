@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import ledger_identity, plans
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows, select_rows, site_transaction
 from controls.ledger.approvals import Kind, plan_class, read_approvals
 from controls.ledger.chain_marks import mark_chain
 from controls.ledger.modes import read_modes

@@ -6,11 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import Connection, read_rows, select_rows
 from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import commands
 from assets.stores.seals import raw_select
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows, select_rows
 from assets.stores.trust import Trust, trust_of
 from controls.ledger.states import is_allowed, is_better
 from data_quality.contracts.control.command import Command, CommandState, EvidenceGrade, Mode

@@ -6,10 +6,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.access import Connection, read_rows, select_rows, site_transaction
 from assets.stores.schema.tables_control import approval_events, mode_events, mode_requests
 from assets.stores.seals import append_row, raw_of_site
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, read_rows, select_rows, site_transaction
 from assets.stores.trust import proven, proven_of_site
 from controls.ledger.approvals import Kind, Outcome, read_approvals, record
 from controls.ledger.blockers import check_no_doubt

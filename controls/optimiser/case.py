@@ -1,24 +1,28 @@
-"""The dispatch problem as numbers, before any mathematics: what a plan request and a case file have in common."""
+"""The dispatch problem as numbers, before any mathematics: what a plan request and a case file have in common.
+
+Each phase of a connection by itself: what one feeds in does not relieve the fuse of another, however the meter adds
+them up.
+"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate, pairwise
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.backends.expressions import Floats
+from controls.optimiser.backends.program import Row
 from controls.optimiser.bill_columns import steps_of_intervals
 from controls.optimiser.devices.connection import Connection
-from controls.optimiser.devices.device import Around, Columns, Device, Numbers, Part
+from controls.optimiser.devices.device import Around, Columns, Device, Numbers, Part, Values
 from controls.optimiser.devices.kinds import devices_of
 from controls.optimiser.objective import Aims, goals_of, weights_of
-from data_quality.contracts.control.goals import GoalName, Objective
-from data_quality.contracts.control.plan import PlanRequest, PositiveHours
+from data_quality.contracts.control.plan import GoalName, Objective, PlanRequest, PositiveHours
 from data_quality.contracts.control.plan_scenario import Scenario, ScenarioSet
 from data_quality.contracts.model import Model
 
@@ -186,3 +190,48 @@ def without_control(case: DispatchCase, planned: Mapping[str, Columns] | None = 
         devices = tuple(one.ending_as(planned[one.device_id]) for one in devices)
     left = case.model_copy(update={"devices": devices, "objective": Objective(), "kept": {}, "uncertain": None})
     return left.model_copy(update={"connection": case.connection.widened(left.around)})
+
+
+def phase_kw(case: DispatchCase, values: Mapping[str, Values]) -> list[Any]:
+    """Power drawn on each phase in each step, kW, below zero for feed-in: of variables, or of numbers (by device)."""
+    limits = case.connection.phases
+    if limits is None:
+        return []
+    found = []
+    for phase, share in enumerate(limits.load_share):
+        drawn: Any = share * np.array(case.load_kw)
+        for device in case.devices:
+            drawn = drawn + device.phase_kw(values[device.device_id], phase)
+        found.append(drawn)
+    return found
+
+
+def phase_rows(case: DispatchCase, variables: Mapping[str, Values]) -> Iterator[Row]:
+    """Import and export of each phase up to what it carries; families `import_limit_l1` and so on."""
+    limits = case.connection.phases
+    for number, drawn in enumerate(phase_kw(case, variables), start=1):
+        # A phase on which nothing is planned has no variable: what its load needs is no choice of a plan.
+        if limits is not None and not isinstance(drawn, np.ndarray):
+            most_in, most_out = limits.import_max_kw[number - 1], limits.export_max_kw[number - 1]
+            yield Row(f"import_limit_l{number}", f"import_max_l{number}", drawn <= most_in)
+            yield Row(f"export_limit_l{number}", f"export_max_l{number}", drawn >= -most_out)
+
+
+def phase_errors(case: DispatchCase, columns: Mapping[str, Numbers]) -> Iterator[tuple[str, Floats]]:
+    """By how much each phase is above what it carries, kW."""
+    limits = case.connection.phases
+    for number, drawn in enumerate(phase_kw(case, columns), start=1):
+        if limits is not None:
+            yield f"phase L{number} imports above its limit", drawn - limits.import_max_kw[number - 1]
+            yield f"phase L{number} exports above its limit", -drawn - limits.export_max_kw[number - 1]
+
+
+def phase_spare_kw(case: DispatchCase, columns: Mapping[str, Numbers], device: Device) -> Floats | float:
+    """How much more the device could feed in before a phase of its own carries no more, kW in each step."""
+    limits, drawn = case.connection.phases, phase_kw(case, columns)
+    left = [
+        (limits.export_max_kw[phase] + drawn[phase]) / share
+        for phase, share in enumerate(device.phase_share)
+        if limits is not None and share
+    ]
+    return np.min(left, axis=0) if left else np.inf

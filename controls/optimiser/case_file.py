@@ -11,7 +11,7 @@ from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device, Part
 from controls.optimiser.devices.kinds import KINDS
-from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.plan import Objective
 from data_quality.contracts.control.plan_scenario import ScenarioSet
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

@@ -7,10 +7,9 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.case import DispatchCase
+from controls.optimiser.case import DispatchCase, phase_rows
 from controls.optimiser.devices.device import Numbers, Part
 from controls.optimiser.objective import GOALS
-from controls.optimiser.phases import phase_rows
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pydantic import model_validator
 from controls.optimiser.backends.expressions import Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.devices.device import MONEY, Around, Numbers, Part, Values
-from data_quality.contracts.control.goals import Goal, GoalName, Objective
+from data_quality.contracts.control.plan import Goal, GoalName, Objective
 
 # Kinds of cost in each goal; a goal counts them as they are.
 GOALS: Mapping[GoalName, frozenset[str]] = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from controls.optimiser.backends.solve_highs import row_duals, run_highs
+from controls.optimiser.backends.solvers import row_duals, run_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.conflicts import explain_conflict, unit_words, words_of
 from controls.optimiser.lp_build import build_problem, label_of

@@ -7,20 +7,17 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Arrays, Outcome
-from controls.optimiser.backends.solve_highs import relaxed_bound
-from controls.optimiser.backends.solvers import run_solver
+from controls.optimiser.backends.solvers import relaxed_bound, run_solver
 from controls.optimiser.case import DispatchCase, case_of
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import TIME_LIMIT_S, explain_conflict
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.lp_build import Problem, build_problem
 from controls.optimiser.objective import GOALS, MEASURES, bound_of, goal_weights, goals_of, measures_of
 from controls.optimiser.out_of_time import none_in_time
-from controls.optimiser.solution import Series, Solution, cost_of, costs_of, series_of
+from controls.optimiser.solution import Series, Solution, cost_of, costs_of, replay_case, series_of
 from controls.optimiser.stochastic.room_columns import run_by_columns
 from controls.optimiser.stochastic.solve_scenarios import room_blocks, solve_scenarios, usual_gap
-from data_quality.contracts.control.goals import GoalName
-from data_quality.contracts.control.plan import PlanRequest
+from data_quality.contracts.control.plan import GoalName, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 
@@ -176,7 +173,7 @@ def _series(case: DispatchCase, problem: Problem, values: Floats) -> Series:
 
 def _relaxed(case: DispatchCase, problem: Problem, arrays: Arrays, weights: dict[str, float]) -> Outcome | None:
     """The optimum without integers, where its schedule keeps every rule at the solver's cost; else None."""
-    from controls.optimiser.backends.solve_highs import run_highs
+    from controls.optimiser.backends.solvers import run_highs
 
     free = replace(arrays, is_integer=np.zeros_like(arrays.is_integer))
     found = run_highs(free, gap=0.0, time_limit_s=RELAXED_WITHIN_S)

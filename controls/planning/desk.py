@@ -14,9 +14,8 @@ import polars as pl
 
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.experiments import ExperimentStore
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
-from assets.stores.weather_issues import WeatherStore
 from assets.tariffs.price_in_force import prices_in_force
 from controls.optimiser.devices.kinds import device_assets
 from controls.optimiser.moving_steps import HORIZON_H

@@ -9,13 +9,12 @@ import numpy as np
 
 from assets.stores.ledgers.experiments import ExperimentStore
 from controls.optimiser.case import DispatchCase, case_of, without_control
-from controls.optimiser.check_solution import TOLERANCE, replay_case
 from controls.optimiser.devices.components.heat_store import HeatStore
 from controls.optimiser.devices.device import Columns, Numbers, numbers
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.devices.room import Room
 from controls.optimiser.objective import measures_of
-from controls.optimiser.solution import Series, Solution, costs_of
+from controls.optimiser.solution import TOLERANCE, Series, Solution, costs_of, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.replay.decisions import closed_series, done
 from data_quality.contracts.control.experiment import Arm, Experiment, FollowedDay

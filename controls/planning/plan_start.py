@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from controls.optimiser.backends.program import Outcome
-from controls.optimiser.backends.solve_highs import run_highs
+from controls.optimiser.backends.solvers import run_highs
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Series, Solution

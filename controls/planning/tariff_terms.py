@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.bill_plan import make_plan as bill_plan
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.book import Book, Span, calendar_months
+from assets.bills.engine.compute import make_plan as bill_plan
 from assets.bills.engine.compute import raw_bills
 from assets.bills.engine.settle import Account
 from assets.kpi.running_cost.interval_costs import (

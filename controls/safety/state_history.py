@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from assets.stores.access import read_rows, site_transaction
 from assets.stores.schema.tables_control import device_states
 from assets.stores.seals import append, raw_of_site
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows, site_transaction
 from assets.stores.trust import proven
 from data_quality.contracts.time import parse_instant
 

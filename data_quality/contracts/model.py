@@ -1,8 +1,12 @@
-"""The one base of every parameter model: frozen, closed, no NaN; and of models that state what they may be off."""
+"""The one base of every parameter model: frozen, closed, no NaN; of those that state what they may be off; as JSON."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
 from functools import wraps
 from operator import not_
+from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -65,6 +69,28 @@ def check_all(checks: Iterable[Callable[[], object]]) -> None:
         raise found[0]
     if found:
         raise Mistakes(found)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
+    # First: a series is thousands of them, and to ask what else it might be takes longer than all the rest.
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    # Before dates: a datetime is a date too, and would lose its Z.
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | time | Path):
+        return str(value)
+    if isinstance(value, Enum):
+        # Numbered ones (modes, evidence grades) are known to people by name; their order is ours alone.
+        return value.name if isinstance(value.value, int) else value.value
+    return value
 
 
 class StatedUncertainty(Model):

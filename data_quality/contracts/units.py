@@ -13,6 +13,8 @@ QUANTUM_DECIMALS = 9
 # Money and emissions: an energy of nine decimals times a price or a factor, over shares of months or of units. Within
 # sixty digits nothing of that is rounded, so no total depends on the order of its parts.
 EXACT = Context(prec=60)
+# One context for every derived figure, so that a quotient has the same digits wherever it is computed.
+ARITHMETIC = Context(prec=34)
 
 
 class Behaviour(StrEnum):

@@ -13,7 +13,7 @@ from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.flags import MonthValidation, latest_validations
-from data_quality.contracts.baselines.adjustment import AdjustmentStatus
+from data_quality.contracts.baselines.baseline import AdjustmentStatus
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site

@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.stores.feature_days import FeatureDays
 from assets.stores.lake.lake import Lake
-from assets.stores.weather_issues import WeatherStore
+from assets.stores.ledgers.forecasts import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

@@ -13,8 +13,7 @@ from assets.carbon.by_hour.site_match import factor_stream
 from assets.sites.view import site_readings
 from assets.stores.feature_days import FeatureDays
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.forecasts import ForecastStore
-from assets.stores.weather_issues import WeatherStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from data_quality.contracts.control.forecast import Forecast
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.errors import Unreachable

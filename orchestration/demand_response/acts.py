@@ -9,9 +9,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from assets.stores.access import site_transaction
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.sign import key_needed
+from assets.stores.transactions import site_transaction
 from controls.agent.context import devices_of, limits_by_key
 from controls.agent.planned import planned_check
 from controls.demand_response import event_life

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assets.stores.access import site_transaction
 from assets.stores.ledgers.dr_events import DrEvents
 from assets.stores.live.live_store import LiveReader
+from assets.stores.transactions import site_transaction
 from controls.agent.planned import planned_check
 from controls.demand_response.event_commands import EventLook, staggered, tripped
 from controls.demand_response.event_life import by_clock, due, ended_early

@@ -2,44 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cached_property
-from pathlib import Path
 from string import Formatter
 from typing import Any
 
 from pydantic import BaseModel
 
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.model import plain
 
 # 70 is EX_SOFTWARE of sysexits.h: the caller can do nothing about it.
 EXIT_CODES = (0, 1, 2, 3, 70)
 DONE, CHECK_FAILED, BAD_INPUT, UNREACHABLE, BUG = EXIT_CODES
 UNKNOWN = "-"
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: decimals to floats, times to ISO 8601 with Z, models to dicts."""
-    # First: a series is thousands of them, and to ask what else it might be takes longer than all the rest.
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, BaseModel):
-        return plain(value.model_dump())
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    # Before dates: a datetime is a date too, and would lose its Z.
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, date | time | Path):
-        return str(value)
-    if isinstance(value, Enum):
-        # Numbered ones (modes, evidence grades) are known to people by name; their order is ours alone.
-        return value.name if isinstance(value.value, int) else value.value
-    return value
 
 
 class Table:
@@ -109,7 +87,7 @@ class _Texts(Formatter):
         found = kwargs[field_name](row) if field_name in kwargs else _field(row, field_name)
         if isinstance(found, str) and field_name == "unit":
             # Only who prints units waits for the texts of reports.
-            from reports.texts.numbers import unit_text
+            from reports.texts.locales import unit_text
 
             found = unit_text(found)
         return found, field_name

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import plain
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.settings import SETTINGS_FILE
-from orchestration.operations.answer import plain
 from orchestration.operations.operation import Call, Operation, Parameter, Written, is_bundle
 
 ANSWER = "answer"

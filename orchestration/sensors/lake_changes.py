@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from assets.readings.changes.affected import touched_months as readings_touched
+from assets.kpi.incremental.stage import touched_months as readings_touched
 from assets.stores.lake.merges import newest_entry
-from assets.stores.warehouse.marks import BuiltSite
+from assets.stores.warehouse.marts import BuiltSite
 from orchestration.jobs import enpi, kpi
 from orchestration.partitions import SITES, MonthRange, asked_months, request_of
 from orchestration.resources import ProjectResource

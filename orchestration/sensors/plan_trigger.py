@@ -12,7 +12,7 @@ from orchestration.jobs import plan
 from orchestration.partitions import on_its_way
 from orchestration.resources import ProjectResource
 from orchestration.ticks import looking_every
-from orchestration.views.plan_standing import keep_fault, keep_looked
+from orchestration.views.planning_desk import keep_fault, keep_looked
 
 
 @looking_every(30, job=plan)

@@ -8,8 +8,7 @@ from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.advice_words import scope_name
-from reports.texts.locales import language_of, named, page_word
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, language_of, named, page_word, unit_text
 
 # First of the letters for private use.
 _MARK = 0xE000

@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.pages.anomaly import AnomalyDetail, Course
 from reports.pages.energy import label_of
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, unit_text
 from reports.writer import words
 
 if TYPE_CHECKING:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assets.stores.access import read_rows
 from assets.stores.schema.tables_control import fault_events, hold_events, holiday_events, mode_events, mode_requests
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows
 
 Row = Mapping[str, Any]
 # In the place of a device, whose name never has a blank: forms about holidays know of nothing else.

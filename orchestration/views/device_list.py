@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from assets.stores.access import read_rows
 from assets.stores.live.live_store import LiveReader
 from assets.stores.schema.tables_control import command_events, fault_events, hold_events, mode_events
+from assets.stores.transactions import read_rows
 from controls.ledger.by_hand import LONGEST
 from controls.ledger.device_faults import Fault
 from controls.ledger.device_holds import Hold

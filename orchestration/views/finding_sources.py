@@ -24,8 +24,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from orchestration.open_project import OpenProject
 from orchestration.views.pack_subjects import groups_of
-from reports.texts.locales import days_of, moment, named
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import days_of, format_alike, moment, named, unit_text
 from reports.writer import words
 
 if TYPE_CHECKING:

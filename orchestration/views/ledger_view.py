@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from assets.stores.access import read_rows
 from assets.stores.schema.tables_control import command_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows
 from controls.ledger.as_of import commands_at
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import EvidenceGrade

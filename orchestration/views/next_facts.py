@@ -9,7 +9,7 @@ from assets.sites.load_sites import site_file
 from assets.sites.placeholders import placeholders
 from assets.stores.file_hashes import file_sha256, unseen_files
 from assets.stores.published.publications import PublicationStore
-from assets.stores.warehouse.marks import read_built
+from assets.stores.warehouse.marts import read_built
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Clock, local_midnight_utc, zone
 from orchestration.views.control_facts import control_facts

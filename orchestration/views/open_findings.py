@@ -30,8 +30,7 @@ from orchestration.views.finding_sources import (
     stale_group_reports,
     stale_reports,
 )
-from reports.texts.locales import days_of, long_date, named
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import days_of, format_alike, long_date, named, unit_text
 from reports.writer import words
 
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assets.stores.access import read_rows
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import device_leases
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, read_rows
 from controls.ledger.device_faults import open_faults
 from controls.ledger.device_holds import open_holds
 from controls.ledger.device_lease import LEASE_S
-from controls.ledger.holidays import open_holiday
-from controls.ledger.modes import Modes, read_modes
+from controls.ledger.modes import Modes, open_holiday, read_modes
 from controls.ledger.two_people import open_requests
 from controls.safety.limits import limits_of
 from controls.templates.load_templates import Template, load_template
@@ -23,7 +21,7 @@ from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Site
-from reports.texts.numbers import unit_text
+from reports.texts.locales import unit_text
 
 
 def site_control(store: Store, site: Site, *, now_utc: datetime, as_of_utc: datetime | None = None) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import plain
 from orchestration.open_project import OpenProject
-from orchestration.operations.answer import plain
 from orchestration.web.request_context import Ask
 from reports.pages.energy import defused
 

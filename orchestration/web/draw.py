@@ -31,8 +31,7 @@ from reports.pages.chart import Chart, chart_data, chart_table
 from reports.pages.page import Act, Form, Input, Page, PageBlock, Part, Widget
 from reports.pages.start import PATH as START
 from reports.report_content import Paragraph
-from reports.texts.locales import named, page_word, rules_of
-from reports.texts.numbers import unit_text
+from reports.texts.locales import named, page_word, rules_of, unit_text
 
 FOLDER = Path(__file__).resolve().parent / "static"
 TYPES = {

@@ -13,7 +13,7 @@ from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.time import months_after, parse_period, zone
 from data_quality.contracts.workflow import CurtailStep, MvPlanStep, ReportStep
 from orchestration.workflows.triggers import At, Subject
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, unit_text
 
 if TYPE_CHECKING:
     from controls.demand_response.curtailment import Event

@@ -40,8 +40,7 @@ from orchestration.workflows.triggers import At, Subject, subjects_of
 from reports.figures.answer import Asking, figures_of
 from reports.figures.query import Query
 from reports.pages.tasks import PATH, in_letters, title_of
-from reports.texts.locales import long_date, named, page_word
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, long_date, named, page_word, unit_text
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

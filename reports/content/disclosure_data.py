@@ -17,8 +17,7 @@ from reports.content.template_charts import completeness_chart
 from reports.content.templates import BESIDE
 from reports.datasets.base import Item
 from reports.report_content import Block, Cell, Chart, Column, Paragraph, Row, Table
-from reports.texts.locales import chosen, long_date, page_word, word
-from reports.texts.numbers import MISSING, format_number, unit_text
+from reports.texts.locales import MISSING, chosen, format_number, long_date, page_word, unit_text, word
 from reports.writer import plain, words
 
 NOBODY_KNOWS = "from the organisation"

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from data_quality.contracts.finding import Finding
 from reports.report_content import Block, Column, Paragraph, ReportContent, Row, Table, Tone
-from reports.texts.locales import page_word, word
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number, page_word, word
 from reports.writer import plain, words
 
 # Names of files, and how often a code stands: of use to whoever asks by command.

@@ -20,8 +20,7 @@ from reports.datasets.template_ask import Asker
 from reports.figure_book import FigureBook
 from reports.recompute.known_area import water_streams
 from reports.report_content import Column, Row, Table
-from reports.texts.locales import period_text, word
-from reports.texts.numbers import written
+from reports.texts.locales import period_text, word, written
 from reports.writer import plain
 
 # What sites can answer for parts of a year, and of which a sum over sites means something.

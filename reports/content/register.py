@@ -12,8 +12,7 @@ from pydantic import TypeAdapter
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence
 from reports.report_content import Column, Register, Row, Section, Table
-from reports.texts.locales import page_word, word
-from reports.texts.numbers import in_runs, unit_text
+from reports.texts.locales import in_runs, page_word, unit_text, word
 from reports.writer import plain, words
 
 KEY = "register"

@@ -19,8 +19,7 @@ from reports.content.template_charts import ChartWriter, items_about
 from reports.datasets.base import Item
 from reports.datasets.template_ask import Asker
 from reports.report_content import Block, Cell, Column, Paragraph, Row, Table, Tile, Tiles
-from reports.texts.locales import chosen, period_text, word
-from reports.texts.numbers import MISSING, energy_decimals, unit_text
+from reports.texts.locales import MISSING, chosen, energy_decimals, period_text, unit_text, word
 from reports.writer import Writer, plain
 
 WAIVED = "w"

@@ -10,8 +10,7 @@ from reports.datasets.base import DayPoint, Item, shifted
 from reports.datasets.of_uses.day_lines import every_day
 from reports.datasets.template_ask import Asker
 from reports.report_content import Chart, Series
-from reports.texts.locales import chosen, period_text, rules_of, word
-from reports.texts.numbers import unit_text
+from reports.texts.locales import chosen, period_text, rules_of, unit_text, word
 
 _ROLES = ("actual", "expected", "third")
 Drawn = tuple[str, list[str], list[Series], list[Figure]]

@@ -12,8 +12,7 @@ from data_quality.contracts.sentence import Sentence, sentences
 from reports.recompute.bands import band_findings, figure_band
 from reports.recompute.figure_sources import Sources
 from reports.report_content import Cell, Column, FigureBand, Row, Section, Table, Tiles
-from reports.texts.locales import page_word, word
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, page_word, unit_text, word
 from reports.writer import plain, words
 
 KEY = "uncertainty"

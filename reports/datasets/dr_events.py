@@ -12,8 +12,7 @@ from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
 from reports.recompute import dr_event_again as again
-from reports.texts.locales import page_word
-from reports.texts.numbers import unit_text
+from reports.texts.locales import page_word, unit_text
 
 NAME = "dr_event"
 

@@ -7,8 +7,7 @@ from assets.kpi.claims.comparison_group import EXPLAINED, LEFT_OUT, TOO_SMALL
 from assets.kpi.claims.mv_savings import ProjectSavings, missing_of, project_of, project_use
 from assets.kpi.enpi.enpi_result import EnpiRule
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baselines.adjustment import AdjustmentRecord
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.reporting.report_template import Tone

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import polars as pl
 
 from assets.kpi.claims.mv_savings import project_of, project_use
-from assets.kpi.enpi.enpi_result import ARITHMETIC
 from assets.kpi.from_readings import FACTORED, streams_behind
 from assets.kpi.running_cost.interval_costs import supply_streams
 from assets.sites.calendar import calendar_sha256
@@ -23,7 +22,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.reporting.figure import Band, Figure, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, parse_instant
-from data_quality.contracts.units import QUANTUM_DECIMALS, UNITS, Behaviour
+from data_quality.contracts.units import ARITHMETIC, QUANTUM_DECIMALS, UNITS, Behaviour
 from reports.recompute.bands import band_data, figure_band
 from reports.recompute.computations import COMBINATIONS, code_sha256, version_of
 from reports.recompute.experiment_again import ACTED

@@ -13,8 +13,7 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Choice, Form, Input, Item, Look, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import moment, named, period_text
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, moment, named, period_text, unit_text
 
 PATH = "/advice"
 TAKES = ("status", "search", "page")

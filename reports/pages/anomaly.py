@@ -9,8 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Form, Input, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import day_of_month, named
-from reports.texts.numbers import unit_text
+from reports.texts.locales import day_of_month, named, unit_text
 
 
 class Course(Model):

@@ -7,26 +7,18 @@ from data_quality.contracts.people import person_text
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.pages.address import Address
-from reports.pages.energy_uses import ENPI, use_address
+from reports.pages.energy_uses import BASELINES, ENPI, use_address, version_address
 from reports.pages.page import Choice as Picker
 from reports.pages.page import Form, Input, Option, Page, PageBlock, Part
 from reports.pages.use_page import formula_text
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph
-from reports.texts.locales import named, short_date
-from reports.texts.numbers import MISSING, written
+from reports.texts.locales import MISSING, named, short_date, written
 from reports.writer import words
 
-PATH = "/baselines"
 _EFFECT = "Reports and savings use this version from now on; the one before it is superseded. It cannot be undone."
 
 _REJECTED = "No report and no saving ever uses this version. It cannot be undone; only a new version can be approved."
-
-
-def address_of(address: Address, site_id: str, seu_id: str, version: int) -> str:
-    """Where a version is reviewed."""
-    kept = {"site": None, "scope": None, "period": None, "baseline": None}
-    return address.href(f"{PATH}/{site_id}/{seu_id}", **kept, version=str(version))
 
 
 def review_page(
@@ -47,7 +39,7 @@ def review_page(
     options = tuple(
         Option(
             text=Sentence("v{0} {1}", each.version, Sentence(each.status.value)), is_chosen=each is version,
-            href=address_of(address, site_id, seu_id, each.version),
+            href=version_address(address, site_id, seu_id, each.version),
         )
         for each in versions
     )  # fmt: skip
@@ -83,7 +75,7 @@ def approve_form(version: BaselineVersion, address: Address) -> Form:
         *waivers,
     )
     title = Sentence("Approve version {0}", version.version)
-    place = Address(path=f"{PATH}/{fit.site_id}/{fit.seu_id}/approve", locale=address.locale).href()
+    place = Address(path=f"{BASELINES}/{fit.site_id}/{fit.seu_id}/approve", locale=address.locale).href()
     return Form(key="approve", title=title, action=place, method="post", fields=fields, submit=title, note=_EFFECT)
 
 
@@ -94,7 +86,7 @@ def reject_form(version: BaselineVersion, address: Address) -> Form:
         Input(name="version", label="", kind="hidden", value=str(version.version)),
         Input(name="reason", label="Reason", is_required=True, hint="Reason against it"),
     )
-    place = Address(path=f"{PATH}/{fit.site_id}/{fit.seu_id}/reject", locale=address.locale).href()
+    place = Address(path=f"{BASELINES}/{fit.site_id}/{fit.seu_id}/reject", locale=address.locale).href()
     return Form(key="reject", title=title, action=place, method="post", fields=fields, submit=title, note=_REJECTED)
 
 

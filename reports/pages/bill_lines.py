@@ -15,8 +15,7 @@ from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Cards, Page, PageBlock, Part, Steps
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import long_date, named, short_date
-from reports.texts.numbers import MISSING, format_alike, format_number, unit_text, written
+from reports.texts.locales import MISSING, format_alike, format_number, long_date, named, short_date, unit_text, written
 from reports.writer import words
 
 _TITLES = ("Billed", "Expected", "Difference")

@@ -9,8 +9,7 @@ from reports.pages.address import Address
 from reports.pages.bills import PATH, bill_address
 from reports.pages.page import Form, Input, Page, PageBlock, Part, PicturesForm, Steps
 from reports.report_content import Cell, Column, Paragraph, Row, Table
-from reports.texts.locales import long_date, named
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, long_date, named, unit_text
 
 UPLOAD = "/upload/bill"
 PREVIEW = f"{UPLOAD}/preview"

@@ -13,8 +13,7 @@ from reports.pages.findings import history_table
 from reports.pages.page import Cards, Form, Input, Number, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import month_year, named, period_text
-from reports.texts.numbers import MISSING, format_number, unit_text
+from reports.texts.locales import MISSING, format_number, month_year, named, period_text, unit_text
 
 PATH = "/bills"
 STATES: dict[BillState, tuple[str, Tone]] = {

@@ -13,8 +13,7 @@ from data_quality.contracts.sentence import Text
 from reports import report_content
 from reports.chart_geometry import MAX_LABELS, flow_ends, label_places
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import day_of_month, month_year, named
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import day_of_month, format_alike, month_year, named, unit_text
 
 Kind = Literal[
     "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"

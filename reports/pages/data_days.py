@@ -25,8 +25,7 @@ from reports.pages.page import (
     Widget,
 )
 from reports.report_content import Paragraph
-from reports.texts.locales import month_year, named
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike, month_year, named
 from reports.writer import words
 
 PATH = "/data"

@@ -10,8 +10,7 @@ from reports.pages.devices import PATH, ListedDevice, ModeNow
 from reports.pages.page import Form, Input, PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph, Tone
-from reports.texts.locales import named
-from reports.texts.numbers import unit_text
+from reports.texts.locales import named, unit_text
 
 # How long an override may last, as the operation reads it, and as people do.
 SPANS = (

@@ -10,8 +10,7 @@ from reports.pages.address import Address
 from reports.pages.page import Cards, Item, Page, PageBlock, Part, Strip, Widget
 from reports.pages.widgets.live_kw import age_words
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, named, unit_text
 from reports.writer import words
 
 PATH = "/devices"

@@ -17,8 +17,7 @@ from reports.pages.dr_event_acts import PATH, EventActor, acts_on
 from reports.pages.energy import slot_of
 from reports.pages.page import Cards, Look, Number, Page, Part, Widget
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import moment, named
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number, moment, named
 
 # Words of the states, and how they look.
 STATES: Mapping[EventState, tuple[str, Look]] = {

@@ -19,8 +19,7 @@ from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow, Role
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import day_of_month, period_text, short_date
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import day_of_month, format_alike, period_text, short_date, unit_text
 from reports.writer import words
 
 # More than these no axis of a page has room for.

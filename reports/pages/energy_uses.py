@@ -11,8 +11,7 @@ from typing import NamedTuple
 from assets.kpi.enpi.alerts import EnpiAlert
 from assets.kpi.enpi.enpi_result import EnpiResult
 from assets.kpi.enpi.use_register import SeuLine
-from data_quality.contracts.baselines.adjustment import AdjustmentRecord
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import AdjustmentRecord, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.figure import Figure
@@ -25,8 +24,7 @@ from reports.pages.chart import Chart, ChartRow, Role, day_ticks
 from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named, period_text, short_date
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike, named, period_text, short_date
 from reports.writer import TONES, standing_of, words
 
 UNIT = "kwh"
@@ -118,6 +116,7 @@ def _row(label: str, role: Role, points: Sequence[DayPoint]) -> ChartRow:
 
 
 ENPI, FORECASTS, _DEVIATION = "/enpi", "/forecast", "deviation_percent"
+BASELINES = "/baselines"
 NONE = Cell(text="–", tone="muted")
 # What the page of forecasts does not take of an address.
 _OWN = ("scope", "period", "grain", "compare", "as_of")
@@ -207,6 +206,12 @@ class UseData:
 def use_address(address: Address, site_id: str, seu_id: str, **changes: str | None) -> str:
     """Where one use is shown."""
     return address.href(f"{ENPI}/{site_id}/{seu_id}", **{"site": None, "scope": None, **changes})
+
+
+def version_address(address: Address, site_id: str, seu_id: str, version: int) -> str:
+    """Where a version of its baseline is reviewed."""
+    kept = {"site": None, "scope": None, "period": None, "baseline": None}
+    return address.href(f"{BASELINES}/{site_id}/{seu_id}", **kept, version=str(version))
 
 
 def why_measure(address: Address, site_id: str, seu_id: str, measure: str, span: Period, baseline: str) -> str:

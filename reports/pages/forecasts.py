@@ -15,8 +15,18 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import day_of_month, long_date, marked_number, moment, named, rules_of, short_date
-from reports.texts.numbers import format_alike, format_number, unit_text
+from reports.texts.locales import (
+    day_of_month,
+    format_alike,
+    format_number,
+    long_date,
+    marked_number,
+    moment,
+    named,
+    rules_of,
+    short_date,
+    unit_text,
+)
 
 TAKES = ("target",)
 # The share that a band from P10 to P90 is to hold.

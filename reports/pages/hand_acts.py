@@ -5,8 +5,7 @@ from reports.pages.address import Address
 from reports.pages.device_acts import SPANS, Actor, command_of
 from reports.pages.devices import MODE_WORDS, PATH, ListedDevice, ModeNow, Quantity, override_told
 from reports.pages.page import Act, Form, Input
-from reports.texts.locales import named
-from reports.texts.numbers import unit_text
+from reports.texts.locales import named, unit_text
 
 # The operation ends it after 8 h at the latest.
 _SPANS = tuple(each for each in SPANS if each[0] != "1d")

@@ -28,8 +28,7 @@ from reports.pages.page import (
 )  # fmt: skip
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph, Table
-from reports.texts.locales import chosen, long_date, named
-from reports.texts.numbers import MISSING, format_alike, format_number
+from reports.texts.locales import MISSING, chosen, format_alike, format_number, long_date, named
 
 PATH = "/packs"
 # Rows of a benchmark: site, value, rank, its interval, peers, and why there is none.

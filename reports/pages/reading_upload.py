@@ -12,8 +12,7 @@ from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.page import FileLine, Form, Input, Look, PageBlock, Upload
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
-from reports.texts.locales import named, short_date
-from reports.texts.numbers import MISSING, format_number, unit_text
+from reports.texts.locales import MISSING, format_number, named, short_date, unit_text
 from reports.writer import words
 
 PREVIEW, ACCEPT = "/data/preview", "/data/accept"

@@ -24,8 +24,7 @@ from reports.pages.page import (
 )
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
-from reports.texts.locales import long_date, named
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, long_date, named, unit_text
 
 PATH, FILES, CONFIRM = "/start", "/start/files", "/start/confirm"
 MOST_START_MB = 64

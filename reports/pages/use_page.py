@@ -14,8 +14,7 @@ from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts,
 from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import named, period_text, quarter_text, short_date
-from reports.texts.numbers import format_alike, unit_text, written
+from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written
 from reports.writer import significance, words
 
 REPORTS, FINDINGS = "/reports", "/findings"

@@ -21,8 +21,17 @@ from reports.pages.why_lineage import TITLE, Drawn, SourceFile, called, lineage_
 from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.bands import band_findings
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import long_date, moment, named, period_text, short_date
-from reports.texts.numbers import exact_text, format_alike, unit_text, written
+from reports.texts.locales import (
+    exact_text,
+    format_alike,
+    long_date,
+    moment,
+    named,
+    period_text,
+    short_date,
+    unit_text,
+    written,
+)
 from reports.writer import words
 
 # What a person looks through; whoever wants all of them takes the CSV.

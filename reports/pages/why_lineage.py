@@ -11,8 +11,17 @@ from reports.figures.unnamed import PEERS
 from reports.pages.address import Address
 from reports.recompute.figure_sources import DEFINITION_ID, parse_span
 from reports.svg.lineage import Node, lineage_svg
-from reports.texts.locales import moment, named, page_word, period_text, rules_of, short_date
-from reports.texts.numbers import format_alike, unit_text, written
+from reports.texts.locales import (
+    format_alike,
+    moment,
+    named,
+    page_word,
+    period_text,
+    rules_of,
+    short_date,
+    unit_text,
+    written,
+)
 from reports.writer import words
 
 HEADS = ("Figure", "Calculation", "Inputs", "Source files")

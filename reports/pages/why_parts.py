@@ -14,7 +14,7 @@ from reports.pages.address import Address, why_address, why_of
 from reports.pages.chart import Chart, ChartRow, day_ticks, ticks_of
 from reports.pages.page import Widget
 from reports.recompute.computations import COMBINATIONS
-from reports.texts.numbers import unit_text
+from reports.texts.locales import unit_text
 
 ENERGY = "consumption_kwh"
 # KPI that adds up over time -> what it is called by the kWh; of energy itself nothing is.

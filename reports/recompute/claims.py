@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from assets.kpi.claims.gate import against_claim, against_span, horizon, undeclared, until
 from assets.kpi.claims.mv_savings import against_project, known_span
-from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
+from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, EnpiRule, Exact, compared, sum_kwh
 from assets.kpi.from_readings import KpiQuery, KpiRow
 from data_quality.contracts.baselines.baseline import BaselineVersion
 from data_quality.contracts.finding import Finding
@@ -15,6 +15,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period
+from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.figure_sources import Sources
 from reports.recompute.project_again import known_pairs
 

@@ -13,7 +13,7 @@ from polars import DataFrame
 from assets.kpi import from_readings
 from assets.kpi.enpi import enpi_result as enpi
 from assets.kpi.enpi import savings_band as uncertainty
-from assets.kpi.enpi.enpi_result import ARITHMETIC, EnpiResult, EnpiRule, enpi_for
+from assets.kpi.enpi.enpi_result import EnpiResult, EnpiRule, enpi_for
 from assets.kpi.from_readings import EXPECTED, KpiQuery
 from assets.kpi.mart_windows import Window
 from assets.kpi.running_cost import interval_costs as running
@@ -24,6 +24,7 @@ from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, parse_instant
+from data_quality.contracts.units import ARITHMETIC
 from reports.recompute import advice_again, bill_again, claims, event_again, footprint_again, hours_again, project_again
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import BY_ACTS

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from assets.stores.access import read_rows
 from assets.stores.schema.tables_control import command_events
+from assets.stores.transactions import read_rows
 from data_quality.contracts.control.command import BY_HAND, CommandState
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.reporting.figure import Trace, TraceInput

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from assets.carbon.factor_choice.factor_view import FactorView, known_factors, version_text, versions_behind
-from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, day_pairs
+from assets.kpi.enpi.enpi_result import DayPair, day_pairs
 from assets.kpi.enpi.expected_energy import adjusted_days, expected_days, features_by_day
 from assets.kpi.from_readings import (
     FACTORED,
@@ -31,14 +31,14 @@ from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.published.report_ledger import organisation_version, site_version
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, BaselineVersion
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput, WorldFault
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import KpiDefinition, TraceInput
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, Period, local_midnight_utc, parse_instant
+from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.kept_readings import KeptReadings
 
 # KPIs that dated facts of the site file alone decide.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from assets.kpi.enpi.enpi_result import ARITHMETIC
+from data_quality.contracts.units import ARITHMETIC
 
 
 def net_present_value(operands: Sequence[tuple[str, Decimal | None]]) -> Decimal | None:

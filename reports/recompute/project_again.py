@@ -16,15 +16,15 @@ from assets.kpi.claims.mv_savings import (
     reported_span,
     savings_of,
 )
-from assets.kpi.enpi.enpi_result import ARITHMETIC, DayPair, EnpiRule, compared, sum_kwh
+from assets.kpi.enpi.enpi_result import DayPair, EnpiRule, compared, sum_kwh
 from assets.kpi.enpi.expected_energy import adjustment_of_day_kwh
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentKind, Baseline, BaselineVersion
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
+from data_quality.contracts.units import ARITHMETIC
 from reports.recompute import group_again
 from reports.recompute.figure_sources import Sources
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from data_quality.contracts.sentence import Sentence
 from reports.report_content import Chart, Series
-from reports.texts.locales import page_word, word
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, page_word, unit_text, word
 
 _MOST_TOLD, _MOST_SERIES = 60, 4
 

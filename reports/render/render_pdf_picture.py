@@ -9,7 +9,7 @@ from reports.render.render_pdf_style import INK, MUTED, RULE
 from reports.render.render_pdf_tags import Element, marked
 from reports.render.render_pdf_text import fitted, printable, runs_of, text_width
 from reports.report_content import Chart
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number
 
 LEFT, RIGHT, BOTTOM, TOP = 52.0, 8.0, 20.0, 30.0
 

@@ -16,8 +16,7 @@ from data_quality.contracts.sentence import Sentence
 from reports.render.render_xlsx_charts import ROWS as CHART_ROWS
 from reports.render.render_xlsx_charts import ChartBook
 from reports.report_content import Cell, Chart, Paragraph, Register, ReportContent, Section, Table, Tiles
-from reports.texts.locales import page_word, word
-from reports.texts.numbers import in_runs
+from reports.texts.locales import in_runs, page_word, word
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook

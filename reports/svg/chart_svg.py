@@ -18,7 +18,7 @@ from reports.render.chart_words import chart_words
 from reports.render.render_pdf_style import HEAT, INK, MUTED, RULE, SERIES
 from reports.report_content import Chart
 from reports.svg.markup import element, fitted, picture
-from reports.texts.numbers import unit_text
+from reports.texts.locales import unit_text
 
 _WIDE, _HIGH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720.0, 260.0, 64.0, 12.0, 46.0, 26.0
 _ACROSS, _UP = _WIDE - _LEFT - _RIGHT, _HIGH - _TOP - _BOTTOM

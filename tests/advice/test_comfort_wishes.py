@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.ledger.device_holds import set_hold
 from data_quality.contracts.people import Person, Role
 from orchestration.open_project import OpenProject

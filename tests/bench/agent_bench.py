@@ -24,11 +24,10 @@ from typing import Any
 
 import yaml
 
-from assets.stores.access import site_transaction
 from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import command_events, commands, plans
 from assets.stores.seals import append, append_row
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.agent.context import AgentContext, devices_of
 from controls.agent.loop import Agent
 from controls.agent.site_values import SiteValues

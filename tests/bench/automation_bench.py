@@ -111,7 +111,7 @@ def ours(folder: Path) -> None:
     """A tick of our sensors over a project of the same size whose marts are as new as its lake."""
     from assets.readings.ingest.ingest_file import ingest_file
     from assets.stores.lake.merges import newest_entry
-    from assets.stores.warehouse.marks import Built, write_built
+    from assets.stores.warehouse.marts import Built, write_built
     from data_quality.contracts.time import SystemClock
     from orchestration.resources import ProjectResource
     from orchestration.sensors import lake_changes, landing, late_readings

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from controls.optimiser.backends import solve_highs
+from controls.optimiser.backends.solvers import engine_of
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.lp_build import build_problem
@@ -102,7 +102,7 @@ def read(raw: dict[str, Any]) -> DispatchCase:
 def build_s(known: DispatchCase) -> float:
     """CPU seconds from devices to a solver that holds the whole model."""
     started = time.process_time()
-    solve_highs.engine_of(build_problem(known).program.arrays(known.weights), gap=1e-6, time_limit_s=30.0)
+    engine_of(build_problem(known).program.arrays(known.weights), gap=1e-6, time_limit_s=30.0)
     return time.process_time() - started
 
 

@@ -28,11 +28,10 @@ import sqlalchemy as sa
 
 import assets.sites
 from assets.readings.ingest.ingest_file import ingest_file
-from assets.stores.access import select_rows
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.quarantine_ledger import QuarantineStore
 from assets.stores.schema.tables_readings import batches, month_validations
-from assets.stores.transactions import connect_store, open_store
+from assets.stores.transactions import connect_store, open_store, select_rows
 from controls.gateways.broker import free_port
 from data_quality.contracts.live.sample import Sample
 from data_quality.contracts.live.sample_line import SampleHead, sample_line

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from controls.optimiser.backends.solve_highs import relaxed_bound
+from controls.optimiser.backends.solvers import relaxed_bound
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection

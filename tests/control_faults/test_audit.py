@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.access import site_transaction
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.agent import transitions
 from controls.agent.context import View
 from controls.gateways.broker import Broker

@@ -10,9 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from assets.kpi.incremental.mart_sources import source_tables
-from assets.kpi.incremental.stage import Stage
+from assets.kpi.incremental.stage import Stage, touched_months
 from assets.kpi.mart_windows import Window
-from assets.readings.changes.affected import touched_months
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.transactions import Store, open_store

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from assets.feeds.fetch import Patience
 from assets.feeds.take_weather import take_weather
 from assets.sites.load_sites import load_site
+from assets.stores.ledgers.forecasts import WeatherStore
 from assets.stores.transactions import Store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.site_file.weather_feed import WeatherFeed

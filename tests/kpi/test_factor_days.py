@@ -10,7 +10,7 @@ from assets.carbon.factor_choice.factor_view import factor_view, known_factors
 from assets.kpi.mart_windows import changed_days, factors_text, is_changed, read_from, spliced, stale_months
 from assets.stores.ledgers.factor_ledger import FactorStore
 from assets.stores.transactions import Store
-from assets.stores.warehouse.marks import Built, BuiltSite
+from assets.stores.warehouse.marts import Built, BuiltSite
 from data_quality.contracts.factor import Factor, FactorSet
 from data_quality.contracts.time import FixedClock
 from tests.kpi.seeded import plant

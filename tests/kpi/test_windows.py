@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.kpi.mart_windows import Window, after_publication, known_up_to, span_after, stale_months, window_for
-from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite
+from assets.stores.warehouse.marts import BuildNote, Built, BuiltSite
 
 SITE = BuiltSite(sha256="a", project="p")
 WHOLE = Window(site_id="s", first=date(2023, 1, 1), after=date(2026, 1, 1), is_whole_site=True)

@@ -20,8 +20,7 @@ from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha25
 from assets.stores.published.evidence import BY_SITE, carried_rows, restore
 from assets.stores.schema.tables_baselines import adjustments as table
 from assets.stores.transactions import DatabaseError, open_store
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentStatus
-from data_quality.contracts.baselines.baseline import BaselineType
+from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentStatus, BaselineType
 from data_quality.contracts.errors import BadInput, Unreachable
 from data_quality.contracts.people import Person
 from data_quality.contracts.time import parse_period

@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assets.sites.load_sites import load_site
-from assets.stores.access import Connection, site_transaction
 from assets.stores.ledgers.plans import PlanStore
-from assets.stores.transactions import open_store
+from assets.stores.transactions import Connection, open_store, site_transaction
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.outbox import release
 from controls.ledger.rows import LedgerRow, select_commands, transition

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from data_quality.contracts.model import plain
 from data_quality.contracts.site_file.meter import Carrier
 from orchestration.cli.frame import show
-from orchestration.operations.answer import Answer, Table, filled, plain
+from orchestration.operations.answer import Answer, Table, filled
 from tests.syntax import parsed
 
 CLI = Path(__file__).resolve().parents[2] / "orchestration" / "cli"

@@ -11,11 +11,10 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from assets.stores.access import site_transaction
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import command_events
 from assets.stores.sign import new_key
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.agent.main import public_keys_of
 from controls.defs import core_site__released_commands
 from controls.ledger.device_faults import latch_fault

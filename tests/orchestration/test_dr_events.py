@@ -22,7 +22,7 @@ from controls.ledger.modes import set_mode
 from controls.ledger.rows import read_commands
 from controls.simulator.vtn import LocalVtn
 from controls.templates.load_templates import load_template
-from data_quality.contracts.baselines.adjustment import canonical_sha256
+from data_quality.contracts.baselines.baseline import canonical_sha256
 from data_quality.contracts.baselines.event_baseline import SettledEvent
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.defs import core_site__execution, plans_are_followed, plans_are_renewed
 from controls.ledger.device_holds import set_hold
 from controls.ledger.modes import set_mode

@@ -11,7 +11,7 @@ import pytest
 from orchestration.cli.frame import show
 from orchestration.operations.answer import Answer, Table
 from orchestration.operations.reports.kpis import EXPLAINED, kpi_tables
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike
 
 SEED = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "kpi_catalogue.csv"
 MONTHS = [date(2025, month, 1) for month in range(1, 13)] + [date(2026, 1, 1)]

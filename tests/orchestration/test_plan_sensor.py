@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 
 import assets.sites
-from assets.stores.access import site_transaction
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.job_outcomes import failed_jobs
+from assets.stores.transactions import site_transaction
 from controls.gateways.serve_modbus import ModbusServer
 from controls.gateways.served_unit import ModbusUnit
 from controls.ledger.device_holds import set_hold

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.agent.main import STOP_FILE
 from controls.gateways.broker import free_port
 from controls.ledger.device_faults import latch_fault, open_faults

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append_row
+from assets.stores.transactions import site_transaction
 from data_quality.contracts.control.forecast import SHADOW
 from data_quality.contracts.control.forecast_score import ForecastScore
 from data_quality.contracts.time import FixedClock, zone

@@ -12,7 +12,7 @@ import pytest
 from dagster._core.errors import DagsterInvariantViolationError
 from dagster._core.launcher import LaunchRunContext
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.ledger.rows import read_commands
 from data_quality.contracts.control.command import CommandState
 from data_quality.contracts.settings import load_project

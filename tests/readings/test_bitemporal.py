@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from assets.readings.changes.affected import affected_months
-from assets.readings.changes.bitemporal import classify
+from assets.readings.changes.bitemporal import affected_months, classify
 from tests.readings.rooms import plant
 
 SCHEMA = {

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, plans
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.agent.main import gateways, run_agent
 from controls.agent.planned import planned_check
 from controls.gateways.broker import Broker, find_mosquitto, start_broker

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reports.chart_geometry import label_places, nice_ticks, runs
 from reports.content.register import ranges
 from reports.render.render_pdf_text import printable
-from reports.texts.numbers import format_number, unit_text, written
+from reports.texts.locales import format_number, unit_text, written
 from reports.writer import standing_of, words
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.published.publications import PublicationStore
 from assets.stores.sign import new_key
+from assets.stores.transactions import site_transaction
 from controls.ledger.rows import select_commands, transition
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.reporting.figure import Figure

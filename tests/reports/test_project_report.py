@@ -11,7 +11,7 @@ import pytest
 from assets.kpi.claims.mv_savings import project_savings
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.published.report_ledger import ReportStore
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind
+from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentKind
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.figure import Figure

@@ -27,8 +27,7 @@ from reports.recompute.figure_sources import Sources
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
 from reports.report_content import ReportContent
-from reports.texts.locales import chosen, page_word, word
-from reports.texts.numbers import unit_text
+from reports.texts.locales import chosen, page_word, unit_text, word
 from tests.reports import plant, year_world
 from tests.reports.pseudo_language import CODE, names_in, pseudo_language, pseudo_templates, shown_in, unwrapped
 from tests.reports.test_group_report import GROUP

@@ -17,8 +17,7 @@ from reports.render.render_pdf_text import clean, fitted, printable, text_width,
 from reports.render.render_xlsx import spans_of
 from reports.report_content import Cell, Column, ReportContent, Row, Table
 from reports.texts.arabic import joined
-from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, word
-from reports.texts.numbers import unit_text
+from reports.texts.locales import chosen, languages, long_date, period_text, quarter_text, rules_of, unit_text, word
 
 words = st.text(alphabet="abc ÄŁΔ₂שלוםمصنع工-(1)", min_size=1, max_size=40)
 

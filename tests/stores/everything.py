@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.published.publications import sign_act
 from assets.stores.schema.column_types import JsonText, UtcDateTime
 from assets.stores.schema.tables_control import commands, ledger_identity, mode_events, plans
@@ -17,7 +16,7 @@ from assets.stores.schema.tables_seals import store_revisions
 from assets.stores.seals import append
 from assets.stores.sign import Signer, new_key
 from assets.stores.tables import APPEND_ONLY, PROTECTED
-from assets.stores.transactions import Store, next_recorded_at
+from assets.stores.transactions import Store, next_recorded_at, site_transaction
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.modes import set_mode
 from controls.ledger.rows import select_commands, transition

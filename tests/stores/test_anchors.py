@@ -15,14 +15,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.anchors import ACTS, ANCHORED, FILE, Anchors, AnchorsApart, Place
 from assets.stores.audit import bad_rows
 from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_ledger import adopt
 from assets.stores.seals import append
 from assets.stores.tables import PROTECTED
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from assets.stores.trust import ACTS as SIGNED
 from controls.ledger.ledger_trust import distrusted
 from controls.ledger.modes import current_mode, set_mode

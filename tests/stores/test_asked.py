@@ -13,11 +13,10 @@ from alembic.script import ScriptDirectory
 from typer.testing import CliRunner
 
 import controls.defs
-from assets.stores.access import site_transaction
 from assets.stores.revisions import FOLDER
 from assets.stores.schema.tables_control import commands, mode_events
 from assets.stores.sign import new_key
-from assets.stores.transactions import Store, connect_store, migrate, open_store
+from assets.stores.transactions import Store, connect_store, migrate, open_store, site_transaction
 from controls.agent.main import public_keys_of
 from controls.ledger.as_of import commands_at
 from controls.ledger.chain import verify_chain

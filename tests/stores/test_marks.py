@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assets.stores.warehouse.marks import Built, read_built, write_built
+from assets.stores.warehouse.marts import Built, read_built, write_built
 from data_quality.contracts.work.project_cache import ProjectCache
 
 

@@ -21,9 +21,9 @@ from controls.optimiser.solution import Solution
 from controls.optimiser.solve import solve
 from controls.planning.replay.solved_again import solved_again
 from controls.planning.triggers import planned_states
+from data_quality.contracts.model import plain
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.cli.main import build_app
-from orchestration.operations.answer import plain
 from orchestration.operations.baselines.baseline_line import line
 from orchestration.resources import ProjectResource
 from orchestration.views.ledger_view import commands_of_store

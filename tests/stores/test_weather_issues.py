@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from assets.stores.ledgers.forecasts import WeatherStore
 from assets.stores.transactions import Store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.control.weather_issue import WEATHER_UNITS, WeatherIssue
 from data_quality.contracts.time import FixedClock
 

@@ -9,10 +9,9 @@ from decimal import Decimal
 import numpy as np
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.bill_plan import make_plan
 from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.book import Book, Span
-from assets.bills.engine.compute import raw_bills
+from assets.bills.engine.compute import make_plan, raw_bills
 from assets.tariffs.linear.linear_evaluate import evaluate
 from assets.tariffs.linear.linear_model import LinearTerms, NotLinear
 from tests.tariffs.random_tariffs import MOST_KW, Case

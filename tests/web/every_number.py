@@ -24,7 +24,7 @@ from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.web.app import make_app
 from reports.recompute.figure_sources import Sources
-from reports.texts.numbers import MISSING
+from reports.texts.locales import MISSING
 from tests.web.asking import PAGE, Answer, Headers, send
 from tests.web.marts_world import Asking
 

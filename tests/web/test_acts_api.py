@@ -22,7 +22,7 @@ from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.bill_ledger import BillStore
 from data_quality.contracts.access.api_key import FOR_MACHINES
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.baselines.adjustment import Adjustment
+from data_quality.contracts.baselines.baseline import Adjustment
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import parse_period

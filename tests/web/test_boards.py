@@ -36,8 +36,7 @@ from reports.pages.chart import PARTS, chart_table
 from reports.pages.header import year_choice
 from reports.pages.page import Widget
 from reports.pages.widgets import saved_energy, submeters
-from reports.texts.locales import long_date, named, page_word
-from reports.texts.numbers import MISSING, format_alike
+from reports.texts.locales import MISSING, format_alike, long_date, named, page_word
 from tests.reports import plant
 from tests.web.asking import PAGE
 from tests.web.live_told import row

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.sign import new_key
+from assets.stores.transactions import site_transaction
 from controls.ledger.approvals import Kind, read_approvals
 from controls.ledger.device_faults import latch_fault, open_faults
 from controls.ledger.device_holds import open_holds

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.device_holds import set_hold
 from controls.ledger.device_lease import acquire_lease

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controls.ledger.holidays import holiday_history, open_holiday
+from controls.ledger.modes import holiday_history, open_holiday
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Asset
 from data_quality.contracts.time import FixedClock

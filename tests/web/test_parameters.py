@@ -12,7 +12,7 @@ from assets.bills.documents.read_bill import read_bill
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.bill_ledger import BillStore
 from assets.stores.ledgers.factor_ledger import FactorStore
-from data_quality.contracts.baselines.adjustment import Adjustment
+from data_quality.contracts.baselines.baseline import Adjustment
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.factor import Basis, Factor, FactorSet
 from data_quality.contracts.people import Role

@@ -7,8 +7,7 @@ import pytest
 from reports.pages.address import Address
 from reports.pages.page import Widget
 from reports.pages.widgets import report_status, sites_table
-from reports.texts.locales import page_word
-from reports.texts.numbers import MISSING
+from reports.texts.locales import MISSING, page_word
 from tests.web.widgets_golden import GOLDEN, all_, document, shown
 
 

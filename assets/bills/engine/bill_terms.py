@@ -9,14 +9,13 @@ from typing import Literal, cast
 import numpy as np
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.bill_plan import stretch_of
 from assets.bills.engine.book import Book, Span
-from assets.bills.engine.compute import write_bill
+from assets.bills.engine.compute import stretch_of, write_bill
 from assets.bills.engine.open_usage import OpenUsage, refuse_at_once
 from assets.bills.engine.settle import Account, carried_kwh
 from assets.tariffs.bill_part import BillPart, Usage
 from assets.tariffs.compiled import Grid
-from assets.tariffs.linear.linear_build import Desk
+from assets.tariffs.linear.linear_build import Desk, shaped
 from assets.tariffs.linear.linear_model import (
     ONE,
     ZERO,
@@ -29,7 +28,6 @@ from assets.tariffs.linear.linear_model import (
     Term,
     forms_of,
 )
-from assets.tariffs.linear.linear_shape import shaped
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.billing.tariff_calendar import DayType

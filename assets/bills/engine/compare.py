@@ -7,9 +7,8 @@ from decimal import Decimal
 from operator import itemgetter
 
 from assets.bills.engine.bill_load import Load, as_rows
-from assets.bills.engine.bill_plan import make_plan
 from assets.bills.engine.book import Book, bill_spans
-from assets.bills.engine.compute import raw_bills
+from assets.bills.engine.compute import make_plan, raw_bills
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff import Tariff
 from data_quality.contracts.errors import BadInput

@@ -15,9 +15,8 @@ import numpy as np
 import polars as pl
 
 from assets.bills.engine.bill_load import Load, as_rows
-from assets.bills.engine.bill_plan import Plan, Stretch, make_plan
 from assets.bills.engine.book import Book, RawBill, Span
-from assets.bills.engine.compute import raw_bills
+from assets.bills.engine.compute import Plan, Stretch, make_plan, raw_bills
 from assets.tariffs.charge_lines import Line
 from assets.tariffs.price_series import PriceSeries
 from data_quality.contracts.billing.tariff_calendar import DayType

@@ -12,7 +12,6 @@ import polars as pl
 from assets.kpi.claims.gate import against_claim, is_far_outside
 from assets.kpi.enpi.daily import seu_days
 from assets.kpi.enpi.enpi_result import (
-    ARITHMETIC,
     DayPair,
     EnpiRule,
     Exact,
@@ -32,8 +31,7 @@ from assets.kpi.enpi.savings_band import (
 from assets.sites.view import site_readings
 from assets.stores.lake.lake import Lake
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, Baseline, BaselineVersion
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
@@ -41,6 +39,7 @@ from data_quality.contracts.sentence import Numeral, Sentence
 from data_quality.contracts.site_file.mv_project import MvProject
 from data_quality.contracts.site_file.site import Seu, SeuDriver, Site
 from data_quality.contracts.time import Period
+from data_quality.contracts.units import ARITHMETIC
 
 PLAN_FIELDS = (
     "drivers_because", "static_factors", "accuracy_profile", "non_routine_procedure", "responsible", "price_basis",

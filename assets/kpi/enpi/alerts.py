@@ -16,8 +16,7 @@ from pydantic import Field
 from assets.kpi.enpi.enpi_result import DayPair, EnpiResult, EnpiRule, Exact, Status, exact_kwh, judged_span, rule_of
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.warehouse.marts import read_mart
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, Baseline, BaselineVersion
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence

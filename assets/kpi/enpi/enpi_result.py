@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import Annotated, Literal
 
 import polars as pl
@@ -24,10 +24,7 @@ from data_quality.contracts.baselines.baseline import BaselineVersion, StatusRul
 from data_quality.contracts.model import Model
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
-from data_quality.contracts.units import QUANTUM_DECIMALS
-
-# One context for every derived figure, so that a quotient has the same digits wherever it is computed.
-ARITHMETIC = Context(prec=34)
+from data_quality.contracts.units import ARITHMETIC, QUANTUM_DECIMALS
 
 Status = Literal["compliant", "warning", "critical", "not_assessable"]
 Performance = Literal["improved", "on_target", "degraded", "not_assessable"]

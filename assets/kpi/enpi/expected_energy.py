@@ -13,8 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineType, BaselineVersion
+from data_quality.contracts.baselines.baseline import Adjustment, Baseline, BaselineType, BaselineVersion
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.units import QUANTUM_DECIMALS
 

@@ -22,7 +22,6 @@ from assets.kpi.mart_windows import (
     years_by_site,
 )
 from assets.kpi.running_cost.interval_costs import carries_over
-from assets.readings.changes.affected import touched_months
 from assets.sites.load_sites import site_sha256
 from assets.stores.boards.board_views import renew_views
 from assets.stores.lake.lake import Lake
@@ -30,9 +29,19 @@ from assets.stores.lake.merges import newest_entry
 from assets.stores.ledgers.adjustments import AdjustmentStore, adjustments_sha256
 from assets.stores.ledgers.baselines import BaselineStore
 from assets.stores.ledgers.factor_ledger import FactorStore
-from assets.stores.warehouse.marks import BuildNote, Built, BuiltSite, read_built, write_built
 from assets.stores.warehouse.mart_digests import MartDigests
-from assets.stores.warehouse.marts import ENPI_MARTS, KPI_MARTS, PORTFOLIO, drop_sites, mart_path
+from assets.stores.warehouse.marts import (
+    ENPI_MARTS,
+    KPI_MARTS,
+    PORTFOLIO,
+    BuildNote,
+    Built,
+    BuiltSite,
+    drop_sites,
+    mart_path,
+    read_built,
+    write_built,
+)
 from assets.stores.warehouse.warehouse import (
     WarehouseTarget,
     built_with,
@@ -304,6 +313,30 @@ def versions_texts(
             digest = f"+{adjustments_sha256(given)[:16]}" if given else ""
             texts.append(f"{version.baseline.seu_id}@{version.version}{digest}")
         found[site.site_id] = " ".join(texts)
+    return found
+
+
+def touched_months(sites: Mapping[str, Site], lake: Lake, *, after_ids: Mapping[str, int]) -> dict[str, int]:
+    """Months ("SITE|YYYY-MM") with the id of the newest manifest entry that changed each, of entries above a site's id.
+
+    after_ids: site -> id of the last entry that needs no look. By the readings themselves: a UTC day reaches into
+    two local months, a late row at its end touches one.
+    """
+    found: dict[str, int] = {}
+    changed = lake.changed_files({site_id: after_ids.get(site_id, 0) for site_id in sites})
+    for site_id, newest in changed.items():
+        local = pl.col("interval_start_utc").dt.convert_time_zone(sites[site_id].time_zone)
+        months = (
+            # The lake's folders are called site=...: as hive partitions they would add columns of guessed types.
+            pl.scan_parquet(sorted(newest), hive_partitioning=False, include_file_paths="path")
+            .select("path", month=local.dt.truncate("1mo"))
+            .unique()
+            .select("path", pl.col("month").dt.strftime("%Y-%m"))
+            .collect()
+        )
+        for path, month in months.iter_rows():
+            name = f"{site_id}|{month}"
+            found[name] = max(found.get(name, 0), newest[Path(path)])
     return found
 
 

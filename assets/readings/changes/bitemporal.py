@@ -1,6 +1,8 @@
-"""Bitemporal changes of a batch: new readings, corrections, and repeats of known values."""
+"""Bitemporal changes of a batch: new readings, corrections, repeats of known values, and the months they fall into."""
 
 import polars as pl
+
+from data_quality.contracts.site_file.site import Site
 
 _KEY = ["site_id", "meter_id", "register", "interval_start_utc"]
 # What makes a reading another reading; where it came from does not.
@@ -23,3 +25,10 @@ def classify(incoming: pl.DataFrame, current: pl.DataFrame) -> tuple[pl.DataFram
     is_over_real = pl.col("is_synthetic") & pl.col("_is_synthetic").not_().fill_null(value=False)
     changes = joined.filter(~is_same & ~is_over_real).with_columns(is_correction=is_known)
     return changes.select(*incoming.columns, "is_correction"), incoming.height - changes.height
+
+
+def affected_months(site: Site, changes: pl.DataFrame) -> list[str]:
+    """Site-local months of the changed rows (interval_start_utc) as "SITE|YYYY-MM", in order."""
+    local = pl.col("interval_start_utc").dt.convert_time_zone(site.time_zone)
+    months = changes.select(local.dt.strftime("%Y-%m")).to_series().unique().sort()
+    return [f"{site.site_id}|{month}" for month in months]

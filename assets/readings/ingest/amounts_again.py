@@ -11,8 +11,7 @@ from typing import cast
 
 import polars as pl
 
-from assets.readings.changes.affected import affected_months
-from assets.readings.changes.bitemporal import classify
+from assets.readings.changes.bitemporal import affected_months, classify
 from assets.readings.cumulative.register_index import DatedEvent
 from assets.readings.cumulative.register_intervals import Intervals, Stream, to_intervals
 from assets.readings.cumulative.register_join import applying_events

@@ -9,8 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.readings.changes.affected import affected_months
-from assets.readings.changes.bitemporal import classify
+from assets.readings.changes.bitemporal import affected_months, classify
 from assets.readings.ingest.published_reports import within
 from assets.readings.parsed import FUTURE_LIMIT, PARSED_SCHEMA, one_line
 from assets.readings.streams import canonical_of, default_registers, streams

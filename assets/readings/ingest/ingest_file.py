@@ -12,8 +12,7 @@ import polars as pl
 from assets.readings.bulk.read import RegularFile
 from assets.readings.bulk.store import is_suspected, plan_of, times_of
 from assets.readings.bulk.table_blocks import in_blocks
-from assets.readings.changes.affected import affected_months
-from assets.readings.changes.bitemporal import classify
+from assets.readings.changes.bitemporal import affected_months, classify
 from assets.readings.changes.holds import OF_SCALE, SUSPECTED, canonical_rows, current_rows, hold_back, refuse_slip
 from assets.readings.cumulative.register_intervals import counting_rules
 from assets.readings.cumulative.register_join import join_registers

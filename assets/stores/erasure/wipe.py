@@ -2,8 +2,7 @@
 
 from assets.stores.tables import TABLES
 from assets.stores.transactions import Store, reaching
-from assets.stores.warehouse.marks import read_built, write_built
-from assets.stores.warehouse.marts import PORTFOLIO
+from assets.stores.warehouse.marts import PORTFOLIO, read_built, write_built
 from assets.stores.warehouse.warehouse_postgres import erase_site
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.settings import Project

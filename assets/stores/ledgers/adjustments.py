@@ -9,8 +9,14 @@ import sqlalchemy as sa
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_baselines import adjustments, baseline_versions
 from assets.stores.transactions import Repository, Store
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentRecord, AdjustmentStatus, canonical_sha256
-from data_quality.contracts.baselines.baseline import Baseline, BaselineType
+from data_quality.contracts.baselines.baseline import (
+    Adjustment,
+    AdjustmentRecord,
+    AdjustmentStatus,
+    Baseline,
+    BaselineType,
+    canonical_sha256,
+)
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.time import Clock

@@ -10,13 +10,13 @@ from assets.stores.journal import AppendOnly, Ledger, among
 from assets.stores.schema.tables_baselines import baseline_approvals, baseline_shadows, baseline_versions
 from assets.stores.transactions import Repository, Store
 from assets.stores.trust import trust_of
-from data_quality.contracts.baselines.adjustment import canonical_sha256
 from data_quality.contracts.baselines.baseline import (
     Baseline,
     BaselineStatus,
     BaselineType,
     BaselineVersion,
     ShadowComparison,
+    canonical_sha256,
 )
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding

@@ -9,10 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import read_rows
 from assets.stores.journal import AppendOnly, fields_of, row_of
 from assets.stores.schema.tables_signals import grid_signals, signal_sources
-from assets.stores.transactions import Repository
+from assets.stores.transactions import Repository, read_rows
 from assets.stores.trust import must_be_proven
 from data_quality.contracts.control.grid_signal import GridSignal
 from data_quality.contracts.time import Clock

@@ -7,13 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Select
 
-from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
 from assets.stores.journal import AppendOnly, row_of
 from assets.stores.schema.tables_control import commands as command_table
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, site_transaction
 from data_quality.contracts.control.command import Command, CommandState
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan
 from data_quality.contracts.errors import BadInput, OurFault

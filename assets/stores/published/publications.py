@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from assets.stores.access import site_transaction
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.schema.tables_reports import evidence_packs, report_decisions, report_makers, signatures
 from assets.stores.seals import append, bound_facts
 from assets.stores.sign import Signature, Signer, sign_action
-from assets.stores.transactions import Repository, Store, next_recorded_at
+from assets.stores.transactions import Repository, Store, next_recorded_at, site_transaction
 from assets.stores.trust import proven
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

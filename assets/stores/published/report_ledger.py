@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.journal import AppendOnly, Ledger
 from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.rendered_files import RenderedFiles
@@ -24,7 +23,7 @@ from assets.stores.schema.tables_reports import (
 )
 from assets.stores.schema.tables_seals import recorded_clock
 from assets.stores.seals import append, append_row, chained, head_of, off_chain, raw_select
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from assets.stores.trust import redacted
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model

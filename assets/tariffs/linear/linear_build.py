@@ -1,16 +1,145 @@
-"""The desk on which a plan's bill is written: amounts are forms, and what is no sum of them becomes a term."""
+"""The desk on which a plan's bill is written: amounts are forms, and what is no sum of them becomes a term; and which
+terms are an LP, which need binaries, which neither can say: a proof by bounds and by directions.
 
-from collections.abc import Iterable, Sequence
+A solver that minimises may lift a variable above the maximum that defines it (v >= f suffices) exactly where the cost
+never falls with it. So every use of a variable is followed to the cost, with the signs it meets on its way.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 
 from assets.tariffs.bill_part import Usage
 from assets.tariffs.charge_lines import Costs, Held, Tables, Writer
-from assets.tariffs.linear.linear_model import ONE, ZERO, Energy, Form, Maximum, Side, Term, Tiers
-from assets.tariffs.linear.linear_shape import Range, Ranges, range_of, range_of_form
+from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Energy, Form, Maximum, Peak, Refused, Side, Term, Tiers
 from assets.tariffs.tiers import Bound, fill
 from data_quality.contracts.billing.tariff_charges import EnergyCharge
+
+# Least and greatest value; None: not bounded.
+Range = tuple[Decimal | None, Decimal | None]
+Ranges = dict[str, Range]
+# Binaries of a maximum: one a form. More would be a search over intervals.
+MOST_FORMS = 64
+
+
+def range_of_form(form: Form, ranges: Mapping[str, Range]) -> Range:
+    """Range of a form whose variables have these ranges."""
+    low: Decimal | None = form.constant
+    high: Decimal | None = form.constant
+    for name, coefficient in form.parts:
+        least, most = ranges[name]
+        if coefficient < 0:
+            least, most = most, least
+        low = None if low is None or least is None else low + coefficient * least
+        high = None if high is None or most is None else high + coefficient * most
+    return low, high
+
+
+def range_of(
+    term: Term, ranges: Mapping[str, Range], *, max_import_kwh: Decimal | None, max_export_kwh: Decimal | None
+) -> Range:
+    """Range of one term, whose arguments' ranges are known. An interval holds from 0 to its greatest energy."""
+    if isinstance(term, Energy):
+        most_kwh = max_import_kwh if term.side == "import" else max_export_kwh
+        weights = term.weights or (Decimal(1),) * len(term.intervals)
+        up = sum((weight for weight in weights if weight > 0), ZERO)
+        down = sum((weight for weight in weights if weight < 0), ZERO)
+        if most_kwh is None:
+            return (None if down else term.incurred), (None if up else term.incurred)
+        return term.incurred + down * most_kwh, term.incurred + up * most_kwh
+    if isinstance(term, Cap):
+        return term.incurred, term.incurred + sum(term.weights, ZERO) * term.cap_kwh
+    if isinstance(term, Peak):
+        # Nothing imported leaves no peak; a floor is a row of its own, so zero is a safe lower bound.
+        return ZERO, _most_power(term, max_import_kwh)
+    if isinstance(term, Maximum):
+        each = [range_of_form(form, ranges) for form in term.forms]
+        lows, highs = [low for low, _ in each if low is not None], [high for _, high in each]
+        return max(lows, default=None), None if None in highs else max(high for high in highs if high is not None)
+    most = range_of_form(term.form, ranges)[1]
+    low = high = cost = lower = ZERO
+    for end, price in zip(term.up_to, term.prices, strict=True):
+        stop = most if end is None or (most is not None and most < end) else end
+        if stop is None:
+            return (None if price < 0 else low), (None if price > 0 else high)
+        cost += (stop - lower) * price
+        low, high, lower = min(low, cost), max(high, cost), stop
+        if stop == most:
+            break
+    return low, high
+
+
+def _most_power(term: Peak, most_kwh: Decimal | None) -> Decimal | None:
+    floor = max(term.floor_kw, default=ZERO)
+    if not term.first:
+        return floor
+    if most_kwh is None:
+        return None
+    windows = zip(term.first, term.last, term.known_kwh, strict=True)
+    return max(floor, max(known + (last - first) * most_kwh for first, last, known in windows) * term.kw_per_kwh)
+
+
+def shaped(
+    terms: Sequence[Term], objective: Form, ranges: Mapping[str, Range], *, max_export_kwh: Decimal | None
+) -> tuple[Term, ...]:
+    """The terms, each Maximum, Tiers and Cap marked `lp` or `binary`. Raises Refused where neither can be exact."""
+    signs: dict[str, set[int]] = {}
+
+    def use(form: Form, slopes: set[int]) -> None:
+        for name, coefficient in form.parts:
+            signs.setdefault(name, set()).update(slope * (1 if coefficient > 0 else -1) for slope in slopes)
+
+    use(objective, {1})
+    found: list[Term] = []
+    # From the cost backwards: a term is judged when every use of it has been followed.
+    for term in reversed(terms):
+        mine = signs.get(term.name, set())
+        if isinstance(term, Maximum):
+            found.append(_maximum(term, mine, ranges))
+            for form in term.forms:
+                use(form, mine)
+        elif isinstance(term, Tiers):
+            found.append(_tiers(term, mine, ranges))
+            # A tier at price zero neither raises nor lowers the cost: it has no direction to pass on.
+            slopes = {1 if price > 0 else -1 for price in term.prices if price}
+            use(term.form, {slope * sign for slope in slopes for sign in mine})
+        else:
+            found.append(_leaf(term, mine, max_export_kwh))
+    return tuple(reversed(found))
+
+
+def _leaf(term: Energy | Peak | Cap, signs: set[int], max_export_kwh: Decimal | None) -> Term:
+    if isinstance(term, Peak) and -1 in signs:
+        raise Refused(term.name, "the cost falls where this demand rises: no epigraph holds it down")
+    if isinstance(term, Cap) and 1 in signs:
+        if max_export_kwh is None:
+            raise Refused(term.name, "export that costs money is capped: not convex; binaries need max_export_kw")
+        return term.model_copy(update={"how": "binary"})
+    return term
+
+
+def _maximum(term: Maximum, signs: set[int], ranges: Mapping[str, Range]) -> Maximum:
+    if -1 not in signs:
+        return term
+    each = [range_of_form(form, ranges) for form in term.forms]
+    if any(low is None or high is None for low, high in each):
+        raise Refused(term.name, f"{term.meaning}: not convex; binaries need max_import_kw and max_export_kw as bounds")
+    if len(term.forms) > MOST_FORMS:
+        raise Refused(term.name, f"{term.meaning}: not convex, and {len(term.forms)} cases are too many for binaries")
+    return term.model_copy(update={"how": "binary"})
+
+
+def _tiers(term: Tiers, signs: set[int], ranges: Mapping[str, Range]) -> Tiers:
+    rising = all(first <= second for first, second in pairwise(term.prices))
+    falling = all(first >= second for first, second in pairwise(term.prices))
+    # Rising prices fill cheap tiers first by themselves, falling ones do where the cost falls with the sum.
+    if (rising and -1 not in signs) or (falling and 1 not in signs):
+        return term
+    if range_of_form(term.form, ranges)[1] is None:
+        raise Refused(term.name, "declining tiers: not convex; binaries need max_import_kw as a bound")
+    return term.model_copy(update={"how": "binary"})
 
 
 class Desk(Writer[Form]):

@@ -1,6 +1,6 @@
 """A bill as linear terms for an optimiser: variables by name, each a sum, a maximum, a cap or tiers of others.
 
-The models and their algebra stand here; linear_build.py writes them, linear_shape.py proves what is an LP,
+The models and their algebra stand here; linear_build.py writes them and proves what is an LP,
 linear_rows.py makes rows of them. No solver is known here.
 """
 

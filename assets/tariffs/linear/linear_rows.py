@@ -1,7 +1,7 @@
 """Linear terms as variables and rows of a small mixed-integer program: what a solver is given, one for one.
 
 Each variable and row carries its name, each binary its meaning. A minimising solver finds in every variable the value
-that the bill's own arithmetic gives it (tests/tariffs hold that); linear_shape.py has proven it.
+that the bill's own arithmetic gives it (tests/tariffs hold that); linear_build.py has proven it.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from assets.tariffs.linear.linear_build import Ranges, range_of, range_of_form
 from assets.tariffs.linear.linear_model import ONE, ZERO, Cap, Energy, Form, LinearTerms, Maximum, Peak, Tiers
-from assets.tariffs.linear.linear_shape import Ranges, range_of, range_of_form
 from data_quality.contracts.model import Model
 from data_quality.contracts.units import EXACT
 

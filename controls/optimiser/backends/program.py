@@ -1,6 +1,6 @@
 """The one description of a dispatch problem: columns, rows by family, costs by kind. Every back end reads this.
 
-solve_highs.py hands the arrays over as they are; solve_pulp.py writes them out with their names, readable, for CBC and
+solvers.py hands the arrays over as they are; solve_pulp.py writes them out with their names, readable, for CBC and
 for people.
 """
 

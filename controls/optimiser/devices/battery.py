@@ -20,9 +20,9 @@ from controls.optimiser.devices.components.battery_curves import (
     band_rows,
     band_variables,
 )
-from controls.optimiser.devices.components.converter import Converter
 from controls.optimiser.devices.device import (
     Around,
+    Converter,
     Forced,
     Given,
     Measure,

@@ -9,13 +9,19 @@ from pydantic import Field, model_validator
 
 from controls.optimiser.backends.expressions import INF, Floats, Linear, Places
 from controls.optimiser.backends.program import Program, Row
-from controls.optimiser.devices.components.converter import Converter
-from controls.optimiser.devices.components.ev_params import EvParams, chargeable_kwh, sessions_of
-from controls.optimiser.devices.components.ev_session import SLACK_KWH, PowerRange, Session
+from controls.optimiser.devices.components.ev_params import (
+    SLACK_KWH,
+    EvParams,
+    PowerRange,
+    Session,
+    chargeable_kwh,
+    sessions_of,
+)
 from controls.optimiser.devices.device import (
     DECIMALS,
     Around,
     Columns,
+    Converter,
     Forced,
     Given,
     Measure,

@@ -15,8 +15,7 @@ from controls.optimiser.backends.expressions import Floats
 from controls.optimiser.backends.program import Outcome
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.devices.device import Device, Forced
-from controls.optimiser.explain.solved_case import NOISE, SolvedCase, kept
-from controls.optimiser.explain.solved_scenarios import Views, views_of
+from controls.optimiser.explain.solved_case import NOISE, SolvedCase, Views, kept, views_of
 from controls.optimiser.explain.words import acting, sentence
 from controls.optimiser.lp_build import label_of
 from controls.optimiser.solution import Solution

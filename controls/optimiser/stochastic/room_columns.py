@@ -16,7 +16,7 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Arrays, Outcome
-from controls.optimiser.backends.solve_highs import GrowingLp, run_highs
+from controls.optimiser.backends.solvers import GrowingLp, run_highs
 from controls.optimiser.devices.room import Room
 from controls.optimiser.stochastic.room_schedules import Grid, Prices, Rooms, cheapest
 

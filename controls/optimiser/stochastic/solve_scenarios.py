@@ -9,14 +9,13 @@ import numpy as np
 
 from controls.optimiser.backends.expressions import Floats, Places
 from controls.optimiser.backends.program import Outcome
-from controls.optimiser.backends.solve_highs import run_highs
+from controls.optimiser.backends.solvers import run_highs
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.device import numbers
 from controls.optimiser.devices.room import Room
 from controls.optimiser.lp_build import Problem
 from controls.optimiser.objective import MEASURES, measures_of
-from controls.optimiser.solution import Series, Solution, costs_of
+from controls.optimiser.solution import Series, Solution, costs_of, replay_case
 from controls.optimiser.stochastic.room_columns import MANY, Block, run_by_columns
 from controls.optimiser.stochastic.two_stage import TwoStage, mean_case, risk_figures, weighed
 from data_quality.contracts.control.plan_scenario import RiskFigures, Scenario

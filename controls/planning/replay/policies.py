@@ -26,8 +26,7 @@ from controls.planning.replay.decisions import (
     planned_decisions,
     with_actual_inputs,
 )
-from data_quality.contracts.control.goals import Objective, Preset
-from data_quality.contracts.control.plan import Plan
+from data_quality.contracts.control.plan import Objective, Plan, Preset
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model_faults import sentence_of
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from data_quality.contracts.baselines.adjustment import canonical_sha256
+from data_quality.contracts.baselines.baseline import canonical_sha256
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Stored
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from data_quality.contracts.baselines.adjustment import canonical_sha256
+from data_quality.contracts.baselines.baseline import canonical_sha256
 from data_quality.contracts.baselines.event_baseline import MethodScore, SettledEvent
 from data_quality.contracts.control.curtailment import CurtailmentPlan
 from data_quality.contracts.control.dr_programme import Programme

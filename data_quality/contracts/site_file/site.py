@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.billing.shipped_tariffs import Tariffs
 from data_quality.contracts.billing.supplier_bill import VarianceThreshold
-from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.plan import Objective
 from data_quality.contracts.control.plan_scenario import Risk
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import Model, StatedUncertainty, check_all

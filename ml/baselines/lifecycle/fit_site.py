@@ -12,8 +12,7 @@ from assets.stores.lake.lake import Lake
 from assets.stores.lake.lake_files import expect_unchanged
 from assets.stores.ledgers.adjustments import AdjustmentStore
 from assets.stores.ledgers.baselines import BaselineStore
-from data_quality.contracts.baselines.adjustment import Adjustment
-from data_quality.contracts.baselines.baseline import Baseline, BaselineVersion, ExpectedDay
+from data_quality.contracts.baselines.baseline import Adjustment, Baseline, BaselineVersion, ExpectedDay
 from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.frames import empty

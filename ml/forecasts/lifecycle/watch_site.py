@@ -5,8 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.forecasts import ForecastStore
-from assets.stores.weather_issues import WeatherStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from data_quality.contracts.control.forecast_score import ForecastDrift, ForecastScore
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.model import Model

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import ValidationError
 
 from assets.stores.ledgers.adjustments import AdjustmentStore
-from data_quality.contracts.baselines.adjustment import Adjustment, AdjustmentKind, AdjustmentRecord
+from data_quality.contracts.baselines.baseline import Adjustment, AdjustmentKind, AdjustmentRecord
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Role

@@ -23,7 +23,7 @@ from reports.assess import TREND_YEARS, UseRequest, baselines_in_force, enb_of
 from reports.gates import refuse_future, refuse_without_readings
 from reports.recompute.claims import against_use, claim_of
 from reports.recompute.kept_readings import seu_of
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike
 from reports.writer import significance, standing_of, words
 
 

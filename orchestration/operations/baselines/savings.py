@@ -179,7 +179,7 @@ def savings_text(
     group_result: "CorrectedSavings | None" = None,
 ) -> str:
     """A saving for people: unit and zone named, the claim apart from the arithmetic."""
-    from reports.texts.numbers import format_alike
+    from reports.texts.locales import format_alike
 
     unit, band = found.unit, found.band
     expected, actual, saved, half, low, high = format_alike(

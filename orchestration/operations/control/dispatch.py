@@ -4,9 +4,8 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from assets.stores.access import site_transaction
 from assets.stores.anchors import expect_anchored
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.agent.planned import planned_check
 from controls.ledger.approvals import Kind, Outcome, audited, record
 from controls.ledger.by_hand import give_back as give_back_to_plan
@@ -28,7 +27,7 @@ from orchestration.views.agent_record import agent_record, record_line
 from orchestration.views.finding_sources import failures, not_working, nothing_runs
 from orchestration.views.ledger_view import commands_of_store, proof_of
 from orchestration.views.site_control import expect_scope, expect_value, lines, site_control, without_ttl
-from reports.texts.numbers import unit_text
+from reports.texts.locales import unit_text
 
 SiteOption = Annotated[str, Option("--site", help="Site of the devices.")]
 CapabilityOption = Annotated[str, Option("--capability", help="Only this capability of the device.")]

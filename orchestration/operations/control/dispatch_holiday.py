@@ -5,9 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
-from assets.stores.access import site_transaction
-from controls.ledger.holidays import end_holiday, holiday_history, open_holiday, set_holiday
-from controls.ledger.modes import current_mode
+from assets.stores.transactions import site_transaction
+from controls.ledger.modes import current_mode, end_holiday, holiday_history, open_holiday, set_holiday
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.sentence import Text

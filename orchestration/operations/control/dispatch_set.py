@@ -4,7 +4,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Annotated, Any
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from controls.agent.planned import planned_check
 from controls.ledger.by_hand import set_by_hand
 from controls.ledger.device_holds import open_holds
@@ -19,7 +19,7 @@ from orchestration.operations.signing import Actor
 from orchestration.views.device_list import power_of
 from orchestration.views.ledger_view import commands_of_store
 from orchestration.views.site_control import expect_scope, expect_value, most_by_hand, site_control, value_range
-from reports.texts.numbers import unit_text
+from reports.texts.locales import unit_text
 
 
 @operation(

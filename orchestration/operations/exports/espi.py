@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import plain
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period
-from orchestration.operations.answer import Answer, Table, plain
+from orchestration.operations.answer import Answer, Table
 from orchestration.operations.operation import READS_AND_ACTS, Call, Option, Written, operation
 from orchestration.operations.options import AnyPeriodOption, SiteOption, period_or_none
 from orchestration.operations.readings.meters import readings_digest

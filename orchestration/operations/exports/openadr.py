@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from data_quality.contracts.baselines.adjustment import canonical_sha256
+from data_quality.contracts.baselines.baseline import canonical_sha256
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.quality import ESTIMATED_CODES
 from data_quality.contracts.site_file.hierarchy import CONSUMPTION_REGISTER

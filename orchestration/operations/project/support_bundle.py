@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from data_quality.contracts.errors import MeterloomError
-from orchestration.operations.answer import Answer, plain
+from data_quality.contracts.model import plain
+from orchestration.operations.answer import Answer
 from orchestration.operations.operation import PROJECT, Call, Option, operation
 
 

@@ -63,7 +63,7 @@ def _answer(
     judged: "Validation | None", findings: tuple[RuleFinding, ...], zone_name: str, more: dict[str, Any]
 ) -> Answer:
     found = quality_result(judged, findings) | more
-    from reports.texts.numbers import format_alike, unit_text
+    from reports.texts.locales import format_alike, unit_text
     from reports.writer import words
 
     local = zone(zone_name)

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from assets.stores.published.requested_figures import RequestedFigures
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import plain
 from data_quality.contracts.reporting.figure import Figure, Trace, TraceInput
 from data_quality.contracts.time import FixedClock
-from orchestration.operations.answer import plain
 from orchestration.operations.answer_figures import (
     ANSWER,
     digest_of,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import ValidationError
 
-from assets.stores.access import site_transaction
+from assets.stores.transactions import site_transaction
 from assets.stores.whole_file import write_whole
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of

@@ -26,7 +26,7 @@ from reports.gates import refuse_future, refuse_without_readings
 from reports.lifecycle.revise import store_revision, unstored
 from reports.recompute.bands import band_data, figure_bands
 from reports.report_content import ReportContent
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, unit_text
 from reports.writer import words
 
 

@@ -15,7 +15,7 @@ from orchestration.operations.options import SiteOption
 from orchestration.operations.reports.kpis import keep_figures, marts_then
 from reports.figures.running import running_list, running_now, running_result, with_coarse_source
 from reports.report_content import ReportContent
-from reports.texts.numbers import format_alike, unit_text
+from reports.texts.locales import format_alike, unit_text
 from reports.writer import words
 
 # What is shown of the month so far and of the whole month: field -> its name and unit (none: the site's currency).

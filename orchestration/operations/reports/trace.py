@@ -28,7 +28,7 @@ from reports.figures.trace import (
     trace_figure,
     versions_today,
 )
-from reports.texts.numbers import exact_text, format_alike, unit_text
+from reports.texts.locales import exact_text, format_alike, unit_text
 from reports.writer import words
 
 SIMULATED = "simulated"

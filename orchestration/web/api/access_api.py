@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.access.permissions import Permission
-from orchestration.operations.answer import plain
+from data_quality.contracts.model import plain
 from orchestration.web.cache import BASE
 from orchestration.web.people.seen import known_people, listed_keys, settings_seen
 from orchestration.web.request_context import Ask, asked

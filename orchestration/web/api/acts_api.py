@@ -19,9 +19,9 @@ from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, plain
 from data_quality.contracts.yaml_file import BadConfiguration
-from orchestration.operations.answer import BAD_INPUT, Answer, plain
+from orchestration.operations.answer import BAD_INPUT, Answer
 from orchestration.operations.operation import Argument, Operation, Parameter
 from orchestration.operations.reports.report import LIST, report
 from orchestration.web.api.jobs_api import answer_of

@@ -10,10 +10,9 @@ from starlette.responses import Response
 from assets.stores.ledgers.recommendations import Recommendations
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, plain
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
-from orchestration.operations.answer import plain
 from orchestration.operations.project import advise
 from orchestration.views import advice
 from orchestration.web.api.jobs_api import answer_of

@@ -14,8 +14,8 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.control.curtailment import Preference
 from data_quality.contracts.control.dr_event import DrEvent
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
-from orchestration.operations.answer import Answer, plain
+from data_quality.contracts.model import Model, plain
+from orchestration.operations.answer import Answer
 from orchestration.operations.demand_response import dr_event
 from orchestration.operations.demand_response.dr_event import dr_event_create
 from orchestration.operations.operation import Call

@@ -8,9 +8,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, plain
 from data_quality.contracts.reporting.anomaly_event import Cause
-from orchestration.operations.answer import plain
 from orchestration.operations.project import findings
 from orchestration.operations.readings.anomaly_events import anomalies_label
 from orchestration.web.cache import BASE, JSON

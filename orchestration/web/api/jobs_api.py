@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from data_quality.contracts.errors import BadInput
-from orchestration.operations.answer import CHECK_FAILED, DONE, plain
+from data_quality.contracts.model import plain
+from orchestration.operations.answer import CHECK_FAILED, DONE
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.work import JOBS, WAIT_S, Job, Outcome, work_of
 

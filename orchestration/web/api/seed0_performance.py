@@ -15,11 +15,10 @@ from assets.kpi.enpi.alerts import quarters_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.baselines.baseline import BaselineStatus, BaselineVersion
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, plain
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
-from orchestration.operations.answer import plain
 from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.request_context import Ask, asked

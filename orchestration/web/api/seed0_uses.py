@@ -19,11 +19,10 @@ from assets.tariffs.price_in_force import price_stream_of
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.emissions.footprint import DayFactor
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.model import Model
+from data_quality.contracts.model import Model, plain
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
-from orchestration.operations.answer import plain
 from orchestration.web.once import once_of
 from orchestration.web.request_context import Ask, asked
 from reports.recompute.figure_sources import Sources

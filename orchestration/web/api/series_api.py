@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
+from data_quality.contracts.model import plain
 from data_quality.contracts.time import Period, parse_instant, zone
-from orchestration.operations.answer import plain
 from orchestration.operations.answer_figures import kept_numbers
 from orchestration.views.quality_view import judged_days, quality_result
 from orchestration.views.requested_figures import kept_ids

@@ -6,8 +6,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from data_quality.contracts.access.permissions import Permission
-from data_quality.contracts.model import Model
-from orchestration.operations.answer import plain
+from data_quality.contracts.model import Model, plain
 from orchestration.operations.project.workflows import instance_row
 from orchestration.web.approvals import answered
 from orchestration.web.cache import BASE, JSON

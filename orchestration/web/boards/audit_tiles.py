@@ -22,8 +22,7 @@ from reports.pages.page import Form, Input, Number, Part, Steps, Widget
 from reports.pages.widgets.tile import table
 from reports.recompute.figure_again import announce, recompute
 from reports.report_content import Cell, Paragraph, Tone
-from reports.texts.locales import moment, named
-from reports.texts.numbers import MISSING, format_alike, unit_text
+from reports.texts.locales import MISSING, format_alike, moment, named, unit_text
 
 DRAWN = 10
 # Of the ten seconds that a page may take; what is not reached is named as that.

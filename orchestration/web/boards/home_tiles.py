@@ -5,8 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from assets.stores.live.live_store import LiveReader
-from controls.ledger.holidays import open_holiday
-from controls.ledger.modes import current_mode
+from controls.ledger.modes import current_mode, open_holiday
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.command import Mode
 from data_quality.contracts.errors import Unreachable

@@ -14,8 +14,7 @@ from orchestration.web.boards.plan_tiles import newest
 from orchestration.web.boards.site_now import SiteNow, Tile
 from reports.pages.widgets import banded, experiment, promises
 from reports.recompute.experiment_again import experiment_at
-from reports.texts.locales import day_of_month, moment, named, period_text
-from reports.texts.numbers import format_number
+from reports.texts.locales import day_of_month, format_number, moment, named, period_text
 
 
 def what_ifs(now: SiteNow) -> banded.Banded:

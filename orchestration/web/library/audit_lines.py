@@ -10,8 +10,7 @@ from assets.stores.ledgers.recommendations import Recommendations
 from assets.stores.published.publications import PublicationStore
 from assets.stores.retention import REMOVALS
 from assets.stores.web.audit_events import newest_events
-from controls.ledger.holidays import holiday_history
-from controls.ledger.modes import mode_history
+from controls.ledger.modes import holiday_history, mode_history
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.baselines.baseline import BaselineType
 from data_quality.contracts.people import person_text
@@ -22,9 +21,10 @@ from orchestration.web.library.report_lines import report_title
 from orchestration.web.request_context import Ask
 from reports.advice_words import scope_name, title_of
 from reports.evidence.lifecycle import names_then
-from reports.pages import baseline_review, devices, findings, report_library
+from reports.pages import devices, findings, report_library
 from reports.pages.address import Address
 from reports.pages.audit_trail import Kind, TrailLine
+from reports.pages.energy_uses import version_address
 from reports.pages.report_library import span_text
 from reports.texts.locales import long_date, named, weekday_date
 
@@ -103,7 +103,7 @@ def _baselines(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) ->
             if fit.baseline_type is BaselineType.MONITORING:
                 continue
             is_shown = fit.baseline_type is BaselineType.ENB and fit.seu_id in uses
-            href = baseline_review.address_of(at, site_id, fit.seu_id, each.version) if is_shown else ""
+            href = version_address(at, site_id, fit.seu_id, each.version) if is_shown else ""
             places = (each.version, subjects.get(fit.seu_id, named(fit.seu_id)), named(site.name))
             text = Sentence("{0} fitted baseline v{1} of {2}, {3}", _who(each.fitted_by, names), *places)
             yield TrailLine(each.fitted_at_utc, text, "baselines", href, "", zone)

@@ -19,7 +19,8 @@ from orchestration.web.queries import whole_site
 from orchestration.web.request_context import Ask, asked
 from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
-from reports.pages.baseline_review import PATH, address_of, approve_form, reject_form, review_page
+from reports.pages.baseline_review import approve_form, reject_form, review_page
+from reports.pages.energy_uses import BASELINES, version_address
 from reports.pages.page import Form, PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.recompute.kept_readings import seu_of
@@ -27,7 +28,7 @@ from reports.report_content import Paragraph
 from reports.texts.locales import named, short_date
 
 router = APIRouter()
-_ONE, _SHARED = PATH + "/{site}/{seu}", ("locale", "as_of")
+_ONE, _SHARED = BASELINES + "/{site}/{seu}", ("locale", "as_of")
 
 
 @router.get(_ONE, response_class=HTMLResponse)
@@ -58,7 +59,7 @@ def approve(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, s
         waivers = [f"{name.removeprefix('waive-')}={why}" for name, why in form.items() if name.startswith("waive-")]
         reason = form.get("reason", "")
         approve_baseline(WebCall(ask), version.baseline_id, reason, version.version, waivers)
-    return RedirectResponse(address_of(ask.address, site, seu, version.version), 303)
+    return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
 
 
 @router.post(_ONE + "/reject")
@@ -68,7 +69,7 @@ def reject(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, sh
     version = _chosen(versions, ask.form.get("version", ""))
     if version.rejected_by != ask.person.person_id:
         reject_baseline(WebCall(ask), version.baseline_id, ask.form.get("reason", ""), version.version)
-    return RedirectResponse(address_of(ask.address, site, seu, version.version), 303)
+    return RedirectResponse(version_address(ask.address, site, seu, version.version), 303)
 
 
 def _line(ask: Ask, site_id: str, seu_id: str) -> tuple[Seu, list[BaselineVersion]]:

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from assets.stores.access import read_rows, site_transaction
 from assets.stores.schema.tables_control import approval_events, mode_events
+from assets.stores.transactions import read_rows, site_transaction
 from controls.ledger.outbox import wait_for_results
 from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput

@@ -19,8 +19,7 @@ from orchestration.web.request_context import Ask, Nav, asked
 from orchestration.web.requested_number import asking
 from reports.assess import known_days
 from reports.pages.address import span
-from reports.pages.baseline_review import address_of
-from reports.pages.energy_uses import UseData, enpi_list, quarters_csv
+from reports.pages.energy_uses import UseData, enpi_list, quarters_csv, version_address
 from reports.pages.page import Page
 from reports.pages.use_page import use_page
 from reports.pages.use_quarters import against, newest_assessable, use_data
@@ -69,7 +68,7 @@ def _with_review(page: Page, data: UseData) -> Page:
     if not data.versions:
         return page
     number = data.versions[-1].version
-    href = address_of(page.address, data.site.site_id, data.seu.seu_id, number)
+    href = version_address(page.address, data.site.site_id, data.seu.seu_id, number)
     return page.model_copy(update={"links": (*page.links, (Sentence("Review baseline v{0}", number), href))})
 
 

@@ -4,8 +4,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.page import Act, Number, Picture, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.svg.markup import bullet_svg
-from reports.texts.locales import page_word
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number, page_word
 
 KEY, TITLE = "car", "Car"
 

@@ -10,8 +10,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Kind
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
-from reports.texts.locales import named
-from reports.texts.numbers import MISSING, currency_unit, format_alike, unit_text
+from reports.texts.locales import MISSING, currency_unit, format_alike, named, unit_text
 from reports.writer import words
 
 Band = tuple[float, float, float]

@@ -4,7 +4,7 @@ from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing
-from reports.texts.numbers import format_number, unit_text
+from reports.texts.locales import format_number, unit_text
 
 KEY, TITLE = "experiment", "Experiment of control"
 VERDICTS: dict[str, Text] = {

@@ -8,8 +8,7 @@ from reports.pages.page import Number, Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
 from reports.svg.spark import spark_svg
-from reports.texts.locales import page_word
-from reports.texts.numbers import MISSING
+from reports.texts.locales import MISSING, page_word
 
 
 class Past(Model):

@@ -9,8 +9,7 @@ from data_quality.contracts.sentence import Sentence
 from reports.pages.address import WHY, Address
 from reports.pages.page import Live, Number, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
-from reports.texts.locales import named
-from reports.texts.numbers import MISSING, format_alike, unit_text
+from reports.texts.locales import MISSING, format_alike, named, unit_text
 
 KEY, TITLE = "live_kw", "Power now"
 

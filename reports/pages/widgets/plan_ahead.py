@@ -10,8 +10,7 @@ from reports.pages.chart import Chart, ChartRow, Energy, Role, Style
 from reports.pages.holiday_acts import HolidayNow, holiday_acts, holiday_told
 from reports.pages.page import Item, Widget
 from reports.pages.widgets.tile import Given, nothing
-from reports.texts.locales import named
-from reports.texts.numbers import format_alike
+from reports.texts.locales import format_alike, named
 
 KEY, TITLE = "plan_ahead", "Plan for the next hours"
 WHY_KEY, WHY_TITLE = "plan_why", "Why this plan"

@@ -5,7 +5,7 @@ from data_quality.contracts.sentence import Numeral, Sentence, Text
 from reports.pages.page import Number, Widget
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
-from reports.texts.numbers import format_number
+from reports.texts.locales import format_number
 
 
 class BrokenPromise(Model):

@@ -3,7 +3,7 @@
 from reports.pages.page import Picture, Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
-from reports.texts.numbers import MISSING
+from reports.texts.locales import MISSING
 
 NAMES = {
     "self_consumption_rate": "Own generation used here",

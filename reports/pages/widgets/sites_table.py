@@ -5,8 +5,7 @@ from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, cell, nothing, priced_cell, table
 from reports.report_content import Cell, Tone
 from reports.svg.spark import spark_svg
-from reports.texts.locales import named
-from reports.texts.numbers import MISSING, format_alike
+from reports.texts.locales import MISSING, format_alike, named
 
 
 class SiteRow(Model):

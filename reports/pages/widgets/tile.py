@@ -11,8 +11,7 @@ from reports.pages.chart import Chart
 from reports.pages.page import Number, Picture, Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
 from reports.svg.markup import bullet_svg
-from reports.texts.locales import page_word
-from reports.texts.numbers import MISSING, format_alike, unit_text
+from reports.texts.locales import MISSING, format_alike, page_word, unit_text
 from reports.writer import words
 
 # Codes whose words alone say too little.

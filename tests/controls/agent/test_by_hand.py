@@ -4,11 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import commands as command_rows
 from assets.stores.schema.tables_control import hold_events
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.agent.planned import planned_check
 from controls.ledger.by_hand import LONGEST, give_back, set_by_hand
 from controls.ledger.chain import verify_chain

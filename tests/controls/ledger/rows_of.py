@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from assets.stores.access import Connection, site_transaction
 from assets.stores.event_chain import append_events
 from assets.stores.schema.tables_control import commands as command_rows
 from assets.stores.schema.tables_control import plans
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Connection, Store, site_transaction
 from controls.ledger.rows import LedgerRow, read_commands, select_commands, transition
 from data_quality.contracts.control.command import Command, CommandState
 from data_quality.contracts.people import Person, Role

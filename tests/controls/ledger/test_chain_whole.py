@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.event_chain import event_hash
 from assets.stores.schema.tables_control import chain_marks, command_events, commands, mode_events
 from assets.stores.seals import GENESIS
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.ledger.chain import verify_chain
 from controls.ledger.chain_marks import anchor_chain, anchors_of, mark_chain
 from controls.ledger.ledger_trust import distrusted

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import hold_events
-from assets.stores.transactions import Store, connect_store
+from assets.stores.transactions import Store, connect_store, site_transaction
 from controls.ledger.device_holds import HOLD, Hold, is_held, open_holds, release_hold, select_holds, set_hold
 from data_quality.contracts.errors import BadInput
 from tests.controls.ledger.rows_of import BEN, CARLA, NOW, OLAF

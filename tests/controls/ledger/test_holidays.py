@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import holiday_events
-from assets.stores.transactions import Store, connect_store
+from assets.stores.transactions import Store, connect_store, site_transaction
 from controls.ledger.chain import verify_chain
-from controls.ledger.holidays import end_holiday, holiday_history, open_holiday, set_holiday
+from controls.ledger.modes import end_holiday, holiday_history, open_holiday, set_holiday
 from data_quality.contracts.control.holiday import LONGEST, Holiday
 from data_quality.contracts.errors import BadInput
 from tests.controls.ledger.rows_of import BEN, EVE, NOW, OLAF

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import Connection, site_transaction
 from assets.stores.schema.tables_control import chain_marks, command_events
-from assets.stores.transactions import Store, connect_store, open_store
+from assets.stores.transactions import Connection, Store, connect_store, open_store, site_transaction
 from controls.ledger.modes import current_mode, read_modes, set_mode
 from controls.ledger.rows import Moves, select_commands, transition
 from data_quality.contracts.control.command import CommandState as S

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import mode_events
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.ledger.device_faults import acknowledge_fault, is_latched, latch_fault, open_faults
 from controls.ledger.modes import current_mode, mode_history, modes_and_doubts, set_mode
 from data_quality.contracts.control.command import CommandState as S

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, ledger_identity
-from assets.stores.transactions import Store, connect_store, open_store
+from assets.stores.transactions import Store, connect_store, open_store, site_transaction
 from controls.ledger.approvals import Kind, Outcome, plan_class, record
 from controls.ledger.chain import verify_chain
 from controls.ledger.modes import set_mode

@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events, commands
-from assets.stores.transactions import DatabaseError, Store, connect_store, open_store
+from assets.stores.transactions import DatabaseError, Store, connect_store, open_store, site_transaction
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands, transition
 from data_quality.contracts.control.command import CommandState as S

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.ledgers.command_states import PAIRS, TERMINAL, TRANSITIONS
 from assets.stores.schema.tables_control import commands
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.ledger.chain import verify_chain
 from controls.ledger.rows import read_commands, transition
 from controls.ledger.states import is_allowed, is_settled, is_terminal

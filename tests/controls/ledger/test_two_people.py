@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.published.publications import sign_act
 from assets.stores.schema.tables_control import approval_events, mode_events, mode_requests
 from assets.stores.sign import Signer, new_key
-from assets.stores.transactions import Store, connect_store, open_store
+from assets.stores.transactions import Store, connect_store, open_store, site_transaction
 from controls.ledger.approvals import Kind, Outcome, audited, read_approvals, record
 from controls.ledger.device_faults import latch_fault
 from controls.ledger.modes import current_mode, read_modes, set_mode

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from assets.stores.access import site_transaction
 from assets.stores.schema.tables_control import command_events
-from assets.stores.transactions import Store, open_store
+from assets.stores.transactions import Store, open_store, site_transaction
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_holds import open_holds, set_hold
 from controls.ledger.modes import current_mode, set_mode

@@ -9,11 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.components.battery_curves import Cells, Way
 from controls.optimiser.devices.device import Given
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from controls.optimiser.devices.kinds import KINDS
-from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.plan import Objective
 from tests.controls.optimiser.doc_page import PAGE, filled
 
 

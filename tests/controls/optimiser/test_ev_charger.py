@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase, without_control
-from controls.optimiser.check_solution import replay_case
-from controls.optimiser.devices.components.ev_session import FeedIn, PowerRange, Session, Taper
+from controls.optimiser.devices.components.ev_params import FeedIn, PowerRange, Session, Taper
 from controls.optimiser.devices.ev_charger import EvCharger
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Series, Solution
+from controls.optimiser.solution import Series, Solution, replay_case
 from controls.optimiser.solve import solve, start_of
 from data_quality.contracts.control.plan import PhaseLimits
 from data_quality.contracts.finding import Finding

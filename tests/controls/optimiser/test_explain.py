@@ -15,13 +15,13 @@ from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.explain.explain import explain
-from controls.optimiser.explain.solve_again import ForcedSolve
+from controls.optimiser.explain.solved_case import ForcedSolve
 from controls.optimiser.explain.words import figure, folded
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.solution import Solution
 from controls.planning.plan_picture import picture_of
 from data_quality.contracts.control.explanation import Alternative, Explanation, Slot
-from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.plan import Objective
 from data_quality.contracts.errors import OurFault
 from orchestration.previews_plan import plan_picture
 from tests.controls.optimiser.test_flexible_loads import dishes, house

@@ -9,12 +9,11 @@ import pytest
 
 from controls.optimiser.case import DispatchCase, case_of, without_control
 from controls.optimiser.case_file import load_case
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.appliance import Appliance
 from controls.optimiser.devices.device import Device, Given
 from controls.optimiser.devices.kinds import KINDS
 from controls.optimiser.devices.sheddable_load import SheddableLoad
-from controls.optimiser.solution import Series, Solution
+from controls.optimiser.solution import Series, Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan, watts_toward_zero
 from controls.planning.plan_inputs import plan_request

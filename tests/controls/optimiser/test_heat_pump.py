@@ -11,11 +11,10 @@ import pytest
 
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.heat_pump import STATES, HeatPump
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.templates.load_templates import load_template
 from data_quality.contracts.errors import BadInput

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from controls.optimiser.backends.solve_highs import run_highs
+from controls.optimiser.backends.solvers import run_highs
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Series, Solution
+from controls.optimiser.solution import Series, Solution, replay_case
 from controls.optimiser.solve import solve
 
 CASE = "H1_battery_pv_negative_prices_week"

@@ -11,11 +11,10 @@ from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program, Row
 from controls.optimiser.case import DispatchCase, case_of
 from controls.optimiser.case_file import load_case
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.device import Around, Device, Given, Measure, Numbers, State, Values, followed
 from controls.optimiser.devices.kinds import KINDS, device_assets
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.frozen_plan import commands_of, make_plan
 from controls.planning.plan_inputs import makes_a_plan, plan_request

@@ -8,13 +8,11 @@ from pydantic import ValidationError
 
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, without_control
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.lp_build import build_problem
 from controls.optimiser.objective import goal_weights
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
-from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan import PlanRequest
+from data_quality.contracts.control.plan import Objective, PlanRequest
 from data_quality.contracts.finding import Finding
 from tests.controls.optimiser.test_new_kind import Shed
 from tests.controls.optimiser.toys import TOY, changed

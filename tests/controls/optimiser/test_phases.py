@@ -6,11 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from controls.optimiser.case import DispatchCase, case_of
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.connection import connection_kw, phase_limits
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.plan_inputs import plan_request
 from data_quality.contracts.control.command import Mode

@@ -13,14 +13,13 @@ from assets.bills.engine.bill_terms import bill_terms
 from assets.bills.engine.settle import Account
 from assets.tariffs.linear.linear_model import LinearTerms
 from controls.optimiser.case import DispatchCase
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Device
 from controls.optimiser.devices.pv import Pv
 from controls.optimiser.explain.explain import explain
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from data_quality.contracts.billing.tariff import Tariff
 from tests.controls.optimiser.planned_bill import compare_plan

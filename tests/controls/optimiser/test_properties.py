@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from controls.optimiser.backends.program import Row
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, without_control
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.lp_build import build_problem
-from controls.optimiser.solution import Solution, cost_of
+from controls.optimiser.solution import Solution, cost_of, replay_case
 from controls.optimiser.solve import solve
 from tests.controls.optimiser.toys import TOY, changed, device, toy_series
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controls.optimiser.backends.program import Arrays, Outcome
-from controls.optimiser.backends.solve_highs import run_highs
-from controls.optimiser.backends.solvers import run_solver
+from controls.optimiser.backends.solvers import run_highs, run_solver
 from controls.optimiser.case import without_control
 from controls.optimiser.case_file import load_case
 from controls.optimiser.devices.device import Given
@@ -22,7 +21,7 @@ from controls.optimiser.solve import solve
 from controls.optimiser.stochastic import room_columns
 from controls.optimiser.stochastic.room_schedules import Grid, Prices, Rooms, cheapest
 from controls.optimiser.stochastic.solve_scenarios import usual_gap
-from data_quality.contracts.control.goals import Goal, Objective
+from data_quality.contracts.control.plan import Goal, Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.site_file.site import Asset
 from tests.controls.optimiser.rooms_toy import every_schedule, house, room

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controls.optimiser.backends.solve_highs import run_highs
+from controls.optimiser.backends.solvers import run_highs
 from controls.optimiser.case import DispatchCase
 from controls.optimiser.case_file import load_case
 from controls.optimiser.devices.tank import Tank

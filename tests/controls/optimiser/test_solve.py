@@ -12,13 +12,11 @@ from controls.optimiser import solve as solve_module
 from controls.optimiser.backends.program import Outcome, Program, Row
 from controls.optimiser.backends.solvers import run_solver
 from controls.optimiser.case import DispatchCase, case_of
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.pv import Pv
-from controls.optimiser.solution import Series, Solution
+from controls.optimiser.solution import Series, Solution, replay_case
 from controls.optimiser.solve import solve
-from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan import BatteryParams, PlanRequest
+from data_quality.contracts.control.plan import BatteryParams, Objective, PlanRequest
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.finding import Finding
 from tests.controls.optimiser.toys import TOY, TOY_BATTERY, changed, device, toy_series

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 
 from controls.optimiser.case import DispatchCase, without_control
 from controls.optimiser.case_file import load_case
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.conflicts import explain_conflict
 from controls.optimiser.devices.components.switching import shared_out, shortest
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.tank import Tank
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
-from data_quality.contracts.control.goals import Objective
+from data_quality.contracts.control.plan import Objective
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.site_file.site import Asset

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.device import Given, numbers
 from controls.optimiser.devices.tank import Tank
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.day_plan import habit_cost
 from controls.planning.frozen_plan import commands_of, make_plan

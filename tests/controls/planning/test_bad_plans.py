@@ -11,13 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from assets.stores.access import site_transaction
 from assets.stores.lake.lake import BatchInfo, Lake
 from assets.stores.ledgers.forecasts import ForecastStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.agent.planned import planned_check
 from controls.ledger.modes import set_mode
 from controls.ledger.outbox import ReleaseReport, release
@@ -25,8 +24,7 @@ from controls.ledger.rows import read_commands
 from controls.optimiser import solve as solve_module
 from controls.optimiser.backends.solvers import run_solver as honest
 from controls.optimiser.case import case_of
-from controls.optimiser.check_solution import replay_case
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.desk import LOOK_BACK, Desk, price_doubt
 from controls.planning.frozen_plan import commands_of

@@ -15,11 +15,10 @@ from assets.stores.ledgers.experiments import ExperimentStore
 from assets.stores.ledgers.plans import StoredContent
 from assets.stores.transactions import Store
 from controls.optimiser.case import DispatchCase, case_of
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.battery import Battery
 from controls.optimiser.devices.connection import Connection
 from controls.optimiser.devices.room import Room
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.desk import LOOK_BACK
 from controls.planning.frozen_plan import series_of

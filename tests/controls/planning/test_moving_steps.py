@@ -8,7 +8,6 @@ import pytest
 from controls.optimiser.backends.expressions import Floats, Linear
 from controls.optimiser.backends.program import Program
 from controls.optimiser.case import case_of
-from controls.optimiser.check_solution import replay_case
 from controls.optimiser.devices.appliance import Appliance
 from controls.optimiser.devices.device import Around
 from controls.optimiser.devices.ev_charger import EvCharger
@@ -22,7 +21,7 @@ from controls.optimiser.moving_steps import (
     spans_of,
     with_moving_steps,
 )
-from controls.optimiser.solution import Solution
+from controls.optimiser.solution import Solution, replay_case
 from controls.optimiser.solve import solve
 from controls.planning.closed_loop.present_case import whole_relays
 from controls.planning.execution import commands_until, not_renewed

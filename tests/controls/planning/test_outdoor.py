@@ -5,10 +5,9 @@ from datetime import timedelta
 import pytest
 
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.ledgers.plans import PlanStore
 from assets.stores.transactions import Store
-from assets.stores.weather_issues import WeatherStore
 from controls.planning.desk import Desk
 from controls.planning.frozen_plan import input_digest
 from controls.planning.plan_inputs import plan_request

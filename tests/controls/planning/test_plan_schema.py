@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 from jsonschema import ValidationError
 
-from assets.stores.access import site_transaction
 from assets.stores.ledgers.plans import PlanStore, read_plan
 from assets.stores.schema.tables_control import plans as plan_table
 from assets.stores.seals import append_row
-from assets.stores.transactions import Store
+from assets.stores.transactions import Store, site_transaction
 from controls.planning.frozen_plan import commands_of
 from controls.planning.summary import summarise
 from data_quality.contracts.control.plan import PLAN_SCHEMA, Plan

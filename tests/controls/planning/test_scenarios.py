@@ -13,8 +13,7 @@ from controls.planning.frozen_plan import make_plan, unplanned_cost
 from controls.planning.scenarios import fast_forward, with_scenarios
 from controls.planning.summary import summarise
 from data_quality.contracts.control.forecast import Forecast
-from data_quality.contracts.control.goals import Objective
-from data_quality.contracts.control.plan import FORECAST_FROM, PlanRequest
+from data_quality.contracts.control.plan import FORECAST_FROM, Objective, PlanRequest
 from data_quality.contracts.control.plan_scenario import Risk
 from tests.controls.planning.examples import NOW, forecast, published, request
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from assets.bills.engine.bill_load import Load
-from assets.bills.engine.bill_plan import make_plan as bill_plan
 from assets.bills.engine.book import Span, calendar_months
+from assets.bills.engine.compute import make_plan as bill_plan
 from assets.bills.engine.compute import raw_bills
 from assets.kpi.running_cost.interval_costs import MeteredLoad, book_of
 from assets.stores.lake.lake import Lake

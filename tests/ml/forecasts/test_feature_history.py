@@ -11,9 +11,8 @@ from scipy.stats import spearmanr
 
 from assets.stores.feature_days import FeatureDays
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.transactions import Store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.time import FixedClock

@@ -7,9 +7,8 @@ import polars as pl
 import pytest
 
 from assets.stores.lake.lake import Lake
-from assets.stores.ledgers.forecasts import ForecastStore
+from assets.stores.ledgers.forecasts import ForecastStore, WeatherStore
 from assets.stores.transactions import Store
-from assets.stores.weather_issues import WeatherStore
 from data_quality.contracts.control.weather_issue import WeatherIssue
 from data_quality.contracts.time import FixedClock
 from ml.features.forecast_case import Case
