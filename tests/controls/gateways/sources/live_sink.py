@@ -45,7 +45,7 @@ class ListSink:
         until(lambda: len(self.samples) >= before + count)
 
 
-def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
+def until(holds: Callable[[], Any], within_s: float = 60.0) -> None:
     """Wait until something holds. Raises AssertionError when the time is over."""
     deadline_s = time.monotonic() + within_s
     while not holds():
