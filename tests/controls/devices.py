@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from controls.gateways.capabilities import DeviceWriter
 from controls.gateways.foreign.foreign_mqtt import TopicsDevice
@@ -12,13 +13,14 @@ from controls.gateways.modbus import ModbusDevice
 from controls.gateways.mqtt import MqttDevice
 from controls.gateways.mqtt_line import BrokerAddress
 from controls.gateways.serve_modbus import ModbusServer
-from controls.gateways.serve_mqtt import MqttServedDevice
+from controls.gateways.serve_mqtt import MqttServedDevice, ServedOnLine
 from controls.gateways.served_unit import ModbusUnit, scale_power
 from controls.templates.load_templates import Template
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.time import Clock
 
-TIMEOUT_S = 1.0
+# A device that is to answer is waited for however long a machine stands still; the short wait is for one that will not.
+TIMEOUT_S, SILENT_S = 10.0, 0.3
 
 
 class HandClock:
@@ -63,12 +65,30 @@ def command(
     )
 
 
+class Counting(ServedOnLine):
+    """A device on the broker that counts the messages that it has done with: what a test waits for, not for time."""
+
+    received = 0
+
+    def _received(self, *message: Any) -> None:
+        super()._received(*message)
+        self.received += 1
+
+
+class CountingDevice(Counting, MqttServedDevice):
+    """One of ours."""
+
+
+class CountingTopics(Counting, ServedTopics):
+    """One that does not know us."""
+
+
 @dataclass
 class Served:
     """A template's device on a real wire, both ends."""
 
     device: DeviceWriter
-    served: ModbusUnit | MqttServedDevice
+    served: ModbusUnit | CountingDevice
     hand: HandClock
 
 
@@ -101,7 +121,7 @@ def serving_modbus(template: Template, clock: Clock) -> Iterator[Served]:
 def serving_mqtt(template: Template, clock: Clock, address: BrokerAddress) -> Iterator[Served]:
     """The template on the broker, and a client to it."""
     hand = HandClock()
-    served = MqttServedDevice(
+    served = CountingDevice(
         template,
         address=address,
         site_id="home",
@@ -126,7 +146,7 @@ class Pair:
     """Both ends of one device that does not know us."""
 
     device: TopicsDevice
-    served: ServedTopics
+    served: CountingTopics
     hand: HandClock
 
 
@@ -134,7 +154,7 @@ class Pair:
 def serving_topics(template: Template, clock: Clock, address: BrokerAddress, name: str = "device") -> Iterator[Pair]:
     """The template of protocol mqtt_topics on the broker, and a client to it."""
     hand = HandClock()
-    served = ServedTopics(
+    served = CountingTopics(
         template, address=address, name=name, measure=lambda: measured(template), monotonic=hand, tick_s=0.05
     ).start()
     device = TopicsDevice(

@@ -43,7 +43,7 @@ def events(text: str) -> list[Told]:
     return found
 
 
-async def read_until(stream: AsyncIterator[bytes], kind: str, *, within_s: float = 5.0, **data: Any) -> list[Told]:
+async def read_until(stream: AsyncIterator[bytes], kind: str, *, within_s: float = 30.0, **data: Any) -> list[Told]:
     """Events up to the first of that kind with that data."""
     found: list[Told] = []
 

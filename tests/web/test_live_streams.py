@@ -76,18 +76,18 @@ class Tab:
 
     async def shut(self) -> None:
         self._shut.set()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, 30)
 
 
 def test_a_person_has_four_streams_and_a_shut_one_makes_room(app: FastAPI) -> None:
     async def looked() -> tuple[int, int, list[str]]:
         tabs = [Tab(app) for _ in range(4)]
         for each in tabs:
-            await asyncio.wait_for(each.opened(), 5)
+            await asyncio.wait_for(each.opened(), 30)
         refused = (await send(app, "GET", f"{PATH}?site=plant")).status
         await tabs[0].shut()
         fifth = Tab(app)
-        await asyncio.wait_for(fifth.opened(), 5)
+        await asyncio.wait_for(fifth.opened(), 30)
         status = int(fifth.sent[0]["status"])
         kinds = [each.kind for each in events(b"".join(each.get("body", b"") for each in fifth.sent[1:]).decode())]
         for each in (*tabs[1:], fifth):

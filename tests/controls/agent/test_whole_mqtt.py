@@ -51,7 +51,7 @@ class Watcher:
         self._ready, self._end = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     async def _watch(self) -> None:
         client = MQTTClient("watcher", config={"auto_reconnect": False})
@@ -117,7 +117,7 @@ class Whole:
         return {row.command.command_id: row.state for row in read_commands(self.store, "home")}
 
     def until_heard(self, count: int) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(self.watcher.writes()) < count and time.monotonic() < deadline:
             time.sleep(0.02)
         # And one that should not be there gets its chance.

@@ -53,7 +53,7 @@ class Yard:
         return command(self.clock, device_id="ev", capability=POWER, value=value, **given)
 
 
-def until(is_so: Any, *, timeout_s: float = 10.0) -> None:
+def until(is_so: Any, *, timeout_s: float = 60.0) -> None:
     """Wait for what another thread brings about."""
     deadline = time.monotonic() + timeout_s
     while not is_so():

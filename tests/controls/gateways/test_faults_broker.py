@@ -113,7 +113,7 @@ def test_fault_f38_a_broker_killed_in_the_middle_of_a_command_sends_nothing_agai
     if is_obeyed:
         served._obey = obey  # type: ignore[method-assign]
     with start_broker(tmp_path / "two", port=port, password=password):
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while True:
             with suppress(DeviceSilent):
                 held = device.read_back(LIMIT)
@@ -149,7 +149,7 @@ def test_fault_f39_a_broker_that_stalls_is_noticed_while_something_is_asked(cloc
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         # What was on its way when it stalled may arrive: the window is on the message, and a read says what stands.
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             with suppress(DeviceSilent):
                 assert device.read_back(LIMIT).value in (3.0, 8.0)
@@ -207,7 +207,7 @@ def test_fault_f40_what_the_broker_drops_is_known_by_its_numbers(
         sink.answer = "keep"
         for done in sink.waiting:
             done(True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not any(sample.seq == many for sample in sink.samples):
             # The last one is sent until it comes: the queue may still be full.
             sender.publish("tele/home/pv", told(many))

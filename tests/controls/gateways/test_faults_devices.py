@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymodbus.client import ModbusTcpClient
@@ -19,14 +20,24 @@ from controls.gateways.served_unit import Fault, ModbusUnit
 from controls.simulator.served_template import simulated_unit
 from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import HandClock, command
+from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, command
 from tests.controls.gateways.raw_modbus import RawModbus
+from tests.controls.gateways.sources.live_sink import until
 
 pytestmark = pytest.mark.real
-# A device that is to answer is waited for however long a machine stands still; the short wait is for one that will not.
-CHARGE, TIMEOUT_S, PATIENT_S = "set_charge_power_kw", 0.3, 10.0
+CHARGE = "set_charge_power_kw"
 SILENT = {"silent", "late", "half_frame", "wrong_id", "apply_then_silent"}
 BATTERY, STORAGE = load_template("sim_battery_10kwh"), load_template("sunspec_storage_704")
+
+
+class Counting(ModbusServer):
+    """Counts the requests that reached it, each as what the device did wrong at that moment has it."""
+
+    seen = 0
+
+    async def _reply(self, *request: Any) -> bool:
+        self.seen += 1
+        return await super()._reply(*request)
 
 
 class Bench:
@@ -35,17 +46,24 @@ class Bench:
     def __init__(self, template: Template, clock: FixedClock, path: Path) -> None:
         self.clock, self.hand, self.path = clock, HandClock(), path
         self.unit: ModbusUnit = simulated_unit(template, monotonic=self.hand)
-        self.server = ModbusServer([self.unit], late_s=2.5 * TIMEOUT_S).start()
+        self.server = Counting([self.unit], late_s=4 * SILENT_S).start()
         self.device = ModbusDevice(
-            template, host="127.0.0.1", port=self.server.port, clock=clock, timeout_s=PATIENT_S, device_id="device"
+            template, host="127.0.0.1", port=self.server.port, clock=clock, timeout_s=TIMEOUT_S, device_id="device"
         )
-        self.seq = 0
+        self.seq = self.asked = 0
+        self._ask, self.device._line._ask = self.device._line._ask, self._asked  # type: ignore[method-assign]
+
+    def _asked(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """A request; a wrong or a missing answer is waited for a short time only, any other patiently."""
+        self.asked += 1
+        is_silent = self.unit.fault in SILENT or self.unit.writes == self.unit.silent_at_write
+        self.device._line._client.comm_params.timeout_connect = SILENT_S if is_silent else TIMEOUT_S
+        return self._ask(method, *args, **kwargs)
 
     def fail(self, fault: Fault = "none", *, silent_at_write: int | None = None) -> None:
-        """What the device does wrong from now on; a wrong or a missing answer is waited for a short time only."""
+        """What the device does wrong from now on: not with requests that are still on their way to it."""
+        until(lambda: self.server.seen >= self.asked)
         self.unit.fault, self.unit.silent_at_write = fault, silent_at_write
-        is_silent = silent_at_write is not None or fault in SILENT
-        self.device._line._client.comm_params.timeout_connect = TIMEOUT_S if is_silent else PATIENT_S
 
     def write(self, value: float) -> Ack | DeviceRefused | DeviceSilent:
         """One command, and what its sender learns."""
@@ -124,8 +142,8 @@ def test_fault_f61_what_is_applied_without_an_answer_is_written_once(
     with serving(BATTERY, clock, tmp_path) as bench:
         bench.fail(fault)
         assert isinstance(bench.write(2.0), DeviceSilent)
-        assert bench.unit.writes == 1
         bench.fail("none")
+        assert bench.unit.writes == 1
         held = bench.read_back()
         assert (held.value, held.seq, holds(bench)) == (2.0, 1, 2.0)
         check(bench.path, frames=1)
@@ -175,7 +193,7 @@ def test_fault_f62_no_answer_is_taken_for_another_ones(fault: Fault, clock: Fixe
         for _ in range(4):
             assert bench.device.read("read_power_kw") == pytest.approx(0.0, abs=1.0)
             assert bench.read_back().value == 1.0
-            time.sleep(TIMEOUT_S)
+            time.sleep(SILENT_S)
         check(bench.path, frames=1)
 
 

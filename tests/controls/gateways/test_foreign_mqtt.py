@@ -16,7 +16,8 @@ from controls.templates.load_templates import Template, load_template, template_
 from data_quality.contracts.control.command import Command
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
-from tests.controls.devices import TIMEOUT_S, HandClock, Pair, command, measured, serving_topics
+from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, Pair, command, measured, serving_topics
+from tests.controls.gateways.sources.live_sink import until
 
 pytestmark = pytest.mark.real
 FOREIGN = [name for name in template_names() if load_template(name).protocol == "mqtt_topics"]
@@ -75,11 +76,12 @@ def test_a_time_to_live_that_the_devices_timer_cannot_count_is_not_sent(clock: F
 def test_no_answer_is_silence_and_never_success(name: str, fault: Fault, clock: FixedClock, broker: Broker) -> None:
     with foreign(load_template(name), clock, broker.address) as pair:
         assert pair.device.read_back("set_switch_state").value == 0
-        pair.device._timeout_s = 0.3
-        pair.served.fault = fault
+        pair.device._timeout_s = SILENT_S
+        pair.served.fault, before = fault, pair.served.received
         sent = command(clock, device_id=pair.served.name, capability="set_switch_state", value=1, unit="state")
         with pytest.raises(DeviceSilent, match="sent no new message"):
             pair.device.write(sent)
+        until(lambda: pair.served.received > before)
         pair.served.fault, pair.device._timeout_s = "none", TIMEOUT_S
         # Read-back decides: the mute one obeyed, the deaf one did not.
         assert pair.device.read_back("set_switch_state").value == (1 if fault == "mute" else 0)
@@ -120,10 +122,11 @@ def test_a_late_copy_of_an_earlier_answer_is_not_the_state(clock: FixedClock, br
 @pytest.mark.parametrize("name", SWITCHES)
 def test_another_value_than_the_wanted_one_is_never_taken_for_it(name: str, clock: FixedClock, broker: Broker) -> None:
     with foreign(load_template(name), clock, broker.address) as pair:
-        pair.served.fault, pair.device._timeout_s = "wrong", 0.3
+        pair.served.fault, pair.device._timeout_s = "wrong", SILENT_S
         sent = command(clock, device_id=pair.served.name, capability="set_switch_state", value=1, unit="state")
         with pytest.raises(DeviceSilent) if name.startswith("generic") else _nothing():
             assert pair.device.write(sent).applied_value != 1
+        until(lambda: pair.served.taken)
         pair.device._timeout_s = TIMEOUT_S
         assert pair.device.read_back("set_switch_state").value == 0
 
@@ -161,7 +164,7 @@ def test_a_kept_state_says_what_stands_and_proves_no_command(clock: FixedClock, 
         assert (told.value, told.epoch) == (1, None)
         # A new connection brings the kept "ON" again, which may be from before a write of ours: it is not taken.
         cut(pair)
-        pair.device._timeout_s = 0.3
+        pair.device._timeout_s = SILENT_S
         with pytest.raises(DeviceSilent, match="sent no new message"):
             pair.device.read_back("set_switch_state")
 
@@ -171,7 +174,7 @@ def test_a_kept_state_from_before_the_write_is_never_its_read_back(clock: FixedC
     for template in (load_template("generic_mqtt_switch"), on_change(load_template("generic_mqtt_switch"))):
         with foreign(template, clock, broker.address) as pair:
             pair.device.read_back("set_switch_state")
-            pair.served.fault, pair.device._timeout_s = "deaf", 0.3
+            pair.served.fault, pair.device._timeout_s = "deaf", SILENT_S
             stranger = MqttLine(broker.address, client_id="", subscriptions=(), on_message=lambda *_: None)
             topic = f"{pair.served.name}/state"
             stranger.publish(topic, b"ON", retain=True)
@@ -199,11 +202,11 @@ def test_a_device_that_lies_about_its_state_is_found_by_no_topic_but_by_its_mete
 def test_what_arrives_out_of_order_ends_in_the_last_word(name: str, clock: FixedClock, broker: Broker) -> None:
     with foreign(load_template(name), clock, broker.address) as pair:
         pair.device.write(switch(clock, pair, 1))
-        pair.served.fault = "reordered"
+        pair.served.fault, pair.device._timeout_s = "reordered", SILENT_S
         with suppress(DeviceSilent):
             pair.device.write(switch(clock, pair, 0, seq=2))
-        pair.served.fault = "none"
-        deadline = time.monotonic() + 5
+        pair.served.fault, pair.device._timeout_s = "none", TIMEOUT_S
+        deadline = time.monotonic() + 30
         while pair.device.read_back("set_switch_state").value != 0:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -217,7 +220,8 @@ def test_a_device_that_vanished_is_known_by_its_will(clock: FixedClock, broker: 
         with foreign(load_template(name), clock, broker.address) as pair:
             assert pair.device.read_back("set_switch_state").value == 0
             pair.served.vanish()
-            deadline = time.monotonic() + 5
+            pair.device._timeout_s = SILENT_S
+            deadline = time.monotonic() + 30
             while True:
                 try:
                     pair.device.write(switch(clock, pair, 1))
@@ -233,7 +237,8 @@ def test_a_device_that_restarts_is_at_its_safe_value_and_announces_itself(clock:
         with foreign(load_template(name), clock, broker.address) as pair:
             pair.device.write(switch(clock, pair, 1))
             pair.served.reboot()
-            deadline = time.monotonic() + 5
+            pair.device._timeout_s = SILENT_S
+            deadline = time.monotonic() + 30
             while True:
                 with suppress(DeviceSilent):
                     if pair.device.read_back("set_switch_state").value == 0:
@@ -280,7 +285,13 @@ def test_a_device_that_comes_back_can_hear_commands_while_it_waits_for_the_broke
 def test_what_is_told_on_change_only_needs_a_device_that_says_it_is_there(clock: FixedClock, broker: Broker) -> None:
     template = on_change(load_template("generic_mqtt_switch"))
     absent = TopicsDevice(
-        template, address=broker.address, site_id="home", device_id="never-there", epoch=1, clock=clock, timeout_s=0.2
+        template,
+        address=broker.address,
+        site_id="home",
+        device_id="never-there",
+        epoch=1,
+        clock=clock,
+        timeout_s=SILENT_S,
     )
     with pytest.raises(DeviceSilent, match="never said on never-there/available that it is there"):
         absent.read_back("set_switch_state")
@@ -320,7 +331,7 @@ def test_an_unknown_device_is_silent_at_once(clock: FixedClock, broker: Broker) 
         template = load_template(name)
         device = TopicsDevice(
             template, address=broker.address, site_id="home", device_id=f"no-{name}", epoch=1, clock=clock,
-            timeout_s=0.2,
+            timeout_s=SILENT_S,
         )  # fmt: skip
         capability = template.settable[0]
         value = template.limits(capability)[1]

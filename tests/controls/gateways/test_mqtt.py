@@ -22,7 +22,8 @@ from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.conftest import need_mosquitto
-from tests.controls.devices import TIMEOUT_S, HandClock, command, serving_mqtt
+from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, command, serving_mqtt
+from tests.controls.gateways.sources.live_sink import until
 
 pytestmark = pytest.mark.real
 LIMIT = "set_power_limit_kw"
@@ -48,7 +49,7 @@ class Heard:
 
     def wait(self, condition: Callable[[], bool]) -> None:
         with self._changed:
-            assert self._changed.wait_for(condition, timeout=5), self.messages
+            assert self._changed.wait_for(condition, timeout=30), self.messages
 
     def close(self) -> None:
         self._line.close()
@@ -112,7 +113,8 @@ def test_an_absent_device_is_known_at_once(inverter: Template, clock: FixedClock
         device.write(command(clock, device_id="absent", capability=LIMIT, value=3.0))
     with pytest.raises(DeviceSilent, match="nobody listens on get/home/absent"):
         device.read("read_power_kw")
-    assert time.monotonic() - began < 4 * TIMEOUT_S
+    # No answer was waited for.
+    assert time.monotonic() - began < TIMEOUT_S
     device.close()
     device.close()
 
@@ -121,10 +123,11 @@ def test_a_mute_device_is_silent_and_its_late_answer_is_lost(
     inverter: Template, clock: FixedClock, broker: Broker
 ) -> None:
     with serving_mqtt(inverter, clock, broker.address) as served:
-        served.served.fault = "silent"
+        served.served.fault, served.device._timeout_s = "silent", SILENT_S
         with pytest.raises(DeviceSilent, match="no answer within"):
             served.device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
-        served.served.fault = "none"
+        until(lambda: served.served.received == 1)
+        served.served.fault, served.device._timeout_s = "none", TIMEOUT_S
         assert served.device.read_back(LIMIT).value == 8.0
 
 
@@ -234,9 +237,9 @@ def test_a_device_announces_itself_and_says_goodbye(inverter: Template, clock: F
     with serving_mqtt(inverter, clock, broker.address):
         listener = MqttLine(broker.address, client_id="", subscriptions=("status/home/device",), on_message=take)
         with spoke:
-            assert spoke.wait_for(lambda: words[-1:] == [b"online"], 5)
+            assert spoke.wait_for(lambda: words[-1:] == [b"online"], 30)
     with spoke:
-        assert spoke.wait_for(lambda: words[-1:] == [b"offline"], 5)
+        assert spoke.wait_for(lambda: words[-1:] == [b"offline"], 30)
     listener.close()
 
 
@@ -257,7 +260,7 @@ def test_nothing_waits_in_a_queue_while_the_broker_is_away(
         with pytest.raises(DeviceSilent):
             device.write(command(clock, device_id="device", capability=LIMIT, value=3.0))
     with start_broker(tmp_path / "two", port=port, password=password):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 held = device.read_back(LIMIT)
@@ -297,7 +300,7 @@ def test_a_second_writer_of_the_same_epoch_takes_over_and_the_first_notices(
         second = device_of(inverter, broker.address, clock, "device")
         second.write(command(clock, device_id="device", capability=LIMIT, value=2.0))
         line = served.device._line._line
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while line.is_open:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -60,7 +60,7 @@ class ChargerByHand:
 
     def say(self, action: str, payload: Any, number: str = "1") -> list[Any]:
         self.line.send(json.dumps([2, number, action, payload]))
-        return self.results.get(timeout=5)
+        return self.results.get(timeout=60)
 
     def asked(self, action: str) -> list[dict[str, Any]]:
         return [frame[3] for frame in self.heard if frame[0] == 2 and frame[2] == action]

@@ -28,7 +28,7 @@ def test_its_power_follows_the_set_point_on_every_wire(
 
         def comes_to(power_kw: float) -> bool:
             # What it tells by itself comes with its next tick.
-            ends_s = time.monotonic() + 5
+            ends_s = time.monotonic() + 60
             while (read_kw := device.read(POWER)) != pytest.approx(power_kw, abs=0.05) and time.monotonic() < ends_s:
                 time.sleep(0.05)
             return read_kw == pytest.approx(power_kw, abs=0.05)

@@ -14,8 +14,8 @@ class ListSink:
 
     def __init__(self, answer: Literal["keep", "refuse", "hold"] = "keep") -> None:
         self.answer = answer
-        self.samples: list[Sample] = []
-        self.refusals: list[Refusal] = []
+        self._samples: list[Sample] = []
+        self._refusals: list[Refusal] = []
         self.offered: list[Sample] = []
         self.waiting: list[Callable[[bool], None]] = []
         self._one_at_a_time = threading.Lock()
@@ -26,14 +26,26 @@ class ListSink:
         with self._one_at_a_time:
             self.offered += samples
             if self.answer == "keep":
-                self.samples += samples
-                self.refusals += refusals
+                self._samples += samples
+                self._refusals += refusals
+                # Under the lock: who sees a sample finds it counted too.
+                done(True)
         if self.answer == "refuse":
             done(False)
-        elif self.answer == "keep":
-            done(True)
-        else:
+        elif self.answer == "hold":
             self.waiting.append(done)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was kept, and answered for."""
+        with self._one_at_a_time:
+            return self._samples.copy()
+
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What was refused, likewise."""
+        with self._one_at_a_time:
+            return self._refusals.copy()
 
     def of(self, point: str) -> list[Sample]:
         """What was kept of one point."""
@@ -45,7 +57,7 @@ class ListSink:
         until(lambda: len(self.samples) >= before + count)
 
 
-def until(holds: Callable[[], Any], within_s: float = 10.0) -> None:
+def until(holds: Callable[[], Any], within_s: float = 60.0) -> None:
     """Wait until something holds. Raises AssertionError when the time is over."""
     deadline_s = time.monotonic() + within_s
     while not holds():
