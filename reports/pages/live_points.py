@@ -60,6 +60,7 @@ def live_page(
         age=Sentence("at {0}", f"{now_utc.astimezone(zone(site.time_zone)):%H:%M:%S}"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "", links=(("Data", address.href("/data")),),
+        lacks="" if has_sources or values else "source",
     )  # fmt: skip
 
 
