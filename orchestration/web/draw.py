@@ -180,7 +180,7 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
-    has_points = any(block.kind == "points" and block.rows for block in blocks)
+    has_points = any(block.kind == "points" and any(each.rows for each in block.sources) for block in blocks)
     names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
     names += ["drop.js"] if any(block.kind in ("upload", "way") for block in blocks) else []
     return names + (["live.js"] if page.awaits or has_points or any(_is_live(each) for each in widgets) else [])

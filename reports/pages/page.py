@@ -340,16 +340,21 @@ class PointRow(Model):
     picture: Picture | None = None
 
 
-class Points(Model):
-    """Live points of one source, a row each. state: of the source in a word; about: in a sentence."""
+class PointSource(Model):
+    """A source and its live points, a row each. state: of the source in a word; about: in a sentence."""
 
-    kind: Literal["points"] = "points"
-    key: str
     title: Text
     state: Text
     look: Look
     about: Text
     rows: tuple[PointRow, ...]
+
+
+class Points(Model):
+    """The live sources of a site as one table."""
+
+    kind: Literal["points"] = "points"
+    sources: tuple[PointSource, ...]
 
 
 class ProposedMeter(Model):
