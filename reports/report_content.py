@@ -17,7 +17,7 @@ from data_quality.contracts.people import person_text
 from data_quality.contracts.reporting.disclosure import Datum
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Sentence, Text
-from reports.texts.locales import page_word
+from reports.texts.locales import long_date, page_word, place_text
 
 Tone = Literal["plain", "good", "caution", "bad", "muted"]
 
@@ -124,6 +124,11 @@ class Chart(Model):
     note: Text = ""
     sheet: str = ""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The categories as people read them: days and months in words."""
+        return tuple(place_text(each, self.locale) for each in self.categories)
+
     @model_validator(mode="after")
     def _series_fit(self) -> Self:
         for series in self.series:
@@ -177,7 +182,7 @@ class LifeStep(Participant):
     def sentence(self, verb: str, locale: str = "en") -> str:
         """Person and time of an act; without a key it says so."""
         signed = "signed" if self.is_signed else "without a signature"
-        day = f"{self.at_utc.astimezone(UTC):%Y-%m-%d}"
+        day = long_date(self.at_utc.astimezone(UTC).date(), locale)
         return page_word(Sentence(f"{verb} by {{0}} on {{1}} ({signed})", self.who, day), locale)
 
 

@@ -1,10 +1,14 @@
 """Turns figures into cells, tiles and sentences: display text by locale, tone by status. Values stay untouched."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from assets.kpi.enpi.expected_energy import driver_of
 from data_quality.contracts.reporting.figure import Figure
+from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.site_file.site import Site
 from reports.report_content import Cell, Tone
-from reports.texts.locales import format_number
+from reports.texts.locales import day_in, format_number
 
 TONES: dict[str, Tone] = {
     "compliant": "good",
@@ -38,6 +42,9 @@ WORDS = {
     "eui_partial_year": "EUI of a part of a year",
     "kpi_sql": "SQL of the KPIs",
     "scope_kpi": "KPI of a scope",
+    "ols_daily": "Linear regression by day",
+    "is_weekend": "weekend",
+    "is_holiday": "public holiday",
 }
 
 
@@ -70,6 +77,21 @@ class Writer:
 def words(code: str) -> str:
     """A code as people read it."""
     return WORDS.get(code, code.replace("_", " "))
+
+
+def term_words(term: str, site: Site) -> Sentence:
+    """A term of a baseline as people read it: its driver's name, of a degree-day term with its kind and base."""
+    driver = driver_of(term)
+    if driver != term:
+        kind, _, base_degc = term.removeprefix(f"{driver}.").partition("_")
+        pattern = {"hdd": "heating degree days, base {0} °C", "cdd": "cooling degree days, base {0} °C"}[kind]
+        return Sentence("{0}: {1}", site.stream_name(driver), Sentence(pattern, base_degc))
+    return Sentence(words(term)) if term in WORDS or term == "intercept" else Sentence("{0}", site.stream_name(term))
+
+
+def on_day(text: str, at_utc: datetime) -> Sentence:
+    """A person or an act, with the UTC day."""
+    return Sentence("{0}, {1}", text, day_in(at_utc.astimezone(UTC).date()))
 
 
 def standing_of(status: str, performance: str) -> str:

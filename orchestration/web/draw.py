@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from data_quality.contracts.access.permissions import may
+from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.errors import MeterloomError
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import answered, as_taken
@@ -93,6 +93,8 @@ def static_file(digest: str, name: str, request: Request) -> Response:
     return as_taken(request, file.packed, file.media_type, headers, brotli=file.brotli)
 
 
+# Of a page that shows nothing yet, by what it lacks: what is added to the site's file.
+ADDED = {"device": "Add device", "source": "Add source"}
 # Kinds that are drawn by the file of another, or on a narrow screen as another.
 FILES = {"stack": ("bars",), "band": ("line",), "cumulative": ("line",), "tree": ("tree", "ranked")}
 
@@ -131,6 +133,9 @@ def draw_problem(
 def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     """The page's HTML."""
     locale = page.address.locale
+    if ask is not None and page.lacks:
+        act = next_act(ask, page.lacks)
+        page = page.model_copy(update={"links": (act, *(each for each in page.links if each[0] != act[0]))})
     return _environment().get_template("page.html").render(
         page=page,
         person=None if ask is None else ask.person,
@@ -149,6 +154,17 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     )  # fmt: skip
 
 
+def next_act(ask: Ask, lacks: str) -> tuple[str, str]:
+    """What the person may do next about a page that shows nothing: add to the site's file, send files, or see data."""
+    site, is_now = ask.site().site_id, ask.address.as_of_utc is None
+    data = Address(path="/data", site=site, locale=ask.address.locale).href()
+    if is_now and lacks in ADDED and may(ask.person, Permission.WRITE):
+        return ADDED[lacks], Address(path=f"/settings/sites/{site}", locale=ask.address.locale).href()
+    return (
+        ("Upload files", f"{data}#upload") if is_now and may(ask.person, Permission.READINGS_PUSH) else ("Data", data)
+    )
+
+
 def _tools(page: Page) -> list[PageBlock]:
     """Pickers, and questions beside them, with which the page begins: they stand in its title line."""
     first = list(takewhile(_is_picker, page.parts[0].blocks)) if page.parts else []
@@ -163,7 +179,7 @@ def _scripts(page: Page) -> list[str]:
     charts += [each.chart for each in widgets if each.chart is not None]
     files = sorted({f"charts/{name}.js" for each in charts for name in FILES.get(each.kind, (each.kind,))})
     names = ["echarts.custom.min.js", "charts/base.js", *files] if charts else []
-    has_points = any(block.kind == "points" and block.rows for block in blocks)
+    has_points = any(block.kind == "points" and any(each.rows for each in block.sources) for block in blocks)
     names += ["sign.js"] if any(each.public_key for each in _forms(blocks)) else []
     names += ["drop.js"] if any(block.kind in ("upload", "way") for block in blocks) else []
     return names + (["live.js"] if page.awaits or has_points or any(_is_live(each) for each in widgets) else [])

@@ -8,6 +8,7 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.organisation import Organisation
 from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.reporting.report_template import BlockSpec, ReportTemplate, SectionSpec, parse_question
+from data_quality.contracts.time import zone
 from reports.content.caveats import printed_ids, standing, with_marks
 from reports.content.disclosure_data import DataWriter
 from reports.content.findings_table import IN_FRONT, draft_mark, finding_sentence, findings_table, in_front
@@ -135,7 +136,7 @@ def _title(template: ReportTemplate, given: Given, language: str) -> str:
     about = given.project or given.seu
     title = chosen(template.titles, language)
     if given.dr_event is not None:
-        return f"{title}, {given.dr_event.event_id}"
+        return f"{title}, {given.dr_event.start_utc.astimezone(zone(given.site.time_zone)):%H:%M}"
     if given.experiment is not None:
         return f"{title}, {given.experiment.experiment_id}"
     return title if about is None else f"{title}, {about.name}"

@@ -15,7 +15,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 from reports.recompute import event_again as again
-from reports.texts.locales import named
+from reports.texts.locales import moment, named
 
 NAME = "anomalies"
 MEASURES: Mapping[str, Measure] = {
@@ -100,8 +100,8 @@ class AnomalyData:
         facts = {
             "meter": self._meter(event),
             "kind": Sentence(KIND_TITLES.get(event.kind, event.kind.replace("_", " "))),
-            "begin": f"{event.start_utc.astimezone(local):%Y-%m-%d %H:%M}",
-            "end": f"{event.end_utc.astimezone(local):%Y-%m-%d %H:%M}",
+            "begin": moment(event.start_utc.astimezone(local), self.given.locale),
+            "end": moment(event.end_utc.astimezone(local), self.given.locale),
             "severity": Sentence(SEVERITY_WORDS[event.severity]), "id": event.event_id,
         }  # fmt: skip
         return facts[name], "plain"

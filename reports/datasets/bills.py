@@ -17,6 +17,7 @@ from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import Given, Item, Leaf, Measure, span
 from reports.recompute.bill_again import number, reconciled, stored_bill
+from reports.texts.locales import days_of
 
 NAME = "bills"
 MEASURES: Mapping[str, Measure] = {
@@ -121,9 +122,8 @@ class BillData:
         if name == "line":
             return item.label or line, "plain"
         if name == "dates":
-            return (
-                Sentence("not read") if bill.start is None else Sentence("{0} to {1}", bill.start, bill.end)
-            ), "plain"
+            dates = Sentence("{0}", days_of(bill.start, bill.end)) if bill.start and bill.end else Sentence("not read")
+            return dates, "plain"
         if name in {"invoice", "account", "supplier", "file"}:
             return str(getattr(bill, name)), "plain"
         audit = self._audit(bill_id)

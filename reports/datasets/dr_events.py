@@ -12,7 +12,7 @@ from data_quality.contracts.sentence import Sentence, Stored, sentences
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
 from reports.recompute import dr_event_again as again
-from reports.texts.locales import page_word, unit_text
+from reports.texts.locales import moment, page_word, unit_text
 
 NAME = "dr_event"
 
@@ -249,18 +249,25 @@ class DrEventData(OfSite):
 
     def _commands(self) -> list[tuple[str, str, str, str, str, str]]:
         """Set-points with what became of them; of a load without a device the step that people switch."""
-        event = self.event
+        event, titles = self.event, {each.load_id: each.title for each in self.given.site.sheddable_loads}
         made = [
             (
-                each.load, each.device_id, f"{each.value:g} {unit_text(each.unit)}", self._clock(each.from_utc),
-                self._clock(each.ends_utc), self._word(each.outcome_text or "none sent"),
+                titles.get(each.load, each.load), each.device_id, f"{each.value:g} {unit_text(each.unit)}",
+                self._clock(each.from_utc), self._clock(each.ends_utc), self._word(each.outcome_text or "none sent"),
             )
             for each in event.commands
         ]  # fmt: skip
         steps = event.plan.steps if event.plan else ()
         by_hand = self._word("switched by people: none sent")
         return made + [
-            (each.load, "", f"−{each.kw:g} kW", self._clock(each.start_utc), self._clock(each.end_utc), by_hand)
+            (
+                titles.get(each.load, each.load),
+                "",
+                f"−{each.kw:g} kW",
+                self._clock(each.start_utc),
+                self._clock(each.end_utc),
+                by_hand,
+            )
             for each in steps
             if each.load not in {one.load for one in event.commands}
         ]
@@ -280,7 +287,7 @@ class DrEventData(OfSite):
         return f"{at.astimezone(zone(self.given.site.time_zone)):%H:%M}"
 
     def _moment(self, at: datetime) -> str:
-        return f"{at.astimezone(zone(self.given.site.time_zone)):%Y-%m-%d %H:%M}"
+        return moment(at.astimezone(zone(self.given.site.time_zone)), self.given.locale)
 
     def _part(self, item: Item) -> str:
         return item.scope.partition("/")[2]

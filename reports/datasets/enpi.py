@@ -28,8 +28,8 @@ from reports.recompute.computations import (
     number_of,
 )
 from reports.recompute.figure_sources import KpiBasis
-from reports.texts.locales import word
-from reports.writer import TONES, standing_of, words
+from reports.texts.locales import days_of, word
+from reports.writer import TONES, on_day, standing_of, term_words, words
 
 NAME = "enpi"
 # An EnPI is actual over expected, its difference actual less expected; a saving has the opposite sign.
@@ -162,11 +162,10 @@ class EnpiData:
         if name == "name":
             return seu.name, "plain"
         if name == "term":
-            return Sentence(term) if term == "intercept" else term, "plain"
+            return term_words(term, self.given.site), "plain"
         if name == "drivers":
-            return "; ".join(f"{each.driver_id}: {each.justification}" for each in seu.drivers) or Sentence(
-                "none"
-            ), "plain"
+            drivers = [f"{self.given.site.stream_name(e.driver_id)}: {e.justification}" for e in seu.drivers]
+            return "; ".join(drivers) or Sentence("none"), "plain"
         return version_fact(name, version, self.given), "plain"
 
     def days(self, measure: str, item: Item, *, is_running: bool, has_band: bool) -> Sequence[DayPoint]:
@@ -328,13 +327,13 @@ def version_fact(name: str, version: BaselineVersion | None, given: Given) -> st
         return Sentence("none")
     baseline = version.baseline
     if name == "baseline":
-        return f"{version.baseline_id} v{version.version}"
+        return Sentence("Version {0}", version.version)
     if name == "model":
-        return baseline.model
+        return Sentence(words(baseline.model))
     if name == "trained":
-        return Sentence("{0} to {1}", baseline.train_start, baseline.train_end)
+        return Sentence("{0}", days_of(baseline.train_start, baseline.train_end))
     if name == "digest":
         return baseline.dataset_digest[:12]
     if version.approved_by is None or version.approved_at_utc is None:
         return Sentence("not approved")
-    return f"{given.person(version.approved_by)}, {version.approved_at_utc:%Y-%m-%d}"
+    return on_day(given.person(version.approved_by), version.approved_at_utc)

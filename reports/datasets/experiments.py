@@ -14,7 +14,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.time import Period, zone
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, span
 from reports.recompute import experiment_again as again
-from reports.texts.locales import page_word
+from reports.texts.locales import long_date, moment, page_word
 
 NAME = "experiment"
 
@@ -178,4 +178,8 @@ class ExperimentData(OfSite):
 
     def _day(self, at: datetime) -> str:
         local = at.astimezone(zone(self.given.site.time_zone))
-        return f"{local:%Y-%m-%d}" + (f" {local:%H:%M}" if self.experiment.half_days else "")
+        return (
+            moment(local, self.given.locale)
+            if self.experiment.half_days
+            else long_date(local.date(), self.given.locale)
+        )

@@ -15,7 +15,7 @@ from data_quality.contracts.baselines.baseline import StatusRule
 from data_quality.contracts.errors import OurFault
 from data_quality.contracts.finding import Finding
 from data_quality.contracts.reporting.report_template import Tone
-from data_quality.contracts.sentence import Numeral, Sentence, sentences
+from data_quality.contracts.sentence import Numeral, Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Seu
 from data_quality.contracts.time import Period, months_of
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, use_item
@@ -29,8 +29,8 @@ from reports.datasets.quality_figures import MEASURES as OF_READINGS
 from reports.datasets.site_kpis import MEASURES as OF_SITE
 from reports.datasets.site_kpis import SiteKpis
 from reports.figure_book import FigureBook
-from reports.texts.locales import page_word
-from reports.writer import TONES, standing_of, words
+from reports.texts.locales import days_of, page_word
+from reports.writer import TONES, standing_of, term_words, words
 
 NAME = "performance"
 _OF_USES = (
@@ -172,7 +172,7 @@ class PerformanceData:
         found = []
         for each in self.uses.items(axis, period) or []:
             seu_id, _, term = each.key.partition("/")
-            found.append(Item(term or seu_id, seu_id, each.scope.replace("seu:", "baseline:", 1), period))
+            found.append(Item(term or seu_id, each.label, each.scope.replace("seu:", "baseline:", 1), period))
         return found if axis in {"baseline", "coefficient"} else None
 
     def leaf(self, measure: str, item: Item) -> Leaf:
@@ -221,9 +221,7 @@ class PerformanceData:
                     first = stretches.pop()[0]
                 stretches.append((first, day, reason))
             texts = [
-                Sentence("{0} to {1} ({2})", first, last, Sentence(why))
-                if last > first
-                else Sentence("{0} ({1})", first, Sentence(why))
+                Sentence("{0} ({1})", days_of(first, last + timedelta(days=1)), Sentence(why))
                 for first, last, why in stretches
             ]
             rest = len(texts) - NAMED_STRETCHES
@@ -256,7 +254,7 @@ class PerformanceData:
         version = self.given.versions[seu_id]
         # The column's head says "baseline" already.
         own = {
-            "term": Sentence(term) if term == "intercept" else term,
+            "term": term_words(term, self.given.site) if term else "",
             "registered": Sentence(words(version.status.value).replace("baseline is ", "")),
         }
         return own.get(name) or version_fact(name, version, self.given)
@@ -307,9 +305,9 @@ def unassessed(results: Sequence[EnpiResult]) -> str:
 def want_of(name: str, seu: Seu, result: EnpiResult, *, site_id: str) -> str:
     """Lack of a use for an assessment, or its mend."""
     fit = f"meterloom baseline fit --site {site_id} --seu {seu.seu_id}"
-    span = Sentence("the days that its block `baseline` of the site file is to name")
+    span: Text = Sentence("the days that its block `baseline` of the site file is to name")
     if seu.baseline is not None:
-        span = Sentence("{0} to {1}", seu.baseline.start, seu.baseline.end)
+        span = days_of(seu.baseline.start, seu.baseline.end)
     about = {
         "no_baseline": (
             Sentence("A baseline: without one there is no expected energy."),

@@ -22,9 +22,9 @@ from reports.recompute.claims import against_project_at
 from reports.recompute.computations import baseline_input
 from reports.recompute.group_again import OF_MEMBERS, member_inputs, member_label
 from reports.recompute.project_again import GROUPED, PLANNED, days, number, result
-from reports.texts.locales import word
+from reports.texts.locales import days_of, word
 from reports.texts.mv_plan import plan_rows
-from reports.writer import words
+from reports.writer import on_day, words
 
 NAME = "project"
 # Avoided energy is expected less actual (IPMVP), the opposite of an EnPI's difference.
@@ -286,7 +286,14 @@ class ProjectData(OfSite):
 
     def _plan(self, project: MvProject) -> list[tuple[str, str, str]]:
         version = self.given.project_versions.get(project.project_id)
-        return plan_rows(project, project_use(self.given.site, project), version, self.given.locale, self.given.names)
+        return plan_rows(
+            project,
+            project_use(self.given.site, project),
+            self.given.site,
+            version,
+            self.given.locale,
+            self.given.names,
+        )
 
     def _records(self, project: MvProject) -> list[AdjustmentRecord]:
         """Adjustments that stand in the expectation, with who proposed and who approved them."""
@@ -325,11 +332,11 @@ def _adjustment_text(name: str, record: AdjustmentRecord, given: Given) -> str:
             return Sentence("{0} %", Numeral(f"{each.percent:+f}"))
         return Sentence("{0} kWh/day", Numeral(f"{each.kwh_per_day:+f}"))
     if name == "days_adjusted":
-        return Sentence("{0} to {1}", each.start, each.end)
+        return Sentence("{0}", days_of(each.start, each.end))
     if name == "proposed":
-        return f"{given.person(record.proposed_by)}, {record.proposed_at_utc:%Y-%m-%d}"
+        return on_day(given.person(record.proposed_by), record.proposed_at_utc)
     if name == "approved":
         at = record.approved_at_utc
-        return "" if at is None else f"{given.person(record.approved_by or '')}, {at:%Y-%m-%d}"
+        return "" if at is None else on_day(given.person(record.approved_by or ""), at)
     said = str(getattr(each, name))
     return Sentence(said.replace("_", " ")) if name == "kind" else said

@@ -86,7 +86,7 @@ def advice_page(
     links += [("Next page", address.href(page=str(at + 1)))] if len(shown) > at * CARDS_A_PAGE else []
     return Page(
         title=Sentence("Recommendations: {0}", named(site.name)), address=address, parts=tuple(parts),
-        links=tuple(links), is_synthetic=site.is_simulated,
+        links=tuple(links), lacks="" if known else "readings", is_synthetic=site.is_simulated,
     )  # fmt: skip
 
 

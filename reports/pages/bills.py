@@ -40,7 +40,7 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
         links=(*shown.wrong(), *((("Upload bill", upload),) if upload else ())), whys=shown.whys, chips={"bills": 1},
-        is_synthetic=figures.site.is_simulated,
+        is_synthetic=figures.site.is_simulated, lacks="" if figures.bills or upload else "readings",
     )  # fmt: skip
 
 

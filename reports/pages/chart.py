@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import Text
 from reports import report_content
 from reports.chart_geometry import MAX_LABELS, flow_ends, label_places
 from reports.report_content import Cell, Column, Row, Table
-from reports.texts.locales import day_of_month, format_alike, month_year, named, unit_text
+from reports.texts.locales import day_of_month, format_alike, month_year, named, place_text, unit_text
 
 Kind = Literal[
     "bars", "stack", "line", "band", "cumulative", "bridge", "heat", "flow", "tree", "ranked", "scatter", "plan"
@@ -129,7 +129,7 @@ def _cells(chart: Chart, texts: Sequence[Sequence[str]], at: int) -> tuple[Cell,
         for row, text in zip(chart.rows, texts, strict=True)
     )
     remark = (Cell(text=chart.remarks[at]),) if any(chart.remarks) else ()
-    return (Cell(text=chart.x[at]), *numbers, *remark)
+    return (Cell(text=place_text(chart.x[at], chart.locale)), *numbers, *remark)
 
 
 def chart_data(chart: Chart, word: Callable[[Text], str]) -> dict[str, Any]:
@@ -204,12 +204,15 @@ def chart_of(chart: report_content.Chart) -> Chart:
         key=chart.key,
         title=chart.title,
         unit=chart.unit,
-        x=tuple(map(named, chart.categories)),
+        # A day stays one: the browser asks for it, and the table says it in words.
+        x=tuple(each if _day(each) else named(each) for each in chart.categories),
         rows=tuple(
             ChartRow(label=each.name, values=each.values, role=_ROLES[each.role], low=each.low, high=each.high)
             for each in chart.series
         ),
-        ticks=ticks_of(chart.categories),
+        ticks=day_ticks(chart.categories, chart.locale)
+        if all(map(_day, chart.categories))
+        else ticks_of(chart.categories),
         note=chart.note,
         locale=chart.locale,
     )

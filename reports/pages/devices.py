@@ -189,7 +189,9 @@ def devices_page(
     listed = Part(key="devices", blocks=tuple(_listed(devices, address)))
     if not (devices or plan or changes):
         # Nothing can be planned, sent or stopped.
-        return Page(title="Plan and devices", address=address, parts=(listed,), is_synthetic=is_synthetic)
+        return Page(
+            title="Plan and devices", address=address, parts=(listed,), lacks="device", is_synthetic=is_synthetic
+        )
     parts = [
         Part(key="mode", blocks=tuple(mode_blocks(mode))),
         Part(key="plan", blocks=(Cards(widgets=tuple(plan)),) if plan else (_plan(mode),)),

@@ -72,7 +72,8 @@ def events_page(
     whys = {each.event_id: event_href(each, address) for each in events}
     return Page(
         title=Sentence("Demand response: {0}", named(site.name)), address=address, whys=whys,
-        parts=(Part(key="events", blocks=(table,)),), is_synthetic=site.is_simulated,
+        parts=(Part(key="events", blocks=(table,)),), lacks="" if table.rows else "readings",
+        is_synthetic=site.is_simulated,
     )  # fmt: skip
 
 

@@ -198,6 +198,7 @@ def energy_page(given: EnergyGiven) -> Page:
         made=given.made,
         findings=given.findings,
         links=(*csv_link, *given.links),
+        lacks="readings" if given.problem and not given.links else "",
         whys={each.figure_id: each.why for each in given.points if each.figure_id and each.why},
         is_synthetic=given.is_synthetic,
     )

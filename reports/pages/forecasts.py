@@ -93,6 +93,7 @@ def forecast_page(data: ForecastData, address: Address) -> Page:
         address=address,
         parts=(Part(key="forecast", blocks=blocks),),
         age="" if issued is None else Sentence("issued {0}", moment(issued, address.locale)),
+        lacks="readings" if data.latest is None else "",
         is_synthetic=data.site.is_simulated or (data.latest is not None and data.latest.is_synthetic),
     )
 

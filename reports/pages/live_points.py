@@ -9,7 +9,7 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
-from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, Steps, Strip
+from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, PointSource, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
@@ -31,11 +31,11 @@ def live_page(
     every_s: Mapping[str, float],
     fault: str = "",
 ) -> Page:
-    """A table a source, a row a point. minutes: means of the last minutes by `source/point`, oldest first. every_s:
-    seconds between two questions by source, of those that are asked.
+    """The sources as one table, a row a point. minutes: means of the last minutes by `source/point`, oldest first.
+    every_s: seconds between two questions by source, of those that are asked.
     """
     states = {state.source_id: (at_utc, state) for at_utc, state in received}
-    blocks: list[PageBlock] = []
+    sources: list[PointSource] = []
     for source_id in sorted({each.source_id for each in values} | set(states)):
         rows = tuple(
             _point(each, address, site=site, now_utc=now_utc, past=minutes.get(_name(each), ()), every_s=every_s)
@@ -44,14 +44,18 @@ def live_page(
         )
         state, look, about = _state(states.get(source_id), now_utc)
         title = named(_in_words(site.source_name(source_id)))
-        blocks.append(Points(key=source_id, title=title, state=state, look=look, about=about, rows=rows))
-    if fault or not blocks:
+        sources.append(PointSource(title=title, state=state, look=look, about=about, rows=rows))
+    blocks: list[PageBlock] = []
+    if fault or not sources:
         none = "the site file names no live source" if not has_sources else "no data received yet"
-        blocks.insert(0, Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad" if fault else "muted"))
+        blocks.append(Paragraph(text=fault or f"Nothing is shown: {none}.", tone="bad" if fault else "muted"))
     elif len(states) > 1 and all(_is_silent(each, now_utc) for each in states.values()):
         since = age_words(min((now_utc - at_utc).total_seconds() for at_utc, _ in states.values()))
         gone = Sentence("No source has sent a value for {0}. Start the collector: meterloom up", since)
-        blocks = [Strip(label="No connection.", text=gone, tone="bad"), *(_unsaid(each) for each in blocks)]
+        blocks.append(Strip(label="No connection.", text=gone, tone="bad"))
+        sources = [each.model_copy(update={"about": ""}) for each in sources]
+    if sources:
+        blocks.append(Points(sources=tuple(sources)))
     blocks.append(Paragraph(text=NOT_EVIDENCE, tone="muted"))
     return Page(
         title=Sentence("Connections: {0}", site.name), address=address,
@@ -59,6 +63,7 @@ def live_page(
         age=Sentence("at {0}", f"{now_utc.astimezone(zone(site.time_zone)):%H:%M:%S}"),
         is_synthetic=any(each.is_synthetic for each in values),
         awaits=site.site_id if has_sources and not values else "", links=(("Data", address.href("/data")),),
+        lacks="" if has_sources or values else "source",
     )  # fmt: skip
 
 
@@ -145,11 +150,6 @@ def _to_the_second(at: datetime, locale: str) -> str:
 
 def _is_silent(found: tuple[datetime, SourceState], now_utc: datetime) -> bool:
     return (now_utc - found[0]).total_seconds() > GONE_S
-
-
-def _unsaid(block: PageBlock) -> PageBlock:
-    """A source without the sentence that stands once above all of them."""
-    return block.model_copy(update={"about": ""})
 
 
 def _state(found: tuple[datetime, SourceState] | None, now_utc: datetime) -> tuple[Text, Look, Text]:

@@ -340,16 +340,21 @@ class PointRow(Model):
     picture: Picture | None = None
 
 
-class Points(Model):
-    """Live points of one source, a row each. state: of the source in a word; about: in a sentence."""
+class PointSource(Model):
+    """A source and its live points, a row each. state: of the source in a word; about: in a sentence."""
 
-    kind: Literal["points"] = "points"
-    key: str
     title: Text
     state: Text
     look: Look
     about: Text
     rows: tuple[PointRow, ...]
+
+
+class Points(Model):
+    """The live sources of a site as one table."""
+
+    kind: Literal["points"] = "points"
+    sources: tuple[PointSource, ...]
 
 
 class ProposedMeter(Model):
@@ -473,7 +478,8 @@ class Page(Model):
     as of Widget.
     state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
     locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
-    has the browser load the page again.
+    has the browser load the page again. lacks: of a page that shows nothing yet, what is missing: readings of the site
+    or a word of its file; the drawing adds the act that the person may do about it.
     """
 
     title: Text
@@ -490,6 +496,7 @@ class Page(Model):
     sparks: dict[str, str] = {}
     told_in: str = ""
     awaits: str = ""
+    lacks: Literal["", "readings", "device", "source"] = ""
     is_synthetic: bool = False
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from assets.stores.published.report_ledger import Revision
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.sentence import Sentence
+from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import parse_period, zone
 from reports.content.register import register_table
 from reports.figures.trace import VersionChange
@@ -15,6 +15,8 @@ from reports.pages.chart import chart_of
 from reports.pages.page import (
     Act,
     Entry,
+    Form,
+    Input,
     Library,
     LifeMark,
     Look,
@@ -30,13 +32,22 @@ from reports.render.heading import facts_text, title_text
 from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
 from reports.texts.locales import moment, named, period_text, short_date
 
-PATH = "/reports"
+PATH, NEW = "/reports", "/reports/new"
 STATES = ("todo", "published")
+NEW_REPORT = "New report"
 # Made by commands and pages of every number that is kept: no report that somebody reads.
 NO_REPORTS = ("kpis", "running", "why")
 _NAMED_CHANGES = 3
 # Of the whole report so many parts are shown beside the list: the head and what the first page has.
 _SHOWN_PARTS = 3
+
+
+class Wanted(NamedTuple):
+    """A report that is asked for: name of its template, id of the site or organisation, period as it was written."""
+
+    report: str = ""
+    subject: str = ""
+    period: str = ""
 
 
 class ReportLine(NamedTuple):
@@ -87,8 +98,11 @@ def library_page(
     *,
     sites: Mapping[str, str],
     is_synthetic: bool,
+    may_make: bool = False,
 ) -> Page:
-    """The list and the chosen report beside it. lines: the newest first; sites: names by id."""
+    """The list and the chosen report beside it. lines: the newest first; sites: names by id; may_make: whether who
+    looks may make one.
+    """
     state, is_all = address.part("state"), address.part("all") == "1"
     newest = [each for each in lines if each.is_newest]
     shown = [each for each in (lines if is_all else newest) if _is(each, state)]
@@ -111,7 +125,44 @@ def library_page(
     )
     blocks: list[PageBlock] = [library, *([_sheet(chosen, address)] if chosen else [])]
     part = Part(key="reports", blocks=tuple(blocks))
-    return Page(title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic)
+    new = Address(path=NEW, site=address.site, locale=address.locale).href()
+    return Page(
+        title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic,
+        links=((NEW_REPORT, new),) if may_make else (), lacks="" if lines or may_make else "readings",
+    )  # fmt: skip
+
+
+def new_report_page(
+    wanted: Wanted,
+    reports: Mapping[str, tuple[Text, Sequence[str]]],
+    subjects: Mapping[str, str],
+    address: Address,
+    *,
+    fault: str = "",
+    mend: str = "",
+) -> Page:
+    """The form. reports: title and kinds of periods by name; subjects: names of sites and organisations by id; fault,
+    mend: why what was asked for is not made, and what to do.
+    """
+    kinds = {name: sentences([Sentence(each) for each in periods], ", ") for name, (_, periods) in reports.items()}
+    titles = [(name, Sentence("{0} ({1})", title, kinds[name])) for name, (title, _) in reports.items()]
+    fields = (
+        Input(name="report", label="Report", kind="select", value=wanted.report, options=tuple(titles)),
+        Input(
+            name="subject", label="Site or organisation", kind="select", value=wanted.subject,
+            options=tuple((name, named(text)) for name, text in subjects.items()),
+        ),
+        Input(name="period", label="Period", value=wanted.period, is_required=True, hint="2025, 2025-Q1 or 2025-03"),
+    )  # fmt: skip
+    form = Form(
+        key="new-report", title="What to report", action=Address(path=NEW, locale=address.locale).href(), method="post",
+        fields=fields, submit="Make report", note="It is a draft until one person reviews and another publishes it.",
+    )  # fmt: skip
+    said = [Paragraph(text=text, tone=tone) for text, tone in ((fault, "bad"), (mend, "plain")) if text]
+    return Page(
+        title=NEW_REPORT, address=address, parts=(Part(key="new", blocks=(*said, form)),),
+        links=(("Reports", Address(path=PATH, site=wanted.subject, locale=address.locale).href()),),
+    )  # fmt: skip
 
 
 def twin_of(revision: Revision, address: Address) -> str:

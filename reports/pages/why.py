@@ -119,18 +119,23 @@ def why_page(shown: Explained, address: Address, *, may_keep: bool = False) -> P
     facts, readings = _facts(shown, address), _readings(shown, address)
     inputs, links = _inputs(shown, address)
     # Where nothing is known of parts, what it is made of stands first.
-    first, last = (inputs, [_formula(shown)]) if arose is None else (arose, [_formula(shown), inputs])
-    rows = [[first.model_copy(update={"span": 8}), facts], [readings], last]
+    first, last = (inputs, []) if arose is None else (arose, [[inputs]])
+    rows = [[first.model_copy(update={"span": 8}), facts], [readings], [_formula(shown)], *last]
     blocks = tuple(Cards(widgets=tuple(row)) for row in rows)
     parts = [Part(key="calculation", blocks=(_lineage(shown, address), *blocks))]
     if may_keep and not shown.kept and not shown.is_past:
         parts.append(Part(key="keep", blocks=(_keep(address),)))
     is_equal = shown.found.is_equal
     return Page(
-        title=_headline(shown, address),
+        title=Sentence("{0}, {1}", _label(figure, shown, is_head=True), _when(shown, address)),
         address=address,
         parts=tuple(parts),
-        age=Sentence("as known at {0}", f"{moment(figure.trace.as_of_utc, address.locale)} UTC"),
+        age=Sentence(
+            "{0} · {1} · as known at {2}",
+            _shown(figure, address),
+            named(shown.of),
+            f"{moment(figure.trace.as_of_utc, address.locale)} UTC",
+        ),
         state=("Recomputed: equal", "good") if is_equal else ("Recomputed: not equal", "bad"),
         findings=shown.findings,
         links=_links(shown, address),
@@ -139,11 +144,14 @@ def why_page(shown: Explained, address: Address, *, may_keep: bool = False) -> P
     )
 
 
-def _label(figure: Figure, shown: Explained) -> str:
+def _label(figure: Figure, shown: Explained, *, is_head: bool = False) -> str:
+    """What the number is of what; is_head: of a number whose scope is told beside it, what it is."""
     title = shown.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
     label, of = figure.label.replace(figure.kpi, title), named(shown.of)
     head = label.removesuffix(f" of {figure.scope}")
-    return label.replace(figure.scope, of) if figure.scope in head else Sentence("{0} of {1}", Sentence(head), of)
+    if figure.scope in head:
+        return label.replace(figure.scope, of)
+    return Sentence(head) if is_head else Sentence("{0} of {1}", Sentence(head), of)
 
 
 def _days(figure: Figure, locale: str, time_zone: str = "") -> Text:
@@ -155,11 +163,9 @@ def _days(figure: Figure, locale: str, time_zone: str = "") -> Text:
     return Sentence("{0} (local days) of {1}" if time_zone else "{0} (local days)", days, time_zone)
 
 
-def _headline(shown: Explained, address: Address) -> str:
-    figure = shown.figure
+def _shown(figure: Figure, address: Address) -> str:
     [text] = format_alike([figure.value], figure.unit, locale=address.locale)
-    value = f"{text} {unit_text(figure.unit)}".strip()
-    return Sentence("{0}, {1}: {2}", _label(figure, shown), _when(shown, address), value)
+    return f"{text} {unit_text(figure.unit)}".strip()
 
 
 def _when(shown: Explained, address: Address) -> str:
@@ -260,7 +266,7 @@ def _formula(shown: Explained) -> Widget:
         state="value",
         items=tuple(items),
         reason=reason,
-        span=5 if shown.parts or shown.quarters else 12,
+        span=12,
     )
 
 
@@ -283,7 +289,7 @@ def _inputs(shown: Explained, address: Address) -> tuple[Widget, dict[str, str]]
     columns = (Column(title="Input"), Column(title="Name"), Column(title="Value, digest or version"))
     table = Table(key="inputs", title="Inputs and versions", sheet="inputs", columns=columns,
                   rows=tuple(Row(cells=each) for each in rows))  # fmt: skip
-    widget = Widget(key="inputs", title=table.title, state="value", table=table, span=7)
+    widget = Widget(key="inputs", title=table.title, state="value", table=table, span=12)
     return widget, {name: href for name, href in links.items() if href}
 
 

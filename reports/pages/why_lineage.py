@@ -10,7 +10,7 @@ from reports.figures.trace import TraceReport
 from reports.figures.unnamed import PEERS
 from reports.pages.address import Address
 from reports.recompute.figure_sources import DEFINITION_ID, parse_span
-from reports.svg.lineage import Node, lineage_svg
+from reports.svg.lineage import Node, lineage_svg, narrow_svg
 from reports.texts.locales import (
     format_alike,
     moment,
@@ -60,20 +60,20 @@ class Drawn(NamedTuple):
 
 
 def lineage_of(drawn: Drawn, address: Address, caption: Text) -> str:
-    """The drawing, in the address's language."""
+    """The drawing in the address's language, for wide screens and for phones."""
     locale = address.locale
 
     def word(text: Text) -> str:
         return page_word(text, locale)
 
-    return lineage_svg(
-        word(TITLE),
-        word(caption),
-        [word(each) for each in HEADS],
-        _nodes(drawn, address),
-        others=lambda count: word(Sentence("and {0} others", count)),
-        is_mirrored=rules_of(locale).is_right_to_left,
-    )
+    nodes, heads = _nodes(drawn, address), [word(each) for each in HEADS]
+    return "".join(
+        draw(
+            word(TITLE), word(caption), heads, nodes, others=lambda count: word(Sentence("and {0} others", count)),
+            is_mirrored=rules_of(locale).is_right_to_left,
+        )
+        for draw in (lineage_svg, narrow_svg)
+    )  # fmt: skip
 
 
 def _nodes(drawn: Drawn, address: Address) -> list[Node]:

@@ -46,7 +46,7 @@ def chart_words(chart: Chart, language: str) -> str:
 
     if not is_long:
         return ". ".join([head, *(f"{name}: {values_text(each)}" for name, each in lines)])
-    parts = [f"{head}, {chart.categories[0]} – {chart.categories[-1]}"]
+    parts = [f"{head}, {chart.places[0]} – {chart.places[-1]}"]
     for name, each in lines:
         given = [point for point in each if point.value is not None]
         facts = [values_text([given[0], given[-1]])] if name and given else []
@@ -61,7 +61,7 @@ def chart_words(chart: Chart, language: str) -> str:
 
 def _points(chart: Chart, series: Series) -> list[_Point]:
     is_map = chart.shape == "heat"
-    names = [f"{name} {series.name}" if is_map else name for name in chart.categories]
+    names = [f"{name} {series.name}" if is_map else name for name in chart.places]
     nothing = (None,) * len(names)
     return list(map(_Point, series.values, names, series.low or nothing, series.high or nothing))
 

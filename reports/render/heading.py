@@ -4,23 +4,17 @@ from datetime import UTC, timedelta
 
 from data_quality.contracts.sentence import Sentence
 from reports.report_content import ReportContent
-from reports.texts.locales import language_of, long_date, moment, page_word
+from reports.texts.locales import long_date, moment, page_word, period_text
 
 
 def span_text(content: ReportContent) -> str:
-    """The short name of the period, or its first and last day where it has none."""
-    last = content.end - timedelta(days=1)
-    return f"{content.start} – {last}" if "_" in content.period else content.period
+    """The period in words: its shortest name, or its first and last day where it has none."""
+    return period_text(content.start, content.end, content.locale)
 
 
 def title_text(content: ReportContent) -> str:
     """Site, report and span."""
     return f"{content.site_name}: {content.title}, {span_text(content)}"
-
-
-def _known_at(content: ReportContent) -> str:
-    at = content.as_of_utc.astimezone(UTC)
-    return f"{at:%Y-%m-%d %H:%M}" if language_of(content.spoken) == "en" else moment(at, content.spoken)
 
 
 def facts_text(content: ReportContent) -> str:
@@ -30,7 +24,7 @@ def facts_text(content: ReportContent) -> str:
         "{0}, local days of {1}. As known at {2} UTC. Revision {3}, {4}.",
         " – ".join(dict.fromkeys(days)),
         content.time_zone,
-        _known_at(content),
+        moment(content.as_of_utc.astimezone(UTC), content.locale),
         content.revision,
         content.life.sentence(content.locale),
     )

@@ -25,6 +25,7 @@ from reports.render.render_pdf_style import ACCENT, HATCHES, HEAT, INK, LESS, MO
 from reports.render.render_pdf_tags import Element
 from reports.render.render_pdf_text import fitted, folded_apart, text_width
 from reports.report_content import Chart, Series
+from reports.texts.locales import place_text
 
 _DASHES = {"expected": (3, 2), "third": (1, 1.5), "fourth": (6, 2, 1, 2)}
 _NODE, _GAP = 9.0, 9.0
@@ -55,7 +56,7 @@ def draw_heat(picture: Picture) -> None:
         x = left + index * wide
         picture.rule(x, bottom, x, bottom - 3, MUTED)
         # Where months stand close the day is left out: all of them begin one.
-        label = chart.categories[index] if room > 36 else chart.categories[index][:7]
+        label = place_text(chart.categories[index] if room > 36 else chart.categories[index][:7], chart.locale)
         anchor = "end" if x + text_width(label, FONT, 7) > right else "start"
         picture.text(x, bottom - 11, label, anchor=anchor)
     _scale(picture, right, low, most)
@@ -108,7 +109,7 @@ def _nodes(
         picture.over.append(
             ops.outlined(box, TINTS[role], SERIES[role], HATCHES[role]) if is_left else ops.boxes([box], INK)
         )
-        name = chart.categories[index] if is_left else chart.series[index].name
+        name = chart.places[index] if is_left else chart.series[index].name
         number = f"{picture.number(total, 0 if total >= 100 else 1)} {chart.unit}"
         at, anchor = (x - 5, "end") if is_left else (x + _NODE + 5, "start")
         middle = y - high / 2
@@ -217,7 +218,7 @@ def _axis(picture: Picture, frame: _Frame) -> None:
         x = frame.x(index, count)
         picture.rule(x, frame.bottom, x, frame.bottom - 3, MUTED)
         # Smaller where days stand close; a name is cut, a date never, but for the day where all of them begin a month.
-        name = chart.categories[index][:7] if is_monthly else chart.categories[index]
+        name = place_text(chart.categories[index][:7] if is_monthly else chart.categories[index], chart.locale)
         wide = text_width(name, FONT, 7)
         size = max(5.2, min(7.0, 7.0 * room / wide)) if wide else 7.0
         label = fitted(name, FONT, size, max(room, 60.0))
@@ -231,7 +232,7 @@ def _axis(picture: Picture, frame: _Frame) -> None:
 def _names(picture: Picture, frame: _Frame, places: Sequence[int], room: float) -> None:
     """Names below their bars, in one line where each has room, else smaller and in two."""
     chart = picture.chart
-    names = [chart.categories[index] for index in places]
+    names = [chart.places[index] for index in places]
     is_narrow = any(text_width(name, FONT, 7) > room for name in names)
     size = 5.6 if is_narrow else 7.0
     for index, lines in zip(places, folded_apart(names, FONT, size, room), strict=True):

@@ -71,7 +71,7 @@ class ChartBook:
         for column, (name, _) in enumerate(columns, start=1):
             page.write_string(self.row + 1, column, name)
         first = self.row + 2
-        for index, category in enumerate(chart.categories):
+        for index, category in enumerate(chart.places):
             page.write_string(first + index, 0, category)
             for column, (_, values) in enumerate(columns, start=1):
                 value = values[index]

@@ -85,7 +85,7 @@ def _plot(chart: Chart) -> Iterator[str]:
     places = label_places(chart.categories, MAX_LABELS)
     room = scale.x(places[1]) - scale.x(places[0]) if len(places) > 1 else _ACROSS
     for index in places:
-        name = fitted(chart.categories[index], room, 10.0)
+        name = fitted(chart.places[index], room, 10.0)
         yield _text(scale.x(index), _HIGH - 10, name, size=10.0, text_anchor="middle")
     yield from (_bars if chart.shape == "bars" else _lines)(chart, scale)
 
@@ -120,7 +120,7 @@ def _heat(chart: Chart) -> Iterator[str]:
     for hour in range(0, len(chart.series), 6):
         yield _text(_LEFT - 6, _TOP + hour * high + 9, chart.series[hour].name, text_anchor="end")
     for index in label_places(chart.categories, MAX_LABELS):
-        yield _text(_LEFT + index * wide, _HIGH - 10, chart.categories[index], size=10.0)
+        yield _text(_LEFT + index * wide, _HIGH - 10, chart.places[index], size=10.0)
 
 
 def _face(x: float, y: float, width: float, height: float, role: str) -> str:

@@ -9,6 +9,8 @@ from reports.svg.markup import element, label, picture, wrapped
 MOST, _WIDE = 7, (212.0, 226.0, 236.0, 262.0)
 _BESIDE, _BELOW, _HEAD, _EDGE, _PAD, _LINE, _LARGE = 52.0, 12.0, 30.0, 2.0, 12.0, 17.0, 28.0
 _LOWEST = 96.0
+# On a phone: all columns below one another.
+_NARROW = 338.0
 
 
 class Node(NamedTuple):
@@ -92,6 +94,32 @@ def lineage_svg(
     inside += [_drawn(node, places[node.key]) for column in columns for node in column]
     # A picture's links are not told to who cannot see it; a group's are.
     return picture(wide, high, title=title, description=description, kind="lineage", inside=inside, role="group")
+
+
+def narrow_svg(
+    title: str,
+    description: str,
+    heads: Sequence[str],
+    nodes: Sequence[Node],
+    *,
+    others: Callable[[int], str],
+    is_mirrored: bool = False,
+) -> str:
+    """As lineage_svg for a phone: the columns below one another, and a line from each to the next."""
+    columns, _ = _columns(nodes, others)
+    wide, y, inside = _NARROW + 2 * _EDGE, 0.0, list[str]()
+    for head, column in zip(heads, columns, strict=True):
+        if not column:
+            continue
+        if y:
+            inside.append(element("path", d=f"M{wide / 2:.1f} {y - _BELOW:.1f}v{_BELOW + 6:.1f}", class_="edge on"))
+        x = wide - _EDGE if is_mirrored else _EDGE
+        inside.append(label(x, y + 20, head, kind="head", anchor="end" if is_mirrored else "start"))
+        y += _HEAD
+        for node in column:
+            inside.append(_drawn(node, _Place(_EDGE, y, _NARROW, node.high)))
+            y += node.high + _BELOW
+    return picture(wide, y, title=title, description=description, kind="lineage narrow", inside=inside, role="group")
 
 
 def _columns(nodes: Sequence[Node], others: Callable[[int], str]) -> tuple[list[list[Node]], dict[str, str]]:

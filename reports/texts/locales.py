@@ -201,6 +201,15 @@ def short_date(day: date, locale: str) -> str:
     return rules_of(locale).short_day(day)
 
 
+def place_text(name: str, locale: str) -> str:
+    """A place of an axis: an ISO month, day or day with its clock in few letters, any other name as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d)(-\d\d)?( .+)?", name)
+    if found is None:
+        return name
+    day = date.fromisoformat(f"{found[1]}{found[2] or '-01'}")
+    return f"{short_date(day, locale) if found[2] else month_year(day, locale, is_short=True)}{found[3] or ''}"
+
+
 def day_of_month(day: date, locale: str) -> str:
     """A day within a year that is known: 5 Mar, 5. März."""
     rules = rules_of(locale)
@@ -228,6 +237,11 @@ def until(at: datetime, locale: str) -> str:
 def days_of(start: date, end: date) -> Days:
     """The span [start, end) for a sentence, worded in the language in which the sentence is read."""
     return Days(_days_said(start, end, rules_of("en")), start, end)
+
+
+def day_in(day: date) -> Days:
+    """One day for a sentence, as `days_of`."""
+    return days_of(day, day + timedelta(days=1))
 
 
 def _days_said(start: date, end: date, rules: Language) -> str:

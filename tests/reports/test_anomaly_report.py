@@ -67,7 +67,7 @@ def test_events_are_quoted_with_their_sum_their_state_and_who_said_what(year: Ye
     assert values["anomalies/site:plant/2025-06/cost"] == Decimal("7.35")
     first = table(content, "events")[0]
     assert first[1] == "use at night unusually high"
-    assert first[2:4] == ["2025-06-12 22:00", "2025-06-13 06:00"]
+    assert first[2:4] == ["12 June 2025, 22:00", "13 June 2025, 06:00"]
     assert first[6:8] == ["Waste", "explained"]
     assert table(content, "acts")[0][1:5] == [known.event_id, "High", "explained", "otto: inventory at night"]
     assert {each.code for each in content.findings} >= {"events_without_cost", "open_events"}

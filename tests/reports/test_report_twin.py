@@ -1,12 +1,16 @@
 """A stored report as a page: it says what the PDF says, number by number, and each number opens its why."""
 
+import re
+
 from orchestration.web.draw import html_of
 from reports.content.register import register_table
 from reports.pages.address import Address
+from reports.pages.chart import Chart, chart_table
 from reports.pages.report_library import report_twin_page
 from reports.report_content import Paragraph, Register, Table, Tiles
 from tests.html_seen import Seen
 
+RAW = re.compile(r"\b[a-z]+_[a-z0-9_.]+|\b\d{4}-\d\d(?:-\d\d|\b)|\b\d{4}-Q\d")
 ADDRESS = Address(path="/reports/enpi_quarter/plant/2025-Q1@1")
 
 
@@ -47,3 +51,21 @@ def test_each_chart_stands_there_with_its_rows_and_its_table(content) -> None:
     assert figures == {f"chart-{chart.key}" for chart in charts}
     assert len([each for each in seen.of("script") if each.get("type") == "application/json"]) == len(charts)
     assert {f"table-{chart.key}-table" for chart in charts} <= {each.get("id", "") for each in seen.of("table")}
+
+
+def test_what_is_read_has_no_code_and_no_iso_date(content) -> None:
+    page = report_twin_page(content, ADDRESS)
+    said = [page.title]
+    for block in (block for part in page.parts if part.key != "part-register" for block in part.blocks):
+        table = chart_table(block) if isinstance(block, Chart) else block
+        if isinstance(table, Table):
+            said += [str(cell.text) for row in table.rows for cell in row.cells]
+        elif isinstance(table, Paragraph):
+            said.append(table.text)
+    assert len(said) > 300
+    assert [text for text in said if RAW.search(text)] == []
+    # The chart itself keeps its days: a period is asked for by them.
+    [days, *_] = [
+        block for part in page.parts for block in part.blocks if isinstance(block, Chart) and len(block.x) > 31
+    ]
+    assert (days.x[0], chart_table(days).rows[0].cells[0].text) == ("2025-01-01", "1 Jan 2025")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.chart_geometry import flow_ends
-from reports.svg.lineage import MOST, Node, lineage_svg
+from reports.svg.lineage import MOST, Node, lineage_svg, narrow_svg
 from reports.svg.markup import Ring, rings_svg
 from reports.svg.spark import spark_svg
 
@@ -99,6 +99,21 @@ def test_a_long_name_stands_whole_in_its_box() -> None:
     assert "".join(node.head).replace(" ", "") == name.replace(" ", "")
     assert node.high - Node("file", 3, "short.csv", lines=("1",)).high == 3 * 17
     assert "…" not in lineage_svg("t", "d", ["a", "b", "c", "d"], [node], others=str)
+
+
+def test_on_a_phone_the_columns_of_a_lineage_stand_below_one_another() -> None:
+    nodes = [Node(f"n{at}", at, f"node {at}", lines=("35,136 readings",), is_on=True) for at in range(4)]
+    for is_mirrored in (False, True):
+        root = parsed(narrow_svg("t", "d", ["a", "b", "c", "d"], nodes, others=str, is_mirrored=is_mirrored))
+        wide = float(root.attrib["viewBox"].split()[2])
+        # 390 px less the margins of page and card.
+        assert wide <= 342
+        boxes = [each.attrib for each in classed(root, "node on")]
+        assert all(float(each["x"]) + float(each["width"]) <= wide for each in boxes)
+        tops = [float(each["y"]) for each in boxes]
+        assert tops == sorted(tops)
+        assert all(top + float(box["height"]) < after for top, box, after in zip(tops, boxes, tops[1:], strict=False))
+        assert len(classed(root, "edge on")) == 3
 
 
 def test_a_lineage_leads_to_reasons_and_stands_the_other_way_round_for_who_reads_so() -> None:

@@ -15,8 +15,8 @@ from tests.life.world import works_site
 
 def test_a_plan_reads_in_german_and_every_heading_has_a_word() -> None:
     site = works_site()
-    rows = plan_rows(site.projects[0], site.seus[0], None, "de_DE", {})
-    english = plan_rows(site.projects[0], site.seus[0], None, "en", {})
+    rows = plan_rows(site.projects[0], site.seus[0], site, None, "de_DE", {})
+    english = plan_rows(site.projects[0], site.seus[0], site, None, "en", {})
     assert [key for key, _, _ in rows] == [key for key, _, _ in english]
     headings = {each for _, each, _ in english}
     assert headings <= set(rules_of("de").reports)

@@ -115,6 +115,8 @@ CELLS: dict[tuple[str, str], Cell] = {
         f"/packs/gri_2016/answer{_SITE}&period=2025", about="site", body='{{"point": "305-1-f", "text": "x"}}'
     ),
     ("GET", "/reports"): Cell(f"/reports{_SITE}", about="site"),
+    ("GET", "/reports/new"): Cell(f"/reports/new{_SITE}", about=""),
+    ("POST", "/reports/new"): Cell("/reports/new", about="", body="{{}}"),
     ("GET", "/reports/{report_id:path}@{revision:int}"): Cell("/reports/enpi/{site}/2026-Q1@1", about="site"),
     ("GET", "/reports/{report_id:path}@{revision:int}/files/{kind}"): Cell(
         "/reports/enpi/{site}/2026-Q1@1/files/pdf", about="site"

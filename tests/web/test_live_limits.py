@@ -64,7 +64,9 @@ def test_a_meter_that_is_asked_every_half_minute_is_not_grey_in_between(tmp_path
             assert tile(path, 61) == ("old", "61 s old, polled every 30 s")
             assert tile(path, 121) == ("gone", "2 min old, polled every 30 s")
         page = Asking(project, FixedClock(plant.NOON), OLLI).get("/live", [PAGE], site="plant").text
-        assert re.search(r"<h2[^>]*>\s*(<bdi>)?Filling line<", page)
+        assert re.search(r'<th scope="rowgroup" colspan="5">Filling line <span class="chip', page)
+        # One table, whose age is each row's own.
+        assert (page.count("<thead>"), page.count("data-live-age>")) == (1, page.count('<tr class="live-'))
     finally:
         project.close()
 
@@ -83,7 +85,8 @@ def test_where_no_source_sends_it_is_said_once_above_all_of_them() -> None:
         )  # fmt: skip
         blocks = page.parts[0].blocks
         strips = [each.text for each in blocks if each.kind == "strip"]
-        return [*strips, *(each.about for each in blocks if each.kind == "points")]
+        [table] = [each for each in blocks if each.kind == "points"]
+        return [*strips, *(each.about for each in table.sources)]
 
     both = told((300, 240))
     assert both == ["No source has sent a value for 4 min. Start the collector: meterloom up", "", ""]

@@ -13,6 +13,7 @@ from data_quality.contracts.people import Person
 from data_quality.contracts.reporting.figure import TraceInput
 from data_quality.contracts.time import FixedClock, parse_period
 from orchestration.open_project import OpenProject
+from orchestration.web.work import work_of
 from reports.figure_book import FigureBook, figure_list
 from reports.lifecycle.revise import store_revision
 from reports.report_content import ReportContent
@@ -207,3 +208,52 @@ def test_an_unknown_state_or_report_is_refused_and_other_sites_have_none(keyless
     assert "Approve review of" not in elsewhere.get("/reports", [PAGE]).text
     assert {elsewhere.get(f"{AT}{path}").status for path in ("", "/files/pdf")} == {404}
     assert act(elsewhere, "review", "draft").status == 404
+
+
+def asked_for(asking: Asking, report: str, period: str, subject: str = "plant") -> Answer:
+    return posted(asking, "/reports/new", form={"report": report, "subject": subject, "period": period})
+
+
+def test_an_analyst_has_a_report_made_and_the_draft_opens(keyless: Asking) -> None:
+    ben = as_of(keyless, "ben")
+    assert ("New report" in page(ben), "New report" in page(keyless)) == (True, False)
+    assert keyless.get("/reports/new", [PAGE]).status == 403
+    form = html.unescape(ben.get("/reports/new", [PAGE], site="plant").text)
+    assert "Data quality report (month, quarter, year)" in form
+    # A second click finds the job of the first.
+    first, second = (asked_for(ben, "data_quality", "2025-02") for _ in range(2))
+    assert first.status == 303
+    assert first.headers["location"] == second.headers["location"]
+    job = first.headers["location"].partition("job=")[2]
+    known = work_of(ben.project).job(job, "ben")
+    making = ben.get("/reports/new", [PAGE], job=job)
+    assert (making.status, "the page opens by itself" in making.text, "refresh" in making.headers) == (202, True, True)
+    assert known.wait(120) is not None
+    assert known.state == "done", known.future.result().message
+    opened = ben.get("/reports/new", [PAGE], job=job)
+    assert opened.status == 303
+    assert "report=data_quality%2Fplant%2F2025-02%401" in opened.headers["location"]
+    shown = page(ben, site="plant", report="data_quality/plant/2025-02@1")
+    assert "You made this report, and do not approve your own work." in shown
+    # Nobody else is told of the job.
+    assert as_of(keyless, "anna").get("/reports/new", [PAGE], job=job).status == 403
+
+
+@pytest.mark.parametrize(
+    ("report", "period", "subject", "says"),
+    [
+        ("gri_2016", "2025-02", "plant", "covers a calendar year"),
+        ("data_quality", "2019-02", "plant", "has no readings of that period; they run from"),
+        ("data_quality", "2031-02", "plant", "is of the future"),
+        ("data_quality", "soon", "plant", "cannot read period 'soon'"),
+        ("data_quality", "2025-02", "", "no site is chosen"),
+        ("mv_project", "2025-02", "plant", "there is no report 'mv_project' of a whole site now"),
+    ],
+)
+def test_what_cannot_be_reported_is_told_over_the_form_as_it_was_filled_in(
+    keyless: Asking, report: str, period: str, subject: str, says: str
+) -> None:
+    refused = asked_for(as_of(keyless, "ben"), report, period, subject)
+    assert (refused.status, says in html.unescape(refused.text)) == (422, True), refused.text
+    assert f'value="{period}"' in refused.text
+    assert "Make report" in refused.text

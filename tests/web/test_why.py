@@ -127,6 +127,9 @@ def test_a_page_says_equal_and_where_each_reading_stands(seen: Asking) -> None:
     assert page.status == 200, page.text
     assert "Recomputed EQUAL" in page.text
     assert "plant.csv:" in page.text
+    # The title says what and when; the value and whose it is stand behind it.
+    assert "<h1><bdi>Energy cost, February 2025</bdi></h1>" in page.text
+    assert re.search(r'<p class="age">[\d.,]+ € · [^·]+ · as known at ', page.text)
     assert "keep" not in page.text.lower().replace("keeps", "")
     data = seen.json("/why", **MONTH)
     assert data["is_equal"] is True
@@ -390,9 +393,11 @@ def test_a_day_shows_its_hours_and_an_hour_its_quarter_hours(seen: Asking) -> No
 
 def test_a_file_of_the_lineage_shows_its_readings_alone(seen: Asking) -> None:
     page = seen.get("/why", [("accept", "text/html")], **MONTH)
-    [href] = re.findall(r'<a href="(/why[^"]*file=plant\.csv[^"]*)"', page.text)
+    # Drawn for wide screens and for phones.
+    [href, again] = re.findall(r'<a href="(/why[^"]*file=plant\.csv[^"]*)"', page.text)
+    assert href == again
     chosen = seen.get(html.unescape(href), [("accept", "text/html")])
     assert "readings of plant.csv" in re.sub(r"<[^>]+>", "", chosen.text)
     assert chosen.text.count("plant.csv:") == 100
-    assert chosen.text.count('class="node on"') == 4
+    assert chosen.text.count('class="node on"') == 2 * 4
     assert seen.get("/why", **MONTH, file="other.csv").status == 404

@@ -119,7 +119,7 @@ def _board(ask: Ask, board: str) -> Response:
         findings=(*stale_finding(age, period), *(first.late if of_board.says_late else ())),
         whys={figure: why for each in nows for figure, why in each.show.whys.items()},
     )  # fmt: skip
-    drawn = draw(ask, page)
+    drawn = draw(ask, page if age.readings_to_utc else page.model_copy(update={"lacks": "readings"}))
     if is_verifying:
         # A browser looks again by itself, without a script.
         drawn.headers["Refresh"] = "3"

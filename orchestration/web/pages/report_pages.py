@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from assets.stores.published.publications import PublicationStore
 from assets.stores.published.report_ledger import ReportStore, Revision
-from data_quality.contracts.access.permissions import Permission, sees_site
+from data_quality.contracts.access.permissions import Permission, may, sees_site
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person
 from orchestration.open_project import OpenProject
@@ -81,7 +81,8 @@ def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all", "rep
     lines, known = report_lines(ask), ask.subjects
     chosen = _chosen(ask, lines, state)
     names, is_synthetic = {each: known[each].name for each in known}, any(e.is_simulated for e in known.values())
-    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic)
+    may_make = may(ask.person, Permission.REPORT_RUN) and ask.address.as_of_utc is None
+    page = library_page(lines, chosen, ask.address, sites=names, is_synthetic=is_synthetic, may_make=may_make)
     return draw(ask, page)
 
 

@@ -1,0 +1,103 @@
+"""/reports/new: make a report of a site or organisation and a period, as `meterloom report` does."""
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from data_quality.contracts.access.permissions import Permission
+from data_quality.contracts.errors import BadInput
+from data_quality.contracts.reporting.report_template import ReportTemplate
+from data_quality.contracts.time import parse_period
+from orchestration.web.draw import draw
+from orchestration.web.request_context import Ask, asked
+from orchestration.web.work import BeingBuilt, Job, work_of
+from reports.content.template_periods import check_period
+from reports.content.templates import read_template, template_files
+from reports.gates import refuse_future
+from reports.make_report import refuse_empty
+from reports.pages.address import Address
+from reports.pages.page import Page
+from reports.pages.report_library import NEW, PATH, Wanted, new_report_page
+from reports.texts.locales import chosen
+
+router = APIRouter()
+_FORMATS = "pdf,xlsx,json"
+_SHARED, _LONGEST_S, _SHORTEST_S = ("site", "period", "locale"), 40.0, 8.0
+
+
+@router.get(NEW, response_class=HTMLResponse)
+def new(ask: Ask = asked(Permission.REPORT_RUN, takes=("report", "job"), shared=_SHARED)) -> Response:
+    """The form; of a report that is being made its progress, then the draft."""
+    part = ask.address.part
+    if not part("job"):
+        return draw(ask, _page(ask, Wanted(part("report"), ask.address.site, ask.address.period)))
+    job = work_of(ask.project).job(part("job"), ask.person.person_id)
+    wanted = _wanted(job)
+    if job.state in ("queued", "running"):
+        passed_s = (ask.now_utc - job.asked_at_utc).total_seconds()
+        raise BeingBuilt(job, f"Report {wanted.report} of {wanted.period}", max(_LONGEST_S - passed_s, _SHORTEST_S))
+    if job.state == "failed":
+        fault = job.future.exception() or job.future.result().message.removeprefix("error: ")
+        return draw(ask, _page(ask, wanted, f"{fault}"), status=422)
+    made = job.future.result().result
+    there = Address(path=PATH, site=wanted.subject, locale=ask.address.locale)
+    return RedirectResponse(there.href(report=f"{made['report_id']}@{made['revision']}"), 303)
+
+
+@router.post(NEW)
+def make(ask: Ask = asked(Permission.REPORT_RUN, shared=("locale",))) -> Response:
+    """Have it made, in a process of its own; the same one that is still being made is that one."""
+    wanted = Wanted(*(ask.form.get(each, "").strip() for each in Wanted._fields))
+    try:
+        _refuse(ask, wanted)
+    except BadInput as fault:
+        return draw(ask, _page(ask, wanted, fault.message, fault.mend), status=422)
+    about = "--site" if ask.subjects[wanted.subject].organisation is None else "--organisation"
+    me = ask.person.person_id
+    words = (
+        "report",
+        wanted.report,
+        about,
+        wanted.subject,
+        "--period",
+        wanted.period,
+        "--format",
+        _FORMATS,
+        "--as",
+        me,
+    )
+    job = work_of(ask.project).ask(words, person_id=me, now_utc=ask.now_utc)
+    return RedirectResponse(Address(path=NEW, locale=ask.address.locale).href(job=job.job_id), 303)
+
+
+def _refuse(ask: Ask, wanted: Wanted) -> None:
+    """Raises BadInput for what can be refused before anything is computed."""
+    template = _templates(ask).get(wanted.report)
+    if template is None:
+        message = f"there is no report {wanted.report[:40]!r} of a whole site now"
+        raise BadInput(message, reason="unknown_report", mend="choose one of the list")
+    [subject] = ask.of(site=wanted.subject).asked_subjects().values() if wanted.subject else [None]
+    if subject is None:
+        raise BadInput("no site is chosen", reason="unknown_site", mend="choose one of the list")
+    span = parse_period(wanted.period, subject.time_zone)
+    check_period(template, span)
+    refuse_future(span, ask.project.reports.known_at(ask.clock), name=f"report {wanted.report!r}")
+    if subject.organisation is None:
+        refuse_empty(template, ask.project.lake, subject.sites[0], span)
+
+
+def _wanted(job: Job) -> Wanted:
+    _, report, _, subject, _, period, *_ = job.words
+    return Wanted(report, subject, period)
+
+
+def _page(ask: Ask, wanted: Wanted, fault: str = "", mend: str = "") -> Page:
+    titles = {name: (chosen(each.titles, ask.address.locale), each.periods) for name, each in _templates(ask).items()}
+    names = {name: each.name for name, each in ask.subjects.items()}
+    return new_report_page(wanted, titles, names, ask.address, fault=fault, mend=mend)
+
+
+def _templates(ask: Ask) -> dict[str, ReportTemplate]:
+    """Reports about a whole site; those of one use, project or event are asked for by command."""
+    files = template_files(ask.project.project.reports_dir)
+    found = {name: read_template(path) for name, path in files.items()}
+    return {name: each for name, each in sorted(found.items()) if each.subject == "site"}
