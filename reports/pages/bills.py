@@ -40,8 +40,8 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
         blocks = (Paragraph(text=text),)
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
-        links=(*shown.wrong(), *((("Upload bill", upload),) if upload else ())), whys=shown.whys, chips={"bills": 1},
-        is_synthetic=figures.site.is_simulated,
+        first=("Upload bill", upload) if upload else None, links=tuple(shown.wrong()), whys=shown.whys,
+        chips={"bills": 1}, is_synthetic=figures.site.is_simulated,
     )  # fmt: skip
 
 
