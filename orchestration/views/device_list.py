@@ -28,7 +28,17 @@ from orchestration.views.ledger_view import WORDS
 from orchestration.views.site_control import most_by_hand, site_control, value_range
 from reports.pages.address import is_fresh
 from reports.pages.device_acts import OpenRequest
-from reports.pages.devices import Change, ListedDevice, ModeNow, Override, PowerRange, Quantity, SentCommand, StateNow
+from reports.pages.devices import (
+    MODE_WORDS,
+    Change,
+    ListedDevice,
+    ModeNow,
+    Override,
+    PowerRange,
+    Quantity,
+    SentCommand,
+    StateNow,
+)
 from reports.pages.widgets.live_kw import age_words
 from reports.texts.locales import moment, named
 
@@ -120,7 +130,8 @@ class Devices:
 
     def _change(self, table: str, row: Mapping[str, Any]) -> Change:
         is_set = row.get("is_set")
-        what = Sentence("mode {0}", row["mode"]) if table == "mode_events" else Sentence(_DONE[table, bool(is_set)])
+        mode = Sentence(MODE_WORDS[row["mode"]]) if table == "mode_events" else None
+        what = Sentence("mode {0}", mode) if mode else Sentence(_DONE[table, bool(is_set)])
         who = self.name_of(row["person_id"]) if row["person_id"] else AGENT
         if second := row.get("approved_by"):
             who = f"{who}, {self.name_of(second)}"

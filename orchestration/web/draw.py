@@ -135,7 +135,7 @@ def html_of(ask: Ask | None, page: Page, *, banner: str = "") -> str:
     locale = page.address.locale
     if ask is not None and page.lacks:
         act = next_act(ask, page.lacks)
-        page = page.model_copy(update={"links": (act, *(each for each in page.links if each[0] != act[0]))})
+        page = page.model_copy(update={"first": act, "links": tuple(each for each in page.links if each[0] != act[0])})
     return _environment().get_template("page.html").render(
         page=page,
         person=None if ask is None else ask.person,

@@ -39,8 +39,9 @@ def bills_page(figures: BillFigures, address: Address, *, upload: str = "") -> P
         blocks = (Paragraph(text=text),)
     return Page(
         title="Bills", address=address, age=named(figures.site.name), parts=(Part(key="bills", blocks=blocks),),
-        links=(*shown.wrong(), *((("Upload bill", upload),) if upload else ())), whys=shown.whys, chips={"bills": 1},
-        is_synthetic=figures.site.is_simulated, lacks="" if figures.bills or upload else "readings",
+        first=("Upload bill", upload) if upload else None, links=tuple(shown.wrong()), whys=shown.whys,
+        chips={"bills": 1}, is_synthetic=figures.site.is_simulated,
+        lacks="" if figures.bills or upload else "readings",
     )  # fmt: skip
 
 

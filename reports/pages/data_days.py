@@ -91,10 +91,8 @@ def data_page(
     return Page(
         title="Data", age=age or named(site_name), address=address, is_synthetic=is_synthetic,
         parts=(Part(key="calendar", blocks=tuple(blocks)), *sent, Part(key="quarantine", blocks=tuple(refused))),
-        links=(
-            *((("Upload files", "#upload"),) if upload else ()),
-            ("Connections", address.href("/live", period=None)),
-        ),
+        first=("Upload files", "#upload") if upload else None,
+        links=(("Connections", address.href("/live", period=None)),),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from reports.pages.address import Address
-from reports.pages.devices import PATH, ListedDevice, ModeNow
+from reports.pages.devices import MODE_WORDS, PATH, ListedDevice, ModeNow
 from reports.pages.page import Form, Input, PageBlock
 from reports.pages.page_states import NO_KEY
 from reports.report_content import Paragraph, Tone
@@ -56,7 +56,7 @@ def site_acts(
     if actor.may_stop:
         found.append(
             _form("stop", "Stop control", "Stop control", address, actor, note=(
-                "Mode SIMULATION at once. The agent sets every device to its safe value."
+                "Simulation at once. The agent sets every device to its safe value."
             ), fields=(Input(name="reason", label="Reason"),))
         )  # fmt: skip
     if actor.may_mode:
@@ -65,32 +65,32 @@ def site_acts(
         if mode.site_fault:
             found += _acknowledge("site", Sentence("Acknowledge fault of the whole site"), actor, address)
     else:
-        found += [_said("{0} asks for mode FULL: {1}", named(each.who), named(each.reason)) for each in requests]
+        found += [_said("{0} asks for full control: {1}", named(each.who), named(each.reason)) for each in requests]
         found.append(_said("Engineers change the mode.", tone="muted"))
     return found
 
 
 def _mode_act(mode: ModeNow, actor: Actor, address: Address) -> list[PageBlock]:
-    others = tuple((each, each) for each in ("SIMULATION", "ADVISORY", "PARTIAL", "FULL") if each != mode.mode)
+    others = tuple((code, name) for code, name in MODE_WORDS.items() if code != mode.mode)
     fields = (
         Input(name="mode", label="Mode", kind="select", options=others, value=others[0][0]),
         Input(name="expires", label="Until", kind="select", options=ENDS), _REASON,
     )  # fmt: skip
-    note = "FULL waits for a second engineer and ends after 30 days at the latest."
+    note = "Full control waits for a second engineer and ends after 30 days at the latest."
     form = _form("mode", "Change mode", "Change mode", address, actor, note=note, fields=fields)
     return [signed(form, f"dispatch mode MODE --site {address.site}", actor)]
 
 
 def _request_acts(request: OpenRequest, actor: Actor, address: Address) -> list[PageBlock]:
     where = Sentence("for {0}", named(request.scope)) if request.scope else Sentence("for the whole site")
-    pattern = "Request {0}: mode FULL {1} until {2}, by {3}: {4}"
+    pattern = "Request {0}: full control {1} until {2}, by {3}: {4}"
     found: list[PageBlock] = [
         _said(pattern, request.request_id, where, request.until, named(request.who), named(request.reason))
     ]
     place = f"requests/{request.request_id}"
     title = Sentence("Approve request {0}", request.request_id)
     if request.person_id == actor.person_id:
-        found.append(_said("You requested it: mode FULL needs a second engineer to approve it.", tone="caution"))
+        found.append(_said("You requested it: a second engineer must approve full control.", tone="caution"))
         if actor.is_alone:
             found.append(_said("No second engineer is known. Add one in the people file.", tone="bad"))
     else:
@@ -141,8 +141,8 @@ def _overrides(device: ListedDevice, actor: Actor, address: Address) -> list[Pag
 
 def _by_hand(device: ListedDevice) -> str:
     if device.mode in ("SIMULATION", "ADVISORY"):
-        pattern = "Set it at the device: nothing is sent in mode {0}. Commands are sent from mode PARTIAL on."
-        return Sentence(pattern, device.mode)
+        pattern = "Set it at the device: nothing is sent in mode {0}. Commands are sent from mode {1} on."
+        return Sentence(pattern, Sentence(MODE_WORDS[device.mode]), Sentence(MODE_WORDS["PARTIAL"]))
     return "Set it at the device: this records the value, and no command of the plan reaches it until then."
 
 

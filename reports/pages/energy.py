@@ -238,6 +238,8 @@ def _own(given: EnergyGiven) -> dict[str, str | None]:
 def _figures(given: EnergyGiven) -> Cards:
     """A card a figure of the whole period; what it is compared with stands in that of the use."""
     others = tuple(_number(given, key, label) for key, label in BESIDE.items() if key in given.totals)
+    # The change rests on the readings of what is compared: their note stands once.
+    others = (*others[:1], *(each.model_copy(update={"note": _more(each, others[0])}) for each in others[1:]))
     found = []
     for key, title in LABELS.items():
         if key not in given.totals:
@@ -248,6 +250,11 @@ def _figures(given: EnergyGiven) -> Cards:
         else:
             found.append(Widget(key=key, title=title, state="value", value=value, numbers=more))
     return Cards(widgets=tuple(each.model_copy(update={"span": 12 // len(found)}) for each in found))
+
+
+def _more(change: Number, compared: Number) -> Text:
+    """Note of a change, unless what it is compared with has it too."""
+    return "" if change.note and str(change.note) in str(compared.note) else change.note
 
 
 def _number(given: EnergyGiven, key: str, label: Text) -> Number:

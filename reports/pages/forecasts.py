@@ -152,7 +152,7 @@ def _course(data: ForecastData, latest: Forecast, address: Address) -> Iterator[
         events=() if begins is None else ((begins, "Issued"),),
         note="Days that have passed: as forecast before the day began.",
     )  # fmt: skip
-    yield Widget(key="course", title=chart.title, hint=unit_text(latest.unit), state="value", chart=chart, span=8)
+    yield Widget(key="course", title=chart.title, hint=unit_text(latest.unit), state="value", chart=chart, span=9)
     yield _champion(data, latest, address.locale)
 
 
@@ -165,7 +165,7 @@ def _champion(data: ForecastData, latest: Forecast, locale: str) -> Widget:
     return Widget(
         key="champion", title="Leading model", state="value",
         value=Number(label="Leading model", text=kind),
-        items=(*_decided(data, locale), *lacks, *moved), span=4,
+        items=(*_decided(data, locale), *lacks, *moved), span=3,
     )  # fmt: skip
 
 

@@ -473,9 +473,9 @@ class Page(Model):
     """One page. age: how old what it shows is, in words; made: when it was calculated, told to whom points there.
 
     whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
-    key. links: text and address of what is done with the page (CSV, the same as of now, the report). hints: of names
-    in tables and over tiles the id, told to whom points at one. chips: of tables by key the column of states. sparks:
-    as of Widget.
+    key. links: text and address of what is done with the page (CSV, the same as of now, the report); first: the one
+    that leads. hints: of names in tables and over tiles the id, told to whom points at one. chips: of tables by key the
+    column of states. sparks: as of Widget.
     state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
     locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
     has the browser load the page again. lacks: of a page that shows nothing yet, what is missing: readings of the site
@@ -490,6 +490,7 @@ class Page(Model):
     state: tuple[Text, Look] | None = None
     findings: tuple[Finding, ...] = ()
     links: tuple[tuple[Text, str], ...] = ()
+    first: tuple[Text, str] | None = None
     whys: dict[str, str] = {}
     hints: dict[str, str] = {}
     chips: dict[str, int] = {}

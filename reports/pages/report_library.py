@@ -128,7 +128,7 @@ def library_page(
     new = Address(path=NEW, site=address.site, locale=address.locale).href()
     return Page(
         title="Reports", address=address, age=_summary(newest), parts=(part,), is_synthetic=is_synthetic,
-        links=((NEW_REPORT, new),) if may_make else (), lacks="" if lines or may_make else "readings",
+        first=(NEW_REPORT, new) if may_make else None, lacks="" if lines or may_make else "readings",
     )  # fmt: skip
 
 

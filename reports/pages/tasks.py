@@ -164,7 +164,7 @@ def task_form(action: str, *, people: Mapping[str, str], title: str = "", priori
         Input(name="title", label="Title", value=title, is_required=True),
         Input(
             name="priority", label="Priority", kind="select", value=priority, is_required=True,
-            options=tuple((each, each) for each in PRIORITIES),
+            options=tuple(zip(PRIORITIES, SEVERITY_WORDS.values(), strict=True)),
         ),
         _person(people, "", is_required=False),
         Input(name="due", label="Due", kind="date"),
@@ -185,7 +185,7 @@ def tasks_table(tasks: Sequence[Task], locale: str, none: str = "No task is open
     rows = tuple(
         Row(
             cells=(
-                Cell(text=each.order.priority, tone=TONES[each.order.priority]),
+                Cell(text=SEVERITY_WORDS[each.order.severity], tone=TONES[each.order.priority]),
                 Cell(text=title_text(each.order), figure_id=each.order.order_id),
                 Cell(text=Sentence(each.order.state)), Cell(text=named(each.who) if each.who else "–"),
                 Cell(text=short_date(each.order.due, locale) if each.order.due else "–"),

@@ -95,7 +95,7 @@ def test_what_a_person_may_not_see_is_not_in_their_trail(keyless: Asking) -> Non
     # A reviewer reads the trail, and no devices.
     assert "set mode" not in trail(keyless)
     auditor = Person(person_id="otto", name="Otto", roles=(Role.AUDITOR,))
-    assert "eve set mode ADVISORY" in trail(Asking(keyless.project, keyless.clock, auditor))
+    assert "eve set mode Advice only" in trail(Asking(keyless.project, keyless.clock, auditor))
     elsewhere = auditor.model_copy(update={"sites": ("other",)})
     assert "set mode" not in trail(Asking(keyless.project, keyless.clock, elsewhere))
     assert Asking(keyless.project, keyless.clock, EVE).get("/audit").status == 403

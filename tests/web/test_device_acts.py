@@ -146,7 +146,7 @@ def test_full_needs_a_second_engineer_and_two_clicks_approve_once(devices: Askin
     assert on_page(devices, "mode", mode="FULL", reason="four weeks well", expires="7d").status == 303
     [request] = open_requests(devices.project.store, "plant", NOW)
     own = page(devices)
-    assert "You requested it: mode FULL needs a second engineer to approve it." in own
+    assert "You requested it: a second engineer must approve full control." in own
     assert f"Approve request {request.request_id}" not in own
     place = f"requests/{request.request_id}/approve"
     assert detail(act(devices, place)) == (403, "same_person", "Another engineer signs in and approves it.")
@@ -224,7 +224,7 @@ def test_who_is_alone_is_told_how_to_get_a_second_person(devices: Asking) -> Non
 
 
 def test_below_partial_the_form_says_that_nothing_is_sent_and_from_which_mode_on(devices: Asking) -> None:
-    told = "nothing is sent in mode SIMULATION. Commands are sent from mode PARTIAL on."
+    told = "nothing is sent in mode Simulation. Commands are sent from mode Partial control on."
     assert told in page(devices, "/devices/car")
     assert on_page(devices, "mode", mode="PARTIAL", reason="commissioned").status == 303
     assert told not in page(devices, "/devices/car")

@@ -136,8 +136,11 @@ def test_the_flow_is_as_wide_as_the_powers_and_grey_where_they_are_old(asking: A
     store.close()
     page = asking.get("/board/home", [PAGE], locale=locale).text
     widths = [float(each) for each in re.findall(r'class="rib" stroke-width="([\d.]+)"', page)]
-    # Wide and narrow: solar is twice as wide as the grid, and the car has no ribbon.
-    assert len(widths) == 6
+    # Wide and narrow: solar is twice as wide as the grid, the car has no ribbon, and what is not metered is the rest.
+    assert len(widths) == 8
+    assert widths[3] == pytest.approx(widths[0] + widths[1], abs=0.02)
+    (name,) = {page_word("Other", locale)} & set(re.findall(r">([^<]+)</text>", page))
+    assert re.search(rf">{name}</text><text[^>]*><tspan [^>]*>4[.,]5", page)
     solar, grid, car = (page.index(f"e-{energy} live-fresh") for energy in ("solar", "grid", "car"))
     assert 0 < min(solar, grid) < max(solar, grid) < car
     assert max(widths[:2]) == pytest.approx(2 * min(widths[:2]), abs=0.02)
@@ -146,7 +149,7 @@ def test_the_flow_is_as_wide_as_the_powers_and_grey_where_they_are_old(asking: A
     later = Asking(asking.project, FixedClock(plant.NOON + timedelta(seconds=30)), OWNER)
     assert "live-old" in later.get("/board/home", [PAGE]).text
     gone = Asking(asking.project, FixedClock(plant.NOON + timedelta(minutes=5)), OWNER)
-    assert 'data-live-value="1">–<' in gone.get("/board/home", [PAGE]).text
+    assert gone.get("/board/home", [PAGE]).text.count('data-live-value="1">–<') == 8
 
 
 def test_the_flow_stands_the_other_way_round_for_who_reads_from_the_right() -> None:

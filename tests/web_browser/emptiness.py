@@ -1,6 +1,7 @@
-"""White holes of the ten screens: `python -m tests.web_browser.emptiness PROJECT`, a demo that is alive.
+"""White holes of the ten screens: `python -m tests.web_browser.emptiness PROJECT [INSTANT]`, a demo alive then or now.
 
-The share of a card that its largest empty rectangle takes, at both sizes; those above a third are named.
+The share of a card that its largest empty rectangle takes, at both sizes; those above a third are named. With them the
+cards that end more than a third below their content, and text that is cut: no page of the tests has either.
 """
 
 import sys
@@ -9,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.time import parse_instant
 from tests.web_browser.conftest import chromium_path, serving
 from tests.web_browser.looked_at import Watched
 
@@ -77,6 +79,39 @@ HOLES = """() => {
   const cards = [...document.querySelectorAll("main :is(.card, .box, .chart, .steps)")].filter(whole);
   return cards.map((each) => [name(each).slice(0, 40), hole(each)]);
 }"""
+# Cards whose content ends too high, with the share below it, and text that is wider than the box that hides the rest.
+# A reason why there is no value stands in the middle of what it fills.
+FAULTS = """(most) => {
+  const OUTER = ".card, .box, .chart, .steps";
+  const shown = (box) => box.width > 1 && box.height > 1;
+  const seen = (each) => each.checkVisibility({visibilityProperty: true}) && !each.closest(".unseen");
+  const bottoms = function* (card) {
+    const walk = document.createTreeWalker(card, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+      if (!walk.currentNode.textContent.trim() || !seen(walk.currentNode.parentElement)) continue;
+      const range = document.createRange();
+      range.selectNodeContents(walk.currentNode);
+      yield* [...range.getClientRects()].filter(shown).map((box) => box.bottom);
+    }
+    for (const each of card.querySelectorAll("svg, canvas, img, input, select, textarea, .btn, .drawing, .reason"))
+      if (seen(each)) yield each.getBoundingClientRect().bottom;
+  };
+  const found = [];
+  for (const card of document.querySelectorAll("main :is(.card, .box, .chart, .steps)")) {
+    if (card.parentElement.closest(OUTER) || !seen(card)) continue;
+    const at = card.getBoundingClientRect();
+    const share = (at.bottom - Math.max(at.top, ...bottoms(card))) / at.height;
+    const name = card.querySelector("h2, h3, figcaption, caption, dt, th")?.textContent || card.className;
+    if (share > most) found.push(`${name.trim().slice(0, 40)}: ${Math.round(100 * share)} % empty below`);
+  }
+  for (const each of document.querySelectorAll("body *")) {
+    const isText = [...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+    const isCut = isText && ["hidden", "clip"].includes(getComputedStyle(each).overflowX);
+    if (isCut && seen(each) && each.scrollWidth > each.clientWidth)
+      found.push(`cut: ${each.textContent.trim().slice(0, 60)}`);
+  }
+  return found;
+}"""
 ANNA = Person(
     person_id="anna", name="Anna Approver", roles=(Role.OPERATOR, Role.ENGINEER, Role.REVIEWER, Role.AUDITOR),
     home_board="ops",
@@ -92,6 +127,12 @@ class Hole(NamedTuple):
     share: float
 
 
+def layout_faults(page: Page) -> list[str]:
+    """Cards of a page that are more than a third empty below their content, and text that is cut."""
+    found: list[str] = page.evaluate(FAULTS, MOST)
+    return found
+
+
 def holes(context: BrowserContext, screen: str, size: str, path: str) -> Iterator[Hole]:
     """Every card of a page, in reading order. Ends the program where the page is none."""
     watched = Watched(context)
@@ -100,13 +141,16 @@ def holes(context: BrowserContext, screen: str, size: str, path: str) -> Iterato
     watched.page.wait_for_timeout(300)
     for card, share in watched.page.evaluate(HOLES):
         yield Hole(screen, size, card, share)
+    for fault in layout_faults(watched.page):
+        sys.stdout.write(f"{screen:16} {size:5} {fault}\n")
     watched.page.close()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, instant: str = "") -> None:
     """Print each card of all screens above a third, and how many cards there are."""
-    month = f"{datetime.now(UTC).replace(day=1) - timedelta(days=1):%Y-%m}"
-    with serving(folder, None, person=ANNA) as site, sync_playwright() as playwright:
+    now = parse_instant(instant) if instant else None
+    month = f"{(now or datetime.now(UTC)).replace(day=1) - timedelta(days=1):%Y-%m}"
+    with serving(folder, now, person=ANNA) as site, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         found: list[Hole] = []
         for size, (width, height) in SCREEN_SIZES.items():
@@ -125,4 +169,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

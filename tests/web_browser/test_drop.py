@@ -1,5 +1,8 @@
-"""Files dropped on an empty project become a site; without a script they are chosen in the form."""
+"""Files dropped on an empty project become a site with its figures; without a script they are chosen in the form."""
 
+import re
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from tests.web.test_start_page import METERS, NOW
 from tests.web_browser.conftest import serving
 from tests.web_browser.looked_at import Watched
 
+# From the drop to the first figures, seconds.
+MOST_S = 300.0
 ME = Person(person_id="me", name="Me", roles=(Role.ENGINEER, Role.ANALYST))
 DROP = """text => {
   const dropped = new DataTransfer();
@@ -28,6 +33,7 @@ def test_files_become_proposed_meters(chromium: Browser, tmp_path: Path, has_scr
         watched = Watched(context)
         page = watched.page
         page.goto("/")
+        begun = time.monotonic()
         if has_script:
             page.evaluate(DROP, METERS)
         else:
@@ -38,5 +44,16 @@ def test_files_become_proposed_meters(chromium: Browser, tmp_path: Path, has_scr
             page.get_by_role("button", name="Show meters").click()
         expect(page.get_by_role("button", name="Confirm 2 meters")).to_be_visible(timeout=60_000)
         expect(page.get_by_text("672 readings")).to_have_count(2)
+        if has_script:
+            page.fill("[name=name]", "Werk")
+            page.get_by_role("button", name="Confirm 2 meters").click()
+            while "/energy" not in page.url:
+                assert time.monotonic() - begun < MOST_S, page.inner_text("main")
+                page.wait_for_timeout(500)
+                page.goto("/start?made=werk")
+            expect(page.locator("#card-consumption_kwh [data-live-value]")).to_have_text(re.compile(r"\d"))
+            taken_s = time.monotonic() - begun
+            sys.stdout.write(f"first figures {taken_s:.1f} s after the drop, at most {MOST_S:g} s\n")
+            assert taken_s < MOST_S
         assert watched.complaints == []
         context.close()

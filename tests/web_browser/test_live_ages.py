@@ -14,6 +14,8 @@ from data_quality.contracts.people import Person, Role
 from data_quality.contracts.settings import load_project
 from tests.live.live_sites import mqtt_site_of, project_of
 from tests.web.live_told import row
+from tests.web.marts_world import make_project
+from tests.web.test_home_board import OWNER, house
 from tests.web_browser.conftest import serving
 from tests.web_browser.looked_at import Watched
 
@@ -114,3 +116,31 @@ def test_a_value_that_comes_by_the_stream_is_fresh_and_takes_the_reason_away(sto
     page.goto("/why?site=plant&point=line%2Fkw")
     assert shown_age_s(page) == pytest.approx(seconds_ago(at_utc), abs=TOLERANCE_S)
     assert len(re.findall(AGES, page.locator("main").inner_text())) == 1
+
+
+def test_what_is_not_metered_follows_the_powers_of_the_flow_and_is_unknown_when_one_is_gone(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    make_project(tmp_path / "home", house(), has_marts=False, has_readings=False).close()
+    store = LiveStore(load_project(tmp_path / "home", {}).live_dir)
+
+    def put_powers(age_s: float, **kw: float) -> None:
+        lines = [(name, row(name, each, datetime.now(UTC) - timedelta(seconds=age_s))) for name, each in kw.items()]
+        store.put([(*line[:3], name, *line[4:]) for name, line in lines])
+
+    put_powers(1.0, main=1.5, hvac=3.0, moulding=1.0)
+    with serving(tmp_path / "home", None, OWNER) as site:
+        watched = Watched(chromium.new_context(base_url=site.url))
+        watched.page.goto("/board/home?site=plant")
+        shown = watched.page.locator(".svg-flow:not(.narrow) [data-live-rest] [data-live-value]")
+        expect(shown).to_have_text(re.compile("^3.5"))
+        put_powers(0.0, main=-0.5, hvac=3.0, moulding=1.2)
+        expect(shown).to_have_text(re.compile("^1.3"), timeout=10_000)
+        put_powers(0.0, main=-2.5, hvac=3.0, moulding=1.2)
+        expect(shown).to_have_text(re.compile("^0"), timeout=10_000)
+        put_powers(GONE_S + 5, hvac=3.0)
+        watched.page.reload()
+        expect(shown).to_have_text("–")
+        assert watched.complaints == []
+        watched.page.context.close()
+    store.close()

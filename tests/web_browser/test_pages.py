@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.web_browser.conftest import Site
+from tests.web_browser.emptiness import SCREEN_SIZES, layout_faults
 from tests.web_browser.looked_at import PAGES, SIZES, Watched, axe_faults, overflow_px
 
 
@@ -23,6 +24,9 @@ def test_a_page_is_quiet_own_and_readable_at_both_sizes_in_light_and_dark(
             page.emulate_media(color_scheme=scheme)
             found += [f"{size} {scheme}: {fault}" for fault in axe_faults(page)]
         assert overflow_px(page) <= 0
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(dict(zip(("width", "height"), SCREEN_SIZES[size], strict=True)))
+        found += [f"{size}: {fault}" for fault in layout_faults(page)]
     assert found == []
     assert watched.complaints == []
     assert watched.hosts == {site.url.split("/")[2]}

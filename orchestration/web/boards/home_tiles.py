@@ -51,7 +51,13 @@ def power(now: SiteNow, *, may_live: bool) -> home_power.HomePower:
         **now.common() | {"reason": reason, "link": now.show.address.href("/live", scope=None, period=None)},
         now_utc=ask.now_utc, house=site.name, every_s=asked_every_s(site), time_zone=site.time_zone,
         is_live=any(unit_of(point.unit).is_power for source in site.sources for point in source.points),
-        points=tuple(_point(site, each, mains) for _, each in sorted(newest.items())),
+        has_rest=bool(mains) and all(
+            each in named for each in known if energy_of_meter(site, each, mains) in ("grid", "solar", "battery")
+        ),
+        points=tuple(
+            _point(site, each, mains).model_copy(update={"is_part": known[each.stream].parent in named - mains})
+            for _, each in sorted(newest.items())
+        ),
         silent=tuple(meter.name or name for name, meter in known.items() if name not in named),
     )  # fmt: skip
 

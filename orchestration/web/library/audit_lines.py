@@ -141,10 +141,11 @@ def _modes(ask: Ask, sites: Mapping[str, Site], names: Mapping[str, str]) -> Ite
         href = Address(path=devices.PATH, site=site_id, locale=ask.address.locale).href()
         for each in mode_history(ask.project.store, site_id, as_of_utc=ask.address.as_of_utc):
             place = named(f"{site.name}, {each['device_id']}" if each["device_id"] else site.name)
-            text = Sentence("{0} set mode {1}: {2}", _who(each["person_id"], names), each["mode"], place)
+            who, mode = _who(each["person_id"], names), Sentence(devices.MODE_WORDS[each["mode"]])
+            text = Sentence("{0} set mode {1}: {2}", who, mode, place)
             if each["approved_by"]:
                 by = _who(each["approved_by"], names)
-                text = Sentence("{0} set mode {1}, approved by {2}: {3}", text.given[0], each["mode"], by, place)
+                text = Sentence("{0} set mode {1}, approved by {2}: {3}", who, mode, by, place)
             yield TrailLine(each["recorded_at_utc"], text, "devices", href, each["reason"], site.time_zone)
         yield from _holidays(ask, site, names, href)
 

@@ -1,10 +1,10 @@
-// Live values: the newest as they are told, and one age of each, counted from its moment by the server's clock.
+// The newest live values, each with its age by the server's clock.
 "use strict";
 (() => {
   const NAMED = 32, LONGEST = 180, AGAIN_MS = 10000, SUMMARY_MS = 60000;
   const main = document.querySelector("main");
   const opened = performance.getEntriesByType("navigation")[0];
-  // By the server's clock, in milliseconds: the browser's own may be wrong.
+  // The server's clock, ms: the browser's may be wrong.
   let ahead = Date.parse(main.dataset.liveNow) - (opened ? opened.responseStart : performance.now());
   const now = () => performance.now() + ahead;
   const synchronise = (server_ms) => { ahead = server_ms - performance.now(); };
@@ -17,7 +17,8 @@
     const shown = card.querySelector("[data-live-value] bdi, tspan[data-live-value]");
     const limits = card.dataset.liveLimits.split(" ").map(Number);
     const text = card.classList.contains("live-gone") ? "" : shown.textContent;
-    const tile = { card, shown, limits, text, age: card.querySelector("[data-live-age]"), reason: card.querySelector("[data-live-reason]"), at: Date.parse(card.dataset.liveAt) };
+    const [age, reason] = ["age", "reason"].map((each) => card.querySelector(`[data-live-${each}]`));
+    const tile = { card, shown, limits, text, age, reason, at: Date.parse(card.dataset.liveAt) };
     tiles.get(site).set(name, (tiles.get(site).get(name) || []).concat(tile));
   }
   const all = () => [...tiles.values()].flatMap((each) => [...each.values()].flat());
@@ -39,7 +40,7 @@
     return document.documentElement.dir === "rtl" ? text : text.replace("-", "−");
   };
 
-  // In the zone of the site, as the server writes it.
+  // In the site's zone.
   const since = ({ card, at }) => {
     const lang = document.documentElement.lang.replace(/^en$/, "en-GB");
     const short = new Intl.DateTimeFormat(lang, { timeZone: card.dataset.liveZone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -56,14 +57,30 @@
     say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age, tile.card.dataset.liveDays)));
   };
 
-  // A ribbon of the live flow is as wide as its power; its dots run the other way where the power turned.
+  // A ribbon is as wide as its power; its dots turn with the power.
   const flow = ({ card }, value) => {
     const rib = card.querySelector("[data-live-scale]");
     if (!rib) return;
     const kw = value * card.dataset.liveFactor;
+    if (card.dataset.liveKw) card.dataset.liveKw = kw;
     rib.setAttribute("stroke-width", kw ? Math.min(Math.max(Math.abs(kw) * rib.dataset.liveScale, 1.5), 56) : 0);
     card.classList.toggle("flow-off", kw === 0);
     card.classList.toggle("flow-back", kw * card.dataset.liveSign < 0);
+  };
+
+  // What is not metered: supply less metered uses.
+  const rest = (card) => {
+    let kw = 0;
+    for (const each of card.parentNode.querySelectorAll("[data-live-kw]"))
+      kw += each.classList.contains("live-gone") ? NaN : +each.dataset.liveKw;
+    const value = Math.max(kw, 0);
+    card.classList.toggle("live-gone", isNaN(kw));
+    flow({ card }, value || 0);
+    say(card.querySelector("[data-live-value]"), isNaN(kw) ? "–" : number({ value, decimals: card.dataset.liveRest }));
+  };
+  const drawAll = () => {
+    all().forEach(draw);
+    document.querySelectorAll("[data-live-rest]").forEach(rest);
   };
 
   const listen = (site, named) => {
@@ -71,18 +88,14 @@
     const points = [...named.keys()].join(",");
     if (points && named.size <= NAMED && points.length <= LONGEST) asked.set("points", points);
     const source = new EventSource(`/api/v1/ems/live/stream?${asked}`);
-    const of = (event) => {
-      const told = JSON.parse(event.data);
-      return [told, named.get(told.point) || []];
-    };
     source.addEventListener("value", (event) => {
-      const [told, mine] = of(event);
+      const told = JSON.parse(event.data);
       if (named.size === 0) location.reload();
       const at = Date.parse(told.at);
       synchronise(at + told.age_s * 1000);
-      for (const tile of mine) {
-        const isFlow = tile.card.dataset.liveSign;
-        tile.text = number(isFlow ? { ...told, value: Math.abs(told.value) } : told);
+      for (const tile of named.get(told.point) || []) {
+        const value = tile.card.dataset.liveSign ? Math.abs(told.value) : told.value;
+        tile.text = number({ ...told, value });
         flow(tile, told.value);
         tile.at = at;
         draw(tile);
@@ -99,22 +112,22 @@
     source.addEventListener("bye", (event) => {
       if (JSON.parse(event.data).reason === "no_permission") source.close();
     });
-    // A refusal ends it for good, a broken connection does not: the browser asks again with the last number it read.
+    // The browser connects again after a break, but not after a refusal.
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(site, named), AGAIN_MS);
     });
     addEventListener("pagehide", () => source.close(), { once: true });
   };
 
-  // Of a site that has told nothing yet there is no tile to write into: its first value asks for the page again.
+  // A site without values has no tile yet: its first value loads the page again.
   if (main.dataset.liveFirst) tiles.set(main.dataset.liveFirst, new Map());
   if (tiles.size === 0) return;
   for (const [site, named] of tiles) listen(site, named);
-  all().forEach(draw);
-  setInterval(() => all().forEach(draw), 1000);
-  // A page that comes back from the browser's memory has lost its stream.
+  drawAll();
+  setInterval(drawAll, 1000);
+  // A page out of the browser's memory has no stream.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-  // Read out once a minute, and not at every change.
+  // Read out once a minute.
   const summary = document.createElement("p");
   summary.className = "unseen";
   summary.setAttribute("aria-live", "polite");

@@ -10,11 +10,11 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
 from reports.pages.page import Live, Number, Picture, Widget
-from reports.pages.widgets.live_kw import age_words, live_number
+from reports.pages.widgets.live_kw import age_words, decimals_of, live_number
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
 from reports.svg.markup import element, fitted, label, picture
-from reports.texts.locales import named, page_word, rules_of
+from reports.texts.locales import MISSING, format_alike, named, page_word, rules_of, unit_text
 
 KEY, TITLE, _OLD = "home_power", "Power now", "{0} old"
 _MOST_PX, _LEAST_PX = 44.0, 1.5
@@ -115,17 +115,26 @@ def _icon(name: str, x: float, y: float, size: float) -> str:
 
 
 class PowerPoint(Model):
-    """One live power. gives: whether a value above zero is power that the house gets."""
+    """One live power. gives: whether a value above zero is power that the house gets. is_part: another point of the
+    house measures it too.
+    """
 
     value: LiveValue
     energy: Energy
     gives: bool
     name: str
+    is_part: bool = False
+
+    @property
+    def kw(self) -> float:
+        """Its value in kW."""
+        return self.value.value * (0.001 if self.value.unit == "w" else 1.0)
 
 
 class HomePower(Given):
     """points: powers as last received. silent: names of what is metered and has no live value. is_live: whether a
-    source of the site measures a power. every_s: seconds between two questions by source_id. time_zone: of the site.
+    source of the site measures a power. has_rest: every supply is live, so that the rest of it is used by what has no
+    live meter. every_s: seconds between two questions by source_id. time_zone: of the site.
     """
 
     now_utc: datetime
@@ -133,6 +142,7 @@ class HomePower(Given):
     points: tuple[PowerPoint, ...] = ()
     silent: tuple[str, ...] = ()
     is_live: bool = True
+    has_rest: bool = False
     every_s: Mapping[str, float] = {}
     time_zone: str = "UTC"
 
@@ -145,6 +155,7 @@ def view(given: HomePower) -> Widget:
     title, places = page_word(TITLE, given.locale), [(each, _number(each, given)) for each in given.points]
     sources = [_place(*each, given) for each in places if _is_source(each[0])]
     uses = [_place(*each, given) for each in places if not _is_source(each[0])]
+    uses += [_rest(places, "Other" if uses else NAMES["other"], given)] if given.has_rest else []
     drawn = [
         live_flow_svg(title, given.house, sources, uses, is_narrow=is_narrow,
                       is_mirrored=rules_of(given.locale).is_right_to_left)
@@ -154,6 +165,7 @@ def view(given: HomePower) -> Widget:
         [Cell(text=named(point.name)), Cell(text=number.text), Cell(text=number.live.age if number.live else "")]
         for point, number in places
     ]
+    rows += [[Cell(text=each.name), Cell(text=each.text), Cell(text=each.age)] for each in uses[-1:] if given.has_rest]
     silent = Sentence("Not measured live: {0}", ", ".join(given.silent)) if given.silent else ""
     return Widget(
         key=KEY, title=TITLE, state="value", reason=silent, link=given.link, is_synthetic=given.is_synthetic,
@@ -187,14 +199,33 @@ def _place(point: PowerPoint, number: Number, given: HomePower) -> Place:
     energy: str = point.energy
     if not is_source and energy in ("grid", "battery"):
         energy = "export" if energy == "grid" else "charging"
-    factor = 0.001 if point.value.unit == "w" else 1.0
-    sign = 1 if is_source == point.gives else -1
+    # Of a value in its unit the kW that the house gets.
+    factor = (0.001 if point.value.unit == "w" else 1.0) * (1 if point.gives else -1)
+    counted = {} if point.is_part else {"data_live_kw": f"{point.value.value * factor:g}"}
     return Place(
         name=page_word(NAMES[point.energy] if point.energy != "other" else named(point.name), given.locale),
-        energy=energy, icon=ICONS.get(point.energy, "plug"), kw=None if is_gone else point.value.value * factor,
+        energy=energy, icon=ICONS.get(point.energy, "plug"), kw=None if is_gone else point.kw,
         text=number.text, unit=number.unit, age=page_word(live.age, given.locale), band=live.band, href=number.why,
-        marks=_marks(live, given.locale) | {"data_live_sign": str(sign), "data_live_factor": f"{factor:g}"},
+        marks=_marks(live, given.locale) | counted | _flow_marks(factor, is_source=is_source),
     )  # fmt: skip
+
+
+def _rest(places: Sequence[tuple[PowerPoint, Number]], name: str, given: HomePower) -> Place:
+    """What is used without a live meter: supply less metered uses, at least nothing; unknown while a value is."""
+    kw = max(sum(each.kw * (1 if each.gives else -1) for each, _ in places if not each.is_part), 0.0)
+    is_gone = any(number.live is not None and number.live.band == "gone" for _, number in places)
+    [text] = format_alike([kw], "kw", locale=given.locale)
+    return Place(
+        name=page_word(name, given.locale), energy="other", icon="house" if name == NAMES["other"] else "plug",
+        kw=None if is_gone else kw, text=MISSING if is_gone else text, unit=unit_text("kw"),
+        age=page_word("not metered", given.locale), band="gone" if is_gone else "fresh", href=given.link,
+        marks={"data_live_rest": str(decimals_of(kw, "kw"))} | _flow_marks(-1.0, is_source=False),
+    )  # fmt: skip
+
+
+def _flow_marks(factor: float, *, is_source: bool) -> dict[str, str]:
+    """How the script draws a ribbon. factor: of a value in its unit the kW that the house gets."""
+    return {"data_live_sign": "1" if is_source else "-1", "data_live_factor": f"{factor:g}"}
 
 
 def _marks(live: Live, locale: str) -> dict[str, str]:
