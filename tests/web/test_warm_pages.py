@@ -34,8 +34,8 @@ def test_a_warm_page_hits_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("target", "most_files", "most_climbs"),
     [
-        ("/api/v1/ems/kpis?scope=site:plant&range=2025-02&kpi=consumption_kwh", 30, 8),
-        ("/energy?period=2025-02&grain=month", 36, 11),
+        ("/api/v1/ems/kpis?scope=site:plant&range=2025-02&kpi=consumption_kwh", 28, 7),
+        ("/energy?period=2025-02&grain=month", 35, 9),
     ],
 )
 def test_a_warm_question_runs_through_few_files(
