@@ -58,7 +58,9 @@ def test_a_warm_question_runs_through_few_files(
 def test_the_lake_of_an_opened_project_is_one_until_it_is_closed(tmp_path: Path) -> None:
     project = make_project(tmp_path / "project", plant_of_the_web())
     lake = project.lake
-    assert project.lake is lake and lake.store is project.store
+    assert project.lake is lake
+    assert lake.store is project.store
     project.close()
-    assert project.lake is not lake and project.lake.store is project.store
+    assert project.lake is not lake
+    assert project.lake.store is project.store
     project.close()
