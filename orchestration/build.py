@@ -73,10 +73,8 @@ def default_resources() -> dict[str, Any]:
     }
 
 
-def build_defs(
-    resources: Mapping[str, Any] | None = None, extra_assets: Sequence[dg.AssetsDefinition] = ()
-) -> dg.Definitions:
-    """The whole graph, with some resources replaced and some assets added."""
+def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The whole graph, with some resources replaced."""
     return dg.Definitions(
         assets=[
             *dg.load_assets_from_modules(list(SHELLS)),
@@ -85,7 +83,6 @@ def build_defs(
             core_project__benchmark,
             core_site__recommendations,
             out_project__disclosures,
-            *extra_assets,
         ],
         asset_checks=dg.load_asset_checks_from_modules(list(SHELLS)),
         jobs=[*JOBS, workflows, dr_event, dr_settle, advise, nilm],

@@ -31,13 +31,12 @@ def read_weather_file(
     path: Path,
     *,
     issued_at_utc: datetime | None = None,
-    source: str = SOURCE,
     is_synthetic: bool = False,
 ) -> list[WeatherIssue]:
     """All issues of a file, the oldest first.
 
     issued_at_utc: of a document, where the caller knows it: else it counts as fetched when the file was written, since
-    a copy is never older than what it copies. A table says it itself. source: of a table.
+    a copy is never older than what it copies. A table says it itself.
     Raises BadInput with file, line and what was expected.
     """
     file = str(path)
@@ -57,7 +56,7 @@ def read_weather_file(
     elif issued_at_utc is not None:
         raise BadInput("a table says when it was issued; leave --issued out", file=file)
     else:
-        issues = _issues(_table(path, is_parquet=head.startswith(b"PAR1")), source=source, file=file)
+        issues = _issues(_table(path, is_parquet=head.startswith(b"PAR1")), file)
     if is_synthetic:
         issues = [each.model_copy(update={"is_synthetic": True}) for each in issues]
     return sorted(issues, key=lambda each: (each.issued_at_utc, each.available_at_utc, each.start_utc))
@@ -121,7 +120,7 @@ def _all_good(found: pl.DataFrame, name: str, is_good: pl.Series, expected: str,
         raise BadInput(f"{name}: expected {expected}, got {got!r}", file=file, line=line, reason="bad_cell")
 
 
-def _issues(table: pl.DataFrame, *, source: str, file: str) -> list[WeatherIssue]:
+def _issues(table: pl.DataFrame, file: str) -> list[WeatherIssue]:
     keys = [name for name in ("issued_at", "available_at") if name in table.columns]
     table = table.sort(*keys, "timestamp", maintain_order=True)
     table = table.with_columns(apart=pl.col("timestamp").diff().over(keys))
@@ -143,7 +142,7 @@ def _issues(table: pl.DataFrame, *, source: str, file: str) -> list[WeatherIssue
     if known.is_empty():
         raise BadInput("no cell holds any weather", file=file, line=table["line"][0], reason="no_weather")
     parts = known.partition_by(keys, maintain_order=True)
-    return [_issue(rows, names, step, source=source) for rows in parts]
+    return [_issue(rows, names, step) for rows in parts]
 
 
 def _all_fit(table: pl.DataFrame, is_wrong: pl.Expr, what: str, file: str) -> None:
@@ -153,7 +152,7 @@ def _all_fit(table: pl.DataFrame, is_wrong: pl.Expr, what: str, file: str) -> No
         raise BadInput(what, file=file, line=min(lines), reason="not_regular")
 
 
-def _issue(rows: pl.DataFrame, names: list[str], step: timedelta, *, source: str) -> WeatherIssue:
+def _issue(rows: pl.DataFrame, names: list[str], step: timedelta) -> WeatherIssue:
     """One issue on consecutive steps; None where a row is missing."""
     times = rows["timestamp"]
     first: datetime = times[0]
@@ -162,7 +161,7 @@ def _issue(rows: pl.DataFrame, names: list[str], step: timedelta, *, source: str
     is_stated = "available_at" in rows.columns
     issued: datetime = rows["issued_at"][0]
     return WeatherIssue(
-        source=source,
+        source=SOURCE,
         issued_at_utc=issued.astimezone(UTC),
         available_at_utc=rows["available_at"][0].astimezone(UTC) if is_stated else issued.astimezone(UTC),
         start_utc=first.astimezone(UTC),

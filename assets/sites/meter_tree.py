@@ -149,7 +149,7 @@ def _carrier(site: Site, meter_id: str) -> str:
     return "" if meter is None else meter.carrier
 
 
-def regions_of(site: Site, meter_ids: Iterable[str], on_date: date | None = None) -> frozenset[str]:
+def regions_of(site: Site, meter_ids: Iterable[str]) -> frozenset[str]:
     """The parts of the site whose energy the meters add up, each named by a meter: what it has beyond its submeters.
 
     A meter is its own part and all parts below it; a virtual one the parts that its formula leaves, so that
@@ -160,15 +160,15 @@ def regions_of(site: Site, meter_ids: Iterable[str], on_date: date | None = None
     for meter_id in dict.fromkeys(meter_ids):
         terms = [(term.meter_id, term.coefficient) for term in inputs_of(site, meter_id)] or [(meter_id, Fraction(1))]
         for name, weight in terms:
-            for part in _parts(site, name, on_date):
+            for part in _parts(site, name):
                 weights[part] = weights.get(part, Fraction(0)) + weight
     return frozenset(name for name, weight in weights.items() if weight != 0)
 
 
-def _parts(site: Site, meter_id: str, on_date: date | None) -> list[str]:
+def _parts(site: Site, meter_id: str) -> list[str]:
     found, waiting = [], [meter_id]
     while waiting:
         name = waiting.pop()
         found.append(name)
-        waiting += submeters_of(site, name, on_date)
+        waiting += submeters_of(site, name)
     return found

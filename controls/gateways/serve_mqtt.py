@@ -163,16 +163,13 @@ class MqttServedDevice(ServedDevice, ServedOnLine):
         if self._is_command_left:
             state[COMMAND_LEFT] = True
         for name, value in self._measure().items():
-            state[self._field(name)] = value
+            state[self.template.capabilities[name].field_name or name] = value
         for name, lease in self.leases.items():
             held = lease.state(now_s)
             state[self.template.read_back[name].field_name or name] = held.value
             order = {"epoch": held.epoch, "seq": held.seq, "remaining_s": held.remaining_s}
             state.setdefault("order", {})[name] = order
         return state
-
-    def _field(self, name: str) -> str:
-        return self.template.capabilities[name].field_name or name
 
     def _send(self, topic: str, document: dict[str, Any]) -> None:
         self._post(topic, json.dumps(document, allow_nan=False).encode())

@@ -250,9 +250,7 @@ def off_plan_since(plan: Plan, ledger: Iterable[LedgerRow], now_utc: datetime) -
     return off_plan(executed(slots, ledger))
 
 
-def off_plan(
-    slots: Iterable[Executed], *, least_kwh: float = OFF_PLAN_KWH, least_share: float = OFF_PLAN_SHARE
-) -> dict[str, float]:
+def off_plan(slots: Iterable[Executed]) -> dict[str, float]:
     """By device: by how many kWh it is off its plan over these quarter hours, where that is more than a little.
 
     The sun is left out: what it does otherwise asks for a forecast, not for a plan.
@@ -263,4 +261,4 @@ def off_plan(
             name = slot.device_id
             lacking[name] = lacking.get(name, 0.0) + slot.lacking_kwh
             planned[name] = planned.get(name, 0.0) + abs(slot.planned_kwh)
-    return {name: kwh for name, kwh in lacking.items() if abs(kwh) > max(least_kwh, least_share * planned[name])}
+    return {name: kwh for name, kwh in lacking.items() if abs(kwh) > max(OFF_PLAN_KWH, OFF_PLAN_SHARE * planned[name])}

@@ -151,6 +151,9 @@ def limits_of(
     place, params = template.capability(capability), asset.numbers
     low, high, safe = template.own_limits(capability, params)
     has_soc = "read_soc_percent" in template.readable
+    words = capability.split("_")
+    turns = {one: other for pair in _FIGHTING for one, other in (pair, pair[::-1])}
+    others = {"_".join([*words[:n], turns[word], *words[n + 1 :]]) for n, word in enumerate(words) if word in turns}
     return DeviceLimits.model_validate(
         {
             "device_id": asset.asset_id,
@@ -164,7 +167,7 @@ def limits_of(
             "soc_max": params.get("soc_max", 1.0) if has_soc else None,
             "capacity_kwh": params.get("capacity_kwh") if has_soc and capability == "set_charge_power_kw" else None,
             "tolerance": template.read_back[capability].tolerance,
-            "excludes": _fighting(capability, template.settable),
+            "excludes": tuple(sorted(others & set(template.settable))),
             **_slow(place, params),
             **_powers(asset, place, capability),
             **_comfort(params),
@@ -276,10 +279,3 @@ def _comfort(params: dict[str, float]) -> dict[str, float | None]:
         "max_humidity_percent": params.get("max_humidity_percent"),
         "max_co2_ppm": params.get("max_co2_ppm"),
     }
-
-
-def _fighting(capability: str, settable: tuple[str, ...]) -> tuple[str, ...]:
-    words = capability.split("_")
-    turns = {one: other for pair in _FIGHTING for one, other in (pair, pair[::-1])}
-    others = {"_".join([*words[:n], turns[word], *words[n + 1 :]]) for n, word in enumerate(words) if word in turns}
-    return tuple(sorted(others & set(settable)))

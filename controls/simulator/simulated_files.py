@@ -20,7 +20,6 @@ def write_site(
     start: date,
     end: date,
     seed: int = SEED,
-    price_days_ahead: int = 1,
     until_utc: datetime | None = None,
     lapses: Sequence[Lapse] = (),
 ) -> list[Path]:
@@ -28,8 +27,7 @@ def write_site(
 
     With `until_utc` only intervals that have ended by then are written, prices apart. lapses: what was left running.
     """
-    made = generate_site(site, start=start, end=end, seed=seed, price_days_ahead=price_days_ahead)
-    made = with_lapses(made, site, lapses)
+    made = with_lapses(generate_site(site, start=start, end=end, seed=seed), site, lapses)
     return write_files(folder, made if until_utc is None else made.until(until_utc))
 
 

@@ -134,7 +134,12 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     call = ShellCall(shared)
     try:
         kept: KeptNumbers | None = None
-        options = operation.question.filled(_texts(options))
+        # The name of a file may be no UTF-8; a text has to be.
+        for name, value in options.items():
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, str) and any("\ud800" <= letter <= "\udfff" for letter in each):
+                    raise BadInput(f"{name}: {each!r} is no UTF-8 text", reason="bad_request")
+        options = operation.question.filled(options)
         with (
             call.terminal.alone(call.folder, is_debug=shared.debug_),
             _beside_no_erasure(call, is_needed=operation.writes or operation.keeps),
@@ -158,15 +163,6 @@ def _finish(operation: Operation, shared: Shared, options: dict[str, Any]) -> No
     finally:
         call.close()
     raise typer.Exit(code)
-
-
-def _texts(options: dict[str, Any]) -> dict[str, Any]:
-    """The options. Raises BadInput for a text that is no UTF-8; the name of a file may be none."""
-    for name, value in options.items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str) and any("\ud800" <= letter <= "\udfff" for letter in each):
-                raise BadInput(f"{name}: {each!r} is no UTF-8 text", reason="bad_request")
-    return options
 
 
 @contextmanager

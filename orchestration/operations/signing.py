@@ -1,10 +1,18 @@
 """Signing person and key of every command with --as PERSON."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.sites.edit_site import keep_text
+from assets.sites.load_sites import rewritten
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
+from data_quality.contracts.site_file.site import Site
+from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.operation import Call
 
 if TYPE_CHECKING:
@@ -27,6 +35,26 @@ class Actor:
 
         store, clock = self.call.project.store, self.call.clock
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
+
+
+@contextmanager
+def signed_text(
+    who: Actor, path: Path, text: str, act: str, site_id: str, subject: str, **facts: Any
+) -> Iterator[Site]:
+    """The site with a new text of its file, signed and written where nothing fails within; the text before is kept.
+
+    Raises BadInput (faulty_text) for a text that is no site.
+    """
+    call = who.call
+    try:
+        with rewritten(path, text) as changed, call.project.store.together():
+            yield changed
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=digest)
+            keep_text(path, call.places.site_texts_dir / site_id, who.person.person_id, call.clock.now_utc())
+    except BadConfiguration as fault:
+        faults = "; ".join(each.message for each in fault.problems)
+        raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
 
 
 def actor(call: Call, role: Role | None = None) -> Actor:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from assets.stores.published.report_ledger import keep_site_version
 from assets.stores.published.requested_figures import RequestedFigures
@@ -18,6 +18,7 @@ from reports.recompute.quarter_again import QUARTER
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject
 
+T = TypeVar("T")
 # The name under which a series is stored; its points name the computation that makes them.
 SERIES = "series"
 _MEASURE, _IN_FULL = "consumption_kwh", (1.0, None, ())
@@ -84,13 +85,18 @@ def _row(each: Interval) -> str:
     return at if more == _IN_FULL else f"{at} {json.dumps(more)}"
 
 
+def row_of(rows: Sequence[T], number: str) -> T | None:
+    """The row that the end of an id names, from 0; None where there is none."""
+    return rows[int(number)] if number in map(str, range(len(rows))) else None
+
+
 def interval_figure(series: Figure, row: str) -> Figure | None:
     """The figure of a row of a kept series; None where there is none."""
     named = dict(series.trace.parameters)
     rows, grain, local = named.pop("rows").split(";"), named.pop("grain"), zone(named.pop("time_zone"))
-    if row not in map(str, range(len(rows))):
+    if (kept := row_of(rows, row)) is None:
         return None
-    second, value, *more = rows[int(row)].split(" ", 2)
+    second, value, *more = kept.split(" ", 2)
     coverage, estimated_share, codes = json.loads(more[0]) if more else _IN_FULL
     at_utc = datetime.fromtimestamp(int(second), UTC)
     start = at_utc.astimezone(local).date()

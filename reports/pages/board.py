@@ -141,7 +141,6 @@ def board_page(
     made: str = "",
     pickers: Sequence[PageBlock] = (),
     below: Sequence[Part] = (),
-    links: Sequence[tuple[str, str]] = (),
     findings: Sequence[Finding] = (),
     whys: Mapping[str, str] | None = None,
 ) -> Page:
@@ -150,7 +149,7 @@ def board_page(
     return Page(
         title=page_word(boards()[board].title, address.locale) + of, address=address,
         parts=(Part(key="tiles", blocks=blocks), *below), age=age, made=made,
-        findings=tuple(findings), links=tuple(links),
+        findings=tuple(findings),
         whys=dict(whys or {}) | {key: href for each in widgets for key, href in each.leads.items()},
         sparks={key: svg for each in widgets for key, svg in each.sparks.items()},
         chips={each.table.key: each.chips for each in widgets if each.table is not None and each.chips is not None},

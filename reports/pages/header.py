@@ -28,7 +28,6 @@ def header_blocks(
     now_utc: datetime,
     grains: Sequence[str] = (),
     grain: str = "",
-    is_compared: bool = True,
 ) -> tuple[PageBlock, ...]:
     """The pickers of a page. scopes: id -> name, of those that the person sees. newest: last local day with
     readings. grains: those that the page has; none: it has no such picker.
@@ -39,9 +38,8 @@ def header_blocks(
     blocks.append(_periods(at, period, newest, now_utc))
     if grains:
         blocks.append(_choice("By", {at.href(grain=each): GRAINS[each] for each in grains}, at.href(grain=grain)))
-    if is_compared:
-        compared = {at.href(compare=None if key == "none" else key): name for key, name in COMPARED.items()}
-        blocks.append(_choice("Compared with", compared, here))
+    compared = {at.href(compare=None if key == "none" else key): name for key, name in COMPARED.items()}
+    blocks.append(_choice("Compared with", compared, here))
     blocks.append(_form(at, scopes, scope, period))
     return tuple(blocks)
 

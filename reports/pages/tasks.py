@@ -176,7 +176,7 @@ def task_form(action: str, *, people: Mapping[str, str], title: str = "", priori
     )  # fmt: skip
 
 
-def tasks_table(tasks: Sequence[Task], locale: str, none: str = "No task is open.") -> Table:
+def tasks_table(tasks: Sequence[Task], locale: str) -> Table:
     """Tasks, a row each; the title leads to its page."""
     columns = (
         Column(title="Priority"), Column(title="Task", weight=4), Column(title="State"), Column(title="Assignee"),
@@ -193,7 +193,9 @@ def tasks_table(tasks: Sequence[Task], locale: str, none: str = "No task is open
         )
         for each in tasks
     )  # fmt: skip
-    return Table(key="tasks", title="Tasks", sheet="tasks", columns=columns, rows=rows, note="" if rows else none)
+    return Table(
+        key="tasks", title="Tasks", sheet="tasks", columns=columns, rows=rows, note="" if rows else "No task is open."
+    )
 
 
 def _history(history: Sequence[Task]) -> Table:

@@ -70,7 +70,12 @@ def render_pdf(content: ReportContent, *, is_tagged: bool = True) -> bytes:
             style = paragraph_style("heading", size=13, font=FONT_BOLD, color=ACCENT, spaceAfter=6)
             named = part.add("H2", section.title, title=section.title)
             head = [text_of(named, lines_markup(section.title, FONT_BOLD, 13, _WIDTH_PT), style)]
-        drawn += _section(_with_register(section, content), part, _WIDTH_PT, head, spare)
+        # The section with the register of figures as the table that it is on paper.
+        blocks = tuple(
+            register_table(each, content.figures, content.spoken) if isinstance(each, Register) else each
+            for each in section.blocks
+        )
+        drawn += _section(section.model_copy(update={"blocks": blocks}), part, _WIDTH_PT, head, spare)
         story.append((_is_appendix(section), drawn))
     spare |= _spare(content, story)
     document = _document(buffer, content)
@@ -183,15 +188,6 @@ def _spare(content: ReportContent, story: _Story) -> dict[str, float]:
 def _is_appendix(section: Section) -> bool:
     """A register that is a table on paper; one in a paragraph stands on the report's own page."""
     return section.key == REGISTER and any(isinstance(block, Register) for block in section.blocks)
-
-
-def _with_register(section: Section, content: ReportContent) -> Section:
-    """The section with the register of figures as the table that it is on paper."""
-    blocks = tuple(
-        register_table(each, content.figures, content.spoken) if isinstance(each, Register) else each
-        for each in section.blocks
-    )
-    return section.model_copy(update={"blocks": blocks})
 
 
 def _section(section: Section, part: Element, width: float, head: list[Any], spare: Mapping[str, float]) -> list[Any]:

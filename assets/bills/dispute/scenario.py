@@ -131,19 +131,15 @@ def on_dates(start: date, end: date) -> Change:
         if uses is not None:
             # One use per register: what was counted between stays whole, whatever dates are printed on it.
             uses = tuple(replace(use, start=start, end=end) for use in merged(uses))
-        return replace(scenario, start=start, end=end, uses=uses, tariffs=_reaching(scenario.tariffs, start, end))
+        # The first and the last tariff, extended to the dates: mistaken dates are read without a look at validity.
+        ordered = sorted(scenario.tariffs, key=lambda tariff: tariff.valid_from)
+        if start < ordered[0].valid_from:
+            ordered[0] = ordered[0].model_copy(update={"valid_from": start})
+        if end > ordered[-1].valid_to:
+            ordered[-1] = ordered[-1].model_copy(update={"valid_to": end})
+        return replace(scenario, start=start, end=end, uses=uses, tariffs=tuple(ordered))
 
     return changed
-
-
-def _reaching(tariffs: tuple[Tariff, ...], start: date, end: date) -> tuple[Tariff, ...]:
-    """The first and the last tariff, extended to the dates: mistaken dates are read without a look at validity."""
-    ordered = sorted(tariffs, key=lambda tariff: tariff.valid_from)
-    if start < ordered[0].valid_from:
-        ordered[0] = ordered[0].model_copy(update={"valid_from": start})
-    if end > ordered[-1].valid_to:
-        ordered[-1] = ordered[-1].model_copy(update={"valid_to": end})
-    return tuple(ordered)
 
 
 def with_uses(uses: Sequence[RegisterUse]) -> Change:

@@ -79,16 +79,12 @@ def expected_days(baseline: Baseline, days: pl.DataFrame) -> pl.DataFrame:
     for name in baseline.feature_order:
         total = total + pl.lit(values[name]) * pl.col(name)
     expected = features.select("local_date", expected_kwh=total.round(QUANTUM_DECIMALS))
-    return expected.with_columns(is_extrapolated=_is_outside(baseline, days))
-
-
-def _is_outside(baseline: Baseline, days: pl.DataFrame) -> pl.Series:
     # Starts from a column, not from a literal: a baseline without drivers still answers once a day.
     outside = pl.col("local_date").is_null()
     for name, (low, high) in baseline.driver_ranges.items():
         # A driver that is not known is not outside: its day has no expectation anyway.
         outside = outside | ~pl.col(name).is_between(low, high).fill_null(True)
-    return days.select(is_extrapolated=outside).to_series()
+    return expected.with_columns(is_extrapolated=days.select(is_extrapolated=outside).to_series())
 
 
 Use = Literal["enpi", "savings", "monitoring", "report"]

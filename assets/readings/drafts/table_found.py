@@ -260,7 +260,15 @@ def _head(path: Path) -> _Head | None:
     if not isinstance(reader, TableReader):
         return None
     if isinstance(reader, XlsxTable):
-        return _of_workbook(reader, path)
+        # The first sheet that has a table: covers and notes stand before it.
+        first = _searched(reader, path, None)
+        if first is not None:
+            return first
+        try:
+            others = reader.sheets(path)[1:_SHEETS]
+        except BadInput:
+            return None
+        return next((found for name in others if (found := _searched(reader, path, None, name)) is not None), None)
     encoding = _encoding(path) if isinstance(reader, CsvTable) else None
     if not isinstance(reader, CsvTable) or path.stat().st_size <= _SEARCHED_BYTES:
         return _searched(reader, path, encoding)
@@ -271,18 +279,6 @@ def _head(path: Path) -> _Head | None:
         short.write_bytes(beginning[: beginning.rfind(b"\n") + 1] or beginning)
         found = _searched(reader, short, encoding)
     return None if found is None else _tried(reader, path, found.mapping)
-
-
-def _of_workbook(reader: XlsxTable, path: Path) -> _Head | None:
-    """The first sheet that has a table: covers and notes stand before it."""
-    first = _searched(reader, path, None)
-    if first is not None:
-        return first
-    try:
-        others = reader.sheets(path)[1:_SHEETS]
-    except BadInput:
-        return None
-    return next((found for name in others if (found := _searched(reader, path, None, name)) is not None), None)
 
 
 def _searched(reader: TableReader, path: Path, encoding: str | None, sheet: str | None = None) -> _Head | None:

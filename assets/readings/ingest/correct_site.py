@@ -99,7 +99,13 @@ def _month(
         current = raw
         if meters:
             current = lake.current(site.site_id, start_utc=month.start_utc, end_utc=month.end_utc, meters=meters)
-        back = _reinstated(lake, site, current, estimates, raw)
+        # Raw rows of the keys that hold an estimate of ours and need none any more, as columns of `estimates`.
+        ours = batches_of_reader(lake.store, site.site_id, READER)
+        stale = current.filter(pl.col("batch_id").is_in(ours)).join(estimates.select(KEY), on=KEY, how="anti")
+        # What was put back in force before is the raw row already.
+        same = [*KEY, "value", "quality_code"]
+        stale = stale.join(raw.select(same), on=same, how="anti")
+        back = raw.join(stale.select(KEY), on=KEY, how="semi").select(estimates.columns)
         reinstated = back.height
         changes, unchanged = classify(pl.concat([estimates, back]), current)
         return Decided(changes=changes, unchanged_rows=unchanged)
@@ -132,18 +138,6 @@ def _concerned(lake: Lake, site: Site, month: Period, validation: Validation) ->
         rows = pl.scan_parquet(files, hive_partitioning=False).filter(pl.col("batch_id").is_in(sorted(ours)))
         found |= {*rows.select("meter_id").unique().collect()["meter_id"]}
     return sorted(found)
-
-
-def _reinstated(
-    lake: Lake, site: Site, current: pl.DataFrame, estimates: pl.DataFrame, raw: pl.DataFrame
-) -> pl.DataFrame:
-    """Raw rows of the keys that hold an estimate of ours and need none any more, as columns of `estimates`."""
-    ours = batches_of_reader(lake.store, site.site_id, READER)
-    stale = current.filter(pl.col("batch_id").is_in(ours)).join(estimates.select(KEY), on=KEY, how="anti")
-    # What was put back in force before is the raw row already.
-    same = [*KEY, "value", "quality_code"]
-    stale = stale.join(raw.select(same), on=same, how="anti")
-    return raw.join(stale.select(KEY), on=KEY, how="semi").select(estimates.columns)
 
 
 def _write(

@@ -140,7 +140,11 @@ def _split(frame: pl.DataFrame, length: str = "source_minutes") -> pl.DataFrame:
                 .otherwise("_quanta"),
             )
         )
-    return _finished(frame)
+    # NumPy divides; polars multiplies by the reciprocal of a constant, which misses the nearest float.
+    values = pl.Series(frame["_quanta"].to_numpy() / _QUANTA, dtype=pl.Float64)
+    return frame.with_columns(interval_minutes=pl.lit(CANONICAL_MINUTES), value=values).select(
+        pl.col(name).cast(dtype) for name, dtype in CANONICAL_SCHEMA.items()
+    )
 
 
 def _gather(frame: pl.DataFrame) -> pl.DataFrame:
@@ -163,14 +167,6 @@ def _gather(frame: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return _split(gathered, "_length")
-
-
-def _finished(frame: pl.DataFrame) -> pl.DataFrame:
-    # NumPy divides; polars multiplies by the reciprocal of a constant, which misses the nearest float.
-    values = pl.Series(frame["_quanta"].to_numpy() / _QUANTA, dtype=pl.Float64)
-    return frame.with_columns(interval_minutes=pl.lit(CANONICAL_MINUTES), value=values).select(
-        pl.col(name).cast(dtype) for name, dtype in CANONICAL_SCHEMA.items()
-    )
 
 
 def _rejected(frame: pl.DataFrame, reason: str, expected: str) -> pl.DataFrame:

@@ -43,11 +43,10 @@ def newest_events(
     most: int = 100,
     person_id: str = "",
     sites: Collection[str] = (),
-    before: int | None = None,
     as_of_utc: datetime | None = None,
     about: tuple[str, str] | None = None,
 ) -> list[Row]:
-    """Lines, the newest first; of one person, about some sites, before the line of an id, as of then, or all.
+    """Lines, the newest first; of one person, about some sites, as of then, or all.
 
     about: a route and a subject.
     """
@@ -61,6 +60,4 @@ def newest_events(
         query = query.where(sa.or_(columns.subject.in_(sites), *of_site))
     if about is not None:
         query = query.where(columns.route == about[0], columns.subject == about[1])
-    if before is not None:
-        query = query.where(columns.id < before)
     return list(store.rows(query))

@@ -145,17 +145,14 @@ class MqttListener(Threaded):
             delivery.topic, delivery.payload, received_utc=received_utc, is_kept=delivery.is_kept
         )
         if message.seq is not None:
-            self._count(delivery.topic, message.seq, is_again=delivery.is_again)
+            before = self._arrivals.get(delivery.topic, Arrivals())
+            after = before.after(message.seq, is_again=delivery.is_again)
+            self._arrivals[delivery.topic] = after
+            missing, doubled = after.missing - before.missing, after.doubled - before.doubled
+            if missing or doubled:
+                self._tally.gaps(missing=missing, doubled=doubled)
         self._tally.came(samples=len(message.samples), refusals=len(message.refusals), received_utc=received_utc)
         sink.take(self.source_id, message.samples, message.refusals, partial(self._done, delivery, message))
-
-    def _count(self, topic: str, seq: int, *, is_again: bool) -> None:
-        before = self._arrivals.get(topic, Arrivals())
-        after = before.after(seq, is_again=is_again)
-        self._arrivals[topic] = after
-        missing, doubled = after.missing - before.missing, after.doubled - before.doubled
-        if missing or doubled:
-            self._tally.gaps(missing=missing, doubled=doubled)
 
     def _done(self, delivery: Delivery, message: Message, is_durable: bool) -> None:
         if is_durable:

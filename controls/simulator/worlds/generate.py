@@ -20,8 +20,8 @@ _WORLDS: dict[str, Callable[..., SimulatedSite]] = {
 }
 
 
-def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price_days_ahead: int = 1) -> SimulatedSite:
-    """Readings of the local dates [start, end), and day-ahead prices for some days more. Raises BadInput.
+def generate_site(site: Site, *, start: date, end: date, seed: int = SEED) -> SimulatedSite:
+    """Readings of the local dates [start, end), and day-ahead prices for one day more. Raises BadInput.
 
     Whole years are drawn and then cut, so a month on its own equals that month of the year.
     """
@@ -32,7 +32,7 @@ def generate_site(site: Site, *, start: date, end: date, seed: int = SEED, price
         raise BadInput(
             f"site {site.site_id!r} cannot be simulated; the simulator knows {known}", reason="not_simulated"
         )
-    prices_end = end + timedelta(days=price_days_ahead)
+    prices_end = end + timedelta(days=1)
     last = prices_end if site.price_stream is not None else end
     # The end is exclusive: a span up to 1 January does not need the new year.
     years = range(start.year, (last - timedelta(days=1)).year + 1)

@@ -122,7 +122,11 @@ def months_of_span(start: date, end: date, time_zone: str) -> list[Month]:
 def strike(made: SimulatedSite, *, start: date, end: date, seed: int) -> Struck:
     """Faults of every kind in the readings of [start, end), local months. Raises BadInput as months_of_span."""
     months = months_of_span(start, end, made.time_zone)
-    clean = _streams(made)
+    clean: dict[Stream, Series] = {}
+    for frame, unit in ((made.meters, "kwh"), (made.volumes, "m3")):
+        if frame is not None:
+            for (meter, register), part in frame.partition_by("meter", "register", as_dict=True).items():
+                clean[str(meter), str(register)] = part.sort("timestamp")[unit].to_numpy()
     struck = Struck(months[0].start_utc, months, clean, dict(clean))
     rng = generator(seed, start.isoformat(), end.isoformat(), "tower faults")
     early, middle, last = months[0], months[len(months) // 2], months[-1]
@@ -132,15 +136,6 @@ def strike(made: SimulatedSite, *, start: date, end: date, seed: int) -> Struck:
     _strike_files(struck, rng, early=early, last=last)
     struck.truth.sort(key=lambda fault: (fault.start_utc, fault.kind, fault.meter))
     return struck
-
-
-def _streams(made: SimulatedSite) -> dict[Stream, Series]:
-    found: dict[Stream, Series] = {}
-    for frame, unit in ((made.meters, "kwh"), (made.volumes, "m3")):
-        if frame is not None:
-            for (meter, register), part in frame.partition_by("meter", "register", as_dict=True).items():
-                found[str(meter), str(register)] = part.sort("timestamp")[unit].to_numpy()
-    return found
 
 
 def _strike_tenants(struck: Struck, rng: np.random.Generator, *, early: Month, middle: Month, last: Month) -> None:

@@ -143,7 +143,10 @@ def enpi_parts(data: Mapping[str, Any], *, use: str, site: str, rule: StatusRule
     rule: by which the use is judged.
     """
     parts: list[Table | str] = [_headline(data, use, site), *_energy(data), _behind(data), "", _months(data, rule)]
-    parts += _looked_at(data)
+    flags = [f"look again: {words(flag)}" for flag in data["review_flags"]]
+    findings = [f"{each['severity']}: {each['message']}" for each in data["findings"]]
+    alerts = [f"alert, {words(each['kind'])}: {each['message']}" for each in data["alerts"]]
+    parts += [*flags, *findings, *alerts]
     if "trend" in data:
         shown = Table(
             data["trend"],
@@ -216,13 +219,6 @@ def _standing(judged: Mapping[str, Any], rule: StatusRule) -> str:
     """The word that pages and reports have for a span too: its alert level, or that it improved."""
     found = performance(judged["deviation_percent"], warn=rule.warn_percent)
     return words(standing_of(judged["status"], found)).lower()
-
-
-def _looked_at(data: Mapping[str, Any]) -> list[str]:
-    flags = [f"look again: {words(flag)}" for flag in data["review_flags"]]
-    findings = [f"{each['severity']}: {each['message']}" for each in data["findings"]]
-    alerts = [f"alert, {words(each['kind'])}: {each['message']}" for each in data["alerts"]]
-    return [*flags, *findings, *alerts]
 
 
 def _supposed(found: Mapping[str, Any]) -> list[str]:

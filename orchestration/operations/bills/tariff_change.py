@@ -1,10 +1,9 @@
 """`meterloom tariff change`: a tariff of a site's file ends on a day, and its next version begins there."""
 
-import hashlib
 from typing import Annotated
 
-from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
-from assets.sites.load_sites import rewritten, site_file
+from assets.sites.edit_site import as_in_file, one_writer, site_text, text_tag
+from assets.sites.load_sites import site_file
 from assets.sites.patch import with_next_tariff
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.periods import tariffs_of
@@ -13,13 +12,12 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import Answer
 from orchestration.operations.bills.carriers import HELD, held_tariffs
 from orchestration.operations.bills.tariff import FileArgument
 from orchestration.operations.operation import ACTS, Argument, Call, operation
 from orchestration.operations.options import ReasonOption, SiteOption
-from orchestration.operations.signing import actor
+from orchestration.operations.signing import actor, signed_text
 
 
 @operation(
@@ -44,17 +42,11 @@ def tariff_change(
     path = site_file(call.places.sites_dir, site)
     with one_writer(path, text_tag(path)):
         text = as_in_file(with_next_tariff(site_text(path), tariff, after, file=path.name), path)
-        try:
-            with rewritten(path, text) as changed, call.project.store.together():
-                for carrier in Carrier:
-                    # Two in force on one day are refused here, not with the first bill.
-                    tariffs_of(changed, carrier)
-                digest = hashlib.sha256(text.encode()).hexdigest()
-                who.sign("tariff change", f"{site}/{tariff}", next=after.tariff_id, reason=reason, file_sha256=digest)
-                keep_text(path, call.places.site_texts_dir / site, who.person.person_id, call.clock.now_utc())
-        except BadConfiguration as fault:
-            faults = "; ".join(each.message for each in fault.problems)
-            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+        facts = {"next": after.tariff_id, "reason": reason}
+        with signed_text(who, path, text, "tariff change", site, tariff, **facts) as changed:
+            for carrier in Carrier:
+                # Two in force on one day are refused here, not with the first bill.
+                tariffs_of(changed, carrier)
     ends = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
     return Answer(held_tariffs(call.project, site), HELD, ends)
 

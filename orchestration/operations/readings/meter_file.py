@@ -1,25 +1,23 @@
 """`meterloom meters add|change`: a meter more in a site's file, or what a meter there lacks; every comment is kept."""
 
-import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import ValidationError
 
-from assets.sites.edit_site import keep_text, one_writer, text_tag
-from assets.sites.load_sites import rewritten, site_file
+from assets.sites.edit_site import one_writer, text_tag
+from assets.sites.load_sites import site_file
 from assets.sites.patch import with_meter, with_meter_name, with_parent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
 from data_quality.contracts.people import Role
 from data_quality.contracts.site_file.meter import Carrier, Meter
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.yaml_file import BadConfiguration
 from orchestration.operations.answer import Answer
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.operations.readings.meters import METERS, meters_list
-from orchestration.operations.signing import actor
+from orchestration.operations.signing import actor, signed_text
 
 MeterArgument = Annotated[str, Argument(metavar="METER", help="Its id.")]
 NameOption = Annotated[str, Option("--name", help="What people call it.")]
@@ -83,15 +81,7 @@ def _written(call: Call, site: Site, act: str, meter: str, reason: str, change: 
     who, path = actor(call, Role.ENGINEER), site_file(call.places.sites_dir, site.site_id, call.project.cache)
     with one_writer(path, text_tag(path)):
         after = change(path.read_bytes().decode("utf-8-sig"), path.name)
-        try:
-            with rewritten(path, after), call.project.store.together():
-                digest = hashlib.sha256(after.encode()).hexdigest()
-                who.sign(act, f"{site.site_id}/{meter}", reason=reason, file_sha256=digest)
-                keep_text(
-                    path, call.places.site_texts_dir / site.site_id, who.person.person_id, call.clock.now_utc()
-                )  # fmt: skip
-        except BadConfiguration as fault:
-            faults = "; ".join(each.message for each in fault.problems)
-            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+        with signed_text(who, path, after, act, site.site_id, meter, reason=reason):
+            pass
     rows = [each for each in meters_list(call, site.site_id).result["meters"] if each["id"] == meter]  # type: ignore[index]
     return Answer({"site_id": site.site_id, "meters": rows}, METERS, f"{path.name} holds {meter}, by {who.person.name}")

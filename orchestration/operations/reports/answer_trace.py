@@ -28,6 +28,7 @@ from orchestration.operations.answer_figures import (
 )
 from orchestration.operations.operation import OPERATIONS, Call, Operation
 from orchestration.operations.run_call import RunCall
+from orchestration.views.series_ids import row_of
 from reports.figures.trace import TraceReport
 
 _NOWHERE = Path("/dev/null")
@@ -55,9 +56,9 @@ def answer_trace(call: Call, figure_id: str) -> TraceReport | None:
         return None
     named = dict(kept.trace.parameters)
     numbers = json.loads(named.pop("numbers"))
-    if row not in map(str, range(len(numbers))):
+    if (numbered := row_of(numbers, row)) is None:
         return None
-    operation, (place, number) = _operation(named["module"], named["operation"]), numbers[int(row)]
+    operation, (place, number) = _operation(named["module"], named["operation"]), numbered
     named |= {"place": place, "command": _command(operation, json.loads(named["question"]))}
     # A number of a series is named as the series is.
     name = next(each for each in reversed(place.split("/")) if not each.isdecimal())

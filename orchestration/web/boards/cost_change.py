@@ -78,7 +78,12 @@ class _Change:
     def _quantities(self, energy: Pair) -> list[tuple[str, Shown | None]]:
         """Energy more or less: as expected by the baselines, beyond that, and of what has no baseline."""
         grown = self.more(energy[1], energy[0], "kwh", "change of use")
-        uses = self._uses()
+        # Uses that share no meter: the energy of the others would count twice.
+        leaves = [
+            each for each in self.now.site.seus
+            if each.is_active and not each.is_aggregate and each.carrier == Carrier.ELECTRICITY
+        ]  # fmt: skip
+        uses = [] if overlapping(leaves, self.now.site) else leaves
         saved = [self._saved(seu) for seu in uses]
         used = [self._both(ENERGY, f"seu:{seu.seu_id}") for seu in uses]
         whole = [each for each in (*saved, *used) if each is not None]
@@ -90,14 +95,6 @@ class _Change:
         driven = self.more(known, performed, "kwh", "change of what is expected")
         other = self.more(grown, known, "kwh", "change of other use")
         return [("Production and weather", driven), ("Energy performance", performed), ("Other use", other)]
-
-    def _uses(self) -> list[Seu]:
-        """Uses that share no meter: the energy of the others would count twice."""
-        leaves = [
-            each for each in self.now.site.seus
-            if each.is_active and not each.is_aggregate and each.carrier == Carrier.ELECTRICITY
-        ]  # fmt: skip
-        return [] if overlapping(leaves, self.now.site) else leaves
 
     def _saved(self, seu: Seu) -> Pair | None:
         return _known([self.show.against(seu.seu_id, "savings_kwh", span) for span in self.spans])

@@ -38,7 +38,14 @@ def day_points(
     (formulas 5.5) of a single day, or of all compared days so far: the model's error only.
     """
     if is_running:
-        return _running(pairs, version, period=period, rule=rule, confidence=confidence, has_band=has_band)
+        both = compared(pairs, rule=rule, start=period.start, end=period.end)
+        made, saved, expected = list[DayPoint](), Decimal(0), Decimal(0)
+        for count, pair in enumerate(both, start=1):
+            expected = sum_kwh([expected, pair.expected_kwh])
+            saved = sum_kwh([saved, pair.expected_kwh, -(pair.actual_kwh or Decimal(0))])
+            half = period_uncertainty_kwh(version, expected, both[:count], confidence=confidence) if has_band else None
+            made.append(_point(pair.local_date, float(saved), half))
+        return made
     made = []
     for pair in pairs:
         if not period.start <= pair.local_date < period.end:
@@ -47,25 +54,6 @@ def day_points(
         known = value is not None and has_band
         half = period_uncertainty_kwh(version, value, [pair], confidence=confidence) if known else None
         made.append(_point(pair.local_date, None if value is None else float(value), half))
-    return made
-
-
-def _running(
-    pairs: Sequence[DayPair],
-    version: BaselineVersion | None,
-    *,
-    period: Period,
-    rule: EnpiRule,
-    confidence: float,
-    has_band: bool,
-) -> list[DayPoint]:
-    both = compared(pairs, rule=rule, start=period.start, end=period.end)
-    made, saved, expected = list[DayPoint](), Decimal(0), Decimal(0)
-    for count, pair in enumerate(both, start=1):
-        expected = sum_kwh([expected, pair.expected_kwh])
-        saved = sum_kwh([saved, pair.expected_kwh, -(pair.actual_kwh or Decimal(0))])
-        half = period_uncertainty_kwh(version, expected, both[:count], confidence=confidence) if has_band else None
-        made.append(_point(pair.local_date, float(saved), half))
     return made
 
 

@@ -97,7 +97,9 @@ class _Document:
         for last in records(path):
             self._take(last)
         self._close_day()
-        self._check(last)
+        check_end(last, has_end=self._has_end)
+        if not self._days:
+            raise BadInput("there is no 300 record with values", line=1, reason="no_data")
 
     def _take(self, record: Record) -> None:
         kind = record.fields[0]
@@ -162,11 +164,6 @@ class _Document:
             return
         self._days.append(day)
         self._status += _status(day)
-
-    def _check(self, last: Record | None) -> None:
-        check_end(last, has_end=self._has_end)
-        if not self._days:
-            raise BadInput("there is no 300 record with values", line=1, reason="no_data")
 
     def found(self) -> Found:
         """Every interval of every day."""

@@ -65,8 +65,18 @@ def times_of(telegram: Telegram) -> tuple[bytes, bytes, tuple[bytes, ...]]:
 
 def readings_of(fields: list[Field], header: str, time_zone: str) -> list[Reading]:
     """Every value with a unit, of the electricity meter and of M-Bus devices, as one telegram states it."""
-    objects = _objects(fields)
-    name, alias = _identity(objects, header)
+    # The brackets of each object; one that appears twice, and says the same, is one object.
+    objects: dict[str, list[Field]] = {}
+    seen: set[tuple[str, str]] = set()
+    for each in fields:
+        place = (each.obis, each.position)
+        if each.position == "cont" or place not in seen:
+            objects.setdefault(each.obis, []).append(each)
+        seen.add(place)
+    # (name of the meter, the same as written): its equipment id as text, else the telegram's header.
+    plain = {_SUFFIX.sub("", obis): fields[0].value for obis, fields in objects.items()}
+    written = next((plain[obis] for obis in _IDS if plain.get(obis)), None)
+    name, alias = (_as_text(written), written) if written else (header or "unnamed", None)
     moment = _time_of(objects, time_zone)
     found = []
     for obis, brackets in objects.items():
@@ -142,25 +152,6 @@ def conflict(fields: list[Field]) -> Field | None:
         if each.position != "cont" and (before.value, before.unit) != (each.value, each.unit):
             return each
     return None
-
-
-def _objects(fields: list[Field]) -> dict[str, list[Field]]:
-    """The brackets of each object; one that appears twice, and says the same, is one object."""
-    objects: dict[str, list[Field]] = {}
-    seen: set[tuple[str, str]] = set()
-    for each in fields:
-        place = (each.obis, each.position)
-        if each.position == "cont" or place not in seen:
-            objects.setdefault(each.obis, []).append(each)
-        seen.add(place)
-    return objects
-
-
-def _identity(objects: dict[str, list[Field]], header: str) -> tuple[str, str | None]:
-    """(name of the meter, the same as written): its equipment id as text, else the telegram's header."""
-    plain = {_SUFFIX.sub("", obis): fields[0].value for obis, fields in objects.items()}
-    written = next((plain[obis] for obis in _IDS if plain.get(obis)), None)
-    return (_as_text(written), written) if written else (header or "unnamed", None)
 
 
 def _as_text(written: str) -> str:
