@@ -44,7 +44,7 @@ def live_page(
         )
         state, look, about = _state(states.get(source_id), now_utc)
         title = named(_in_words(site.source_name(source_id)))
-        sources.append(PointSource(title=title, state=state, look=look, about=about, rows=rows))
+        sources.append(PointSource(title=title, state=(state, look), about=about, rows=rows))
     blocks: list[PageBlock] = []
     if fault or not sources:
         none = "the site file names no live source" if not has_sources else "no data received yet"

@@ -1,8 +1,7 @@
 """Content of a page, ready to draw: blocks of numbers, tables and pictures, each number with its unit, age and why.
 
 The drawing (HTML, or a script's chart) formats and computes nothing. Blocks of reports (Table, Chart, Paragraph) are
-blocks of pages too; what only a page has stands here. Markup is made by the drawing alone: every text here is plain,
-but for `Picture.svg`, which reports/svg makes.
+blocks of pages too; what only a page has stands here. Texts are plain, but for `Picture.svg`, which reports/svg makes.
 """
 
 from datetime import datetime
@@ -344,8 +343,7 @@ class PointSource(Model):
     """A source and its live points, a row each. state: of the source in a word; about: in a sentence."""
 
     title: Text
-    state: Text
-    look: Look
+    state: tuple[Text, Look]
     about: Text
     rows: tuple[PointRow, ...]
 
@@ -472,14 +470,13 @@ class Part(Model):
 class Page(Model):
     """One page. age: how old what it shows is, in words; made: when it was calculated, told to whom points there.
 
-    whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its
-    key. links: text and address of what is done with the page (CSV, the same as of now, the report); first: the one
-    that leads. hints: of names in tables and over tiles the id, told to whom points at one. chips: of tables by key the
-    column of states. sparks: as of Widget.
-    state: how what it shows stands, as a chip. told_in: of a page that quotes (a report as it was published) the
-    locale of what it quotes, which stays as it is. awaits: the site of which nothing is told yet: its first live value
-    has the browser load the page again. lacks: of a page that shows nothing yet, what is missing: readings of the site
-    or a word of its file; the drawing adds the act that the person may do about it.
+    whys: by figure_id, where the cells of tables lead; a cell that names something (a report, a use) has there its key.
+    first: the act that leads; links: text and address of what else is done with the page (CSV, the same as of now, the
+    report). hints: of names in tables and over tiles the id, told to whom points at one. chips: of tables by key the
+    column of states. sparks: as of Widget. state: how what it shows stands, as a chip. told_in: of a page that quotes
+    (a report as it was published) the locale of what it quotes, which stays as it is. awaits: the site of which nothing
+    is told yet: its first live value has the browser load the page again. lacks: of a page that shows nothing yet, what
+    the next act adds.
     """
 
     title: Text
@@ -501,7 +498,5 @@ class Page(Model):
     is_synthetic: bool = False
 
 
-# A document shows pages of its own.
-Sheet.model_rebuild()
-Part.model_rebuild()
-Page.model_rebuild()
+for each in (Sheet, Part, Page):  # A document shows pages of its own.
+    each.model_rebuild()

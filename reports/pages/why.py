@@ -145,7 +145,7 @@ def why_page(shown: Explained, address: Address, *, may_keep: bool = False) -> P
 
 
 def _label(figure: Figure, shown: Explained, *, is_head: bool = False) -> str:
-    """What the number is of what; is_head: of a number whose scope is told beside it, what it is."""
+    """Name of the number with its scope; is_head: the name alone, where the scope stands beside it."""
     title = shown.titles.get(figure.kpi, (figure.kpi, "", ""))[0]
     label, of = figure.label.replace(figure.kpi, title), named(shown.of)
     head = label.removesuffix(f" of {figure.scope}")

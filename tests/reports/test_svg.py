@@ -102,9 +102,11 @@ def test_a_long_name_stands_whole_in_its_box() -> None:
 
 
 def test_on_a_phone_the_columns_of_a_lineage_stand_below_one_another() -> None:
-    nodes = [Node(f"n{at}", at, f"node {at}", lines=("35,136 readings",), is_on=True) for at in range(4)]
+    why = "/why?figure=1"
+    nodes = [Node(f"n{at}", at, f"node {at}", lines=("35,136 readings",), href=why, is_on=True) for at in range(4)]
     for is_mirrored in (False, True):
-        root = parsed(narrow_svg("t", "d", ["a", "b", "c", "d"], nodes, others=str, is_mirrored=is_mirrored))
+        svg = narrow_svg("t", "d", ["a", "b", "c", "d"], nodes, others=str, is_mirrored=is_mirrored)
+        root = parsed(svg, links=frozenset((why,)))
         wide = float(root.attrib["viewBox"].split()[2])
         # 390 px less the margins of page and card.
         assert wide <= 342
