@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from data_quality.contracts.control.forecast import BacktestScore, Forecast, ForecastRow
 from data_quality.contracts.control.forecast_score import LeadScore
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
 from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
-from reports.texts.locales import day_of_month, long_date, marked_number, moment, named, rules_of, short_date
+from reports.texts.locales import day_of_month, long_date, moment, named, short_date
 from reports.texts.numbers import format_alike, format_number, unit_text
 
 TAKES = ("target",)
@@ -147,9 +147,8 @@ def _course(data: ForecastData, latest: Forecast, address: Address) -> Iterator[
 
 def _champion(data: ForecastData, latest: Forecast, locale: str) -> Widget:
     """The model that leads, what it lacked this time, and who decided what before."""
-    rules = rules_of(locale)
-    lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
-    moved = [Item(text=named(marked_number(text, rules)), icon="activity") for text in latest.why]
+    lacks = [Item(text=Stored(text), tone="caution", icon="info") for text in latest.labels.values()]
+    moved = [Item(text=Stored(text), icon="activity") for text in latest.why]
     kind = model_words(f"{latest.model_name}@{latest.model_version}")
     return Widget(
         key="champion", title="Leading model", state="value",
@@ -174,8 +173,10 @@ def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
             model_words(each.get("model", "")),
             when,
         )
+        reason = each.get("reason", "")
         yield Item(
-            text=text, detail=f"{each.get('reason', '')}{f' ({by})' if by else ''}", tone="good" if is_won else "plain",
+            text=text, detail=Sentence("{0} ({1})", named(reason), named(by)) if by else Stored(reason),
+            tone="good" if is_won else "plain",
             icon="shield-check" if is_won else "circle-help",
         )  # fmt: skip
 
