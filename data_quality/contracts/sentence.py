@@ -84,8 +84,8 @@ def sentence_of(parts: Any) -> str:
 
 
 def _kept(value: object, validate: ValidatorFunctionWrapHandler) -> Any:
-    return value if isinstance(value, Sentence) else validate(value)
+    return value if isinstance(value, Sentence | Stored) else validate(value)
 
 
-# A field that keeps a sentence as one; Pydantic makes plain text of every other.
+# A field that keeps a sentence as one, also of a store; Pydantic makes plain text of every other.
 Text = Annotated[str, WrapValidator(_kept)]

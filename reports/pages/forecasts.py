@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from data_quality.contracts.control.forecast import BacktestScore, Forecast, ForecastRow
 from data_quality.contracts.control.forecast_score import LeadScore
 from data_quality.contracts.people import person_text
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
@@ -20,10 +20,8 @@ from reports.texts.locales import (
     format_alike,
     format_number,
     long_date,
-    marked_number,
     moment,
     named,
-    rules_of,
     short_date,
     unit_text,
 )
@@ -158,9 +156,8 @@ def _course(data: ForecastData, latest: Forecast, address: Address) -> Iterator[
 
 def _champion(data: ForecastData, latest: Forecast, locale: str) -> Widget:
     """The model that leads, what it lacked this time, and who decided what before."""
-    rules = rules_of(locale)
-    lacks = [Item(text=named(text), tone="caution", icon="info") for text in latest.labels.values()]
-    moved = [Item(text=named(marked_number(text, rules)), icon="activity") for text in latest.why]
+    lacks = [Item(text=Stored(text), tone="caution", icon="info") for text in latest.labels.values()]
+    moved = [Item(text=Stored(text), icon="activity") for text in latest.why]
     kind = model_words(f"{latest.model_name}@{latest.model_version}")
     return Widget(
         key="champion", title="Leading model", state="value",
@@ -185,8 +182,10 @@ def _decided(data: ForecastData, locale: str) -> Iterator[Item]:
             model_words(each.get("model", "")),
             when,
         )
+        reason = each.get("reason", "")
         yield Item(
-            text=text, detail=f"{each.get('reason', '')}{f' ({by})' if by else ''}", tone="good" if is_won else "plain",
+            text=text, detail=Sentence("{0} ({1})", named(reason), named(by)) if by else Stored(reason),
+            tone="good" if is_won else "plain",
             icon="shield-check" if is_won else "circle-help",
         )  # fmt: skip
 

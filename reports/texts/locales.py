@@ -64,7 +64,10 @@ class Language(Model):
         return f"{(self.short_months if is_short else self.months).split()[day.month - 1]} {day.year}"
 
 
-_ENGLISH_MONTHS = Language().months
+_ENGLISH_MONTHS, _ENGLISH_WEEKDAYS = Language().months, Language().weekdays.split()
+# Monday 30 November 2026; 1,234.5 kWh.
+_WRITTEN_DAY = re.compile(rf"({'|'.join(_ENGLISH_WEEKDAYS)}) (\d+) ({'|'.join(_ENGLISH_MONTHS.split())}) (\d{{4}})")
+_AMOUNT = re.compile(r"[-+]?\d[\d.,]* \S+(?: kWh)?")
 
 
 @cache
@@ -156,7 +159,7 @@ def _read_back(text: str, rules: Language) -> str:
         for mark in ("; ", ": "):
             head, _, rest = text.partition(mark)
             if rest and text not in rules.pages:
-                return mark.join(_read_back(each, rules) for each in (head, rest))
+                return mark.join(_read_part(each, rules) for each in (head, rest))
         return rules.pages.get(text) or rules.reports.get(text, text)
     given = {int(name[1:]): _read_part(part, rules) for name, part in found[2].groupdict().items()}
     return found[1].format(*(given[at] for at in sorted(given)))
@@ -169,6 +172,13 @@ def _read_part(text: str, rules: Language) -> str:
         return marked_number(text, rules)
     if (whole := _read_back(text, rules)) != text:
         return whole
+    if text in _ENGLISH_WEEKDAYS:
+        return rules.weekdays.split()[_ENGLISH_WEEKDAYS.index(text)]
+    if day := _WRITTEN_DAY.fullmatch(text):
+        at = date(int(day[4]), _ENGLISH_MONTHS.split().index(day[3]) + 1, int(day[2]))
+        return rules.list_mark.join((_read_part(day[1], rules), rules.long_day(at)))
+    if _AMOUNT.fullmatch(text):
+        return marked_number(text, rules)
     words = (rules.pages.get(each) or rules.reports.get(each, each) for each in text.split(" and "))
     return _worded(sentences([*words], " and "), rules)
 

@@ -23,6 +23,7 @@ from reports.content.template_report import template_report
 from reports.content.templates import load_template, packs_of, read_template
 from reports.datasets.dataset_registry import MEASURES
 from reports.make_group_report import group_given, group_report
+from reports.pages.page import Item
 from reports.recompute.figure_sources import Sources
 from reports.render.render_pdf import render_pdf
 from reports.render.render_xlsx import render_xlsx
@@ -177,6 +178,35 @@ def test_a_sentence_of_the_store_is_said_by_its_pattern(stored: str, german: str
         assert said == f"Fans, Ausgangsbasis: {german}"
     assert ("Temperature" in said, "days are" in said) == (False, False)
     assert page_word(Sentence("{0}, baseline: {1}", "Fans", Stored(stored)), "en") == f"Fans, baseline: {stored}"
+
+
+@pytest.mark.parametrize(
+    ("stored", "german"),
+    [
+        (
+            "Monday 30 November 2026, a public holiday: 1,206.6 kWh, 1.96 kWh less than the Monday before.",
+            "Montag, 30. November 2026, ein Feiertag: 1.206,6 kWh, 1,96 kWh weniger als am Montag davor.",
+        ),
+        ("-34 kWh: all else", "−34 kWh: alles Übrige"),
+        (
+            "+1.5 kWh: warmer by 2.1 K (5.0 °C, the week before 2.9 °C)",
+            "+1,5 kWh: wärmer um 2,1 K (5,0 °C, in der Woche davor 2,9 °C)",
+        ),
+        (
+            "+0.7 kWh: the Monday before was lower than its pattern",
+            "+0,7 kWh: der Montag davor lag unter seinem Muster",
+        ),
+        ("battery is assumed to be half full: nothing says its state", None),
+        ("No model led before; ensemble has NRMSE 0.0730 in the backtest.", None),
+    ],
+)
+def test_a_reason_of_a_forecast_or_plan_is_said_in_each_language(stored: str, german: str | None) -> None:
+    kept = Item(text=Stored(stored)).text
+    said = page_word(kept, "de")
+    assert said == (german or said)
+    for locale in ("de", "ar"):
+        assert not {" the ", " than ", " has ", " is "} & {f" {each} " for each in page_word(kept, locale).split()}
+    assert page_word(kept, "en").replace("−", "-").replace("y, 30", "y 30") == stored
 
 
 EVIDENCE = [

@@ -27,7 +27,7 @@ def test_a_day_that_is_not_over_is_no_day_below_its_share() -> None:
     shown = calendar.rows[0].days[3]
     assert (shown.state, str(shown.text)) == ("running", "12.5 % of readings so far")
     # Nobody is led to a place that is not there.
-    assert [each for each, _ in page.links] == ["Connections"]
+    assert (page.first, [each for each, _ in page.links]) == (None, ["Connections"])
 
 
 def test_each_day_of_a_meter_has_one_state_and_days_to_come_are_no_gap() -> None:

@@ -52,6 +52,9 @@ def test_a_task_of_an_anomaly_shows_its_picture_and_stands_at_the_finding_and_on
     for shown in (page(acted, f"/findings/{found}"), page(acted, "/tasks"), page(acted, "/board/ops")):
         assert f"/tasks/{order}" in shown
         assert "Stop the fan <b>now</b>" in shown
+    assert ">High<" in page(acted, "/tasks")
+    assert ">Hoch<" in page(acted, "/tasks", locale="de")
+    assert ">P2<" not in page(acted, "/tasks")
     one = page(acted, f"/tasks/{order}")
     assert all(word in one for word in ("Measured and usual", "Likely cause", "Anne", "due 1 Jun 2025", "it runs at"))
     assert "2025-06-01" not in one.partition("<form")[0]

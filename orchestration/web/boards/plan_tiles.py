@@ -10,7 +10,7 @@ from assets.tariffs.price_in_force import prices_in_force
 from data_quality.contracts.access.permissions import Permission, may
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.people import Role
-from data_quality.contracts.sentence import Sentence, Text
+from data_quality.contracts.sentence import Sentence, Stored, Text
 from data_quality.contracts.site_file.site import Asset, Site
 from data_quality.contracts.time import zone
 from orchestration.operations.control.dispatch_holiday import kept_while_away
@@ -85,8 +85,8 @@ def _ahead(now: SiteNow) -> plan_ahead.PlanAhead:
     local = zone(now.site.time_zone)
     remarks = [
         *_while_away(plan, now),
-        *left_out(plan.request.inputs).values(),
-        *not_measured(plan.request.inputs).values(),
+        *(Stored(each) for each in left_out(plan.request.inputs).values()),
+        *(Stored(each) for each in not_measured(plan.request.inputs).values()),
     ]
     spells = [each for each in blocks(plan, time_zone=now.site.time_zone) if abs(each.kwh) >= _LEAST_KWH]
     assets = {each.asset_id: each for each in now.site.assets}
