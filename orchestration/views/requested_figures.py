@@ -30,7 +30,7 @@ from reports.figures.kpi_list import inputs_of
 from reports.recompute.computations import KPI, VERSIONS, to_decimal, version_named
 from reports.recompute.figure_again import pinned
 from reports.recompute.figure_sources import Sources, parse_dates
-from reports.recompute.quarter_again import QUARTER
+from reports.recompute.hours_again import QUARTER
 
 if TYPE_CHECKING:
     from orchestration.open_project import OpenProject

@@ -17,8 +17,7 @@ from data_quality.contracts.site_file.measure_cost import lifetime_of
 from data_quality.contracts.time import Period, months_after, zone
 from reports.advice_words import scope_name, title_of
 from reports.datasets.base import DayPoint, Given, Item, Leaf, Measure, OfSite, nothing, span
-from reports.recompute.advice_again import advice_input
-from reports.recompute.investment import net_present_value
+from reports.recompute.advice_again import advice_input, net_present_value
 from reports.recompute.stated import stated
 from reports.texts.locales import page_word
 

@@ -11,7 +11,8 @@ from data_quality.contracts.time import zone
 from reports.advice_words import title_of
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Cards, Choice, Form, Input, Item, Look, Number, Option, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Choice, Form, Input, Item, Look, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import format_number, moment, named, period_text, unit_text
 

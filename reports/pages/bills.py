@@ -10,7 +10,8 @@ from reports.figures.bill_figures import BillFigures, BillNumbers, BillState, St
 from reports.pages.address import Address, why_of
 from reports.pages.chart import Chart, ChartRow, ticks_of
 from reports.pages.findings import history_table
-from reports.pages.page import Cards, Form, Input, Number, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Form, Input, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import MISSING, format_number, month_year, named, period_text, unit_text

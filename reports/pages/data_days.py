@@ -8,6 +8,7 @@ from typing import NamedTuple
 from data_quality.contracts.sentence import Sentence, Text
 from data_quality.contracts.time import Period
 from reports.pages.address import Address
+from reports.pages.numbers import Number
 from reports.pages.page import (
     Calendar,
     CalendarRow,
@@ -15,7 +16,6 @@ from reports.pages.page import (
     Choice,
     DayQuality,
     Form,
-    Number,
     Option,
     Page,
     PageBlock,

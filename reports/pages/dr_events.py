@@ -15,7 +15,8 @@ from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
 from reports.pages.dr_event_acts import PATH, EventActor, acts_on
 from reports.pages.energy import slot_of
-from reports.pages.page import Cards, Look, Number, Page, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Look, Page, Part, Widget
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import format_number, moment, named
 

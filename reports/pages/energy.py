@@ -17,7 +17,8 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.time import Period, zone
 from reports.pages.address import Address, PageGrain, why_of
 from reports.pages.chart import PARTS, Chart, ChartRow, Role
-from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import day_of_month, format_alike, period_text, short_date, unit_text
 from reports.writer import words

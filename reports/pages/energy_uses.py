@@ -21,7 +21,8 @@ from data_quality.contracts.time import Period
 from reports.datasets.base import DayPoint
 from reports.pages.address import WHY, Address
 from reports.pages.chart import Chart, ChartRow, Role, day_ticks
-from reports.pages.page import Cards, Number, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Page, PageBlock, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import format_alike, named, period_text, short_date

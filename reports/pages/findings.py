@@ -12,7 +12,8 @@ from data_quality.contracts.reporting.work_order import PRIORITIES
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part, label_form
-from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.tasks import Task, finding_tasks, in_letters, task_form, title_of
 from reports.pages.widgets.tile import Given, Shown, number
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone

@@ -13,7 +13,8 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import zone
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, day_ticks
-from reports.pages.page import Cards, Choice, Item, Number, Option, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Choice, Item, Option, Page, PageBlock, Part, Widget
 from reports.report_content import Paragraph
 from reports.texts.locales import (
     day_of_month,

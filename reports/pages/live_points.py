@@ -9,7 +9,8 @@ from data_quality.contracts.sentence import Sentence, Text, sentences
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import CANONICAL_MINUTES, zone
 from reports.pages.address import Address
-from reports.pages.page import Cards, Look, Page, PageBlock, Part, Picture, PointRow, Points, PointSource, Steps, Strip
+from reports.pages.numbers import Picture
+from reports.pages.page import Cards, Look, Page, PageBlock, Part, PointRow, Points, PointSource, Steps, Strip
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number, live_tile
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg

@@ -11,21 +11,20 @@ from data_quality.contracts.reporting.report_template import DatumSpec, Framewor
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import (
+from reports.pages.numbers import Number, Numbers
+from reports.pages.page import (  # fmt: skip
     Cards,
     Choice,
     Form,
     Input,
     Item,
     Look,
-    Number,
-    Numbers,
     Option,
     Page,
     PageBlock,
     Part,
     Widget,
-)  # fmt: skip
+)
 from reports.pages.widgets.tile import table
 from reports.report_content import Cell, Paragraph, Table
 from reports.texts.locales import MISSING, chosen, format_alike, format_number, long_date, named

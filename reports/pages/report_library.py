@@ -12,22 +12,8 @@ from reports.content.register import register_table
 from reports.figures.trace import VersionChange
 from reports.pages.address import Address
 from reports.pages.chart import chart_of
-from reports.pages.page import (
-    Act,
-    Entry,
-    Form,
-    Input,
-    Library,
-    LifeMark,
-    Look,
-    Number,
-    Numbers,
-    Option,
-    Page,
-    PageBlock,
-    Part,
-    Sheet,
-)
+from reports.pages.numbers import Number, Numbers
+from reports.pages.page import Act, Entry, Form, Input, Library, LifeMark, Look, Option, Page, PageBlock, Part, Sheet
 from reports.render.heading import facts_text, title_text
 from reports.report_content import Block, Chart, LifeStep, Paragraph, Register, ReportContent, ReportLife, Tiles
 from reports.texts.locales import moment, named, period_text, short_date

@@ -8,20 +8,8 @@ from data_quality.contracts.billing.supplier_bill import SupplierBill
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.address import Address
 from reports.pages.chart import PARTS, Chart, ChartRow
-from reports.pages.page import (
-    FileLine,
-    Form,
-    Input,
-    Page,
-    PageBlock,
-    Part,
-    Picture,
-    Proposal,
-    ProposedMeter,
-    Steps,
-    Upload,
-    Way,
-)
+from reports.pages.numbers import Picture
+from reports.pages.page import FileLine, Form, Input, Page, PageBlock, Part, Proposal, ProposedMeter, Steps, Upload, Way
 from reports.report_content import Paragraph
 from reports.svg.spark import spark_svg
 from reports.texts.locales import format_number, long_date, named, unit_text

@@ -12,7 +12,8 @@ from data_quality.contracts.reporting.work_order import PRIORITIES, OrderState, 
 from data_quality.contracts.sentence import Sentence, Text, sentence_of, sentences
 from reports.pages.address import Address
 from reports.pages.anomaly import AnomalyDetail, anomaly_part
-from reports.pages.page import Choice, Form, Input, Item, Number, Option, Page, PageBlock, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Choice, Form, Input, Item, Option, Page, PageBlock, Part, Widget
 from reports.pages.widgets.tile import Given
 from reports.report_content import Cell, Column, Paragraph, Row, Table, Tone
 from reports.texts.locales import languages, named, page_word, short_date

@@ -11,7 +11,8 @@ from data_quality.contracts.time import Period
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, Role, day_ticks, ticks_of
 from reports.pages.energy_uses import ENPI, SHOWN, Quarter, UseData, day_charts, use_address
-from reports.pages.page import Cards, Choice, Item, Look, Number, Option, Page, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Cards, Choice, Item, Look, Option, Page, Part, Widget
 from reports.pages.report_library import span_text
 from reports.report_content import Cell, Column, Row, Table
 from reports.texts.locales import format_alike, named, period_text, quarter_text, short_date, unit_text, written

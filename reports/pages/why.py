@@ -16,7 +16,8 @@ from data_quality.contracts.time import parse_instant, zone
 from reports.figures.trace import TraceReport, VersionChange
 from reports.pages.address import TAKES, WHY, Address, why_of
 from reports.pages.energy import defused
-from reports.pages.page import Cards, Form, Input, Item, Number, Page, Part, Picture, Widget
+from reports.pages.numbers import Number, Picture
+from reports.pages.page import Cards, Form, Input, Item, Page, Part, Widget
 from reports.pages.why_lineage import TITLE, Drawn, SourceFile, called, lineage_of
 from reports.pages.why_parts import parts_of, quarters_of
 from reports.recompute.bands import band_findings

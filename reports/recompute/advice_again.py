@@ -1,6 +1,7 @@
 """Recommendations recomputed from readings, as known at an instant, and as stored: what figures of them trace to."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from data_quality.contracts.reporting.figure import Trace, TraceInput
 from data_quality.contracts.reporting.recommendation import Recommendation
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import Period, zone
+from data_quality.contracts.units import ARITHMETIC
 from reports.recompute.bill_again import dates_of, stored_bill
 from reports.recompute.figure_sources import Sources, parse_dates
 
@@ -145,3 +147,19 @@ def _overbilled(sources: Sources, site: Site, period: Period, as_of_utc: datetim
         if dates is not None and period.start <= dates[0] < period.end:
             found[str(row["subject"])] = Decimal(row["facts"]["delta_total"])
     return found
+
+
+def net_present_value(operands: Sequence[tuple[str, Decimal | None]]) -> Decimal | None:
+    """Savings of so many years, discounted to today, less the cost of today: -C + sum of S / (1 + r)^t, t = 1..n.
+
+    operands, in this order: cost C, saving a year S, rate of a year in percent, whole years n. Savings come at the end
+    of their year. Unknown as soon as one of them is.
+    """
+    cost, saving, percent, years = (value for _, value in operands)
+    if cost is None or saving is None or percent is None or years is None:
+        return None
+    growth = ARITHMETIC.add(Decimal(1), ARITHMETIC.divide(percent, Decimal(100)))
+    worth = Decimal(0)
+    for _ in range(int(years)):
+        worth = ARITHMETIC.divide(ARITHMETIC.add(worth, saving), growth)
+    return ARITHMETIC.subtract(worth, cost)

@@ -24,9 +24,9 @@ from reports.recompute.computations import COMBINATIONS, LEAVES, version_named
 from reports.recompute.figure_again import Lookup, pinned
 from reports.recompute.figure_leaf import CARBON, COST, ENERGY, PEAK, Leaf, Share
 from reports.recompute.figure_sources import Sources, parse_dates
+from reports.recompute.hours_again import QUARTER
 from reports.recompute.kept_readings import seu_of
 from reports.recompute.peak_shares import peak_shares, running_shares
-from reports.recompute.quarter_again import QUARTER
 
 # KPIs that are an amount over something else, which is taken as exact.
 PER: Mapping[str, str] = {

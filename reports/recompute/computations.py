@@ -29,9 +29,7 @@ from reports.recompute import advice_again, bill_again, claims, event_again, foo
 from reports.recompute import dr_event_again as dr_again
 from reports.recompute.experiment_again import BY_ACTS
 from reports.recompute.figure_sources import KpiBasis, Sources, parse_dates
-from reports.recompute.investment import net_present_value
 from reports.recompute.known_area import BY_AREA
-from reports.recompute.quarter_again import QUARTER, scope_quarter
 from reports.recompute.stated import stated_number
 
 Operand = tuple[str, Decimal | None]
@@ -123,7 +121,7 @@ COMBINATIONS: dict[str, Callable[[Sequence[Operand]], Decimal | None]] = {
     "deviation_percent": deviation_of,
     "percent_of": percent_of,
     "root_sum_of_squares": root_sum_of_squares,
-    "net_present_value": net_present_value,
+    "net_present_value": advice_again.net_present_value,
     "in_gj": in_gj,
     "in_thousands": in_thousands,
 }
@@ -411,7 +409,7 @@ def running_rows(trace: Trace, sources: Sources) -> tuple[DataFrame, DataFrame]:
 
 LEAVES: dict[str, Callable[[Trace, Sources], Decimal | None]] = {
     "scope_kpi": scope_kpi,
-    QUARTER: scope_quarter,
+    hours_again.QUARTER: hours_again.scope_quarter,
     "scope_coverage": scope_coverage,
     "seu_assessment": seu_assessment,
     "savings_value": savings_value,

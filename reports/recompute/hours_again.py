@@ -1,7 +1,9 @@
-"""A site's electricity hour by hour, made from its readings: what the figures of the hourly match trace to."""
+"""Energy of hours and quarter hours, made from readings: what the hourly match and points of series trace to."""
 
 from datetime import datetime
 from decimal import Decimal
+
+import polars as pl
 
 from assets.carbon.by_hour.site_match import (
     SiteHours,
@@ -12,16 +14,20 @@ from assets.carbon.by_hour.site_match import (
     site_hours,
     streams_of,
 )
+from assets.kpi.scope_quarters import scope_quarters
 from data_quality.contracts.emissions.hourly_carbon import HourlyCertificate
 from data_quality.contracts.errors import BadInput, OurFault
 from data_quality.contracts.factor import Basis
 from data_quality.contracts.finding import Finding
+from data_quality.contracts.reporting.figure import Trace
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Site
-from data_quality.contracts.time import Period
-from reports.recompute.figure_sources import Sources
+from data_quality.contracts.time import Period, parse_instant
+from reports.recompute.figure_sources import Sources, parse_dates
 from reports.recompute.footprint_again import account_of, lines_of
 
+# A quarter hour of a scope: the marts know no time shorter than an hour.
+QUARTER = "scope_quarter"
 FIELDS = (
     "load_kwh", "matched_kwh", "volumetric_kwh", "location_kgco2e", "market_kgco2e",
 )  # fmt: skip
@@ -131,3 +137,17 @@ def _hours(
         return (hours, *certificates_of(site, sources.factors(site, as_of_utc), hours))
 
     return sources.keep(key, make)
+
+
+def scope_quarter(trace: Trace, sources: Sources) -> Decimal | None:
+    """Energy of one quarter hour of a scope, kWh; None where nothing was read.
+
+    parameters: site, scope, start and end of the local day, quarter_start_utc.
+    """
+    named, site = trace.parameters, sources.site(trace.parameters["site"])
+    start, end = parse_dates(named)
+    day = Period(label="", start=start, end=end, time_zone=site.time_zone)
+    readings = sources.stream_readings(site, sources.meters(site, named["scope"]), start, end, trace.as_of_utc)
+    rows = scope_quarters(site, named["scope"], day, readings)
+    found = rows.filter(pl.col("interval_start_utc") == parse_instant(named["quarter_start_utc"]))["kwh"]
+    return None if found.is_empty() else found[0]

@@ -18,12 +18,12 @@ COUNTED = (".py", ".sql", ".css", ".js", ".html")
 # it brought; who simplifies lowers them. Aims: 10.6k, 46k, 2.4k, 16k, 33k, 15k, 17k in this order, 140k in all.
 BUDGETS = {
     "data_quality": 15_391,
-    "assets": 61_107,
+    "assets": 61_069,
     "dbt_project": 2_317,
     "ml": 23_376,
-    "controls": 38_462,
-    "reports": 33_241,
-    "orchestration": 47_346,
+    "controls": 38_443,
+    "reports": 33_222,
+    "orchestration": 47_366,
 }
 # A room that has become smaller gives the rest back.
 SLACK = 400

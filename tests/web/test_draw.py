@@ -19,23 +19,8 @@ from orchestration.web.request_context import Ask
 from reports.pages import board as boards
 from reports.pages.address import Address
 from reports.pages.chart import Chart, ChartRow, Limit, chart_data
-from reports.pages.page import (
-    Act,
-    Cards,
-    Choice,
-    Form,
-    Input,
-    Live,
-    Number,
-    Numbers,
-    Option,
-    Page,
-    PageBlock,
-    Part,
-    Picture,
-    Steps,
-    Widget,
-)
+from reports.pages.numbers import Live, Number, Numbers, Picture
+from reports.pages.page import Act, Cards, Choice, Form, Input, Option, Page, PageBlock, Part, Steps, Widget
 from reports.pages.widgets.home_power import ICONS
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.svg.markup import Ring, rings_svg

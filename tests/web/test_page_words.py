@@ -26,7 +26,8 @@ from orchestration.web.request_context import Ask
 from orchestration.workflows.run import workflows_of
 from reports.pages.address import Address
 from reports.pages.board import boards
-from reports.pages.page import Number, Part, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Part, Widget
 from reports.report_content import Table
 from reports.texts.locales import days_of, named, page_word, rules_of
 from tests.reports import plant

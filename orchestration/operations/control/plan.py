@@ -1,13 +1,11 @@
 """`meterloom plan`: plan a site, or solve a dispatch case, and say why the plan does what it does."""
 
-from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from data_quality.contracts.control.plan import Preset
 from data_quality.contracts.errors import BadInput
-from data_quality.contracts.time import parse_day, zone
+from data_quality.contracts.time import zone
 from orchestration.operations.answer import CHECK_FAILED, Answer, Table, filled
 from orchestration.operations.operation import PROJECT, Argument, Call, Option, Written, operation
 from orchestration.operations.options import write_file
@@ -15,12 +13,7 @@ from orchestration.operations.options import write_file
 if TYPE_CHECKING:
     from controls.optimiser.case import DispatchCase
     from controls.optimiser.solution import Solution
-    from controls.planning.day_plan import DayPlan
-    from controls.planning.summary import Block
     from data_quality.contracts.control.explanation import Explanation
-    from data_quality.contracts.control.plan import Plan
-    from data_quality.contracts.finding import Finding
-    from data_quality.contracts.site_file.site import Site
 
 
 _NO_TIME = "time was over before the last goal had a plan of its own"
@@ -70,6 +63,7 @@ def plan(
         if case is not None or write_lp is not None or objective is not None or gap is not None:
             message = "--site takes --for and --picture; a dispatch case, its problem, goal and gap are another plan's"
             raise BadInput(message, reason="bad_option")
+        from orchestration.operations.control.plan_site import plan_site
 
         return plan_site(call, call.project.site(site), day, picture)
     if case is None:
@@ -77,7 +71,6 @@ def plan(
     from controls.optimiser.case_file import load_case
     from controls.optimiser.solve import solve
     from data_quality.contracts.finding import Finding
-    from data_quality.contracts.time import zone
 
     problem = load_case(case, preset=objective)
     zone(tz)
@@ -154,97 +147,3 @@ def _explained(case: "DispatchCase", found: "Solution", why: "Explanation", *, b
     solved = {name: getattr(found, name) for name, field in type(found).model_fields.items() if not field.exclude}
     reasons = {name: getattr(why, name) for name in type(why).model_fields if name != "objective"}
     return Answer(solved | reasons, table=Table(folded(why, case.devices), _WHY), text="\n".join(texts))
-
-
-_BLOCKS = "from: {start:%a %H:%M} | to: {end:%a %H:%M} | device | mean kW: {kw:.2f} | kWh: {kwh:.2f} | does: {sentence}"
-_IDLE = "no device has anything to do"
-BY_HAND = "it was asked for by hand"
-
-
-def plan_site(call: Call, site: "Site", day: str | None, picture: Path | None) -> Answer:
-    """The answer to `meterloom plan --site`; a finding where there is no plan."""
-    from controls.planning.day_plan import day_plan
-    from controls.planning.mends import with_mend
-    from data_quality.contracts.finding import Finding
-    from orchestration.views.planning_desk import keep_by_hand
-
-    project = call.project
-    today = call.clock.now_utc().astimezone(zone(site.time_zone)).date()
-    named = {None: None, "today": today, "tomorrow": today + timedelta(days=1)}
-    wanted = named[day] if day in named else parse_day(str(day), "--for")
-    call.doing(f"planning {site.site_id}")
-    found = day_plan(project.desk(site, call.clock), wanted, because=BY_HAND)
-    # A day that is planned though commands have no plan does not mend that.
-    refused = found if isinstance(found, Finding) else next((one for one in found.findings if one.is_blocking), None)
-    keep_by_hand(project.store, site, refused, call.clock)
-    if isinstance(found, Finding):
-        return _refused(with_mend(found, site, call.option))
-    if picture is not None:
-        from controls.planning.plan_picture import picture_of_plan
-        from orchestration.previews_plan import plan_picture
-
-        drawn = plan_picture(picture_of_plan(found.plan), title=f"Plan of {site.name}", time_zone=site.time_zone)
-        write_file(picture, drawn)
-        call.say(f"the plan is drawn in {picture}")
-    return _plan_answer(found, site)
-
-
-def block_table(blocks: "Iterable[Block]", site: "Site") -> Table:
-    """Spells of a site's devices by its clock, as rows for people."""
-    here = zone(site.time_zone)
-    rows = [
-        {**vars(each), "start": each.start_utc.astimezone(here), "end": each.end_utc.astimezone(here)}
-        for each in blocks
-    ]
-    return Table(rows, _BLOCKS, empty=_IDLE)
-
-
-def start_lines(plan: "Plan") -> list[str]:
-    """What the plan before was worth as a start of the search, in words; none in plans of earlier versions."""
-    from controls.planning.plan_start import start_sentence
-
-    return [] if plan.start is None else [f"  {start_sentence(plan.start)}"]
-
-
-def band_lines(plan: "Plan") -> list[str]:
-    """Between which costs it lies over its scenarios, or why nobody knows."""
-    band = plan.cost_band
-    if band is not None:
-        cases = f"in {band.coverage:.0%} of all cases (P10 to P90 of {band.scenarios} scenarios)"
-        return [f"  between {band.low:.2f} and {band.high:.2f} {plan.currency} {cases}"]
-    if plan.risk is not None:
-        return ["  no band of its cost: its scenarios are weighed by more than money"]
-    return ["  no band of its cost: it is planned for the mean alone ('risk:' of the site file plans over scenarios)"]
-
-
-def _refused(finding: "Finding") -> Answer:
-    unknown = ("cost", "cost_band", "without_control", "habit_cost", "currency", "start")
-    result: dict[str, Any] = {"blocks": [], **dict.fromkeys(unknown)}
-    text = f"no plan: {finding.message}\n  {finding.facts['mend']}"
-    return Answer(result | {"assumptions": [], "findings": [finding]}, text=text, exit_code=CHECK_FAILED)
-
-
-def _plan_answer(found: "DayPlan", site: "Site") -> Answer:
-    plan, here = found.plan, zone(site.time_zone)
-    result = {
-        "blocks": found.blocks,
-        "cost": plan.paid,
-        "cost_band": plan.cost_band,
-        "without_control": plan.no_battery_cost,
-        "habit_cost": found.habit_cost,
-        "currency": plan.currency,
-        "start": plan.start,
-        "assumptions": found.assumptions,
-        "findings": found.findings,
-    }
-    start, end = (at.astimezone(here) for at in (plan.steps[0].start_utc, plan.steps[-1].end_utc))
-    habit = "not known" if found.habit_cost is None else f"{found.habit_cost:.2f} {plan.currency}"
-    lines = [
-        f"{site.name}, {start:%a %Y-%m-%d %H:%M} to {end:%a %Y-%m-%d %H:%M}: {plan.paid:.2f} {plan.currency}",
-        f"  with no control {plan.no_battery_cost:.2f} {plan.currency}, by today's habits {habit}",
-        *band_lines(plan),
-        *start_lines(plan),
-        *(f"  assumed: {each}" for each in found.assumptions),
-        *(f"  {'nothing is commanded: ' if each.is_blocking else ''}{each.message}" for each in found.findings),
-    ]
-    return Answer(result, block_table(found.blocks, site), "\n".join(lines))

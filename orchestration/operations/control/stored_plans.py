@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from data_quality.contracts.errors import BadInput
 from orchestration.operations.answer import Answer, Table
-from orchestration.operations.control.plan import band_lines, block_table, start_lines
+from orchestration.operations.control.plan_site import band_lines, block_table, start_lines
 from orchestration.operations.operation import Argument, Call, Option, operation
 from orchestration.operations.options import SiteOption
 

@@ -18,7 +18,8 @@ from reports.evidence.manifest import pack_file
 from reports.figures.trace import InHand
 from reports.pages.address import Address
 from reports.pages.audit_trail import PATH, trail_list
-from reports.pages.page import Form, Input, Number, Part, Steps, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Form, Input, Part, Steps, Widget
 from reports.pages.widgets.tile import table
 from reports.recompute.figure_again import announce, recompute
 from reports.report_content import Cell, Paragraph, Tone

@@ -1,7 +1,8 @@
 """The car: how full its battery is, how full it is to be, and when."""
 
 from data_quality.contracts.sentence import Sentence, Text
-from reports.pages.page import Act, Number, Picture, Widget
+from reports.pages.numbers import Number, Picture
+from reports.pages.page import Act, Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.svg.markup import bullet_svg
 from reports.texts.locales import format_number, page_word

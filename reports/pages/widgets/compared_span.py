@@ -1,7 +1,8 @@
 """A sum over a span of days beside the span that it is compared with: use, cost or carbon of a scope, and its share."""
 
 from data_quality.contracts.sentence import Text
-from reports.pages.page import Number, Picture, Widget
+from reports.pages.numbers import Number, Picture
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, number, tile
 from reports.svg.spark import spark_svg
 from reports.texts.locales import page_word

@@ -8,7 +8,8 @@ from typing import Literal
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text, sentences
 from reports.pages.chart import Chart, ChartRow, Energy, Kind
-from reports.pages.page import Number, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, bullet, nothing, number, tile, value_of
 from reports.texts.locales import MISSING, currency_unit, format_alike, named, unit_text
 from reports.writer import words

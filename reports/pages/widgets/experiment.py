@@ -2,7 +2,8 @@
 
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Number, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, nothing
 from reports.texts.locales import format_number, unit_text
 

@@ -9,7 +9,8 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from reports.pages.chart import Energy
-from reports.pages.page import Live, Number, Picture, Widget
+from reports.pages.numbers import Live, Number, Picture
+from reports.pages.page import Widget
 from reports.pages.widgets.live_kw import age_words, decimals_of, live_number
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell

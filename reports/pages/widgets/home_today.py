@@ -4,7 +4,8 @@ from datetime import date
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
-from reports.pages.page import Number, Picture, Widget
+from reports.pages.numbers import Number, Picture
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
 from reports.svg.spark import spark_svg

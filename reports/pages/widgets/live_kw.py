@@ -7,7 +7,8 @@ from data_quality.contracts.finding import Finding
 from data_quality.contracts.live.live_value import OLD_S, LiveValue, limits_s
 from data_quality.contracts.sentence import Sentence
 from reports.pages.address import WHY, Address
-from reports.pages.page import Live, Number, Widget
+from reports.pages.numbers import Live, Number
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.texts.locales import MISSING, format_alike, named, unit_text
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, Text
 from reports.pages.chart import Chart, ChartRow
-from reports.pages.page import Item, Number, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Item, Widget
 from reports.pages.widgets.saved_energy import of_one_site
 from reports.pages.widgets.tile import Given, Shown, nothing, number, value_of
 from reports.texts.locales import named

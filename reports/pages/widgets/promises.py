@@ -2,7 +2,8 @@
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Numeral, Sentence, Text
-from reports.pages.page import Number, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, nothing, table
 from reports.report_content import Cell
 from reports.texts.locales import format_number

@@ -1,6 +1,7 @@
 """Widget 10: three shares that are never one: own generation used, own use covered, and what contracts say."""
 
-from reports.pages.page import Picture, Widget
+from reports.pages.numbers import Picture
+from reports.pages.page import Widget
 from reports.pages.widgets.tile import Given, Shown, nothing, number, tile
 from reports.svg.markup import Ring, rings_svg
 from reports.texts.locales import MISSING

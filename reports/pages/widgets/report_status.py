@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from data_quality.contracts.model import Model
 from data_quality.contracts.sentence import Sentence, sentences
-from reports.pages.page import Number, Widget
+from reports.pages.numbers import Number
+from reports.pages.page import Widget
 from reports.pages.report_library import span_text
 from reports.pages.widgets.tile import Given, table
 from reports.report_content import Cell, Table, Tone

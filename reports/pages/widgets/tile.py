@@ -8,7 +8,8 @@ from data_quality.contracts.reporting.figure import Figure
 from data_quality.contracts.sentence import Text
 from reports.pages.address import Address
 from reports.pages.chart import Chart
-from reports.pages.page import Number, Picture, Widget
+from reports.pages.numbers import Number, Picture
+from reports.pages.page import Widget
 from reports.report_content import Cell, Column, Row, Table, Tone
 from reports.svg.markup import bullet_svg
 from reports.texts.locales import MISSING, format_alike, page_word, unit_text
