@@ -1,14 +1,13 @@
 """Signing person and key of every command with --as PERSON."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.sites.edit_site import keep_text
-from assets.sites.load_sites import rewritten
+from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
+from assets.sites.load_sites import rewritten, site_file
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
@@ -37,24 +36,35 @@ class Actor:
         return sign_act(store, self.signer, self.person, kind=kind, subject=subject, facts=facts, clock=clock)
 
 
-@contextmanager
-def signed_text(
-    who: Actor, path: Path, text: str, act: str, site_id: str, subject: str, **facts: Any
-) -> Iterator[Site]:
-    """The site with a new text of its file, signed and written where nothing fails within; the text before is kept.
+def change_site_file(
+    who: Actor,
+    site_id: str,
+    change: Callable[[str, str], str],
+    act: str,
+    subject: str,
+    *,
+    check: Callable[[Site], object] = lambda _: None,
+    **facts: Any,
+) -> Path:
+    """Replace a site's file by its changed text, signed as it will be; the text before is kept. Returns the file.
 
-    Raises BadInput (faulty_text) for a text that is no site.
+    change: text and name of the file -> its new text; check raises BadInput for a site that must not be. Raises
+    BadInput (faulty_text) for a text that is no site.
     """
     call = who.call
-    try:
-        with rewritten(path, text) as changed, call.project.store.together():
-            yield changed
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=digest)
-            keep_text(path, call.places.site_texts_dir / site_id, who.person.person_id, call.clock.now_utc())
-    except BadConfiguration as fault:
-        faults = "; ".join(each.message for each in fault.problems)
-        raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+    path = site_file(call.places.sites_dir, site_id, call.project.cache)
+    with one_writer(path, text_tag(path)):
+        text = as_in_file(change(site_text(path), path.name), path)
+        try:
+            with rewritten(path, text) as changed, call.project.store.together():
+                check(changed)
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                who.sign(act, f"{site_id}/{subject}", **facts, file_sha256=digest)
+                keep_text(path, call.places.site_texts_dir / site_id, who.person.person_id, call.clock.now_utc())
+        except BadConfiguration as fault:
+            faults = "; ".join(each.message for each in fault.problems)
+            raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
+    return path
 
 
 def actor(call: Call, role: Role | None = None) -> Actor:

@@ -204,8 +204,14 @@ def test_an_adjustment_is_approved_by_another_person_and_ended_and_each_step_sta
 
 def test_a_name_is_said_where_the_file_has_none(acted: Asking) -> None:
     written_by_hand(acted)
+    # As an editor of Windows leaves it, which every act keeps.
+    file = acted.project.project.sites_dir / "plant.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
     added = posted(acted, f"{EMS}/meters/hall_2?site=plant", {"reason": "x", "parent": "main"})
     assert added.status == 200, added.text
+    assert file.read_bytes().startswith(b"\xef\xbb\xbf# The plant")
+    assert b"hall_2" in file.read_bytes()
+    assert file.read_bytes().count(b"\n") == file.read_bytes().count(b"\r\n")
     path, body = f"{EMS}/meters/hall_2?site=plant", {"name": "Hall 2", "reason": "they call it so"}
     changed = posted(acted, path, body, method="PATCH")
     assert changed.said["meters"][0]["name"] == "Hall 2", changed.text

@@ -2,8 +2,6 @@
 
 from typing import Annotated
 
-from assets.sites.edit_site import as_in_file, one_writer, site_text, text_tag
-from assets.sites.load_sites import site_file
 from assets.sites.patch import with_next_tariff
 from assets.tariffs.formats.tariff_file import read_tariffs
 from assets.tariffs.periods import tariffs_of
@@ -17,7 +15,7 @@ from orchestration.operations.bills.carriers import HELD, held_tariffs
 from orchestration.operations.bills.tariff import FileArgument
 from orchestration.operations.operation import ACTS, Argument, Call, operation
 from orchestration.operations.options import ReasonOption, SiteOption
-from orchestration.operations.signing import actor, signed_text
+from orchestration.operations.signing import actor, change_site_file
 
 
 @operation(
@@ -39,14 +37,16 @@ def tariff_change(
         raise BadInput(f"expected one tariff, got {len(found)}", reason="bad_tariff")
     after = found[0]
     _expect_next(known, tariff, after)
-    path = site_file(call.places.sites_dir, site)
-    with one_writer(path, text_tag(path)):
-        text = as_in_file(with_next_tariff(site_text(path), tariff, after, file=path.name), path)
-        facts = {"next": after.tariff_id, "reason": reason}
-        with signed_text(who, path, text, "tariff change", site, tariff, **facts) as changed:
-            for carrier in Carrier:
-                # Two in force on one day are refused here, not with the first bill.
-                tariffs_of(changed, carrier)
+
+    def ended(text: str, name: str) -> str:
+        return with_next_tariff(text, tariff, after, file=name)
+
+    def check(changed: Site) -> None:
+        for carrier in Carrier:
+            # Two in force on one day are refused here, not with the first bill.
+            tariffs_of(changed, carrier)
+
+    change_site_file(who, site, ended, "tariff change", tariff, check=check, next=after.tariff_id, reason=reason)
     ends = f"{tariff} ends on {after.valid_from} and {after.tariff_id} begins, by {who.person.name}: {reason}"
     return Answer(held_tariffs(call.project, site), HELD, ends)
 

@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 from pydantic import ValidationError
 
-from assets.sites.edit_site import one_writer, text_tag
-from assets.sites.load_sites import site_file
 from assets.sites.patch import with_meter, with_meter_name, with_parent
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model_faults import sentence_of
@@ -17,7 +15,7 @@ from orchestration.operations.answer import Answer
 from orchestration.operations.operation import ACTS, Argument, Call, Option, operation
 from orchestration.operations.options import ReasonOption, SiteOption
 from orchestration.operations.readings.meters import METERS, meters_list
-from orchestration.operations.signing import actor, signed_text
+from orchestration.operations.signing import actor, change_site_file
 
 MeterArgument = Annotated[str, Argument(metavar="METER", help="Its id.")]
 NameOption = Annotated[str, Option("--name", help="What people call it.")]
@@ -78,10 +76,7 @@ def _check(meter: dict[str, Any]) -> None:
 
 def _written(call: Call, site: Site, act: str, meter: str, reason: str, change: Callable[[str, str], str]) -> Answer:
     """Replace the file by its changed text, the text before kept; the meters as they are then."""
-    who, path = actor(call, Role.ENGINEER), site_file(call.places.sites_dir, site.site_id, call.project.cache)
-    with one_writer(path, text_tag(path)):
-        after = change(path.read_bytes().decode("utf-8-sig"), path.name)
-        with signed_text(who, path, after, act, site.site_id, meter, reason=reason):
-            pass
+    who = actor(call, Role.ENGINEER)
+    path = change_site_file(who, site.site_id, change, act, meter, reason=reason)
     rows = [each for each in meters_list(call, site.site_id).result["meters"] if each["id"] == meter]  # type: ignore[index]
     return Answer({"site_id": site.site_id, "meters": rows}, METERS, f"{path.name} holds {meter}, by {who.person.name}")

@@ -53,18 +53,8 @@ def make(ask: Ask = asked(Permission.REPORT_RUN, shared=("locale",))) -> Respons
         return draw(ask, _page(ask, wanted, fault.message, fault.mend), status=422)
     about = "--site" if ask.subjects[wanted.subject].organisation is None else "--organisation"
     me = ask.person.person_id
-    words = (
-        "report",
-        wanted.report,
-        about,
-        wanted.subject,
-        "--period",
-        wanted.period,
-        "--format",
-        _FORMATS,
-        "--as",
-        me,
-    )
+    made_for = ("report", wanted.report, about, wanted.subject, "--period", wanted.period)
+    words = (*made_for, "--format", _FORMATS, "--as", me)
     job = work_of(ask.project).ask(words, person_id=me, now_utc=ask.now_utc)
     return RedirectResponse(Address(path=NEW, locale=ask.address.locale).href(job=job.job_id), 303)
 
