@@ -161,7 +161,7 @@ def test_a_role_of_another_machine_is_alive_until_somebody_says_otherwise(projec
     [found] = roles(roles_dir(project))
     assert (found.is_held, found.is_alive) == (False, True)
     mend = "if that machine is gone for good: meterloom health --acknowledge web)"
-    assert found.said == f"web (process 1 on another, since {there.since_utc}; {mend}"
+    assert found.description == f"web (process 1 on another, since {there.since_utc}; {mend}"
     space = f"{socket.gethostname()} pid:[1]"
     write_role(roles_dir(project), there.model_copy(update={"space": space}))
     assert not roles(roles_dir(project))[0].is_alive

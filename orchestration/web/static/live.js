@@ -40,7 +40,6 @@
     return document.documentElement.dir === "rtl" ? text : text.replace("-", "−");
   };
 
-  // In the site's zone.
   const since = ({ card, at }) => {
     const lang = document.documentElement.lang.replace(/^en$/, "en-GB");
     const short = new Intl.DateTimeFormat(lang, { timeZone: card.dataset.liveZone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -57,7 +56,7 @@
     say(tile.age, tile.card.dataset.liveTold.replace("{0}", words(age, tile.card.dataset.liveDays)));
   };
 
-  // A ribbon is as wide as its power; its dots turn with the power.
+  // As wide as its power; dots turn with it.
   const flow = ({ card }, value) => {
     const rib = card.querySelector("[data-live-scale]");
     if (!rib) return;
@@ -119,7 +118,7 @@
     addEventListener("pagehide", () => source.close(), { once: true });
   };
 
-  // A site without values has no tile yet: its first value loads the page again.
+  // No tile yet: the first value loads the page.
   if (main.dataset.liveFirst) tiles.set(main.dataset.liveFirst, new Map());
   if (tiles.size === 0) return;
   for (const [site, named] of tiles) listen(site, named);

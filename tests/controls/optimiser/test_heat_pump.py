@@ -139,7 +139,7 @@ def test_other_states_are_its_alternatives_and_its_command_is_absolute() -> None
     assert device.commands({"sg_ready_state": 3.0}, 0) == {"set_sg_ready_state": 3.0}
     template = load_template("sim_heat_pump_sg_ready")
     assert (template.limits("set_sg_ready_state"), template.safe_default) == ((1.0, 4.0), {"set_sg_ready_state": 2.0})
-    assert device.told(columns)["is_normal"].tolist() == [1.0]
+    assert device.warm_start(columns)["is_normal"].tolist() == [1.0]
 
 
 PARAMS = {"capacity_kwh": 20, "empty_degc": 25, "full_degc": 55, "normal_degc": 40, "normal_kw": 2.0, "forced_kw": 5.0}

@@ -41,7 +41,7 @@ def test_sixteen_relays_of_18_12_kw_are_planned_and_commanded_as_their_template_
     assert set(sent.values()) <= {0.0, 1.0} == set(template.limits("set_relay_01_state"))
     assert set(template.safe_default.values()) == {0.0}
     assert isinstance(device, Tank)
-    assert device.told(columns)["on0"].tolist() == columns["relay_01"].tolist()
+    assert device.warm_start(columns)["on0"].tolist() == columns["relay_01"].tolist()
 
 
 def test_a_site_with_a_tank_is_planned_stored_and_commanded() -> None:
