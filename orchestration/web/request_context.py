@@ -278,7 +278,7 @@ def looks_of(request: Request) -> dict[str, str]:
     return looks | ({CHANGED: f"{name}.{value}"} if is_change else {})
 
 
-def asked(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
+def requires(permission: Permission | None, *, takes: tuple[str, ...] = (), shared: tuple[str, ...] = KNOWN) -> Any:
     """Dependency of a route: its Ask is of somebody who has the permission; with None, of anybody who is signed
     in. takes: parameters that the route knows beside `shared`; shared: those of every page. An endpoint names the ones
     that change its answer; any other is refused.

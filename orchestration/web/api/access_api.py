@@ -7,7 +7,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.model import plain
 from orchestration.web.cache import BASE
 from orchestration.web.people.seen import known_people, listed_keys, settings_seen
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 
 router = APIRouter(prefix=BASE)
 # Whose keys and sign-ins these are is kept by nobody on the way.
@@ -15,7 +15,7 @@ _KEPT = {"Cache-Control": "no-store"}
 
 
 @router.get("/people")
-def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=())) -> Response:
+def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=())) -> Response:
     """People whom the asker may let in: roles, sites, fingerprint of the public key, password set, sign-ins."""
     found = [
         {
@@ -30,7 +30,7 @@ def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=())) -> Response:
 
 
 @router.get("/keys")
-def keys(ask: Ask = asked(Permission.KEYS_OWN, shared=())) -> Response:
+def keys(ask: Ask = requires(Permission.KEYS_OWN, shared=())) -> Response:
     """API keys of the asker; for an engineer those of their sites too. Never a secret: of one, nothing is kept."""
     found = [
         {
@@ -45,7 +45,7 @@ def keys(ask: Ask = asked(Permission.KEYS_OWN, shared=())) -> Response:
 
 
 @router.get("/settings")
-def settings(ask: Ask = asked(Permission.SETTINGS_UPDATE, shared=())) -> Response:
+def settings(ask: Ask = requires(Permission.SETTINGS_UPDATE, shared=())) -> Response:
     """Settings with value and origin, secrets masked, for admins of all sites (else null); editable site files."""
     shown, is_changed, sites = settings_seen(ask)
     listing = None if shown is None else [each._asdict() for each in shown]

@@ -30,7 +30,7 @@ from orchestration.web.cache import BASE, JSON
 from orchestration.web.kept_uploads import SentFile, named_files, sent_file
 from orchestration.web.once import once_of
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import work_of
@@ -178,7 +178,7 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
     """The function behind the route of one act."""
     if act.file:
         return _with_file(act, operation)
-    gate = asked(act.needs, shared=("site",))
+    gate = requires(act.needs, shared=("site",))
 
     def answer(request: Request, sent: Any, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         # Of what was not said the command has its own.
@@ -193,7 +193,7 @@ def _endpoint(act: Act, operation: Operation) -> Callable[..., Response]:
 
 def _with_file(act: Act, operation: Operation) -> Callable[..., Response]:
     takes = (*(each.word for each in sent_parameters(act, operation)), "name")
-    gate = asked(act.needs, takes=takes, shared=("site",))
+    gate = requires(act.needs, takes=takes, shared=("site",))
 
     def answer(request: Request, idempotency_key: Key = "", ask: Ask = gate) -> Response:
         values = {each.name: given(each, ask) for each in sent_parameters(act, operation)}
@@ -296,7 +296,7 @@ def words_of(operation: Operation, values: Mapping[str, Any]) -> tuple[str, ...]
 
 
 @router.get(f"{BASE}/reports/templates", name="report templates")
-def templates(ask: Ask = asked(P.REPORT_READ, shared=("locale",))) -> Response:
+def templates(ask: Ask = requires(P.REPORT_READ, shared=("locale",))) -> Response:
     """The reports that can be made, as `meterloom report templates` lists them: name, periods, what each says."""
     rows = dict(report(WebCall(ask), LIST, language=ask.address.locale).result)["templates"]
     return Response(

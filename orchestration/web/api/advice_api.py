@@ -19,7 +19,7 @@ from orchestration.web.api.jobs_api import answer_of
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import Job, work_of
 from reports.pages.advice import ACTS
@@ -45,7 +45,7 @@ class SentAct(Model):
 
 
 def _endpoint(act: str) -> Callable[..., Response]:
-    def answer(recommendation_id: str, sent: SentAct, ask: Ask = asked(NEEDS[act], shared=("site",))) -> Response:
+    def answer(recommendation_id: str, sent: SentAct, ask: Ask = requires(NEEDS[act], shared=("site",))) -> Response:
         site = whole_site(ask)
         of = of_site(ask, site, recommendation_id)
         with led_on(WAY_ON):

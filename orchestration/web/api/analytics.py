@@ -15,7 +15,7 @@ from data_quality.contracts.time import Period, parse_instant
 from orchestration.web.api.kpis import kpi_frame, kpi_rows_of, one_name, range_of
 from orchestration.web.cache import BASE, PAGING, listed, whole
 from orchestration.web.queries import scope_of, scopes_of, stamp_of
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.pages.address import Compare, before
 from reports.pages.energy import same_slot, slot_of
 
@@ -29,25 +29,25 @@ GRAINS = ("hour", "day", "month", "year")
 
 
 @router.get("/analytics/consumption")
-def consumption(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def consumption(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """KWh."""
     return _answer(request, ask, "consumption")
 
 
 @router.get("/analytics/cost")
-def cost(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def cost(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Energy cost in the site's currency."""
     return _answer(request, ask, "cost")
 
 
 @router.get("/analytics/carbon")
-def carbon(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def carbon(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Kg CO2e, location-based."""
     return _answer(request, ask, "carbon")
 
 
 @router.get("/analytics/savings")
-def savings(request: Request, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
+def savings(request: Request, ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """KWh below what the named baseline of each use expects; none where nothing may be claimed, with the reason."""
     return _answer(request, ask, "savings")
 

@@ -22,7 +22,7 @@ from orchestration.operations.operation import Call
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.signing import SentSignature
 from orchestration.web.web_call import WebCall
 from reports.pages.dr_event_acts import stamp_of
@@ -149,7 +149,7 @@ _SENT: dict[str, type[Model]] = {
 
 
 @router.post("", name="dr event create")
-def create(sent: SentEvent, ask: Ask = asked(Permission.DR_EXECUTE, shared=_SHARED)) -> Response:
+def create(sent: SentEvent, ask: Ask = requires(Permission.DR_EXECUTE, shared=_SHARED)) -> Response:
     """Record an event that a programme calls; the same source again answers the event that stands."""
     with led_on(WAY_ON):
         return _json(dr_event_create(WebCall(ask), whole_site(ask).site_id, **sent.model_dump()))
@@ -158,7 +158,7 @@ def create(sent: SentEvent, ask: Ask = asked(Permission.DR_EXECUTE, shared=_SHAR
 def _endpoint(name: str) -> Callable[..., Response]:
     """The function behind the route of one act. Its body is typed, so that the description of the API has it."""
 
-    def answer(event_id: str, sent: Any, ask: Ask = asked(ACTS[name].needs, shared=_SHARED)) -> Response:
+    def answer(event_id: str, sent: Any, ask: Ask = requires(ACTS[name].needs, shared=_SHARED)) -> Response:
         signed = sent.model_dump(include=set(SentSignature.model_fields), exclude_defaults=True)
         arguments = sent.model_dump(exclude=set(SentSignature.model_fields), exclude_none=True)
         return _json(act(replace(ask, form=signed), whole_site(ask).site_id, event_id, name, arguments))

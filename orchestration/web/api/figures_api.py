@@ -11,7 +11,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.model import plain
 from orchestration.operations.reports.answer_trace import answer_trace, kept_answer
 from orchestration.web.api.operations_api import ENDPOINTS, ROOM
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.requested_number import Number, requested_number, stored_number
 from orchestration.web.web_call import WebCall
 from reports.figures.trace import (
@@ -34,14 +34,14 @@ router = APIRouter(prefix=BASE)
 
 
 @router.get("/figures/{figure_id}")
-def figure(request: Request, figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
+def figure(request: Request, figure_id: str, ask: Ask = requires(Permission.READ, shared=())) -> Response:
     """A kept figure with its inputs, or a number of an answer, recomputed."""
     found = _of_answer(request, ask, figure_id) or _traced(ask, stored_number(ask, figure_id))[0]
     return JSONResponse(plain(trace_data(found, names=sees_whole_site(ask.person))))
 
 
 @router.get("/figures/{figure_id}/rows")
-def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit", "cursor"), shared=())) -> Response:
+def figure_rows(figure_id: str, ask: Ask = requires(Permission.READ, takes=("limit", "cursor"), shared=())) -> Response:
     """The readings behind it, `limit` of them from `cursor` on; they are of a past instant, so no page shifts."""
     number = stored_number(ask, figure_id)
     limit = whole(ask.address.part("limit") or "100", "limit", least=1, most=MOST_ROWS)
@@ -61,7 +61,7 @@ def figure_rows(figure_id: str, ask: Ask = asked(Permission.READ, takes=("limit"
 
 
 @router.get("/figures/{figure_id}/versions")
-def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ, shared=())) -> Response:
+def figure_versions(figure_id: str, ask: Ask = requires(Permission.READ, shared=())) -> Response:
     """The versions behind it, and what would change it if it were made now."""
     number = stored_number(ask, figure_id)
     found, changes = _traced(ask, number)
@@ -69,7 +69,7 @@ def figure_versions(figure_id: str, ask: Ask = asked(Permission.READ, shared=())
 
 
 @router.get("/why")
-def why(ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def why(ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """The number that an address of /why names, with what it would be now: as `trace --versions --json`."""
     expect_read(ask.address)
     number = requested_number(ask)

@@ -14,7 +14,7 @@ from orchestration.operations.project import findings
 from orchestration.operations.readings.anomaly_events import anomalies_label
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall
 
 router = APIRouter(prefix=BASE)
@@ -52,7 +52,7 @@ class SentLabel(Model):
 def act_on_finding(
     finding_id: str,
     sent: Annotated[SentAct | SentMute | SentLabel, Body(discriminator="act")],
-    ask: Ask = asked(Permission.ANOMALY_UPDATE, shared=("site",)),
+    ask: Ask = requires(Permission.ANOMALY_UPDATE, shared=("site",)),
 ) -> Response:
     """Write down what the person did with a finding; a row is added, and none is changed."""
     site, call = whole_site(ask).site_id, WebCall(ask)

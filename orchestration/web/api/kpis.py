@@ -16,7 +16,7 @@ from orchestration.views.requested_figures import kept_ids
 from orchestration.warehouse.dbt import kpi_catalogue
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, listed, whole
 from orchestration.web.queries import age_of, known_then, marts_dir_of, marts_of, scope_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.figure_book import FigureBook
 from reports.figures.kpi_list import Grain, add_rows, kpi_rows, row_of
 from reports.figures.portfolio import kpi_portfolio
@@ -32,7 +32,7 @@ PORTFOLIO = "portfolio"
 
 
 @router.get("/kpis")
-def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
+def kpis(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES, shared=SHARED)) -> Response:
     """Every KPI of a scope (`scope`, or `building`, `tenant`, `portfolio`) and its parts over `range`."""
     if ask.address.part("portfolio") or ask.address.scope.startswith(PORTFOLIO):
         stamp = "|".join(stamp_of(ask, each) for each in known_then(ask, ask.sites().values()))
@@ -59,7 +59,7 @@ def kpis(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES, shared
 
 
 @router.get("/kpis/catalogue")
-def catalogue(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=())) -> Response:
+def catalogue(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=())) -> Response:
     """What each KPI is: formula, unit, where it exists, what is said in its place."""
     return listed(request, ask, "catalogue", whole(_catalogue))
 

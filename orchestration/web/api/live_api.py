@@ -15,7 +15,7 @@ from data_quality.contracts.site_file.live_source import asked_every_s
 from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.units import unit_of
 from orchestration.web.boards.live_feed import LiveFeed, value_document
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 
 router = APIRouter(prefix="/api/v1/ems")
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -33,7 +33,7 @@ def feed_of(app: FastAPI) -> LiveFeed:
 
 
 @router.get("/live")
-def live(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
+def live(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """The newest value of every live point of a site, and the state of its sources."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     site_id, every_s = site.site_id, asked_every_s(site)
@@ -53,7 +53,7 @@ def live(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, 
 
 
 @router.get("/live/flow")
-def flow(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
+def flow(ask: Ask = requires(Permission.LIVE_READ, shared=("site",))) -> dict[str, Any]:
     """Powers told live, by meter and the meter above it; a sum of them is nobody's measurement and stands nowhere."""
     site, reader = ask.site(), LiveReader(ask.project.project.live_dir)
     mains = set(total_meters(site, Carrier.ELECTRICITY))
@@ -76,7 +76,9 @@ def flow(ask: Ask = asked(Permission.LIVE_READ, shared=("site",))) -> dict[str, 
 
 
 @router.get("/live/stream")
-def stream(request: Request, ask: Ask = asked(Permission.LIVE_READ, takes=("points",), shared=("site",))) -> Response:
+def stream(
+    request: Request, ask: Ask = requires(Permission.LIVE_READ, takes=("points",), shared=("site",))
+) -> Response:
     """Server-sent events: value, age, finding, heartbeat, bye. points: `source/point`, parted by commas; none: all."""
     site = ask.site()
     site_id = site.site_id

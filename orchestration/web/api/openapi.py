@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from data_quality.contracts.access.permissions import Permission
 from orchestration.web.draw import draw
 from orchestration.web.problems import REASONS
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.pages.address import Address
 from reports.pages.page import Page, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
@@ -98,13 +98,13 @@ _HOW = (
 )
 
 
-@router.get("/api/openapi.json", dependencies=[asked(None, shared=())])
+@router.get("/api/openapi.json", dependencies=[requires(None, shared=())])
 def openapi_json(request: Request) -> Response:
     """The whole API, OpenAPI 3.1."""
     return JSONResponse(described(request.app))
 
 
 @router.get("/api/docs", response_class=HTMLResponse)
-def docs(request: Request, ask: Ask = asked(None, shared=("locale",))) -> Response:
+def docs(request: Request, ask: Ask = requires(None, shared=("locale",))) -> Response:
     """The API as a page: what there is, what it asks and who may."""
     return draw(ask, docs_page(described(request.app), ask.address))

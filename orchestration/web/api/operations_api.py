@@ -22,7 +22,7 @@ from orchestration.operations.answer_figures import kept_numbers
 from orchestration.operations.operation import OPERATIONS, Operation, Parameter
 from orchestration.web.cache import BASE, JSON
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall
 from reports.lifecycle.changes import parse_revision
 from reports.pages.address import KNOWN
@@ -105,7 +105,7 @@ def endpoint(operation: Operation, needs: Permission, path: str = "") -> Callabl
     words = [each.word for each in known] + (["as_of"] if "as_of_" in operation.takes else [])
     shared, takes = (tuple(each for each in words if (each in KNOWN) == is_known) for is_known in (True, False))
 
-    def answer(request: Request, ask: Ask = asked(needs, takes=takes, shared=shared)) -> Response:
+    def answer(request: Request, ask: Ask = requires(needs, takes=takes, shared=shared)) -> Response:
         for name in in_path:
             guard(ask, name, request.path_params[name])
         sent = {each.name: given(each, ask) for each in known} | {name: request.path_params[name] for name in in_path}

@@ -21,7 +21,7 @@ from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import Period, months_of, parse_period
 from orchestration.views.requested_figures import kept_ids
 from orchestration.web.api.jobs_api import answer_of
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.requested_number import asking
 from orchestration.web.work import Outcome, work_of
 from reports.assess import UseRequest, enb_of
@@ -66,7 +66,7 @@ class Performance(Model):
 def train(
     training: Training,
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ask: Ask = asked(Permission.BASELINE_CREATE, shared=()),
+    ask: Ask = requires(Permission.BASELINE_CREATE, shared=()),
 ) -> Response:
     """Fit and register the use's baseline by `meterloom baseline fit`, in a process of its own."""
     site, seu = _use(ask, training.seu_id)
@@ -127,7 +127,7 @@ def _trained(outcome: Outcome, ask: Ask, seu_id: str) -> dict[str, Any]:
 
 
 @router.post("/reports/seu-performance")
-def performance(question: Performance, ask: Ask = asked(Permission.REPORT_READ, shared=SHARED)) -> Response:
+def performance(question: Performance, ask: Ask = requires(Permission.REPORT_READ, shared=SHARED)) -> Response:
     """A use against the baseline of a year, over a quarter or a year."""
     site, seu = _use(ask, question.seu_id)
     site_asking = asking(ask.of(site=site.site_id))
@@ -172,7 +172,7 @@ def _value(quarter: Quarter | None, measure: str) -> Decimal | None:
 
 
 @router.get("/analytics/enpi")
-def enpi(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
+def enpi(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The index of each quarter of some years by one version: that in force, where none is named."""
     part = ask.address.part
     site, seu = _use(ask, part("seu_id"))

@@ -24,7 +24,7 @@ from data_quality.contracts.site_file.meter import Carrier
 from data_quality.contracts.site_file.site import Seu, Site
 from data_quality.contracts.time import zone
 from orchestration.web.once import once_of
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.recompute.figure_sources import Sources
 
 router = APIRouter(prefix="/api/v1")
@@ -42,7 +42,7 @@ class NewUse(Model):
 
 
 @router.get("/seus")
-def list_uses(ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
+def list_uses(ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES, shared=SHARED)) -> Response:
     """The uses of the sites that the person sees; of one site with the tag that a change of its file needs."""
     project, sites = ask.project, {each.site_id: each for each in ask.asked_sites()}
     text = ask.address.part("energy_source")
@@ -85,7 +85,7 @@ def add_use(
     new: NewUse,
     if_match: Annotated[str, Header()] = "",
     idempotency_key: Annotated[str, Header(max_length=128)] = "",
-    ask: Ask = asked(Permission.WRITE, shared=()),
+    ask: Ask = requires(Permission.WRITE, shared=()),
 ) -> Response:
     """Write one use more into the site's file, every comment kept; the file must be as it was when it was read."""
     return once_of(ask.project).answer(request, ask, idempotency_key, lambda: _added(new, if_match, ask))
@@ -129,7 +129,7 @@ def _tag(path: Path) -> str:
 
 
 @router.get("/energy-sources")
-def energy_sources(ask: Ask = asked(Permission.BASELINE_READ, shared=("site",))) -> Response:
+def energy_sources(ask: Ask = requires(Permission.BASELINE_READ, shared=("site",))) -> Response:
     """Carriers of all meters, or of one site; price and factor only where one dated value holds today for all."""
     sites, sources = ask.asked_sites(), ask.project.sources(keeps=False)
     data = [_source(Carrier(name), sites, sources, ask) for name in sources_of(sites)]

@@ -21,7 +21,7 @@ from orchestration.web.api.operations_api import operation_of
 from orchestration.web.cache import BASE, MOST_POINTS, PAGING, json_answer, listed, whole, whole_number
 from orchestration.web.energy.energy_given import EnergyQuery, points_of
 from orchestration.web.queries import instant_of, marts_of, scope_of, stamp_of, whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall
 from reports.figures.running import running_book, running_now, running_result, with_coarse_source
 from reports.pages.address import PageGrain, before
@@ -37,7 +37,7 @@ FIELDS = tuple(RUNNING)
 
 @router.get("/series")
 def series(
-    request: Request, ask: Ask = asked(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
+    request: Request, ask: Ask = requires(Permission.READ, takes=("range", "points", *PAGING), shared=SHARED)
 ) -> Response:
     """Energy of a scope by `grain`, with `compare` beside it, each with an id; every interval that has begun, gaps as
     null. Of `points` that are fewer the lowest and highest of neighbours are kept.
@@ -61,7 +61,7 @@ def series(
 
 @router.get("/running")
 def running(
-    request: Request, ask: Ask = asked(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
+    request: Request, ask: Ask = requires(Permission.READ, takes=("at",), shared=("site", "as_of", "locale"))
 ) -> Response:
     """The month to date, the demand window so far and what the month comes to, of the whole site."""
     site = whole_site(ask)
@@ -89,7 +89,7 @@ def running(
 @router.get("/quality")
 def quality(
     request: Request,
-    ask: Ask = asked(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
+    ask: Ask = requires(Permission.METER_READ, takes=("range", "from", "to"), shared=("site", "period", "as_of")),
 ) -> Response:
     """What validation finds in the readings of local days [from, to), or of `range`, or of all."""
     site = whole_site(ask)

@@ -13,7 +13,7 @@ from data_quality.contracts.model import Model
 from data_quality.contracts.yaml_file import MAX_BYTES, problems_of
 from orchestration.web.cache import BASE
 from orchestration.web.problems import Problem, answer
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.site_texts import Held, held_site, save_text
 from reports.texts.locales import page_word
 
@@ -28,7 +28,7 @@ class SentText(Model):
 
 
 @router.get(_ONE)
-def read_text(site_id: str, ask: Ask = asked(Permission.WRITE, shared=())) -> Response:
+def read_text(site_id: str, ask: Ask = requires(Permission.WRITE, shared=())) -> Response:
     """The text, also of a file that is broken; its ETag is what a change of it must name."""
     held = held_site(ask, site_id)
     return _response(held, {"text": site_text(held.path)})
@@ -40,7 +40,7 @@ def replace_text(
     site_id: str,
     sent: SentText,
     if_match: Annotated[str, Header()] = "",
-    ask: Ask = asked(Permission.WRITE, shared=_SHARED),
+    ask: Ask = requires(Permission.WRITE, shared=_SHARED),
 ) -> Response:
     """Replacement of the text, as on the page: whole, or refused with its faults by line."""
     held = held_site(ask, site_id)

@@ -11,13 +11,13 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.cache import BASE, PAGING, json_answer, listed, whole
 from orchestration.web.queries import age_of, expect_marts, known_then, scopes_of, stamp_of
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 
 router = APIRouter(prefix=BASE)
 
 
 @router.get("/sites")
-def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=("site", "as_of"))) -> Response:
+def sites(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=("site", "as_of"))) -> Response:
     """Every site, or the one that is named, with how old its numbers are."""
     known = known_then(ask, ask.asked_sites())
     expect_marts(ask, known)
@@ -26,7 +26,7 @@ def sites(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shar
 
 
 @router.get("/sites/{site_id}")
-def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ, shared=("as_of",))) -> Response:
+def site(request: Request, site_id: str, ask: Ask = requires(Permission.READ, shared=("as_of",))) -> Response:
     """One site with its scopes."""
     of_site = ask.of(site=site_id)
     found = of_site.site()
@@ -36,7 +36,7 @@ def site(request: Request, site_id: str, ask: Ask = asked(Permission.READ, share
 
 
 @router.get("/scopes")
-def scopes(request: Request, ask: Ask = asked(Permission.READ, takes=PAGING, shared=("site",))) -> Response:
+def scopes(request: Request, ask: Ask = requires(Permission.READ, takes=PAGING, shared=("site",))) -> Response:
     """The scopes of a site."""
     found = ask.site()
     return listed(

@@ -10,7 +10,7 @@ from data_quality.contracts.model import Model, plain
 from orchestration.operations.project.workflows import instance_row
 from orchestration.web.approvals import answered
 from orchestration.web.cache import BASE, JSON
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 
 router = APIRouter(prefix=BASE + "/workflows/instances")
 
@@ -24,7 +24,7 @@ class SentAnswer(Model):
 
 @router.post("/{instance_id}/approve", name="workflows approve")
 def approve(
-    instance_id: str, sent: SentAnswer, ask: Ask = asked(Permission.WORKFLOW_DECIDE, shared=("site",))
+    instance_id: str, sent: SentAnswer, ask: Ask = requires(Permission.WORKFLOW_DECIDE, shared=("site",))
 ) -> Response:
     """Answer an instance that asks for an approval, by who stands behind the request; done again it is done.
 

@@ -21,7 +21,7 @@ from orchestration.web.api.advice_api import NEEDS, WAY_ON, acted, is_done, of_s
 from orchestration.web.draw import draw
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.work import WAIT_S, work_of
 from reports.advice_words import scope_name
 from reports.pages.advice import (
@@ -41,7 +41,7 @@ NAV = Nav(44, PATH, "Recommendations", Permission.ANOMALY_READ, "wallet", MORE, 
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> Response:
+def recommendations(ask: Ask = requires(Permission.ANOMALY_READ, takes=TAKES)) -> Response:
     """The list of a site: open ones, or those of a state."""
     site, address = whole_site(ask), ask.address
     status, search, page = (address.part(each) for each in TAKES)
@@ -63,7 +63,7 @@ def recommendations(ask: Ask = asked(Permission.ANOMALY_READ, takes=TAKES)) -> R
 
 
 @router.get(PATH + "/{recommendation_id}", response_class=HTMLResponse)
-def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def recommendation(recommendation_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site, ledger, as_of_utc = whole_site(ask), Recommendations(ask.project.store), ask.address.as_of_utc
     of = of_site(ask, site, recommendation_id)
@@ -82,7 +82,7 @@ def recommendation(recommendation_id: str, ask: Ask = asked(Permission.ANOMALY_R
 def _acted(act: str) -> Callable[..., Response]:
     """The function behind the form of an act."""
 
-    def answer(recommendation_id: str, ask: Ask = asked(NEEDS[act])) -> Response:
+    def answer(recommendation_id: str, ask: Ask = requires(NEEDS[act])) -> Response:
         site = whole_site(ask)
         of = of_site(ask, site, recommendation_id)
         with led_on(WAY_ON):

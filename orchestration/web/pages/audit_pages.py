@@ -8,7 +8,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import parse_instant
 from orchestration.web.draw import draw
 from orchestration.web.library.audit_lines import trail
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.pages.audit_trail import KINDS, PATH, trail_page
 
 router = APIRouter()
@@ -16,7 +16,7 @@ router = APIRouter()
 
 @router.get(PATH, response_class=HTMLResponse)
 def audit(
-    ask: Ask = asked(Permission.AUDIT_READ, takes=("kind", "before"), shared=("site", "as_of", "locale")),
+    ask: Ask = requires(Permission.AUDIT_READ, takes=("kind", "before"), shared=("site", "as_of", "locale")),
 ) -> Response:
     """Acts, approvals, sign-ins, downloads and refusals, the newest first."""
     kind, before = ask.address.part("kind"), ask.address.part("before")

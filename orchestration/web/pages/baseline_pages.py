@@ -16,7 +16,7 @@ from orchestration.operations.baselines.baseline import reject as reject_baselin
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.assess import enb_of
 from reports.pages.baseline_review import approve_form, reject_form, review_page
@@ -33,7 +33,7 @@ _ONE, _SHARED = BASELINES + "/{site}/{seu}", ("locale", "as_of")
 
 @router.get(_ONE, response_class=HTMLResponse)
 def baseline(
-    site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
+    site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=("version",), shared=_SHARED)
 ) -> Response:
     """A version of the use's energy baseline, the newest where none is named."""
     use, versions = _line(ask, site, seu)
@@ -51,7 +51,7 @@ def baseline(
 
 
 @router.post(_ONE + "/approve")
-def approve(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+def approve(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Approve a version as `meterloom baseline approve` does. What the same person approved already is done."""
     _, versions = _line(ask, site, seu)
     version, form = _chosen(versions, ask.form.get("version", "")), ask.form
@@ -63,7 +63,7 @@ def approve(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, s
 
 
 @router.post(_ONE + "/reject")
-def reject(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
+def reject(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_APPROVE, shared=("locale",))) -> Response:
     """Reject a version as `meterloom baseline reject` does. What the same person rejected already is done."""
     _, versions = _line(ask, site, seu)
     version = _chosen(versions, ask.form.get("version", ""))

@@ -19,7 +19,7 @@ from orchestration.web.bill_files import MEND, bill_in, bill_store, keep_bill, p
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import instant_of, whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.figures.bill_figures import BillFigures, StandingBill
 from reports.pages.address import Address
@@ -37,7 +37,7 @@ NAVS = (
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def bills(ask: Ask = asked(Permission.BILL_READ)) -> Response:
+def bills(ask: Ask = requires(Permission.BILL_READ)) -> Response:
     """The inbox of a site."""
     at = _at(ask)
     upload = at.href(UPLOAD, as_of=None) if may(ask.person, Permission.BILL_UPLOAD) else ""
@@ -45,7 +45,7 @@ def bills(ask: Ask = asked(Permission.BILL_READ)) -> Response:
 
 
 @router.get(PATH + "/{bill_id}", response_class=HTMLResponse)
-def bill(bill_id: str, ask: Ask = asked(Permission.BILL_READ)) -> Response:
+def bill(bill_id: str, ask: Ask = requires(Permission.BILL_READ)) -> Response:
     """One of them."""
     site = whole_site(ask)
     figures = _figures(ask, site)
@@ -73,7 +73,7 @@ def _to_confirm(ask: Ask, found: StandingBill, site_id: str) -> Part:
 
 
 @router.get(PATH + "/{bill_id}/pages/{number}")
-def page_of_bill(bill_id: str, number: int, ask: Ask = asked(Permission.BILL_READ)) -> Response:
+def page_of_bill(bill_id: str, number: int, ask: Ask = requires(Permission.BILL_READ)) -> Response:
     """One page of a bill that was sent as a picture, upright."""
     found = the_bill(_figures(ask, whole_site(ask)).bills, bill_id)
     turned = found.bill.scan.turned_degrees if found.bill.scan else ()
@@ -85,7 +85,7 @@ def page_of_bill(bill_id: str, number: int, ask: Ask = asked(Permission.BILL_REA
 
 
 @router.post(PATH + "/{bill_id}/confirm")
-def confirm(bill_id: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Response:
+def confirm(bill_id: str, ask: Ask = requires(Permission.BILL_RECONCILE)) -> Response:
     """Take a bill over that was read of a picture, with what the person put right."""
     site, form = whole_site(ask), ask.form
     named = [f"{name}={value}" for name, value in form.items() if name in HEADS or name.startswith("lines.")]
@@ -95,7 +95,7 @@ def confirm(bill_id: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Respon
 
 
 @router.post(PATH + "/{bill_id}/{act}")
-def act_on(bill_id: str, act: str, ask: Ask = asked(Permission.BILL_RECONCILE)) -> Response:
+def act_on(bill_id: str, act: str, ask: Ask = requires(Permission.BILL_RECONCILE)) -> Response:
     """Write down what the person decided. Raises BadInput for an act that there is not, or one that is refused."""
     if act not in get_args(BillAct):
         raise BadInput(
@@ -119,13 +119,13 @@ def _at(ask: Ask) -> Address:
 
 
 @router.get(UPLOAD, response_class=HTMLResponse)
-def choose(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+def choose(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
     """The form in which a bill is chosen."""
     return draw(ask, upload_page(whole_site(ask).site_id, ask.address))
 
 
 @router.post(PREVIEW, response_class=HTMLResponse)
-def preview(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+def preview(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
     """What was read of a file; it is stored nowhere. Raises BadInput for one that is no bill."""
     site, uploads = whole_site(ask), KeptUploads(ask, "bill")
     kept = uploads.keep(ask.files[:1], mend=MEND)
@@ -138,7 +138,7 @@ def preview(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
 
 
 @router.post(UPLOAD + "/add")
-def add(ask: Ask = asked(Permission.BILL_UPLOAD)) -> Response:
+def add(ask: Ask = requires(Permission.BILL_UPLOAD)) -> Response:
     """Store a bill, once for its file, and check it. Raises BadInput for one that is no bill."""
     site = whole_site(ask)
     path, bill = _read(KeptUploads(ask, "bill"), ask.form.get("kept", ""))

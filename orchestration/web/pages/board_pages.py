@@ -18,7 +18,7 @@ from orchestration.web.boards.span_tiles import known_years, newest_month, newes
 from orchestration.web.boards.tiles import tiles_of
 from orchestration.web.draw import draw
 from orchestration.web.queries import age_of, expect_marts, header_of, known_then, scope_of, scopes_of, stale_finding
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.starting import is_empty
 from reports.pages.address import MOST_TEXT, Compare, span
 from reports.pages.board import board_page, boards, expect_boards, home_board
@@ -36,7 +36,7 @@ NAVS = tuple(
 
 
 @router.get("/", response_class=HTMLResponse)
-def home(ask: Ask = asked(None)) -> Response:
+def home(ask: Ask = requires(None)) -> Response:
     """The board that is the person's own; of a project without readings, for who sets sites up, the way to some; for
     who lets people in and sees no energy, those people.
     """
@@ -56,7 +56,7 @@ def _route(name: str) -> Callable[..., Response]:
     of = boards()[name]
     takes = ("draw",) if of.below == "proof" else ()
 
-    def open_board(ask: Ask = asked(of.needs, takes=takes)) -> Response:
+    def open_board(ask: Ask = requires(of.needs, takes=takes)) -> Response:
         return _board(ask, name)
 
     open_board.__name__, open_board.__doc__ = name, of.question
@@ -68,13 +68,13 @@ for _name in boards():
 
 
 @router.post("/board/audit/draw")
-def draw_again(ask: Ask = asked(Permission.AUDIT_READ)) -> Response:
+def draw_again(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
     """Ten figures by the number of the form, under an address that shows the same ten to everybody."""
     return RedirectResponse(ask.address.href("/board/audit", draw=ask.form.get("draw", "")[:MOST_TEXT] or "1"), 303)
 
 
 @router.post("/board/audit/verify")
-def verify(ask: Ask = asked(Permission.AUDIT_READ)) -> Response:
+def verify(ask: Ask = requires(Permission.AUDIT_READ)) -> Response:
     """Have the last packs verified; the board says what was found."""
     sources = ask.project.sources(keeps=False)
     for site in [ask.site()] if ask.address.site else ask.sites().values():

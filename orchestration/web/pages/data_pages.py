@@ -21,7 +21,7 @@ from orchestration.operations.readings.quarantine import quarantine_retry
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
 from orchestration.web.queries import age_of, marts_of, whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from orchestration.web.work import calculate, calculation
 from reports.pages.address import span
@@ -37,7 +37,7 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, or read them with: met
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept", "retried"))) -> Response:
+def data(ask: Ask = requires(Permission.ANOMALY_READ, takes=("kept", "retried"))) -> Response:
     """Is anything missing?"""
     site = whole_site(ask)
     rows = if_published(lambda: marts_of(ask, site)("mart_scope__day_kpi", site_id=site.site_id), lambda _: _NONE)
@@ -74,7 +74,7 @@ def data(ask: Ask = asked(Permission.ANOMALY_READ, takes=("kept", "retried"))) -
 
 
 @router.post(PREVIEW)
-def preview(ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+def preview(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Keep files for a day, and show what they would change; nothing of them is stored. Raises BadInput."""
     site = whole_site(ask)
     kept = KeptUploads(ask, site.site_id).keep(ask.files, mend=_MEND)
@@ -82,7 +82,7 @@ def preview(ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
 
 
 @router.post(ACCEPT)
-def accept(ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+def accept(ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Bring the files of a preview in, as the command does; a second time changes nothing. Raises BadInput."""
     site, kept = whole_site(ask), ask.form.get("kept", "")
     answer = ingest(WebCall(ask), KeptUploads(ask, site.site_id).files(kept), site.site_id)
@@ -112,7 +112,7 @@ _NONE = pl.DataFrame(
 
 
 @router.post("/data/quarantine/{item_id}/{act}")
-def read_again(item_id: str, act: str, ask: Ask = asked(Permission.READINGS_PUSH)) -> Response:
+def read_again(item_id: str, act: str, ask: Ask = requires(Permission.READINGS_PUSH)) -> Response:
     """Read a refused file again, as the command does, or take what is held for its size alone. Raises BadInput."""
     site, call = whole_site(ask), WebCall(ask)
     item = ask.project.quarantine.show(item_id)

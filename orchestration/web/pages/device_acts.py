@@ -22,7 +22,7 @@ from orchestration.views.device_list import power_of
 from orchestration.views.site_control import expect_scope
 from orchestration.web.problems import led_on
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall
 from reports.pages.address import Address
 from reports.pages.devices import PATH, address_of
@@ -56,7 +56,7 @@ WAY_ON = {
 
 
 @router.post(PATH + "/stop")
-def stop(ask: Ask = asked(Permission.DISPATCH_STOP, shared=_SHARED)) -> Response:
+def stop(ask: Ask = requires(Permission.DISPATCH_STOP, shared=_SHARED)) -> Response:
     """Stop control of a site: mode SIMULATION at once, whatever changed since the page was opened."""
     site = whole_site(ask)
     dispatch.stop(WebCall(ask), site.site_id, ask.form.get("reason", "").strip() or "stopped by hand")
@@ -64,7 +64,7 @@ def stop(ask: Ask = asked(Permission.DISPATCH_STOP, shared=_SHARED)) -> Response
 
 
 @router.post(PATH + "/mode")
-def change_mode(ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
+def change_mode(ask: Ask = requires(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
     """Change the mode of a site, or ask a second person for FULL."""
     site, form = whole_site(ask), ask.form
     mode, reason = form.get("mode", ""), form.get("reason", "")
@@ -75,7 +75,7 @@ def change_mode(ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> R
 
 
 @router.post(PATH + "/holiday")
-def change_holiday(ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
+def change_holiday(ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
     """Set until when nobody is at home, or end the holiday that holds."""
     site, form = whole_site(ask), ask.form
     reason, is_end = form.get("reason", "").strip(), form.get("end", "") == "1"
@@ -92,7 +92,7 @@ def change_holiday(ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED
 
 @router.post(PATH + "/requests/{request_id}/{act}")
 def answer_request(
-    request_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)
+    request_id: str, act: str, ask: Ask = requires(Permission.DISPATCH_MODE, shared=_SHARED)
 ) -> Response:  # fmt: skip
     """Approve another's request for FULL as the second person, or withdraw one. A second click changes nothing."""
     site = whole_site(ask)
@@ -111,7 +111,7 @@ def answer_request(
 
 
 @router.post(PATH + "/{device_id}/acknowledge")
-def acknowledge(device_id: str, ask: Ask = asked(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
+def acknowledge(device_id: str, ask: Ask = requires(Permission.DISPATCH_MODE, shared=_SHARED)) -> Response:
     """Acknowledge the fault of a device, or of the whole site, as an engineer."""
     site, reason = whole_site(ask), ask.form.get("reason", "")
     place = "" if device_id == "site" else device_id
@@ -121,7 +121,7 @@ def acknowledge(device_id: str, ask: Ask = asked(Permission.DISPATCH_MODE, share
 
 
 @router.post(PATH + "/{device_id}/{act}")
-def override(device_id: str, act: str, ask: Ask = asked(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
+def override(device_id: str, act: str, ask: Ask = requires(Permission.DISPATCH_OVERRIDE, shared=_SHARED)) -> Response:
     """Set a device by hand (set), record what was set at it (take), pause it, or give it back to the plan (release)."""
     site, form = whole_site(ask), ask.form
     expect_scope(site, device_id)

@@ -14,7 +14,7 @@ from orchestration.web.boards.plan_tiles import actor_of
 from orchestration.web.boards.site_now import SiteNow
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from reports.pages.board import COLUMNS
 from reports.pages.device_acts import device_acts, site_acts
 from reports.pages.devices import PATH, ListedDevice, device_page, devices_page
@@ -27,7 +27,7 @@ NAV = Nav(43, PATH, "Plan and devices", Permission.DISPATCH_READ, "calendar-cloc
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def devices(ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
+def devices(ask: Ask = requires(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
     """Mode, plan and devices of a site."""
     site = whole_site(ask)
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)
@@ -49,7 +49,7 @@ def plan_of(ask: Ask, site: Site) -> list[Widget]:
 
 
 @router.get(PATH + "/{device_id}", response_class=HTMLResponse)
-def device(device_id: str, ask: Ask = asked(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
+def device(device_id: str, ask: Ask = requires(Permission.DISPATCH_READ, shared=("site", "locale"))) -> Response:
     """One device: its values, and commands of the last 24 hours."""
     site = whole_site(ask)
     found = Devices(ask.project, site, ask.now_utc, ask.address.locale)

@@ -16,7 +16,7 @@ from orchestration.web.api.dr_events_api import ACTS, act
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import who_else
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import has_keys
 from reports.pages.dr_event_acts import PATH, EventActor
 from reports.pages.dr_events import event_href, event_page, events_page
@@ -26,7 +26,7 @@ NAV = Nav(43, PATH, "Demand response", Permission.DR_READ, "utility-pole", MORE,
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def events(ask: Ask = asked(Permission.DR_READ)) -> Response:
+def events(ask: Ask = requires(Permission.DR_READ)) -> Response:
     """The list of a site."""
     site, as_of_utc = whole_site(ask), ask.address.as_of_utc
     known = DrEvents(ask.project.store)
@@ -37,7 +37,7 @@ def events(ask: Ask = asked(Permission.DR_READ)) -> Response:
 
 
 @router.get(PATH + "/{event_id}", response_class=HTMLResponse)
-def event(event_id: str, ask: Ask = asked(Permission.DR_READ)) -> Response:
+def event(event_id: str, ask: Ask = requires(Permission.DR_READ)) -> Response:
     """One of them."""
     site = whole_site(ask)
     found = _event(ask, site.site_id, event_id)
@@ -50,7 +50,7 @@ def event(event_id: str, ask: Ask = asked(Permission.DR_READ)) -> Response:
 def _acted(name: str) -> Callable[..., Response]:
     """The function behind the form of an act."""
 
-    def answer(event_id: str, ask: Ask = asked(ACTS[name].needs)) -> Response:
+    def answer(event_id: str, ask: Ask = requires(ACTS[name].needs)) -> Response:
         site, form = whole_site(ask), ask.form
         found = _event(ask, site.site_id, event_id)
         # One button ends an event: before it began the programme is notified.

@@ -34,7 +34,7 @@ from orchestration.web.energy.energy_given import (
     values_of,
 )
 from orchestration.web.queries import age_of, header_of, period_of, scope_of, scopes_of, stale_finding, stamp_of
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from reports.datasets.of_uses.enpi_findings import overlapping
 from reports.pages.address import PageGrain, before
 from reports.pages.chart import PARTS
@@ -50,13 +50,13 @@ TAKES = ("hide",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def energy(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def energy(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
     """The page."""
     return draw_kept(request, ask, stamp_of(ask, ask.site()), lambda: energy_page(energy_given(ask)))
 
 
 @router.get(CSV)
-def energy_as_csv(request: Request, ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def energy_as_csv(request: Request, ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
     """The same points, unrounded."""
     site = ask.site()
     name = f"energy_{site.site_id}_{scope_of(ask, site).replace(':', '_').replace('/', '_')}.csv"

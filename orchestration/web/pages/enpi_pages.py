@@ -15,7 +15,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.site_file.site import Site
 from orchestration.web.draw import draw_kept
 from orchestration.web.queries import stamp_of_uses
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from orchestration.web.requested_number import asking
 from reports.assess import known_days
 from reports.pages.address import span
@@ -30,7 +30,7 @@ TAKES = ("baseline",)
 
 
 @router.get("/enpi", response_class=HTMLResponse)
-def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Response:
+def uses(request: Request, ask: Ask = requires(Permission.BASELINE_READ)) -> Response:
     """Every use of the sites that the person sees, or of the one that is named."""
     project, sites = ask.project, ask.sites() if not ask.address.site else {ask.site().site_id: ask.site()}
     lines = _lines(ask, sites)
@@ -46,7 +46,7 @@ def uses(request: Request, ask: Ask = asked(Permission.BASELINE_READ)) -> Respon
 
 
 @router.get("/enpi/{site}/{seu}", response_class=HTMLResponse)
-def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+def use(request: Request, site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """One use."""
     stamp = stamp_of_uses(ask, [ask.of(site=site).site()])
     return draw_kept(
@@ -55,7 +55,7 @@ def use(request: Request, site: str, seu: str, ask: Ask = asked(Permission.BASEL
 
 
 @router.get("/enpi/{site}/{seu}/quarters.csv")
-def use_csv(site: str, seu: str, ask: Ask = asked(Permission.BASELINE_READ, takes=TAKES)) -> Response:
+def use_csv(site: str, seu: str, ask: Ask = requires(Permission.BASELINE_READ, takes=TAKES)) -> Response:
     """Its quarters as unrounded numbers."""
     data = _use_data(ask, site, seu)
     text = io.StringIO()

@@ -19,7 +19,7 @@ from orchestration.views.work_orders import people_of, tasks_of
 from orchestration.web.draw import draw
 from orchestration.web.pages.task_pages import created
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from reports.pages.address import is_fresh
 from reports.pages.findings import ACTS, PATH, ListedFinding, address_of, finding_page, findings_page
 from reports.texts.locales import long_date, moment
@@ -37,7 +37,7 @@ def look_at(ask: Ask, site: Site) -> Look:
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def findings(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response:
+def findings(ask: Ask = requires(Permission.ANOMALY_READ, takes=("all",))) -> Response:
     """The list of a site."""
     site = whole_site(ask)
     found = open_findings(look_at(ask, site))
@@ -46,7 +46,7 @@ def findings(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Respo
 
 
 @router.get(PATH + "/{finding_id}", response_class=HTMLResponse)
-def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def finding(finding_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site = whole_site(ask)
     found = the_finding(look_at(ask, site), finding_id)
@@ -74,7 +74,7 @@ def finding(finding_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Respo
 
 
 @router.post(PATH + "/{finding_id}/{act}")
-def act_on(finding_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+def act_on(finding_id: str, act: str, ask: Ask = requires(Permission.ANOMALY_UPDATE)) -> Response:
     """Write down what the person did. Raises BadInput for an act that there is not, or one that is refused."""
     site = whole_site(ask)
     if act == "task":

@@ -16,7 +16,7 @@ from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.time import local_midnight_utc, zone
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from reports.pages.energy_uses import FORECASTS
 from reports.pages.forecasts import TAKES, ForecastData, Step, forecast_page
 
@@ -30,7 +30,7 @@ DAYS_BEFORE = timedelta(days=3)
 
 
 @router.get(FORECASTS, response_class=HTMLResponse)
-def forecast(ask: Ask = asked(Permission.FORECAST_READ, takes=TAKES, shared=("site", "locale"))) -> Response:
+def forecast(ask: Ask = requires(Permission.FORECAST_READ, takes=TAKES, shared=("site", "locale"))) -> Response:
     """One forecast of a site."""
     site = whole_site(ask)
     address = ask.address.model_copy(update={"site": site.site_id})

@@ -13,7 +13,7 @@ from data_quality.contracts.sentence import Sentence
 from orchestration.operations.project.keys import keys_issue, keys_revoke
 from orchestration.web.draw import draw
 from orchestration.web.people.seen import listed_keys
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.key_list import PATH, keys_page, make_form
 from reports.pages.page import PageBlock
@@ -28,13 +28,13 @@ READS = "read"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def keys(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+def keys(ask: Ask = requires(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     """One's own keys; for an engineer, those of everybody at their sites."""
     return _drawn(ask)
 
 
 @router.post(PATH + "/issue", response_class=HTMLResponse)
-def issue(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+def issue(ask: Ask = requires(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     """Make a key as `meterloom keys issue` does, and show it this once."""
     form, site = ask.form, ask.of(site=ask.form.get("site") or "–").site()
     days = form.get("days", "")
@@ -49,7 +49,7 @@ def issue(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
 
 
 @router.post(PATH + "/revoke")
-def revoke(ask: Ask = asked(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
+def revoke(ask: Ask = requires(Permission.KEYS_OWN, shared=_SHARED)) -> Response:
     """Let a key open nothing any more, as `meterloom keys revoke` does."""
     key_id, reason = ask.form.get("key", ""), ask.form.get("reason", "").strip()
     if key_id not in {each.key.key_id for each in listed_keys(ask)}:

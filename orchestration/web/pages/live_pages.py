@@ -10,7 +10,7 @@ from data_quality.contracts.errors import Unreachable
 from data_quality.contracts.site_file.live_source import asked_every_s
 from orchestration.web.api.live_api import feed_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from reports.pages.live_points import live_page
 
 router = APIRouter()
@@ -18,7 +18,7 @@ NAV = Nav(50, "/live", "Connections", Permission.LIVE_READ, "plug", MORE, ("home
 
 
 @router.get("/live", response_class=HTMLResponse)
-def live(request: Request, ask: Ask = asked(Permission.LIVE_READ)) -> Response:
+def live(request: Request, ask: Ask = requires(Permission.LIVE_READ)) -> Response:
     """What happens this second?"""
     site = ask.site()
     address = ask.address.model_copy(update={"site": site.site_id})

@@ -8,7 +8,7 @@ from data_quality.contracts.errors import BadInput
 from data_quality.contracts.reporting.report_template import ReportTemplate
 from data_quality.contracts.time import parse_period
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.work import BeingBuilt, Job, work_of
 from reports.content.template_periods import check_period
 from reports.content.templates import read_template, template_files
@@ -25,7 +25,7 @@ _SHARED, _LONGEST_S, _SHORTEST_S = ("site", "period", "locale"), 40.0, 8.0
 
 
 @router.get(NEW, response_class=HTMLResponse)
-def new(ask: Ask = asked(Permission.REPORT_RUN, takes=("report", "job"), shared=_SHARED)) -> Response:
+def new(ask: Ask = requires(Permission.REPORT_RUN, takes=("report", "job"), shared=_SHARED)) -> Response:
     """The form; of a report that is being made its progress, then the draft."""
     part = ask.address.part
     if not part("job"):
@@ -44,7 +44,7 @@ def new(ask: Ask = asked(Permission.REPORT_RUN, takes=("report", "job"), shared=
 
 
 @router.post(NEW)
-def make(ask: Ask = asked(Permission.REPORT_RUN, shared=("locale",))) -> Response:
+def make(ask: Ask = requires(Permission.REPORT_RUN, shared=("locale",))) -> Response:
     """Have it made, in a process of its own; the same one that is still being made is that one."""
     wanted = Wanted(*(ask.form.get(each, "").strip() for each in Wanted._fields))
     try:

@@ -14,7 +14,7 @@ from data_quality.contracts.sentence import Sentence
 from data_quality.contracts.settings import Settings
 from orchestration.notices.choices import choices_of, choose, is_set, may_be_notified
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from reports.pages.page import Form, Input, Page, PageBlock, Part
 from reports.report_content import Cell, Column, Paragraph, Row, Table
 from reports.texts.locales import named
@@ -30,7 +30,7 @@ _NEWEST = 20
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def notices(ask: Ask = asked(None, shared=_SHARED)) -> Response:
+def notices(ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """What the person chose, and what was sent."""
     parts = [Part(key="notices", blocks=_chosen(ask))]
     found = Outbox(ask.project.store).notices(person_id=ask.person.person_id, most=_NEWEST)
@@ -44,7 +44,7 @@ def notices(ask: Ask = asked(None, shared=_SHARED)) -> Response:
 
 
 @router.post(PATH)
-def keep(ask: Ask = asked(None, shared=_SHARED)) -> Response:
+def keep(ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """Keep the person's choices. Raises BadInput for an address, a time or a number that cannot be."""
     form, before = ask.form, choices_of(ask.project.store, ask.person.person_id)
     sources = before.ways[0].sources if before.ways else ()

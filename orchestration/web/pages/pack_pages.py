@@ -19,7 +19,7 @@ from orchestration.operations.reports.disclosure import gaps as gaps_of_pack
 from orchestration.views.benchmarks import kept_benchmark
 from orchestration.views.pack_subjects import EVERY_SITE, Subject, answers_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from reports.content.templates import packs_of
 from reports.evidence.lifecycle import life_at
@@ -36,7 +36,7 @@ YEARS = 4
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def packs(ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED)) -> Response:
+def packs(ask: Ask = requires(Permission.REPORT_READ, shared=_SHARED)) -> Response:
     """The packs that are for a year, and the sites beside their peers."""
     subject, about = _about(ask)
     lines = [_line(ask, about, pack) for pack in _packs(ask, about.year).values()]
@@ -56,7 +56,7 @@ def packs(ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED)) -> Response:
 
 
 @router.get(PATH + "/{pack}", response_class=HTMLResponse)
-def pack(pack: str, ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED, takes=("point",))) -> Response:
+def pack(pack: str, ask: Ask = requires(Permission.REPORT_READ, shared=_SHARED, takes=("point",))) -> Response:
     """One of them: what is missing and what was answered, as it would be reported now."""
     subject, about = _about(ask)
     template = _pack(ask, about.year, pack)
@@ -83,7 +83,7 @@ def pack(pack: str, ask: Ask = asked(Permission.REPORT_READ, shared=_SHARED, tak
 
 
 @router.post(PATH + "/{pack}/answer")
-def answer(pack: str, ask: Ask = asked(Permission.REPORT_RUN, shared=_SHARED)) -> Response:
+def answer(pack: str, ask: Ask = requires(Permission.REPORT_RUN, shared=_SHARED)) -> Response:
     """Answer a data point, as `meterloom disclosure answer` does."""
     subject, about = _about(ask)
     fields = {name: ask.form.get(name, "").strip() for name in ("value", "text", "not_applicable", "evidence")}

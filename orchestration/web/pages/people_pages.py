@@ -17,7 +17,7 @@ from orchestration.operations.project.check import problems_in
 from orchestration.web.draw import draw
 from orchestration.web.people.invite import invitation_link
 from orchestration.web.people.seen import known_people, people_of
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from orchestration.web.web_call import WebCall
 from reports.pages.people_list import CHANGES, GIVE, PATH, Invitation, people_page
 
@@ -27,19 +27,19 @@ _SHARED = ("locale",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def people(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def people(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Everybody whom the person may let in."""
     return draw(ask, people_page(known_people(ask), ask.address, me=ask.person.person_id, seen=_file_tag(ask)))
 
 
 @router.post(PATH + "/invite", response_class=HTMLResponse)
-def invite(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def invite(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Make an invitation as `meterloom web invite` does, and show its link this once."""
     return _linked(ask, is_reset=False)
 
 
 @router.post(PATH + "/reset", response_class=HTMLResponse)
-def reset(ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def reset(ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End a person's password and sign-ins as `meterloom web reset` does, and show the link to another this once."""
     return _linked(ask, is_reset=True)
 
@@ -60,7 +60,7 @@ def _linked(ask: Ask, *, is_reset: bool) -> Response:
 
 
 @router.post(PATH + "/roles")
-def change_roles(request: Request, ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def change_roles(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """Give a person a role, or take one away, in the people file; their sign-ins end with the roles they had."""
     person, form, path = _person(ask), ask.form, ask.project.project.people_file
     if person.person_id == ask.person.person_id:
@@ -88,7 +88,7 @@ def _checked(ask: Ask, copy: Path) -> None:
 
 
 @router.post(PATH + "/out")
-def end_sign_ins(request: Request, ask: Ask = asked(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
+def end_sign_ins(request: Request, ask: Ask = requires(Permission.PEOPLE_ADMIN, shared=_SHARED)) -> Response:
     """End every sign-in of a person, on all devices."""
     person = _person(ask)
     request.state.subject = person.person_id

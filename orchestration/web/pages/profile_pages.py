@@ -20,7 +20,7 @@ from orchestration.web.draw import draw
 from orchestration.web.pages.sign_in_pages import NEW, PASSWORDS, password_again, safe_next, signed_in_response
 from orchestration.web.people.invite import RESET
 from orchestration.web.people.sign_in import SEEN
-from orchestration.web.request_context import CHANGED, LOOKS, Ask, asked
+from orchestration.web.request_context import CHANGED, LOOKS, Ask, requires
 from orchestration.web.web_call import WebCall, has_keys
 from reports.pages.board import boards
 from reports.pages.page import Form, Input, Page, PageBlock, Part, Strip
@@ -34,13 +34,13 @@ _SHARED = ("locale",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def password(ask: Ask = asked(None, shared=_SHARED)) -> Response:
+def password(ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """The form for another password."""
     return draw(ask, _page(ask))
 
 
 @router.post(PATH)
-async def change(request: Request, ask: Ask = asked(None, shared=_SHARED)) -> Response:
+async def change(request: Request, ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """Set another password in place of the present one; every other sign-in of the person ends."""
     return await to_thread.run_sync(_change, request, ask, limiter=PASSWORDS)
 
@@ -59,7 +59,7 @@ def _change(request: Request, ask: Ask) -> Response:
 
 
 @router.post(PATH + "/seen")
-def seen(ask: Ask = asked(None, shared=_SHARED)) -> Response:
+def seen(ask: Ask = requires(None, shared=_SHARED)) -> Response:
     """Keep that the person knows of the last reset of their password."""
     reset = CredentialStore(ask.project.store).last_reset(ask.person.person_id)
     PreferenceStore(ask.project.store).put(ask.person.person_id, SEEN, reset and reset["id"])
@@ -98,7 +98,7 @@ _YEAR_S, _UNDO_S = 365 * 86_400, 10
 
 
 @router.get("/profile", response_class=HTMLResponse)
-def profile(ask: Ask = asked(None)) -> Response:
+def profile(ask: Ask = requires(None)) -> Response:
     """What there is about oneself."""
     person, store = ask.person, ask.project.store
     chosen = str(PreferenceStore(store).of_person(person.person_id).get(HOME, ""))
@@ -128,7 +128,7 @@ def profile(ask: Ask = asked(None)) -> Response:
 
 
 @router.post("/profile/board")
-def keep_board(ask: Ask = asked(None)) -> Response:
+def keep_board(ask: Ask = requires(None)) -> Response:
     """Keep which board opens first. Raises BadInput for one that there is not."""
     board = ask.form.get(HOME, "")
     if board and board not in boards():
@@ -138,7 +138,7 @@ def keep_board(ask: Ask = asked(None)) -> Response:
 
 
 @router.post("/profile/key")
-def replace_key(request: Request, ask: Ask = asked(None)) -> Response:
+def replace_key(request: Request, ask: Ask = requires(None)) -> Response:
     """Put another public key in the place of one's own, as `meterloom keys replace` does; the browser signs."""
     fields = {name: ask.form.get(name, "") for name in ("before", "after", "vouched")}
     result = key_replaced(WebCall(ask), **fields).result
@@ -148,7 +148,7 @@ def replace_key(request: Request, ask: Ask = asked(None)) -> Response:
 
 
 @router.post("/profile/look")
-def keep_look(request: Request, ask: Ask = asked(None)) -> Response:
+def keep_look(request: Request, ask: Ask = requires(None)) -> Response:
     """Keep, in this browser, colours, size of text or language, and go back. Raises BadInput for what is none."""
     back = safe_next(ask.form.get("next", "/profile"))
     # The language of where one comes from would win over the one that is chosen.
@@ -177,7 +177,7 @@ def _without_locale(href: str) -> str:
 
 
 @router.post("/profile/out")
-def out_everywhere(request: Request, ask: Ask = asked(None)) -> Response:
+def out_everywhere(request: Request, ask: Ask = requires(None)) -> Response:
     """End all sign-ins of the person, this one too."""
     LoginStore(ask.project.store).end(ask.now_utc, person_id=ask.person.person_id)
     response = RedirectResponse("/login", 303)

@@ -20,7 +20,7 @@ from orchestration.views.pack_subjects import subjects_of
 from orchestration.web.draw import draw
 from orchestration.web.library.report_acts import ACTS, act, acts_on
 from orchestration.web.library.report_lines import report_lines
-from orchestration.web.request_context import Ask, Nav, asked
+from orchestration.web.request_context import Ask, Nav, requires
 from reports.evidence.lifecycle import life_at, with_life
 from reports.evidence.manifest import pack_file
 from reports.lifecycle.revise import stored_content
@@ -35,7 +35,7 @@ _ONE = PATH + "/{report_id:path}@{revision:int}"
 
 # Before the list: a twin's address begins like it.
 @router.get(_ONE, response_class=HTMLResponse, include_in_schema=False)
-def twin(report_id: str, revision: int, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+def twin(report_id: str, revision: int, ask: Ask = requires(Permission.REPORT_READ)) -> Response:
     """The revision as its files show it now. Of a site that the person does not see, there is none."""
     found, reports = _revision(ask, report_id, revision), ask.project.reports
     content = with_life(
@@ -46,7 +46,7 @@ def twin(report_id: str, revision: int, ask: Ask = asked(Permission.REPORT_READ)
 
 
 @router.get(_ONE + "/files/{kind}", include_in_schema=False)
-def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.REPORT_READ)) -> Response:
+def file(report_id: str, revision: int, kind: str, ask: Ask = requires(Permission.REPORT_READ)) -> Response:
     """One of its files, as it was written."""
     found = _revision(ask, report_id, revision)
     if kind not in KINDS:
@@ -73,7 +73,7 @@ def file(report_id: str, revision: int, kind: str, ask: Ask = asked(Permission.R
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def reports(ask: Ask = asked(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
+def reports(ask: Ask = requires(Permission.REPORT_READ, takes=("state", "all", "report"))) -> Response:
     """The library, of the sites and organisations that the person sees."""
     state = ask.address.part("state")
     if state and state not in STATES:
@@ -129,7 +129,7 @@ def _is_gone(ask: Ask, site_id: str) -> bool:
 
 
 def _doing(name: str, needs: Permission) -> Callable[..., Response]:
-    def done(report_id: str, revision: int, ask: Ask = asked(needs)) -> Response:
+    def done(report_id: str, revision: int, ask: Ask = requires(needs)) -> Response:
         found = _revision(ask, report_id, revision)
         act(ask, found, name)
         there = Address(path=PATH, site=found.site_id, locale=ask.address.locale)

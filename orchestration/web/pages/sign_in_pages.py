@@ -11,7 +11,7 @@ from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
 from orchestration.web.people.sign_in import LONGEST, SignIn, browser_of
 from orchestration.web.problems import banner_of
-from orchestration.web.request_context import asked
+from orchestration.web.request_context import requires
 from reports.pages.address import MOST_TEXT, Address
 from reports.pages.page import Form, Input, Page, Part
 from reports.report_content import Paragraph
@@ -86,7 +86,7 @@ def _accept(request: Request, token: str) -> Response:
     return signed_in_response(sign_in, opened, "/profile" if sign_in.is_reset_news(person_id) else "/")
 
 
-@router.post("/logout", dependencies=[asked(None)])
+@router.post("/logout", dependencies=[requires(None)])
 def log_out(request: Request) -> Response:
     """End this sign-in."""
     sign_in: SignIn = request.app.state.sign_in

@@ -16,7 +16,7 @@ from orchestration.operations.project.check import problems_in
 from orchestration.views.alert_rules.rule_preview import preview
 from orchestration.views.finding_sources import limit_text
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.site_texts import Held, held_site, save_text, texts_folder
 from orchestration.web.web_call import WebCall
 from reports.pages.settings_list import PATH
@@ -33,7 +33,7 @@ BROKEN = "This file has faults: no site is read until they are corrected."
 
 @router.get(_ONE, response_class=HTMLResponse)
 def site_text_form(
-    site: str, ask: Ask = asked(Permission.WRITE, takes=("version", "saved"), shared=_SHARED)
+    site: str, ask: Ask = requires(Permission.WRITE, takes=("version", "saved"), shared=_SHARED)
 ) -> Response:
     """The text of a site's file, or one that stood there before."""
     held = held_site(ask, site)
@@ -49,7 +49,7 @@ def site_text_form(
 
 
 @router.post(_ONE, response_class=HTMLResponse)
-def save(request: Request, site: str, ask: Ask = asked(Permission.WRITE, shared=_SHARED)) -> Response:
+def save(request: Request, site: str, ask: Ask = requires(Permission.WRITE, shared=_SHARED)) -> Response:
     """Save the text where it has no fault and nobody changed the file meanwhile; else it comes back with the reason."""
     held = held_site(ask, site)
     text, opened_sha256 = ask.form.get("text", "").replace("\r\n", "\n"), ask.form.get("seen", "")

@@ -12,7 +12,7 @@ from data_quality.contracts.access.permissions import Permission
 from data_quality.contracts.errors import BadInput
 from orchestration.web.draw import draw
 from orchestration.web.kept_uploads import KeptUploads
-from orchestration.web.request_context import Ask, asked
+from orchestration.web.request_context import Ask, requires
 from orchestration.web.starting import draft_of, found_in, make_site, parted
 from orchestration.web.work import calculation
 from reports.pages.page import Page
@@ -23,7 +23,7 @@ _MEND = "choose meter files as CSV, XLSX, Parquet or EDI, and bills as PDF"
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def start(ask: Ask = asked(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
+def start(ask: Ask = requires(Permission.METER_COMMISSION, takes=("kept", "tz", "made"))) -> Response:
     """What do my files hold, and what comes of it?"""
     if made := ask.address.part("made"):
         # The first figures, or the page that waits for them.
@@ -40,14 +40,14 @@ def start(ask: Ask = asked(Permission.METER_COMMISSION, takes=("kept", "tz", "ma
 
 
 @router.post(FILES)
-def files(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
+def files(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
     """Keep files for a day, and show the meters that they seem to hold. Raises BadInput."""
     kept = KeptUploads(ask, "start").keep(ask.files, mend=_MEND)
     return RedirectResponse(ask.address.href(PATH, kept=kept, tz=ask.form.get("time_zone", "")[:60]), 303)
 
 
 @router.post(CONFIRM)
-def confirm(ask: Ask = asked(Permission.METER_COMMISSION)) -> Response:
+def confirm(ask: Ask = requires(Permission.METER_COMMISSION)) -> Response:
     """Make the site, store its readings, and have its figures calculated; a second time changes nothing. Raises
     BadInput.
     """

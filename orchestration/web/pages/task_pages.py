@@ -16,7 +16,7 @@ from orchestration.views.anomaly_shown import shown_anomaly
 from orchestration.web.approvals import answered, approvals_waiting
 from orchestration.web.draw import draw
 from orchestration.web.queries import whole_site
-from orchestration.web.request_context import MORE, Ask, Nav, asked
+from orchestration.web.request_context import MORE, Ask, Nav, requires
 from reports.pages.anomaly import AnomalyDetail
 from reports.pages.tasks import ACTS, APPROVALS, PATH, as_proposed, task_href, task_page, tasks_page
 
@@ -25,7 +25,7 @@ NAV = Nav(46, PATH, "Tasks", Permission.ANOMALY_READ, "pen-line", MORE, ("ops",)
 
 
 @router.get(PATH, response_class=HTMLResponse)
-def tasks(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response:
+def tasks(ask: Ask = requires(Permission.ANOMALY_READ, takes=("all",))) -> Response:
     """The list of a site."""
     site = whole_site(ask)
     found = work_orders.tasks_of(ask.project, site, as_of_utc=ask.address.as_of_utc)
@@ -40,7 +40,7 @@ def tasks(ask: Ask = asked(Permission.ANOMALY_READ, takes=("all",))) -> Response
 
 
 @router.get(PATH + ".csv")
-def tasks_as_csv(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def tasks_as_csv(ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
     """All work orders of a site as CSV, ended ones too."""
     site = whole_site(ask)
     found = WorkOrders(ask.project.store).standing(site.site_id, as_of_utc=ask.address.as_of_utc)
@@ -49,13 +49,13 @@ def tasks_as_csv(ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
 
 
 @router.post(PATH)
-def create(ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+def create(ask: Ask = requires(Permission.ANOMALY_UPDATE)) -> Response:
     """Create a task that is made of no finding."""
     return created(ask)
 
 
 @router.post(APPROVALS + "/{instance_id}")
-def decide_on(instance_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def decide_on(instance_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
     """Answer a workflow that asks. Who may is a question of its role; the same answer twice is once."""
     whole_site(ask)
     answer = ask.form.get("answer", "")
@@ -66,7 +66,7 @@ def decide_on(instance_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Re
 
 
 @router.get(PATH + "/{order_id}", response_class=HTMLResponse)
-def task(order_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
+def task(order_id: str, ask: Ask = requires(Permission.ANOMALY_READ)) -> Response:
     """One of them."""
     site, ledger, as_of_utc = whole_site(ask), WorkOrders(ask.project.store), ask.address.as_of_utc
     order = ledger.named(order_id, site.site_id, as_of_utc=as_of_utc)
@@ -81,7 +81,7 @@ def task(order_id: str, ask: Ask = asked(Permission.ANOMALY_READ)) -> Response:
 
 
 @router.post(PATH + "/{order_id}/{act}")
-def act_on(order_id: str, act: str, ask: Ask = asked(Permission.ANOMALY_UPDATE)) -> Response:
+def act_on(order_id: str, act: str, ask: Ask = requires(Permission.ANOMALY_UPDATE)) -> Response:
     """Assign, close or cancel. Raises BadInput for an act that there is not, or one that is refused."""
     site, form = whole_site(ask), ask.form
     if act not in ACTS:

@@ -14,7 +14,7 @@ from data_quality.contracts.site_file.live_source import DeviceSource, asked_eve
 from data_quality.contracts.site_file.site import Site
 from data_quality.contracts.units import unit_of
 from orchestration.web.draw import draw
-from orchestration.web.request_context import Ask, NotAllowed, asked
+from orchestration.web.request_context import Ask, NotAllowed, requires
 from orchestration.web.requested_number import WHY_TAKES, explained, kept_number, readings_csv
 from reports.pages.address import TAKES, WHY, read_address
 from reports.pages.live_points import point_page
@@ -25,7 +25,7 @@ router = APIRouter()
 
 
 @router.get("/why", response_class=HTMLResponse)
-def why(ask: Ask = asked(Permission.READ, takes=WHY_TAKES)) -> Response:
+def why(ask: Ask = requires(Permission.READ, takes=WHY_TAKES)) -> Response:
     """The reason of one number."""
     if ask.address.part("point"):
         return draw(ask, _live_point_page(ask))
@@ -34,14 +34,14 @@ def why(ask: Ask = asked(Permission.READ, takes=WHY_TAKES)) -> Response:
 
 
 @router.get(CSV)
-def readings(ask: Ask = asked(Permission.READ, takes=TAKES)) -> Response:
+def readings(ask: Ask = requires(Permission.READ, takes=TAKES)) -> Response:
     """All readings behind it."""
     headers = {"Content-Disposition": 'attachment; filename="readings.csv"'}
     return Response(readings_csv(ask), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/why/keep")
-def keep(ask: Ask = asked(Permission.REPORT_RUN)) -> Response:
+def keep(ask: Ask = requires(Permission.REPORT_RUN)) -> Response:
     """Store the number with its trace, and show it under its id; the same number again keeps its id."""
     question = replace(ask, address=read_address(WHY, list(ask.form.items()), takes=TAKES))
     return RedirectResponse(address_of(kept_number(question), ask.address), 303)
