@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ml.tracker import Tracker
     from orchestration.open_project import OpenProject
 
-ESTIMATED_SHARE = "estimated_share"
 _MONTHS_MEASURED = 12
 
 
