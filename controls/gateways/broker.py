@@ -4,6 +4,8 @@ Mosquitto drops its rights when root starts it and then cannot read a private fo
 `user root` there. The fallback speaks MQTT 3.1.1 only, which hides refusals: nothing but the demo may use it.
 """
 
+import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 from controls.gateways.access.broker_rights import Client, probe_clients, prove_rights, rights_lines
@@ -213,10 +216,16 @@ def mosquitto_lines(
 
 
 def free_port() -> int:
-    """A TCP port on the loopback that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on the loopback that is free at this moment.
+
+    Below those that the system gives to connections: one of them may be taken before the server is up. Raises OSError
+    where a hundred are in use.
+    """
+    for port in SystemRandom().sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(errno.EADDRINUSE, "no free port was found between 20000 and 32000")
 
 
 def is_listening(port: int) -> bool:

@@ -112,7 +112,8 @@ def _stored(site: Site, asset: Asset, kind: type[Device], lake: Lake, now_utc: d
     state, unit = kind.measured(asset, site.site_id, float(value)), {"percent": "%", "degc": "°C"}[kind.measure.unit]
     if state_findings(site, {asset.asset_id: (state, 0.0)}).get(asset.asset_id):
         return None
-    words = f"{asset.asset_id} begins with {value:.3g} {unit}, {asset.state_meter} of {read_utc:%Y-%m-%d %H:%M}Z"
+    amount, read = f"{value:.3g} {unit}", f"{read_utc:%Y-%m-%d %H:%M}Z"
+    words = f"{asset.asset_id} begins with {amount}, {asset.state_meter} of {read}"
     return state, STORED, words, (now_utc - read_utc).total_seconds()
 
 

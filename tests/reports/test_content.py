@@ -122,8 +122,8 @@ def test_lost_days_are_named_and_not_compared(world: MakeWorld) -> None:
     content = world(rows=plant.plant_rows(date(2025, 1, 1), date(2025, 4, 1), skip=lost), rejected=12).build(1)
     table = next(table for table in content.tables() if table.key == "left_out")
     texts = {row.cells[0].text: row.cells[1].text for row in table.rows}
-    assert texts["Heating and cooling"] == "2025-02-11 to 2025-02-12 (readings missing)"
-    assert texts["Compressed air"] == "2025-03-04 (driver unknown)"
+    assert texts["Heating and cooling"] == "11–\u206012\xa0February\xa02025 (readings missing)"
+    assert texts["Compressed air"] == "4 March 2025 (driver unknown)"
     assert known(content, "seu/hvac/compared_days") == 88
     assert known(content, "quality/rejected_rows") == 12
     assert "rejected_rows" in codes(content)

@@ -20,7 +20,8 @@ def said() -> tuple[frozenset[str], str, tuple[re.Pattern[str], ...]]:
     strings, texts, made = set[str](), list[str](), set[str]()
     for path in (each for each in tracked() if each.relative_to(ROOT).parts[0] in ROOMS):
         if path.suffix in RAW and "languages" not in path.parts:
-            texts.append(path.read_text(encoding="utf-8").lower())
+            # YAML folds a long sentence into lines.
+            texts.append(" ".join(path.read_text(encoding="utf-8").lower().split()))
         elif path.suffix == ".py":
             for each in ast.walk(parsed(path.read_text(encoding="utf-8"))):
                 if isinstance(each, ast.Constant) and isinstance(each.value, str):

@@ -51,23 +51,29 @@ class Why:
 
     def sentences(self) -> tuple[str, ...]:
         """The difference, then its parts, the largest first; small ones together."""
-        same = f"the {self.day:%A} before" if self.is_whole else "the same hours of the week before"
-        compared = same if self.is_last_week else "usual"
-        holiday = ", a public holiday" if self.is_holiday else ""
-        mean = "on average " if self.is_level else ""
-        from_ = "" if self.is_whole else "From "
-        head = f"{from_}{self.day:%A} {self.day.day} {self.day:%B %Y}{holiday}: {mean}{self._amount(self.total)}, "
-        difference = self.total - self.reference
-        if self._amount(abs(difference)) == self._amount(0.0):
-            head += f"as {compared}."
-        else:
-            head += f"{self._amount(abs(difference))} {'more' if difference > 0 else 'less'} than {compared}."
         ranked = sorted(self.parts, key=lambda part: -abs(part.amount))
         named = [part for part in ranked if abs(part.amount) >= TOLD_SHARE * abs(self.total)]
-        rest = sum(part.amount for part in ranked[len(named) :])
-        lines = [f"{self._amount(part.amount, sign='+')}: {part.words}" for part in named]
-        is_told = self._amount(rest) != self._amount(0.0)
-        return (head, *lines, *([f"{self._amount(rest, sign='+')}: all else"] if is_told else []))
+        rest = Moved("rest", sum(part.amount for part in ranked[len(named) :]), "all else")
+        if self._amount(rest.amount) != self._amount(0.0):
+            named.append(rest)
+        return (self._head(), *(f"{self._amount(part.amount, sign='+')}: {part.words}" for part in named))
+
+    def _head(self) -> str:
+        day = f"{'' if self.is_whole else 'From '}{self.day:%A} {self.day.day} {self.day:%B %Y}"
+        day = f"{day}, a public holiday" if self.is_holiday else day
+        amount = self._amount(self.total)
+        head = f"{day}: on average {amount}" if self.is_level else f"{day}: {amount}"
+        difference = self.total - self.reference
+        shown = self._amount(abs(difference))
+        is_same = shown == self._amount(0.0)
+        more = "more" if difference > 0 else "less"
+        if not self.is_last_week:
+            return f"{head}, as usual." if is_same else f"{head}, {shown} {more} than usual."
+        if self.is_whole:
+            before = f"{self.day:%A} before"
+            return f"{head}, as the {before}." if is_same else f"{head}, {shown} {more} than the {before}."
+        same = "the same hours of the week before"
+        return f"{head}, as {same}." if is_same else f"{head}, {shown} {more} than {same}."
 
     def _amount(self, value: float, *, sign: str = "") -> str:
         digits = digits_for(max(abs(self.total), abs(self.reference)))

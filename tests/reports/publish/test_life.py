@@ -20,6 +20,7 @@ from reports.gates import against_publication
 from reports.lifecycle.revise import content_sha256, stored_content
 from reports.make_report import render_now
 from reports.report_content import ReportContent
+from reports.texts.locales import long_date
 from tests.reports import plant
 from tests.reports.conftest import MakeWorld
 from tests.reports.publish.conftest import REVISION, Desk, MakeDesk, store_of
@@ -59,11 +60,11 @@ def test_every_form_prints_the_true_status_and_who_reviewed_and_published(desk: 
     draft = "draft: nobody has reviewed it"
     assert_forms(used, "draft", draft, None)
     assert used.run(*REVIEW, "--as", "anna")[0] == 0
-    today = SystemClock().now_utc()
-    reviewed = f"reviewed by Anna (anna) on {today:%Y-%m-%d} (signed)"
+    today = long_date(SystemClock().now_utc().date(), "en")
+    reviewed = f"reviewed by Anna (anna) on {today} (signed)"
     assert_forms(used, "reviewed", f"reviewed: {reviewed}", None)
     assert used.run(*PUBLISH, "--as", "dirk")[0] == 0
-    said = f"published: {reviewed}, published by Dirk (dirk) on {today:%Y-%m-%d} (signed)"
+    said = f"published: {reviewed}, published by Dirk (dirk) on {today} (signed)"
     assert_forms(used, "published", said, True)
     assert stored_hash(used) == before
 
@@ -73,9 +74,9 @@ def test_a_publication_without_keys_says_so_in_every_form(desk: MakeDesk) -> Non
     used.people(keys=False)
     assert used.run(*REVIEW, "--as", "anna")[1]["reports"][0]["is_signed"] is False
     assert used.run(*PUBLISH, "--as", "dirk")[1]["reports"][0]["is_signed"] is False
-    today = SystemClock().now_utc()
+    today = long_date(SystemClock().now_utc().date(), "en")
     steps = ", ".join(
-        f"{verb} by {who} on {today:%Y-%m-%d} (without a signature)"
+        f"{verb} by {who} on {today} (without a signature)"
         for verb, who in (("reviewed", "Anna (anna)"), ("published", "Dirk (dirk)"))
     )
     assert_forms(used, "published", f"published without a signature: {steps}", False)
@@ -92,10 +93,10 @@ def test_a_published_revision_keeps_the_names_of_its_publication(desk: MakeDesk)
     _, out = render_now(content, reports, used.folder / "out", ("pdf", "xlsx", "json"), SystemClock(), later)
     kept = used.folder / "reports" / "published"
     assert [path.read_bytes() for path in out.values()] == [(kept / path.name).read_bytes() for path in out.values()]
-    today = SystemClock().now_utc()
     shown = with_life(content.model_copy(update={"locale": "de"}), publications, later).life.sentence("de")
-    assert f"geprüft von Anna (anna) am {today:%Y-%m-%d} (unterzeichnet)" in shown
-    assert f"veröffentlicht von Dirk (dirk) am {today:%Y-%m-%d} (unterzeichnet)" in shown
+    german = long_date(SystemClock().now_utc().date(), "de")
+    assert f"geprüft von Anna (anna) am {german} (unterzeichnet)" in shown
+    assert f"veröffentlicht von Dirk (dirk) am {german} (unterzeichnet)" in shown
     # As earlier releases wrote it: ids alone, whatever the people file says now.
     nameless = [each.model_copy(update={"names": {}}) for each in publications.decisions(REVISION[:-2], 1)]
     assert "reviewed by anna on" in stage_of(nameless, (), maker="ben", names=later).sentence()
