@@ -6,10 +6,8 @@ No container engine is asked for: programs, paths and ports are of this machine,
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from controls.gateways.broker import find_mosquitto, is_listening
+from controls.gateways.broker import find_mosquitto, free_port, is_listening
 from tests.conftest import ROOT
 from tests.controls.collector.pushing import SITE
 from tests.controls.conftest import need_mosquitto
@@ -42,17 +40,6 @@ HERE = str(Path(sys.executable).parent)
 READY_S = 400.0
 # A signal's listener needs a VTN: `tests/orchestration/test_dr_event_wire.py`.
 LEFT_OUT = {"postgres", "broker", "migrate", "signals"}
-
-
-def quiet_port() -> int:
-    """A free port below those of which the system gives one to each connection that goes out: none is taken from a
-    service that has yet to begin.
-    """
-    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    pytest.fail("100 ports of 100 are taken")
 
 
 @pytest.fixture
@@ -89,7 +76,7 @@ def places(tmp_path: Path, database: str) -> Iterator[dict[str, str]]:
     for each in secrets.iterdir():
         each.chmod(0o400)
     environment = compose()["services"]["web"]["environment"]
-    ports = {value: str(quiet_port()) for name, value in environment.items() if name.endswith("_PORT")}
+    ports = {value: str(free_port()) for name, value in environment.items() if name.endswith("_PORT")}
     found = {PROJECT: str(project), SECRETS: str(secrets), PROGRAMS: HERE, **ports, "/mosquitto/data/": f"{tmp_path}/"}
     text = (CONTAINER / "mosquitto.conf").read_text()
     for old, new in found.items():

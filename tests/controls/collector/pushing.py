@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 from typer.testing import CliRunner
 
+from controls.gateways.broker import free_port
 from orchestration.cli.main import build_app
 
 SITE = """\
@@ -75,9 +75,7 @@ class Opened(NamedTuple):
 @contextmanager
 def door(project: Path) -> Iterator[Opened]:
     """The process on a free port; ended as `meterloom up` ends it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = [sys.executable, "-m", "controls.collector.receive_main", "--project", str(project)]
     process = subprocess.Popen(words, env={**os.environ, "METERLOOM_PUSH__PORT": str(port)}, stderr=subprocess.PIPE)
     try:
