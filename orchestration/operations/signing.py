@@ -76,17 +76,14 @@ def _finish_killed(who: Actor, site_id: str, path: Path) -> None:
     left = unfinished_of(path)
     if not left.exists():
         return
-    import sqlalchemy as sa
+    from assets.stores.published.publications import act_over
 
-    from assets.stores.schema.tables_reports import signatures
-
-    signed_text = signatures.c.action.contains(hashlib.sha256(left.read_bytes()).hexdigest())
-    rows = who.call.project.store.rows(sa.select(signatures).where(signed_text))
+    signed = act_over(who.call.project.store, hashlib.sha256(left.read_bytes()).hexdigest())
     # A text that nobody signed is of an act that never was: this one writes over it.
-    if not rows:
+    if signed is None:
         return
     kept = kept_texts(who.call.places.site_texts_dir / site_id)
-    act = f"{{kind}} of {{subject}}, signed by {{person_id}}, was cut off before {path.name} held it".format(**rows[-1])
+    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
     if kept and f".{text_tag(path)[:12]}." in kept[0].name:
         left.replace(path)
         sync_folder(path.parent)
