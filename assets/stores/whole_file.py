@@ -9,6 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+def unfinished_of(path: Path) -> Path:
+    """The name under which a file is written; a process that is killed leaves it behind."""
+    # A name that begins with a dot is read by nobody.
+    return path.with_name(f".{path.name}.part")
+
+
 @contextmanager
 def whole_file(path: Path, *, unfinished: Path | None = None) -> Iterator[Path]:
     """Gives the name to write under; at the end the file has its own. After an exception there is neither.
@@ -17,8 +23,7 @@ def whole_file(path: Path, *, unfinished: Path | None = None) -> Iterator[Path]:
     none. Raises OSError where the disk cannot take it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name that begins with a dot is read by nobody.
-    part = unfinished or path.with_name(f".{path.name}.part")
+    part = unfinished or unfinished_of(path)
     try:
         yield part
         if part.exists():

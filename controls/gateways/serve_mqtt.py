@@ -70,12 +70,15 @@ class ServedOnLine:
         line = MqttLine(
             self._address,
             client_id=self._name,
-            subscriptions=self._subscriptions,
+            subscriptions=(),
             on_message=self._received,
             will=self._status[1] if self._status else None,
             on_kept=self._kept,
         )
         self._line = line
+        # Only now: what comes with the confirmation is answered over this line.
+        if self._subscriptions:
+            line.subscribe(self._subscriptions)
         # On every connection: nothing is announced again after a reconnect by itself. The status last and acknowledged:
         # whoever sees the device there finds its state on the broker too.
         self._post_state()

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.sites.edit_site import as_in_file, keep_text, one_writer, site_text, text_tag
+from assets.sites.edit_site import as_in_file, keep_text, kept_texts, one_writer, site_text, text_tag
 from assets.sites.load_sites import rewritten, site_file
+from assets.stores.whole_file import sync_folder, unfinished_of
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.people import Person, Role
 from data_quality.contracts.site_file.site import Site
@@ -54,6 +55,7 @@ def change_site_file(
     call = who.call
     path = site_file(call.places.sites_dir, site_id, call.project.cache)
     with one_writer(path, text_tag(path)):
+        _finish_killed(who, site_id, path)
         text = as_in_file(change(site_text(path), path.name), path)
         try:
             with rewritten(path, text) as changed, call.project.store.together():
@@ -65,6 +67,29 @@ def change_site_file(
             faults = "; ".join(each.message for each in fault.problems)
             raise BadInput(f"the site file would not hold: {faults}", reason="faulty_text") from fault
     return path
+
+
+def _finish_killed(who: Actor, site_id: str, path: Path) -> None:
+    """Raises BadInput (changed_since) where an act was killed once it was signed and before the file was replaced: the
+    text that it signed takes its place now, unless somebody has edited the file since.
+    """
+    left = unfinished_of(path)
+    if not left.exists():
+        return
+    from assets.stores.published.publications import act_over
+
+    signed = act_over(who.call.project.store, hashlib.sha256(left.read_bytes()).hexdigest())
+    # A text that nobody signed is of an act that never was: this one writes over it.
+    if signed is None:
+        return
+    kept = kept_texts(who.call.places.site_texts_dir / site_id)
+    act = f"{signed.kind} of {signed.subject}, signed by {signed.person_id}, was cut off before {path.name} held it"
+    if kept and f".{text_tag(path)[:12]}." in kept[0].name:
+        left.replace(path)
+        sync_folder(path.parent)
+        raise BadInput(f"{act}; it holds it now: look at it, then do yours again", reason="changed_since")
+    left.unlink()
+    raise BadInput(f"{act}, and it was edited since: do both again where they are wanted", reason="changed_since")
 
 
 def actor(call: Call, role: Role | None = None) -> Actor:

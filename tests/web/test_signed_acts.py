@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +21,7 @@ from assets.stores.web.audit_events import newest_events
 from data_quality.contracts.time import FixedClock
 from orchestration.open_project import OpenProject
 from orchestration.views.control_stamp import control_stamp
+from tests.conftest import ROOT
 from tests.reports.publish.conftest import REVISION, MakeDesk, desk
 from tests.web.asking import Answer
 from tests.web.devices_world import device_folder, devices
@@ -205,3 +210,43 @@ def test_an_act_that_is_sent_a_file_is_signed_in_its_form_and_the_signature_is_o
     assert "NIGHT-2" in path.read_text()
     [kept] = PublicationStore(carla.project.store).signatures("plant/NIGHT")
     assert is_signed(kept)
+
+
+SHELL = "from orchestration.cli.main import main; main()"
+KILLED = """
+import os, signal
+from pathlib import Path
+replace = Path.replace
+def killed(path, to):
+    return os.kill(os.getpid(), signal.SIGKILL) if path.name == ".plant.yaml.part" else replace(path, to)
+Path.replace = killed
+"""
+
+
+def added(carla: Asking, meter: str, program: str = SHELL) -> subprocess.CompletedProcess[str]:
+    words = ["meters", "add", meter, "--site", "plant", "--as", "carla", "--reason", "new hall"]
+    command = [sys.executable, "-c", program, *words, "--project", str(carla.project.project.root)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_an_act_that_was_killed_before_the_file_held_it_is_told_by_the_next(devices: Asking, is_edited: bool) -> None:
+    [carla] = with_keys(devices, "carla")
+    path = written_by_hand(carla)
+    dead = added(carla, "hall_2", KILLED + SHELL)
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    # The ledger has the act, the file has not.
+    assert len(PublicationStore(carla.project.store).signatures("plant/hall_2")) == 1
+    assert "hall_2" not in path.read_text()
+    if is_edited:
+        path.write_text(path.read_text() + "# by hand\n")
+    told = added(carla, "hall_3")
+    assert "meters add of plant/hall_2, signed by carla, was cut off before plant.yaml held it" in told.stderr
+    assert ("edited since" in told.stderr) == is_edited
+    assert told.returncode != 0
+    assert (path.read_text().count("hall_2"), path.read_text().count("hall_3")) == (not is_edited, 0)
+    # Told once; then the site goes on.
+    again = added(carla, "hall_3")
+    assert again.returncode == 0, again.stderr
+    assert (path.read_text().count("hall_2"), path.read_text().count("hall_3")) == (not is_edited, 1)

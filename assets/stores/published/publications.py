@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+import sqlalchemy as sa
 from pydantic import field_validator
 
 from assets.stores.journal import AppendOnly, Ledger
@@ -165,6 +166,13 @@ def sign_act(
         signed = sign_action(signer, person, kind=kind, subject=subject, facts=bound, at_utc=clock.now_utc())
         append(connection, signatures, [signed.model_dump() | {"recorded_at_utc": moment}])
     return True
+
+
+def act_over(store: Store, file_sha256: str) -> Signature | None:
+    """The last signed act that names a file of this hash; none where nobody signed one."""
+    named = sa.select(signatures).where(signatures.c.action.contains(file_sha256))
+    rows = store.rows(named.order_by(signatures.c.recorded_at_utc))
+    return Signature(**rows[-1]) if rows else None
 
 
 def status_of(step: str, *, is_synthetic: bool) -> str:

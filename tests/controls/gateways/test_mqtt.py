@@ -22,7 +22,7 @@ from controls.templates.load_templates import Template, load_template
 from data_quality.contracts.errors import BadInput
 from data_quality.contracts.time import FixedClock
 from tests.controls.conftest import need_mosquitto
-from tests.controls.devices import SILENT_S, TIMEOUT_S, HandClock, command, serving_mqtt
+from tests.controls.devices import SILENT_S, TIMEOUT_S, CountingDevice, HandClock, command, measured, serving_mqtt
 from tests.controls.gateways.sources.live_sink import until
 
 pytestmark = pytest.mark.real
@@ -241,6 +241,30 @@ def test_a_device_announces_itself_and_says_goodbye(inverter: Template, clock: F
     with spoke:
         assert spoke.wait_for(lambda: words[-1:] == [b"offline"], 30)
     listener.close()
+
+
+def test_what_is_asked_before_a_device_has_its_line_is_answered(
+    inverter: Template, clock: FixedClock, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe = MqttLine.subscribe
+    served = CountingDevice(
+        inverter, address=broker.address, site_id="home", device_id="device",
+        measure=lambda: measured(inverter), clock=clock, monotonic=HandClock(),
+    )  # fmt: skip
+    with heard(broker.address, "state/home/device") as third:
+
+        def subscribed(line: MqttLine, topics: tuple[str, ...]) -> None:
+            subscribe(line, topics)
+            third._line.publish("get/home/device", b'{"request_id": "early"}')
+            until(lambda: served.received == 1)
+
+        monkeypatch.setattr(MqttLine, "subscribe", subscribed)
+        served.start()
+        third.wait(lambda: bool(third.messages))
+        served.stop()
+    (_, answer, _) = third.messages[0]
+    assert answer is not None
+    assert answer["request_id"] == "early"
 
 
 def test_nothing_waits_in_a_queue_while_the_broker_is_away(
