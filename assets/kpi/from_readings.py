@@ -166,7 +166,7 @@ class KpiQuestions(NamedTuple):
     """
 
     site: Site
-    asked: Collection[KpiQuery]
+    queries: Collection[KpiQuery]
     readings: pl.DataFrame
     factors: FactorView
     expected: pl.DataFrame | None = None
@@ -180,7 +180,7 @@ def kpi_rows(
     questions: of different sites, all answered by one run of the SQL: a run takes nearly as long for one as for all.
     Raises BadInput where it cannot be run.
     """
-    parts = {each: _parts(each, definition) for question in questions for each in question.asked}
+    parts = {each: _parts(each, definition) for question in questions for each in question.queries}
     given = [_query_tables(question) for question in questions]
     tables = {name: pl.concat([each[name] for each in given], how="diagonal_relaxed") for name in SOURCE_SCHEMAS}
     found = run(definition, tables, {name for names in parts.values() for name in names})

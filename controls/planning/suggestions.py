@@ -47,7 +47,7 @@ def overrides_of(
     ledger: Iterable[LedgerRow], by_hand: Iterable[tuple[str, str, datetime, float]] = ()
 ) -> list[Override]:
     """The overrides that the ledger tells of (a read-back that was not ours, twice in a row), and those that people
-    told of themselves (device_holds.told_by_hand).
+    told of themselves (device_holds.manual_settings).
     """
     manual = [Override(device_id=one[0], capability=one[1], at_utc=one[2], value=one[3]) for one in by_hand]
     return manual + [

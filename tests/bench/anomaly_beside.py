@@ -106,7 +106,7 @@ def forecast_residual(meter: RealMeter, values: Vector) -> Vector:
     Asked at each midnight and learned anew every four weeks from all days before, without weather.
     """
     civil = civil_on(types, "UTC", meter.start_utc, len(values) + 3 * DAY)
-    case, scores = Case(Series(meter.start_utc, values), civil, asked=DAY), np.zeros(len(values))
+    case, scores = Case(Series(meter.start_utc, values), civil, horizon_steps=DAY), np.zeros(len(values))
     for begin in range(LEARNED_DAYS * DAY, len(values), FORECAST_AGAIN):
         model = FITTERS[0].fit(case.before(begin))
         for at in range(begin, min(begin + FORECAST_AGAIN, len(values) - DAY + 1), DAY):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assets.feeds.bright_sky import read_bright_sky
-from assets.feeds.open_meteo import ASKED, NAMES, query, read_open_meteo
+from assets.feeds.open_meteo import NAMES, REQUESTED, query, read_open_meteo
 from assets.feeds.weather_values import LIMITS
 from data_quality.contracts.control.weather_issue import WEATHER_LABELS, WEATHER_UNITS
 from data_quality.contracts.errors import BadInput
@@ -174,5 +174,5 @@ def test_what_is_no_json_is_one_sentence(text: bytes) -> None:
 
 def test_every_name_is_one_of_the_contract_and_asked_for_once() -> None:
     assert set(NAMES.values()) == set(WEATHER_UNITS) == set(LIMITS)
-    assert sorted(NAMES[name] for name in ASKED) == sorted(WEATHER_UNITS)
+    assert sorted(NAMES[name] for name in REQUESTED) == sorted(WEATHER_UNITS)
     assert "dew_point_2m" in query(52.52, 13.41)["hourly"].split(",")

@@ -146,11 +146,11 @@ def test_what_wide_limits_let_a_child_map_does_not_count_against_the_next_file()
 
 def test_a_forked_process_leaves_its_parents_child_alone() -> None:
     other = child._Child()
-    first = other.ask({"function": f"{JOBS}:double", "args": {"value": 1}, **_wide()}, Limits())
+    first = other.run({"function": f"{JOBS}:double", "args": {"value": 1}, **_wide()}, Limits())
     kept = other._process
     other.forget()
     assert other._process is None
-    assert other.ask({"function": f"{JOBS}:double", "args": {"value": 2}, **_wide()}, Limits()) == 2 * first
+    assert other.run({"function": f"{JOBS}:double", "args": {"value": 2}, **_wide()}, Limits()) == 2 * first
     assert kept is not None
     assert kept.poll() is None
     kept.kill()

@@ -125,7 +125,7 @@ def test_a_copy_that_is_altered_here_is_fetched_again_and_a_file_that_is_lost_th
     # Whoever has a copy reads on; the doctor says that it is the last.
     assert lake.current("plant")["value"].to_list() == [1]
     assert [(each.path, each.fault) for each in lake.damage("plant")] == [(key, "is missing")]
-    kept.put_again(key)
+    kept.reupload(key)
     assert lake.damage("plant") == []
 
 

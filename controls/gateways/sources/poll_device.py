@@ -38,7 +38,7 @@ class DevicePoller(Threaded):
         super().__init__(source, clock=clock)
         self._source, self._device, self._monotonic = source, device, monotonic
         self._units = {
-            point.value_name: _unit(source, template, point.value_name, point.told_unit) for point in source.points
+            point.value_name: _unit(source, template, point.value_name, point.received_unit) for point in source.points
         }
         self._pauses = Pauses(source.source_id)
 
@@ -53,14 +53,14 @@ class DevicePoller(Threaded):
         within_s: not used, a question has the source's own timeout.
         """
         try:
-            samples, refusals = self._ask()
+            samples, refusals = self._read_once()
         finally:
             self._device.close()
         if refusals:
             raise DeviceRefused(f"point {refusals[0].point!r}: {refusals[0].reason}", code="no_value")
         return samples
 
-    def _ask(self) -> tuple[list[Sample], list[Refusal]]:
+    def _read_once(self) -> tuple[list[Sample], list[Refusal]]:
         """Raises DeviceSilent, BadInput."""
         found = self._device.read_many(list(self._units))
         at_utc = self._clock.now_utc()
@@ -89,9 +89,9 @@ class DevicePoller(Threaded):
     def _poll(self, sink: Sink) -> float:
         """Ask once and hand over; how long to leave the device alone, s."""
         try:
-            samples, refusals = self._ask()
+            samples, refusals = self._read_once()
         except (DeviceSilent, BadInput) as fault:
-            self._tally.say("silent", str(fault))
+            self._tally.set_condition("silent", str(fault))
             self._tally.gaps(missing=1)
             return self._pauses.next_s()
         self._pauses.reset()

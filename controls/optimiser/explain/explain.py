@@ -137,7 +137,7 @@ def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]
     }
     for family in solved.problem.program.families:
         part = solved.parts.get(family.prefix)
-        if part is None or (family.label not in units and family.name not in part.says):
+        if part is None or (family.label not in units and family.name not in part.limit_words):
             continue
         for number in range(family.size):
             t = int(family.at[number]) if family.at.size else None
@@ -152,7 +152,7 @@ def _bound_rows(views: Views) -> tuple[tuple[Binding, ...], list[list[Binding]]]
             if value is None or (unit != "kwh" and price <= NOISE):
                 continue
             hours = solved.case.step_h[t] if unit == "kw" and t is not None else 1.0
-            words = part.says.get(family.name, f"is at its {family.name.replace('_', ' ')}")
+            words = part.limit_words.get(family.name, f"is at its {family.name.replace('_', ' ')}")
             place = whole if t is None else found[t]
             place.append(
                 Binding(
@@ -231,15 +231,15 @@ def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
     is_sold = np.arange(columns.size) >= step_h.size
     paid = change_kwh * np.where(is_sold, -prices, prices)
     is_here = np.arange(columns.size) % step_h.size == t
-    against = paid * (-np.sign(paid[is_here].sum()) or 1.0)
+    adverse_cost = paid * (-np.sign(paid[is_here].sum()) or 1.0)
     # By price: among steps of one price another plan may choose freely, and that is no consequence.
     levels, level = np.unique(np.stack([is_sold, prices]), axis=1, return_inverse=True)
-    counted = np.bincount(level[~is_here], against[~is_here], minlength=levels.shape[1])
+    counted = np.bincount(level[~is_here], adverse_cost[~is_here], minlength=levels.shape[1])
     best = int(counted.argmax())
     if counted[best] <= NOISE:
         return None
     members = np.flatnonzero((level == best) & ~is_here)
-    place, energy_kwh = int(members[against[members].argmax()]), float(change_kwh[members].sum())
+    place, energy_kwh = int(members[adverse_cost[members].argmax()]), float(change_kwh[members].sum())
     return Moved.model_validate(
         {
             "time_utc": solved.case.windows_utc[place % step_h.size][0],

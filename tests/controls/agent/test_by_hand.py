@@ -12,7 +12,7 @@ from controls.agent.planned import planned_check
 from controls.ledger.by_hand import LONGEST, give_back, set_by_hand
 from controls.ledger.chain import verify_chain
 from controls.ledger.device_faults import open_faults
-from controls.ledger.device_holds import open_holds, release_hold, set_hold, told_by_hand
+from controls.ledger.device_holds import manual_settings, open_holds, release_hold, set_hold
 from controls.ledger.rows import LedgerRow, read_commands
 from data_quality.contracts.control.command import CommandState as S
 from data_quality.contracts.control.command import Mode
@@ -68,7 +68,7 @@ def test_it_stands_within_two_seconds_and_ends_with_its_time(world: World) -> No
     world.run(10)
     assert (now(world, row).state, world.plant.battery.value, held(world)) == (S.COMPLETED, 0.0, [])
     assert verify_chain(world.store, "home") == []
-    assert [value for _, _, _, value in told_by_hand(world.store, "home")] == [1.5]
+    assert [value for _, _, _, value in manual_settings(world.store, "home")] == [1.5]
 
 
 def test_the_plan_waits_meanwhile_and_goes_on_within_two_seconds_of_back_to_plan(world: World) -> None:

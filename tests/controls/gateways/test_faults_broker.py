@@ -238,7 +238,7 @@ def test_fault_f40_what_comes_again_is_no_restart_and_no_gap() -> None:
     for seq in (1, 2, 3, 4, 5):
         arrivals = arrivals.after(seq)
     for seq in (3, 4, 5, 6):
-        arrivals = arrivals.after(seq, is_again=True)
+        arrivals = arrivals.after(seq, is_redelivered=True)
     assert arrivals == Arrivals(last_seq=6, received=9, doubled=3)
 
 
@@ -273,7 +273,10 @@ def foreign_client(template: Template, name: str, password: str = "") -> Client:
         return tuple(dict.fromkeys(str(filled(topic, {"name": name})) for topic in topics))
 
     return Client(
-        username=f"dev-{name}", password=password or secrets.token_urlsafe(24), says=own(says), hears=own(hears)
+        username=f"dev-{name}",
+        password=password or secrets.token_urlsafe(24),
+        publishes=own(says),
+        subscribes=own(hears),
     )
 
 

@@ -25,7 +25,7 @@ from controls.planning.frozen_plan import series_of
 from controls.planning.habit import arm_of, by_habit, is_new_day
 from controls.planning.plan_inputs import STEP
 from controls.planning.replay.policies import by_rules
-from controls.planning.replay.solved_again import solved_again
+from controls.planning.replay.replay_plan import replay_plan
 from data_quality.contracts.control.experiment import Experiment
 from data_quality.contracts.control.plan import Plan
 from data_quality.contracts.errors import BadInput
@@ -95,7 +95,7 @@ def test_the_plan_of_a_habits_day_gives_its_hash_again(bed: Bed) -> None:
     kept = started(bed, first_is_habit=True)
     in_the_first_day(bed, kept)
     made = planned(bed, kept)
-    again = solved_again(StoredContent(plan=made, content=made.model_dump(mode="json")))
+    again = replay_plan(StoredContent(plan=made, content=made.model_dump(mode="json")))
     assert again.is_same, again.sentence
 
 

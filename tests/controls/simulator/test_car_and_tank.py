@@ -47,7 +47,7 @@ def test_a_car_stays_until_it_departs_and_comes_home_with_less() -> None:
     assert 6 <= trip_kwh <= 12
     assert seen == [True] * 10 + [False] * 10 + [True] * 3 or seen == [True] * 10 + [False] * 9 + [True] * 4
     parked = ParkedCar(CAR, kwh=50, wanted_kwh=60)
-    assert parked.run([True, True, False], [trip_kwh, 0.0, 0.0], told_kw=0.0, step_h=1.0).tolist() == [0.0] * 3
+    assert parked.run([True, True, False], [trip_kwh, 0.0, 0.0], setpoint_kw=0.0, step_h=1.0).tolist() == [0.0] * 3
     assert parked.kwh == pytest.approx(50 - trip_kwh)
 
 

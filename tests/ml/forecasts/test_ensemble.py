@@ -31,7 +31,7 @@ def of_values(values: Vector, step: timedelta = HOUR, *, asked: int = 24) -> Cas
     length = len(values) + 400
     degc = 10 + 5 * np.sin(np.arange(length) / 40)
     weather = GivenWeather(("temperature_degc",), degc[:, None])
-    return Case(Series(START, values, step), civil_on(days, "UTC", START, length, step), weather, asked=asked)
+    return Case(Series(START, values, step), civil_on(days, "UTC", START, length, step), weather, horizon_steps=asked)
 
 
 def net_load(length: int = LENGTH, per_day: int = 24) -> Vector:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from data_quality.contracts.control.forecast import Forecast, ForecastRow
 from ml.features.series import Series
-from ml.forecasts.backtest import beside_actual, score
+from ml.forecasts.backtest import score, with_actual
 from ml.forecasts.forecast_model import LEVELS, Fitter, Quantiles
 from ml.forecasts.model_fallback import forecast_rows
 from ml.forecasts.models.climatology import ClimatologyFitter
@@ -33,7 +33,7 @@ def test_it_holds_nine_of_ten_hours_that_come_and_lies_around_p10_to_p90(fitter:
     told = [read.predict(case.before(origin), origin, 24) for origin in origins]
     q = Quantiles.joined(told)
     assert np.all(np.diff([q.p5, q.p10, q.p50, q.p90, q.p95], axis=0) >= 0)
-    found = score(fitter.algorithm, beside_actual(case, origins, 24, told), scale=1.0)
+    found = score(fitter.algorithm, with_actual(case, origins, 24, told), scale=1.0)
     assert found.coverage_p5_p95 is not None
     assert 0.87 <= found.coverage_p5_p95 <= 0.94
 
@@ -70,7 +70,7 @@ def test_files_of_models_from_before_it_open_and_say_three_quantiles() -> None:
     assert spread.to_document() == {"low": [-1.0] * 24, "high": [1.0] * 24}
     sky = SkySpread.from_document({"edges": [0.5], "low": [-0.2, -0.1], "high": [0.2, 0.1]})
     assert sky.to_document() == {"edges": [0.5], "low": [-0.2, -0.1], "high": [0.2, 0.1]}
-    assert score("old", beside_actual(case, [19 * 24 - 24], 24, [told]), scale=1.0).coverage_p5_p95 is None
+    assert score("old", with_actual(case, [19 * 24 - 24], 24, [told]), scale=1.0).coverage_p5_p95 is None
 
 
 def test_a_stored_forecast_from_before_it_opens_and_a_new_one_keeps_it() -> None:

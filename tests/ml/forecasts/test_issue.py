@@ -173,8 +173,8 @@ def test_a_model_of_days_learns_its_whole_month_and_is_judged_by_it(tracker: Mlf
     rows = readings(site, load(120), start=NOW - timedelta(days=120))
     case = target_case(rows, site=site, target=target_of(site, "a@daily_energy"), end_utc=NOW)
     assert isinstance(case, Case)
-    assert case.asked == 31
-    two_days, month = (EnsembleFitter().fit(replace(case, asked=asked)) for asked in (None, 31))
+    assert case.horizon_steps == 31
+    two_days, month = (EnsembleFitter().fit(replace(case, horizon_steps=asked)) for asked in (None, 31))
     assert two_days.to_files() != month.to_files()
     # Four weeks of origins: the first is judged by all that has happened since, the last by one day.
     found = trained(tracker, site, rows, target="a@daily_energy")

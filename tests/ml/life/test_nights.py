@@ -42,7 +42,7 @@ class Nights:
         self.tracker.set_alias(self.challenger.name, CHALLENGER, self.challenger.version)
         self.champion = lead(self.tracker, self.site, naive(low=-8, high=8), trained_until_utc=trained_until_utc)
         made = sound(issued(self.tracker, self.site, rows, NOW - timedelta(days=days), target=TARGET))
-        shadow = run_shadow(rows, site=self.site, tracker=self.tracker, beside=made)
+        shadow = run_shadow(rows, site=self.site, tracker=self.tracker, champion=made)
         assert shadow is not None
         # The load repeats itself by days: what was said on the first holds on the others, and costs no time.
         for forecast, day in product((made, shadow), range(days)):

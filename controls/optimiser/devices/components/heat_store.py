@@ -140,7 +140,7 @@ class HeatStore(Device):
     is_slow = True
     power_column: ClassVar[str]
     level_column: ClassVar[str]
-    says: ClassVar = {
+    limit_words: ClassVar = {
         "floor": "holds as little heat as it may",
         "ceiling": "is full",
         "end": "must end with enough heat",

@@ -248,7 +248,7 @@ def test_another_shell_asks_a_device_of_ours_by_the_name_that_commands_nothing(t
     pv = {"source_id": "pv", "asset": "device", "timeout_s": 3, "points": points}
     site = site_of(pv, {"source_id": "plug", "asset": "plug", "points": points})
     listener = listener_of([site])
-    assert (listener.says, listener.hears) == (("get/home/device",), ("state/home/device", "ack/home/device"))
+    assert (listener.publishes, listener.subscribes) == (("get/home/device",), ("state/home/device", "ack/home/device"))
     clients = [site_client("home", ["device"]), listener]
     with start_broker(tmp_path, password="secret", clients=clients) as broker:
         mqtt = MqttSettings(port=broker.address.port, username=listener.username, password=listener.password)
