@@ -171,7 +171,7 @@ class LiveHome:
 
     @property
     def modbus_port(self) -> int:
-        """Where battery (unit 1), grid meter (2), charger (3), relays (4), household (5) and heating (6) answer."""
+        """Address of battery (unit 1), grid meter (2), charger (3), relays (4), household (5) and heating (6)."""
         return self.server.port
 
     def state(self) -> HomeState:

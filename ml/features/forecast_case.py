@@ -10,7 +10,7 @@ from ml.features.weather_known import NO_WEATHER, WeatherKnown
 
 @dataclass(frozen=True)
 class Place:
-    """Where on earth, for the sun."""
+    """Place on earth, for the sun."""
 
     latitude_deg: float
     longitude_deg: float

@@ -275,7 +275,7 @@ def _on_step(moment_utc: datetime, target: Target) -> datetime:
 
 
 def _end_of_readings(site: Site, targets: list[Target], lake: Lake, now_utc: datetime) -> datetime:
-    """Where the readings of the forecast targets end: prices of tomorrow are no readings of today."""
+    """End of the readings of the forecast targets: prices of tomorrow are no readings of today."""
     span = lake.span(site.site_id)
     meters = {one.stream.stream_id for one in targets if one.stream and not one.is_published}
     if any(one.stream is None for one in targets):

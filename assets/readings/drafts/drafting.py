@@ -81,7 +81,7 @@ class _Drafting:
         self.facts: list[Fact] = []
 
     def add_text(self) -> None:
-        """Where the names stand, and in which letters."""
+        """Place and letters of the names."""
         found = self.found
         if found.encoding is not None:
             self.keys["encoding"] = found.encoding

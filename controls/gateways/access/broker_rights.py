@@ -27,12 +27,12 @@ class Client(Model):
     subscribes: tuple[str, ...]
 
 
-def device_client(site_id: str, device_id: str, password: str = "") -> Client:
-    """The rights of a device that keeps our contract. An empty password is replaced by a random one."""
+def device_client(site_id: str, device_id: str) -> Client:
+    """The rights of a device that keeps our contract, with a random password."""
     topics = Topics(site_id=site_id, device_id=device_id)
     return Client(
         username=f"dev-{site_id}-{device_id}",
-        password=password or secrets.token_urlsafe(24),
+        password=secrets.token_urlsafe(24),
         publishes=(topics.ack, topics.state, topics.telemetry, topics.status),
         subscribes=(topics.command, topics.get),
     )

@@ -103,7 +103,7 @@ def _choices(views: Views, t: int, left_s: float) -> list[Alternative] | None:
 
 
 def _slot(views: Views, t: int, binding: list[Binding]) -> Slot:
-    """What is known of a step without solving anything again."""
+    """Facts of a step from the solution alone."""
     solved, connection = views.shown, views.shown.case.connection
     return Slot(
         time_utc=solved.case.windows_utc[t][0],
@@ -208,20 +208,17 @@ def other_choices(solved: SolvedCase, devices: Iterable[Device], t: int, left_s:
             elif cheapest is None or outcome.objective < (cheapest[0].objective or 0.0):
                 cheapest = outcome, one
         if cheapest:
-            found.append(_alternative(solved, device, *cheapest, t))
+            outcome, one = cheapest
+            if outcome.objective is None or outcome.values is None:
+                raise OurFault("a choice without a cost")
+            difference = outcome.objective - solved.objective
+            moved = _moved(solved, outcome.values, t) if difference > solved.noise else None
+            found.append(_named(device, one).model_copy(update={"difference": difference, "moved": moved}))
     return found
 
 
-def _alternative(solved: SolvedCase, device: Device, outcome: Outcome, forced: Forced, t: int) -> Alternative:
-    if outcome.objective is None or outcome.values is None:
-        raise OurFault("a choice without a cost")
-    difference = outcome.objective - solved.objective
-    moved = _moved(solved, outcome.values, t) if difference > solved.noise else None
-    return _named(device, forced).model_copy(update={"difference": difference, "moved": moved})
-
-
 def _moved(solved: SolvedCase, values: Floats, t: int) -> Moved | None:
-    """What is bought or sold otherwise in other steps than t, at the price where that counts most against t."""
+    """Energy bought or sold otherwise in other steps than t, at the price where that counts most against t."""
     variables, connection = solved.problem.variables[""], solved.case.connection
     step_h = np.array(solved.case.step_h)
     # What is bought, then what is sold, as one row.

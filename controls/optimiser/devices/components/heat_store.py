@@ -209,7 +209,7 @@ class HeatStore(Device):
 
     @property
     def band_kwh(self) -> tuple[float, float]:
-        """Where its thermostat begins and ends to heat."""
+        """Temperatures at which its thermostat begins and ends to heat."""
         low = self.min_kwh if self.thermostat_on_kwh is None else self.thermostat_on_kwh
         return low, self.max_kwh if self.thermostat_off_kwh is None else self.thermostat_off_kwh
 
