@@ -213,8 +213,8 @@ def bench_liander() -> None:
         sys.stdout.write("Liander: not measured, the series are not here\n")
         return
     # Made and left empty where its packages could not be had.
-    asked = [str(OPENSTEF), "-c", "import openstef"]
-    is_there = OPENSTEF.exists() and not subprocess.run(asked, capture_output=True, check=False).returncode
+    words = [str(OPENSTEF), "-c", "import openstef"]
+    is_there = OPENSTEF.exists() and not subprocess.run(words, capture_output=True, check=False).returncode
     if not is_there:
         sys.stdout.write("OpenSTEF: not measured, it is not in .bench/openstef (make bench puts it there)\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -227,11 +227,11 @@ def bench_liander() -> None:
                 runs |= {f"OpenSTEF {name}": openstef_on(case, series, name, table) for name in PRESETS}
             # The same quarter hours for all.
             rows = np.all([~np.isnan(run.actual) & run.quantiles.is_known for run, _ in runs.values()], axis=0)
-            said = []
+            reported = []
             for name, (run, seconds) in runs.items():
                 rmse, rcrps = relative(case, run, rows)
-                said.append(f"{name} {rmse:.1%}, rCRPS {rcrps:.2%} in {seconds:.0f} s")
-            sys.stdout.write(f"Liander {series} (wanted below {wanted:.1%}): {'; '.join(said)}\n")
+                reported.append(f"{name} {rmse:.1%}, rCRPS {rcrps:.2%} in {seconds:.0f} s")
+            sys.stdout.write(f"Liander {series} (wanted below {wanted:.1%}): {'; '.join(reported)}\n")
             sys.stdout.flush()
 
 

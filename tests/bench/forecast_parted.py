@@ -70,10 +70,10 @@ def measure(task: tuple[str, str, int, int]) -> tuple[str, list[str], dict[str, 
     lines = [f"{line}; {time.process_time() - began:.0f} CPU s"]
     if days_ahead > 1:
         parts = {each: by_lead(run, case.series.per_day) for each, run in runs.items()}
-        told = [
+        reported = [
             f"{part} {_gain(run, parts[PARTED[1].algorithm][part]):+.1%}" for part, run in parts[ONE.algorithm].items()
         ]
-        lines.append(f"  by lead: {', '.join(told)}")
+        lines.append(f"  by lead: {', '.join(reported)}")
     return name, lines, gains
 
 

@@ -138,8 +138,8 @@ def test_asking_again_writes_nothing(plant: Plant) -> None:
     plant.deliver("a", broken)
     assert plant.validate()[3].validation.batch_id is not None
     entries = len(plant.lake.manifest("s"))
-    again = plant.validate()
-    assert [each.validation.batch_id for each in again] == [None] * 4
+    second = plant.validate()
+    assert [each.validation.batch_id for each in second] == [None] * 4
     assert len(plant.lake.manifest("s")) == entries
     assert len(latest_validations(plant.store, "s")) == 4
 

@@ -26,10 +26,10 @@ def test_a_wind_in_kilometres_an_hour_is_told_in_metres_a_second() -> None:
     assert issue.values["wind_speed_m_per_s"] == (10.0, 10.0)
 
 
-@pytest.mark.parametrize(("unit", "told", "degc"), [("°F", 50.0, 10.0), ("°C", 10.0, 10.0)])
-def test_a_temperature_is_read_in_the_unit_that_the_document_names(unit: str, told: float, degc: float) -> None:
+@pytest.mark.parametrize(("unit", "message", "degc"), [("°F", 50.0, 10.0), ("°C", 10.0, 10.0)])
+def test_a_temperature_is_read_in_the_unit_that_the_document_names(unit: str, message: float, degc: float) -> None:
     document = open_meteo(1)
-    document["hourly_units"]["temperature_2m"], document["hourly"]["temperature_2m"] = unit, [told]
+    document["hourly_units"]["temperature_2m"], document["hourly"]["temperature_2m"] = unit, [message]
     assert read_open_meteo(content(document), fetched_at_utc=NOW)[0].values["temperature_degc"] == (degc,)
 
 

@@ -22,8 +22,8 @@ def site() -> Site:
 
 
 def at(seconds: float, value: float, *, late_s: float = 0.0, quality: str = "measured") -> Sample:
-    told = START + timedelta(seconds=seconds)
-    return Sample("m0.kwh", told, value, "kwh", told + timedelta(seconds=late_s), None, quality)
+    at_utc = START + timedelta(seconds=seconds)
+    return Sample("m0.kwh", at_utc, value, "kwh", at_utc + timedelta(seconds=late_s), None, quality)
 
 
 def shown(board: Board, folder: Path) -> list[tuple[str, float, int]]:

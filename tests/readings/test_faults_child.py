@@ -121,17 +121,17 @@ def test_a_child_that_leaves_just_as_it_is_asked_is_asked_again(monkeypatch: pyt
     assert gone.stdin is not None
     gone.stdin.close()
     gone.wait()
-    asked: list[object] = []
+    requests: list[object] = []
     real = child._CHILD._running
 
     def racing() -> Any:
-        asked.append(1)
-        return gone if len(asked) == 1 else real()
+        requests.append(1)
+        return gone if len(requests) == 1 else real()
 
     monkeypatch.setattr(child._CHILD, "_running", racing)
     monkeypatch.setattr(gone, "stdin", os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb"))
     assert job("double", value=2) == 4
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 def test_what_wide_limits_let_a_child_map_does_not_count_against_the_next_file() -> None:

@@ -107,9 +107,9 @@ def test_whole_numbers_too_large_for_their_heading_are_asked_about(bench: Bench)
     draft = draft_map(path, site=works())
     assert draft is not None
     assert "wh" in draft.questions[0].answers
-    said = draft_map(path, site=works(), facts=FileFacts(unit="wh"))
-    assert said is not None
-    assert (said.questions, said.keys["units"]) == ((), {"Zähler 1 [kWh]": "wh"})
+    with_unit = draft_map(path, site=works(), facts=FileFacts(unit="wh"))
+    assert with_unit is not None
+    assert (with_unit.questions, with_unit.keys["units"]) == ((), {"Zähler 1 [kWh]": "wh"})
     loaded = works().model_copy(
         update={"meters": tuple(m.model_copy(update={"connected_load_kw": 900.0}) for m in works().meters)}
     )

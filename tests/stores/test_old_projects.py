@@ -113,9 +113,9 @@ def test_the_plan_of_then_is_read_and_costs_what_it_cost(old: Old) -> None:
     assert plan is not None
     assert published(plan) == plan
     assert planned_states(plan, plan.steps[1].start_utc)["battery"][0] == plan.steps[0].total("soc_end_kwh")
-    again = solve(plan.request)
-    assert isinstance(again, Solution)
-    assert again.objective == pytest.approx(plan.objective, abs=1e-9)
+    second = solve(plan.request)
+    assert isinstance(second, Solution)
+    assert second.objective == pytest.approx(plan.objective, abs=1e-9)
 
 
 def test_the_plan_of_then_fits_its_hash_and_where_the_solver_takes_another_of_its_cost_that_is_told(old: Old) -> None:

@@ -263,9 +263,9 @@ def foreign_client(template: Template, name: str, password: str = "") -> Client:
     """The rights of a device that does not know us: topics that its template publishes and subscribes to."""
     assert template.mqtt is not None, "a template of protocol mqtt_topics"
     mqtt = template.mqtt
-    says = [each.topic for each in mqtt.told.values()]
-    says += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
-    says += [mqtt.status.topic] if mqtt.status is not None else []
+    message = [each.topic for each in mqtt.told.values()]
+    message += [each.answer.topic for each in mqtt.send.values() if each.answer is not None]
+    message += [mqtt.status.topic] if mqtt.status is not None else []
     hears = [each.topic for each in mqtt.send.values()]
     hears += [each.ask.topic for each in mqtt.told.values() if each.ask is not None]
 
@@ -275,7 +275,7 @@ def foreign_client(template: Template, name: str, password: str = "") -> Client:
     return Client(
         username=f"dev-{name}",
         password=password or secrets.token_urlsafe(24),
-        publishes=own(says),
+        publishes=own(message),
         subscribes=own(hears),
     )
 

@@ -102,7 +102,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
             {"interval_start_utc": [now + k * STEP for k in range(192)], "price_per_kwh": tariff + 0.001 * n},
             schema_overrides={"interval_start_utc": pl.Datetime("us", "UTC")},
         )
-        asked = plan_request(
+        request = plan_request(
             home,
             load_forecast=foreseen.model_copy(update={"rows": tuple(hours)}),
             device_forecasts={},
@@ -111,10 +111,10 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenProject]:
             mode=Mode.FULL,
             now_utc=now,
         )
-        assert isinstance(asked, PlanRequest), asked
-        solution = solve(asked)
+        assert isinstance(request, PlanRequest), request
+        solution = solve(request)
         assert isinstance(solution, Solution), solution
-        plan = make_plan(asked, solution, created_at_utc=now, version=n + 1)
+        plan = make_plan(request, solution, created_at_utc=now, version=n + 1)
         project.plans.add_with_commands(plan, commands_of(plan, home, epoch=0), FixedClock(now))
     drew = {FIRST + timedelta(days=n) + k * STEP: kw(n, k) / 4 for n in range(7) for k in range(96)}
     spot = {FIRST + timedelta(days=n) + k * STEP: tariff[k] + 0.001 * n for n in range(7) for k in range(96)}

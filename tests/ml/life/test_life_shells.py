@@ -75,9 +75,9 @@ def test_the_night_scores_every_site_that_has_targets(resource: ProjectResource,
     (found,) = asked(resource, nightly_forecast_scores, NOW, tmp_path)
     assert (found.partition_key, found.run_key) == ("shells", f"forecast_watch:shells:{NOW.date()}")
     (tmp_path / "sites" / "shells.yaml").write_text(SITE.replace("forecast_targets: [a]\n", ""))
-    again = ProjectResource(root=str(tmp_path))
-    assert asked(again, nightly_forecast_scores, NOW, tmp_path) == []
-    assert asked(again, weekly_retraining, NOW, tmp_path) == []
+    second = ProjectResource(root=str(tmp_path))
+    assert asked(second, nightly_forecast_scores, NOW, tmp_path) == []
+    assert asked(second, weekly_retraining, NOW, tmp_path) == []
 
 
 def test_a_training_shows_folds_and_pictures_and_keeps_them_in_its_run(
